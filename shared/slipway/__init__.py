@@ -1,0 +1,1 @@
+"""Slipway's Lambda layer: everything that its functions share."""

@@ -1,0 +1,135 @@
+"""Configuration: what Terraform puts into a function's environment, as validated models.
+
+One small model per concern; a function composes those that it needs and reads them when it handles
+its first event, never at import::
+
+    class Config(PortConfig, GitHubConfig, LedgerConfig): ...
+
+
+    config = load(Config)
+
+Secrets are never in the environment. The models hold Secrets Manager ids, and
+`read_secret` fetches the value.
+"""
+
+import json
+import os
+from functools import cache
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from pydantic import BaseModel, ConfigDict, Field, Json, SecretStr, StringConstraints, ValidationError
+
+from slipway.errors import ConfigurationError
+
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+.*[^/]$")]
+
+
+class Config(BaseModel):
+    """Base of all configuration models: immutable, and blind to other environment variables."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class PortConfig(Config):
+    """Where Port is and how Slipway is known to it."""
+
+    port_base_url: HttpUrl = Field(alias="PORT_BASE_URL")
+    port_app_url: HttpUrl = Field(alias="PORT_APP_URL")
+    port_secret_id: str = Field(alias="PORT_SECRET_ID", min_length=1)
+    port_signature: Literal["required", "if_present"] = Field("if_present", alias="PORT_SIGNATURE")
+    port_org_id: str = Field(alias="PORT_ORG_ID", min_length=1)
+
+    def run_url(self, run_id: str) -> str:
+        """The run's page in Port."""
+        return f"{self.port_app_url}/organization/run?runId={run_id}"
+
+    def entity_url(self, blueprint: str, identifier: str) -> str:
+        """The entity's page in Port."""
+        return f"{self.port_app_url}/{blueprint}Entity?identifier={identifier}"
+
+
+class GitHubConfig(Config):
+    """The services repository and how Slipway signs in to it."""
+
+    github_api_url: HttpUrl = Field("https://api.github.com", alias="GITHUB_API_URL")
+    github_secret_id: str = Field(alias="GITHUB_SECRET_ID", min_length=1)
+    services_repo: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")] = Field(
+        alias="SERVICES_REPO"
+    )
+    services_base_branch: str = Field("main", alias="SERVICES_BASE_BRANCH")
+    # Port team → GitHub users and teams; a team is written `team:<slug>`.
+    team_reviewers: Json[dict[str, list[str]]] = Field({}, alias="TEAM_REVIEWERS")
+
+
+class LedgerConfig(Config):
+    """The tables and the state machine that make a run survive any crash."""
+
+    runs_table: str = Field(alias="RUNS_TABLE", min_length=1)
+    locks_table: str = Field(alias="LOCKS_TABLE", min_length=1)
+    idempotency_table: str = Field(alias="IDEMPOTENCY_TABLE", min_length=1)
+    deliver_later_arn: str = Field(alias="DELIVER_LATER_ARN", min_length=1)
+    records_bucket: str = Field(alias="RECORDS_BUCKET", min_length=1)
+
+
+class PortCredentials(Config):
+    """Port's client id and secret; the secret also signs messages and encrypts secret inputs."""
+
+    client_id: str
+    client_secret: SecretStr
+
+
+class GitHubCredentials(Config):
+    """Either an App installation (`app_id`, `installation_id`, `private_key`) or a `token`."""
+
+    app_id: int | None = None
+    installation_id: int | None = None
+    private_key: SecretStr | None = None
+    token: SecretStr | None = None
+
+
+@cache
+def load[T: Config](model: type[T]) -> T:
+    """Read a configuration model from the environment, once per process.
+
+    Raises:
+        ConfigurationError: a variable is missing or wrong; the text names all of them.
+    """
+    try:
+        return model.model_validate(dict(os.environ))
+    except ValidationError as error:
+        faults = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ConfigurationError(
+            f"The function's environment is incomplete ({faults}). "
+            "Terraform sets these variables: apply the stack again."
+        ) from None
+
+
+def read_secret[T: Config](
+    model: type[T],
+    secret_id: str,
+    *,
+    fresh: bool = False,
+    stage: Literal["AWSCURRENT", "AWSPREVIOUS"] = "AWSCURRENT",
+) -> T:
+    """Fetch a secret from Secrets Manager, cached for five minutes.
+
+    Args:
+        model: what the secret's JSON must look like.
+        secret_id: the secret's ARN or name.
+        fresh: ask Secrets Manager even if the value is cached (after a 401: it may have rotated).
+        stage: which version of a rotated secret.
+
+    Raises:
+        ConfigurationError: the secret cannot be read, is empty or has another shape.
+    """
+    try:
+        text = parameters.get_secret(secret_id, force_fetch=fresh, max_age=300, VersionStage=stage)
+        return model.model_validate(json.loads(text))
+    except (GetParameterError, ValueError) as error:
+        # The text of a parse error can quote the secret: only its type is told.
+        raise ConfigurationError(
+            f"Secret {secret_id} ({stage}) could not be read ({type(error).__name__}). "
+            f"It must be a JSON object with {', '.join(model.model_fields)}."
+        ) from None

@@ -1,0 +1,170 @@
+"""Every error that Slipway raises, as one tree.
+
+The branch says who must act, and so what happens to the run and to the Kafka record::
+
+    SlipwayError
+    ├── UserError              the request is wrong: the run ends FAILURE with this sentence
+    │   ├── InvalidInput         an input breaks a rule, named with its path
+    │   ├── ServiceExists        a service of that name is there already
+    │   └── ServiceLocked        another change of the same service is under way
+    ├── RetryableError         not now: waited for in the process, else delivered later
+    │   ├── PortUnavailable
+    │   ├── GitHubUnavailable
+    │   └── RunInProgress        another invocation works on this run
+    ├── SkippedMessage         not ours, or nothing to do: acknowledged, counted, forgotten
+    │   ├── ForeignMessage       another consumer's message on the same topic
+    │   ├── RunNotFound          Port does not know the run
+    │   ├── RunEnded             the run ended before: it is never touched again
+    │   └── SignatureRejected    signature missing, wrong or out of time: a security event
+    ├── PortError              Port refused a call in a way that no user can mend
+    ├── GitHubError            GitHub refused a call in a way that no user can mend
+    └── ConfigurationError     the installation is wrong: names the setting and its cure
+
+Whatever is neither `UserError`, `RetryableError` nor `SkippedMessage` counts as a bug: the event
+source repeats the record a bounded number of times and then stores it (the run is *held*).
+"""
+
+from datetime import datetime
+
+
+class SlipwayError(Exception):
+    """The root: its text is a full sentence that says what happened and what to do next."""
+
+
+class UserError(SlipwayError):
+    """The request is wrong. The text goes to the run page as it stands."""
+
+
+class InvalidInput(UserError):
+    """An input of the form breaks a rule.
+
+    Args:
+        field: the input's identifier, dotted where it is inside an object.
+        expectation: what would have been right, as the end of the sentence "… must be".
+    """
+
+    def __init__(self, field: str, expectation: str) -> None:
+        super().__init__(f"Input '{field}' {expectation}.")
+        self.field = field
+        self.expectation = expectation
+
+
+class ServiceExists(UserError):
+    """A service of the requested name is there already.
+
+    Args:
+        service: the service's identifier.
+        link: where the existing service can be looked at.
+    """
+
+    def __init__(self, service: str, link: str) -> None:
+        super().__init__(
+            f"A service named '{service}' exists already: {link}. "
+            "Choose another name, or change the existing service."
+        )
+        self.service = service
+        self.link = link
+
+
+class ServiceLocked(UserError):
+    """Another change of the same service is under way.
+
+    Args:
+        service: the service's identifier.
+        owner: the run or remediation that holds the service.
+    """
+
+    def __init__(self, service: str, owner: str) -> None:
+        super().__init__(
+            f"Another change of service '{service}' is under way (run {owner}). "
+            "Wait until it has ended, then start this action again."
+        )
+        self.service = service
+        self.owner = owner
+
+
+class RetryableError(SlipwayError):
+    """Not now: the same call may succeed later.
+
+    Args:
+        message: what was tried and what came back.
+        retry_at: when the other side said it would answer again (UTC), if it said so.
+    """
+
+    def __init__(self, message: str, retry_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
+
+
+class PortUnavailable(RetryableError):
+    """Port throttled the call, failed to answer it, or did not answer in time."""
+
+
+class GitHubUnavailable(RetryableError):
+    """GitHub throttled the call, failed to answer it, or did not answer in time."""
+
+
+class RunInProgress(RetryableError):
+    """Another invocation has claimed this run and may still be at work."""
+
+
+class SkippedMessage(SlipwayError):
+    """A message that needs no work: it is acknowledged, counted by its reason and forgotten."""
+
+    reason = "Skipped"
+
+
+class ForeignMessage(SkippedMessage):
+    """A message on the shared topic that is meant for another consumer."""
+
+    reason = "Foreign"
+
+
+class RunNotFound(SkippedMessage):
+    """The message names no run, or one that Port does not know."""
+
+    reason = "RunNotFound"
+
+
+class RunEnded(SkippedMessage):
+    """The run has a terminal status: it is never touched again."""
+
+    reason = "RunEnded"
+
+
+class SignatureRejected(SkippedMessage):
+    """The message's signature is missing, wrong, or out of time. Nothing may be done for it."""
+
+    reason = "SignatureRejected"
+
+
+class PortError(SlipwayError):
+    """Port refused a call.
+
+    Args:
+        status: HTTP status.
+        code: Port's error code, as `run_exhausted`; empty if the answer had none.
+        message: what was asked and what Port answered.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class GitHubError(SlipwayError):
+    """GitHub refused a call.
+
+    Args:
+        status: HTTP status.
+        message: what was asked and what GitHub answered.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ConfigurationError(SlipwayError):
+    """The installation is wrong. The text names the setting and its cure, never its value."""

@@ -1,0 +1,87 @@
+"""Logger, metrics and tracer: the one place that makes them, and masks secrets in what they say.
+
+The names of the metrics are listed here, so that dashboards and alarms can be checked against them.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+NAMESPACE = "Slipway"
+
+
+class Metric(StrEnum):
+    """Every metric that Slipway emits, by CloudWatch name."""
+
+    RUN_SUCCEEDED = "RunSucceeded"
+    RUN_FAILED = "RunFailed"
+    RUN_PROPOSED = "RunProposed"
+    RUN_DELIVERED_LATER = "RunDeliveredLater"
+    RUN_CRASHED = "RunCrashed"
+    MESSAGE_SKIPPED = "MessageSkipped"
+    SIGNATURE_REJECTED = "SignatureRejected"
+    API_RETRY = "ApiRetry"
+
+
+MASK = "*****"
+_PATTERNS = re.compile(
+    r"gh[pousr]_[A-Za-z0-9]{20,}"  # GitHub tokens
+    r"|github_pat_[A-Za-z0-9_]{20,}"
+    r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"  # JSON Web Tokens, as Port's access token
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
+    r"|AQoDYXdz[\w/+=]{20,}",  # AWS session tokens
+    re.DOTALL,
+)
+_known: set[str] = set()
+
+
+def register_secret(value: str) -> None:
+    """Have `value` masked in every later log line. Values under six characters are not masked."""
+    if len(value) >= 6:
+        _known.add(value)
+
+
+def mask(text: str) -> str:
+    """Replace known secrets, and what looks like one, by `*****`."""
+    for value in sorted(_known, key=len, reverse=True):
+        text = text.replace(value, MASK)
+    return _PATTERNS.sub(MASK, text)
+
+
+class _MaskingFormatter(LambdaPowertoolsFormatter):
+    """Masks the finished line, so that nothing that a log call is given can slip past."""
+
+    def serialize(self, log: Mapping[str, Any]) -> str:  # type: ignore[override]
+        return mask(super().serialize(dict(log)))  # type: ignore[arg-type]
+
+
+logger = Logger(service=os.environ.get("POWERTOOLS_SERVICE_NAME", "slipway"), logger_formatter=_MaskingFormatter())
+metrics = Metrics(namespace=NAMESPACE)
+tracer = Tracer()
+
+
+def count(metric: Metric, value: int = 1, **dimensions: str) -> None:
+    """Add to a metric; with dimensions, as a metric of its own (`action="create_service"`)."""
+    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+    if not dimensions:
+        metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
+        return
+    with single_metric(namespace=NAMESPACE, name=metric, unit=MetricUnit.Count, value=value) as one:
+        for name, text in dimensions.items():
+            one.add_dimension(name=name, value=text)
+
+
+def trace_id() -> str:
+    """The X-Ray trace id of this invocation (`1-…-…`), or `no-trace` outside Lambda.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    header = os.environ.get("_X_AMZN_TRACE_ID", "")
+    found = re.search(r"Root=([\w-]+)", header)
+    return found.group(1) if found else "no-trace"
