@@ -19,7 +19,15 @@ from typing import Annotated, Literal
 
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-from pydantic import BaseModel, ConfigDict, Field, Json, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Json,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+)
 
 from slipway.errors import ConfigurationError
 
@@ -61,6 +69,12 @@ class GitHubConfig(Config):
     services_base_branch: str = Field("main", alias="SERVICES_BASE_BRANCH")
     # Port team → GitHub users and teams; a team is written `team:<slug>`.
     team_reviewers: Json[dict[str, list[str]]] = Field({}, alias="TEAM_REVIEWERS")
+
+    @property
+    def services_repo_url(self) -> str:
+        """The repository's page for people, on github.com or on a GitHub Enterprise Server."""
+        web = self.github_api_url.removesuffix("/api/v3").replace("://api.", "://")
+        return f"{web}/{self.services_repo}"
 
 
 class LedgerConfig(Config):

@@ -1,4 +1,4 @@
-"""Logger, metrics and tracer: the one place that makes them, and masks secrets in what they say.
+"""Logger and metrics: the one place that makes them, and masks secrets in what they say.
 
 The names of the metrics are listed here, so that dashboards and alarms can be checked against them.
 """
@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 NAMESPACE = "Slipway"
 
@@ -18,6 +19,7 @@ NAMESPACE = "Slipway"
 class Metric(StrEnum):
     """Every metric that Slipway emits, by CloudWatch name."""
 
+    RECORD_RECEIVED = "RecordReceived"
     RUN_SUCCEEDED = "RunSucceeded"
     RUN_FAILED = "RunFailed"
     RUN_PROPOSED = "RunProposed"
@@ -60,15 +62,15 @@ class _MaskingFormatter(LambdaPowertoolsFormatter):
         return mask(super().serialize(dict(log)))  # type: ignore[arg-type]
 
 
-logger = Logger(service=os.environ.get("POWERTOOLS_SERVICE_NAME", "slipway"), logger_formatter=_MaskingFormatter())
+logger = Logger(
+    service=os.environ.get("POWERTOOLS_SERVICE_NAME", "slipway"),
+    logger_formatter=_MaskingFormatter(),
+)
 metrics = Metrics(namespace=NAMESPACE)
-tracer = Tracer()
 
 
 def count(metric: Metric, value: int = 1, **dimensions: str) -> None:
     """Add to a metric; with dimensions, as a metric of its own (`action="create_service"`)."""
-    from aws_lambda_powertools.metrics import MetricUnit, single_metric
-
     if not dimensions:
         metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
         return

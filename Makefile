@@ -1,0 +1,68 @@
+# `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit sandbox-test terraform-test integration lint format build bench up status logs down lock clean
+SHELL := /bin/sh
+PY := .venv/bin
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make the Python environments from their lock files
+	@scripts/setup
+
+demo: setup ## Play the whole story on this machine, without any account
+	@scripts/demo
+
+test: unit sandbox-test terraform-test integration ## Run every test
+
+unit: setup ## Run the fast tests (seconds)
+	$(PY)/pytest --numprocesses 2 tests --ignore tests/integration
+
+sandbox-test: setup ## Run the tests of the sandbox's own parts
+	cd sandbox && .venv/bin/pytest tests
+
+terraform-test: setup ## Check the Terraform code: init, validate, test with a mocked provider
+	scripts/terraform -chdir=terraform init -backend=false -input=false -lockfile=readonly >/dev/null
+	scripts/terraform -chdir=terraform validate
+	scripts/terraform -chdir=terraform test
+
+integration: setup build ## Run the story's tests against a sandbox of their own
+	$(PY)/pytest tests/integration
+
+lint: setup ## Check style, types, imports, Terraform's format and the workflow
+	$(PY)/ruff check
+	$(PY)/ruff format --check
+	$(PY)/mypy
+	sandbox/.venv/bin/mypy --config-file sandbox/pyproject.toml
+	$(PY)/lint-imports
+	scripts/terraform fmt -check -recursive terraform
+	scripts/lint_workflows
+
+format: setup ## Format all code
+	$(PY)/ruff check --fix
+	$(PY)/ruff format
+	scripts/terraform fmt -recursive terraform
+
+build: setup ## Build the layer and the functions into build/
+	@scripts/build
+
+bench: setup build ## Count requests, measure import time and sizes
+	@scripts/bench
+
+up: setup ## Start the sandbox
+	@scripts/sandbox up
+
+status: ## Show what of the sandbox runs
+	@scripts/sandbox status
+
+logs: ## Show a part's log: make logs PART=aws
+	@scripts/sandbox logs $(PART)
+
+down: ## End the sandbox
+	@scripts/sandbox down
+
+lock: setup ## Resolve the lock files anew
+	scripts/lock --upgrade
+
+clean: down ## Remove environments, builds and the sandbox's data
+	rm -rf .venv sandbox/.venv sandbox/.lambda-venv build .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis

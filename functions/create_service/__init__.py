@@ -1,0 +1,1 @@
+"""Carries out *Create New Service*: one pull request and one pending entity."""

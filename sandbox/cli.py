@@ -1,0 +1,102 @@
+"""The sandbox's command line: `sandbox up | status | logs | down`."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sandbox.stack import ROOT, Sandbox, SandboxError
+
+app = typer.Typer(
+    help="AWS, Port and GitHub for Slipway, on this machine and without an account.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+Folder = Annotated[
+    Path,
+    typer.Option(
+        envvar="SANDBOX_DIR", help="Where this sandbox keeps its state.", show_default=".sandbox"
+    ),
+]
+_DEFAULT = ROOT / ".sandbox"
+
+
+@app.command()
+def up(folder: Folder = _DEFAULT) -> None:
+    """Start everything that is not running yet, and say where it listens."""
+    sandbox = Sandbox(folder)
+    started = time.monotonic()
+    try:
+        with console.status("Starting") as spinner:
+            sandbox.up(spinner.update)
+    except SandboxError as error:
+        console.print(f"[red]sandbox:[/red] {error}", soft_wrap=True)
+        raise typer.Exit(1) from None
+    _show(sandbox)
+    console.print(f"Up after {time.monotonic() - started:.1f} s. For other clients:")
+    console.print(f"  set -a; . {os.path.relpath(sandbox.env_file)}; set +a", soft_wrap=True)
+
+
+@app.command()
+def status(folder: Folder = _DEFAULT) -> None:
+    """Show what runs. The exit status is 0 only if all of it does."""
+    if not _show(Sandbox(folder)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def logs(
+    name: Annotated[str, typer.Argument(help="broker, port, github, aws or cluster")],
+    folder: Folder = _DEFAULT,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=1, help="How many, from the end.")
+    ] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+) -> None:
+    """Show what a part of the sandbox has written."""
+    file = Sandbox(folder).log_file(name)
+    if not file.exists():
+        known = ", ".join(sorted(f.stem for f in file.parent.glob("*.log"))) or "none yet"
+        console.print(f"[red]sandbox:[/red] there is no log of '{name}'. Logs: {known}.")
+        raise typer.Exit(1)
+    with file.open(errors="replace") as stream:
+        for line in stream.read().splitlines()[-lines:]:
+            console.print(line, markup=False, soft_wrap=True)
+        while follow:
+            line = stream.readline()
+            if line:
+                console.print(line.rstrip("\n"), markup=False, soft_wrap=True)
+            else:
+                time.sleep(0.2)
+
+
+@app.command()
+def down(folder: Folder = _DEFAULT) -> None:
+    """End every process of the sandbox and forget its data."""
+    ended = Sandbox(folder).down()
+    console.print(f"Ended: {', '.join(ended)}." if ended else "The sandbox was not running.")
+
+
+def _show(sandbox: Sandbox) -> bool:
+    state = sandbox.state()
+    if state is None:
+        console.print("The sandbox is down. Start it with: sandbox up")
+        return False
+    running = sandbox.running(state)
+    table = Table("Part", "State", "Process", "Address")
+    for name, alive in running.items():
+        address = state.kafka if name == "broker" else state.url(name)
+        text = "[green]running[/green]" if alive else "[red]ended[/red]"
+        table.add_row(name, text, str(state.pids[name]), address)
+    console.print(table)
+    return all(running.values())
+
+
+if __name__ == "__main__":
+    app()

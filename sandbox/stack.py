@@ -1,0 +1,317 @@
+"""The sandbox's processes: starts, finds and ends them, and keeps what is needed to do so."""
+
+import json
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+
+from sandbox.broker import wait_until_ready
+
+ROOT = Path(__file__).resolve().parent.parent
+ORG_ID = "org_sandbox"
+SERVICES_REPO = "acme/services"
+REGION = "eu-west-1"
+START_SECONDS = 90
+STOP_SECONDS = 15
+_DEFAULT_PORTS = {"broker": 9092, "port": 3100, "github": 3200, "aws": 4566, "cluster": 3300}
+_HEALTH = {
+    "port": "/_sandbox/health",
+    "github": "/_sandbox/health",
+    "aws": "/_localstack/health",
+    "cluster": "/_sandbox/health",
+}
+
+
+class SandboxError(Exception):
+    """The sandbox could not do what was asked; the text says why and what to do."""
+
+
+@dataclass
+class State:
+    """What `up` decided: written to `state.json`, readable by the owner only.
+
+    Attributes:
+        ports: TCP port of each process, on 127.0.0.1.
+        pids: process id of each process, which is also its process group.
+        client_id: the organisation's Port client id.
+        client_secret: its secret; also signs messages and encrypts secret inputs.
+        github_token: a token that may do everything in the sandbox's GitHub.
+        kafka: bootstrap servers; our own broker or the one given to `up`.
+    """
+
+    ports: dict[str, int]
+    client_id: str
+    client_secret: str
+    github_token: str
+    kafka: str
+    pids: dict[str, int] = field(default_factory=dict)
+
+    def url(self, name: str) -> str:
+        """The address of an HTTP process."""
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def environment(self) -> dict[str, str]:
+        """What an outside client needs to be pointed at this sandbox."""
+        return {
+            "PORT_BASE_URL": self.url("port"),
+            "PORT_CLIENT_ID": self.client_id,
+            "PORT_CLIENT_SECRET": self.client_secret,
+            "PORT_ORG_ID": ORG_ID,
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
+            "GITHUB_API_URL": f"{self.url('github')}/api/v3",
+            "GITHUB_TOKEN": self.github_token,
+            "SERVICES_REPO": SERVICES_REPO,
+            "AWS_ENDPOINT_URL": self.url("aws"),
+            "AWS_REGION": REGION,
+        }
+
+
+class Sandbox:
+    """A sandbox in a folder of its own.
+
+    Args:
+        folder: holds the state, the logs, the data and the `env` file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.env_file = self.folder / "env"
+        self._state_file = self.folder / "state.json"
+
+    def state(self) -> State | None:
+        """What the last `up` decided, or None if the sandbox is down."""
+        if not self._state_file.exists():
+            return None
+        return State(**json.loads(self._state_file.read_text()))
+
+    def running(self, state: State) -> dict[str, bool]:
+        """Which of the processes are alive."""
+        return {name: _is_ours(pid, name) for name, pid in state.pids.items()}
+
+    def up(self, progress: Callable[[str], None]) -> State:
+        """Start whatever is not running; if all of it runs, change nothing.
+
+        Args:
+            progress: told each step as it begins.
+
+        Raises:
+            SandboxError: a process ended or did not become ready; names its log.
+        """
+        state = self.state()
+        if state and all(self.running(state).values()):
+            return state
+        if state:
+            progress("A process of the last start is gone: starting afresh")
+            self.down()
+        state = _decide(os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""))
+        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self._save(state)
+        try:
+            for name, command in self._commands(state):
+                progress(f"Starting {name}")
+                state.pids[name] = self._spawn(name, command, state)
+                self._save(state)
+                self._wait(name, state)
+            progress("Filling in the services repository's secrets and variables")
+            _prepare_services_repo(state)
+        except BaseException:
+            self.down()
+            raise
+        lines = [f"{key}={shlex.quote(value)}\n" for key, value in state.environment().items()]
+        _write_private(self.env_file, "".join(lines))
+        return state
+
+    def down(self) -> list[str]:
+        """End every process of this sandbox and forget its data; the logs stay.
+
+        Returns:
+            The names of the processes that were ended.
+        """
+        state = self.state()
+        if state is None:
+            return []
+        ended = []
+        for name, pid in reversed(state.pids.items()):
+            if _is_ours(pid, name):
+                _end_group(pid)
+                ended.append(name)
+        self.env_file.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        self._state_file.unlink()
+        return ended
+
+    def log_file(self, name: str) -> Path:
+        """Where a process's output goes."""
+        return self.folder / "logs" / f"{name}.log"
+
+    def _commands(self, state: State) -> Iterator[tuple[str, list[str]]]:
+        data = self.folder / "data"
+        port = {name: str(number) for name, number in state.ports.items()}
+        if "broker" in port:
+            yield "broker", ["sandbox.broker", "--port", port["broker"]]
+        yield (
+            "port",
+            ["sandbox.port", "--port", port["port"], "--state-dir", f"{data}/port",
+             "--kafka", state.kafka, "--org-id", ORG_ID],
+        )  # fmt: skip
+        yield (
+            "github",
+            ["sandbox.github", "--port", port["github"], "--state-dir", f"{data}/github",
+             "--seed-repo", f"{SERVICES_REPO}={ROOT / 'services-repo'}"],
+        )  # fmt: skip
+        yield (
+            "aws",
+            ["sandbox.aws", "--port", port["aws"], "--state-dir", f"{data}/aws",
+             "--kafka", state.kafka],
+        )  # fmt: skip
+        yield (
+            "cluster",
+            ["sandbox.cluster", "--port", port["cluster"], "--state-dir", f"{data}/cluster",
+             "--github-url", f"{state.url('github')}/api/v3", "--repo", SERVICES_REPO,
+             "--port-url", state.url("port")],
+        )  # fmt: skip
+
+    def _spawn(self, name: str, module: list[str], state: State) -> int:
+        # Secrets go through the environment: a command line is readable by every user.
+        environment = {
+            **os.environ,
+            "PORT_CLIENT_ID": state.client_id,
+            "PORT_CLIENT_SECRET": state.client_secret,
+            "GITHUB_TOKEN": state.github_token,
+            "SANDBOX_KAFKA_USERNAME": ORG_ID,
+            "SANDBOX_KAFKA_PASSWORD": state.client_secret,
+            "AWS_REGION": REGION,
+            "PYTHONUNBUFFERED": "1",
+        }
+        with self.log_file(name).open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *module],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # A group of its own, so that what the process starts ends with it.
+                start_new_session=True,
+            )
+        return process.pid
+
+    def _wait(self, name: str, state: State) -> None:
+        if name == "broker":
+            wait_until_ready(state.kafka, START_SECONDS)
+            return
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if not _is_ours(state.pids[name], name):
+                raise SandboxError(
+                    f"{name} ended while it started. Its output is in {self.log_file(name)}:\n"
+                    + "\n".join(self.log_file(name).read_text(errors="replace").splitlines()[-15:])
+                )
+            try:
+                if httpx.get(state.url(name) + _HEALTH[name], timeout=2).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass  # Not listening yet; the loop's limit decides.
+            time.sleep(0.1)
+        raise SandboxError(
+            f"{name} was not ready after {START_SECONDS} s. Look at {self.log_file(name)}."
+        )
+
+    def _save(self, state: State) -> None:
+        _write_private(self._state_file, json.dumps(asdict(state), indent=2))
+
+
+def _decide(external_kafka: str) -> State:
+    names = [n for n in _DEFAULT_PORTS if not (n == "broker" and external_kafka)]
+    ports = {name: _free_port(_DEFAULT_PORTS[name]) for name in names}
+    return State(
+        ports=ports,
+        client_id="sandbox-" + secrets.token_hex(8),
+        client_secret=secrets.token_urlsafe(48),
+        github_token="ghp_" + secrets.token_hex(20),
+        kafka=external_kafka or f"127.0.0.1:{ports['broker']}",
+    )
+
+
+def _free_port(preferred: int) -> int:
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise SandboxError("No free TCP port was found on 127.0.0.1.")
+
+
+def _prepare_services_repo(state: State) -> None:
+    """Give the merge workflow what its README asks an installation to set."""
+    from github import Auth, Github
+
+    client = Github(base_url=f"{state.url('github')}/api/v3", auth=Auth.Token(state.github_token))
+    repository = client.get_repo(SERVICES_REPO)
+    repository.create_secret("PORT_CLIENT_ID", state.client_id)
+    repository.create_secret("PORT_CLIENT_SECRET", state.client_secret)
+    cluster = state.url("cluster")
+    variables = {
+        "PORT_BASE_URL": state.url("port"),
+        "HEALTH_URL": f"{cluster}/services/{{service}}/health",
+    }
+    for name, value in variables.items():
+        repository.create_variable(name, value)
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+
+
+def _is_ours(pid: int, name: str) -> bool:
+    """Whether the process lives and is the one that we started, not a later one of that number."""
+    _reap(pid)
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and f"sandbox.{name}" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _end_group(pid: int) -> None:
+    os.killpg(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while _group_exists(pid):
+        if time.monotonic() > deadline:
+            os.killpg(pid, signal.SIGKILL)
+            return
+        _reap(pid)
+        time.sleep(0.05)
+
+
+def _group_exists(pid: int) -> bool:
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _reap(pid: int) -> None:
+    """Collect the process if it was a child of this one: a zombie counts as a living group."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return

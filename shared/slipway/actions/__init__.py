@@ -1,0 +1,1 @@
+"""What each action wants done, as plain data: nothing here does I/O."""

@@ -1,0 +1,198 @@
+"""The values that a person typed for a service: as an object (JSON) or as text (YAML).
+
+What was typed is kept: YAML stays the text it was, with its comments and its order. Text from
+outside is read with limits, so that no document can be larger in memory than it looks.
+"""
+
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from slipway.errors import InvalidInput
+
+MAX_BYTES = 256 * 1024
+MAX_NODES = 20_000
+MAX_DEPTH = 40
+
+
+@dataclass(frozen=True)
+class Values:
+    """A values document.
+
+    Attributes:
+        text: the file's content, ending with a line break.
+        data: what the content says; always an object.
+        extension: `json` or `yaml`.
+    """
+
+    text: str
+    data: dict[str, Any]
+    extension: str
+
+
+def read_values(field: str, typed: object) -> Values:
+    """Read what was typed into an input: an object, or a string of YAML (nothing: an object).
+
+    Raises:
+        InvalidInput: not an object; not well-formed; a tag; an alias that multiplies; over 256 KiB
+            or too deep. The text names the input and, where there is one, line and column.
+    """
+    if isinstance(typed, str):
+        return _read_yaml(field, typed)
+    if not isinstance(typed, dict):
+        raise InvalidInput(field, f"must be an object, not {_kind(typed)}")
+    try:
+        text = json.dumps(typed, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except (ValueError, RecursionError):
+        raise InvalidInput(field, "must be JSON of reasonable depth, without NaN") from None
+    _check_size(field, text)
+    return Values(text, typed, "json")
+
+
+def with_defaults(values: Values, defaults: dict[tuple[str, ...], Any]) -> Values:
+    """Add what is missing, path by path; nothing that was typed changes.
+
+    Args:
+        values: the document.
+        defaults: path of keys → value, as `{("image", "tag"): "1.0"}`.
+
+    Returns:
+        The same object if nothing was missing, so that its text stays as typed.
+    """
+    missing = {path: v for path, v in defaults.items() if lookup(values.data, path) is None}
+    if not missing:
+        return values
+    if values.extension == "json":
+        data = json.loads(values.text)
+        _fill(data, missing)
+        return Values(json.dumps(data, indent=2, ensure_ascii=False) + "\n", data, "json")
+    yaml = _yaml()
+    document = yaml.load(values.text) or {}
+    _fill(document, missing)
+    buffer = io.StringIO()
+    yaml.dump(document, buffer)
+    return Values(buffer.getvalue(), document, "yaml")
+
+
+def lookup(data: object, path: Iterable[str]) -> Any:
+    """The value at a path of keys, or None."""
+    for key in path:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
+
+
+def _fill(document: dict[str, Any], missing: dict[tuple[str, ...], Any]) -> None:
+    for path, value in missing.items():
+        place = document
+        for key in path[:-1]:
+            if not isinstance(place.get(key), dict):
+                place[key] = {}
+            place = place[key]
+        place[path[-1]] = value
+
+
+def _check_size(field: str, text: str) -> None:
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_BYTES:
+        raise InvalidInput(field, f"must be at most 256 KiB, but has {size // 1024} KiB")
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    return "a list" if isinstance(value, list) else "a text"
+
+
+def _yaml() -> Any:
+    # Imported when first needed: most handlers never see YAML, and their start should not pay.
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="rt", pure=True)
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    return yaml
+
+
+def _read_yaml(field: str, typed: str) -> Values:
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    text = typed if typed.endswith("\n") else typed + "\n"
+    _check_size(field, text)
+    try:
+        _check_events(field, text)
+        data = _yaml().load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InvalidInput(field, f"is not valid YAML{where}: {error.problem}") from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InvalidInput(field, f"is not valid YAML: {first}") from None
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise InvalidInput(field, f"must be an object, not {_kind(data)}")
+    return Values(text, data, "yaml")
+
+
+def _check_events(field: str, text: str) -> None:
+    """Refuse what a values file has no use for, before anything is built in memory."""
+    size = _ExpandedSize(field)
+    documents = 0
+    for event in _yaml().parse(text):
+        where = f"at line {event.start_mark.line + 1}, column {event.start_mark.column + 1}"
+        kind = type(event).__name__
+        documents += kind == "DocumentStartEvent"
+        if documents > 1:
+            raise InvalidInput(field, f"must be one YAML document, but a second starts {where}")
+        if str(getattr(event, "ctag", None) or ""):
+            raise InvalidInput(field, f"must not use YAML tags ({event.ctag} {where})")
+        size.add(kind, getattr(event, "anchor", None), where)
+
+
+class _ExpandedSize:
+    """Counts nodes as they would be with every alias written out, which is what a chart does."""
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self._anchors: dict[str, int] = {}
+        self._open: list[tuple[str | None, int]] = [(None, 0)]
+
+    def add(self, kind: str, anchor: str | None, where: str) -> None:
+        """Take one event of ruamel's parser.
+
+        Raises:
+            InvalidInput: the document is too large, too deep, or refers to itself.
+        """
+        match kind:
+            case "SequenceStartEvent" | "MappingStartEvent":
+                self._open.append((anchor, 1))
+            case "SequenceEndEvent" | "MappingEndEvent":
+                self._close(*self._open.pop())
+            case "ScalarEvent":
+                self._close(anchor, 1)
+            case "AliasEvent" if anchor in self._anchors:
+                self._close(None, self._anchors[anchor])
+            case "AliasEvent":
+                raise InvalidInput(
+                    self._field, f"uses alias '*{anchor}' before its anchor is complete, {where}"
+                )
+        if len(self._open) > MAX_DEPTH:
+            raise InvalidInput(self._field, f"must be at most {MAX_DEPTH} levels deep ({where})")
+        if self._open[-1][1] > MAX_NODES:
+            raise InvalidInput(
+                self._field,
+                f"must hold at most {MAX_NODES} values with aliases written out ({where})",
+            )
+
+    def _close(self, anchor: str | None, nodes: int) -> None:
+        parent, before = self._open[-1]
+        self._open[-1] = (parent, before + nodes)
+        if anchor:
+            self._anchors[anchor] = nodes

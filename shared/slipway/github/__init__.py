@@ -1,0 +1,1 @@
+"""The services repository on GitHub, as an object."""

@@ -1,0 +1,229 @@
+"""The services repository: proposes changes as pull requests, over GitHub's REST API.
+
+Every method is get-or-create: it can be called again after a crash at any point and ends in the
+same state, one branch with one commit and one pull request.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import requests
+from github import Auth, Github, GithubException, InputGitAuthor, InputGitTreeElement
+from github.GitCommit import GitCommit
+from github.GitTree import GitTree
+from github.PullRequest import PullRequest as GitHubPull
+from github.Repository import Repository
+from requests.structures import CaseInsensitiveDict
+
+from slipway.config import GitHubConfig, GitHubCredentials
+from slipway.errors import ConfigurationError, GitHubError, GitHubUnavailable, ServiceExists
+from slipway.github.models import Change, PullRequest, service_folder
+from slipway.github.retry import Patience, PatientRetry, named_wait
+from slipway.observability import logger, register_secret
+
+TIMEOUT_SECONDS = 10
+_AUTHOR = "slipway"
+_AUTHOR_EMAIL = "slipway@users.noreply.github.com"
+
+
+def authenticate(credentials: GitHubCredentials) -> Auth.Auth:
+    """Sign in as an App installation, or with a token.
+
+    Raises:
+        ConfigurationError: the secret holds neither.
+    """
+    if credentials.app_id and credentials.installation_id and credentials.private_key:
+        key = credentials.private_key.get_secret_value()
+        register_secret(key)
+        return Auth.AppAuth(credentials.app_id, key).get_installation_auth(
+            credentials.installation_id
+        )
+    if credentials.token:
+        register_secret(credentials.token.get_secret_value())
+        return Auth.Token(credentials.token.get_secret_value())
+    raise ConfigurationError(
+        "The GitHub secret is incomplete. It needs either 'app_id', 'installation_id' and "
+        "'private_key', or 'token'."
+    )
+
+
+class ServicesRepository:
+    """The repository that holds `apps/<service>/` for every service.
+
+    Args:
+        config: which repository, and where GitHub's API is.
+        credentials: gives the credentials; True asks for fresh ones, after GitHub refused some.
+        patience: seconds that all calls of this object may wait for GitHub, in sum.
+    """
+
+    def __init__(
+        self,
+        config: GitHubConfig,
+        credentials: Callable[[bool], GitHubCredentials],
+        *,
+        patience: float = 20.0,
+    ) -> None:
+        self._config = config
+        self._credentials = credentials
+        self._patience = Patience(patience)
+        self._repository: Repository | None = None
+
+    def propose(self, change: Change, *, admit: Callable[[], None] | None = None) -> PullRequest:
+        """Make the change's pull request, or find the one that was made before.
+
+        Args:
+            change: what to propose.
+            admit: called before anything is made, unless the pull request is there already; it
+                refuses the change by raising.
+
+        Raises:
+            ServiceExists: the change creates a service whose folder is on the base branch.
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubError: GitHub refused; the text says what was asked.
+        """
+        try:
+            return self._propose(change, admit)
+        except GitHubError as error:
+            if error.status != 401:
+                raise
+            # The credentials may have been rotated since they were cached.
+            logger.info("GitHub refused the credentials; reading them again")
+            self._connect(fresh=True)
+            return self._propose(change, admit)
+
+    def _propose(self, change: Change, admit: Callable[[], None] | None) -> PullRequest:
+        with _translated(f"propose branch '{change.branch}' in {self._config.services_repo}"):
+            pull = self._find(change.branch)
+            if pull is None:
+                if admit:
+                    admit()
+                pull = self._open(change)
+            notes = () if pull.state == "closed" else self._decorate(pull, change)
+        state: Literal["open", "closed", "merged"] = "open"
+        if pull.state == "closed":
+            state = "merged" if pull.merged_at else "closed"
+        return PullRequest(number=pull.number, url=pull.html_url, state=state, notes=notes)
+
+    def _connect(self, *, fresh: bool = False) -> Repository:
+        if self._repository is None or fresh:
+            client = Github(
+                base_url=self._config.github_api_url,
+                auth=authenticate(self._credentials(fresh)),
+                timeout=TIMEOUT_SECONDS,
+                retry=PatientRetry(self._patience),
+                # A pull request is six writes. PyGithub's pause of a second between writes is for
+                # scripts that make hundreds; when GitHub asks to slow down, `PatientRetry` does.
+                seconds_between_requests=None,
+                seconds_between_writes=None,
+                user_agent="slipway",
+            )
+            self._repository = client.get_repo(self._config.services_repo, lazy=True)
+        return self._repository
+
+    def _find(self, branch: str) -> GitHubPull | None:
+        owner = self._config.services_repo.split("/")[0]
+        found = self._connect().get_pulls(state="all", head=f"{owner}:{branch}")
+        return next(iter(found), None)
+
+    def _open(self, change: Change) -> GitHubPull:
+        repository = self._connect()
+        base = repository.get_git_ref(f"heads/{self._config.services_base_branch}").object.sha
+        if change.creates_service:
+            self._refuse_existing(change.service, base)
+        self._push(change, base)
+        try:
+            return repository.create_pull(
+                base=self._config.services_base_branch,
+                head=change.branch,
+                title=change.title,
+                body=change.body,
+                maintainer_can_modify=False,
+            )
+        except GithubException as error:
+            existing = self._find(change.branch) if error.status == 422 else None
+            if existing is None:
+                raise
+            return existing
+
+    def _refuse_existing(self, service: str, commit: str) -> None:
+        folder = service_folder(service)
+        try:
+            self._connect().get_contents(folder, ref=commit)
+        except GithubException as error:
+            if error.status != 404:
+                raise
+            return
+        branch = self._config.services_base_branch
+        raise ServiceExists(service, f"{self._config.services_repo_url}/tree/{branch}/{folder}")
+
+    def _push(self, change: Change, base: str) -> None:
+        """Put all files into one commit on the change's branch: tree, commit, reference."""
+        repository = self._connect()
+        tree = repository.create_git_tree(
+            [
+                InputGitTreeElement(path, "100644", "blob", sha=None)
+                if content is None
+                else InputGitTreeElement(path, "100644", "blob", content=content)
+                for path, content in sorted(change.files.items())
+            ],
+            # A commit's SHA stands for its tree here, which saves the request for the tree.
+            base_tree=GitTree(repository.requester, {}, {"sha": base}, completed=True),
+        )
+        when = change.committed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        author = InputGitAuthor(_AUTHOR, _AUTHOR_EMAIL, when)
+        commit = repository.create_git_commit(
+            message=f"{change.title}\n\nBranch: {change.branch}",
+            tree=tree,
+            parents=[GitCommit(repository.requester, {}, {"sha": base}, completed=True)],
+            author=author,
+            committer=author,
+        )
+        try:
+            repository.create_git_ref(f"refs/heads/{change.branch}", commit.sha)
+        except GithubException as error:
+            # The run's own branch, from a delivery that was cut short: its one commit stays.
+            if not (error.status == 422 and "already exists" in str(error.data)):
+                raise
+
+    def _decorate(self, pull: GitHubPull, change: Change) -> tuple[str, ...]:
+        """Ask for reviews and set the labels: these last, so that their presence says "done"."""
+        missing = set(change.labels) - {label.name for label in pull.labels}
+        if change.labels and not missing:
+            return ()
+        notes: tuple[str, ...] = ()
+        teams = [r.removeprefix("team:") for r in change.reviewers if r.startswith("team:")]
+        users = [r for r in change.reviewers if not r.startswith("team:")]
+        if users or teams:
+            try:
+                pull.create_review_request(reviewers=users, team_reviewers=teams)
+            except GithubException as error:
+                if error.status != 422:
+                    raise
+                names = ", ".join(change.reviewers)
+                notes = (f"GitHub could not ask {names} for a review: not all are collaborators.",)
+                logger.warning("reviewers refused", extra={"reviewers": change.reviewers})
+        if missing:
+            pull.add_to_labels(*sorted(missing))
+        return notes
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn what PyGithub and requests raise into Slipway's errors."""
+    try:
+        yield
+    except GithubException as error:
+        wait = named_wait(CaseInsensitiveDict(error.headers or {}), time.time())
+        text = f"GitHub answered {error.status} to: {what}. {error.message or ''}".strip()
+        throttled = error.status == 429 or (error.status == 403 and wait is not None)
+        if throttled or error.status >= 500:
+            retry_at = datetime.now(UTC) + timedelta(seconds=wait) if wait is not None else None
+            raise GitHubUnavailable(text, retry_at) from error
+        raise GitHubError(error.status, text) from error
+    except requests.RequestException as error:
+        raise GitHubUnavailable(
+            f"GitHub could not be reached ({type(error).__name__}) to: {what}."
+        ) from error

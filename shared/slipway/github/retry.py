@@ -1,0 +1,73 @@
+"""How long a call to GitHub may wait: bounded over all calls for one message."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from github import GithubRetry
+from urllib3 import BaseHTTPResponse
+
+from slipway.errors import GitHubUnavailable
+from slipway.observability import Metric, count
+
+
+def named_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds until GitHub says that it answers again, or None if it does not say.
+
+    https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    """
+    retry_after = headers.get("Retry-After", "")
+    if retry_after.isdigit():
+        return float(retry_after)
+    reset = headers.get("X-RateLimit-Reset", "")
+    if headers.get("X-RateLimit-Remaining") == "0" and reset.isdigit():
+        # One second more: the reset happens at some moment within that second.
+        return max(0.0, float(reset) - now) + 1
+    return None
+
+
+class Patience:
+    """The time that all calls for one message may spend waiting, in seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+
+    def wait(self, seconds: float) -> None:
+        """Sleep.
+
+        Raises:
+            GitHubUnavailable: the wait would end after the deadline.
+        """
+        if time.monotonic() + seconds > self._deadline:
+            raise GitHubUnavailable(
+                f"GitHub asks to wait for {seconds:.0f} s.",
+                retry_at=datetime.now(UTC) + timedelta(seconds=seconds),
+            )
+        count(Metric.API_RETRY, api="github")
+        time.sleep(seconds)
+
+
+class PatientRetry(GithubRetry):
+    """PyGithub's retries, whose waits (also those that a header asks for) share one `Patience`.
+
+    PyGithub bounds the waits for its rate limits, but follows any `Retry-After` to its end.
+    """
+
+    def __init__(self, patience: Patience, **kwargs: Any) -> None:
+        self.patience = patience
+        kwargs.setdefault("total", 5)
+        kwargs.setdefault("backoff_factor", 0.5)
+        kwargs.setdefault("status_forcelist", [403, 429, 500, 502, 503, 504])
+        # All of them: each write of ours is get-or-create, so that a second one does no harm.
+        kwargs.setdefault("allowed_methods", None)
+        super().__init__(**kwargs)
+
+    def new(self, **kw: Any) -> Self:
+        """Carry the patience over to the next attempt."""
+        return super().new(patience=self.patience, **kw)
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        """Wait as GitHub asks, else with back-off; raise when that is longer than allowed."""
+        asked = named_wait(response.headers, time.time()) if response else None
+        self.patience.wait(max(asked or 0.0, self.get_backoff_time()))

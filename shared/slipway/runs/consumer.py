@@ -1,0 +1,242 @@
+"""Takes Kafka records to the function that carries them out, and turns errors into what follows.
+
+A function gives one callable, which works on one run. Everything around it is here and the same for
+all of them: reading the message, its signature, the claim, and the three kinds of failure (see
+`slipway.errors`).
+"""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.idempotency import (
+    DynamoDBPersistenceLayer,
+    IdempotencyConfig,
+    idempotent_function,
+)
+from aws_lambda_powertools.utilities.idempotency.exceptions import (
+    IdempotencyAlreadyInProgressError,
+)
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from slipway.config import PortCredentials, load, read_secret
+from slipway.errors import (
+    ConfigurationError,
+    ForeignMessage,
+    RetryableError,
+    RunEnded,
+    RunInProgress,
+    RunNotFound,
+    SignatureRejected,
+    SkippedMessage,
+    UserError,
+)
+from slipway.observability import Metric, count, logger, metrics, register_secret, trace_id
+from slipway.port.client import PortClient
+from slipway.port.message import RunMessage, identify, parse
+from slipway.port.secret_inputs import decrypt_inputs
+from slipway.port.signature import verify
+from slipway.runs.later import LaterDelivery, resume_time
+from slipway.runs.ledger import Ledger
+from slipway.runs.lock import ServiceLocks
+from slipway.runs.run import ActiveRun, RunConfig, RunReporter
+
+Act = Callable[[ActiveRun], None]
+Event = dict[str, Any]
+
+
+def consume(event: Event, context: LambdaContext, *, action: str, act: Act) -> Any:
+    """Work on the runs of an event.
+
+    Args:
+        event: from the event source mapping (MSK or self-managed Kafka), or
+            `{"schema_version": 1, "deliver": {"run_id": …}}` from the `deliver_later` machine.
+        context: Lambda's context.
+        action: identifier of the only Port action that this function carries out.
+        act: carries one run out; must be repeatable at any point.
+
+    Returns:
+        A partial batch response for the event source mapping.
+    """
+    consumer = _Consumer(load(RunConfig), context, action, act)
+    if "deliver" in event:
+        run_id = str(event["deliver"]["run_id"])
+        consumer.work_on(consumer.later.load(run_id))
+        return {"delivered": run_id}
+    return process_partial_response(
+        event=event,
+        record_handler=lambda record: consumer.work_on(record.raw_event),
+        processor=BatchProcessor(EventType.Kafka, raise_on_entire_batch_failure=False),
+        context=context,
+    )
+
+
+class _Consumer:
+    """Works on records; made for one invocation."""
+
+    def __init__(self, config: RunConfig, context: LambdaContext, action: str, act: Act) -> None:
+        self._config = config
+        self._context = context
+        self._action = action
+        self._act = act
+        self._ledger = Ledger(config.runs_table)
+        self._port = _port_client()
+        self.later = LaterDelivery(config, self._ledger)
+
+    def work_on(self, record: dict[str, Any]) -> None:
+        """Work on one Kafka record (the dictionary that Lambda gives, its value in base64).
+
+        Raises:
+            Exception: a bug, or an outage of our own tables: the event source must repeat this.
+        """
+        metrics.add_metric(name=Metric.RECORD_RECEIVED, unit="Count", value=1)
+        try:
+            self._receive(record)
+        except SignatureRejected as rejected:
+            logger.warning("Message rejected", extra={"security": True, "why": str(rejected)})
+            count(Metric.SIGNATURE_REJECTED, action=self._action)
+        except SkippedMessage as skipped:
+            logger.info("Message skipped", extra={"reason": skipped.reason, "why": str(skipped)})
+            count(Metric.MESSAGE_SKIPPED, action=self._action, reason=skipped.reason)
+        finally:
+            logger.remove_keys(["run_id"])
+
+    def _receive(self, record: dict[str, Any]) -> None:
+        text, value = decode(record["value"])
+        run_id = identify(value)
+        logger.append_keys(run_id=run_id)
+        if value.get("action") not in (None, self._action):
+            raise ForeignMessage(f"Run {run_id} is of action '{value['action']}'.")
+        received_at = datetime.fromtimestamp(record["timestamp"] / 1000, UTC)
+        verify(
+            text,
+            self._signing_secrets(),
+            received_at,
+            required=self._config.port_signature == "required",
+        )
+        report = RunReporter(run_id, self._action, self._port, self._ledger)
+        try:
+            self._claim(run_id=run_id, value=value, report=report)
+        except RetryableError as error:
+            moment = resume_time(error, received_at, datetime.now(UTC))
+            logger.warning("Delivering later", extra={"until": moment, "why": str(error)})
+            self.later.postpone(run_id, record, moment, self._context.invoked_function_arn)
+            report.waiting_until(moment, str(error))
+        except (SkippedMessage, UserError):
+            raise
+        except Exception:
+            logger.exception("The run failed for a reason that is nobody's request")
+            count(Metric.RUN_CRASHED, action=self._action)
+            report.held(trace_id())
+            raise
+
+    def _claim(self, **keywords: Any) -> None:
+        """Carry the run out unless another invocation does so right now, or has just done so.
+
+        The record of Powertools only saves work: it lives for a day and goes when the function
+        raises. What makes a repetition harmless is that each step is get-or-create.
+        """
+        config = IdempotencyConfig(
+            event_key_jmespath="@", expires_after_seconds=86_400, lambda_context=self._context
+        )
+        config.register_lambda_context(self._context)
+        guarded = idempotent_function(
+            lambda *, run_id, value, report: self._carry_out(run_id, value, report),
+            data_keyword_argument="run_id",
+            persistence_store=DynamoDBPersistenceLayer(self._config.idempotency_table),
+            config=config,
+            key_prefix=self._action,
+        )
+        try:
+            guarded(**keywords)
+        except IdempotencyAlreadyInProgressError as error:
+            seconds = self._context.get_remaining_time_in_millis() / 1000
+            raise RunInProgress(
+                "Another invocation is working on this run.",
+                retry_at=datetime.now(UTC) + timedelta(seconds=seconds),
+            ) from error
+
+    def _carry_out(self, run_id: str, value: dict[str, Any], report: RunReporter) -> None:
+        run = self._port.get_run(run_id)
+        if run.ended:
+            raise RunEnded(f"Run {run_id} has ended with {run.status}.")
+        if run.action != self._action:
+            # Port's own record of the run decides, not what a message claims.
+            raise ForeignMessage(f"Port knows run {run_id} as one of action '{run.action}'.")
+        try:
+            message = self._read(value)
+            self._ledger.open(message)
+            report.received()
+            active = ActiveRun(
+                message, self._config, self._port, self._ledger, self._locks(), report
+            )
+            self._act(active)
+        except UserError as error:
+            logger.info("The request was refused", extra={"why": str(error)})
+            report.fail(str(error))
+
+    def _read(self, value: dict[str, Any]) -> RunMessage:
+        message = parse(value)
+        if not message.censored:
+            return message
+        inputs = decrypt_inputs(message.inputs, message.censored, self._signing_secrets())
+        return message.model_copy(update={"inputs": inputs})
+
+    def _locks(self) -> ServiceLocks:
+        return ServiceLocks(self._config.locks_table, self._is_over)
+
+    def _is_over(self, run_id: str) -> bool:
+        try:
+            return self._port.get_run(run_id).ended
+        except RunNotFound:
+            return True
+
+    def _signing_secrets(self) -> Iterator[str]:
+        """The client secret; then a freshly read one; then the one before the last rotation.
+
+        Read only as far as needed: a signature that fits the cached secret costs no call.
+        """
+        yield _port_credentials(False).client_secret.get_secret_value()
+        yield _port_credentials(True).client_secret.get_secret_value()
+        # A secret that was never rotated has no previous version.
+        with suppress(ConfigurationError):
+            previous = read_secret(
+                PortCredentials, self._config.port_secret_id, stage="AWSPREVIOUS"
+            )
+            register_secret(previous.client_secret.get_secret_value())
+            yield previous.client_secret.get_secret_value()
+
+
+@cache
+def _port_client() -> PortClient:
+    """One client for the life of the process: it keeps Port's access token."""
+    return PortClient(load(RunConfig).port_base_url, _port_credentials)
+
+
+def _port_credentials(fresh: bool) -> PortCredentials:
+    secret_id = load(RunConfig).port_secret_id
+    credentials = read_secret(PortCredentials, secret_id, fresh=fresh)
+    register_secret(credentials.client_secret.get_secret_value())
+    return credentials
+
+
+def decode(encoded: str | None) -> tuple[str, Any]:
+    """Decode a record's value to its text and what that says as JSON.
+
+    Raises:
+        ForeignMessage: no value (a tombstone), not UTF-8, not JSON, or too deeply nested.
+    """
+    try:
+        text = base64.b64decode(encoded or "", validate=True).decode()
+        return text, json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ForeignMessage(f"The record is not JSON ({type(error).__name__}).") from None

@@ -1,0 +1,85 @@
+"""Deliver a record later: for waits that are longer than a Lambda should wait.
+
+The record goes to S3, and an execution of the `deliver_later` state machine waits and then invokes
+the same function again. An event source mapping takes no waiting time from a function.
+"""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from slipway.config import LedgerConfig
+from slipway.errors import RetryableError
+from slipway.runs.ledger import Ledger
+
+MAX_POSTPONED = 20
+_SHORTEST = timedelta(seconds=30)
+_LONGEST = timedelta(minutes=15)
+_LONGEST_NAMED = timedelta(hours=2)
+
+
+def resume_time(error: RetryableError, waiting_since: datetime, now: datetime) -> datetime:
+    """When to try again: when the other side said, else after as long as it has taken so far.
+
+    Waiting as long again as one has waited doubles the distance between the attempts, from 30
+    seconds up to 15 minutes, without having to count them.
+    """
+    if error.retry_at is not None:
+        return min(max(error.retry_at, now), now + _LONGEST_NAMED)
+    return now + min(max(now - waiting_since, _SHORTEST), _LONGEST)
+
+
+class LaterDelivery:
+    """Stores records under `later/<run id>.json` and starts the state machine for them.
+
+    Args:
+        config: bucket and state machine.
+        ledger: counts how often a run was postponed.
+    """
+
+    def __init__(self, config: LedgerConfig, ledger: Ledger) -> None:
+        self._config = config
+        self._ledger = ledger
+
+    def postpone(
+        self, run_id: str, record: dict[str, Any], resume_at: datetime, function_arn: str
+    ) -> None:
+        """Have `function_arn` invoked with this record at `resume_at`.
+
+        Raises:
+            RetryableError: the run was postponed too often: now it counts as failed.
+        """
+        boto3.client("s3").put_object(
+            Bucket=self._config.records_bucket,
+            Key=self._key(run_id),
+            Body=json.dumps(record).encode(),
+            ContentType="application/json",
+        )
+        number = self._ledger.postpone(run_id, resume_at, function_arn)
+        if number > MAX_POSTPONED:
+            raise RetryableError(f"Run {run_id} was postponed {MAX_POSTPONED} times in vain.")
+        states = boto3.client("stepfunctions")
+        try:
+            states.start_execution(
+                stateMachineArn=self._config.deliver_later_arn,
+                name=f"{run_id}-later-{number}",
+                input=json.dumps({"run_id": run_id}),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                raise
+
+    def load(self, run_id: str) -> dict[str, Any]:
+        """The stored Kafka record of a run that was postponed."""
+        answer = boto3.client("s3").get_object(
+            Bucket=self._config.records_bucket, Key=self._key(run_id)
+        )
+        record: dict[str, Any] = json.loads(answer["Body"].read())
+        return record
+
+    @staticmethod
+    def _key(run_id: str) -> str:
+        return f"later/{run_id}.json"

@@ -1,0 +1,123 @@
+"""The ledger: one row of the `runs` table for each run that Slipway has taken on.
+
+Rows of open runs carry `open` and `open_since`, and so stand in the sparse index `open_since`,
+which lists them oldest first without a scan.
+"""
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from slipway.errors import RunEnded
+from slipway.port.message import RunMessage
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC with whole seconds and `Z`, as Step Functions wants it in `TimestampPath`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@cache
+def dynamodb_table(name: str) -> "Table":
+    """A table by its name. Kept, because making the resource takes longer than most calls."""
+    return boto3.resource("dynamodb").Table(name)
+
+
+class Ledger:
+    """The `runs` table.
+
+    Args:
+        table_name: the table's name.
+    """
+
+    def __init__(self, table_name: str) -> None:
+        self._table = dynamodb_table(table_name)
+
+    def open(self, message: RunMessage) -> None:
+        """Note that this delivery works on the run; the first one fixes since when it is open.
+
+        Raises:
+            RunEnded: Slipway has ended this run before.
+        """
+        try:
+            self._update(
+                message.run_id,
+                "SET #action = :action, blueprint = :blueprint, requested_by = :requester,"
+                " #open = :yes, open_since = if_not_exists(open_since, :now), updated_at = :now"
+                " ADD deliveries :one",
+                condition="attribute_not_exists(outcome)",
+                names={"#action": "action", "#open": "open"},
+                values={
+                    ":action": message.action,
+                    ":blueprint": message.blueprint or "",
+                    ":requester": message.requester.email or message.requester.user_id,
+                    ":yes": "yes",
+                    ":one": 1,
+                },
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            raise RunEnded(f"Run {message.run_id} was ended before.") from error
+
+    def record_pull_request(self, run_id: str, service: str, number: int, url: str) -> None:
+        """Note the run's pull request. The row stays open until somebody merges or closes it."""
+        self._update(
+            run_id,
+            "SET service = :service, pr_number = :number, pr_url = :url, updated_at = :now",
+            values={":service": service, ":number": number, ":url": url},
+        )
+
+    def close(self, run_id: str, outcome: str) -> None:
+        """Note that Slipway ended the run, with `SUCCESS` or `FAILURE`."""
+        self._update(
+            run_id,
+            "SET outcome = :outcome, ended_at = :now, updated_at = :now REMOVE #open, open_since",
+            names={"#open": "open"},
+            values={":outcome": outcome},
+        )
+
+    def postpone(self, run_id: str, resume_at: datetime, function_arn: str) -> int:
+        """Note until when the run waits and which function then goes on with it.
+
+        Returns:
+            How often the run has been postponed, from 1.
+        """
+        row = self._update(
+            run_id,
+            "SET resume_at = :resume_at, function_arn = :function, updated_at = :now"
+            " ADD postponed :one",
+            values={":resume_at": timestamp(resume_at), ":function": function_arn, ":one": 1},
+        )
+        return int(row["postponed"])
+
+    def _update(
+        self,
+        run_id: str,
+        expression: str,
+        *,
+        values: dict[str, Any],
+        names: dict[str, str] | None = None,
+        condition: str | None = None,
+    ) -> dict[str, Any]:
+        optional: dict[str, Any] = {}
+        if names:
+            optional["ExpressionAttributeNames"] = names
+        if condition:
+            optional["ConditionExpression"] = condition
+        answer = self._table.update_item(
+            Key={"run_id": run_id},
+            UpdateExpression=expression,
+            ExpressionAttributeValues={":now": timestamp(datetime.now(UTC)), **values}
+            if ":now" in expression
+            else values,
+            ReturnValues="ALL_NEW",
+            **optional,
+        )
+        return answer["Attributes"]

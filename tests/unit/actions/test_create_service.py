@@ -1,0 +1,201 @@
+"""*Create New Service*: what a request wants done."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from slipway.actions.create_service import Plan, plan, with_pull_request
+from slipway.errors import InvalidInput
+from slipway.port.message import Requester, RunMessage
+
+INPUTS: dict[str, Any] = {
+    "service_name": "my-demo-service",
+    "owner": "dev@acme.example",
+    "team": "payments",
+    "project": "shop",
+    "environment": "Test",
+    "service_type": "backend",
+    "replicas": 2,
+    "image_tag": "1.4.0",
+    "values_format": "JSON",
+    "common_values": {"log": "info"},
+}
+FOLDER = "apps/my-demo-service"
+
+
+def make_plan(**inputs: Any) -> Plan:
+    message = RunMessage(
+        run_id="r_0123456789abcdef",
+        action="create_service",
+        blueprint="service",
+        entity=None,
+        operation="CREATE",
+        requester=Requester(user_id="auth0|1", email="dev@acme.example", name="Dee Veloper"),
+        requested_at=datetime(2026, 11, 23, 10, 0, tzinfo=UTC),
+        inputs={k: v for k, v in {**INPUTS, **inputs}.items() if v is not ...},
+        censored=(),
+        entity_snapshot=None,
+    )
+    return plan(
+        message,
+        run_url="https://app.port.io/run?runId=r_0123456789abcdef",
+        reviewers={"payments": ["team:payments", "olivia"]},
+    )
+
+
+def files(made: Plan) -> dict[str, str]:
+    return {path: text for path, text in made.change.files.items() if text is not None}
+
+
+def test_given_json_values_when_planned_then_the_folder_holds_them_and_the_port_data() -> None:
+    made = files(make_plan(consumers_values={"queues": ["a"]}))
+
+    assert sorted(made) == [
+        f"{FOLDER}/common_values.json",
+        f"{FOLDER}/consumers_values.json",
+        f"{FOLDER}/custom_values.json",
+        f"{FOLDER}/portData.json",
+    ]
+    assert json.loads(made[f"{FOLDER}/common_values.json"]) == {
+        "log": "info",
+        "image": {"tag": "1.4.0"},
+        "replicas": 2,
+    }
+    assert json.loads(made[f"{FOLDER}/consumers_values.json"]) == {"queues": ["a"]}
+    assert json.loads(made[f"{FOLDER}/portData.json"]) == {
+        "identifier": "my-demo-service",
+        "title": "my-demo-service",
+        "owner": "dev@acme.example",
+        "responsible_team": "payments",
+        "project": "shop",
+        "environment": "Test",
+        "service_type": "backend",
+        "health_status": "Pending",
+        "sync_status": "OutOfSync",
+        "blueprint": "service",
+        "run_id": "r_0123456789abcdef",
+    }
+
+
+def test_given_yaml_values_when_planned_then_the_text_is_kept() -> None:
+    typed = "# ours\nimage:\n  tag: 1.4.0\nreplicas: 2\n"
+
+    made = files(make_plan(values_format="YAML", common_values_yaml=typed, common_values={}))
+
+    assert made[f"{FOLDER}/common_values.yaml"] == typed
+    assert made[f"{FOLDER}/custom_values.yaml"] == "\n"
+
+
+def test_given_hidden_inputs_when_planned_then_the_chosen_format_decides() -> None:
+    made = files(make_plan(values_format="YAML", custom_values={"j": 1}, custom_values_yaml="y: 1"))
+
+    assert made[f"{FOLDER}/custom_values.yaml"] == "y: 1\n"
+
+
+def test_given_no_format_when_both_are_filled_in_then_refused() -> None:
+    with pytest.raises(InvalidInput, match="'custom_values' and 'custom_values_yaml' are both"):
+        make_plan(values_format=..., custom_values={"j": 1}, custom_values_yaml="y: 1")
+
+
+def test_given_a_request_when_planned_then_the_pull_request_follows_from_the_run() -> None:
+    change = make_plan().change
+
+    assert change.branch == "slipway/create_service/r_0123456789abcdef"
+    assert change.title == "Scaffold new service my-demo-service"
+    assert change.labels == ("slipway", "create_service")
+    assert change.reviewers == ("team:payments", "olivia")
+    assert change.creates_service
+    assert change == make_plan().change
+
+
+def test_given_a_request_when_planned_then_the_body_says_who_when_what_and_where() -> None:
+    body = make_plan().change.body
+
+    assert "<code>Dee Veloper</code> asked for a new service on 2026-11-23 10:00 UTC" in body
+    assert "[run r_0123456789abcdef](https://app.port.io/run?runId=r_0123456789abcdef)" in body
+    assert "| Image tag | <code>1&#46;4&#46;0</code> |" in body
+    assert f"- `{FOLDER}/portData.json`" in body
+    assert body.rstrip().endswith(" -->")
+
+
+def test_given_hostile_text_when_planned_then_nothing_of_it_is_live_in_the_pull_request() -> None:
+    change = make_plan(owner="@everyone <b>", project="${{ secrets.X }}\n## owned").change
+
+    assert "@" not in change.body
+    assert "${{" not in change.body
+    assert "<b>" not in change.body
+    assert "\n## owned" not in change.body
+    assert change.title == "Scaffold new service my-demo-service"
+
+
+def test_given_a_request_when_planned_then_the_entity_is_pending() -> None:
+    entity = with_pull_request(make_plan().entity, "https://github.example/pull/1")
+
+    assert entity["identifier"] == "my-demo-service"
+    assert entity["properties"] == {
+        "owner": "dev@acme.example",
+        "responsible_team": "payments",
+        "project": "shop",
+        "environment": "Test",
+        "service_type": "backend",
+        "health_status": "Pending",
+        "sync_status": "OutOfSync",
+        "replicas": 2,
+        "image_tag": "1.4.0",
+        "pr_url": "https://github.example/pull/1",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "x" * 64, "Upper", "../x", "a/b", ".git", "-a", "a-", "a_b", "ѕervice", "a\n", "a b", "é"],
+)
+def test_given_a_bad_service_name_when_planned_then_the_rule_is_told(name: str) -> None:
+    with pytest.raises(InvalidInput, match="'service_name' must have 1 to 63 lower-case letters"):
+        make_plan(service_name=name)
+
+
+@pytest.mark.parametrize("name", ["a", "x" * 63, "a-1", "0"])
+def test_given_a_good_service_name_when_planned_then_every_path_is_in_its_folder(name: str) -> None:
+    assert all(path.startswith(f"apps/{name}/") for path in files(make_plan(service_name=name)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("service_name", ..., "'service_name' is missing"),
+        ("service_name", 5, "'service_name' must have 1 to 63"),
+        ("owner", "", "'owner' must be a text of 1 to 100 characters"),
+        ("owner", {"a": 1}, "'owner' must be a text of 1 to 100 characters"),
+        ("project", "x" * 101, "'project' must be a text"),
+        ("environment", "Prod", "'environment' must be one of Test, Staging, Production"),
+        ("replicas", 0, "'replicas' must be a whole number from 1 to 100"),
+        ("replicas", 1.5, "'replicas' must be a whole number"),
+        ("replicas", True, "'replicas' must be a whole number"),
+        ("replicas", "2", "'replicas' must be a whole number"),
+        ("image_tag", "latest; rm -rf /", "'image_tag' must be a container image tag"),
+        ("image_tag", ".x", "'image_tag' must be a container image tag"),
+        ("values_format", "XML", "'values_format' must be JSON or YAML"),
+        ("custom_values", ["x"], "'custom_values' must be an object, not a list"),
+        ("common_values", {"replicas": 3}, "'common_values.replicas' must be the same as in"),
+        ("common_values", {"image": {"tag": "x"}}, "'common_values.image.tag' must be the same"),
+        ("common_values", {"image": "x"}, "'common_values.image' must be an object"),
+    ],
+)
+def test_given_a_bad_input_when_planned_then_field_and_expectation_are_named(
+    field: str, value: object, said: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        make_plan(**{field: value})
+
+    assert said in str(caught.value)
+
+
+def test_given_typed_values_that_agree_with_the_form_when_planned_then_accepted() -> None:
+    typed = {"image": {"tag": "1.4.0"}, "replicas": 2}
+
+    made = files(make_plan(common_values=typed))
+
+    assert json.loads(made[f"{FOLDER}/common_values.json"]) == typed
