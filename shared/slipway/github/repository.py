@@ -119,8 +119,10 @@ class ServicesRepository:
                 seconds_between_requests=None,
                 seconds_between_writes=None,
                 user_agent="slipway",
+                # No request for an object before the one that is wanted of it.
+                lazy=True,
             )
-            self._repository = client.get_repo(self._config.services_repo, lazy=True)
+            self._repository = client.get_repo(self._config.services_repo)
         return self._repository
 
     def _find(self, branch: str) -> GitHubPull | None:

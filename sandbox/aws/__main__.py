@@ -1,0 +1,84 @@
+"""`python -m sandbox.aws`: LocalStack in this process, with the sandbox's own plug-ins."""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from sandbox.aws.settings import LAMBDA_PYTHON, Settings, configure
+
+# LocalStack, moto and boto3 take settings from the environment: what the person's shell has for
+# real AWS work (profiles, proxies, endpoints, DEBUG) must not reach them.
+_KEPT_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "PYTHONUNBUFFERED")
+
+
+def localstack_environment(settings: Settings) -> dict[str, str]:
+    """The environment variables that make LocalStack quiet, offline and at home in the state dir.
+
+    See https://docs.localstack.cloud/references/configuration/ for each of them.
+    """
+    state = settings.state_dir
+    address = f"127.0.0.1:{settings.port}"
+    return {
+        "GATEWAY_LISTEN": address,
+        "LOCALSTACK_HOST": address,
+        # No analytics, no certificate and no package is fetched from anywhere.
+        "DISABLE_EVENTS": "1",
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "SKIP_INFRA_DOWNLOADS": "1",
+        "DNS_ADDRESS": "0",
+        "LAMBDA_RUNTIME_EXECUTOR": "process",
+        "PROVIDER_OVERRIDE_DYNAMODB": "moto",
+        # The folders: LocalStack's own, Python's `tempfile` (unpacked code) and plux's cache.
+        "FILESYSTEM_ROOT": str(state / "localstack"),
+        "CONFIG_DIR": str(state / "config"),
+        "TMPDIR": str(state / "tmp"),
+        "XDG_CACHE_HOME": str(state / "cache"),
+    }
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT; every function's process ends with it."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.aws", description=__doc__)
+    parser.add_argument("--port", type=int, default=4566)
+    parser.add_argument("--state-dir", type=Path, required=True)
+    parser.add_argument("--kafka", required=True, metavar="HOST:PORT")
+    parser.add_argument("--lambda-python", type=Path, default=LAMBDA_PYTHON)
+    options = parser.parse_args()
+    if not options.lambda_python.is_file():
+        parser.error(f"{options.lambda_python} is missing: run scripts/setup")
+
+    settings = Settings(
+        port=options.port,
+        state_dir=options.state_dir.resolve(),
+        kafka=options.kafka,
+        lambda_python=options.lambda_python.absolute(),
+    )
+    configure(settings)
+    _prepare(settings)
+
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    os.environ.clear()
+    os.environ.update(kept | localstack_environment(settings))
+
+    # LocalStack reads its configuration when it is imported.
+    from sandbox.aws import server  # noqa: PLC0415
+
+    sys.exit(server.run(settings))
+
+
+def _prepare(settings: Settings) -> None:
+    """Make the folders, and forget what an earlier run left in those that are caches.
+
+    plux caches the entry points that it found, by modification times with a resolution of two
+    minutes: two installs in a row would leave it with the older list.
+    """
+    for folder in ("cache", "tmp", "lambda"):
+        shutil.rmtree(settings.state_dir / folder, ignore_errors=True)
+        (settings.state_dir / folder).mkdir(parents=True)
+    settings.calls_file.touch()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""One process of a function: started, listened to, and ended with everything that it started."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from queue import Empty
+from threading import Thread
+
+from sandbox.aws.runtime_api import Invocation, RuntimeApi, RuntimeEvent
+
+
+class FunctionProcess:
+    """AWS's Python runtime for one function, as an operating-system process.
+
+    Output goes to a file, not to a pipe: what the function wrote before it answered is then in the
+    file when the answer arrives, and a full pipe can never stop it.
+    """
+
+    def __init__(
+        self, python: Path, handler: str, environment: Mapping[str, str], output: Path
+    ) -> None:
+        self._api = RuntimeApi()
+        self.started = time.monotonic()
+        with output.open("ab") as file:
+            self._process = subprocess.Popen(
+                [python, "-m", "awslambdaric", handler],
+                cwd=environment["LAMBDA_TASK_ROOT"],
+                env={**environment, "AWS_LAMBDA_RUNTIME_API": self._api.address},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                # Its own group, so that children of the function end with it.
+                start_new_session=True,
+            )
+        Thread(target=self._watch, name=f"function-{self._process.pid}", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def send(self, invocation: Invocation) -> None:
+        """Hand over an invocation."""
+        self._api.send(invocation)
+
+    def next_event(self, seconds: float) -> RuntimeEvent | None:
+        """What the process did next; None when it did nothing for so long."""
+        try:
+            return self._api.events.get(timeout=max(0.0, seconds))
+        except Empty:
+            return None
+
+    def peak_memory_mb(self) -> int:
+        """The most memory that the process held at a time; 0 where the host does not tell."""
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) // 1024
+        return 0
+
+    def end(self) -> None:
+        """Kill the process and what it started, as Lambda ends an environment; harmless twice."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        self._api.close()
+
+    def _watch(self) -> None:
+        code = self._process.wait()
+        self._api.events.put(RuntimeEvent("exit", exit_code=code))

@@ -1,0 +1,126 @@
+"""The outermost layer of the server: faults, sign-in, rate limits, headers, the request log.
+
+It is plain ASGI around the application, because only there can a connection be cut and can every
+answer, also that of an unknown route, carry GitHub's headers.
+"""
+
+import json
+import secrets
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.github import urls
+from sandbox.github.auth import ANONYMOUS, Actor, identify
+from sandbox.github.errors import ApiError
+from sandbox.github.faults import Fault
+from sandbox.github.server import Server
+
+_UNCOUNTED = {f"{urls.API_PREFIX}/rate_limit", "/_sandbox/health"}
+
+
+class Gateway:
+    """Wraps the application.
+
+    Args:
+        app: the application.
+        server: the state that the layers share.
+    """
+
+    def __init__(self, app: ASGIApp, server: Server) -> None:
+        self._app = app
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI event stream."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+        urls.use(f"http://{headers.get('host', '127.0.0.1')}")
+        if scope["path"].startswith("/_sandbox/"):
+            await self._app(scope, receive, send)
+            return
+        await self._serve(scope, receive, send, headers.get("authorization", ""))
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, authorization: str
+    ) -> None:
+        method, path = scope["method"], scope["path"]
+        state: dict[str, Any] = {"actor": ANONYMOUS, "status": 0}
+        is_api = path.startswith("/api/")
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                state["status"] = message["status"]
+                if is_api:
+                    message["headers"] = [*message["headers"], *self._headers(state["actor"])]
+            await send(message)
+
+        fault = self._server.faults.take(method, path)
+        try:
+            try:
+                state["actor"] = await anyio.to_thread.run_sync(
+                    self._admit, method, path, authorization
+                )
+            except ApiError as error:
+                await _refuse(answer, error.status, error.body, error.headers)
+                return
+            scope.setdefault("state", {})["actor"] = state["actor"]
+            if fault is None:
+                await self._app(scope, receive, answer)
+            else:
+                await self._spoil(fault, scope, receive, answer)
+                if fault.reset:
+                    state["status"] = 0
+                    await _cut(send)
+        finally:
+            self._server.requests.add(method, path, state["actor"].login, state["status"])
+
+    def _admit(self, method: str, path: str, authorization: str) -> Actor:
+        with self._server.store.read() as session:
+            actor = identify(session, authorization)
+        if path.startswith("/api/") and path not in _UNCOUNTED:
+            self._server.limits.spend(actor, method)
+        return actor
+
+    async def _spoil(self, fault: Fault, scope: Scope, receive: Receive, answer: Send) -> None:
+        await anyio.sleep(fault.delay_seconds)
+        spoilt = fault.reset or fault.status is not None
+        if fault.when == "after" or not spoilt:
+            await self._app(scope, receive, _discard if spoilt else answer)
+        if fault.status is not None and not fault.reset:
+            body = fault.body or {"message": f"Sandbox fault {fault.status}"}
+            await _refuse(answer, fault.status, body, fault.headers)
+
+    def _headers(self, actor: Actor) -> list[tuple[bytes, bytes]]:
+        headers = {
+            **self._server.limits.headers(actor),
+            "X-GitHub-Request-Id": secrets.token_hex(8).upper(),
+            "X-GitHub-Media-Type": "github.v3; format=json",
+        }
+        return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+async def _discard(_message: Message) -> None:
+    """The answer that got lost."""
+
+
+async def _refuse(send: Send, status: int, body: object, headers: dict[str, str]) -> None:
+    data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    lines = {"content-type": "application/json; charset=utf-8", "content-length": str(len(data))}
+    raw = [(name.encode(), value.encode()) for name, value in {**lines, **headers}.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": data})
+
+
+async def _cut(send: Send) -> None:
+    """Drop the TCP connection: ASGI has no word for it, uvicorn's request cycle holds it."""
+    cycle = getattr(send, "__self__", None)
+    transport = getattr(cycle, "transport", None)
+    if transport is None:
+        raise RuntimeError("this ASGI server does not give its connection away")
+    transport.abort()
+    await anyio.sleep(0.01)

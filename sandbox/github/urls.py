@@ -1,0 +1,26 @@
+"""Absolute addresses in answers: as the client of the current request addresses this server.
+
+PyGithub refuses an address whose host differs from the one that it was given, so `localhost` and
+`127.0.0.1` must each get their own back.
+"""
+
+from contextvars import ContextVar
+from urllib.parse import quote
+
+API_PREFIX = "/api/v3"
+_base: ContextVar[str] = ContextVar("base", default="http://127.0.0.1")
+
+
+def use(base: str) -> None:
+    """Set scheme, host and port for the current context, as `http://127.0.0.1:3200`."""
+    _base.set(base)
+
+
+def api(path: str) -> str:
+    """The address of an API resource."""
+    return f"{_base.get()}{API_PREFIX}{quote(path, safe='/:@!$&()*+,;=~[]{}')}"
+
+
+def web(path: str) -> str:
+    """The address of a page for people."""
+    return f"{_base.get()}{quote(path, safe='/:@~.')}"

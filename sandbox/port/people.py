@@ -1,0 +1,278 @@
+"""Users and teams. They are entities of the blueprints `_user` and `_team`."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sandbox.port.errors import invalid, not_found, taken
+from sandbox.port.store import Blueprint, Entity
+from sandbox.port.work import Work
+
+Json = dict[str, Any]
+ADMIN, MEMBER, APPROVER = "Admin", "Member", "Approver"
+
+_BLUEPRINTS: dict[str, Json] = {
+    "_team": {"title": "Team", "properties": {"description": {"type": "string"}}},
+    "_user": {
+        "title": "User",
+        "properties": {
+            "status": {"type": "string", "enum": ["Active", "Disabled"], "default": "Active"},
+            "roles": {"type": "array", "items": {"type": "string"}, "default": [MEMBER]},
+        },
+    },
+}
+_TEAMS = {"platform": "Platform", "payments": "Payments", "devops": "DevOps"}
+_USERS: dict[str, tuple[str, list[str], list[str]]] = {
+    "developer@acme.example": ("Dana Developer", [MEMBER], ["payments"]),
+    "devops@acme.example": ("Devin Ops", [MEMBER, APPROVER], ["devops"]),
+    "admin@acme.example": ("Ada Admin", [ADMIN], ["platform"]),
+}
+
+
+@dataclass(frozen=True)
+class User:
+    """A person.
+
+    Attributes:
+        email: also the client id of the person's credentials, and the entity's identifier.
+        name: first and last name.
+        roles: names of roles.
+        teams: identifiers of teams.
+        created_at: ISO 8601.
+        updated_at: ISO 8601.
+    """
+
+    email: str
+    name: str
+    roles: tuple[str, ...]
+    teams: tuple[str, ...]
+    created_at: str
+    updated_at: str
+
+    @property
+    def id(self) -> str:
+        """The id that Port writes into `createdBy`, made from the address."""
+        return f"auth0|{hashlib.sha256(self.email.encode()).hexdigest()[:24]}"
+
+    def profile(self) -> Json:
+        """`trigger.by.user` of messages."""
+        first, _, last = self.name.partition(" ")
+        return {
+            "email": self.email,
+            "firstName": first,
+            "lastName": last,
+            "phoneNumber": "",
+            "picture": "",
+            "providers": [],
+            "status": "ACTIVE",
+            "id": self.id,
+            "createdAt": self.created_at,
+            "updatedAt": self.updated_at,
+        }
+
+    def view(self, org_id: str) -> Json:
+        """The user as `GET /v1/users` lists it."""
+        member = {"orgId": org_id, "status": "ACTIVE", "lastLoginAt": self.updated_at}
+        return {
+            **self.profile(),
+            "type": "STANDARD",
+            "orgs": [{"id": org_id}],
+            "teams": list(self.teams),
+            "roles": [{"name": role} for role in self.roles],
+            "orgMembers": [member],
+        }
+
+    def form_context(self) -> Json:
+        """`.user` in the jq queries of a form."""
+        return {
+            "picture": "",
+            "userId": self.id,
+            "email": self.email,
+            "name": self.name,
+            "mainRole": self.roles[0] if self.roles else None,
+            "roles": list(self.roles),
+            "teams": [{"name": team} for team in self.teams],
+            "teamsIdentifiers": list(self.teams),
+        }
+
+
+def seed(work: Work) -> None:
+    """Make the two blueprints, three teams and three users, if they are not there yet."""
+    if work.db.get(Blueprint, "_user"):
+        return
+    stamp = work.stamp_new()
+    for identifier, parts in _BLUEPRINTS.items():
+        definition = {
+            "identifier": identifier,
+            "title": parts["title"],
+            "schema": {"properties": parts["properties"], "required": []},
+            "calculationProperties": {},
+            "mirrorProperties": {},
+            "relations": {},
+        }
+        work.db.add(Blueprint(identifier=identifier, definition=definition, **stamp))
+    for identifier, title in _TEAMS.items():
+        work.db.add(_entity("_team", identifier, title, [], {}, stamp))
+    for email, (name, roles, teams) in _USERS.items():
+        properties = {"status": "Active", "roles": roles}
+        work.db.add(_entity("_user", email, name, teams, properties, stamp))
+
+
+def _entity(
+    blueprint: str, identifier: str, title: str, team: list[str], properties: Json, stamp: Json
+) -> Entity:
+    return Entity(
+        blueprint=blueprint,
+        identifier=identifier,
+        title=title,
+        icon=None,
+        team=team,
+        properties=properties,
+        relations={},
+        **stamp,
+    )
+
+
+def users(db: Session) -> list[User]:
+    """Everybody who is active, by address."""
+    rows = db.scalars(select(Entity).where(Entity.blueprint == "_user").order_by(Entity.identifier))
+    return [_user(row) for row in rows if row.properties.get("status") != "Disabled"]
+
+
+def find(db: Session, email: str) -> User | None:
+    """The user of that address."""
+    row = db.get(Entity, ("_user", email))
+    return _user(row) if row and row.properties.get("status") != "Disabled" else None
+
+
+def get(db: Session, email: str) -> User:
+    """The user of that address.
+
+    Raises:
+        PortApiError: 404.
+    """
+    user = find(db, email)
+    if user is None:
+        raise not_found("User", email)
+    return user
+
+
+def find_by_id(db: Session, user_id: str) -> User | None:
+    """The user of that `auth0|…` id."""
+    return next((user for user in users(db) if user.id == user_id), None)
+
+
+def _user(row: Entity) -> User:
+    return User(
+        email=row.identifier,
+        name=row.title or row.identifier,
+        roles=tuple(row.properties.get("roles") or ()),
+        teams=tuple(row.team),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def change_user(work: Work, email: str, body: Json) -> User:
+    """Set a user's roles or teams.
+
+    Raises:
+        PortApiError: 404 for the user or a team.
+    """
+    work.caller.require_admin()
+    get(work.db, email)
+    row = work.db.get_one(Entity, ("_user", email))
+    if body.get("teams") is not None:
+        for team in body["teams"]:
+            _team(work.db, team)
+        row.team = list(body["teams"])
+    if body.get("roles") is not None:
+        row.properties = {**row.properties, "roles": list(body["roles"])}
+    work.stamp(row)
+    return _user(row)
+
+
+def team_views(db: Session) -> list[Json]:
+    """All teams, as `GET /v1/teams` lists them."""
+    rows = db.scalars(select(Entity).where(Entity.blueprint == "_team").order_by(Entity.identifier))
+    everybody = users(db)
+    return [_team_view(row, everybody) for row in rows]
+
+
+def team_view(db: Session, name: str) -> Json:
+    """One team.
+
+    Raises:
+        PortApiError: 404.
+    """
+    return _team_view(_team(db, name), users(db))
+
+
+def save_team(work: Work, body: Json, name: str | None = None) -> Json:
+    """Make a team, or change the one of that name; `users` replaces its members.
+
+    Raises:
+        PortApiError: 409 if a new one exists, 404 for the team or a user, 422 for another name.
+    """
+    work.caller.require_admin()
+    if name is None:
+        name = str(body["name"])
+        if work.db.get(Entity, ("_team", name)):
+            raise taken("Team", name)
+        work.db.add(_entity("_team", name, name, [], {}, work.stamp_new()))
+    elif body.get("name", name) != name:
+        raise invalid("The sandbox does not rename teams.")
+    row = _team(work.db, name)
+    if "description" in body:
+        row.properties = {**row.properties, "description": body["description"]}
+    if body.get("users") is not None:
+        _set_members(work.db, name, body["users"])
+    work.stamp(row)
+    work.db.flush()
+    return team_view(work.db, name)
+
+
+def delete_team(work: Work, name: str) -> None:
+    """Remove a team and everybody's membership.
+
+    Raises:
+        PortApiError: 404.
+    """
+    work.caller.require_admin()
+    _set_members(work.db, name, [])
+    work.db.delete(_team(work.db, name))
+
+
+def _set_members(db: Session, team: str, emails: list[str]) -> None:
+    for email in emails:
+        get(db, email)
+    for row in db.scalars(select(Entity).where(Entity.blueprint == "_user")):
+        others = [name for name in row.team if name != team]
+        row.team = [*others, team] if row.identifier in emails else others
+
+
+def _team(db: Session, name: str) -> Entity:
+    row = db.get(Entity, ("_team", name))
+    if row is None:
+        raise not_found("Team", name)
+    return row
+
+
+def _team_view(row: Entity, everybody: list[User]) -> Json:
+    shown = ("email", "firstName", "lastName", "picture", "status")
+    return {
+        "id": f"team_{row.identifier}",
+        "name": row.identifier,
+        "description": row.properties.get("description") or row.title,
+        "provider": "port",
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+        "users": [
+            {key: user.profile()[key] for key in shown}
+            for user in everybody
+            if row.identifier in user.teams
+        ],
+    }

@@ -1,0 +1,213 @@
+"""The tables, in one SQLite file, and the transaction in which every request works.
+
+All work is done under one lock: the requests of a sandbox take milliseconds, and so no two of them
+can see each other's half-done changes.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import JSON, Engine, MetaData, create_engine, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+Document = dict[str, Any]
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData()
+    type_annotation_map = {Document: JSON, list[str]: JSON}  # noqa: RUF012  SQLAlchemy's own idiom
+
+
+class _Authored:
+    """Who made and last changed a row, and when."""
+
+    created_at: Mapped[str]
+    created_by: Mapped[str]
+    updated_at: Mapped[str]
+    updated_by: Mapped[str]
+
+    def authorship(self) -> dict[str, str]:
+        """The four fields, as Port writes them."""
+        return {
+            "createdAt": self.created_at,
+            "createdBy": self.created_by,
+            "updatedAt": self.updated_at,
+            "updatedBy": self.updated_by,
+        }
+
+
+class Blueprint(_Authored, Base):
+    """A blueprint; `definition` is its JSON as it was given."""
+
+    __tablename__ = "blueprints"
+    identifier: Mapped[str] = mapped_column(primary_key=True)
+    definition: Mapped[Document]
+
+
+class Entity(_Authored, Base):
+    """An entity of a blueprint. `relations` holds an identifier, a list of them or null each."""
+
+    __tablename__ = "entities"
+    blueprint: Mapped[str] = mapped_column(primary_key=True)
+    identifier: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str | None]
+    icon: Mapped[str | None]
+    team: Mapped[list[str]]
+    properties: Mapped[Document]
+    relations: Mapped[Document]
+
+
+class Action(_Authored, Base):
+    """A self-service action or an automation; `definition` is its JSON as it was given."""
+
+    __tablename__ = "actions"
+    identifier: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    definition: Mapped[Document]
+    permissions: Mapped[Document]
+
+
+class Run(_Authored, Base):
+    """A run. `invocation` is the rendered invocation method, made when the run was created."""
+
+    __tablename__ = "runs"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    action: Mapped[str] = mapped_column(index=True)
+    blueprint: Mapped[str | None]
+    entity: Mapped[str | None]
+    status: Mapped[str]
+    status_label: Mapped[str | None]
+    summary: Mapped[str | None]
+    link: Mapped[list[str]]
+    external_run_id: Mapped[str | None] = mapped_column(index=True)
+    source: Mapped[str]
+    properties: Mapped[Document]
+    required_approval: Mapped[Any] = mapped_column(JSON)
+    approval: Mapped[Any] = mapped_column(JSON)
+    trigger: Mapped[Document]
+    invocation: Mapped[Document]
+    impersonated_by: Mapped[str | None]
+    ended_at: Mapped[str | None]
+
+
+class RunLog(Base):
+    """A line of a run's log."""
+
+    __tablename__ = "run_logs"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str]
+    run_id: Mapped[str] = mapped_column(index=True)
+    message: Mapped[str]
+    created_by: Mapped[str]
+    created_at: Mapped[str]
+
+
+class Vote(Base):
+    """One approver's decision on a run."""
+
+    __tablename__ = "votes"
+    run_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    description: Mapped[str | None]
+
+
+class AuditEvent(Base):
+    """A row of the audit log; `event` is what the API answers."""
+
+    __tablename__ = "audit_events"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    resource_type: Mapped[str]
+    blueprint: Mapped[str | None]
+    entity: Mapped[str | None]
+    run_id: Mapped[str | None]
+    at: Mapped[str]
+    event: Mapped[Document]
+
+
+class OutboxMessage(Base):
+    """A Kafka message, kept until the broker has it, and afterwards for `/_sandbox/messages`."""
+
+    __tablename__ = "outbox"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    topic: Mapped[str]
+    value: Mapped[bytes | None]
+    run_id: Mapped[str | None]
+    created_at: Mapped[str]
+    sent_at: Mapped[str | None] = mapped_column(index=True)
+
+
+class Token(Base):
+    """The one access token of a set of credentials; `expires_at` is in epoch seconds."""
+
+    __tablename__ = "tokens"
+    client_id: Mapped[str] = mapped_column(primary_key=True)
+    token: Mapped[str]
+    expires_at: Mapped[float]
+
+
+class Secret(Base):
+    """A secret of the organisation, for templates."""
+
+    __tablename__ = "secrets"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+    description: Mapped[str | None]
+    created_at: Mapped[str]
+    updated_at: Mapped[str]
+
+
+class Setting(Base):
+    """One value by name: the organisation's document, the key that signs tokens."""
+
+    __tablename__ = "settings"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[Any] = mapped_column(JSON)
+
+
+class Store:
+    """The database.
+
+    Args:
+        path: the SQLite file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._engine = _engine(path)
+        self._lock = threading.Lock()
+        Base.metadata.create_all(self._engine)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Commits when the block ends, rolls back when it raises."""
+        with self._lock, Session(self._engine, expire_on_commit=False) as db, db.begin():
+            yield db
+
+    def close(self) -> None:
+        """Close the file."""
+        self._engine.dispose()
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+
+    # SQLAlchemy begins the transactions itself, so that SAVEPOINT works as well:
+    # https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#serializable-isolation-savepoints-transactional-ddl
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,1 @@
+"""The repository's command line tools: one module per command."""

@@ -1,0 +1,71 @@
+"""The ledger: one row for each run."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+
+from slipway.errors import RunEnded
+from slipway.runs.ledger import Ledger
+from tests.unit.conftest import RUN_ID, make_message
+
+pytestmark = pytest.mark.usefixtures("aws")
+
+
+def row() -> dict[str, Any]:
+    item: dict[str, Any] = (
+        boto3.resource("dynamodb").Table("runs").get_item(Key={"run_id": RUN_ID})["Item"]
+    )
+    return item
+
+
+def test_given_a_new_run_when_opened_then_it_stands_in_the_index_of_open_runs() -> None:
+    Ledger("runs").open(make_message())
+
+    found = row()
+    assert (found["action"], found["open"], found["deliveries"]) == ("create_service", "yes", 1)
+    assert found["requested_by"] == "dev@acme.example"
+    assert found["open_since"].endswith("Z")
+
+
+def test_given_an_open_run_when_delivered_again_then_it_stays_open_since_the_first_time() -> None:
+    ledger = Ledger("runs")
+    ledger.open(make_message())
+    since = row()["open_since"]
+
+    ledger.open(make_message())
+
+    assert (row()["open_since"], row()["deliveries"]) == (since, 2)
+
+
+def test_given_an_ended_run_when_opened_then_refused_and_not_reopened() -> None:
+    ledger = Ledger("runs")
+    ledger.open(make_message())
+    ledger.close(RUN_ID, "FAILURE")
+
+    with pytest.raises(RunEnded):
+        ledger.open(make_message())
+
+    assert "open" not in row()
+    assert row()["outcome"] == "FAILURE"
+
+
+def test_given_a_pull_request_when_recorded_then_the_run_stays_open() -> None:
+    ledger = Ledger("runs")
+    ledger.open(make_message())
+
+    ledger.record_pull_request(RUN_ID, "my-demo-service", 7, "https://github.test/pull/7")
+
+    assert (row()["pr_number"], row()["service"], row()["open"]) == (7, "my-demo-service", "yes")
+
+
+def test_given_a_run_when_postponed_twice_then_the_count_rises_and_the_time_is_readable() -> None:
+    ledger = Ledger("runs")
+    moment = datetime(2026, 11, 23, 12, 0, 0, 999, tzinfo=UTC)
+
+    counts = [ledger.postpone(RUN_ID, moment, "arn:function:live") for _ in range(2)]
+
+    assert counts == [1, 2]
+    assert row()["resume_at"] == "2026-11-23T12:00:00Z"
+    assert row()["function_arn"] == "arn:function:live"
