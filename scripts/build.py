@@ -309,9 +309,8 @@ def main(
         typer.echo(f"build: {error}", err=True)
         raise typer.Exit(1) from None
     for artifact in built.values():
-        typer.echo(
-            f"{output / artifact.file}  {artifact.size / 1e3:,.0f} kB  sha256 {artifact.sha256[:16]}"
-        )
+        size = f"{artifact.size / 1e3:,.0f} kB"
+        typer.echo(f"{output / artifact.file}  {size}  sha256 {artifact.sha256[:16]}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import argparse
 import os
 import shutil
 import sys
+import tempfile
+import warnings
 from pathlib import Path
 
 from sandbox.aws.settings import LAMBDA_PYTHON, Settings, configure
@@ -26,14 +28,13 @@ def localstack_environment(settings: Settings) -> dict[str, str]:
         # No analytics, no certificate and no package is fetched from anywhere.
         "DISABLE_EVENTS": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
-        "SKIP_INFRA_DOWNLOADS": "1",
         "DNS_ADDRESS": "0",
         "LAMBDA_RUNTIME_EXECUTOR": "process",
         "PROVIDER_OVERRIDE_DYNAMODB": "moto",
-        # The folders: LocalStack's own, Python's `tempfile` (unpacked code) and plux's cache.
+        # The folders: LocalStack's own, also when the host is a container, and plux's cache.
+        "OVERRIDE_IN_DOCKER": "0",
         "FILESYSTEM_ROOT": str(state / "localstack"),
         "CONFIG_DIR": str(state / "config"),
-        "TMPDIR": str(state / "tmp"),
         "XDG_CACHE_HOME": str(state / "cache"),
     }
 
@@ -62,6 +63,10 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(kept | localstack_environment(settings))
 
+    # LocalStack unpacks functions' code in Python's folder for temporary files.
+    tempfile.tempdir = str(settings.state_dir / "tmp")
+    # No TLS connection that this process makes could leave the machine.
+    warnings.filterwarnings("ignore", message="You do not have a working installation of the serv")
     # LocalStack reads its configuration when it is imported.
     from sandbox.aws import server  # noqa: PLC0415
 

@@ -18,6 +18,10 @@ class FunctionProcess:
 
     Output goes to a file, not to a pipe: what the function wrote before it answered is then in the
     file when the answer arrives, and a full pipe can never stop it.
+
+    Attributes:
+        started: When, by the monotonic clock.
+        was_used: Whether an invocation has waited for its initialisation.
     """
 
     def __init__(
@@ -25,6 +29,8 @@ class FunctionProcess:
     ) -> None:
         self._api = RuntimeApi()
         self.started = time.monotonic()
+        self.was_used = False
+        self._ended = False
         with output.open("ab") as file:
             self._process = subprocess.Popen(
                 [python, "-m", "awslambdaric", handler],
@@ -68,10 +74,14 @@ class FunctionProcess:
 
     def end(self) -> None:
         """Kill the process and what it started, as Lambda ends an environment; harmless twice."""
+        if self._ended:
+            return
+        self._ended = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-        self._api.close()
+        # In the background: the server notices only at its next look, and many may end at once.
+        Thread(target=self._api.close, daemon=True).start()
 
     def _watch(self) -> None:
         code = self._process.wait()

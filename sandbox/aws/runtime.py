@@ -8,6 +8,7 @@ API, time-outs, crashes and the platform's log lines.
 import json
 import logging
 import shutil
+import signal
 import threading
 import time
 from datetime import UTC, datetime
@@ -56,6 +57,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
         self._process: FunctionProcess | None = None
         self._lock = threading.Lock()
         self._stopped = False
+        self._invoking = False
         self._log = PlatformLog.of(function_version.config.logging_config or {})
 
     # What LocalStack asks of an executor.
@@ -86,7 +88,15 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
         self._start_process()
 
     def stop(self) -> None:
-        """End the process, if any, and remove what the environment had on disk."""
+        """End the environment; an invocation in it is finished first, as on Lambda."""
+        with self._lock:
+            self._stopped = True
+            if self._invoking:
+                return
+        self.end()
+
+    def end(self) -> None:
+        """End the process, if any, now, and remove what the environment had on disk."""
         with self._lock:
             self._stopped = True
             if self._process:
@@ -102,34 +112,16 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
         Args:
             payload: LocalStack's `invoke-id`, `invoked-function-arn`, `payload`, `trace-id`.
         """
-        request_id = payload["invoke-id"]
-        process, is_cold = self._ready_process()
-        failure = self._initialise(process) if is_cold else None
-        init_ms = (time.monotonic() - process.started) * 1000 if is_cold else None
-
-        started = time.monotonic()
-        log = [self._read_output()] if is_cold else []
-        log.append(self._log.start(request_id, self.function_version.id.qualifier))
-        event = failure or self._answer_of(process, payload)
-        duration_ms = (time.monotonic() - started) * 1000
-        used_mb = process.peak_memory_mb()
-
-        body, error_type, last_words = self._judge(event, request_id)
-        if event is None or event.kind in {"exit", "init_error"}:
-            process.end()
-        log += [self._read_output(), last_words]
-        outcome = Outcome(
-            duration_ms=duration_ms,
-            init_ms=init_ms,
-            memory_mb=self.function_version.config.memory_size,
-            used_mb=used_mb,
-            status=_status(event),
-            error_type=error_type,
-        )
-        log.append(self._log.end(request_id, outcome))
-        is_error = event is None or event.kind != "response"
-        xray.report(self.function_version, self._variables, payload["trace-id"], outcome)
-        return InvocationResult(request_id, body, is_error=is_error, logs="".join(log))
+        with self._lock:
+            self._invoking = True
+        try:
+            return self._invoke(payload)
+        finally:
+            with self._lock:
+                self._invoking = False
+                stopped = self._stopped
+            if stopped:
+                self.end()
 
     def get_logs(self) -> str:
         """Everything that the environment's processes wrote."""
@@ -170,6 +162,37 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
 
     # One invocation, step by step.
 
+    def _invoke(self, payload: dict[str, str]) -> InvocationResult:
+        request_id = payload["invoke-id"]
+        process, is_cold = self._ready_process()
+        process.was_used = True
+        failure = self._initialise(process) if is_cold else None
+        init_ms = (time.monotonic() - process.started) * 1000 if is_cold else None
+
+        started = time.monotonic()
+        log = [self._read_output()] if is_cold else []
+        log.append(self._log.start(request_id, self.function_version.id.qualifier))
+        event = failure or self._answer_of(process, payload)
+        duration_ms = (time.monotonic() - started) * 1000
+        used_mb = process.peak_memory_mb()
+
+        body, error_type, last_words = self._judge(event, request_id)
+        status = "timeout" if event is None else "success" if event.kind == "response" else "error"
+        if event is None or event.kind in {"exit", "init_error"}:
+            process.end()
+        log += [self._read_output(), last_words]
+        outcome = Outcome(
+            duration_ms=duration_ms,
+            init_ms=init_ms,
+            memory_mb=self.function_version.config.memory_size,
+            used_mb=used_mb,
+            status=status,
+            error_type=error_type,
+        )
+        log.append(self._log.end(request_id, outcome))
+        xray.report(self.function_version, self._variables, payload["trace-id"], outcome)
+        return InvocationResult(request_id, body, is_error=status != "success", logs="".join(log))
+
     def _start_process(self) -> FunctionProcess:
         with self._lock:
             if self._stopped:
@@ -181,9 +204,12 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
 
     def _ready_process(self) -> tuple[FunctionProcess, bool]:
         """The process to use, and whether its initialisation is still to be waited for."""
-        if self._process is None or not self._process.is_alive():
+        process = self._process
+        if process is None or not process.is_alive():
+            if process:
+                process.end()
             return self._start_process(), True
-        return self._process, not self._process.was_used
+        return process, not process.was_used
 
     def _initialise(self, process: FunctionProcess) -> RuntimeEvent | None:
         """Wait for the first request; what went wrong, or None."""
@@ -239,7 +265,9 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
 def exit_message(code: int) -> str:
     """How Lambda words the end of a runtime: by signal, by exit status, or without a reason."""
     if code < 0:
-        return f"Runtime exited with error: signal: {_signal_name(-code)}"
+        return (
+            f"Runtime exited with error: signal: {(signal.strsignal(-code) or str(-code)).lower()}"
+        )
     if code > 0:
         return f"Runtime exited with error: exit status {code}"
     return "Runtime exited without providing a reason"
@@ -250,4 +278,4 @@ def stop_all() -> None:
     with _environments_lock:
         running = list(_environments)
     for executor in running:
-        executor.stop()
+        executor.end()

@@ -18,7 +18,7 @@ from sandbox.github.errors import ApiError
 from sandbox.github.faults import Fault
 from sandbox.github.server import Server
 
-_UNCOUNTED = {f"{urls.API_PREFIX}/rate_limit", "/_sandbox/health"}
+_UNCOUNTED = {f"{urls.API_PREFIX}/rate_limit"}
 
 
 class Gateway:
@@ -62,9 +62,9 @@ class Gateway:
         fault = self._server.faults.take(method, path)
         try:
             try:
-                state["actor"] = await anyio.to_thread.run_sync(
-                    self._admit, method, path, authorization
-                )
+                state["actor"] = await anyio.to_thread.run_sync(self._identify, authorization)
+                if is_api and path not in _UNCOUNTED:
+                    self._server.limits.spend(state["actor"], method)
             except ApiError as error:
                 await _refuse(answer, error.status, error.body, error.headers)
                 return
@@ -79,12 +79,9 @@ class Gateway:
         finally:
             self._server.requests.add(method, path, state["actor"].login, state["status"])
 
-    def _admit(self, method: str, path: str, authorization: str) -> Actor:
+    def _identify(self, authorization: str) -> Actor:
         with self._server.store.read() as session:
-            actor = identify(session, authorization)
-        if path.startswith("/api/") and path not in _UNCOUNTED:
-            self._server.limits.spend(actor, method)
-        return actor
+            return identify(session, authorization)
 
     async def _spoil(self, fault: Fault, scope: Scope, receive: Receive, answer: Send) -> None:
         await anyio.sleep(fault.delay_seconds)

@@ -4,13 +4,13 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 SHA = re.compile(r"[0-9a-f]{40}")
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "PATH": os.environ.get("PATH", os.defpath),
     "HOME": os.devnull,
     "LC_ALL": "C.UTF-8",
@@ -123,7 +123,7 @@ class GitRepository:
         return subprocess.run(
             ["git", *arguments],
             cwd=self.path,
-            env={**_ENVIRONMENT, **(env or {})},
+            env={**ENVIRONMENT, **(env or {})},
             input=stdin or b"",
             capture_output=True,
             check=False,
@@ -248,6 +248,22 @@ class GitRepository:
         head += [f"author {author.line()}", f"committer {committer.line()}"]
         raw = ("\n".join(head) + "\n\n" + message).encode()
         return self.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=raw).decode().strip()
+
+    def seed(
+        self, files: Mapping[str, bytes], branch: str, executable: Container[str] = ()
+    ) -> str:
+        """Make the first commit, of these files (path → content); returns its SHA."""
+        entries = {
+            path: ("100755" if path in executable else "100644", self.write_blob(data))
+            for path, data in files.items()
+        }
+        author = Person(
+            "GitHub", "noreply@github.com", datetime.now(UTC).isoformat(timespec="seconds")
+        )
+        tree = self.write_tree(None, entries)
+        sha = self.write_commit("Initial commit", tree, [], author, author)
+        self.update_ref(f"refs/heads/{branch}", sha, None)
+        return sha
 
     def commit(self, sha: str) -> Commit:
         """A commit by its SHA."""

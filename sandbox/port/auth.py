@@ -46,7 +46,7 @@ def issue(db: Session, settings: Settings, client_id: str, client_secret: str) -
     return row.token, int(row.expires_at - now)
 
 
-def authenticate(db: Session, settings: Settings, header: str | None, origin: Origin) -> Caller:
+def authenticate(db: Session, header: str | None, origin: Origin) -> Caller:
     """Who sends this `Authorization` header, with or without `Bearer `.
 
     Raises:

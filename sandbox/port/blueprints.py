@@ -227,7 +227,7 @@ def delete(work: Work, identifier: str, *, delete_actions: bool) -> None:
         work.db.delete(action)
     before = view(row)
     work.db.delete(row)
-    work.changes.append(Change("DELETE", "blueprint", identifier, before, None, identifier))
+    work.note(Change("DELETE", "blueprint", identifier, before, None, identifier))
 
 
 def blueprint_of(action: Action) -> str | None:
@@ -241,7 +241,7 @@ def blueprint_of(action: Action) -> str | None:
 
 def _changed(work: Work, row: Blueprint, action: Any, before: Json | None) -> Json:
     after = view(row)
-    work.changes.append(Change(action, "blueprint", row.identifier, before, after, row.identifier))
+    work.note(Change(action, "blueprint", row.identifier, before, after, row.identifier))
     return after
 
 

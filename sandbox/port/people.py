@@ -115,25 +115,12 @@ def seed(work: Work) -> None:
         }
         work.db.add(Blueprint(identifier=identifier, definition=definition, **stamp))
     for identifier, title in _TEAMS.items():
-        work.db.add(_entity("_team", identifier, title, [], {}, stamp))
+        work.db.add(Entity(blueprint="_team", identifier=identifier, title=title, **stamp))
     for email, (name, roles, teams) in _USERS.items():
         properties = {"status": "Active", "roles": roles}
-        work.db.add(_entity("_user", email, name, teams, properties, stamp))
-
-
-def _entity(
-    blueprint: str, identifier: str, title: str, team: list[str], properties: Json, stamp: Json
-) -> Entity:
-    return Entity(
-        blueprint=blueprint,
-        identifier=identifier,
-        title=title,
-        icon=None,
-        team=team,
-        properties=properties,
-        relations={},
-        **stamp,
-    )
+        row = Entity(blueprint="_user", identifier=email, title=name, team=teams, **stamp)
+        row.properties = properties
+        work.db.add(row)
 
 
 def users(db: Session) -> list[User]:
@@ -222,7 +209,8 @@ def save_team(work: Work, body: Json, name: str | None = None) -> Json:
         name = str(body["name"])
         if work.db.get(Entity, ("_team", name)):
             raise taken("Team", name)
-        work.db.add(_entity("_team", name, name, [], {}, work.stamp_new()))
+        stamp = work.stamp_new()
+        work.db.add(Entity(blueprint="_team", identifier=name, title=name, **stamp))
     elif body.get("name", name) != name:
         raise invalid("The sandbox does not rename teams.")
     row = _team(work.db, name)

@@ -154,7 +154,7 @@ def _compare(value: Any, wanted: Any) -> int | None:
         left, right = value, wanted
         if not all(isinstance(x, int | float) and not isinstance(x, bool) for x in (left, right)):
             return None
-    return (left > right) - (left < right)
+    return int(left > right) - int(left < right)
 
 
 def _between(value: Any, wanted: Any, now: datetime) -> bool:

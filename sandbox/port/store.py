@@ -56,10 +56,10 @@ class Entity(_Authored, Base):
     blueprint: Mapped[str] = mapped_column(primary_key=True)
     identifier: Mapped[str] = mapped_column(primary_key=True)
     title: Mapped[str | None]
-    icon: Mapped[str | None]
-    team: Mapped[list[str]]
-    properties: Mapped[Document]
-    relations: Mapped[Document]
+    icon: Mapped[str | None] = mapped_column(default=None)
+    team: Mapped[list[str]] = mapped_column(default=list)
+    properties: Mapped[Document] = mapped_column(default=dict)
+    relations: Mapped[Document] = mapped_column(default=dict)
 
 
 class Action(_Authored, Base):
@@ -82,18 +82,18 @@ class Run(_Authored, Base):
     blueprint: Mapped[str | None]
     entity: Mapped[str | None]
     status: Mapped[str]
-    status_label: Mapped[str | None]
-    summary: Mapped[str | None]
-    link: Mapped[list[str]]
-    external_run_id: Mapped[str | None] = mapped_column(index=True)
+    status_label: Mapped[str | None] = mapped_column(default=None)
+    summary: Mapped[str | None] = mapped_column(default=None)
+    link: Mapped[list[str]] = mapped_column(default=list)
+    external_run_id: Mapped[str | None] = mapped_column(default=None, index=True)
     source: Mapped[str]
     properties: Mapped[Document]
     required_approval: Mapped[Any] = mapped_column(JSON)
-    approval: Mapped[Any] = mapped_column(JSON)
+    approval: Mapped[Any] = mapped_column(JSON, default=None)
     trigger: Mapped[Document]
     invocation: Mapped[Document]
     impersonated_by: Mapped[str | None]
-    ended_at: Mapped[str | None]
+    ended_at: Mapped[str | None] = mapped_column(default=None)
 
 
 class RunLog(Base):
@@ -140,7 +140,8 @@ class OutboxMessage(Base):
     value: Mapped[bytes | None]
     run_id: Mapped[str | None]
     created_at: Mapped[str]
-    sent_at: Mapped[str | None] = mapped_column(index=True)
+    sent_at: Mapped[str | None] = mapped_column(default=None, index=True)
+    error: Mapped[str | None] = mapped_column(default=None)
 
 
 class Token(Base):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from sqlalchemy.orm import Session
@@ -63,9 +63,11 @@ class Change:
         blueprint: the entity's or run's blueprint.
         entity: the entity's identifier, or that of the run's entity.
         run_id: the run in whose name the change was made, or the run itself.
-        at: when.
         silent: no automation fires (run logs).
+        at: when.
         id: the event's id.
+        by: `trigger.by` of messages, set by `Work.note`.
+        origin: from where the change came, set by `Work.note`.
     """
 
     action: Literal["CREATE", "UPDATE", "DELETE"]
@@ -79,6 +81,8 @@ class Change:
     silent: bool = False
     at: str = field(default_factory=timestamp)
     id: str = field(default_factory=lambda: new_id("event_"))
+    by: dict[str, Any] = field(default_factory=dict)
+    origin: Origin = "API"
 
 
 @dataclass
@@ -105,6 +109,11 @@ class Work:
     def stamp(self, row: Any) -> None:
         """Note on a row who changed it last."""
         row.updated_at, row.updated_by = timestamp(), self.caller.user_id
+
+    def note(self, change: Change) -> None:
+        """Have a change published, as one of this caller."""
+        by, origin = dict(self.trigger_by()), self.caller.origin
+        self.changes.append(replace(change, by=by, origin=origin))
 
     def trigger_by(self) -> dict[str, str]:
         """`trigger.by` of messages."""

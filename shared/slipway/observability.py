@@ -58,8 +58,8 @@ def mask(text: str) -> str:
 class _MaskingFormatter(LambdaPowertoolsFormatter):
     """Masks the finished line, so that nothing that a log call is given can slip past."""
 
-    def serialize(self, log: Mapping[str, Any]) -> str:  # type: ignore[override]
-        return mask(super().serialize(dict(log)))  # type: ignore[arg-type]
+    def serialize(self, log: Mapping[str, Any]) -> str:
+        return mask(super().serialize(dict(log)))
 
 
 logger = Logger(

@@ -7,7 +7,6 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-
 from slipway import config
 from slipway.port.message import Requester, RunMessage
 from slipway.runs import ledger

@@ -38,7 +38,7 @@ class Inputs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    service_name: str = Field(pattern=rf"^{SERVICE_NAME.pattern}\Z")
+    service_name: str = Field(pattern=f"^{SERVICE_NAME.pattern}$")
     owner: Word
     team: Word
     project: Word
@@ -46,7 +46,7 @@ class Inputs(BaseModel):
     service_type: Word
     replicas: int = Field(ge=1, le=100)
     # https://pkg.go.dev/github.com/distribution/reference#pkg-overview
-    image_tag: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+    image_tag: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
     values_format: Literal["JSON", "YAML"] | None = None
 
     @field_validator("replicas", mode="before")

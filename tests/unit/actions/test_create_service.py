@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
 from slipway.actions.create_service import Plan, plan, with_pull_request
 from slipway.errors import InvalidInput
 from slipway.port.message import Requester, RunMessage

@@ -5,7 +5,6 @@ import json
 import re
 
 import pytest
-
 from slipway.actions.text import as_text, hidden_comment, table
 
 

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from slipway.actions.values import MAX_BYTES, read_values, with_defaults
 from slipway.errors import InvalidInput
 

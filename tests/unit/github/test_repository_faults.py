@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-
 from slipway.config import GitHubConfig, GitHubCredentials
 from slipway.errors import ConfigurationError, GitHubError, GitHubUnavailable, ServiceExists
 from slipway.github.models import Change, service_folder

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
-
 from slipway.config import LedgerConfig, load
 from slipway.errors import RetryableError
 from slipway.runs.later import MAX_POSTPONED, LaterDelivery, resume_time
 from slipway.runs.ledger import Ledger
+
 from tests.unit.conftest import ENVIRONMENT, RUN_ID
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

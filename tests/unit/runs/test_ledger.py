@@ -5,9 +5,9 @@ from typing import Any
 
 import boto3
 import pytest
-
 from slipway.errors import RunEnded
 from slipway.runs.ledger import Ledger
+
 from tests.unit.conftest import RUN_ID, make_message
 
 pytestmark = pytest.mark.usefixtures("aws")

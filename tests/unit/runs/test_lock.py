@@ -4,7 +4,6 @@ from typing import Any
 
 import boto3
 import pytest
-
 from slipway.errors import ServiceLocked
 from slipway.runs.lock import ServiceLocks
 

@@ -1,0 +1,128 @@
+"""Records every AWS call that is made with a role's credentials, as JSON lines.
+
+LocalStack enforces no IAM. With this record a test can hold what the functions did against what
+their policies allow (`sandbox.aws.iam`). A call is attributed by its access key: every execution
+environment has credentials of its own, made by assuming the function's role. Calls that AWS makes
+on a function's behalf with that role (logs, event sources, traces) are told by the role.
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+from localstack.aws.api import RequestContext
+from localstack.aws.chain import HandlerChain
+from localstack.http import Response
+from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
+from moto.sts.models import sts_backends
+
+# What names a resource is shorter than this; longer text is content.
+LONGEST_VALUE = 2048
+
+_functions: dict[str, str] = {}
+_functions_lock = threading.Lock()
+
+
+def register_credentials(access_key_id: str, function_name: str) -> None:
+    """Attribute the calls made with `access_key_id` to a function."""
+    with _functions_lock:
+        _functions[access_key_id] = function_name
+
+
+def forget_credentials(access_key_id: str) -> None:
+    """The environment that had these credentials is gone."""
+    with _functions_lock:
+        _functions.pop(access_key_id, None)
+
+
+class CallRecorder:
+    """A response handler of LocalStack's chain that appends each call of a role to a file.
+
+    A line is `{"time", "function", "role", "account", "region", "service", "operation",
+    "parameters", "resource", "status", "error"}`: `function` is null for a call that AWS made with
+    the role, `resource` the ARN that the answer gave where the request holds only a name, `error`
+    AWS's error code.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._roles: dict[str, str | None] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, _chain: HandlerChain, context: RequestContext, response: Response) -> None:
+        """Record the call that was just answered, before the caller has the answer."""
+        if context.service is None or context.operation is None:
+            return
+        access_key_id = extract_access_key_id_from_auth_header(context.request.headers)
+        role = self._role(access_key_id) if access_key_id else None
+        if role is None:
+            return
+        error = context.service_exception
+        answer = context.service_response or {}
+        call = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "function": _functions.get(access_key_id),
+            "role": role,
+            "account": context.account_id,
+            "region": context.region,
+            "service": context.service.service_name,
+            "operation": context.operation.name,
+            "parameters": recordable(context.service_request, context.operation.input_shape),
+            "resource": answer.get("ARN") if isinstance(answer, Mapping) else None,
+            "status": response.status_code,
+            "error": error.code if error else None,
+        }
+        line = json.dumps(call, default=str) + "\n"
+        with self._lock, self._file.open("a") as file:
+            file.write(line)
+
+    def _role(self, access_key_id: str) -> str | None:
+        if access_key_id not in self._roles:
+            self._roles[access_key_id] = _role_of(access_key_id)
+        return self._roles[access_key_id]
+
+
+def _role_of(access_key_id: str) -> str | None:
+    for account in list(sts_backends.values()):
+        for backend in list(account.values()):
+            assumed = backend.get_assumed_role_from_access_key(access_key_id)
+            if assumed:
+                return str(assumed.role_arn)
+    return None
+
+
+def recordable(value: Any, shape: Shape | None) -> Any:  # noqa: ANN401 (parsed AWS parameters)
+    """Request parameters without what is secret, binary or large.
+
+    Args:
+        value: Parsed parameters, or a part of them.
+        shape: Their shape in AWS's own model, which marks what is sensitive.
+    """
+    if shape is not None and shape.metadata.get("sensitive"):
+        return "<sensitive>"
+    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
+        return {
+            name: recordable(member, shape.members.get(name))
+            for name, member in value.items()
+            if member is not None
+        }
+    if isinstance(shape, MapShape) and isinstance(value, Mapping):
+        return {str(name): recordable(member, shape.value) for name, member in value.items()}
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return [recordable(member, shape.member) for member in value]
+    if isinstance(value, str) and len(value) > LONGEST_VALUE:
+        return f"<{len(value)} characters>"
+    if isinstance(value, str | int | float | bool) and getattr(shape, "type_name", "") != "blob":
+        return value
+    return f"<{getattr(shape, 'type_name', type(value).__name__)}>"
+
+
+def read(file: Path) -> Iterator[dict[str, Any]]:
+    """The recorded calls, oldest first."""
+    with file.open() as lines:
+        for line in lines:
+            yield json.loads(line)

@@ -1,0 +1,236 @@
+"""Holds recorded AWS calls against IAM policies: LocalStack enforces none.
+
+Understands what Slipway's own policies use. Whatever it does not understand (a condition operator
+or key, a policy variable, a principal) is refused by name, never passed over. The rules are IAM's:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+from sandbox.aws.iam_actions import Access, accesses
+
+_STATEMENT_MEMBERS = {
+    "Sid",
+    "Effect",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+}
+
+
+class PolicyError(ValueError):
+    """A policy has something that this evaluator does not know; the message names it."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A call that the policies do not allow.
+
+    Attributes:
+        action: IAM's name of the action, such as `dynamodb:PutItem`.
+        resource: The ARN that it was done to.
+        reason: `denied` by a statement, or `not allowed` by any.
+        call: The recorded call.
+    """
+
+    action: str
+    resource: str
+    reason: str
+    call: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        who = self.call.get("function") or self.call.get("role")
+        return f"{who}: {self.action} on {self.resource} is {self.reason}"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a policy document, with its place, for messages."""
+
+    place: str
+    document: Mapping[str, Any]
+
+    @property
+    def is_allow(self) -> bool:
+        """Whether it allows; otherwise it denies."""
+        return bool(self.document["Effect"] == "Allow")
+
+    def applies(self, access: Access) -> bool:
+        """Whether action, resource and conditions match.
+
+        Raises:
+            PolicyError: A condition is of a kind that is not known here.
+        """
+        document = self.document
+        if "Action" in document:
+            is_action = _any_action(document["Action"], access.action)
+        else:
+            is_action = not _any_action(document["NotAction"], access.action)
+        if "Resource" in document:
+            is_resource = _any_resource(document["Resource"], access.resource)
+        else:
+            is_resource = not _any_resource(document["NotResource"], access.resource)
+        return is_action and is_resource and self._conditions_hold(access)
+
+    def _conditions_hold(self, access: Access) -> bool:
+        for operator, keys in self.document.get("Condition", {}).items():
+            for key, expected in keys.items():
+                if not _condition_holds(self.place, operator, key, _listed(expected), access):
+                    return False
+        return True
+
+
+def check(
+    calls: Iterable[Mapping[str, Any]], policy_documents: Sequence[Mapping[str, Any]]
+) -> tuple[list[Violation], list[str]]:
+    """Hold the calls of one role against its policies.
+
+    Args:
+        calls: As `sandbox.aws.calls` records them.
+        policy_documents: The role's identity policies, parsed.
+
+    Returns:
+        What was done and is not allowed, and which Allow statements no call needed.
+
+    Raises:
+        PolicyError: A policy has something that is not known here.
+        UnknownCallError: A call of a service or operation that is not known here.
+    """
+    statements = [
+        statement
+        for index, document in enumerate(policy_documents)
+        for statement in parse(document, f"policy {index}")
+    ]
+    used: set[str] = set()
+    violations = []
+    for call in calls:
+        for access in accesses(call):
+            matching = [s for s in statements if s.applies(access)]
+            used |= {s.place for s in matching if s.is_allow}
+            denied = any(not s.is_allow for s in matching)
+            if denied or not matching:
+                reason = "denied" if denied else "not allowed"
+                violations.append(Violation(access.action, access.resource, reason, call))
+    unused = [s.place for s in statements if s.is_allow and s.place not in used]
+    return violations, unused
+
+
+def parse(document: Mapping[str, Any], name: str) -> list[Statement]:
+    """The statements of a policy document.
+
+    Raises:
+        PolicyError: Something in it is not known here, or is missing.
+    """
+    statements = []
+    for index, statement in enumerate(_listed(document["Statement"])):
+        sid = statement.get("Sid")
+        place = f"{name} statement {index}" + (f" ({sid})" if sid else "")
+        if unknown := sorted(set(statement) - _STATEMENT_MEMBERS):
+            raise PolicyError(f"{place}: {', '.join(unknown)} is not known here")
+        if statement.get("Effect") not in {"Allow", "Deny"}:
+            raise PolicyError(f"{place}: Effect must be Allow or Deny")
+        for one, other in (("Action", "NotAction"), ("Resource", "NotResource")):
+            if (one in statement) == (other in statement):
+                raise PolicyError(f"{place}: needs either {one} or {other}")
+        if "${" in str(statement):
+            raise PolicyError(f"{place}: policy variables are not known here")
+        for operator, keys in statement.get("Condition", {}).items():
+            _operator(place, operator)
+            for key in keys:
+                _condition_key(place, key)
+        statements.append(Statement(place, statement))
+    return statements
+
+
+def _listed(value: Any) -> list[Any]:  # noqa: ANN401 (JSON)
+    return value if isinstance(value, list) else [value]
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    """IAM's wildcards: `*` is any characters, also none, `?` is one."""
+    parts = (
+        {"*": ".*", "?": "."}.get(part, re.escape(part)) for part in re.split(r"([*?])", pattern)
+    )
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def _like(pattern: str, value: str) -> bool:
+    return _pattern(pattern).fullmatch(value) is not None
+
+
+def _any_action(patterns: str | list[str], action: str) -> bool:
+    return any(_like(pattern.lower(), action.lower()) for pattern in _listed(patterns))
+
+
+def _any_resource(patterns: str | list[str], resource: str) -> bool:
+    return any(_like_arn(pattern, resource) for pattern in _listed(patterns))
+
+
+def _like_arn(pattern: str, resource: str) -> bool:
+    """Each part of an ARN matches for itself; only a `*` at the very end reaches over colons."""
+    patterns = pattern.split(":", 5)
+    parts = resource.split(":", len(patterns) - 1 if pattern.endswith("*") else 5)
+    return len(patterns) == len(parts) and all(map(_like, patterns, parts))
+
+
+_OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda expected, actual: expected == actual,
+    "StringEqualsIgnoreCase": lambda expected, actual: expected.lower() == actual.lower(),
+    "StringLike": _like,
+    "ArnEquals": _like_arn,
+    "ArnLike": _like_arn,
+    "Bool": lambda expected, actual: expected.lower() == actual.lower(),
+}
+_NEGATED = {
+    "StringNotEquals": "StringEquals",
+    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike",
+    "ArnNotEquals": "ArnEquals",
+    "ArnNotLike": "ArnLike",
+}
+# The keys that `iam_actions` can tell of a call.
+_KEYS = (
+    "aws:PrincipalAccount",
+    "aws:PrincipalArn",
+    "aws:RequestedRegion",
+    "aws:ResourceAccount",
+    "s3:prefix",
+    "secretsmanager:VersionStage",
+    "cloudwatch:namespace",
+)
+
+
+def _operator(place: str, name: str) -> tuple[Callable[[str, str], bool], bool, bool]:
+    """The comparison, whether it is negated, and whether an absent key makes it true."""
+    base = name.removesuffix("IfExists")
+    negated = base in _NEGATED
+    base = _NEGATED.get(base, base)
+    if base not in _OPERATORS:
+        raise PolicyError(f"{place}: condition operator {name} is not known here")
+    return _OPERATORS[base], negated, name.endswith("IfExists")
+
+
+def _condition_key(place: str, key: str) -> str:
+    for known in _KEYS:
+        if fnmatchcase(key.lower(), known.lower()):
+            return known
+    raise PolicyError(f"{place}: condition key {key} is not known here")
+
+
+def _condition_holds(
+    place: str, operator: str, key: str, expected: list[str], access: Access
+) -> bool:
+    compare, negated, if_exists = _operator(place, operator)
+    actual = access.context.get(_condition_key(place, key))
+    if actual is None:
+        # A negated operator holds for a key that a request does not have.
+        return if_exists or negated
+    return any(compare(str(value), actual) for value in expected) != negated

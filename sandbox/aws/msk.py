@@ -1,0 +1,402 @@
+"""Amazon MSK's API: clusters that are ACTIVE at once and whose brokers are the sandbox's broker.
+
+Operations and shapes: https://docs.aws.amazon.com/msk/1.0/apireference/ and
+https://docs.aws.amazon.com/MSK/2.0/APIReference/. Clusters cannot be changed after they are made,
+but for their SCRAM secrets and tags.
+"""
+
+import secrets
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from localstack.aws.api import CommonServiceException, RequestContext
+from localstack.aws.skeleton import Skeleton
+from localstack.aws.spec import load_service
+from localstack.services.plugins import Service, aws_provider
+
+from sandbox.aws.settings import current
+
+Request = Mapping[str, Any]
+Answer = dict[str, Any]
+
+# The member of GetBootstrapBrokers for each way in, and whether a provisioned cluster has it.
+_BROKER_MEMBERS = {
+    "BootstrapBrokerStringSaslScram": ("Sasl", "Scram"),
+    "BootstrapBrokerStringSaslIam": ("Sasl", "Iam"),
+    "BootstrapBrokerStringTls": ("Tls",),
+    "BootstrapBrokerString": ("Unauthenticated",),
+}
+
+
+def _error(status: int, name: str, message: str) -> CommonServiceException:
+    return CommonServiceException(name, message, status_code=status)
+
+
+def _not_found(what: str, arn: str) -> CommonServiceException:
+    return _error(404, "NotFoundException", f"The {what} {arn} does not exist.")
+
+
+class Msk:
+    """The clusters and configurations of all accounts and regions, by ARN.
+
+    Args:
+        brokers: `host:port` of the broker that every cluster has.
+    """
+
+    def __init__(self, brokers: str) -> None:
+        self._brokers = brokers
+        self._clusters: dict[str, Answer] = {}
+        self._configurations: dict[str, list[Answer]] = {}
+        self._scram: dict[str, list[str]] = {}
+        self._policies: dict[str, Answer] = {}
+        self._tags: dict[str, dict[str, str]] = {}
+        self._lock = threading.RLock()
+
+    def operations(self) -> dict[str, Callable[[RequestContext, Request], Answer]]:
+        """LocalStack's dispatch table: what is not in it is answered as not implemented."""
+        table: dict[str, Callable[[RequestContext, Request], Answer]] = {
+            "CreateCluster": lambda context, request: self._create(
+                context, request["ClusterName"], {"Provisioned": request}, request.get("Tags")
+            ),
+            "CreateClusterV2": lambda context, request: self._create(
+                context, request["ClusterName"], request, request.get("Tags")
+            ),
+            "DescribeCluster": self._describe,
+            "DescribeClusterV2": self._describe_v2,
+            "ListClusters": self._list,
+            "ListClustersV2": self._list_v2,
+            "DeleteCluster": self._delete,
+            "GetBootstrapBrokers": self._bootstrap_brokers,
+            "BatchAssociateScramSecret": self._associate,
+            "BatchDisassociateScramSecret": self._disassociate,
+            "ListScramSecrets": self._list_secrets,
+            "CreateConfiguration": self._create_configuration,
+            "UpdateConfiguration": self._update_configuration,
+            "DescribeConfiguration": self._describe_configuration,
+            "DescribeConfigurationRevision": self._describe_revision,
+            "ListConfigurations": self._list_configurations,
+            "DeleteConfiguration": self._delete_configuration,
+            "PutClusterPolicy": self._put_policy,
+            "GetClusterPolicy": self._get_policy,
+            "DeleteClusterPolicy": self._delete_policy,
+            "TagResource": self._tag,
+            "UntagResource": self._untag,
+            "ListTagsForResource": self._list_tags,
+        }
+        return {name: self._locked(operation) for name, operation in table.items()}
+
+    def _locked(
+        self, operation: Callable[[RequestContext, Request], Answer]
+    ) -> Callable[[RequestContext, Request], Answer]:
+        def locked(context: RequestContext, request: Request) -> Answer:
+            with self._lock:
+                return operation(context, request)
+
+        return locked
+
+    # Clusters
+
+    def _create(
+        self, context: RequestContext, name: str, request: Request, tags: dict[str, str] | None
+    ) -> Answer:
+        if any(
+            cluster["ClusterName"] == name and _is_in(context, arn)
+            for arn, cluster in self._clusters.items()
+        ):
+            raise _error(409, "ConflictException", f"A cluster named {name} exists already.")
+        arn = _arn(context, "cluster", name)
+        kind = "Serverless" if request.get("Serverless") else "Provisioned"
+        self._clusters[arn] = {
+            "ClusterArn": arn,
+            "ClusterName": name,
+            "ClusterType": kind.upper(),
+            "CreationTime": datetime.now(UTC),
+            "CurrentVersion": _version(),
+            "State": "ACTIVE",
+            kind: _SHAPES[kind](request[kind], context),
+        }
+        self._tags[arn] = dict(tags or {})
+        answer = {"ClusterArn": arn, "ClusterName": name, "State": "ACTIVE"}
+        return answer | {"ClusterType": kind.upper()}
+
+    def _cluster(self, arn: str) -> Answer:
+        if arn not in self._clusters:
+            raise _not_found("cluster", arn)
+        return self._clusters[arn] | {"Tags": self._tags[arn]}
+
+    def _describe(self, _context: RequestContext, request: Request) -> Answer:
+        cluster = self._cluster(request["ClusterArn"])
+        if "Serverless" in cluster:
+            raise _error(
+                400, "BadRequestException", "This operation cannot be performed on serverless."
+            )
+        return {"ClusterInfo": _version_1(cluster)}
+
+    def _describe_v2(self, _context: RequestContext, request: Request) -> Answer:
+        return {"ClusterInfo": self._cluster(request["ClusterArn"])}
+
+    def _list(self, context: RequestContext, request: Request) -> Answer:
+        clusters = self._list_v2(context, {**request, "ClusterTypeFilter": "PROVISIONED"})
+        return {"ClusterInfoList": [_version_1(c) for c in clusters["ClusterInfoList"]]}
+
+    def _list_v2(self, context: RequestContext, request: Request) -> Answer:
+        prefix = request.get("ClusterNameFilter") or ""
+        kind = request.get("ClusterTypeFilter")
+        return {
+            "ClusterInfoList": [
+                self._cluster(arn)
+                for arn, cluster in self._clusters.items()
+                if _is_in(context, arn)
+                and cluster["ClusterName"].startswith(prefix)
+                and kind in (None, cluster["ClusterType"])
+            ]
+        }
+
+    def _delete(self, _context: RequestContext, request: Request) -> Answer:
+        arn = request["ClusterArn"]
+        self._cluster(arn)
+        for store in (self._clusters, self._scram, self._policies, self._tags):
+            store.pop(arn, None)  # type: ignore[attr-defined]  # a union of dicts
+        return {"ClusterArn": arn, "State": "DELETING"}
+
+    def _bootstrap_brokers(self, _context: RequestContext, request: Request) -> Answer:
+        cluster = self._cluster(request["ClusterArn"])
+        if "Serverless" in cluster:
+            return {"BootstrapBrokerStringSaslIam": self._brokers}
+        ways = cluster["Provisioned"].get("ClientAuthentication") or {}
+        return {
+            member: self._brokers
+            for member, path in _BROKER_MEMBERS.items()
+            if _enabled(ways, path, cluster["Provisioned"]["EncryptionInfo"])
+        }
+
+    # SCRAM secrets
+
+    def _associate(self, _context: RequestContext, request: Request) -> Answer:
+        arn = request["ClusterArn"]
+        self._cluster(arn)
+        unprocessed = [
+            {
+                "SecretArn": secret,
+                "ErrorCode": "InvalidSecretArn",
+                "ErrorMessage": "The name of the secret must start with AmazonMSK_.",
+            }
+            for secret in request["SecretArnList"]
+            if ":secret:AmazonMSK_" not in secret
+        ]
+        refused = {entry["SecretArn"] for entry in unprocessed}
+        known = self._scram.setdefault(arn, [])
+        known += [s for s in request["SecretArnList"] if s not in refused and s not in known]
+        return {"ClusterArn": arn, "UnprocessedScramSecrets": unprocessed}
+
+    def _disassociate(self, _context: RequestContext, request: Request) -> Answer:
+        arn = request["ClusterArn"]
+        self._cluster(arn)
+        gone = request["SecretArnList"]
+        self._scram[arn] = [s for s in self._scram.get(arn, []) if s not in gone]
+        return {"ClusterArn": arn, "UnprocessedScramSecrets": []}
+
+    def _list_secrets(self, _context: RequestContext, request: Request) -> Answer:
+        self._cluster(request["ClusterArn"])
+        return {"SecretArnList": self._scram.get(request["ClusterArn"], [])}
+
+    # Configurations
+
+    def _create_configuration(self, context: RequestContext, request: Request) -> Answer:
+        arn = _arn(context, "configuration", request["Name"])
+        now = datetime.now(UTC)
+        self._configurations[arn] = [
+            {
+                "Arn": arn,
+                "CreationTime": now,
+                "Description": request.get("Description") or "",
+                "KafkaVersions": request.get("KafkaVersions") or [],
+                "Name": request["Name"],
+                "State": "ACTIVE",
+                "ServerProperties": request["ServerProperties"],
+                "Revision": 1,
+                "RevisionTime": now,
+            }
+        ]
+        return _configuration(self._configurations[arn])
+
+    def _revisions(self, arn: str) -> list[Answer]:
+        if arn not in self._configurations:
+            raise _not_found("configuration", arn)
+        return self._configurations[arn]
+
+    def _update_configuration(self, _context: RequestContext, request: Request) -> Answer:
+        revisions = self._revisions(request["Arn"])
+        revisions.append(
+            revisions[-1]
+            | {
+                "Description": request.get("Description") or "",
+                "ServerProperties": request["ServerProperties"],
+                "Revision": len(revisions) + 1,
+                "RevisionTime": datetime.now(UTC),
+            }
+        )
+        return _configuration(revisions)
+
+    def _describe_configuration(self, _context: RequestContext, request: Request) -> Answer:
+        return _configuration(self._revisions(request["Arn"]))
+
+    def _describe_revision(self, _context: RequestContext, request: Request) -> Answer:
+        revisions = self._revisions(request["Arn"])
+        number = int(request["Revision"])
+        if not 1 <= number <= len(revisions):
+            raise _not_found(f"revision {number} of configuration", request["Arn"])
+        revision = revisions[number - 1]
+        return {
+            "Arn": revision["Arn"],
+            "CreationTime": revision["RevisionTime"],
+            "Description": revision["Description"],
+            "Revision": number,
+            "ServerProperties": revision["ServerProperties"],
+        }
+
+    def _list_configurations(self, context: RequestContext, _request: Request) -> Answer:
+        return {
+            "Configurations": [
+                _configuration(revisions)
+                for arn, revisions in self._configurations.items()
+                if _is_in(context, arn)
+            ]
+        }
+
+    def _delete_configuration(self, _context: RequestContext, request: Request) -> Answer:
+        self._revisions(request["Arn"])
+        del self._configurations[request["Arn"]]
+        return {"Arn": request["Arn"], "State": "DELETING"}
+
+    # Policies and tags
+
+    def _put_policy(self, _context: RequestContext, request: Request) -> Answer:
+        self._cluster(request["ClusterArn"])
+        policy = {"CurrentVersion": _version(), "Policy": request["Policy"]}
+        self._policies[request["ClusterArn"]] = policy
+        return {"CurrentVersion": policy["CurrentVersion"]}
+
+    def _get_policy(self, _context: RequestContext, request: Request) -> Answer:
+        if request["ClusterArn"] not in self._policies:
+            raise _not_found("policy of cluster", request["ClusterArn"])
+        return self._policies[request["ClusterArn"]]
+
+    def _delete_policy(self, context: RequestContext, request: Request) -> Answer:
+        self._get_policy(context, request)
+        del self._policies[request["ClusterArn"]]
+        return {}
+
+    def _tag(self, _context: RequestContext, request: Request) -> Answer:
+        self._tags.setdefault(request["ResourceArn"], {}).update(request["Tags"])
+        return {}
+
+    def _untag(self, _context: RequestContext, request: Request) -> Answer:
+        tags = self._tags.get(request["ResourceArn"], {})
+        for key in request["TagKeys"]:
+            tags.pop(key, None)
+        return {}
+
+    def _list_tags(self, _context: RequestContext, request: Request) -> Answer:
+        return {"Tags": self._tags.get(request["ResourceArn"], {})}
+
+
+def _arn(context: RequestContext, kind: str, name: str) -> str:
+    unique = f"{uuid.uuid4()}-{secrets.randbelow(25) + 1}"
+    return f"arn:aws:kafka:{context.region}:{context.account_id}:{kind}/{name}/{unique}"
+
+
+def _is_in(context: RequestContext, arn: str) -> bool:
+    return arn.split(":")[3:5] == [context.region, context.account_id]
+
+
+def _version() -> str:
+    return "K" + secrets.token_hex(7).upper()
+
+
+def _configuration(revisions: list[Answer]) -> Answer:
+    latest = revisions[-1]
+    revision = {
+        "CreationTime": latest["RevisionTime"],
+        "Description": latest["Description"],
+        "Revision": latest["Revision"],
+    }
+    members = ("Arn", "CreationTime", "Description", "KafkaVersions", "Name", "State")
+    return {name: latest[name] for name in members} | {"LatestRevision": revision}
+
+
+def _provisioned(request: Request, context: RequestContext) -> Answer:
+    """A cluster's `Provisioned` member: what was asked for, with MSK's defaults."""
+    brokers = dict(request["BrokerNodeGroupInfo"])
+    storage = {"EbsStorageInfo": {"VolumeSize": 100}} | (brokers.get("StorageInfo") or {})
+    connectivity = {"PublicAccess": {"Type": "DISABLED"}} | (brokers.get("ConnectivityInfo") or {})
+    at_rest = (request.get("EncryptionInfo") or {}).get("EncryptionAtRest")
+    in_transit = (request.get("EncryptionInfo") or {}).get("EncryptionInTransit") or {}
+    key = f"arn:aws:kms:{context.region}:{context.account_id}:alias/aws/kafka"
+    configuration = request.get("ConfigurationInfo")
+    return {
+        "BrokerNodeGroupInfo": {"BrokerAZDistribution": "DEFAULT"}
+        | brokers
+        | {"StorageInfo": storage, "ConnectivityInfo": connectivity},
+        "ClientAuthentication": request.get("ClientAuthentication") or {},
+        "CurrentBrokerSoftwareInfo": {"KafkaVersion": request["KafkaVersion"]}
+        | (
+            {
+                "ConfigurationArn": configuration["Arn"],
+                "ConfigurationRevision": configuration["Revision"],
+            }
+            if configuration
+            else {}
+        ),
+        "EncryptionInfo": {
+            "EncryptionAtRest": at_rest or {"DataVolumeKMSKeyId": key},
+            "EncryptionInTransit": {"ClientBroker": "TLS", "InCluster": True} | in_transit,
+        },
+        "EnhancedMonitoring": request.get("EnhancedMonitoring") or "DEFAULT",
+        "LoggingInfo": request.get("LoggingInfo"),
+        "NumberOfBrokerNodes": request["NumberOfBrokerNodes"],
+        "OpenMonitoring": request.get("OpenMonitoring"),
+        "StorageMode": request.get("StorageMode") or "LOCAL",
+        "ZookeeperConnectString": "",
+        "ZookeeperConnectStringTls": "",
+    }
+
+
+_SHAPES: dict[str, Callable[[Request, RequestContext], Answer]] = {
+    "Provisioned": _provisioned,
+    "Serverless": lambda request, _context: dict(request),
+}
+
+
+def _version_1(cluster: Answer) -> Answer:
+    """The first API's description of a provisioned cluster, which has no `Provisioned` level."""
+    outer = {k: v for k, v in cluster.items() if k not in {"Provisioned", "ClusterType"}}
+    return outer | cluster["Provisioned"]
+
+
+def _enabled(ways: Request, path: tuple[str, ...], encryption: Request) -> bool:
+    """Whether clients of a provisioned cluster can come in that way."""
+    in_transit = encryption["EncryptionInTransit"]["ClientBroker"]
+    if path == ("Unauthenticated",):
+        return in_transit in {"PLAINTEXT", "TLS_PLAINTEXT"}
+    if in_transit == "PLAINTEXT":
+        return False
+    if path == ("Tls",):
+        any_sasl = any((way or {}).get("Enabled") for way in (ways.get("Sasl") or {}).values())
+        open_to_all = (ways.get("Unauthenticated") or {}).get("Enabled", not any_sasl)
+        return bool((ways.get("Tls") or {}).get("Enabled") or open_to_all)
+    value: Any = ways
+    for name in path:
+        value = (value or {}).get(name)
+    return bool((value or {}).get("Enabled"))
+
+
+@aws_provider(api="kafka", name="default")
+def kafka_service() -> Service:
+    """MSK, as a service of LocalStack."""
+    return Service(
+        "kafka", skeleton=Skeleton(load_service("kafka"), Msk(current().kafka).operations())
+    )

@@ -1,0 +1,315 @@
+"""The life of a pull request: whether it can be merged, merging, auto-merge, following pushes."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import select
+
+from sandbox.github import issues, protection, shapes, urls
+from sandbox.github.auth import Actor
+from sandbox.github.errors import ApiError
+from sandbox.github.git import GitError, Person
+from sandbox.github.server import RepoSession
+from sandbox.github.store import Issue, Pull, Review, Team, now
+
+MergeMethod = Literal["merge", "squash", "rebase"]
+_GITHUB = ("GitHub", "noreply@github.com")
+
+
+@dataclass(frozen=True)
+class Merge:
+    """How to merge; the texts default to GitHub's."""
+
+    method: MergeMethod = "merge"
+    title: str | None = None
+    message: str | None = None
+
+
+def mergeability(here: RepoSession, pull: Pull) -> tuple[bool | None, str]:
+    """GitHub's `mergeable` and `mergeable_state`."""
+    if pull.issue.state == "closed":
+        return None, "unknown"
+    base = here.git.ref(f"refs/heads/{pull.base_ref}")
+    if base is None or here.git.merge_tree(base, pull.head_sha) is None:
+        return False, "dirty"
+    if pull.draft:
+        return True, "draft"
+    if protection.unmet(here, pull):
+        return True, "blocked"
+    rules = here.repo.protections.get(pull.base_ref)
+    if rules and rules["strict"] and not here.git.is_ancestor(base, pull.head_sha):
+        return True, "behind"
+    return True, "unstable" if protection.failing(here, pull.head_sha) else "clean"
+
+
+def pull_json(here: RepoSession, pull: Pull, *, full: bool = True) -> dict[str, Any]:
+    """A pull request; `full` adds what GitHub leaves out of lists."""
+    issue, path = pull.issue, f"{here.path}/pulls/{pull.issue.number}"
+    page = urls.web(f"/{here.repo.full_name}/pull/{issue.number}")
+    shared = issues.issue_json(here, issue)
+    left_out = ("pull_request", "comments", "labels_url", "events_url", "repository_url")
+    body: dict[str, Any] = {
+        **{key: value for key, value in shared.items() if key not in left_out},
+        "node_id": shapes.node_id("PullRequest", issue.id),
+        "url": urls.api(path),
+        "html_url": page,
+        "diff_url": f"{page}.diff",
+        "issue_url": shared["url"],
+        "commits_url": urls.api(f"{path}/commits"),
+        "review_comments_url": urls.api(f"{path}/comments"),
+        "statuses_url": urls.api(f"{here.path}/statuses/{pull.head_sha}"),
+        "merged_at": pull.merged_at,
+        "merge_commit_sha": pull.merge_commit_sha,
+        "draft": pull.draft,
+        "requested_reviewers": [here.user(login) for login in pull.reviewers],
+        "requested_teams": [shapes.team(team) for team in _teams(here, pull.review_teams)],
+        "auto_merge": _auto_merge_json(here, pull),
+        "head": _side(here, pull.head_ref, pull.head_sha),
+        "base": _side(here, pull.base_ref, pull.base_sha),
+    }
+    if full:
+        changes = here.git.changes(_fork_point(here, pull), pull.head_sha)
+        mergeable, state = mergeability(here, pull)
+        body |= {
+            "merged": pull.merged_at is not None,
+            "mergeable": mergeable,
+            "mergeable_state": state,
+            "rebaseable": False,
+            "merged_by": here.user(pull.merged_by),
+            "maintainer_can_modify": pull.maintainer_can_modify,
+            "comments": shared["comments"],
+            "review_comments": 0,
+            "commits": len(commits(here, pull)),
+            "additions": sum(change.additions for change in changes),
+            "deletions": sum(change.deletions for change in changes),
+            "changed_files": len(changes),
+        }
+    return body
+
+
+def _side(here: RepoSession, ref: str, sha: str) -> dict[str, Any]:
+    return {
+        "label": f"{here.repo.owner}:{ref}",
+        "ref": ref,
+        "sha": sha,
+        "user": here.user(here.repo.owner),
+        "repo": shapes.repository(here.repo),
+    }
+
+
+def _teams(here: RepoSession, slugs: list[str]) -> list[Team]:
+    query = select(Team).where(Team.org == here.repo.owner, Team.slug.in_(slugs))
+    return list(here.session.scalars(query))
+
+
+def _auto_merge_json(here: RepoSession, pull: Pull) -> dict[str, Any] | None:
+    if pull.auto_merge is None:
+        return None
+    return {**pull.auto_merge, "enabled_by": here.user(pull.auto_merge["enabled_by"])}
+
+
+def _fork_point(here: RepoSession, pull: Pull) -> str:
+    """Where the pull request's own changes begin; after a merge the base has moved past it."""
+    return here.git.merge_base(pull.base_sha, pull.head_sha) or pull.base_sha
+
+
+def changed_files(here: RepoSession, pull: Pull) -> list[dict[str, Any]]:
+    """The pull request's files with their patches."""
+    changes = here.git.changes(_fork_point(here, pull), pull.head_sha)
+    return [shapes.file_change(change, here.path, pull.head_sha) for change in changes]
+
+
+def commits(here: RepoSession, pull: Pull) -> list[dict[str, Any]]:
+    """The pull request's commits, oldest first."""
+    found = here.git.log("--reverse", f"{_fork_point(here, pull)}..{pull.head_sha}")
+    return [shapes.commit(commit, here.path) for commit in found]
+
+
+def emit(here: RepoSession, pull: Pull, action: str, **more: Any) -> None:
+    """Tell of a `pull_request` event, with GitHub's test merge commit brought up to date."""
+    if pull.issue.state == "open":
+        _test_merge(here, pull)
+    here.session.flush()
+    body = {"number": pull.issue.number, "pull_request": pull_json(here, pull), **more}
+    here.emit("pull_request", action, **body)
+
+
+def _test_merge(here: RepoSession, pull: Pull) -> None:
+    """Point `refs/pull/N/merge` at the merge of head into base; it stays behind on a conflict."""
+    prefix = f"refs/pull/{pull.issue.number}"
+    here.git.update_ref(f"{prefix}/head", pull.head_sha, here.git.ref(f"{prefix}/head"))
+    base = here.git.ref(f"refs/heads/{pull.base_ref}")
+    tree = here.git.merge_tree(base, pull.head_sha) if base else None
+    if base is None or tree is None:
+        return
+    author = Person(*_GITHUB, here.git.commit(pull.head_sha).committer.date)
+    message = f"Merge {pull.head_sha} into {base}"
+    sha = here.git.write_commit(message, tree, [base, pull.head_sha], author, author)
+    here.git.update_ref(f"{prefix}/merge", sha, here.git.ref(f"{prefix}/merge"))
+    pull.merge_commit_sha, pull.base_sha = sha, base
+
+
+def merge(here: RepoSession, pull: Pull, how: Merge, expected_head: str | None = None) -> str:
+    """Merge a pull request; returns the SHA of the new commit on the base branch.
+
+    Raises:
+        ApiError: 405 with the reason, or 409 if the head or base has moved.
+    """
+    base = here.git.ref(f"refs/heads/{pull.base_ref}")
+    tree = _check_merge(here, pull, how, base, expected_head)
+    number, repo = pull.issue.number, here.repo
+    if how.method == "squash":
+        title = how.title or f"{pull.issue.title} (#{number})"
+        message = how.message if how.message is not None else ""
+        parents = [str(base)]
+    else:
+        title = how.title or f"Merge pull request #{number} from {repo.owner}/{pull.head_ref}"
+        message = how.message if how.message is not None else pull.issue.title
+        parents = [str(base), pull.head_sha]
+    stamp = datetime.now(UTC).isoformat(timespec="seconds")
+    account = here.account(here.actor.login)
+    author = Person(here.actor.login, account.email if account else _GITHUB[1], stamp)
+    text = f"{title}\n\n{message}".rstrip("\n")
+    sha = here.git.write_commit(text, tree, parents, author, Person(*_GITHUB, stamp))
+    try:
+        here.git.update_ref(f"refs/heads/{pull.base_ref}", sha, base)
+    except GitError:
+        raise ApiError(
+            409, "Base branch was modified. Review and try the merge again."
+        ) from None
+    _mark_merged(here, pull, sha)
+    ref_changed(here, f"refs/heads/{pull.base_ref}", base, sha)
+    if repo.delete_branch_on_merge and here.git.ref(f"refs/heads/{pull.head_ref}"):
+        here.git.delete_ref(f"refs/heads/{pull.head_ref}")
+        ref_changed(here, f"refs/heads/{pull.head_ref}", pull.head_sha, None)
+    return sha
+
+
+def _check_merge(
+    here: RepoSession, pull: Pull, how: Merge, base: str | None, expected_head: str | None
+) -> str:
+    if expected_head and expected_head != pull.head_sha:
+        raise ApiError(409, "Head branch was modified. Review and try the merge again.")
+    allowed = {"merge": here.repo.allow_merge_commit, "squash": here.repo.allow_squash_merge}
+    if not allowed.get(how.method):
+        noun = {"merge": "Merge commits", "squash": "Squash merges"}.get(how.method, "Rebase merges")
+        raise ApiError(405, f"{noun} are not allowed on this repository.")
+    if pull.draft and pull.issue.state == "open":
+        raise ApiError(405, "Pull Request is still a draft")
+    tree = here.git.merge_tree(base, pull.head_sha) if base else None
+    if pull.issue.state == "closed" or base is None or tree is None:
+        raise ApiError(405, "Pull Request is not mergeable")
+    if not protection.bypassed(here, pull.base_ref):
+        sentences = protection.unmet(here, pull)
+        rules = here.repo.protections[pull.base_ref]
+        if rules["strict"] and not here.git.is_ancestor(base, pull.head_sha):
+            sentences.append("The head branch is not up to date with the base branch.")
+        if sentences:
+            raise ApiError(405, " ".join(sentences))
+    return tree
+
+
+def _mark_merged(here: RepoSession, pull: Pull, sha: str) -> None:
+    issues.close(here, pull.issue)
+    pull.merged_at, pull.merged_by, pull.merge_commit_sha = now(), here.actor.login, sha
+    pull.auto_merge = None
+    emit(here, pull, "closed")
+
+
+def try_auto_merge(here: RepoSession, sha: str | None = None) -> None:
+    """Merge the pull requests with auto-merge whose requirements are met by now.
+
+    Args:
+        here: the repository.
+        sha: only those with this head; None: all.
+    """
+    for pull in _open_pulls(here):
+        wanted = pull.auto_merge
+        if wanted is None or (sha and pull.head_sha != sha):
+            continue
+        # Auto-merge waits for the requirements even where its author could pass by them.
+        if mergeability(here, pull)[1] in {"clean", "unstable"}:
+            how = Merge(wanted["merge_method"], wanted["commit_title"], wanted["commit_message"])
+            # Done in the name of whoever asked for it, whose merge may start workflows.
+            as_author = replace(here, actor=Actor(wanted["enabled_by"], "user"))
+            merge(as_author, pull, how)
+
+
+def _open_pulls(here: RepoSession) -> list[Pull]:
+    query = select(Pull).join(Issue).where(Pull.repo_id == here.repo.id, Issue.state == "open")
+    return list(here.session.scalars(query.order_by(Issue.number)))
+
+
+def ref_changed(here: RepoSession, ref: str, old: str | None, new: str | None) -> None:
+    """Follow a change of a branch or tag: tell of the push, update the pull requests.
+
+    Args:
+        here: the repository.
+        ref: the full reference, already changed.
+        old: what it pointed at; None: it is new.
+        new: what it points at; None: it is gone.
+    """
+    here.repo.pushed_at = now()
+    _emit_push(here, ref, old, new)
+    if not ref.startswith("refs/heads/"):
+        return
+    branch = ref.removeprefix("refs/heads/")
+    for pull in _open_pulls(here):
+        if new is None:
+            if branch in {pull.head_ref, pull.base_ref}:
+                issues.close(here, pull.issue)
+                emit(here, pull, "closed")
+        elif pull.head_ref == branch:
+            _follow_head(here, pull, new)
+        elif pull.base_ref == branch and here.git.is_ancestor(pull.head_sha, new):
+            _mark_merged(here, pull, new)
+
+
+def _follow_head(here: RepoSession, pull: Pull, new: str) -> None:
+    before, pull.head_sha = pull.head_sha, new
+    here.touch(pull.issue)
+    rules = here.repo.protections.get(pull.base_ref)
+    if rules and rules["reviews"] and rules["reviews"]["dismiss_stale"]:
+        stale = select(Review).filter_by(
+            repo_id=here.repo.id, pull_number=pull.issue.number, state="APPROVED"
+        )
+        for review in here.session.scalars(stale):
+            review.state = "DISMISSED"
+    emit(here, pull, "synchronize", before=before, after=new)
+
+
+def _emit_push(here: RepoSession, ref: str, old: str | None, new: str | None) -> None:
+    zero = "0" * 40
+    kind = "branch" if ref.startswith("refs/heads/") else "tag"
+    names = {"ref": ref.split("/", 2)[2], "ref_type": kind, "pusher_type": "user"}
+    if old is None:
+        here.emit("create", **names, master_branch=here.repo.default_branch)
+    if new is None:
+        here.emit("delete", **names)
+    found = here.git.log("--reverse", f"{old}..{new}", "--max-count=20") if old and new else []
+    listed = [
+        {
+            "id": commit.sha,
+            "tree_id": commit.tree,
+            "message": commit.message,
+            "timestamp": commit.committer.date,
+            "url": urls.web(f"/{here.repo.full_name}/commit/{commit.sha}"),
+            "author": {"name": commit.author.name, "email": commit.author.email},
+            "committer": {"name": commit.committer.name, "email": commit.committer.email},
+        }
+        for commit in found
+    ]
+    here.emit(
+        "push",
+        ref=ref,
+        before=old or zero,
+        after=new or zero,
+        created=old is None,
+        deleted=new is None,
+        forced=bool(old and new and not here.git.is_ancestor(old, new)),
+        compare=urls.web(f"/{here.repo.full_name}/compare/{(old or zero)[:12]}...{(new or zero)[:12]}"),
+        commits=listed,
+        head_commit=listed[-1] if listed else None,
+        pusher={"name": here.actor.login},
+    )

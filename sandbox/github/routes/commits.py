@@ -1,0 +1,229 @@
+"""Commits, comparisons, statuses, check runs. https://docs.github.com/rest/commits"""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import select
+
+from sandbox.github import shapes, urls
+from sandbox.github.auth import Actor
+from sandbox.github.errors import ApiError, not_found
+from sandbox.github.pull_requests import try_auto_merge
+from sandbox.github.routes.deps import Body, Here, Json, PageDep
+from sandbox.github.server import RepoSession
+from sandbox.github.store import CheckRun, Status, now
+
+router = APIRouter(prefix="/repos/{owner}/{name}")
+Optional = Annotated[str, Query()]
+
+
+@router.get("/commits")
+def list_commits(
+    here: Here, page: PageDep, sha: Optional = "", path: Optional = "", since: Optional = ""
+) -> Response:
+    """List commits of a branch, newest first."""
+    start = here.git.resolve(sha or here.repo.default_branch)
+    if start is None:
+        raise ApiError(404, "Not Found") if sha else ApiError(409, "Git Repository is empty.")
+    limits = [f"--since={since}"] if since else []
+    found = here.git.log(start, *limits, path=path)
+    return page.of(found, lambda commit: shapes.commit(commit, here.path))
+
+
+# -- statuses: before "get a commit", whose path takes everything
+
+
+class NewStatus(Body):
+    """Body of "create a commit status"."""
+
+    state: Literal["error", "failure", "pending", "success"]
+    context: str = "default"
+    description: str | None = None
+    target_url: str | None = None
+
+
+def _statuses(here: RepoSession, ref: str) -> list[Status]:
+    query = select(Status).filter_by(repo_id=here.repo.id, sha=here.commit(ref))
+    return list(here.session.scalars(query.order_by(Status.id.desc())))
+
+
+def _status(here: RepoSession, row: Status) -> Json:
+    return shapes.status(row, here.path, here.user(row.creator))
+
+
+@router.post("/statuses/{sha}", status_code=201)
+def create_status(here: Here, sha: str, body: NewStatus) -> Json:
+    """Report a status of a commit."""
+    if here.git.object_type(sha) != "commit":
+        raise ApiError(422, f"No commit found for SHA: {sha}")
+    row = Status(repo_id=here.repo.id, sha=sha, creator=here.actor.login, **body.model_dump())
+    here.session.add(row)
+    here.session.flush()
+    here.emit("status", sha=sha, state=row.state, context=row.context, id=row.id)
+    try_auto_merge(here, sha)
+    return _status(here, row)
+
+
+@router.get("/commits/{ref:path}/statuses")
+@router.get("/statuses/{ref:path}")
+def list_statuses(here: Here, ref: str, page: PageDep) -> Response:
+    """List the statuses of a commit, newest first."""
+    return page.of(_statuses(here, ref), lambda row: _status(here, row))
+
+
+@router.get("/commits/{ref:path}/status")
+def combined_status(here: Here, ref: str) -> Json:
+    """Combine the last status of each context."""
+    latest: dict[str, Status] = {}
+    for row in _statuses(here, ref):
+        latest.setdefault(row.context, row)
+    states = {row.state for row in latest.values()}
+    state = "pending"
+    if states & {"failure", "error"}:
+        state = "failure"
+    elif states == {"success"}:
+        state = "success"
+    sha = here.commit(ref)
+    return {
+        "state": state,
+        "sha": sha,
+        "total_count": len(latest),
+        "statuses": [_status(here, row) for row in latest.values()],
+        "repository": shapes.repository(here.repo),
+        "commit_url": urls.api(f"{here.path}/commits/{sha}"),
+        "url": urls.api(f"{here.path}/commits/{sha}/status"),
+    }
+
+
+# -- check runs
+
+
+class CheckFields(Body):
+    """Body of "update a check run"."""
+
+    status: Literal["queued", "in_progress", "completed"] | None = None
+    conclusion: str | None = None
+    details_url: str | None = None
+    external_id: str | None = None
+    output: dict[str, Any] | None = None
+
+
+class NewCheckRun(CheckFields):
+    """Body of "create a check run"."""
+
+    name: str
+    head_sha: str
+
+
+def _set_check(here: RepoSession, row: CheckRun, body: CheckFields) -> Json:
+    for key, value in body.model_dump(exclude_unset=True).items():
+        if key not in {"name", "head_sha"} and value is not None:
+            setattr(row, key, value)
+    if row.conclusion:
+        row.status, row.completed_at = "completed", row.completed_at or now()
+    here.session.add(row)
+    here.session.flush()
+    shape = shapes.check_run(row, here.path)
+    here.emit("check_run", "completed" if row.conclusion else "created", check_run=shape)
+    if row.conclusion:
+        try_auto_merge(here, row.sha)
+    return shape
+
+
+@router.post("/check-runs", status_code=201)
+def create_check_run(here: Here, body: NewCheckRun) -> Json:
+    """Report a check run; only Apps may."""
+    actor: Actor = here.actor
+    if actor.kind == "user":
+        raise ApiError(403, "You must authenticate via a GitHub App.")
+    if here.git.object_type(body.head_sha) != "commit":
+        raise ApiError(422, f"No commit found for SHA: {body.head_sha}")
+    row = CheckRun(
+        repo_id=here.repo.id,
+        sha=body.head_sha,
+        name=body.name,
+        app=actor.login.removesuffix("[bot]"),
+    )
+    return _set_check(here, row, body)
+
+
+@router.patch("/check-runs/{number}")
+def update_check_run(here: Here, number: int, body: CheckFields) -> Json:
+    """Change a check run."""
+    return _set_check(here, _check_run(here, number), body)
+
+
+@router.get("/check-runs/{number}")
+def get_check_run(here: Here, number: int) -> Json:
+    """Get a check run."""
+    return shapes.check_run(_check_run(here, number), here.path)
+
+
+def _check_run(here: RepoSession, number: int) -> CheckRun:
+    row = here.session.get(CheckRun, number)
+    if row is None or row.repo_id != here.repo.id:
+        raise not_found()
+    return row
+
+
+@router.get("/commits/{ref:path}/check-runs")
+def list_check_runs(
+    here: Here, ref: str, page: PageDep, check_name: Optional = "", status: Optional = ""
+) -> Response:
+    """List the check runs of a commit."""
+    query = select(CheckRun).filter_by(repo_id=here.repo.id, sha=here.commit(ref))
+    rows = [
+        row
+        for row in here.session.scalars(query.order_by(CheckRun.id))
+        if check_name in {"", row.name} and status in {"", row.status}
+    ]
+    return page.of(rows, lambda row: shapes.check_run(row, here.path), "check_runs")
+
+
+# -- commits and comparisons
+
+
+@router.get("/commits/{ref:path}")
+def get_commit(here: Here, ref: str) -> Json:
+    """Get a commit by SHA, branch or tag, with its files."""
+    sha = here.git.resolve(ref)
+    if sha is None:
+        raise ApiError(422, f"No commit found for SHA: {ref}")
+    commit = here.git.commit(sha)
+    empty = here.git.write_tree(None, {})
+    changes = here.git.changes(commit.parents[0] if commit.parents else empty, sha)
+    added = sum(change.additions for change in changes)
+    removed = sum(change.deletions for change in changes)
+    return {
+        **shapes.commit(commit, here.path),
+        "stats": {"additions": added, "deletions": removed, "total": added + removed},
+        "files": [shapes.file_change(change, here.path, sha) for change in changes],
+    }
+
+
+@router.get("/compare/{basehead:path}")
+def compare(here: Here, basehead: str) -> Json:
+    """Compare two commits from their fork point, as `base...head`."""
+    left, dots, right = basehead.partition("...")
+    owner = f"{here.repo.owner}:"
+    base = here.git.resolve(left.removeprefix(owner))
+    head = here.git.resolve(right.removeprefix(owner))
+    fork = here.git.merge_base(base, head) if base and head else None
+    if not dots or base is None or head is None or fork is None:
+        raise not_found()
+    ahead = here.git.log("--reverse", f"{base}..{head}")
+    behind = here.git.log(f"{head}..{base}")
+    states = {(0, 0): "identical", (1, 0): "ahead", (0, 1): "behind", (1, 1): "diverged"}
+    path = here.path
+    return {
+        "url": urls.api(f"{path}/compare/{basehead}"),
+        "html_url": urls.web(f"/{here.repo.full_name}/compare/{basehead}"),
+        "status": states[bool(ahead), bool(behind)],
+        "ahead_by": len(ahead),
+        "behind_by": len(behind),
+        "total_commits": len(ahead),
+        "base_commit": shapes.commit(here.git.commit(base), path),
+        "merge_base_commit": shapes.commit(here.git.commit(fork), path),
+        "commits": [shapes.commit(commit, path) for commit in ahead],
+        "files": [shapes.file_change(c, path, head) for c in here.git.changes(fork, head)],
+    }

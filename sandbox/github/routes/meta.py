@@ -1,0 +1,187 @@
+"""What is not about one repository: users, organisations, Apps, the rate limit."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Response
+from sqlalchemy import select
+
+from sandbox.github import shapes
+from sandbox.github.auth import INSTALLATION_SECONDS, LEVELS, issue_token
+from sandbox.github.errors import ApiError, not_found
+from sandbox.github.routes.deps import ActorDep, Body, Call, CallDep, Json, PageDep, ServerDep
+from sandbox.github.routes.repos import installation_json
+from sandbox.github.server import find_repo
+from sandbox.github.store import Account, App, Team
+
+router = APIRouter()
+
+
+@router.get("/")
+def root() -> Json:
+    """Say which server this is."""
+    return {"installed_version": "sandbox", "verifiable_password_authentication": False}
+
+
+@router.get("/meta")
+def meta() -> Json:
+    """Say which server this is, as GitHub Enterprise Server does."""
+    return {"installed_version": "sandbox"}
+
+
+@router.get("/rate_limit")
+def rate_limit(server: ServerDep, actor: ActorDep) -> Json:
+    """Show the rate limit; this call is not counted."""
+    state = server.limits.state(actor)
+    return {"resources": {"core": state, "search": state, "graphql": state}, "rate": state}
+
+
+# -- accounts
+
+
+def _account(call: Call, login: str) -> Account:
+    found = call.session.scalars(select(Account).filter_by(login=login)).first()
+    if found is None:
+        raise not_found()
+    return found
+
+
+@router.get("/user")
+def get_user(call: CallDep) -> Json:
+    """Get the signed-in user; an installation is none."""
+    if call.actor.kind != "user":
+        raise ApiError(403, "Resource not accessible by integration")
+    account = _account(call, call.actor.login)
+    return {**shapes.account(account), "name": account.login, "email": account.email}
+
+
+@router.get("/users/{login}")
+def get_other_user(call: CallDep, login: str) -> Json:
+    """Get anybody."""
+    return {**shapes.account(_account(call, login)), "name": login}
+
+
+@router.get("/orgs/{org}")
+def get_org(call: CallDep, org: str) -> Json:
+    """Get an organisation."""
+    account = _account(call, org)
+    if account.type != "Organization":
+        raise not_found()
+    return {**shapes.account(account), "name": account.login, "description": None}
+
+
+def _team(call: Call, org: str, slug: str) -> Team:
+    found = call.session.scalars(select(Team).filter_by(org=org, slug=slug)).first()
+    if found is None:
+        raise not_found()
+    return found
+
+
+@router.get("/orgs/{org}/teams")
+def list_teams(call: CallDep, org: str, page: PageDep) -> Response:
+    """List an organisation's teams."""
+    rows = call.session.scalars(select(Team).filter_by(org=org).order_by(Team.slug))
+    return page.of(list(rows), shapes.team)
+
+
+@router.get("/orgs/{org}/teams/{slug}")
+def get_team(call: CallDep, org: str, slug: str) -> Json:
+    """Get a team."""
+    return shapes.team(_team(call, org, slug))
+
+
+@router.get("/orgs/{org}/teams/{slug}/members")
+def list_members(call: CallDep, org: str, slug: str, page: PageDep) -> Response:
+    """List a team's members."""
+    members = sorted(_team(call, org, slug).members)
+    return page.of(members, lambda login: shapes.account(_account(call, login)))
+
+
+# -- Apps
+
+
+class Wanted(Body):
+    """Body of "create an installation access token"."""
+
+    permissions: dict[str, str] = {}
+
+
+def _app(call: Call) -> App:
+    if call.actor.kind != "app":
+        raise ApiError(401, "A JSON web token could not be decoded")
+    found = call.session.get(App, call.actor.app_id)
+    if found is None:
+        raise not_found()
+    return found
+
+
+def _installed(call: Call, installation: int) -> App:
+    app = _app(call)
+    if app.id != installation:
+        raise not_found()
+    return app
+
+
+@router.get("/app")
+def get_app(call: CallDep) -> Json:
+    """Get the calling App."""
+    app = _app(call)
+    return {
+        "id": app.id,
+        "node_id": shapes.node_id("App", app.id),
+        "slug": app.slug,
+        "name": app.slug,
+        "owner": {"login": app.account, "type": "Organization"},
+        "permissions": dict(app.permissions),
+        "events": [],
+    }
+
+
+@router.get("/app/installations")
+def list_installations(call: CallDep, page: PageDep) -> Response:
+    """List the App's installations, of which there is one."""
+    return page.of([_app(call)], installation_json)
+
+
+@router.get("/app/installations/{installation}")
+def get_installation(call: CallDep, installation: int) -> Json:
+    """Get an installation of the calling App."""
+    return installation_json(_installed(call, installation))
+
+
+@router.get("/repos/{owner}/{name}/installation")
+def get_repo_installation(call: CallDep, owner: str, name: str) -> Json:
+    """Get the calling App's installation for a repository."""
+    app = _app(call)
+    if find_repo(call.session, owner, name).owner != app.account:
+        raise not_found()
+    return installation_json(app)
+
+
+@router.post("/app/installations/{installation}/access_tokens", status_code=201)
+def create_token(call: CallDep, installation: int, body: Wanted | None = None) -> Json:
+    """Make an installation token, with all of the App's permissions or fewer."""
+    app = _installed(call, installation)
+    granted = dict(app.permissions)
+    for name, level in (body.permissions if body else {}).items():
+        if LEVELS.get(level, 9) > LEVELS.get(granted.get(name, ""), 0):
+            raise ApiError(
+                422,
+                "The permissions requested are not granted to this installation.",
+            )
+    permissions = (body.permissions if body else {}) or granted
+    permissions = {**permissions, "metadata": "read"}
+    value = issue_token(
+        call.session,
+        "installation",
+        f"{app.slug}[bot]",
+        permissions=permissions,
+        lifetime=INSTALLATION_SECONDS,
+        repository=app.account,
+    )
+    expires = datetime.now(UTC).timestamp() + INSTALLATION_SECONDS
+    return {
+        "token": value,
+        "expires_at": datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "permissions": permissions,
+        "repository_selection": "all",
+    }

@@ -1,0 +1,349 @@
+"""Rows and git objects as GitHub's JSON. Only fields that some client reads are here."""
+
+import base64
+from typing import Any
+
+from sandbox.github import urls
+from sandbox.github.git import Commit, FileChange, Person
+from sandbox.github.store import (
+    Account,
+    CheckRun,
+    Comment,
+    Hook,
+    Job,
+    Label,
+    Repo,
+    Review,
+    Run,
+    Status,
+    Team,
+    Workflow,
+)
+
+Json = dict[str, Any]
+
+
+def node_id(kind: str, number: int) -> str:
+    """A GraphQL node id."""
+    return base64.urlsafe_b64encode(f"{kind}:{number}".encode()).decode()
+
+
+def account(row: Account) -> Json:
+    """A user, bot or organisation."""
+    return {
+        "login": row.login,
+        "id": row.id,
+        "node_id": node_id("User", row.id),
+        "type": row.type,
+        "site_admin": False,
+        "url": urls.api(f"/users/{row.login}"),
+        "html_url": urls.web(f"/{row.login}"),
+        "avatar_url": urls.web(f"/_sandbox/avatar/{row.id}"),
+    }
+
+
+def team(row: Team) -> Json:
+    """A team."""
+    return {
+        "id": row.id,
+        "node_id": node_id("Team", row.id),
+        "slug": row.slug,
+        "name": row.slug,
+        "description": None,
+        "privacy": "closed",
+        "permission": "push",
+        "url": urls.api(f"/orgs/{row.org}/teams/{row.slug}"),
+        "html_url": urls.web(f"/orgs/{row.org}/teams/{row.slug}"),
+        "members_url": urls.api(f"/orgs/{row.org}/teams/{row.slug}/members{{/member}}"),
+    }
+
+
+def repository(row: Repo) -> Json:
+    """A repository, with the settings that its administrators see."""
+    path = f"/repos/{row.full_name}"
+    return {
+        "id": row.id,
+        "node_id": node_id("Repository", row.id),
+        "name": row.name,
+        "full_name": row.full_name,
+        "owner": {
+            "login": row.owner,
+            "type": "Organization",
+            "url": urls.api(f"/users/{row.owner}"),
+            "html_url": urls.web(f"/{row.owner}"),
+        },
+        "private": row.private,
+        "visibility": "private" if row.private else "public",
+        "description": row.description,
+        "fork": False,
+        "archived": False,
+        "disabled": False,
+        "default_branch": row.default_branch,
+        "allow_auto_merge": row.allow_auto_merge,
+        "allow_merge_commit": row.allow_merge_commit,
+        "allow_squash_merge": row.allow_squash_merge,
+        "allow_rebase_merge": False,
+        "delete_branch_on_merge": row.delete_branch_on_merge,
+        "has_issues": True,
+        "created_at": row.created_at,
+        "updated_at": row.pushed_at,
+        "pushed_at": row.pushed_at,
+        "url": urls.api(path),
+        "html_url": urls.web(f"/{row.full_name}"),
+        "clone_url": urls.web(f"/{row.full_name}.git"),
+        "git_url": urls.web(f"/{row.full_name}.git"),
+        "pulls_url": urls.api(f"{path}/pulls{{/number}}"),
+        "issues_url": urls.api(f"{path}/issues{{/number}}"),
+        "contents_url": urls.api(f"{path}/contents/{{+path}}"),
+    }
+
+
+def _person(person: Person) -> Json:
+    return {"name": person.name, "email": person.email, "date": person.date}
+
+
+def git_commit(commit: Commit, path: str) -> Json:
+    """A commit of the git database API."""
+    return {
+        "sha": commit.sha,
+        "node_id": base64.urlsafe_b64encode(f"C:{commit.sha}".encode()).decode(),
+        "url": urls.api(f"{path}/git/commits/{commit.sha}"),
+        "html_url": urls.web(f"{path.removeprefix('/repos')}/commit/{commit.sha}"),
+        "author": _person(commit.author),
+        "committer": _person(commit.committer),
+        "message": commit.message,
+        "tree": {"sha": commit.tree, "url": urls.api(f"{path}/git/trees/{commit.tree}")},
+        "parents": [
+            {"sha": sha, "url": urls.api(f"{path}/git/commits/{sha}")} for sha in commit.parents
+        ],
+        "verification": {
+            "verified": False,
+            "reason": "unsigned",
+            "signature": None,
+            "payload": None,
+        },
+    }
+
+
+def commit(value: Commit, path: str) -> Json:
+    """A commit of the repository API."""
+    inner = git_commit(value, path)
+    return {
+        "sha": value.sha,
+        "node_id": inner["node_id"],
+        "url": urls.api(f"{path}/commits/{value.sha}"),
+        "html_url": inner["html_url"],
+        "commit": {k: v for k, v in inner.items() if k not in {"sha", "parents", "html_url"}},
+        "author": None,
+        "committer": None,
+        "parents": [
+            {"sha": sha, "url": urls.api(f"{path}/commits/{sha}")} for sha in value.parents
+        ],
+    }
+
+
+def file_change(change: FileChange, path: str, revision: str) -> Json:
+    """A changed file of a commit, comparison or pull request."""
+    page = path.removeprefix("/repos")
+    return {
+        "sha": change.sha,
+        "filename": change.path,
+        "status": change.status,
+        "additions": change.additions,
+        "deletions": change.deletions,
+        "changes": change.additions + change.deletions,
+        "blob_url": urls.web(f"{page}/blob/{revision}/{change.path}"),
+        "raw_url": urls.web(f"{page}/raw/{revision}/{change.path}"),
+        "contents_url": urls.api(f"{path}/contents/{change.path}") + f"?ref={revision}",
+        **({"patch": change.patch} if change.patch is not None else {}),
+        **({"previous_filename": change.previous} if change.previous else {}),
+    }
+
+
+def reference(name: str, sha: str, kind: str, path: str) -> Json:
+    """A git reference."""
+    return {
+        "ref": name,
+        "node_id": base64.urlsafe_b64encode(f"Ref:{name}".encode()).decode(),
+        "url": urls.api(f"{path}/git/{name}"),
+        "object": {"sha": sha, "type": kind, "url": urls.api(f"{path}/git/{kind}s/{sha}")},
+    }
+
+
+def label(row: Label, path: str) -> Json:
+    """A label."""
+    return {
+        "id": row.id,
+        "node_id": node_id("Label", row.id),
+        "url": urls.api(f"{path}/labels/{row.name}"),
+        "name": row.name,
+        "color": row.color,
+        "default": False,
+        "description": row.description,
+    }
+
+
+def comment(row: Comment, path: str, user: Json | None) -> Json:
+    """A comment on an issue or pull request."""
+    page = f"{path.removeprefix('/repos')}/issues/{row.issue_number}"
+    return {
+        "id": row.id,
+        "node_id": node_id("IssueComment", row.id),
+        "url": urls.api(f"{path}/issues/comments/{row.id}"),
+        "html_url": urls.web(page) + f"#issuecomment-{row.id}",
+        "issue_url": urls.api(f"{path}/issues/{row.issue_number}"),
+        "body": row.body,
+        "user": user,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "author_association": "MEMBER",
+    }
+
+
+def review(row: Review, path: str, user: Json | None) -> Json:
+    """A review of a pull request."""
+    page = f"{path.removeprefix('/repos')}/pull/{row.pull_number}"
+    return {
+        "id": row.id,
+        "node_id": node_id("PullRequestReview", row.id),
+        "user": user,
+        "body": row.body,
+        "state": row.state,
+        "commit_id": row.commit_id,
+        "submitted_at": row.submitted_at,
+        "html_url": urls.web(page) + f"#pullrequestreview-{row.id}",
+        "pull_request_url": urls.api(f"{path}/pulls/{row.pull_number}"),
+        "author_association": "MEMBER",
+    }
+
+
+def status(row: Status, path: str, creator: Json | None) -> Json:
+    """A commit status."""
+    return {
+        "id": row.id,
+        "node_id": node_id("StatusContext", row.id),
+        "url": urls.api(f"{path}/statuses/{row.sha}"),
+        "state": row.state,
+        "context": row.context,
+        "description": row.description,
+        "target_url": row.target_url,
+        "creator": creator,
+        "created_at": row.created_at,
+        "updated_at": row.created_at,
+    }
+
+
+def check_run(row: CheckRun, path: str) -> Json:
+    """A check run."""
+    return {
+        "id": row.id,
+        "node_id": node_id("CheckRun", row.id),
+        "url": urls.api(f"{path}/check-runs/{row.id}"),
+        "html_url": row.details_url,
+        "details_url": row.details_url,
+        "external_id": row.external_id,
+        "head_sha": row.sha,
+        "name": row.name,
+        "status": row.status,
+        "conclusion": row.conclusion,
+        "started_at": row.started_at,
+        "completed_at": row.completed_at,
+        "output": {
+            "title": row.output.get("title"),
+            "summary": row.output.get("summary"),
+            "text": row.output.get("text"),
+            "annotations_count": 0,
+            "annotations_url": urls.api(f"{path}/check-runs/{row.id}/annotations"),
+        },
+        "app": {"slug": row.app, "name": row.app},
+        "pull_requests": [],
+    }
+
+
+def hook(row: Hook, path: str) -> Json:
+    """A webhook; its secret is never shown."""
+    config = {**row.config, **({"secret": "********"} if row.config.get("secret") else {})}
+    return {
+        "type": "Repository",
+        "id": row.id,
+        "name": "web",
+        "active": row.active,
+        "events": list(row.events),
+        "config": config,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "url": urls.api(f"{path}/hooks/{row.id}"),
+        "test_url": urls.api(f"{path}/hooks/{row.id}/test"),
+        "ping_url": urls.api(f"{path}/hooks/{row.id}/pings"),
+        "deliveries_url": urls.api(f"{path}/hooks/{row.id}/deliveries"),
+    }
+
+
+def workflow(row: Workflow, path: str) -> Json:
+    """A workflow file."""
+    return {
+        "id": row.id,
+        "node_id": node_id("Workflow", row.id),
+        "name": row.name,
+        "path": row.path,
+        "state": row.state,
+        "created_at": row.created_at,
+        "updated_at": row.created_at,
+        "url": urls.api(f"{path}/actions/workflows/{row.id}"),
+        "html_url": urls.web(f"{path.removeprefix('/repos')}/blob/main/{row.path}"),
+    }
+
+
+def run(row: Run, path: str, workflow_path: str) -> Json:
+    """A workflow run."""
+    url = urls.api(f"{path}/actions/runs/{row.id}")
+    return {
+        "id": row.id,
+        "node_id": node_id("WorkflowRun", row.id),
+        "name": row.name,
+        "display_title": row.title,
+        "run_number": row.number,
+        "run_attempt": 1,
+        "event": row.event,
+        "status": row.status,
+        "conclusion": row.conclusion,
+        "workflow_id": row.workflow_id,
+        "path": workflow_path,
+        "head_branch": row.head_branch,
+        "head_sha": row.head_sha,
+        "actor": {"login": row.actor},
+        "created_at": row.created_at,
+        "run_started_at": row.created_at,
+        "updated_at": row.updated_at,
+        "pull_requests": [],
+        "url": url,
+        "html_url": urls.web(f"{path.removeprefix('/repos')}/actions/runs/{row.id}"),
+        "jobs_url": f"{url}/jobs",
+        "logs_url": f"{url}/logs",
+        "cancel_url": f"{url}/cancel",
+        "rerun_url": f"{url}/rerun",
+        "workflow_url": urls.api(f"{path}/actions/workflows/{row.workflow_id}"),
+    }
+
+
+def job(row: Job, path: str, head_sha: str) -> Json:
+    """A job of a workflow run."""
+    return {
+        "id": row.id,
+        "node_id": node_id("Job", row.id),
+        "run_id": row.run_id,
+        "run_attempt": 1,
+        "run_url": urls.api(f"{path}/actions/runs/{row.run_id}"),
+        "head_sha": head_sha,
+        "name": row.name,
+        "status": row.status,
+        "conclusion": row.conclusion,
+        "created_at": row.started_at,
+        "started_at": row.started_at,
+        "completed_at": row.completed_at,
+        "steps": list(row.steps),
+        "labels": ["ubuntu-latest"],
+        "runner_name": "sandbox",
+        "url": urls.api(f"{path}/actions/jobs/{row.id}"),
+        "html_url": urls.web(f"{path.removeprefix('/repos')}/actions/runs/{row.run_id}"),
+    }

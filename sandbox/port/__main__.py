@@ -1,0 +1,81 @@
+"""Start the server: `python -m sandbox.port --help`."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from sandbox.port.app import create_app
+from sandbox.port.kafka import KafkaPublisher
+from sandbox.port.settings import Settings
+
+_HOST = "127.0.0.1"
+# The documented secret of everybody on a server that only this machine reaches.
+_EASY = "sandbox"
+
+
+def serve(  # noqa: PLR0913  each is an option of the command line
+    *,
+    state_dir: Annotated[Path, typer.Option(help="Folder of the SQLite file.")],
+    kafka: Annotated[str, typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", help="HOST:PORT")],
+    client_id: Annotated[str, typer.Option(envvar="PORT_CLIENT_ID")],
+    client_secret: Annotated[str, typer.Option(envvar="PORT_CLIENT_SECRET")],
+    port: int = 3100,
+    org_id: Annotated[str, typer.Option(envvar="PORT_ORG_ID")] = "org_sandbox",
+    client: Annotated[
+        list[str] | None, typer.Option(help="Further credentials, as ID:SECRET.")
+    ] = None,
+    user_secret: Annotated[str, typer.Option(envvar="PORT_USER_SECRET")] = _EASY,
+    kafka_username: Annotated[str | None, typer.Option(envvar="KAFKA_USERNAME")] = None,
+    kafka_password: Annotated[str, typer.Option(envvar="KAFKA_PASSWORD")] = _EASY,
+    app_url: str | None = None,
+    sign_messages: Annotated[bool, typer.Option("--sign-messages")] = False,
+    envelope: Annotated[str, typer.Option(help="v2 or v1")] = "v2",
+    run_exhausted: Annotated[str, typer.Option(help="strict or lax")] = "strict",
+    token_lifetime: Annotated[int, typer.Option(help="Seconds.")] = 10_800,
+) -> None:
+    """Serve Port's API on 127.0.0.1 until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # jq programs can read the environment, and so could whoever may write a template.
+    for name in ("PORT_CLIENT_SECRET", "PORT_USER_SECRET", "KAFKA_PASSWORD"):
+        os.environ.pop(name, None)
+    if envelope not in ("v1", "v2"):
+        raise typer.BadParameter("--envelope must be v1 or v2")
+    if run_exhausted not in ("strict", "lax"):
+        raise typer.BadParameter("--run-exhausted must be strict or lax")
+    try:
+        settings = Settings(
+            state_dir=state_dir,
+            client_id=client_id,
+            client_secret=client_secret,
+            org_id=org_id,
+            extra_clients=dict(_pair(text) for text in client or []),
+            user_secret=user_secret,
+            app_url=app_url or f"http://{_HOST}:{port}",
+            kafka_brokers=tuple(kafka.split(",")),
+            kafka_username=kafka_username or org_id,
+            kafka_password=kafka_password,
+            sign_messages=sign_messages,
+            envelope="v1" if envelope == "v1" else "v2",
+            run_exhausted="lax" if run_exhausted == "lax" else "strict",
+            token_lifetime=token_lifetime,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    publisher = KafkaPublisher(kafka, (settings.runs_topic, settings.change_log_topic))
+    app = create_app(settings, publisher)
+    uvicorn.run(app, host=_HOST, port=port, access_log=False, timeout_graceful_shutdown=5)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, secret = text.partition(":")
+    if not name or not secret:
+        raise typer.BadParameter("--client must be ID:SECRET")
+    return name, secret
+
+
+if __name__ == "__main__":
+    typer.run(serve)

@@ -1,0 +1,71 @@
+"""The application: routes, errors in Port's shape, and what runs beside them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from sandbox.port import people
+from sandbox.port.edge import Edge, Faults
+from sandbox.port.errors import PortApiError
+from sandbox.port.outbox import Outbox, Publisher
+from sandbox.port.routes import actions, catalogue, own, system
+from sandbox.port.services import Services
+from sandbox.port.settings import Settings
+from sandbox.port.store import Store
+from sandbox.port.work import Caller, bare_work
+
+
+def create_app(settings: Settings, publisher: Publisher) -> FastAPI:
+    """Make the application. Its outbox sends while the application's lifespan lasts.
+
+    Args:
+        settings: of the server.
+        publisher: takes the messages.
+    """
+    store = Store(settings.state_dir / "port.sqlite")
+    outbox = Outbox(store, publisher)
+    services = Services(settings, store, outbox, Faults())
+    with bare_work(store, settings, Caller(user_id=settings.client_id)) as work:
+        people.seed(work)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        outbox.start()
+        yield
+        outbox.stop()
+        store.close()
+
+    app = FastAPI(title="Port", lifespan=lifespan, openapi_url=None)
+    app.state.services = services
+    app.add_middleware(Edge, settings=settings, faults=services.faults)
+    for module in (own, system, actions, catalogue):
+        app.include_router(module.router)
+    app.add_exception_handler(PortApiError, _port_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    return app
+
+
+async def _port_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, PortApiError)  # noqa: S101  what it is registered for
+    return JSONResponse(error.body(), error.status)
+
+
+async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  what it is registered for
+    faults = [(".".join(map(str, fault["loc"])), fault) for fault in error.errors()]
+    text = "; ".join(f"{where}: {fault['msg']}" for where, fault in faults)
+    if any(fault["type"] == "json_invalid" for _, fault in faults):
+        return await _port_error(_request, PortApiError(400, "bad_request", text))
+    return await _port_error(_request, PortApiError(422, "invalid_request", text))
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101  what it is registered for
+    code = "not_found" if error.status_code == 404 else "bad_request"
+    text = f"{request.method} {request.url.path}: {error.detail}"
+    return await _port_error(request, PortApiError(error.status_code, code, text))

@@ -1,0 +1,142 @@
+"""The server's own routes: health, faults, raw messages. They need no token."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, model_validator
+from sqlalchemy import select
+
+from sandbox.port import auth
+from sandbox.port.edge import Fault
+from sandbox.port.errors import invalid, not_found
+from sandbox.port.outbox import enqueue
+from sandbox.port.services import ServicesDep
+from sandbox.port.signature import stringify
+from sandbox.port.store import OutboxMessage
+
+Json = dict[str, Any]
+router = APIRouter()
+
+
+class _RawMessage(BaseModel):
+    """A message: `json` any value, or `text` as it stands; null in both is a tombstone.
+
+    `topic` is a topic's full name, or `runs` or `change.log` of the organisation.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    topic: str
+    text: str | None = None
+    value: Any = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "_RawMessage":
+        if self.text is not None and self.value is not None:
+            raise ValueError('only one of "text" and "value" may be there')
+        return self
+
+
+class _Redelivery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    run_id: str
+
+
+@router.get("/")
+def root(services: ServicesDep) -> Json:
+    """What this is."""
+    return {"ok": True, "service": "port", "organization": services.settings.org_id}
+
+
+@router.get("/_sandbox/health")
+def health(services: ServicesDep) -> Json:
+    """200 once the server answers; `unsent` counts the messages that wait for the broker."""
+    with services.store.transaction() as db:
+        unsent = db.query(OutboxMessage).where(OutboxMessage.sent_at.is_(None)).count()
+    return {"ok": True, "unsent": unsent}
+
+
+@router.get("/_sandbox/faults")
+def list_faults(services: ServicesDep) -> Json:
+    """The faults that are still to happen."""
+    return {"ok": True, "faults": [fault.model_dump() for fault in services.faults.pending]}
+
+
+@router.post("/_sandbox/faults")
+def add_fault(fault: Fault, services: ServicesDep) -> Json:
+    """Let the next matching requests go wrong."""
+    services.faults.pending.append(fault)
+    return {"ok": True}
+
+
+@router.delete("/_sandbox/faults")
+def clear_faults(services: ServicesDep) -> Json:
+    """Let nothing go wrong any more."""
+    services.faults.pending.clear()
+    return {"ok": True}
+
+
+@router.post("/_sandbox/expire-tokens")
+def expire_tokens(services: ServicesDep) -> Json:
+    """Make every access token invalid."""
+    with services.store.transaction() as db:
+        auth.expire_all(db)
+    return {"ok": True}
+
+
+@router.post("/_sandbox/publish")
+def publish(message: _RawMessage, services: ServicesDep) -> Json:
+    """Send a message as it stands, behind those that wait."""
+    topics = {
+        "runs": services.settings.runs_topic,
+        "change.log": services.settings.change_log_topic,
+    }
+    topic = topics.get(message.topic, message.topic)
+    if not topic.startswith(f"{services.settings.org_id}."):
+        raise invalid(f"The topic must be one of {services.settings.org_id}")
+    text = message.text if message.value is None else stringify(message.value)
+    with services.store.transaction() as db:
+        enqueue(db, topic, None if text is None else text.encode())
+    services.outbox.wake()
+    return {"ok": True}
+
+
+@router.post("/_sandbox/redeliver")
+def redeliver(wanted: _Redelivery, services: ServicesDep) -> Json:
+    """Send a run's message once more."""
+    topic = services.settings.runs_topic
+    of_run = (OutboxMessage.run_id == wanted.run_id) & (OutboxMessage.topic == topic)
+    with services.store.transaction() as db:
+        message = db.scalars(select(OutboxMessage).where(of_run)).first()
+        if message is None:
+            raise not_found("Message of run", wanted.run_id)
+        enqueue(db, topic, message.value, wanted.run_id)
+    services.outbox.wake()
+    return {"ok": True}
+
+
+@router.get("/_sandbox/messages")
+def messages(
+    services: ServicesDep, topic: str | None = None, run_id: str | None = None, limit: int = 100
+) -> Json:
+    """What was published, newest first, with the time at which the broker took it."""
+    statement = select(OutboxMessage).order_by(OutboxMessage.number.desc()).limit(limit)
+    if topic is not None:
+        statement = statement.where(OutboxMessage.topic == topic)
+    if run_id is not None:
+        statement = statement.where(OutboxMessage.run_id == run_id)
+    with services.store.transaction() as db:
+        found = [
+            {
+                "number": row.number,
+                "topic": row.topic,
+                "value": None if row.value is None else row.value.decode(),
+                "runId": row.run_id,
+                "createdAt": row.created_at,
+                "sentAt": row.sent_at,
+                "error": row.error,
+            }
+            for row in db.scalars(statement)
+        ]
+    return {"ok": True, "messages": found}

@@ -1,0 +1,75 @@
+"""What the routes share: the store, the outbox, the faults, and the caller of a request."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from sandbox.port import auth
+from sandbox.port.edge import Faults
+from sandbox.port.outbox import Outbox
+from sandbox.port.publication import publish_changes
+from sandbox.port.settings import Settings
+from sandbox.port.store import Store
+from sandbox.port.work import Caller, Origin, Work
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one server.
+
+    Attributes:
+        settings: of the server.
+        store: the database.
+        outbox: sends messages.
+        faults: what goes wrong on purpose.
+    """
+
+    settings: Settings
+    store: Store
+    outbox: Outbox
+    faults: Faults
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request.
+
+    Attributes:
+        services: the parts of the server.
+        caller: who makes it.
+    """
+
+    services: Services
+    caller: Caller
+
+    @contextmanager
+    def work(self) -> Iterator[Work]:
+        """The transaction: what was changed is published with it, or nothing of it happens."""
+        with self.services.store.transaction() as db:
+            work = Work(db, self.services.settings, self.caller)
+            yield work
+            publish_changes(work)
+        self.services.outbox.wake()
+
+
+def services_of(request: Request) -> Services:
+    """The parts of the server that handles this request."""
+    services: Services = request.app.state.services
+    return services
+
+
+def _authenticate(request: Request) -> Call:
+    services = services_of(request)
+    # Port shows by which door something came in; a browser is its user interface.
+    is_browser = request.headers.get("user-agent", "").startswith("Mozilla/")
+    origin: Origin = "UI" if is_browser else "API"
+    with services.store.transaction() as db:
+        caller = auth.authenticate(db, request.headers.get("authorization"), origin)
+    return Call(services, caller)
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+CallDep = Annotated[Call, Depends(_authenticate)]

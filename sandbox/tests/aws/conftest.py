@@ -1,0 +1,177 @@
+"""One real AWS for all tests here: `python -m sandbox.aws` on a free port."""
+
+import io
+import itertools
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+REPOSITORY = Path(__file__).parents[3]
+REGION = "eu-west-1"
+ACCOUNT = "000000000000"
+KAFKA = "127.0.0.1:29092"
+
+
+def wait_until[T](condition: Callable[[], T], seconds: float = 10) -> T:
+    """The first true answer of `condition`, asked again and again."""
+    deadline = time.monotonic() + seconds
+    pause = iter(itertools.chain([0.01, 0.02, 0.05], itertools.repeat(0.1)))
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
+        select_nothing(next(pause))
+    return answer
+
+
+def select_nothing(seconds: float) -> None:
+    """Let the other side get on, between two looks."""
+    import select
+
+    select.select([], [], [], seconds)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def archive(files: Mapping[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+@dataclass
+class RunningAws:
+    port: int
+    state_dir: Path
+    process: subprocess.Popen[bytes]
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _names: Iterator[int] = field(default_factory=itertools.count)
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                region_name=REGION,
+                endpoint_url=f"http://127.0.0.1:{self.port}",
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
+            )
+        return self._clients[service]
+
+    def name(self, what: str) -> str:
+        return f"{what}-{next(self._names)}"
+
+    def function(self, source: str, **options: Any) -> str:
+        """Create a function of one module and wait until it can be invoked; its name."""
+        name = self.name("function")
+        client = self.client("lambda")
+        client.create_function(
+            **{
+                "FunctionName": name,
+                "Runtime": "python3.13",
+                "Handler": "app.handler",
+                "Role": f"arn:aws:iam::{ACCOUNT}:role/{name}",
+                "Architectures": [host_architecture()],
+                "Code": {"ZipFile": archive({"app.py": source})},
+                **options,
+            }
+        )
+        wait_until(lambda: self.state_of(name) == "Active")
+        return name
+
+    def state_of(self, function: str) -> str:
+        configuration = self.client("lambda").get_function_configuration(FunctionName=function)
+        return str(configuration["State"])
+
+    def layer(self, files: Mapping[str, str]) -> str:
+        version = self.client("lambda").publish_layer_version(
+            LayerName=self.name("layer"), Content={"ZipFile": archive(files)}
+        )
+        return str(version["LayerVersionArn"])
+
+    def invoke(self, function: str, event: object = None, **options: Any) -> Any:
+        """What the function answers; a function that fails fails the test."""
+        answer = self.invoke_raw(function, event, **options)
+        assert "FunctionError" not in answer, answer["Payload"]
+        return answer["Payload"]
+
+    def invoke_raw(self, function: str, event: object = None, **options: Any) -> dict[str, Any]:
+        answer = self.client("lambda").invoke(
+            FunctionName=function, Payload=json.dumps(event), **options
+        )
+        return {**answer, "Payload": json.loads(answer["Payload"].read())}
+
+    def log_lines(self, group: str) -> list[str]:
+        client = self.client("logs")
+        streams = client.describe_log_streams(logGroupName=group)["logStreams"]
+        return [
+            event["message"]
+            for stream in streams
+            for event in client.get_log_events(
+                logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
+            )["events"]
+        ]
+
+    def calls(self) -> list[dict[str, Any]]:
+        lines = (self.state_dir / "aws-calls.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def host_architecture() -> str:
+    import platform
+
+    return {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
+
+
+def start(state_dir: Path) -> RunningAws:
+    """Start an AWS and wait until it answers."""
+    port = free_port()
+    log = state_dir.with_suffix(".log")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "sandbox.aws", "--port", str(port)),
+                *("--state-dir", str(state_dir), "--kafka", KAFKA),
+            ],
+            cwd=REPOSITORY,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+    def is_ready() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            url = f"http://127.0.0.1:{port}/_localstack/health"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    wait_until(is_ready, seconds=45)
+    return RunningAws(port, state_dir, process)
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAws]:
+    running = start(tmp_path_factory.mktemp("aws") / "state")
+    yield running
+    running.process.terminate()
+    assert running.process.wait(timeout=20) == 0

@@ -1,0 +1,244 @@
+"""The evaluator of policies, on calls as they are recorded."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.aws.iam import PolicyError, check
+from sandbox.aws.iam_actions import UnknownCallError, accesses
+
+ACCOUNT = "000000000000"
+TABLE = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/runs"
+
+
+def call(service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    return {
+        "function": "create_service",
+        "role": f"arn:aws:iam::{ACCOUNT}:role/create_service",
+        "account": ACCOUNT,
+        "region": "eu-west-1",
+        "service": service,
+        "operation": operation,
+        "parameters": parameters,
+        "resource": None,
+    }
+
+
+def policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def allow(action: Any, resource: Any, **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+PUT = call("dynamodb", "PutItem", TableName="runs", Item={})
+
+
+def test_allowed_call_is_no_violation_and_uses_its_statement() -> None:
+    assert check([PUT], [policy(allow("dynamodb:PutItem", TABLE))]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("dynamodb:*", TABLE),
+        (["dynamodb:Get*", "DynamoDB:put????"], TABLE),
+        ("*", "*"),
+        ("dynamodb:PutItem", "arn:aws:dynamodb:*:*:table/r*s"),
+        ("dynamodb:PutItem", "arn:aws:dynamodb:*"),
+    ],
+)
+def test_wildcards_match(action: Any, resource: Any) -> None:
+    assert check([PUT], [policy(allow(action, resource))])[0] == []
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("dynamodb:Put", TABLE),
+        ("dynamodb:PutItem", TABLE + "2"),
+        ("dynamodb:PutItem", f"{TABLE}/index/*"),
+        ("dynamodb:PutItem", "arn:aws:dynamodb:*:table/runs"),
+        ("s3:*", "*"),
+    ],
+)
+def test_call_outside_the_policy_is_a_violation_and_the_statement_unused(
+    action: str, resource: str
+) -> None:
+    violations, unused = check([PUT], [policy(allow(action, resource, Sid="Runs"))])
+
+    assert [str(violation) for violation in violations] == [
+        f"create_service: dynamodb:PutItem on {TABLE} is not allowed"
+    ]
+    assert unused == ["policy 0 statement 0 (Runs)"]
+
+
+def test_deny_wins_over_allow() -> None:
+    deny = {"Effect": "Deny", "NotAction": "dynamodb:GetItem", "Resource": "*"}
+
+    violations, _ = check([PUT], [policy(allow("*", "*")), policy(deny)])
+
+    assert [violation.reason for violation in violations] == ["denied"]
+
+
+def test_not_resource_is_everything_else() -> None:
+    statement = {"Effect": "Allow", "Action": "*", "NotResource": TABLE}
+    other = call("dynamodb", "PutItem", TableName="locks")
+
+    violations, _ = check([PUT, other], [policy(statement)])
+
+    assert [violation.resource for violation in violations] == [TABLE]
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ({"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}, True),
+        ({"StringEquals": {"aws:RequestedRegion": ["us-east-1", "us-east-2"]}}, False),
+        ({"StringLike": {"aws:PrincipalArn": "*:role/create_*"}}, True),
+        ({"StringNotLike": {"AWS:principalarn": "*:role/create_*"}}, False),
+        ({"StringEquals": {"s3:prefix": "later/"}}, False),
+        ({"StringEqualsIfExists": {"s3:prefix": "later/"}}, True),
+        ({"StringNotEquals": {"s3:prefix": "later/"}}, True),
+        ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}}, True),
+    ],
+)
+def test_conditions(condition: dict[str, Any], holds: bool) -> None:
+    violations, _ = check([PUT], [policy(allow("*", "*", Condition=condition))])
+
+    assert (violations == []) is holds
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        (allow("*", "*", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}), "IpAddress"),
+        (allow("*", "*", Condition={"StringEquals": {"aws:SourceVpc": "vpc-1"}}), "aws:SourceVpc"),
+        (allow("*", "arn:aws:s3:::b/${aws:username}"), "variables"),
+        (allow("*", "*", Principal="*"), "Principal"),
+        ({"Effect": "Allow", "Resource": "*"}, "either Action or NotAction"),
+        ({"Effect": "Maybe", "Action": "*", "Resource": "*"}, "Allow or Deny"),
+    ],
+)
+def test_what_is_not_known_is_refused_by_name(statement: dict[str, Any], name: str) -> None:
+    with pytest.raises(PolicyError, match=name):
+        check([], [policy(statement)])
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "name"),
+    [
+        ("rekognition", "DetectFaces", "service rekognition"),
+        ("s3", "PutBucketAcl", "s3 PutBucketAcl"),
+        ("stepfunctions", "CreateStateMachine", "stepfunctions CreateStateMachine"),
+        ("dynamodb", "ListTables", "dynamodb ListTables"),
+    ],
+)
+def test_unknown_call_is_an_error_that_names_it(service: str, operation: str, name: str) -> None:
+    with pytest.raises(UnknownCallError, match=name):
+        check([call(service, operation)], [])
+
+
+SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:slipway/port-AbCdEf"
+MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:deliver_later"
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (
+            call("dynamodb", "Query", TableName="runs", IndexName="open_since"),
+            [("dynamodb:Query", f"{TABLE}/index/open_since")],
+        ),
+        (
+            call(
+                "dynamodb",
+                "TransactWriteItems",
+                TransactItems=[
+                    {"Put": {"TableName": "runs"}},
+                    {"ConditionCheck": {"TableName": TABLE}},
+                ],
+            ),
+            [("dynamodb:PutItem", TABLE), ("dynamodb:ConditionCheckItem", TABLE)],
+        ),
+        (
+            call("dynamodb", "BatchGetItem", RequestItems={"runs": {}}),
+            [("dynamodb:BatchGetItem", TABLE)],
+        ),
+        (
+            call("s3", "PutObject", Bucket="records", Key="later/r_1.json"),
+            [("s3:PutObject", "arn:aws:s3:::records/later/r_1.json")],
+        ),
+        (
+            call("s3", "HeadObject", Bucket="records", Key="a", VersionId="1"),
+            [("s3:GetObjectVersion", "arn:aws:s3:::records/a")],
+        ),
+        (
+            call("s3", "ListObjectsV2", Bucket="records"),
+            [("s3:ListBucket", "arn:aws:s3:::records")],
+        ),
+        (
+            call("secretsmanager", "GetSecretValue", SecretId="slipway/port")
+            | {"resource": SECRET},
+            [("secretsmanager:GetSecretValue", SECRET)],
+        ),
+        (
+            call("stepfunctions", "StartExecution", stateMachineArn=MACHINE, name="r_1-later-1"),
+            [("states:StartExecution", MACHINE)],
+        ),
+        (
+            call("lambda", "Invoke", FunctionName="sweep_runs", Qualifier="live"),
+            [
+                (
+                    "lambda:InvokeFunction",
+                    f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:sweep_runs:live",
+                )
+            ],
+        ),
+        (
+            call("logs", "PutLogEvents", logGroupName="/aws/lambda/f", logStreamName="s"),
+            [
+                (
+                    "logs:PutLogEvents",
+                    f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/aws/lambda/f:log-stream:s",
+                )
+            ],
+        ),
+        (
+            call("sqs", "SendMessageBatch", QueueUrl=f"http://127.0.0.1:4566/{ACCOUNT}/alerts"),
+            [("sqs:SendMessage", f"arn:aws:sqs:eu-west-1:{ACCOUNT}:alerts")],
+        ),
+        (
+            call("events", "PutEvents", Entries=[{"Source": "slipway"}]),
+            [("events:PutEvents", f"arn:aws:events:eu-west-1:{ACCOUNT}:event-bus/default")],
+        ),
+        (
+            call("kms", "Decrypt", KeyId="alias/slipway"),
+            [("kms:Decrypt", f"arn:aws:kms:eu-west-1:{ACCOUNT}:alias/slipway")],
+        ),
+        (call("xray", "PutTraceSegments"), [("xray:PutTraceSegments", "*")]),
+        (call("sts", "GetCallerIdentity"), []),
+    ],
+)
+def test_call_is_mapped_to_action_and_resource(
+    made: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert [(access.action, access.resource) for access in accesses(made)] == expected
+
+
+@given(st.text(alphabet="ab/-*?.[(", max_size=20))
+def test_a_resource_without_wildcards_matches_only_itself(name: str) -> None:
+    made = call("s3", "GetObject", Bucket="records", Key=name)
+    literal = not set(name) & set("*?")
+
+    violations, _ = check([made], [policy(allow("s3:GetObject", f"arn:aws:s3:::records/{name}"))])
+    assert violations == []
+    if literal:
+        other = call("s3", "GetObject", Bucket="records", Key=name + "x")
+        violations, _ = check(
+            [other], [policy(allow("s3:GetObject", f"arn:aws:s3:::records/{name}"))]
+        )
+        assert len(violations) == 1

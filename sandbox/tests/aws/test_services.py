@@ -1,0 +1,227 @@
+"""The services that the sandbox adds to LocalStack: DynamoDB and MSK."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from .conftest import ACCOUNT, KAFKA, REGION, RunningAws
+
+
+@pytest.fixture
+def table(aws: RunningAws) -> str:
+    name = aws.name("table")
+    aws.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": attribute, "AttributeType": "S"}
+            for attribute in ("run_id", "open", "open_since")
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "open_since",
+                "KeySchema": [
+                    {"AttributeName": "open", "KeyType": "HASH"},
+                    {"AttributeName": "open_since", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+        SSESpecification={"Enabled": True},
+    )
+    return name
+
+
+def test_of_many_concurrent_conditional_puts_one_wins(aws: RunningAws, table: str) -> None:
+    client = aws.client("dynamodb")
+
+    def claim(owner: int) -> bool:
+        try:
+            client.put_item(
+                TableName=table,
+                Item={"run_id": {"S": "r_1"}, "owner": {"N": str(owner)}},
+                ConditionExpression="attribute_not_exists(run_id)",
+            )
+        except client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        won = list(pool.map(claim, range(48)))
+
+    assert won.count(True) == 1
+    item = client.get_item(TableName=table, Key={"run_id": {"S": "r_1"}})["Item"]
+    assert item["owner"] == {"N": str(won.index(True))}
+
+
+def test_concurrent_updates_lose_no_count(aws: RunningAws, table: str) -> None:
+    client = aws.client("dynamodb")
+
+    def add(_: int) -> None:
+        client.update_item(
+            TableName=table,
+            Key={"run_id": {"S": "r_2"}},
+            UpdateExpression="ADD attempts :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+        )
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        list(pool.map(add, range(48)))
+
+    item = client.get_item(TableName=table, Key={"run_id": {"S": "r_2"}})["Item"]
+    assert item["attempts"] == {"N": "48"}
+
+
+def test_sparse_index_holds_only_items_with_its_keys(aws: RunningAws, table: str) -> None:
+    client = aws.client("dynamodb")
+    client.put_item(TableName=table, Item={"run_id": {"S": "closed"}})
+    client.put_item(
+        TableName=table,
+        Item={
+            "run_id": {"S": "open"},
+            "open": {"S": "yes"},
+            "open_since": {"S": "2026-01-01T00:00:00Z"},
+        },
+    )
+
+    found = client.query(
+        TableName=table,
+        IndexName="open_since",
+        KeyConditionExpression="#open = :yes AND open_since < :now",
+        ExpressionAttributeNames={"#open": "open"},
+        ExpressionAttributeValues={":yes": {"S": "yes"}, ":now": {"S": "2027"}},
+    )["Items"]
+
+    assert [item["run_id"]["S"] for item in found] == ["open"]
+
+
+def test_settings_that_terraform_reads_are_kept(aws: RunningAws, table: str) -> None:
+    client = aws.client("dynamodb")
+    client.update_time_to_live(
+        TableName=table,
+        TimeToLiveSpecification={"Enabled": True, "AttributeName": "expiration"},
+    )
+    client.update_continuous_backups(
+        TableName=table,
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
+    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
+    client.tag_resource(ResourceArn=arn, Tags=[{"Key": "a", "Value": "b"}])
+
+    ttl = client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    backups = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    description = client.describe_table(TableName=table)["Table"]
+
+    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expiration"}
+    recovery = backups["PointInTimeRecoveryDescription"]
+    assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
+    assert description["TableStatus"] == "ACTIVE"
+    assert description["SSEDescription"]["Status"] == "ENABLED"
+    assert client.list_tags_of_resource(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "b"}]
+
+
+def provisioned(**more: Any) -> dict[str, Any]:
+    return {
+        "KafkaVersion": "3.8.x",
+        "NumberOfBrokerNodes": 2,
+        "BrokerNodeGroupInfo": {
+            "ClientSubnets": ["subnet-1", "subnet-2"],
+            "InstanceType": "kafka.t3.small",
+            "SecurityGroups": ["sg-1"],
+        },
+        **more,
+    }
+
+
+def test_provisioned_cluster_is_active_at_once_with_the_brokers_address(aws: RunningAws) -> None:
+    msk = aws.client("kafka")
+    ways = {"Sasl": {"Scram": {"Enabled": True}, "Iam": {"Enabled": True}}}
+
+    made = msk.create_cluster(
+        ClusterName=aws.name("cluster"), **provisioned(ClientAuthentication=ways), Tags={"a": "b"}
+    )
+
+    arn = made["ClusterArn"]
+    assert arn.startswith(f"arn:aws:kafka:{REGION}:{ACCOUNT}:cluster/")
+    old = msk.describe_cluster(ClusterArn=arn)["ClusterInfo"]
+    new = msk.describe_cluster_v2(ClusterArn=arn)["ClusterInfo"]
+    assert (old["State"], new["State"]) == ("ACTIVE", "ACTIVE")
+    assert old["BrokerNodeGroupInfo"] == new["Provisioned"]["BrokerNodeGroupInfo"]
+    assert new["Tags"] == {"a": "b"}
+    brokers = msk.get_bootstrap_brokers(ClusterArn=arn)
+    brokers.pop("ResponseMetadata")
+    assert brokers == {
+        "BootstrapBrokerStringSaslScram": KAFKA,
+        "BootstrapBrokerStringSaslIam": KAFKA,
+    }
+
+
+def test_cluster_without_authentication_has_tls_brokers(aws: RunningAws) -> None:
+    msk = aws.client("kafka")
+    made = msk.create_cluster(ClusterName=aws.name("cluster"), **provisioned())
+
+    brokers = msk.get_bootstrap_brokers(ClusterArn=made["ClusterArn"])
+
+    brokers.pop("ResponseMetadata")
+    assert brokers == {"BootstrapBrokerStringTls": KAFKA}
+
+
+def test_serverless_cluster_is_reached_with_iam(aws: RunningAws) -> None:
+    msk = aws.client("kafka")
+    name = aws.name("cluster")
+
+    made = msk.create_cluster_v2(
+        ClusterName=name,
+        Serverless={
+            "VpcConfigs": [{"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}],
+            "ClientAuthentication": {"Sasl": {"Iam": {"Enabled": True}}},
+        },
+    )
+
+    arn = made["ClusterArn"]
+    listed = msk.list_clusters_v2(ClusterNameFilter=name)["ClusterInfoList"]
+    assert [(c["ClusterArn"], c["ClusterType"], c["State"]) for c in listed] == [
+        (arn, "SERVERLESS", "ACTIVE")
+    ]
+    assert msk.get_bootstrap_brokers(ClusterArn=arn)["BootstrapBrokerStringSaslIam"] == KAFKA
+
+
+def test_scram_secrets_are_associated_and_taken_away(aws: RunningAws) -> None:
+    msk = aws.client("kafka")
+    arn = msk.create_cluster(ClusterName=aws.name("cluster"), **provisioned())["ClusterArn"]
+    prefix = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
+    good, bad = f"{prefix}AmazonMSK_slipway-AbCdEf", f"{prefix}slipway-AbCdEf"
+
+    refused = msk.batch_associate_scram_secret(ClusterArn=arn, SecretArnList=[good, bad])
+
+    assert [s["SecretArn"] for s in refused["UnprocessedScramSecrets"]] == [bad]
+    assert msk.list_scram_secrets(ClusterArn=arn)["SecretArnList"] == [good]
+    msk.batch_disassociate_scram_secret(ClusterArn=arn, SecretArnList=[good])
+    assert msk.list_scram_secrets(ClusterArn=arn)["SecretArnList"] == []
+
+
+def test_configuration_keeps_its_revisions(aws: RunningAws) -> None:
+    msk = aws.client("kafka")
+    arn = msk.create_configuration(Name=aws.name("conf"), ServerProperties=b"a=1")["Arn"]
+
+    msk.update_configuration(Arn=arn, ServerProperties=b"a=2")
+
+    assert msk.describe_configuration(Arn=arn)["LatestRevision"]["Revision"] == 2
+    revisions = [
+        msk.describe_configuration_revision(Arn=arn, Revision=number)["ServerProperties"]
+        for number in (1, 2)
+    ]
+    assert revisions == [b"a=1", b"a=2"]
+
+
+def test_deleted_cluster_is_gone(aws: RunningAws) -> None:
+    msk = aws.client("kafka")
+    arn = msk.create_cluster(ClusterName=aws.name("cluster"), **provisioned())["ClusterArn"]
+
+    msk.delete_cluster(ClusterArn=arn)
+
+    with pytest.raises(ClientError, match="NotFoundException"):
+        msk.describe_cluster_v2(ClusterArn=arn)

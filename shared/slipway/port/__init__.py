@@ -1,0 +1,1 @@
+"""Port: its messages, their signature and secret inputs, and its API."""

@@ -1,0 +1,303 @@
+"""Port's API: runs, logs and entities, with retries that know when to stop.
+
+https://docs.port.io/api-reference/port-api
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+import requests
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from tenacity.wait import wait_base
+
+from slipway.config import PortCredentials
+from slipway.errors import PortError, PortUnavailable, RunEnded, RunNotFound
+from slipway.observability import Metric, count, register_secret
+from slipway.port.models import Entity, Run
+
+CONNECT_SECONDS = 3.05
+READ_SECONDS = 10.0
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+# A token is renewed this long before its end, so that it does not end on its way.
+_TOKEN_MARGIN = 60.0
+_EPOCH_IF_ABOVE = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class _Call:
+    method: str
+    path: str
+    params: Mapping[str, Any] | None = None
+    json: object = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class PortClient:
+    """A client of Port's API. It may be used from several threads.
+
+    Args:
+        base_url: as `https://api.port.io`.
+        credentials: gives client id and secret; True asks for freshly read ones.
+        patience: seconds that one call may take with all its repetitions.
+        session: HTTP session to use.
+        sleep: waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Callable[[bool], PortCredentials],
+        *,
+        patience: float = 20.0,
+        session: requests.Session | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._credentials = credentials
+        self._patience = patience
+        self._session = session or requests.Session()
+        self._session.headers["User-Agent"] = "slipway"
+        self._sleep = sleep
+        self._token = ""
+        self._token_ends = 0.0
+        self._lock = threading.Lock()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: object = None,
+    ) -> dict[str, Any]:
+        """Call a route and return its answer's body.
+
+        Passing failures are repeated, whatever the method: every write of Slipway can be repeated.
+        A 401 is answered with a new token, and fresh credentials, once.
+
+        Raises:
+            PortUnavailable: Port is throttling, failing or silent for longer than our patience.
+            PortError: Port refused the call.
+        """
+        call = _Call(method, path, params, json)
+        used = self._bearer(refused=None)
+        try:
+            return self._repeat(call, used)
+        except PortError as error:
+            if error.status != 401:
+                raise
+            return self._repeat(call, self._bearer(refused=used))
+
+    def get_run(self, run_id: str) -> Run:
+        """Read a run.
+
+        Raises:
+            RunNotFound: Port does not know it.
+        """
+        try:
+            answer = self.request("GET", _run(run_id), params={"version": "v2"})
+        except PortError as error:
+            if error.status == 404:
+                raise RunNotFound(f"Port does not know run {run_id}.") from error
+            raise
+        return Run.model_validate(answer["run"])
+
+    def add_log(self, run_id: str, message: str, *, status_label: str | None = None) -> None:
+        """Add a line to the run's log, and set its label if one is given.
+
+        Raises:
+            RunEnded: the run has ended.
+        """
+        body = {"message": message} | ({"statusLabel": status_label} if status_label else {})
+        self._write_run("POST", f"{_run(run_id)}/logs", run_id, body)
+
+    def update_run(
+        self,
+        run_id: str,
+        *,
+        status: Literal["SUCCESS", "FAILURE"] | None = None,
+        status_label: str | None = None,
+        link: list[str] | None = None,
+        summary: str | None = None,
+        external_run_id: str | None = None,
+    ) -> None:
+        """Change what the run's page shows; `link` replaces all links, `status` ends the run.
+
+        Raises:
+            RunEnded: the run has ended.
+        """
+        fields = {
+            "status": status,
+            "statusLabel": status_label,
+            "link": link,
+            "summary": summary,
+            "externalRunId": external_run_id,
+        }
+        body = {name: value for name, value in fields.items() if value is not None}
+        self._write_run("PATCH", _run(run_id), run_id, body)
+
+    def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
+        """Read an entity; None if there is none."""
+        try:
+            answer = self.request("GET", _entities(blueprint, identifier))
+        except PortError as error:
+            if error.status == 404:
+                return None
+            raise
+        return Entity.model_validate(answer["entity"])
+
+    def create_entity(
+        self, blueprint: str, body: dict[str, Any], *, run_id: str | None = None
+    ) -> Entity:
+        """Create an entity.
+
+        Raises:
+            PortError: code `identifier_taken` if it exists, `run_exhausted` if the run has ended.
+        """
+        params = {"run_id": run_id} if run_id else None
+        answer = self.request("POST", _entities(blueprint), params=params, json=body)
+        return Entity.model_validate(answer["entity"])
+
+    def upsert_entity(
+        self, blueprint: str, body: dict[str, Any], *, run_id: str | None = None
+    ) -> Entity:
+        """Create an entity, or change just the given fields of the one that is there.
+
+        A run that has ended cannot be linked any more; the entity is then written without it.
+        """
+        params: dict[str, Any] = {"upsert": "true", "merge": "true"}
+        linked = params | ({"run_id": run_id} if run_id else {})
+        try:
+            answer = self.request("POST", _entities(blueprint), params=linked, json=body)
+        except PortError as error:
+            if error.code != "run_exhausted":
+                raise
+            answer = self.request("POST", _entities(blueprint), params=params, json=body)
+        return Entity.model_validate(answer["entity"])
+
+    def _write_run(self, method: str, path: str, run_id: str, body: dict[str, Any]) -> None:
+        try:
+            self.request(method, path, params={"version": "v2"}, json=body)
+        except PortError as error:
+            if error.code == "run_exhausted":
+                raise RunEnded(f"Run {run_id} has ended.") from error
+            if error.status == 404:
+                raise RunNotFound(f"Port does not know run {run_id}.") from error
+            raise
+
+    def _bearer(self, refused: str | None) -> str:
+        """A valid access token; if `refused` was the last one, a new one with fresh credentials."""
+        with self._lock:
+            current = self._token if time.monotonic() < self._token_ends else ""
+            if current and current != refused:
+                return current
+            credentials = self._credentials(refused is not None)
+            body = {
+                "clientId": credentials.client_id,
+                "clientSecret": credentials.client_secret.get_secret_value(),
+            }
+            answer = self._repeat(_Call("POST", "/v1/auth/access_token", json=body), token=None)
+            self._token = str(answer["accessToken"])
+            register_secret(self._token)
+            # One token per credentials: a second request gets the same one, with less time left.
+            lifetime = float(answer.get("expiresIn", 0)) - _TOKEN_MARGIN
+            self._token_ends = time.monotonic() + max(lifetime, 0)
+            return self._token
+
+    def _repeat(self, call: _Call, token: str | None) -> dict[str, Any]:
+        deadline = time.monotonic() + self._patience
+        retrying = Retrying(
+            retry=retry_if_exception_type(PortUnavailable),
+            wait=_WaitAsTold(),
+            stop=lambda state: time.monotonic() + state.upcoming_sleep > deadline,
+            sleep=self._sleep,
+            before_sleep=lambda _: count(Metric.API_RETRY, api="port"),
+            reraise=True,
+        )
+        return retrying(self._send, call, token, deadline)
+
+    def _send(self, call: _Call, token: str | None, deadline: float) -> dict[str, Any]:
+        left = max(deadline - time.monotonic(), 0.1)
+        try:
+            response = self._session.request(
+                call.method,
+                self._base_url + call.path,
+                params=call.params,
+                json=call.json,
+                headers={"Authorization": f"Bearer {token}"} if token else None,
+                timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
+                allow_redirects=False,
+            )
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise PortUnavailable(
+                f"Port could not be reached for {call} ({type(error).__name__})."
+            ) from None
+        return _read(response, str(call))
+
+
+class _WaitAsTold(wait_base):
+    """As long as Port says, else half a second, one, two … up to eight."""
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if isinstance(error, PortUnavailable) and error.retry_at:
+            return max(0.0, (error.retry_at - datetime.now(UTC)).total_seconds())
+        return float(min(8.0, 0.25 * 2**retry_state.attempt_number))
+
+
+def _run(run_id: str) -> str:
+    return f"/v1/actions/runs/{quote(run_id, safe='')}"
+
+
+def _entities(blueprint: str, identifier: str | None = None) -> str:
+    path = f"/v1/blueprints/{quote(blueprint, safe='')}/entities"
+    return path if identifier is None else f"{path}/{quote(identifier, safe='')}"
+
+
+def _read(response: requests.Response, what: str) -> dict[str, Any]:
+    """The body of an answer, or the error that it stands for."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    envelope = body if isinstance(body, dict) else {}
+    if response.ok and envelope.get("ok", True) and isinstance(body, dict):
+        return body
+    code = str(envelope.get("error", ""))
+    said = str(envelope.get("message", "")) or response.reason or "no reason given"
+    trace = response.headers.get("X-Trace-Id", "none")
+    text = f"Port answered {response.status_code} {code} to {what}: {said} (Port's trace {trace})."
+    if response.status_code in _PASSING:
+        raise PortUnavailable(text, _named_time(response.headers))
+    raise PortError(response.status_code, code, text)
+
+
+def _named_time(headers: Mapping[str, str]) -> datetime | None:
+    """When Port says that it answers again, or None if it does not say.
+
+    Port's documentation has `x-ratelimit-reset` as a time in one place and as seconds in another.
+    """
+    now = datetime.now(UTC)
+    retry_after = headers.get("Retry-After", "").strip()
+    if retry_after.isdigit():
+        return now + timedelta(seconds=min(int(retry_after), 86_400))
+    if retry_after:
+        try:
+            return parsedate_to_datetime(retry_after).astimezone(UTC)
+        except ValueError:
+            return None
+    reset = headers.get("x-ratelimit-reset", "").strip()
+    if headers.get("x-ratelimit-remaining") != "0" or not reset.isdigit():
+        return None
+    seconds = int(reset)
+    if seconds > _EPOCH_IF_ABOVE:
+        return datetime.fromtimestamp(min(seconds, 2**33), UTC)
+    return now + timedelta(seconds=min(seconds, 86_400))

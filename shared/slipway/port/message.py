@@ -1,0 +1,208 @@
+"""The messages on `ORG_ID.runs`: which are ours, and what they ask for.
+
+In actions of version 2 the message is whatever the action's payload template says, so the templates
+are part of this project (`port/actions/`). They keep the envelope of version 1, whose messages are
+therefore understood too:
+https://docs.port.io/actions-and-automations/setup-backend/kafka/
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from slipway.errors import ForeignMessage, InvalidInput, RunNotFound
+
+_RUN_ID = re.compile(r"r_[A-Za-z0-9]{1,64}|run_[A-Za-z0-9]{1,64}")
+_OPERATIONS = {"CREATE", "DAY-2", "DELETE"}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class Requester(_Model):
+    """Who executed the action.
+
+    Attributes:
+        user_id: Port's id of the user, or a client id.
+        email: empty for machines.
+        name: first and last name; empty if Port knows none.
+    """
+
+    user_id: str
+    email: str = ""
+    name: str = ""
+
+
+class RunMessage(_Model):
+    """A run of one of our actions, as its message describes it.
+
+    Attributes:
+        run_id: `r_` and sixteen letters or digits.
+        action: the action's identifier.
+        blueprint: the blueprint that the action belongs to.
+        entity: identifier of the entity; None when the action creates one.
+        operation: Port's kind of action.
+        requester: who asked.
+        requested_at: when, in UTC.
+        inputs: the form's values by input identifier. Entities are given by their identifiers.
+        censored: names of the inputs that are encrypted.
+        entity_snapshot: the entity as it was when the action was executed.
+    """
+
+    run_id: str
+    action: str
+    blueprint: str | None
+    entity: str | None
+    operation: Literal["CREATE", "DAY-2", "DELETE"]
+    requester: Requester
+    requested_at: datetime
+    inputs: dict[str, Any]
+    censored: tuple[str, ...]
+    entity_snapshot: dict[str, Any] | None
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value in ("", {}) else value
+
+
+def _operation(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _identifier(value: str) -> str:
+    if not re.fullmatch(r"[\w@.+:=/\\-]{1,1000}", value):
+        raise ValueError("not an identifier")
+    return value
+
+
+_Identifier = Annotated[str, AfterValidator(_identifier)]
+_Optional = BeforeValidator(_none_if_empty)
+
+
+class _User(_Model):
+    email: str | None = None
+    first_name: str | None = Field(None, alias="firstName")
+    last_name: str | None = Field(None, alias="lastName")
+
+
+class _By(_Model):
+    user_id: str = Field(alias="userId", min_length=1)
+    user: Annotated[_User | None, _Optional] = None
+
+
+class _Trigger(_Model):
+    by: _By
+    at: AwareDatetime
+
+
+class _Context(_Model):
+    run_id: str = Field(alias="runId")
+    blueprint: Annotated[_Identifier | None, _Optional] = None
+    entity: Annotated[_Identifier | None, _Optional] = None
+
+
+class _Action(_Model):
+    trigger: Annotated[Literal["CREATE", "DAY-2", "DELETE"], BeforeValidator(_operation)]
+
+
+class _Payload(_Model):
+    action: _Action
+    properties: dict[str, Any]
+    censored: tuple[str, ...] = Field((), alias="censoredProperties")
+    entity: Annotated[dict[str, Any] | None, _Optional] = None
+
+
+class _Envelope(_Model):
+    action: _Identifier
+    trigger: _Trigger
+    context: _Context
+    payload: _Payload
+
+
+def identify(value: object) -> str:
+    """The run id of a decoded message, if the message is meant for Slipway.
+
+    The topic carries every action of the organisation, webhooks by way of Port's agent, nodes of
+    workflows, and whatever their templates say.
+
+    Raises:
+        ForeignMessage: the message is meant for somebody else.
+        RunNotFound: it is ours by its shape, but names no run.
+    """
+    if not isinstance(value, dict):
+        raise ForeignMessage(f"The message is {type(value).__name__}, not an object.")
+    if value.get("resourceType") != "run" or "changelogDestination" in value or "diff" in value:
+        raise ForeignMessage("The message is not a run.")
+    invocation = _dig(value, "payload", "action", "invocationMethod")
+    if isinstance(invocation, dict) and (
+        invocation.get("agent") or invocation.get("type", "KAFKA") != "KAFKA"
+    ):
+        raise ForeignMessage("The message is for Port's agent.")
+    run_id = _dig(value, "context", "runId")
+    if isinstance(run_id, str) and run_id.startswith(("wfnr_", "wfr_")):
+        raise ForeignMessage("The message is a workflow's.")
+    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+        raise RunNotFound("The message names no run (context.runId).")
+    return run_id
+
+
+def parse(value: dict[str, Any]) -> RunMessage:
+    """Read a message that `identify` has accepted.
+
+    Raises:
+        InvalidInput: a field is missing or has another type; the text names it and what it must be.
+    """
+    try:
+        envelope = _Envelope.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(
+            field,
+            f"of Port's message is wrong: {first['msg']}. "
+            "The action's payload template must be the one that Slipway ships",
+        ) from None
+    user = envelope.trigger.by.user or _User()
+    names = (user.first_name, user.last_name)
+    return RunMessage(
+        run_id=envelope.context.run_id,
+        action=envelope.action,
+        blueprint=envelope.context.blueprint,
+        entity=envelope.context.entity,
+        operation=envelope.payload.action.trigger,
+        requester=Requester(
+            user_id=envelope.trigger.by.user_id,
+            email=user.email or "",
+            name=" ".join(name for name in names if name),
+        ),
+        requested_at=envelope.trigger.at,
+        inputs={k: _entity_identifiers(v) for k, v in envelope.payload.properties.items()},
+        censored=envelope.payload.censored,
+        entity_snapshot=envelope.payload.entity,
+    )
+
+
+def _dig(value: object, *path: str) -> object:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _entity_identifiers(value: object) -> object:
+    """An input of format `entity` is a whole entity in version 2, its identifier in version 1."""
+    if isinstance(value, list):
+        return [_entity_identifiers(item) for item in value]
+    if isinstance(value, dict) and {"identifier", "blueprint", "properties"} <= value.keys():
+        return value["identifier"]
+    return value

@@ -1,0 +1,112 @@
+"""The signature of Port's messages, which is inside the message's body.
+
+Port removes its two headers from `headers`, serialises the message as JavaScript does, and signs
+`<timestamp>.<text>` with the organisation's client secret:
+https://docs.port.io/actions-and-automations/setup-backend/webhook/signature-verification
+
+JavaScript and Python write some numbers differently (`1e-7`, `1e-07`), so numbers are carried over
+as the text that they have in the message.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from slipway.errors import SignatureRejected
+
+SIGNATURE = "X-Port-Signature"
+TIMESTAMP = "X-Port-Timestamp"
+TOLERANCE = timedelta(minutes=5)
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class _Number(str):
+    """A JSON number as the text that it was."""
+
+    __slots__ = ()
+
+
+def verify(body: str, secrets: Iterable[str], record_time: datetime, *, required: bool) -> bool:
+    """Check the signature of a message.
+
+    Args:
+        body: the message as it came.
+        secrets: client secrets to try, the current one first; read only as far as needed.
+        record_time: the Kafka record's timestamp. The message's own must be near it: judging it
+            against now would reject what waited in the topic.
+        required: whether a message without a signature is refused.
+
+    Returns:
+        True if there is a signature and it is right, False if there is none.
+
+    Raises:
+        SignatureRejected: it is missing but required, malformed, wrong, or out of time.
+    """
+    message = json.loads(body, parse_float=_Number, parse_int=_Number)
+    headers = message.get("headers")
+    if not isinstance(headers, dict) or SIGNATURE not in headers:
+        if required:
+            raise SignatureRejected("The message is not signed, and signatures are required.")
+        return False
+    signature = headers.pop(SIGNATURE)
+    timestamp = headers.pop(TIMESTAMP, None)
+    if not isinstance(signature, str) or not isinstance(timestamp, str):
+        raise SignatureRejected("The message's signature headers are malformed.")
+    _check_time(str(timestamp), record_time)
+    invocation = _dig(message, "payload", "action", "invocationMethod")
+    if isinstance(invocation, dict) and invocation.get("type") == "GITLAB":
+        del message["headers"]
+    text = _stringify(message)
+    for secret in secrets:
+        expected = _signature(text, secret, str(timestamp))
+        if hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
+            return True
+    raise SignatureRejected("The message's signature does not fit it.")
+
+
+def sign(body: str, secret: str, timestamp: int) -> str:
+    """The signature header of a message that has none yet; `headers` must be in it already."""
+    message = json.loads(body, parse_float=_Number, parse_int=_Number)
+    return _signature(_stringify(message), secret, str(timestamp))
+
+
+def _check_time(timestamp: str, record_time: datetime) -> None:
+    try:
+        signed_at = datetime.fromtimestamp(float(timestamp), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise SignatureRejected("The message's timestamp is malformed.") from None
+    if abs(signed_at - record_time) > TOLERANCE:
+        raise SignatureRejected(
+            f"The message was signed at {signed_at:%H:%M:%S}, "
+            f"but its record is from {record_time:%H:%M:%S} UTC: more than five minutes apart."
+        )
+
+
+def _signature(text: str, secret: str, timestamp: str) -> str:
+    signed = f"{timestamp}.{text}".encode("utf-8", "surrogatepass")
+    digest = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
+    return "v1," + base64.b64encode(digest).decode()
+
+
+def _stringify(value: Any) -> str:
+    """Serialise as `JSON.stringify` does: no spaces, nothing escaped but what must be."""
+    if isinstance(value, dict):
+        members = (f"{_stringify(str(key))}:{_stringify(item)}" for key, item in value.items())
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_stringify, value)) + "]"
+    if isinstance(value, _Number):
+        return str(value)
+    text = json.dumps(value, ensure_ascii=False)
+    return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def _dig(value: object, *path: str) -> object:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

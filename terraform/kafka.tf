@@ -1,0 +1,76 @@
+locals {
+  # Port's own brokers, which any organisation may reach once Port's support has given it its topics:
+  # the addresses are those of Port's guide to Kafka self-service actions.
+  port_brokers = {
+    eu = [for number in [1, 2, 3] : "b-${number}-public.publicclusterprod.t9rw6w.c1.kafka.eu-west-1.amazonaws.com:9196"]
+    us = [for number in [1, 2, 3] : "b-${number}-public.production.5v06xt.c21.kafka.us-east-1.amazonaws.com:9196"]
+  }
+
+  msk          = var.kafka.mode == "msk"
+  made_cluster = local.msk && var.kafka.create != null
+  cluster_arn  = local.made_cluster ? module.kafka[0].cluster_arn : var.kafka.cluster_arn
+  bootstrap_servers = local.msk ? [] : coalesce(
+    var.kafka.bootstrap_servers,
+    strcontains(var.port.base_url, "://api.us.") ? local.port_brokers.us : local.port_brokers.eu,
+  )
+
+  # In a cluster made here, records that came before the function are meant for it.
+  starting_position = coalesce(var.kafka.starting_position, local.made_cluster ? "TRIM_HORIZON" : "LATEST")
+}
+
+module "network" {
+  source = "./modules/network"
+  count  = local.made_cluster ? 1 : 0
+
+  name      = var.name_prefix
+  cidr      = var.kafka.create.vpc_cidr
+  endpoints = var.provisioned_pollers == null
+}
+
+module "kafka" {
+  source = "./modules/kafka"
+  count  = local.made_cluster ? 1 : 0
+
+  name               = var.name_prefix
+  settings           = var.kafka.create
+  subnet_ids         = module.network[0].subnet_ids
+  security_group_id  = module.network[0].security_group_id
+  log_retention_days = var.functions.log_retention_days
+}
+
+# Makes the secret's user known to the cluster.
+resource "aws_msk_single_scram_secret_association" "kafka" {
+  count = local.msk && var.kafka.authentication == "SCRAM" ? 1 : 0
+
+  cluster_arn = local.cluster_arn
+  secret_arn  = module.secrets.arns["kafka"]
+
+  # MSK reads the value when it is attached.
+  depends_on = [module.secrets]
+}
+
+module "kafka_trigger" {
+  source   = "./modules/kafka_trigger"
+  for_each = local.functions
+
+  name = each.value.topic
+  source_cluster = {
+    mode              = var.kafka.mode
+    bootstrap_servers = local.bootstrap_servers
+    cluster_arn       = local.cluster_arn
+    authentication    = var.kafka.authentication
+  }
+  org_id              = var.port.org_id
+  topic               = local.topics[each.value.topic]
+  consumer_group_id   = "${var.port.org_id}.${local.function_names[each.key]}"
+  filter              = each.value.filter
+  starting_position   = local.starting_position
+  provisioned_pollers = var.provisioned_pollers
+  function_alias_arn  = module.function[each.key].alias_arn
+  function_role_name  = module.function[each.key].role_name
+  secret              = { arn = module.secrets.arns["kafka"], key_arn = module.secrets.key_arn }
+  failed_records      = { bucket_arn = module.storage.records_bucket.arn, key_arn = module.secrets.key_arn }
+
+  # The mapping signs in when it is made.
+  depends_on = [aws_msk_single_scram_secret_association.kafka, module.secrets]
+}

@@ -1,0 +1,25 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  region     = data.aws_region.current.name
+  account_id = data.aws_caller_identity.current.account_id
+  partition  = data.aws_partition.current.partition
+
+  artifacts_dir = coalesce(var.artifacts_dir, "${path.module}/../build")
+  artifacts     = jsondecode(file("${local.artifacts_dir}/artifacts.json"))
+
+  # Port's topics; those of a mirror in MSK have the same names.
+  topics = {
+    runs       = "${var.port.org_id}.runs"
+    change_log = "${var.port.org_id}.change.log"
+  }
+
+  # Composed, not taken from the modules: functions name the state machine that names the functions.
+  function_names = { for name, _ in local.functions : name => "${var.name_prefix}-${name}" }
+  function_alias_arns = {
+    for name, function_name in local.function_names :
+    name => "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${function_name}:live"
+  }
+}

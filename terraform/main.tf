@@ -1,0 +1,34 @@
+module "secrets" {
+  source = "./modules/secrets"
+
+  name_prefix         = var.name_prefix
+  msk                 = local.msk
+  versions            = var.secret_versions
+  port_credentials    = var.port_credentials
+  github_credentials  = var.github_credentials
+  kafka_credentials   = var.kafka_credentials
+  deletion_protection = var.deletion_protection
+}
+
+module "storage" {
+  source = "./modules/storage"
+
+  name_prefix         = var.name_prefix
+  key_arn             = module.secrets.key_arn
+  deletion_protection = var.deletion_protection
+  lifecycle_rules     = var.features.records_lifecycle
+  alarm_actions       = var.alarm_actions
+}
+
+module "deliver_later" {
+  source = "./modules/deliver_later"
+
+  name                     = "${var.name_prefix}-deliver_later"
+  runs_table               = module.storage.tables["runs"]
+  records_bucket           = merge(module.storage.records_bucket, { key_arn = module.secrets.key_arn })
+  function_alias_arns      = values(local.function_alias_arns)
+  function_timeout_seconds = var.functions.timeout_seconds
+  log_retention_days       = var.functions.log_retention_days
+  alarm_actions            = var.alarm_actions
+  permissions_boundary_arn = var.permissions_boundary_arn
+}

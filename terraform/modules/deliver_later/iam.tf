@@ -1,0 +1,96 @@
+data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["states.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name                 = var.name
+  description          = "State machine ${var.name}"
+  assume_role_policy   = data.aws_iam_policy_document.assume.json
+  permissions_boundary = var.permissions_boundary_arn
+}
+
+data "aws_iam_policy_document" "this" {
+  statement {
+    sid       = "ReadRun"
+    actions   = ["dynamodb:GetItem"]
+    resources = [var.runs_table.arn]
+  }
+
+  statement {
+    sid       = "Deliver"
+    actions   = ["lambda:InvokeFunction"]
+    resources = var.function_alias_arns
+  }
+
+  statement {
+    sid       = "ReadRecord"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.records_bucket.arn}/later/*"]
+  }
+
+  statement {
+    sid       = "HoldRecord"
+    actions   = ["s3:PutObject"]
+    resources = ["${var.records_bucket.arn}/held/*"]
+  }
+
+  statement {
+    sid       = "UseKeyOfRecords"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.records_bucket.key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${data.aws_region.current.name}.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid = "WriteLog"
+    actions = [
+      "logs:CreateLogDelivery",
+      "logs:DeleteLogDelivery",
+      "logs:DescribeLogGroups",
+      "logs:DescribeResourcePolicies",
+      "logs:GetLogDelivery",
+      "logs:ListLogDeliveries",
+      "logs:PutResourcePolicy",
+      "logs:UpdateLogDelivery",
+    ]
+    # CloudWatch knows no resource for log deliveries.
+    # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
+    resources = ["*"]
+  }
+
+  statement {
+    sid = "WriteTraces"
+    actions = [
+      "xray:GetSamplingRules",
+      "xray:GetSamplingTargets",
+      "xray:PutTelemetryRecords",
+      "xray:PutTraceSegments",
+    ]
+    # X-Ray knows no resource for these.
+    resources = ["*"]
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "state-machine"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.this.json
+}

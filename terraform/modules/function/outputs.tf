@@ -1,0 +1,19 @@
+output "function_name" {
+  description = "The Lambda function's name."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "alias_arn" {
+  description = "ARN of the alias `live`: what everybody calls."
+  value       = aws_lambda_alias.live.arn
+}
+
+output "role_name" {
+  description = "The function's role, for those who add the rights of an event source."
+  value       = aws_iam_role.this.name
+}
+
+output "log_group_name" {
+  description = "Where the function logs."
+  value       = aws_cloudwatch_log_group.this.name
+}

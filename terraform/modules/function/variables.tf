@@ -1,0 +1,73 @@
+variable "name" {
+  description = "The function's folder in `functions/`, as `create_service`."
+  type        = string
+}
+
+variable "function_name" {
+  description = "The Lambda function's name."
+  type        = string
+}
+
+variable "description" {
+  description = "What the function does, for whoever lists functions."
+  type        = string
+}
+
+variable "artifact" {
+  description = "The function's archive: its path and the hex digest of what it holds."
+  type = object({
+    path           = string
+    content_sha256 = string
+  })
+}
+
+variable "layer_arn" {
+  description = "Version ARN of the layer that holds `slipway` and its dependencies."
+  type        = string
+}
+
+variable "settings" {
+  description = "Tuning that all functions share; the root's variable `functions` describes it."
+  type = object({
+    architecture         = string
+    memory_mb            = number
+    timeout_seconds      = number
+    log_level            = string
+    log_retention_days   = number
+    reserved_concurrency = optional(number)
+  })
+}
+
+variable "environment" {
+  description = "Environment variables beside those of Powertools. Never a secret."
+  type        = map(string)
+}
+
+variable "statements" {
+  description = "What the function may do, beside writing its own log and traces."
+  type = list(object({
+    sid       = string
+    actions   = list(string)
+    resources = list(string)
+    conditions = optional(list(object({
+      test     = string
+      variable = string
+      values   = list(string)
+    })), [])
+  }))
+
+  validation {
+    condition     = alltrue([for statement in var.statements : !contains(statement.resources, "*")])
+    error_message = "A function is granted its own ARNs, never \"*\"."
+  }
+}
+
+variable "alarm_actions" {
+  description = "ARNs that are told when an alarm begins and ends."
+  type        = list(string)
+}
+
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds the role. Null: none."
+  type        = string
+}

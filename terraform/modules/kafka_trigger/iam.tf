@@ -1,0 +1,109 @@
+# What Lambda itself does with the function's role: sign in, read the topic, store failed records.
+# Every sid begins with "EventSource", because the function's code uses none of them.
+data "aws_iam_policy_document" "this" {
+  dynamic "statement" {
+    for_each = local.scram ? [var.secret.arn] : []
+
+    content {
+      sid       = "EventSourceReadKafkaSecret"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.scram ? [var.secret.key_arn] : []
+
+    content {
+      sid       = "EventSourceDecryptKafkaSecret"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["secretsmanager.${data.aws_region.current.name}.amazonaws.com"]
+      }
+    }
+  }
+
+  statement {
+    sid       = "EventSourceStoreFailedRecords"
+    actions   = ["s3:PutObject"]
+    resources = ["${var.failed_records.bucket_arn}/aws/lambda/*"]
+  }
+
+  statement {
+    sid       = "EventSourceFindFailedRecordsBucket"
+    actions   = ["s3:ListBucket"]
+    resources = [var.failed_records.bucket_arn]
+  }
+
+  statement {
+    sid       = "EventSourceEncryptFailedRecords"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [var.failed_records.key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${data.aws_region.current.name}.amazonaws.com"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.external ? [] : [var.source_cluster.cluster_arn]
+
+    content {
+      sid       = "EventSourceFindCluster"
+      actions   = ["kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.external ? [] : [true]
+
+    content {
+      sid = "EventSourceJoinNetwork"
+      actions = [
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVpcs",
+      ]
+      # The interfaces do not exist yet, and EC2's Describe calls know no resource.
+      resources = ["*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.scram ? [] : [var.source_cluster.cluster_arn]
+
+    content {
+      sid = "EventSourceReadTopic"
+      actions = [
+        "kafka-cluster:AlterGroup",
+        "kafka-cluster:Connect",
+        "kafka-cluster:DescribeClusterDynamicConfiguration",
+        "kafka-cluster:DescribeGroup",
+        "kafka-cluster:DescribeTopic",
+        "kafka-cluster:ReadData",
+      ]
+      # https://docs.aws.amazon.com/service-authorization/latest/reference/list_apachekafkaapisforamazonmskclusters.html
+      resources = [
+        statement.value,
+        "${replace(statement.value, ":cluster/", ":topic/")}/${var.topic}",
+        "${replace(statement.value, ":cluster/", ":group/")}/${var.consumer_group_id}",
+      ]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "kafka-${var.name}"
+  role   = var.function_role_name
+  policy = data.aws_iam_policy_document.this.json
+}

@@ -1,0 +1,107 @@
+variable "name" {
+  description = "Function and topic in short; names the policy on the function's role."
+  type        = string
+}
+
+variable "source_cluster" {
+  description = <<-EOT
+    The cluster to read from.
+    mode: `external` (self-managed to Lambda) or `msk`.
+    bootstrap_servers: external only.
+    cluster_arn: msk only.
+    authentication: `SCRAM` or `IAM`; external clusters know only SCRAM.
+  EOT
+  type = object({
+    mode              = string
+    bootstrap_servers = list(string)
+    cluster_arn       = string
+    authentication    = string
+  })
+}
+
+variable "org_id" {
+  description = "Port organisation; Port's brokers refuse consumer groups that do not begin with it."
+  type        = string
+}
+
+variable "topic" {
+  description = "The topic: an event source mapping reads exactly one."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}$", var.topic))
+    error_message = "topic must be the name of one Kafka topic."
+  }
+}
+
+variable "consumer_group_id" {
+  description = "The function's own consumer group on this topic. It cannot be changed later without reading the topic anew."
+  type        = string
+
+  validation {
+    condition     = startswith(var.consumer_group_id, "${var.org_id}.")
+    error_message = "consumer_group_id must begin with the Port organisation's id and a dot; Port's brokers refuse others."
+  }
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9/*:_+=.@-]{1,200}$", var.consumer_group_id))
+    error_message = "consumer_group_id must have 1 to 200 of the characters that Lambda allows."
+  }
+}
+
+variable "filter" {
+  description = "Pattern on the record's decoded JSON value, in EventBridge's syntax. Records that are no JSON never match."
+  type        = any
+
+  validation {
+    condition     = can(keys(var.filter)) && try(length(keys(var.filter)) > 0, false)
+    error_message = "filter must be an object with at least one field: the topic carries the records of all actions."
+  }
+}
+
+variable "starting_position" {
+  description = "Where a consumer group begins that has no committed offsets: LATEST or TRIM_HORIZON."
+  type        = string
+
+  validation {
+    condition     = contains(["LATEST", "TRIM_HORIZON"], var.starting_position)
+    error_message = "starting_position must be LATEST or TRIM_HORIZON."
+  }
+}
+
+variable "provisioned_pollers" {
+  description = "Pollers of its own and the error controls that come with them; null: on demand, without these controls."
+  type = object({
+    min                        = number
+    max                        = number
+    maximum_retry_attempts     = number
+    maximum_record_age_seconds = number
+    bisect_batch_on_error      = bool
+  })
+}
+
+variable "function_alias_arn" {
+  description = "Alias that receives the records."
+  type        = string
+}
+
+variable "function_role_name" {
+  description = "The function's role: Lambda reads the source and writes the destination with it."
+  type        = string
+}
+
+variable "secret" {
+  description = "SCRAM secret and the key that encrypts it."
+  type = object({
+    arn     = string
+    key_arn = string
+  })
+}
+
+variable "failed_records" {
+  description = "Bucket for records that failed for good, and the key that encrypts it."
+  type = object({
+    bucket_arn = string
+    key_arn    = string
+  })
+}

@@ -1,0 +1,86 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+
+locals {
+  secrets = {
+    port = {
+      name        = "${var.name_prefix}/port"
+      description = "Port's API: {client_id, client_secret}"
+    }
+    github = {
+      name        = "${var.name_prefix}/github"
+      description = "GitHub: {app_id, installation_id, private_key} or {token}"
+    }
+    kafka = {
+      # https://docs.aws.amazon.com/msk/latest/developerguide/msk-password-limitations.html
+      name        = var.msk ? "AmazonMSK_${var.name_prefix}" : "${var.name_prefix}/kafka"
+      description = "Kafka by SASL/SCRAM: {username, password}"
+    }
+  }
+}
+
+# A key of one's own, because MSK refuses secrets under the account's default key, and because its
+# use can be granted function by function.
+resource "aws_kms_key" "this" {
+  description             = "${var.name_prefix}: secrets and stored records"
+  enable_key_rotation     = true
+  deletion_window_in_days = var.deletion_protection ? 30 : 7
+  policy                  = data.aws_iam_policy_document.key.json
+}
+
+resource "aws_kms_alias" "this" {
+  name          = "alias/${var.name_prefix}"
+  target_key_id = aws_kms_key.this.key_id
+}
+
+data "aws_iam_policy_document" "key" {
+  statement {
+    sid       = "AccountDecidesByIam"
+    actions   = ["kms:*"]
+    resources = ["*"] # in a key's policy: this key
+
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root"]
+    }
+  }
+}
+
+resource "aws_secretsmanager_secret" "this" {
+  for_each = local.secrets
+
+  name                    = each.value.name
+  description             = each.value.description
+  kms_key_id              = aws_kms_key.this.arn
+  recovery_window_in_days = var.deletion_protection ? 30 : 0
+}
+
+# Write-only: the values pass through Terraform and are stored only in Secrets Manager. The argument may
+# not be left out beside its version, so "" stands for "not given": it is not looked at unless the
+# version rises, and Secrets Manager then refuses it.
+
+resource "aws_secretsmanager_secret_version" "port" {
+  count = var.versions.port > 0 ? 1 : 0
+
+  secret_id                = aws_secretsmanager_secret.this["port"].id
+  secret_string_wo         = var.port_credentials == null ? "" : jsonencode(var.port_credentials)
+  secret_string_wo_version = var.versions.port
+}
+
+resource "aws_secretsmanager_secret_version" "github" {
+  count = var.versions.github > 0 ? 1 : 0
+
+  secret_id = aws_secretsmanager_secret.this["github"].id
+  secret_string_wo = var.github_credentials == null ? "" : jsonencode({
+    for name, value in var.github_credentials : name => value if value != null
+  })
+  secret_string_wo_version = var.versions.github
+}
+
+resource "aws_secretsmanager_secret_version" "kafka" {
+  count = var.versions.kafka > 0 ? 1 : 0
+
+  secret_id                = aws_secretsmanager_secret.this["kafka"].id
+  secret_string_wo         = var.kafka_credentials == null ? "" : jsonencode(var.kafka_credentials)
+  secret_string_wo_version = var.versions.kafka
+}

@@ -1,0 +1,52 @@
+variable "name_prefix" {
+  description = "What the names begin with."
+  type        = string
+}
+
+variable "msk" {
+  description = "Whether the Kafka secret is for MSK, which accepts only names that begin with `AmazonMSK_`."
+  type        = bool
+}
+
+variable "versions" {
+  description = "Number of each value's version; a higher one writes it anew, 0 never."
+  type = object({
+    port   = number
+    github = number
+    kafka  = number
+  })
+}
+
+variable "port_credentials" {
+  description = "Port's client id and secret; null when its version did not rise."
+  type = object({
+    client_id     = string
+    client_secret = string
+  })
+  ephemeral = true
+}
+
+variable "github_credentials" {
+  description = "An App's app_id, installation_id and private_key, or a token; null when its version did not rise."
+  type = object({
+    app_id          = optional(number)
+    installation_id = optional(number)
+    private_key     = optional(string)
+    token           = optional(string)
+  })
+  ephemeral = true
+}
+
+variable "kafka_credentials" {
+  description = "User name and password for SASL/SCRAM; null when its version did not rise."
+  type = object({
+    username = string
+    password = string
+  })
+  ephemeral = true
+}
+
+variable "deletion_protection" {
+  description = "Whether deleted secrets and the deleted key can be brought back for 30 days."
+  type        = bool
+}

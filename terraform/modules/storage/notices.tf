@@ -1,0 +1,106 @@
+locals {
+  queue_name = "${var.name_prefix}-failed-records"
+  # Composed: the queue's policy names the queue, and as a resource of its own it would have the
+  # provider wait for SQS a second time.
+  queue_arn = "arn:${data.aws_partition.current.partition}:sqs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:${local.queue_name}"
+}
+
+# Each failed record is a message here until somebody has dealt with it.
+resource "aws_sqs_queue" "failed_records" {
+  name                      = local.queue_name
+  message_retention_seconds = 14 * 24 * 3600
+  sqs_managed_sse_enabled   = true
+  policy                    = data.aws_iam_policy_document.failed_records.json
+}
+
+data "aws_iam_policy_document" "failed_records" {
+  statement {
+    sid       = "NoticesOfTheBucket"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.queue_arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["s3.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [aws_s3_bucket.records.arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+
+  statement {
+    sid       = "OnlyByTls"
+    effect    = "Deny"
+    actions   = ["sqs:*"]
+    resources = [local.queue_arn]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_s3_bucket_notification" "records" {
+  bucket = aws_s3_bucket.records.id
+
+  dynamic "queue" {
+    for_each = local.failed_prefixes
+
+    content {
+      id            = queue.key
+      queue_arn     = aws_sqs_queue.failed_records.arn
+      events        = ["s3:ObjectCreated:*"]
+      filter_prefix = queue.value
+    }
+  }
+}
+
+locals {
+  queue_alarms = {
+    depth = {
+      description = "Failed records wait for a person: look at them, then replay or discard them"
+      metric      = "ApproximateNumberOfMessagesVisible"
+      threshold   = 1
+    }
+    age = {
+      # A held run is ended after 72 hours: this leaves a day to do better.
+      description = "A failed record has waited for two days; its run is ended after three"
+      metric      = "ApproximateAgeOfOldestMessage"
+      threshold   = 48 * 3600
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "failed_records" {
+  for_each = local.queue_alarms
+
+  alarm_name          = "${aws_sqs_queue.failed_records.name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = "AWS/SQS"
+  metric_name         = each.value.metric
+  dimensions          = { QueueName = aws_sqs_queue.failed_records.name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = each.value.threshold
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}

@@ -1,0 +1,88 @@
+# Tables are encrypted under the account's key for DynamoDB: they hold no secret, and every role that
+# reads a table would else need the use of one more key.
+
+# One row per run, for ever: it is what tells a repeated message from a new one.
+resource "aws_dynamodb_table" "runs" {
+  name                        = "${var.name_prefix}-runs"
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "run_id"
+  deletion_protection_enabled = var.deletion_protection
+
+  attribute {
+    name = "run_id"
+    type = "S"
+  }
+
+  attribute {
+    name = "open"
+    type = "S"
+  }
+
+  attribute {
+    name = "open_since"
+    type = "S"
+  }
+
+  # Sparse: only runs that are still open have both attributes.
+  global_secondary_index {
+    name            = "open_since"
+    hash_key        = "open"
+    range_key       = "open_since"
+    projection_type = "ALL"
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+}
+
+# One row per service that is being changed. No expiry: who finds it taken looks at the owner.
+resource "aws_dynamodb_table" "locks" {
+  name                        = "${var.name_prefix}-locks"
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "service"
+  deletion_protection_enabled = var.deletion_protection
+
+  attribute {
+    name = "service"
+    type = "S"
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+}
+
+# Powertools' idempotency records: saved work, nothing that could not be lost.
+# https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/#required-resources
+resource "aws_dynamodb_table" "idempotency" {
+  name         = "${var.name_prefix}-idempotency"
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "id"
+
+  attribute {
+    name = "id"
+    type = "S"
+  }
+
+  ttl {
+    attribute_name = "expiration"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+}

@@ -1,0 +1,119 @@
+variable "kafka" {
+  description = <<-EOT
+    Where the records come from.
+    mode: `external` reads from any cluster with SASL/SCRAM-SHA-512 and a public certificate, as Port's own; `msk` reads from Amazon MSK.
+    bootstrap_servers: external only. Null: Port's own brokers in the region of `port.base_url`.
+    cluster_arn: msk only: an existing cluster. It needs routes to Lambda, STS, Secrets Manager and S3, or `provisioned_pollers`.
+    create: msk only: make a cluster, `provisioned` or `serverless`, in a network of its own.
+    authentication: msk only: `SCRAM` or `IAM`; a serverless cluster knows only IAM.
+    starting_position: where a new consumer group begins. Null: TRIM_HORIZON for a cluster made here, else LATEST.
+  EOT
+  type = object({
+    mode              = optional(string, "external")
+    bootstrap_servers = optional(list(string))
+    cluster_arn       = optional(string)
+    authentication    = optional(string, "SCRAM")
+    starting_position = optional(string)
+    create = optional(object({
+      type                 = optional(string, "provisioned")
+      kafka_version        = optional(string, "3.8.x")
+      broker_instance_type = optional(string, "kafka.m7g.large")
+      brokers_per_zone     = optional(number, 1)
+      volume_gib           = optional(number, 50)
+      vpc_cidr             = optional(string, "10.90.0.0/24")
+    }))
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["external", "msk"], var.kafka.mode)
+    error_message = "kafka.mode must be \"external\" or \"msk\"."
+  }
+
+  validation {
+    condition = var.kafka.mode != "external" || (
+      var.kafka.cluster_arn == null && var.kafka.create == null && var.kafka.authentication == "SCRAM"
+    )
+    error_message = "kafka.cluster_arn, kafka.create and IAM authentication need kafka.mode = \"msk\"."
+  }
+
+  validation {
+    condition     = var.kafka.mode != "msk" || ((var.kafka.cluster_arn == null) != (var.kafka.create == null) && var.kafka.bootstrap_servers == null)
+    error_message = "kafka.mode \"msk\" needs either kafka.cluster_arn or kafka.create, and no bootstrap_servers: Lambda asks MSK for them."
+  }
+
+  validation {
+    condition = var.kafka.bootstrap_servers == null || (
+      try(length(var.kafka.bootstrap_servers), 0) >= 1 && try(length(var.kafka.bootstrap_servers), 0) <= 10 &&
+      alltrue([for server in coalesce(var.kafka.bootstrap_servers, []) : can(regex("^[A-Za-z0-9.-]+:[0-9]{1,5}$", server))])
+    )
+    error_message = "kafka.bootstrap_servers must be 1 to 10 of \"<host>:<port>\"."
+  }
+
+  validation {
+    condition     = can(regex("^arn:[\\w-]+:kafka:[a-z0-9-]+:\\d{12}:cluster/[^/]+/[^/]+$", coalesce(var.kafka.cluster_arn, "arn:aws:kafka:eu-west-1:000000000000:cluster/a/b")))
+    error_message = "kafka.cluster_arn must be the ARN of an MSK cluster."
+  }
+
+  validation {
+    condition     = contains(["SCRAM", "IAM"], var.kafka.authentication)
+    error_message = "kafka.authentication must be \"SCRAM\" or \"IAM\"."
+  }
+
+  validation {
+    condition     = contains(["provisioned", "serverless"], try(var.kafka.create.type, "provisioned"))
+    error_message = "kafka.create.type must be \"provisioned\" or \"serverless\"."
+  }
+
+  validation {
+    condition     = try(var.kafka.create.type, "provisioned") != "serverless" || var.kafka.authentication == "IAM"
+    error_message = "An MSK serverless cluster knows only IAM: set kafka.authentication = \"IAM\"."
+  }
+
+  validation {
+    condition     = can(cidrsubnet(try(var.kafka.create.vpc_cidr, "10.0.0.0/24"), 2, 3)) && try(tonumber(split("/", var.kafka.create.vpc_cidr)[1]), 24) <= 26
+    error_message = "kafka.create.vpc_cidr must be an IPv4 range of /26 or larger."
+  }
+
+  validation {
+    condition     = contains(["LATEST", "TRIM_HORIZON"], coalesce(var.kafka.starting_position, "LATEST"))
+    error_message = "kafka.starting_position must be LATEST or TRIM_HORIZON."
+  }
+}
+
+variable "provisioned_pollers" {
+  description = <<-EOT
+    Event pollers of its own for each event source mapping (they cost extra). Null: on demand.
+    With them Lambda also lets retries be bounded: `maximum_retry_attempts` (0 to 10000, -1 without end),
+    `maximum_record_age_seconds` (60 to 604800, -1 without end) and `bisect_batch_on_error`.
+    Without them none of the three is sent, and the on-failure destination bounds the retries.
+  EOT
+  type = object({
+    min                        = optional(number, 1)
+    max                        = optional(number, 2)
+    maximum_retry_attempts     = optional(number, 3)
+    maximum_record_age_seconds = optional(number, 3600)
+    bisect_batch_on_error      = optional(bool, true)
+  })
+  default = null
+
+  validation {
+    condition = var.provisioned_pollers == null || try(
+      var.provisioned_pollers.min >= 1 && var.provisioned_pollers.min <= 200 &&
+      var.provisioned_pollers.max <= 2000 && var.provisioned_pollers.min <= var.provisioned_pollers.max,
+      false
+    )
+    error_message = "provisioned_pollers.min must be 1 to 200, max up to 2000 and not below min."
+  }
+
+  validation {
+    condition = var.provisioned_pollers == null || try(
+      var.provisioned_pollers.maximum_retry_attempts >= -1 && var.provisioned_pollers.maximum_retry_attempts <= 10000 &&
+      (var.provisioned_pollers.maximum_record_age_seconds == -1 ||
+      (var.provisioned_pollers.maximum_record_age_seconds >= 60 && var.provisioned_pollers.maximum_record_age_seconds <= 604800)),
+      false
+    )
+    error_message = "provisioned_pollers.maximum_retry_attempts must be -1 to 10000 and maximum_record_age_seconds -1 or 60 to 604800."
+  }
+}

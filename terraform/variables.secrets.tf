@@ -1,0 +1,70 @@
+# The values below are ephemeral: they are needed only in an apply that writes them, which is when
+# their number in `secret_versions` rises, and are kept neither in the state nor in a plan.
+
+variable "secret_versions" {
+  description = "Raise a number to have the value of that secret written anew. 0: Terraform never writes the value; somebody puts it there otherwise."
+  type = object({
+    port   = optional(number, 1)
+    github = optional(number, 1)
+    kafka  = optional(number, 1)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for version in values(var.secret_versions) : version >= 0 && floor(version) == version])
+    error_message = "secret_versions must be whole numbers from 0."
+  }
+}
+
+variable "port_credentials" {
+  description = "Port's client id and secret."
+  type = object({
+    client_id     = string
+    client_secret = string
+  })
+  default   = null
+  ephemeral = true
+
+  validation {
+    condition     = var.port_credentials == null || try(length(var.port_credentials.client_id) > 0 && length(var.port_credentials.client_secret) >= 32, false)
+    error_message = "port_credentials needs a client_id and a client_secret of at least 32 characters (its first 32 are the key of encrypted inputs)."
+  }
+}
+
+variable "github_credentials" {
+  description = "How Slipway signs in to GitHub: an App's app_id, installation_id and private_key (PEM), or a token."
+  type = object({
+    app_id          = optional(number)
+    installation_id = optional(number)
+    private_key     = optional(string)
+    token           = optional(string)
+  })
+  default   = null
+  ephemeral = true
+
+  validation {
+    condition = var.github_credentials == null || try(
+      (var.github_credentials.token != null) != (
+        var.github_credentials.app_id != null && var.github_credentials.installation_id != null && var.github_credentials.private_key != null
+      ),
+      false
+    )
+    error_message = "github_credentials needs either all of app_id, installation_id and private_key, or a token."
+  }
+}
+
+variable "kafka_credentials" {
+  description = "User name and password for SASL/SCRAM. Port shows them at GET /v1/kafka-credentials."
+  type = object({
+    username = string
+    password = string
+  })
+  default   = null
+  ephemeral = true
+
+  validation {
+    condition     = var.kafka_credentials == null || try(length(var.kafka_credentials.username) > 0 && length(var.kafka_credentials.password) > 0, false)
+    error_message = "kafka_credentials needs a username and a password."
+  }
+}

@@ -1,0 +1,198 @@
+variable "port" {
+  description = <<-EOT
+    The Port organisation.
+    base_url: Port's API (`https://api.us.port.io` for organisations in the US).
+    app_url: where people open Port; links on run pages and in pull requests begin with it.
+    org_id: the organisation's id; the Kafka topics and consumer groups begin with it.
+    signature: `required` refuses messages without Port's signature, `if_present` checks those that have one.
+  EOT
+  type = object({
+    base_url  = optional(string, "https://api.port.io")
+    app_url   = optional(string, "https://app.port.io")
+    org_id    = string
+    signature = optional(string, "if_present")
+  })
+  nullable = false
+
+  validation {
+    condition     = can(regex("^https?://[^\\s/]+(/.*[^/])?$", var.port.base_url)) && can(regex("^https?://[^\\s/]+(/.*[^/])?$", var.port.app_url))
+    error_message = "port.base_url and port.app_url must be http(s) addresses without a slash at the end."
+  }
+
+  validation {
+    # 249 characters are Kafka's limit for a topic's name, the longest of which ends with ".change.log".
+    condition     = can(regex("^[A-Za-z0-9_-]{1,200}$", var.port.org_id))
+    error_message = "port.org_id must consist of letters, digits, - and _. Port shows it in the address bar and at GET /v1/organization."
+  }
+
+  validation {
+    condition     = contains(["required", "if_present"], var.port.signature)
+    error_message = "port.signature must be \"required\" or \"if_present\"."
+  }
+}
+
+variable "github" {
+  description = <<-EOT
+    The services repository: the one that receives the pull requests.
+    api_url: GitHub's REST API (`https://<host>/api/v3` on GitHub Enterprise Server).
+    services_repo: `<owner>/<name>`.
+    base_branch: the branch that pull requests go to.
+    team_reviewers: Port team to the GitHub users who review its pull requests; a GitHub team is written `team:<slug>`.
+  EOT
+  type = object({
+    api_url        = optional(string, "https://api.github.com")
+    services_repo  = string
+    base_branch    = optional(string, "main")
+    team_reviewers = optional(map(list(string)), {})
+  })
+  nullable = false
+
+  validation {
+    condition     = can(regex("^https?://[^\\s/]+(/.*[^/])?$", var.github.api_url))
+    error_message = "github.api_url must be an http(s) address without a slash at the end."
+  }
+
+  validation {
+    condition     = can(regex("^[\\w.-]+/[\\w.-]+$", var.github.services_repo))
+    error_message = "github.services_repo must be \"<owner>/<name>\"."
+  }
+
+  validation {
+    condition     = can(regex("^[^\\s~^:?*\\[\\\\]+$", var.github.base_branch))
+    error_message = "github.base_branch must be the name of a branch."
+  }
+
+  validation {
+    condition = alltrue([
+      for reviewer in flatten(values(var.github.team_reviewers)) : can(regex("^(team:)?[A-Za-z0-9][A-Za-z0-9_-]*$", reviewer))
+    ])
+    error_message = "github.team_reviewers must map each Port team to a list of GitHub users (\"octocat\") and teams (\"team:platform\")."
+  }
+}
+
+variable "functions" {
+  description = <<-EOT
+    What all Lambda functions have in common.
+    architecture: `arm64` or `x86_64`; `scripts/build` makes both.
+    memory_mb: 128 to 10240; Lambda gives CPU in proportion.
+    timeout_seconds: 30 to 840, so that the 15 minutes of an event source mapping's invocation are never reached.
+    log_level: DEBUG, INFO, WARNING or ERROR.
+    log_retention_days: a retention that CloudWatch Logs knows.
+    reserved_concurrency: null reserves none.
+  EOT
+  type = object({
+    architecture         = optional(string, "arm64")
+    memory_mb            = optional(number, 1024)
+    timeout_seconds      = optional(number, 120)
+    log_level            = optional(string, "INFO")
+    log_retention_days   = optional(number, 90)
+    reserved_concurrency = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.functions.architecture)
+    error_message = "functions.architecture must be \"arm64\" or \"x86_64\"."
+  }
+
+  validation {
+    condition     = var.functions.memory_mb >= 128 && var.functions.memory_mb <= 10240 && floor(var.functions.memory_mb) == var.functions.memory_mb
+    error_message = "functions.memory_mb must be a whole number from 128 to 10240."
+  }
+
+  validation {
+    # Slipway waits up to 20 s in the process before it delivers later.
+    condition     = var.functions.timeout_seconds >= 30 && var.functions.timeout_seconds <= 840
+    error_message = "functions.timeout_seconds must be from 30 to 840: an event source mapping ends an invocation after 15 minutes."
+  }
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.functions.log_level)
+    error_message = "functions.log_level must be DEBUG, INFO, WARNING or ERROR."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.functions.log_retention_days)
+    error_message = "functions.log_retention_days must be one of the retentions of CloudWatch Logs: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653."
+  }
+
+  validation {
+    condition     = coalesce(var.functions.reserved_concurrency, 1) >= 1
+    error_message = "functions.reserved_concurrency must be at least 1, or null to reserve none. To stop a function, disable its event source mapping."
+  }
+}
+
+variable "artifacts_dir" {
+  description = "Folder with what `scripts/build` made: the archives and `artifacts.json`. Null: `build/` beside this folder."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = fileexists("${coalesce(var.artifacts_dir, "${path.module}/../build")}/artifacts.json")
+    error_message = "There is no artifacts.json in the folder: run scripts/build first."
+  }
+}
+
+variable "name_prefix" {
+  description = "What the names of all resources and of the consumer groups begin with. Another one makes another, independent installation."
+  type        = string
+  default     = "slipway"
+  nullable    = false
+
+  validation {
+    # The longest name is the bucket's: 63 characters with the account, the region and "-records".
+    condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix must have 3 to 24 lower case letters, digits and hyphens, begin with a letter and not end with a hyphen."
+  }
+}
+
+variable "tags" {
+  description = "Tags for all resources, beside Application and ManagedBy."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "alarm_actions" {
+  description = "ARNs that are told when an alarm begins and ends, as SNS topics."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.alarm_actions : startswith(arn, "arn:")])
+    error_message = "alarm_actions must be ARNs."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds every role that this stack makes. Null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = can(regex("^arn:[\\w-]+:iam::(\\d{12}|aws):policy/.+$", coalesce(var.permissions_boundary_arn, "arn:aws:iam::aws:policy/none")))
+    error_message = "permissions_boundary_arn must be the ARN of an IAM policy."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Keeps tables, records and secrets from being deleted with the stack: tables refuse, the bucket must be empty, secrets and their key wait 30 days."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "features" {
+  description = <<-EOT
+    What is switched off in the sandbox only. Leave all of it on in AWS.
+    records_lifecycle: expiry of old records; the provider polls S3 for 50 s before it believes in the rules.
+  EOT
+  type = object({
+    records_lifecycle = optional(bool, true)
+  })
+  default  = {}
+  nullable = false
+}

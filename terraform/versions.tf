@@ -1,0 +1,18 @@
+terraform {
+  # Write-only arguments and ephemeral variables keep secrets out of the state.
+  required_version = ">= 1.11, < 2.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }
+  }
+}
+
+# Region, credentials and endpoints come from the environment (AWS_REGION, AWS_PROFILE, …).
+provider "aws" {
+  default_tags {
+    tags = merge({ Application = "slipway", ManagedBy = "terraform" }, var.tags)
+  }
+}

@@ -1,0 +1,130 @@
+"""A sandbox for the tests alone: own folder, own ports, the stack applied, Port's objects installed."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from github import Auth, Github
+from github.Repository import Repository
+from slipway.config import PortCredentials
+from slipway.port.client import PortClient
+
+from scripts.apply_sandbox import Mode, Stack, read_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+WAIT_SECONDS = 60
+
+
+def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = WAIT_SECONDS) -> T:
+    """Ask until the answer is true, at most for so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := probe():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+class SandboxClient:
+    """What a person and an operator can do with the sandbox, over its public interfaces."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = read_environment(folder)
+        credentials = PortCredentials.model_validate(
+            {
+                "client_id": self.env["PORT_CLIENT_ID"],
+                "client_secret": self.env["PORT_CLIENT_SECRET"],
+            }
+        )
+        self.port = PortClient(self.env["PORT_BASE_URL"], lambda fresh: credentials)
+
+    @property
+    def services(self) -> Repository:
+        client = Github(
+            base_url=self.env["GITHUB_API_URL"],
+            auth=Auth.Token(self.env["GITHUB_TOKEN"]),
+            seconds_between_writes=None,
+            seconds_between_requests=None,
+        )
+        return client.get_repo(self.env["SERVICES_REPO"])
+
+    def execute(self, action: str, properties: dict[str, Any]) -> str:
+        """Execute an action as its form would; returns the run's id."""
+        answer = self.port.request(
+            "POST",
+            f"/v1/actions/{action}/runs",
+            params={"run_as": "developer@acme.example"},
+            json={"properties": properties},
+        )
+        return str(answer["run"]["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        answer = self.port.request("GET", f"/v1/actions/runs/{run_id}", params={"version": "v2"})
+        run: dict[str, Any] = answer["run"]
+        return run
+
+    def logs(self, run_id: str) -> list[str]:
+        answer = self.port.request("GET", f"/v1/actions/runs/{run_id}/logs", params={"limit": 50})
+        return [log["message"] for log in answer["runLogs"]]
+
+    def wait_for_status(self, run_id: str, status: str) -> dict[str, Any]:
+        return wait_for(
+            f"run {run_id} {status}",
+            lambda: run if (run := self.run(run_id))["status"] == status else None,
+        )
+
+    def wait_for_link(self, run_id: str) -> str:
+        return wait_for(f"link of {run_id}", lambda: next(iter(self.run(run_id)["link"]), None))
+
+    def sandbox(self, part: str, method: str, path: str, body: object = None) -> Any:
+        """Use a knob of the sandbox itself (`/_sandbox/…`)."""
+        base = {
+            "port": self.env["PORT_BASE_URL"],
+            "github": self.env["GITHUB_API_URL"].removesuffix("/api/v3"),
+            "aws": self.env["AWS_ENDPOINT_URL"],
+        }[part]
+        answer = requests.request(method, f"{base}/_sandbox/{path}", json=body, timeout=10)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+@pytest.fixture(scope="session")
+def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("sandbox")
+    environment = {**os.environ, "SANDBOX_DIR": str(folder)}
+    command = ROOT / "scripts" / "sandbox"
+    subprocess.run([command, "up"], env=environment, check=True, timeout=180)
+    yield folder
+    subprocess.run([command, "down"], env=environment, check=True, timeout=60)
+
+
+@pytest.fixture(scope="session", params=list(Mode))
+def stack(sandbox_folder: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The stack, applied in one Kafka mode after the other."""
+    applied = Stack(sandbox_folder, request.param)
+    applied.init()
+    applied.apply()
+    yield applied
+    applied.destroy()
+
+
+@pytest.fixture(scope="session")
+def sandbox(sandbox_folder: Path, stack: Stack) -> SandboxClient:
+    """The sandbox with blueprint and actions installed."""
+    subprocess.run(
+        [
+            ROOT / "scripts" / "port_setup",
+            "--apply",
+            "--env-file",
+            str(sandbox_folder / "env"),
+        ],
+        check=True,
+        timeout=60,
+    )
+    return SandboxClient(sandbox_folder)
