@@ -1,35 +1,37 @@
 """Applies the Terraform stack to a running sandbox: the same code that is applied to AWS.
 
-The provider's endpoints are the only thing that differs; `tflocal` sets them, outside the stack.
-State and provider files are kept in the sandbox's folder, so that a sandbox that is gone leaves
-nothing behind.
+Only the provider's endpoints differ, and `tflocal` sets them, outside the stack. State and provider
+files are kept in the sandbox's folder, so that a sandbox that is gone leaves nothing behind.
 """
 
 import json
 import os
 import platform
+import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import requests
 import typer
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parent.parent
-TERRAFORM = ROOT / "terraform"
+CHANGES_EXIT_STATUS = 2  # of `terraform plan -detailed-exitcode`
 
 
 class Mode(StrEnum):
-    """Where the runs come from: Port's own brokers, or a mirrored MSK cluster."""
+    """Where the runs come from: any SCRAM cluster as Port's own, or MSK."""
 
     EXTERNAL = "external"
     MSK = "msk"
 
 
 class StackError(Exception):
-    """Terraform refused; the text is what it said."""
+    """Terraform refused, or the sandbox is down; the text says what to do."""
 
 
 def read_environment(folder: Path) -> dict[str, str]:
@@ -41,8 +43,7 @@ def read_environment(folder: Path) -> dict[str, str]:
     file = folder / "env"
     if not file.exists():
         raise StackError(f"{file} is not there: the sandbox is down. Start it: scripts/sandbox up")
-    lines = file.read_text().splitlines()
-    return {k: v.strip("'") for k, _, v in (line.partition("=") for line in lines)}
+    return dict(word.split("=", 1) for word in shlex.split(file.read_text(), comments=True))
 
 
 class Stack:
@@ -50,85 +51,158 @@ class Stack:
 
     Args:
         folder: the sandbox's folder.
-        mode: which of the two Kafka modes; each has a state of its own.
+        mode: which Kafka mode; each has a state of its own.
         say: told each line that Terraform prints.
     """
 
     def __init__(
         self, folder: Path, mode: Mode = Mode.EXTERNAL, say: Callable[[str], None] = print
     ) -> None:
-        self._sandbox = read_environment(folder)
-        self._data = folder / f"terraform-{mode}"
+        self._env = read_environment(folder)
+        self._data = (folder / f"terraform-{mode}").resolve()
         self._mode = mode
         self._say = say
 
     def init(self) -> None:
-        """Install the provider."""
-        self._terraform("init", "-input=false", "-lockfile=readonly", "-backend=false")
+        """Make a working copy of the stack and install its provider there.
 
-    def apply(self, *, with_secrets: bool = True) -> None:
-        """Make the sandbox's AWS as the stack says."""
-        self._terraform("apply", "-auto-approve", *self._arguments(with_secrets=with_secrets))
+        A copy, because tflocal writes a file beside the code, and two modes may be applied at once.
+        """
+        code = self._data / "terraform"
+        skip = shutil.ignore_patterns(".terraform", "*.tfstate*", "localstack_*")
+        shutil.copytree(ROOT / "terraform", code, dirs_exist_ok=True, ignore=skip)
+        variables = self._data / "variables.json"
+        variables.write_text(json.dumps(self._variables(), indent=2))
+        self._terraform("init", "-input=false", "-lockfile=readonly")
 
-    def changes(self) -> str:
-        """What another apply would change, without the secrets' values; empty if nothing."""
-        done = self._run("plan", "-detailed-exitcode", *self._arguments(with_secrets=False))
-        return done if done else ""
+    def apply(self) -> None:
+        """Make the sandbox's AWS as the stack says, and write the secrets."""
+        self._terraform("apply", "-auto-approve", *self._arguments(), secrets=True)
+
+    def has_changes(self) -> bool:
+        """Whether another apply, without the secrets' values, would change anything."""
+        status = self._terraform("plan", "-detailed-exitcode", *self._arguments())
+        return status == CHANGES_EXIT_STATUS
 
     def destroy(self) -> None:
         """Take everything away again."""
-        self._terraform("destroy", "-auto-approve", *self._arguments(with_secrets=False))
+        self._terraform("destroy", "-auto-approve", *self._arguments())
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, by name."""
-        text = self._terraform("output", "-json", f"-state={self._state}", quiet=True)
-        return {name: output["value"] for name, output in json.loads(text).items()}
+        """The stack's outputs by name."""
+        done = subprocess.run(
+            [ROOT / "scripts" / "terraform", "output", "-json"],
+            cwd=self._data / "terraform",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return {name: output["value"] for name, output in json.loads(done.stdout).items()}
 
-    @property
-    def _state(self) -> Path:
-        return self._data / "terraform.tfstate"
-
-    def _arguments(self, *, with_secrets: bool) -> list[str]:
+    def _arguments(self) -> list[str]:
         name = "sandbox-msk" if self._mode is Mode.MSK else "sandbox"
-        variables = self._data / "sandbox.auto.tfvars.json"
-        variables.parent.mkdir(parents=True, exist_ok=True)
-        variables.write_text(json.dumps(self._variables(), indent=2))
         return [
             "-input=false",
-            f"-state={self._state}",
-            f"-var-file={TERRAFORM / 'environments' / 'sandbox' / f'{name}.tfvars'}",
-            f"-var-file={variables}",
-        ] + ([f"-var-file={self._secrets()}"] if with_secrets else [])
+            "-no-color",
+            f"-var-file=environments/sandbox/{name}.tfvars",
+            f"-var-file={self._data / 'variables.json'}",
+        ]
 
     def _variables(self) -> dict[str, Any]:
-        machine = platform.machine().lower()
-        return {"architecture": "arm64" if machine in {"arm64", "aarch64"} else "x86_64"}
+        arm = platform.machine().lower() in {"arm64", "aarch64"}
+        variables: dict[str, Any] = {
+            "artifacts_dir": str(ROOT / "build"),
+            "functions": {"architecture": "arm64" if arm else "x86_64"},
+            "port": {
+                "base_url": self._env["PORT_BASE_URL"],
+                "app_url": self._env["PORT_BASE_URL"],
+                "org_id": self._env["PORT_ORG_ID"],
+            },
+            "github": {
+                "api_url": self._env["GITHUB_API_URL"],
+                "services_repo": self._env["SERVICES_REPO"],
+                "team_reviewers": {"payments": ["team:payments"], "platform": ["team:platform"]},
+            },
+        }
+        if self._mode is Mode.EXTERNAL:
+            # From the beginning: what was asked before the stack was applied is not lost.
+            variables["kafka"] = {
+                "bootstrap_servers": self._env["KAFKA_BOOTSTRAP_SERVERS"].split(","),
+                "starting_position": "TRIM_HORIZON",
+            }
+        return variables
 
-    def _secrets(self) -> Path:
-        raise NotImplementedError
+    def _secrets(self) -> dict[str, str]:
+        """The ephemeral variables, for the environment: they are written to no file."""
+        port = {
+            "client_id": self._env["PORT_CLIENT_ID"],
+            "client_secret": self._env["PORT_CLIENT_SECRET"],
+        }
+        values = {
+            "port_credentials": port,
+            "github_credentials": {"token": self._env["GITHUB_TOKEN"]},
+            "kafka_credentials": self._kafka_credentials(port),
+        }
+        return {f"TF_VAR_{name}": json.dumps(value) for name, value in values.items()}
 
-    def _terraform(self, *arguments: str, quiet: bool = False) -> str:
-        return self._run(*arguments, quiet=quiet)
+    def _kafka_credentials(self, port: dict[str, str]) -> dict[str, str]:
+        """Asked of Port, as in a real installation."""
+        base = self._env["PORT_BASE_URL"]
+        login = {"clientId": port["client_id"], "clientSecret": port["client_secret"]}
+        answer = requests.post(f"{base}/v1/auth/access_token", json=login, timeout=10)
+        answer.raise_for_status()
+        token = answer.json()["accessToken"]
+        answer = requests.get(
+            f"{base}/v1/kafka-credentials", headers={"Authorization": f"Bearer {token}"}, timeout=10
+        )
+        answer.raise_for_status()
+        credentials = answer.json()["credentials"]
+        return {"username": credentials["username"], "password": credentials["password"]}
 
-    def _run(self, *arguments: str, quiet: bool = False) -> str:
-        raise NotImplementedError
+    def _terraform(self, *arguments: str, secrets: bool = False) -> int:
+        environment = {
+            **os.environ,
+            **(self._secrets() if secrets else {}),
+            "TF_CMD": str(ROOT / "scripts" / "terraform"),
+            "TF_IN_AUTOMATION": "1",
+            "AWS_ENDPOINT_URL": self._env["AWS_ENDPOINT_URL"],
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": self._env["AWS_REGION"],
+        }
+        command = [str(ROOT / "sandbox" / ".venv" / "bin" / "tflocal"), *arguments]
+        lines: list[str] = []
+        with subprocess.Popen(
+            command,
+            cwd=self._data / "terraform",
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            for line in process.stdout or ():
+                lines.append(line)
+                self._say(line.rstrip("\n"))
+        if process.returncode not in (0, CHANGES_EXIT_STATUS):
+            tail = "".join(lines[-40:])
+            raise StackError(f"terraform {arguments[0]} ended with {process.returncode}:\n{tail}")
+        return process.returncode
 
 
-Folder = Annotated[Path, typer.Option(envvar="SANDBOX_DIR", help="The sandbox's folder.")]
-
-
-def main(folder: Folder = ROOT / ".sandbox", mode: Mode = Mode.EXTERNAL) -> None:
-    """Apply the stack to the running sandbox."""
-    console = Console()
+def main(
+    folder: Annotated[Path, typer.Option(envvar="SANDBOX_DIR", help="The sandbox's folder.")] = ROOT
+    / ".sandbox",
+    mode: Annotated[Mode, typer.Option(help="Where the runs come from.")] = Mode.EXTERNAL,
+) -> None:
+    """Apply the Terraform stack to the running sandbox."""
     try:
-        stack = Stack(folder, mode, console.print)
+        stack = Stack(folder, mode)
         stack.init()
         stack.apply()
     except StackError as error:
-        console.print(f"[red]apply_sandbox:[/red] {error}")
+        Console(stderr=True).print(f"[red]apply_sandbox:[/red] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
 
 
 if __name__ == "__main__":
     typer.run(main)
-_ = (os, subprocess)

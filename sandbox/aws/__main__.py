@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import warnings
@@ -49,6 +50,8 @@ def main() -> None:
     options = parser.parse_args()
     if not options.lambda_python.is_file():
         parser.error(f"{options.lambda_python} is missing: run scripts/setup")
+    if not _is_free(options.port):
+        parser.error(f"port {options.port} is in use")
 
     settings = Settings(
         port=options.port,
@@ -68,9 +71,20 @@ def main() -> None:
     # No TLS connection that this process makes could leave the machine.
     warnings.filterwarnings("ignore", message="You do not have a working installation of the serv")
     # LocalStack reads its configuration when it is imported.
-    from sandbox.aws import server  # noqa: PLC0415
+    from sandbox.aws import server
 
     sys.exit(server.run(settings))
+
+
+def _is_free(port: int) -> bool:
+    """LocalStack itself only logs a port that it cannot have, and waits for ever."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _prepare(settings: Settings) -> None:

@@ -95,30 +95,32 @@ def _role_of(access_key_id: str) -> str | None:
     return None
 
 
-def recordable(value: Any, shape: Shape | None) -> Any:  # noqa: ANN401 (parsed AWS parameters)
+def recordable(value: Any, shape: Shape | None) -> Any:
     """Request parameters without what is secret, binary or large.
 
     Args:
         value: Parsed parameters, or a part of them.
         shape: Their shape in AWS's own model, which marks what is sensitive.
     """
+    result: Any
     if shape is not None and shape.metadata.get("sensitive"):
-        return "<sensitive>"
-    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
-        return {
-            name: recordable(member, shape.members.get(name))
-            for name, member in value.items()
-            if member is not None
+        result = "<sensitive>"
+    elif isinstance(shape, StructureShape) and isinstance(value, Mapping):
+        given = {name: member for name, member in value.items() if member is not None}
+        result = {
+            name: recordable(member, shape.members.get(name)) for name, member in given.items()
         }
-    if isinstance(shape, MapShape) and isinstance(value, Mapping):
-        return {str(name): recordable(member, shape.value) for name, member in value.items()}
-    if isinstance(shape, ListShape) and isinstance(value, list):
-        return [recordable(member, shape.member) for member in value]
-    if isinstance(value, str) and len(value) > LONGEST_VALUE:
-        return f"<{len(value)} characters>"
-    if isinstance(value, str | int | float | bool) and getattr(shape, "type_name", "") != "blob":
-        return value
-    return f"<{getattr(shape, 'type_name', type(value).__name__)}>"
+    elif isinstance(shape, MapShape) and isinstance(value, Mapping):
+        result = {str(name): recordable(member, shape.value) for name, member in value.items()}
+    elif isinstance(shape, ListShape) and isinstance(value, list):
+        result = [recordable(member, shape.member) for member in value]
+    elif shape is None or shape.type_name == "blob" or not isinstance(value, str | int | float):
+        result = f"<{shape.type_name if shape else type(value).__name__}>"
+    elif isinstance(value, str) and len(value) > LONGEST_VALUE:
+        result = f"<{len(value)} characters>"
+    else:
+        result = value
+    return result
 
 
 def read(file: Path) -> Iterator[dict[str, Any]]:

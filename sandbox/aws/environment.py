@@ -3,8 +3,11 @@
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+
+from sandbox.aws.settings import Settings
 
 # Variables that LocalStack prepares and that Lambda has too, with the same meaning:
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
@@ -30,40 +33,46 @@ _LAMBDA_VARIABLES = (
 _unpacking = threading.Lock()
 
 
+@dataclass(frozen=True)
+class Folders:
+    """Where an execution environment finds its files.
+
+    Attributes:
+        code: The function's unpacked archive: Lambda's /var/task.
+        layers: Its unpacked layers, one over the other: Lambda's /opt.
+        temporary: Lambda's /tmp, which each environment has for itself.
+    """
+
+    code: Path
+    layers: Path
+    temporary: Path
+
+
 def variables(
-    prepared: Mapping[str, object],
-    own: Mapping[str, str],
-    *,
-    code: Path,
-    layers: Path,
-    temporary: Path,
-    python: Path,
-    endpoint_url: str,
+    prepared: Mapping[str, object], own: Mapping[str, str], folders: Folders, settings: Settings
 ) -> dict[str, str]:
     """The whole environment of a function's process; nothing of the host's is in it.
 
     Two variables are not Lambda's: AWS_ENDPOINT_URL, which points the SDK at this AWS, and TMPDIR,
-    because each of Lambda's environments has a /tmp of its own and processes of one host share it.
+    because the processes of a host share its /tmp.
 
     Args:
         prepared: LocalStack's variables for the environment.
         own: The function's own, which win where Lambda lets them.
-        code: Where the function's archive is unpacked.
-        layers: Where its layers are unpacked, one over the other.
-        temporary: The environment's own folder for temporary files.
-        python: The interpreter that runs the function.
-        endpoint_url: Of this AWS.
+        folders: The environment's.
+        settings: The interpreter that runs the function and the address of this AWS.
     """
+    python, code, layers = settings.lambda_python, folders.code, folders.layers
     result = {name: str(prepared[name]) for name in _LAMBDA_VARIABLES if name in prepared}
     result |= {
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
-        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ENDPOINT_URL": settings.endpoint_url,
         "LAMBDA_TASK_ROOT": str(code),
         "LAMBDA_RUNTIME_DIR": str(python.parents[1] / "lib" / "python3.13" / "site-packages"),
         "LANG": "en_US.UTF-8",
         "LD_LIBRARY_PATH": f"{code}:{code / 'lib'}:{layers / 'lib'}",
         "PATH": f"{python.parent}:/usr/local/bin:/usr/bin/:/bin:{layers / 'bin'}",
-        "TMPDIR": str(temporary),
+        "TMPDIR": str(folders.temporary),
         **own,
     }
     # A function's own PYTHONPATH is searched, as on Lambda, after its code and its layers.

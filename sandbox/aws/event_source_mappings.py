@@ -18,7 +18,7 @@ from localstack.utils.patch import patch
 _REMOVABLE = {"FilterCriteria": "Filters", "ProvisionedPollerConfig": None}
 
 
-@hooks.set_event_source_config_defaults()
+@hooks.set_event_source_config_defaults()  # type: ignore[untyped-decorator]  # LocalStack's
 def kafka_defaults(parameters: dict[str, Any], request: Mapping[str, Any], _service: str) -> None:
     """Lambda's defaults for Kafka, which the request then overrides.
 
@@ -38,6 +38,23 @@ def is_removal(name: str, value: Mapping[str, Any]) -> bool:
     """Whether an update with this value takes the parameter away."""
     inner = _REMOVABLE[name]
     return not (value.get(inner) if inner else value)
+
+
+def _create(
+    original: Callable[..., dict[str, Any]],
+    provider: LambdaProvider,
+    context: RequestContext,
+    request: Mapping[str, Any],
+) -> dict[str, Any]:
+    """LocalStack stores a mapping before it makes its poller: if that fails, nothing may stay."""
+    stored = lambda_stores[context.account_id][context.region].event_source_mappings
+    before = set(stored)
+    try:
+        return original(provider, context, request)
+    except Exception:
+        for mapping_id in set(stored) - before - set(provider.esm_workers):
+            del stored[mapping_id]
+        raise
 
 
 def _update(
@@ -76,6 +93,7 @@ def _delete(
 
 def install() -> None:
     """Change LocalStack's provider where it does not answer as Lambda does."""
+    patch(LambdaProvider.create_event_source_mapping_v2)(_create)
     patch(LambdaProvider.update_event_source_mapping_v2)(_update)
     patch(LambdaProvider.delete_event_source_mapping)(_delete)
 

@@ -149,7 +149,7 @@ def parse(document: Mapping[str, Any], name: str) -> list[Statement]:
     return statements
 
 
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 (JSON)
+def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 

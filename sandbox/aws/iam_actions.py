@@ -12,7 +12,7 @@ Call = Mapping[str, Any]
 
 
 class UnknownCallError(LookupError):
-    """A call of a service or operation whose IAM action is not listed here; the message names it."""
+    """A call whose service or operation is not listed here; the message names it."""
 
 
 @dataclass(frozen=True)

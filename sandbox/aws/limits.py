@@ -1,4 +1,4 @@
-"""What the process runtime cannot run is refused when it is asked for, by name."""
+"""What the process runtime cannot run, or Lambda would not, is refused by name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +10,28 @@ from localstack.http import Response
 from sandbox.aws.settings import host_architecture
 
 RUNTIME = "python3.13"
+
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+RESERVED_VARIABLES = {
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+}
 
 
 def refusal(operation: str, request: Mapping[str, Any], architecture: str) -> str | None:
@@ -32,6 +54,12 @@ def refusal(operation: str, request: Mapping[str, Any], architecture: str) -> st
     runtime = request.get("Runtime")
     if (runtime or creates) and runtime != RUNTIME:
         return f"The sandbox runs functions with runtime {RUNTIME}, not {runtime}."
+    own = (request.get("Environment") or {}).get("Variables") or {}
+    if reserved := sorted(RESERVED_VARIABLES & set(own)):
+        return (
+            "Lambda was unable to configure your environment variables because they contain "
+            f"reserved keys: {', '.join(reserved)}."
+        )
     # Lambda's default, when a function is created without an architecture.
     wanted = request.get("Architectures") or (["x86_64"] if creates else [architecture])
     if wanted != [architecture]:

@@ -26,7 +26,7 @@ def moto_service(name: str, lock: AbstractContextManager[object] | None = None) 
     return Service(name, skeleton=Skeleton(model, dict.fromkeys(model.operation_names, forward)))
 
 
-@aws_provider(api="dynamodb", name="moto")
+@aws_provider(api="dynamodb", name="moto")  # type: ignore[untyped-decorator]  # LocalStack's
 def dynamodb_service() -> Service:
     """DynamoDB in memory, one operation at a time.
 
@@ -36,7 +36,7 @@ def dynamodb_service() -> Service:
     return moto_service("dynamodb", threading.Lock())
 
 
-@aws_provider(api="xray", name="default")
+@aws_provider(api="xray", name="default")  # type: ignore[untyped-decorator]  # LocalStack's
 def xray_service() -> Service:
     """X-Ray: keeps the segments that it is sent."""
     return moto_service("xray")

@@ -159,7 +159,7 @@ class Msk:
         arn = request["ClusterArn"]
         self._cluster(arn)
         for store in (self._clusters, self._scram, self._policies, self._tags):
-            store.pop(arn, None)  # type: ignore[attr-defined]  # a union of dicts
+            store.pop(arn, None)
         return {"ClusterArn": arn, "State": "DELETING"}
 
     def _bootstrap_brokers(self, _context: RequestContext, request: Request) -> Answer:
@@ -374,7 +374,7 @@ _SHAPES: dict[str, Callable[[Request, RequestContext], Answer]] = {
 def _version_1(cluster: Answer) -> Answer:
     """The first API's description of a provisioned cluster, which has no `Provisioned` level."""
     outer = {k: v for k, v in cluster.items() if k not in {"Provisioned", "ClusterType"}}
-    return outer | cluster["Provisioned"]
+    return {**outer, **cluster["Provisioned"]}
 
 
 def _enabled(ways: Request, path: tuple[str, ...], encryption: Request) -> bool:
@@ -394,7 +394,7 @@ def _enabled(ways: Request, path: tuple[str, ...], encryption: Request) -> bool:
     return bool((value or {}).get("Enabled"))
 
 
-@aws_provider(api="kafka", name="default")
+@aws_provider(api="kafka", name="default")  # type: ignore[untyped-decorator]  # LocalStack's
 def kafka_service() -> Service:
     """MSK, as a service of LocalStack."""
     return Service(

@@ -12,7 +12,6 @@ import signal
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
 from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
@@ -69,16 +68,14 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
         """
         config = self.function_version.config
         (self._folder / "tmp").mkdir(parents=True)
-        self._variables = environment.variables(
-            env_vars,
-            config.environment or {},
+        layers = [layer.layer_version_arn for layer in config.layers]
+        folders = environment.Folders(
             code=config.code.get_unzipped_code_location(),
-            layers=environment.layers_folder(
-                current().lambda_dir, [layer.layer_version_arn for layer in config.layers]
-            ),
+            layers=environment.layers_folder(current().lambda_dir, layers),
             temporary=self._folder / "tmp",
-            python=current().lambda_python,
-            endpoint_url=current().endpoint_url,
+        )
+        self._variables = environment.variables(
+            env_vars, config.environment or {}, folders, current()
         )
         register_credentials(
             self._variables["AWS_ACCESS_KEY_ID"], self.function_version.id.function_name

@@ -12,6 +12,10 @@ from sandbox.port.app import create_app
 from sandbox.port.kafka import KafkaPublisher
 from sandbox.port.settings import Settings
 
+_SECRET_VARIABLES = (
+    "PORT_CLIENT_SECRET", "PORT_CLIENTS", "PORT_USER_SECRET", "SANDBOX_KAFKA_PASSWORD",
+    "GITHUB_TOKEN",
+)  # fmt: skip
 _HOST = "127.0.0.1"
 # The documented secret of everybody on a server that only this machine reaches.
 _EASY = "sandbox"
@@ -26,11 +30,12 @@ def serve(  # noqa: PLR0913  each is an option of the command line
     port: int = 3100,
     org_id: Annotated[str, typer.Option(envvar="PORT_ORG_ID")] = "org_sandbox",
     client: Annotated[
-        list[str] | None, typer.Option(help="Further credentials, as ID:SECRET.")
+        list[str] | None,
+        typer.Option(envvar="PORT_CLIENTS", help="Further credentials, as ID:SECRET."),
     ] = None,
     user_secret: Annotated[str, typer.Option(envvar="PORT_USER_SECRET")] = _EASY,
-    kafka_username: Annotated[str | None, typer.Option(envvar="KAFKA_USERNAME")] = None,
-    kafka_password: Annotated[str, typer.Option(envvar="KAFKA_PASSWORD")] = _EASY,
+    kafka_username: Annotated[str | None, typer.Option(envvar="SANDBOX_KAFKA_USERNAME")] = None,
+    kafka_password: Annotated[str, typer.Option(envvar="SANDBOX_KAFKA_PASSWORD")] = _EASY,
     app_url: str | None = None,
     sign_messages: Annotated[bool, typer.Option("--sign-messages")] = False,
     envelope: Annotated[str, typer.Option(help="v2 or v1")] = "v2",
@@ -40,7 +45,7 @@ def serve(  # noqa: PLR0913  each is an option of the command line
     """Serve Port's API on 127.0.0.1 until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # jq programs can read the environment, and so could whoever may write a template.
-    for name in ("PORT_CLIENT_SECRET", "PORT_USER_SECRET", "KAFKA_PASSWORD"):
+    for name in _SECRET_VARIABLES:
         os.environ.pop(name, None)
     if envelope not in ("v1", "v2"):
         raise typer.BadParameter("--envelope must be v1 or v2")

@@ -89,7 +89,7 @@ class Run(_Authored, Base):
     source: Mapped[str]
     properties: Mapped[Document]
     required_approval: Mapped[Any] = mapped_column(JSON)
-    approval: Mapped[Any] = mapped_column(JSON, default=None)
+    approval: Mapped[Any] = mapped_column(JSON, default=None, nullable=True)
     trigger: Mapped[Document]
     invocation: Mapped[Document]
     impersonated_by: Mapped[str | None]

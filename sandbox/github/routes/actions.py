@@ -229,7 +229,7 @@ def _inputs(declared: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     for name, rules in declared.items():
         rules = rules or {}
         value = given.get(name, rules.get("default"))
-        if value in {None, ""} and rules.get("required"):
+        if value in (None, "") and rules.get("required"):
             raise ApiError(422, f"Required input '{name}' not provided")
         if rules.get("type") == "choice" and value not in rules.get("options", []):
             raise ApiError(422, f"Provided value '{value}' for input '{name}' not in the list")

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -342,6 +341,7 @@ def test_traced_function_leaves_a_segment_in_xray(aws: RunningAws) -> None:
             {"PackageType": "Image", "Code": {"ImageUri": "a.dkr.ecr.eu-west-1.amazonaws.com/b"}},
             "package type Image needs containers",
         ),
+        ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "reserved keys: AWS_REGION"),
     ],
 )
 def test_what_cannot_run_is_refused_by_name(
@@ -396,4 +396,3 @@ def test_asynchronous_invocation_runs_too(aws: RunningAws) -> None:
 
     assert answer["StatusCode"] == 202
     wait_until(target.exists)
-    os.unlink(target)

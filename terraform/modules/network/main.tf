@@ -58,38 +58,42 @@ resource "aws_security_group" "kafka" {
 
 resource "aws_vpc_security_group_ingress_rule" "brokers" {
   security_group_id            = aws_security_group.kafka.id
-  description                  = "SASL/SCRAM (9096) and IAM (9098) over TLS"
   referenced_security_group_id = aws_security_group.kafka.id
   ip_protocol                  = "tcp"
   from_port                    = 9096
   to_port                      = 9098
+
+  tags = { Name = "Brokers by SASL/SCRAM and IAM" }
 }
 
 resource "aws_vpc_security_group_ingress_rule" "endpoints" {
   security_group_id            = aws_security_group.kafka.id
-  description                  = "Endpoints of AWS services"
   referenced_security_group_id = aws_security_group.kafka.id
   ip_protocol                  = "tcp"
   from_port                    = 443
   to_port                      = 443
+
+  tags = { Name = "Endpoints of AWS services" }
 }
 
 resource "aws_vpc_security_group_egress_rule" "group" {
   security_group_id            = aws_security_group.kafka.id
-  description                  = "Brokers and endpoints"
   referenced_security_group_id = aws_security_group.kafka.id
   ip_protocol                  = "-1"
+
+  tags = { Name = "Brokers and endpoints" }
 }
 
 resource "aws_vpc_security_group_egress_rule" "s3" {
   count = var.endpoints ? 1 : 0
 
   security_group_id = aws_security_group.kafka.id
-  description       = "Failed records, by the gateway endpoint"
   prefix_list_id    = aws_vpc_endpoint.s3[0].prefix_list_id
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
+
+  tags = { Name = "Failed records by the S3 endpoint" }
 }
 
 resource "aws_vpc_endpoint" "interface" {

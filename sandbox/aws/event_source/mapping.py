@@ -1,0 +1,119 @@
+"""An event source mapping's configuration, as far as the poller needs it.
+
+See https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html.
+"""
+
+from collections.abc import Mapping as Configuration
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sandbox.aws.event_source.batching import BatchLimits
+from sandbox.aws.event_source.retries import RetryPolicy
+
+DEFAULT_BATCH_SIZE = 100
+DEFAULT_WINDOW = 0.5
+
+# The kinds of SourceAccessConfiguration whose secret holds a username and password, and the member
+# of GetBootstrapBrokers's answer that leads there.
+_SASL = {
+    "SASL_SCRAM_512_AUTH": "BootstrapBrokerStringSaslScram",
+    "SASL_SCRAM_256_AUTH": "BootstrapBrokerStringSaslScram",
+    "BASIC_AUTH": "BootstrapBrokerStringSaslScram",
+}
+
+
+class StartingPosition(StrEnum):
+    """Where to begin when the consumer group has no committed offset."""
+
+    TRIM_HORIZON = "TRIM_HORIZON"
+    LATEST = "LATEST"
+    AT_TIMESTAMP = "AT_TIMESTAMP"
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """One event source mapping.
+
+    Attributes:
+        group: the consumer group whose committed offsets are used.
+        arn: the MSK cluster's; None for a self-managed cluster.
+        endpoints: the brokers of a self-managed cluster, separated by commas.
+        brokers_member: how an MSK cluster's brokers are asked for.
+        secret: the ARN of the secret with the cluster's username and password, if any.
+        start_at: milliseconds since the epoch, for AT_TIMESTAMP.
+        patterns: FilterCriteria, each as JSON text.
+        destination: the ARN for records that are given up, if any.
+        item_failures: whether the function reports the records that failed.
+    """
+
+    uuid: str
+    function_arn: str
+    topic: str
+    group: str
+    arn: str | None = None
+    endpoints: str = ""
+    brokers_member: str = "BootstrapBrokerStringSaslIam"
+    secret: str | None = None
+    start: StartingPosition = StartingPosition.TRIM_HORIZON
+    start_at: int | None = None
+    limits: BatchLimits = BatchLimits(DEFAULT_BATCH_SIZE, DEFAULT_WINDOW)
+    patterns: tuple[str, ...] = ()
+    policy: RetryPolicy = RetryPolicy()
+    destination: str | None = None
+    item_failures: bool = False
+
+    @classmethod
+    def of(cls, configuration: Configuration[str, Any]) -> "Mapping":
+        """Read a mapping as LocalStack keeps it."""
+        uuid = configuration["UUID"]
+        managed = configuration.get("AmazonManagedKafkaEventSourceConfig") or {}
+        own = configuration.get("SelfManagedKafkaEventSourceConfig") or {}
+        endpoints = (configuration.get("SelfManagedEventSource") or {}).get("Endpoints") or {}
+        destination = _destination(configuration)
+        member, secret = _access(configuration)
+        criteria = configuration.get("FilterCriteria") or {}
+        window = configuration.get("MaximumBatchingWindowInSeconds")
+        return cls(
+            uuid=uuid,
+            function_arn=configuration["FunctionArn"],
+            topic=configuration["Topics"][0],
+            group=managed.get("ConsumerGroupId") or own.get("ConsumerGroupId") or uuid,
+            arn=configuration.get("EventSourceArn"),
+            endpoints=",".join(endpoints.get("KAFKA_BOOTSTRAP_SERVERS") or ()),
+            brokers_member=member,
+            secret=secret,
+            start=StartingPosition(configuration.get("StartingPosition") or "TRIM_HORIZON"),
+            start_at=_milliseconds(configuration.get("StartingPositionTimestamp")),
+            limits=BatchLimits(
+                records=configuration.get("BatchSize") or DEFAULT_BATCH_SIZE,
+                window=DEFAULT_WINDOW if window is None else window,
+            ),
+            patterns=tuple(one["Pattern"] for one in criteria.get("Filters") or ()),
+            policy=RetryPolicy.of(configuration, has_destination=bool(destination)),
+            destination=destination,
+            item_failures="ReportBatchItemFailures"
+            in (configuration.get("FunctionResponseTypes") or ()),
+        )
+
+
+def _destination(configuration: Configuration[str, Any]) -> str | None:
+    on_failure = (configuration.get("DestinationConfig") or {}).get("OnFailure") or {}
+    return on_failure.get("Destination") or None
+
+
+def _access(configuration: Configuration[str, Any]) -> tuple[str, str | None]:
+    for access in configuration.get("SourceAccessConfigurations") or ():
+        if access["Type"] in _SASL:
+            return _SASL[access["Type"]], access["URI"]
+        if access["Type"] == "CLIENT_CERTIFICATE_TLS_AUTH":
+            return "BootstrapBrokerStringTls", None
+    return "BootstrapBrokerStringSaslIam", None
+
+
+def _milliseconds(moment: datetime | float | None) -> int | None:
+    if moment is None:
+        return None
+    seconds = moment.timestamp() if isinstance(moment, datetime) else float(moment)
+    return round(seconds * 1000)

@@ -1,0 +1,75 @@
+"""What a function's answer says about the records that it was given.
+
+See https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html: an empty answer is
+a success; an identifier that was not in the event fails the whole batch.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sandbox.aws.event_source.collaborators import Invocation
+from sandbox.aws.event_source.records import Record
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which records of an invocation failed.
+
+    Attributes:
+        failed: their offsets; a batch is of one partition.
+        whole: whether the batch failed as one, so that nobody knows which record is to blame.
+    """
+
+    failed: frozenset[int] = frozenset()
+    whole: bool = False
+
+
+def judge(invocation: Invocation, records: Sequence[Record], *, item_failures: bool) -> Verdict:
+    """Judge one invocation.
+
+    Args:
+        invocation: the function's answer.
+        records: the batch, of one partition.
+        item_failures: whether the mapping has the response type ReportBatchItemFailures.
+    """
+    everything = Verdict(frozenset(record.offset for record in records), whole=True)
+    if invocation.function_error:
+        return everything
+    if not item_failures:
+        return Verdict()
+    try:
+        return Verdict(frozenset(_failed_offsets(invocation.payload, records)))
+    except ValueError:
+        return everything
+
+
+def _failed_offsets(payload: bytes, records: Sequence[Record]) -> set[int]:
+    """The offsets in a partial batch response.
+
+    Raises:
+        ValueError: it is none, or names a record that was not in the batch.
+    """
+    response = json.loads(payload) if payload else None
+    if response is None:
+        return set()
+    if not isinstance(response, dict):
+        raise ValueError("not an object")
+    failures = response.get("batchItemFailures")
+    if failures is None:
+        return set()
+    if not isinstance(failures, list):
+        raise ValueError("batchItemFailures is not a list")
+    known = {(f"{record.topic}-{record.partition}", record.offset) for record in records}
+    failed = set()
+    for failure in failures:
+        identifier = failure.get("itemIdentifier") if isinstance(failure, dict) else None
+        if not isinstance(identifier, dict):
+            raise ValueError("an item without itemIdentifier")
+        partition, offset = identifier.get("partition"), identifier.get("offset")
+        if not isinstance(partition, str) or type(offset) is not int:
+            raise ValueError("partition must be text and offset a number")
+        if (partition, offset) not in known:
+            raise ValueError("a record that was not in the batch")
+        failed.add(offset)
+    return failed

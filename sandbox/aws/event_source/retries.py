@@ -1,0 +1,126 @@
+"""What happens to records whose invocation failed.
+
+See https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html and, for the ten
+retries, https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html.
+
+Decided here, where AWS's pages leave it open:
+
+* A partial response retries exactly the records that it names ("allowing Lambda to retry just those
+  specific items"), not all from the lowest failed offset on. The committed offset is one number per
+  partition, though, and stays at the lowest record that is not finished: after a crash of the
+  poller the later ones come again. Functions must bear both.
+* Splitting a batch takes nothing from the retries of its halves, as with Kinesis
+  (https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html); each half has
+  its own.
+* A record that is too old is taken out of its batch by itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.aws.event_source.records import Record
+from sandbox.aws.event_source.responses import Verdict
+
+# With a destination, "infinite" is this.
+RETRIES_WITH_DESTINATION = 10
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How long records are tried.
+
+    Attributes:
+        retries: after the first invocation; None is for ever.
+        age: seconds since the record's timestamp; None is for ever.
+        bisect: whether a batch that failed as one is split.
+    """
+
+    retries: int | None = None
+    age: int | None = None
+    bisect: bool = False
+
+    @classmethod
+    def of(cls, configuration: Mapping[str, Any], *, has_destination: bool) -> "RetryPolicy":
+        """The policy of a mapping; only provisioned pollers honour the error handling controls."""
+        own = configuration if configuration.get("ProvisionedPollerConfig") else {}
+        retries = own.get("MaximumRetryAttempts", -1)
+        age = own.get("MaximumRecordAgeInSeconds", -1)
+        if retries < 0:
+            retries = RETRIES_WITH_DESTINATION if has_destination else None
+        return cls(
+            retries=retries,
+            age=age if age >= 0 else None,
+            bisect=bool(own.get("BisectBatchOnFunctionError")),
+        )
+
+
+@dataclass(frozen=True)
+class Work:
+    """Records of one partition that are invoked together, in order.
+
+    Attributes:
+        invocations: how often the function has seen them.
+    """
+
+    records: tuple[Record, ...]
+    invocations: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What follows an invocation; each of its records is in exactly one of the three.
+
+    Attributes:
+        done: offsets that are finished.
+        retry: what to invoke next, in order.
+        exhausted: records that have had all their retries.
+    """
+
+    done: frozenset[int]
+    retry: tuple[Work, ...] = ()
+    exhausted: tuple[Record, ...] = ()
+
+
+def expire(work: Work, policy: RetryPolicy, now: float) -> tuple[Work, tuple[Record, ...]]:
+    """Take out what is too old to be invoked.
+
+    Args:
+        work: what is to be invoked.
+        policy: the mapping's.
+        now: seconds since the epoch.
+
+    Returns:
+        What is left, and the records that are too old.
+    """
+    if policy.age is None:
+        return work, ()
+    oldest = (now - policy.age) * 1000
+    fresh = tuple(record for record in work.records if record.timestamp >= oldest)
+    expired = tuple(record for record in work.records if record.timestamp < oldest)
+    return Work(fresh, work.invocations), expired
+
+
+def after(work: Work, verdict: Verdict, policy: RetryPolicy) -> Plan:
+    """Decide what follows an invocation.
+
+    Args:
+        work: what was invoked; `invocations` counts the one just made.
+        verdict: which records failed.
+        policy: the mapping's.
+    """
+    failed = tuple(record for record in work.records if record.offset in verdict.failed)
+    done = frozenset(record.offset for record in work.records) - verdict.failed
+    if not failed:
+        return Plan(done)
+    if verdict.whole and policy.bisect and len(failed) > 1:
+        middle = len(failed) // 2
+        return Plan(done, retry=(Work(failed[:middle]), Work(failed[middle:])))
+    if policy.retries is not None and work.invocations > policy.retries:
+        return Plan(done, exhausted=failed)
+    return Plan(done, retry=(Work(failed, work.invocations),))
+
+
+def backoff(failures: int, first: float, longest: float) -> float:
+    """Seconds to wait after so many failures in a row: doubled each time up to a limit."""
+    return float(min(first * 2 ** min(failures - 1, 30), longest))

@@ -1,0 +1,213 @@
+"""Workflow files as typed values. What this runner cannot run is refused by its name.
+
+https://docs.github.com/actions/reference/workflow-syntax-for-github-actions
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from sandbox.github.runner.expressions import ExpressionError, pieces
+
+EVENTS = frozenset(
+    {"pull_request", "pull_request_target", "push", "workflow_dispatch", "repository_dispatch"}
+)
+
+
+class WorkflowError(Exception):
+    """A workflow file is wrong or beyond this runner; the text names each place."""
+
+
+def _scalar_text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else "" if value is None else value
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_scalar_text)]
+Names = Annotated[list[str], BeforeValidator(_listed)]
+
+
+class _Model(BaseModel):
+    # Unknown keys are refused: ignoring one would run something else than GitHub does.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Trigger(_Model):
+    """What of an event starts the workflow; None: no such filter."""
+
+    types: Names | None = None
+    branches: Names | None = None
+    branches_ignore: Names | None = Field(None, alias="branches-ignore")
+    tags: Names | None = None
+    tags_ignore: Names | None = Field(None, alias="tags-ignore")
+    paths: Names | None = None
+    paths_ignore: Names | None = Field(None, alias="paths-ignore")
+    inputs: dict[str, Any] = {}
+
+
+class Concurrency(_Model):
+    """A group of which one member runs at a time."""
+
+    group: str
+    cancel_in_progress: bool | str = Field(default=False, alias="cancel-in-progress")
+
+
+class RunDefaults(_Model):
+    """Defaults of `run` steps."""
+
+    shell: str | None = None
+    working_directory: str | None = Field(None, alias="working-directory")
+
+
+class Defaults(_Model):
+    """Defaults of a workflow or job."""
+
+    run: RunDefaults = RunDefaults()
+
+
+class Step(_Model):
+    """A step: a script, or one of the actions that this runner has."""
+
+    id: str | None = Field(None, pattern=r"^[A-Za-z_][\w-]*$")
+    name: str | None = None
+    condition: Text = Field("", alias="if")
+    run: str | None = None
+    uses: str | None = None
+    parameters: dict[str, Text] = Field({}, alias="with")
+    env: dict[str, Text] = {}
+    shell: str | None = None
+    working_directory: str | None = Field(None, alias="working-directory")
+    continue_on_error: bool | str = Field(default=False, alias="continue-on-error")
+    timeout_minutes: float | str | None = Field(None, alias="timeout-minutes")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Step":
+        if (self.run is None) == (self.uses is None):
+            raise ValueError("a step needs either 'run' or 'uses'")
+        return self
+
+    @property
+    def title(self) -> str:
+        """What the log calls the step."""
+        if self.name:
+            return self.name
+        return f"Run {self.uses or (self.run or '').strip().splitlines()[0]}"
+
+
+Permissions = dict[str, Literal["read", "write", "none"]] | Literal["read-all", "write-all"]
+
+
+class Job(_Model):
+    """A job."""
+
+    runs_on: str = Field(alias="runs-on", pattern=r"^ubuntu-[\w.]+$")
+    steps: list[Step] = Field(min_length=1)
+    name: str | None = None
+    needs: Names = []
+    condition: Text = Field("", alias="if")
+    permissions: Permissions | None = None
+    env: dict[str, Text] = {}
+    defaults: Defaults = Defaults()
+    outputs: dict[str, Text] = {}
+    timeout_minutes: float | str = Field(360, alias="timeout-minutes")
+    concurrency: Concurrency | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_concurrency(cls, data: Any) -> Any:
+        return _with_group(data)
+
+
+class Workflow(_Model):
+    """A workflow file."""
+
+    triggers: dict[str, Trigger] = Field(alias="on")
+    jobs: dict[str, Job] = Field(min_length=1)
+    name: str | None = None
+    run_name: str | None = Field(None, alias="run-name")
+    permissions: Permissions | None = None
+    env: dict[str, Text] = {}
+    defaults: Defaults = Defaults()
+    concurrency: Concurrency | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, data: Any) -> Any:
+        data = _with_group(data)
+        on = data.get("on") if isinstance(data, dict) else None
+        if isinstance(on, str):
+            on = [on]
+        if isinstance(on, list):
+            on = dict.fromkeys(on)
+        if isinstance(on, dict):
+            data = {**data, "on": {name: rules or {} for name, rules in on.items()}}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Workflow":
+        for key, job in self.jobs.items():
+            if unknown := [name for name in job.needs if name not in self.jobs]:
+                raise ValueError(f"job '{key}' needs unknown jobs: {', '.join(unknown)}")
+        done: set[str] = set()
+        while len(done) < len(self.jobs):
+            ready = {k for k, job in self.jobs.items() if k not in done and set(job.needs) <= done}
+            if not ready:
+                raise ValueError("the jobs' needs form a circle")
+            done |= ready
+        return self
+
+
+def _with_group(data: Any) -> Any:
+    if isinstance(data, dict) and isinstance(data.get("concurrency"), str):
+        return {**data, "concurrency": {"group": data["concurrency"]}}
+    return data
+
+
+def parse(text: str) -> Workflow:
+    """Read a workflow file.
+
+    Raises:
+        WorkflowError: the file is wrong, or uses what this runner does not have.
+    """
+    try:
+        # YAML 1.2, so that `on` is a text.
+        data = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise WorkflowError(f"not valid YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise WorkflowError("the file is not a mapping")
+    try:
+        workflow = Workflow.model_validate(data)
+    except ValidationError as error:
+        raise WorkflowError("; ".join(_place(fault) for fault in error.errors())) from None
+    _check_expressions(data, "")
+    return workflow
+
+
+def _place(fault: Any) -> str:
+    path = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"this runner does not know '{path}'"
+    return f"'{path}': {fault['msg']}" if path else str(fault["msg"])
+
+
+def _check_expressions(value: Any, path: str) -> None:
+    """Parse every expression once, so that a file fails as a whole and before it runs."""
+    if isinstance(value, str):
+        try:
+            pieces(value)
+        except ExpressionError as error:
+            raise WorkflowError(f"'{path}': {error}") from None
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _check_expressions(inner, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _check_expressions(inner, f"{path}.{index}")

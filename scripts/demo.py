@@ -1,0 +1,249 @@
+"""Plays the main job on this machine: a service is created in Port, reviewed, merged and filled in.
+
+Every step goes through a public interface (Port's REST API, GitHub's REST API, Terraform), as it
+would with real accounts. The sandbox stays up afterwards.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from github import Auth, Github, GithubException
+from github.PullRequest import PullRequest
+from rich.console import Console
+from rich.table import Table
+from slipway.config import PortCredentials
+from slipway.errors import SlipwayError
+from slipway.port.client import PortClient
+
+from scripts.apply_sandbox import ROOT, Stack, StackError, read_environment
+
+WAIT_SECONDS = 90
+REQUESTER = "developer@acme.example"
+INPUTS = {
+    "owner": REQUESTER,
+    "team": "payments",
+    "project": "shop",
+    "environment": "Test",
+    "service_type": "backend",
+    "replicas": 2,
+    "image_tag": "1.4.0",
+    "values_format": "YAML",
+    "common_values_yaml": "# typed by hand, kept as typed\nlog:\n  level: info   # not debug\n",
+    "consumers_values_yaml": "queues:\n  - orders\n",
+}
+
+console = Console(highlight=False)
+
+
+class DemoError(Exception):
+    """A step did not do what it should; the text says which and where to look."""
+
+
+@contextmanager
+def step(title: str) -> Iterator[Callable[[str], None]]:
+    """Show a step while it runs, and its time when it is done."""
+    started = time.monotonic()
+    with console.status(title) as spinner:
+        yield lambda detail: spinner.update(f"{title} [dim]{detail[:90]}[/dim]")
+    console.print(f"[green]✓[/green] {title:<58} [dim]{time.monotonic() - started:6.1f} s[/dim]")
+
+
+def wait_for[T](what: str, probe: Callable[[], T | None]) -> T:
+    """Ask until there is an answer.
+
+    Raises:
+        DemoError: there was none in time.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        if (found := probe()) is not None:
+            return found
+        time.sleep(0.2)
+    raise DemoError(
+        f"{what} did not happen within {WAIT_SECONDS} s. Look at the logs: scripts/sandbox logs aws"
+    )
+
+
+class Story:
+    """The story's people and places."""
+
+    def __init__(self, folder: Path) -> None:
+        env = read_environment(folder)
+        credentials = PortCredentials.model_validate(
+            {"client_id": env["PORT_CLIENT_ID"], "client_secret": env["PORT_CLIENT_SECRET"]}
+        )
+        self.port = PortClient(env["PORT_BASE_URL"], lambda _fresh: credentials)
+        github = Github(base_url=env["GITHUB_API_URL"], auth=Auth.Token(env["GITHUB_TOKEN"]))
+        self.services = github.get_repo(env["SERVICES_REPO"])
+
+    def free_name(self) -> str:
+        """A name that no service has yet, so that the demo can be played again."""
+        for name in ["my-demo-service", *(f"my-demo-service-{n}" for n in range(2, 1000))]:
+            if self.port.get_entity("service", name) is None:
+                return name
+        raise DemoError("The sandbox is full of demo services. Empty it: scripts/sandbox down")
+
+    def execute(self, name: str) -> str:
+        """Execute *Create New Service*; returns the run's id."""
+        answer = self.port.request(
+            "POST",
+            "/v1/actions/create_service/runs",
+            params={"run_as": REQUESTER},
+            json={"properties": {"service_name": name, **INPUTS}},
+        )
+        return str(answer["run"]["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """The run as Port shows it."""
+        answer = self.port.request("GET", f"/v1/actions/runs/{run_id}", params={"version": "v2"})
+        run: dict[str, Any] = answer["run"]
+        return run
+
+    def logs(self, run_id: str) -> list[str]:
+        """The run's log."""
+        answer = self.port.request("GET", f"/v1/actions/runs/{run_id}/logs", params={"limit": 50})
+        return [line["message"] for line in answer["runLogs"]]
+
+    def proposed(self, run_id: str) -> dict[str, Any] | None:
+        """The run, once it links to its pull request."""
+        run = self.run(run_id)
+        if run["status"] == "FAILURE":
+            raise DemoError("The run failed:\n" + "\n".join(self.logs(run_id)))
+        return run if run["link"] else None
+
+    def ended(self, run_id: str) -> dict[str, Any] | None:
+        """The run, once it has ended."""
+        run = self.run(run_id)
+        return run if run["status"] != "IN_PROGRESS" else None
+
+    def pull_request(self, run: dict[str, Any]) -> PullRequest:
+        """The pull request that the run links to."""
+        return self.services.get_pull(int(run["link"][0].rsplit("/", 1)[1]))
+
+    def properties(self, name: str) -> dict[str, Any]:
+        """The service's properties in the catalogue."""
+        entity = self.port.get_entity("service", name)
+        return entity.properties if entity else {}
+
+
+def prepare(folder: Path) -> None:
+    """Build, start the sandbox, apply the stack, install blueprint and actions."""
+    with step("Build the layer and the functions"):
+        _command("scripts/build")
+    with step("Start the sandbox: AWS, Kafka, Port, GitHub, a cluster"):
+        _command("scripts/sandbox", "up", "--folder", str(folder))
+    with step("terraform apply") as detail:
+        stack = Stack(folder, say=detail)
+        stack.init()
+        stack.apply()
+    with step("Install blueprint and actions in Port"):
+        _command("scripts/port_setup", "--apply", "--env-file", str(folder / "env"))
+
+
+def play(folder: Path) -> None:
+    """Create a service and follow it until it is merged and reported."""
+    story = Story(folder)
+    name = story.free_name()
+    with step(f"Execute 'Create New Service' for {name} in Port"):
+        run_id = story.execute(name)
+    with step("Kafka → Lambda → pull request"):
+        run = wait_for("A pull request", lambda: story.proposed(run_id))
+    pull = story.pull_request(run)
+    _show_run(run, story.logs(run_id))
+    _show_pull(pull)
+    before = story.properties(name)
+    with step(f"Review and merge pull request #{pull.number}"):
+        _merge(pull)
+    with step("Workflow after the merge → Port"):
+        run = wait_for("The run's end", lambda: story.ended(run_id))
+    _show_run(run, story.logs(run_id))
+    _show_entity(name, before, story.properties(name))
+    if run["status"] != "SUCCESS":
+        raise DemoError(f"The run ended with {run['status']}: {run.get('summary')}")
+
+
+def _merge(pull: PullRequest) -> None:
+    try:
+        pull.merge(merge_method="squash", sha=pull.head.sha)
+    except GithubException as error:
+        raise DemoError(f"GitHub refused the merge: {error.status} {error.message}") from error
+
+
+def _command(*command: str) -> None:
+    done = subprocess.run(
+        [str(ROOT / command[0]), *command[1:]],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise DemoError(f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def _show_run(run: dict[str, Any], logs: list[str]) -> None:
+    colour = {"SUCCESS": "green", "FAILURE": "red"}.get(run["status"], "yellow")
+    label = f" · {run['statusLabel']}" if run.get("statusLabel") else ""
+    console.print(f"\n  run [bold]{run['id']}[/bold]  [{colour}]{run['status']}{label}[/{colour}]")
+    for line in logs:
+        console.print(f"    {line}", markup=False, soft_wrap=True)
+    console.print()
+
+
+def _show_pull(pull: PullRequest) -> None:
+    labels = ", ".join(label.name for label in pull.labels)
+    console.print(f"  pull request [bold]#{pull.number} {pull.title}[/bold]  ({labels})")
+    for file in pull.get_files():
+        console.print(f"    [green]+{file.additions:<3}[/green] {file.filename}")
+    console.print()
+
+
+def _show_entity(name: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    table = Table("Property", "Before the merge", "After", title=f"Entity {name}")
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if old is None and new is None:
+            continue
+        style = None if old == new else "green"
+        table.add_row(key, _text(old), _text(new), style=style)
+    console.print(table)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def main(
+    folder: Annotated[Path, typer.Option(envvar="SANDBOX_DIR", help="The sandbox's folder.")] = ROOT
+    / ".sandbox",
+) -> None:
+    """Play the main job on this machine, without any account."""
+    started = time.monotonic()
+    try:
+        prepare(folder)
+        play(folder)
+        env = read_environment(folder)
+    except (DemoError, StackError, SlipwayError) as error:
+        console.print(f"[red]demo:[/red] {error}", markup=True, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("\nInterrupted. The sandbox may still be up: scripts/sandbox down")
+        sys.exit(130)
+    console.print(f"\nDone after {time.monotonic() - started:.0f} s. The sandbox is still up:")
+    console.print(f"  Port   {env['PORT_BASE_URL']}")
+    console.print(f"  GitHub {env['GITHUB_API_URL'].removesuffix('/api/v3')}")
+    console.print("  scripts/sandbox status | logs PART | down")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,257 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  artifacts_dir = "./tests/artifacts"
+  port          = { org_id = "org_test" }
+  github        = { services_repo = "acme/services" }
+}
+
+run "own_brokers_are_accepted" {
+  command = plan
+
+  variables {
+    kafka = { bootstrap_servers = ["kafka-1.example.com:9096", "10.0.0.1:9096"] }
+  }
+}
+
+run "existing_cluster_with_iam_is_accepted" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk", authentication = "IAM", cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" }
+  }
+}
+
+run "new_provisioned_cluster_is_accepted" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk", create = {} }
+  }
+}
+
+run "new_serverless_cluster_with_iam_is_accepted" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk", authentication = "IAM", create = { type = "serverless" }, starting_position = "LATEST" }
+  }
+}
+
+run "unknown_mode_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { mode = "confluent" }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "broker_without_port_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { bootstrap_servers = ["kafka.example.com"] }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "no_brokers_are_refused" {
+  command = plan
+
+  variables {
+    kafka = { bootstrap_servers = [] }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "cluster_arn_without_msk_mode_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "iam_without_msk_mode_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { authentication = "IAM" }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "msk_without_a_cluster_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk" }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "msk_with_two_clusters_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk", create = {}, cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "msk_with_bootstrap_servers_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk", create = {}, bootstrap_servers = ["a:1"] }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "cluster_arn_of_something_else_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk", cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:topic/runs/0a1b-1/t" }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "unknown_authentication_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk", create = {}, authentication = "TLS" }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "serverless_with_scram_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk", create = { type = "serverless" } }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "unknown_type_of_cluster_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk", create = { type = "express" } }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "network_too_small_for_three_zones_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk", create = { vpc_cidr = "10.0.0.0/27" } }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "network_that_is_no_range_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { mode = "msk", create = { vpc_cidr = "10.0.0.0" } }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "starting_position_by_time_is_refused" {
+  command = plan
+
+  variables {
+    kafka = { starting_position = "AT_TIMESTAMP" }
+  }
+
+  expect_failures = [var.kafka]
+}
+
+run "pollers_at_their_limits_are_accepted" {
+  command = plan
+
+  variables {
+    provisioned_pollers = { min = 200, max = 2000, maximum_retry_attempts = 10000, maximum_record_age_seconds = 604800 }
+  }
+}
+
+run "unbounded_retries_are_accepted" {
+  command = plan
+
+  variables {
+    provisioned_pollers = { maximum_retry_attempts = -1, maximum_record_age_seconds = -1 }
+  }
+}
+
+run "no_minimum_of_pollers_is_refused" {
+  command = plan
+
+  variables {
+    provisioned_pollers = { min = 0 }
+  }
+
+  expect_failures = [var.provisioned_pollers]
+}
+
+run "more_pollers_at_least_than_at_most_are_refused" {
+  command = plan
+
+  variables {
+    provisioned_pollers = { min = 3, max = 2 }
+  }
+
+  expect_failures = [var.provisioned_pollers]
+}
+
+run "too_many_pollers_are_refused" {
+  command = plan
+
+  variables {
+    provisioned_pollers = { max = 2001 }
+  }
+
+  expect_failures = [var.provisioned_pollers]
+}
+
+run "too_many_retries_are_refused" {
+  command = plan
+
+  variables {
+    provisioned_pollers = { maximum_retry_attempts = 10001 }
+  }
+
+  expect_failures = [var.provisioned_pollers]
+}
+
+run "too_young_a_record_age_is_refused" {
+  command = plan
+
+  variables {
+    provisioned_pollers = { maximum_record_age_seconds = 59 }
+  }
+
+  expect_failures = [var.provisioned_pollers]
+}
