@@ -127,7 +127,7 @@ def main() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     # Its own first argument keeps the process recognisable in a list of processes.
-    os.execv(program, ["sandbox.broker", *command(port)])
+    os.execv(program, ["sandbox.broker", *command(port)])  # noqa: S606  # no shell is wanted
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.actions import create_service
 from slipway.config import GitHubCredentials, read_secret
-from slipway.github.repository import ServicesRepository
 from slipway.observability import logger, metrics
 from slipway.runs.consumer import consume
 from slipway.runs.run import ActiveRun
@@ -20,6 +19,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def _create(run: ActiveRun) -> None:
+    # PyGithub takes as long to import as boto3: only what gets this far should wait for it.
+    from slipway.github.repository import ServicesRepository
+
     plan = create_service.plan(
         run.message,
         run_url=run.config.run_url(run.run_id),

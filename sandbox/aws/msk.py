@@ -225,7 +225,8 @@ class Msk:
 
     def _revisions(self, arn: str) -> list[Answer]:
         if arn not in self._configurations:
-            raise _not_found("configuration", arn)
+            # Not a NotFoundException; Terraform's provider goes by these words.
+            raise _error(400, "BadRequestException", "Configuration ARN does not exist.")
         return self._configurations[arn]
 
     def _update_configuration(self, _context: RequestContext, request: Request) -> Answer:

@@ -12,6 +12,8 @@ from threading import Thread
 
 from sandbox.aws.runtime_api import Invocation, RuntimeApi, RuntimeEvent
 
+BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
+
 
 class FunctionProcess:
     """AWS's Python runtime for one function, as an operating-system process.
@@ -31,17 +33,21 @@ class FunctionProcess:
         self.started = time.monotonic()
         self.was_used = False
         self._ended = False
+        closes_with_child, self._closes_with_this = os.pipe()
         with output.open("ab") as file:
             self._process = subprocess.Popen(
-                [python, "-m", "awslambdaric", handler],
+                # -P: the folder of the script is not searched for the function's imports.
+                [python, "-P", BOOTSTRAP, str(closes_with_child), handler],
                 cwd=environment["LAMBDA_TASK_ROOT"],
                 env={**environment, "AWS_LAMBDA_RUNTIME_API": self._api.address},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
+                pass_fds=[closes_with_child],
                 # Its own group, so that children of the function end with it.
                 start_new_session=True,
             )
+        os.close(closes_with_child)
         Thread(target=self._watch, name=f"function-{self._process.pid}", daemon=True).start()
 
     @property
@@ -80,6 +86,7 @@ class FunctionProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
+        os.close(self._closes_with_this)
         # In the background: the server notices only at its next look, and many may end at once.
         Thread(target=self._api.close, daemon=True).start()
 

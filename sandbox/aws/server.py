@@ -24,7 +24,7 @@ from sandbox.aws.settings import Settings
 LOG = logging.getLogger(__name__)
 
 # How long an orderly shutdown may take before the process ends without it.
-SHUTDOWN_SECONDS = 10
+SHUTDOWN_SECONDS = 15
 
 
 def run(settings: Settings) -> int:

@@ -111,7 +111,7 @@ def _digest(value: str) -> str:
 
 
 def _password(value: str) -> str:
-    """git sends the token as the password, or as the user with any password."""
+    """Git sends the token as the password, or as the user with any password."""
     try:
         user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
@@ -142,8 +142,9 @@ def _app(session: Session, token: str) -> Actor:
         )
     except jwt.ExpiredSignatureError:
         raise ApiError(
-            401, "'Expiration time' claim ('exp') must be a numeric value representing the "
-            "future time at which the assertion expires"
+            401,
+            "'Expiration time' claim ('exp') must be a numeric value representing the "
+            "future time at which the assertion expires",
         ) from None
     except jwt.PyJWTError:
         raise ApiError(401, "A JSON web token could not be decoded") from None

@@ -45,9 +45,7 @@ class Gateway:
             return
         await self._serve(scope, receive, send, headers.get("authorization", ""))
 
-    async def _serve(
-        self, scope: Scope, receive: Receive, send: Send, authorization: str
-    ) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, authorization: str) -> None:
         method, path = scope["method"], scope["path"]
         state: dict[str, Any] = {"actor": ANONYMOUS, "status": 0}
         is_api = path.startswith("/api/")

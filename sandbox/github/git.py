@@ -118,7 +118,10 @@ class GitRepository:
         return done.stdout
 
     def _spawn(
-        self, arguments: Iterable[str], stdin: bytes | None = None, env: Mapping[str, str] | None = None
+        self,
+        arguments: Iterable[str],
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             ["git", *arguments],
@@ -204,7 +207,14 @@ class GitRepository:
         """The entries of a tree, or what lies at `path` in it (`path/` for a folder's content)."""
         flags = ("-r", "-t") if recursive else ()
         out = self.run(
-            "--literal-pathspecs", "ls-tree", "-z", "-l", *flags, treeish, "--", *([path] if path else [])
+            "--literal-pathspecs",
+            "ls-tree",
+            "-z",
+            "-l",
+            *flags,
+            treeish,
+            "--",
+            *([path] if path else []),
         )
         entries = []
         for line in out.decode(errors="surrogateescape").split("\0")[:-1]:
@@ -249,9 +259,7 @@ class GitRepository:
         raw = ("\n".join(head) + "\n\n" + message).encode()
         return self.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=raw).decode().strip()
 
-    def seed(
-        self, files: Mapping[str, bytes], branch: str, executable: Container[str] = ()
-    ) -> str:
+    def seed(self, files: Mapping[str, bytes], branch: str, executable: Container[str] = ()) -> str:
         """Make the first commit, of these files (path → content); returns its SHA."""
         entries = {
             path: ("100755" if path in executable else "100644", self.write_blob(data))
@@ -272,7 +280,12 @@ class GitRepository:
     def log(self, *arguments: str, path: str = "") -> list[Commit]:
         """Commits, newest first; the arguments are those of `git log` (revisions, limits)."""
         out = self.run(
-            "--literal-pathspecs", "log", f"--format={_COMMIT_FORMAT}", *arguments, "--", *([path] if path else [])
+            "--literal-pathspecs",
+            "log",
+            f"--format={_COMMIT_FORMAT}",
+            *arguments,
+            "--",
+            *([path] if path else []),
         ).decode(errors="replace")
         commits = []
         for record in out.split("\0\x1e"):
@@ -306,6 +319,12 @@ class GitRepository:
             )
             for (status, path, previous, sha), (added, removed) in found
         ]
+
+    def changed_paths(self, old: str | None, new: str) -> list[str]:
+        """Paths that differ between two commits; without `old`, all paths of `new`."""
+        arguments = ("diff", "--name-only", "--no-renames", "-z", old, new) if old else None
+        out = self.run(*(arguments or ("ls-tree", "-r", "--name-only", "-z", new)))
+        return out.decode(errors="surrogateescape").split("\0")[:-1]
 
     def merge_tree(self, base: str, head: str) -> str | None:
         """The tree of a merge of two commits, or None if they conflict."""

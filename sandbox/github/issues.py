@@ -59,9 +59,7 @@ def count_comments(here: RepoSession, number: int) -> int:
 def find_label(here: RepoSession, name: str) -> Label | None:
     """A label by its name, which is case-insensitive."""
     return here.session.scalars(
-        select(Label).where(
-            Label.repo_id == here.repo.id, func.lower(Label.name) == name.lower()
-        )
+        select(Label).where(Label.repo_id == here.repo.id, func.lower(Label.name) == name.lower())
     ).first()
 
 

@@ -20,7 +20,10 @@ _TABLE: list[tuple[str, tuple[str, ...]]] = [
     (r"/collaborators|/teams|/installation$", ("metadata",)),
     (r"/pulls/\d+/merge$", ("contents",)),
     (r"/pulls", ("pull_requests",)),
-    (r"/issues/\d+/(labels|comments|assignees)|/issues/comments|/labels", ("issues", "pull_requests")),
+    (
+        r"/issues/\d+/(labels|comments|assignees)|/issues/comments|/labels",
+        ("issues", "pull_requests"),
+    ),
     (r"/issues/\d+$", ("issues", "pull_requests")),
     (r"/issues|/assignees", ("issues",)),
     (r"/statuses/|/commits/.+/status(es)?$", ("statuses",)),
@@ -34,7 +37,7 @@ _ADMIN = {"administration", "secrets", "repository_hooks"}
 
 def role(actor: Actor, repo: Repo, teams: list[str]) -> str | None:
     """The actor's role in a repository: admin, write, read or None."""
-    if actor.kind == "installation" or actor.kind == "job":
+    if actor.kind in {"installation", "job"}:
         allowed = actor.repository in {repo.full_name, repo.owner}
         return "write" if allowed else None
     roles = [repo.collaborators.get(actor.login), *(repo.teams.get(team) for team in teams)]

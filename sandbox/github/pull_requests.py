@@ -10,6 +10,7 @@ from sandbox.github import issues, protection, shapes, urls
 from sandbox.github.auth import Actor
 from sandbox.github.errors import ApiError
 from sandbox.github.git import GitError, Person
+from sandbox.github.runner.registry import register
 from sandbox.github.server import RepoSession
 from sandbox.github.store import Issue, Pull, Review, Team, now
 
@@ -175,9 +176,7 @@ def merge(here: RepoSession, pull: Pull, how: Merge, expected_head: str | None =
     try:
         here.git.update_ref(f"refs/heads/{pull.base_ref}", sha, base)
     except GitError:
-        raise ApiError(
-            409, "Base branch was modified. Review and try the merge again."
-        ) from None
+        raise ApiError(409, "Base branch was modified. Review and try the merge again.") from None
     _mark_merged(here, pull, sha)
     ref_changed(here, f"refs/heads/{pull.base_ref}", base, sha)
     if repo.delete_branch_on_merge and here.git.ref(f"refs/heads/{pull.head_ref}"):
@@ -193,7 +192,9 @@ def _check_merge(
         raise ApiError(409, "Head branch was modified. Review and try the merge again.")
     allowed = {"merge": here.repo.allow_merge_commit, "squash": here.repo.allow_squash_merge}
     if not allowed.get(how.method):
-        noun = {"merge": "Merge commits", "squash": "Squash merges"}.get(how.method, "Rebase merges")
+        noun = {"merge": "Merge commits", "squash": "Squash merges"}.get(
+            how.method, "Rebase merges"
+        )
         raise ApiError(405, f"{noun} are not allowed on this repository.")
     if pull.draft and pull.issue.state == "open":
         raise ApiError(405, "Pull Request is still a draft")
@@ -255,6 +256,8 @@ def ref_changed(here: RepoSession, ref: str, old: str | None, new: str | None) -
     if not ref.startswith("refs/heads/"):
         return
     branch = ref.removeprefix("refs/heads/")
+    if new and branch == here.repo.default_branch:
+        register(here, new)
     for pull in _open_pulls(here):
         if new is None:
             if branch in {pull.head_ref, pull.base_ref}:
@@ -308,7 +311,9 @@ def _emit_push(here: RepoSession, ref: str, old: str | None, new: str | None) ->
         created=old is None,
         deleted=new is None,
         forced=bool(old and new and not here.git.is_ancestor(old, new)),
-        compare=urls.web(f"/{here.repo.full_name}/compare/{(old or zero)[:12]}...{(new or zero)[:12]}"),
+        compare=urls.web(
+            f"/{here.repo.full_name}/compare/{(old or zero)[:12]}...{(new or zero)[:12]}"
+        ),
         commits=listed,
         head_commit=listed[-1] if listed else None,
         pusher={"name": here.actor.login},

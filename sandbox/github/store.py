@@ -25,8 +25,8 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-JsonObject = MutableDict.as_mutable(JSON)  # type: ignore[arg-type]
-JsonList = MutableList.as_mutable(JSON)  # type: ignore[arg-type]
+JsonObject = MutableDict.as_mutable(JSON)
+JsonList = MutableList.as_mutable(JSON)
 
 
 class Base(DeclarativeBase):
@@ -379,7 +379,7 @@ class Store:
 
 def _configure(connection: DBAPIConnection, _record: object) -> None:
     # SQLAlchemy begins transactions itself, in `_begin`.
-    connection.isolation_level = None  # type: ignore[attr-defined]
+    connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=OFF"):
         connection.cursor().execute(f"PRAGMA {pragma}")
 

@@ -70,7 +70,9 @@ class Webhooks:
             code, status, response = answer.status_code, answer.reason_phrase, answer.text[:10_000]
         except httpx.HTTPError as error:
             code, status, response = 502, "failed to connect", str(error)
-            _log.warning("webhook %s: %s to %s failed: %s", hook_id, event.name, config["url"], error)
+            _log.warning(
+                "webhook %s: %s to %s failed: %s", hook_id, event.name, config["url"], error
+            )
         with self._server.store.write() as session:
             session.add(
                 Delivery(

@@ -77,7 +77,7 @@ def _is_true(expression: str, event: Json) -> bool:
 
 def _execute(work: Work, automation: Action, event: Json) -> None:
     user = people.find_by_id(work.db, work.caller.user_id)
-    by = {**work.trigger_by(), "user": user.profile() if user else None}
+    by = work.trigger_by() | ({"user": user.profile()} if user else {})
     data: Json = {
         "inputs": None,
         "trigger": {"by": by, "origin": "AUTOMATION", "at": timestamp()},

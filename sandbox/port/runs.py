@@ -291,7 +291,7 @@ def _trigger_data(
     return {
         "inputs": expanded,
         "trigger": {
-            "by": {**work.trigger_by(), "user": user.profile() if user else None},
+            "by": work.trigger_by() | ({"user": user.profile()} if user else {}),
             "origin": work.caller.origin,
             "at": timestamp(),
             "operation": action.definition["trigger"]["operation"],

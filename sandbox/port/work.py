@@ -112,10 +112,10 @@ class Work:
 
     def note(self, change: Change) -> None:
         """Have a change published, as one of this caller."""
-        by, origin = dict(self.trigger_by()), self.caller.origin
-        self.changes.append(replace(change, by=by, origin=origin))
+        origin = self.caller.origin
+        self.changes.append(replace(change, by=self.trigger_by(), origin=origin))
 
-    def trigger_by(self) -> dict[str, str]:
+    def trigger_by(self) -> dict[str, Any]:
         """`trigger.by` of messages."""
         return {"orgId": self.settings.org_id, "userId": self.caller.user_id}
 

@@ -8,19 +8,21 @@ variables {
   github        = { services_repo = "acme/services" }
 }
 
-run "own_brokers_are_accepted" {
+run "own_brokers_and_most_pollers_are_accepted" {
   command = plan
 
   variables {
-    kafka = { bootstrap_servers = ["kafka-1.example.com:9096", "10.0.0.1:9096"] }
+    kafka               = { bootstrap_servers = ["kafka-1.example.com:9096", "10.0.0.1:9096"] }
+    provisioned_pollers = { min = 200, max = 2000, maximum_retry_attempts = 10000, maximum_record_age_seconds = 604800 }
   }
 }
 
-run "existing_cluster_with_iam_is_accepted" {
+run "existing_cluster_and_unbounded_retries_are_accepted" {
   command = plan
 
   variables {
-    kafka = { mode = "msk", authentication = "IAM", cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" }
+    kafka               = { mode = "msk", authentication = "IAM", cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" }
+    provisioned_pollers = { maximum_retry_attempts = -1, maximum_record_age_seconds = -1 }
   }
 }
 
@@ -188,22 +190,6 @@ run "starting_position_by_time_is_refused" {
   }
 
   expect_failures = [var.kafka]
-}
-
-run "pollers_at_their_limits_are_accepted" {
-  command = plan
-
-  variables {
-    provisioned_pollers = { min = 200, max = 2000, maximum_retry_attempts = 10000, maximum_record_age_seconds = 604800 }
-  }
-}
-
-run "unbounded_retries_are_accepted" {
-  command = plan
-
-  variables {
-    provisioned_pollers = { maximum_retry_attempts = -1, maximum_record_age_seconds = -1 }
-  }
 }
 
 run "no_minimum_of_pollers_is_refused" {

@@ -1,4 +1,4 @@
-"""A sandbox for the tests alone: own folder, own ports, the stack applied, Port's objects installed."""
+"""A sandbox for the tests alone: its own folder and ports, the stack applied, Port filled."""
 
 import os
 import subprocess

@@ -1,5 +1,6 @@
 """The AWS calls that an event source makes, as what the poller needs of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,8 +34,8 @@ class Aws(Protocol):
     def read_secret(self, arn: str) -> str:
         """The current value of a secret."""
 
-    def bootstrap_brokers(self, cluster_arn: str, member: str) -> str:
-        """The brokers of an MSK cluster, by the member of GetBootstrapBrokers's answer."""
+    def bootstrap_brokers(self, cluster_arn: str) -> Mapping[str, str]:
+        """The brokers of an MSK cluster: the members of GetBootstrapBrokers's answer."""
 
     def check_bucket(self, bucket: str) -> None:
         """Find out whether a bucket can be used."""

@@ -38,7 +38,9 @@ def parse(text: str, arn: str) -> Credentials:
         raise Problem(f"The secret {arn} is not a JSON object with username and password.")
     for name in ("username", "password"):
         if not isinstance(secret.get(name), str) or not secret[name]:
-            raise Problem(f"The secret {arn} has no {name}: it must be JSON with username, password.")
+            raise Problem(
+                f"The secret {arn} has no {name}: it must be JSON with username, password."
+            )
     return Credentials(secret["username"], secret["password"])
 
 

@@ -102,7 +102,12 @@ def object_key(mapping_uuid: str, record: Record, now: datetime) -> str:
 
 
 def send(
-    aws: Aws, destination: str, failure: Failure, mapping_uuid: str, function_arn: str, source: Source
+    aws: Aws,
+    destination: str,
+    failure: Failure,
+    mapping_uuid: str,
+    function_arn: str,
+    source: Source,
 ) -> None:
     """Send a failure to a destination.
 

@@ -54,7 +54,7 @@ class _Content:
         except (ValueError, RecursionError):
             return cls(text=text, is_json=False)
 
-    def matches(self, pattern: Any) -> bool:  # noqa: ANN401 (a part of a JSON document)
+    def matches(self, pattern: Any) -> bool:
         """Whether the pattern, an object or a list, matches."""
         if isinstance(pattern, dict):
             return isinstance(self.json, dict) and _matches(pattern, self.json)

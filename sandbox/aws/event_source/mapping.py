@@ -12,16 +12,17 @@ from typing import Any
 from sandbox.aws.event_source.batching import BatchLimits
 from sandbox.aws.event_source.retries import RetryPolicy
 
-DEFAULT_BATCH_SIZE = 100
-DEFAULT_WINDOW = 0.5
+DEFAULT_LIMITS = BatchLimits(records=100, window=0.5)
+FOR_EVER = RetryPolicy()
 
-# The kinds of SourceAccessConfiguration whose secret holds a username and password, and the member
-# of GetBootstrapBrokers's answer that leads there.
-_SASL = {
-    "SASL_SCRAM_512_AUTH": "BootstrapBrokerStringSaslScram",
-    "SASL_SCRAM_256_AUTH": "BootstrapBrokerStringSaslScram",
-    "BASIC_AUTH": "BootstrapBrokerStringSaslScram",
-}
+# The kinds of SourceAccessConfiguration whose secret holds a username and password.
+_SASL = {"SASL_SCRAM_512_AUTH", "SASL_SCRAM_256_AUTH", "BASIC_AUTH"}
+
+# The members of GetBootstrapBrokers's answer that lead to a cluster, by how Lambda logs in there.
+# https://docs.aws.amazon.com/msk/1.0/apireference/clusters-clusterarn-bootstrap-brokers.html
+_WITH_SASL = ("BootstrapBrokerStringSaslScram",)
+_WITH_TLS = ("BootstrapBrokerStringTls",)
+_WITH_ROLE = ("BootstrapBrokerStringSaslIam", "BootstrapBrokerStringTls", "BootstrapBrokerString")
 
 
 class StartingPosition(StrEnum):
@@ -40,7 +41,7 @@ class Mapping:
         group: the consumer group whose committed offsets are used.
         arn: the MSK cluster's; None for a self-managed cluster.
         endpoints: the brokers of a self-managed cluster, separated by commas.
-        brokers_member: how an MSK cluster's brokers are asked for.
+        brokers_members: which of an MSK cluster's brokers can be used, the best first.
         secret: the ARN of the secret with the cluster's username and password, if any.
         start_at: milliseconds since the epoch, for AT_TIMESTAMP.
         patterns: FilterCriteria, each as JSON text.
@@ -54,13 +55,13 @@ class Mapping:
     group: str
     arn: str | None = None
     endpoints: str = ""
-    brokers_member: str = "BootstrapBrokerStringSaslIam"
+    brokers_members: tuple[str, ...] = _WITH_ROLE
     secret: str | None = None
     start: StartingPosition = StartingPosition.TRIM_HORIZON
     start_at: int | None = None
-    limits: BatchLimits = BatchLimits(DEFAULT_BATCH_SIZE, DEFAULT_WINDOW)
+    limits: BatchLimits = DEFAULT_LIMITS
     patterns: tuple[str, ...] = ()
-    policy: RetryPolicy = RetryPolicy()
+    policy: RetryPolicy = FOR_EVER
     destination: str | None = None
     item_failures: bool = False
 
@@ -72,7 +73,7 @@ class Mapping:
         own = configuration.get("SelfManagedKafkaEventSourceConfig") or {}
         endpoints = (configuration.get("SelfManagedEventSource") or {}).get("Endpoints") or {}
         destination = _destination(configuration)
-        member, secret = _access(configuration)
+        members, secret = _access(configuration)
         criteria = configuration.get("FilterCriteria") or {}
         window = configuration.get("MaximumBatchingWindowInSeconds")
         return cls(
@@ -82,13 +83,13 @@ class Mapping:
             group=managed.get("ConsumerGroupId") or own.get("ConsumerGroupId") or uuid,
             arn=configuration.get("EventSourceArn"),
             endpoints=",".join(endpoints.get("KAFKA_BOOTSTRAP_SERVERS") or ()),
-            brokers_member=member,
+            brokers_members=members,
             secret=secret,
             start=StartingPosition(configuration.get("StartingPosition") or "TRIM_HORIZON"),
             start_at=_milliseconds(configuration.get("StartingPositionTimestamp")),
             limits=BatchLimits(
-                records=configuration.get("BatchSize") or DEFAULT_BATCH_SIZE,
-                window=DEFAULT_WINDOW if window is None else window,
+                records=configuration.get("BatchSize") or DEFAULT_LIMITS.records,
+                window=DEFAULT_LIMITS.window if window is None else window,
             ),
             patterns=tuple(one["Pattern"] for one in criteria.get("Filters") or ()),
             policy=RetryPolicy.of(configuration, has_destination=bool(destination)),
@@ -103,13 +104,13 @@ def _destination(configuration: Configuration[str, Any]) -> str | None:
     return on_failure.get("Destination") or None
 
 
-def _access(configuration: Configuration[str, Any]) -> tuple[str, str | None]:
+def _access(configuration: Configuration[str, Any]) -> tuple[tuple[str, ...], str | None]:
     for access in configuration.get("SourceAccessConfigurations") or ():
         if access["Type"] in _SASL:
-            return _SASL[access["Type"]], access["URI"]
+            return _WITH_SASL, access["URI"]
         if access["Type"] == "CLIENT_CERTIFICATE_TLS_AUTH":
-            return "BootstrapBrokerStringTls", None
-    return "BootstrapBrokerStringSaslIam", None
+            return _WITH_TLS, None
+    return _WITH_ROLE, None
 
 
 def _milliseconds(moment: datetime | float | None) -> int | None:

@@ -166,7 +166,7 @@ class Dispatch(Body):
     """Body of "create a workflow dispatch event"."""
 
     ref: str
-    inputs: dict[str, Any] = {}
+    inputs: dict[str, Any] = Field(default_factory=dict)
     return_run_details: bool = False
 
 
@@ -174,7 +174,7 @@ class RepositoryDispatch(Body):
     """Body of "create a repository dispatch event"."""
 
     event_type: str = Field(min_length=1, max_length=100)
-    client_payload: dict[str, Any] = {}
+    client_payload: dict[str, Any] = Field(default_factory=dict)
 
 
 def _workflows(here: RepoSession) -> list[Workflow]:
@@ -226,8 +226,8 @@ def _inputs(declared: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     if unexpected := sorted(given.keys() - declared.keys()):
         raise ApiError(422, f"Unexpected inputs provided: {unexpected}")
     inputs = {}
-    for name, rules in declared.items():
-        rules = rules or {}
+    for name, declaration in declared.items():
+        rules = declaration or {}
         value = given.get(name, rules.get("default"))
         if value in (None, "") and rules.get("required"):
             raise ApiError(422, f"Required input '{name}' not provided")
@@ -318,9 +318,7 @@ def _jobs(here: RepoSession, run: Run) -> list[Job]:
 def list_jobs(here: Here, number: int, page: PageDep) -> Response:
     """List a run's jobs."""
     run = _run(here, number)
-    return page.of(
-        _jobs(here, run), lambda row: shapes.job(row, here.path, run.head_sha), "jobs"
-    )
+    return page.of(_jobs(here, run), lambda row: shapes.job(row, here.path, run.head_sha), "jobs")
 
 
 def _job(here: RepoSession, number: int) -> Job:

@@ -1,4 +1,7 @@
-"""Repository contents. https://docs.github.com/rest/repos/contents"""
+"""Repository contents.
+
+https://docs.github.com/rest/repos/contents
+"""
 
 import base64
 import binascii
@@ -15,6 +18,7 @@ from sandbox.github.routes.gitdata import Signature, person
 from sandbox.github.server import RepoSession
 
 router = APIRouter(prefix="/repos/{owner}/{name}/contents")
+Change = dict[str, tuple[str, str] | None]
 _TYPES = {"blob": "file", "tree": "dir", "commit": "submodule"}
 
 
@@ -81,7 +85,9 @@ def get_contents(
         return [_entry(here, item, ref) for item in inside]
     accept = request.headers.get("accept", "")
     if entry.type == "blob" and "raw" in accept:
-        return Response(here.git.blob(entry.sha), media_type="application/vnd.github.raw; charset=utf-8")
+        return Response(
+            here.git.blob(entry.sha), media_type="application/vnd.github.raw; charset=utf-8"
+        )
     body = _entry(here, entry, ref)
     if entry.type == "blob":
         data = here.git.blob(entry.sha)
@@ -102,7 +108,7 @@ def put_contents(here: Here, path: str, body: NewFile, response: Response) -> Js
         raise ApiError(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
     if (old.sha if old else None) != (body.sha or None):
         raise ApiError(409, f"{path} does not match {body.sha}")
-    change = {path: ("100644", here.git.write_blob(data))}
+    change: Change = {path: ("100644", here.git.write_blob(data))}
     commit = _commit(here, branch, tip, change, body)
     response.status_code = 200 if old else 201
     entry = _find(here, commit, path)
@@ -135,7 +141,7 @@ def _commit(
     here: RepoSession,
     branch: str,
     tip: str | None,
-    change: dict[str, tuple[str, str] | None],
+    change: Change,
     body: NewFile | OldFile,
 ) -> str:
     protection.refuse_push(here, branch, forced=False, deleted=False)

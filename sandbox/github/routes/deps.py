@@ -105,7 +105,7 @@ class Page:
         content: Any = [shape(item) for item in items[start : start + self.size]]
         if key:
             content = {"total_count": len(items), key: content}
-        links = {}
+        links: dict[str, int] = {}
         if self.number > 1:
             links |= {"prev": min(self.number - 1, last), "first": 1}
         if self.number < last:

@@ -1,4 +1,7 @@
-"""Git database: references, blobs, trees, commits. https://docs.github.com/rest/git"""
+"""Git database: references, blobs, trees, commits.
+
+https://docs.github.com/rest/git
+"""
 
 import base64
 import binascii
@@ -219,7 +222,7 @@ def create_tree(here: Here, body: NewTree) -> Json:
         refusal = ApiError(422, "base_tree is not a valid tree oid")
         base = _treeish(here, body.base_tree, refusal)
     existing = {e.path for e in here.git.tree(base, recursive=True)} if base else set()
-    entries: dict[str, tuple[str, str] | None] = {}
+    entries: dict[str, tuple[str, str] | None] = Field(default_factory=dict)
     for entry in body.tree:
         _check_path(entry.path)
         if entry.content is not None:
@@ -266,7 +269,7 @@ class NewCommit(Body):
 
     message: str
     tree: str
-    parents: list[str] = []
+    parents: list[str] = Field(default_factory=list)
     author: Signature | None = None
     committer: Signature | None = None
 

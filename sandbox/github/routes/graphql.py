@@ -1,4 +1,7 @@
-"""GraphQL: the mutations that REST has no counterpart of. https://docs.github.com/graphql"""
+"""GraphQL: the mutations that REST has no counterpart of.
+
+https://docs.github.com/graphql
+"""
 
 import base64
 import binascii
@@ -79,7 +82,7 @@ class _Root:
         self._server = server
         self._actor = actor
 
-    def viewer(self, _info: graphql.GraphQLResolveInfo) -> Json:
+    def viewer(self, _info: object) -> Json:
         return _actor(self._actor.login)
 
     def enablePullRequestAutoMerge(self, _info: object, input: Json) -> Json:  # noqa: A002, N802
@@ -136,7 +139,9 @@ class _Root:
         }
 
     def _locate(self, node: str) -> tuple[str, str, int]:
-        missing = _refusal("NOT_FOUND", f"Could not resolve to a node with the global id of '{node}'")
+        missing = _refusal(
+            "NOT_FOUND", f"Could not resolve to a node with the global id of '{node}'"
+        )
         try:
             kind, _, number = base64.urlsafe_b64decode(node).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
@@ -145,7 +150,9 @@ class _Root:
             raise missing
         with self._server.store.read() as session:
             row = session.execute(
-                select(Repo, Pull).join(Pull, Pull.repo_id == Repo.id).filter(Pull.issue_id == int(number))
+                select(Repo, Pull)
+                .join(Pull, Pull.repo_id == Repo.id)
+                .filter(Pull.issue_id == int(number))
             ).first()
             if row is None:
                 raise missing
@@ -165,7 +172,9 @@ def _check_auto_merge(here: RepoSession, pull: Pull, given: Json) -> None:
     if given.get("expectedHeadOid") not in {None, pull.head_sha}:
         raise _refusal("UNPROCESSABLE", "Head branch was modified. Review and try the merge again.")
     method = given["mergeMethod"].lower()
-    if not {"merge": here.repo.allow_merge_commit, "squash": here.repo.allow_squash_merge}.get(method):
+    if not {"merge": here.repo.allow_merge_commit, "squash": here.repo.allow_squash_merge}.get(
+        method
+    ):
         raise _refusal("UNPROCESSABLE", f"Merge method {method} is not allowed for this repository")
     state = pull_requests.mergeability(here, pull)[1]
     if state == "clean" or (state == "unstable" and not protection.failing(here, pull.head_sha)):

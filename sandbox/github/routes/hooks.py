@@ -1,8 +1,12 @@
-"""Webhooks of a repository. https://docs.github.com/rest/repos/webhooks"""
+"""Webhooks of a repository.
+
+https://docs.github.com/rest/repos/webhooks
+"""
 
 from typing import Any
 
 from fastapi import APIRouter, Response
+from pydantic import Field
 from sqlalchemy import select
 
 from sandbox.github import shapes
@@ -19,7 +23,7 @@ class NewHook(Body):
 
     name: str = "web"
     config: dict[str, Any]
-    events: list[str] = ["push"]
+    events: list[str] = Field(default_factory=lambda: ["push"])
     active: bool = True
 
 
@@ -28,8 +32,8 @@ class ChangedHook(Body):
 
     config: dict[str, Any] | None = None
     events: list[str] | None = None
-    add_events: list[str] = []
-    remove_events: list[str] = []
+    add_events: list[str] = Field(default_factory=list)
+    remove_events: list[str] = Field(default_factory=list)
     active: bool | None = None
 
 
@@ -47,7 +51,9 @@ def _hook(here: RepoSession, number: int) -> Hook:
 
 
 def _ping(here: RepoSession, row: Hook) -> None:
-    here.emit("ping", zen="Keep it logically awesome.", hook_id=row.id, hook=shapes.hook(row, here.path))
+    here.emit(
+        "ping", zen="Keep it logically awesome.", hook_id=row.id, hook=shapes.hook(row, here.path)
+    )
 
 
 @router.post("", status_code=201)

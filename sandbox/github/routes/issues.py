@@ -1,9 +1,13 @@
-"""Issues, comments, labels. https://docs.github.com/rest/issues"""
+"""Issues, comments, labels.
+
+https://docs.github.com/rest/issues
+"""
 
 import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 from sqlalchemy import select
 
 from sandbox.github import issues, shapes
@@ -24,8 +28,8 @@ class NewIssue(Body):
 
     title: str
     body: str | None = None
-    labels: LabelNames = []
-    assignees: list[str] = []
+    labels: LabelNames = Field(default_factory=list)
+    assignees: list[str] = Field(default_factory=list)
 
 
 class ChangedIssue(Body):
@@ -156,9 +160,7 @@ def create_comment(here: Here, number: int, body: Text) -> Json:
     issue = here.issue(number)
     if not body.body.strip():
         raise validation_failed("IssueComment", "body", "missing_field")
-    row = Comment(
-        repo_id=here.repo.id, issue_number=number, user=here.actor.login, body=body.body
-    )
+    row = Comment(repo_id=here.repo.id, issue_number=number, user=here.actor.login, body=body.body)
     here.session.add(row)
     here.touch(issue)
     here.session.flush()

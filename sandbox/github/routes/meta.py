@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Response
+from pydantic import Field
 from sqlalchemy import select
 
 from sandbox.github import shapes
@@ -102,7 +103,7 @@ def list_members(call: CallDep, org: str, slug: str, page: PageDep) -> Response:
 class Wanted(Body):
     """Body of "create an installation access token"."""
 
-    permissions: dict[str, str] = {}
+    permissions: dict[str, str] = Field(default_factory=dict)
 
 
 def _app(call: Call) -> App:

@@ -1,9 +1,13 @@
-"""Pull requests and reviews. https://docs.github.com/rest/pulls"""
+"""Pull requests and reviews.
+
+https://docs.github.com/rest/pulls
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
 from sqlalchemy import select
 
 from sandbox.github import issues, pull_requests, shapes
@@ -240,8 +244,8 @@ def update_branch(here: Here, number: int, body: HeadOnly | None = None) -> Json
 class Reviewers(Body):
     """Body of "request reviewers" and of "remove requested reviewers"."""
 
-    reviewers: list[str] = []
-    team_reviewers: list[str] = []
+    reviewers: list[str] = Field(default_factory=list)
+    team_reviewers: list[str] = Field(default_factory=list)
 
 
 class NewReview(Body):
@@ -250,7 +254,7 @@ class NewReview(Body):
     body: str = ""
     event: Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"] | None = None
     commit_id: str | None = None
-    comments: list[Any] = []
+    comments: list[Any] = Field(default_factory=list)
 
 
 _NOT_COLLABORATORS = (
@@ -303,7 +307,9 @@ def remove_reviewers(here: Here, number: int, body: Reviewers) -> Json:
 @router.get("/{number}/reviews")
 def list_reviews(here: Here, number: int, page: PageDep) -> Response:
     """List reviews, oldest first."""
-    query = select(Review).filter_by(repo_id=here.repo.id, pull_number=here.pull(number).issue.number)
+    query = select(Review).filter_by(
+        repo_id=here.repo.id, pull_number=here.pull(number).issue.number
+    )
     rows = list(here.session.scalars(query.order_by(Review.id)))
     return page.of(rows, lambda row: shapes.review(row, here.path, here.user(row.user)))
 
@@ -318,9 +324,7 @@ def create_review(here: Here, number: int, body: NewReview) -> Json:
         raise ApiError(422, "The sandbox has no pending reviews and no comments on lines.")
     if state != "COMMENTED" and pull.issue.user == here.actor.login:
         verb = "approve" if state == "APPROVED" else "request changes on"
-        raise ApiError(
-            422, "Unprocessable Entity", [f"Can not {verb} your own pull request"]
-        )
+        raise ApiError(422, "Unprocessable Entity", [f"Can not {verb} your own pull request"])
     if state != "APPROVED" and not body.body:
         raise ApiError(422, "Unprocessable Entity", ["Body can not be blank"])
     row = Review(

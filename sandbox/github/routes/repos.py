@@ -1,4 +1,7 @@
-"""Repositories, branches, protection, collaborators. https://docs.github.com/rest/repos"""
+"""Repositories, branches, protection, collaborators.
+
+https://docs.github.com/rest/repos
+"""
 
 from typing import Literal
 
@@ -47,7 +50,10 @@ def create_repo(call: CallDep, org: str, body: NewRepo) -> Json:
     account = call.session.scalars(select(Account).filter_by(login=org)).first()
     if account is None or account.type != "Organization":
         raise not_found()
-    if call.actor.permissions is not None and call.actor.permissions.get("administration") != "write":
+    if (
+        call.actor.permissions is not None
+        and call.actor.permissions.get("administration") != "write"
+    ):
         raise ApiError(403, "Resource not accessible by integration")
     if not body.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise validation_failed("Repository", "name", "custom", "name is invalid")

@@ -159,7 +159,7 @@ class NewAccount(Body):
 
     login: str = Field(pattern=r"^[A-Za-z0-9-]+(\[bot\])?$")
     org: str = "acme"
-    teams: list[str] = []
+    teams: list[str] = Field(default_factory=list)
 
 
 @router.post("/users", status_code=201)

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import ge, gt, le, lt
 from typing import Any
 
 MAX_LENGTH = 21_000
@@ -23,7 +24,7 @@ class ExpressionError(Exception):
 class Literal:
     """null, a Boolean, a number or a string."""
 
-    value: None | bool | float | str
+    value: bool | float | str | None
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ _TOKEN = re.compile(
 )
 # Weakest first; all of a level bind to the left.
 _LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="))
-_WORDS: dict[str, None | bool | float] = {
+_WORDS: dict[str, bool | float | None] = {
     "null": None,
     "true": True,
     "false": False,
@@ -111,7 +112,9 @@ class _Parser:
         while text[position:].strip():
             match = _TOKEN.match(text, position)
             if match is None or match.lastgroup is None:
-                raise ExpressionError(f"unexpected symbol '{text[position:].strip()[:20]}' in '{text}'")
+                raise ExpressionError(
+                    f"unexpected symbol '{text[position:].strip()[:20]}' in '{text}'"
+                )
             yield match.lastgroup, match.group(match.lastgroup)
             position = match.end()
 
@@ -339,18 +342,13 @@ def equal(one: Any, other: Any) -> bool:
     return to_number(one) == to_number(other)
 
 
+_ORDER = {"<": lt, "<=": le, ">": gt, ">=": ge}
+
+
 def _ordered(operator: str, one: Any, other: Any) -> bool:
     if isinstance(one, str) and isinstance(other, str):
-        left: Any = one.casefold()
-        right: Any = other.casefold()
-    else:
-        left, right = to_number(one), to_number(other)
-    return {
-        "<": left < right,
-        "<=": left <= right,
-        ">": left > right,
-        ">=": left >= right,
-    }[operator]
+        return bool(_ORDER[operator](one.casefold(), other.casefold()))
+    return bool(_ORDER[operator](to_number(one), to_number(other)))
 
 
 def _index(target: Any, key: Any) -> Any:

@@ -147,6 +147,8 @@ class Workflow(_Model):
         if isinstance(on, list):
             on = dict.fromkeys(on)
         if isinstance(on, dict):
+            if unknown := [str(name) for name in on if name not in EVENTS]:
+                raise ValueError(f"this runner does not know the event '{unknown[0]}'")
             data = {**data, "on": {name: rules or {} for name, rules in on.items()}}
         return data
 

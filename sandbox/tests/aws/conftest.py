@@ -141,6 +141,19 @@ def host_architecture() -> str:
     return {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
 
 
+def function_processes(aws: RunningAws) -> list[int]:
+    """The processes that were started for functions of this AWS and still run."""
+    mark = f"LAMBDA_TASK_ROOT={aws.state_dir}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:  # it ended meanwhile
+            continue
+    return found
+
+
 def start(state_dir: Path) -> RunningAws:
     """Start an AWS and wait until it answers."""
     port = free_port()
@@ -175,3 +188,4 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAws]:
     yield running
     running.process.terminate()
     assert running.process.wait(timeout=20) == 0
+    assert function_processes(running) == []

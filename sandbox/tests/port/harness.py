@@ -94,7 +94,8 @@ class Port:
 
 
 def make_settings(tmp_path: Path, **changes: Any) -> Settings:
-    return Settings(state_dir=tmp_path, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **changes)
+    defaults = {"state_dir": tmp_path, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    return Settings(**{**defaults, **changes})
 
 
 class Start:

@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
@@ -41,7 +41,6 @@ from slipway.errors import (
     UserError,
 )
 from slipway.observability import Metric, count, logger, metrics, register_secret, trace_id
-from slipway.port.client import PortClient
 from slipway.port.message import RunMessage, identify, parse
 from slipway.port.secret_inputs import decrypt_inputs
 from slipway.port.signature import verify
@@ -49,6 +48,9 @@ from slipway.runs.later import LaterDelivery, resume_time
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
+
+if TYPE_CHECKING:
+    from slipway.port.client import PortClient
 
 Act = Callable[[ActiveRun], None]
 Event = dict[str, Any]
@@ -89,8 +91,11 @@ class _Consumer:
         self._action = action
         self._act = act
         self._ledger = Ledger(config.runs_table)
-        self._port = _port_client()
         self.later = LaterDelivery(config, self._ledger)
+
+    @cached_property
+    def _port(self) -> "PortClient":
+        return _port_client()
 
     def work_on(self, record: dict[str, Any]) -> None:
         """Work on one Kafka record (the dictionary that Lambda gives, its value in base64).
@@ -217,8 +222,11 @@ class _Consumer:
 
 
 @cache
-def _port_client() -> PortClient:
+def _port_client() -> "PortClient":
     """One client for the life of the process: it keeps Port's access token."""
+    # requests and tenacity come with it: a message that is not ours does without them.
+    from slipway.port.client import PortClient
+
     return PortClient(load(RunConfig).port_base_url, _port_credentials)
 
 

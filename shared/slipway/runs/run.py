@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slipway.config import GitHubConfig, LedgerConfig, PortConfig
 from slipway.errors import (
@@ -17,10 +17,12 @@ from slipway.errors import (
 )
 from slipway.github.models import PullRequest
 from slipway.observability import Metric, count, logger, trace_id
-from slipway.port.client import PortClient
 from slipway.port.message import RunMessage
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
+
+if TYPE_CHECKING:
+    from slipway.port.client import PortClient
 
 
 class RunConfig(PortConfig, GitHubConfig, LedgerConfig):
@@ -40,7 +42,7 @@ class RunReporter:
 
     run_id: str
     action: str
-    port: PortClient
+    port: "PortClient"
     ledger: Ledger
 
     def received(self) -> None:
@@ -113,7 +115,7 @@ class ActiveRun:
 
     message: RunMessage
     config: RunConfig
-    port: PortClient
+    port: "PortClient"
     ledger: Ledger
     locks: ServiceLocks
     report: RunReporter

@@ -1,12 +1,8 @@
 """What the services repository makes of GitHub's refusals. A real HTTP server plays GitHub."""
 
-import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -15,7 +11,9 @@ from slipway.errors import ConfigurationError, GitHubError, GitHubUnavailable, S
 from slipway.github.models import Change, service_folder
 from slipway.github.repository import ServicesRepository, authenticate
 
-Answer = tuple[int, Any, dict[str, str]]
+from tests.scripted import Answer, ScriptedServer
+
+REPOSITORY = "/repos/acme/services"
 SHA = "a" * 40
 BRANCH = "slipway/create_service/r_1"
 PULL = {
@@ -24,80 +22,40 @@ PULL = {
     "state": "open",
     "merged_at": None,
     "labels": [],
-    "url": "/repos/acme/services/pulls/7",
 }
 
 
-class FakeGitHub(ThreadingHTTPServer):
-    """Answers each `METHOD path` from its table; a list is used up answer by answer."""
-
-    daemon_threads = True
+class FakeGitHub(ScriptedServer):
+    """GitHub as far as one proposal needs it."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.base = f"http://127.0.0.1:{self.server_port}"
-        self.requests: list[str] = []
-        self.tokens: list[str] = []
-        pull = {**PULL, "url": f"{self.base}/repos/acme/services/pulls/7"}
-        pull["issue_url"] = f"{self.base}/repos/acme/services/issues/7"
-        self.pull = pull
-        prefix = "/repos/acme/services"
-        self.answers: dict[str, list[Answer]] = {
-            f"GET {prefix}/pulls": [(200, [], {})],
-            f"GET {prefix}/git/ref/heads/main": [(200, {"object": {"sha": SHA}}, {})],
-            f"GET {prefix}/contents/apps/shop": [(404, {"message": "Not Found"}, {})],
-            f"POST {prefix}/git/trees": [(201, {"sha": SHA}, {})],
-            f"POST {prefix}/git/commits": [(201, {"sha": SHA}, {})],
-            f"POST {prefix}/git/refs": [(201, {"ref": BRANCH}, {})],
-            f"POST {prefix}/pulls": [(201, pull, {})],
-            f"POST {prefix}/pulls/7/requested_reviewers": [(201, pull, {})],
-            f"POST {prefix}/issues/7/labels": [(200, [], {})],
+        super().__init__()
+        self.pull = {
+            **PULL,
+            "url": f"{self.url}{REPOSITORY}/pulls/7",
+            "issue_url": f"{self.url}{REPOSITORY}/issues/7",
         }
+        self.script("GET /pulls", (200, [], {}))
+        self.script("GET /git/ref/heads/main", (200, {"object": {"sha": SHA}}, {}))
+        self.script("GET /contents/apps/shop", (404, {"message": "Not Found"}, {}))
+        self.script("POST /git/trees", (201, {"sha": SHA}, {}))
+        self.script("POST /git/commits", (201, {"sha": SHA}, {}))
+        self.script("POST /git/refs", (201, {"ref": BRANCH}, {}))
+        self.script("POST /pulls", (201, self.pull, {}))
+        self.script("POST /pulls/7/requested_reviewers", (201, self.pull, {}))
+        self.script("POST /issues/7/labels", (200, [], {}))
 
     def script(self, route: str, *answers: Answer) -> None:
-        self.answers[route.replace(" ", " /repos/acme/services", 1)] = list(answers)
+        super().script(route.replace(" ", f" {REPOSITORY}", 1), *answers)
 
     def count(self, route: str) -> int:
-        return self.requests.count(route.replace(" ", " /repos/acme/services", 1))
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: FakeGitHub
-
-    def _answer(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        self.rfile.read(length)
-        route = f"{self.command} {self.path.split('?')[0]}"
-        self.server.requests.append(route)
-        self.server.tokens.append(self.headers.get("Authorization", ""))
-        answers = self.server.answers[route]
-        status, body, headers = answers.pop(0) if len(answers) > 1 else answers[0]
-        if status == 0:
-            self.close_connection = True  # An answer that never arrives.
-            return
-        payload = json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
-
-    do_GET = do_POST = _answer
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base's name)
-        """Keep the tests' output quiet."""
+        return self.routes().count(route.replace(" ", f" {REPOSITORY}", 1))
 
 
 @pytest.fixture
 def github() -> Iterator[FakeGitHub]:
-    server = FakeGitHub()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with FakeGitHub().running() as server:
+        yield server
 
 
 def repository(
@@ -107,7 +65,7 @@ def repository(
 ) -> ServicesRepository:
     config = GitHubConfig.model_validate(
         {
-            "GITHUB_API_URL": github.base,
+            "GITHUB_API_URL": github.url,
             "GITHUB_SECRET_ID": "slipway/github",
             "SERVICES_REPO": "acme/services",
         }
@@ -232,7 +190,8 @@ def test_given_rotated_credentials_when_refused_then_fresh_ones_are_read_once(
 
     assert repository(github, credentials).propose(CHANGE).number == 7
     assert asked == [False, True]
-    assert github.tokens[:2] == ["token ghp_old", "token ghp_new"]
+    sent = [request.headers["Authorization"] for request in github.requests[:2]]
+    assert sent == ["token ghp_old", "token ghp_new"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 409])

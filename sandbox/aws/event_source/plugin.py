@@ -1,0 +1,126 @@
+"""The Kafka event source as a plug-in of LocalStack, found by entry point (plux)."""
+
+import functools
+import os
+import threading
+from typing import Any
+
+from localstack.http import Request, Response
+from localstack.runtime.hooks import on_infra_start
+from localstack.services.edge import ROUTER
+from localstack.services.lambda_ import hooks
+from localstack.services.lambda_.event_source_mapping.esm_worker import EsmState
+from localstack.services.lambda_.event_source_mapping.esm_worker_factory import PollerHolder
+from localstack.services.lambda_.event_source_mapping.pollers import poller as localstack_poller
+from localstack.services.lambda_.invocation.models import lambda_stores
+from localstack.services.lambda_.provider_utils import get_function_version_from_arn
+
+from sandbox.aws.event_source.credentials import Credentials
+from sandbox.aws.event_source.localstack_aws import LocalStackAws
+from sandbox.aws.event_source.mapping import Mapping
+from sandbox.aws.event_source.poller import Poller
+from sandbox.aws.event_source.status import Status
+
+STATUS_PATH = "/_sandbox/event-source-mappings"
+
+_statuses: dict[str, Status] = {}
+_running: dict[str, Poller] = {}
+_lock = threading.Lock()
+
+
+@hooks.create_event_source_poller()  # type: ignore[untyped-decorator]  # LocalStack is untyped
+def create_kafka_poller(
+    holder: PollerHolder, source_service: str, configuration: dict[str, Any]
+) -> None:
+    """Serve the mappings whose source is a Kafka cluster.
+
+    Args:
+        holder: where LocalStack wants the poller's factory.
+        source_service: from the source's ARN; empty for a self-managed cluster.
+        configuration: the mapping, as LocalStack keeps it.
+    """
+    if source_service == "kafka" or configuration.get("SelfManagedEventSource"):
+        # LocalStack offers a client of the source and a sender; both are for other kinds of source.
+        holder.create_poller_fn = lambda **_offered: KafkaPoller(configuration)
+
+
+class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack is untyped
+    """What LocalStack's worker of a mapping calls, about once a second, while it is enabled.
+
+    The work is done by a `Poller` with threads of its own. An update of a mapping makes a new
+    worker at once; its poller waits until that of the former has ended, so that no two of them
+    ever work on the same records.
+    """
+
+    def __init__(self, configuration: dict[str, Any]) -> None:
+        super().__init__()
+        mapping = Mapping.of(configuration)
+        version = get_function_version_from_arn(mapping.function_arn)
+        self._uuid = mapping.uuid
+        self._store = lambda_stores[version.id.account][version.id.region]
+        self._poller = Poller(
+            mapping,
+            LocalStackAws(mapping.function_arn, version.config.role),
+            status=_statuses.setdefault(mapping.uuid, Status()),
+            report=functools.partial(self._update, "LastProcessingResult"),
+            expected=expected_credentials(),
+            fallback_brokers=os.environ.get("SANDBOX_KAFKA_BOOTSTRAP", ""),
+        )
+
+    def event_source(self) -> str:
+        """The name of the source, in LocalStack's terms."""
+        return "aws:kafka"
+
+    def poll_events(self) -> None:
+        """Start the poller, as soon as there is no other of this mapping."""
+        with _lock:
+            former = _running.get(self._uuid)
+            if former is not self._poller:
+                if former and not former.join(timeout=0):
+                    former.stop()
+                    return
+                _running[self._uuid] = self._poller
+                self._poller.start()
+        # A former worker that ends later than this one began leaves its own last state behind.
+        stored = self._store.event_source_mappings.get(self._uuid, {})
+        if stored.get("State") in {EsmState.DISABLING, EsmState.DISABLED}:
+            self._update("State", EsmState.ENABLED)
+
+    def close(self) -> None:
+        """End the poller; an invocation that is under way is not waited for."""
+        self._poller.stop()
+
+    def _update(self, name: str, value: str) -> None:
+        # The mapping may have been deleted meanwhile, and an update replaces the stored one.
+        if stored := self._store.event_source_mappings.get(self._uuid):
+            stored[name] = value
+
+
+def expected_credentials() -> Credentials | None:
+    """The cluster's user, which the sandbox's Port gives out; None outside of a whole sandbox."""
+    username = os.environ.get("SANDBOX_KAFKA_USERNAME")
+    password = os.environ.get("SANDBOX_KAFKA_PASSWORD")
+    return Credentials(username, password) if username and password else None
+
+
+@on_infra_start()  # type: ignore[untyped-decorator]  # LocalStack is untyped
+def add_status_route() -> None:
+    """Serve the counters of all Kafka mappings that exist."""
+    ROUTER.add(STATUS_PATH, _answer_status, methods=["GET"])
+
+
+def _answer_status(_request: Request) -> Response:
+    mappings = [
+        {
+            "UUID": uuid,
+            "FunctionArn": stored["FunctionArn"],
+            "Topics": stored["Topics"],
+            "LastProcessingResult": stored.get("LastProcessingResult"),
+            "Counters": _statuses[uuid].counts(),
+        }
+        for _account, regions in lambda_stores.items()
+        for _region, store in regions.items()
+        for uuid, stored in list(store.event_source_mappings.items())
+        if uuid in _statuses
+    ]
+    return Response.for_json({"EventSourceMappings": mappings})

@@ -1,0 +1,36 @@
+"""What the event sources of this process have done: counters per mapping, kept over updates."""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Count(StrEnum):
+    """What is counted: records, except for invocations."""
+
+    POLLED = "polled"
+    FILTERED = "filtered"
+    NOT_JSON = "notJson"
+    INVOCATIONS = "invoked"
+    FAILED_INVOCATIONS = "failed"
+    SENT_TO_DESTINATION = "sentToDestination"
+    DISCARDED = "discarded"
+
+
+@dataclass
+class Status:
+    """The counters of one mapping."""
+
+    _counts: Counter[Count] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, count: Count, number: int = 1) -> None:
+        """Count some more."""
+        with self._lock:
+            self._counts[count] += number
+
+    def counts(self) -> dict[str, int]:
+        """All counters, by name."""
+        with self._lock:
+            return {str(count): self._counts[count] for count in Count}

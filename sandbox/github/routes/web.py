@@ -1,0 +1,190 @@
+"""Pages for people, so that links lead somewhere: pull requests, folders, files, runs, commits.
+
+Nothing on them is interpreted but Markdown without HTML, and no page may run a script.
+"""
+
+import re
+from html import escape
+
+from fastapi import APIRouter, Response
+from markdown_it import MarkdownIt
+from sqlalchemy import select
+
+from sandbox.github.auth import ANONYMOUS
+from sandbox.github.errors import ApiError, not_found
+from sandbox.github.pull_requests import changed_files, mergeability
+from sandbox.github.routes.deps import ServerDep
+from sandbox.github.server import RepoSession, Server
+from sandbox.github.store import Comment, Job, Pull, Run
+
+router = APIRouter()
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;
+margin:2rem auto;padding:0 1rem;color:#1f2328}
+a{color:#0969da;text-decoration:none}h1 small{color:#59636e;font-weight:normal}
+pre{background:#f6f8fa;padding:1rem;overflow:auto;font-size:.85rem}
+section{border:1px solid #d1d9e0;border-radius:6px;padding:0 1rem;margin:1rem 0}
+table{border-collapse:collapse}td,th{border:1px solid #d1d9e0;padding:.25rem .75rem}
+.state{color:#fff;border-radius:2rem;padding:.2rem .8rem;background:#1a7f37}
+.merged,.success{background:#8250df}.closed,.failure{background:#cf222e}
+"""
+_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def _page(title: str, body: str) -> Response:
+    html = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style>{body}</html>"
+    )
+    return Response(html, media_type="text/html; charset=utf-8", headers=_HEADERS)
+
+
+def render_markdown(text: str | None) -> str:
+    """Markdown as HTML: its own HTML shown as text, hidden comments left out, as GitHub does."""
+    return str(_markdown.render(re.sub(r"<!--.*?-->", "", text or "", flags=re.DOTALL)))
+
+
+def _head(here: RepoSession, title: str) -> str:
+    name = escape(here.repo.full_name)
+    return f'<p><a href="/{name}">{name}</a></p><h1>{title}</h1>'
+
+
+@router.get("/{owner}/{name}/pull/{number}")
+def pull_page(server: ServerDep, owner: str, name: str, number: int) -> Response:
+    """Show a pull request."""
+    with server.open(owner, name, ANONYMOUS, write=False) as here:
+        pull = here.pull(number)
+        issue = pull.issue
+        state = "merged" if pull.merged_at else issue.state
+        mergeable = f" · {mergeability(here, pull)[1]}" if state == "open" else ""
+        labels = ", ".join(label.name for label in issue.labels)
+        asked = ", ".join([*pull.reviewers, *(f"@{owner}/{team}" for team in pull.review_teams)])
+        files = "".join(
+            f"<h3>{escape(file['status'])} {escape(file['filename'])} "
+            f"<small>+{file['additions']} -{file['deletions']}</small></h3>"
+            f"<pre>{escape(file.get('patch', ''))}</pre>"
+            for file in changed_files(here, pull)
+        )
+        comments = here.session.scalars(
+            select(Comment)
+            .filter_by(repo_id=here.repo.id, issue_number=number)
+            .order_by(Comment.id)
+        )
+        said = "".join(
+            f"<section><p><b>{escape(c.user)}</b></p>{render_markdown(c.body)}</section>"
+            for c in comments
+        )
+        body = (
+            _head(here, f"{escape(issue.title)} <small>#{number}</small>")
+            + f'<p><span class="state {state}">{state}</span>{mergeable} · '
+            f"<b>{escape(issue.user)}</b> wants to merge <code>{escape(pull.head_ref)}</code> "
+            f"into <code>{escape(pull.base_ref)}</code></p>"
+            f"<p>Labels: {escape(labels) or 'none'} · Reviewers: {escape(asked) or 'none'}</p>"
+            f"<section>{render_markdown(issue.body)}</section>{said}<h2>Files changed</h2>{files}"
+        )
+        return _page(f"{issue.title} #{number}", body)
+
+
+@router.get("/{owner}/{name}/actions/runs/{number}")
+def run_page(server: ServerDep, owner: str, name: str, number: int) -> Response:
+    """Show a workflow run with its logs."""
+    with server.open(owner, name, ANONYMOUS, write=False) as here:
+        run = here.session.get(Run, number)
+        if run is None or run.repo_id != here.repo.id:
+            raise not_found()
+        state = run.conclusion or run.status
+        jobs = here.session.scalars(select(Job).filter_by(run_id=number).order_by(Job.id))
+        logs = "".join(
+            f"<h2>{escape(job.name)}: {escape(job.conclusion or job.status)}</h2>"
+            f"{render_markdown(job.summary)}<pre>{escape(job.log)}</pre>"
+            for job in jobs
+        )
+        title = f"{escape(run.name)} <small>#{run.number}</small>"
+        about = (
+            f'<p><span class="state {escape(state)}">{escape(state)}</span> {escape(run.title)}</p>'
+        )
+        return _page(run.name, _head(here, title) + about + logs)
+
+
+@router.get("/{owner}/{name}/{kind}/{ref}/{path:path}")
+@router.get("/{owner}/{name}/{kind}/{ref}")
+def tree_page(
+    server: ServerDep, owner: str, name: str, kind: str, ref: str, path: str = ""
+) -> Response:
+    """Show a folder (`tree`), a file (`blob`, `raw`) or a commit."""
+    if kind not in {"tree", "blob", "raw", "commit"}:
+        raise not_found()
+    with server.open(owner, name, ANONYMOUS, write=False) as here:
+        sha, path = _split(here, ref, path)
+        if kind == "commit":
+            return _commit_page(here, sha)
+        data = here.git.file(sha, path) if path else None
+        if data is not None:
+            if kind == "raw":
+                return Response(data, media_type="text/plain; charset=utf-8", headers=_HEADERS)
+            text = escape(data.decode(errors="replace"))
+            return _page(path, _head(here, escape(path)) + f"<pre>{text}</pre>")
+        entries = here.git.tree(sha, path=f"{path}/" if path else "")
+        if not entries:
+            raise not_found()
+        lines = "".join(
+            f'<li><a href="/{escape(here.repo.full_name)}/{entry.type}/{sha}/{escape(entry.path)}">'
+            f"{escape(entry.path)}</a></li>"
+            for entry in entries
+        )
+        return _page(path or name, _head(here, escape(path) or "Files") + f"<ul>{lines}</ul>")
+
+
+def _split(here: RepoSession, ref: str, path: str) -> tuple[str, str]:
+    """The commit of a branch whose name may have slashes, and the path that is left."""
+    parts = [ref, *(part for part in path.split("/") if part)]
+    for count in range(1, len(parts) + 1):
+        if sha := here.git.resolve("/".join(parts[:count])):
+            return sha, "/".join(parts[count:])
+    raise ApiError(404, "Not Found")
+
+
+def _commit_page(here: RepoSession, sha: str) -> Response:
+    commit = here.git.commit(sha)
+    parent = commit.parents[0] if commit.parents else here.git.write_tree(None, {})
+    patches = "".join(
+        f"<h3>{escape(change.path)}</h3><pre>{escape(change.patch or '')}</pre>"
+        for change in here.git.changes(parent, sha)
+    )
+    message = f"<pre>{escape(commit.message)}</pre>"
+    return _page(sha[:12], _head(here, escape(sha[:12])) + message + patches)
+
+
+@router.get("/{owner}/{name}")
+def repo_page(server: ServerDep, owner: str, name: str) -> Response:
+    """Show a repository: its pull requests and files."""
+    return _repo_page(server, owner, name)
+
+
+def _repo_page(server: Server, owner: str, name: str) -> Response:
+    with server.open(owner, name, ANONYMOUS, write=False) as here:
+        full = escape(here.repo.full_name)
+        pulls = here.session.scalars(
+            select(Pull).filter_by(repo_id=here.repo.id).order_by(Pull.issue_id.desc())
+        )
+        listed = "".join(
+            f'<li><a href="/{full}/pull/{pull.issue.number}">#{pull.issue.number} '
+            f"{escape(pull.issue.title)}</a> "
+            f"({'merged' if pull.merged_at else pull.issue.state})</li>"
+            for pull in pulls
+        )
+        runs = here.session.scalars(
+            select(Run).filter_by(repo_id=here.repo.id).order_by(Run.id.desc()).limit(20)
+        )
+        ran = "".join(
+            f'<li><a href="/{full}/actions/runs/{run.id}">{escape(run.name)} #{run.number}</a>: '
+            f"{escape(run.conclusion or run.status)} ({escape(run.title)})</li>"
+            for run in runs
+        )
+        files = f'<p><a href="/{full}/tree/{escape(here.repo.default_branch)}">Files</a></p>'
+        body = f"<h2>Pull requests</h2><ul>{listed}</ul><h2>Workflow runs</h2><ul>{ran}</ul>"
+        return _page(here.repo.full_name, f"<h1>{full}</h1>{files}{body}")

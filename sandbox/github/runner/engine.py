@@ -1,0 +1,370 @@
+"""From an event to finished workflow runs: which files start, and their jobs in order."""
+
+import logging
+import queue
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from sandbox.github import pull_requests, shapes, urls
+from sandbox.github.auth import JOB_DEFAULTS, Actor, issue_token, revoke
+from sandbox.github.git import GitRepository
+from sandbox.github.runner import registry
+from sandbox.github.runner.context import RunInfo
+from sandbox.github.runner.expressions import (
+    ExpressionError,
+    Scope,
+    condition,
+    render,
+    to_text,
+    truthy,
+)
+from sandbox.github.runner.groups import Groups
+from sandbox.github.runner.job import JobRunner, Result
+from sandbox.github.runner.process import Cancellation
+from sandbox.github.runner.triggers import starts
+from sandbox.github.runner.workflow import (
+    EVENTS,
+    Concurrency,
+    Permissions,
+    Workflow,
+    WorkflowError,
+    parse,
+)
+from sandbox.github.server import Event, RepoSession, Server
+from sandbox.github.store import (
+    ActionsSecret,
+    ActionsVariable,
+    CheckRun,
+    Job,
+    Repo,
+    Run,
+    now,
+)
+from sandbox.github.store import Workflow as WorkflowRow
+
+BOT = Actor("github-actions[bot]", "job", key="github-actions")
+PARALLEL = 4
+_ALL_PERMISSIONS = (
+    "actions", "checks", "contents", "issues", "packages", "pull_requests", "statuses",
+)  # fmt: skip
+_log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Listens to a server's events and runs workflows.
+
+    Args:
+        server: whose events; keeps runs and logs.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._events: queue.Queue[Event | None] = queue.Queue()
+        self._groups = Groups()
+        self._slots = threading.Semaphore(PARALLEL)
+        self._running: dict[int, Cancellation] = {}
+        self._threads: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._dispatcher = threading.Thread(target=self._dispatch, name="workflows", daemon=True)
+        self._dispatcher.start()
+
+    def tell(self, event: Event) -> None:
+        """Queue an event."""
+        if event.name in EVENTS and event.starts_workflows:
+            self._events.put(event)
+
+    def cancel(self, run_id: int) -> None:
+        """Cancel a run, if it has not ended."""
+        with self._lock:
+            if cancellation := self._running.get(run_id):
+                cancellation.cancel()
+
+    def stop(self) -> None:
+        """Take no more events, end every run and wait for that."""
+        self._events.put(None)
+        self._dispatcher.join()
+        with self._lock:
+            self._stopping = True
+            threads = list(self._threads)
+            for cancellation in self._running.values():
+                cancellation.cancel()
+        for thread in threads:
+            thread.join()
+
+    # -- which workflows start
+
+    def _dispatch(self) -> None:
+        urls.use(self._server.base_url)
+        while (event := self._events.get()) is not None:
+            try:
+                for run_id, text in self._create_runs(event):
+                    self._launch(run_id, text)
+            except Exception:  # noqa: BLE001 - logged whole
+                # One event must not end the thread that all later ones need.
+                _log.exception("could not start workflows for %s", event.name)
+
+    def _create_runs(self, event: Event) -> list[tuple[int, str]]:
+        with self._server.store.read() as session:
+            repo = session.get_one(Repo, event.repo_id)
+        made = []
+        with self._server.open(repo.owner, repo.name, BOT) as here:
+            start = start_of(here, event)
+            if start is None:
+                return []
+            for path, text in registry.workflow_files(here, start.sha).items():
+                if not wanted(here.git, event, path, text, start):
+                    continue
+                row = registry.row(here, path, text)
+                row.runs += 1
+                run = Run(
+                    repo_id=repo.id,
+                    workflow_id=row.id,
+                    name=row.name,
+                    title=start.title,
+                    number=row.runs,
+                    event=event.name,
+                    ref=start.ref,
+                    sha=start.sha,
+                    head_branch=start.head_branch,
+                    head_sha=start.head_sha,
+                    actor=event.actor,
+                    payload=event.payload,
+                )
+                here.session.add(run)
+                here.session.flush()
+                here.emit(
+                    "workflow_run", "requested", workflow_run=shapes.run(run, here.path, path)
+                )
+                made.append((run.id, text))
+        return made
+
+    def _launch(self, run_id: int, text: str) -> None:
+        cancellation = Cancellation()
+        thread = threading.Thread(target=self._run, args=(run_id, text, cancellation))
+        with self._lock:
+            if self._stopping:
+                return
+            self._running[run_id] = cancellation
+            self._threads.add(thread)
+        thread.start()
+
+    # -- one run
+
+    def _run(self, run_id: int, text: str, cancellation: Cancellation) -> None:
+        urls.use(self._server.base_url)
+        try:
+            self._execute(run_id, text, cancellation)
+        except Exception:  # noqa: BLE001 - logged whole; the run must still end
+            _log.exception("run %s crashed", run_id)
+            self._finish(run_id, "startup_failure")
+        finally:
+            with self._lock:
+                self._running.pop(run_id, None)
+                self._threads.discard(threading.current_thread())
+
+    def _execute(self, run_id: int, text: str, cancellation: Cancellation) -> None:
+        try:
+            info = self._info(run_id, parse(text))
+        except WorkflowError as error:
+            self._refuse(run_id, f"Invalid workflow file: {error}")
+            return
+        _log.info("run %s: %s for %s started", run_id, info.path, info.event)
+        with ExitStack() as stack:
+            scope = Scope(info.shared(), {})
+            try:
+                self._enter_group(stack, info, info.workflow.concurrency, scope, cancellation)
+            except ExpressionError as error:
+                self._refuse(run_id, f"concurrency: {error}")
+                return
+            self._update(run_id, status="in_progress")
+            results: dict[str, Result] = {}
+            for key in job_order(info.workflow):
+                results[key] = self._run_job(info, key, results, cancellation)
+        conclusions = {result.conclusion for result in results.values()}
+        conclusion = "success"
+        if cancellation.requested:
+            conclusion = "cancelled"
+        elif "failure" in conclusions:
+            conclusion = "failure"
+        elif conclusions == {"skipped"}:
+            conclusion = "skipped"
+        self._finish(run_id, conclusion)
+        _log.info("run %s: %s", run_id, conclusion)
+
+    def _enter_group(
+        self,
+        stack: ExitStack,
+        info: RunInfo,
+        rules: Concurrency | None,
+        scope: Scope,
+        cancellation: Cancellation,
+    ) -> None:
+        if rules is None:
+            return
+        flag: Any = rules.cancel_in_progress
+        cancel = truthy(render(flag, scope) if isinstance(flag, str) else flag)
+        group = f"{info.owner}/{info.repo}:{to_text(render(rules.group, scope))}"
+        stack.enter_context(self._groups.member(group, cancellation, cancel_in_progress=cancel))
+
+    def _run_job(
+        self, info: RunInfo, key: str, results: dict[str, Result], cancellation: Cancellation
+    ) -> Result:
+        job = info.workflow.jobs[key]
+        needs = {
+            name: {"result": results[name].conclusion, "outputs": results[name].outputs}
+            for name in job.needs
+        }
+        scope = Scope({**info.shared(), "needs": needs}, status_functions(needs, cancellation))
+        job_id = 0
+        try:
+            wanted = condition(job.condition, scope)
+            name = to_text(render(job.name or key, scope))
+            job_id = self._create_job(info, key, name)
+            if cancellation.requested and not wanted:
+                result = Result("cancelled")
+            elif not wanted:
+                result = Result("skipped")
+            else:
+                with ExitStack() as stack:
+                    self._enter_group(stack, info, job.concurrency, scope, cancellation)
+                    stack.enter_context(self._slots)
+                    result = self._work(info, key, needs, job_id, cancellation)
+        except ExpressionError as error:
+            job_id = job_id or self._create_job(info, key, key)
+            result = Result("failure", log=f"##[error]{error}\n")
+        self._finish_job(info, job_id, result)
+        return result
+
+    def _work(
+        self,
+        info: RunInfo,
+        key: str,
+        needs: dict[str, Any],
+        job_id: int,
+        cancellation: Cancellation,
+    ) -> Result:
+        given = info.workflow.jobs[key].permissions
+        permissions = token_permissions(info.workflow.permissions if given is None else given)
+        with self._server.store.write() as session:
+            token = issue_token(
+                session,
+                "job",
+                BOT.login,
+                permissions=permissions,
+                repository=f"{info.owner}/{info.repo}",
+            )
+            row = session.get_one(Job, job_id)
+            row.status, row.started_at = "in_progress", now()
+            session.commit()
+
+        def progress(steps: list[dict[str, Any]]) -> None:
+            with self._server.store.write() as session:
+                session.get_one(Job, job_id).steps = list(steps)
+                session.commit()
+
+        try:
+            return JobRunner(info, key, needs, token, cancellation).run(progress)
+        finally:
+            with self._server.store.write() as session:
+                revoke(session, token)
+                session.commit()
+
+    # -- rows
+
+    def _info(self, run_id: int, workflow: Workflow) -> RunInfo:
+        with self._server.store.read() as session:
+            run = session.get_one(Run, run_id)
+            repo = session.get_one(Repo, run.repo_id)
+            secrets = session.scalars(select(ActionsSecret).filter_by(repo_id=repo.id))
+            variables = session.scalars(select(ActionsVariable).filter_by(repo_id=repo.id))
+            row = session.get_one(WorkflowRow, run.workflow_id)
+            return RunInfo(
+                run_id=run.id,
+                number=run.number,
+                owner=repo.owner,
+                repo=repo.name,
+                event=run.event,
+                payload=run.payload,
+                ref=run.ref,
+                sha=run.sha,
+                head_sha=run.head_sha,
+                actor=run.actor,
+                path=row.path,
+                workflow=workflow,
+                base_url=self._server.base_url,
+                secrets={secret.name: secret.value for secret in secrets},
+                variables={variable.name: variable.value for variable in variables},
+            )
+
+    def _update(self, run_id: int, **values: str) -> None:
+        with self._server.store.write() as session:
+            run = session.get_one(Run, run_id)
+            for name, value in values.items():
+                setattr(run, name, value)
+            run.updated_at = now()
+            session.commit()
+
+    def _refuse(self, run_id: int, reason: str) -> None:
+        """End a run that cannot start; a job row carries the reason, where people look for it."""
+        _log.warning("run %s: %s", run_id, reason)
+        with self._server.store.write() as session:
+            run = session.get_one(Run, run_id)
+            session.add(
+                Job(
+                    run_id=run_id,
+                    repo_id=run.repo_id,
+                    key="",
+                    name=run.name,
+                    status="completed",
+                    conclusion="failure",
+                    completed_at=now(),
+                    log=f"##[error]{reason}\n",
+                )
+            )
+            session.commit()
+        self._finish(run_id, "startup_failure")
+
+    def _finish(self, run_id: int, conclusion: str) -> None:
+        self._update(run_id, status="completed", conclusion=conclusion)
+        with self._server.store.read() as session:
+            run = session.get_one(Run, run_id)
+            repo = session.get_one(Repo, run.repo_id)
+        with self._server.open(repo.owner, repo.name, BOT) as here:
+            path = here.session.get_one(WorkflowRow, run.workflow_id).path
+            here.emit("workflow_run", "completed", workflow_run=shapes.run(run, here.path, path))
+
+    def _create_job(self, info: RunInfo, key: str, name: str) -> int:
+        with self._server.open(info.owner, info.repo, BOT) as here:
+            row = Job(run_id=info.run_id, repo_id=here.repo.id, key=key, name=name)
+            here.session.add(row)
+            here.session.flush()
+            page = f"/{here.repo.full_name}/actions/runs/{info.run_id}"
+            check = CheckRun(
+                repo_id=here.repo.id,
+                sha=info.head_sha,
+                name=name,
+                status="in_progress",
+                external_id=f"job-{row.id}",
+                details_url=urls.web(page),
+            )
+            here.session.add(check)
+            return row.id
+
+    def _finish_job(self, info: RunInfo, job_id: int, result: Result) -> None:
+        with self._server.open(info.owner, info.repo, BOT) as here:
+            row = here.session.get_one(Job, job_id)
+            row.status, row.conclusion, row.completed_at = "completed", result.conclusion, now()
+            row.steps, row.log, row.summary = result.steps, result.log, result.summary
+            check = here.session.scalars(
+                select(CheckRun).filter_by(repo_id=here.repo.id, external_id=f"job-{job_id}")
+            ).one()
+            check.status, check.conclusion = "completed", result.conclusion
+            check.completed_at = now()
+            here.session.flush()
+            here.emit("check_run", "completed", check_run=shapes.check_run(check, here.path))
+            pull_requests.try_auto_merge(here, info.head_sha)

@@ -1,0 +1,58 @@
+"""Concurrency groups: one member runs, one waits, a newer one takes the waiting one's place.
+
+https://docs.github.com/actions/how-tos/write-workflows/choose-when-workflows-run/control-workflow-concurrency
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sandbox.github.runner.process import Cancellation
+
+
+class Groups:
+    """The groups of one repository or more; names are without case. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running: dict[str, Cancellation] = {}
+        self._waiting: dict[str, Cancellation] = {}
+
+    @contextmanager
+    def member(self, group: str, me: Cancellation, *, cancel_in_progress: bool) -> Iterator[None]:
+        """Wait for the turn, and hold the group meanwhile; a cancelled member does not wait.
+
+        Args:
+            group: the group's name.
+            me: the member; cancelled by a newer one that takes its place.
+            cancel_in_progress: cancel the member that runs instead of waiting for its end.
+        """
+        name = group.casefold()
+        self._enter(name, me, cancel_in_progress=cancel_in_progress)
+        try:
+            yield
+        finally:
+            with self._changed:
+                if self._running.get(name) is me:
+                    del self._running[name]
+                if self._waiting.get(name) is me:
+                    del self._waiting[name]
+                self._changed.notify_all()
+
+    def _enter(self, name: str, me: Cancellation, *, cancel_in_progress: bool) -> None:
+        with self._changed:
+            # Nobody overtakes a member that waits.
+            if name in self._running or name in self._waiting:
+                if older := self._waiting.get(name):
+                    older.cancel()
+                self._waiting[name] = me
+                if cancel_in_progress and name in self._running:
+                    self._running[name].cancel()
+                self._changed.notify_all()
+                while name in self._running and not me.requested:
+                    # A cancellation by a person notifies nobody: looked at now and then.
+                    self._changed.wait(0.2)
+            if me.requested:
+                return
+            self._waiting.pop(name, None)
+            self._running[name] = me

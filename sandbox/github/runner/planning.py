@@ -1,0 +1,127 @@
+"""Decisions about runs: where an event's workflows start, and in which order jobs go."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.github.auth import JOB_DEFAULTS
+from sandbox.github.git import GitRepository
+from sandbox.github.runner.process import Cancellation
+from sandbox.github.runner.triggers import starts
+from sandbox.github.runner.workflow import Permissions, Workflow, WorkflowError, parse
+from sandbox.github.server import Event, RepoSession
+
+_ALL_PERMISSIONS = (
+    "actions",
+    "checks",
+    "contents",
+    "issues",
+    "packages",
+    "pull_requests",
+    "statuses",
+)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a workflow starts for an event."""
+
+    ref: str
+    sha: str
+    head_branch: str
+    head_sha: str
+    # What the branch filters look at, and between which commits paths changed.
+    filtered: str
+    changed: tuple[str | None, str]
+    title: str
+
+
+
+
+def wanted(git: GitRepository, event: Event, path: str, text: str, start: Start) -> bool:
+    if event.name == "workflow_dispatch":
+        return bool(path == event.payload["workflow"])
+    try:
+        workflow = parse(text)
+    except WorkflowError as error:
+        # A broken file makes a failed run at each push, as on GitHub; elsewhere it stays silent.
+        _log.warning("%s: %s", path, error)
+        return event.name in {"push", "pull_request"}
+    trigger = workflow.triggers.get(event.name)
+    return trigger is not None and starts(
+        trigger,
+        event.name,
+        event.action,
+        start.filtered,
+        lambda: git.changed_paths(*start.changed),
+    )
+
+
+def start_of(here: RepoSession, event: Event) -> Start | None:
+    """Where an event's workflows start, or None if it starts none.
+
+    https://docs.github.com/actions/reference/events-that-trigger-workflows
+    """
+    payload = event.payload
+    if event.name in {"pull_request", "pull_request_target"}:
+        return _pullstart_of(here, event)
+    if event.name == "push":
+        ref, sha = payload["ref"], payload["after"]
+        if payload["deleted"]:
+            return None
+        before = None if payload["created"] else payload["before"]
+    else:
+        ref = payload.get("ref") or f"refs/heads/{payload['branch']}"
+        sha, before = here.git.ref(ref), None
+        if sha is None:
+            return None
+    title = here.git.commit(sha).message.split("\n")[0]
+    title = event.action if event.name == "repository_dispatch" and event.action else title
+    return Start(ref, sha, ref.split("/", 2)[2], sha, ref, (before, sha), title)
+
+
+def _pullstart_of(here: RepoSession, event: Event) -> Start | None:
+    pull = event.payload["pull_request"]
+    head, base, title = pull["head"]["sha"], pull["base"]["ref"], pull["title"]
+    ref, sha = f"refs/pull/{pull['number']}/merge", pull["merge_commit_sha"]
+    if pull["merged"]:
+        # Of a merged pull request the branch is meant that it was merged into.
+        ref = f"refs/heads/{base}"
+    elif pull["mergeable"] is False or sha is None:
+        # GitHub runs nothing for a pull request with conflicts.
+        return None
+    fork = here.git.merge_base(pull["base"]["sha"], head)
+    return Start(ref, sha, pull["head"]["ref"], head, base, (fork, head), title)
+
+
+def job_order(workflow: Workflow) -> list[str]:
+    """The jobs, each after those that it needs, else in the file's order."""
+    order: list[str] = []
+    while len(order) < len(workflow.jobs):
+        order += [
+            key
+            for key, job in workflow.jobs.items()
+            if key not in order and set(job.needs) <= set(order)
+        ][:1]
+    return order
+
+
+def status_functions(needs: dict[str, Any], cancellation: Cancellation) -> dict[str, Any]:
+    results = {need["result"] for need in needs.values()}
+    cancelled = cancellation.requested
+    return {
+        "success": lambda: results <= {"success"} and not cancelled,
+        "failure": lambda: "failure" in results and not cancelled,
+        "always": lambda: True,
+        "cancelled": lambda: cancelled,
+    }
+
+
+def token_permissions(given: Permissions | None) -> dict[str, str]:
+    if given is None:
+        return dict(JOB_DEFAULTS)
+    if isinstance(given, str):
+        return dict.fromkeys(_ALL_PERMISSIONS, given.removesuffix("-all"))
+    # Workflow files write a hyphen where the API has an underscore.
+    return {name.replace("-", "_"): level for name, level in given.items() if level != "none"}

@@ -1,0 +1,59 @@
+"""Start and end of the whole: beside another one, and by force."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError
+
+from .conftest import KAFKA, REPOSITORY, RunningAws, function_processes, start, wait_until
+
+HANGS = """
+import pathlib, subprocess, threading
+subprocess.Popen(['sleep', '600'])
+def handler(event, context):
+    pathlib.Path(event).touch()
+    threading.Event().wait()
+"""
+
+
+def test_killed_it_leaves_no_process_of_a_function(aws: RunningAws, tmp_path: Path) -> None:
+    # Given a second AWS, beside the first one, with a function that hangs in an invocation
+    second = start(tmp_path / "second")
+    function = second.function(HANGS, Timeout=300)
+    called = tmp_path / "called"
+
+    def invoke() -> None:
+        try:
+            second.invoke_raw(function, str(called))
+        except BotoCoreError:  # the connection is lost with the server
+            return
+
+    with ThreadPoolExecutor() as pool:
+        pool.submit(invoke)
+        wait_until(called.exists)
+        assert len(function_processes(second)) == 2
+
+        # When it is killed
+        second.process.kill()
+        second.process.wait(timeout=10)
+
+    # Then function and child end by themselves
+    wait_until(lambda: function_processes(second) == [])
+
+
+def test_port_in_use_is_told(aws: RunningAws, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sandbox.aws", "--port", str(aws.port), "--kafka", KAFKA]
+
+    ended = subprocess.run(
+        [*command, "--state-dir", str(tmp_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert f"port {aws.port} is in use" in ended.stderr

@@ -1,0 +1,57 @@
+"""Where the commands find the installation: the environment, or a file of `KEY=value` lines."""
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from slipway.config import PortCredentials
+from slipway.errors import ConfigurationError
+from slipway.port.client import PortClient
+
+
+def read_settings(env_file: Path | None) -> dict[str, str]:
+    """The environment's variables, and over them those of a file in shell syntax.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a line of it is no assignment.
+    """
+    if env_file is None:
+        return dict(os.environ)
+    try:
+        words = shlex.split(env_file.read_text(encoding="utf-8"), comments=True)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{env_file} cannot be read: {error}. "
+            "For the sandbox's file, start it first: scripts/sandbox up"
+        ) from error
+    pairs = [word.partition("=") for word in words if word != "export"]
+    if wrong := [name for name, equals, _ in pairs if not (equals and name.isidentifier())]:
+        raise ConfigurationError(f"{env_file}: '{wrong[0]}' is no assignment (KEY=value).")
+    return {**os.environ, **{name: value for name, _, value in pairs}}
+
+
+def require(settings: Mapping[str, str], *names: str) -> None:
+    """See that variables are set.
+
+    Raises:
+        ConfigurationError: names those that are not.
+    """
+    if missing := [name for name in names if not settings.get(name)]:
+        raise ConfigurationError(
+            f"{', '.join(missing)} must be set, in the environment or in a file "
+            "given with --env-file (the sandbox writes .sandbox/env)."
+        )
+
+
+def port_client(settings: Mapping[str, str]) -> PortClient:
+    """A client of the Port organisation that the settings name.
+
+    Raises:
+        ConfigurationError: a setting is missing.
+    """
+    require(settings, "PORT_BASE_URL", "PORT_CLIENT_ID", "PORT_CLIENT_SECRET")
+    credentials = PortCredentials.model_validate(
+        {"client_id": settings["PORT_CLIENT_ID"], "client_secret": settings["PORT_CLIENT_SECRET"]}
+    )
+    return PortClient(settings["PORT_BASE_URL"], lambda _fresh: credentials)

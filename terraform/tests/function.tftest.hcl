@@ -1,0 +1,130 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name          = "create_service"
+  function_name = "slipway-create_service"
+  description   = "Opens the pull request for a new service"
+  artifact      = { path = "./tests/artifacts/create_service.zip", content_sha256 = "content" }
+  layer_arn     = "arn:aws:lambda:eu-west-1:111122223333:layer:slipway:1"
+  settings = {
+    architecture       = "arm64"
+    memory_mb          = 1024
+    timeout_seconds    = 120
+    log_level          = "INFO"
+    log_retention_days = 90
+  }
+  environment = { PORT_BASE_URL = "https://api.port.io" }
+  statements = [{
+    sid       = "KeepLedger"
+    actions   = ["dynamodb:GetItem"]
+    resources = ["arn:aws:dynamodb:eu-west-1:111122223333:table/runs"]
+  }]
+  alarm_actions            = ["arn:aws:sns:eu-west-1:111122223333:alarms"]
+  permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+}
+
+run "the_function_is_what_was_built" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.handler == "functions.create_service.handler.handler" &&
+      aws_lambda_function.this.runtime == "python3.13" &&
+      aws_lambda_function.this.architectures == tolist(["arm64"]) &&
+      aws_lambda_function.this.source_code_hash == "content" &&
+      aws_lambda_function.this.publish
+    )
+    error_message = "Handler, runtime, architecture and code are those of the build, and a version is published."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == -1
+    error_message = "No concurrency is reserved unless asked for."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.tracing_config[0].mode == "Active"
+    error_message = "Invocations are traced."
+  }
+
+  assert {
+    condition = aws_lambda_function.this.environment[0].variables == tomap({
+      PORT_BASE_URL                = "https://api.port.io"
+      POWERTOOLS_SERVICE_NAME      = "create_service"
+      POWERTOOLS_LOG_LEVEL         = "INFO"
+      POWERTOOLS_METRICS_NAMESPACE = "Slipway"
+    })
+    error_message = "The environment is what was given, and Powertools' own."
+  }
+
+  assert {
+    condition     = aws_lambda_alias.live.name == "live"
+    error_message = "Callers use the alias live."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/slipway-create_service" && aws_cloudwatch_log_group.this.retention_in_days == 90
+    error_message = "The log group has a retention."
+  }
+}
+
+run "the_role_may_log_trace_and_do_what_it_was_granted" {
+  module {
+    source = "./modules/function"
+  }
+
+  assert {
+    condition     = aws_iam_role.this.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"
+    error_message = "The boundary bounds the role."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.this.statement : statement.sid] == ["WriteOwnLog", "WriteTraces", "KeepLedger"]
+    error_message = "Nothing is granted beside log, traces and what was passed."
+  }
+
+  assert {
+    condition = [
+      for statement in data.aws_iam_policy_document.this.statement : statement.sid if contains(coalesce(statement.resources, []), "*")
+    ] == ["WriteTraces"]
+    error_message = "Only X-Ray, which knows no resource, is granted on all."
+  }
+}
+
+run "a_grant_on_everything_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    statements = [{ sid = "All", actions = ["s3:GetObject"], resources = ["*"] }]
+  }
+
+  expect_failures = [var.statements]
+}
+
+run "alarms_tell_of_errors_throttles_and_long_runs" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  assert {
+    condition     = { for key, alarm in aws_cloudwatch_metric_alarm.this : alarm.metric_name => alarm.threshold } == { Errors = 1, Throttles = 1, Duration = 108000 }
+    error_message = "Each alarm has its metric; the one on duration begins at 90 % of the time-out."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms"])])
+    error_message = "Each alarm tells those named."
+  }
+}

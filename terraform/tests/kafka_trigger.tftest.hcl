@@ -1,0 +1,282 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name = "runs"
+  source_cluster = {
+    mode              = "external"
+    bootstrap_servers = ["kafka-1.example.com:9096", "kafka-2.example.com:9096"]
+    cluster_arn       = null
+    authentication    = "SCRAM"
+  }
+  org_id              = "org_test"
+  topic               = "org_test.runs"
+  consumer_group_id   = "org_test.slipway-create_service"
+  filter              = { resourceType = ["run"], action = ["create_service"] }
+  starting_position   = "LATEST"
+  provisioned_pollers = null
+  function_alias_arn  = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-create_service:live"
+  function_role_name  = "slipway-create_service"
+  secret = {
+    arn     = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:kafka"
+    key_arn = "arn:aws:kms:eu-west-1:111122223333:key/k"
+  }
+  failed_records = {
+    bucket_arn = "arn:aws:s3:::records"
+    key_arn    = "arn:aws:kms:eu-west-1:111122223333:key/k"
+  }
+}
+
+run "an_external_cluster_is_read_as_a_self_managed_source" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.self_managed_event_source[0].endpoints["KAFKA_BOOTSTRAP_SERVERS"] == "kafka-1.example.com:9096,kafka-2.example.com:9096"
+    error_message = "All bootstrap servers are named."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.event_source_arn == null && length(aws_lambda_event_source_mapping.this.amazon_managed_kafka_event_source_config) == 0
+    error_message = "Nothing of MSK is sent."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.self_managed_kafka_event_source_config[0].consumer_group_id == "org_test.slipway-create_service"
+    error_message = "The consumer group is the function's own."
+  }
+
+  assert {
+    condition = one(aws_lambda_event_source_mapping.this.source_access_configuration) == {
+      type = "SASL_SCRAM_512_AUTH"
+      uri  = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:kafka"
+    }
+    error_message = "Lambda signs in with the SCRAM secret."
+  }
+}
+
+run "each_record_is_invoked_filtered_and_stored_on_failure" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.batch_size == 1 && aws_lambda_event_source_mapping.this.function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "One record at a time, with a partial batch response."
+  }
+
+  assert {
+    condition = jsondecode(one(one(aws_lambda_event_source_mapping.this.filter_criteria).filter).pattern) == {
+      value = { resourceType = ["run"], action = ["create_service"] }
+    }
+    error_message = "The filter is on the decoded value."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.destination_config[0].on_failure[0].destination_arn == "arn:aws:s3:::records"
+    error_message = "Failed records go to S3, whole."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.topics == toset(["org_test.runs"]) && aws_lambda_event_source_mapping.this.starting_position == "LATEST"
+    error_message = "One topic, from where it was told to begin."
+  }
+}
+
+run "without_own_pollers_no_error_control_is_sent" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  assert {
+    condition     = length(aws_lambda_event_source_mapping.this.provisioned_poller_config) == 0
+    error_message = "Pollers on demand."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.bisect_batch_on_function_error == null
+    error_message = "Bisecting is not sent."
+  }
+}
+
+run "with_own_pollers_retries_are_bounded" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  variables {
+    provisioned_pollers = {
+      min                        = 1
+      max                        = 2
+      maximum_retry_attempts     = 3
+      maximum_record_age_seconds = 3600
+      bisect_batch_on_error      = true
+    }
+  }
+
+  assert {
+    condition = one(aws_lambda_event_source_mapping.this.provisioned_poller_config) == {
+      minimum_pollers = 1
+      maximum_pollers = 2
+    }
+    error_message = "Both bounds are sent."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.this.maximum_retry_attempts == 3 &&
+      aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == 3600 &&
+      aws_lambda_event_source_mapping.this.bisect_batch_on_function_error == true
+    )
+    error_message = "Retries, age and bisecting are sent."
+  }
+}
+
+run "a_cluster_in_msk_is_read_by_its_arn_and_scram" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  variables {
+    source_cluster = {
+      mode              = "msk"
+      bootstrap_servers = []
+      cluster_arn       = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1"
+      authentication    = "SCRAM"
+    }
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.event_source_arn == "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" && length(aws_lambda_event_source_mapping.this.self_managed_event_source) == 0
+    error_message = "The cluster is the source."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.amazon_managed_kafka_event_source_config[0].consumer_group_id == "org_test.slipway-create_service"
+    error_message = "The consumer group is the function's own."
+  }
+
+  assert {
+    condition     = one(aws_lambda_event_source_mapping.this.source_access_configuration).type == "SASL_SCRAM_512_AUTH"
+    error_message = "Lambda signs in with the SCRAM secret."
+  }
+
+  assert {
+    condition     = contains([for statement in data.aws_iam_policy_document.this.statement : statement.sid], "EventSourceFindCluster")
+    error_message = "The role may find the cluster."
+  }
+}
+
+run "iam_needs_no_secret_but_rights_to_one_topic_and_group" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  variables {
+    source_cluster = {
+      mode              = "msk"
+      bootstrap_servers = []
+      cluster_arn       = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1"
+      authentication    = "IAM"
+    }
+  }
+
+  assert {
+    condition     = length(aws_lambda_event_source_mapping.this.source_access_configuration) == 0
+    error_message = "No secret is used."
+  }
+
+  assert {
+    condition     = !contains(flatten([for statement in data.aws_iam_policy_document.this.statement : statement.actions]), "secretsmanager:GetSecretValue")
+    error_message = "No secret may be read."
+  }
+
+  assert {
+    condition = one([
+      for statement in data.aws_iam_policy_document.this.statement : toset(statement.resources) if statement.sid == "EventSourceReadTopic"
+      ]) == toset([
+      "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1",
+      "arn:aws:kafka:eu-west-1:111122223333:topic/runs/0a1b-1/org_test.runs",
+      "arn:aws:kafka:eu-west-1:111122223333:group/runs/0a1b-1/org_test.slipway-create_service",
+    ])
+    error_message = "One cluster, one topic, one group."
+  }
+}
+
+run "an_external_source_needs_only_its_secret_and_the_bucket" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  assert {
+    condition = toset(flatten([for statement in data.aws_iam_policy_document.this.statement : statement.actions])) == toset([
+      "secretsmanager:GetSecretValue", "kms:Decrypt", "s3:PutObject", "s3:ListBucket", "kms:GenerateDataKey",
+    ])
+    error_message = "Lambda reads the secret and writes failed records; nothing else."
+  }
+
+  assert {
+    condition     = !contains(flatten([for statement in data.aws_iam_policy_document.this.statement : statement.resources]), "*")
+    error_message = "Every statement names its resource."
+  }
+}
+
+run "a_consumer_group_outside_the_organisation_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  variables {
+    consumer_group_id = "slipway-create_service"
+  }
+
+  expect_failures = [var.consumer_group_id]
+}
+
+run "a_consumer_group_that_is_too_long_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  variables {
+    consumer_group_id = "org_test.${join("", [for number in range(200) : "x"])}"
+  }
+
+  expect_failures = [var.consumer_group_id]
+}
+
+run "an_empty_filter_and_two_topics_are_refused" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  variables {
+    filter            = {}
+    topic             = "org_test.runs,org_test.change.log"
+    starting_position = "AT_TIMESTAMP"
+  }
+
+  expect_failures = [var.filter, var.topic, var.starting_position]
+}

@@ -1,0 +1,141 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name_prefix         = "slipway"
+  key_arn             = "arn:aws:kms:eu-west-1:111122223333:key/k"
+  deletion_protection = true
+  lifecycle_rules     = true
+  alarm_actions       = []
+}
+
+run "tables_are_encrypted_recoverable_and_paid_by_request" {
+  command = plan
+
+  module {
+    source = "./modules/storage"
+  }
+
+  assert {
+    condition = alltrue([
+      for table in [aws_dynamodb_table.runs, aws_dynamodb_table.locks, aws_dynamodb_table.idempotency] :
+      table.server_side_encryption[0].enabled && table.point_in_time_recovery[0].enabled && table.billing_mode == "PAY_PER_REQUEST"
+    ])
+    error_message = "Each table."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.runs.deletion_protection_enabled && aws_dynamodb_table.locks.deletion_protection_enabled
+    error_message = "The ledger cannot be deleted by accident."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.runs.hash_key == "run_id" && aws_dynamodb_table.locks.hash_key == "service" && aws_dynamodb_table.idempotency.hash_key == "id"
+    error_message = "The keys are those that the code uses."
+  }
+
+  assert {
+    condition = alltrue([
+      for index in aws_dynamodb_table.runs.global_secondary_index :
+      index.name == "open_since" && index.hash_key == "open" && index.range_key == "open_since"
+    ])
+    error_message = "Open runs are found by the sparse index."
+  }
+
+  assert {
+    condition     = one(aws_dynamodb_table.idempotency.ttl).attribute_name == "expiration" && one(aws_dynamodb_table.idempotency.ttl).enabled
+    error_message = "Idempotency records expire by Powertools' attribute."
+  }
+}
+
+run "the_bucket_is_private_encrypted_and_versioned" {
+  command = plan
+
+  module {
+    source = "./modules/storage"
+  }
+
+  assert {
+    condition = (
+      aws_s3_bucket_public_access_block.records.block_public_acls && aws_s3_bucket_public_access_block.records.block_public_policy &&
+      aws_s3_bucket_public_access_block.records.ignore_public_acls && aws_s3_bucket_public_access_block.records.restrict_public_buckets
+    )
+    error_message = "Public access is blocked in all four ways."
+  }
+
+  assert {
+    condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.records.rule).apply_server_side_encryption_by_default).kms_master_key_id == "arn:aws:kms:eu-west-1:111122223333:key/k"
+    error_message = "Records are encrypted with the stack's key."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_versioning.records.versioning_configuration[0].status == "Enabled" && aws_s3_bucket_ownership_controls.records.rule[0].object_ownership == "BucketOwnerEnforced"
+    error_message = "Versions are kept, and access lists are off."
+  }
+
+  assert {
+    condition     = aws_s3_bucket.records.bucket == "slipway-records-111122223333-eu-west-1" && !aws_s3_bucket.records.force_destroy
+    error_message = "The name is unique, and a full bucket is not deleted."
+  }
+
+  assert {
+    condition = one([
+      for condition in data.aws_iam_policy_document.records.statement[0].condition : condition.values if condition.variable == "aws:SecureTransport"
+    ]) == tolist(["false"]) && data.aws_iam_policy_document.records.statement[0].effect == "Deny"
+    error_message = "Access without TLS is denied."
+  }
+
+  assert {
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.records[0].rule : rule.filter[0].prefix if rule.id == "expire-delivered-later"] == ["later/"]
+    error_message = "Only waiting records expire; failed ones stay until somebody has dealt with them."
+  }
+}
+
+run "failed_records_are_announced_and_watched" {
+  command = plan
+
+  module {
+    source = "./modules/storage"
+  }
+
+  assert {
+    condition     = toset([for notice in aws_s3_bucket_notification.records.queue : notice.filter_prefix]) == toset(["aws/lambda/", "held/"])
+    error_message = "Both kinds of failed records are announced, waiting ones are not."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.failed_records.sqs_managed_sse_enabled && aws_sqs_queue.failed_records.message_retention_seconds == 1209600
+    error_message = "Notices are encrypted and kept for as long as SQS can."
+  }
+
+  assert {
+    condition = toset([
+      for condition in data.aws_iam_policy_document.failed_records.statement[0].condition : condition.variable
+    ]) == toset(["aws:SourceArn", "aws:SourceAccount"])
+    error_message = "Only this bucket of this account may write to the queue."
+  }
+
+  assert {
+    condition     = toset([for alarm in aws_cloudwatch_metric_alarm.failed_records : alarm.metric_name]) == toset(["ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"])
+    error_message = "Depth and age have alarms."
+  }
+}
+
+run "the_sandbox_can_be_taken_away" {
+  command = plan
+
+  module {
+    source = "./modules/storage"
+  }
+
+  variables {
+    deletion_protection = false
+    lifecycle_rules     = false
+  }
+
+  assert {
+    condition     = !aws_dynamodb_table.runs.deletion_protection_enabled && aws_s3_bucket.records.force_destroy && length(aws_s3_bucket_lifecycle_configuration.records) == 0
+    error_message = "Nothing holds on to its data."
+  }
+}

@@ -1,0 +1,91 @@
+"""A real HTTP server for tests, which answers from a table and remembers what it was asked."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+NO_ANSWER = 0
+Answer = tuple[int, Any, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the server was asked: `route` is method and path, without the query."""
+
+    route: str
+    query: str
+    body: Any
+    headers: dict[str, str]
+
+
+class ScriptedServer(ThreadingHTTPServer):
+    """Answers `METHOD path` from its table; a list of answers is used up, the last one stays.
+
+    The status `NO_ANSWER` closes the connection without an answer.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.answers: dict[str, list[Answer]] = {}
+        self.requests: list[Request] = []
+
+    def script(self, route: str, *answers: Answer) -> None:
+        """Set the answers of a route."""
+        self.answers[route] = list(answers)
+
+    def routes(self) -> list[str]:
+        """What was asked, in order."""
+        return [request.route for request in self.requests]
+
+    def bodies(self, route: str) -> list[Any]:
+        """The bodies that were sent to a route, in order."""
+        return [request.body for request in self.requests if request.route == route]
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Serve until the block ends."""
+        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.shutdown()
+            thread.join()
+            self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ScriptedServer
+    protocol_version = "HTTP/1.1"
+
+    def _answer(self) -> None:
+        text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        path, _, query = self.path.partition("?")
+        route = f"{self.command} {path}"
+        body = json.loads(text) if text else None
+        self.server.requests.append(Request(route, query, body, dict(self.headers)))
+        answers = self.server.answers.get(route, [(404, {"message": f"{route} unscripted"}, {})])
+        status, answer, headers = answers.pop(0) if len(answers) > 1 else answers[0]
+        self.close_connection = True
+        if status == NO_ANSWER:
+            return
+        payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(payload)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(payload)
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _answer
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base's name
+        """Keep the tests' output quiet."""

@@ -1,0 +1,411 @@
+"""What becomes of a record: Port is a real HTTP server, AWS is moto."""
+
+import base64
+import io
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from slipway.errors import GitHubUnavailable, UserError
+from slipway.observability import logger
+from slipway.port.signature import sign
+from slipway.runs import consumer
+from slipway.runs.run import ActiveRun
+
+from tests.scripted import NO_ANSWER, ScriptedServer
+from tests.unit.conftest import RUN_ID
+
+SECRET = "0123456789abcdef0123456789abcdefEXTRA"
+RUN = f"/v1/actions/runs/{RUN_ID}"
+TOPIC = "org_test.runs"
+FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:slipway-create_service:live"
+NOW = int(time.time() * 1000)
+
+
+def message(**changes: Any) -> dict[str, Any]:
+    return {
+        "action": "create_service",
+        "resourceType": "run",
+        "status": "TRIGGERED",
+        "trigger": {
+            "by": {"orgId": "org_test", "userId": "u1", "user": {"email": "dev@acme.example"}},
+            "origin": "UI",
+            "at": "2026-11-23T10:00:00.000Z",
+        },
+        "context": {"entity": None, "blueprint": "service", "runId": RUN_ID},
+        "payload": {
+            "entity": None,
+            "action": {"invocationMethod": {"type": "KAFKA"}, "trigger": "CREATE"},
+            "properties": {"service_name": "shop"},
+            "censoredProperties": [],
+        },
+        **changes,
+    }
+
+
+def event(*values: object, timestamp: int = NOW) -> dict[str, Any]:
+    """An event of a self-managed Kafka event source with one partition."""
+    records = []
+    for offset, value in enumerate(values):
+        raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+        records.append(
+            {
+                "topic": TOPIC,
+                "partition": 0,
+                "offset": offset,
+                "timestamp": timestamp,
+                "timestampType": "CREATE_TIME",
+                "value": base64.b64encode(raw).decode(),
+                "headers": [],
+            }
+        )
+    return {
+        "eventSource": "SelfManagedKafka",
+        "bootstrapServers": "b:9092",
+        "records": {f"{TOPIC}-0": records},
+    }
+
+
+@dataclass
+class Scene:
+    """Port, and what the function did."""
+
+    port: ScriptedServer
+    log: io.StringIO
+    acted: list[ActiveRun] = field(default_factory=list)
+    act: Callable[[ActiveRun], None] = lambda run: None
+
+    def consume(self, what: dict[str, Any]) -> Any:
+        context = SimpleNamespace(
+            function_name="slipway-create_service",
+            function_version="1",
+            memory_limit_in_mb=128,
+            invoked_function_arn=FUNCTION,
+            aws_request_id="request-1",
+            get_remaining_time_in_millis=lambda: 60_000,
+        )
+
+        def act(run: ActiveRun) -> None:
+            self.acted.append(run)
+            self.act(run)
+
+        return consumer.consume(
+            what, cast("LambdaContext", context), action="create_service", act=act
+        )
+
+    def logs(self) -> list[str]:
+        return [body["message"] for body in self.port.bodies(f"POST {RUN}/logs")]
+
+    def updates(self) -> list[dict[str, Any]]:
+        return self.port.bodies(f"PATCH {RUN}")
+
+    def writes(self) -> list[str]:
+        routes = self.port.routes()
+        return [r for r in routes if not r.startswith("GET") and "access_token" not in r]
+
+
+@pytest.fixture
+def scene(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    secrets = boto3.client("secretsmanager")
+    credentials = json.dumps({"client_id": "id", "client_secret": SECRET})
+    secrets.create_secret(Name=f"slipway/port/{time.monotonic_ns()}", SecretString=credentials)
+    monkeypatch.setenv("PORT_SECRET_ID", secrets.list_secrets()["SecretList"][0]["Name"])
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
+    consumer._port_client.cache_clear()
+    with ScriptedServer().running() as port:
+        monkeypatch.setenv("PORT_BASE_URL", port.url)
+        token = {"ok": True, "accessToken": "token-of-port", "expiresIn": 10_800}
+        port.script("POST /v1/auth/access_token", (200, token, {}))
+        run = {"id": RUN_ID, "status": "IN_PROGRESS", "action": {"identifier": "create_service"}}
+        port.script(f"GET {RUN}", (200, {"ok": True, "run": run}, {}))
+        port.script(f"POST {RUN}/logs", (201, {"ok": True, "runLog": {}}, {}))
+        port.script(f"PATCH {RUN}", (200, {"ok": True, "run": run}, {}))
+        log = io.StringIO()
+        handler = cast("logging.StreamHandler[io.StringIO]", logger.registered_handler)
+        before = handler.setStream(log)
+        yield Scene(port, log)
+        handler.setStream(cast("io.StringIO", before))
+    consumer._port_client.cache_clear()
+
+
+def set_run(scene: Scene, **changes: Any) -> None:
+    run = {"id": RUN_ID, "status": "IN_PROGRESS", "action": {"identifier": "create_service"}}
+    scene.port.script(f"GET {RUN}", (200, {"ok": True, "run": {**run, **changes}}, {}))
+
+
+def row(table: str, **key: str) -> dict[str, Any] | None:
+    return boto3.resource("dynamodb").Table(table).get_item(Key=key).get("Item")
+
+
+DONE: dict[str, list[object]] = {"batchItemFailures": []}
+
+
+def test_given_a_message_when_consumed_then_the_function_gets_the_run(scene: Scene) -> None:
+    assert scene.consume(event(message())) == DONE
+
+    assert [run.run_id for run in scene.acted] == [RUN_ID]
+    assert scene.acted[0].message.requester.email == "dev@acme.example"
+    assert scene.logs() == ["Slipway received the request (trace no-trace)."]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"not json", "Foreign"),
+        (b"\xff\xfe", "Foreign"),
+        (b"", "Foreign"),
+        (b"[" * 100_000, "Foreign"),
+        ([1, 2], "Foreign"),
+        ("text", "Foreign"),
+        ({"resourceType": "entity", "diff": {}}, "Foreign"),
+        (message(context={"runId": "wfnr_1"}), "Foreign"),
+        (message(action="restart_database"), "Foreign"),
+        (message(context={}), "RunNotFound"),
+        (message(context={"runId": 5}), "RunNotFound"),
+        (message(context={"runId": "../../x"}), "RunNotFound"),
+    ],
+)
+def test_given_what_is_not_for_us_when_consumed_then_skipped_once_and_counted(
+    scene: Scene, capsys: pytest.CaptureFixture[str], value: object, reason: str
+) -> None:
+    assert scene.consume(event(value)) == DONE
+
+    out = scene.log.getvalue()
+    assert not scene.acted
+    assert not scene.port.requests
+    assert out.count("Message skipped") == 1
+    assert f'"reason":"{reason}"' in out
+    assert '"MessageSkipped"' in capsys.readouterr().out
+
+
+def test_given_a_run_that_port_does_not_know_when_consumed_then_skipped(scene: Scene) -> None:
+    scene.port.script(f"GET {RUN}", (404, {"ok": False, "error": "not_found"}, {}))
+
+    assert scene.consume(event(message())) == DONE
+    assert not scene.acted
+    assert not scene.writes()
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "FAILURE", "DECLINED"])
+def test_given_an_ended_run_when_delivered_again_then_it_is_not_touched(
+    scene: Scene, status: str
+) -> None:
+    set_run(scene, status=status)
+
+    assert scene.consume(event(message())) == DONE
+    assert not scene.acted
+    assert not scene.writes()
+
+
+def test_given_a_message_that_lies_about_the_action_when_consumed_then_port_decides(
+    scene: Scene,
+) -> None:
+    set_run(scene, action={"identifier": "delete_service"})
+
+    assert scene.consume(event(message())) == DONE
+    assert not scene.acted
+    assert not scene.writes()
+
+
+def test_given_the_same_message_twice_when_consumed_then_the_function_acts_once(
+    scene: Scene,
+) -> None:
+    scene.consume(event(message(), message()))
+    scene.consume(event(message()))
+
+    assert len(scene.acted) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"trigger": {"by": {"userId": "u"}}}, "'trigger.at' of Port's message is wrong"),
+        ({"trigger": 5}, "'trigger' of Port's message"),
+        ({"payload": {"action": {"trigger": "CREATE"}}}, "'payload.properties' of Port's message"),
+        (
+            {"payload": {"action": {"trigger": "BREAK"}, "properties": {}}},
+            "'payload.action.trigger' of Port's message",
+        ),
+    ],
+)
+def test_given_a_field_that_is_missing_or_wrong_when_consumed_then_the_run_fails_naming_it(
+    scene: Scene, changes: dict[str, Any], said: str
+) -> None:
+    assert scene.consume(event(message(**changes))) == DONE
+
+    assert not scene.acted
+    assert said in scene.logs()[0]
+    assert scene.updates()[0]["status"] == "FAILURE"
+
+
+def test_given_a_refused_request_when_consumed_then_failure_is_the_last_write(
+    scene: Scene,
+) -> None:
+    def refuse(run: ActiveRun) -> None:
+        with run.lock("shop"):
+            raise UserError("Choose another name.")
+
+    scene.act = refuse
+
+    assert scene.consume(event(message())) == DONE
+    assert scene.logs()[-1] == "Choose another name."
+    assert scene.writes()[-1] == f"PATCH {RUN}"
+    assert scene.updates() == [
+        {"status": "FAILURE", "statusLabel": "Failed", "summary": "Choose another name."}
+    ]
+    assert row("locks", service="shop") is None
+    assert (row("runs", run_id=RUN_ID) or {})["outcome"] == "FAILURE"
+
+
+def test_given_not_now_when_consumed_then_it_is_delivered_later_and_the_page_says_when(
+    scene: Scene,
+) -> None:
+    retry_at = datetime(2099, 1, 1, tzinfo=UTC)
+
+    def throttle(run: ActiveRun) -> None:
+        raise GitHubUnavailable("GitHub asks to wait.", retry_at)
+
+    scene.act = throttle
+
+    assert scene.consume(event(message())) == DONE
+    body = scene.port.bodies(f"POST {RUN}/logs")[-1]
+    assert body["message"] == "GitHub asks to wait."
+    assert body["statusLabel"].startswith("Waiting until ")
+    assert (row("runs", run_id=RUN_ID) or {})["function_arn"] == FUNCTION
+    stored = boto3.client("s3").get_object(Bucket="records", Key=f"later/{RUN_ID}.json")
+    assert json.loads(stored["Body"].read())["topic"] == TOPIC
+
+
+def test_given_a_stored_record_when_delivered_later_then_the_function_acts(scene: Scene) -> None:
+    def throttle(run: ActiveRun) -> None:
+        raise GitHubUnavailable("GitHub asks to wait.")
+
+    scene.act = throttle
+    scene.consume(event(message()))
+    scene.act = lambda run: None
+
+    answer = scene.consume({"schema_version": 1, "deliver": {"run_id": RUN_ID}})
+
+    assert answer == {"delivered": RUN_ID}
+    assert len(scene.acted) == 2
+
+
+def test_given_a_bug_when_consumed_then_only_that_record_fails_and_the_run_is_held(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def crash(run: ActiveRun) -> None:
+        raise ZeroDivisionError("secret-ish detail")
+
+    scene.act = crash
+
+    answer = scene.consume(event(b"junk", message(), b"junk"))
+
+    assert answer == {
+        "batchItemFailures": [{"itemIdentifier": {"partition": f"{TOPIC}-0", "offset": 1}}]
+    }
+    body = scene.port.bodies(f"POST {RUN}/logs")[-1]
+    assert body["statusLabel"] == "Held, reference no-trace"
+    assert "ZeroDivisionError" not in body["message"]
+    assert '"RunCrashed"' in capsys.readouterr().out
+    assert not scene.updates()
+
+
+def test_given_port_is_down_when_consumed_then_nothing_is_lost(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.port.script(f"GET {RUN}", (503, {}, {"Retry-After": "600"}))
+    scene.port.script(f"POST {RUN}/logs", (NO_ANSWER, None, {}))
+    monkeypatch.setattr(consumer._port_client(), "_patience", 0.2)
+
+    assert scene.consume(event(message())) == DONE
+    assert not scene.acted
+    assert row("runs", run_id=RUN_ID)
+
+
+def signed(body: dict[str, Any], at_ms: int, secret: str = SECRET) -> dict[str, Any]:
+    unsigned = {**body, "headers": {}}
+    text = json.dumps(unsigned, separators=(",", ":"))
+    timestamp = at_ms // 1000
+    signature = sign(text, secret, timestamp)
+    return {
+        **body,
+        "headers": {"X-Port-Signature": signature, "X-Port-Timestamp": str(timestamp)},
+    }
+
+
+def test_given_a_right_signature_when_required_then_the_function_acts(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT_SIGNATURE", "required")
+
+    scene.consume(event(signed(message(), NOW)))
+
+    assert len(scene.acted) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        message(),
+        signed(message(), NOW, secret="another-secret-of-more-than-32-bytes"),
+        {**signed(message(), NOW), "status": "CHANGED"},
+        signed(message(), NOW - 301_000),
+        signed(message(), NOW + 301_000),
+        {**message(), "headers": {"X-Port-Signature": 5, "X-Port-Timestamp": []}},
+    ],
+    ids=["missing", "other secret", "changed body", "too old", "too new", "malformed"],
+)
+def test_given_a_bad_signature_when_required_then_rejected_with_a_security_log(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    value: dict[str, Any],
+) -> None:
+    monkeypatch.setenv("PORT_SIGNATURE", "required")
+
+    assert scene.consume(event(value)) == DONE
+
+    assert not scene.acted
+    assert not scene.port.requests
+    assert '"security":true' in scene.log.getvalue()
+    assert '"SignatureRejected"' in capsys.readouterr().out
+
+
+def test_given_an_old_record_when_delivered_hours_later_then_its_signature_still_counts(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT_SIGNATURE", "required")
+    hours_ago = NOW - 5 * 3_600_000
+
+    scene.consume(event(signed(message(), hours_ago), timestamp=hours_ago))
+
+    assert len(scene.acted) == 1
+
+
+def test_given_a_secret_input_when_consumed_then_opened_for_the_function_and_masked_in_logs(
+    scene: Scene,
+) -> None:
+    encrypted = "AAECAwQFBgcICQoLDA0OD5X18dL7CSJ9vXAAuyLOreueRvsvyBQ="  # s3cr3t
+    payload = {
+        **message()["payload"],
+        "properties": {"password": encrypted},
+        "censoredProperties": ["password"],
+    }
+    scene.act = lambda run: logger.info(str(run.message.inputs))
+
+    scene.consume(event(message(payload=payload)))
+
+    assert scene.acted[0].message.inputs == {"password": "s3cr3t"}
+    out = scene.log.getvalue()
+    assert "*****" in out
+    assert "s3cr3t" not in out
+    assert SECRET not in out
+    assert "token-of-port" not in out
