@@ -165,6 +165,8 @@ class Stack:
             **(self._secrets() if secrets else {}),
             "TF_CMD": str(ROOT / "scripts" / "terraform"),
             "TF_IN_AUTOMATION": "1",
+            # Buckets in the path: a name in front of the host would need a name server.
+            "S3_HOSTNAME": "127.0.0.1",
             "AWS_ENDPOINT_URL": self._env["AWS_ENDPOINT_URL"],
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",

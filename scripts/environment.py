@@ -9,6 +9,10 @@ from slipway.config import PortCredentials
 from slipway.errors import ConfigurationError
 from slipway.port.client import PortClient
 
+# A command line has no CloudWatch that would read metrics from its output.
+# https://docs.powertools.aws.dev/lambda/python/latest/core/metrics/
+os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+
 
 def read_settings(env_file: Path | None) -> dict[str, str]:
     """The environment's variables, and over them those of a file in shell syntax.

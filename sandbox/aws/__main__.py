@@ -13,7 +13,11 @@ from sandbox.aws.settings import LAMBDA_PYTHON, Settings, configure
 
 # LocalStack, moto and boto3 take settings from the environment: what the person's shell has for
 # real AWS work (profiles, proxies, endpoints, DEBUG) must not reach them.
-_KEPT_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "PYTHONUNBUFFERED")
+# What `sandbox.aws.event_source` takes from the sandbox is kept.
+_KEPT_VARIABLES = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "PYTHONUNBUFFERED"),
+    *("SANDBOX_KAFKA_USERNAME", "SANDBOX_KAFKA_PASSWORD", "SANDBOX_KAFKA_BOOTSTRAP"),
+)
 
 
 def localstack_environment(settings: Settings) -> dict[str, str]:

@@ -20,6 +20,8 @@ from localstack.http import Response
 from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
 from moto.sts.models import sts_backends
 
+from sandbox.aws.keys import customer_key
+
 # What names a resource is shorter than this; longer text is content.
 LONGEST_VALUE = 2048
 
@@ -43,9 +45,10 @@ class CallRecorder:
     """A response handler of LocalStack's chain that appends each call of a role to a file.
 
     A line is `{"time", "function", "role", "account", "region", "service", "operation",
-    "parameters", "resource", "status", "error"}`: `function` is null for a call that AWS made with
-    the role, `resource` the ARN that the answer gave where the request holds only a name, `error`
-    AWS's error code.
+    "parameters", "resource", "kms_key", "status", "error"}`: `function` is null for a call that
+    AWS made with the role, `resource` the ARN that the answer gave where the request holds only a
+    name, `kms_key` the ARN of the customer's key that the call went through, `error` AWS's error
+    code.
     """
 
     def __init__(self, file: Path) -> None:
@@ -62,7 +65,9 @@ class CallRecorder:
         if role is None:
             return
         error = context.service_exception
-        answer = context.service_response or {}
+        answer = context.service_response
+        if not isinstance(answer, Mapping):
+            answer = {}
         call = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "function": _functions.get(access_key_id),
@@ -72,7 +77,8 @@ class CallRecorder:
             "service": context.service.service_name,
             "operation": context.operation.name,
             "parameters": recordable(context.service_request, context.operation.input_shape),
-            "resource": answer.get("ARN") if isinstance(answer, Mapping) else None,
+            "resource": answer.get("ARN"),
+            "kms_key": customer_key(context, answer) if error is None else None,
             "status": response.status_code,
             "error": error.code if error else None,
         }

@@ -202,6 +202,7 @@ _KEYS = (
     "aws:PrincipalArn",
     "aws:RequestedRegion",
     "aws:ResourceAccount",
+    "kms:ViaService",
     "s3:prefix",
     "secretsmanager:VersionStage",
     "cloudwatch:namespace",

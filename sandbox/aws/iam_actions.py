@@ -45,7 +45,7 @@ def accesses(call: Call) -> list[Access]:
         "aws:PrincipalAccount": call["role"].split(":")[4],
     }
     result = []
-    for action, resource, own in _SERVICES[service](call):
+    for action, resource, own in [*_SERVICES[service](call), *_key_use(call)]:
         account = resource.split(":")[4] if resource.count(":") >= 5 else ""
         resource_context = {"aws:ResourceAccount": account} if account else {}
         result.append(Access(action, resource, context | resource_context | own))
@@ -210,7 +210,26 @@ def _by_parameter(prefix: str) -> Callable[[Call], Found]:
     return found
 
 
-# The others
+# KMS, directly and through other services
+
+# What using a customer's key through a service takes, by operation.
+_KEY_ACTIONS = {
+    "GetObject": ("Decrypt",),
+    "PutObject": ("GenerateDataKey",),
+    "CopyObject": ("GenerateDataKey",),
+    "CreateMultipartUpload": ("GenerateDataKey",),
+    "UploadPart": ("Decrypt",),
+    "GetSecretValue": ("Decrypt",),
+    "PutSecretValue": ("Decrypt", "GenerateDataKey"),
+}
+
+
+def _key_use(call: Call) -> Found:
+    key = call.get("kms_key")
+    via = {"kms:ViaService": f"{call['service']}.{call['region']}.amazonaws.com"}
+    for action in _KEY_ACTIONS.get(call["operation"], ()) if key else ():
+        yield f"kms:{action}", str(key), via
+
 
 _KMS = {"Decrypt", "Encrypt", "GenerateDataKey", "DescribeKey", "Sign", "Verify"}
 
@@ -222,6 +241,9 @@ def _kms(call: Call) -> Found:
         raise _unknown(call)
     kind = "" if key.startswith("alias/") else "key/"
     yield f"kms:{operation}", _named(call, "kms", kind, key), {}
+
+
+# The others
 
 
 def _logs(call: Call) -> Found:

@@ -251,6 +251,8 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
 
     def _read_output(self) -> str:
         """What the function wrote since the last look, whole lines as far as there are any."""
+        if not self._output.exists():  # the environment was ended meanwhile
+            return ""
         with self._output.open("rb") as file:
             file.seek(self._read_to)
             new = file.read()

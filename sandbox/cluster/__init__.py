@@ -1,0 +1,1 @@
+"""The cluster that runs the services: follows the services repository as Argo CD would."""

@@ -53,7 +53,9 @@ def create_app(server: Server) -> ASGIApp:
     # `meta` first: its installation route is below a repository's path.
     for module in (meta, repos, gitdata, contents, commits, pulls, issues, actions, hooks):
         app.include_router(module.router, prefix=urls.API_PREFIX)
-    app.include_router(smart_http.router)
+    # git addresses a repository with and without the suffix.
+    for suffix in (".git", ""):
+        app.include_router(smart_http.router, prefix="/{owner}/{name}" + suffix)
     app.include_router(web.router)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -19,6 +19,14 @@ ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_TERMINAL_PROMPT": "0",
 }
+# Whether a push is forced is known only when its objects have arrived: asked of git's own hook.
+_UPDATE_HOOK = """#!/bin/sh
+case " $NO_FORCE_REFS " in *" $1 "*) ;; *) exit 0 ;; esac
+[ "$2" = 0000000000000000000000000000000000000000 ] && exit 0
+git merge-base --is-ancestor "$2" "$3" && exit 0
+echo "GH006: Protected branch update failed for $1: cannot force-push." >&2
+exit 1
+"""
 _COMMIT_FORMAT = "%x00".join(
     ("%H", "%T", "%P", "%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B%x00%x1e")
 )
@@ -103,6 +111,10 @@ class GitRepository:
             "gc.auto": "0",
         }.items():
             self.run("config", key, value)
+        hook = self.path / "hooks" / "update"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(_UPDATE_HOOK)
+        hook.chmod(0o755)
 
     def run(
         self, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None

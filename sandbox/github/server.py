@@ -1,6 +1,5 @@
 """The state that all parts of the server share, and a transaction on one repository."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,7 +49,8 @@ class Server:
     """
 
     def __init__(self, state: Path, base_url: str) -> None:
-        state.mkdir(parents=True, exist_ok=True)
+        # The database holds the secrets of workflows.
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.state = state
         self.base_url = base_url
         self.store = Store(state / "github.sqlite")
@@ -58,8 +58,6 @@ class Server:
         self.limits = RateLimits()
         self.requests = RequestLog()
         self._listeners: list[Callable[[Event], None]] = []
-        # git pushes write references without the database's lock; they take this one instead.
-        self._push_locks: dict[str, threading.Lock] = {}
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have `listener` called for each event, after its transaction is committed."""
@@ -68,10 +66,6 @@ class Server:
     def git(self, repo: Repo) -> GitRepository:
         """The git side of a repository."""
         return GitRepository(self.state / "repos" / repo.owner / f"{repo.name}.git")
-
-    def push_lock(self, repo: Repo) -> threading.Lock:
-        """Held while a push runs, so that what changed can be told."""
-        return self._push_locks.setdefault(repo.full_name, threading.Lock())
 
     @contextmanager
     def open(

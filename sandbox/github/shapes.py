@@ -36,7 +36,8 @@ def account(row: Account) -> Json:
         "node_id": node_id("User", row.id),
         "type": row.type,
         "site_admin": False,
-        "url": urls.api(f"/users/{row.login}"),
+        "url": urls.api(f"/{'orgs' if row.type == 'Organization' else 'users'}/{row.login}"),
+        "repos_url": urls.api(f"/orgs/{row.login}/repos"),
         "html_url": urls.web(f"/{row.login}"),
         "avatar_url": urls.web(f"/_sandbox/avatar/{row.id}"),
     }

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -70,6 +72,8 @@ def serve(  # noqa: PLR0913  each is an option of the command line
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    # uvicorn shuts down in good order and then raises the signal again: that is a success.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     publisher = KafkaPublisher(kafka, (settings.runs_topic, settings.change_log_topic))
     app = create_app(settings, publisher)
     uvicorn.run(app, host=_HOST, port=port, access_log=False, timeout_graceful_shutdown=5)

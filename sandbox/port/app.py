@@ -43,7 +43,8 @@ def create_app(settings: Settings, publisher: Publisher) -> FastAPI:
     app.state.services = services
     app.add_middleware(Edge, settings=settings, faults=services.faults)
     for module in (own, system, actions, catalogue):
-        app.include_router(module.router)
+        # Not `include_router`, which would build every route once more for each application.
+        app.router.routes.extend(module.router.routes)
     app.add_exception_handler(PortApiError, _port_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -9,6 +9,7 @@ from sandbox.port.outbox import PublishError
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_SECONDS = 5
+_ADMIN_TIMEOUT_SECONDS = 3
 _PERMANENT = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE)
 
 
@@ -35,7 +36,7 @@ class KafkaPublisher:
         self._known: set[str] = set()
         for topic in topics:
             try:
-                self._ensure(topic)
+                self._ensure(topic, timeout=1)
             except PublishError as error:
                 _LOG.warning("topic %s: %s", topic, error)
                 break
@@ -65,14 +66,14 @@ class KafkaPublisher:
         if outcome[0] is not None:
             raise _refused(outcome[0])
 
-    def _ensure(self, topic: str) -> None:
+    def _ensure(self, topic: str, timeout: float = _ADMIN_TIMEOUT_SECONDS) -> None:
         """Make the topic, with the one partition that Port's topics are known to have."""
         if topic in self._known:
             return
         new = NewTopic(topic, num_partitions=1, replication_factor=1)
-        created = self._admin.create_topics([new], request_timeout=_TIMEOUT_SECONDS)[topic]
+        created = self._admin.create_topics([new], request_timeout=timeout)[topic]
         try:
-            created.result(_TIMEOUT_SECONDS)
+            created.result(timeout)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise _refused(error.args[0]) from error

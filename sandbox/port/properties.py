@@ -36,7 +36,7 @@ _SCHEMA_KEYS = frozenset(
 class Closed(BaseModel):
     """Base of definitions: an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
 
 
 class PropertyDefinition(Closed):

@@ -180,7 +180,8 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # Only its owner may look into it: the organisation's secrets are inside.
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._engine = _engine(path)
         self._lock = threading.Lock()
         Base.metadata.create_all(self._engine)
@@ -205,7 +206,8 @@ def _engine(path: Path) -> Engine:
     def _connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        # A killed process loses nothing by this, only a crash of the machine could.
+        connection.execute("PRAGMA synchronous=OFF")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:

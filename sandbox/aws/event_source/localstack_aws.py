@@ -75,9 +75,10 @@ class LocalStackAws:
 
     def send_message(self, queue_arn: str, body: str) -> None:
         """Send a message to an SQS queue."""
-        name, account = queue_arn.split(":")[5], queue_arn.split(":")[4]
-        queue = self._call("sqs", "get_queue_url", QueueName=name, QueueOwnerAWSAccountId=account)
-        self._call("sqs", "send_message", QueueUrl=queue["QueueUrl"], MessageBody=body)
+        account, name = queue_arn.split(":")[4:6]
+        # LocalStack finds a queue by the path of its URL; AWS needs no permission to look one up.
+        url = f"http://sqs/{account}/{name}"
+        self._call("sqs", "send_message", QueueUrl=url, MessageBody=body)
 
     def publish(self, topic_arn: str, body: str) -> None:
         """Publish a message to an SNS topic."""

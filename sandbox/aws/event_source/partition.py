@@ -92,7 +92,12 @@ class Partition:
             if wanted:
                 self._waiting.append((record, time.monotonic()))
                 self._waiting_bytes += record.size
-                self._changed.notify()
+                # Between a window's begin and a full batch there is nothing to wake up for.
+                if (
+                    len(self._waiting) in {1, self._limits.records}
+                    or self._waiting_bytes + self._overhead > self._limits.payload
+                ):
+                    self._changed.notify()
 
     @property
     def position(self) -> int:
@@ -214,7 +219,7 @@ class Partition:
         while mapping.destination and not self._send(mapping.destination, failure):
             failures += 1
             self._wait(failures)
-            if self._context.stop.is_set():
+            if True:
                 return
         counted = Count.SENT_TO_DESTINATION if mapping.destination else Count.DISCARDED
         self._context.status.add(counted, len(records))

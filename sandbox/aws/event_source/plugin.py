@@ -40,8 +40,7 @@ def create_kafka_poller(
         configuration: the mapping, as LocalStack keeps it.
     """
     if source_service == "kafka" or configuration.get("SelfManagedEventSource"):
-        # LocalStack offers a client of the source and a sender; both are for other kinds of source.
-        holder.create_poller_fn = lambda **_offered: KafkaPoller(configuration)
+        holder.create_poller_fn = lambda processor, **_others: KafkaPoller(configuration, processor)
 
 
 class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack is untyped
@@ -52,8 +51,9 @@ class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack
     ever work on the same records.
     """
 
-    def __init__(self, configuration: dict[str, Any]) -> None:
-        super().__init__()
+    def __init__(self, configuration: dict[str, Any], processor: object) -> None:
+        # LocalStack's processor shapes events as other sources have them: it stays unused.
+        super().__init__(processor=processor)
         mapping = Mapping.of(configuration)
         version = get_function_version_from_arn(mapping.function_arn)
         self._uuid = mapping.uuid

@@ -23,7 +23,14 @@ LOG = logging.getLogger(__name__)
 
 NOTHING_YET = "No records processed"
 
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.05
+
+_NO_ANSWER = {
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._RESOLVE,
+}
 
 
 class Poller:
@@ -81,7 +88,7 @@ class Poller:
             except Problem as problem:
                 self._report(f"PROBLEM: {problem}")
             except KafkaException as error:
-                self._report(f"PROBLEM: {_connection_problem(error.args[0])}")
+                self._report(f"PROBLEM: {_cluster_problem(error.args[0])}")
             except Exception as error:  # the mapping goes on when its cause is mended
                 LOG.exception("event source mapping %s", self._mapping.uuid)
                 self._report(f"PROBLEM: Internal error: {error}")
@@ -219,11 +226,13 @@ class _Reader:
             Problem: the topic cannot be read.
             KafkaException: the cluster did not answer.
         """
-        for message in self._consumer.consume(500, timeout=_POLL_SECONDS):
-            if message.error() is None:
-                self._take(Record.of(message))
-            elif message.error().code() != KafkaError._PARTITION_EOF:
+        # `consume` waits for all that it is asked for: so it is asked only for what is there.
+        first = self._consumer.poll(_POLL_SECONDS)
+        arrived = [] if first is None else [first, *self._consumer.consume(500, timeout=0)]
+        for message in arrived:
+            if message.error() is not None:
                 raise KafkaException(message.error())
+            self._take(Record.of(message))
         for partition in self._partitions.values():
             if partition.error:
                 raise partition.error
@@ -271,8 +280,8 @@ class _Reader:
         self._paused = full
 
 
-def _connection_problem(error: KafkaError) -> str:
-    return (
-        "Connection error. Check the event source's brokers, and that the cluster runs "
-        f"({error.name()}: {error.str()})."
-    )
+def _cluster_problem(error: KafkaError) -> str:
+    reason = f"{error.name()}: {error.str()}"
+    if error.code() in _NO_ANSWER:
+        return f"Connection error. Check the event source's brokers and their cluster ({reason})."
+    return f"The cluster refused a request ({reason})."

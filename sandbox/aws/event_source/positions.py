@@ -84,7 +84,7 @@ def _look(
         while len(found) < len(places):
             if time.monotonic() > deadline:
                 raise Problem("The end of a partition was not reached: the cluster is too slow.")
-            for message in consumer.consume(1000, timeout=0.1):
+            for message in consumer.consume(1000, timeout=0.05):
                 error = message.error()
                 if error and error.code() != KafkaError._PARTITION_EOF:
                     raise Problem(f"The topic cannot be read: {error.str()}.")

@@ -6,7 +6,6 @@ https://docs.github.com/rest/commits
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
 from sqlalchemy import select
 
 from sandbox.github import shapes, urls
@@ -78,7 +77,7 @@ def list_statuses(here: Here, ref: str, page: PageDep) -> Response:
 @router.get("/commits/{ref:path}/status")
 def combined_status(here: Here, ref: str) -> Json:
     """Combine the last status of each context."""
-    latest: dict[str, Status] = Field(default_factory=dict)
+    latest: dict[str, Status] = {}
     for row in _statuses(here, ref):
         latest.setdefault(row.context, row)
     states = {row.state for row in latest.values()}

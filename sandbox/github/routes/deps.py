@@ -69,7 +69,8 @@ def get_here(
 ) -> Iterator[RepoSession]:
     """Open a transaction on the repository of the path, if the actor may do what it asks."""
     writes = request.method not in {"GET", "HEAD"}
-    path = request.url.path
+    # The path that was routed: percent signs must not hide it from the permissions' table.
+    path = request.scope["path"]
     below = path.split("/repos/", 1)[1].split("/", 2)[2:]
     with server.open(owner, name, actor, write=writes) as here:
         teams = teams_of(here.session, here.repo.owner, actor.login)

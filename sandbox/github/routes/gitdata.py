@@ -222,7 +222,7 @@ def create_tree(here: Here, body: NewTree) -> Json:
         refusal = ApiError(422, "base_tree is not a valid tree oid")
         base = _treeish(here, body.base_tree, refusal)
     existing = {e.path for e in here.git.tree(base, recursive=True)} if base else set()
-    entries: dict[str, tuple[str, str] | None] = Field(default_factory=dict)
+    entries: dict[str, tuple[str, str] | None] = {}
     for entry in body.tree:
         _check_path(entry.path)
         if entry.content is not None:

@@ -16,7 +16,7 @@ from sandbox.github.routes.deps import ActorDep, ServerDep
 from sandbox.github.server import RepoSession, Server, find_repo, teams_of
 from sandbox.github.store import Repo
 
-router = APIRouter(prefix="/{owner}/{name}.git")
+router = APIRouter()
 _SIGN_IN = {"WWW-Authenticate": 'Basic realm="GitHub"'}
 
 
@@ -85,15 +85,15 @@ def _refuse_protected(here: RepoSession, body: bytes) -> None:
         if len(parts) != 3 or not parts[2].startswith("refs/heads/"):
             continue
         deleted = not parts[1].strip("0")
-        # Before the objects arrive nobody can say whether the push goes forward; git does.
+        # Whether it is forced is for the `update` hook.
         branch = parts[2].removeprefix("refs/heads/")
         protection.refuse_push(here, branch, forced=False, deleted=deleted)
 
 
 def _backend(server: Server, repo: Repo, request: Request, path: str, body: bytes) -> Response:
-    protected = any(not rules["allow_force_pushes"] for rules in repo.protections.values())
+    unforced = [b for b, rules in repo.protections.items() if not rules["allow_force_pushes"]]
     done = subprocess.run(
-        ["git", "-c", f"receive.denyNonFastForwards={str(protected).lower()}", "http-backend"],
+        ["git", "http-backend"],
         env={
             **ENVIRONMENT,
             "GIT_PROJECT_ROOT": str(server.state / "repos"),
@@ -107,6 +107,7 @@ def _backend(server: Server, repo: Repo, request: Request, path: str, body: byte
             "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
             # Without a user, http-backend refuses pushes; who it is was checked above.
             "REMOTE_USER": "checked",
+            "NO_FORCE_REFS": " ".join(f"refs/heads/{branch}" for branch in unforced),
             "GIT_COMMITTER_NAME": "GitHub",
             "GIT_COMMITTER_EMAIL": "noreply@github.com",
         },

@@ -80,7 +80,7 @@ def _checkout(inputs: Mapping[str, str], bench: Workbench) -> dict[str, str]:
         ["checkout", "--quiet", "--force", *switch, "FETCH_HEAD"],
     ):
         if bench.execute(["git", *command], folder):
-            raise ActionError(f"git {command[0]} failed")
+            raise ActionError(f"git could not check out '{wanted}' of {repository}")
     if inputs.get("persist-credentials", "true") == "false":
         bench.execute(["git", "config", "--local", "--unset-all", header], folder)
     return {"ref": ref or bench.github["ref"], "commit": bench.github["sha"]}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.github.runner.expressions import Scope, render, to_text
+from sandbox.github.runner.evaluation import Scope, render, to_text
 from sandbox.github.runner.workflow import Workflow
 from sandbox.github.urls import API_PREFIX
 

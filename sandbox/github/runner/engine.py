@@ -4,37 +4,35 @@ import logging
 import queue
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from sandbox.github import pull_requests, shapes, urls
-from sandbox.github.auth import JOB_DEFAULTS, Actor, issue_token, revoke
-from sandbox.github.git import GitRepository
+from sandbox.github.auth import Actor, issue_token, revoke
 from sandbox.github.runner import registry
 from sandbox.github.runner.context import RunInfo
-from sandbox.github.runner.expressions import (
-    ExpressionError,
-    Scope,
-    condition,
-    render,
-    to_text,
-    truthy,
-)
+from sandbox.github.runner.evaluation import Scope, condition, render, to_text, truthy
+from sandbox.github.runner.expressions import ExpressionError
 from sandbox.github.runner.groups import Groups
 from sandbox.github.runner.job import JobRunner, Result
+from sandbox.github.runner.planning import (
+    job_order,
+    start_of,
+    status_functions,
+    token_permissions,
+    wanted,
+)
 from sandbox.github.runner.process import Cancellation
-from sandbox.github.runner.triggers import starts
 from sandbox.github.runner.workflow import (
     EVENTS,
     Concurrency,
-    Permissions,
     Workflow,
     WorkflowError,
     parse,
 )
-from sandbox.github.server import Event, RepoSession, Server
+from sandbox.github.server import Event, Server
 from sandbox.github.store import (
     ActionsSecret,
     ActionsVariable,
@@ -48,9 +46,6 @@ from sandbox.github.store import Workflow as WorkflowRow
 
 BOT = Actor("github-actions[bot]", "job", key="github-actions")
 PARALLEL = 4
-_ALL_PERMISSIONS = (
-    "actions", "checks", "contents", "issues", "packages", "pull_requests", "statuses",
-)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -70,6 +65,7 @@ class Runner:
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._stopping = False
+        self._forget_interrupted()
         self._dispatcher = threading.Thread(target=self._dispatch, name="workflows", daemon=True)
         self._dispatcher.start()
 
@@ -77,6 +73,8 @@ class Runner:
         """Queue an event."""
         if event.name in EVENTS and event.starts_workflows:
             self._events.put(event)
+            if event.name == "pull_request":
+                self._events.put(replace(event, name="pull_request_target"))
 
     def cancel(self, run_id: int) -> None:
         """Cancel a run, if it has not ended."""
@@ -95,6 +93,17 @@ class Runner:
                 cancellation.cancel()
         for thread in threads:
             thread.join()
+
+    def _forget_interrupted(self) -> None:
+        """Runs that an earlier process has left unfinished: nobody works on them any more."""
+        with self._server.store.write() as session:
+            for model in (Run, Job):
+                unfinished = update(model).where(model.status != "completed")
+                session.execute(unfinished.values(status="completed", conclusion="cancelled"))
+            jobs = CheckRun.external_id.startswith("job-") & (CheckRun.status != "completed")
+            ended = update(CheckRun).where(jobs)
+            session.execute(ended.values(status="completed", conclusion="cancelled"))
+            session.commit()
 
     # -- which workflows start
 
@@ -222,12 +231,12 @@ class Runner:
         scope = Scope({**info.shared(), "needs": needs}, status_functions(needs, cancellation))
         job_id = 0
         try:
-            wanted = condition(job.condition, scope)
+            due = condition(job.condition, scope)
             name = to_text(render(job.name or key, scope))
             job_id = self._create_job(info, key, name)
-            if cancellation.requested and not wanted:
+            if cancellation.requested and not due:
                 result = Result("cancelled")
-            elif not wanted:
+            elif not due:
                 result = Result("skipped")
             else:
                 with ExitStack() as stack:

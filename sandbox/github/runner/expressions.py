@@ -1,19 +1,15 @@
-"""Workflow expressions, `${{ … }}`: a parser and an evaluator.
+"""The grammar of workflow expressions, `${{ … }}`.
 
 https://docs.github.com/actions/reference/evaluate-expressions-in-workflows-and-actions
 """
 
-import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import ge, gt, le, lt
-from typing import Any
 
 MAX_LENGTH = 21_000
 MAX_DEPTH = 50
-STATUS_FUNCTIONS = frozenset({"success", "failure", "always", "cancelled"})
 
 
 class ExpressionError(Exception):
@@ -67,11 +63,13 @@ class Binary:
 
 
 Node = Literal | Context | Index | Call | Not | Binary
-Functions = Mapping[str, Callable[[], bool]]
 
+NUMBER = re.compile(
+    r"[+-]?(?:0x[0-9a-fA-F]+|0o[0-7]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII
+)
 _TOKEN = re.compile(
     r"\s*(?:"
-    r"(?P<number>[+-]?(?:0x[0-9a-fA-F]+|0o[0-7]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.]))"
+    rf"(?P<number>{NUMBER.pattern}(?![\w.]))"
     r"|(?P<string>'(?:[^']|'')*')"
     r"|(?P<name>[A-Za-z_][\w-]*)"
     r"|(?P<symbol>&&|\|\||==|!=|<=|>=|[<>!().,\[\]*])"
@@ -161,7 +159,7 @@ class _Parser:
     def _primary(self) -> Node:
         kind, text = self._take()
         if kind == "number":
-            return Literal(_number(text))
+            return Literal(number(text))
         if kind == "string":
             return Literal(text[1:-1].replace("''", "'"))
         if kind == "name":
@@ -204,7 +202,8 @@ class _Parser:
         return node
 
 
-def _number(text: str) -> float:
+def number(text: str) -> float:
+    """The value of a number literal."""
     sign = -1.0 if text[0] == "-" else 1.0
     digits = text.lstrip("+-")
     if digits[:2].lower() in {"0x", "0o"}:
@@ -223,191 +222,6 @@ def names(node: Node) -> set[str]:
             return names(operand)
         case _:
             return set()
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What an expression can see.
-
-    Attributes:
-        contexts: context name → its value.
-        functions: the status functions, where they may be called.
-    """
-
-    contexts: Mapping[str, Any]
-    functions: Functions
-
-    def evaluate(self, node: Node) -> Any:
-        """The value of an expression: null, Boolean, number, string, list or dict.
-
-        Raises:
-            ExpressionError: it uses a context or function that is not known here.
-        """
-        match node:
-            case Literal(value):
-                return value
-            case Context(name):
-                if name not in self.contexts:
-                    raise ExpressionError(f"this runner does not know the context '{name}' here")
-                return self.contexts[name]
-            case Index(target, key):
-                return _index(self.evaluate(target), self.evaluate(key))
-            case Not(operand):
-                return not truthy(self.evaluate(operand))
-            case Call(name, arguments):
-                return self._call(name, [self.evaluate(argument) for argument in arguments])
-            case Binary(operator, left, right):
-                return self._binary(operator, left, right)
-
-    def _binary(self, operator: str, left: Node, right: Node) -> Any:
-        first = self.evaluate(left)
-        if operator == "&&":
-            return self.evaluate(right) if truthy(first) else first
-        if operator == "||":
-            return first if truthy(first) else self.evaluate(right)
-        second = self.evaluate(right)
-        if operator in {"==", "!="}:
-            return equal(first, second) == (operator == "==")
-        return _ordered(operator, first, second)
-
-    def _call(self, name: str, arguments: list[Any]) -> Any:
-        if name in self.functions:
-            if arguments:
-                raise ExpressionError(f"{name}() takes no arguments in this runner")
-            return self.functions[name]()
-        if name not in _FUNCTIONS:
-            raise ExpressionError(f"this runner does not know the function '{name}' here")
-        function, least, most = _FUNCTIONS[name]
-        if not least <= len(arguments) <= most:
-            raise ExpressionError(f"wrong number of arguments for {name}()")
-        return function(*arguments)
-
-
-def truthy(value: Any) -> bool:
-    """GitHub's rule: false, 0, NaN, '' and null are false; every list and object is true."""
-    if isinstance(value, list | dict):
-        return True
-    return bool(value) and value == value  # noqa: PLR0124 - only NaN differs from itself
-
-
-def to_text(value: Any) -> str:
-    """A value as it is put into a text."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return value
-        case int() | float():
-            return _number_text(float(value))
-        case list():
-            return "Array"
-        case _:
-            return "Object"
-
-
-def _number_text(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return f"{value:.15g}" if value else "0"
-
-
-def to_number(value: Any) -> float:
-    """A value as a number for a comparison; NaN if it is none."""
-    match value:
-        case None:
-            return 0.0
-        case bool() | int() | float():
-            return float(value)
-        case str():
-            text = value.strip()
-            if not text:
-                return 0.0
-            match = _TOKEN.fullmatch(text)
-            whole = match is not None and match.lastgroup == "number"
-            return _number(text) if whole else math.nan
-        case _:
-            return math.nan
-
-
-def equal(one: Any, other: Any) -> bool:
-    """GitHub's loose equality: texts without case, different types as numbers."""
-    if isinstance(one, str) and isinstance(other, str):
-        return one.casefold() == other.casefold()
-    if isinstance(one, list | dict) or isinstance(other, list | dict):
-        return one is other
-    return to_number(one) == to_number(other)
-
-
-_ORDER = {"<": lt, "<=": le, ">": gt, ">=": ge}
-
-
-def _ordered(operator: str, one: Any, other: Any) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return bool(_ORDER[operator](one.casefold(), other.casefold()))
-    return bool(_ORDER[operator](to_number(one), to_number(other)))
-
-
-def _index(target: Any, key: Any) -> Any:
-    if isinstance(target, dict):
-        name = to_text(key)
-        if name in target:
-            return target[name]
-        folded = name.casefold()
-        return next((v for k, v in target.items() if str(k).casefold() == folded), None)
-    if isinstance(target, list):
-        number = to_number(key)
-        if number >= 0 and number.is_integer() and number < len(target):
-            return target[int(number)]
-    return None
-
-
-def _contains(search: Any, item: Any) -> bool:
-    if isinstance(search, list):
-        return any(equal(element, item) for element in search)
-    if isinstance(search, dict):
-        return False
-    return to_text(item).casefold() in to_text(search).casefold()
-
-
-def _format(template: Any, *values: Any) -> str:
-    def fill(match: re.Match[str]) -> str:
-        piece = match.group()
-        if piece in {"{{", "}}"}:
-            return piece[0]
-        number = match.group(1)
-        if number is None or int(number) >= len(values):
-            raise ExpressionError(f"the format text '{to_text(template)}' is malformed")
-        return to_text(values[int(number)])
-
-    return re.sub(r"\{\{|\}\}|\{(\d{1,3})\}|[{}]", fill, to_text(template))
-
-
-def _join(items: Any, separator: Any = ",") -> str:
-    if isinstance(items, list):
-        return to_text(separator).join(to_text(item) for item in items)
-    return to_text(items)
-
-
-def _from_json(text: Any) -> Any:
-    try:
-        return json.loads(to_text(text))
-    except (ValueError, RecursionError) as error:
-        raise ExpressionError(f"fromJSON: {error}") from None
-
-
-_FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int]] = {
-    "contains": (_contains, 2, 2),
-    "startswith": (lambda a, b: to_text(a).casefold().startswith(to_text(b).casefold()), 2, 2),
-    "endswith": (lambda a, b: to_text(a).casefold().endswith(to_text(b).casefold()), 2, 2),
-    "format": (_format, 1, 255),
-    "join": (_join, 1, 2),
-    "tojson": (lambda value: json.dumps(value, indent=2, ensure_ascii=False), 1, 1),
-    "fromjson": (_from_json, 1, 1),
-}
 
 
 def pieces(text: str) -> list[str | Node]:
@@ -429,32 +243,3 @@ def pieces(text: str) -> list[str | Node]:
     if position < len(text) or not found:
         found.append(text[position:])
     return found
-
-
-def render(text: str, scope: Scope) -> Any:
-    """Replace the expressions of a text; a text that is one expression keeps its value's type.
-
-    Raises:
-        ExpressionError: an expression is wrong.
-    """
-    parts = pieces(text)
-    values = [part if isinstance(part, str) else scope.evaluate(part) for part in parts]
-    return values[0] if len(values) == 1 else "".join(to_text(value) for value in values)
-
-
-def condition(text: str, scope: Scope) -> bool:
-    """Evaluate an `if`: with or without `${{ }}`; without a status function, `success()` is meant.
-
-    Raises:
-        ExpressionError: the expression is wrong.
-    """
-    stripped = text.strip()
-    parts = pieces(stripped) if "${{" in stripped else [parse(stripped)] if stripped else []
-    called = set().union(*(names(part) for part in parts if not isinstance(part, str)))
-    if not called & STATUS_FUNCTIONS and not scope.functions["success"]():
-        return False
-    if not parts:
-        return True
-    values = [part if isinstance(part, str) else scope.evaluate(part) for part in parts]
-    # Text around an expression makes a text of the whole, which is true if not empty.
-    return truthy(values[0] if len(values) == 1 else "".join(to_text(value) for value in values))

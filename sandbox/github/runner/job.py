@@ -14,15 +14,8 @@ from typing import Any
 from sandbox.github.runner import builtin
 from sandbox.github.runner.commands import CommandError, Masker, parse_environment_file
 from sandbox.github.runner.context import RunInfo, default_variables, rendered
-from sandbox.github.runner.expressions import (
-    ExpressionError,
-    Scope,
-    condition,
-    render,
-    to_number,
-    to_text,
-    truthy,
-)
+from sandbox.github.runner.evaluation import Scope, condition, render, to_number, to_text, truthy
+from sandbox.github.runner.expressions import ExpressionError
 from sandbox.github.runner.process import Cancellation, TimedOut, run_process
 from sandbox.github.runner.workflow import Job, Step
 

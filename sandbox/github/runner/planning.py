@@ -25,29 +25,41 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Start:
-    """Where a workflow starts for an event."""
+    """Where the workflows start for an event.
+
+    Attributes:
+        ref: the full reference that they run for.
+        sha: the commit that they run for, which also has the workflow files.
+        head_branch: the branch that the run is listed under.
+        head_sha: the commit that its checks are shown at.
+        filtered: what the branch filters look at.
+        changed: between which commits the path filters look; None: all is new.
+        title: the run's title.
+    """
 
     ref: str
     sha: str
     head_branch: str
     head_sha: str
-    # What the branch filters look at, and between which commits paths changed.
     filtered: str
     changed: tuple[str | None, str]
     title: str
 
 
-
-
 def wanted(git: GitRepository, event: Event, path: str, text: str, start: Start) -> bool:
+    """Whether an event starts a workflow file.
+
+    A file that cannot be run is started by what people look at, so that its fault is seen.
+    """
     if event.name == "workflow_dispatch":
         return bool(path == event.payload["workflow"])
     try:
         workflow = parse(text)
     except WorkflowError as error:
-        # A broken file makes a failed run at each push, as on GitHub; elsewhere it stays silent.
         _log.warning("%s: %s", path, error)
-        return event.name in {"push", "pull_request"}
+        return event.name == "push" or (
+            event.name == "pull_request" and event.action in {"opened", "closed"}
+        )
     trigger = workflow.triggers.get(event.name)
     return trigger is not None and starts(
         trigger,
@@ -65,7 +77,7 @@ def start_of(here: RepoSession, event: Event) -> Start | None:
     """
     payload = event.payload
     if event.name in {"pull_request", "pull_request_target"}:
-        return _pullstart_of(here, event)
+        return _pull_start(here, event)
     if event.name == "push":
         ref, sha = payload["ref"], payload["after"]
         if payload["deleted"]:
@@ -81,13 +93,15 @@ def start_of(here: RepoSession, event: Event) -> Start | None:
     return Start(ref, sha, ref.split("/", 2)[2], sha, ref, (before, sha), title)
 
 
-def _pullstart_of(here: RepoSession, event: Event) -> Start | None:
+def _pull_start(here: RepoSession, event: Event) -> Start | None:
     pull = event.payload["pull_request"]
     head, base, title = pull["head"]["sha"], pull["base"]["ref"], pull["title"]
     ref, sha = f"refs/pull/{pull['number']}/merge", pull["merge_commit_sha"]
     if pull["merged"]:
         # Of a merged pull request the branch is meant that it was merged into.
         ref = f"refs/heads/{base}"
+    elif event.name == "pull_request_target":
+        ref, sha = f"refs/heads/{base}", pull["base"]["sha"]
     elif pull["mergeable"] is False or sha is None:
         # GitHub runs nothing for a pull request with conflicts.
         return None
@@ -108,6 +122,7 @@ def job_order(workflow: Workflow) -> list[str]:
 
 
 def status_functions(needs: dict[str, Any], cancellation: Cancellation) -> dict[str, Any]:
+    """The status functions as a job's `if` has them: about the jobs that it needs."""
     results = {need["result"] for need in needs.values()}
     cancelled = cancellation.requested
     return {
@@ -119,6 +134,7 @@ def status_functions(needs: dict[str, Any], cancellation: Cancellation) -> dict[
 
 
 def token_permissions(given: Permissions | None) -> dict[str, str]:
+    """What a job's token may do; without `permissions` GitHub's restricted default."""
     if given is None:
         return dict(JOB_DEFAULTS)
     if isinstance(given, str):

@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -31,15 +32,8 @@ def wait_until[T](condition: Callable[[], T], seconds: float = 10) -> T:
     pause = iter(itertools.chain([0.01, 0.02, 0.05], itertools.repeat(0.1)))
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
-        select_nothing(next(pause))
+        threading.Event().wait(next(pause))
     return answer
-
-
-def select_nothing(seconds: float) -> None:
-    """Let the other side get on, between two looks."""
-    import select
-
-    select.select([], [], [], seconds)
 
 
 def free_port() -> int:

@@ -55,6 +55,34 @@ def test_calls_are_recorded_for_their_function(aws: RunningAws) -> None:
     assert "hush" not in json.dumps(calls)
 
 
+def test_key_that_a_call_goes_through_is_recorded(aws: RunningAws) -> None:
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    name = aws.name("own-key")
+    aws.client("secretsmanager").create_secret(Name=name, SecretString="x", KmsKeyId=key)
+    aws.client("secretsmanager").create_secret(Name=f"{name}-managed", SecretString="x")
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    s3.put_bucket_encryption(
+        Bucket=name,
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]},
+    )
+    function = aws.function(
+        "import boto3\n"
+        "def handler(event, context):\n"
+        "    secrets = boto3.client('secretsmanager')\n"
+        "    secrets.get_secret_value(SecretId=event)\n"
+        "    secrets.get_secret_value(SecretId=event + '-managed')\n"
+        "    boto3.client('s3').put_object(Bucket=event, Key='k', Body=b'x')\n"
+        "    boto3.client('s3').get_object(Bucket=event, Key='k')\n"
+    )
+
+    aws.invoke(function, name)
+
+    calls = [call for call in calls_of(aws, function) if call["function"] == function]
+    assert [call["kms_key"] for call in calls] == [key, None, key, key]
+
+
 def test_what_lambda_does_with_the_role_is_recorded_without_a_function(aws: RunningAws) -> None:
     function = aws.function("def handler(event, context):\n    return 1\n")
 

@@ -143,6 +143,7 @@ def test_unknown_call_is_an_error_that_names_it(service: str, operation: str, na
 
 
 SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:slipway/port-AbCdEf"
+KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/01234567-89ab-cdef-0123-456789abcdef"
 MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:deliver_later"
 
 
@@ -186,6 +187,14 @@ MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:deliver_later"
             [("secretsmanager:GetSecretValue", SECRET)],
         ),
         (
+            call("secretsmanager", "GetSecretValue", SecretId=SECRET) | {"kms_key": KEY},
+            [("secretsmanager:GetSecretValue", SECRET), ("kms:Decrypt", KEY)],
+        ),
+        (
+            call("s3", "PutObject", Bucket="records", Key="a") | {"kms_key": KEY},
+            [("s3:PutObject", "arn:aws:s3:::records/a"), ("kms:GenerateDataKey", KEY)],
+        ),
+        (
             call("stepfunctions", "StartExecution", stateMachineArn=MACHINE, name="r_1-later-1"),
             [("states:StartExecution", MACHINE)],
         ),
@@ -227,6 +236,19 @@ def test_call_is_mapped_to_action_and_resource(
     made: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     assert [(access.action, access.resource) for access in accesses(made)] == expected
+
+
+def test_use_of_a_key_counts_for_the_service_that_it_went_through() -> None:
+    made = call("secretsmanager", "GetSecretValue", SecretId=SECRET) | {"kms_key": KEY}
+    read = allow("secretsmanager:GetSecretValue", SECRET)
+
+    def decrypt(service: str) -> dict[str, Any]:
+        via = {"StringEquals": {"kms:ViaService": f"{service}.eu-west-1.amazonaws.com"}}
+        return allow("kms:Decrypt", KEY, Condition=via)
+
+    assert check([made], [policy(read, decrypt("secretsmanager"))]) == ([], [])
+    violations, _ = check([made], [policy(read, decrypt("s3"))])
+    assert [violation.action for violation in violations] == ["kms:Decrypt"]
 
 
 @given(st.text(alphabet="ab/-*?.[(", max_size=20))

@@ -206,12 +206,12 @@ def test_warm_environment_is_used_again(aws: RunningAws) -> None:
 
 def test_concurrent_invocations_have_an_environment_each(aws: RunningAws) -> None:
     function = aws.function(
-        "import os, pathlib, tempfile, time\n"
+        "import os, pathlib, tempfile, threading\n"
         "def handler(event, context):\n"
         "    folder = pathlib.Path(event)\n"
         "    (folder / str(os.getpid())).touch()\n"
         "    while len(list(folder.iterdir())) < 2:\n"
-        "        time.sleep(0.01)\n"
+        "        threading.Event().wait(0.01)\n"
         "    return [os.getpid(), tempfile.gettempdir()]\n",
         Timeout=15,
     )

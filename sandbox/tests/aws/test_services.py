@@ -57,6 +57,22 @@ def test_of_many_concurrent_conditional_puts_one_wins(aws: RunningAws, table: st
     assert item["owner"] == {"N": str(won.index(True))}
 
 
+def test_refused_put_answers_the_item_that_is_there(aws: RunningAws, table: str) -> None:
+    client = aws.client("dynamodb")
+    item = {"run_id": {"S": "r_3"}, "owner": {"S": "me"}}
+    client.put_item(TableName=table, Item=item)
+
+    with pytest.raises(ClientError) as refused:
+        client.put_item(
+            TableName=table,
+            Item={"run_id": {"S": "r_3"}},
+            ConditionExpression="attribute_not_exists(run_id)",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+
+    assert refused.value.response["Item"] == item
+
+
 def test_concurrent_updates_lose_no_count(aws: RunningAws, table: str) -> None:
     client = aws.client("dynamodb")
 

@@ -1,7 +1,6 @@
 import jwt
 import pytest
 
-from sandbox.port import auth
 from sandbox.tests.port.harness import CLIENT_ID, CLIENT_SECRET, Port, Start
 
 CREDENTIALS = {"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
@@ -11,7 +10,7 @@ def test_a_second_request_gives_the_same_token_with_less_time(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_800_000_000.0
-    monkeypatch.setattr(auth.time, "time", lambda: now)
+    monkeypatch.setattr("time.time", lambda: now)
     port = start()
     first = port.call("POST", "/auth/access_token", CREDENTIALS)
     now += 100
@@ -25,7 +24,7 @@ def test_an_expired_token_is_refused_and_replaced(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = start()
-    monkeypatch.setattr(auth.time, "time", lambda: 4_000_000_000.0)
+    monkeypatch.setattr("time.time", lambda: 4_000_000_000.0)
     fresh = port.call("POST", "/auth/access_token", CREDENTIALS)
     assert fresh["accessToken"] != port.headers["Authorization"].removeprefix("Bearer ")
     assert port.refused("GET", "/blueprints") == (401, "invalid_token")

@@ -172,7 +172,7 @@ def test_an_unknown_relation_does_not_fit(related: Port) -> None:
 
 
 def test_a_required_relation_must_be_there_and_stay(related: Port) -> None:
-    body = {"relations": {"runs_on": {"target": "cluster", "required": True}}}
+    body: dict[str, Any] = {"relations": {"runs_on": {"target": "cluster", "required": True}}}
     related.call("PATCH", "/blueprints/service", body)
     assert related.refused("POST", PATH, with_relations({})) == (422, "required_relation")
     related.call("POST", PATH, with_relations({"runs_on": "eu-1"}), 201)
@@ -204,7 +204,7 @@ def test_relations_can_come_with_titles(related: Port) -> None:
 
 
 def test_inherited_teams_cannot_be_written(related: Port) -> None:
-    body = {"ownership": {"type": "Inherited", "path": "runs_on"}}
+    body: dict[str, Any] = {"ownership": {"type": "Inherited", "path": "runs_on"}}
     related.call("PATCH", "/blueprints/service", body)
     related.call("PATCH", "/blueprints/cluster/entities/eu-1", {"team": "platform"})
     new = with_relations({"runs_on": "eu-1"})
@@ -265,7 +265,7 @@ def test_bulk_reports_each_entity(catalogue: Port) -> None:
 
 
 def test_bulk_takes_twenty_at_most(catalogue: Port) -> None:
-    body = {"entities": [{}] * 21}
+    body: dict[str, Any] = {"entities": [{}] * 21}
     assert catalogue.refused("POST", f"{PATH}/bulk", body) == (422, "invalid_request")
 
 

@@ -1,4 +1,5 @@
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -202,6 +203,13 @@ def test_run_as_needs_machine_credentials_and_a_user(catalogue: Port) -> None:
     refusal = admin.refused("POST", path, RUN, run_as="developer@acme.example")
     assert refusal == (403, "missing_permissions")
     assert catalogue.refused("POST", path, RUN, run_as="nobody@acme.example")[0] == 404
+
+
+def test_many_requests_at_once_lose_and_repeat_nothing(catalogue: Port) -> None:
+    with ThreadPoolExecutor(50) as pool:
+        made = list(pool.map(lambda _: execute(catalogue)["id"], range(50)))
+    sent = [message["context"]["runId"] for message in catalogue.messages("runs")]
+    assert sorted(sent) == sorted(made)
 
 
 # --- the life of a run

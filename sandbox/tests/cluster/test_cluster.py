@@ -1,0 +1,111 @@
+"""The cluster against real GitHub and Port servers: follows, serves, breaks, is cured."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.cluster.model import Fault, Version, cured_by, read_version
+from sandbox.tests.cluster.conftest import World
+from sandbox.tests.github.harness import commit, wait_for
+
+
+def deploy(world: World, name: str = "one", tag: str = "1.0", replicas: int = 2) -> None:
+    values = f"# comment\nimage:\n  tag: '{tag}'\nreplicas: {replicas}\n"
+    commit(world.repo, {f"apps/{name}/common_values.yaml": values}, "main")
+    world.cluster.step()
+
+
+def healthy(world: World, name: str = "one") -> None:
+    wait_for(lambda: world.health(name) == (200, "ok"), "health", 5)
+
+
+def test_a_merged_service_starts_up_and_is_reported_synced(world: World) -> None:
+    world.add_entity("one")
+    assert world.health("one")[0] == 404
+    deploy(world)
+    assert world.health("one") == (503, "starting")
+    healthy(world)
+    assert world.get("/services/one/health").json() == {
+        "status": "ok", "image_tag": "1.0", "replicas": 2,
+    }  # fmt: skip
+    assert world.entity("one") == {"sync_status": "Synced"}
+
+
+def test_reports_wait_for_the_entity_in_their_order(world: World) -> None:
+    deploy(world)
+    world.post("/services/one/break", cure="never")
+    world.cluster.step()
+    assert len(world.get("/services").json()[0]["not_reported"]) == 3
+    world.add_entity("one")
+    world.cluster.step()
+    assert world.entity("one") == {"sync_status": "Synced", "health_status": "Degraded"}
+    assert world.get("/services").json()[0]["not_reported"] == []
+
+
+def test_a_restart_cures_only_what_a_restart_cures(world: World) -> None:
+    deploy(world)
+    healthy(world)
+    for cure, after in (("restart", 200), ("never", 503)):
+        world.post("/services/one/break", cure=cure)
+        assert world.health("one") == (503, "failing")
+        world.post("/services/one/restart")
+        wait_for(lambda code=after: world.health("one")[0] == code, "the restart", 5)  # type: ignore[misc]
+    assert world.health("one") == (503, "failing")
+    world.post("/services/one/heal")
+    healthy(world)
+
+
+def test_more_replicas_cure_what_scaling_cures(world: World) -> None:
+    deploy(world)
+    healthy(world)
+    world.post("/services/one/break", cure="scale")
+    deploy(world, tag="2.0")
+    assert world.health("one") == (503, "failing")
+    deploy(world, tag="2.0", replicas=3)
+    assert world.health("one") == (200, "ok")
+
+
+def test_going_back_cures_what_a_roll_back_cures(world: World) -> None:
+    deploy(world, tag="1.0")
+    deploy(world, tag="2.0")
+    healthy(world)
+    world.post("/services/one/break", cure="roll_back")
+    deploy(world, tag="3.0")
+    assert world.health("one") == (503, "failing")
+    deploy(world, tag="1.0")
+    assert world.health("one") == (200, "ok")
+
+
+def test_a_removed_service_is_gone(world: World) -> None:
+    deploy(world)
+    deploy(world, "two")
+    commit(world.repo, {"apps/one/common_values.yaml": None}, "main")
+    world.cluster.step()
+    assert [service["name"] for service in world.get("/services").json()] == ["two"]
+    assert world.post("/services/one/restart").status_code == 404
+
+
+def test_unusable_values_make_a_service_degraded(world: World) -> None:
+    world.add_entity("one")
+    commit(world.repo, {"apps/one/common_values.json": "{"}, "main")
+    world.cluster.step()
+    assert world.health("one") == (503, "failing")
+    assert world.entity("one") == {"sync_status": "OutOfSync", "health_status": "Degraded"}
+
+
+def test_an_unknown_cure_is_refused(world: World) -> None:
+    deploy(world)
+    assert world.post("/services/one/break", cure="prayer").status_code == 422
+
+
+@given(st.binary(max_size=200))
+def test_any_values_give_a_version(data: bytes) -> None:
+    version = read_version("c", "t", {"common_values.yaml": data})
+    assert version.problem or version.replicas >= 0
+
+
+@pytest.mark.parametrize("cure", ["restart", "never"])
+def test_no_commit_cures_these(cure: str) -> None:
+    old = Version("c", "t", "1", 1)
+    fault = Fault(cure, old)  # type: ignore[arg-type]  # of the parametrisation
+    assert not cured_by(fault, Version("d", "u", "2", 9), {"u"})

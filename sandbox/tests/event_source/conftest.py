@@ -1,0 +1,30 @@
+"""A real broker for the whole session."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.broker import wait_until_ready
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """The bootstrap servers of a broker that was started as the sandbox starts it."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "sandbox.broker", "--port", str(port)])
+    try:
+        wait_until_ready(f"127.0.0.1:{port}", 20)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)

@@ -1,0 +1,240 @@
+"""The product's flow, by PyGithub: tree, commit, reference, pull request, labels, merge."""
+
+import httpx
+import pytest
+from github import Auth, GithubException
+from github.Repository import Repository
+
+from sandbox.tests.github.harness import Live, commit, open_pull
+
+
+def refused(status: int, text: str, error: pytest.ExceptionInfo[GithubException]) -> None:
+    assert error.value.status == status
+    assert text in str(error.value.data)
+
+
+def test_one_commit_becomes_a_merged_pull_request(repo: Repository) -> None:
+    sha = commit(repo, {"apps/x/a.json": "{}\n", "apps/x/b.yaml": "b: 1\n"}, "slipway/x/r_1")
+
+    pull = repo.create_pull(base="main", head="slipway/x/r_1", title="Add x", body="Why")
+    pull.add_to_labels("slipway", "create")
+    pull.create_review_request(reviewers=["developer"], team_reviewers=[])
+    status = pull.merge(sha=sha)
+
+    assert status.merged
+    merged = repo.get_pull(pull.number)
+    assert (merged.state, merged.merged, merged.merged_by.login) == ("closed", True, "slipway[bot]")
+    assert merged.merge_commit_sha == repo.get_branch("main").commit.sha == status.sha
+    assert {file.filename for file in merged.get_files()} == {"apps/x/a.json", "apps/x/b.yaml"}
+    assert {label.name for label in merged.labels} == {"slipway", "create"}
+    assert [user.login for user in merged.requested_reviewers] == ["developer"]
+    assert repo.get_contents("apps/x/b.yaml").decoded_content == b"b: 1\n"  # type: ignore[union-attr]
+
+
+def test_the_same_input_makes_the_same_commit(repo: Repository) -> None:
+    one = commit(repo, {"a": "1"}, "one")
+    other = commit(repo, {"a": "1"}, "other")
+    # The message names the branch; everything else is equal.
+    assert repo.get_git_commit(one).tree.sha == repo.get_git_commit(other).tree.sha
+    with pytest.raises(GithubException) as error:
+        commit(repo, {"a": "1"}, "one")
+    refused(422, "Reference already exists", error)
+    assert repo.get_branch("one").commit.sha == one
+
+
+def test_a_null_sha_deletes_from_the_base_tree(repo: Repository) -> None:
+    commit(repo, {"apps/x/a": "1", "apps/x/b": "2"}, "main")
+    commit(repo, {"apps/x/a": None}, "less")
+    paths = [entry.path for entry in repo.get_git_tree("less", recursive=True).tree]
+    assert paths == ["README.md", "apps", "apps/x", "apps/x/b"]
+    with pytest.raises(GithubException) as error:
+        commit(repo, {"apps/x/none": None}, "never")
+    refused(422, "BadObjectState", error)
+
+
+@pytest.mark.parametrize("path", ["../x", "/x", "a//b", ".git/config", "a/./b", "a/\nb"])
+def test_no_path_leaves_the_tree(repo: Repository, path: str) -> None:
+    with pytest.raises(GithubException) as error:
+        commit(repo, {path: "x"}, "bad")
+    assert error.value.status == 422
+
+
+def test_a_second_pull_request_for_a_branch_is_refused(repo: Repository) -> None:
+    first = open_pull(repo)
+    with pytest.raises(GithubException) as error:
+        repo.create_pull(base="main", head="feature", title="Again")
+    refused(422, "A pull request already exists for acme:feature.", error)
+    found = list(repo.get_pulls(state="all", head="acme:feature"))
+    assert [pull.number for pull in found] == [first.number]
+
+
+def test_a_pull_request_without_commits_is_refused(repo: Repository) -> None:
+    repo.create_git_ref("refs/heads/same", repo.get_branch("main").commit.sha)
+    with pytest.raises(GithubException) as error:
+        repo.create_pull(base="main", head="same", title="Nothing")
+    refused(422, "No commits between main and same", error)
+
+
+def test_unknown_reviewers_are_refused_as_a_whole(repo: Repository) -> None:
+    pull = open_pull(repo)
+    with pytest.raises(GithubException) as error:
+        pull.create_review_request(reviewers=["developer", "nobody"])
+    refused(422, "Reviews may only be requested from collaborators", error)
+    assert repo.get_pull(pull.number).requested_reviewers == []
+
+
+def test_teams_of_the_seeded_repository_can_review(live: Live) -> None:
+    pull = open_pull(live.client().get_repo("acme/services"), branch="teams")
+    pull.create_review_request(reviewers=["devops"], team_reviewers=["payments"])
+    users, teams = pull.get_review_requests()
+    assert ([u.login for u in users], [t.slug for t in teams]) == (["devops"], ["payments"])
+    pull.edit(state="closed")
+
+
+def test_a_merge_with_an_old_head_is_refused(repo: Repository) -> None:
+    pull = open_pull(repo)
+    old = pull.head.sha
+    commit(repo, {"apps/one/more": "x"}, "next", base="feature")
+    repo.get_git_ref("heads/feature").edit(repo.get_branch("next").commit.sha)
+    with pytest.raises(GithubException) as error:
+        pull.merge(sha=old)
+    refused(409, "Head branch was modified", error)
+    assert repo.get_pull(pull.number).head.sha != old
+
+
+def test_conflicting_branches_cannot_be_merged(repo: Repository) -> None:
+    pull = open_pull(repo, {"README.md": "mine\n"})
+    commit(repo, {"README.md": "yours\n"}, "main")
+    seen = repo.get_pull(pull.number)
+    assert (seen.mergeable, seen.mergeable_state) == (False, "dirty")
+    with pytest.raises(GithubException) as error:
+        pull.merge()
+    refused(405, "not mergeable", error)
+
+
+def test_squash_makes_one_commit(repo: Repository) -> None:
+    pull = open_pull(repo)
+    sha = pull.merge(merge_method="squash", commit_title="One").sha
+    made = repo.get_git_commit(sha)
+    assert (len(made.parents), made.message) == (1, "One")
+    with pytest.raises(GithubException) as error:
+        open_pull(repo, branch="other", files={"z": "z"}).merge(merge_method="rebase")
+    refused(405, "Rebase merges are not allowed", error)
+
+
+def test_closing_reopening_commenting(repo: Repository) -> None:
+    pull = open_pull(repo)
+    pull.create_issue_comment("Hello")
+    pull.edit(state="closed")
+    assert repo.get_pull(pull.number).merged is False
+    pull.edit(state="open", title="Other")
+    assert (pull.title, [c.body for c in pull.get_issue_comments()]) == ("Other", ["Hello"])
+
+
+def test_update_branch_brings_the_base_in(repo: Repository) -> None:
+    pull = open_pull(repo)
+    commit(repo, {"new": "n"}, "main")
+    assert pull.update_branch(pull.head.sha)
+    seen = repo.get_pull(pull.number)
+    assert (seen.commits, seen.changed_files) == (2, 1)
+
+
+def test_references_move_forward_only(repo: Repository) -> None:
+    first = repo.get_branch("main").commit.sha
+    commit(repo, {"a": "1"}, "main")
+    with pytest.raises(GithubException) as error:
+        repo.get_git_ref("heads/main").edit(first)
+    refused(422, "Update is not a fast forward", error)
+    repo.get_git_ref("heads/main").edit(first, force=True)
+    assert [r.ref for r in repo.get_git_matching_refs("heads/ma")] == ["refs/heads/main"]
+
+
+def test_protection_blocks_until_approved_and_checked(live: Live, repo: Repository) -> None:
+    pull = open_pull(repo)
+    repo.get_branch("main").edit_protection(
+        required_approving_review_count=1, contexts=["ci"], enforce_admins=True
+    )
+    with pytest.raises(GithubException) as error:
+        pull.merge()
+    refused(405, "At least 1 approving review is required", error)
+    refused(405, 'Required status check "ci" is expected', error)
+    assert repo.get_pull(pull.number).mergeable_state == "blocked"
+
+    devops = live.client(live.as_user("devops")).get_repo(repo.full_name)
+    devops.get_pull(pull.number).create_review(event="APPROVE")
+    repo.get_commit(pull.head.sha).create_status("success", context="ci")
+
+    assert repo.get_pull(pull.number).mergeable_state == "clean"
+    assert pull.merge().merged
+
+
+def test_auto_merge_waits_for_the_requirements(live: Live, repo: Repository) -> None:
+    pull = open_pull(repo)
+    with pytest.raises(GithubException) as error:
+        pull.enable_automerge()
+    assert "Pull request is in clean status" in str(error.value.data)
+    repo.get_branch("main").edit_protection(contexts=["ci"], strict=False)
+    pull.enable_automerge(merge_method="SQUASH", expected_head_oid=pull.head.sha)
+    assert repo.get_pull(pull.number).raw_data["auto_merge"]["merge_method"] == "squash"
+
+    repo.get_commit(pull.head.sha).create_status("success", context="ci")
+
+    merged = repo.get_pull(pull.number)
+    assert merged.merged
+    assert repo.get_git_commit(merged.merge_commit_sha).parents[0].sha != pull.head.sha
+
+
+def test_unenforced_protection_is_refused_by_name(repo: Repository) -> None:
+    with pytest.raises(GithubException) as error:
+        repo.get_branch("main").edit_protection(require_code_owner_reviews=True)
+    refused(422, "require_code_owner_reviews", error)
+
+
+def test_compare_and_history(repo: Repository) -> None:
+    commit(repo, {"apps/a/x": "1\n2\n"}, "topic")
+    found = repo.compare("main", "topic")
+    assert (found.status, found.ahead_by, found.files[0].patch) == (
+        "ahead", 1, "@@ -0,0 +1,2 @@\n+1\n+2",
+    )  # fmt: skip
+    assert [c.sha for c in repo.get_commits(sha="topic", path="apps/a")] == [found.commits[0].sha]
+    assert repo.get_commit("topic").stats.additions == 2
+
+
+def test_contents_are_written_and_deleted_with_the_old_sha(repo: Repository) -> None:
+    made = repo.create_file("docs/a.md", "add", "one")
+    with pytest.raises(GithubException) as error:
+        repo.update_file("docs/a.md", "wrong", "two", sha="0" * 40)
+    assert error.value.status == 409
+    repo.delete_file("docs/a.md", "gone", made["content"].sha)
+    with pytest.raises(GithubException) as error:
+        repo.get_contents("docs/a.md")
+    assert error.value.status == 404
+
+
+def test_pages_have_links(live: Live, repo: Repository) -> None:
+    for number in range(5):
+        repo.create_issue(f"Issue {number}")
+    answer = live.call("GET", f"/repos/{repo.full_name}/issues?per_page=2&page=2")
+    assert len(answer.json()) == 2
+    assert set(answer.links) == {"prev", "first", "next", "last"}
+    assert repo.get_issues().totalCount == 5
+
+
+def test_the_pull_request_page_interprets_no_html(live: Live, repo: Repository) -> None:
+    pull = open_pull(repo)
+    pull.edit(title="<script>alert(1)</script>", body="<img src=x onerror=y> **bold** <!-- no -->")
+    page = httpx.get(pull.html_url)
+    assert page.status_code == 200
+    assert "<script" not in page.text
+    assert "<img" not in page.text
+    assert "<strong>bold</strong>" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert httpx.get(f"{live.url}/{repo.full_name}").status_code == 200
+
+
+def test_localhost_gets_its_own_name_back(live: Live, repo: Repository) -> None:
+    client = live.client()
+    other = type(client)(
+        base_url=live.api.replace("127.0.0.1", "localhost"), auth=Auth.Token(live.as_user("devops"))
+    )
+    assert "localhost" in other.get_repo(repo.full_name).get_branch("main").commit.url

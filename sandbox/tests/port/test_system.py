@@ -1,0 +1,130 @@
+from typing import Any
+
+from sandbox.tests.port.harness import CLIENT_ID, Port, Start, add_service, execute
+
+
+def test_the_seeded_people_have_roles_and_teams(port: Port) -> None:
+    users = {user["email"]: user for user in port.call("GET", "/users")["users"]}
+    found = {
+        email: ([role["name"] for role in user["roles"]], user["teams"])
+        for email, user in users.items()
+    }
+    assert found == {
+        "admin@acme.example": (["Admin"], ["platform"]),
+        "developer@acme.example": (["Member"], ["payments"]),
+        "devops@acme.example": (["Member", "Approver"], ["devops"]),
+    }
+    user = port.call("GET", "/users/admin@acme.example")["user"]
+    assert user["teamsIdentifiers"] == ["platform"]
+    assert port.refused("GET", "/users/nobody@acme.example") == (404, "not_found")
+
+
+def test_users_and_teams_are_entities(port: Port) -> None:
+    users = port.call("GET", "/blueprints/_user/entities")["entities"]
+    assert len(users) == 3
+    body = {"identifier": "new@acme.example", "title": "New One", "team": ["payments"]}
+    port.call("POST", "/blueprints/_user/entities", body, 201)
+    port.sign_in("new@acme.example").call("GET", "/teams")
+    team = port.call("GET", "/teams/payments")["team"]
+    assert [user["email"] for user in team["users"]] == [
+        "developer@acme.example",
+        "new@acme.example",
+    ]
+
+
+def test_a_disabled_user_cannot_sign_in(port: Port) -> None:
+    developer = port.sign_in("developer@acme.example")
+    body = {"properties": {"status": "Disabled"}}
+    port.call("PATCH", "/blueprints/_user/entities/developer@acme.example", body)
+    assert developer.refused("GET", "/teams") == (401, "invalid_token")
+
+
+def test_teams_can_be_made_changed_and_removed(port: Port) -> None:
+    body = {"name": "data", "users": ["admin@acme.example"], "description": "Data"}
+    team = port.call("POST", "/teams", body)["team"]
+    assert (team["description"], len(team["users"])) == ("Data", 1)
+    assert port.refused("POST", "/teams", body) == (409, "identifier_taken")
+    assert port.refused("POST", "/teams", {"name": "a/b"}) == (422, "invalid_request")
+    assert port.refused("POST", "/teams", {"name": "x", "users": ["?"]}) == (404, "not_found")
+    assert port.call("PATCH", "/teams/data", {"users": []})["team"]["users"] == []
+    port.call("DELETE", "/teams/data")
+    assert port.refused("GET", "/teams/data") == (404, "not_found")
+
+
+def test_a_users_roles_and_teams_can_be_set(port: Port) -> None:
+    body = {"roles": ["Admin"], "teams": ["devops"]}
+    user = port.call("PATCH", "/users/developer@acme.example", body)
+    assert (user["roles"], user["teams"]) == ([{"name": "Admin"}], ["devops"])
+    body = {"teams": ["none"]}
+    assert port.refused("PATCH", "/users/developer@acme.example", body) == (404, "not_found")
+
+
+def test_the_organisation_can_be_read_and_changed_in_part(port: Port) -> None:
+    organization = port.call("GET", "/organization")["organization"]
+    assert organization == {"id": "org_sandbox", "name": "Sandbox", "featureFlags": []}
+    settings = {"settings": {"portAgentStreamerName": "KAFKA"}}
+    assert port.call("PATCH", "/organization", settings) == {"ok": True}
+    port.call("PATCH", "/organization", {"name": "Acme", "settings": {"portalTitle": "P"}})
+    after = port.call("GET", "/organization")["organization"]
+    assert after["name"] == "Acme"
+    assert after["settings"] == {"portAgentStreamerName": "KAFKA", "portalTitle": "P"}
+    member = port.sign_in("developer@acme.example")
+    assert member.refused("PATCH", "/organization", {"name": "X"}) == (403, "missing_permissions")
+
+
+def test_kafka_credentials_are_for_administrators(start: Start) -> None:
+    port = start(kafka_username="u", kafka_password="p", kafka_brokers=("b:1", "b:2"))
+    credentials = port.call("GET", "/kafka-credentials")["credentials"]
+    assert credentials == {"username": "u", "password": "p", "brokers": ["b:1", "b:2"]}
+    member = port.sign_in("developer@acme.example")
+    assert member.refused("GET", "/kafka-credentials") == (403, "missing_permissions")
+
+
+def test_secrets_never_come_back(port: Port) -> None:
+    body = {"secretName": "key", "secretValue": "v4lue", "description": "d"}
+    made = port.call("POST", "/organization/secrets", body)["secret"]
+    assert made["secretName"] == "key"
+    assert port.refused("POST", "/organization/secrets", body) == (409, "identifier_taken")
+    port.call("PATCH", "/organization/secrets/key", {"secretValue": "other"})
+    answers = [
+        port.call("GET", "/organization/secrets"),
+        port.call("GET", "/organization/secrets/key"),
+    ]
+    assert "v4lue" not in str(answers)
+    assert "other" not in str(answers)
+    port.call("DELETE", "/organization/secrets/key")
+    assert port.refused("GET", "/organization/secrets/key") == (404, "not_found")
+
+
+def test_the_audit_log_tells_who_did_what(catalogue: Port) -> None:
+    add_service(catalogue, "a")
+    run = execute(catalogue)
+    body = {"identifier": "b", "properties": {"owner": "D"}}
+    catalogue.call("POST", "/blueprints/service/entities", body, 201, run_id=run["id"])
+
+    def found(**query: Any) -> list[tuple[str, str]]:
+        audits = catalogue.call("GET", "/audit-log", **query)["audits"]
+        return [(event["resourceType"], event["action"]) for event in audits]
+
+    assert found()[:3] == [("entity", "CREATE"), ("run", "CREATE"), ("entity", "CREATE")]
+    assert found(run_id=run["id"]) == [("entity", "CREATE"), ("run", "CREATE")]
+    assert found(entity="a", resources="entity") == [("entity", "CREATE")]
+    assert found(resources=["blueprint"]) == [("blueprint", "CREATE")]
+    assert found(action="DELETE") == []
+    assert len(found(limit=2)) == 2
+    assert found(**{"from": "2999-01-01T00:00:00.000Z"}) == []
+    (event,) = catalogue.call("GET", "/audit-log", entity="a", includes=["trigger"])["audits"]
+    assert event["trigger"]["by"]["userId"] == CLIENT_ID
+    assert event.keys() == {"trigger"}
+
+
+def test_members_see_their_own_part_of_the_audit_log(catalogue: Port) -> None:
+    developer = catalogue.sign_in("developer@acme.example")
+    run = execute(developer)
+    audits = developer.call("GET", "/audit-log")["audits"]
+    assert [event["context"]["runId"] for event in audits] == [run["id"]]
+
+
+def test_a_browser_is_the_user_interface(catalogue: Port) -> None:
+    catalogue.headers["User-Agent"] = "Mozilla/5.0"
+    assert execute(catalogue)["source"] == "UI"

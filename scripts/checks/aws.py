@@ -1,0 +1,139 @@
+"""AWS: the secrets, the function and its Kafka trigger. Looked at only where AWS is given."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scripts.checks.result import Installation, Result
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+ALIAS = "live"
+_APPLY = "Apply the stack in terraform/, and check AWS_REGION and the name prefix."
+_GIVEN = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN")
+_FUNCTIONS = Path(__file__).resolve().parent.parent.parent / "functions"
+# Of each secret, the sets of fields of which one must be filled in.
+_FIELDS = {
+    "port": [{"client_id", "client_secret"}],
+    "github": [{"token"}, {"app_id", "installation_id", "private_key"}],
+    "kafka": [{"username", "password"}],
+}
+
+
+def secrets(installation: Installation) -> Result:
+    """Whether the three secrets have values of the right shape. No value is shown."""
+    name = "AWS: secrets"
+    if not _given(installation):
+        return _skipped(name)
+    prefix = installation.name_prefix
+    names = {
+        "port": [f"{prefix}/port"],
+        "github": [f"{prefix}/github"],
+        # MSK wants its own prefix.
+        "kafka": [f"{prefix}/kafka", f"AmazonMSK_{prefix}"],
+    }
+    client = _secrets_manager(installation)
+    try:
+        wrong = [
+            f"{candidates[0]} {fault}"
+            for kind, candidates in names.items()
+            if (fault := _fault(client, candidates, _FIELDS[kind]))
+        ]
+    except (BotoCoreError, ClientError) as error:
+        return Result(name, False, str(error), "See the message.")
+    cure = (
+        "Fill them in (README, 'Secrets'): a JSON object with "
+        "client_id and client_secret (port); token, or app_id, installation_id and private_key "
+        "(github); username and password (kafka)."
+    )
+    return Result(name, not wrong, ", ".join(wrong) or "all filled in", cure)
+
+
+def functions(installation: Installation) -> Result:
+    """Whether each function has its alias and an enabled event source mapping."""
+    name = "AWS: functions"
+    if not _given(installation):
+        return _skipped(name)
+    client = _lambda(installation)
+    found = sorted(file.parent.name for file in _FUNCTIONS.glob("*/handler.py"))
+    try:
+        wrong = [
+            f"{function} {fault}"
+            for function in found
+            if (fault := _function_fault(client, f"{installation.name_prefix}-{function}"))
+        ]
+    except (BotoCoreError, ClientError) as error:
+        return Result(name, False, str(error), _APPLY)
+    return Result(name, not wrong, "; ".join(wrong) or f"ready: {', '.join(found)}", _APPLY)
+
+
+def _fault(client: "SecretsManagerClient", names: list[str], fields: list[set[str]]) -> str:
+    for name in names:
+        try:
+            text = client.get_secret_value(SecretId=name).get("SecretString", "")
+        except client.exceptions.ResourceNotFoundException:
+            continue  # also the answer for a secret without a value
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return "is no JSON"
+        filled = {key for key, item in value.items() if item} if isinstance(value, dict) else set()
+        return "" if any(wanted <= filled for wanted in fields) else "lacks fields"
+    return "is missing or has no value"
+
+
+def _function_fault(client: "LambdaClient", function: str) -> str:
+    try:
+        alias = client.get_alias(FunctionName=function, Name=ALIAS)
+    except client.exceptions.ResourceNotFoundException:
+        return f"has no alias '{ALIAS}' ({function})"
+    answer = client.list_event_source_mappings(FunctionName=alias["AliasArn"])
+    mappings = answer["EventSourceMappings"]
+    states = [mapping.get("State", "unknown") for mapping in mappings]
+    if "Enabled" in states:
+        return ""
+    reasons = [mapping.get("StateTransitionReason", "") for mapping in mappings]
+    shown = ", ".join(f"{s} ({r})" if r else s for s, r in zip(states, reasons, strict=True))
+    return f"has no enabled event source mapping: {shown or 'none at all'}"
+
+
+def _given(installation: Installation) -> bool:
+    return any(installation.settings.get(name) for name in _GIVEN)
+
+
+def _skipped(name: str) -> Result:
+    return Result(name, None, "no AWS credentials or endpoint in the environment")
+
+
+def _session(installation: Installation) -> boto3.Session:
+    settings = installation.settings
+    # The sandbox takes any credentials.
+    key = settings.get("AWS_ACCESS_KEY_ID") or (
+        "test" if settings.get("AWS_ENDPOINT_URL") else None
+    )
+    return boto3.Session(
+        aws_access_key_id=key,
+        aws_secret_access_key=settings.get("AWS_SECRET_ACCESS_KEY") or (key and "test"),
+        aws_session_token=settings.get("AWS_SESSION_TOKEN"),
+        region_name=settings.get("AWS_REGION") or settings.get("AWS_DEFAULT_REGION"),
+        profile_name=settings.get("AWS_PROFILE"),
+    )
+
+
+_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+
+
+def _secrets_manager(installation: Installation) -> "SecretsManagerClient":
+    endpoint = installation.settings.get("AWS_ENDPOINT_URL")
+    return _session(installation).client("secretsmanager", endpoint_url=endpoint, config=_CONFIG)
+
+
+def _lambda(installation: Installation) -> "LambdaClient":
+    endpoint = installation.settings.get("AWS_ENDPOINT_URL")
+    return _session(installation).client("lambda", endpoint_url=endpoint, config=_CONFIG)

@@ -1,0 +1,42 @@
+"""Kafka: the brokers and Port's two topics."""
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from scripts.checks.result import Installation, Result
+from scripts.environment import require
+
+TIMEOUT_SECONDS = 10
+
+
+def topics(installation: Installation) -> Result:
+    """Whether the brokers answer and have the topics of runs and of changes."""
+    name = "Kafka: topics"
+    settings = installation.settings
+    require(settings, "KAFKA_BOOTSTRAP_SERVERS", "PORT_ORG_ID")
+    servers = settings["KAFKA_BOOTSTRAP_SERVERS"]
+    options: dict[str, str | int | float | bool] = {"bootstrap.servers": servers, "log_level": 0}
+    if settings.get("KAFKA_USERNAME"):
+        options |= {
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": settings["KAFKA_USERNAME"],
+            "sasl.password": settings.get("KAFKA_PASSWORD", ""),
+        }
+    try:
+        # The whole list: asking for a topic by its name would create it on some clusters.
+        found = AdminClient(options).list_topics(timeout=TIMEOUT_SECONDS).topics
+    except KafkaException as error:
+        return Result(
+            name,
+            False,
+            f"{servers} does not answer: {error.args[0].str()}",
+            "Check KAFKA_BOOTSTRAP_SERVERS, KAFKA_USERNAME and KAFKA_PASSWORD, and that this "
+            "network may reach the brokers.",
+        )
+    organization = settings["PORT_ORG_ID"]
+    wanted = [f"{organization}.runs", f"{organization}.change.log"]
+    if missing := [topic for topic in wanted if topic not in found]:
+        cure = "Port's support creates an organisation's topics; check PORT_ORG_ID first."
+        return Result(name, False, f"missing: {', '.join(missing)}", cure)
+    return Result(name, True, ", ".join(wanted))

@@ -1,0 +1,59 @@
+"""Port: credentials, role, blueprint and actions."""
+
+from slipway.errors import PortError
+
+from scripts.checks.result import Installation, Result
+from scripts.environment import port_client
+from scripts.port_setup import load_definitions, plan
+
+_CREDENTIALS = (
+    "Check PORT_CLIENT_ID and PORT_CLIENT_SECRET (Port: … → Credentials), and that PORT_BASE_URL "
+    "is your organisation's region (https://api.port.io or https://api.us.port.io)."
+)
+
+
+def sign_in(installation: Installation) -> Result:
+    """Whether Port can be reached, takes the credentials, and is the organisation that is meant."""
+    name = "Port: credentials"
+    try:
+        answer = port_client(installation.settings).request("GET", "/v1/organization")
+    except PortError as error:
+        return Result(name, False, str(error), _CREDENTIALS)
+    found = str(answer["organization"]["id"])
+    wanted = installation.settings.get("PORT_ORG_ID", found)
+    cure = f"Set PORT_ORG_ID to {found}, or use the credentials of {wanted}."
+    return Result(name, found == wanted, f"organisation {found}", cure)
+
+
+def role(installation: Installation) -> Result:
+    """Whether the credentials may write a service. Port only validates, and stores nothing."""
+    name = "Port: role"
+    try:
+        port_client(installation.settings).request(
+            "POST",
+            "/v1/blueprints/service/entities",
+            params={"upsert": "true", "merge": "true", "validation_only": "true"},
+            json={"identifier": "slipway-doctor", "properties": {}},
+        )
+    except PortError as error:
+        cure = {
+            401: _CREDENTIALS,
+            403: "Give these credentials the role Admin, or let their role create and update "
+            "entities of blueprint 'service' (Port: blueprint → Permissions).",
+            404: "Install the blueprint: scripts/port_setup --apply",
+        }.get(error.status, "Compare the blueprint with ours: scripts/port_setup")
+        return Result(name, False, str(error), cure)
+    return Result(name, True, "may write services")
+
+
+def definitions(installation: Installation) -> Result:
+    """Whether blueprint and actions are installed and up to date."""
+    steps = plan(port_client(installation.settings), load_definitions())
+    wrong = [f"{s.kind} {s.identifier} is " + _state(s.change) for s in steps if s.change]
+    detail = ", ".join(wrong) or f"{len(steps)} objects are up to date"
+    cure = "Look at the difference: scripts/port_setup; then install: scripts/port_setup --apply"
+    return Result("Port: blueprint and actions", not wrong, detail, cure)
+
+
+def _state(change: str | None) -> str:
+    return "missing" if change == "create" else "out of date"

@@ -1,0 +1,98 @@
+"""Looks, before anything runs, whether an installation has what it needs, and names each cure.
+
+Nothing is changed anywhere. The checks are independent of each other; exit status 1 if any of them
+finds a fault.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import requests
+import typer
+from botocore.exceptions import BotoCoreError
+from github import GithubException
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from slipway.errors import ConfigurationError, SlipwayError
+
+from scripts.checks import aws, github, kafka, port
+from scripts.checks.result import Check, Installation, Result
+from scripts.environment import read_settings
+from scripts.port_setup import SetupError
+
+CHECKS: list[tuple[str, Check]] = [
+    ("Port: credentials", port.sign_in),
+    ("Port: role", port.role),
+    ("Port: blueprint and actions", port.definitions),
+    ("Kafka: topics", kafka.topics),
+    ("GitHub: permissions", github.permissions),
+    ("GitHub: services repository", github.repository),
+    ("GitHub: workflow", github.workflow),
+    ("GitHub: secrets and variables", github.actions_settings),
+    ("AWS: secrets", aws.secrets),
+    ("AWS: functions", aws.functions),
+]
+
+
+def examine(installation: Installation, checks: list[tuple[str, Check]] = CHECKS) -> list[Result]:
+    """Make all checks. One that cannot be made is a fault of its own, and ends no other."""
+    return [_examine(name, check, installation) for name, check in checks]
+
+
+def _examine(name: str, check: Check, installation: Installation) -> Result:
+    try:
+        return check(installation)
+    except ConfigurationError as error:
+        return Result(name, False, "not set up", str(error))
+    except (SetupError, SlipwayError) as error:
+        return Result(name, False, str(error), "See the message, and the credentials first.")
+    except (GithubException, requests.RequestException, BotoCoreError) as error:
+        cure = "Check the address and that this network may reach it."
+        return Result(name, False, f"{type(error).__name__}: {error}", cure)
+
+
+def table(results: list[Result]) -> Table:
+    """The results for people."""
+    shown = Table("", "Check")
+    shown.add_column("Found", overflow="fold", ratio=1)
+    shown.add_column("Cure", overflow="fold", ratio=1)
+    marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "dim")}  # noqa: RUF001
+    for result in results:
+        mark, style = marks[result.ok]
+        cure = result.cure if result.ok is False else ""
+        row = (mark, result.name, result.detail, cure)
+        shown.add_row(*(Text(cell, style=style if n == 0 else "") for n, cell in enumerate(row)))
+    return shown
+
+
+def main(
+    *,
+    env_file: Annotated[
+        Path | None, typer.Option(help="File with PORT_BASE_URL and so on, as .sandbox/env.")
+    ] = None,
+    name_prefix: Annotated[str, typer.Option(help="Terraform's name_prefix.")] = "slipway",
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Check what an installation needs. Changes nothing."""
+    console = Console(highlight=False)
+    try:
+        results = examine(Installation(read_settings(env_file), name_prefix))
+    except ConfigurationError as error:
+        Console(stderr=True).print(Text(f"doctor: {error}", style="red"), soft_wrap=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        typer.echo(json.dumps([asdict(result) for result in results], indent=2, ensure_ascii=False))
+    else:
+        console.print(table(results))
+    faults = sum(result.ok is False for result in results)
+    if not as_json:
+        console.print(f"{faults} fault(s)" if faults else "No fault found.")
+    if faults:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,161 @@
+"""What is installed in Port fits what Slipway reads: the form, the message, the entity."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from slipway.actions import create_service
+from slipway.github.models import SERVICE_NAME
+from slipway.port import message
+
+PORT = Path(__file__).resolve().parents[2] / "port"
+ACTIONS = ["create_service", "delete_service", "downscale_service", "upscale_service"]
+# What Port puts in the place of a template's expressions, for a run of an action.
+# https://docs.port.io/actions-and-automations/setup-backend/kafka/
+RENDERED: dict[str, Any] = {
+    "{{ .run.id }}": "r_0123456789abcdef",
+    "{{ .action.blueprint }}": "service",
+    "{{ .entity.identifier }}": None,
+    "{{ .trigger | {by, origin, at} }}": {
+        "by": {"userId": "u1", "orgId": "org_1", "user": {"email": "ada@acme.example"}},
+        "origin": "UI",
+        "at": "2026-03-01T10:00:00.000Z",
+    },
+    "{{ .trigger.operation }}": "CREATE",
+    "{{ (if .entity == {} then null else .entity end) }}": None,
+    "{{ .action.encryptedProperties }}": [],
+}
+INPUTS = {
+    "service_name": "my-service",
+    "owner": "ada@acme.example",
+    "team": "payments",
+    "project": "shop",
+    "environment": "Test",
+    "service_type": "backend",
+    "replicas": 2,
+    "image_tag": "1.0",
+    "values_format": "YAML",
+}
+
+
+def load(path: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((PORT / path).read_text(encoding="utf-8"))
+    return value
+
+
+def form(action: str) -> dict[str, Any]:
+    value: dict[str, Any] = load(f"actions/{action}.json")["trigger"]["userInputs"]
+    return value
+
+
+def render(template: Any, values: dict[str, Any]) -> Any:
+    if isinstance(template, dict):
+        return {key: render(value, values) for key, value in template.items()}
+    if isinstance(template, str) and "{{" in template:
+        return values[template]
+    return template
+
+
+def test_there_are_exactly_the_known_actions() -> None:
+    assert sorted(file.stem for file in (PORT / "actions").glob("*.json")) == ACTIONS
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_action_is_named_as_its_file_and_belongs_to_the_blueprint(action: str) -> None:
+    definition = load(f"actions/{action}.json")
+
+    assert definition["identifier"] == action
+    assert definition["trigger"]["blueprintIdentifier"] == "service"
+    assert definition["invocationMethod"]["type"] == "KAFKA"
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_what_a_template_renders_to_is_a_message_that_slipway_reads(action: str) -> None:
+    template = load(f"actions/{action}.json")["invocationMethod"]["payload"]
+    values = {**RENDERED, "{{ .inputs }}": INPUTS, "{{ .action.identifier }}": action}
+
+    rendered = render(template, values)
+
+    assert message.identify(rendered) == "r_0123456789abcdef"
+    read = message.parse(rendered)
+    assert (read.action, read.blueprint, read.inputs) == (action, "service", INPUTS)
+
+
+def test_every_input_of_create_service_is_known_to_slipway() -> None:
+    values = {"common_values", "consumers_values", "custom_values"}
+    known = set(create_service.Inputs.model_fields) | values | {f"{v}_yaml" for v in values}
+
+    assert set(form("create_service")["properties"]) == known
+
+
+def test_what_slipway_needs_is_required_by_the_form() -> None:
+    needed = {
+        name for name, field in create_service.Inputs.model_fields.items() if field.is_required()
+    }
+
+    assert needed <= set(form("create_service")["required"])
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_form_shows_each_input_once(action: str) -> None:
+    inputs = form(action)
+    order = inputs.get("order") or [name for step in inputs["steps"] for name in step["order"]]
+
+    assert sorted(order) == sorted(inputs["properties"])
+
+
+def test_the_form_has_the_rules_that_slipway_checks() -> None:
+    properties = form("create_service")["properties"]
+
+    assert properties["service_name"]["pattern"] == f"^{SERVICE_NAME.pattern}$"
+    assert (properties["replicas"]["minimum"], properties["replicas"]["maximum"]) == (1, 100)
+    assert properties["environment"]["enum"] == ["Test", "Staging", "Production"]
+    assert properties["values_format"]["enum"] == ["JSON", "YAML"]
+
+
+def test_each_values_input_is_shown_for_its_format_only() -> None:
+    properties = form("create_service")["properties"]
+
+    for name in ("common_values", "consumers_values", "custom_values"):
+        assert properties[name]["type"] == "object"
+        assert '"JSON"' in properties[name]["visible"]["jqQuery"]
+        assert properties[f"{name}_yaml"]["format"] == "yaml"
+        assert '"YAML"' in properties[f"{name}_yaml"]["visible"]["jqQuery"]
+        # A default would be submitted by the hidden one of the two as well.
+        assert not {"default"} & (properties[name].keys() | properties[f"{name}_yaml"].keys())
+
+
+def test_the_entity_that_slipway_writes_fits_the_blueprint() -> None:
+    template = load("actions/create_service.json")["invocationMethod"]["payload"]
+    values = {**RENDERED, "{{ .inputs }}": INPUTS, "{{ .action.identifier }}": "create_service"}
+    run = message.parse(render(template, values))
+
+    plan = create_service.plan(run, run_url="https://app.port.test/run", reviewers={})
+    entity = create_service.with_pull_request(plan.entity, "https://github.test/pull/1")
+
+    schema = load("blueprints/service.json")["schema"]["properties"]
+    types: dict[str, type | tuple[type, ...]] = {"string": str, "number": (int, float)}
+    for name, value in entity["properties"].items():
+        assert isinstance(value, types[schema[name]["type"]]), name
+        assert value in schema[name].get("enum", [value]), name
+
+
+def test_an_enum_of_the_blueprint_has_a_colour_for_each_value() -> None:
+    schema = load("blueprints/service.json")["schema"]["properties"]
+
+    enums = {name: prop for name, prop in schema.items() if "enum" in prop}
+    assert enums.keys() == {"environment", "health_status", "sync_status"}
+    for prop in enums.values():
+        assert list(prop["enumColors"]) == prop["enum"]
+
+
+def test_changes_of_services_go_to_kafka() -> None:
+    assert load("blueprints/service.json")["changelogDestination"] == {"type": "KAFKA"}
+
+
+def test_identifiers_keep_to_ports_characters() -> None:
+    # https://docs.port.io/api-reference/create-a-blueprint
+    for prop in load("blueprints/service.json")["schema"]["properties"]:
+        assert re.fullmatch(r"[A-Za-z0-9@_=-]{1,100}", prop)

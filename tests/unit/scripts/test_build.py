@@ -1,0 +1,292 @@
+"""`scripts/build`: what is in the archives, and that nothing else changes them."""
+
+import json
+import os
+import platform
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from scripts import build
+from scripts.build import Architecture, Artifact, BuildError
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+LAMBDA_PYTHON = REPOSITORY / "sandbox/.lambda-venv/bin/python"
+HOST = Architecture.ARM64 if platform.machine() in {"aarch64", "arm64"} else Architecture.X86_64
+
+FAKE_UV = """#!/bin/sh
+while [ "$1" != "--target" ]; do
+    case "$1" in *-manylinux2014) platform=$1 ;; esac
+    shift
+done
+mkdir -p "$2/lib/__pycache__" "$2/lib/tests" "$2/bin" "$2/lib-1.0.dist-info/licenses"
+echo "$platform" >"$2/lib/native.so"
+for file in lib/__init__.py lib/__init__.pyi lib/__pycache__/__init__.pyc lib/tests/test_lib.py \\
+    bin/tool .lock lib-1.0.dist-info/METADATA lib-1.0.dist-info/RECORD \\
+    lib-1.0.dist-info/licenses/LICENSE; do
+    echo content >"$2/$file"
+done
+"""
+
+
+def put(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def use_uv(root: Path, monkeypatch: pytest.MonkeyPatch, script: str = FAKE_UV) -> None:
+    folder = root / "build/uv/bin"
+    put(root, {"build/uv/bin/uv": script})
+    (folder / "uv").chmod(0o755)
+    # Found before the machine's own uv.
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one function and a uv that installs one package."""
+    root = tmp_path / "repository"
+    put(
+        root,
+        {
+            "functions/__init__.py": "",
+            "functions/greet/__init__.py": "",
+            "functions/greet/handler.py": "def handler(event, context): ...\n",
+            "functions/greet/__pycache__/handler.pyc": "bytecode",
+            "functions/gone/__pycache__/handler.pyc": "left over from another branch",
+            "shared/slipway/__init__.py": "",
+            "shared/slipway/port/client.py": "BASE = 1\n",
+            "shared/slipway/tests/test_client.py": "",
+            "requirements/layer.txt": "lib==1.0 --hash=sha256:00\n",
+        },
+    )
+    use_uv(root, monkeypatch)
+    return root
+
+
+def built(root: Path, *architectures: Architecture) -> dict[str, Artifact]:
+    return build.build(root, root / "build", list(architectures or Architecture))
+
+
+def names(root: Path, archive: str) -> list[str]:
+    with zipfile.ZipFile(root / "build" / archive) as file:
+        return file.namelist()
+
+
+def test_function_archive_holds_its_package_and_nothing_of_others(root: Path) -> None:
+    built(root)
+
+    assert names(root, "greet.zip") == [
+        "functions/__init__.py",
+        "functions/greet/__init__.py",
+        "functions/greet/handler.py",
+    ]
+    assert not (root / "build/gone.zip").exists()
+
+
+def test_layer_holds_slipway_and_what_its_dependencies_need(root: Path) -> None:
+    built(root)
+
+    assert names(root, "layer-arm64.zip") == [
+        "python/lib-1.0.dist-info/METADATA",
+        "python/lib/__init__.py",
+        "python/lib/native.so",
+        "python/slipway/__init__.py",
+        "python/slipway/port/client.py",
+    ]
+
+
+def test_layer_has_the_wheels_of_its_own_architecture(root: Path) -> None:
+    built(root)
+
+    for archive, platform_name in {
+        "layer-arm64.zip": b"aarch64-manylinux2014\n",
+        "layer-x86_64.zip": b"x86_64-manylinux2014\n",
+    }.items():
+        with zipfile.ZipFile(root / "build" / archive) as file:
+            assert file.read("python/lib/native.so") == platform_name
+
+
+def test_one_architecture_can_be_built_alone_and_the_other_stays_listed(root: Path) -> None:
+    first = built(root, Architecture.ARM64)
+    second = built(root, Architecture.X86_64)
+
+    listed = json.loads((root / "build/artifacts.json").read_text())
+    assert sorted(first) == ["greet", "layer-arm64"]
+    assert sorted(second) == ["greet", "layer-x86_64"]
+    assert sorted(listed) == ["greet", "layer-arm64", "layer-x86_64"]
+
+
+def test_same_input_gives_the_same_bytes_whatever_the_files_times_and_modes(root: Path) -> None:
+    before = built(root)
+    for path in (root / "functions/greet").rglob("*.py"):
+        os.utime(path, (0, 0))
+        path.chmod(0o700)
+    for archive in (root / "build").glob("*.zip"):
+        archive.unlink()
+
+    assert built(root) == before
+
+
+def test_entries_have_one_time_and_are_readable_by_lambda(root: Path) -> None:
+    built(root)
+
+    with zipfile.ZipFile(root / "build/greet.zip") as file:
+        for info in file.infolist():
+            assert info.date_time == build.EPOCH
+            assert stat.S_IMODE(info.external_attr >> 16) == 0o644
+
+
+def test_unchanged_input_is_not_built_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = built(root)
+    use_uv(root, monkeypatch, "#!/bin/sh\nexit 1\n")
+
+    assert built(root) == before
+
+
+def test_archive_that_was_damaged_is_built_again(root: Path) -> None:
+    before = built(root)
+    (root / "build/greet.zip").write_bytes(b"")
+
+    assert built(root) == before
+    assert names(root, "greet.zip")
+
+
+@pytest.mark.parametrize(
+    ("changed", "archive"),
+    [
+        ("functions/greet/handler.py", "greet"),
+        ("shared/slipway/port/client.py", "layer-arm64"),
+        ("requirements/layer.txt", "layer-arm64"),
+    ],
+)
+def test_changed_input_is_built_again(root: Path, changed: str, archive: str) -> None:
+    before = built(root)
+    put(root, {changed: "something else\n"})
+
+    after = built(root)
+
+    assert after[archive].inputs != before[archive].inputs
+
+
+def test_index_names_file_digests_and_size(root: Path) -> None:
+    built(root)
+
+    listed = json.loads((root / "build/artifacts.json").read_text())["greet"]
+    archive = root / "build/greet.zip"
+    assert listed["file"] == "greet.zip"
+    assert listed["size"] == archive.stat().st_size
+    assert listed["sha256"] == build.sha256(archive)
+    with zipfile.ZipFile(archive) as file:
+        held = {name: file.read(name) for name in file.namelist()}
+    assert listed["content_sha256"] == build.digest(held)
+
+
+def test_index_of_another_release_is_forgotten(root: Path) -> None:
+    put(root, {"build/artifacts.json": '{"greet": {"unknown": 1}}'})
+
+    assert sorted(built(root)) == ["greet", "layer-arm64", "layer-x86_64"]
+
+
+def test_missing_wheel_is_told_with_what_to_do(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_uv(root, monkeypatch, "#!/bin/sh\necho 'lib==1.0 has no usable wheels' >&2\nexit 1\n")
+
+    result = CliRunner().invoke(
+        build.app, ["--root", str(root), "--output", str(root / "build"), "--arch", "arm64"]
+    )
+
+    assert result.exit_code == 1
+    assert "aarch64-manylinux2014" in result.output
+    assert "lib==1.0 has no usable wheels" in result.output
+    assert "scripts/lock" in result.output
+    assert not (root / "build/artifacts.json").exists()
+
+
+def test_layer_over_the_limit_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "LAYER_LIMIT", 10)
+
+    with pytest.raises(BuildError, match="the limit is"):
+        built(root)
+
+
+def test_machine_without_uv_is_told_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(BuildError, match="make setup"):
+        build.find_uv(tmp_path)
+
+
+@given(st.dictionaries(st.text(), st.binary()), st.dictionaries(st.text(), st.binary()))
+def test_digest_is_equal_only_for_equal_entries(
+    one: dict[str, bytes], other: dict[str, bytes]
+) -> None:
+    assert (build.digest(one) == build.digest(other)) == (one == other)
+
+
+@pytest.fixture(scope="module")
+def real_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository's own layer for this machine's architecture, as Lambda unpacks it."""
+    output = tmp_path_factory.mktemp("build")
+    build.build(REPOSITORY, output, [HOST])
+    with zipfile.ZipFile(output / f"layer-{HOST}.zip") as file:
+        file.extractall(output / "opt")
+    return output / "opt/python"
+
+
+@pytest.mark.timeout(300)  # the first time, wheels are downloaded
+def test_real_layer_has_all_that_the_functions_import(real_layer: Path) -> None:
+    # Given Lambda's own packages, the layer, and the functions
+    path = os.pathsep.join([str(real_layer), str(REPOSITORY)])
+    modules = [
+        "slipway." + ".".join(file.relative_to(real_layer / "slipway").with_suffix("").parts)
+        for file in (real_layer / "slipway").rglob("*.py")
+        if file.name != "__init__.py"
+    ]
+    modules += [f"functions.{name}.handler" for name in build.functions(REPOSITORY)]
+    program = "\n".join(["import github, nacl.public, requests", *(f"import {m}" for m in modules)])
+
+    # When all of it is imported by Lambda's Python
+    done = subprocess.run(
+        [LAMBDA_PYTHON, "-c", program],
+        env={"PYTHONPATH": path, "AWS_DEFAULT_REGION": "eu-west-1", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    # Then nothing is missing
+    assert done.returncode == 0, done.stderr
+
+
+def test_real_layer_leaves_to_lambda_what_lambda_has(real_layer: Path) -> None:
+    held = {path.name for path in real_layer.iterdir()}
+
+    assert not held & {"boto3", "botocore", "s3transfer", "bin", "tests"}
+    assert {"slipway", "github", "pydantic", "aws_lambda_powertools", "urllib3"} <= held
+
+
+def test_command_line_says_what_it_built(root: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.build", "--root", root, "--output", root / "out"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "layer-arm64.zip" in done.stdout
+    assert "greet.zip" in done.stdout

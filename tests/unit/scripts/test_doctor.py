@@ -1,0 +1,405 @@
+"""Each check of the doctor against a server that answers as the real one would."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from confluent_kafka import Producer
+from typer.testing import CliRunner
+
+from scripts import doctor
+from scripts.checks import aws, github, kafka, port
+from scripts.checks.result import Check, Installation, Result
+from scripts.port_setup import load_definitions
+from tests.scripted import NO_ANSWER, Answer, ScriptedServer
+
+TOKEN = "POST /v1/auth/access_token"
+ENTITIES = "POST /v1/blueprints/service/entities"
+REPOSITORY = "GET /repos/acme/services"
+ALIAS = "GET /2015-03-31/functions/slipway-create_service/aliases/live"
+MAPPINGS = "GET /2015-03-31/event-source-mappings"
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer().running() as running:
+        running.script(TOKEN, (200, {"ok": True, "accessToken": "t", "expiresIn": 3600}, {}))
+        yield running
+
+
+@pytest.fixture
+def installation(server: ScriptedServer) -> Installation:
+    return Installation(
+        {
+            "PORT_BASE_URL": server.url,
+            "PORT_CLIENT_ID": "id",
+            "PORT_CLIENT_SECRET": "a-long-secret",
+            "PORT_ORG_ID": "org_1",
+            "GITHUB_API_URL": server.url,
+            "GITHUB_TOKEN": "ghp_" + "a" * 36,
+            "SERVICES_REPO": "acme/services",
+            "AWS_ENDPOINT_URL": server.url,
+            "AWS_REGION": "eu-west-1",
+        }
+    )
+
+
+def refusal(status: int, code: str) -> tuple[int, dict[str, Any], dict[str, str]]:
+    return status, {"ok": False, "error": code, "message": code}, {}
+
+
+def repository(server: ScriptedServer, **fields: Any) -> None:
+    body = {
+        "full_name": "acme/services",
+        "url": f"{server.url}/repos/acme/services",
+        "permissions": {"push": True, "pull": True},
+        **fields,
+    }
+    server.script(REPOSITORY, (200, body, {}))
+
+
+def file(path: str, content: bytes) -> dict[str, Any]:
+    encoded = base64.b64encode(content).decode()
+    return {"type": "file", "path": path, "encoding": "base64", "content": encoded}
+
+
+# -- Port
+
+
+def test_right_credentials_are_no_fault(server: ScriptedServer, installation: Installation) -> None:
+    server.script("GET /v1/organization", (200, {"ok": True, "organization": {"id": "org_1"}}, {}))
+
+    assert port.sign_in(installation).ok
+
+
+def test_wrong_credentials_are_a_fault(server: ScriptedServer, installation: Installation) -> None:
+    server.script(TOKEN, refusal(401, "invalid_credentials"))
+
+    result = port.sign_in(installation)
+
+    assert result.ok is False
+    assert "PORT_CLIENT_SECRET" in result.cure
+    assert "a-long-secret" not in result.detail
+
+
+def test_credentials_of_another_organisation_are_a_fault(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    server.script("GET /v1/organization", (200, {"ok": True, "organization": {"id": "org_2"}}, {}))
+
+    result = port.sign_in(installation)
+
+    assert result.ok is False
+    assert "org_2" in result.cure
+
+
+def test_the_role_is_tried_without_storing_anything(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    server.script(ENTITIES, (200, {"ok": True}, {}))
+
+    assert port.role(installation).ok
+    (request,) = [request for request in server.requests if request.route == ENTITIES]
+    assert "validation_only=true" in request.query
+
+
+@pytest.mark.parametrize(
+    ("answer", "cure"),
+    [
+        (refusal(403, "missing_permissions"), "role"),
+        (refusal(404, "not_found"), "scripts/port_setup --apply"),
+        (refusal(422, "blueprint_schema_mismatch"), "scripts/port_setup"),
+    ],
+)
+def test_a_role_that_is_not_enough_is_a_fault(
+    server: ScriptedServer, installation: Installation, answer: Any, cure: str
+) -> None:
+    server.script(ENTITIES, answer)
+
+    result = port.role(installation)
+
+    assert result.ok is False
+    assert cure in result.cure
+
+
+def test_installed_definitions_are_no_fault(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    for kind, body in load_definitions():
+        path = f"GET /v1/{kind}s/{body['identifier']}"
+        server.script(path, (200, {"ok": True, kind: {**body, "createdAt": "then"}}, {}))
+
+    assert port.definitions(installation).ok
+
+
+def test_missing_and_old_definitions_are_named(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    for kind, body in load_definitions():
+        path = f"GET /v1/{kind}s/{body['identifier']}"
+        server.script(path, (200, {"ok": True, kind: {**body, "title": "Old"}}, {}))
+    server.script("GET /v1/actions/create_service", refusal(404, "not_found"))
+
+    result = port.definitions(installation)
+
+    assert result.ok is False
+    assert "action create_service is missing" in result.detail
+    assert "blueprint service is out of date" in result.detail
+
+
+# -- Kafka
+
+
+@pytest.fixture
+def broker() -> Iterator[tuple[Producer, str]]:
+    # librdkafka's own mock cluster, which speaks the real protocol on a real socket.
+    producer = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "replaced"})
+    (address,) = producer.list_topics(timeout=10).brokers.values()
+    yield producer, f"{address.host}:{address.port}"
+    producer.purge()
+
+
+def test_existing_topics_are_no_fault(broker: tuple[Producer, str]) -> None:
+    producer, servers = broker
+    for topic in ("org_1.runs", "org_1.change.log"):
+        producer.produce(topic, b"{}")
+    assert producer.flush(10) == 0
+
+    result = kafka.topics(
+        Installation({"KAFKA_BOOTSTRAP_SERVERS": servers, "PORT_ORG_ID": "org_1"})
+    )
+
+    assert result.ok, result
+
+
+def test_missing_topics_are_named(broker: tuple[Producer, str]) -> None:
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": broker[1], "PORT_ORG_ID": "org_other"}
+
+    result = kafka.topics(Installation(settings))
+
+    assert result.ok is False
+    assert result.detail == "missing: org_other.runs, org_other.change.log"
+
+
+def test_brokers_that_do_not_answer_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "TIMEOUT_SECONDS", 0.5)
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "PORT_ORG_ID": "org_1"}
+
+    result = kafka.topics(Installation(settings))
+
+    assert result.ok is False
+    assert "KAFKA_BOOTSTRAP_SERVERS" in result.cure
+
+
+# -- GitHub
+
+
+@pytest.mark.parametrize("push", [True, False])
+def test_the_token_must_be_able_to_push(
+    server: ScriptedServer, installation: Installation, push: bool
+) -> None:
+    repository(server, permissions={"push": push, "pull": True})
+
+    assert github.permissions(installation).ok is push
+
+
+@pytest.mark.parametrize(("status", "cure"), [(401, "new ones"), (404, "SERVICES_REPO")])
+def test_a_repository_that_is_not_shown_is_a_fault(
+    server: ScriptedServer, installation: Installation, status: int, cure: str
+) -> None:
+    server.script(REPOSITORY, (status, {"message": "no"}, {}))
+
+    result = github.repository(installation)
+
+    assert result.ok is False
+    assert cure in result.cure
+
+
+def test_a_workflow_as_in_the_template_is_no_fault(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    repository(server)
+    for path in github.template_files():
+        content = (github.TEMPLATE / path).read_bytes()
+        server.script(f"{REPOSITORY}/contents/{path}", (200, file(path, content), {}))
+
+    assert github.workflow(installation).ok
+
+
+def test_a_changed_workflow_is_named(server: ScriptedServer, installation: Installation) -> None:
+    repository(server)
+    for path in github.template_files():
+        content = (github.TEMPLATE / path).read_bytes()
+        server.script(f"{REPOSITORY}/contents/{path}", (200, file(path, content), {}))
+    path = ".github/workflows/slipway-report.yml"
+    server.script(f"{REPOSITORY}/contents/{path}", (200, file(path, b"on: push"), {}))
+
+    result = github.workflow(installation)
+
+    assert (result.ok, result.detail) == (False, f"{path} is different")
+
+
+def test_a_repository_without_the_workflow_is_a_fault(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    repository(server)
+
+    result = github.workflow(installation)
+
+    assert result.ok is False
+    assert "services-repo/.github" in result.cure
+
+
+def test_secrets_of_the_repository_and_of_the_organisation_count(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    repository(server)
+    actions = f"{REPOSITORY}/actions"
+    own = {"total_count": 1, "secrets": [{"name": "PORT_CLIENT_ID"}]}
+    shared = {"total_count": 1, "secrets": [{"name": "PORT_CLIENT_SECRET"}]}
+    variable = {"name": "PORT_BASE_URL", "value": server.url}
+    server.script(f"{actions}/secrets", (200, own, {}))
+    server.script(f"{actions}/organization-secrets", (200, shared, {}))
+    server.script(f"{actions}/variables", (200, {"total_count": 1, "variables": [variable]}, {}))
+
+    assert github.actions_settings(installation).ok
+
+
+def test_missing_secrets_and_a_variable_of_another_region_are_named(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    repository(server)
+    actions = f"{REPOSITORY}/actions"
+    variable = {"name": "PORT_BASE_URL", "value": "https://api.us.port.io"}
+    server.script(f"{actions}/secrets", (200, {"total_count": 0, "secrets": []}, {}))
+    server.script(f"{actions}/variables", (200, {"total_count": 1, "variables": [variable]}, {}))
+
+    result = github.actions_settings(installation)
+
+    assert result.ok is False
+    for word in ("secret PORT_CLIENT_ID", "secret PORT_CLIENT_SECRET", "is https://api.us.port.io"):
+        assert word in result.detail
+
+
+def test_credentials_that_may_not_list_secrets_say_nothing_about_them(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    repository(server)
+    server.script(f"{REPOSITORY}/actions/secrets", (403, {"message": "not accessible"}, {}))
+
+    assert github.actions_settings(installation).ok is None
+
+
+# -- AWS
+
+
+def secret(**fields: str) -> tuple[int, dict[str, str], dict[str, str]]:
+    return 200, {"SecretString": json.dumps(fields)}, {}
+
+
+NO_SECRET: Answer = (400, {"__type": "ResourceNotFoundException", "message": "no"}, {})
+PORT_SECRET = secret(client_id="a", client_secret="b")
+KAFKA_SECRET = secret(username="a", password="b")
+
+
+@pytest.mark.parametrize(
+    "github_secret",
+    [secret(token="t"), secret(app_id="1", installation_id="2", private_key="k")],
+)
+def test_filled_in_secrets_are_no_fault(
+    server: ScriptedServer, installation: Installation, github_secret: Any
+) -> None:
+    server.script("POST /", PORT_SECRET, github_secret, NO_SECRET, KAFKA_SECRET)
+
+    assert aws.secrets(installation).ok
+
+
+def test_empty_and_incomplete_secrets_are_named_without_their_values(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    half = secret(app_id="hidden-value", private_key="")
+    server.script("POST /", PORT_SECRET, half, NO_SECRET, NO_SECRET)
+
+    result = aws.secrets(installation)
+
+    assert result.ok is False
+    assert "slipway/github lacks fields" in result.detail
+    assert "slipway/kafka is missing or has no value" in result.detail
+    assert "hidden-value" not in result.detail
+
+
+@pytest.mark.parametrize(("state", "ok"), [("Enabled", True), ("Disabled", False)])
+def test_the_event_source_mapping_must_be_enabled(
+    server: ScriptedServer, installation: Installation, state: str, ok: bool
+) -> None:
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:slipway-create_service:live"
+    server.script(ALIAS, (200, {"AliasArn": arn}, {}))
+    answer = {"EventSourceMappings": [{"State": state, "StateTransitionReason": "by hand"}]}
+    server.script(MAPPINGS, (200, answer, {}))
+
+    result = aws.functions(installation)
+
+    assert result.ok is ok
+    assert ok or "Disabled (by hand)" in result.detail
+
+
+def test_a_function_that_is_not_there_is_a_fault(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    error = {"Type": "User", "Message": "no"}
+    server.script(ALIAS, (404, error, {"X-Amzn-ErrorType": "ResourceNotFoundException"}))
+
+    result = aws.functions(installation)
+
+    assert result.ok is False
+    assert "has no alias 'live'" in result.detail
+
+
+def test_without_aws_nothing_is_said_about_it() -> None:
+    assert aws.secrets(Installation({})).ok is None
+    assert aws.functions(Installation({})).ok is None
+
+
+# -- all of them
+
+
+def test_a_check_that_cannot_be_made_is_a_fault_and_ends_no_other() -> None:
+    passing: Check = lambda _: Result("second", True, "fine")  # noqa: E731
+
+    results = doctor.examine(Installation({}), [("first", port.sign_in), ("second", passing)])
+
+    assert [result.ok for result in results] == [False, True]
+    assert "PORT_BASE_URL" in results[0].cure
+
+
+def test_a_server_that_hangs_up_is_a_fault(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    server.script(REPOSITORY, (NO_ANSWER, None, {}))
+
+    (result,) = doctor.examine(installation, [("GitHub", github.repository)])
+
+    assert result.ok is False
+
+
+@pytest.mark.parametrize(("ok", "code"), [(True, 0), (None, 0), (False, 1)])
+def test_the_exit_status_says_whether_there_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ok: bool | None, code: int
+) -> None:
+    check: Check = lambda _: Result("a", ok, "found", "cure")  # noqa: E731
+    monkeypatch.setattr(doctor.examine, "__defaults__", ([("a", check)],))
+    app = typer.Typer()
+    app.command()(doctor.main)
+
+    for_people = CliRunner().invoke(app, [])
+    for_machines = CliRunner().invoke(app, ["--json"])
+
+    assert (for_people.exit_code, for_machines.exit_code) == (code, code)
+    assert json.loads(for_machines.output) == [
+        {"name": "a", "ok": ok, "detail": "found", "cure": "cure"}
+    ]
+    assert ("cure" in for_people.output.splitlines()[3]) is (ok is False)

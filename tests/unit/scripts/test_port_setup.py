@@ -1,0 +1,256 @@
+"""port_setup against a real HTTP server that keeps objects as Port does."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from slipway.errors import ConfigurationError
+from typer.testing import CliRunner
+
+from scripts import port_setup
+from scripts.environment import read_settings
+
+IDENTIFIERS = [
+    "blueprint service",
+    "action create_service",
+    "action delete_service",
+    "action downscale_service",
+    "action upscale_service",
+]
+
+
+class FakePort(ThreadingHTTPServer):
+    """Blueprints and actions as Port keeps them: it adds fields of its own to each."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.writes: list[str] = []
+        self.bodies: list[dict[str, Any]] = []
+        self.refuse: dict[str, tuple[int, str, str]] = {}
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: FakePort
+
+    def do_GET(self) -> None:
+        found = self.server.objects.get(self.path)
+        kind = self.path.split("/")[2].removesuffix("s")
+        if found is None:
+            self._answer(404, {"ok": False, "error": "not_found", "message": "not found"})
+        else:
+            self._answer(200, {"ok": True, kind: found})
+
+    def do_POST(self) -> None:
+        body = self._body()
+        if self.path == "/v1/auth/access_token":
+            self._sign_in()
+        else:
+            self._write(f"{self.path}/{body['identifier']}", body)
+
+    def do_PUT(self) -> None:
+        self._write(self.path, self._body())
+
+    def _sign_in(self) -> None:
+        if "sign in" in self.server.refuse:
+            self._refuse("sign in")
+        else:
+            self._answer(200, {"ok": True, "accessToken": "token", "expiresIn": 3600})
+
+    def _write(self, path: str, body: dict[str, Any]) -> None:
+        if path in self.server.refuse:
+            self._refuse(path)
+            return
+        self.server.writes.append(f"{self.command} {path}")
+        self.server.bodies.append(body)
+        added = {"createdAt": "2026-01-01T00:00:00Z", "createdBy": "me", "id": "x", "publish": True}
+        kept = {key: value for key, value in body.items() if value not in (False, {}, [])}
+        self.server.objects[path] = {**added, **kept}
+        self._answer(201, {"ok": True})
+
+    def _refuse(self, what: str) -> None:
+        status, code, message = self.server.refuse[what]
+        self._answer(status, {"ok": False, "error": code, "message": message})
+
+    def _body(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        return value
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: object) -> None:
+        """Keep the tests' output quiet."""
+
+
+@pytest.fixture
+def port() -> Iterator[FakePort]:
+    server = FakePort()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def env_file(port: FakePort, tmp_path: Path) -> Path:
+    file = tmp_path / "env"
+    file.write_text(
+        f"# the sandbox's\nPORT_BASE_URL=http://127.0.0.1:{port.server_port}\n"
+        "export PORT_CLIENT_ID='an id'\nPORT_CLIENT_SECRET=\"a-long-secret\"\n"
+    )
+    return file
+
+
+def invoke(env_file: Path, *arguments: str) -> tuple[int, str]:
+    app = typer.Typer()
+    app.command()(port_setup.main)
+    result = CliRunner().invoke(app, ["--env-file", str(env_file), *arguments])
+    return result.exit_code, result.output
+
+
+def test_without_apply_it_names_what_would_be_created_and_writes_nothing(
+    port: FakePort, env_file: Path
+) -> None:
+    code, output = invoke(env_file)
+
+    assert code == 0
+    assert port.writes == []
+    for identifier in IDENTIFIERS:
+        assert f"{identifier} would be created" in output
+
+
+def test_apply_installs_the_blueprint_before_its_actions(port: FakePort, env_file: Path) -> None:
+    code, _ = invoke(env_file, "--apply")
+
+    assert code == 0
+    assert [write.split("/")[2] for write in port.writes] == ["blueprints", *["actions"] * 4]
+    assert {write.split()[0] for write in port.writes} == {"POST"}
+
+
+def test_a_second_apply_changes_nothing(port: FakePort, env_file: Path) -> None:
+    invoke(env_file, "--apply")
+    port.writes.clear()
+
+    code, output = invoke(env_file, "--apply")
+
+    assert code == 0
+    assert "Nothing to change" in output
+    assert port.writes == []
+
+
+def test_a_dry_run_shows_what_differs_as_a_diff(port: FakePort, env_file: Path) -> None:
+    invoke(env_file, "--apply")
+    port.objects["/v1/actions/delete_service"]["title"] = "Old title"
+
+    code, output = invoke(env_file, "--dry-run")
+
+    assert code == 0
+    assert "action delete_service would be changed" in output
+    assert '-  "title": "Old title"' in output
+    assert '+  "title": "Delete Service"' in output
+    assert "create_service would" not in output
+
+
+def test_an_update_keeps_what_the_organisation_has_added(port: FakePort, env_file: Path) -> None:
+    invoke(env_file, "--apply")
+    schema = port.objects["/v1/blueprints/service"]["schema"]
+    schema["properties"]["tier"] = {"type": "string", "title": "Tier"}
+    schema["properties"]["owner"]["title"] = "Changed by hand"
+
+    invoke(env_file, "--apply")
+
+    properties = port.objects["/v1/blueprints/service"]["schema"]["properties"]
+    assert properties["tier"] == {"type": "string", "title": "Tier"}
+    assert properties["owner"]["title"] == "Owner"
+
+
+def test_an_update_sends_no_field_that_is_the_servers(port: FakePort, env_file: Path) -> None:
+    invoke(env_file, "--apply")
+    port.objects["/v1/actions/delete_service"]["title"] = "Old title"
+    port.bodies.clear()
+
+    invoke(env_file, "--apply")
+
+    (body,) = port.bodies
+    assert body["title"] == "Delete Service"
+    assert not {"id", "createdAt", "createdBy"} & body.keys()
+
+
+def test_a_payload_template_is_replaced_as_a_whole() -> None:
+    current = {"invocationMethod": {"type": "KAFKA", "payload": {"runId": "{{ .run.id }}"}}}
+    ours = {"invocationMethod": {"type": "KAFKA", "payload": {"action": "a"}}}
+
+    assert port_setup.overlay(current, ours) == ours
+
+
+def test_an_order_gives_way_to_our_steps() -> None:
+    assert port_setup.overlay({"order": ["a"]}, {"steps": []}) == {"order": ["a"]}
+    assert port_setup.overlay({"order": ["a"]}, {"steps": [1]}) == {"steps": [1]}
+
+
+@pytest.mark.parametrize(
+    ("where", "refusal", "words"),
+    [
+        ("sign in", (401, "invalid_credentials", "wrong"), ["PORT_CLIENT_ID", "region"]),
+        (
+            "/v1/blueprints/service",
+            (403, "missing_permissions", "no"),
+            ["service", "role", "Admin"],
+        ),
+        (
+            "/v1/actions/create_service",
+            (422, "user_inputs_schema_invalid", "bad icon"),
+            ["action create_service", "bad icon"],
+        ),
+    ],
+)
+def test_a_refusal_says_which_object_and_what_to_do(
+    port: FakePort,
+    env_file: Path,
+    where: str,
+    refusal: tuple[int, str, str],
+    words: list[str],
+) -> None:
+    port.refuse[where] = refusal
+
+    code, output = invoke(env_file, "--apply")
+
+    assert code == 1
+    for word in words:
+        assert word in output
+    assert "a-long-secret" not in output
+
+
+def test_missing_settings_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PORT_CLIENT_SECRET", raising=False)
+    file = tmp_path / "env"
+    file.write_text("PORT_BASE_URL=http://127.0.0.1:1\nPORT_CLIENT_ID=a\n")
+
+    code, output = invoke(file)
+
+    assert code == 2
+    assert "PORT_CLIENT_SECRET" in output
+
+
+@pytest.mark.parametrize("text", ["PORT_BASE_URL", "A='b", "1A=b"])
+def test_an_env_file_that_is_no_list_of_assignments_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "env"
+    file.write_text(text)
+
+    with pytest.raises(ConfigurationError, match="env"):
+        read_settings(file)
