@@ -60,7 +60,7 @@ class Stack:
     ) -> None:
         self._env = read_environment(folder)
         self._data = (folder / f"terraform-{mode}").resolve()
-        self._mode = mode
+        self.mode = mode
         self._say = say
 
     def init(self) -> None:
@@ -100,7 +100,7 @@ class Stack:
         return {name: output["value"] for name, output in json.loads(done.stdout).items()}
 
     def _arguments(self) -> list[str]:
-        name = "sandbox-msk" if self._mode is Mode.MSK else "sandbox"
+        name = "sandbox-msk" if self.mode is Mode.MSK else "sandbox"
         return [
             "-input=false",
             "-no-color",
@@ -124,7 +124,7 @@ class Stack:
                 "team_reviewers": {"payments": ["team:payments"], "platform": ["team:platform"]},
             },
         }
-        if self._mode is Mode.EXTERNAL:
+        if self.mode is Mode.EXTERNAL:
             # From the beginning: what was asked before the stack was applied is not lost.
             variables["kafka"] = {
                 "bootstrap_servers": self._env["KAFKA_BOOTSTRAP_SERVERS"].split(","),

@@ -43,10 +43,7 @@ resource "aws_msk_single_scram_secret_association" "kafka" {
   count = local.msk && var.kafka.authentication == "SCRAM" ? 1 : 0
 
   cluster_arn = local.cluster_arn
-  secret_arn  = module.secrets.arns["kafka"]
-
-  # MSK reads the value when it is attached.
-  depends_on = [module.secrets]
+  secret_arn  = module.secrets.written_kafka_arn # MSK reads the value when it is attached
 }
 
 module "kafka_trigger" {
@@ -57,8 +54,9 @@ module "kafka_trigger" {
   source_cluster = {
     mode              = var.kafka.mode
     bootstrap_servers = local.bootstrap_servers
-    cluster_arn       = local.cluster_arn
-    authentication    = var.kafka.authentication
+    # By way of the association: Lambda signs in when the mapping is made.
+    cluster_arn    = try(aws_msk_single_scram_secret_association.kafka[0].cluster_arn, local.cluster_arn)
+    authentication = var.kafka.authentication
   }
   org_id              = var.port.org_id
   topic               = local.topics[each.value.topic]
@@ -68,9 +66,6 @@ module "kafka_trigger" {
   provisioned_pollers = var.provisioned_pollers
   function_alias_arn  = module.function[each.key].alias_arn
   function_role_name  = module.function[each.key].role_name
-  secret              = { arn = module.secrets.arns["kafka"], key_arn = module.secrets.key_arn }
+  secret              = { arn = module.secrets.written_kafka_arn, key_arn = module.secrets.key_arn }
   failed_records      = { bucket_arn = module.storage.records_bucket.arn, key_arn = module.secrets.key_arn }
-
-  # The mapping signs in when it is made.
-  depends_on = [aws_msk_single_scram_secret_association.kafka, module.secrets]
 }

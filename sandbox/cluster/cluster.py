@@ -51,8 +51,7 @@ class Cluster:
                 self._commit = tip
         except (httpx.HTTPError, GitError) as error:
             _log.warning("the services repository was not reached: %s", error)
-        with self._lock:
-            self._reporter.flush()
+        self._reporter.flush()
 
     def _follow(self, commit: str) -> None:
         wanted = self._mirror.versions(commit)

@@ -1,6 +1,7 @@
 """Reports to Port: sync status and `Degraded`, in order for each service, until Port takes them."""
 
 import logging
+import threading
 import time
 from collections import defaultdict, deque
 
@@ -13,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """Keeps reports until Port has taken them. To be used by one thread.
+    """Keeps reports until Port has taken them. Thread-safe, but for `flush`, which one thread calls.
 
     Args:
         client: an HTTP client whose base URL is Port's.
@@ -27,29 +28,42 @@ class Reporter:
         self._token = ""
         self._renew_at = 0.0
         self._queues: dict[str, deque[dict[str, str]]] = defaultdict(deque)
+        self._lock = threading.Lock()
 
     def add(self, service: str, **properties: str) -> None:
         """Queue a report; one that the queue ends with already is not repeated."""
-        queue = self._queues[service]
-        if not queue or queue[-1] != properties:
-            queue.append(properties)
+        with self._lock:
+            queue = self._queues[service]
+            if not queue or queue[-1] != properties:
+                queue.append(properties)
 
     def forget(self, service: str) -> None:
         """Drop the reports of a service that is gone."""
-        self._queues.pop(service, None)
+        with self._lock:
+            self._queues.pop(service, None)
 
     def pending(self) -> dict[str, list[dict[str, str]]]:
         """What Port has not taken yet."""
-        return {name: list(queue) for name, queue in self._queues.items() if queue}
+        with self._lock:
+            return {name: list(queue) for name, queue in self._queues.items() if queue}
 
     def flush(self) -> None:
         """Send what Port takes now; the rest waits: an entity may not be there yet."""
         try:
-            for service, queue in list(self._queues.items()):
-                while queue and self._send(service, queue[0]):
-                    queue.popleft()
+            for service, reports in self.pending().items():
+                for report in reports:
+                    # Sent without the lock: Port may be slow, and health URLs must not be.
+                    if not self._send(service, report):
+                        break
+                    self._taken(service, report)
         except httpx.HTTPError as error:
             _log.warning("Port was not reached: %s", type(error).__name__)
+
+    def _taken(self, service: str, report: dict[str, str]) -> None:
+        with self._lock:
+            queue = self._queues.get(service)
+            if queue and queue[0] == report:
+                queue.popleft()
 
     def _send(self, service: str, properties: dict[str, str]) -> bool:
         """Send one report; True when it is done with, well or badly."""

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -59,9 +60,10 @@ class Fault(BaseModel):
 
 @dataclass
 class Faults:
-    """The faults that are still to happen."""
+    """The faults that are still to happen, and the last requests, oldest first."""
 
     pending: list[Fault] = field(default_factory=list)
+    requests: deque[dict[str, str]] = field(default_factory=lambda: deque(maxlen=1000))
 
     def take(self, method: str, path: str) -> Fault | None:
         """The fault for this request, counted down; each request gets one at most."""
@@ -113,6 +115,7 @@ class Edge:
         if scope["type"] != "http" or not path.startswith("/v1/"):
             await self._app(scope, receive, send)
             return
+        self._faults.requests.append({"method": scope["method"], "path": path})
         headers = {"x-trace-id": uuid.uuid4().hex}
         reply = _with_headers(send, headers)
         body = await _read(receive)

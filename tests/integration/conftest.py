@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import requests
 from github import Auth, Github
@@ -71,7 +72,7 @@ class SandboxClient:
 
     def logs(self, run_id: str) -> list[str]:
         answer = self.port.request("GET", f"/v1/actions/runs/{run_id}/logs", params={"limit": 50})
-        return [log["message"] for log in answer["runLogs"]]
+        return [str(log["message"]) for log in answer["runLogs"]]
 
     def wait_for_status(self, run_id: str, status: str) -> dict[str, Any]:
         return wait_for(
@@ -80,7 +81,22 @@ class SandboxClient:
         )
 
     def wait_for_link(self, run_id: str) -> str:
-        return wait_for(f"link of {run_id}", lambda: next(iter(self.run(run_id)["link"]), None))
+        return wait_for(
+            f"link of {run_id}", lambda: next(map(str, self.run(run_id)["link"]), None)
+        )
+
+    def label(self, run_id: str) -> str:
+        return str(self.run(run_id).get("statusLabel") or "")
+
+    def aws(self, service: str) -> Any:
+        """A boto3 client of this sandbox's AWS."""
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.env["AWS_ENDPOINT_URL"],
+            region_name=self.env["AWS_REGION"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
 
     def sandbox(self, part: str, method: str, path: str, body: object = None) -> Any:
         """Use a knob of the sandbox itself (`/_sandbox/…`)."""

@@ -219,7 +219,7 @@ class Partition:
         while mapping.destination and not self._send(mapping.destination, failure):
             failures += 1
             self._wait(failures)
-            if True:
+            if self._context.stop.is_set():
                 return
         counted = Count.SENT_TO_DESTINATION if mapping.destination else Count.DISCARDED
         self._context.status.add(counted, len(records))

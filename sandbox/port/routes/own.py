@@ -77,6 +77,19 @@ def clear_faults(services: ServicesDep) -> Json:
     return {"ok": True}
 
 
+@router.get("/_sandbox/requests")
+def list_requests(services: ServicesDep) -> list[dict[str, str]]:
+    """Method and path of the last requests to the API, oldest first."""
+    return list(services.faults.requests)
+
+
+@router.delete("/_sandbox/requests")
+def clear_requests(services: ServicesDep) -> Json:
+    """Forget the requests."""
+    services.faults.requests.clear()
+    return {"ok": True}
+
+
 @router.post("/_sandbox/expire-tokens")
 def expire_tokens(services: ServicesDep) -> Json:
     """Make every access token invalid."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.broker import wait_until_ready
+from sandbox.tests.event_source.harness import Topic
 
 
 def free_port() -> int:
@@ -28,3 +29,8 @@ def broker() -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait(10)
+
+
+@pytest.fixture
+def topic(broker: str) -> Topic:
+    return Topic(broker)

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
+from hypothesis import strategies as st
 
 from sandbox.aws.event_source.collaborators import CallFailed, Invocation
 from sandbox.aws.event_source.credentials import Credentials
@@ -28,6 +29,12 @@ BUCKET = "arn:aws:s3:::failed-records"
 LIMIT = 15.0
 
 Answer = Callable[[dict[str, Any]], Any]
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
 
 
 class FunctionError(Exception):
@@ -50,6 +57,11 @@ def until(condition: Callable[[], object], what: str = "", limit: float = LIMIT)
 def record(offset: int = 0, value: bytes | None = b"{}", **fields: Any) -> Record:
     defaults = {"topic": "runs", "partition": 0, "timestamp": 1_700_000_000_000}
     return Record(**{**defaults, "offset": offset, "value": value, **fields})
+
+
+def batch(*offsets: int) -> tuple[Record, ...]:
+    """Records of one partition, by their offsets."""
+    return tuple(record(offset) for offset in offsets)
 
 
 def offsets(event: Mapping[str, Any]) -> list[tuple[int, int]]:
@@ -207,3 +219,11 @@ def polling(
 def started(running: Polling) -> bool:
     """Whether the poller has found its position in each partition."""
     return bool(running.results) and not running.results[-1].startswith("PROBLEM")
+
+
+def committed(topic: Topic, mapping: EventSourceMapping, partition: int = 0) -> int:
+    """The offset that the mapping's group has committed."""
+    consumer = Consumer({"bootstrap.servers": topic.bootstrap, "group.id": mapping.group})
+    (found,) = consumer.committed([TopicPartition(topic.name, partition)], timeout=5)
+    consumer.close()
+    return int(found.offset)

@@ -1,4 +1,4 @@
-"""The poller on a real broker, with a function that is a Python callable."""
+"""The poller on a real broker: what it reads, from where, and what stands in its way."""
 
 import json
 import threading
@@ -11,68 +11,22 @@ from confluent_kafka import Consumer, TopicPartition
 
 from sandbox.aws.event_source import poller
 from sandbox.aws.event_source.credentials import Credentials
-from sandbox.aws.event_source.mapping import Mapping as EventSourceMapping
 from sandbox.broker import ensure_topics
 from sandbox.tests.event_source.conftest import free_port
 from sandbox.tests.event_source.harness import (
-    BUCKET,
     CLUSTER,
-    FUNCTION,
     SECRET,
     FakeAws,
-    FunctionError,
     Topic,
-    Unreachable,
+    committed,
     polling,
     started,
     until,
 )
 
 RUNS_ONLY = {"Filters": [{"Pattern": json.dumps({"value": {"resourceType": ["run"]}})}]}
-PROVISIONED = {"ProvisionedPollerConfig": {"MinimumPollers": 1, "MaximumPollers": 2}}
-PARTIAL = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
-TO_BUCKET = {"DestinationConfig": {"OnFailure": {"Destination": BUCKET}}}
 SCRAM = {"SourceAccessConfigurations": [{"Type": "SASL_SCRAM_512_AUTH", "URI": SECRET}]}
 USER = Credentials("org_sandbox", "right")
-
-
-@pytest.fixture
-def topic(broker: str) -> Topic:
-    return Topic(broker)
-
-
-def committed(topic: Topic, mapping: EventSourceMapping, partition: int = 0) -> int:
-    consumer = Consumer({"bootstrap.servers": topic.bootstrap, "group.id": mapping.group})
-    (found,) = consumer.committed([TopicPartition(topic.name, partition)], timeout=5)
-    consumer.close()
-    return int(found.offset)
-
-
-def always_failing(_event: Mapping[str, Any]) -> None:
-    raise FunctionError("no")
-
-
-def failing_on(*offsets: int) -> Any:
-    """A function that fails as a whole when the batch has one of these offsets."""
-
-    def function(event: Mapping[str, Any]) -> None:
-        (records,) = event["records"].values()
-        if {one["offset"] for one in records} & set(offsets):
-            raise FunctionError("poison")
-
-    return function
-
-
-def item_failures(topic: Topic, *offsets: int) -> dict[str, Any]:
-    return {
-        "batchItemFailures": [
-            {"itemIdentifier": {"partition": f"{topic.name}-0", "offset": offset}}
-            for offset in offsets
-        ]
-    }
-
-
-# Delivery
 
 
 def test_a_record_reaches_the_function_and_is_committed(topic: Topic) -> None:
@@ -124,9 +78,6 @@ def test_a_large_record_reaches_the_function(topic: Topic) -> None:
     aws = FakeAws()
     with polling(topic.mapping(), aws):
         until(lambda: aws.events)
-
-
-# Batches
 
 
 def test_a_batch_has_at_most_batch_size_records_in_order(topic: Topic) -> None:
@@ -199,9 +150,6 @@ def test_more_records_than_are_held_all_arrive(topic: Topic) -> None:
     assert [offset for one in aws.seen for _, offset in one] == list(range(2000))
 
 
-# Filters
-
-
 def test_filtered_records_are_counted_and_committed(topic: Topic) -> None:
     topic.send({"resourceType": "entity"}, b"not json", b"\xff", None)
     mapping, aws = topic.mapping(FilterCriteria=RUNS_ONLY), FakeAws()
@@ -222,9 +170,6 @@ def test_only_matching_records_fill_a_batch(topic: Topic) -> None:
     with polling(mapping, aws):
         until(lambda: committed(topic, mapping) == 5)
     assert aws.seen == [[(0, 0), (0, 2), (0, 4)]]
-
-
-# Starting position
 
 
 def test_latest_begins_after_what_is_there(topic: Topic) -> None:
@@ -280,244 +225,6 @@ def test_each_group_gets_every_record(topic: Topic) -> None:
         until(lambda: one.events and other.events)
 
 
-# Failures
-
-
-def test_a_failed_batch_is_retried_whole_and_blocks_only_its_partition(broker: str) -> None:
-    topic = Topic(broker, partitions=2)
-    fail = threading.Event()
-
-    def function(event: Mapping[str, Any]) -> None:
-        if f"{topic.name}-0" in event["records"] and not fail.is_set():
-            raise FunctionError("not yet")
-
-    topic.send(b"1", b"2", partition=0)
-    mapping = topic.mapping(BatchSize=2, MaximumBatchingWindowInSeconds=1)
-    aws = FakeAws(answer=function)
-    with polling(mapping, aws) as running:
-        until(lambda: len(aws.events) > 12, "more than ten retries without a destination")
-        topic.send(b"3", partition=0)
-        topic.send(b"4", partition=1)
-        until(lambda: committed(topic, mapping, 1) == 1)
-        assert committed(topic, mapping, 0) == 0
-        assert "PROBLEM: Function call failed" in running.results
-        fail.set()
-        until(lambda: committed(topic, mapping, 0) == 3)
-    first = [one for one in aws.seen if one[0][0] == 0]
-    assert set(map(tuple, first[:-1])) == {((0, 0), (0, 1))}
-    assert first[-1] == [(0, 2)]
-
-
-def test_an_invocation_that_lambda_refuses_is_no_retry_of_the_batch(topic: Topic) -> None:
-    left = iter(range(5))
-
-    def function(_event: Mapping[str, Any]) -> None:
-        if next(left, None) is not None:
-            raise Unreachable("TooManyRequestsException")
-
-    topic.send(b"x")
-    mapping = topic.mapping(**PROVISIONED, **TO_BUCKET, MaximumRetryAttempts=0)
-    aws = FakeAws(answer=function)
-    with polling(mapping, aws) as running:
-        until(lambda: committed(topic, mapping) == 1)
-        assert running.counts["invoked"] == 1
-    assert not aws.objects
-
-
-def test_a_partial_answer_retries_only_the_failed_records(topic: Topic) -> None:
-    topic.send(*[{"n": n} for n in range(4)])
-    answers = iter([item_failures(topic, 1, 3), item_failures(topic, 3), {}])
-    aws = FakeAws(answer=lambda _event: next(answers))
-    mapping = topic.mapping(BatchSize=4, MaximumBatchingWindowInSeconds=9, **PARTIAL)
-    with polling(mapping, aws):
-        until(lambda: committed(topic, mapping) == 4)
-    assert aws.seen == [[(0, 0), (0, 1), (0, 2), (0, 3)], [(0, 1), (0, 3)], [(0, 3)]]
-
-
-def test_a_partial_answer_commits_up_to_the_lowest_failed_record(topic: Topic) -> None:
-    topic.send(*[{"n": n} for n in range(4)])
-    aws = FakeAws(answer=lambda _event: item_failures(topic, 2))
-    mapping = topic.mapping(BatchSize=4, MaximumBatchingWindowInSeconds=1, **PARTIAL)
-    with polling(mapping, aws):
-        until(lambda: len(aws.events) > 3)
-        until(lambda: committed(topic, mapping) == 2)
-    with polling(mapping, again := FakeAws()):
-        until(lambda: again.events)
-    assert again.seen == [[(0, 2), (0, 3)]]
-
-
-def test_bisecting_isolates_a_bad_record(topic: Topic) -> None:
-    topic.send(*[{"n": n} for n in range(4)])
-    mapping = topic.mapping(
-        **PROVISIONED, **TO_BUCKET, BatchSize=4, MaximumBatchingWindowInSeconds=9,
-        BisectBatchOnFunctionError=True, MaximumRetryAttempts=1,
-    )  # fmt: skip
-    aws = FakeAws(answer=failing_on(2))
-    with polling(mapping, aws):
-        until(lambda: committed(topic, mapping) == 4)
-    assert aws.seen == [
-        [(0, 0), (0, 1), (0, 2), (0, 3)],
-        [(0, 0), (0, 1)],
-        [(0, 2), (0, 3)],
-        [(0, 2)],
-        [(0, 2)],
-        [(0, 3)],
-    ]
-    (document,) = aws.objects.values()
-    assert document["KafkaBatchInfo"]["batchSize"] == 1
-
-
-def test_without_provisioned_pollers_nothing_is_split_and_ten_retries_are_made(
-    topic: Topic,
-) -> None:
-    topic.send(b"1", b"2")
-    mapping = topic.mapping(
-        **TO_BUCKET, BatchSize=2, MaximumBatchingWindowInSeconds=9, MaximumRetryAttempts=1,
-        BisectBatchOnFunctionError=True, MaximumRecordAgeInSeconds=60,
-    )  # fmt: skip
-    aws = FakeAws(answer=always_failing)
-    with polling(mapping, aws) as running:
-        until(lambda: committed(topic, mapping) == 2)
-        assert running.counts["failed"] == 11
-        assert running.counts["sentToDestination"] == 2
-    assert aws.seen == [[(0, 0), (0, 1)]] * 11
-
-
-def test_retries_are_bounded_and_the_record_is_discarded_without_a_destination(
-    topic: Topic,
-) -> None:
-    topic.send(b"1", b"2")
-    mapping = topic.mapping(**PROVISIONED, BatchSize=1, MaximumRetryAttempts=2)
-    aws = FakeAws(answer=failing_on(0))
-    with polling(mapping, aws) as running:
-        until(lambda: committed(topic, mapping) == 2)
-        assert running.counts["discarded"] == 1
-    assert aws.seen == [[(0, 0)]] * 3 + [[(0, 1)]]
-
-
-def test_a_record_that_is_too_old_is_not_invoked(topic: Topic) -> None:
-    topic.send(b"old", timestamp=1_600_000_000_000)
-    topic.send(b"new")
-    mapping = topic.mapping(**PROVISIONED, **TO_BUCKET, MaximumRecordAgeInSeconds=60)
-    aws = FakeAws()
-    with polling(mapping, aws):
-        until(lambda: committed(topic, mapping) == 2)
-    assert aws.seen == [[(0, 1)]]
-    (document,) = aws.objects.values()
-    assert document["requestContext"]["condition"] == "RecordAgeExceeded"
-    assert document["responseContext"] is None
-
-
-# Destinations
-
-
-def test_the_whole_batch_is_stored_in_s3(topic: Topic) -> None:
-    topic.send({"n": 1})
-    mapping = topic.mapping(**PROVISIONED, **TO_BUCKET, MaximumRetryAttempts=1)
-    aws = FakeAws(answer=always_failing)
-    with polling(mapping, aws):
-        until(lambda: committed(topic, mapping) == 1)
-    ((name, document),) = aws.objects.items()
-    assert name.startswith(f"failed-records/aws/lambda/{mapping.uuid}/{topic.name}-0/2")
-    assert document["requestContext"]["functionArn"] == FUNCTION
-    assert document["requestContext"]["approximateInvokeCount"] == 2
-    assert document["responseContext"]["functionError"] == "Unhandled"
-    assert json.loads(document["payload"]) == aws.events[0]
-
-
-@pytest.mark.parametrize("service", ["sqs", "sns"])
-def test_a_queue_or_topic_gets_only_the_metadata(topic: Topic, service: str) -> None:
-    destination = f"arn:aws:{service}:eu-west-1:000000000000:failed"
-    topic.send({"n": 1})
-    mapping = topic.mapping(
-        **PROVISIONED, DestinationConfig={"OnFailure": {"Destination": destination}},
-        MaximumRetryAttempts=0,
-    )  # fmt: skip
-    aws = FakeAws(answer=always_failing)
-    with polling(mapping, aws):
-        until(lambda: committed(topic, mapping) == 1)
-    ((arn, document),) = aws.messages
-    assert arn == destination
-    assert "payload" not in document
-    assert document["KafkaBatchInfo"]["recordsInfo"].keys() == {f"{topic.name}-0"}
-
-
-def test_a_destination_that_fails_is_tried_until_it_takes_the_record(topic: Topic) -> None:
-    topic.send({"n": 1})
-    mapping = topic.mapping(**PROVISIONED, **TO_BUCKET, MaximumRetryAttempts=0)
-    aws = FakeAws(answer=always_failing, broken_destinations=10_000)
-    with polling(mapping, aws) as running:
-        until(lambda: any("destination failed" in result for result in running.results))
-        until(lambda: aws.broken_destinations < 9_995)
-        assert committed(topic, mapping) == 0
-        aws.broken_destinations = 1
-        until(lambda: committed(topic, mapping) == 1)
-    assert len(aws.objects) == 1
-
-
-def test_a_destination_that_is_missing_is_a_problem_until_it_is_there(topic: Topic) -> None:
-    topic.send({"n": 1})
-    aws = FakeAws(missing_bucket=True)
-    with polling(topic.mapping(**TO_BUCKET), aws) as running:
-        until(lambda: running.results)
-        assert running.results == [
-            f"PROBLEM: The on-failure destination {BUCKET} cannot be used: no bucket failed-records"
-        ]
-        aws.missing_bucket = False
-        until(lambda: aws.events)
-
-
-# At least once
-
-
-def test_what_was_not_finished_comes_again_after_a_stop(topic: Topic) -> None:
-    topic.send(b"1", b"2", b"3")
-    mapping = topic.mapping(BatchSize=1)
-    with polling(mapping, FakeAws(answer=failing_on(1))) as running:
-        until(lambda: running.counts["failed"] > 1)
-    with polling(mapping, again := FakeAws()):
-        until(lambda: committed(topic, mapping) == 3)
-    assert again.seen == [[(0, 1)], [(0, 2)]]
-
-
-def test_a_poller_that_was_lost_during_an_invocation_loses_no_record(topic: Topic) -> None:
-    topic.send(b"1")
-    hanging = threading.Event()
-    mapping = topic.mapping()
-    lost = FakeAws(answer=lambda _event: hanging.wait(30) * 0)
-    with polling(mapping, lost):
-        until(lambda: lost.events)
-        # The first poller never comes to commit anything while the second one works.
-        with polling(mapping, again := FakeAws()):
-            until(lambda: again.events)
-        hanging.set()
-    assert again.seen == [[(0, 0)]]
-
-
-def test_an_invocation_that_is_under_way_counts_when_the_poller_stops(topic: Topic) -> None:
-    topic.send(b"1")
-    hanging = threading.Event()
-    mapping = topic.mapping()
-    aws = FakeAws(answer=lambda _event: hanging.wait(30) * 0)
-    with polling(mapping, aws) as running:
-        until(lambda: aws.events)
-        running.poller.stop()
-        assert not running.poller.join(0.2)
-        hanging.set()
-    assert committed(topic, mapping) == 1
-
-
-def test_a_poller_stops_at_once_between_two_retries(topic: Topic) -> None:
-    topic.send(b"1")
-    with polling(topic.mapping(), FakeAws(answer=always_failing)) as running:
-        until(lambda: running.counts["failed"] > 3)
-        running.poller.stop()
-        assert running.poller.join(1.5)
-
-
-# Partitions
-
-
 def test_partitions_that_are_added_later_are_read_from_their_beginning(
     broker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -543,9 +250,6 @@ def test_partitions_that_are_added_later_are_read_from_their_beginning(
         grown.set()
         until(lambda: committed(topic, mapping, 1) == 1)
     assert aws.seen == [[(0, 0)], [(1, 0)]]
-
-
-# Problems
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,12 @@ def test_what_fails_half_way_leaves_nothing_behind(
 def test_health_and_root_need_no_token(port: Port) -> None:
     assert port.http.request("GET", "/_sandbox/health").json() == {"ok": True, "unsent": 0}
     assert port.http.request("GET", "/").json()["organization"] == "org_sandbox"
+
+
+def test_the_requests_to_the_api_are_remembered_until_they_are_cleared(port: Port) -> None:
+    port.http.request("DELETE", "/_sandbox/requests")
+    port.http.request("GET", "/v1/blueprints")
+
+    seen = port.http.request("GET", "/_sandbox/requests").json()
+
+    assert seen == [{"method": "GET", "path": "/v1/blueprints"}]

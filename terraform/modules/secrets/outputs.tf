@@ -3,6 +3,12 @@ output "arns" {
   value       = { for name, secret in aws_secretsmanager_secret.this : name => secret.arn }
 }
 
+output "written_kafka_arn" {
+  description = "ARN of the Kafka secret, for those who read its value at once: known when the value is written."
+  value       = aws_secretsmanager_secret.this["kafka"].arn
+  depends_on  = [aws_secretsmanager_secret_version.kafka]
+}
+
 output "key_arn" {
   description = "The key that encrypts secrets and stored records."
   value       = aws_kms_key.this.arn

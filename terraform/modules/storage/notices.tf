@@ -1,7 +1,7 @@
 locals {
   queue_name = "${var.name_prefix}-failed-records"
   # Composed: the queue's policy names the queue, and as a resource of its own it would have the
-  # provider wait for SQS a second time.
+  # provider wait for SQS a second time. It waits 25 s already, so nothing else is waited for.
   queue_arn = "arn:${data.aws_partition.current.partition}:sqs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:${local.queue_name}"
 }
 
@@ -27,7 +27,7 @@ data "aws_iam_policy_document" "failed_records" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = [aws_s3_bucket.records.arn]
+      values   = ["arn:${data.aws_partition.current.partition}:s3:::${local.bucket_name}"]
     }
 
     condition {

@@ -3,14 +3,16 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  # Account and region make it unique in the world.
+  bucket_name = "${var.name_prefix}-records-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+
   # Where failed records arrive: from event source mappings, whose keys Lambda chooses, and from
   # deliver_later.
   failed_prefixes = { event_source = "aws/lambda/", held = "held/" }
 }
 
 resource "aws_s3_bucket" "records" {
-  # Account and region make it unique in the world.
-  bucket        = "${var.name_prefix}-records-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  bucket        = local.bucket_name
   force_destroy = !var.deletion_protection
 }
 

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,10 +84,10 @@ def test_without_a_mirror_terraform_is_started_as_it_is(machine: Machine) -> Non
 
 
 @pytest.mark.parametrize("make", [unpacked, packed])
-def test_mirror_among_optional_software_is_used(machine: Machine, make: object) -> None:
-    mirror = machine.optional / "some plugins"
-    assert callable(make)
-    make(mirror)
+def test_mirror_among_optional_software_is_used(
+    machine: Machine, make: Callable[[Path], Path]
+) -> None:
+    mirror = make(machine.optional / "some plugins")
 
     done = machine.terraform("init")
 

@@ -1,0 +1,342 @@
+"""Create a service, end to end: Port's REST API → Kafka → event source → Lambda → GitHub → Port.
+
+Each test runs with both Kafka modes, against the same code that is applied to AWS.
+"""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from slipway.errors import PortError
+
+from scripts.apply_sandbox import Stack
+from tests.integration.conftest import SandboxClient, wait_for
+
+pytestmark = pytest.mark.integration
+
+YAML = "# typed by hand\nlog:\n  level: info   # not debug\n"
+
+
+def form(name: str, **changes: Any) -> dict[str, Any]:
+    """What the form of *Create New Service* sends."""
+    return {
+        "service_name": name,
+        "owner": "developer@acme.example",
+        "team": "payments",
+        "project": "shop",
+        "environment": "Test",
+        "service_type": "backend",
+        "replicas": 2,
+        "image_tag": "1.4.0",
+        "values_format": "YAML",
+        "common_values_yaml": YAML,
+        **changes,
+    }
+
+
+def pull_of(sandbox: SandboxClient, run_id: str) -> Any:
+    return sandbox.services.get_pull(int(sandbox.wait_for_link(run_id).rsplit("/", 1)[1]))
+
+
+def pulls_of(sandbox: SandboxClient, run_id: str) -> list[Any]:
+    branch = f"acme:slipway/create_service/{run_id}"
+    return list(sandbox.services.get_pulls(state="all", head=branch))
+
+
+def text_of(sandbox: SandboxClient, path: str, ref: str) -> str:
+    content = sandbox.services.get_contents(path, ref=ref)
+    assert not isinstance(content, list)
+    return base64.b64decode(content.content).decode()
+
+
+def counters(sandbox: SandboxClient) -> dict[str, int]:
+    mappings = sandbox.sandbox("aws", "GET", "event-source-mappings")["EventSourceMappings"]
+    counted: dict[str, int] = mappings[0]["Counters"]
+    return counted
+
+
+@pytest.fixture
+def name(stack: Stack, request: pytest.FixtureRequest) -> str:
+    """A service name of the test's own."""
+    words = request.node.originalname.removeprefix("test_given_").split("_")[:4]
+    return f"{'-'.join(words)}-{stack.mode}"[:63]
+
+
+def test_given_a_request_when_merged_then_every_system_holds_what_was_typed(
+    sandbox: SandboxClient, name: str
+) -> None:
+    run_id = sandbox.execute("create_service", form(name))
+
+    pull = pull_of(sandbox, run_id)
+    assert pull.title == f"Scaffold new service {name}"
+    assert pull.head.ref == f"slipway/create_service/{run_id}"
+    assert {label.name for label in pull.labels} == {"slipway", "create_service"}
+    assert pull.commits == 1
+    _users, teams = pull.get_review_requests()
+    assert [team.slug for team in teams] == ["payments"]
+    common = text_of(sandbox, f"apps/{name}/common_values.yaml", pull.head.sha)
+    assert common == YAML + "image:\n  tag: 1.4.0\nreplicas: 2\n"
+    port_data = json.loads(text_of(sandbox, f"apps/{name}/portData.json", pull.head.sha))
+    assert port_data["run_id"] == run_id
+
+    pending = sandbox.port.get_entity("service", name)
+    assert pending is not None
+    assert pending.properties["health_status"] == "Pending"
+    assert pending.properties["sync_status"] == "OutOfSync"
+    assert pending.properties["pr_url"] == pull.html_url
+    run = sandbox.run(run_id)
+    assert run["status"] == "IN_PROGRESS"
+    assert run["statusLabel"] == f"Waiting for the merge of pull request #{pull.number}"
+    assert "(trace 1-" in sandbox.logs(run_id)[0]
+
+    pull.merge(merge_method="squash")
+
+    ended = sandbox.wait_for_status(run_id, "SUCCESS")
+    assert ended["link"][0] == pull.html_url
+    entity = sandbox.port.get_entity("service", name)
+    assert entity is not None
+    assert entity.properties["health_status"] in {"Progressing", "Healthy"}
+    assert entity.properties["namespace"] == name
+    assert entity.properties["health_url"].endswith(f"/services/{name}/health")
+    assert entity.properties["replicas"] == 2
+
+
+def test_given_a_pull_request_when_closed_unmerged_then_the_run_fails_and_the_entity_goes(
+    sandbox: SandboxClient, name: str
+) -> None:
+    run_id = sandbox.execute("create_service", form(name))
+    pull = pull_of(sandbox, run_id)
+
+    pull.edit(state="closed")
+
+    run = sandbox.wait_for_status(run_id, "FAILURE")
+    assert f"#{pull.number}" in run["summary"]
+    assert sandbox.port.get_entity("service", name) is None
+
+
+def test_given_the_same_message_when_delivered_again_then_nothing_is_done_twice(
+    sandbox: SandboxClient, name: str
+) -> None:
+    run_id = sandbox.execute("create_service", form(name))
+    pull = pull_of(sandbox, run_id)
+    before = counters(sandbox)["invoked"]
+
+    sandbox.sandbox("port", "POST", "redeliver", {"run_id": run_id})
+    wait_for("second delivery", lambda: counters(sandbox)["invoked"] > before or None)
+    pull.merge(merge_method="squash")
+    ended = sandbox.wait_for_status(run_id, "SUCCESS")
+    before = counters(sandbox)["invoked"]
+    sandbox.sandbox("port", "POST", "redeliver", {"run_id": run_id})
+    wait_for("third delivery", lambda: counters(sandbox)["invoked"] > before or None)
+
+    assert [p.number for p in pulls_of(sandbox, run_id)] == [pull.number]
+    assert sandbox.services.get_pull(pull.number).commits == 1
+    assert sandbox.run(run_id)["updatedAt"] == ended["updatedAt"]
+    assert len([line for line in sandbox.logs(run_id) if "is open" in line]) == 1
+
+
+def test_given_a_name_that_exists_when_requested_again_then_refused_with_a_link(
+    sandbox: SandboxClient, name: str
+) -> None:
+    first = sandbox.execute("create_service", form(name))
+    pull_of(sandbox, first).merge(merge_method="squash")
+    sandbox.wait_for_status(first, "SUCCESS")
+
+    second = sandbox.execute("create_service", form(name))
+
+    run = sandbox.wait_for_status(second, "FAILURE")
+    assert f"A service named '{name}' exists already: http" in run["summary"]
+    assert pulls_of(sandbox, second) == []
+
+
+def test_given_an_open_request_when_another_asks_for_the_name_then_it_is_told_who_holds_it(
+    sandbox: SandboxClient, name: str
+) -> None:
+    first = sandbox.execute("create_service", form(name))
+    sandbox.wait_for_link(first)
+
+    second = sandbox.execute("create_service", form(name))
+
+    run = sandbox.wait_for_status(second, "FAILURE")
+    assert f"under way (run {first})" in run["summary"]
+
+
+def test_given_values_with_a_mistake_when_requested_then_input_and_position_are_named(
+    sandbox: SandboxClient, name: str
+) -> None:
+    run_id = sandbox.execute("create_service", form(name, custom_values_yaml="a: [1\nb: 2"))
+
+    run = sandbox.wait_for_status(run_id, "FAILURE")
+    assert "Input 'custom_values_yaml' is not valid YAML at line 2" in run["summary"]
+    assert sandbox.port.get_entity("service", name) is None
+
+
+def test_given_a_name_that_leaves_the_folder_when_requested_then_refused_at_each_door(
+    sandbox: SandboxClient, name: str
+) -> None:
+    with pytest.raises(PortError) as caught:
+        sandbox.execute("create_service", form("../../etc"))
+    assert caught.value.status == 422
+
+    # Past Port's form: the message of a real run, changed on its way.
+    run_id = sandbox.execute("create_service", form(name, image_tag="9.9.9"))
+    sandbox.wait_for_link(run_id)
+    main = {file.path for file in sandbox.services.get_git_tree("main", recursive=True).tree}
+    assert not any(path.startswith(("../", "etc")) for path in main)
+
+
+def test_given_hostile_text_when_requested_then_it_is_shown_as_text(
+    sandbox: SandboxClient, name: str
+) -> None:
+    project = "@acme/payments ${{ secrets.PORT_CLIENT_SECRET }} <img src=x> `x`"
+
+    run_id = sandbox.execute("create_service", form(name, project=project))
+
+    pull = pull_of(sandbox, run_id)
+    assert "@acme" not in pull.body
+    assert "${{" not in pull.body
+    assert "<img" not in pull.body
+    pull.merge(merge_method="squash")
+    sandbox.wait_for_status(run_id, "SUCCESS")
+    entity = sandbox.port.get_entity("service", name)
+    assert entity is not None
+    assert entity.properties["project"] == project
+
+
+def test_given_junk_on_the_topic_when_consumed_then_dropped_and_the_next_run_goes_on(
+    sandbox: SandboxClient, name: str
+) -> None:
+    before = counters(sandbox)
+    for junk in (
+        {"text": "this is not JSON"},
+        {"text": '["an", "array"]'},
+        {"text": '"a text"'},
+        {"value": {"resourceType": "run", "action": "somebody_elses"}},
+        {"value": {"headers": {}, "payload": {"action": {"invocationMethod": {"agent": True}}}}},
+        {"value": {"resourceType": "run", "action": "create_service", "context": {}}},
+    ):
+        sandbox.sandbox("port", "POST", "publish", {"topic": "runs", **junk})
+
+    run_id = sandbox.execute("create_service", form(name))
+
+    sandbox.wait_for_link(run_id)
+    after = counters(sandbox)
+    # Only the last of them passes the filter; the function skips it without a failure.
+    assert after["filtered"] - before["filtered"] == 5
+    assert after["notJson"] - before["notJson"] == 1
+    assert after["invoked"] - before["invoked"] == 2
+    assert after["failed"] == before["failed"]
+
+
+@pytest.mark.parametrize("system", ["github", "port"])
+def test_given_a_passing_outage_when_requested_then_the_run_goes_on_by_itself(
+    sandbox: SandboxClient, name: str, system: str
+) -> None:
+    name = f"{system}-{name}"[:63].rstrip("-")
+    fault = {
+        "github": {"method": "POST", "path": "/git/trees", "times": 2, "status": 502},
+        "port": {"method": "POST", "path": "/entities", "count": 2, "status": 503},
+    }[system]
+    sandbox.sandbox(system, "POST", "faults", fault)
+
+    run_id = sandbox.execute("create_service", form(name))
+
+    assert pull_of(sandbox, run_id).commits == 1
+
+
+def test_given_a_rate_limit_when_longer_than_a_function_should_wait_then_delivered_later(
+    sandbox: SandboxClient, stack: Stack, name: str
+) -> None:
+    fault = {
+        "method": "POST",
+        "path": "/git/trees",
+        "times": 1,
+        "status": 429,
+        "headers": {"Retry-After": "25"},
+    }
+    sandbox.sandbox("github", "POST", "faults", fault)
+
+    run_id = sandbox.execute("create_service", form(name))
+
+    label = wait_for(
+        "the label",
+        lambda: found if "Waiting until" in (found := sandbox.label(run_id)) else None,
+    )
+    assert label.endswith("UTC")
+    assert pull_of(sandbox, run_id).commits == 1
+    states = sandbox.aws("stepfunctions")
+    machine = stack.outputs()["deliver_later_arn"]
+    executions = states.list_executions(stateMachineArn=machine)["executions"]
+    assert f"{run_id}-later-1" in {execution["name"] for execution in executions}
+
+
+def test_given_a_bug_when_retries_are_used_up_then_the_whole_record_is_in_the_bucket(
+    sandbox: SandboxClient, stack: Stack, name: str
+) -> None:
+    # A refusal that nobody's request is to blame for: the token may not write.
+    fault = {"method": "POST", "path": "/git/trees", "times": 50, "status": 403}
+    sandbox.sandbox("github", "POST", "faults", fault)
+    s3 = sandbox.aws("s3")
+    bucket = stack.outputs()["records_bucket"]
+
+    run_id = sandbox.execute("create_service", form(name))
+
+    def stored() -> dict[str, Any] | None:
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix="aws/lambda/").get("Contents", [])
+        for found in listed:
+            record = json.loads(s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read())
+            if run_id in base64_values(record):
+                return dict(record)
+        return None
+
+    record = wait_for("the failed record", stored)
+    sandbox.sandbox("github", "DELETE", "faults")
+    assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert sandbox.label(run_id).startswith("Held, reference 1-")
+    assert sandbox.run(run_id)["status"] == "IN_PROGRESS"
+    # The partition goes on.
+    other = sandbox.execute("create_service", form(f"after-{name}"[:63].rstrip("-")))
+    sandbox.wait_for_link(other)
+
+
+def base64_values(record: dict[str, Any]) -> str:
+    """The values of a failed record, decoded."""
+    payload = (
+        json.loads(record["payload"]) if isinstance(record["payload"], str) else record["payload"]
+    )
+    records = [r for batch in payload["records"].values() for r in batch]
+    return " ".join(base64.b64decode(r["value"]).decode() for r in records)
+
+
+def test_given_the_same_code_when_planned_again_without_secrets_then_nothing_changes(
+    stack: Stack,
+) -> None:
+    assert not stack.has_changes()
+
+
+def test_given_what_the_function_did_when_held_against_its_policy_then_they_fit_both_ways(
+    sandbox: SandboxClient, stack: Stack
+) -> None:
+    from sandbox.aws.iam import check
+
+    role = stack.outputs()["functions"]["create_service"]["role_name"]
+    iam = sandbox.aws("iam")
+    documents = [
+        iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    ]
+    calls_file = sandbox.folder / "data" / "aws" / "aws-calls.jsonl"
+    calls = [json.loads(line) for line in calls_file.read_text().splitlines()]
+    own = [call for call in calls if (call["role"] or "").endswith(f"/{role}")]
+
+    violations, unused = check(own, documents)
+
+    assert own
+    assert violations == []
+    assert [s for s in unused if not network_interfaces(s)] == []
+
+
+def network_interfaces(statement: str) -> bool:
+    """For MSK, Lambda itself makes network interfaces in the cluster's network; no sandbox does."""
+    return "NetworkInterface" in statement
