@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """Keeps reports until Port has taken them. Thread-safe, but for `flush`, which one thread calls.
+    """Keeps reports until Port has taken them. Thread-safe; only one thread may call `flush`.
 
     Args:
         client: an HTTP client whose base URL is Port's.

@@ -81,9 +81,7 @@ class SandboxClient:
         )
 
     def wait_for_link(self, run_id: str) -> str:
-        return wait_for(
-            f"link of {run_id}", lambda: next(map(str, self.run(run_id)["link"]), None)
-        )
+        return wait_for(f"link of {run_id}", lambda: next(map(str, self.run(run_id)["link"]), None))
 
     def label(self, run_id: str) -> str:
         return str(self.run(run_id).get("statusLabel") or "")
@@ -122,12 +120,26 @@ def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", params=list(Mode))
 def stack(sandbox_folder: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The stack, applied in one Kafka mode after the other."""
+    """The stack, applied in one Kafka mode after the other; only one consumes at a time."""
     applied = Stack(sandbox_folder, request.param)
     applied.init()
     applied.apply()
     yield applied
-    applied.destroy()
+    pause(SandboxClient(sandbox_folder), applied)
+
+
+def pause(sandbox: "SandboxClient", stack: Stack) -> None:
+    """Stop consuming, as an operator would."""
+    functions = sandbox.aws("lambda")
+    for function in stack.outputs()["functions"].values():
+        uuid = function["event_source_mapping"]
+        functions.update_event_source_mapping(UUID=uuid, Enabled=False)
+        wait_for(
+            "the mapping's pause",
+            lambda uuid=uuid: (
+                functions.get_event_source_mapping(UUID=uuid)["State"] == "Disabled" or None
+            ),
+        )
 
 
 @pytest.fixture(scope="session")
