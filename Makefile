@@ -19,7 +19,7 @@ unit: setup ## Run the fast tests (seconds)
 	$(PY)/pytest --numprocesses 2 tests --ignore tests/integration
 
 sandbox-test: setup ## Run the tests of the sandbox's own parts
-	cd sandbox && .venv/bin/pytest tests
+	cd sandbox && .venv/bin/pytest --numprocesses 2 --dist loadfile tests
 
 terraform-test: setup ## Check the Terraform code: init, validate, test with a mocked provider
 	scripts/terraform -chdir=terraform init -backend=false -input=false -lockfile=readonly >/dev/null

@@ -134,12 +134,11 @@ def pause(sandbox: "SandboxClient", stack: Stack) -> None:
     for function in stack.outputs()["functions"].values():
         uuid = function["event_source_mapping"]
         functions.update_event_source_mapping(UUID=uuid, Enabled=False)
-        wait_for(
-            "the mapping's pause",
-            lambda uuid=uuid: (
-                functions.get_event_source_mapping(UUID=uuid)["State"] == "Disabled" or None
-            ),
-        )
+
+        def paused(uuid: str = uuid) -> bool | None:
+            return functions.get_event_source_mapping(UUID=uuid)["State"] == "Disabled" or None
+
+        wait_for("the mapping's pause", paused)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,121 @@
+"""The command line: `sandbox up | status | logs | down`, as a person uses it."""
+
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from sandbox.stack import Sandbox
+
+pytestmark = pytest.mark.timeout(240)
+CLI = Path(sys.executable).parent / "sandbox"
+VARIABLES = {
+    "PORT_BASE_URL", "PORT_CLIENT_ID", "PORT_CLIENT_SECRET", "PORT_ORG_ID",
+    "KAFKA_BOOTSTRAP_SERVERS", "GITHUB_API_URL", "GITHUB_TOKEN", "SERVICES_REPO",
+    "AWS_ENDPOINT_URL", "AWS_REGION",
+}  # fmt: skip
+
+
+def cli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [CLI, *arguments, "--folder", folder],
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A running sandbox whose default port for Port was taken by somebody else."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 3100))
+            taken.listen()
+        except OSError:
+            pass  # Taken already: just what this is about.
+        done = cli(folder, "up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield folder
+    cli(folder, "down")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    words = shlex.split((folder / "env").read_text())
+    return dict(word.split("=", 1) for word in words)
+
+
+def test_given_a_taken_default_when_up_then_another_port_is_chosen(folder: Path) -> None:
+    state = Sandbox(folder).state()
+
+    assert state is not None
+    assert state.ports["port"] != 3100
+    assert httpx.get(environment(folder)["PORT_BASE_URL"] + "/_sandbox/health").status_code == 200
+
+
+def test_given_a_sandbox_when_up_then_the_env_file_is_complete_and_private(folder: Path) -> None:
+    assert environment(folder).keys() == VARIABLES
+    assert (folder / "env").stat().st_mode & 0o077 == 0
+    assert (folder / "state.json").stat().st_mode & 0o077 == 0
+
+
+def test_given_a_running_sandbox_when_up_again_then_nothing_changes(folder: Path) -> None:
+    before = (folder / "state.json").read_text()
+
+    done = cli(folder, "up")
+
+    assert done.returncode == 0
+    assert (folder / "state.json").read_text() == before
+
+
+def test_given_a_running_sandbox_when_asked_then_status_names_each_part(folder: Path) -> None:
+    done = cli(folder, "status")
+
+    assert done.returncode == 0
+    for name in ("broker", "port", "github", "aws", "cluster"):
+        assert name in done.stdout
+    assert "ended" not in done.stdout
+
+
+def test_given_a_log_when_asked_then_shown_and_an_unknown_one_is_named(folder: Path) -> None:
+    assert "Uvicorn running" in cli(folder, "logs", "port").stdout
+
+    unknown = cli(folder, "logs", "nonsense")
+    assert unknown.returncode == 1
+    assert "there is no log of 'nonsense'. Logs: aws, broker, cluster, github, port." in (
+        unknown.stdout
+    )
+
+
+def test_given_no_sandbox_when_asked_then_said_how_to_start_it(tmp_path: Path) -> None:
+    status = cli(tmp_path, "status")
+    down = cli(tmp_path, "down")
+
+    assert (status.returncode, down.returncode) == (1, 0)
+    assert "The sandbox is down. Start it with: sandbox up" in status.stdout
+    assert "The sandbox was not running." in down.stdout
+
+
+def test_given_a_sandbox_when_down_then_no_process_and_no_secret_is_left(folder: Path) -> None:
+    state = Sandbox(folder).state()
+    assert state is not None
+    children = [c for pid in state.pids.values() for c in psutil.Process(pid).children()]
+
+    done = cli(folder, "down")
+
+    assert done.returncode == 0
+    assert "Ended: cluster, aws, github, port, broker." in done.stdout
+    assert not [pid for pid in state.pids.values() if psutil.pid_exists(pid)]
+    assert not [child.pid for child in children if child.is_running()]
+    assert sorted(path.name for path in folder.iterdir()) == ["logs"]
