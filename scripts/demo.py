@@ -39,7 +39,8 @@ INPUTS = {
     "consumers_values_yaml": "queues:\n  - orders\n",
 }
 
-console = Console(highlight=False)
+# Without a terminal, wide enough that no address is broken.
+console = Console(highlight=False, record=True, width=None if sys.stdout.isatty() else 110)
 
 
 class DemoError(Exception):
@@ -208,6 +209,7 @@ def _show_pull(pull: PullRequest) -> None:
 
 def _show_entity(name: str, before: dict[str, Any], after: dict[str, Any]) -> None:
     table = Table("Property", "Before the merge", "After", title=f"Entity {name}")
+    table.columns[2].overflow = "fold"
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)
         if old is None and new is None:
@@ -226,6 +228,9 @@ def _text(value: object) -> str:
 def main(
     folder: Annotated[Path, typer.Option(envvar="SANDBOX_DIR", help="The sandbox's folder.")] = ROOT
     / ".sandbox",
+    picture: Annotated[
+        Path | None, typer.Option(help="Save what was printed as an SVG picture.")
+    ] = None,
 ) -> None:
     """Play the main job on this machine, without any account."""
     started = time.monotonic()
@@ -243,6 +248,8 @@ def main(
     console.print(f"  Port   {env['PORT_BASE_URL']}")
     console.print(f"  GitHub {env['GITHUB_API_URL'].removesuffix('/api/v3')}")
     console.print("  scripts/sandbox status | logs PART | down")
+    if picture:
+        console.save_svg(str(picture), title="make demo")
 
 
 if __name__ == "__main__":
