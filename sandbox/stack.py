@@ -220,7 +220,9 @@ class Sandbox:
                     + "\n".join(self.log_file(name).read_text(errors="replace").splitlines()[-15:])
                 )
             try:
-                if httpx.get(state.url(name) + _HEALTH[name], timeout=2).status_code == 200:
+                url = state.url(name) + _HEALTH[name]
+                # On loopback: whatever proxy the environment names has no part in it.
+                if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
                     return
             except httpx.TransportError:
                 pass  # Not listening yet; the loop's limit decides.
