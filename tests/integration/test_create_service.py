@@ -363,7 +363,7 @@ def test_given_the_policy_when_held_against_what_the_function_did_then_all_was_n
     _, unused = check(calls_of(sandbox, role), policies(sandbox, role))
 
     # In the network of an MSK cluster Lambda itself makes interfaces; no sandbox has a network.
-    excused = {"JoinNetwork"}
+    excused = {"EventSourceJoinNetwork"}
     if stack.mode is Mode.MSK:
         # Used in the other mode, whose tests have every outage; only the source differs.
         used_before = policies(sandbox, "slipway-create_service")
