@@ -104,6 +104,11 @@ class GitHubCredentials(Config):
 
 
 @cache
+def _current_secrets() -> parameters.SecretsProvider:
+    return parameters.SecretsProvider()
+
+
+@cache
 def load[T: Config](model: type[T]) -> T:
     """Read a configuration model from the environment, once per process.
 
@@ -127,7 +132,7 @@ def read_secret[T: Config](
     fresh: bool = False,
     stage: Literal["AWSCURRENT", "AWSPREVIOUS"] = "AWSCURRENT",
 ) -> T:
-    """Fetch a secret from Secrets Manager, cached for five minutes.
+    """Fetch a secret from Secrets Manager; the current version is cached for five minutes.
 
     Args:
         model: what the secret's JSON must look like.
@@ -139,8 +144,11 @@ def read_secret[T: Config](
         ConfigurationError: the secret cannot be read, is empty or has another shape.
     """
     try:
-        text = parameters.get_secret(secret_id, force_fetch=fresh, max_age=300, VersionStage=stage)
-        return model.model_validate(json.loads(text))
+        # Powertools' cache knows a secret by its name alone, so the previous version must not get
+        # into it: it is asked for by a provider with a cache of its own.
+        secrets = _current_secrets() if stage == "AWSCURRENT" else parameters.SecretsProvider()
+        text = secrets.get(secret_id, force_fetch=fresh, max_age=300, VersionStage=stage)
+        return model.model_validate(json.loads(str(text)))
     except (GetParameterError, ValueError) as error:
         # The text of a parse error can quote the secret: only its type is told.
         raise ConfigurationError(

@@ -3,11 +3,14 @@
 The names of the metrics are listed here, so that dashboards and alarms can be checked against them.
 """
 
+import base64
+import json
 import os
 import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
@@ -43,9 +46,22 @@ _known: set[str] = set()
 
 
 def register_secret(value: str) -> None:
-    """Have `value` masked in every later log line. Values under six characters are not masked."""
-    if len(value) >= 6:
-        _known.add(value)
+    """Have `value` masked in every later log line, also as JSON, base64 or in an address.
+
+    Values under six characters are not masked: they would be found in ordinary words.
+    """
+    if len(value) < 6:
+        return
+    raw = value.encode("utf-8", "surrogatepass")
+    _known.update(
+        {
+            value,
+            json.dumps(value)[1:-1],
+            json.dumps(value, ensure_ascii=False)[1:-1],
+            base64.b64encode(raw).decode(),
+            quote(raw, safe=""),
+        }
+    )
 
 
 def mask(text: str) -> str:

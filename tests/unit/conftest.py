@@ -40,6 +40,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     config.load.cache_clear()
+    config._current_secrets.cache_clear()
     ledger.dynamodb_table.cache_clear()
     with mock_aws():
         dynamodb = boto3.client("dynamodb")
@@ -60,6 +61,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         )
         yield
     config.load.cache_clear()
+    config._current_secrets.cache_clear()
     ledger.dynamodb_table.cache_clear()
 
 

@@ -39,7 +39,7 @@ def table(rows: dict[str, Any]) -> str:
 def hidden_comment(data: dict[str, Any]) -> str:
     """An HTML comment that carries `data` as JSON and that no value can end early."""
     text = json.dumps(data, separators=(",", ":"))
-    for character in "<>&-@":
-        # All of these stand inside JSON strings only, where an escape means the same.
-        text = text.replace(character, f"\\u{ord(character):04x}")
+    # Each of these stands inside JSON strings only, where an escape means the same.
+    for special in ("--", "<", ">", "&", "@"):
+        text = text.replace(special, "".join(f"\\u{ord(c):04x}" for c in special))
     return f"<!-- slipway {text} -->"

@@ -269,7 +269,7 @@ def _read(response: requests.Response, what: str) -> dict[str, Any]:
     except ValueError:
         body = None
     envelope = body if isinstance(body, dict) else {}
-    if response.ok and envelope.get("ok", True) and isinstance(body, dict):
+    if response.status_code < 300 and envelope.get("ok", True) and isinstance(body, dict):
         return body
     code = str(envelope.get("error", ""))
     said = str(envelope.get("message", "")) or response.reason or "no reason given"

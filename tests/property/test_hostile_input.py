@@ -1,0 +1,118 @@
+"""Whatever comes from outside: never a crash, never a path outside, never live markup."""
+
+import contextlib
+import html
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from slipway.actions.text import as_text, hidden_comment, table
+from slipway.actions.values import read_values, with_defaults
+from slipway.errors import ForeignMessage, InvalidInput, RunNotFound, SignatureRejected
+from slipway.github.models import service_folder
+from slipway.port.message import identify, parse
+from slipway.port.signature import sign, verify
+from slipway.runs.consumer import decode
+
+SECRET = "the-current-secret-of-more-than-32-bytes"
+WHEN = 1_700_000_000
+TIME = datetime.fromtimestamp(WHEN, UTC)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+KEYS = [
+    "action", "resourceType", "context", "runId", "payload", "properties", "trigger", "by", "at",
+    "userId", "invocationMethod", "type", "headers", "entity", "blueprint", "censoredProperties",
+]  # fmt: skip
+LEAVES = ["run", "create_service", "r_1", "CREATE", "KAFKA", "2026-11-23T10:00:00Z", "u", {}, []]
+# Near misses of real messages: the right keys in the wrong places.
+messages = st.recursive(
+    st.sampled_from(LEAVES) | st.none() | st.integers() | st.text(max_size=8),
+    lambda inner: st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
+    max_leaves=30,
+)
+YAML_PIECES = [
+    "a", ": ", "\n", "  ", "- ", "[", "]", "{", "}", "&x ", "*x", "!!str ", "!", "|", ">", "'", '"',
+    "#", "---", "...", "<<: ", "\t", "?", "%YAML 1.2", "\x00", "é", "1",
+]  # fmt: skip
+
+
+@given(json_values | messages)
+def test_given_any_message_when_read_then_only_the_documented_errors_are_raised(
+    value: Any,
+) -> None:
+    with contextlib.suppress(ForeignMessage, RunNotFound, InvalidInput):
+        run_id = identify(value)
+        assert re.fullmatch(r"r(un)?_[A-Za-z0-9]{1,64}", run_id)
+        assert parse(value).run_id == run_id
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_given_any_record_when_decoded_then_it_is_json_or_foreign(raw: bytes) -> None:
+    import base64
+
+    with contextlib.suppress(ForeignMessage):
+        text, value = decode(base64.b64encode(raw).decode())
+        assert repr(json.loads(text)) == repr(value)  # NaN is no equal of itself, its name is
+
+
+@given(st.dictionaries(st.text(), json_values, max_size=5))
+def test_given_any_message_when_signed_then_it_verifies_and_no_change_of_it_does(
+    body: dict[str, Any],
+) -> None:
+    unsigned = {**body, "headers": {}}
+    signature = sign(json.dumps(unsigned), SECRET, WHEN)
+    headers = {"X-Port-Signature": signature, "X-Port-Timestamp": WHEN}
+    signed = {**unsigned, "headers": headers}
+
+    assert verify(json.dumps(signed), [SECRET], TIME, required=True)
+    with pytest.raises(SignatureRejected):
+        verify(json.dumps({**signed, "added": 1}), [SECRET], TIME, required=True)
+    with pytest.raises(SignatureRejected):
+        verify(json.dumps(signed), [SECRET[::-1]], TIME, required=True)
+
+
+@given(st.text() | json_values)
+def test_given_any_value_when_shown_then_no_markup_of_it_is_live(value: Any) -> None:
+    shown = as_text(value)
+
+    without_ours = shown.replace("<code>", "").replace("</code>", "").replace("<br>", "")
+    assert re.fullmatch(r"(?:[A-Za-z0-9 ]|&#\d+;)*", without_ours)
+    assert len(table({"Input": value}).splitlines()) == 3
+    if isinstance(value, str) and value.isprintable() and 0 < len(value) <= 300:
+        assert html.unescape(without_ours) == value
+
+
+@given(st.dictionaries(st.text(), json_values, max_size=4))
+def test_given_any_metadata_when_hidden_then_it_reads_back_and_cannot_end_the_comment(
+    data: dict[str, Any],
+) -> None:
+    comment = hidden_comment(data)
+
+    found = re.fullmatch(r"<!-- slipway (.*) -->", comment)
+    assert found
+    assert not set("<>&@") & set(found.group(1))
+    assert "--" not in found.group(1)
+    assert json.loads(found.group(1)) == data
+
+
+@given(st.lists(st.sampled_from(YAML_PIECES), max_size=25).map("".join) | st.text(max_size=60))
+def test_given_any_text_when_read_as_values_then_kept_as_typed_or_refused(typed: str) -> None:
+    with contextlib.suppress(InvalidInput):
+        values = read_values("custom_values", typed)
+        assert values.text == (typed if typed.endswith("\n") else typed + "\n")
+        filled = with_defaults(values, {("replicas",): 2})
+        assert read_values("custom_values", filled.text).data["replicas"] is not None
+
+
+@given(st.text() | st.from_regex(r"[a-z0-9./_-]{0,70}"))
+def test_given_any_name_when_its_folder_is_made_then_it_lies_in_apps(name: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert re.fullmatch(r"apps/[a-z0-9][a-z0-9-]{0,62}", service_folder(name))

@@ -1,0 +1,59 @@
+"""Inputs that Port encrypts."""
+
+import base64
+import os
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from slipway.errors import InvalidInput
+from slipway.observability import mask
+from slipway.port.secret_inputs import decrypt_inputs
+
+SECRET = "the-current-secret-of-more-than-32-bytes"
+OLD = "the-secret-before-the-last-rotation-12345"
+
+
+def encrypt(text: str, secret: str = SECRET) -> str:
+    iv = os.urandom(16)
+    sealed = AESGCM(secret.encode()[:32]).encrypt(iv, text.encode(), None)
+    return base64.b64encode(iv + sealed).decode()
+
+
+def test_given_secret_inputs_when_decrypted_then_only_those_change() -> None:
+    inputs = {"password": encrypt("hunter22"), "name": "shop", "empty": ""}
+
+    opened = decrypt_inputs(inputs, ["password", "empty", "absent"], [SECRET])
+
+    assert opened == {"password": "hunter22", "name": "shop", "empty": ""}
+    assert inputs["password"] != "hunter22"
+
+
+def test_given_an_object_when_decrypted_then_it_is_one() -> None:
+    opened = decrypt_inputs({"a": encrypt('{"k": 1}'), "b": encrypt("[1]")}, ["a", "b"], [SECRET])
+
+    assert opened == {"a": {"k": 1}, "b": "[1]"}
+
+
+def test_given_the_previous_secret_when_decrypted_then_it_still_opens() -> None:
+    assert decrypt_inputs({"a": encrypt("x", OLD)}, ["a"], [SECRET, OLD]) == {"a": "x"}
+
+
+def test_given_a_decrypted_value_when_logged_then_it_is_masked() -> None:
+    decrypt_inputs({"a": encrypt("a-very-secret-value")}, ["a"], [SECRET])
+
+    assert mask("it is a-very-secret-value!") == "it is *****!"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["not base64!", "AAEC", encrypt("x", OLD), encrypt("x")[:-8] + "AAAAAAA=", 5, ["x"]],
+    ids=["not base64", "too short", "other secret", "changed", "number", "list"],
+)
+def test_given_what_cannot_be_opened_when_decrypted_then_the_input_is_named_not_its_value(
+    value: object,
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        decrypt_inputs({"password": value}, ["password"], [SECRET])
+
+    assert "Input 'password' could not be decrypted" in str(caught.value)
+    assert str(value) not in str(caught.value)

@@ -1,0 +1,94 @@
+"""The signature inside a message's body."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from slipway.errors import SignatureRejected
+from slipway.port.signature import sign, verify
+
+SECRET = "the-current-secret-of-more-than-32-bytes"
+OLD = "the-secret-before-the-last-rotation-12345"
+WHEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+
+
+def signed(text: str = '{"a":1,"headers":{}}', secret: str = SECRET, at: datetime = WHEN) -> str:
+    """The message with its two headers in it, everything else as it was."""
+    timestamp = int(at.timestamp())
+    header = json.dumps(
+        {"X-Port-Signature": sign(text, secret, timestamp), "X-Port-Timestamp": timestamp}
+    )
+    return text.replace('"headers":{}', f'"headers":{header}')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"headers":{}}',
+        '{"headers":{},"after":[1e-7,0.000001,1E400,-0.0,123456789012345678901234567890]}',
+        '{"é":"日本","headers":{},"lone":"\\ud800","line":"\\u2028"}',
+    ],
+)
+def test_given_a_signed_message_when_verified_then_right_whatever_its_numbers_look_like(
+    text: str,
+) -> None:
+    assert verify(signed(text), [SECRET], WHEN, required=True)
+
+
+def test_given_other_headers_when_verified_then_they_are_part_of_what_is_signed() -> None:
+    timestamp = int(WHEN.timestamp())
+    headers: dict[str, Any] = {"Custom": "x"}
+    signature = sign(json.dumps({"headers": headers}, separators=(",", ":")), SECRET, timestamp)
+    both = {"X-Port-Signature": signature, "X-Port-Timestamp": str(timestamp)}
+
+    assert verify(json.dumps({"headers": {**headers, **both}}), [SECRET], WHEN, required=True)
+    with pytest.raises(SignatureRejected):
+        verify(json.dumps({"headers": {"Custom": "y", **both}}), [SECRET], WHEN, required=True)
+
+
+def test_given_the_previous_secret_when_verified_then_it_still_counts() -> None:
+    assert verify(signed(secret=OLD), [SECRET, OLD], WHEN, required=True)
+
+
+def test_given_a_right_signature_when_verified_then_no_further_secret_is_read() -> None:
+    def secrets() -> Iterator[str]:
+        yield SECRET
+        pytest.fail("the first one fitted")
+
+    assert verify(signed(), secrets(), WHEN, required=True)
+
+
+@pytest.mark.parametrize("headers", ["{}", "null", "5", '{"x":1}'])
+def test_given_no_signature_when_not_required_then_accepted_as_unsigned(headers: str) -> None:
+    assert not verify(f'{{"headers":{headers}}}', [SECRET], WHEN, required=False)
+
+
+def test_given_no_signature_when_required_then_rejected() -> None:
+    with pytest.raises(SignatureRejected, match="not signed"):
+        verify("{}", [SECRET], WHEN, required=True)
+
+
+def test_given_a_wrong_signature_when_not_required_then_rejected_all_the_same() -> None:
+    with pytest.raises(SignatureRejected, match="does not fit"):
+        verify(signed().replace('"a":1', '"a":2'), [SECRET], WHEN, required=False)
+
+
+@pytest.mark.parametrize("minutes", [-5, 5])
+def test_given_a_record_five_minutes_apart_when_verified_then_accepted(minutes: int) -> None:
+    assert verify(signed(), [SECRET], WHEN + timedelta(minutes=minutes), required=True)
+
+
+@pytest.mark.parametrize("seconds", [-301, 301])
+def test_given_a_record_further_apart_when_verified_then_rejected(seconds: int) -> None:
+    with pytest.raises(SignatureRejected, match="more than five minutes apart"):
+        verify(signed(), [SECRET], WHEN + timedelta(seconds=seconds), required=True)
+
+
+@pytest.mark.parametrize("timestamp", ["null", "[]", '"x"', '"nan"', "1e400", '"9e99"', "true"])
+def test_given_a_malformed_timestamp_when_verified_then_rejected(timestamp: str) -> None:
+    body = f'{{"headers":{{"X-Port-Signature":"v1,AA==","X-Port-Timestamp":{timestamp}}}}}'
+
+    with pytest.raises(SignatureRejected, match="malformed"):
+        verify(body, [SECRET], WHEN, required=True)

@@ -1,0 +1,121 @@
+"""Configuration: what Terraform puts into the environment."""
+
+import json
+import os
+
+import boto3
+import pytest
+from slipway.config import (
+    GitHubConfig,
+    PortConfig,
+    PortCredentials,
+    load,
+    read_secret,
+)
+from slipway.errors import ConfigurationError
+from slipway.runs.run import RunConfig
+
+pytestmark = pytest.mark.usefixtures("aws")
+SECRET = "the-client-secret-of-more-than-32-bytes"
+
+
+def test_given_terraforms_environment_when_loaded_then_it_is_typed() -> None:
+    config = load(RunConfig)
+
+    assert config.port_base_url == "https://port.test"
+    assert config.port_signature == "if_present"
+    assert config.team_reviewers == {"payments": ["team:payments"]}
+    assert config.run_url("r_1") == "https://app.port.test/organization/run?runId=r_1"
+    assert config.services_repo_url == "https://github.test/acme/services"
+
+
+def test_given_github_com_when_a_link_is_made_then_it_is_not_to_the_api(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("GITHUB_API_URL")
+
+    assert load(GitHubConfig).services_repo_url == "https://github.com/acme/services"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT_BASE_URL", "port.test"),
+        ("PORT_BASE_URL", "https://port.test/"),
+        ("PORT_SIGNATURE", "maybe"),
+        ("PORT_SECRET_ID", ""),
+        ("SERVICES_REPO", "services"),
+        ("TEAM_REVIEWERS", "not json"),
+        ("TEAM_REVIEWERS", '{"a": "b"}'),
+    ],
+)
+def test_given_a_wrong_variable_when_loaded_then_it_is_named_with_the_cure(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError, match=rf"{name}.*apply the stack again"):
+        load(RunConfig)
+
+
+def test_given_missing_variables_when_loaded_then_all_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PORT_APP_URL")
+    monkeypatch.delenv("RUNS_TABLE")
+
+    with pytest.raises(ConfigurationError) as caught:
+        load(RunConfig)
+
+    assert "PORT_APP_URL" in str(caught.value)
+    assert "RUNS_TABLE" in str(caught.value)
+
+
+def test_given_a_loaded_model_when_loaded_again_then_the_environment_is_not_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = load(PortConfig)
+    monkeypatch.setenv("PORT_BASE_URL", "https://other.test")
+
+    assert load(PortConfig) is first
+    assert os.environ["PORT_BASE_URL"] != first.port_base_url
+
+
+def test_given_a_rotated_secret_when_read_fresh_then_it_is_the_new_one() -> None:
+    secrets = boto3.client("secretsmanager")
+    secrets.create_secret(Name="rotated", SecretString=json.dumps(pair("first")))
+    assert value_of("rotated") == "first" + SECRET
+    secrets.put_secret_value(SecretId="rotated", SecretString=json.dumps(pair("second")))
+
+    assert value_of("rotated") == "first" + SECRET
+    fresh = read_secret(PortCredentials, "rotated", fresh=True)
+    assert fresh.client_secret.get_secret_value() == "second" + SECRET
+    previous = read_secret(PortCredentials, "rotated", stage="AWSPREVIOUS")
+    assert previous.client_secret.get_secret_value() == "first" + SECRET
+
+
+def pair(prefix: str) -> dict[str, str]:
+    return {"client_id": "id", "client_secret": prefix + SECRET}
+
+
+def value_of(secret_id: str) -> str:
+    return read_secret(PortCredentials, secret_id).client_secret.get_secret_value()
+
+
+@pytest.mark.parametrize("text", [SECRET, f'{{"client_id": "{SECRET}"}}', f'["{SECRET}"]'])
+def test_given_a_secret_of_another_shape_when_read_then_named_without_its_value(text: str) -> None:
+    name = f"odd-{abs(hash(text))}"
+    boto3.client("secretsmanager").create_secret(Name=name, SecretString=text)
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_secret(PortCredentials, name)
+
+    assert name in str(caught.value)
+    assert "client_id, client_secret" in str(caught.value)
+    assert SECRET not in repr(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_given_no_secret_when_read_then_it_is_a_fault_of_the_installation() -> None:
+    with pytest.raises(ConfigurationError, match="absent"):
+        read_secret(PortCredentials, "absent")

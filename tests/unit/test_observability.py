@@ -1,0 +1,88 @@
+"""Nothing that is secret gets into a log."""
+
+import base64
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+from slipway.observability import logger, mask, register_secret, trace_id
+
+PLANTED = "planted-secret-value-1234567890"
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    handler = cast("logging.StreamHandler[io.StringIO]", logger.registered_handler)
+    stream = io.StringIO()
+    before = handler.setStream(stream)
+    yield stream
+    handler.setStream(cast("io.StringIO", before))
+
+
+def test_given_a_planted_secret_when_logged_in_any_way_then_it_is_masked(log: io.StringIO) -> None:
+    register_secret(PLANTED)
+
+    logger.info(f"message {PLANTED}")
+    logger.info("extra", extra={"deep": {"list": [PLANTED]}})
+    logger.info({"a": PLANTED})
+    try:
+        raise ValueError(PLANTED)
+    except ValueError:
+        logger.exception("with a traceback")
+
+    lines = log.getvalue().splitlines()
+    assert len(lines) == 4
+    assert PLANTED not in log.getvalue()
+    assert all("*****" in line for line in lines)
+    assert all(json.loads(line) for line in lines)
+
+
+def test_given_a_secret_with_quotes_when_logged_as_json_then_it_is_masked(
+    log: io.StringIO,
+) -> None:
+    awkward = 'quote " backslash \\ newline \n ü end'
+    register_secret(awkward)
+
+    logger.info("x", extra={"value": awkward})
+
+    assert "backslash" not in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ghp_" + "a" * 36,
+        "github_pat_" + "A1" * 20,
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+    ],
+)
+def test_given_what_looks_like_a_secret_when_masked_then_it_is_gone(text: str) -> None:
+    assert mask(f"before {text} after") == "before ***** after"
+
+
+def test_given_the_base64_of_a_secret_when_masked_then_it_is_gone_too() -> None:
+    register_secret(PLANTED)
+
+    encoded = base64.b64encode(PLANTED.encode()).decode()
+
+    assert mask(f"x {encoded} y") == "x ***** y"
+
+
+def test_given_a_short_value_when_registered_then_words_are_not_masked() -> None:
+    register_secret("on")
+
+    assert mask("on and on") == "on and on"
+
+
+def test_given_lambdas_trace_header_when_asked_then_the_root_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
+    assert trace_id() == "1-5759e988-bd862e3fe1be46a994272793"
+
+    monkeypatch.delenv("_X_AMZN_TRACE_ID")
+    assert trace_id() == "no-trace"
