@@ -249,7 +249,7 @@ def test_given_a_rate_limit_when_longer_than_our_patience_then_not_waited_for_bu
     assert time.monotonic() - before < 4
     assert caught.value.retry_at is not None
     until = caught.value.retry_at - datetime.now(UTC)
-    assert timedelta(seconds=880) < until < timedelta(seconds=910)
+    assert timedelta(seconds=700) < until < timedelta(seconds=910)
 
 
 def test_given_neither_app_nor_token_when_signed_in_then_the_secret_is_named() -> None:

@@ -1,0 +1,114 @@
+"""What an installation is checked for, and how Slipway signs in to GitHub."""
+
+import json
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from slipway.config import GitHubConfig, GitHubCredentials
+from slipway.errors import GitHubError
+from slipway.github.models import Change
+from slipway.github.repository import ServicesRepository
+
+from scripts.apply_sandbox import ROOT, Mode
+from tests.integration.conftest import SandboxClient
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
+]
+NEEDED = {"contents": "write", "pull_requests": "write", "issues": "write", "metadata": "read"}
+
+
+def as_app(sandbox: SandboxClient, slug: str, permissions: dict[str, str]) -> ServicesRepository:
+    body = {"slug": slug, "account": "acme", "permissions": permissions}
+    app: dict[str, Any] = sandbox.sandbox("github", "POST", "apps", body)
+    credentials = GitHubCredentials.model_validate(app)
+    config = GitHubConfig.model_validate({**sandbox.env, "GITHUB_SECRET_ID": "unused"})
+    return ServicesRepository(config, lambda fresh: credentials)
+
+
+def change(service: str) -> Change:
+    return Change(
+        service=service,
+        branch=f"slipway/create_service/r_{service.replace('-', '')}",
+        title=f"Scaffold new service {service}",
+        body="body",
+        files={f"apps/{service}/portData.json": "{}\n"},
+        committed_at=datetime(2026, 11, 23, tzinfo=UTC),
+        labels=("slipway",),
+        reviewers=("team:payments",),
+        creates_service=True,
+    )
+
+
+def test_given_an_app_installation_when_it_proposes_then_the_pull_request_is_the_apps(
+    sandbox: SandboxClient,
+) -> None:
+    made = as_app(sandbox, "slipway-app", NEEDED).propose(change("by-an-app"))
+
+    pull = sandbox.services.get_pull(made.number)
+    assert pull.user.login == "slipway-app[bot]"
+    assert [file.filename for file in pull.get_files()] == ["apps/by-an-app/portData.json"]
+    assert made.notes == ()
+
+
+def test_given_the_same_change_when_proposed_again_then_it_is_the_same_commit(
+    sandbox: SandboxClient,
+) -> None:
+    first = as_app(sandbox, "slipway-first", NEEDED).propose(change("twice"))
+    head = sandbox.services.get_pull(first.number).head.sha
+
+    second = as_app(sandbox, "slipway-second", NEEDED).propose(change("twice"))
+
+    assert second.number == first.number
+    assert sandbox.services.get_pull(first.number).head.sha == head
+
+
+def test_given_an_app_without_a_permission_when_it_proposes_then_github_is_quoted(
+    sandbox: SandboxClient,
+) -> None:
+    app = as_app(sandbox, "slipway-reader", {**NEEDED, "contents": "read"})
+
+    with pytest.raises(GitHubError, match=r"403.*not accessible by integration"):
+        app.propose(change("not-allowed"))
+
+
+def doctor(env_file: Path) -> tuple[int, list[dict[str, Any]]]:
+    done = subprocess.run(
+        [ROOT / "scripts" / "doctor", "--env-file", env_file, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_given_a_whole_installation_when_the_doctor_looks_then_there_is_no_fault(
+    sandbox: SandboxClient,
+) -> None:
+    status, results = doctor(sandbox.folder / "env")
+
+    assert [result for result in results if not result["ok"]] == []
+    assert status == 0
+
+
+def test_given_a_wrong_secret_when_the_doctor_looks_then_the_fault_has_a_cure(
+    sandbox: SandboxClient, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "env"
+    lines = (sandbox.folder / "env").read_text().splitlines()
+    wrong.write_text("\n".join(line for line in lines if "SECRET" not in line))
+    with wrong.open("a") as file:
+        file.write("\nPORT_CLIENT_SECRET=another-secret-of-more-than-32-bytes-000\n")
+
+    status, results = doctor(wrong)
+
+    faults = [result for result in results if not result["ok"]]
+    assert status == 1
+    assert any("redentials" in fault["name"] for fault in faults)
+    assert all(fault["cure"] for fault in faults)
