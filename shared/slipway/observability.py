@@ -43,25 +43,23 @@ _PATTERNS = re.compile(
     re.DOTALL,
 )
 _known: set[str] = set()
+_BOTH = (True, False)
 
 
 def register_secret(value: str) -> None:
-    """Have `value` masked in every later log line, also as JSON, base64 or in an address.
+    """Have `value` masked in every later log line.
+
+    It is also found as JSON (and JSON within JSON), as Python shows it, in base64 and in an address.
 
     Values under six characters are not masked: they would be found in ordinary words.
     """
     if len(value) < 6:
         return
     raw = value.encode("utf-8", "surrogatepass")
-    _known.update(
-        {
-            value,
-            json.dumps(value)[1:-1],
-            json.dumps(value, ensure_ascii=False)[1:-1],
-            base64.b64encode(raw).decode(),
-            quote(raw, safe=""),
-        }
-    )
+    forms = {value, repr(value)[1:-1]}
+    for _ in range(2):
+        forms |= {json.dumps(form, ensure_ascii=ascii_)[1:-1] for form in forms for ascii_ in _BOTH}
+    _known.update(forms, {base64.b64encode(raw).decode(), quote(raw, safe="")})
 
 
 def mask(text: str) -> str:

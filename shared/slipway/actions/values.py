@@ -131,7 +131,15 @@ def _read_yaml(field: str, typed: str) -> Values:
         mark = error.problem_mark or error.context_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise InvalidInput(field, f"is not valid YAML{where}: {error.problem}") from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    except (
+        YAMLError,
+        ValueError,
+        RecursionError,
+        # ruamel's own gaps: keys that are lists of lists, comments beside U+2028 or U+0085.
+        TypeError,
+        AssertionError,
+        NotImplementedError,
+    ) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InvalidInput(field, f"is not valid YAML: {first}") from None
     if data is None:

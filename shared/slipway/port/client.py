@@ -9,16 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, Never
 from urllib.parse import quote
 
 import requests
+from pydantic import BaseModel, ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_base
 
 from slipway.config import PortCredentials
 from slipway.errors import PortError, PortUnavailable, RunEnded, RunNotFound
-from slipway.observability import Metric, count, register_secret
+from slipway.observability import Metric, count, mask, register_secret
 from slipway.port.models import Entity, Run
 
 CONNECT_SECONDS = 3.05
@@ -27,6 +28,9 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}
 # A token is renewed this long before its end, so that it does not end on its way.
 _TOKEN_MARGIN = 60.0
 _EPOCH_IF_ABOVE = 1_000_000_000
+_LONGEST_NAMED = timedelta(days=1)
+# Even if Port says "at once": without a pause, one call would be repeated hundreds of times.
+_SHORTEST_WAIT = 0.5
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,17 @@ class PortClient:
         """Call a route and return its answer's body.
 
         Passing failures are repeated, whatever the method: every write of Slipway can be repeated.
-        A 401 is answered with a new token, and fresh credentials, once.
+        A 401 (of the call, or of the token's route) is answered with a new token, and fresh
+        credentials, once.
 
         Raises:
             PortUnavailable: Port is throttling, failing or silent for longer than our patience.
             PortError: Port refused the call.
         """
         call = _Call(method, path, params, json)
-        used = self._bearer(refused=None)
+        used = ""
         try:
+            used = self._bearer(refused=None)
             return self._repeat(call, used)
         except PortError as error:
             if error.status != 401:
@@ -108,7 +114,7 @@ class PortClient:
             if error.status == 404:
                 raise RunNotFound(f"Port does not know run {run_id}.") from error
             raise
-        return Run.model_validate(answer["run"])
+        return _model(Run, answer, "run")
 
     def add_log(self, run_id: str, message: str, *, status_label: str | None = None) -> None:
         """Add a line to the run's log, and set its label if one is given.
@@ -152,7 +158,7 @@ class PortClient:
             if error.status == 404:
                 return None
             raise
-        return Entity.model_validate(answer["entity"])
+        return _model(Entity, answer, "entity")
 
     def create_entity(
         self, blueprint: str, body: dict[str, Any], *, run_id: str | None = None
@@ -164,7 +170,7 @@ class PortClient:
         """
         params = {"run_id": run_id} if run_id else None
         answer = self.request("POST", _entities(blueprint), params=params, json=body)
-        return Entity.model_validate(answer["entity"])
+        return _model(Entity, answer, "entity")
 
     def upsert_entity(
         self, blueprint: str, body: dict[str, Any], *, run_id: str | None = None
@@ -181,7 +187,7 @@ class PortClient:
             if error.code != "run_exhausted":
                 raise
             answer = self.request("POST", _entities(blueprint), params=params, json=body)
-        return Entity.model_validate(answer["entity"])
+        return _model(Entity, answer, "entity")
 
     def _write_run(self, method: str, path: str, run_id: str, body: dict[str, Any]) -> None:
         try:
@@ -205,10 +211,13 @@ class PortClient:
                 "clientSecret": credentials.client_secret.get_secret_value(),
             }
             answer = self._repeat(_Call("POST", "/v1/auth/access_token", json=body), token=None)
-            self._token = str(answer["accessToken"])
+            token, seconds = answer.get("accessToken"), answer.get("expiresIn", 0)
+            if not isinstance(token, str) or not isinstance(seconds, int | float):
+                _odd("has no 'accessToken', or an odd 'expiresIn'")
+            self._token = token
             register_secret(self._token)
             # One token per credentials: a second request gets the same one, with less time left.
-            lifetime = float(answer.get("expiresIn", 0)) - _TOKEN_MARGIN
+            lifetime = seconds - _TOKEN_MARGIN
             self._token_ends = time.monotonic() + max(lifetime, 0)
             return self._token
 
@@ -236,7 +245,12 @@ class PortClient:
                 timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
                 allow_redirects=False,
             )
-        except (requests.ConnectionError, requests.Timeout) as error:
+        except (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,  # the connection broke within the answer
+            requests.exceptions.ContentDecodingError,
+        ) as error:
             raise PortUnavailable(
                 f"Port could not be reached for {call} ({type(error).__name__})."
             ) from None
@@ -244,12 +258,12 @@ class PortClient:
 
 
 class _WaitAsTold(wait_base):
-    """As long as Port says, else half a second, one, two … up to eight."""
+    """As long as Port says (half a second at least), else half a second, one, two … up to eight."""
 
     def __call__(self, retry_state: RetryCallState) -> float:
         error = retry_state.outcome.exception() if retry_state.outcome else None
         if isinstance(error, PortUnavailable) and error.retry_at:
-            return max(0.0, (error.retry_at - datetime.now(UTC)).total_seconds())
+            return max(_SHORTEST_WAIT, (error.retry_at - datetime.now(UTC)).total_seconds())
         return float(min(8.0, 0.25 * 2**retry_state.attempt_number))
 
 
@@ -266,7 +280,7 @@ def _read(response: requests.Response, what: str) -> dict[str, Any]:
     """The body of an answer, or the error that it stands for."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     envelope = body if isinstance(body, dict) else {}
     if response.status_code < 300 and envelope.get("ok", True) and isinstance(body, dict):
@@ -274,30 +288,51 @@ def _read(response: requests.Response, what: str) -> dict[str, Any]:
     code = str(envelope.get("error", ""))
     said = str(envelope.get("message", "")) or response.reason or "no reason given"
     trace = response.headers.get("X-Trace-Id", "none")
-    text = f"Port answered {response.status_code} {code} to {what}: {said} (Port's trace {trace})."
+    # Some of these texts are shown on the run's page, and Port may quote what it was sent.
+    text = mask(
+        f"Port answered {response.status_code} {code} to {what}: {said} (Port's trace {trace})."
+    )
     if response.status_code in _PASSING:
-        raise PortUnavailable(text, _named_time(response.headers))
+        raise PortUnavailable(text, _named_time(response.status_code, response.headers))
     raise PortError(response.status_code, code, text)
 
 
-def _named_time(headers: Mapping[str, str]) -> datetime | None:
-    """When Port says that it answers again, or None if it does not say.
+def _model[T: BaseModel](model: type[T], answer: dict[str, Any], name: str) -> T:
+    """What Port says that it answers with under `name`."""
+    try:
+        return model.model_validate(answer.get(name))
+    except ValidationError as error:
+        # The error's own text would quote the answer, and with it what a person typed.
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join((name, *map(str, first["loc"])))
+        _odd(f"is not what was expected of it at '{field}': {first['msg']}")
+
+
+def _odd(fault: str) -> Never:
+    raise PortError(200, "", f"Port's answer {fault}.") from None
+
+
+def _named_time(status: int, headers: Mapping[str, str]) -> datetime | None:
+    """When Port says that it answers again (a day from now at most), or None if it does not say.
 
     Port's documentation has `x-ratelimit-reset` as a time in one place and as seconds in another.
+    It counts with status 429, and with any other if it comes with `x-ratelimit-remaining: 0`.
     """
     now = datetime.now(UTC)
-    retry_after = headers.get("Retry-After", "").strip()
-    if retry_after.isdigit():
-        return now + timedelta(seconds=min(int(retry_after), 86_400))
-    if retry_after:
-        try:
-            return parsedate_to_datetime(retry_after).astimezone(UTC)
-        except ValueError:
-            return None
-    reset = headers.get("x-ratelimit-reset", "").strip()
-    if headers.get("x-ratelimit-remaining") != "0" or not reset.isdigit():
+    named = _time_or_seconds(headers.get("Retry-After", ""), now)
+    if named is None and (status == 429 or headers.get("x-ratelimit-remaining") == "0"):
+        named = _time_or_seconds(headers.get("x-ratelimit-reset", ""), now)
+    return min(named, now + _LONGEST_NAMED) if named else None
+
+
+def _time_or_seconds(text: str, now: datetime) -> datetime | None:
+    """Read seconds from now, seconds since 1970 or an HTTP date; None if it is neither."""
+    try:
+        if not text.strip().isdecimal():
+            return parsedate_to_datetime(text).astimezone(UTC)
+        seconds = int(text)
+        if seconds > _EPOCH_IF_ABOVE:
+            return datetime.fromtimestamp(seconds, UTC)
+        return now + timedelta(seconds=seconds)
+    except (ValueError, OverflowError, OSError):
         return None
-    seconds = int(reset)
-    if seconds > _EPOCH_IF_ABOVE:
-        return datetime.fromtimestamp(min(seconds, 2**33), UTC)
-    return now + timedelta(seconds=min(seconds, 86_400))

@@ -7,7 +7,7 @@ https://docs.port.io/actions-and-automations/setup-backend/kafka/
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -76,6 +76,10 @@ def _none_if_empty(value: object) -> object:
     return None if value in ("", {}) else value
 
 
+def _empty_if_none(value: object) -> object:
+    return () if value is None else value
+
+
 def _operation(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -84,6 +88,13 @@ def _identifier(value: str) -> str:
     if not re.fullmatch(r"[\w@.+:=/\\-]{1,1000}", value):
         raise ValueError("not an identifier")
     return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("not a time that UTC has") from None
 
 
 _Identifier = Annotated[str, AfterValidator(_identifier)]
@@ -103,7 +114,7 @@ class _By(_Model):
 
 class _Trigger(_Model):
     by: _By
-    at: AwareDatetime
+    at: Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class _Context(_Model):
@@ -119,7 +130,10 @@ class _Action(_Model):
 class _Payload(_Model):
     action: _Action
     properties: dict[str, Any]
-    censored: tuple[str, ...] = Field((), alias="censoredProperties")
+    # A template without `encryptedProperties` to show renders null.
+    censored: Annotated[tuple[str, ...], BeforeValidator(_empty_if_none)] = Field(
+        (), alias="censoredProperties"
+    )
     entity: Annotated[dict[str, Any] | None, _Optional] = None
 
 
@@ -202,7 +216,11 @@ def _dig(value: object, *path: str) -> object:
 def _entity_identifiers(value: object) -> object:
     """An input of format `entity` is a whole entity in version 2, its identifier in version 1."""
     if isinstance(value, list):
-        return [_entity_identifiers(item) for item in value]
+        return [_entity_identifier(item) for item in value]
+    return _entity_identifier(value)
+
+
+def _entity_identifier(value: object) -> object:
     if isinstance(value, dict) and {"identifier", "blueprint", "properties"} <= value.keys():
         return value["identifier"]
     return value

@@ -61,6 +61,7 @@ def decrypt_inputs(
         text = _open(field, inputs[field], tried)
         register_secret(text)
         opened[field] = _object_or_text(text)
+        _register_members(opened[field])
     return opened
 
 
@@ -78,6 +79,23 @@ def _open(field: str, value: object, secrets: list[str]) -> str:
 def _object_or_text(text: str) -> Any:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, dict) else text
+
+
+def _register_members(value: object) -> None:
+    """Mask what an object holds, too: it is also used, and so logged, without the object."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case dict() as members:
+                waiting.extend(members.values())
+            case list() as items:
+                waiting.extend(items)
+            case str() as text:
+                register_secret(text)
+            case bool() | None:
+                pass
+            case number:
+                register_secret(json.dumps(number))

@@ -45,7 +45,8 @@ def verify(body: str, secrets: Iterable[str], record_time: datetime, *, required
         True if there is a signature and it is right, False if there is none.
 
     Raises:
-        SignatureRejected: it is missing but required, malformed, wrong, or out of time.
+        SignatureRejected: it is missing but required, malformed, wrong, or out of time; or the
+            message is nested too deeply to check.
     """
     message = json.loads(body, parse_float=_Number, parse_int=_Number)
     headers = message.get("headers")
@@ -61,7 +62,10 @@ def verify(body: str, secrets: Iterable[str], record_time: datetime, *, required
     invocation = _dig(message, "payload", "action", "invocationMethod")
     if isinstance(invocation, dict) and invocation.get("type") == "GITLAB":
         del message["headers"]
-    text = _stringify(message)
+    try:
+        text = _stringify(message)
+    except RecursionError:
+        raise SignatureRejected("The message is nested too deeply to be checked.") from None
     for secret in secrets:
         expected = _signature(text, secret, str(timestamp))
         if hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):

@@ -55,8 +55,7 @@ class RunReporter:
             self.port.add_log(self.run_id, note)
         self.port.add_log(
             self.run_id,
-            f"Pull request #{pull.number} is open: {pull.url} "
-            "It needs a review and a merge; this run ends when that has happened.",
+            f"Pull request #{pull.number} is open; this run ends with its merge: {pull.url}",
         )
         self.port.update_run(
             self.run_id,
