@@ -49,7 +49,8 @@ _BOTH = (True, False)
 def register_secret(value: str) -> None:
     """Have `value` masked in every later log line.
 
-    It is also found as JSON (and JSON within JSON), as Python shows it, in base64 and in an address.
+    It is also found as JSON (twice within the line's own JSON), as Python shows it, in base64 and
+    in addresses.
 
     Values under six characters are not masked: they would be found in ordinary words.
     """
@@ -57,7 +58,7 @@ def register_secret(value: str) -> None:
         return
     raw = value.encode("utf-8", "surrogatepass")
     forms = {value, repr(value)[1:-1]}
-    for _ in range(2):
+    for _ in range(3):
         forms |= {json.dumps(form, ensure_ascii=ascii_)[1:-1] for form in forms for ascii_ in _BOTH}
     _known.update(forms, {base64.b64encode(raw).decode(), quote(raw, safe="")})
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import traceback
 
 import boto3
 import pytest
@@ -112,8 +113,42 @@ def test_given_a_secret_of_another_shape_when_read_then_named_without_its_value(
 
     assert name in str(caught.value)
     assert "client_id, client_secret" in str(caught.value)
-    assert SECRET not in repr(caught.value)
-    assert caught.value.__cause__ is None
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_given_credentials_when_shown_then_the_secret_is_not() -> None:
+    credentials = PortCredentials.model_validate({"client_id": "id", "client_secret": SECRET})
+
+    assert SECRET not in f"{credentials} {credentials!r} {credentials.model_dump()}"
+
+
+@pytest.mark.parametrize("binary", [b"\xff\xfe", SECRET.encode()])
+def test_given_a_binary_secret_when_read_then_named_without_its_value(binary: bytes) -> None:
+    name = f"binary-{len(binary)}"
+    boto3.client("secretsmanager").create_secret(Name=name, SecretBinary=binary)
+
+    with pytest.raises(ConfigurationError, match=name) as caught:
+        read_secret(PortCredentials, name)
+
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_given_a_secret_without_a_value_when_read_then_it_is_a_fault_of_the_installation() -> None:
+    boto3.client("secretsmanager").create_secret(Name="unfilled")
+
+    with pytest.raises(ConfigurationError, match="unfilled"):
+        read_secret(PortCredentials, "unfilled")
+
+
+def test_given_a_wrong_variable_when_mended_then_the_next_load_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PORT_SIGNATURE", "maybe")
+    with pytest.raises(ConfigurationError):
+        load(PortConfig)
+    monkeypatch.setenv("PORT_SIGNATURE", "required")
+
+    assert load(PortConfig).port_signature == "required"
 
 
 def test_given_no_secret_when_read_then_it_is_a_fault_of_the_installation() -> None:

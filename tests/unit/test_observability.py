@@ -4,8 +4,9 @@ import base64
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
+from urllib.parse import quote
 
 import pytest
 from slipway.observability import logger, mask, register_secret, trace_id
@@ -49,6 +50,60 @@ def test_given_a_secret_with_quotes_when_logged_as_json_then_it_is_masked(
     logger.info("x", extra={"value": awkward})
 
     assert "backslash" not in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda secret: secret,
+        repr,
+        lambda secret: repr({"inputs": {"password": secret}}),
+        lambda secret: json.dumps({"password": secret}),
+        lambda secret: json.dumps({"body": json.dumps({"password": secret})}),
+        lambda secret: quote(secret, safe=""),
+        lambda secret: base64.b64encode(secret.encode()).decode(),
+    ],
+    ids=["text", "repr", "inputs", "JSON", "JSON in JSON", "address", "base64"],
+)
+def test_given_a_secret_of_several_lines_when_logged_in_any_form_then_it_is_masked(
+    log: io.StringIO, told: Callable[[str], str]
+) -> None:
+    secret = 'planted-line-one\nplanted "line" two ü\\end'
+    register_secret(secret)
+
+    logger.info(told(secret), extra={"also": told(secret)})
+    try:
+        raise ValueError(told(secret))
+    except ValueError:
+        logger.exception("failed")
+
+    lines = log.getvalue().splitlines()
+    assert [json.loads(line)["level"] for line in lines] == ["INFO", "ERROR"]
+    assert "planted" not in log.getvalue()
+    assert base64.b64encode(secret.encode()).decode() not in log.getvalue()
+
+
+def test_given_a_cause_that_tells_a_secret_when_its_error_is_logged_then_it_is_masked(
+    log: io.StringIO,
+) -> None:
+    register_secret(PLANTED)
+
+    try:
+        try:
+            raise KeyError(PLANTED)
+        except KeyError as error:
+            raise RuntimeError("outer") from error
+    except RuntimeError:
+        logger.exception("failed")
+
+    assert "*****" in log.getvalue()
+    assert PLANTED not in log.getvalue()
+
+
+def test_given_an_empty_secret_when_registered_then_nothing_is_masked() -> None:
+    register_secret("")
+
+    assert mask("text") == "text"
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _TOKEN_MARGIN = 60.0
 _EPOCH_IF_ABOVE = 1_000_000_000
 _LONGEST_NAMED = timedelta(days=1)
+_FAR = 2**33  # The year 2242: a time that every platform can hold.
 # Even if Port says "at once": without a pause, one call would be repeated hundreds of times.
 _SHORTEST_WAIT = 0.5
 
@@ -264,7 +265,7 @@ class _WaitAsTold(wait_base):
         error = retry_state.outcome.exception() if retry_state.outcome else None
         if isinstance(error, PortUnavailable) and error.retry_at:
             return max(_SHORTEST_WAIT, (error.retry_at - datetime.now(UTC)).total_seconds())
-        return float(min(8.0, 0.25 * 2**retry_state.attempt_number))
+        return float(min(8.0, 0.25 * 2 ** min(retry_state.attempt_number, 5)))
 
 
 def _run(run_id: str) -> str:
@@ -332,7 +333,7 @@ def _time_or_seconds(text: str, now: datetime) -> datetime | None:
             return parsedate_to_datetime(text).astimezone(UTC)
         seconds = int(text)
         if seconds > _EPOCH_IF_ABOVE:
-            return datetime.fromtimestamp(seconds, UTC)
+            return datetime.fromtimestamp(min(seconds, _FAR), UTC)
         return now + timedelta(seconds=seconds)
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError):
         return None

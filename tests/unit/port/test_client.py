@@ -1,11 +1,13 @@
 """Port's API client, against a real HTTP server."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
+import requests
 from slipway.config import PortCredentials
 from slipway.errors import PortError, PortUnavailable, RunEnded, RunNotFound
 from slipway.port.client import PortClient
@@ -88,6 +90,45 @@ def test_given_a_refused_token_when_called_then_renewed_once_with_fresh_credenti
     assert port.fresh == [False, True]
 
 
+def test_given_credentials_that_were_rotated_when_signing_in_then_fresh_ones_are_read(
+    port: Port,
+) -> None:
+    token = {"ok": True, "accessToken": "token-1", "expiresIn": 10_800}
+    port.script(TOKEN, (401, refusal("unauthorized"), {}), (200, token, {}))
+
+    assert port.client().get_run("r_1").id == "r_1"
+    assert port.fresh == [False, True]
+
+
+def test_given_credentials_that_are_wrong_when_signing_in_then_refused_after_the_second_try(
+    port: Port,
+) -> None:
+    port.script(TOKEN, (401, refusal("unauthorized"), {}))
+
+    with pytest.raises(PortError, match="401"):
+        port.client().get_run("r_1")
+
+    assert port.routes() == [TOKEN, TOKEN]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"ok": True},
+        {"accessToken": None, "expiresIn": 1},
+        {"accessToken": "t", "expiresIn": None},
+        {"accessToken": "t", "expiresIn": "soon"},
+    ],
+)
+def test_given_a_sign_in_without_a_usable_token_when_called_then_it_is_ports_error(
+    port: Port, answer: dict[str, Any]
+) -> None:
+    port.script(TOKEN, (200, answer, {}))
+
+    with pytest.raises(PortError, match="accessToken"):
+        port.client().get_run("r_1")
+
+
 def test_given_credentials_that_stay_refused_when_called_then_it_is_an_error(port: Port) -> None:
     port.script(f"GET {RUN_PATH}", (401, refusal("unauthorized"), {}))
 
@@ -134,8 +175,21 @@ def in_seconds(seconds: int) -> datetime:
             "x-ratelimit-remaining": "0",
             "x-ratelimit-reset": str(int(in_seconds(300).timestamp())),
         },
+        lambda: {"x-ratelimit-reset": "300"},
+        lambda: {"x-ratelimit-remaining": "17", "x-ratelimit-reset": "300"},
+        lambda: {"Retry-After": "soon", "x-ratelimit-reset": "300"},
+        lambda: {"Retry-After": "300", "x-ratelimit-reset": "1"},
     ],
-    ids=["seconds", "date", "reset in seconds", "reset as a time"],
+    ids=[
+        "seconds",
+        "date",
+        "reset in seconds",
+        "reset as a time",
+        "reset without remaining",
+        "reset with some remaining",
+        "reset for an unreadable Retry-After",
+        "Retry-After before reset",
+    ],
 )
 def test_given_a_named_wait_when_throttled_then_it_is_kept(
     port: Port, headers: Callable[[], dict[str, str]]
@@ -146,6 +200,115 @@ def test_given_a_named_wait_when_throttled_then_it_is_kept(
 
     assert len(port.slept) == 1
     assert 200 < port.slept[0] <= 300
+
+
+def test_given_a_reset_with_requests_left_when_port_fails_then_it_is_not_waited_for(
+    port: Port,
+) -> None:
+    limits = {"x-ratelimit-remaining": "17", "x-ratelimit-reset": "300"}
+    port.script(f"GET {RUN_PATH}", (503, {}, limits), (200, {"run": RUN}, {}))
+
+    port.client(patience=400).get_run("r_1")
+
+    assert port.slept == [0.5]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "",
+        "-5",
+        "1.5",
+        "²",
+        "9" * 5000,
+        "soon",
+        "Mon, 99 Foo 2026",
+        "Fri, 31 Dec 9999 23:59:59 -1200",
+    ],
+)
+def test_given_an_unreadable_wait_when_throttled_then_waited_as_if_none_was_named(
+    port: Port, told: str
+) -> None:
+    headers = {"Retry-After": told, "x-ratelimit-reset": told}
+    port.script(f"GET {RUN_PATH}", (429, {}, headers), (200, {"run": RUN}, {}))
+
+    port.client().get_run("r_1")
+
+    assert port.slept == [0.5]
+
+
+@pytest.mark.parametrize("told", ["0", "Sun, 23 Nov 2025 10:00:00 GMT"])
+def test_given_a_wait_that_is_over_when_throttled_then_there_still_is_a_pause(
+    port: Port, told: str
+) -> None:
+    port.script(
+        f"GET {RUN_PATH}",
+        (429, {}, {"Retry-After": told}),
+        (429, {}, {"Retry-After": told}),
+        (200, {"run": RUN}, {}),
+    )
+
+    port.client().get_run("r_1")
+
+    assert port.slept == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("told", ["9999999", "99999999999999"])
+def test_given_a_wait_of_years_when_throttled_then_a_day_is_named(port: Port, told: str) -> None:
+    port.script(f"GET {RUN_PATH}", (429, {}, {"x-ratelimit-reset": told}))
+
+    with pytest.raises(PortUnavailable) as caught:
+        port.client().get_run("r_1")
+
+    assert caught.value.retry_at is not None
+    assert in_seconds(86_000) < caught.value.retry_at <= in_seconds(86_400)
+
+
+def test_given_a_connection_that_breaks_within_the_answer_when_called_then_repeated(
+    port: Port,
+) -> None:
+    broken = {"Transfer-Encoding": "chunked"}  # What follows is no chunk.
+    port.script(f"GET {RUN_PATH}", (200, {"run": RUN}, broken), (200, {"run": RUN}, {}))
+
+    assert port.client().get_run("r_1").id == "r_1"
+    assert len(port.slept) == 1
+
+
+def test_given_port_hangs_when_called_then_given_up_within_our_patience(port: Port) -> None:
+    asked: list[Any] = []
+
+    class Session(requests.Session):
+        def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+            asked.append(kwargs["timeout"])
+            raise requests.ReadTimeout
+
+    client = PortClient(
+        port.url,
+        lambda _: PortCredentials.model_validate({"client_id": "id", "client_secret": SECRET}),
+        patience=2.0,
+        session=Session(),
+        sleep=port.slept.append,
+    )
+
+    with pytest.raises(PortUnavailable, match="could not be reached for POST.*ReadTimeout"):
+        client.get_run("r_1")
+    assert all(0 < connect <= 2 and 0 < read <= 2 for connect, read in asked)
+    assert sum(port.slept) <= 2
+
+
+def test_given_nobody_listens_when_called_then_port_is_unavailable_without_a_named_time() -> None:
+    with ScriptedServer().running() as gone:
+        url = gone.url
+    client = PortClient(
+        url,
+        lambda _: PortCredentials.model_validate({"client_id": "id", "client_secret": SECRET}),
+        patience=0,
+    )
+
+    with pytest.raises(PortUnavailable) as caught:
+        client.get_run("r_1")
+
+    assert caught.value.retry_at is None
 
 
 def test_given_a_wait_longer_than_patience_when_throttled_then_not_waited_but_named(
@@ -183,16 +346,73 @@ def test_given_a_refusal_when_called_then_code_message_and_ports_trace_are_told(
         (200, ["a", "list"], {}),
         (200, {"ok": False, "error": "odd"}, {}),
         (302, {}, {"Location": "https://elsewhere.example/"}),
+        (307, {"ok": True}, {"Location": "/v1/y"}),
+        (204, b"", {}),
+        (200, b"[" * 200_000, {}),
+        (200, b"\xff\xfe", {}),
+        (418, b"<html>teapot</html>", {}),
     ],
-    ids=["not JSON", "a list", "ok is false", "redirect"],
+    ids=[
+        "not JSON",
+        "a list",
+        "ok is false",
+        "redirect",
+        "redirect of the method",
+        "empty",
+        "deep",
+        "not UTF-8",
+        "refused without JSON",
+    ],
 )
 def test_given_an_answer_that_is_not_ports_when_called_then_it_is_an_error(
     port: Port, status: int, answer: object, headers: dict[str, str]
 ) -> None:
     port.script("GET /v1/x", (status, answer, headers))
 
-    with pytest.raises(PortError):
+    with pytest.raises(PortError) as caught:
         port.client().request("GET", "/v1/x")
+
+    assert caught.value.status == status
+    assert port.routes().count("GET /v1/x") == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "field"),
+    [
+        ({}, "run"),
+        ({"run": []}, "run"),
+        ({"run": {**RUN, "status": "typed-by-a-person"}}, "run.status"),
+        ({"run": {**RUN, "properties": "typed-by-a-person"}}, "run.properties"),
+    ],
+)
+def test_given_a_run_of_another_shape_when_read_then_the_field_is_told_but_not_what_it_holds(
+    port: Port, answer: dict[str, Any], field: str
+) -> None:
+    port.script(f"GET {RUN_PATH}", (200, answer, {}))
+
+    with pytest.raises(PortError, match=f"'{field}'") as caught:
+        port.client().get_run("r_1")
+
+    assert "typed-by-a-person" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_given_an_entity_of_another_shape_when_read_then_it_is_ports_error(port: Port) -> None:
+    port.script(f"GET {ENTITIES}/shop", (200, {"entity": {"title": "no identifier"}}, {}))
+
+    with pytest.raises(PortError, match=r"'entity\.identifier'"):
+        port.client().get_entity("service", "shop")
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_given_port_quotes_the_token_when_it_refuses_then_the_error_masks_it(
+    port: Port, status: int
+) -> None:
+    port.issue("token-that-must-not-be-told")
+    said = refusal("odd", "Bad token 'token-that-must-not-be-told'.")
+    port.script(f"GET {RUN_PATH}", (status, said, {}))
+
+    with pytest.raises((PortError, PortUnavailable), match=r"Bad token '\*\*\*\*\*'"):
+        port.client(patience=0).get_run("r_1")
 
 
 def test_given_any_error_when_told_then_neither_secret_nor_token_is_in_it(port: Port) -> None:
@@ -205,7 +425,7 @@ def test_given_any_error_when_told_then_neither_secret_nor_token_is_in_it(port: 
             port.client(patience=0).get_run("r_1")
         errors.append(caught.value)
 
-    text = "".join(f"{error!r} {error.__cause__!r}" for error in errors)
+    text = "".join("".join(traceback.format_exception(error)) for error in errors)
     assert SECRET not in text
     assert "token-that-must-not-be-told" not in text
 
@@ -249,6 +469,37 @@ def test_given_some_fields_when_the_run_is_updated_then_only_those_are_sent(port
     port.client().update_run("r_1", status_label="Waiting", link=["https://x"])
 
     assert port.bodies(f"PATCH {RUN_PATH}") == [{"statusLabel": "Waiting", "link": ["https://x"]}]
+
+
+@pytest.mark.parametrize("call", ["add_log", "update_run"])
+def test_given_an_unknown_run_when_written_then_not_found(port: Port, call: str) -> None:
+    port.script(f"POST {RUN_PATH}/logs", (404, refusal("not_found"), {}))
+    port.script(f"PATCH {RUN_PATH}", (404, refusal("not_found"), {}))
+    client = port.client()
+
+    with pytest.raises(RunNotFound):
+        client.add_log("r_1", "x") if call == "add_log" else client.update_run("r_1", summary="x")
+
+
+def test_given_a_label_when_logged_then_it_is_sent_with_the_line(port: Port) -> None:
+    port.script(f"POST {RUN_PATH}/logs", (201, {"ok": True, "runLog": {}}, {}))
+
+    port.client().add_log("r_1", "one")
+    port.client().add_log("r_1", "two", status_label="Held")
+
+    assert port.bodies(f"POST {RUN_PATH}/logs") == [
+        {"message": "one"},
+        {"message": "two", "statusLabel": "Held"},
+    ]
+
+
+def test_given_an_ended_run_when_an_entity_is_created_then_the_code_says_so(port: Port) -> None:
+    port.script(f"POST {ENTITIES}", (400, refusal("run_exhausted"), {}))
+
+    with pytest.raises(PortError) as caught:
+        port.client().create_entity("service", {"identifier": "shop"}, run_id="r_1")
+
+    assert caught.value.code == "run_exhausted"
 
 
 def test_given_no_entity_when_read_then_none(port: Port) -> None:

@@ -54,7 +54,15 @@ def test_given_a_machine_as_requester_when_read_then_its_client_id_is_the_name()
 
 @pytest.mark.parametrize(
     "name",
-    ["change_log_update", "change_log_run", "timer", "agent_webhook", "workflow", "array"],
+    [
+        "change_log_update",
+        "change_log_run",
+        "timer",
+        "agent_webhook",
+        "workflow",
+        "workflow_wrapped",
+        "array",
+    ],
 )
 def test_given_another_consumers_message_when_read_then_it_is_foreign(name: str) -> None:
     with pytest.raises(ForeignMessage):
@@ -100,3 +108,83 @@ def test_given_unknown_fields_when_read_then_they_are_ignored() -> None:
     value = load("run_v2_create")
 
     assert parse({**value, "new": 1, "trigger": {**value["trigger"], "also": {}}}) == parse(value)
+
+
+@pytest.mark.parametrize("entity", [None, {}, ""])
+def test_given_no_entity_as_templates_render_it_when_read_then_there_is_none(
+    entity: object,
+) -> None:
+    value = load("run_v2_create")
+    value["context"]["entity"] = value["payload"]["entity"] = entity
+
+    message = parse(value)
+
+    assert (message.entity, message.entity_snapshot) == (None, None)
+
+
+def test_given_inputs_of_format_entity_when_read_then_they_are_identifiers_also_in_lists() -> None:
+    value = load("run_v2_create")
+    domain = value["payload"]["properties"]["domain"]
+    value["payload"]["properties"] = {
+        "one": domain,
+        "many": [domain, {**domain, "identifier": "billing"}],
+        "object": {"identifier": "typed", "other": 1},
+        "list": ["a", 1, None],
+    }
+
+    assert parse(value).inputs == {
+        "one": "payments",
+        "many": ["payments", "billing"],
+        "object": {"identifier": "typed", "other": 1},
+        "list": ["a", 1, None],
+    }
+
+
+def test_given_no_list_of_encrypted_inputs_when_read_then_none_is_encrypted() -> None:
+    absent, null = load("run_v2_create"), load("run_v2_create")
+    del absent["payload"]["censoredProperties"]
+    null["payload"]["censoredProperties"] = None
+
+    assert parse(absent).censored == parse(null).censored == ()
+
+
+def test_given_a_time_with_another_offset_when_read_then_it_is_in_utc() -> None:
+    value = load("run_v2_create")
+    value["trigger"]["at"] = "2026-11-23T15:30:00+05:30"
+
+    assert parse(value).requested_at.isoformat() == "2026-11-23T10:00:00+00:00"
+
+
+def test_given_a_time_that_utc_has_not_when_read_then_the_field_is_named() -> None:
+    value = load("run_v2_create")
+    value["trigger"]["at"] = "0001-01-01T00:00:00+14:00"
+
+    with pytest.raises(InvalidInput, match=r"'trigger\.at'"):
+        parse(value)
+
+
+def test_given_lists_in_lists_when_read_then_no_depth_is_too_much() -> None:
+    value = load("run_v2_create")
+    deep: list[Any] = []
+    for _ in range(3000):
+        deep = [deep]
+    value["payload"]["properties"] = {"x": deep}
+
+    assert parse(value).inputs["x"] is not None
+
+
+@pytest.mark.parametrize(
+    "invocation",
+    [
+        {"type": "KAFKA", "agent": True},
+        {"type": "GITHUB"},
+        {"type": "GITLAB", "agent": True},
+        {"type": None},
+    ],
+)
+def test_given_another_backend_when_read_then_it_is_foreign(invocation: dict[str, Any]) -> None:
+    value = load("run_v2_create")
+    value["payload"]["action"]["invocationMethod"] = invocation
+
+    with pytest.raises(ForeignMessage):
+        identify(value)

@@ -57,3 +57,30 @@ def test_given_what_cannot_be_opened_when_decrypted_then_the_input_is_named_not_
 
     assert "Input 'password' could not be decrypted" in str(caught.value)
     assert str(value) not in str(caught.value)
+
+
+def test_given_a_decrypted_object_when_a_member_is_logged_then_it_is_masked() -> None:
+    text = '{ "user": {"passwords": ["member-secret-one"]}, "pin": 918273645, "on": true }'
+
+    decrypt_inputs({"a": encrypt(text)}, ["a"], [SECRET])
+
+    assert mask("it is member-secret-one, 918273645, true") == "it is *****, *****, true"
+
+
+def test_given_a_text_that_looks_like_deep_json_when_decrypted_then_it_is_that_text() -> None:
+    text = "[" * 100_000
+
+    assert decrypt_inputs({"a": encrypt(text)}, ["a"], [SECRET]) == {"a": text}
+
+
+def test_given_no_utf_8_when_decrypted_then_the_input_is_named() -> None:
+    iv = os.urandom(16)
+    sealed = AESGCM(SECRET.encode()[:32]).encrypt(iv, b"\xff\xfe", None)
+
+    with pytest.raises(InvalidInput, match="'a' could not be decrypted"):
+        decrypt_inputs({"a": base64.b64encode(iv + sealed).decode()}, ["a"], [SECRET])
+
+
+def test_given_a_client_secret_that_is_too_short_when_decrypted_then_the_input_is_named() -> None:
+    with pytest.raises(InvalidInput, match="'a' could not be decrypted"):
+        decrypt_inputs({"a": encrypt("x")}, ["a"], ["short"])

@@ -92,3 +92,36 @@ def test_given_a_malformed_timestamp_when_verified_then_rejected(timestamp: str)
 
     with pytest.raises(SignatureRejected, match="malformed"):
         verify(body, [SECRET], WHEN, required=True)
+
+
+def test_given_a_message_too_deep_to_check_when_verified_then_rejected() -> None:
+    headers = {"X-Port-Signature": "v1,AA==", "X-Port-Timestamp": str(int(WHEN.timestamp()))}
+    deep = "[" * 5000 + "]" * 5000
+
+    with pytest.raises(SignatureRejected, match="too deeply"):
+        verify(f'{{"headers":{json.dumps(headers)},"a":{deep}}}', [SECRET], WHEN, required=False)
+
+
+def test_given_a_gitlab_message_when_verified_then_its_headers_are_not_signed() -> None:
+    body: dict[str, Any] = {"payload": {"action": {"invocationMethod": {"type": "GITLAB"}}}}
+    timestamp = int(WHEN.timestamp())
+    both = {
+        "X-Port-Signature": sign(json.dumps(body), SECRET, timestamp),
+        "X-Port-Timestamp": timestamp,
+    }
+
+    assert verify(json.dumps({**body, "headers": both}), [SECRET], WHEN, required=True)
+
+
+def test_given_a_signature_without_ascii_when_verified_then_it_does_not_fit() -> None:
+    headers = {"X-Port-Signature": "v1,\ud800é", "X-Port-Timestamp": str(int(WHEN.timestamp()))}
+
+    with pytest.raises(SignatureRejected, match="does not fit"):
+        verify(json.dumps({"headers": headers}), [SECRET], WHEN, required=True)
+
+
+def test_given_the_order_of_keys_is_changed_when_verified_then_rejected() -> None:
+    swapped = signed('{"a":1,"b":2,"headers":{}}').replace('"a":1,"b":2', '"b":2,"a":1')
+
+    with pytest.raises(SignatureRejected, match="does not fit"):
+        verify(swapped, [SECRET], WHEN, required=True)
