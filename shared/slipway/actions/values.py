@@ -69,11 +69,16 @@ def with_defaults(values: Values, defaults: dict[tuple[str, ...], Any]) -> Value
         _fill(data, missing)
         return Values(json.dumps(data, indent=2, ensure_ascii=False) + "\n", data, "json")
     yaml = _yaml()
-    document = yaml.load(values.text) or {}
+    document = yaml.load(values.text)
+    comments = ""
+    if document is None:  # ruamel keeps comments with values only, and here are none.
+        document = {}
+        lines = values.text.splitlines(keepends=True)
+        comments = "".join(line for line in lines if line.lstrip().startswith("#"))
     _fill(document, missing)
     buffer = io.StringIO()
     yaml.dump(document, buffer)
-    return Values(buffer.getvalue(), document, "yaml")
+    return Values(comments + buffer.getvalue(), document, "yaml")
 
 
 def lookup(data: object, path: Iterable[str]) -> Any:
@@ -116,6 +121,8 @@ def _yaml() -> Any:
     yaml = YAML(typ="rt", pure=True)
     yaml.preserve_quotes = True
     yaml.width = 4096
+    # YAML allows to use an anchor's name again; the warning would quote the document in the log.
+    yaml.composer.warn_double_anchors = False
     return yaml
 
 

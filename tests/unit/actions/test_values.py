@@ -99,3 +99,27 @@ def test_given_json_when_defaults_are_added_then_they_come_last() -> None:
 
     assert json.loads(filled.text) == {"a": 1, "image": {"tag": "1.0"}}
     assert filled.text.endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("# replicas: 5\n\n# more\n", "# replicas: 5\n# more\nreplicas: 2\n"),
+        ("---\n# nothing yet\n", "# nothing yet\nreplicas: 2\n"),
+        ("{} # nothing yet\n", "   # nothing yet\nreplicas: 2\n"),
+    ],
+)
+def test_given_comments_only_when_defaults_are_added_then_the_comments_stay(
+    typed: str, text: str
+) -> None:
+    assert with_defaults(read_values("f", typed), {("replicas",): 2}).text == text
+
+
+def test_given_an_anchors_name_used_again_when_read_then_the_last_one_counts() -> None:
+    assert read_values("f", "a: &x 1\nb: &x 2\nc: *x\n").data["c"] == 2
+
+
+@pytest.mark.parametrize("typed", ["? - - 1\n", "? [[a]]: b\n", "a:  # c\n\u2028x}\n\x85"])
+def test_given_what_the_parser_cannot_hold_when_read_then_the_input_is_named(typed: str) -> None:
+    with pytest.raises(InvalidInput, match="Input 'f' is not valid YAML"):
+        read_values("f", typed)
