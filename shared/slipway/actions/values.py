@@ -22,11 +22,13 @@ class Values:
     """A values document.
 
     Attributes:
+        field: the input that it was typed into.
         text: the file's content, ending with a line break.
         data: what the content says; always an object.
         extension: `json` or `yaml`.
     """
 
+    field: str
     text: str
     data: dict[str, Any]
     extension: str
@@ -48,7 +50,7 @@ def read_values(field: str, typed: object) -> Values:
     except (ValueError, RecursionError):
         raise InvalidInput(field, "must be JSON of reasonable depth, without NaN") from None
     _check_size(field, text)
-    return Values(text, typed, "json")
+    return Values(field, text, typed, "json")
 
 
 def with_defaults(values: Values, defaults: dict[tuple[str, ...], Any]) -> Values:
@@ -60,6 +62,9 @@ def with_defaults(values: Values, defaults: dict[tuple[str, ...], Any]) -> Value
 
     Returns:
         The same object if nothing was missing, so that its text stays as typed.
+
+    Raises:
+        InvalidInput: the document cannot be written in a way that reads back.
     """
     missing = {path: v for path, v in defaults.items() if lookup(values.data, path) is None}
     if not missing:
@@ -67,7 +72,8 @@ def with_defaults(values: Values, defaults: dict[tuple[str, ...], Any]) -> Value
     if values.extension == "json":
         data = json.loads(values.text)
         _fill(data, missing)
-        return Values(json.dumps(data, indent=2, ensure_ascii=False) + "\n", data, "json")
+        text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+        return Values(values.field, text, data, "json")
     yaml = _yaml()
     document = yaml.load(values.text)
     comments = ""
@@ -78,7 +84,18 @@ def with_defaults(values: Values, defaults: dict[tuple[str, ...], Any]) -> Value
     _fill(document, missing)
     buffer = io.StringIO()
     yaml.dump(document, buffer)
-    return Values(comments + buffer.getvalue(), document, "yaml")
+    text = comments + buffer.getvalue()
+    # ruamel does not read all that it writes: what a chart could not read must not be proposed.
+    if not _reads_back(text, document):
+        raise InvalidInput(values.field, "holds characters that do not survive being written again")
+    return Values(values.field, text, document, "yaml")
+
+
+def _reads_back(text: str, document: dict[str, Any]) -> bool:
+    try:
+        return bool(_read_yaml("", text).data == document)
+    except InvalidInput:
+        return False
 
 
 def lookup(data: object, path: Iterable[str]) -> Any:
@@ -153,7 +170,7 @@ def _read_yaml(field: str, typed: str) -> Values:
         data = {}
     if not isinstance(data, dict):
         raise InvalidInput(field, f"must be an object, not {_kind(data)}")
-    return Values(text, data, "yaml")
+    return Values(field, text, data, "yaml")
 
 
 def _check_events(field: str, text: str) -> None:

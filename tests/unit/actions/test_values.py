@@ -123,3 +123,10 @@ def test_given_an_anchors_name_used_again_when_read_then_the_last_one_counts() -
 def test_given_what_the_parser_cannot_hold_when_read_then_the_input_is_named(typed: str) -> None:
     with pytest.raises(InvalidInput, match="Input 'f' is not valid YAML"):
         read_values("f", typed)
+
+
+def test_given_yaml_that_does_not_survive_writing_when_defaults_are_added_then_refused() -> None:
+    values = read_values("common_values", "? >-\n\n")
+
+    with pytest.raises(InvalidInput, match="'common_values' holds characters"):
+        with_defaults(values, {("replicas",): 2})
