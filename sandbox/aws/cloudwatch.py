@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from botocore.exceptions import ClientError
 from localstack.aws.connect import connect_to
@@ -70,24 +71,24 @@ class CloudWatchDelivery(LogHandler):  # type: ignore[misc]  # untyped base
                 LOG.exception("log of %s was not delivered", item.log_group)
 
 
-def _create_stream(client: object, group: str, stream: str) -> None:
+def _create_stream(client: Any, group: str, stream: str) -> None:
     try:
-        client.create_log_stream(logGroupName=group, logStreamName=stream)  # type: ignore[attr-defined]
+        client.create_log_stream(logGroupName=group, logStreamName=stream)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "ResourceAlreadyExistsException":
             return
         if code != "ResourceNotFoundException":
             raise
-        client.create_log_group(logGroupName=group)  # type: ignore[attr-defined]
-        client.create_log_stream(logGroupName=group, logStreamName=stream)  # type: ignore[attr-defined]
+        client.create_log_group(logGroupName=group)
+        client.create_log_stream(logGroupName=group, logStreamName=stream)
 
 
-def _deliver(client: object, item: LogItem) -> None:
+def _deliver(client: Any, item: LogItem) -> None:
     now = int(time.time() * 1000)
     lines = [line + "\n" for line in item.logs.split("\n") if line]
     for batch in batches(lines):
-        client.put_log_events(  # type: ignore[attr-defined]
+        client.put_log_events(
             logGroupName=item.log_group,
             logStreamName=item.log_stream,
             logEvents=[{"timestamp": now, "message": line} for line in batch],

@@ -12,7 +12,7 @@ import pytest
 from slipway.errors import PortError
 
 from sandbox.aws.iam import check
-from scripts.apply_sandbox import Mode, Stack
+from scripts.apply_sandbox import ROOT, Mode, Stack
 from tests.integration.conftest import SandboxClient, wait_for
 
 # The first test of each mode waits for the stack to be applied.
@@ -180,18 +180,35 @@ def test_given_values_with_a_mistake_when_requested_then_input_and_position_are_
 
 
 @pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
-def test_given_a_name_that_leaves_the_folder_when_requested_then_refused_at_each_door(
-    sandbox: SandboxClient, name: str
+def test_given_a_name_that_leaves_the_folder_when_requested_then_ports_form_refuses_it(
+    sandbox: SandboxClient,
 ) -> None:
     with pytest.raises(PortError) as caught:
         sandbox.execute("create_service", form("../../etc"))
+
     assert caught.value.status == 422
 
-    # Past Port's form: the message of a real run, changed on its way.
-    run_id = sandbox.execute("create_service", form(name, image_tag="9.9.9"))
-    sandbox.wait_for_link(run_id)
-    main = {file.path for file in sandbox.services.get_git_tree("main", recursive=True).tree}
-    assert not any(path.startswith(("../", "etc")) for path in main)
+
+@pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
+def test_given_a_form_without_the_rule_when_requested_then_the_function_refuses_it(
+    sandbox: SandboxClient,
+) -> None:
+    route = "/v1/actions/create_service"
+    shipped = json.loads((ROOT / "port" / "actions" / "create_service.json").read_text())
+    lax = json.loads(json.dumps(shipped))
+    name_input = lax["trigger"]["userInputs"]["properties"]["service_name"]
+    for rule in ("pattern", "maxLength"):
+        del name_input[rule]
+    sandbox.port.request("PUT", route, json=lax)
+
+    try:
+        run_id = sandbox.execute("create_service", form("../../etc"))
+    finally:
+        sandbox.port.request("PUT", route, json=shipped)
+
+    run = sandbox.wait_for_status(run_id, "FAILURE")
+    assert "Input 'service_name' must have 1 to 63 lower-case letters" in run["summary"]
+    assert pulls_of(sandbox, run_id) == []
 
 
 @pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)

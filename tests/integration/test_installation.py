@@ -1,6 +1,7 @@
 """What an installation is checked for, and how Slipway signs in to GitHub."""
 
 import json
+import shlex
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,3 +113,28 @@ def test_given_a_wrong_secret_when_the_doctor_looks_then_the_fault_has_a_cure(
     assert status == 1
     assert any("redentials" in fault["name"] for fault in faults)
     assert all(fault["cure"] for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "missing"), [(NEEDED, ""), ({**NEEDED, "contents": "read"}, "contents")]
+)
+def test_given_an_app_when_the_doctor_looks_then_its_permissions_are_judged(
+    sandbox: SandboxClient, tmp_path: Path, permissions: dict[str, str], missing: str
+) -> None:
+    slug = f"doctor-{missing or 'whole'}"
+    body = {"slug": slug, "account": "acme", "permissions": permissions}
+    app: dict[str, Any] = sandbox.sandbox("github", "POST", "apps", body)
+    settings = {
+        **{name: value for name, value in sandbox.env.items() if name != "GITHUB_TOKEN"},
+        "GITHUB_APP_ID": str(app["app_id"]),
+        "GITHUB_INSTALLATION_ID": str(app["installation_id"]),
+        "GITHUB_PRIVATE_KEY": app["private_key"],
+    }
+    env_file = tmp_path / "env"
+    env_file.write_text("".join(f"{k}={shlex.quote(v)}\n" for k, v in settings.items()))
+
+    _, results = doctor(env_file)
+
+    (judged,) = [result for result in results if result["name"] == "GitHub: permissions"]
+    assert judged["ok"] is not bool(missing)
+    assert missing in judged["detail"]

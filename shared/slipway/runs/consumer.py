@@ -132,15 +132,17 @@ class _Consumer:
         )
         report = RunReporter(run_id, self._action, self._port, self._ledger)
         try:
-            self._claim(run_id=run_id, value=value, report=report)
-        except RetryableError as error:
-            moment = resume_time(error, received_at, datetime.now(UTC))
-            logger.warning("Delivering later", extra={"until": moment, "why": str(error)})
-            self.later.postpone(run_id, record, moment, self._context.invoked_function_arn)
-            report.waiting_until(moment, str(error))
-        except (SkippedMessage, UserError):
+            try:
+                self._claim(run_id=run_id, value=value, report=report)
+            except RetryableError as error:
+                moment = resume_time(error, received_at, datetime.now(UTC))
+                logger.warning("Delivering later", extra={"until": moment, "why": str(error)})
+                self.later.postpone(run_id, record, moment, self._context.invoked_function_arn)
+                report.waiting_until(moment, str(error))
+        except SkippedMessage:
             raise
         except Exception:
+            # Also a run that was postponed too often: neither is anybody's request to blame.
             logger.exception("The run failed for a reason that is nobody's request")
             count(Metric.RUN_CRASHED, action=self._action)
             report.held(trace_id())

@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.errors import GitHubUnavailable, UserError
 from slipway.observability import logger
 from slipway.port.signature import sign
-from slipway.runs import consumer
+from slipway.runs import consumer, later
 from slipway.runs.run import ActiveRun
 
 from tests.scripted import NO_ANSWER, ScriptedServer
@@ -316,6 +316,22 @@ def test_given_a_bug_when_consumed_then_only_that_record_fails_and_the_run_is_he
     assert "ZeroDivisionError" not in body["message"]
     assert '"RunCrashed"' in capsys.readouterr().out
     assert not scene.updates()
+
+
+def test_given_a_run_postponed_too_often_when_consumed_then_it_fails_and_is_held(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttle(run: ActiveRun) -> None:
+        raise GitHubUnavailable("GitHub asks to wait.")
+
+    scene.act = throttle
+    monkeypatch.setattr(later, "MAX_POSTPONED", 0)
+
+    answer = scene.consume(event(message()))
+
+    assert len(answer["batchItemFailures"]) == 1
+    body = scene.port.bodies(f"POST {RUN}/logs")[-1]
+    assert body["statusLabel"] == "Held, reference no-trace"
 
 
 def test_given_port_is_down_when_consumed_then_nothing_is_lost(
