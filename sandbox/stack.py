@@ -1,5 +1,7 @@
 """The sandbox's processes: starts, finds and ends them, and keeps what is needed to do so."""
 
+import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -115,20 +118,10 @@ class Sandbox:
         if state:
             progress("A process of the last start is gone: starting afresh")
             self.down()
-        state = _decide(os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""))
-        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
-        self._save(state)
-        try:
-            for name, command in self._commands(state):
-                progress(f"Starting {name}")
-                state.pids[name] = self._spawn(name, command, state)
-                self._save(state)
-                self._wait(name, state)
-            progress("Filling in the services repository's secrets and variables")
-            _prepare_services_repo(state)
-        except BaseException:
-            self.down()
-            raise
+        progress("Waiting for another sandbox that starts")
+        with _alone():
+            state = _decide(os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""))
+            self._start(state, progress)
         lines = [f"{key}={shlex.quote(value)}\n" for key, value in state.environment().items()]
         _write_private(self.env_file, "".join(lines))
         return state
@@ -183,6 +176,21 @@ class Sandbox:
              "--port-url", state.url("port")],
         )  # fmt: skip
 
+    def _start(self, state: State, progress: Callable[[str], None]) -> None:
+        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self._save(state)
+        try:
+            for name, command in self._commands(state):
+                progress(f"Starting {name}")
+                state.pids[name] = self._spawn(name, command, state)
+                self._save(state)
+                self._wait(name, state)
+            progress("Filling in the services repository's secrets and variables")
+            _prepare_services_repo(state)
+        except BaseException:
+            self.down()
+            raise
+
     def _spawn(self, name: str, module: list[str], state: State) -> int:
         # Secrets go through the environment: a command line is readable by every user.
         environment = {
@@ -206,6 +214,9 @@ class Sandbox:
                 # A group of its own, so that what the process starts ends with it.
                 start_new_session=True,
             )
+        # For a moment after it is made, a process has no command line to be known by.
+        while process.poll() is None and not psutil.Process(process.pid).cmdline():
+            time.sleep(0.001)
         return process.pid
 
     def _wait(self, name: str, state: State) -> None:
@@ -235,9 +246,19 @@ class Sandbox:
         _write_private(self._state_file, json.dumps(asdict(state), indent=2))
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Let no two sandboxes of one person start at once: a free port is not taken right away."""
+    file = Path(tempfile.gettempdir()) / f"slipway-sandbox-{os.getuid()}.lock"
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _decide(external_kafka: str) -> State:
     names = [n for n in _DEFAULT_PORTS if not (n == "broker" and external_kafka)]
-    ports = {name: _free_port(_DEFAULT_PORTS[name]) for name in names}
+    with contextlib.ExitStack() as held:
+        ports = {name: _free_port(_DEFAULT_PORTS[name], held) for name in names}
     return State(
         ports=ports,
         client_id="sandbox-" + secrets.token_hex(8),
@@ -247,15 +268,16 @@ def _decide(external_kafka: str) -> State:
     )
 
 
-def _free_port(preferred: int) -> int:
+def _free_port(preferred: int, held: contextlib.ExitStack) -> int:
+    """A free port, the preferred one if it is; held, so that no other part is given the same."""
     for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+        probe = held.enter_context(socket.socket())
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return int(probe.getsockname()[1])
     raise SandboxError("No free TCP port was found on 127.0.0.1.")
 
 

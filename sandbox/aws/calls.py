@@ -18,8 +18,8 @@ from localstack.aws.api import RequestContext
 from localstack.aws.chain import HandlerChain
 from localstack.http import Response
 from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
-from moto.sts.models import sts_backends
 
+from sandbox.aws.identities import assumed_role
 from sandbox.aws.keys import customer_key
 
 # What names a resource is shorter than this; longer text is content.
@@ -46,9 +46,9 @@ class CallRecorder:
 
     A line is `{"time", "function", "role", "account", "region", "service", "operation",
     "parameters", "resource", "kms_key", "status", "error"}`: `function` is null for a call that
-    AWS made with the role, `resource` the ARN that the answer gave where the request holds only a
-    name, `kms_key` the ARN of the customer's key that the call went through, `error` AWS's error
-    code.
+    AWS made with the role, `resource` the ARN where the request holds only a name (told by the
+    answer) or a task token (that of its state machine), `kms_key` the ARN of the customer's key
+    that the call went through, `error` AWS's error code.
     """
 
     def __init__(self, file: Path) -> None:
@@ -77,7 +77,7 @@ class CallRecorder:
             "service": context.service.service_name,
             "operation": context.operation.name,
             "parameters": recordable(context.service_request, context.operation.input_shape),
-            "resource": answer.get("ARN"),
+            "resource": _resource(answer, context.service_request or {}),
             "kms_key": customer_key(context, answer) if error is None else None,
             "status": response.status_code,
             "error": error.code if error else None,
@@ -93,12 +93,19 @@ class CallRecorder:
 
 
 def _role_of(access_key_id: str) -> str | None:
-    for account in list(sts_backends.values()):
-        for backend in list(account.values()):
-            assumed = backend.get_assumed_role_from_access_key(access_key_id)
-            if assumed:
-                return str(assumed.role_arn)
-    return None
+    session = assumed_role(access_key_id)
+    return str(session.role_arn) if session else None
+
+
+def _resource(answer: Mapping[str, Any], request: Mapping[str, Any]) -> str | None:
+    """What the call was done to, where the request itself holds no ARN of it."""
+    if token := request.get("taskToken"):
+        # Only a request of Step Functions has one: that service is loaded by now.
+        from sandbox.aws.task_tokens import state_machine_of
+
+        return state_machine_of(token)
+    arn = answer.get("ARN")
+    return str(arn) if arn else None
 
 
 def recordable(value: Any, shape: Shape | None) -> Any:

@@ -114,12 +114,33 @@ def check(
         for access in accesses(call):
             matching = [s for s in statements if s.applies(access)]
             used |= {s.place for s in matching if s.is_allow}
-            denied = any(not s.is_allow for s in matching)
-            if denied or not matching:
-                reason = "denied" if denied else "not allowed"
+            if reason := _refusal(matching):
                 violations.append(Violation(access.action, access.resource, reason, call))
     unused = [s.place for s in statements if s.is_allow and s.place not in used]
     return violations, unused
+
+
+def refusal(access: Access, policy_documents: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why the policies of a principal do not let it do something, or None.
+
+    Returns:
+        `denied` by a statement, or `not allowed` by any.
+
+    Raises:
+        PolicyError: A policy has something that is not known here.
+    """
+    statements = (
+        statement
+        for index, document in enumerate(policy_documents)
+        for statement in parse(document, f"policy {index}")
+    )
+    return _refusal([statement for statement in statements if statement.applies(access)])
+
+
+def _refusal(matching: Sequence[Statement]) -> str | None:
+    if any(not statement.is_allow for statement in matching):
+        return "denied"
+    return None if matching else "not allowed"
 
 
 def parse(document: Mapping[str, Any], name: str) -> list[Statement]:

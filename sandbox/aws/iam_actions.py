@@ -115,6 +115,14 @@ _S3_OBJECT = {
     "GetObjectTagging": "GetObjectTagging",
     "PutObjectTagging": "PutObjectTagging",
 }
+# What a request takes besides, by a parameter that it has. A bucket's default retention takes
+# nothing of who puts an object, and neither does a condition such as `IfNoneMatch`.
+_S3_BY_PARAMETER = {
+    "Tagging": "PutObjectTagging",
+    "ObjectLockMode": "PutObjectRetention",
+    "ObjectLockLegalHoldStatus": "PutObjectLegalHold",
+    "BypassGovernanceRetention": "BypassGovernanceRetention",
+}
 _S3_BUCKET = {
     "HeadBucket": "ListBucket",
     "ListObjects": "ListBucket",
@@ -134,13 +142,17 @@ def _s3(call: Call) -> Found:
         action = _S3_OBJECT[operation]
         if parameters.get("VersionId") and action in {"GetObject", "DeleteObject"}:
             action += "Version"
-        yield f"s3:{action}", f"{bucket}/{parameters['Key']}", {}
-        if parameters.get("Tagging") and operation == "PutObject":
-            yield "s3:PutObjectTagging", f"{bucket}/{parameters['Key']}", {}
+        resource = f"{bucket}/{parameters['Key']}"
+        yield f"s3:{action}", resource, {}
+        for parameter, more in _S3_BY_PARAMETER.items():
+            if parameters.get(parameter):
+                yield f"s3:{more}", resource, {}
     elif operation == "DeleteObjects":
         for item in parameters["Delete"]["Objects"]:
             action = "DeleteObjectVersion" if item.get("VersionId") else "DeleteObject"
             yield f"s3:{action}", f"{bucket}/{item['Key']}", {}
+            if parameters.get("BypassGovernanceRetention"):
+                yield "s3:BypassGovernanceRetention", f"{bucket}/{item['Key']}", {}
     elif operation == "CopyObject":
         source = str(parameters["CopySource"]).lstrip("/").split("?")[0]
         yield "s3:GetObject", f"arn:aws:s3:::{source}", {}
@@ -154,6 +166,9 @@ def _s3(call: Call) -> Found:
 
 def _secretsmanager(call: Call) -> Found:
     parameters, operation = call["parameters"], call["operation"]
+    if operation == "GetRandomPassword":
+        yield "secretsmanager:GetRandomPassword", "*", {}
+        return
     if operation not in {"GetSecretValue", "DescribeSecret", "PutSecretValue", "UpdateSecret"}:
         raise _unknown(call)
     # A request names a secret; its ARN, with six characters that AWS adds, is in the answer.
@@ -179,9 +194,6 @@ _BY_PARAMETER: dict[str, dict[str, str]] = {
         "DescribeExecution": "executionArn",
         "StopExecution": "executionArn",
         "GetExecutionHistory": "executionArn",
-        "SendTaskSuccess": "*",
-        "SendTaskFailure": "*",
-        "SendTaskHeartbeat": "*",
     },
     "sns": {"Publish": "TopicArn", "PublishBatch": "TopicArn", "GetTopicAttributes": "TopicArn"},
     "kafka": {
@@ -197,6 +209,19 @@ _BY_PARAMETER: dict[str, dict[str, str]] = {
         "GetSamplingStatisticSummaries": "*",
     },
 }
+
+
+def _states(call: Call) -> Found:
+    """A request with a task token names no resource.
+
+    The Service Authorization Reference lists none either, so that a policy has to say `*`; in fact
+    IAM is asked about the state machine of the token, and a policy may name that:
+    https://github.com/aws/aws-cdk/pull/8486. Whoever sends a token that is nobody's needs `*`.
+    """
+    if call["operation"] in {"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"}:
+        yield f"states:{call['operation']}", call.get("resource") or "*", {}
+    else:
+        yield from _by_parameter("states")(call)
 
 
 def _by_parameter(prefix: str) -> Callable[[Call], Found]:
@@ -221,6 +246,8 @@ _KEY_ACTIONS = {
     "UploadPart": ("Decrypt",),
     "GetSecretValue": ("Decrypt",),
     "PutSecretValue": ("Decrypt", "GenerateDataKey"),
+    "Publish": ("Decrypt", "GenerateDataKey"),
+    "PublishBatch": ("Decrypt", "GenerateDataKey"),
 }
 
 
@@ -324,7 +351,7 @@ _SERVICES: dict[str, Callable[[Call], Found]] = {
     "secretsmanager": _secretsmanager,
     "sns": _by_parameter("sns"),
     "sqs": _sqs,
-    "stepfunctions": _by_parameter("states"),
+    "stepfunctions": _states,
     "sts": _sts,
     "xray": _by_parameter("xray"),
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from localstack.aws.api import RequestContext
 from localstack.services.kms.models import kms_stores
+from localstack.services.sns.models import sns_stores
 from moto.secretsmanager.models import secretsmanager_backends
 
 
@@ -25,6 +26,10 @@ def customer_key(context: RequestContext, answer: Mapping[str, Any]) -> str | No
     elif context.service.service_name == "secretsmanager" and answer.get("ARN"):
         secrets = secretsmanager_backends[context.account_id][context.region].secrets
         key = secrets[answer["ARN"]].kms_key_id
+    elif context.service.service_name == "sns":
+        topics = sns_stores[context.account_id][context.region].topics
+        topic = topics.get((context.service_request or {}).get("TopicArn", ""))
+        key = topic["attributes"].get("KmsMasterKeyId") if topic else None
     if not key or "alias/" in key:
         return None
     store = kms_stores[context.account_id][context.region]

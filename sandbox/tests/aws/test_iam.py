@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.aws.iam import PolicyError, check
-from sandbox.aws.iam_actions import UnknownCallError, accesses
+from sandbox.aws.iam import PolicyError, check, refusal
+from sandbox.aws.iam_actions import Access, UnknownCallError, accesses
 
 ACCOUNT = "000000000000"
 TABLE = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/runs"
@@ -264,3 +264,75 @@ def test_a_resource_without_wildcards_matches_only_itself(name: str) -> None:
             [other], [policy(allow("s3:GetObject", f"arn:aws:s3:::records/{name}"))]
         )
         assert len(violations) == 1
+
+
+MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:slipway-approval"
+
+
+def test_task_token_is_its_state_machines() -> None:
+    known = {**call("stepfunctions", "SendTaskSuccess", taskToken="t"), "resource": MACHINE}
+    unknown = call("stepfunctions", "SendTaskSuccess", taskToken="x")
+    machine = allow("states:SendTaskSuccess", MACHINE)
+
+    assert check([known], [policy(machine)]) == ([], [])
+    assert check([known, unknown], [policy(allow("states:SendTaskSuccess", "*"))]) == ([], [])
+    # Only the ARN of another machine, or of none, is refused.
+    assert len(check([known], [policy(allow("states:SendTaskSuccess", MACHINE + "-2"))])[0]) == 1
+    assert len(check([unknown], [policy(machine)])[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "expected"),
+    [
+        ("stepfunctions", "StartExecution", {"stateMachineArn": MACHINE}, [MACHINE]),
+        ("stepfunctions", "StopExecution", {"executionArn": "arn:x"}, ["arn:x"]),
+        ("stepfunctions", "DescribeExecution", {"executionArn": "arn:x"}, ["arn:x"]),
+        ("sns", "Publish", {"TopicArn": "arn:t"}, ["arn:t"]),
+        ("secretsmanager", "GetRandomPassword", {}, ["*"]),
+        (
+            "lambda",
+            "Invoke",
+            {"FunctionName": f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:approval:live"},
+            [f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:approval:live"],
+        ),
+    ],
+)
+def test_resource_of_a_call(
+    service: str, operation: str, parameters: dict[str, Any], expected: list[str]
+) -> None:
+    assert [a.resource for a in accesses(call(service, operation, **parameters))] == expected
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "actions"),
+    [
+        ("PutObject", {"IfNoneMatch": "*"}, ["s3:PutObject"]),
+        (
+            "PutObject",
+            {"ObjectLockMode": "GOVERNANCE"},
+            ["s3:PutObject", "s3:PutObjectRetention"],
+        ),
+        (
+            "DeleteObject",
+            {"VersionId": "1", "BypassGovernanceRetention": True},
+            ["s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"],
+        ),
+    ],
+)
+def test_what_object_lock_takes(
+    operation: str, parameters: dict[str, Any], actions: list[str]
+) -> None:
+    found = accesses(call("s3", operation, Bucket="audit", Key="decisions/a.json", **parameters))
+
+    assert [access.action for access in found] == actions
+    assert {access.resource for access in found} == {"arn:aws:s3:::audit/decisions/a.json"}
+
+
+def test_caller_may_do_what_a_policy_allows_and_none_denies() -> None:
+    access = Access("execute-api:Invoke", "arn:aws:execute-api:eu-west-1:1:api/live/POST/a")
+    allowed = policy(allow("execute-api:Invoke", "arn:aws:execute-api:*:*:api/live/POST/*"))
+    denied = policy({**allow("execute-api:*", "*"), "Effect": "Deny"})
+
+    assert refusal(access, [allowed]) is None
+    assert refusal(access, []) == "not allowed"
+    assert refusal(access, [allowed, denied]) == "denied"

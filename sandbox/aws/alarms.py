@@ -1,6 +1,6 @@
-"""What LocalStack is told when a resource is made, and then leaves out of its answers.
+"""Tags of CloudWatch's alarms, which LocalStack is told and then leaves out of its answers.
 
-Terraform compares what it sent with what it reads: without these, every plan would show changes.
+Terraform compares what it sent with what it reads: without them, every plan would show changes.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,6 @@ from typing import Any
 
 from localstack.aws.api import RequestContext
 from localstack.services.cloudwatch.provider_v2 import CloudwatchProvider
-from localstack.services.stepfunctions.backend.state_machine import StateMachineInstance
 from localstack.utils.aws import arns
 from localstack.utils.patch import patch
 
@@ -33,16 +32,6 @@ def _put_metric_alarm(
         provider.tag_resource(context, arn, tags)
 
 
-def _describe(
-    original: Callable[..., dict[str, Any]], machine: StateMachineInstance
-) -> dict[str, Any]:
-    answer = original(machine)
-    if machine.tracing_config:
-        answer["tracingConfiguration"] = machine.tracing_config
-    return answer
-
-
 def install() -> None:
-    """Complete the answers of CloudWatch's alarms and of Step Functions' state machines."""
+    """Keep the tags of alarms."""
     patch(CloudwatchProvider.put_metric_alarm)(_put_metric_alarm)
-    patch(StateMachineInstance.describe)(_describe)
