@@ -123,6 +123,7 @@ class Stack:
                 "services_repo": self._env["SERVICES_REPO"],
                 "team_reviewers": {"payments": ["team:payments"], "platform": ["team:platform"]},
             },
+            "links_base_url": f"{self._env['AWS_ENDPOINT_URL']}/_aws/execute-api/{{api_id}}/live",
         }
         if self.mode is Mode.EXTERNAL:
             # From the beginning: what was asked before the stack was applied is not lost.

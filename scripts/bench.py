@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.apply_sandbox import ROOT, StackError, read_environment
-from scripts.demo import DemoError, Story, wait_for
+from scripts.demo import INPUTS, DemoError, Story, wait_for
 
 IMPORT_ROUNDS = 9
 HANDLER = "functions.create_service.handler"
@@ -62,7 +62,7 @@ def requests_of_one_create(folder: Path) -> dict[str, int]:
         name = story.free_name()
         for base in servers.values():
             requests.delete(f"{base}/_sandbox/requests", timeout=10).raise_for_status()
-        run_id = story.execute(name)
+        run_id = story.execute("create_service", {"service_name": name, **INPUTS})
         wait_for("The create", partial(_reported, servers["Port"], run_id))
     counted = {}
     for name, base in servers.items():

@@ -1,5 +1,7 @@
 """Plays the main job on this machine: a service is created in Port, reviewed, merged and filled in.
 
+Then the service, which is in Production, is scaled up and deleted: both wait for a second person.
+
 Every step goes through a public interface (Port's REST API, GitHub's REST API, Terraform), as it
 would with real accounts. The sandbox stays up afterwards.
 """
@@ -28,12 +30,13 @@ from scripts.apply_sandbox import ROOT, Stack, StackError, read_environment
 
 WAIT_SECONDS = 90
 REQUESTER = "developer@acme.example"
+APPROVER = "devops@acme.example"
 REVIEWER = "devops"
 INPUTS = {
     "owner": REQUESTER,
     "team": "payments",
     "project": "shop",
-    "environment": "Test",
+    "environment": "Production",
     "service_type": "backend",
     "replicas": 2,
     "image_tag": "1.4.0",
@@ -100,15 +103,38 @@ class Story:
                 return name
         raise DemoError("The sandbox is full of demo services. Empty it: scripts/sandbox down")
 
-    def execute(self, name: str) -> str:
-        """Execute *Create New Service*; returns the run's id."""
+    def execute(
+        self,
+        action: str,
+        inputs: dict[str, Any],
+        *,
+        entity: str | None = None,
+        person: str = REQUESTER,
+    ) -> str:
+        """Execute an action as somebody; returns the run's id."""
         answer = self.port.request(
             "POST",
-            "/v1/actions/create_service/runs",
-            params={"run_as": REQUESTER},
-            json={"properties": {"service_name": name, **INPUTS}},
+            f"/v1/actions/{action}/runs",
+            params={"run_as": person},
+            json={"properties": inputs} | ({"entity": entity} if entity else {}),
         )
         return str(answer["run"]["id"])
+
+    def decide(self, run_id: str, verdict: str, person: str, comment: str) -> dict[str, Any]:
+        """Execute *Decide Approval* on the run's request; returns its run, once that has ended."""
+        inputs = {"decision": verdict, "comment": comment}
+        decision = self.execute("decide_approval", inputs, entity=f"{run_id}.1", person=person)
+        return wait_for("The answer to a decision", lambda: self.ended(decision))
+
+    def waiting(self, run_id: str) -> dict[str, Any] | None:
+        """The run's approval request, once it is there."""
+        run = self.run(run_id)
+        if run["status"] != "IN_PROGRESS":
+            raise DemoError("The run ended:\n" + "\n".join(self.logs(run_id)))
+        if not (run["statusLabel"] or "").startswith("Waiting for approval"):
+            return None
+        entity = self.port.get_entity("approval_request", f"{run_id}.1")
+        return entity.properties if entity else None
 
     def run(self, run_id: str) -> dict[str, Any]:
         """The run as Port shows it."""
@@ -157,12 +183,11 @@ def prepare(folder: Path) -> None:
         _command("scripts/port_setup", "--apply", "--env-file", str(folder / "env"))
 
 
-def play(folder: Path) -> None:
-    """Create a service and follow it until it is merged and reported."""
-    story = Story(folder)
+def create(story: Story) -> str:
+    """Create a service and follow it until it is merged and reported; returns its name."""
     name = story.free_name()
     with step(f"Execute 'Create New Service' for {name} in Port"):
-        run_id = story.execute(name)
+        run_id = story.execute("create_service", {"service_name": name, **INPUTS})
     with step("Kafka → Lambda → pull request"):
         run = wait_for("A pull request", lambda: story.proposed(run_id))
     pull = story.pull_request(run)
@@ -175,8 +200,52 @@ def play(folder: Path) -> None:
         run = wait_for("The run's end", lambda: story.ended(run_id))
     _show_run(run, story.logs(run_id))
     _show_entity(name, before, story.properties(name))
-    if run["status"] != "SUCCESS":
-        raise DemoError(f"The run ended with {run['status']}: {run.get('summary')}")
+    _expect(run, "SUCCESS")
+    return name
+
+
+def upscale(story: Story, name: str) -> None:
+    """Scale the service up: its requester may not approve it, another person may."""
+    with step(f"Execute 'Upscale Service' for {name}, which is in Production"):
+        run_id = story.execute("upscale_service", {"step": 1}, entity=name)
+        request = wait_for("The approval request", lambda: story.waiting(run_id))
+    _show_run(story.run(run_id), [])
+    _show_request(request)
+    with step(f"{REQUESTER} tries to approve the own request"):
+        answer = story.decide(run_id, "APPROVE", REQUESTER, "It is only one more.")
+    _show_answer(answer)
+    _expect(answer, "FAILURE")
+    with step(f"{APPROVER} approves it"):
+        answer = story.decide(run_id, "APPROVE", APPROVER, "Looks right.")
+    _show_answer(answer)
+    before = story.properties(name)
+    with step("Pull request, merged by Slipway → workflow → Port"):
+        run = wait_for("The run's end", lambda: story.ended(run_id))
+    _show_run(run, _without_diffs(story.logs(run_id)))
+    after = story.properties(name)
+    shown = {key for key in after if after[key] != before.get(key)}
+    _show_entity(name, {k: before.get(k) for k in shown}, {k: after[k] for k in shown})
+    _expect(run, "SUCCESS")
+
+
+def delete_in_vain(story: Story, name: str) -> None:
+    """Ask for the service's deletion, which the approver declines."""
+    with step(f"Execute 'Delete Service' for {name}"):
+        run_id = story.execute("delete_service", {"service_name": name}, entity=name)
+        wait_for("The approval request", lambda: story.waiting(run_id))
+    with step(f"{APPROVER} declines it"):
+        answer = story.decide(run_id, "DECLINE", APPROVER, "It still takes orders.")
+        run = wait_for("The run's end", lambda: story.ended(run_id))
+    _show_answer(answer)
+    _show_run(run, _without_diffs(story.logs(run_id)))
+    _expect(run, "FAILURE")
+    if not story.properties(name):
+        raise DemoError(f"{name} is gone, although its deletion was declined.")
+
+
+def _expect(run: dict[str, Any], status: str) -> None:
+    if run["status"] != status:
+        raise DemoError(f"Run {run['id']} ended with {run['status']}: {run.get('summary')}")
 
 
 def _merge(pull: PullRequest) -> None:
@@ -206,6 +275,26 @@ def _show_run(run: dict[str, Any], logs: list[str]) -> None:
     console.print(f"\n  run [bold]{run['id']}[/bold]  [{colour}]{run['status']}{label}[/{colour}]")
     for line in logs:
         console.print(f"    {line}", markup=False, soft_wrap=True)
+    console.print()
+
+
+def _without_diffs(logs: list[str]) -> list[str]:
+    """Each entry's first line: what would change was shown before."""
+    return [line.partition("\n")[0] for line in logs]
+
+
+def _show_request(request: dict[str, Any]) -> None:
+    console.print(f"  approval request [bold]{request['summary']}[/bold]  ({request['status']})")
+    console.print(f"    may decide: {', '.join(request['approvers'])}", markup=False)
+    for line in request["change"].splitlines():
+        style = {"+": "green", "-": "red"}.get(line[:1], "dim")
+        console.print(f"    {line}", markup=False, soft_wrap=True, style=style)
+    console.print()
+
+
+def _show_answer(run: dict[str, Any]) -> None:
+    mark, colour = ("✓", "green") if run["status"] == "SUCCESS" else ("✗", "red")
+    console.print(f"    [{colour}]{mark}[/{colour}] {run['summary']}", soft_wrap=True)
     console.print()
 
 
@@ -246,7 +335,10 @@ def main(
     started = time.monotonic()
     try:
         prepare(folder)
-        play(folder)
+        story = Story(folder)
+        name = create(story)
+        upscale(story, name)
+        delete_in_vain(story, name)
         env = read_environment(folder)
     except (DemoError, StackError, SlipwayError) as error:
         console.print(f"[red]demo:[/red] {error}", markup=True, soft_wrap=True)

@@ -77,7 +77,12 @@ class SetupError(Exception):
 
 def load_definitions(folder: Path = DEFINITIONS) -> list[tuple[Kind, Json]]:
     """Read all objects, in the order in which they must be installed."""
-    folders: list[tuple[Kind, str]] = [("blueprint", "blueprints"), ("action", "actions")]
+    # An automation is an action that an event executes: it has the same routes.
+    folders: list[tuple[Kind, str]] = [
+        ("blueprint", "blueprints"),
+        ("action", "actions"),
+        ("action", "automations"),
+    ]
     return [
         (kind, json.loads(file.read_text(encoding="utf-8")))
         for kind, name in folders
@@ -202,7 +207,7 @@ def main(
         Path | None, typer.Option(help="File with PORT_BASE_URL and so on, as .sandbox/env.")
     ] = None,
 ) -> None:
-    """Install the blueprint and the actions of port/ in a Port organisation."""
+    """Install the blueprints, actions and automations of port/ in a Port organisation."""
     errors = Console(stderr=True, highlight=False)
     try:
         _run(Console(highlight=False), port_client(read_settings(env_file)), write=write)

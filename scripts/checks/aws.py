@@ -1,4 +1,4 @@
-"""AWS: the secrets, the function and its Kafka trigger. Looked at only where AWS is given."""
+"""AWS: the secrets, the functions and their Kafka triggers. Looked at only where AWS is given."""
 
 import json
 from pathlib import Path
@@ -23,11 +23,14 @@ _FIELDS = {
     "port": [{"client_id", "client_secret"}],
     "github": [{"token"}, {"app_id", "installation_id", "private_key"}],
     "kafka": [{"username", "password"}],
+    "links": [{"key"}],
 }
+# Called by EventBridge, not by Kafka.
+_WITHOUT_TRIGGER = {"sweep_runs"}
 
 
 def secrets(installation: Installation) -> Result:
-    """Whether the three secrets have values of the right shape. No value is shown."""
+    """Whether the secrets have values of the right shape. No value is shown."""
     name = "AWS: secrets"
     if not _given(installation):
         return _skipped(name)
@@ -37,6 +40,7 @@ def secrets(installation: Installation) -> Result:
         "github": [f"{prefix}/github"],
         # MSK wants its own prefix.
         "kafka": [f"{prefix}/kafka", f"AmazonMSK_{prefix}"],
+        "links": [f"{prefix}/links"],
     }
     client = _secrets_manager(installation)
     try:
@@ -50,13 +54,13 @@ def secrets(installation: Installation) -> Result:
     cure = (
         "Fill them in (README, 'Secrets'): a JSON object with "
         "client_id and client_secret (port); token, or app_id, installation_id and private_key "
-        "(github); username and password (kafka)."
+        "(github); username and password (kafka). Terraform makes that of the links."
     )
     return Result(name, not wrong, ", ".join(wrong) or "all filled in", cure)
 
 
 def functions(installation: Installation) -> Result:
-    """Whether each function has its alias and an enabled event source mapping."""
+    """Whether each function has its alias and, if Kafka calls it, an enabled mapping."""
     name = "AWS: functions"
     if not _given(installation):
         return _skipped(name)
@@ -66,7 +70,7 @@ def functions(installation: Installation) -> Result:
         wrong = [
             f"{function} {fault}"
             for function in found
-            if (fault := _function_fault(client, f"{installation.name_prefix}-{function}"))
+            if (fault := _function_fault(client, installation.name_prefix, function))
         ]
     except (BotoCoreError, ClientError) as error:
         return Result(name, False, str(error), _APPLY)
@@ -88,11 +92,14 @@ def _fault(client: "SecretsManagerClient", names: list[str], fields: list[set[st
     return "is missing or has no value"
 
 
-def _function_fault(client: "LambdaClient", function: str) -> str:
+def _function_fault(client: "LambdaClient", name_prefix: str, name: str) -> str:
+    function = f"{name_prefix}-{name}"
     try:
         alias = client.get_alias(FunctionName=function, Name=ALIAS)
     except client.exceptions.ResourceNotFoundException:
         return f"has no alias '{ALIAS}' ({function})"
+    if name in _WITHOUT_TRIGGER:
+        return ""
     answer = client.list_event_source_mappings(FunctionName=alias["AliasArn"])
     mappings = answer["EventSourceMappings"]
     states = [mapping.get("State", "unknown") for mapping in mappings]

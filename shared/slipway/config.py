@@ -87,6 +87,27 @@ class LedgerConfig(Config):
     records_bucket: str = Field(alias="RECORDS_BUCKET", min_length=1)
 
 
+class PolicyConfig(Config):
+    """Where the approval policy is, and the state machine that waits for approvals."""
+
+    policy_key: str = Field("policy/approvals.json", alias="POLICY_KEY", min_length=1)
+    approval_machine_arn: str = Field(alias="APPROVAL_MACHINE_ARN", min_length=1)
+
+
+class ApprovalsConfig(Config):
+    """What the approval function needs beside what every function has."""
+
+    approvals_table: str = Field(alias="APPROVALS_TABLE", min_length=1)
+    audit_bucket: str = Field(alias="AUDIT_BUCKET", min_length=1)
+    approvals_topic_arn: str = Field(alias="APPROVALS_TOPIC_ARN", min_length=1)
+    links_secret_id: str = Field(alias="LINKS_SECRET_ID", min_length=1)
+    links_base_url: HttpUrl = Field(alias="LINKS_BASE_URL")
+    # Empty: nobody is told by Slack.
+    slack_secret_id: str = Field("", alias="SLACK_SECRET_ID")
+    # IAM role → e-mail address of the person who alone may assume it.
+    approver_principals: Json[dict[str, str]] = Field({}, alias="APPROVER_PRINCIPALS")
+
+
 class PortCredentials(Config):
     """Port's client id and secret; the secret also signs messages and encrypts secret inputs."""
 
@@ -101,6 +122,21 @@ class GitHubCredentials(Config):
     installation_id: int | None = None
     private_key: SecretStr | None = None
     token: SecretStr | None = None
+
+
+class LinkKey(Config):
+    """The key that signs approval links."""
+
+    key: SecretStr
+
+
+class SlackWebhook(Config):
+    """An incoming webhook of Slack.
+
+    https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+    """
+
+    webhook_url: SecretStr
 
 
 @cache

@@ -6,7 +6,13 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     ├── UserError              the request is wrong: the run ends FAILURE with this sentence
     │   ├── InvalidInput         an input breaks a rule, named with its path
     │   ├── ServiceExists        a service of that name is there already
-    │   └── ServiceLocked        another change of the same service is under way
+    │   ├── ServiceLocked        another change of the same service is under way
+    │   └── DecisionRefused      a decision on an approval request does not count
+    │       ├── RequestNotFound    there is no such request
+    │       ├── RequestClosed      it was decided, has expired, was withdrawn or replaced
+    │       ├── NotAnApprover      the person is none of those who may decide
+    │       ├── OwnRequest         the person asked for the change
+    │       └── LinkRejected       the link is cut off, changed or too old
     ├── RetryableError         not now: waited for in the process, else delivered later
     │   ├── PortUnavailable
     │   ├── GitHubUnavailable
@@ -81,6 +87,46 @@ class ServiceLocked(UserError):
         )
         self.service = service
         self.owner = owner
+
+
+class DecisionRefused(UserError):
+    """A decision on an approval request does not count. The text goes to whoever decided."""
+
+
+class RequestNotFound(DecisionRefused):
+    """There is no approval request of that id.
+
+    Args:
+        approval_id: the id that was asked for.
+    """
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(f"There is no approval request '{approval_id[:100]}'.")
+
+
+class RequestClosed(DecisionRefused):
+    """The request waits for nobody any more: decided, expired, withdrawn or replaced.
+
+    Args:
+        message: what became of it, as a full sentence.
+        status: the request's status, as `APPROVED`.
+    """
+
+    def __init__(self, message: str, status: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NotAnApprover(DecisionRefused):
+    """The person is none of those who may decide this request."""
+
+
+class OwnRequest(DecisionRefused):
+    """The person asked for the change, so another one must decide."""
+
+
+class LinkRejected(DecisionRefused):
+    """An approval link is cut off, was changed, or is older than the request."""
 
 
 class RetryableError(SlipwayError):

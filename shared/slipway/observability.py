@@ -30,6 +30,10 @@ class Metric(StrEnum):
     RUN_CRASHED = "RunCrashed"
     MESSAGE_SKIPPED = "MessageSkipped"
     SIGNATURE_REJECTED = "SignatureRejected"
+    RUN_ENDED_BY_SOMEBODY = "RunEndedBySomebody"
+    APPROVAL_REQUESTED = "ApprovalRequested"
+    APPROVAL_DECIDED = "ApprovalDecided"
+    DECISION_REFUSED = "DecisionRefused"
     API_RETRY = "ApiRetry"
 
 

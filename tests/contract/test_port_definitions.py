@@ -7,11 +7,23 @@ from typing import Any
 
 import pytest
 from slipway.actions import create_service
+from slipway.approvals import requests
+from slipway.approvals.decision import read_verdict
+from slipway.approvals.models import MAX_COMMENT, Status, Vote
 from slipway.github.models import SERVICE_NAME
 from slipway.port import message
 
+from tests.unit.approvals.conftest import NOW, make_approval
+
 PORT = Path(__file__).resolve().parents[2] / "port"
-ACTIONS = ["create_service", "delete_service", "downscale_service", "upscale_service"]
+ACTIONS = [
+    "create_service",
+    "decide_approval",
+    "delete_service",
+    "downscale_service",
+    "upscale_service",
+]
+CHANGES = [action for action in ACTIONS if action != "decide_approval"]
 # What Port puts in the place of a template's expressions, for a run of an action.
 # https://docs.port.io/actions-and-automations/setup-backend/kafka/
 RENDERED: dict[str, Any] = {
@@ -27,6 +39,14 @@ RENDERED: dict[str, Any] = {
     "{{ (if .entity == {} then null else .entity end) }}": None,
     "{{ .action.encryptedProperties }}": [],
 }
+VOTE = Vote(
+    approver="devops@acme.example",
+    verdict="APPROVE",
+    door="Port",
+    comment="fine",
+    at=NOW,
+    change_hash="f" * 64,
+)
 INPUTS = {
     "service_name": "my-service",
     "owner": "ada@acme.example",
@@ -67,7 +87,8 @@ def test_an_action_is_named_as_its_file_and_belongs_to_the_blueprint(action: str
     definition = load(f"actions/{action}.json")
 
     assert definition["identifier"] == action
-    assert definition["trigger"]["blueprintIdentifier"] == "service"
+    blueprint = "service" if action in CHANGES else "approval_request"
+    assert definition["trigger"]["blueprintIdentifier"] == blueprint
     assert definition["invocationMethod"]["type"] == "KAFKA"
 
 
@@ -86,6 +107,7 @@ def test_what_a_template_renders_to_is_a_message_that_slipway_reads(action: str)
 def test_every_input_of_create_service_is_known_to_slipway() -> None:
     values = {"common_values", "consumers_values", "custom_values"}
     known = set(create_service.Inputs.model_fields) | values | {f"{v}_yaml" for v in values}
+    known.add("dry_run")
 
     assert set(form("create_service")["properties"]) == known
 
@@ -133,6 +155,7 @@ def test_the_entity_that_slipway_writes_fits_the_blueprint() -> None:
     run = message.parse(render(template, values))
 
     plan = create_service.plan(run, run_url="https://app.port.test/run", reviewers={})
+    assert plan.entity is not None
     entity = create_service.with_pull_request(plan.entity, "https://github.test/pull/1")
 
     schema = load("blueprints/service.json")["schema"]["properties"]
@@ -159,3 +182,41 @@ def test_identifiers_keep_to_ports_characters() -> None:
     # https://docs.port.io/api-reference/create-a-blueprint
     for prop in load("blueprints/service.json")["schema"]["properties"]:
         assert re.fullmatch(r"[A-Za-z0-9@_=-]{1,100}", prop)
+
+
+def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
+    approval = make_approval(votes={"devops@acme.example": VOTE}, decided_at=NOW, status="APPROVED")
+    body = requests.entity(approval, run_url="https://a", service_url="https://b", preview="-a\n+b")
+    body["properties"]["pr_url"] = "https://c"
+
+    schema = load("blueprints/approval_request.json")["schema"]
+    types: dict[str, type | tuple[type, ...]] = {
+        "string": str,
+        "number": (int, float),
+        "array": list,
+    }
+    assert body["properties"].keys() == schema["properties"].keys()
+    for name, value in body["properties"].items():
+        assert isinstance(value, types[schema["properties"][name]["type"]]), name
+    shown = {status.title() for status in Status} | {requests.EXECUTED}
+    assert set(schema["properties"]["status"]["enum"]) == shown
+    assert load("blueprints/approval_request.json").get("relations", {}) == {}
+
+
+def test_the_decision_form_asks_for_what_slipway_reads() -> None:
+    inputs = form("decide_approval")
+    assert set(inputs["properties"]) == {"decision", "comment"}
+    assert [read_verdict(value) for value in inputs["properties"]["decision"]["enum"]]
+    assert inputs["properties"]["comment"]["maxLength"] == MAX_COMMENT
+    assert inputs["required"] == ["decision"]
+
+
+@pytest.mark.parametrize("action", CHANGES)
+def test_every_change_can_be_tried_and_tells_when_somebody_ends_it(action: str) -> None:
+    assert form(action)["properties"]["dry_run"]["type"] == "boolean"
+    automation = load(f"automations/{action}_ended.json")
+    assert automation["trigger"]["event"] == {"type": "RUN_UPDATED", "actionIdentifier": action}
+    assert automation["publish"] is True
+    values = {"{{ .event.diff.after.id }}": "r_0123456789abcdef", "{{ .run.id }}": "r_automation1"}
+    ended = message.run_ended(render(automation["invocationMethod"]["payload"], values))
+    assert ended == message.EndedRun(run_id="r_0123456789abcdef", automation_run_id="r_automation1")

@@ -55,13 +55,20 @@ class SandboxClient:
         )
         return client.get_repo(self.env["SERVICES_REPO"])
 
-    def execute(self, action: str, properties: dict[str, Any]) -> str:
+    def execute(
+        self,
+        action: str,
+        properties: dict[str, Any],
+        *,
+        entity: str | None = None,
+        person: str = "developer@acme.example",
+    ) -> str:
         """Execute an action as its form would; returns the run's id."""
         answer = self.port.request(
             "POST",
             f"/v1/actions/{action}/runs",
-            params={"run_as": "developer@acme.example"},
-            json={"properties": properties},
+            params={"run_as": person},
+            json={"properties": properties} | ({"entity": entity} if entity else {}),
         )
         return str(answer["run"]["id"])
 
@@ -133,6 +140,8 @@ def pause(sandbox: "SandboxClient", stack: Stack) -> None:
     functions = sandbox.aws("lambda")
     for function in stack.outputs()["functions"].values():
         uuid = function["event_source_mapping"]
+        if uuid is None:
+            continue
         functions.update_event_source_mapping(UUID=uuid, Enabled=False)
 
         def paused(uuid: str = uuid) -> bool | None:

@@ -1,5 +1,6 @@
 """What unit tests share: AWS by moto, and a run's message."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -30,8 +31,35 @@ ENVIRONMENT = {
     "IDEMPOTENCY_TABLE": "idempotency",
     "DELIVER_LATER_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:deliver_later",
     "RECORDS_BUCKET": "records",
+    "POLICY_KEY": "policy/approvals.json",
+    "APPROVAL_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:approval",
+    "APPROVALS_TABLE": "approvals",
+    "AUDIT_BUCKET": "audit",
+    "APPROVALS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:approvals",
+    "LINKS_SECRET_ID": "slipway/links",
+    "LINKS_BASE_URL": "https://links.test/live",
+    "APPROVER_PRINCIPALS": '{"approver": "devops@acme.example"}',
 }
-TABLES = {"runs": "run_id", "locks": "service", "idempotency": "id"}
+TABLES = {"runs": "run_id", "locks": "service", "idempotency": "id", "approvals": "id"}
+POLICY: dict[str, Any] = {
+    "schema_version": 1,
+    "domain_aliases": {"acme.test": "acme.example"},
+    "scale": {"min": 1, "max": 10, "max_step": 3, "default_step": 1},
+    "rules": [
+        {"actions": ["create_service"], "environments": ["*"], "auto_merge": False},
+        {"actions": ["*"], "environments": ["Test", "Staging"], "auto_merge": True},
+    ],
+    "default": {
+        "approval": {
+            "emails": ["devops@acme.example"],
+            "teams": [],
+            "count": 1,
+            "expires_after_seconds": 3600,
+            "remind_before_seconds": 600,
+        },
+        "auto_merge": True,
+    },
+}
 
 
 @pytest.fixture
@@ -51,18 +79,28 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
                 BillingMode="PAY_PER_REQUEST",
             )
-        boto3.client("s3").create_bucket(
-            Bucket="records", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-        )
-        boto3.client("stepfunctions").create_state_machine(
-            name="deliver_later",
-            definition='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
-            roleArn="arn:aws:iam::123456789012:role/deliver_later",
-        )
+        storage = boto3.client("s3")
+        place: Any = {"LocationConstraint": "eu-west-1"}
+        for bucket in ("records", "audit"):
+            storage.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+        set_policy(POLICY)
+        for machine in ("deliver_later", "approval"):
+            boto3.client("stepfunctions").create_state_machine(
+                name=machine,
+                definition='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
+                roleArn=f"arn:aws:iam::123456789012:role/{machine}",
+            )
+        boto3.client("sns").create_topic(Name="approvals")
         yield
     config.load.cache_clear()
     config._current_secrets.cache_clear()
     ledger.dynamodb_table.cache_clear()
+
+
+def set_policy(policy: dict[str, Any]) -> None:
+    """Store a policy document where the functions read it."""
+    body = json.dumps(policy).encode()
+    boto3.client("s3").put_object(Bucket="records", Key="policy/approvals.json", Body=body)
 
 
 def make_message(**changes: Any) -> RunMessage:

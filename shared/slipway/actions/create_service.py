@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -14,14 +13,14 @@ from pydantic import (
     field_validator,
 )
 
-from slipway.actions.text import as_text, hidden_comment, table
+from slipway.actions.proposal import Proposal, preview
+from slipway.actions.text import BLUEPRINT, as_text, hidden_comment, metadata, table
 from slipway.actions.values import Values, lookup, read_values, with_defaults
 from slipway.errors import InvalidInput
 from slipway.github.models import SERVICE_NAME, Change, service_folder
 from slipway.port.message import RunMessage
 
 ACTION = "create_service"
-BLUEPRINT = "service"
 # Properties that the merge workflow, the cluster and the health checker write from then on.
 VOLATILE = frozenset({"health_status", "sync_status"})
 _VALUES = {
@@ -68,22 +67,7 @@ _EXPECTATIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Plan:
-    """All that follows from the request.
-
-    Attributes:
-        service: the service's name.
-        change: the pull request to be.
-        entity: body of the entity to create.
-    """
-
-    service: str
-    change: Change
-    entity: dict[str, Any]
-
-
-def plan(message: RunMessage, *, run_url: str, reviewers: Mapping[str, list[str]]) -> Plan:
+def plan(message: RunMessage, *, run_url: str, reviewers: Mapping[str, list[str]]) -> Proposal:
     """Decide what the request wants done.
 
     Args:
@@ -137,7 +121,16 @@ def plan(message: RunMessage, *, run_url: str, reviewers: Mapping[str, list[str]
         },
         "relations": {},
     }
-    return Plan(name, change, entity)
+    return Proposal(
+        action=ACTION,
+        service=name,
+        environment=inputs.environment,
+        summary=f"new service with {inputs.replicas} replica{'s' * (inputs.replicas != 1)}",
+        change=change,
+        base=dict.fromkeys(files),
+        preview=preview({}, files),
+        entity=entity,
+    )
 
 
 def with_pull_request(entity: dict[str, Any], url: str) -> dict[str, Any]:
@@ -210,14 +203,6 @@ def _body(message: RunMessage, inputs: Inputs, files: list[str], run_url: str) -
         "Image tag": inputs.image_tag,
     }
     when = message.requested_at.strftime("%Y-%m-%d %H:%M UTC")
-    metadata = {
-        "schema_version": 1,
-        "action": ACTION,
-        "run_id": message.run_id,
-        "blueprint": BLUEPRINT,
-        "identifier": inputs.service_name,
-        "requested_by": who.email,
-    }
     listing = "\n".join(f"- `{path}`" for path in files)
     return (
         f"{as_text(who.name or who.email or who.user_id)} asked for a new service on {when}: "
@@ -227,5 +212,5 @@ def _body(message: RunMessage, inputs: Inputs, files: list[str], run_url: str) -
         "Merging this pull request deploys the service and ends the run with success. "
         "Closing it without a merge ends the run with failure and removes the pending service "
         "from the catalogue.\n\n"
-        f"{hidden_comment(metadata)}\n"
+        f"{hidden_comment(metadata(message, inputs.service_name))}\n"
     )

@@ -4,6 +4,9 @@ import json
 import re
 from typing import Any
 
+from slipway.port.message import RunMessage
+
+BLUEPRINT = "service"
 SHOWN_CHARACTERS = 300
 _PLAIN = re.compile(r"[A-Za-z0-9 ]")
 
@@ -34,6 +37,39 @@ def table(rows: dict[str, Any]) -> str:
     lines = ["| Input | Value |", "| --- | --- |"]
     lines += [f"| {name} | {as_text(value)} |" for name, value in rows.items()]
     return "\n".join(lines)
+
+
+def day2_body(
+    message: RunMessage, service: str, facts: dict[str, Any], *, run_url: str, consequence: str
+) -> str:
+    """The body of a pull request that changes a service.
+
+    Args:
+        message: the request.
+        service: the service's name.
+        facts: what to show of the change.
+        run_url: the run's page in Port.
+        consequence: what merging and closing lead to.
+    """
+    who = message.requester
+    when = message.requested_at.strftime("%Y-%m-%d %H:%M UTC")
+    return (
+        f"{as_text(who.name or who.email or who.user_id)} asked for this on {when}: "
+        f"[run {message.run_id}]({run_url}).\n\n{table(facts)}\n\n{consequence}\n\n"
+        f"{hidden_comment(metadata(message, service))}\n"
+    )
+
+
+def metadata(message: RunMessage, service: str) -> dict[str, Any]:
+    """What the services repository's workflow reads again after the merge."""
+    return {
+        "schema_version": 1,
+        "action": message.action,
+        "run_id": message.run_id,
+        "blueprint": BLUEPRINT,
+        "identifier": service,
+        "requested_by": message.requester.email,
+    }
 
 
 def hidden_comment(data: dict[str, Any]) -> str:

@@ -53,6 +53,25 @@ def read_values(field: str, typed: object) -> Values:
     return Values(field, text, typed, "json")
 
 
+def read_json_text(field: str, text: str) -> dict[str, Any]:
+    """Read a JSON text with the same limits.
+
+    Raises:
+        InvalidInput: not an object; not well-formed; over 256 KiB or too deep.
+    """
+    _check_size(field, text)
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"at line {error.lineno}, column {error.colno}"
+        raise InvalidInput(field, f"is not valid JSON {where}: {error.msg}") from None
+    except (ValueError, RecursionError):
+        raise InvalidInput(field, "must be JSON of reasonable depth") from None
+    if not isinstance(data, dict):
+        raise InvalidInput(field, f"must be an object, not {_kind(data)}")
+    return data
+
+
 def with_defaults(values: Values, defaults: dict[tuple[str, ...], Any]) -> Values:
     """Add what is missing, path by path; nothing that was typed changes.
 
@@ -74,7 +93,7 @@ def with_defaults(values: Values, defaults: dict[tuple[str, ...], Any]) -> Value
         _fill(data, missing)
         text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
         return Values(values.field, text, data, "json")
-    yaml = _yaml()
+    yaml = yaml_parser()
     document = yaml.load(values.text)
     comments = ""
     if document is None:  # ruamel keeps comments with values only, and here are none.
@@ -131,7 +150,8 @@ def _kind(value: object) -> str:
     return "a list" if isinstance(value, list) else "a text"
 
 
-def _yaml() -> Any:
+def yaml_parser() -> Any:
+    """The round-trip parser of ruamel, set up so that a text changes as little as possible."""
     # Imported when first needed: most handlers never see YAML, and their start should not pay.
     from ruamel.yaml import YAML
 
@@ -150,7 +170,7 @@ def _read_yaml(field: str, typed: str) -> Values:
     _check_size(field, text)
     try:
         _check_events(field, text)
-        data = _yaml().load(text)
+        data = yaml_parser().load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -177,7 +197,7 @@ def _check_events(field: str, text: str) -> None:
     """Refuse what a values file has no use for, before anything is built in memory."""
     size = _ExpandedSize(field)
     documents = 0
-    for event in _yaml().parse(text):
+    for event in yaml_parser().parse(text):
         where = f"at line {event.start_mark.line + 1}, column {event.start_mark.column + 1}"
         kind = type(event).__name__
         documents += kind == "DocumentStartEvent"

@@ -1,9 +1,10 @@
 """What a change of the services repository is, as plain data."""
 
+import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Literal
 
 # A DNS label (RFC 1123), because a service's name becomes a namespace, a host and a folder.
@@ -49,9 +50,10 @@ class Change:
     creates_service: bool = False
 
     def __post_init__(self) -> None:
-        folder = PurePosixPath(service_folder(self.service))
+        folder = service_folder(self.service)
         for path in self.files:
-            if PurePosixPath(path).parent != folder or PurePosixPath(path).name in {"", ".", ".."}:
+            below = path.removeprefix(f"{folder}/")
+            if below == path or not {"", ".", ".."}.isdisjoint(below.split("/")):
                 raise ValueError(f"{path!r} is outside {folder}")
 
 
@@ -63,10 +65,38 @@ class PullRequest:
         number: its number in the repository.
         url: its page for people.
         state: `merged` is a closed one whose change is on the base branch.
+        head_sha: the commit that it would merge.
         notes: what did not go as asked but does not spoil the change, as sentences.
     """
 
     number: int
     url: str
     state: Literal["open", "closed", "merged"]
+    head_sha: str
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceFolder:
+    """`apps/<service>/` at one commit of the base branch.
+
+    Attributes:
+        service: the service's name.
+        commit: the commit's SHA.
+        files: path in the repository → blob SHA, with all sub-folders; empty if there is no folder.
+        texts: path → text, of the files that were asked for and are UTF-8.
+    """
+
+    service: str
+    commit: str
+    files: Mapping[str, str]
+    texts: Mapping[str, str]
+
+
+def blob_sha(text: str) -> str:
+    """Git's name of a file's content.
+
+    https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_object_storage
+    """
+    data = text.encode()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()

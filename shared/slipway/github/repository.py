@@ -20,7 +20,9 @@ from requests.structures import CaseInsensitiveDict
 
 from slipway.config import GitHubConfig, GitHubCredentials
 from slipway.errors import ConfigurationError, GitHubError, GitHubUnavailable, ServiceExists
-from slipway.github.models import Change, PullRequest, service_folder
+from slipway.github.folder import read_folder
+from slipway.github.merging import Merge, merge
+from slipway.github.models import Change, PullRequest, ServiceFolder, service_folder
 from slipway.github.retry import Patience, PatientRetry, named_wait
 from slipway.observability import logger, register_secret
 
@@ -84,28 +86,107 @@ class ServicesRepository:
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused; the text says what was asked.
         """
+        what = f"propose branch '{change.branch}'"
+        return self._with_credentials(what, lambda: self._propose(change, admit))
+
+    def find(self, branch: str) -> PullRequest | None:
+        """The newest pull request of a branch, in whatever state; None if it never had one.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubError: GitHub refused.
+        """
+
+        def act() -> PullRequest | None:
+            pull = self._find(branch)
+            return _described(pull) if pull else None
+
+        return self._with_credentials(f"find the pull request of '{branch}'", act)
+
+    def read_service(self, service: str, *, names: frozenset[str] | None) -> ServiceFolder:
+        """Read a service's folder on the base branch as it is now.
+
+        Args:
+            service: the service's name.
+            names: names of the files whose text is wanted; None for all, up to a hundred files and
+                a mebibyte.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubError: GitHub refused.
+        """
+
+        def act() -> ServiceFolder:
+            base = self._base()
+            return read_folder(self._connect(), service, base, names)
+
+        return self._with_credentials(f"read the folder of '{service}'", act)
+
+    def merge(self, change: Change, number: int) -> Merge:
+        """Merge a pull request if it is exactly this change, or have GitHub merge it later.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubError: GitHub refused in a way that is no answer about the pull request.
+        """
+        what = f"merge pull request #{number}"
+        return self._with_credentials(
+            what, lambda: merge(self._connect().get_pull(number), change, self._patience)
+        )
+
+    def close(self, branch: str, comment: str) -> PullRequest | None:
+        """Close the open pull request of a branch with a comment, and delete the branch.
+
+        Returns:
+            The pull request as it then is; None if the branch never had one.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubError: GitHub refused.
+        """
+
+        def act() -> PullRequest | None:
+            pull = self._find(branch)
+            if pull is None:
+                return None
+            if pull.state == "open":
+                # The comment first: what follows is not repeated once the pull request is closed.
+                pull.create_issue_comment(comment)
+                pull.edit(state="closed")
+                self._delete_branch(branch)
+            return _described(pull)
+
+        return self._with_credentials(f"close the pull request of '{branch}'", act)
+
+    def _delete_branch(self, branch: str) -> None:
         try:
-            return self._propose(change, admit)
+            self._connect().get_git_ref(f"heads/{branch}").delete()
+        except GithubException as error:
+            if error.status not in {404, 422}:  # 422: "Reference does not exist"
+                raise
+
+    def _with_credentials[T](self, what: str, act: Callable[[], T]) -> T:
+        """Do something; once more with fresh credentials if GitHub refuses the cached ones."""
+        try:
+            with _translated(f"{what} in {self._config.services_repo}"):
+                return act()
         except GitHubError as error:
             if error.status != 401:
                 raise
-            # The credentials may have been rotated since they were cached.
-            logger.info("GitHub refused the credentials; reading them again")
-            self._connect(fresh=True)
-            return self._propose(change, admit)
+        # The credentials may have been rotated since they were cached.
+        logger.info("GitHub refused the credentials; reading them again")
+        self._connect(fresh=True)
+        with _translated(f"{what} in {self._config.services_repo}"):
+            return act()
 
     def _propose(self, change: Change, admit: Callable[[], None] | None) -> PullRequest:
-        with _translated(f"propose branch '{change.branch}' in {self._config.services_repo}"):
-            pull = self._find(change.branch)
-            if pull is None:
-                if admit:
-                    admit()
-                pull = self._open(change)
-            notes = () if pull.state == "closed" else self._decorate(pull, change)
-        state: Literal["open", "closed", "merged"] = "open"
-        if pull.state == "closed":
-            state = "merged" if pull.merged_at else "closed"
-        return PullRequest(number=pull.number, url=pull.html_url, state=state, notes=notes)
+        pull = self._find(change.branch)
+        if pull is None:
+            if admit:
+                admit()
+            pull = self._open(change)
+        notes = () if pull.state == "closed" else self._decorate(pull, change)
+        return _described(pull, notes)
 
     def _connect(self, *, fresh: bool = False) -> Repository:
         if self._repository is None or fresh:
@@ -132,7 +213,7 @@ class ServicesRepository:
 
     def _open(self, change: Change) -> GitHubPull:
         repository = self._connect()
-        base = repository.get_git_ref(f"heads/{self._config.services_base_branch}").object.sha
+        base = self._base()
         if change.creates_service:
             self._refuse_existing(change.service, base)
         self._push(change, base)
@@ -149,6 +230,10 @@ class ServicesRepository:
             if existing is None:
                 raise
             return existing
+
+    def _base(self) -> str:
+        reference = f"heads/{self._config.services_base_branch}"
+        return self._connect().get_git_ref(reference).object.sha
 
     def _refuse_existing(self, service: str, commit: str) -> None:
         folder = service_folder(service)
@@ -210,6 +295,15 @@ class ServicesRepository:
         if missing:
             pull.add_to_labels(*sorted(missing))
         return notes
+
+
+def _described(pull: GitHubPull, notes: tuple[str, ...] = ()) -> PullRequest:
+    state: Literal["open", "closed", "merged"] = "open"
+    if pull.state == "closed":
+        state = "merged" if pull.merged_at else "closed"
+    return PullRequest(
+        number=pull.number, url=pull.html_url, state=state, head_sha=pull.head.sha, notes=notes
+    )
 
 
 @contextmanager

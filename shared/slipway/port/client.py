@@ -20,7 +20,7 @@ from tenacity.wait import wait_base
 from slipway.config import PortCredentials
 from slipway.errors import PortError, PortUnavailable, RunEnded, RunNotFound
 from slipway.observability import Metric, count, mask, register_secret
-from slipway.port.models import Entity, Run
+from slipway.port.models import Entity, Run, User
 
 CONNECT_SECONDS = 3.05
 READ_SECONDS = 10.0
@@ -189,6 +189,51 @@ class PortClient:
                 raise
             answer = self.request("POST", _entities(blueprint), params=params, json=body)
         return _model(Entity, answer, "entity")
+
+    def get_user(self, email: str) -> User | None:
+        """Read a person; None if the organisation has none of that address."""
+        try:
+            answer = self.request("GET", f"/v1/users/{quote(email, safe='')}")
+        except PortError as error:
+            if error.status == 404:
+                return None
+            raise
+        return _model(User, answer, "user")
+
+    def team_members(self, team: str) -> list[str]:
+        """E-mail addresses of a team's members; none if there is no such team.
+
+        https://docs.port.io/api-reference/get-a-team
+        """
+        path = f"/v1/teams/{quote(team, safe='')}"
+        try:
+            answer = self.request("GET", path, params={"fields": ["name", "users.email"]})
+        except PortError as error:
+            if error.status == 404:
+                return []
+            raise
+        found = answer.get("team", {}).get("users") or []
+        members = [user.get("email") if isinstance(user, dict) else user for user in found]
+        return [email for email in members if isinstance(email, str)]
+
+    def dependents(self, blueprint: str, identifier: str) -> list[str]:
+        """The entities that relate to one, as `blueprint/identifier`.
+
+        https://docs.port.io/search-and-query/relation-operators#direction
+        """
+        rule = {
+            "operator": "relatedTo",
+            "blueprint": blueprint,
+            "value": identifier,
+            "direction": "downstream",
+        }
+        query = {"combinator": "and", "rules": [rule]}
+        answer = self.request("POST", "/v1/entities/search", json=query)
+        found = answer.get("entities")
+        if not isinstance(found, list):
+            _odd("has no list of entities")
+        entities = [_model(Entity, {"entity": item}, "entity") for item in found]
+        return sorted(f"{entity.blueprint}/{entity.identifier}" for entity in entities)
 
     def _write_run(self, method: str, path: str, run_id: str, body: dict[str, Any]) -> None:
         try:

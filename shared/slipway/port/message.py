@@ -144,6 +144,41 @@ class _Envelope(_Model):
     payload: _Payload
 
 
+class EndedRun(_Model):
+    """Notice that a run was ended in Port, from the automations that `port/automations/` ships.
+
+    Attributes:
+        run_id: the run that ended.
+        automation_run_id: the automation's own run, which nobody else ends.
+    """
+
+    run_id: str
+    automation_run_id: str | None = None
+
+
+ENDED = "run_ended"
+
+
+def run_ended(value: object) -> EndedRun | None:
+    """Read a notice of a run's end; None if the message is something else.
+
+    It is only a reason to look: Port's own record says whether the run has ended.
+
+    Raises:
+        RunNotFound: it is such a notice by its shape, but names no run.
+    """
+    if not isinstance(value, dict) or value.get("action") != ENDED:
+        return None
+    if value.get("resourceType") != "run" or "diff" in value:
+        return None
+    run_id = _dig(value, "context", "runId")
+    own = _dig(value, "context", "automationRunId")
+    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+        raise RunNotFound("The notice names no run (context.runId).")
+    named = isinstance(own, str) and _RUN_ID.fullmatch(own)
+    return EndedRun(run_id=run_id, automation_run_id=str(own) if named else None)
+
+
 def identify(value: object) -> str:
     """The run id of a decoded message, if the message is meant for Slipway.
 
@@ -221,6 +256,7 @@ def _entity_identifiers(value: object) -> object:
 
 
 def _entity_identifier(value: object) -> object:
-    if isinstance(value, dict) and {"identifier", "blueprint", "properties"} <= value.keys():
+    whole = {"identifier", "blueprint", "properties", "relations"}
+    if isinstance(value, dict) and whole <= value.keys():
         return value["identifier"]
     return value

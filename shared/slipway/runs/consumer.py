@@ -7,10 +7,9 @@ all of them: reading the message, its signature, the claim, and the three kinds 
 
 import base64
 import json
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.idempotency import (
@@ -23,35 +22,41 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipway.config import PortCredentials, load, read_secret
+from slipway.config import load
 from slipway.errors import (
-    ConfigurationError,
     ForeignMessage,
     RetryableError,
     RunEnded,
     RunInProgress,
-    RunNotFound,
     SignatureRejected,
     SkippedMessage,
     UserError,
 )
-from slipway.observability import Metric, count, logger, metrics, register_secret, trace_id
-from slipway.port.message import RunMessage, identify, parse
+from slipway.observability import Metric, count, logger, metrics, trace_id
+from slipway.port.message import EndedRun, RunMessage, identify, parse, run_ended
 from slipway.port.secret_inputs import decrypt_inputs
 from slipway.port.signature import verify
+from slipway.runs.clients import port_client, signing_secrets
 from slipway.runs.later import LaterDelivery, resume_time
 from slipway.runs.ledger import Ledger
-from slipway.runs.lock import ServiceLocks
-from slipway.runs.run import ActiveRun, RunConfig, RunReporter
+from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
 
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
 Act = Callable[[ActiveRun], None]
+OnEnded = Callable[[EndedRun], None]
 Event = dict[str, Any]
 
 
-def consume(event: Event, context: LambdaContext, *, action: str, act: Act) -> Any:
+def consume(
+    event: Event,
+    context: LambdaContext,
+    *,
+    action: str,
+    act: Act,
+    on_ended: OnEnded | None = None,
+) -> Any:
     """Work on the runs of an event.
 
     Args:
@@ -60,11 +65,12 @@ def consume(event: Event, context: LambdaContext, *, action: str, act: Act) -> A
         context: Lambda's context.
         action: identifier of the only Port action that this function carries out.
         act: carries one run out; must be repeatable at any point.
+        on_ended: told of runs that somebody ended in Port; None: such notices are not ours.
 
     Returns:
         A partial batch response for the event source mapping.
     """
-    consumer = _Consumer(load(RunConfig), context, action, act)
+    consumer = _Consumer(load(RunConfig), context, action, act, on_ended)
     if "deliver" in event:
         run_id = str(event["deliver"]["run_id"])
         consumer.work_on(consumer.later.load(run_id))
@@ -87,17 +93,25 @@ def consume(event: Event, context: LambdaContext, *, action: str, act: Act) -> A
 class _Consumer:
     """Works on records; made for one invocation."""
 
-    def __init__(self, config: RunConfig, context: LambdaContext, action: str, act: Act) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        context: LambdaContext,
+        action: str,
+        act: Act,
+        on_ended: OnEnded | None,
+    ) -> None:
         self._config = config
         self._context = context
         self._action = action
         self._act = act
+        self._on_ended = on_ended
         self._ledger = Ledger(config.runs_table)
         self.later = LaterDelivery(config, self._ledger)
 
     @cached_property
     def _port(self) -> "PortClient":
-        return _port_client()
+        return port_client()
 
     def work_on(self, record: dict[str, Any]) -> None:
         """Work on one Kafka record (the dictionary that Lambda gives, its value in base64).
@@ -119,21 +133,25 @@ class _Consumer:
 
     def _receive(self, record: dict[str, Any]) -> None:
         text, value = decode(record["value"])
-        run_id = identify(value)
+        ended = run_ended(value) if self._on_ended else None
+        run_id = ended.run_id if ended else identify(value)
         logger.append_keys(run_id=run_id)
-        if value.get("action") not in (None, self._action):
+        if ended is None and value.get("action") not in (None, self._action):
             raise ForeignMessage(f"Run {run_id} is of action '{value['action']}'.")
         received_at = datetime.fromtimestamp(record["timestamp"] / 1000, UTC)
         verify(
             text,
-            self._signing_secrets(),
+            signing_secrets(self._config),
             received_at,
             required=self._config.port_signature == "required",
         )
+        if ended and self._on_ended:
+            self._on_ended(ended)
+            return
         report = RunReporter(run_id, self._action, self._port, self._ledger)
         try:
             try:
-                self._claim(run_id=run_id, value=value, report=report)
+                self._claim(run_id=run_id, record=record, report=report)
             except RetryableError as error:
                 moment = resume_time(error, received_at, datetime.now(UTC))
                 logger.warning("Delivering later", extra={"until": moment, "why": str(error)})
@@ -159,7 +177,7 @@ class _Consumer:
         )
         config.register_lambda_context(self._context)
         guarded = idempotent_function(
-            lambda *, run_id, value, report: self._carry_out(run_id, value, report),
+            lambda *, run_id, record, report: self._carry_out(run_id, record, report),
             data_keyword_argument="run_id",
             persistence_store=DynamoDBPersistenceLayer(self._config.idempotency_table),
             config=config,
@@ -174,7 +192,7 @@ class _Consumer:
                 retry_at=datetime.now(UTC) + timedelta(seconds=seconds),
             ) from error
 
-    def _carry_out(self, run_id: str, value: dict[str, Any], report: RunReporter) -> None:
+    def _carry_out(self, run_id: str, record: dict[str, Any], report: RunReporter) -> None:
         run = self._port.get_run(run_id)
         if run.ended:
             raise RunEnded(f"Run {run_id} has ended with {run.status}.")
@@ -182,63 +200,38 @@ class _Consumer:
             # Port's own record of the run decides, not what a message claims.
             raise ForeignMessage(f"Port knows run {run_id} as one of action '{run.action}'.")
         try:
-            message = self._read(value)
+            message = read_message(record, self._config)
             self._ledger.open(message)
             report.received()
-            active = ActiveRun(
-                message, self._config, self._port, self._ledger, self._locks(), report
+            self._act(
+                ActiveRun(
+                    message=message,
+                    record=record,
+                    created_by=run.created_by,
+                    config=self._config,
+                    port=self._port,
+                    ledger=self._ledger,
+                    locks=service_locks(self._config, self._port),
+                    report=report,
+                )
             )
-            self._act(active)
         except UserError as error:
             logger.info("The request was refused", extra={"why": str(error)})
             report.fail(str(error))
 
-    def _read(self, value: dict[str, Any]) -> RunMessage:
-        message = parse(value)
-        if not message.censored:
-            return message
-        inputs = decrypt_inputs(message.inputs, message.censored, self._signing_secrets())
-        return message.model_copy(update={"inputs": inputs})
 
-    def _locks(self) -> ServiceLocks:
-        return ServiceLocks(self._config.locks_table, self._is_over)
+def read_message(record: dict[str, Any], config: RunConfig) -> RunMessage:
+    """Read a Kafka record that was accepted before, with its secret inputs decrypted.
 
-    def _is_over(self, run_id: str) -> bool:
-        try:
-            return self._port.get_run(run_id).ended
-        except RunNotFound:
-            return True
-
-    def _signing_secrets(self) -> Iterator[str]:
-        """The client secret; then a freshly read one; then the one before the last rotation.
-
-        Read only as far as needed: a signature that fits the cached secret costs no call.
-        """
-        yield _port_credentials(False).client_secret.get_secret_value()
-        yield _port_credentials(True).client_secret.get_secret_value()
-        # A secret that was never rotated has no previous version.
-        with suppress(ConfigurationError):
-            previous = read_secret(
-                PortCredentials, self._config.port_secret_id, stage="AWSPREVIOUS"
-            )
-            register_secret(previous.client_secret.get_secret_value())
-            yield previous.client_secret.get_secret_value()
-
-
-@cache
-def _port_client() -> "PortClient":
-    """One client for the life of the process: it keeps Port's access token."""
-    # requests and tenacity come with it: a message that is not ours does without them.
-    from slipway.port.client import PortClient
-
-    return PortClient(load(RunConfig).port_base_url, _port_credentials)
-
-
-def _port_credentials(fresh: bool) -> PortCredentials:
-    secret_id = load(RunConfig).port_secret_id
-    credentials = read_secret(PortCredentials, secret_id, fresh=fresh)
-    register_secret(credentials.client_secret.get_secret_value())
-    return credentials
+    Raises:
+        InvalidInput: the message, or an encrypted input, cannot be read.
+    """
+    _, value = decode(record["value"])
+    message = parse(value)
+    if not message.censored:
+        return message
+    inputs = decrypt_inputs(message.inputs, message.censored, signing_secrets(config))
+    return message.model_copy(update={"inputs": inputs})
 
 
 def decode(encoded: str | None) -> tuple[str, Any]:

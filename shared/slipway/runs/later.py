@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from slipway.config import LedgerConfig
 from slipway.errors import RetryableError
 from slipway.runs.ledger import Ledger
+from slipway.runs.records import get_record, put_record
 
 MAX_POSTPONED = 20
 _SHORTEST = timedelta(seconds=30)
@@ -52,12 +53,7 @@ class LaterDelivery:
         Raises:
             RetryableError: the run was postponed too often: now it counts as failed.
         """
-        boto3.client("s3").put_object(
-            Bucket=self._config.records_bucket,
-            Key=self._key(run_id),
-            Body=json.dumps(record).encode(),
-            ContentType="application/json",
-        )
+        put_record(self._config.records_bucket, _key(run_id), record, replace=True)
         number = self._ledger.postpone(run_id, resume_at, function_arn)
         if number > MAX_POSTPONED:
             raise RetryableError(f"Run {run_id} was postponed {MAX_POSTPONED} times in vain.")
@@ -74,12 +70,8 @@ class LaterDelivery:
 
     def load(self, run_id: str) -> dict[str, Any]:
         """The stored Kafka record of a run that was postponed."""
-        answer = boto3.client("s3").get_object(
-            Bucket=self._config.records_bucket, Key=self._key(run_id)
-        )
-        record: dict[str, Any] = json.loads(answer["Body"].read())
-        return record
+        return get_record(self._config.records_bucket, _key(run_id))
 
-    @staticmethod
-    def _key(run_id: str) -> str:
-        return f"later/{run_id}.json"
+
+def _key(run_id: str) -> str:
+    return f"later/{run_id}.json"

@@ -74,6 +74,31 @@ class Ledger:
             values={":service": service, ":number": number, ":url": url},
         )
 
+    def get(self, run_id: str) -> dict[str, Any] | None:
+        """The run's row; None if Slipway has never taken the run on."""
+        return self._table.get_item(Key={"run_id": run_id}, ConsistentRead=True).get("Item")
+
+    def record_ask(self, run_id: str, service: str, ask: int) -> None:
+        """Note which of the run's approval requests is the current one."""
+        self._update(
+            run_id,
+            "SET service = :service, ask = :ask, updated_at = :now",
+            values={":service": service, ":ask": ask},
+        )
+
+    def record_verdict(self, run_id: str, status: str, label: str, reason: str) -> None:
+        """Note how the run is to be ended, before it is."""
+        self._update(
+            run_id,
+            "SET verdict = :verdict, updated_at = :now",
+            values={":verdict": {"status": status, "label": label, "reason": reason}},
+        )
+
+    def record_resumption(self, run_id: str) -> int:
+        """Count how often the run's state machine was started again; from 1."""
+        row = self._update(run_id, "SET updated_at = :now ADD resumed :one", values={":one": 1})
+        return int(row["resumed"])
+
     def close(self, run_id: str, outcome: str) -> None:
         """Note that Slipway ended the run, with `SUCCESS` or `FAILURE`."""
         self._update(

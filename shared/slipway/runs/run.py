@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from slipway.config import GitHubConfig, LedgerConfig, PortConfig
+from slipway.config import GitHubConfig, LedgerConfig, PolicyConfig, PortConfig
 from slipway.errors import (
     PortError,
     PortUnavailable,
@@ -25,8 +25,20 @@ if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
 
-class RunConfig(PortConfig, GitHubConfig, LedgerConfig):
+class RunConfig(PortConfig, GitHubConfig, LedgerConfig, PolicyConfig):
     """What every function that works on runs is told by Terraform."""
+
+
+def service_locks(config: LedgerConfig, port: "PortClient") -> ServiceLocks:
+    """The locks, whose owners are runs of Port."""
+
+    def is_over(run_id: str) -> bool:
+        try:
+            return port.get_run(run_id).ended
+        except RunNotFound:
+            return True
+
+    return ServiceLocks(config.locks_table, is_over)
 
 
 @dataclass(frozen=True)
@@ -49,8 +61,28 @@ class RunReporter:
         """Say that Slipway has the run, and under which trace to look for it."""
         self.port.add_log(self.run_id, f"Slipway received the request (trace {trace_id()}).")
 
-    def waiting_for_merge(self, pull: PullRequest) -> None:
-        """Show the pull request; the run then stays in progress until it is merged or closed."""
+    def preview(self, summary: str, diff: str) -> None:
+        """Show what would change."""
+        self.port.add_log(self.run_id, f"{summary}\n\n{diff}" if diff else summary)
+
+    def waiting_for_approval(self, until: datetime, link: str, approvers: str) -> None:
+        """Show the approval request."""
+        when = _clock(until)
+        self.port.add_log(self.run_id, f"Waiting until {when} for the approval of {approvers}.")
+        self.port.update_run(
+            self.run_id, status_label=f"Waiting for approval until {when}", link=[link]
+        )
+
+    def waiting_for_merge(self, pull: PullRequest, *, links: tuple[str, ...] = ()) -> None:
+        """Show the pull request; the run then stays in progress until it is merged or closed.
+
+        Args:
+            pull: the pull request.
+            links: what else the run's page links to.
+
+        Raises:
+            RunEnded: the run was ended meanwhile.
+        """
         for note in pull.notes:
             self.port.add_log(self.run_id, note)
         self.port.add_log(
@@ -60,43 +92,63 @@ class RunReporter:
         self.port.update_run(
             self.run_id,
             status_label=f"Waiting for the merge of pull request #{pull.number}",
-            link=[pull.url],
+            link=[pull.url, *links],
             external_run_id=f"pull/{pull.number}",
         )
         count(Metric.RUN_PROPOSED, action=self.action)
 
     def waiting_until(self, moment: datetime, reason: str) -> None:
         """Say until when nothing will happen, and why."""
-        until = moment.astimezone(UTC).strftime("%H:%M UTC")
-        self._note(f"Waiting until {until}", reason)
+        self.note(f"Waiting until {_clock(moment)}", reason)
         count(Metric.RUN_DELIVERED_LATER, action=self.action)
 
     def held(self, reference: str) -> None:
         """Say that an internal error stopped the run, and by which reference to find it."""
-        self._note(
+        self.note(
             f"Held, reference {reference}",
             "An internal error stopped this run; it is not lost. It is tried again, and if that "
             f"fails too, the platform team resumes it. Reference: {reference}.",
         )
 
-    def fail(self, sentence: str) -> None:
+    def fail(self, sentence: str, *, label: str = "Failed") -> None:
         """End the run with FAILURE and a sentence that the requester can act on."""
-        try:
-            self.port.add_log(self.run_id, sentence)
-            self.port.update_run(
-                self.run_id, status="FAILURE", status_label="Failed", summary=sentence
-            )
-        except RunEnded:
-            logger.info("The run had been ended by somebody else")
-        self.ledger.close(self.run_id, "FAILURE")
+        self._end("FAILURE", label, sentence)
         count(Metric.RUN_FAILED, action=self.action)
 
-    def _note(self, label: str, text: str) -> None:
+    def succeed(self, sentence: str, *, label: str = "Done") -> None:
+        """End the run with SUCCESS: nothing is left to be done for it."""
+        self._end("SUCCESS", label, sentence)
+        count(Metric.RUN_SUCCEEDED, action=self.action)
+
+    def _end(self, status: Literal["SUCCESS", "FAILURE"], label: str, sentence: str) -> None:
+        try:
+            self.port.add_log(self.run_id, sentence)
+            self.port.update_run(self.run_id, status=status, status_label=label, summary=sentence)
+        except RunEnded:
+            logger.info("The run had been ended by somebody else")
+        self.ledger.close(self.run_id, status)
+
+    def remark(self, text: str) -> None:
+        """Write a log line: for the reader's comfort, so a failure is only logged."""
+        self._write(text, None)
+
+    def note(self, label: str, text: str) -> None:
         """Write a log line and a label: for the reader's comfort, so a failure is only logged."""
+        self._write(text, label)
+
+    def _write(self, text: str, label: str | None) -> None:
         try:
             self.port.add_log(self.run_id, text, status_label=label)
         except (PortError, PortUnavailable, RunEnded, RunNotFound) as error:
             logger.warning("The run's page could not be updated", extra={"reason": str(error)})
+
+
+def _clock(moment: datetime) -> str:
+    """A time as a label shows it; with its day, unless that is today."""
+    utc = moment.astimezone(UTC)
+    return utc.strftime(
+        "%H:%M UTC" if utc.date() == datetime.now(UTC).date() else "%d %b %H:%M UTC"
+    )
 
 
 @dataclass(frozen=True)
@@ -105,6 +157,8 @@ class ActiveRun:
 
     Attributes:
         message: what was asked, by whom.
+        record: the Kafka record that it came in, as Lambda gave it.
+        created_by: id of whoever executed the action, from Port's own record of the run.
         config: this installation.
         port: Port's API.
         ledger: what Slipway itself knows of the run.
@@ -113,6 +167,8 @@ class ActiveRun:
     """
 
     message: RunMessage
+    record: dict[str, Any]
+    created_by: str
     config: RunConfig
     port: "PortClient"
     ledger: Ledger

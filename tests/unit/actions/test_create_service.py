@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from slipway.actions.create_service import Plan, plan, with_pull_request
+from slipway.actions.create_service import plan, with_pull_request
+from slipway.actions.proposal import Proposal
 from slipway.errors import InvalidInput
 from slipway.port.message import Requester, RunMessage
 
@@ -24,7 +25,7 @@ INPUTS: dict[str, Any] = {
 FOLDER = "apps/my-demo-service"
 
 
-def make_plan(**inputs: Any) -> Plan:
+def make_plan(**inputs: Any) -> Proposal:
     message = RunMessage(
         run_id="r_0123456789abcdef",
         action="create_service",
@@ -44,7 +45,7 @@ def make_plan(**inputs: Any) -> Plan:
     )
 
 
-def files(made: Plan) -> dict[str, str]:
+def files(made: Proposal) -> dict[str, str]:
     return {path: text for path, text in made.change.files.items() if text is not None}
 
 
@@ -130,7 +131,9 @@ def test_given_hostile_text_when_planned_then_nothing_of_it_is_live_in_the_pull_
 
 
 def test_given_a_request_when_planned_then_the_entity_is_pending() -> None:
-    entity = with_pull_request(make_plan().entity, "https://github.example/pull/1")
+    planned = make_plan().entity
+    assert planned is not None
+    entity = with_pull_request(planned, "https://github.example/pull/1")
 
     assert entity["identifier"] == "my-demo-service"
     assert entity["properties"] == {

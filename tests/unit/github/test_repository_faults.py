@@ -21,6 +21,7 @@ PULL = {
     "html_url": "https://github.test/pull/7",
     "state": "open",
     "merged_at": None,
+    "head": {"sha": SHA},
     "labels": [],
 }
 
@@ -255,7 +256,19 @@ def test_given_neither_app_nor_token_when_signed_in_then_the_secret_is_named() -
         authenticate(GitHubCredentials(app_id=1))
 
 
-@pytest.mark.parametrize("path", ["apps/other/x", "apps/shop/../x", "apps/shop/a/b", "x", "/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "apps/other/x",
+        "apps/shop/../x",
+        "apps/shop",
+        "apps/shop/",
+        "apps/shop/a//b",
+        "apps/shop2/a",
+        "x",
+        "/x",
+    ],
+)
 def test_given_a_path_outside_the_folder_when_a_change_is_made_then_it_cannot_be(path: str) -> None:
     with pytest.raises(ValueError, match="outside apps/shop"):
         Change(

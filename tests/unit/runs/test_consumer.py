@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.errors import GitHubUnavailable, UserError
 from slipway.observability import logger
 from slipway.port.signature import sign
-from slipway.runs import consumer, later
+from slipway.runs import clients, consumer, later
 from slipway.runs.run import ActiveRun
 
 from tests.scripted import NO_ANSWER, ScriptedServer
@@ -119,7 +119,7 @@ def scene(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     secrets.create_secret(Name=f"slipway/port/{time.monotonic_ns()}", SecretString=credentials)
     monkeypatch.setenv("PORT_SECRET_ID", secrets.list_secrets()["SecretList"][0]["Name"])
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
-    consumer._port_client.cache_clear()
+    clients.port_client.cache_clear()
     with ScriptedServer().running() as port:
         monkeypatch.setenv("PORT_BASE_URL", port.url)
         token = {"ok": True, "accessToken": "token-of-port", "expiresIn": 10_800}
@@ -133,7 +133,7 @@ def scene(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         before = handler.setStream(log)
         yield Scene(port, log)
         handler.setStream(cast("io.StringIO", before))
-    consumer._port_client.cache_clear()
+    clients.port_client.cache_clear()
 
 
 def set_run(scene: Scene, **changes: Any) -> None:
@@ -339,7 +339,7 @@ def test_given_port_is_down_when_consumed_then_nothing_is_lost(
 ) -> None:
     scene.port.script(f"GET {RUN}", (503, {}, {"Retry-After": "600"}))
     scene.port.script(f"POST {RUN}/logs", (NO_ANSWER, None, {}))
-    monkeypatch.setattr(consumer._port_client(), "_patience", 0.2)
+    monkeypatch.setattr(clients.port_client(), "_patience", 0.2)
 
     assert scene.consume(event(message())) == DONE
     assert not scene.acted

@@ -20,7 +20,8 @@ from tests.scripted import NO_ANSWER, Answer, ScriptedServer
 TOKEN = "POST /v1/auth/access_token"
 ENTITIES = "POST /v1/blueprints/service/entities"
 REPOSITORY = "GET /repos/acme/services"
-ALIAS = "GET /2015-03-31/functions/slipway-create_service/aliases/live"
+FUNCTIONS = sorted(p.parent.name for p in Path("functions").glob("*/handler.py"))
+ALIASES = [f"GET /2015-03-31/functions/slipway-{name}/aliases/live" for name in FUNCTIONS]
 MAPPINGS = "GET /2015-03-31/event-source-mappings"
 
 
@@ -313,7 +314,8 @@ KAFKA_SECRET = secret(username="a", password="b")
 def test_filled_in_secrets_are_no_fault(
     server: ScriptedServer, installation: Installation, github_secret: Any
 ) -> None:
-    server.script("POST /", PORT_SECRET, github_secret, NO_SECRET, KAFKA_SECRET)
+    links = secret(key="c")
+    server.script("POST /", PORT_SECRET, github_secret, NO_SECRET, KAFKA_SECRET, links)
 
     assert aws.secrets(installation).ok
 
@@ -337,7 +339,8 @@ def test_the_event_source_mapping_must_be_enabled(
     server: ScriptedServer, installation: Installation, state: str, ok: bool
 ) -> None:
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:slipway-create_service:live"
-    server.script(ALIAS, (200, {"AliasArn": arn}, {}))
+    for alias in ALIASES:
+        server.script(alias, (200, {"AliasArn": arn}, {}))
     answer = {"EventSourceMappings": [{"State": state, "StateTransitionReason": "by hand"}]}
     server.script(MAPPINGS, (200, answer, {}))
 
@@ -351,7 +354,8 @@ def test_a_function_that_is_not_there_is_a_fault(
     server: ScriptedServer, installation: Installation
 ) -> None:
     error = {"Type": "User", "Message": "no"}
-    server.script(ALIAS, (404, error, {"X-Amzn-ErrorType": "ResourceNotFoundException"}))
+    for alias in ALIASES:
+        server.script(alias, (404, error, {"X-Amzn-ErrorType": "ResourceNotFoundException"}))
 
     result = aws.functions(installation)
 

@@ -138,7 +138,7 @@ def test_apply_installs_the_blueprint_before_its_actions(port: FakePort, env_fil
     code, _ = invoke(env_file, "--apply")
 
     assert code == 0
-    assert [write.split("/")[2] for write in port.writes] == ["blueprints", *["actions"] * 4]
+    assert [write.split("/")[2] for write in port.writes] == [*["blueprints"] * 2, *["actions"] * 9]
     assert {write.split()[0] for write in port.writes} == {"POST"}
 
 

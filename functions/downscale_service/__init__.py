@@ -1,0 +1,1 @@
+"""Carries out *Downscale Service*: a pull request for fewer replicas."""

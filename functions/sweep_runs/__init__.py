@@ -1,0 +1,1 @@
+"""Looks after runs that nobody works on any more."""

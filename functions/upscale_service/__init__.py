@@ -1,0 +1,1 @@
+"""Carries out *Upscale Service*: a pull request for more replicas."""

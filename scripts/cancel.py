@@ -1,0 +1,62 @@
+"""Ends a run that waits, withdraws its request, closes its pull request and frees its service."""
+
+import json
+from typing import Annotated
+
+import boto3
+import typer
+from rich.console import Console
+from slipway.errors import ConfigurationError, SlipwayError
+from slipway.runs.clients import port_client
+
+from scripts.installed import EnvFile, NamePrefix, approval_function, connect
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def cancel(run_id: str, reason: str, name_prefix: str) -> str:
+    """End the run in Port if it is open, and have the approval function clear up after it.
+
+    Returns:
+        What was done, as a sentence.
+    """
+    port = port_client()
+    run = port.get_run(run_id)
+    if not run.ended:
+        port.add_log(run_id, f"Cancelled by an operator: {reason}")
+        port.update_run(run_id, status="FAILURE", status_label="Cancelled", summary=reason)
+    answer = boto3.client("lambda").invoke(
+        FunctionName=approval_function(name_prefix),
+        Payload=json.dumps({"schema_version": 1, "step": "cancel", "run_id": run_id}),
+    )
+    if "FunctionError" in answer:
+        raise SlipwayError(
+            f"The run has ended, but its clearing up failed: {answer['Payload'].read().decode()}. "
+            "Run this command again; the function's log says more."
+        )
+    how = f"had ended before ({run.status})" if run.ended else "is ended"
+    return f"Run {run_id} {how}; its request is withdrawn and its service free."
+
+
+def main(
+    run_id: Annotated[str, typer.Argument(help="The run, as r_0123456789abcdef.")],
+    reason: Annotated[
+        str, typer.Option(help="Shown on the run's page.")
+    ] = "Cancelled by an operator.",
+    env_file: EnvFile = None,
+    name_prefix: NamePrefix = "slipway",
+) -> None:
+    """End a run that waits for an approval or a merge."""
+    try:
+        connect(env_file, name_prefix)
+        console.print(cancel(run_id, reason, name_prefix))
+    except ConfigurationError as error:
+        console.print(f"cancel: {error}", style="red", markup=False)
+        raise typer.Exit(2) from None
+    except SlipwayError as error:
+        console.print(f"cancel: {error}", style="red", markup=False)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,53 @@
+"""The installation that an operator's command works on, configured as its own functions are."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import boto3
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from slipway.approvals.office import ApprovalConfig
+from slipway.config import load
+from slipway.errors import ConfigurationError
+
+from scripts.environment import read_settings
+
+EnvFile = Annotated[
+    Path | None, typer.Option(help="File with AWS_ENDPOINT_URL and so on, as .sandbox/env.")
+]
+NamePrefix = Annotated[str, typer.Option(help="Terraform's name_prefix.")]
+_AWS = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_PROFILE")
+
+
+def connect(env_file: Path | None, name_prefix: str) -> ApprovalConfig:
+    """Take the settings of the deployed approval function for this process.
+
+    Raises:
+        ConfigurationError: AWS cannot be reached, or has no such installation.
+    """
+    settings = read_settings(env_file)
+    for name in _AWS:
+        if settings.get(name):
+            os.environ[name] = settings[name]
+    if "AWS_REGION" in os.environ:
+        os.environ.setdefault("AWS_DEFAULT_REGION", os.environ["AWS_REGION"])
+    if "AWS_ENDPOINT_URL" in os.environ:  # The sandbox takes any credentials.
+        os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
+        os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
+    function = approval_function(name_prefix)
+    try:
+        found = boto3.client("lambda").get_function_configuration(FunctionName=function)
+    except (BotoCoreError, ClientError) as error:
+        raise ConfigurationError(
+            f"Function {function} cannot be read ({error}). "
+            "Check the AWS profile, the region and the name prefix."
+        ) from error
+    os.environ.update(found["Environment"]["Variables"])
+    config: ApprovalConfig = load(ApprovalConfig)
+    return config
+
+
+def approval_function(name_prefix: str) -> str:
+    """Alias ARN of the approval function, without the account."""
+    return f"{name_prefix}-approval:live"

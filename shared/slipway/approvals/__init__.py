@@ -1,0 +1,1 @@
+"""Approvals: who must agree to a change before it is made, and what they said."""

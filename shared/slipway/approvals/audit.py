@@ -1,0 +1,62 @@
+"""The audit trail: an object per decision, in a bucket whose Object Lock lets nobody change it.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
+"""
+
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from slipway.approvals.models import Approval, Status
+
+
+class AuditTrail:
+    """Writes the records. Writing one again changes nothing.
+
+    Args:
+        bucket: the audit bucket.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+
+    def record(self, approval: Approval) -> None:
+        """Make sure that every vote, and the end of the request, are on record."""
+        for person, vote in approval.votes.items():
+            name = sha256(person.encode()).hexdigest()[:16]
+            self._put(approval, name, vote.model_dump(mode="json"))
+        if approval.status in {Status.EXPIRED, Status.CANCELLED}:
+            ended = {"outcome": approval.status, "at": approval.decided_at or datetime.now(UTC)}
+            self._put(approval, approval.status.lower(), ended)
+
+    def _put(self, approval: Approval, name: str, what: dict[str, Any]) -> None:
+        record = {
+            "approval": approval.id,
+            "run_id": approval.run_id,
+            "action": approval.action,
+            "service": approval.service,
+            "environment": approval.environment,
+            "requested_by": approval.requested_by,
+            "change_hash": approval.change_hash,
+            "policy_version": approval.policy_version,
+            **what,
+        }
+        try:
+            boto3.client("s3").put_object(
+                Bucket=self._bucket,
+                Key=f"decisions/{approval.id}/{name}.json",
+                Body=json.dumps(record, default=_text, ensure_ascii=False).encode(),
+                ContentType="application/json",
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "PreconditionFailed":
+                raise
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

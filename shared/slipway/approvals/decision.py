@@ -1,0 +1,196 @@
+"""The one decision function: whether a vote counts, and what follows from it. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from slipway.approvals.models import MAX_COMMENT, Approval, Door, Status, Verdict, Vote, approval_id
+from slipway.errors import InvalidInput, NotAnApprover, OwnRequest, RequestClosed
+
+Identity = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """What somebody wants to say to a request.
+
+    Attributes:
+        approver: the e-mail address that the door has verified.
+        verdict: approve or decline.
+        door: the way it came.
+        comment: what the person wrote.
+        seen_hash: hash of the change that the person was shown, where the door can tell.
+    """
+
+    approver: str
+    verdict: Verdict
+    door: Door
+    comment: str = ""
+    seen_hash: str | None = None
+
+
+def read_verdict(value: object) -> Verdict:
+    """Read what was typed.
+
+    Raises:
+        InvalidInput: it is neither APPROVE nor DECLINE.
+    """
+    match value:
+        case "APPROVE" | "DECLINE":
+            return value
+        case _:
+            raise InvalidInput("decision", "must be APPROVE or DECLINE")
+
+
+def read_comment(value: object) -> str:
+    """Read what was typed.
+
+    Raises:
+        InvalidInput: it is no text, or too long to be shown on the run's page.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidInput("comment", "must be text")
+    if len(value) > MAX_COMMENT:
+        raise InvalidInput(
+            "comment", f"must have at most {MAX_COMMENT} characters, but has {len(value)}"
+        )
+    return value.strip()
+
+
+def may_decide(approval: Approval, approver: str, identity: Identity, teams: set[str]) -> None:
+    """Refuse who must not decide, whatever the request's status.
+
+    Args:
+        approval: the request.
+        approver: e-mail address of the person.
+        identity: gives the one spelling of an address.
+        teams: the teams of Port that the person is in.
+
+    Raises:
+        OwnRequest: the person asked for the change.
+        NotAnApprover: the person is not named by the policy.
+    """
+    person = identity(approver)
+    if person == identity(approval.requested_by):
+        raise OwnRequest(
+            f"{approver} asked for this change, so somebody else must decide. Nothing was decided."
+        )
+    if person not in {identity(email) for email in approval.emails} and not teams & set(
+        approval.teams
+    ):
+        raise NotAnApprover(
+            f"{approver} may not decide this request. "
+            f"These may: {', '.join((*approval.emails, *(f'team {t}' for t in approval.teams)))}."
+        )
+
+
+def judge(
+    approval: Approval, ballot: Ballot, *, now: datetime, identity: Identity, teams: set[str]
+) -> Approval:
+    """Count a vote.
+
+    Args:
+        approval: the request as it is.
+        ballot: the vote.
+        now: the time, in UTC.
+        identity: gives the one spelling of an address.
+        teams: the teams of Port that the voter is in.
+
+    Returns:
+        The request as it is then: one decline ends it, as does the last approval that it needs.
+
+    Raises:
+        OwnRequest: the voter asked for the change.
+        NotAnApprover: the voter is not named by the policy.
+        RequestClosed: the request waits for nobody any more, or not for this change, or the voter
+            has voted.
+    """
+    may_decide(approval, ballot.approver, identity, teams)
+    if approval.status is not Status.PENDING or now >= approval.expires_at:
+        raise closed(approval)
+    if ballot.seen_hash is not None and ballot.seen_hash != approval.change_hash:
+        raise RequestClosed(
+            "The change is not the one that you were shown. Look at the request again: nothing "
+            "was decided.",
+            Status.SUPERSEDED,
+        )
+    person = identity(ballot.approver)
+    if person in approval.votes:
+        earlier = approval.votes[person]
+        raise RequestClosed(
+            f"You have decided already: {_verb(earlier.verdict)} on {moment(earlier.at)}. "
+            f"{approval.approvals} of {approval.needed} approvals are there.",
+            approval.status,
+        )
+    vote = Vote(
+        approver=ballot.approver,
+        verdict=ballot.verdict,
+        door=ballot.door,
+        comment=ballot.comment,
+        at=now,
+        change_hash=approval.change_hash,
+    )
+    voted = approval.model_copy(update={"votes": {**approval.votes, person: vote}})
+    if ballot.verdict == "DECLINE":
+        return _settled(voted, Status.DECLINED, now)
+    if voted.approvals >= voted.needed:
+        return _settled(voted, Status.APPROVED, now)
+    return voted
+
+
+def settle(approval: Approval, status: Status, now: datetime) -> Approval:
+    """End a request without a vote: expired, cancelled or superseded.
+
+    Raises:
+        RequestClosed: it was ended before.
+    """
+    if approval.status is not Status.PENDING:
+        raise closed(approval)
+    return _settled(approval, status, now)
+
+
+def closed(approval: Approval) -> RequestClosed:
+    """Why a request takes no votes any more, as the answer to one."""
+    status = Status.EXPIRED if approval.status is Status.PENDING else approval.status
+    return RequestClosed(outcome(approval.model_copy(update={"status": status})), status)
+
+
+def outcome(approval: Approval) -> str:
+    """What has become of a request, as a sentence."""
+    last = max(approval.votes.values(), key=lambda vote: vote.at, default=None)
+    match approval.status:
+        case Status.APPROVED | Status.DECLINED if last is not None:
+            said = f" “{last.comment}”" if last.comment else ""
+            return (
+                f"This request was {_verb(last.verdict)} by {last.approver} on "
+                f"{moment(last.at)}.{said}"
+            )
+        case Status.EXPIRED:
+            return (
+                f"This request expired on {moment(approval.expires_at)}: nobody decided in time. "
+                "Start the action again if the change is still wanted."
+            )
+        case Status.CANCELLED:
+            return "This request was withdrawn: its run was ended in Port."
+        case Status.SUPERSEDED:
+            following = approval_id(approval.run_id, approval.ask + 1)
+            return (
+                "The change is no longer the same: a file that it touches was changed meanwhile. "
+                f"Decide on the new request {following}."
+            )
+    return f"This request waits for a decision until {moment(approval.expires_at)}."
+
+
+def moment(at: datetime) -> str:
+    """A time as people read it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _verb(verdict: Verdict) -> str:
+    return "approved" if verdict == "APPROVE" else "declined"
+
+
+def _settled(approval: Approval, status: Status, now: datetime) -> Approval:
+    return approval.model_copy(update={"status": status, "decided_at": now})

@@ -1,0 +1,55 @@
+"""The state machine that waits: started for a run, told what was decided."""
+
+import json
+from typing import Literal
+
+import boto3
+from botocore.exceptions import ClientError
+
+from slipway.observability import logger
+
+Next = Literal["Lock", "Request", "Wait", "Execute", "Report", "Done"]
+# What Step Functions says of a token that nobody waits for any more.
+_GONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
+
+
+def start(machine_arn: str, run_id: str, *, resumed: int = 0) -> str:
+    """Start the run's execution, or find the one that was started before.
+
+    Args:
+        machine_arn: the approval state machine.
+        run_id: names the execution; its input is exactly `{"run_id": …}`.
+        resumed: how often the run was resumed; then part of the name.
+
+    Returns:
+        The execution's name.
+    """
+    name = f"{run_id}-{resumed}" if resumed else run_id
+    try:
+        boto3.client("stepfunctions").start_execution(
+            stateMachineArn=machine_arn, name=name, input=json.dumps({"run_id": run_id})
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+            raise
+    return name
+
+
+def tell(token: str, following: Next) -> bool:
+    """End the wait that `token` belongs to.
+
+    Returns:
+        False if nobody waits under this token any more: the wait timed out, and the next state
+        reads the decision from the table by itself.
+    """
+    try:
+        boto3.client("stepfunctions").send_task_success(
+            taskToken=token, output=json.dumps({"next": following})
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code not in _GONE:
+            raise
+        logger.info("The wait had ended before", extra={"code": code})
+        return False
+    return True

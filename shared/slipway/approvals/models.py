@@ -1,0 +1,112 @@
+"""An approval request and the votes on it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Verdict = Literal["APPROVE", "DECLINE"]
+Door = Literal["Port", "REST API", "link"]
+MAX_COMMENT = 1000
+
+
+class Status(StrEnum):
+    """What has become of a request. All but `PENDING` are final."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    DECLINED = "DECLINED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Vote(_Model):
+    """One person's decision.
+
+    Attributes:
+        approver: the person's e-mail address, as the door knows it.
+        verdict: what was decided.
+        door: by which way it came.
+        comment: what the person wrote; may be empty.
+        at: when, in UTC.
+        change_hash: of the change that was decided on.
+    """
+
+    approver: str
+    verdict: Verdict
+    door: Door
+    comment: str
+    at: datetime
+    change_hash: str
+
+
+class Approval(_Model):
+    """A request for approval: a row of the `approvals` table.
+
+    A run has several, one after the other, when the change did not stay the same while it waited.
+
+    Attributes:
+        id: `<run id>.<ask>`.
+        run_id: the run that waits.
+        ask: counts the run's requests, from 1.
+        action: identifier of the Port action.
+        service: the service's name.
+        environment: the service's environment.
+        requested_by: e-mail address, or user id where there is none.
+        summary: what would change, in one line.
+        change_hash: see `slipway.actions.proposal.Proposal`.
+        emails: people who may decide.
+        teams: Port teams whose members may decide.
+        needed: how many people must approve.
+        auto_merge: whether the pull request is then merged by Slipway.
+        policy_version: of the document that said so.
+        created_at: in UTC.
+        expires_at: when waiting ends; absolute, whatever the state machine does.
+        remind_at: when the approvers are reminded; None: never.
+        status: see `Status`.
+        votes: identity of a person → vote.
+        decided_at: when the status became final.
+        version: counts the changes of votes and status.
+        token: task token of the state machine's wait.
+        reminded: whether the approvers were reminded.
+    """
+
+    id: str
+    run_id: str
+    ask: int
+    action: str
+    service: str
+    environment: str
+    requested_by: str
+    summary: str
+    change_hash: str
+    emails: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    needed: int = 1
+    auto_merge: bool = False
+    policy_version: str = ""
+    created_at: datetime
+    expires_at: datetime
+    remind_at: datetime | None = None
+    status: Status = Status.PENDING
+    votes: dict[str, Vote] = {}
+    decided_at: datetime | None = None
+    version: int = 0
+    token: str | None = Field(None, repr=False)
+    reminded: bool = False
+
+    @property
+    def approvals(self) -> int:
+        """How many people have approved so far."""
+        return sum(vote.verdict == "APPROVE" for vote in self.votes.values())
+
+
+def approval_id(run_id: str, ask: int) -> str:
+    """The id of a run's n-th request. Port's identifiers and addresses both take a full stop."""
+    return f"{run_id}.{ask}"

@@ -1,0 +1,176 @@
+"""Tells approvers that somebody waits for them: by SNS e-mail with a personal link, and by Slack.
+
+A notice that cannot be sent stops nothing: the request stands in Port, and its run says so.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from slipway.approvals.decision import moment
+from slipway.approvals.links import Link, sign
+from slipway.approvals.models import Approval
+from slipway.observability import logger
+
+Occasion = Literal["request", "reminder"]
+_TIMEOUT_SECONDS = 5
+# SNS: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+_LONGEST_SUBJECT = 99
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the notices' addresses lead.
+
+    Attributes:
+        run_url: the run's page in Port.
+        request_url: the approval request's page in Port.
+        links_base_url: the API's stage, without a slash at its end.
+    """
+
+    run_url: str
+    request_url: str
+    links_base_url: str
+
+
+class Notices:
+    """Sends notices.
+
+    Args:
+        topic_arn: the SNS topic; its e-mail subscriptions filter by attribute `approver`.
+        link_key: gives the key that signs links.
+        slack_webhook: gives the webhook's address; None: no Slack.
+    """
+
+    def __init__(
+        self,
+        topic_arn: str,
+        link_key: Callable[[], str],
+        slack_webhook: Callable[[], str] | None,
+    ) -> None:
+        self._topic_arn = topic_arn
+        self._link_key = link_key
+        self._slack_webhook = slack_webhook
+
+    def send(
+        self, approval: Approval, approvers: Iterable[str], places: Places, occasion: Occasion
+    ) -> list[str]:
+        """Tell everybody who may decide.
+
+        Args:
+            approval: the request.
+            approvers: the e-mail addresses that get a personal link.
+            places: addresses to show.
+            occasion: a new request, or a reminder.
+
+        Returns:
+            Sentences about those who could not be told.
+        """
+        failed = []
+        topic = boto3.client("sns")
+        for email in approvers:
+            link = Link(approval.id, email, approval.expires_at)
+            token = sign(link, self._link_key())
+            text = email_text(approval, places, f"{places.links_base_url}/links/{token}")
+            try:
+                topic.publish(
+                    TopicArn=self._topic_arn,
+                    Subject=subject(approval, occasion),
+                    Message=text,
+                    MessageAttributes={"approver": {"DataType": "String", "StringValue": email}},
+                )
+            except (BotoCoreError, ClientError) as error:
+                logger.warning("notice not sent", extra={"to": email, "why": str(error)})
+                failed.append(f"{email} could not be told by e-mail.")
+        if self._slack_webhook is not None and not self._post(
+            self._slack_webhook(), slack_message(approval, places, occasion)
+        ):
+            failed.append("The Slack channel could not be told.")
+        return failed
+
+    @staticmethod
+    def _post(url: str, message: dict[str, Any]) -> bool:
+        import requests
+
+        try:
+            answer = requests.post(url, json=message, timeout=_TIMEOUT_SECONDS)
+        except requests.RequestException as error:
+            # The error's text would quote the address, which is a secret.
+            logger.warning("Slack was not reached", extra={"why": type(error).__name__})
+            return False
+        if not answer.ok:
+            logger.warning("Slack refused a message", extra={"status": answer.status_code})
+        return answer.ok
+
+
+def subject(approval: Approval, occasion: Occasion) -> str:
+    """The e-mail's subject: one line of ASCII, as SNS wants it."""
+    prefix = "Reminder: " if occasion == "reminder" else ""
+    text = f"{prefix}Approve {approval.service} ({approval.environment}): {approval.summary}"
+    plain = "".join(c if c.isascii() and c.isprintable() else " " for c in text.replace("→", "to"))
+    return plain[:_LONGEST_SUBJECT]
+
+
+def email_text(approval: Approval, places: Places, link: str) -> str:
+    """The e-mail to one approver."""
+    return "\n".join(
+        [
+            f"{approval.requested_by} asks for a change:",
+            "",
+            f"    {approval.service} ({approval.environment})",
+            f"    {approval.summary}",
+            "",
+            f"It waits for your decision until {moment(approval.expires_at)}.",
+            "",
+            "Look at the change and decide (this link is yours alone; opening it decides nothing):",
+            link,
+            "",
+            f"In Port: {places.request_url}",
+            f"The run: {places.run_url}",
+        ]
+    )
+
+
+def slack_message(approval: Approval, places: Places, occasion: Occasion) -> dict[str, Any]:
+    """A message in Slack's blocks. It has no personal link: everybody in the channel reads it.
+
+    https://docs.slack.dev/reference/block-kit/blocks/section-block
+    """
+    headline = "Reminder: an approval is waiting" if occasion == "reminder" else "Approval wanted"
+    fields = {
+        "Service": f"{approval.service} ({approval.environment})",
+        "Change": approval.summary,
+        "Asked by": approval.requested_by,
+        "Until": moment(approval.expires_at),
+    }
+    return {
+        "text": f"{headline}: {_mrkdwn(approval.summary)} of {_mrkdwn(approval.service)}",
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": headline}},
+            {
+                "type": "section",
+                "fields": [
+                    {"type": "mrkdwn", "text": f"*{name}*\n{_mrkdwn(value)}"}
+                    for name, value in fields.items()
+                ],
+            },
+            {
+                "type": "section",
+                "text": {
+                    "type": "mrkdwn",
+                    "text": f"<{places.request_url}|Look at the change and decide in Port>",
+                },
+            },
+        ],
+    }
+
+
+def _mrkdwn(text: str) -> str:
+    """Text within Slack's mark-up.
+
+    https://docs.slack.dev/messaging/formatting-message-text#escaping
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

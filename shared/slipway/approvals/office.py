@@ -1,0 +1,180 @@
+"""Everything that the approval function does, wired to AWS, Port and GitHub."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from slipway.actions.text import BLUEPRINT as SERVICE
+from slipway.approvals.audit import AuditTrail
+from slipway.approvals.decision import Ballot, outcome, read_comment, read_verdict
+from slipway.approvals.desk import DecisionDesk
+from slipway.approvals.links import Link, read
+from slipway.approvals.models import Status, approval_id
+from slipway.approvals.notices import Notices
+from slipway.approvals.policy import PolicyVersion, read_policy
+from slipway.approvals.requests import BLUEPRINT, entity
+from slipway.approvals.steps import Steps
+from slipway.approvals.store import ApprovalStore
+from slipway.config import ApprovalsConfig, LinkKey, SlackWebhook, load, read_secret
+from slipway.errors import ConfigurationError, NotAnApprover, RunEnded, RunNotFound
+from slipway.observability import Metric, count, logger, register_secret
+from slipway.port.message import EndedRun
+from slipway.runs.change import request_key
+from slipway.runs.clients import port_client, services_repository
+from slipway.runs.consumer import read_message
+from slipway.runs.ledger import Ledger
+from slipway.runs.records import get_record
+from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
+
+
+class ApprovalConfig(RunConfig, ApprovalsConfig):
+    """What Terraform tells the approval function."""
+
+
+class ApprovalOffice:
+    """Made for one invocation."""
+
+    @cached_property
+    def config(self) -> ApprovalConfig:
+        """The function's environment."""
+        config: ApprovalConfig = load(ApprovalConfig)
+        return config
+
+    @cached_property
+    def desk(self) -> DecisionDesk:
+        """Where decisions are taken."""
+        config = self.config
+        store = ApprovalStore(config.approvals_table, config.records_bucket)
+        audit = AuditTrail(config.audit_bucket)
+        return DecisionDesk(store, audit, port_client(), lambda: self._policy().policy)
+
+    @cached_property
+    def _ledger(self) -> Ledger:
+        return Ledger(self.config.runs_table)
+
+    def take_step(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """Take the step that the state machine, or an operator's script, asks for."""
+        run_id = str(event["run_id"])
+        if event["step"] == "cancel":
+            self.withdraw(EndedRun(run_id=run_id))
+            return {"next": "Done"}
+        steps = Steps(
+            self._run(run_id),
+            self.desk,
+            Notices(self.config.approvals_topic_arn, self._link_key, self._slack_webhook()),
+            self._policy,
+            self.config.links_base_url,
+        )
+        return steps.take(event["step"], event)
+
+    def decide_by_port(self, run: ActiveRun) -> None:
+        """Carry out a run of *Decide Approval*; the run ends with the answer.
+
+        Raises:
+            DecisionRefused: the vote does not count.
+        """
+        approver = run.message.requester.email
+        user = run.port.get_user(approver) if approver else None
+        # Port's own record of the run says who executed it, not what a message claims.
+        if user is None or user.id != run.created_by:
+            raise NotAnApprover(
+                "Port does not say which person executed this action, so nothing was decided. "
+                "Decide as a person, not with machine credentials."
+            )
+        ballot = Ballot(
+            approver,
+            read_verdict(run.message.inputs.get("decision")),
+            "Port",
+            read_comment(run.message.inputs.get("comment")),
+        )
+        approval = self.desk.decide(run.message.entity or "", ballot)
+        run.report.succeed(outcome(approval), label=ballot.verdict.title() + "d")
+
+    def read_link(self, token: str) -> Link:
+        """Read the token of an approval link.
+
+        Raises:
+            LinkRejected: it is not valid.
+        """
+        return read(token, self._link_keys(), datetime.now(UTC))
+
+    def withdraw(self, ended: EndedRun) -> None:
+        """Clear up after a run that was ended in Port: its request, its pull request, its lock.
+
+        A run that Slipway, or the services repository, ended itself has nothing left to clear up.
+        """
+        run_id = ended.run_id
+        with suppress(RunEnded, RunNotFound):
+            if ended.automation_run_id:
+                port_client().update_run(ended.automation_run_id, status="SUCCESS")
+        run = port_client().get_run(run_id)
+        row = self._ledger.get(run_id)
+        if not run.ended or row is None or row.get("outcome"):
+            logger.info("Nothing to withdraw", extra={"status": run.status})
+            return
+        count(Metric.RUN_ENDED_BY_SOMEBODY, action=str(row["action"]))
+        if ask := row.get("ask"):
+            self._cancel_request(run_id, int(ask))
+        services_repository(self.config).close(
+            f"slipway/{row['action']}/{run_id}", "The run was ended in Port."
+        )
+        if service := row.get("service"):
+            service_locks(self.config, port_client()).release(str(service), run_id)
+        self._ledger.close(run_id, run.status)
+
+    def _cancel_request(self, run_id: str, ask: int) -> None:
+        approval = self.desk.settle(approval_id(run_id, ask), Status.CANCELLED)
+        if approval.status is not Status.CANCELLED:
+            return
+        config = self.config
+        body = entity(
+            approval,
+            run_url=config.run_url(run_id),
+            service_url=config.entity_url(SERVICE, approval.service),
+        )
+        port_client().upsert_entity(BLUEPRINT, body)
+
+    def _run(self, run_id: str) -> ActiveRun:
+        """The run as it was asked for, from its stored record."""
+        config, port = self.config, port_client()
+        record = get_record(config.records_bucket, request_key(run_id))
+        message = read_message(record, config)
+        return ActiveRun(
+            message=message,
+            record=record,
+            created_by="",
+            config=config,
+            port=port,
+            ledger=self._ledger,
+            locks=service_locks(config, port),
+            report=RunReporter(run_id, message.action, port, self._ledger),
+        )
+
+    def _policy(self) -> PolicyVersion:
+        return read_policy(self.config.records_bucket, self.config.policy_key)
+
+    def _link_key(self) -> str:
+        key = read_secret(LinkKey, self.config.links_secret_id).key.get_secret_value()
+        register_secret(key)
+        return key
+
+    def _link_keys(self) -> Iterator[str]:
+        yield self._link_key()
+        # Links of before a rotation stay valid until their requests expire.
+        with suppress(ConfigurationError):
+            previous = read_secret(LinkKey, self.config.links_secret_id, stage="AWSPREVIOUS")
+            yield previous.key.get_secret_value()
+
+    def _slack_webhook(self) -> Any:
+        if not self.config.slack_secret_id:
+            return None
+
+        def webhook() -> str:
+            secret = read_secret(SlackWebhook, self.config.slack_secret_id)
+            url = secret.webhook_url.get_secret_value()
+            register_secret(url)
+            return url
+
+        return webhook

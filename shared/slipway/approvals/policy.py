@@ -1,0 +1,157 @@
+"""The approval policy: which change needs whose approval. It is data: one document in S3.
+
+Terraform writes the document from its variable `approvals`; see `docs/approvals.md`.
+"""
+
+import json
+import unicodedata
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import boto3
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from slipway.actions.scale_service import ScaleLimits
+from slipway.errors import ConfigurationError
+
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+Team = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ANY = "*"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Approvers(_Model):
+    """Who must agree, and how long they have.
+
+    Attributes:
+        emails: people who may decide.
+        teams: Port teams whose members may decide.
+        count: how many different people must approve. One decline ends the request.
+        expires_after_seconds: how long a request waits.
+        remind_before_seconds: how long before its end the approvers are reminded; None: never.
+    """
+
+    emails: tuple[Email, ...] = ()
+    teams: tuple[Team, ...] = ()
+    count: int = Field(1, ge=1, le=10)
+    expires_after_seconds: int = Field(86_400, ge=5, le=30 * 86_400)
+    remind_before_seconds: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _reminds_before_the_end(self) -> "Approvers":
+        if (self.remind_before_seconds or 0) >= self.expires_after_seconds:
+            raise ValueError("remind_before_seconds must be less than expires_after_seconds")
+        return self
+
+
+class Requirement(_Model):
+    """What a change needs.
+
+    Attributes:
+        approval: who must agree; None: nobody.
+        auto_merge: whether Slipway merges the pull request itself.
+    """
+
+    approval: Approvers | None = None
+    auto_merge: bool = False
+
+
+class Rule(Requirement):
+    """A requirement, and the changes that it is for; `*` stands for all.
+
+    Attributes:
+        actions: identifiers of Port actions.
+        environments: values of the service's property `environment`.
+    """
+
+    actions: frozenset[str]
+    environments: frozenset[str]
+
+    def fits(self, action: str, environment: str) -> bool:
+        """Whether the rule is for this change."""
+        return bool({action, ANY} & self.actions) and bool({environment, ANY} & self.environments)
+
+
+class Policy(_Model):
+    """The whole document.
+
+    Attributes:
+        schema_version: of this shape.
+        domain_aliases: e-mail domain → the domain that it is another name of.
+        scale: limits of *Upscale* and *Downscale*.
+        rules: the first one that fits decides.
+        default: what a change needs that no rule is for.
+    """
+
+    schema_version: Literal[1]
+    domain_aliases: dict[str, str] = {}
+    scale: ScaleLimits
+    rules: tuple[Rule, ...] = ()
+    default: Requirement
+
+    @model_validator(mode="after")
+    def _default_asks_somebody(self) -> "Policy":
+        if self.default.approval is None:
+            raise ValueError("default must have an approval: what no rule knows is asked for")
+        return self
+
+    def requirement(self, action: str, environment: str) -> Requirement:
+        """What a change needs. A change that no rule knows is never made unasked."""
+        for rule in self.rules:
+            if rule.fits(action, environment):
+                return rule
+        return self.default
+
+    def identity(self, email: str) -> str:
+        """One spelling for one person.
+
+        Letter case, a plus-tag (`me+work@…`) and aliases of the domain make no difference: else
+        people could approve their own requests by another spelling of their address.
+        """
+        folded = unicodedata.normalize("NFKC", email.strip()).casefold()
+        local, at, domain = folded.rpartition("@")
+        if not at:
+            return folded
+        aliases = {alias.casefold(): name.casefold() for alias, name in self.domain_aliases.items()}
+        return f"{local.partition('+')[0]}@{aliases.get(domain, domain)}"
+
+
+@dataclass(frozen=True)
+class PolicyVersion:
+    """A policy and the version of the S3 object that it was read from."""
+
+    policy: Policy
+    version: str
+
+
+def read_policy(bucket: str, key: str) -> PolicyVersion:
+    """Read the document as it is now. It is not cached: a stricter policy counts at once.
+
+    Raises:
+        ConfigurationError: it is no policy; the text names the first fault.
+    """
+    answer = boto3.client("s3").get_object(Bucket=bucket, Key=key)
+    try:
+        policy = Policy.model_validate(json.loads(answer["Body"].read()))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the document"
+        fault = f"{where}: {first['msg']}"
+    except ValueError as error:
+        fault = str(error)
+    else:
+        return PolicyVersion(policy, answer.get("VersionId", "unversioned"))
+    raise ConfigurationError(
+        f"The approval policy s3://{bucket}/{key} cannot be used ({fault}). "
+        "Correct variable 'approvals' and apply the stack again."
+    )

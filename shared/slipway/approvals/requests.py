@@ -1,0 +1,100 @@
+"""An approval request as people see it: its entity in Port, and the times that it waits."""
+
+import math
+from datetime import datetime, timedelta
+from typing import Any
+
+from slipway.actions.proposal import Proposal, fenced
+from slipway.approvals.approvers import described
+from slipway.approvals.models import Approval, Status, approval_id
+from slipway.approvals.policy import Approvers
+
+BLUEPRINT = "approval_request"
+DECIDE_ACTION = "decide_approval"
+EXECUTED = "Executed"
+
+
+def request_for(
+    proposal: Proposal,
+    approvers: Approvers,
+    *,
+    run_id: str,
+    ask: int,
+    requested_by: str,
+    auto_merge: bool,
+    policy_version: str,
+    now: datetime,
+) -> Approval:
+    """The request that asks for a proposal's approval."""
+    expires_at = now + timedelta(seconds=approvers.expires_after_seconds)
+    before = approvers.remind_before_seconds
+    return Approval(
+        id=approval_id(run_id, ask),
+        run_id=run_id,
+        ask=ask,
+        action=proposal.action,
+        service=proposal.service,
+        environment=proposal.environment,
+        requested_by=requested_by,
+        summary=proposal.summary,
+        change_hash=proposal.change_hash,
+        emails=approvers.emails,
+        teams=approvers.teams,
+        needed=approvers.count,
+        auto_merge=auto_merge,
+        policy_version=policy_version,
+        created_at=now,
+        expires_at=expires_at,
+        remind_at=expires_at - timedelta(seconds=before) if before else None,
+    )
+
+
+def waits(approval: Approval, now: datetime) -> dict[str, int]:
+    """How long the state machine waits for a decision: before and after a reminder, in seconds.
+
+    The end is absolute: what was lost before the machine began to wait is not waited again.
+    """
+    end = max(1, math.ceil((approval.expires_at - now).total_seconds()))
+    if approval.remind_at is None or approval.reminded:
+        return {"first_wait": end, "second_wait": 0}
+    first = max(1, math.ceil((approval.remind_at - now).total_seconds()))
+    return {"first_wait": min(first, end), "second_wait": max(1, end - first)}
+
+
+def entity(
+    approval: Approval,
+    *,
+    run_url: str,
+    service_url: str,
+    preview: str | None = None,
+    pr_url: str | None = None,
+) -> dict[str, Any]:
+    """The request's entity: a shadow of the row, for people. Nothing is decided by editing it."""
+    last = max(approval.votes.values(), key=lambda vote: vote.at, default=None)
+    title = f"{approval.action.removesuffix('_service').capitalize()} {approval.service}"
+    status = EXECUTED if pr_url and approval.status is Status.APPROVED else approval.status.title()
+    properties = {
+        "status": status,
+        "action": approval.action,
+        "service": approval.service,
+        "environment": approval.environment,
+        "requested_by": approval.requested_by,
+        "approvers": described(approval.emails, approval.teams).split(", "),
+        "needed": approval.needed,
+        "summary": approval.summary,
+        "change": fenced(preview) if preview is not None else None,
+        "change_hash": approval.change_hash,
+        "run_url": run_url,
+        "service_url": service_url,
+        "pr_url": pr_url,
+        "expires_at": approval.expires_at.isoformat(),
+        "decided_by": ", ".join(vote.approver for vote in approval.votes.values()) or None,
+        "decided_at": approval.decided_at.isoformat() if approval.decided_at else None,
+        "decision_comment": last.comment if last and last.comment else None,
+        "door": last.door if last else None,
+    }
+    return {
+        "identifier": approval.id,
+        "title": f"{title}: {approval.summary}",
+        "properties": {name: value for name, value in properties.items() if value is not None},
+    }

@@ -1,0 +1,332 @@
+"""The steps of the approval state machine. Each can be repeated after a crash at any point.
+
+The machine's data is the run id and what comes next; everything else is read from the ledger, the
+requests and Port, so that an execution can be resumed by another one.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from slipway.actions.proposal import NothingToDo, Proposal
+from slipway.actions.text import BLUEPRINT as SERVICE
+from slipway.approvals.approvers import described
+from slipway.approvals.decision import moment, outcome
+from slipway.approvals.desk import DecisionDesk, following
+from slipway.approvals.machine import tell
+from slipway.approvals.models import Approval, Status, approval_id
+from slipway.approvals.notices import Notices, Occasion, Places
+from slipway.approvals.policy import PolicyVersion
+from slipway.approvals.requests import BLUEPRINT, entity, request_for, waits
+from slipway.approvals.store import Conflict
+from slipway.errors import InvalidInput, RunEnded, SlipwayError, UserError
+from slipway.observability import Metric, count, logger
+from slipway.runs import change
+from slipway.runs.clients import services_repository
+from slipway.runs.run import ActiveRun
+
+Answer = dict[str, Any]
+# A run asks at most four times in all.
+MAX_ASKS = 4
+
+
+class Steps:
+    """The steps for one run.
+
+    Args:
+        run: the run, read from its stored record.
+        desk: decisions and requests.
+        notices: tells the approvers.
+        policy: gives the policy as it is now.
+        links_base_url: where approval links lead.
+    """
+
+    def __init__(
+        self,
+        run: ActiveRun,
+        desk: DecisionDesk,
+        notices: Notices,
+        policy: Callable[[], PolicyVersion],
+        links_base_url: str,
+    ) -> None:
+        self._run = run
+        self._desk = desk
+        self._notices = notices
+        self._policy = policy
+        self._links_base_url = links_base_url
+
+    def take(self, step: str, event: dict[str, Any]) -> Answer | None:
+        """Take one step.
+
+        Args:
+            step: its name, as in the machine's definition.
+            event: the machine's payload: `token` for waits, `execution` to be named when held.
+
+        Raises:
+            SlipwayError: the step is unknown.
+            RetryableError: the machine repeats the step.
+        """
+        match step:
+            case "wait" | "remind":
+                self._wait(event["token"], remind=step == "remind")
+                return None
+            case "hold":
+                return self._hold(event["execution"])
+            case "begin" | "lock" | "request" | "expire" | "execute" | "report":
+                try:
+                    answer: Answer = getattr(self, f"_{step}")()
+                except UserError as error:
+                    if step == "report":
+                        raise
+                    logger.info("The request was refused", extra={"why": str(error)})
+                    return self._end("FAILURE", "Failed", str(error))
+                return answer
+        raise SlipwayError(f"The approval function knows no step '{step[:40]}'.")
+
+    def _begin(self) -> Answer:
+        """Find the first step that is not done: for a new execution the lock."""
+        row = self._row()
+        if row.get("verdict") or self._ended():
+            return {"next": "Report"}
+        if row.get("pr_number"):
+            return {"next": "Execute"}
+        approval = self._approval()
+        if approval is None:
+            return {"next": "Lock"}
+        if approval.status in {Status.PENDING, Status.SUPERSEDED}:
+            return {"next": "Request"}
+        return {"next": following(approval)}
+
+    def _lock(self) -> Answer:
+        self._run.locks.take(change.service_of(self._run.message), self._run.run_id)
+        return {"next": "Request"}
+
+    def _request(self) -> Answer:
+        if self._ended():
+            return {"next": "Report"}
+        approval = self._approval()
+        if approval is not None and approval.status is not Status.SUPERSEDED:
+            if approval.status is not Status.PENDING:
+                return {"next": following(approval)}
+            return self._show_request(approval)
+        ask = approval.ask + 1 if approval else 1
+        repository = services_repository(self._run.config)
+        policy, version = (found := self._policy()).policy, found.version
+        proposal = change.prepare(self._run, repository, policy)
+        if isinstance(proposal, NothingToDo):
+            return self._end("SUCCESS", "Nothing to do", proposal.reason)
+        change.refuse_existing(self._run, repository, proposal)
+        requirement = policy.requirement(proposal.action, proposal.environment)
+        # A policy that has become milder meanwhile does not take back what was announced.
+        approvers = requirement.approval or policy.default.approval
+        if approvers is None:  # Refused by the policy's own validation.
+            raise SlipwayError("The policy's default has no approval.")
+        change.approvers_of(self._run, approvers, policy)
+        approval = self._desk.store.create(
+            request_for(
+                proposal,
+                approvers,
+                run_id=self._run.run_id,
+                ask=ask,
+                requested_by=change.requester_of(self._run),
+                auto_merge=requirement.auto_merge,
+                policy_version=version,
+                now=datetime.now(UTC),
+            ),
+            proposal.preview,
+        )
+        self._run.ledger.record_ask(self._run.run_id, approval.service, ask)
+        count(Metric.APPROVAL_REQUESTED, action=approval.action)
+        return self._show_request(approval, new=True)
+
+    def _show_request(self, approval: Approval, *, new: bool = False) -> Answer:
+        """Show the request to everybody. Repeated for one that was stored but perhaps not shown."""
+        preview = self._desk.store.preview(approval)
+        self._mirror(approval, preview=preview)
+        self._run.report.preview(f"This is what would change: {approval.summary}", preview)
+        try:
+            self._run.report.waiting_for_approval(
+                approval.expires_at,
+                self._request_url(approval),
+                described(approval.emails, approval.teams),
+            )
+        except RunEnded:
+            return {"next": "Report"}
+        if new or not approval.token:
+            self._notify(approval, "request")
+        return {"next": "Wait", **waits(approval, datetime.now(UTC))}
+
+    def _wait(self, token: str, *, remind: bool) -> None:
+        """Keep the token of a wait; tell at once if there is nothing to wait for."""
+        approval = self._required_approval()
+        if self._ended():
+            approval = self._desk.settle(approval.id, Status.CANCELLED)
+        try:
+            approval = self._desk.store.wait(approval.id, token, reminded=remind)
+        except Conflict:
+            tell(token, following(self._desk.store.get(approval.id)))
+            return
+        if remind:
+            until = moment(approval.expires_at)
+            self._run.report.remark(f"Nobody has decided yet; the approvers were reminded. {until}")
+            self._notify(approval, "reminder")
+
+    def _expire(self) -> Answer:
+        return {"next": following(self._desk.settle(self._required_approval().id, Status.EXPIRED))}
+
+    def _execute(self) -> Answer:
+        """Make the change, if it is still the one that was approved."""
+        if self._ended():
+            return {"next": "Report"}
+        approval = self._required_approval()
+        if approval.status is not Status.APPROVED:
+            return {"next": "Request" if approval.status is Status.SUPERSEDED else "Report"}
+        self._desk.follow_up(approval)
+        self._run.locks.take(approval.service, self._run.run_id)
+        repository = services_repository(self._run.config)
+        pull = repository.find(self._branch())
+        if pull is not None and pull.state != "open":
+            return {"next": "Done"}
+        proposal = change.prepare(self._run, repository, self._policy().policy)
+        if isinstance(proposal, NothingToDo) or proposal.change_hash != approval.change_hash:
+            if pull is not None:
+                # The base moved on below an open pull request: people must look at it.
+                return {"next": "Done"}
+            return self._ask_again(approval)
+        return self._propose(approval, proposal)
+
+    def _propose(self, approval: Approval, proposal: Proposal) -> Answer:
+        self._say_votes(approval)
+        repository = services_repository(self._run.config)
+        try:
+            pr_url = change.propose(
+                self._run,
+                repository,
+                proposal,
+                auto_merge=approval.auto_merge,
+                links=(self._request_url(approval),),
+            )
+        except RunEnded:
+            return {"next": "Report"}
+        self._mirror(approval, pr_url=pr_url)
+        return {"next": "Done"}
+
+    def _ask_again(self, approval: Approval) -> Answer:
+        if approval.ask >= MAX_ASKS:
+            raise UserError(
+                f"The service's files were changed {approval.ask} times while this request waited, "
+                "so nothing was done. Start the action again when they have come to rest."
+            )
+        self._say_votes(approval)
+        self._desk.store.supersede(approval.id)
+        superseded = self._desk.store.get(approval.id)
+        self._mirror(superseded)
+        self._run.report.note(
+            "Asking for approval again",
+            "A file that this change touches was changed on the base branch after the request "
+            "was made, so the approval does not count for it. It is asked for again.",
+        )
+        return {"next": "Request"}
+
+    def _report(self) -> Answer:
+        """End the run with what became of it, and free the service."""
+        ended = self._ended()
+        approval = self._approval()
+        if approval is not None:
+            self._desk.follow_up(approval)
+            self._mirror(approval)
+            if not ended:
+                self._say_votes(approval)
+        verdict = self._row().get("verdict")
+        if ended:
+            self._run.ledger.close(self._run.run_id, "FAILURE")
+        elif verdict is None:
+            settled = self._required_approval()
+            self._run.report.fail(outcome(settled), label=settled.status.title())
+        elif verdict["status"] == "SUCCESS":
+            self._run.report.succeed(verdict["reason"], label=verdict["label"])
+        else:
+            self._run.report.fail(verdict["reason"], label=verdict["label"])
+        if approval is not None:
+            self._run.locks.release(approval.service, self._run.run_id)
+        else:
+            self._free_unasked()
+        return {"next": "Done"}
+
+    def _free_unasked(self) -> None:
+        """Free the service of a run that was refused before it asked, if it is about one."""
+        with suppress(InvalidInput):
+            self._run.locks.release(change.service_of(self._run.message), self._run.run_id)
+
+    def _hold(self, execution: str) -> Answer:
+        count(Metric.RUN_CRASHED, action=self._run.message.action)
+        self._run.report.held(execution)
+        return {"next": "Done"}
+
+    def _end(self, status: str, label: str, reason: str) -> Answer:
+        self._run.ledger.record_verdict(self._run.run_id, status, label, reason)
+        return {"next": "Report"}
+
+    def _ended(self) -> bool:
+        """Whether the run was ended in Port; then its request is withdrawn."""
+        if not self._run.port.get_run(self._run.run_id).ended:
+            return False
+        approval = self._approval()
+        if approval is not None:
+            self._desk.settle(approval.id, Status.CANCELLED)
+        return True
+
+    def _row(self) -> dict[str, Any]:
+        return self._run.ledger.get(self._run.run_id) or {}
+
+    def _approval(self) -> Approval | None:
+        ask = self._row().get("ask")
+        return self._desk.store.get(approval_id(self._run.run_id, int(ask))) if ask else None
+
+    def _required_approval(self) -> Approval:
+        approval = self._approval()
+        if approval is None:
+            raise SlipwayError(f"Run {self._run.run_id} has no approval request.")
+        return approval
+
+    def _branch(self) -> str:
+        return f"slipway/{self._run.message.action}/{self._run.run_id}"
+
+    def _request_url(self, approval: Approval) -> str:
+        return self._run.config.entity_url(BLUEPRINT, approval.id)
+
+    def _mirror(
+        self, approval: Approval, *, preview: str | None = None, pr_url: str | None = None
+    ) -> None:
+        config = self._run.config
+        body = entity(
+            approval,
+            run_url=config.run_url(self._run.run_id),
+            service_url=config.entity_url(SERVICE, approval.service),
+            preview=preview,
+            pr_url=pr_url,
+        )
+        self._run.port.upsert_entity(BLUEPRINT, body, run_id=self._run.run_id)
+
+    def _notify(self, approval: Approval, occasion: Occasion) -> None:
+        policy = self._policy().policy
+        requester = policy.identity(approval.requested_by)
+        silent = {requester, *approval.votes}
+        approvers = [e for e in approval.emails if policy.identity(e) not in silent]
+        places = Places(
+            run_url=self._run.config.run_url(self._run.run_id),
+            request_url=self._request_url(approval),
+            links_base_url=self._links_base_url,
+        )
+        for failed in self._notices.send(approval, approvers, places, occasion):
+            self._run.report.remark(failed)
+
+    def _say_votes(self, approval: Approval) -> None:
+        """Write who decided, and what they said, into the run's log."""
+        for vote in sorted(approval.votes.values(), key=lambda vote: vote.at):
+            verb = "Approved" if vote.verdict == "APPROVE" else "Declined"
+            comment = f": {vote.comment}" if vote.comment else "."
+            self._run.report.remark(
+                f"{verb} by {vote.approver} by way of {vote.door} on {moment(vote.at)}{comment}"
+            )

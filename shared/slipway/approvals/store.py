@@ -1,0 +1,150 @@
+"""The `approvals` table, and what is too large for it. Every operation is on a single item."""
+
+import json
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from slipway.approvals.models import Approval, Status
+from slipway.errors import RequestNotFound
+from slipway.runs.ledger import dynamodb_table
+
+
+class Conflict(Exception):
+    """The row is not as it was when it was read."""
+
+
+class ApprovalStore:
+    """Approval requests.
+
+    Args:
+        table_name: the `approvals` table.
+        bucket: holds the diffs, under `approvals/<id>.json`.
+    """
+
+    def __init__(self, table_name: str, bucket: str) -> None:
+        self._table = dynamodb_table(table_name)
+        self._bucket = bucket
+
+    def get(self, approval_id: str) -> Approval:
+        """Read a request as it is now.
+
+        Raises:
+            RequestNotFound: there is none of that id.
+        """
+        item = self._table.get_item(Key={"id": approval_id}, ConsistentRead=True).get("Item")
+        if item is None:
+            raise RequestNotFound(approval_id)
+        return Approval.model_validate(item)
+
+    def create(self, approval: Approval, preview: str) -> Approval:
+        """Store a new request, or return the one that was stored before under its id."""
+        boto3.client("s3").put_object(
+            Bucket=self._bucket,
+            Key=_key(approval.id, approval.change_hash),
+            Body=json.dumps({"preview": preview}).encode(),
+            ContentType="application/json",
+        )
+        row = approval.model_dump(mode="json", exclude_none=True)
+        try:
+            self._table.put_item(Item=row, ConditionExpression="attribute_not_exists(id)")
+        except ClientError as error:
+            _only_if_condition_failed(error)
+            return self.get(approval.id)
+        return approval
+
+    def preview(self, approval: Approval) -> str:
+        """The diff that the approvers are asked about."""
+        answer = boto3.client("s3").get_object(
+            Bucket=self._bucket, Key=_key(approval.id, approval.change_hash)
+        )
+        return str(json.loads(answer["Body"].read())["preview"])
+
+    def save(self, before: Approval, after: Approval) -> Approval:
+        """Write votes and status, if nobody else has since `before` was read.
+
+        Returns:
+            The row as it is then, with the task token that it has by then.
+
+        Raises:
+            Conflict: somebody else has.
+        """
+        row = after.model_dump(mode="json")
+        return self._update(
+            after.id,
+            "SET votes = :votes, #status = :status, decided_at = :decided, version = :next",
+            condition="version = :version",
+            values={
+                ":votes": row["votes"],
+                ":status": row["status"],
+                ":decided": row["decided_at"],
+                ":next": before.version + 1,
+                ":version": before.version,
+            },
+        )
+
+    def wait(self, approval_id: str, token: str, *, reminded: bool) -> Approval:
+        """Note the token of the state machine's wait, while the request is open.
+
+        Raises:
+            Conflict: the request is not open any more.
+        """
+        return self._update(
+            approval_id,
+            "SET #token = :token, reminded = :reminded",
+            condition="#status = :pending",
+            values={":token": token, ":reminded": reminded, ":pending": Status.PENDING},
+            names={"#token": "token"},
+        )
+
+    def supersede(self, approval_id: str) -> None:
+        """Note that an approved change is not the same any more and is asked for again."""
+        try:
+            self._update(
+                approval_id,
+                "SET #status = :superseded, version = version + :one",
+                condition="#status = :approved",
+                values={
+                    ":superseded": Status.SUPERSEDED,
+                    ":approved": Status.APPROVED,
+                    ":one": 1,
+                },
+            )
+        except Conflict:
+            if self.get(approval_id).status is not Status.SUPERSEDED:
+                raise
+
+    def _update(
+        self,
+        approval_id: str,
+        expression: str,
+        *,
+        condition: str,
+        values: dict[str, Any],
+        names: dict[str, str] | None = None,
+    ) -> Approval:
+        try:
+            answer = self._table.update_item(
+                Key={"id": approval_id},
+                UpdateExpression=expression,
+                ConditionExpression=condition,
+                ExpressionAttributeNames={"#status": "status", **(names or {})},
+                ExpressionAttributeValues=values,
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            _only_if_condition_failed(error)
+            raise Conflict(approval_id) from error
+        return Approval.model_validate(answer["Attributes"])
+
+
+def _key(approval_id: str, change_hash: str) -> str:
+    # With the hash: a repeated request may find another state of the base branch, and the diff that
+    # is shown must be that of the hash that is in the row.
+    return f"approvals/{approval_id}/{change_hash}.json"
+
+
+def _only_if_condition_failed(error: ClientError) -> None:
+    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        raise error

@@ -1,0 +1,198 @@
+"""Carries a change of a service out: preview, approval where the policy wants one, pull request."""
+
+from typing import TYPE_CHECKING
+
+from slipway.actions import create_service, delete_service, scale_service
+from slipway.actions.inputs import is_dry_run
+from slipway.actions.proposal import NothingToDo, Proposal
+from slipway.actions.service_folder import service_of as service_folder_owner
+from slipway.actions.text import BLUEPRINT
+from slipway.approvals import machine
+from slipway.approvals.approvers import eligible
+from slipway.approvals.policy import Approvers, Policy, read_policy
+from slipway.errors import InvalidInput, RunEnded, ServiceExists
+from slipway.github.models import SERVICE_NAME, service_folder
+from slipway.port.message import RunMessage
+from slipway.runs.clients import services_repository
+from slipway.runs.records import put_record
+from slipway.runs.run import ActiveRun
+
+if TYPE_CHECKING:
+    from slipway.github.repository import ServicesRepository
+
+
+def carry_out(run: ActiveRun) -> None:
+    """Do what the run asks for, or have the state machine ask for its approval first."""
+    repository = services_repository(run.config)
+    policy = read_policy(run.config.records_bucket, run.config.policy_key).policy
+    dry = is_dry_run(run.message.inputs)
+    proposal = prepare(run, repository, policy)
+    if isinstance(proposal, NothingToDo):
+        run.report.succeed(proposal.reason, label="Nothing to do")
+        return
+    requirement = policy.requirement(proposal.action, proposal.environment)
+    if dry:
+        refuse_existing(run, repository, proposal)
+        run.report.preview(f"This would be changed: {proposal.summary}", proposal.preview)
+        run.report.succeed("Dry run: nothing was changed.", label="Dry run")
+    elif requirement.approval is None:
+        with run.lock(proposal.service):
+            propose(run, repository, proposal, auto_merge=requirement.auto_merge)
+    else:
+        approvers_of(run, requirement.approval, policy)
+        _ask(run)
+
+
+def prepare(
+    run: ActiveRun, repository: "ServicesRepository", policy: Policy
+) -> Proposal | NothingToDo:
+    """Plan the change from the base branch as it is now.
+
+    Raises:
+        UserError: the request is wrong, or not possible as things are.
+    """
+    message, config = run.message, run.config
+    run_url = config.run_url(run.run_id)
+    reviewers = config.team_reviewers
+    if message.action == create_service.ACTION:
+        return create_service.plan(message, run_url=run_url, reviewers=reviewers)
+    service = service_of(message)
+    if message.action == delete_service.ACTION:
+        dependents = run.port.dependents(BLUEPRINT, service)
+        folder = repository.read_service(service, names=None)
+        return delete_service.plan(
+            message, folder, dependents=dependents, run_url=run_url, reviewers=reviewers
+        )
+    folder = repository.read_service(service, names=scale_service.FILES)
+    return scale_service.plan(
+        message, folder, limits=policy.scale, run_url=run_url, reviewers=reviewers
+    )
+
+
+def service_of(message: RunMessage) -> str:
+    """The name of the service that a run is about, new or not.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if message.action != create_service.ACTION:
+        return service_folder_owner(message)
+    name = message.inputs.get("service_name")
+    if not isinstance(name, str) or not SERVICE_NAME.fullmatch(name):
+        raise InvalidInput("service_name", "must be the name of a service")
+    return name
+
+
+def approvers_of(run: ActiveRun, approval: Approvers, policy: Policy) -> list[str]:
+    """The people who may decide on this run's change.
+
+    Raises:
+        UserError: there are too few.
+    """
+    return eligible(approval, requester_of(run), policy, run.port.team_members)
+
+
+def requester_of(run: ActiveRun) -> str:
+    """E-mail address of whoever asked; the user id where there is none."""
+    return run.message.requester.email or run.message.requester.user_id
+
+
+def refuse_existing(run: ActiveRun, repository: "ServicesRepository", proposal: Proposal) -> None:
+    """Refuse to create what is there already, before anybody is asked about it.
+
+    Raises:
+        ServiceExists: the entity or the folder is there.
+    """
+    if not proposal.change.creates_service:
+        return
+    run.refuse_existing_entity(BLUEPRINT, proposal.service)
+    if repository.read_service(proposal.service, names=frozenset()).files:
+        config = run.config
+        place = f"tree/{config.services_base_branch}/{service_folder(proposal.service)}"
+        raise ServiceExists(proposal.service, f"{config.services_repo_url}/{place}")
+
+
+def propose(
+    run: ActiveRun,
+    repository: "ServicesRepository",
+    proposal: Proposal,
+    *,
+    auto_merge: bool,
+    links: tuple[str, ...] = (),
+) -> str | None:
+    """Open the pull request and, if the policy says so, merge it. Repeatable at any point.
+
+    Args:
+        run: the run, which holds the service's lock.
+        repository: where.
+        proposal: what.
+        auto_merge: whether Slipway merges.
+        links: what else the run's page links to.
+
+    Returns:
+        The pull request's address.
+
+    Raises:
+        RunEnded: the run was ended while the pull request was made; it was closed again.
+    """
+    creates = proposal.change.creates_service
+
+    def admit() -> None:
+        if creates:
+            run.refuse_existing_entity(BLUEPRINT, proposal.service)
+
+    pull = repository.propose(proposal.change, admit=admit)
+    run.ledger.record_pull_request(run.run_id, proposal.service, pull.number, pull.url)
+    if pull.state != "open":
+        return pull.url  # Merged or closed already: from here on the services repository reports.
+    try:
+        if creates and proposal.entity:
+            entity = create_service.with_pull_request(proposal.entity, pull.url)
+            run.add_entity(BLUEPRINT, entity, volatile=create_service.VOLATILE)
+        run.report.waiting_for_merge(pull, links=links)
+    except RunEnded:
+        # Ended by the merge workflow: then this finds nothing open. Or by a person, who does not
+        # want the change any more.
+        repository.close(proposal.change.branch, "The run was ended in Port.")
+        raise
+    if auto_merge:
+        _merge(run, repository, proposal, pull.number)
+    return pull.url
+
+
+def _merge(
+    run: ActiveRun, repository: "ServicesRepository", proposal: Proposal, number: int
+) -> None:
+    match repository.merge(proposal.change, number):
+        case "waiting_for_checks":
+            run.report.note(
+                "Waiting for checks",
+                f"GitHub merges pull request #{number} as soon as its checks and reviews allow it.",
+            )
+        case "waiting_for_people":
+            run.report.note(
+                f"Waiting for the merge of pull request #{number}",
+                f"GitHub does not let Slipway merge pull request #{number}: somebody must.",
+            )
+        case "changed":
+            run.report.note(
+                f"Pull request #{number} was changed",
+                f"Pull request #{number} is no longer the change that was approved, so it is not "
+                "merged automatically. Look at what was added, then merge or close it.",
+            )
+        case "merged" | "closed":
+            pass  # The services repository reports it.
+
+
+def _ask(run: ActiveRun) -> None:
+    """Have the state machine ask. The record is what the machine's steps work from."""
+    key = request_key(run.run_id)
+    # The first record stays: a second message with the same run id cannot change what is asked.
+    put_record(run.config.records_bucket, key, run.record, replace=False)
+    run.report.note("Preparing the approval request", "This change needs an approval.")
+    machine.start(run.config.approval_machine_arn, run.run_id)
+
+
+def request_key(run_id: str) -> str:
+    """Where the record of a run that needs an approval is."""
+    return f"requests/{run_id}.json"

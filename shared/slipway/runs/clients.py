@@ -1,0 +1,62 @@
+"""The clients that all functions share, each made when it is first needed."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING
+
+from slipway.config import (
+    GitHubConfig,
+    GitHubCredentials,
+    PortConfig,
+    PortCredentials,
+    load,
+    read_secret,
+)
+from slipway.errors import ConfigurationError
+from slipway.observability import register_secret
+
+if TYPE_CHECKING:
+    from slipway.github.repository import ServicesRepository
+    from slipway.port.client import PortClient
+
+
+@cache
+def port_client() -> "PortClient":
+    """One client for the life of the process: it keeps Port's access token."""
+    # requests and tenacity come with it: a message that is not ours does without them.
+    from slipway.port.client import PortClient
+
+    config = load(PortConfig)
+    return PortClient(config.port_base_url, lambda fresh: port_credentials(config, fresh=fresh))
+
+
+def services_repository(config: GitHubConfig) -> "ServicesRepository":
+    """A client for one piece of work: its patience is that of one message."""
+    # PyGithub takes as long to import as boto3: only what gets this far should wait for it.
+    from slipway.github.repository import ServicesRepository
+
+    return ServicesRepository(
+        config, lambda fresh: read_secret(GitHubCredentials, config.github_secret_id, fresh=fresh)
+    )
+
+
+def port_credentials(config: PortConfig, *, fresh: bool = False) -> PortCredentials:
+    """Port's client id and secret."""
+    credentials = read_secret(PortCredentials, config.port_secret_id, fresh=fresh)
+    register_secret(credentials.client_secret.get_secret_value())
+    return credentials
+
+
+def signing_secrets(config: PortConfig) -> Iterator[str]:
+    """The client secret; then a freshly read one; then the one before the last rotation.
+
+    Read only as far as needed: a signature that fits the cached secret costs no call.
+    """
+    yield port_credentials(config).client_secret.get_secret_value()
+    yield port_credentials(config, fresh=True).client_secret.get_secret_value()
+    # A secret that was never rotated has no previous version.
+    with suppress(ConfigurationError):
+        previous = read_secret(PortCredentials, config.port_secret_id, stage="AWSPREVIOUS")
+        register_secret(previous.client_secret.get_secret_value())
+        yield previous.client_secret.get_secret_value()

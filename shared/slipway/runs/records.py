@@ -1,0 +1,37 @@
+"""Kafka records in S3, as Lambda gave them: for a run that is worked on again later."""
+
+import json
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+
+def put_record(bucket: str, key: str, record: dict[str, Any], *, replace: bool) -> None:
+    """Store a record.
+
+    Args:
+        bucket: the records bucket.
+        key: as `later/<run id>.json`.
+        record: the record.
+        replace: whether a record that is there already is replaced, or stays.
+    """
+    optional: dict[str, Any] = {} if replace else {"IfNoneMatch": "*"}
+    try:
+        boto3.client("s3").put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=json.dumps(record).encode(),
+            ContentType="application/json",
+            **optional,
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "PreconditionFailed":
+            raise
+
+
+def get_record(bucket: str, key: str) -> dict[str, Any]:
+    """Read a stored record."""
+    answer = boto3.client("s3").get_object(Bucket=bucket, Key=key)
+    record: dict[str, Any] = json.loads(answer["Body"].read())
+    return record

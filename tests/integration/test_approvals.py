@@ -1,0 +1,912 @@
+"""Day-2 operations behind an approval, end to end: Port, Kafka, Step Functions, a person, GitHub.
+
+The state machine is the one of the stack, run by the sandbox's Step Functions; the times are those
+of a policy whose seconds are few.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from github import GithubException, InputGitTreeElement
+
+from sandbox.aws.iam import check
+from scripts.apply_sandbox import ROOT, Mode, Stack
+from tests.integration.conftest import SandboxClient, wait_for
+from tests.integration.test_create_service import calls_of, form, policies, text_of
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
+]
+
+DEVELOPER, DEVOPS, ADMIN = "developer@acme.example", "devops@acme.example", "admin@acme.example"
+VALUES = "# by hand\nreplicas: 2   # not more\nimage: {tag: '1.0'}\n"
+
+
+class World:
+    """One service in the sandbox, and what people do with it."""
+
+    def __init__(self, sandbox: SandboxClient, stack: Stack, service: str) -> None:
+        self.sandbox = sandbox
+        self.service = service
+        self.outputs = stack.outputs()
+
+    def commit(self, message: str, files: dict[str, str | None], branch: str = "main") -> str:
+        """Change files on a branch, as somebody who pushes."""
+        repository = self.sandbox.services
+        reference = repository.get_git_ref(f"heads/{branch}")
+        head = repository.get_git_commit(reference.object.sha)
+        elements = [
+            InputGitTreeElement(path, "100644", "blob", sha=None)
+            if text is None
+            else InputGitTreeElement(path, "100644", "blob", content=text)
+            for path, text in files.items()
+        ]
+        tree = repository.create_git_tree(elements, head.tree)
+        commit = repository.create_git_commit(message, tree, [head])
+        reference.edit(commit.sha)
+        return commit.sha
+
+    def exists(self, environment: str = "Production") -> None:
+        """Make the service as a merged create would have left it."""
+        folder = f"apps/{self.service}"
+        data = {
+            "identifier": self.service,
+            "title": self.service,
+            "owner": DEVELOPER,
+            "responsible_team": "payments",
+            "project": "shop",
+            "environment": environment,
+            "service_type": "backend",
+            "health_status": "Pending",
+            "sync_status": "OutOfSync",
+            "blueprint": "service",
+            "run_id": "r_0000000000000000",
+        }
+        files: dict[str, str | None] = {
+            f"{folder}/portData.json": json.dumps(data, indent=2),
+            f"{folder}/common_values.yaml": VALUES,
+        }
+        self.commit(f"Service {self.service}", files)
+        shown = ("owner", "responsible_team", "project", "environment", "service_type")
+        body = {
+            "identifier": self.service,
+            "title": self.service,
+            "properties": {**{name: data[name] for name in shown}, "replicas": 2},
+        }
+        self.sandbox.port.upsert_entity("service", body)
+
+    def upscale(self, **inputs: Any) -> str:
+        return self.sandbox.execute("upscale_service", inputs, entity=self.service)
+
+    def delete(self, typed: str | None = None) -> str:
+        inputs = {"service_name": typed or self.service}
+        return self.sandbox.execute("delete_service", inputs, entity=self.service)
+
+    def request(self, run_id: str, ask: int = 1) -> dict[str, Any]:
+        """The request's entity, once the run waits for it."""
+        identifier = f"{run_id}.{ask}"
+
+        def waiting() -> dict[str, Any] | None:
+            run = self.sandbox.run(run_id)
+            assert run["status"] == "IN_PROGRESS", (run["summary"], self.sandbox.logs(run_id))
+            if not (run["statusLabel"] or "").startswith("Waiting for approval"):
+                return None
+            entity = self.sandbox.port.get_entity("approval_request", identifier)
+            return {"identifier": identifier, **entity.properties} if entity else None
+
+        return wait_for(f"request {identifier}", waiting)
+
+    def request_now(self, run_id: str, ask: int = 1) -> dict[str, Any]:
+        entity = self.sandbox.port.get_entity("approval_request", f"{run_id}.{ask}")
+        assert entity is not None
+        return entity.properties
+
+    def decide(
+        self, run_id: str, verdict: str, person: str = DEVOPS, comment: str = "", ask: int = 1
+    ) -> dict[str, Any]:
+        """Decide in Port; returns the ended run of *Decide Approval*."""
+        inputs = {"decision": verdict} | ({"comment": comment} if comment else {})
+        decision = self.sandbox.execute(
+            "decide_approval", inputs, entity=f"{run_id}.{ask}", person=person
+        )
+
+        def ended() -> dict[str, Any] | None:
+            run = self.sandbox.run(decision)
+            return run if run["status"] != "IN_PROGRESS" else None
+
+        return wait_for(f"answer of {decision}", ended)
+
+    def ended(self, run_id: str, status: str) -> dict[str, Any]:
+        def over() -> dict[str, Any] | None:
+            run = self.sandbox.run(run_id)
+            return run if run["status"] != "IN_PROGRESS" else None
+
+        run = wait_for(f"end of {run_id}", over)
+        assert run["status"] == status, (run["summary"], self.sandbox.logs(run_id))
+        return run
+
+    def pulls(self, run_id: str) -> list[Any]:
+        branches = [
+            f"acme:slipway/{action}/{run_id}"
+            for action in ("create_service", "upscale_service", "downscale_service")
+        ] + [f"acme:slipway/delete_service/{run_id}"]
+        services = self.sandbox.services
+        return [p for b in branches for p in services.get_pulls(state="all", head=b)]
+
+    def lock(self) -> str | None:
+        """Who holds the service."""
+        table = self.outputs["tables"]["locks"]
+        answer = self.sandbox.aws("dynamodb").get_item(
+            TableName=table, Key={"service": {"S": self.service}}
+        )
+        return str(answer["Item"]["owner"]["S"]) if "Item" in answer else None
+
+    def wait_until_free(self) -> None:
+        wait_for("the service to be free", lambda: self.lock() is None or None)
+
+    def audit(self, run_id: str, ask: int = 1) -> list[dict[str, Any]]:
+        storage = self.sandbox.aws("s3")
+        bucket = self.outputs["audit_bucket"]
+        found = storage.list_objects_v2(Bucket=bucket, Prefix=f"decisions/{run_id}.{ask}/")
+        return [
+            json.loads(storage.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
+            for item in found.get("Contents", [])
+        ]
+
+    def emails(self, run_id: str) -> list[dict[str, Any]]:
+        """The e-mails about a run, oldest first."""
+        found = self.sandbox.sandbox("aws", "GET", "emails")
+        return [email for email in found if run_id in email["message"]]
+
+    def link(self, run_id: str) -> str:
+        """The approver's personal link."""
+
+        def mailed() -> str | None:
+            for email in self.emails(run_id):
+                if found := re.search(r"http\S+/links/\S+", email["message"]):
+                    return found[0]
+            return None
+
+        return wait_for("the e-mail", mailed)
+
+    def executions(self, run_id: str) -> dict[str, str]:
+        """Name → status of the run's executions."""
+        answer = self.sandbox.aws("stepfunctions").list_executions(
+            stateMachineArn=self.outputs["approval_machine_arn"]
+        )
+        return {
+            item["name"]: item["status"]
+            for item in answer["executions"]
+            if item["name"].startswith(run_id)
+        }
+
+    @contextmanager
+    def policy(self, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+        """Have another policy for a while."""
+        storage = self.sandbox.aws("s3")
+        place = {"Bucket": self.outputs["records_bucket"], "Key": "policy/approvals.json"}
+        before = storage.get_object(**place)["Body"].read()
+        document = json.loads(before)
+        change(document)
+        storage.put_object(**place, Body=json.dumps(document).encode())
+        try:
+            yield
+        finally:
+            storage.put_object(**place, Body=before)
+
+    def asking(self, **changes: Any) -> Any:
+        """A policy whose approvals are different, for everything."""
+
+        def change(document: dict[str, Any]) -> None:
+            rules = [r for r in document["rules"] if r["approval"]]
+            for requirement in (*rules, document["default"]):
+                requirement["approval"].update(changes)
+
+        return self.policy(change)
+
+    def merging(self, *, auto_merge: bool) -> Any:
+        def change(document: dict[str, Any]) -> None:
+            for requirement in (*document["rules"], document["default"]):
+                requirement["auto_merge"] = auto_merge
+
+        return self.policy(change)
+
+    def call(self, approval: str, body: object, *, role: str | None = "slipway-approver") -> Any:
+        """Decide by the REST API, signed with a role's credentials."""
+        url = f"{self.outputs['approvals_api_url']}/approvals/{quote(approval, safe='')}/decision"
+        data = body if isinstance(body, str) else json.dumps(body)
+        request = AWSRequest("POST", url, {"Content-Type": "application/json"}, data)
+        if role is not None:
+            region = self.sandbox.env["AWS_REGION"]
+            SigV4Auth(self._assume(role), "execute-api", region).add_auth(request)
+        return requests.post(url, data=data, headers=dict(request.headers.items()), timeout=30)
+
+    def _assume(self, role: str) -> Credentials:
+        iam, sts = self.sandbox.aws("iam"), self.sandbox.aws("sts")
+        trust = {"Version": "2012-10-17", "Statement": []}
+        try:
+            iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "EntityAlreadyExists"  # noqa: PT017
+        may_decide = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Action": "execute-api:Invoke",
+                    "Resource": self.outputs["approvals_decision_arn"],
+                }
+            ],
+        }
+        document = json.dumps(may_decide)
+        iam.put_role_policy(RoleName=role, PolicyName="decide", PolicyDocument=document)
+        arn = iam.get_role(RoleName=role)["Role"]["Arn"]
+        given = sts.assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
+        return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+
+    def script(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Use an operator's command."""
+        path, *arguments = command
+        env_file = str(self.sandbox.folder / "env")
+        return subprocess.run(
+            [ROOT / "scripts" / path, *arguments, "--env-file", env_file],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+
+@pytest.fixture
+def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
+    """A service of the test's own, in Production."""
+    words = request.node.originalname.removeprefix("test_given_").split("_")[:6]
+    service = "-".join(word[:9] for word in words)
+    if "[" in request.node.name:
+        service += "-" + re.sub(r"\W+", "-", request.node.callspec.id.lower())[-14:].strip("-")
+    made = World(sandbox, stack, service)
+    made.exists()
+    return made
+
+
+def test_given_production_when_approved_by_another_person_then_merged_and_reported(
+    world: World,
+) -> None:
+    run_id = world.upscale(step=2)
+
+    request = world.request(run_id)
+    run = world.sandbox.run(run_id)
+    assert re.fullmatch(
+        r"Waiting for approval until (\d\d \w{3} )?\d\d:\d\d UTC", run["statusLabel"]
+    )
+    assert request["status"] == "Pending"
+    assert request["summary"] == "replicas 2 → 4"
+    assert "-replicas: 2   # not more\n+replicas: 4   # not more" in request["change"]
+    assert run_id in request["run_url"]
+    assert any("approval_request" in link for link in run["link"])
+    assert any("+replicas: 4" in line for line in world.sandbox.logs(run_id))
+    assert world.pulls(run_id) == []
+    assert world.lock() == run_id
+
+    answer = world.decide(run_id, "APPROVE", comment="go ahead")
+
+    assert answer["status"] == "SUCCESS"
+    assert "approved by devops@acme.example" in answer["summary"]
+    ended = world.ended(run_id, "SUCCESS")
+    (pull,) = world.pulls(run_id)
+    assert pull.merged
+    assert pull.html_url in ended["link"]
+    assert text_of(world.sandbox, f"apps/{world.service}/common_values.yaml", "main") == (
+        VALUES.replace("2 ", "4 ", 1)
+    )
+    entity = world.sandbox.port.get_entity("service", world.service)
+    assert entity is not None
+    assert entity.properties["replicas"] == 4
+    assert any(
+        "Approved by devops@acme.example by way of Port" in line and "go ahead" in line
+        for line in world.sandbox.logs(run_id)
+    )
+    closed = world.request_now(run_id)
+    assert (closed["status"], closed["decided_by"]) == ("Executed", DEVOPS)
+    assert closed["pr_url"] == pull.html_url
+
+
+def test_given_a_decision_when_taken_then_its_record_can_never_be_changed(world: World) -> None:
+    run_id = world.upscale()
+    request = world.request(run_id)
+    world.decide(run_id, "DECLINE", comment="not now")
+    world.ended(run_id, "FAILURE")
+
+    (record,) = world.audit(run_id)
+    assert (record["approver"], record["verdict"], record["door"]) == (DEVOPS, "DECLINE", "Port")
+    assert (record["comment"], record["change_hash"]) == ("not now", request["change_hash"])
+    storage, bucket = world.sandbox.aws("s3"), world.outputs["audit_bucket"]
+    versions = storage.list_object_versions(Bucket=bucket, Prefix=f"decisions/{run_id}.1/")
+    (version,) = versions["Versions"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        storage.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+
+
+def test_given_a_request_when_declined_then_the_requester_reads_why_and_the_service_is_free(
+    world: World,
+) -> None:
+    run_id = world.delete()
+    request = world.request(run_id)
+    assert "deleted" in request["change"] or "/dev/null" in request["change"]
+
+    world.decide(run_id, "DECLINE", comment="It still has users.")
+
+    ended = world.ended(run_id, "FAILURE")
+    assert ended["statusLabel"] == "Declined"
+    assert "declined by devops@acme.example" in ended["summary"]
+    assert "It still has users." in ended["summary"]
+    world.wait_until_free()
+    assert world.pulls(run_id) == []
+    assert world.request_now(run_id)["status"] == "Declined"
+    assert world.executions(run_id) == {run_id: "SUCCEEDED"}
+
+
+def test_given_the_requester_when_approving_by_any_door_then_refused_and_still_pending(
+    world: World,
+) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+
+    answer = world.decide(run_id, "APPROVE", person=DEVELOPER)
+
+    assert answer["status"] == "FAILURE"
+    assert "asked for this change, so somebody else must decide" in answer["summary"]
+    stranger = world.decide(run_id, "APPROVE", person=ADMIN)
+    assert stranger["status"] == "FAILURE"
+    assert "may not decide this request. These may: devops@acme.example" in stranger["summary"]
+    assert world.request_now(run_id)["status"] == "Pending"
+    assert world.pulls(run_id) == []
+    world.decide(run_id, "DECLINE")
+    world.ended(run_id, "FAILURE")
+
+
+def test_given_a_policy_that_names_the_requester_by_an_alias_when_asked_then_nobody_is_left(
+    world: World,
+) -> None:
+    with world.asking(emails=["Developer+ops@acme.test"], teams=[]):
+        run_id = world.upscale()
+        ended = world.ended(run_id, "FAILURE")
+
+    assert "approval of 1 person other than developer@acme.example" in ended["summary"]
+    assert world.lock() is None
+    assert world.executions(run_id) == {}
+
+
+def test_given_nobody_may_approve_when_asked_then_it_is_refused_at_its_start(world: World) -> None:
+    with world.asking(emails=[], teams=[]):
+        run_id = world.upscale()
+        ended = world.ended(run_id, "FAILURE")
+
+    assert "The policy names nobody" in ended["summary"]
+    assert world.executions(run_id) == {}
+
+
+@pytest.mark.parametrize("environment", ["Test", "Staging"])
+def test_given_another_environment_when_scaled_then_it_goes_straight_through(
+    world: World, environment: str
+) -> None:
+    world.exists(environment)
+
+    run_id = world.upscale()
+
+    world.ended(run_id, "SUCCESS")
+    (pull,) = world.pulls(run_id)
+    assert pull.merged
+    assert world.executions(run_id) == {}
+
+
+def test_given_a_downscale_when_approved_then_there_are_fewer_replicas(world: World) -> None:
+    run_id = world.sandbox.execute("downscale_service", {}, entity=world.service)
+    assert world.request(run_id)["summary"] == "replicas 2 → 1"
+    world.decide(run_id, "APPROVE")
+    world.ended(run_id, "SUCCESS")
+    assert "replicas: 1 " in text_of(
+        world.sandbox, f"apps/{world.service}/common_values.yaml", "main"
+    )
+
+    again = world.sandbox.execute("downscale_service", {}, entity=world.service)
+
+    ended = world.ended(again, "SUCCESS")
+    assert ended["statusLabel"] == "Nothing to do"
+    assert world.pulls(again) == []
+
+
+def test_given_a_delete_when_approved_then_folder_and_entity_are_gone(world: World) -> None:
+    run_id = world.delete()
+    world.request(run_id)
+
+    world.decide(run_id, "APPROVE")
+
+    ended = world.ended(run_id, "SUCCESS")
+    assert ended["statusLabel"] == "Deleted"
+    assert world.sandbox.port.get_entity("service", world.service) is None
+    with pytest.raises(GithubException):
+        world.sandbox.services.get_contents(f"apps/{world.service}", ref="main")
+
+
+def test_given_entities_that_depend_on_it_when_deleted_then_refused_with_their_names(
+    world: World,
+) -> None:
+    blueprint = {
+        "identifier": "consumer",
+        "title": "Consumer",
+        "schema": {"properties": {}, "required": []},
+        "relations": {"uses": {"title": "Uses", "target": "service"}},
+    }
+    world.sandbox.port.request("POST", "/v1/blueprints", json=blueprint)
+    body = {"identifier": "checkout", "title": "Checkout", "relations": {"uses": world.service}}
+    world.sandbox.port.request("POST", "/v1/blueprints/consumer/entities", json=body)
+
+    run_id = world.delete()
+
+    ended = world.ended(run_id, "FAILURE")
+    assert "checkout" in ended["summary"]
+    assert world.executions(run_id) == {}
+
+
+@pytest.mark.parametrize("action", ["upscale_service", "delete_service", "create_service"])
+def test_given_a_dry_run_when_executed_then_the_diff_is_shown_and_nothing_changes(
+    world: World, action: str
+) -> None:
+    inputs: dict[str, Any] = {"dry_run": True}
+    entity: str | None = world.service
+    if action == "delete_service":
+        inputs["service_name"] = world.service
+    if action == "create_service":
+        entity, inputs = None, form(f"{world.service}-new", dry_run=True)
+
+    run_id = world.sandbox.execute(action, inputs, entity=entity)
+
+    ended = world.ended(run_id, "SUCCESS")
+    assert ended["statusLabel"] == "Dry run"
+    assert any("+++ " in line for line in world.sandbox.logs(run_id))
+    assert world.pulls(run_id) == []
+    assert world.lock() is None
+    assert world.executions(run_id) == {}
+
+
+def test_given_a_create_that_needs_an_approval_when_approved_then_it_is_proposed(
+    world: World,
+) -> None:
+    name = f"{world.service}-new"
+
+    def ask(document: dict[str, Any]) -> None:
+        document["rules"] = []
+
+    with world.policy(ask):
+        run_id = world.sandbox.execute("create_service", form(name))
+        request = world.request(run_id)
+        assert f"apps/{name}/common_values.yaml" in request["change"]
+        assert world.sandbox.port.get_entity("service", name) is None
+        world.decide(run_id, "APPROVE")
+        world.ended(run_id, "SUCCESS")
+
+    entity = world.sandbox.port.get_entity("service", name)
+    assert entity is not None
+    assert entity.properties["pr_url"] == world.pulls(run_id)[0].html_url
+
+
+def test_given_nobody_decides_when_reminded_in_vain_then_it_expires(world: World) -> None:
+    with world.asking(expires_after_seconds=12, remind_before_seconds=6):
+        run_id = world.upscale()
+        world.request(run_id)
+        link = world.link(run_id)
+        ended = world.ended(run_id, "FAILURE")
+
+    assert ended["statusLabel"] == "Expired"
+    assert "nobody decided in time" in ended["summary"]
+    first, second = world.emails(run_id)
+    assert not first["subject"].startswith("Reminder")
+    assert second["subject"].startswith("Reminder: Approve")
+    assert any("were reminded" in line for line in world.sandbox.logs(run_id))
+    world.wait_until_free()
+    assert world.request_now(run_id)["status"] == "Expired"
+    late = world.decide(run_id, "APPROVE")
+    assert late["status"] == "FAILURE"
+    assert "expired on" in late["summary"]
+    assert requests.post(link, data={"decision": "APPROVE"}, timeout=30).status_code == 403
+
+
+def test_given_a_reminder_was_sent_when_approved_then_it_is_executed(world: World) -> None:
+    with world.asking(expires_after_seconds=40, remind_before_seconds=35):
+        run_id = world.upscale()
+        world.request(run_id)
+        wait_for("the reminder", lambda: len(world.emails(run_id)) == 2 or None)
+        world.decide(run_id, "APPROVE")
+        world.ended(run_id, "SUCCESS")
+
+    assert world.pulls(run_id)[0].merged
+
+
+def test_given_a_link_when_only_opened_then_nothing_is_decided(world: World) -> None:
+    run_id = world.upscale()
+    request = world.request(run_id)
+    link = world.link(run_id)
+
+    pages = [requests.get(link, timeout=30) for _ in range(2)]
+
+    for page in pages:
+        assert page.status_code == 200
+        assert "replicas 2 → 3" in page.text
+        assert request["change_hash"] in page.text
+        assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert world.request_now(run_id)["status"] == "Pending"
+    typed = {"decision": "APPROVE", "comment": "by link", "change_hash": request["change_hash"]}
+
+    answer = requests.post(link, data=typed, timeout=30)
+
+    assert answer.status_code == 200
+    assert "approved by devops@acme.example" in answer.text
+    world.ended(run_id, "SUCCESS")
+    (record,) = world.audit(run_id)
+    assert (record["door"], record["comment"]) == ("link", "by link")
+    again = requests.post(link, data=typed, timeout=30)
+    assert again.status_code == 409
+    assert "was approved by devops@acme.example" in again.text
+    assert "<form" not in requests.get(link, timeout=30).text
+
+
+@pytest.mark.parametrize("spoil", ["truncated", "tampered", "another"])
+def test_given_a_spoilt_link_when_used_then_it_is_not_valid(world: World, spoil: str) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+    link = world.link(run_id)
+    base, _, token = link.rpartition("/")
+    spoilt = {
+        "truncated": token[: len(token) // 2],
+        "tampered": token[:10] + ("A" if token[10] != "A" else "B") + token[11:],
+        "another": token.split(".")[0] + ".AAAA",
+    }[spoil]
+
+    answers = [
+        requests.get(f"{base}/{spoilt}", timeout=30),
+        requests.post(f"{base}/{spoilt}", data={"decision": "APPROVE"}, timeout=30),
+    ]
+
+    for answer in answers:
+        assert answer.status_code == 403
+        assert "This link is not valid" in answer.text
+    assert world.request_now(run_id)["status"] == "Pending"
+    world.decide(run_id, "DECLINE")
+    world.ended(run_id, "FAILURE")
+
+
+def test_given_a_comment_of_3000_characters_when_decided_then_told_how_long_it_may_be(
+    world: World,
+) -> None:
+    run_id = world.upscale()
+    request = world.request(run_id)
+    typed = {"decision": "APPROVE", "change_hash": request["change_hash"], "comment": "x" * 3000}
+
+    by_link = requests.post(world.link(run_id), data=typed, timeout=30)
+    by_api = world.call(f"{run_id}.1", typed)
+
+    assert by_link.status_code == by_api.status_code == 400
+    assert "at most 1000 characters, but has 3000" in by_link.text
+    assert by_api.json()["error"] == "InvalidInput"
+    assert world.request_now(run_id)["status"] == "Pending"
+    world.decide(run_id, "DECLINE")
+    world.ended(run_id, "FAILURE")
+
+
+def test_given_the_rest_api_when_used_then_each_case_has_its_own_answer(world: World) -> None:
+    run_id = world.upscale()
+    approval = f"{run_id}.1"
+    request = world.request(run_id)
+    approve = {"decision": "APPROVE", "comment": "api"}
+
+    assert world.call(approval, approve, role=None).status_code == 403
+    nobody = world.call(approval, approve, role="somebody-else")
+    assert (nobody.status_code, nobody.json()["error"]) == (403, "NotAnApprover")
+    missing = world.call("r_0000000000000009.1", approve)
+    assert (missing.status_code, missing.json()["error"]) == (404, "RequestNotFound")
+    for broken in ("{", "[]", {"decision": "MAYBE"}, {}):
+        assert world.call(approval, broken).status_code == 400
+    stale = world.call(approval, {**approve, "change_hash": "0" * 64})
+    assert (stale.status_code, stale.json()["error"]) == (409, "RequestClosed")
+    # The body's word on who decides is not asked for.
+    assert world.request_now(run_id)["status"] == "Pending"
+
+    given = world.call(approval, {**approve, "change_hash": request["change_hash"]})
+
+    assert given.status_code == 200, given.text
+    assert given.json()["status"] == "APPROVED"
+    world.ended(run_id, "SUCCESS")
+    assert world.audit(run_id)[0]["door"] == "REST API"
+    again = world.call(approval, {"decision": "DECLINE"})
+    assert again.status_code == 409
+    assert "was approved by devops@acme.example" in again.json()["message"]
+
+
+def test_given_two_decisions_at_the_same_instant_when_taken_then_one_wins(world: World) -> None:
+    run_id = world.upscale()
+    request = world.request(run_id)
+    link = world.link(run_id)
+    approve = {"decision": "APPROVE", "change_hash": request["change_hash"]}
+    decline = {"decision": "DECLINE", "change_hash": request["change_hash"]}
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(requests.post, link, data=approve, timeout=60)
+        second = pool.submit(world.call, f"{run_id}.1", decline)
+        statuses = sorted([first.result().status_code, second.result().status_code])
+
+    assert statuses == [200, 409]
+    assert len(world.audit(run_id)) == 1
+    won = first.result().status_code == 200
+    world.ended(run_id, "SUCCESS" if won else "FAILURE")
+    assert len(world.pulls(run_id)) == int(won)
+
+
+def test_given_a_file_changed_meanwhile_when_approved_then_it_is_asked_again(world: World) -> None:
+    run_id = world.upscale()
+    first = world.request(run_id)
+    path = f"apps/{world.service}/common_values.yaml"
+    world.commit("Tune", {path: VALUES.replace("replicas: 2", "replicas: 5")})
+
+    world.decide(run_id, "APPROVE")
+
+    second = world.request(run_id, ask=2)
+    assert second["summary"] == "replicas 5 → 6"
+    assert second["change_hash"] != first["change_hash"]
+    assert world.request_now(run_id)["status"] == "Superseded"
+    late = world.decide(run_id, "APPROVE")
+    assert late["status"] == "FAILURE"
+    assert "no longer the same" in late["summary"]
+    assert world.pulls(run_id) == []
+    world.decide(run_id, "APPROVE", ask=2)
+    world.ended(run_id, "SUCCESS")
+    assert world.executions(run_id) == {run_id: "SUCCEEDED"}
+    assert "replicas: 6 " in text_of(world.sandbox, path, "main")
+
+
+def test_given_a_file_that_never_rests_when_approved_then_asked_three_times_more_at_most(
+    world: World,
+) -> None:
+    run_id = world.upscale()
+    path = f"apps/{world.service}/common_values.yaml"
+    for ask in range(1, 5):
+        world.request(run_id, ask)
+        world.commit("Tune", {path: VALUES.replace("replicas: 2", f"replicas: {ask + 2}")})
+        world.decide(run_id, "APPROVE", ask=ask)
+
+    ended = world.ended(run_id, "FAILURE")
+    assert "changed 4 times while this request waited" in ended["summary"]
+    assert world.pulls(run_id) == []
+    world.wait_until_free()
+
+
+def test_given_the_service_is_deleted_while_waiting_when_approved_then_it_says_so(
+    world: World,
+) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+    folder = f"apps/{world.service}"
+    gone = {f"{folder}/portData.json": None, f"{folder}/common_values.yaml": None}
+    world.commit("Remove", dict(gone))
+
+    world.decide(run_id, "APPROVE")
+
+    ended = world.ended(run_id, "FAILURE")
+    assert "not in the" in ended["summary"]
+    world.wait_until_free()
+
+
+def test_given_a_waiting_run_when_ended_in_port_then_the_request_is_withdrawn(
+    world: World,
+) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+    link = world.link(run_id)
+
+    world.sandbox.port.update_run(run_id, status="FAILURE", summary="Not needed any more")
+
+    world.wait_until_free()
+    wait_for("the end", lambda: world.executions(run_id) == {run_id: "SUCCEEDED"} or None)
+    assert world.request_now(run_id)["status"] == "Cancelled"
+    assert world.sandbox.run(run_id)["summary"] == "Not needed any more"
+    answer = world.decide(run_id, "APPROVE")
+    assert answer["status"] == "FAILURE"
+    assert "was withdrawn" in answer["summary"]
+    page = requests.post(link, data={"decision": "APPROVE"}, timeout=30)
+    assert page.status_code == 409
+    assert world.pulls(run_id) == []
+
+
+def test_given_an_open_pull_request_when_the_run_is_cancelled_then_it_is_closed(
+    world: World,
+) -> None:
+    with world.merging(auto_merge=False):
+        run_id = world.upscale()
+        world.request(run_id)
+        world.decide(run_id, "APPROVE")
+        wait_for("the pull request", lambda: world.pulls(run_id) or None)
+        wait_for("the wait for its merge", lambda: "merge" in world.sandbox.label(run_id) or None)
+
+    done = world.script("cancel", run_id, "--reason", "Wrong service")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "its service free" in done.stdout
+    (pull,) = world.pulls(run_id)
+    assert pull.state == "closed"
+    assert not pull.merged
+    run = world.ended(run_id, "FAILURE")
+    assert run["summary"] == "Wrong service"
+    assert world.lock() is None
+    again = world.script("cancel", run_id)
+    assert again.returncode == 0
+    assert "had ended before" in again.stdout
+
+
+def test_given_a_held_service_when_unlocked_then_only_if_its_owner_is_gone(world: World) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+
+    refused = world.script("unlock", world.service)
+
+    assert refused.returncode == 1
+    assert run_id in refused.stdout
+    assert "is not over" in refused.stdout
+    world.script("cancel", run_id)
+    # As if nobody had cleared up: the row is still there.
+    world.sandbox.aws("dynamodb").put_item(
+        TableName=world.outputs["tables"]["locks"],
+        Item={
+            "service": {"S": world.service},
+            "owner": {"S": run_id},
+            "kind": {"S": "run"},
+            "taken_at": {"S": "2026-11-23T00:00:00Z"},
+        },
+    )
+    freed = world.script("unlock", world.service)
+    assert freed.returncode == 0, freed.stdout + freed.stderr
+    assert world.lock() is None
+    assert "Nobody holds it" in world.script("unlock", world.service).stdout
+
+
+def test_given_a_step_that_fails_when_mended_then_resume_goes_on_where_it_stopped(
+    world: World,
+) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+    # Not a passing failure: the token may not write.
+    fault = {"method": "POST", "path": "/git/trees", "times": 50, "status": 403}
+    world.sandbox.sandbox("github", "POST", "faults", fault)
+    try:
+        world.decide(run_id, "APPROVE")
+        label = wait_for(
+            "the run to be held",
+            lambda: found if (found := world.sandbox.label(run_id)).startswith("Held") else None,
+        )
+        wait_for("the failure", lambda: world.executions(run_id) == {run_id: "FAILED"} or None)
+    finally:
+        world.sandbox.sandbox("github", "DELETE", "faults")
+    assert label == f"Held, reference {run_id}"
+    assert world.lock() == run_id
+    second = world.upscale()
+    assert f"under way (run {run_id})" in world.ended(second, "FAILURE")["summary"]
+
+    resumed = world.script("resume", run_id)
+
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    world.ended(run_id, "SUCCESS")
+    assert world.pulls(run_id)[0].merged
+    assert len(world.audit(run_id)) == 1
+    wait_for(
+        "the execution's end",
+        lambda: world.executions(run_id).get(f"{run_id}-1") == "SUCCEEDED" or None,
+    )
+    again = world.script("resume", run_id)
+    assert again.returncode == 1
+    assert "has ended with SUCCESS" in again.stdout
+
+
+def test_given_a_passing_failure_when_executing_then_the_machine_repeats_the_step(
+    world: World,
+) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+    fault = {"method": "POST", "path": "/git/trees", "times": 8, "status": 503}
+    world.sandbox.sandbox("github", "POST", "faults", fault)
+    try:
+        world.decide(run_id, "APPROVE")
+        world.ended(run_id, "SUCCESS")
+    finally:
+        world.sandbox.sandbox("github", "DELETE", "faults")
+
+    assert len(world.pulls(run_id)) == 1
+
+
+def test_given_an_execution_that_is_stopped_when_swept_then_the_run_ends(world: World) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+    machine = world.outputs["approval_machine_arn"]
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{run_id}"
+
+    world.sandbox.aws("stepfunctions").stop_execution(executionArn=execution)
+
+    ended = world.ended(run_id, "FAILURE")
+    assert ended["statusLabel"] == "Stopped"
+    assert "stopped by an operator" in ended["summary"]
+    world.wait_until_free()
+    wait_for("the withdrawal", lambda: world.request_now(run_id)["status"] == "Cancelled" or None)
+
+
+def test_given_a_message_that_comes_again_when_waiting_then_there_is_one_request(
+    world: World,
+) -> None:
+    run_id = world.upscale()
+    before = world.request(run_id)
+    world.sandbox.sandbox("port", "POST", "redeliver", {"run_id": run_id})
+    # The same run, with another content.
+    (stored,) = [
+        message
+        for message in world.sandbox.sandbox("port", "GET", f"messages?run_id={run_id}")
+        if message["value"].get("action") == "upscale_service"
+    ][:1]
+    forged = stored["value"]
+    forged["payload"]["properties"] = {"step": 5}
+    world.sandbox.sandbox("port", "POST", "publish", {"topic": "runs", "value": forged})
+    other = world.sandbox.execute("upscale_service", {}, entity=world.service)
+    world.ended(other, "FAILURE")  # came after both, and is refused: the service is held
+
+    assert world.request_now(run_id) == before
+    assert world.executions(run_id) == {run_id: "RUNNING"}
+    world.decide(run_id, "APPROVE")
+    world.ended(run_id, "SUCCESS")
+    assert len(world.pulls(run_id)) == 1
+    assert "replicas: 3 " in text_of(
+        world.sandbox, f"apps/{world.service}/common_values.yaml", "main"
+    )
+
+
+def test_given_two_approvers_are_needed_when_one_approves_then_it_waits_for_the_other(
+    world: World,
+) -> None:
+    with world.asking(count=2, emails=[DEVOPS, ADMIN], teams=[]):
+        run_id = world.upscale()
+        world.request(run_id)
+        first = world.decide(run_id, "APPROVE")
+        assert first["status"] == "SUCCESS"
+        assert any("1 of 2 approvals" in line for line in world.sandbox.logs(run_id))
+        twice = world.decide(run_id, "APPROVE")
+        assert twice["status"] == "FAILURE"
+        assert "You have decided already" in twice["summary"]
+        world.decide(run_id, "APPROVE", person=ADMIN)
+        world.ended(run_id, "SUCCESS")
+
+    assert len(world.audit(run_id)) == 2
+
+
+FUNCTIONS = ["upscale_service", "downscale_service", "delete_service", "approval", "sweep_runs"]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_given_what_a_function_did_when_held_against_its_policy_then_all_was_allowed(
+    sandbox: SandboxClient, stack: Stack, function: str
+) -> None:
+    role = stack.outputs()["functions"][function]["role_name"]
+    calls = calls_of(sandbox, role)
+
+    violations, _ = check(calls, policies(sandbox, role))
+
+    assert calls
+    assert violations == []

@@ -1,0 +1,110 @@
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from slipway.approvals.models import Approval, Status
+from slipway.approvals.page import HEADERS, answer_page, request_page
+from slipway.approvals.principals import approver_of
+from slipway.errors import NotAnApprover
+
+from tests.unit.approvals.conftest import make_approval
+
+DIFF = "--- a/apps/shop/v.yaml\n+++ b/apps/shop/v.yaml\n-replicas: 2\n+replicas: 3"
+
+
+class Reader(HTMLParser):
+    """The page's elements and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.names: dict[str, str | None] = {}
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        found = dict(attrs)
+        if found.get("name"):
+            self.names[f"{tag}:{found['name']}:{found.get('value') or ''}"] = found.get("type")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def shown(approval: Approval, preview: str = DIFF) -> Reader:
+    return Reader(request_page(approval, preview, "devops@acme.example", "https://p.test/r").html)
+
+
+def test_given_an_open_request_when_shown_then_all_that_is_needed_to_decide_is_there() -> None:
+    page = shown(make_approval())
+
+    for wanted in (
+        "shop (Production)",
+        "dev@acme.example",
+        "replicas 2 → 3",
+        "2026-11-23 13:00 UTC",
+        "-replicas: 2\n+replicas: 3",
+    ):
+        assert wanted in page.text
+    assert "button:decision:APPROVE" in page.names
+    assert "button:decision:DECLINE" in page.names
+    assert f"input:change_hash:{'f' * 64}" in page.names
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s is not Status.PENDING])
+def test_given_a_closed_request_when_shown_then_nothing_can_be_decided(status: Status) -> None:
+    assert "form" not in shown(make_approval(status=status)).tags
+
+
+@given(text=st.text())
+def test_given_hostile_text_when_shown_then_it_stays_text(text: str) -> None:
+    hostile = text + "<script>alert(1)</script><img src=x onerror=alert(1)>' \" </pre>"
+    page = shown(make_approval(summary=hostile, service="shop", requested_by=hostile), hostile)
+    assert not {"script", "img"} & set(page.tags)
+    assert page.tags.count("pre") == 1
+    answer = Reader(answer_page(409, "No", hostile).html)
+    assert "<script>alert(1)</script>" in answer.text
+
+
+def test_given_the_page_when_served_then_it_loads_runs_and_tells_nothing() -> None:
+    assert "default-src 'none'" in HEADERS["Content-Security-Policy"]
+    assert "script-src" not in HEADERS["Content-Security-Policy"]
+    assert HEADERS["Referrer-Policy"] == "no-referrer"
+    assert HEADERS["Cache-Control"] == "no-store"
+
+
+PRINCIPALS = {"approver": "devops@acme.example"}
+
+
+@pytest.mark.parametrize(
+    ("arn", "person"),
+    [
+        ("arn:aws:sts::123456789012:assumed-role/approver/whatever", "devops@acme.example"),
+        (
+            "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Ops_0123456789abcdef/me@acme.io",
+            "me@acme.io",
+        ),
+        ("arn:aws-us-gov:sts::123456789012:assumed-role/approver/x", "devops@acme.example"),
+    ],
+)
+def test_given_a_principal_when_asked_who_it_is_then_the_person(arn: str, person: str) -> None:
+    assert approver_of(arn, PRINCIPALS) == person
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "",
+        "arn:aws:iam::123456789012:root",
+        "arn:aws:iam::123456789012:user/devops@acme.example",
+        "arn:aws:sts::123456789012:assumed-role/other/devops@acme.example",
+        "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Ops_0123456789abcdef/ci",
+        "arn:aws:sts::123456789012:assumed-role/xAWSReservedSSO_/me@acme.io",
+        "arn:aws:sts::123456789012:federated-user/me@acme.io",
+    ],
+)
+def test_given_a_principal_that_is_no_person_when_asked_who_it_is_then_refused(arn: str) -> None:
+    with pytest.raises(NotAnApprover, match="stands for no person"):
+        approver_of(arn, PRINCIPALS)
