@@ -1,12 +1,50 @@
-# A function is one entry here: what it does, which records it gets and what it may do.
+# A function is one entry here: what it does, which records it gets, if any, and what it may do.
 locals {
   functions = {
     create_service = {
       description = "Opens the pull request for a new service"
       topic       = "runs"
       filter      = { resourceType = ["run"], action = ["create_service"] }
-      grants      = ["secrets", "ledger", "deliver_later"]
+      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
     }
+    upscale_service = {
+      description = "Raises a service's replicas by a pull request"
+      topic       = "runs"
+      filter      = { resourceType = ["run"], action = ["upscale_service"] }
+      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
+    }
+    downscale_service = {
+      description = "Lowers a service's replicas by a pull request"
+      topic       = "runs"
+      filter      = { resourceType = ["run"], action = ["downscale_service"] }
+      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
+    }
+    delete_service = {
+      description = "Removes a service by a pull request"
+      topic       = "runs"
+      filter      = { resourceType = ["run"], action = ["delete_service"] }
+      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
+    }
+    approval = {
+      description = "Asks for approvals, takes decisions and carries them out"
+      topic       = "runs"
+      filter      = { resourceType = ["run"], action = ["decide_approval", "run_ended"] }
+      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "approvals", "notify", "answer", "audit"]
+    }
+    # No topic: told by EventBridge.
+    sweep_runs = {
+      description = "Looks after runs whose approval did not end by itself"
+      grants      = ["secrets", "ledger", "withdraw", "answer", "audit"]
+    }
+  }
+
+  # Those that read a topic.
+  consumers = { for name, function in local.functions : name => function if can(function.topic) }
+
+  # Who else may call a function's alias.
+  callers = {
+    approval   = { api = { principal = "apigateway.amazonaws.com", source_arn = "${module.approval.api_stage_arn}/*" } }
+    sweep_runs = { executions = { principal = "events.amazonaws.com", source_arn = module.approval.stopped_rule_arn } }
   }
 
   # What functions may do, by concern. Each is limited to the resources of this stack.
@@ -29,7 +67,7 @@ locals {
       {
         sid        = "KeepLedger"
         actions    = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-        resources  = [for table in module.storage.tables : table.arn]
+        resources  = [for key in ["runs", "locks", "idempotency"] : module.storage.tables[key].arn]
         conditions = []
       },
     ]
@@ -41,23 +79,121 @@ locals {
         conditions = []
       },
       {
-        sid        = "UseKeyOfWaitingRecords"
-        actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
-        resources  = [module.secrets.key_arn]
-        conditions = [local.only_via.s3]
-      },
-      {
         sid        = "DeliverLater"
         actions    = ["states:StartExecution"]
         resources  = [module.deliver_later.arn]
         conditions = []
       },
     ]
+    # Whatever of the records bucket a function may read and write.
+    records_key = [
+      {
+        sid        = "UseKeyOfRecords"
+        actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        resources  = [module.secrets.key_arn]
+        conditions = [local.only_via.s3]
+      },
+    ]
+    policy = [
+      {
+        sid        = "ReadPolicy"
+        actions    = ["s3:GetObject"]
+        resources  = ["${module.storage.records_bucket.arn}/policy/*"]
+        conditions = []
+      },
+    ]
+    ask = [
+      {
+        sid        = "StoreRequest"
+        actions    = ["s3:PutObject"]
+        resources  = ["${module.storage.records_bucket.arn}/requests/*"]
+        conditions = []
+      },
+      {
+        sid        = "StartApproval"
+        actions    = ["states:StartExecution"]
+        resources  = [module.approval.machine_arn]
+        conditions = []
+      },
+    ]
+    approvals = [
+      {
+        sid        = "KeepApprovals"
+        actions    = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        resources  = [module.storage.tables["approvals"].arn]
+        conditions = []
+      },
+      {
+        sid        = "ReadRequest"
+        actions    = ["s3:GetObject"]
+        resources  = ["${module.storage.records_bucket.arn}/requests/*"]
+        conditions = []
+      },
+      {
+        sid        = "KeepPreviews"
+        actions    = ["s3:GetObject", "s3:PutObject"]
+        resources  = ["${module.storage.records_bucket.arn}/approvals/*"]
+        conditions = []
+      },
+    ]
+    # What `approvals` has, less what only a new request needs.
+    withdraw = [
+      {
+        sid        = "WithdrawApprovals"
+        actions    = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+        resources  = [module.storage.tables["approvals"].arn]
+        conditions = []
+      },
+    ]
+    answer = [
+      {
+        # IAM is asked about the state machine that a token belongs to.
+        sid        = "AnswerWaitingMachine"
+        actions    = ["states:SendTaskSuccess"]
+        resources  = [module.approval.machine_arn]
+        conditions = []
+      },
+    ]
+    notify = [
+      {
+        sid        = "SignLinks"
+        actions    = ["secretsmanager:GetSecretValue"]
+        resources  = compact([module.secrets.arns["links"], lookup(module.secrets.arns, "slack", "")])
+        conditions = []
+      },
+      {
+        sid        = "TellApprovers"
+        actions    = ["sns:Publish"]
+        resources  = [module.approval.topic_arn]
+        conditions = []
+      },
+      {
+        sid        = "UseKeyOfNotices"
+        actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        resources  = [module.secrets.key_arn]
+        conditions = [local.only_via.sns]
+      },
+    ]
+    # Adding is all that anybody does to the records of decisions.
+    audit = [
+      {
+        sid        = "RecordDecisions"
+        actions    = ["s3:PutObject"]
+        resources  = ["${module.storage.audit_bucket.arn}/decisions/*"]
+        conditions = []
+      },
+      {
+        sid        = "EncryptDecisions"
+        actions    = ["kms:GenerateDataKey"]
+        resources  = [module.secrets.key_arn]
+        conditions = [local.only_via.s3]
+      },
+    ]
   }
 
-  # The key serves secrets and records: each right to it counts for one of the two services only.
+  # The key serves secrets, records and notices: each right to it counts for one of the services only.
   only_via = {
-    for service in ["s3", "secretsmanager"] : service => {
+    for service in ["s3", "secretsmanager", "sns"] : service => {
       test     = "StringEquals"
       variable = "kms:ViaService"
       values   = ["${service}.${local.region}.amazonaws.com"]
@@ -80,6 +216,15 @@ locals {
     IDEMPOTENCY_TABLE    = module.storage.tables["idempotency"].name
     RECORDS_BUCKET       = module.storage.records_bucket.name
     DELIVER_LATER_ARN    = module.deliver_later.arn
+    APPROVALS_TABLE      = module.storage.tables["approvals"].name
+    APPROVAL_MACHINE_ARN = module.approval.machine_arn
+    POLICY_KEY           = aws_s3_object.policy.key
+    AUDIT_BUCKET         = module.storage.audit_bucket.name
+    APPROVALS_TOPIC_ARN  = module.approval.topic_arn
+    LINKS_SECRET_ID      = module.secrets.arns["links"]
+    SLACK_SECRET_ID      = lookup(module.secrets.arns, "slack", "")
+    LINKS_BASE_URL       = module.approval.base_url
+    APPROVER_PRINCIPALS  = jsonencode(var.approvals.approver_principals)
   }
 }
 
@@ -112,6 +257,7 @@ module "function" {
   settings                 = var.functions
   environment              = local.environment
   statements               = flatten([for grant in each.value.grants : local.grants[grant]])
+  callers                  = lookup(local.callers, each.key, {})
   alarm_actions            = var.alarm_actions
   permissions_boundary_arn = var.permissions_boundary_arn
 }

@@ -48,7 +48,7 @@ resource "aws_msk_single_scram_secret_association" "kafka" {
 
 module "kafka_trigger" {
   source   = "./modules/kafka_trigger"
-  for_each = local.functions
+  for_each = local.consumers
 
   name = each.value.topic
   source_cluster = {

@@ -7,6 +7,7 @@ module "secrets" {
   port_credentials    = var.port_credentials
   github_credentials  = var.github_credentials
   kafka_credentials   = var.kafka_credentials
+  slack_webhook_url   = var.slack_webhook_url
   deletion_protection = var.deletion_protection
 }
 
@@ -17,6 +18,7 @@ module "storage" {
   key_arn             = module.secrets.key_arn
   deletion_protection = var.deletion_protection
   lifecycle_rules     = var.features.records_lifecycle
+  audit               = var.approvals.audit
   alarm_actions       = var.alarm_actions
 }
 
@@ -26,7 +28,7 @@ module "deliver_later" {
   name                     = "${var.name_prefix}-deliver_later"
   runs_table               = module.storage.tables["runs"]
   records_bucket           = merge(module.storage.records_bucket, { key_arn = module.secrets.key_arn })
-  function_alias_arns      = values(local.function_alias_arns)
+  function_alias_arns      = [for name in keys(local.consumers) : local.function_alias_arns[name]]
   function_timeout_seconds = var.functions.timeout_seconds
   log_retention_days       = var.functions.log_retention_days
   alarm_actions            = var.alarm_actions

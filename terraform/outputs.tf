@@ -1,13 +1,13 @@
 output "functions" {
-  description = "Per function: its name, the alias to call, its log group, consumer group and event source mapping."
+  description = "Per function: its name, the alias to call, its log group, and, null for those without a topic, consumer group and event source mapping."
   value = {
     for name, function in module.function : name => {
       function_name        = function.function_name
       alias_arn            = function.alias_arn
       role_name            = function.role_name
       log_group_name       = function.log_group_name
-      consumer_group_id    = module.kafka_trigger[name].consumer_group_id
-      event_source_mapping = module.kafka_trigger[name].uuid
+      consumer_group_id    = try(module.kafka_trigger[name].consumer_group_id, null)
+      event_source_mapping = try(module.kafka_trigger[name].uuid, null)
     }
   }
 }
@@ -28,17 +28,17 @@ output "kafka" {
 }
 
 output "secrets" {
-  description = "ARN of each secret: port, github, kafka. A person fills them in where `secret_versions` is 0."
+  description = "ARN of each secret: port, github, kafka, links and, if there is one, slack. A person fills them in where `secret_versions` is 0."
   value       = module.secrets.arns
 }
 
 output "tables" {
-  description = "Name of each DynamoDB table: runs, locks, idempotency."
+  description = "Name of each DynamoDB table: runs, locks, idempotency, approvals."
   value       = { for key, table in module.storage.tables : key => table.name }
 }
 
 output "records_bucket" {
-  description = "Bucket with waiting (`later/`) and failed records (`aws/lambda/`, `held/`)."
+  description = "Bucket with waiting (`later/`, `requests/`) and failed records (`aws/lambda/`, `held/`), the previews (`approvals/`) and the policy."
   value       = module.storage.records_bucket.name
 }
 
@@ -50,4 +50,29 @@ output "failed_records_queue_url" {
 output "deliver_later_arn" {
   description = "State machine that delivers a run later."
   value       = module.deliver_later.arn
+}
+
+output "approval_machine_arn" {
+  description = "State machine that asks for an approval and waits."
+  value       = module.approval.machine_arn
+}
+
+output "approvals_api_url" {
+  description = "What the addresses of the REST API and of approval links begin with."
+  value       = module.approval.base_url
+}
+
+output "approvals_decision_arn" {
+  description = "What an approver's role must be allowed to `execute-api:Invoke` to decide by the REST API."
+  value       = "${module.approval.api_stage_arn}/POST/approvals/*/decision"
+}
+
+output "approvals_topic_arn" {
+  description = "SNS topic of notices to approvers. Each must confirm their subscription once, by the e-mail from AWS."
+  value       = module.approval.topic_arn
+}
+
+output "audit_bucket" {
+  description = "Bucket with a record of each decision (`decisions/`), which nobody can change."
+  value       = module.storage.audit_bucket.name
 }

@@ -2,11 +2,17 @@
 # their number in `secret_versions` rises, and are kept neither in the state nor in a plan.
 
 variable "secret_versions" {
-  description = "Raise a number to have the value of that secret written anew. 0: Terraform never writes the value; somebody puts it there otherwise."
+  description = <<-EOT
+    Raise a number to have the value of that secret written anew. 0: Terraform never writes the value; somebody puts it there otherwise.
+    links: the key that signs approval links, made by Secrets Manager; links signed with the one before stay valid.
+    slack: 0: there is no such secret, and nobody is told by Slack.
+  EOT
   type = object({
     port   = optional(number, 1)
     github = optional(number, 1)
     kafka  = optional(number, 1)
+    links  = optional(number, 1)
+    slack  = optional(number, 0)
   })
   default  = {}
   nullable = false
@@ -66,5 +72,18 @@ variable "kafka_credentials" {
   validation {
     condition     = var.kafka_credentials == null || try(length(var.kafka_credentials.username) > 0 && length(var.kafka_credentials.password) > 0, false)
     error_message = "kafka_credentials needs a username and a password."
+  }
+}
+
+variable "slack_webhook_url" {
+  description = "Incoming webhook of Slack, or of what takes Slack's messages, that is told of each approval request."
+  type        = string
+  default     = null
+  ephemeral   = true
+
+  validation {
+    # Without TLS only on this machine: the address is all that is needed to write there.
+    condition     = var.slack_webhook_url == null || can(regex("^(https://[^\\s/]+|http://(127\\.0\\.0\\.1|localhost)(:\\d+)?)/\\S+$", var.slack_webhook_url))
+    error_message = "slack_webhook_url must be an https address, as \"https://hooks.slack.com/services/…\"."
   }
 }

@@ -1,5 +1,5 @@
 # Copy this file, fill it in, and pass it with -var-file. Only `port` and `github` are required;
-# variables*.tf describes all there is.
+# without `approvals` whatever needs an approval is refused. variables*.tf describes all there is.
 
 port = {
   org_id = "org_xxxxxxxxxxxxxxxx" # GET /v1/organization of Port's API says it
@@ -13,6 +13,16 @@ github = {
   team_reviewers = { platform = ["team:platform"] }
 }
 
-# alarm_actions = ["arn:aws:sns:eu-west-1:111122223333:platform-alarms"]
-# functions     = { architecture = "x86_64", log_retention_days = 30 }
-# tags          = { CostCenter = "platform" }
+approvals = {
+  approvers = {
+    emails = ["devops@acme.example"] # get a personal link by e-mail
+    teams  = ["devops"]              # Port teams whose members may decide, too
+  }
+  # domain_aliases      = { "acme.io" = "acme.example" }
+  # approver_principals = { release-manager = "devops@acme.example" }
+}
+
+# alarm_actions   = ["arn:aws:sns:eu-west-1:111122223333:platform-alarms"]
+# functions       = { architecture = "x86_64", log_retention_days = 30 }
+# secret_versions = { slack = 1 } # with slack_webhook_url in the apply that writes it
+# tags            = { CostCenter = "platform" }

@@ -69,6 +69,11 @@ run "the_function_is_what_was_built" {
   }
 
   assert {
+    condition     = length(aws_lambda_permission.callers) == 0
+    error_message = "Only roles may call it unless a service is named."
+  }
+
+  assert {
     condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/slipway-create_service" && aws_cloudwatch_log_group.this.retention_in_days == 90
     error_message = "The log group has a retention."
   }
@@ -109,6 +114,27 @@ run "a_grant_on_everything_is_refused" {
   }
 
   expect_failures = [var.statements]
+}
+
+run "a_service_may_call_the_alias_for_one_resource" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    callers = { api = { principal = "apigateway.amazonaws.com", source_arn = "arn:aws:execute-api:eu-west-1:111122223333:a/live/*" } }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_permission.callers["api"].qualifier == "live" &&
+      aws_lambda_permission.callers["api"].principal == "apigateway.amazonaws.com" &&
+      aws_lambda_permission.callers["api"].source_arn == "arn:aws:execute-api:eu-west-1:111122223333:a/live/*"
+    )
+    error_message = "The service calls the alias, and for nobody else's resource."
+  }
 }
 
 run "alarms_tell_of_errors_throttles_and_long_runs" {

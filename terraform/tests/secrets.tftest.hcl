@@ -5,10 +5,11 @@ mock_provider "aws" {
 variables {
   name_prefix         = "slipway"
   msk                 = false
-  versions            = { port = 1, github = 1, kafka = 1 }
+  versions            = { port = 1, github = 1, kafka = 1, links = 1, slack = 1 }
   port_credentials    = { client_id = "id", client_secret = "the-client-secret" }
   github_credentials  = { token = "the-token" }
   kafka_credentials   = { username = "user", password = "the-password" }
+  slack_webhook_url   = "https://hooks.slack.com/services/T0/B0/x"
   deletion_protection = true
 }
 
@@ -19,7 +20,7 @@ run "secrets_are_written_and_not_kept" {
 
   assert {
     condition = alltrue([
-      for version in concat(aws_secretsmanager_secret_version.port, aws_secretsmanager_secret_version.github, aws_secretsmanager_secret_version.kafka) :
+      for version in concat(aws_secretsmanager_secret_version.port, aws_secretsmanager_secret_version.github, aws_secretsmanager_secret_version.kafka, aws_secretsmanager_secret_version.links, aws_secretsmanager_secret_version.slack) :
       version.secret_string_wo == null && version.secret_string_wo_version == 1
     ])
     error_message = "The state holds the number of the version, not the value."
@@ -47,11 +48,12 @@ run "a_later_plan_needs_no_values" {
     port_credentials   = null
     github_credentials = null
     kafka_credentials  = null
+    slack_webhook_url  = null
   }
 
   # Known in a plan only because nothing is to be written.
   assert {
-    condition     = aws_secretsmanager_secret_version.port[0].version_id != null
+    condition     = aws_secretsmanager_secret_version.port[0].version_id != null && aws_secretsmanager_secret_version.links[0].version_id != null && aws_secretsmanager_secret_version.slack[0].version_id != null
     error_message = "Without a new number the value is left alone."
   }
 }
@@ -64,12 +66,39 @@ run "a_secret_of_version_nought_is_never_written" {
   }
 
   variables {
-    versions = { port = 0, github = 1, kafka = 0 }
+    versions = { port = 0, github = 1, kafka = 0, links = 0, slack = 0 }
   }
 
   assert {
     condition     = length(aws_secretsmanager_secret_version.port) == 0 && length(aws_secretsmanager_secret_version.kafka) == 0 && length(aws_secretsmanager_secret_version.github) == 1
     error_message = "Nought leaves the value to somebody else."
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret_version.links) == 0 && aws_secretsmanager_secret.this["links"].name == "slipway/links"
+    error_message = "The key of links can be somebody else's, too."
+  }
+
+  assert {
+    condition     = toset(keys(aws_secretsmanager_secret.this)) == toset(["port", "github", "kafka", "links"]) && length(aws_secretsmanager_secret_version.slack) == 0
+    error_message = "Without Slack there is no secret for it."
+  }
+}
+
+run "another_number_makes_another_key_of_links" {
+  command = plan
+
+  module {
+    source = "./modules/secrets"
+  }
+
+  variables {
+    versions = { port = 1, github = 1, kafka = 1, links = 2, slack = 1 }
+  }
+
+  assert {
+    condition     = aws_secretsmanager_secret_version.links[0].secret_string_wo_version == 2
+    error_message = "The key is written anew."
   }
 }
 

@@ -27,8 +27,27 @@ run "two_variables_are_enough" {
   }
 
   assert {
-    condition     = output.functions["create_service"].consumer_group_id == "org_test.slipway-create_service"
-    error_message = "Each function has a consumer group that Port's brokers accept."
+    condition = {
+      for name, function in output.functions : name => function.consumer_group_id
+      } == {
+      create_service    = "org_test.slipway-create_service"
+      upscale_service   = "org_test.slipway-upscale_service"
+      downscale_service = "org_test.slipway-downscale_service"
+      delete_service    = "org_test.slipway-delete_service"
+      approval          = "org_test.slipway-approval"
+      sweep_runs        = null
+    }
+    error_message = "Each function with a topic has a consumer group that Port's brokers accept."
+  }
+
+  assert {
+    condition     = toset(keys(module.kafka_trigger)) == toset(["create_service", "upscale_service", "downscale_service", "delete_service", "approval"])
+    error_message = "The sweep reads no topic."
+  }
+
+  assert {
+    condition     = local.functions["approval"].filter == { resourceType = ["run"], action = ["decide_approval", "run_ended"] }
+    error_message = "Approval gets decisions, and notices of ended runs."
   }
 
   assert {
@@ -65,30 +84,99 @@ run "an_organisation_in_the_us_has_the_brokers_there" {
   }
 }
 
-run "the_function_may_do_its_work_and_no_more" {
+run "functions_may_do_their_work_and_no_more" {
   variables {
     port_credentials   = { client_id = "id", client_secret = "0123456789abcdef0123456789abcdef" }
     github_credentials = { token = "token" }
     kafka_credentials  = { username = "user", password = "password" }
+    slack_webhook_url  = "https://hooks.slack.com/services/T0/B0/x"
+  }
+
+  assert {
+    condition = alltrue([
+      for name in ["create_service", "upscale_service", "downscale_service", "delete_service"] : {
+        for statement in flatten([for grant in local.functions[name].grants : local.grants[grant]]) : statement.sid => statement.actions
+        } == {
+        ReadSecrets        = ["secretsmanager:GetSecretValue"]
+        DecryptSecrets     = ["kms:Decrypt"]
+        KeepLedger         = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        KeepWaitingRecords = ["s3:GetObject", "s3:PutObject"]
+        DeliverLater       = ["states:StartExecution"]
+        UseKeyOfRecords    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        ReadPolicy         = ["s3:GetObject"]
+        StoreRequest       = ["s3:PutObject"]
+        StartApproval      = ["states:StartExecution"]
+      }
+    ])
+    error_message = "Changes: these statements, and no other."
   }
 
   assert {
     condition = {
-      for statement in flatten([for grant in local.functions["create_service"].grants : local.grants[grant]]) : statement.sid => statement.actions
+      for statement in flatten([for grant in local.functions["approval"].grants : local.grants[grant]]) : statement.sid => statement.actions
       } == {
-      ReadSecrets            = ["secretsmanager:GetSecretValue"]
-      DecryptSecrets         = ["kms:Decrypt"]
-      KeepLedger             = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-      KeepWaitingRecords     = ["s3:GetObject", "s3:PutObject"]
-      UseKeyOfWaitingRecords = ["kms:Decrypt", "kms:GenerateDataKey"]
-      DeliverLater           = ["states:StartExecution"]
+      ReadSecrets          = ["secretsmanager:GetSecretValue"]
+      DecryptSecrets       = ["kms:Decrypt"]
+      KeepLedger           = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      KeepWaitingRecords   = ["s3:GetObject", "s3:PutObject"]
+      DeliverLater         = ["states:StartExecution"]
+      UseKeyOfRecords      = ["kms:Decrypt", "kms:GenerateDataKey"]
+      ReadPolicy           = ["s3:GetObject"]
+      KeepApprovals        = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      ReadRequest          = ["s3:GetObject"]
+      KeepPreviews         = ["s3:GetObject", "s3:PutObject"]
+      SignLinks            = ["secretsmanager:GetSecretValue"]
+      TellApprovers        = ["sns:Publish"]
+      UseKeyOfNotices      = ["kms:Decrypt", "kms:GenerateDataKey"]
+      AnswerWaitingMachine = ["states:SendTaskSuccess"]
+      RecordDecisions      = ["s3:PutObject"]
+      EncryptDecisions     = ["kms:GenerateDataKey"]
     }
-    error_message = "These statements, and no other."
+    error_message = "Approval: these statements, and no other."
+  }
+
+  assert {
+    condition = {
+      for statement in flatten([for grant in local.functions["sweep_runs"].grants : local.grants[grant]]) : statement.sid => statement.actions
+      } == {
+      ReadSecrets          = ["secretsmanager:GetSecretValue"]
+      DecryptSecrets       = ["kms:Decrypt"]
+      KeepLedger           = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      WithdrawApprovals    = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+      AnswerWaitingMachine = ["states:SendTaskSuccess"]
+      RecordDecisions      = ["s3:PutObject"]
+      EncryptDecisions     = ["kms:GenerateDataKey"]
+    }
+    error_message = "The sweep: these statements, and no other."
   }
 
   assert {
     condition     = local.grants.deliver_later[0].resources == ["arn:aws:s3:::mock/later/*"]
     error_message = "Failed records are out of the function's reach."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, function in local.functions : name == "approval" || name == "sweep_runs" || length(setintersection(function.grants, ["approvals", "withdraw", "answer", "audit", "notify"])) == 0
+    ])
+    error_message = "Whoever asks for a change can neither see nor answer requests."
+  }
+
+  assert {
+    condition = [for statement in flatten(values(local.grants)) : [statement.sid, statement.actions] if anytrue([for resource in statement.resources : strcontains(resource, "/decisions/")])] == [
+      ["RecordDecisions", ["s3:PutObject"]]
+    ]
+    error_message = "Records of decisions are added, and never read, replaced or deleted."
+  }
+
+  assert {
+    condition     = !anytrue([for action in flatten([for statement in flatten(values(local.grants)) : statement.actions]) : strcontains(action, "Bypass") || startswith(action, "s3:Delete") || action == "dynamodb:Scan" || action == "dynamodb:Query"])
+    error_message = "No function deletes objects, gets round a retention, or reads more than single items."
+  }
+
+  assert {
+    condition     = local.grants.ledger[0].resources == [for key in ["runs", "locks", "idempotency"] : module.storage.tables[key].arn]
+    error_message = "Requests are not part of the ledger."
   }
 
   assert {

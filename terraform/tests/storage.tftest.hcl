@@ -8,6 +8,7 @@ variables {
   deletion_protection = true
   lifecycle_rules     = true
   alarm_actions       = []
+  audit               = { mode = "COMPLIANCE", retention_days = 400 }
 }
 
 run "tables_are_encrypted_recoverable_and_paid_by_request" {
@@ -19,20 +20,25 @@ run "tables_are_encrypted_recoverable_and_paid_by_request" {
 
   assert {
     condition = alltrue([
-      for table in [aws_dynamodb_table.runs, aws_dynamodb_table.locks, aws_dynamodb_table.idempotency] :
+      for table in [aws_dynamodb_table.runs, aws_dynamodb_table.locks, aws_dynamodb_table.idempotency, aws_dynamodb_table.approvals] :
       table.server_side_encryption[0].enabled && table.point_in_time_recovery[0].enabled && table.billing_mode == "PAY_PER_REQUEST"
     ])
     error_message = "Each table."
   }
 
   assert {
-    condition     = aws_dynamodb_table.runs.deletion_protection_enabled && aws_dynamodb_table.locks.deletion_protection_enabled
+    condition     = aws_dynamodb_table.runs.deletion_protection_enabled && aws_dynamodb_table.locks.deletion_protection_enabled && aws_dynamodb_table.approvals.deletion_protection_enabled
     error_message = "The ledger cannot be deleted by accident."
   }
 
   assert {
-    condition     = aws_dynamodb_table.runs.hash_key == "run_id" && aws_dynamodb_table.locks.hash_key == "service" && aws_dynamodb_table.idempotency.hash_key == "id"
+    condition     = aws_dynamodb_table.runs.hash_key == "run_id" && aws_dynamodb_table.locks.hash_key == "service" && aws_dynamodb_table.idempotency.hash_key == "id" && aws_dynamodb_table.approvals.hash_key == "id"
     error_message = "The keys are those that the code uses."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.approvals.range_key == null && length(aws_dynamodb_table.approvals.global_secondary_index) == 0 && length(aws_dynamodb_table.approvals.ttl) == 0
+    error_message = "Requests are found by their id alone, and none disappears."
   }
 
   assert {
@@ -87,8 +93,54 @@ run "the_bucket_is_private_encrypted_and_versioned" {
   }
 
   assert {
-    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.records[0].rule : rule.filter[0].prefix if rule.id == "expire-delivered-later"] == ["later/"]
-    error_message = "Only waiting records expire; failed ones stay until somebody has dealt with them."
+    condition = {
+      for rule in aws_s3_bucket_lifecycle_configuration.records[0].rule : rule.filter[0].prefix => rule.expiration[0].days if length(rule.expiration) > 0
+    } == { "later/" = 14, "requests/" = 120, "approvals/" = 120 }
+    error_message = "Only waiting records and previews expire; failed ones stay until somebody has dealt with them, and so does the policy."
+  }
+}
+
+run "records_of_decisions_cannot_be_changed" {
+  command = plan
+
+  module {
+    source = "./modules/storage"
+  }
+
+  assert {
+    condition     = aws_s3_bucket.audit.bucket == "slipway-audit-111122223333-eu-west-1" && aws_s3_bucket.audit.object_lock_enabled && !aws_s3_bucket.audit.force_destroy
+    error_message = "The bucket has Object Lock from its beginning, and is not deleted while it is full."
+  }
+
+  assert {
+    condition = [
+      for rule in aws_s3_bucket_object_lock_configuration.audit.rule : [rule.default_retention[0].mode, tostring(rule.default_retention[0].days)]
+    ] == [["COMPLIANCE", "400"]]
+    error_message = "Each record is kept from everybody for as long as was asked."
+  }
+
+  assert {
+    condition = (
+      aws_s3_bucket_public_access_block.audit.block_public_acls && aws_s3_bucket_public_access_block.audit.block_public_policy &&
+      aws_s3_bucket_public_access_block.audit.ignore_public_acls && aws_s3_bucket_public_access_block.audit.restrict_public_buckets
+    )
+    error_message = "Public access is blocked in all four ways."
+  }
+
+  assert {
+    condition = (
+      aws_s3_bucket_versioning.audit.versioning_configuration[0].status == "Enabled" &&
+      aws_s3_bucket_ownership_controls.audit.rule[0].object_ownership == "BucketOwnerEnforced" &&
+      one(one(aws_s3_bucket_server_side_encryption_configuration.audit.rule).apply_server_side_encryption_by_default).kms_master_key_id == "arn:aws:kms:eu-west-1:111122223333:key/k"
+    )
+    error_message = "Versions are kept, access lists are off, and the stack's key encrypts."
+  }
+
+  assert {
+    condition = one([
+      for condition in data.aws_iam_policy_document.audit.statement[0].condition : condition.values if condition.variable == "aws:SecureTransport"
+    ]) == tolist(["false"]) && data.aws_iam_policy_document.audit.statement[0].effect == "Deny"
+    error_message = "Access without TLS is denied."
   }
 }
 
@@ -132,10 +184,11 @@ run "the_sandbox_can_be_taken_away" {
   variables {
     deletion_protection = false
     lifecycle_rules     = false
+    audit               = { mode = "GOVERNANCE", retention_days = 1 }
   }
 
   assert {
-    condition     = !aws_dynamodb_table.runs.deletion_protection_enabled && aws_s3_bucket.records.force_destroy && length(aws_s3_bucket_lifecycle_configuration.records) == 0
+    condition     = !aws_dynamodb_table.runs.deletion_protection_enabled && aws_s3_bucket.records.force_destroy && aws_s3_bucket.audit.force_destroy && length(aws_s3_bucket_lifecycle_configuration.records) == 0
     error_message = "Nothing holds on to its data."
   }
 }

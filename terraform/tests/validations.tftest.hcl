@@ -18,10 +18,11 @@ run "the_upper_limits_are_accepted" {
     name_prefix              = "a23456789012345678901234"
     alarm_actions            = ["arn:aws:sns:eu-west-1:111122223333:alarms"]
     permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
-    secret_versions          = { port = 0, github = 7 }
+    secret_versions          = { port = 0, github = 7, links = 0, slack = 1 }
     port_credentials         = { client_id = "id", client_secret = "0123456789abcdef0123456789abcdef" }
     github_credentials       = { app_id = 1, installation_id = 2, private_key = "key" }
     kafka_credentials        = { username = "user", password = "password" }
+    slack_webhook_url        = "https://hooks.slack.com/services/T0/B0/x"
   }
 }
 

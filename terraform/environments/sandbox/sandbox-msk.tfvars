@@ -4,9 +4,19 @@ name_prefix         = "slipway-msk"
 deletion_protection = false
 features            = { records_lifecycle = false }
 tags                = { Environment = "sandbox" }
+links_base_url      = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live"
 
 kafka = {
   mode           = "msk"
   authentication = "SCRAM"
   create         = { type = "provisioned" }
+}
+
+approvals = {
+  approvers           = { emails = ["devops@acme.example"], teams = ["devops"] }
+  domain_aliases      = { "acme.test" = "acme.example" }
+  approver_principals = { slipway-approver = "devops@acme.example" }
+  audit               = { mode = "GOVERNANCE", retention_days = 1 }
+  # The other installation has set it.
+  api = { manage_account = false }
 }

@@ -54,3 +54,14 @@ resource "aws_lambda_alias" "live" {
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
 }
+
+resource "aws_lambda_permission" "callers" {
+  for_each = var.callers
+
+  statement_id  = each.key
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this.function_name
+  qualifier     = aws_lambda_alias.live.name
+  principal     = each.value.principal
+  source_arn    = each.value.source_arn
+}

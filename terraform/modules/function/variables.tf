@@ -62,6 +62,15 @@ variable "statements" {
   }
 }
 
+variable "callers" {
+  description = "Services that may call the alias beside those that do so with a role of theirs: each for one resource."
+  type = map(object({
+    principal  = string
+    source_arn = string
+  }))
+  default = {}
+}
+
 variable "alarm_actions" {
   description = "ARNs that are told when an alarm begins and ends."
   type        = list(string)

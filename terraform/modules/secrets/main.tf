@@ -2,7 +2,7 @@ data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 
 locals {
-  secrets = {
+  secrets = merge({
     port = {
       name        = "${var.name_prefix}/port"
       description = "Port's API: {client_id, client_secret}"
@@ -16,13 +16,22 @@ locals {
       name        = var.msk ? "AmazonMSK_${var.name_prefix}" : "${var.name_prefix}/kafka"
       description = "Kafka by SASL/SCRAM: {username, password}"
     }
-  }
+    links = {
+      name        = "${var.name_prefix}/links"
+      description = "Signs approval links: {key}"
+    }
+    }, var.versions.slack == 0 ? {} : {
+    slack = {
+      name        = "${var.name_prefix}/slack"
+      description = "Slack's incoming webhook: {webhook_url}"
+    }
+  })
 }
 
 # A key of one's own, because MSK refuses secrets under the account's default key, and because its
 # use can be granted function by function.
 resource "aws_kms_key" "this" {
-  description             = "${var.name_prefix}: secrets and stored records"
+  description             = "${var.name_prefix}: secrets, stored records and notices"
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_protection ? 30 : 7
   policy                  = data.aws_iam_policy_document.key.json
@@ -83,4 +92,22 @@ resource "aws_secretsmanager_secret_version" "kafka" {
   secret_id                = aws_secretsmanager_secret.this["kafka"].id
   secret_string_wo         = var.kafka_credentials == null ? "" : jsonencode(var.kafka_credentials)
   secret_string_wo_version = var.versions.kafka
+}
+
+# Nobody needs to know this one: 244 bits from the system's source of randomness, made for every plan and
+# forgotten unless the version rises. No ephemeral password, because Terraform 1.11 cannot mock one in tests.
+resource "aws_secretsmanager_secret_version" "links" {
+  count = var.versions.links > 0 ? 1 : 0
+
+  secret_id                = aws_secretsmanager_secret.this["links"].id
+  secret_string_wo         = jsonencode({ key = "${uuid()}-${uuid()}" })
+  secret_string_wo_version = var.versions.links
+}
+
+resource "aws_secretsmanager_secret_version" "slack" {
+  count = var.versions.slack > 0 ? 1 : 0
+
+  secret_id                = aws_secretsmanager_secret.this["slack"].id
+  secret_string_wo         = var.slack_webhook_url == null ? "" : jsonencode({ webhook_url = var.slack_webhook_url })
+  secret_string_wo_version = var.versions.slack
 }

@@ -1,5 +1,5 @@
 output "arns" {
-  description = "ARN of each secret: port, github, kafka. Known as soon as the secret exists, whether or not it has a value."
+  description = "ARN of each secret: port, github, kafka, links and, if there is one, slack. Known as soon as the secret exists, whether or not it has a value."
   value       = { for name, secret in aws_secretsmanager_secret.this : name => secret.arn }
 }
 
@@ -10,6 +10,6 @@ output "written_kafka_arn" {
 }
 
 output "key_arn" {
-  description = "The key that encrypts secrets and stored records."
+  description = "The key that encrypts secrets, stored records and notices."
   value       = aws_kms_key.this.arn
 }

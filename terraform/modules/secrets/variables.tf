@@ -9,11 +9,13 @@ variable "msk" {
 }
 
 variable "versions" {
-  description = "Number of each value's version; a higher one writes it anew, 0 never."
+  description = "Number of each value's version; a higher one writes it anew, 0 never. slack 0: no such secret."
   type = object({
     port   = number
     github = number
     kafka  = number
+    links  = number
+    slack  = number
   })
 }
 
@@ -44,6 +46,12 @@ variable "kafka_credentials" {
     password = string
   })
   ephemeral = true
+}
+
+variable "slack_webhook_url" {
+  description = "Slack's incoming webhook; null when its version did not rise."
+  type        = string
+  ephemeral   = true
 }
 
 variable "deletion_protection" {

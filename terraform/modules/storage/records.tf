@@ -72,6 +72,25 @@ resource "aws_s3_bucket_lifecycle_configuration" "records" {
     }
   }
 
+  # An approval waits for 45 days at most (the state machine's time-out), and what is held then for days
+  # more. The record of its decisions is not here.
+  dynamic "rule" {
+    for_each = { requests = "requests/", previews = "approvals/" }
+
+    content {
+      id     = "expire-${rule.key}"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        days = 120
+      }
+    }
+  }
+
   rule {
     id     = "expire-old-versions"
     status = "Enabled"

@@ -61,6 +61,27 @@ resource "aws_dynamodb_table" "locks" {
   }
 }
 
+# One row per approval request. Task tokens are in it: only the functions that answer them may read it.
+resource "aws_dynamodb_table" "approvals" {
+  name                        = "${var.name_prefix}-approvals"
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "id"
+  deletion_protection_enabled = var.deletion_protection
+
+  attribute {
+    name = "id"
+    type = "S"
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+}
+
 # Powertools' idempotency records: saved work, nothing that could not be lost.
 # https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/#required-resources
 resource "aws_dynamodb_table" "idempotency" {

@@ -4,12 +4,12 @@ variable "name_prefix" {
 }
 
 variable "key_arn" {
-  description = "KMS key that encrypts the records."
+  description = "KMS key that encrypts both buckets."
   type        = string
 }
 
 variable "deletion_protection" {
-  description = "Whether tables refuse to be deleted and the bucket must be empty for it."
+  description = "Whether tables refuse to be deleted and the buckets must be empty for it."
   type        = bool
 }
 
@@ -21,4 +21,12 @@ variable "alarm_actions" {
 variable "lifecycle_rules" {
   description = "Whether old records expire."
   type        = bool
+}
+
+variable "audit" {
+  description = "Object Lock's default retention of the records of decisions: GOVERNANCE or COMPLIANCE, and days."
+  type = object({
+    mode           = string
+    retention_days = number
+  })
 }

@@ -20,6 +20,18 @@ mock_data "aws_iam_policy_document" {
   defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
 }
 
+mock_resource "aws_api_gateway_rest_api" {
+  defaults = { id = "mock", root_resource_id = "root", execution_arn = "arn:aws:execute-api:eu-west-1:111122223333:mock" }
+}
+
+mock_resource "aws_api_gateway_stage" {
+  defaults = { invoke_url = "https://mock.execute-api.eu-west-1.amazonaws.com/live" }
+}
+
+mock_resource "aws_cloudwatch_event_rule" {
+  defaults = { arn = "arn:aws:events:eu-west-1:111122223333:rule/mock" }
+}
+
 mock_resource "aws_cloudwatch_log_group" {
   defaults = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:mock" }
 }
@@ -66,6 +78,10 @@ mock_resource "aws_secretsmanager_secret" {
 
 mock_resource "aws_sfn_state_machine" {
   defaults = { arn = "arn:aws:states:eu-west-1:111122223333:stateMachine:mock" }
+}
+
+mock_resource "aws_sns_topic" {
+  defaults = { arn = "arn:aws:sns:eu-west-1:111122223333:mock" }
 }
 
 mock_resource "aws_sqs_queue" {

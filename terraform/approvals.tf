@@ -1,0 +1,83 @@
+# Approvals: the policy document, and what asks, waits and is answered.
+locals {
+  # The changes of services that the policy is about.
+  change_actions = [for name, function in local.functions : name if contains(function.grants, "ask")]
+
+  approvers = merge(var.approvals.approvers, {
+    remind_before_seconds = var.approvals.approvers.remind_before_seconds == 0 ? null : var.approvals.approvers.remind_before_seconds
+  })
+
+  # Test and Staging go straight through; what changes a service in Production needs a second person.
+  default_rules = [
+    {
+      actions      = ["create_service"]
+      environments = ["*"]
+      approval     = null
+      auto_merge   = false
+    },
+    {
+      actions      = ["upscale_service", "downscale_service"]
+      environments = ["Test", "Staging"]
+      approval     = null
+      auto_merge   = true
+    },
+    {
+      actions      = ["delete_service"]
+      environments = ["Test", "Staging"]
+      approval     = null
+      auto_merge   = false
+    },
+    {
+      actions      = ["upscale_service", "downscale_service", "delete_service"]
+      environments = ["Production"]
+      approval     = local.approvers
+      auto_merge   = true
+    },
+  ]
+
+  rules = [
+    for rule in var.approvals.rules == null ? [] : var.approvals.rules : merge(rule, {
+      approval = rule.approval == null ? null : merge(
+        rule.approval,
+        length(rule.approval.emails) + length(rule.approval.teams) > 0 ? {} : { emails = local.approvers.emails, teams = local.approvers.teams },
+        { remind_before_seconds = rule.approval.remind_before_seconds == 0 ? null : rule.approval.remind_before_seconds },
+      )
+    })
+  ]
+
+  policy = {
+    schema_version = 1
+    domain_aliases = var.approvals.domain_aliases
+    scale          = var.approvals.scale
+    rules          = concat(local.rules, [for rule in local.default_rules : rule if var.approvals.rules == null])
+    default        = { approval = local.approvers, auto_merge = false }
+  }
+
+  # Everybody who is named anywhere gets notices.
+  approver_emails = toset(flatten([
+    for requirement in concat([local.policy.default], local.policy.rules) : try(requirement.approval.emails, [])
+  ]))
+}
+
+resource "aws_s3_object" "policy" {
+  bucket       = module.storage.records_bucket.name
+  key          = "policy/approvals.json"
+  content      = jsonencode(local.policy)
+  content_type = "application/json"
+}
+
+module "approval" {
+  source = "./modules/approval"
+
+  name_prefix              = var.name_prefix
+  function_alias_arn       = local.function_alias_arns["approval"]
+  sweep_alias_arn          = local.function_alias_arns["sweep_runs"]
+  function_timeout_seconds = var.functions.timeout_seconds
+  key_arn                  = module.secrets.key_arn
+  approver_emails          = local.approver_emails
+  api                      = var.approvals.api
+  links_base_url           = var.links_base_url
+  log_retention_days       = var.functions.log_retention_days
+  alarm_actions            = var.alarm_actions
+  permissions_boundary_arn = var.permissions_boundary_arn
+}

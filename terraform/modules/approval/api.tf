@@ -1,0 +1,162 @@
+# Two of the doors by which requests are decided: REST for whoever signs with IAM, links for the people in e-mails.
+locals {
+  stage = "live"
+
+  methods = {
+    decide       = { resource_id = aws_api_gateway_resource.decision.id, method = "POST", authorization = "AWS_IAM" }
+    show_link    = { resource_id = aws_api_gateway_resource.link.id, method = "GET", authorization = "NONE" }
+    decide_by_it = { resource_id = aws_api_gateway_resource.link.id, method = "POST", authorization = "NONE" }
+  }
+}
+
+resource "aws_api_gateway_rest_api" "this" {
+  name        = "${var.name_prefix}-approvals"
+  description = "Decides on approval requests"
+
+  endpoint_configuration {
+    types = ["REGIONAL"]
+  }
+}
+
+resource "aws_api_gateway_resource" "approvals" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_rest_api.this.root_resource_id
+  path_part   = "approvals"
+}
+
+resource "aws_api_gateway_resource" "approval" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_resource.approvals.id
+  path_part   = "{id}"
+}
+
+resource "aws_api_gateway_resource" "decision" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_resource.approval.id
+  path_part   = "decision"
+}
+
+resource "aws_api_gateway_resource" "links" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_rest_api.this.root_resource_id
+  path_part   = "links"
+}
+
+resource "aws_api_gateway_resource" "link" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_resource.links.id
+  path_part   = "{token}"
+}
+
+resource "aws_api_gateway_method" "this" {
+  for_each = local.methods
+
+  rest_api_id   = aws_api_gateway_rest_api.this.id
+  resource_id   = each.value.resource_id
+  http_method   = each.value.method
+  authorization = each.value.authorization
+}
+
+resource "aws_api_gateway_integration" "this" {
+  for_each = local.methods
+
+  rest_api_id             = aws_api_gateway_rest_api.this.id
+  resource_id             = each.value.resource_id
+  http_method             = aws_api_gateway_method.this[each.key].http_method
+  type                    = "AWS_PROXY"
+  integration_http_method = "POST"
+  uri                     = "arn:${data.aws_partition.current.partition}:apigateway:${data.aws_region.current.name}:lambda:path/2015-03-31/functions/${var.function_alias_arn}/invocations"
+}
+
+resource "aws_api_gateway_deployment" "this" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+
+  # A deployment is a copy: whatever is changed above needs a new one.
+  triggers = {
+    api = sha1(jsonencode([local.methods, [for integration in aws_api_gateway_integration.this : [integration.type, integration.uri]]]))
+  }
+
+  depends_on = [aws_api_gateway_integration.this]
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_api_gateway_stage" "this" {
+  rest_api_id   = aws_api_gateway_rest_api.this.id
+  deployment_id = aws_api_gateway_deployment.this.id
+  stage_name    = local.stage
+
+  # Off, because segments hold the whole address, and that of a link is all that is needed to decide.
+  # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-understanding-xray-traces.html
+  # The function is traced nevertheless.
+  xray_tracing_enabled = false
+
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.api.arn
+    # The resource's path, never the request's: that of a link holds its token.
+    format = jsonencode({
+      requestId          = "$context.requestId"
+      requestTime        = "$context.requestTime"
+      httpMethod         = "$context.httpMethod"
+      resourcePath       = "$context.resourcePath"
+      status             = "$context.status"
+      responseLatency    = "$context.responseLatency"
+      sourceIp           = "$context.identity.sourceIp"
+      userArn            = "$context.identity.userArn"
+      errorType          = "$context.error.responseType" # its message may quote the request
+      integrationStatus  = "$context.integration.status"
+      integrationLatency = "$context.integration.latency"
+    })
+  }
+
+  # API Gateway accepts a log only once it has a role to write it with.
+  depends_on = [aws_api_gateway_account.this]
+}
+
+resource "aws_api_gateway_method_settings" "this" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  method_path = "*/*"
+
+  settings {
+    throttling_rate_limit  = var.api.throttle_rate
+    throttling_burst_limit = var.api.throttle_burst
+    metrics_enabled        = true
+    # The execution log would hold addresses and bodies.
+    logging_level      = "OFF"
+    data_trace_enabled = false
+  }
+}
+
+resource "aws_cloudwatch_log_group" "api" {
+  name              = "/aws/apigateway/${aws_api_gateway_rest_api.this.name}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_cloudwatch_metric_alarm" "api_errors" {
+  alarm_name          = "${aws_api_gateway_rest_api.this.name}-5XXError"
+  alarm_description   = "${aws_api_gateway_rest_api.this.name}: a decision by REST or by link could not be taken"
+  namespace           = "AWS/ApiGateway"
+  metric_name         = "5XXError"
+  dimensions          = { ApiName = aws_api_gateway_rest_api.this.name, Stage = aws_api_gateway_stage.this.stage_name }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}
+
+# One per account and region, for the access logs of all its APIs.
+resource "aws_api_gateway_account" "this" {
+  count = var.api.manage_account ? 1 : 0
+
+  cloudwatch_role_arn = aws_iam_role.api_log[0].arn
+
+  # API Gateway tries the role.
+  depends_on = [aws_iam_role_policy.api_log]
+}

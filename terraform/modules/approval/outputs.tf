@@ -1,0 +1,24 @@
+output "machine_arn" {
+  description = "The state machine's ARN."
+  value       = aws_sfn_state_machine.this.arn
+}
+
+output "stopped_rule_arn" {
+  description = "EventBridge's rule that calls sweep_runs."
+  value       = aws_cloudwatch_event_rule.stopped.arn
+}
+
+output "topic_arn" {
+  description = "Topic of notices; each has an attribute `approver`, the e-mail address of the one who gets it."
+  value       = aws_sns_topic.approvals.arn
+}
+
+output "api_stage_arn" {
+  description = "ARN of the API's stage, for the right to call it or to be called by it."
+  value       = "${aws_api_gateway_rest_api.this.execution_arn}/${local.stage}"
+}
+
+output "base_url" {
+  description = "What the API's addresses begin with, without a slash at the end."
+  value       = var.links_base_url == null ? aws_api_gateway_stage.this.invoke_url : replace(var.links_base_url, "{api_id}", aws_api_gateway_rest_api.this.id)
+}

@@ -1,0 +1,58 @@
+variable "name_prefix" {
+  description = "What the names begin with."
+  type        = string
+}
+
+variable "function_alias_arn" {
+  description = "Alias of the function that takes the steps and answers the API."
+  type        = string
+}
+
+variable "sweep_alias_arn" {
+  description = "Alias of the function that is told of executions that did not end by themselves."
+  type        = string
+}
+
+variable "function_timeout_seconds" {
+  description = "The longest that a step may run."
+  type        = number
+}
+
+variable "key_arn" {
+  description = "KMS key that encrypts notices."
+  type        = string
+}
+
+variable "approver_emails" {
+  description = "People who are told of requests that they may decide."
+  type        = set(string)
+}
+
+variable "api" {
+  description = "Requests a second, at once, and whether API Gateway's role for logs is made here."
+  type = object({
+    throttle_rate  = number
+    throttle_burst = number
+    manage_account = bool
+  })
+}
+
+variable "links_base_url" {
+  description = "What links begin with, `{api_id}` standing for the API's id; null: the stage's own address."
+  type        = string
+}
+
+variable "log_retention_days" {
+  description = "How long the logs of executions and of requests are kept."
+  type        = number
+}
+
+variable "alarm_actions" {
+  description = "ARNs that are told when an alarm begins and ends."
+  type        = list(string)
+}
+
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds the roles. Null: none."
+  type        = string
+}

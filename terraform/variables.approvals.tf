@@ -1,0 +1,196 @@
+variable "approvals" {
+  description = <<-EOT
+    Who approves what, and how they are asked. `docs/approvals.md` tells how requests are decided.
+    approvers: who must approve where no other rule says so. emails: people, each of whom gets a personal
+      link; teams: Port teams whose members may decide; count: how many must approve; expires_after_seconds: 5 to
+      2592000 (30 days); remind_before_seconds: how long before the end they are reminded, 0: never.
+      Nobody named: what needs an approval is refused at its start.
+    domain_aliases: e-mail domain to the domain that it is another name of; nobody approves their own request
+      under another name.
+    scale: the limits of Upscale and Downscale.
+    rules: the first one that fits an action and an environment (`*`: all) decides. approval: as `approvers`, whose
+      emails and teams stand in for none; null: nobody is asked. auto_merge: whether Slipway merges the pull
+      request. What no rule fits needs the approval of `approvers`. Null: Production needs their approval to scale or
+      delete, and nothing else needs one.
+    approver_principals: IAM role to the e-mail address of the one person who may assume it, for decisions by the
+      REST API. Roles of IAM Identity Center need no entry: their sessions carry the person's name.
+    audit: how long S3 keeps anybody from deleting the records of decisions. mode: in `COMPLIANCE` nobody can,
+      not even the account's root user, and a bucket that holds records cannot be destroyed; in `GOVERNANCE`
+      whoever has s3:BypassGovernanceRetention can.
+    api: requests a second, at once, and whether this stack gives API Gateway the role that writes the access log.
+      There is one such role per account and region: false where something else sets it, as another installation.
+  EOT
+  type = object({
+    approvers = optional(object({
+      emails                = optional(list(string), [])
+      teams                 = optional(list(string), [])
+      count                 = optional(number, 1)
+      expires_after_seconds = optional(number, 86400)
+      remind_before_seconds = optional(number, 7200)
+    }), {})
+    domain_aliases = optional(map(string), {})
+    scale = optional(object({
+      min          = optional(number, 1)
+      max          = optional(number, 20)
+      max_step     = optional(number, 5)
+      default_step = optional(number, 1)
+    }), {})
+    rules = optional(list(object({
+      actions      = list(string)
+      environments = list(string)
+      approval = optional(object({
+        emails                = optional(list(string), [])
+        teams                 = optional(list(string), [])
+        count                 = optional(number, 1)
+        expires_after_seconds = optional(number, 86400)
+        remind_before_seconds = optional(number, 7200)
+      }))
+      auto_merge = optional(bool, false)
+    })))
+    approver_principals = optional(map(string), {})
+    audit = optional(object({
+      mode           = optional(string, "COMPLIANCE")
+      retention_days = optional(number, 400)
+    }), {})
+    api = optional(object({
+      throttle_rate  = optional(number, 10)
+      throttle_burst = optional(number, 20)
+      manage_account = optional(bool, true)
+    }), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    # 254: https://www.rfc-editor.org/errata/eid1690
+    condition = alltrue([
+      for email in concat(
+        var.approvals.approvers.emails,
+        flatten([for rule in var.approvals.rules == null ? [] : var.approvals.rules : try(rule.approval.emails, [])]),
+        values(var.approvals.approver_principals),
+      ) : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", email)) && length(email) <= 254
+    ])
+    error_message = "approvals: approvers' emails and the values of approver_principals must be e-mail addresses."
+  }
+
+  validation {
+    condition = alltrue([
+      for team in concat(
+        var.approvals.approvers.teams,
+        flatten([for rule in var.approvals.rules == null ? [] : var.approvals.rules : try(rule.approval.teams, [])]),
+      ) : length(trimspace(team)) >= 1 && length(team) <= 200
+    ])
+    error_message = "approvals: teams must be the names of Port teams, of 1 to 200 characters."
+  }
+
+  validation {
+    condition = alltrue([
+      for approval in concat([var.approvals.approvers], [for rule in var.approvals.rules == null ? [] : var.approvals.rules : rule.approval if rule.approval != null]) :
+      approval.count >= 1 && approval.count <= 10 && floor(approval.count) == approval.count
+    ])
+    error_message = "approvals: count must be a whole number from 1 to 10."
+  }
+
+  validation {
+    # Two spellings of one address are one person.
+    condition = alltrue([
+      for approval in concat([var.approvals.approvers], [
+        for rule in var.approvals.rules == null ? [] : var.approvals.rules : merge(
+          rule.approval,
+          length(rule.approval.emails) + length(rule.approval.teams) > 0 ? {} : { emails = var.approvals.approvers.emails, teams = var.approvals.approvers.teams },
+        ) if rule.approval != null
+      ]) :
+      length(approval.emails) == 0 || length(approval.teams) > 0 || approval.count <= length(distinct([for email in approval.emails : lower(email)]))
+    ])
+    error_message = "approvals: count must not be more than there are emails where no team is named: nobody could ever approve."
+  }
+
+  validation {
+    condition = alltrue([
+      for approval in concat([var.approvals.approvers], [for rule in var.approvals.rules == null ? [] : var.approvals.rules : rule.approval if rule.approval != null]) :
+      approval.expires_after_seconds >= 5 && approval.expires_after_seconds <= 2592000 && floor(approval.expires_after_seconds) == approval.expires_after_seconds
+    ])
+    error_message = "approvals: expires_after_seconds must be a whole number from 5 to 2592000 (30 days)."
+  }
+
+  validation {
+    condition = alltrue([
+      for approval in concat([var.approvals.approvers], [for rule in var.approvals.rules == null ? [] : var.approvals.rules : rule.approval if rule.approval != null]) :
+      approval.remind_before_seconds == 0 || (
+        approval.remind_before_seconds >= 5 && approval.remind_before_seconds < approval.expires_after_seconds &&
+        floor(approval.remind_before_seconds) == approval.remind_before_seconds
+      )
+    ])
+    error_message = "approvals: remind_before_seconds (default 7200) must be 0 for no reminder, or a whole number from 5 that is less than expires_after_seconds."
+  }
+
+  validation {
+    condition = alltrue([
+      for rule in var.approvals.rules == null ? [] : var.approvals.rules :
+      length(rule.actions) > 0 && length(rule.environments) > 0 &&
+      alltrue([for action in rule.actions : contains(concat(["*"], local.change_actions), action)]) &&
+      alltrue([for environment in rule.environments : length(trimspace(environment)) > 0])
+    ])
+    error_message = "approvals.rules: each needs actions (${join(", ", local.change_actions)} or *) and environments (as the services' property `environment`, or *)."
+  }
+
+  validation {
+    # Aliases are looked up once, so one of an alias would have no effect.
+    condition = alltrue([
+      for alias, domain in var.approvals.domain_aliases :
+      can(regex("^[a-z0-9-]+(\\.[a-z0-9-]+)+$", alias)) && can(regex("^[a-z0-9-]+(\\.[a-z0-9-]+)+$", domain)) &&
+      !contains(keys(var.approvals.domain_aliases), domain)
+    ])
+    error_message = "approvals.domain_aliases must map domains to domains, both in lower case, and none to one that is an alias itself."
+  }
+
+  validation {
+    condition = alltrue([for number in values(var.approvals.scale) : floor(number) == number]) && (
+      var.approvals.scale.min >= 0 && var.approvals.scale.max >= 1 && var.approvals.scale.min <= var.approvals.scale.max &&
+      var.approvals.scale.default_step >= 1 && var.approvals.scale.default_step <= var.approvals.scale.max_step
+    )
+    error_message = "approvals.scale must be whole numbers: min from 0, max from 1 and not less than min, default_step from 1 and not more than max_step."
+  }
+
+  validation {
+    # Whoever may assume a role of Identity Center would pass as the one person named here.
+    condition = alltrue([
+      for role in keys(var.approvals.approver_principals) :
+      can(regex("^[\\w+=,.@-]{1,64}$", role)) && !startswith(role, "AWSReservedSSO_")
+    ])
+    error_message = "approvals.approver_principals must name IAM roles, without their path. Roles of IAM Identity Center (AWSReservedSSO_…) belong to many people: leave them out, their sessions say who it is."
+  }
+
+  validation {
+    condition     = contains(["COMPLIANCE", "GOVERNANCE"], var.approvals.audit.mode)
+    error_message = "approvals.audit.mode must be COMPLIANCE or GOVERNANCE."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DefaultRetention.html
+    condition     = var.approvals.audit.retention_days >= 1 && var.approvals.audit.retention_days <= 36500 && floor(var.approvals.audit.retention_days) == var.approvals.audit.retention_days
+    error_message = "approvals.audit.retention_days must be a whole number from 1 to 36500."
+  }
+
+  validation {
+    # The most that an account has, unless AWS has raised it.
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+    condition = (
+      var.approvals.api.throttle_rate >= 1 && var.approvals.api.throttle_rate <= 10000 &&
+      var.approvals.api.throttle_burst >= 1 && var.approvals.api.throttle_burst <= 5000 &&
+      floor(var.approvals.api.throttle_burst) == var.approvals.api.throttle_burst
+    )
+    error_message = "approvals.api.throttle_rate must be 1 to 10000 requests a second, and throttle_burst a whole number from 1 to 5000."
+  }
+}
+
+variable "links_base_url" {
+  description = "What approval links begin with, if the API is reached by another address than its own, as a custom domain. `{api_id}` stands for the API's id. Null: the API's own address."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = can(regex("^https?://[^\\s/]+(/[^\\s]*[^\\s/])?$", coalesce(var.links_base_url, "https://example.com")))
+    error_message = "links_base_url must be an http(s) address without a slash at the end."
+  }
+}
