@@ -9,7 +9,7 @@ from rich.console import Console
 from slipway.errors import ConfigurationError, SlipwayError
 from slipway.runs.clients import port_client
 
-from scripts.installed import EnvFile, NamePrefix, approval_function, connect
+from scripts.installed import ALIAS, EnvFile, NamePrefix, approval_function, connect
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -27,6 +27,7 @@ def cancel(run_id: str, reason: str, name_prefix: str) -> str:
         port.update_run(run_id, status="FAILURE", status_label="Cancelled", summary=reason)
     answer = boto3.client("lambda").invoke(
         FunctionName=approval_function(name_prefix),
+        Qualifier=ALIAS,
         Payload=json.dumps({"schema_version": 1, "step": "cancel", "run_id": run_id}),
     )
     if "FunctionError" in answer:

@@ -17,6 +17,7 @@ EnvFile = Annotated[
     Path | None, typer.Option(help="File with AWS_ENDPOINT_URL and so on, as .sandbox/env.")
 ]
 NamePrefix = Annotated[str, typer.Option(help="Terraform's name_prefix.")]
+ALIAS = "live"
 _AWS = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_PROFILE")
 
 
@@ -37,7 +38,9 @@ def connect(env_file: Path | None, name_prefix: str) -> ApprovalConfig:
         os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
     function = approval_function(name_prefix)
     try:
-        found = boto3.client("lambda").get_function_configuration(FunctionName=function)
+        functions = boto3.client("lambda")
+        version = functions.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
+        found = functions.get_function_configuration(FunctionName=function, Qualifier=version)
     except (BotoCoreError, ClientError) as error:
         raise ConfigurationError(
             f"Function {function} cannot be read ({error}). "
@@ -49,5 +52,5 @@ def connect(env_file: Path | None, name_prefix: str) -> ApprovalConfig:
 
 
 def approval_function(name_prefix: str) -> str:
-    """Alias ARN of the approval function, without the account."""
-    return f"{name_prefix}-approval:live"
+    """The approval function's name."""
+    return f"{name_prefix}-approval"

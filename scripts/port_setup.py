@@ -1,4 +1,4 @@
-"""Installs the blueprint and the actions of `port/` in a Port organisation.
+"""Installs the blueprints, actions and automations of `port/` in a Port organisation.
 
 Without `--apply` it shows what would change and changes nothing. What an organisation has added to
 an object of ours (a property, an input, a relation) stays; what `port/` says about it is put right.
@@ -6,6 +6,7 @@ an object of ours (a property, an input, a relation) stays; what `port/` says ab
 
 import difflib
 import json
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +22,13 @@ from scripts.environment import port_client, read_settings
 
 DEFINITIONS = Path(__file__).resolve().parent.parent / "port"
 Json = dict[str, Any]
+# An automation is an action that an event executes: it has the same routes.
 Kind = Literal["blueprint", "action"]
+_FOLDERS: dict[str, Kind] = {
+    "blueprints": "blueprint",
+    "actions": "action",
+    "automations": "action",
+}
 
 # What may be written; the rest of an object (times, ids, authors) is the server's.
 # https://docs.port.io/api-reference/create-a-blueprint
@@ -64,6 +71,12 @@ class Step:
     wanted: Json
 
     @property
+    def name(self) -> str:
+        """What people call it, as `automation upscale_service_ended`."""
+        automatic = self.wanted.get("trigger", {}).get("type") == "automation"
+        return f"{'automation' if automatic else self.kind} {self.identifier}"
+
+    @property
     def change(self) -> Literal["create", "change"] | None:
         """What has to be done; None if nothing."""
         if self.current is None:
@@ -77,15 +90,9 @@ class SetupError(Exception):
 
 def load_definitions(folder: Path = DEFINITIONS) -> list[tuple[Kind, Json]]:
     """Read all objects, in the order in which they must be installed."""
-    # An automation is an action that an event executes: it has the same routes.
-    folders: list[tuple[Kind, str]] = [
-        ("blueprint", "blueprints"),
-        ("action", "actions"),
-        ("action", "automations"),
-    ]
     return [
         (kind, json.loads(file.read_text(encoding="utf-8")))
-        for kind, name in folders
+        for name, kind in _FOLDERS.items()
         for file in sorted((folder / name).glob("*.json"))
     ]
 
@@ -102,11 +109,27 @@ def overlay(current: Json, ours: Json) -> Json:
             continue
         if isinstance(value, dict) and isinstance(there, dict) and key not in _WHOLE:
             merged[key] = overlay(there, value)
+        elif key in {"order", "required", "steps"} and isinstance(there, list):
+            added = current.get("properties", {}).keys() - ours.get("properties", {}).keys()
+            merge = _with_added_inputs if key == "steps" else _with_added_names
+            merged[key] = merge(value, there, added)
         else:
             merged[key] = value
         if key in _EXCLUSIVE:
             merged.pop(_EXCLUSIVE[key], None)
     return merged
+
+
+def _with_added_names(ours: list[str], current: list[str], added: Set[str]) -> list[str]:
+    """Our names, then those of what the organisation has added to a form or a schema."""
+    return [*ours, *(name for name in current if name in added)]
+
+
+def _with_added_inputs(ours: list[Json], current: list[Json], added: Set[str]) -> list[Json]:
+    """Our steps of a form, with added inputs where they were: in one of them, or in their own."""
+    extra = {step["title"]: _with_added_names([], step["order"], added) for step in current}
+    merged = [{**s, "order": [*s["order"], *extra.pop(s["title"], [])]} for s in ours]
+    return merged + [{**s, "order": extra[s["title"]]} for s in current if extra.get(s["title"])]
 
 
 def plan(client: PortClient, definitions: list[tuple[Kind, Json]]) -> list[Step]:
@@ -134,7 +157,7 @@ def apply(client: PortClient, step: Step) -> None:
             path = f"{collection}/{quote(step.identifier, safe='')}"
             client.request("PUT", path, json=step.wanted)
     except PortError as error:
-        raise _explained(error, f"{step.kind} {step.identifier}") from error
+        raise _explained(error, step.name) from error
 
 
 def difference(step: Step) -> list[str]:
@@ -172,7 +195,7 @@ def _explained(error: PortError, what: str) -> SetupError:
 
 def _show(console: Console, step: Step) -> None:
     verb = {"create": "would be created", "change": "would be changed"}[str(step.change)]
-    console.print(Text(f"{step.kind} {step.identifier} {verb}", style="bold"))
+    console.print(Text(f"{step.name} {verb}", style="bold"))
     styles = {"+": "green", "-": "red", "@": "cyan"}
     for line in difference(step):
         console.print(Text(f"  {line}", style=styles.get(line[:1], "")), soft_wrap=True)
@@ -189,7 +212,7 @@ def _run(console: Console, client: PortClient, *, write: bool) -> None:
         if write:
             apply(client, step)
             past = "created" if step.change == "create" else "changed"
-            console.print(Text(f"{kind} {step.identifier} {past}", style="green"))
+            console.print(Text(f"{step.name} {past}", style="green"))
         else:
             _show(console, step)
     if not done:

@@ -312,7 +312,7 @@ class GitRepository:
 
     def changes(self, old: str, new: str) -> list[FileChange]:
         """The files that differ between two commits, with their patches."""
-        options = ("-M", "--full-index", "--no-color", "--no-ext-diff")
+        options = ("-M", "--full-index", "--no-abbrev", "--no-color", "--no-ext-diff")
         raw = self.run("diff", *options, "--raw", "-z", old, new).decode(errors="replace")
         counts = self.run("diff", *options, "--numstat", "-z", old, new).decode(errors="replace")
         text = self.run("diff", *options, old, new).decode(errors="replace")

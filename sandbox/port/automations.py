@@ -83,7 +83,7 @@ def _execute(work: Work, automation: Action, event: Json) -> None:
         "trigger": {"by": by, "origin": "AUTOMATION", "at": timestamp()},
         "event": event,
         "entity": None,
-        "action": actions.summary(automation),
+        "action": {"identifier": automation.identifier},
         "run": {"id": new_id("r_")},
     }
     fault = None

@@ -40,27 +40,26 @@ def audit_event(change: Change) -> Json:
 def automation_event(change: Change, action: Json | None) -> Json:
     """`.event` of an automation's templates, and what its conditions see.
 
+    https://docs.port.io/actions-and-automations/define-automations/setup-action
+
     Args:
         change: of an entity or a run.
         action: the definition of the run's action, for a run.
     """
-    if change.resource_type == "run":
-        context: Json = {"action": action}
-    else:
-        context = {
+    event: Json = {
+        "resourceType": change.resource_type,
+        "action": change.action,
+        "trigger": _trigger(change),
+        "context": {
             "blueprintIdentifier": change.blueprint,
             "entityIdentifier": change.entity,
             "propertyIdentifier": None,
-        }
-    return {
-        "id": change.id,
-        "resourceType": change.resource_type,
-        "action": change.action,
-        "status": "SUCCESS",
-        "trigger": _trigger(change),
-        "context": context,
+        },
         "diff": {"before": change.before, "after": change.after},
     }
+    # Port documents an id for the events of runs alone.
+    of_run: Json = {"id": change.id, "context": {"action": action}}
+    return {**event, **of_run} if change.resource_type == "run" else event
 
 
 def run_message_v1(trigger_data: Json, action: Json, entity: Json | None, values: Json) -> Json:

@@ -1,8 +1,9 @@
 """Users and teams. They are entities of the blueprints `_user` and `_team`."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,6 +14,14 @@ from sandbox.port.work import Work
 
 Json = dict[str, Any]
 ADMIN, MEMBER, APPROVER = "Admin", "Member", "Approver"
+TeamField = Literal[
+    "id", "name", "createdAt", "updatedAt", "provider", "description", "users.firstName",
+    "users.lastName", "users.email", "users.picture", "users.status",
+]  # fmt: skip
+# What a single team shows if no fields are named: everything but its members.
+TEAM_FIELDS: tuple[TeamField, ...] = (
+    "id", "name", "createdAt", "updatedAt", "provider", "description",
+)  # fmt: skip
 
 _BLUEPRINTS: dict[str, Json] = {
     "_team": {"title": "Team", "properties": {"description": {"type": "string"}}},
@@ -182,20 +191,20 @@ def change_user(work: Work, email: str, body: Json) -> User:
     return _user(row)
 
 
-def team_views(db: Session) -> list[Json]:
-    """All teams, as `GET /v1/teams` lists them."""
+def team_views(db: Session, fields: Collection[str] = ()) -> list[Json]:
+    """All teams, as `GET /v1/teams` lists them: with just some fields if they are named."""
     rows = db.scalars(select(Entity).where(Entity.blueprint == "_team").order_by(Entity.identifier))
     everybody = users(db)
-    return [_team_view(row, everybody) for row in rows]
+    return [_picked(_team_view(row, everybody), fields) for row in rows]
 
 
-def team_view(db: Session, name: str) -> Json:
-    """One team.
+def team_view(db: Session, name: str, fields: Collection[str] = ()) -> Json:
+    """One team, with just some fields if they are named.
 
     Raises:
         PortApiError: 404.
     """
-    return _team_view(_team(db, name), users(db))
+    return _picked(_team_view(_team(db, name), users(db)), fields)
 
 
 def save_team(work: Work, body: Json, name: str | None = None) -> Json:
@@ -247,6 +256,16 @@ def _team(db: Session, name: str) -> Entity:
     if row is None:
         raise not_found("Team", name)
     return row
+
+
+def _picked(team: Json, fields: Collection[str]) -> Json:
+    if not fields:
+        return team
+    picked = {name: value for name, value in team.items() if name in fields}
+    wanted = [field.removeprefix("users.") for field in fields if field.startswith("users.")]
+    if wanted:
+        picked["users"] = [{name: user[name] for name in wanted} for user in team["users"]]
+    return picked
 
 
 def _team_view(row: Entity, everybody: list[User]) -> Json:

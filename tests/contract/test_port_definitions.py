@@ -174,14 +174,21 @@ def test_an_enum_of_the_blueprint_has_a_colour_for_each_value() -> None:
         assert list(prop["enumColors"]) == prop["enum"]
 
 
+def test_each_status_of_a_request_has_a_colour() -> None:
+    status = load("blueprints/approval_request.json")["schema"]["properties"]["status"]
+
+    assert list(status["enumColors"]) == status["enum"]
+
+
 def test_changes_of_services_go_to_kafka() -> None:
     assert load("blueprints/service.json")["changelogDestination"] == {"type": "KAFKA"}
 
 
 def test_identifiers_keep_to_ports_characters() -> None:
     # https://docs.port.io/api-reference/create-a-blueprint
-    for prop in load("blueprints/service.json")["schema"]["properties"]:
-        assert re.fullmatch(r"[A-Za-z0-9@_=-]{1,100}", prop)
+    for blueprint in ("service", "approval_request"):
+        for prop in load(f"blueprints/{blueprint}.json")["schema"]["properties"]:
+            assert re.fullmatch(r"[A-Za-z0-9@_=-]{1,100}", prop)
 
 
 def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
@@ -220,3 +227,35 @@ def test_every_change_can_be_tried_and_tells_when_somebody_ends_it(action: str) 
     values = {"{{ .event.diff.after.id }}": "r_0123456789abcdef", "{{ .run.id }}": "r_automation1"}
     ended = message.run_ended(render(automation["invocationMethod"]["payload"], values))
     assert ended == message.EndedRun(run_id="r_0123456789abcdef", automation_run_id="r_automation1")
+
+
+def test_there_is_an_automation_for_each_change_and_no_other() -> None:
+    files = sorted(file.stem for file in (PORT / "automations").glob("*.json"))
+
+    assert files == [f"{action}_ended" for action in CHANGES]
+    for name in files:
+        automation = load(f"automations/{name}.json")
+        assert automation["identifier"] == name
+        assert automation["trigger"]["condition"] == {
+            "type": "JQ",
+            "expressions": [
+                '.diff.before.status == "IN_PROGRESS"',
+                '.diff.after.status == "FAILURE"',
+            ],
+            "combinator": "and",
+        }
+
+
+@pytest.mark.parametrize("action", CHANGES)
+def test_the_dry_run_is_the_last_thing_that_is_asked(action: str) -> None:
+    inputs = form(action)
+    order = inputs.get("order") or inputs["steps"][-1]["order"]
+
+    assert order[-1] == "dry_run"
+    assert inputs["properties"]["dry_run"]["default"] is False
+    assert "dry_run" not in inputs["required"]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_ports_own_approval_stays_out_of_it(action: str) -> None:
+    assert load(f"actions/{action}.json")["requiredApproval"] is False

@@ -11,6 +11,7 @@ from sandbox.port.services import CallDep, ServicesDep
 
 Json = dict[str, Any]
 router = APIRouter(prefix="/v1")
+TeamFields = Annotated[list[people.TeamField], Query(default_factory=list)]
 
 
 class _Credentials(Closed):
@@ -157,10 +158,10 @@ def update_user(email: str, body: _UserChange, call: CallDep) -> Json:
 
 
 @router.get("/teams")
-def list_teams(call: CallDep) -> Json:
+def list_teams(call: CallDep, fields: TeamFields) -> Json:
     """All teams."""
     with call.work() as work:
-        return {"ok": True, "teams": people.team_views(work.db)}
+        return {"ok": True, "teams": people.team_views(work.db, fields)}
 
 
 @router.post("/teams")
@@ -171,10 +172,11 @@ def create_team(body: _Team, call: CallDep) -> Json:
 
 
 @router.get("/teams/{name}")
-def get_team(name: str, call: CallDep) -> Json:
-    """One team."""
+def get_team(name: str, call: CallDep, fields: TeamFields) -> Json:
+    """One team; its members only if they are asked for."""
     with call.work() as work:
-        return {"ok": True, "team": people.team_view(work.db, name)}
+        wanted = fields or people.TEAM_FIELDS
+        return {"ok": True, "team": people.team_view(work.db, name, wanted)}
 
 
 @router.patch("/teams/{name}")

@@ -15,6 +15,9 @@ from sandbox.port.app import create_app
 from sandbox.port.outbox import PublishError
 from sandbox.port.settings import Settings
 
+# What `scripts/port_setup` installs.
+DEFINITIONS = Path(__file__).parents[3] / "port"
+DEVELOPER, DEVOPS, ADMIN = "developer@acme.example", "devops@acme.example", "admin@acme.example"
 CLIENT_ID = "client-1"
 CLIENT_SECRET = "0123456789abcdef0123456789abcdefEXTRA"
 Json = dict[str, Any]
@@ -193,6 +196,16 @@ UPSCALE: Json = {
     },
     "invocationMethod": CREATE_SERVICE["invocationMethod"],
 }
+
+
+def definitions() -> list[tuple[str, Json]]:
+    """The objects of `port/`, each with the route that it is posted to, in a possible order."""
+    folders = {"blueprints": "/blueprints", "actions": "/actions", "automations": "/actions"}
+    return [
+        (route, json.loads(file.read_text()))
+        for folder, route in folders.items()
+        for file in sorted((DEFINITIONS / folder).glob("*.json"))
+    ]
 
 
 def add_service(port: Port, name: str, **properties: Any) -> Json:

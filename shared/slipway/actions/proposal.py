@@ -1,17 +1,18 @@
 """What an action comes to: a change to propose, with what people need to judge it; or nothing."""
 
-import difflib
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from slipway.github.models import Change
 
-# Port's and DynamoDB's limits are far above this; people stop reading long before.
+# In characters. Port's and DynamoDB's limits are far above this; people stop reading long before.
 LONGEST_PREVIEW = 30_000
+_CONTEXT = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +74,10 @@ class NothingToDo:
 
 
 def preview(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> str:
-    """A unified diff, cut where nobody reads on.
+    """A unified diff in plain text, cut where nobody reads on.
 
     Args:
-        before: path → text as it is; None for a file that is not text. Missing: a new file.
+        before: path → text as it is; None for a file whose text is not known. Missing: a new file.
         after: path → text to be; None for a file that is removed.
     """
     parts = [_diff(path, path in before, before.get(path), after[path]) for path in sorted(after)]
@@ -85,7 +86,8 @@ def preview(before: Mapping[str, str | None], after: Mapping[str, str | None]) -
         return text
     shown = text[:LONGEST_PREVIEW].rpartition("\n")[0]
     missing = text.count("\n") - shown.count("\n")
-    return f"{shown}\n… and {missing} more lines in {len(parts)} files"
+    lines = "line of this diff is" if missing == 1 else "lines of this diff are"
+    return f"{shown}\n… {missing} more {lines} not shown."
 
 
 def fenced(text: str) -> str:
@@ -96,17 +98,53 @@ def fenced(text: str) -> str:
 
 
 def _diff(path: str, known: bool, before: str | None, after: str | None) -> str:
-    old = f"a/{path}" if known else "/dev/null"
-    new = "/dev/null" if after is None else f"b/{path}"
+    shown = _visible(path)
+    header = [
+        f"--- a/{shown}" if known else "--- /dev/null",
+        "+++ /dev/null" if after is None else f"+++ b/{shown}",
+    ]
     if known and before is None:
-        return f"--- {old}\n+++ {new}\nThis file is not text."
-    lines = difflib.unified_diff(_lines(before), _lines(after), old, new, lineterm="")
-    return "\n".join(lines) or f"--- {old}\n+++ {new}\nThis file is empty."
+        return "\n".join([*header, "This file is not text, or too large to be shown."])
+    old, new = _lines(before), _lines(after)
+    return "\n".join([*header, *(_hunk(old, new) if old or new else ["This file is empty."])])
+
+
+def _hunk(old: list[str], new: list[str]) -> list[str]:
+    """What differs between two texts as one hunk.
+
+    No action changes more than one place of a file, and for one place this is what any diff says;
+    it takes no longer for texts whose lines are all alike, as a search for the least change would.
+    """
+    start = _alike(old, new)
+    end = _alike(old[start:][::-1], new[start:][::-1])
+    first = max(0, start - _CONTEXT)
+    tail = old[len(old) - end :][:_CONTEXT]
+    removed, added = old[start : len(old) - end], new[start : len(new) - end]
+    around = start - first + len(tail)
+    ranges = [
+        f"{sign}{first + 1 if count else first},{count}"
+        for sign, count in (("-", around + len(removed)), ("+", around + len(added)))
+    ]
+    marked = ((" ", old[first:start]), ("-", removed), ("+", added), (" ", tail))
+    return [
+        f"@@ {' '.join(ranges)} @@",
+        *(f"{mark}{_shown(line)}" for mark, lines in marked for line in lines),
+    ]
+
+
+def _alike(old: list[str], new: list[str]) -> int:
+    """How many lines are the same at the start of both."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 
 
 def _lines(text: str | None) -> list[str]:
     # Not `splitlines`: what is a line for GitHub ends with a line feed only.
-    return [_visible(line) for line in (text or "").removesuffix("\n").split("\n")] if text else []
+    return re.findall(r"[^\n]*\n|[^\n]+", text or "")
+
+
+def _shown(line: str) -> str:
+    ended = line.endswith("\n")
+    return _visible(line.removesuffix("\n")) + ("" if ended else "\n\\ No newline at end of file")
 
 
 def _visible(line: str) -> str:

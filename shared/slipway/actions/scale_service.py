@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from slipway.actions.number_edit import NumberInText, find_number
 from slipway.actions.proposal import NothingToDo, Proposal, preview
 from slipway.actions.service_folder import read_port_data, service_of
-from slipway.actions.text import day2_body
+from slipway.actions.text import pull_request_body
 from slipway.errors import InvalidInput, UserError
 from slipway.github.models import Change, ServiceFolder, service_folder
 from slipway.port.message import RunMessage
@@ -30,7 +30,7 @@ class ScaleLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    min: int = Field(1, ge=0)
+    min: int = Field(1, ge=1)
     max: int = Field(20, ge=1)
     max_step: int = Field(5, ge=1)
     default_step: int = Field(1, ge=1)
@@ -38,7 +38,7 @@ class ScaleLimits(BaseModel):
     @model_validator(mode="after")
     def _are_in_order(self) -> "ScaleLimits":
         if self.min > self.max or self.default_step > self.max_step:
-            raise ValueError("scale: min must not exceed max, nor default_step max_step")
+            raise ValueError("min must not exceed max, nor default_step max_step")
         return self
 
 
@@ -51,6 +51,8 @@ def plan(
     reviewers: Mapping[str, list[str]],
 ) -> Proposal | NothingToDo:
     """Decide what the request wants done.
+
+    A service that is beyond one limit already may be scaled towards it.
 
     Args:
         message: the request.
@@ -66,7 +68,7 @@ def plan(
     service = service_of(message)
     step = _read_step(message.inputs.get("step"), limits)
     data = read_port_data(folder)
-    path, found = _replicas(folder)
+    found = _replicas(folder)
     up = message.action == UPSCALE
     target = found.value + step if up else found.value - step
     limit = limits.max if up else limits.min
@@ -83,12 +85,12 @@ def plan(
             f"the policy allows {limits.min} to {limits.max}. "
             f"The largest step now is {abs(limit - found.value)}."
         )
-    files: dict[str, str | None] = {path: found.replaced_by(target)}
+    files: dict[str, str | None] = {found.path: found.replaced_by(target)}
     change = Change(
         service=service,
         branch=f"slipway/{message.action}/{message.run_id}",
         title=f"Scale {service} from {found.value} to {_count(target)}",
-        body=day2_body(
+        body=pull_request_body(
             message,
             service,
             {
@@ -97,6 +99,7 @@ def plan(
                 "Replicas now": found.value,
                 "Replicas then": target,
             },
+            wish="another number of replicas",
             run_url=run_url,
             consequence="Merging this pull request scales the service and ends the run with "
             "success. Closing it without a merge ends the run with failure; nothing changes.",
@@ -112,8 +115,8 @@ def plan(
         environment=data.environment,
         summary=f"replicas {found.value} → {target}",
         change=change,
-        base={path: folder.files[path]},
-        preview=preview({path: found.text}, files),
+        base={found.path: folder.files[found.path]},
+        preview=preview({found.path: found.text}, files),
     )
 
 
@@ -124,14 +127,15 @@ def _count(replicas: int) -> str:
 def _read_step(typed: Any, limits: ScaleLimits) -> int:
     if typed is None:
         return limits.default_step
-    whole = isinstance(typed, int | float) and not isinstance(typed, bool) and typed == int(typed)
-    if not whole or not 1 <= typed <= limits.max_step:
+    number = isinstance(typed, int | float) and not isinstance(typed, bool)
+    # Checked first: neither NaN nor an infinity can be made whole.
+    if not number or not 1 <= typed <= limits.max_step or typed != int(typed):
         raise InvalidInput("step", f"must be a whole number from 1 to {limits.max_step}")
     return int(typed)
 
 
-def _replicas(folder: ServiceFolder) -> tuple[str, NumberInText]:
-    """The file that says how many replicas there are, and where in it."""
+def _replicas(folder: ServiceFolder) -> NumberInText:
+    """Where the folder says how many replicas there are."""
     base = service_folder(folder.service)
     names = [f"{base}/common_values.{extension}" for extension in ("json", "yaml")]
     there = [name for name in names if name in folder.files]
@@ -144,8 +148,8 @@ def _replicas(folder: ServiceFolder) -> tuple[str, NumberInText]:
     path = there[0]
     text = folder.texts.get(path)
     if text is None:
-        raise UserError(f"{path} is not text, so Slipway does not change it.")
-    try:
-        return path, find_number(text, "replicas", is_json=path.endswith(".json"))
-    except UserError as error:
-        raise UserError(f"{path} is not changed: {error} Scale the service by hand.") from None
+        raise UserError(
+            f"Slipway cannot change {path}: it is not a file of UTF-8 text, or too large. Mend it "
+            "on the base branch, or change it by a pull request of your own."
+        )
+    return find_number(path, "replicas", text)

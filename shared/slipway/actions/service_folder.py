@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from slipway.actions.text import BLUEPRINT
 from slipway.errors import InvalidInput, UserError
 from slipway.github.models import SERVICE_NAME, ServiceFolder, service_folder
 from slipway.port.message import RunMessage
@@ -47,16 +48,24 @@ def read_port_data(folder: ServiceFolder) -> PortData:
     path = f"{service_folder(folder.service)}/portData.json"
     try:
         data = json.loads(folder.texts[path])
-        if data["identifier"] != folder.service:
-            raise ValueError("identifier")
-        environment = data["environment"]
-        if not isinstance(environment, str) or not environment:
-            raise ValueError("environment")
-    except (KeyError, TypeError, ValueError, RecursionError):
-        raise UserError(
-            f"{path} cannot be relied on: it must be JSON whose 'identifier' is "
-            f"'{folder.service}' and which names the 'environment'. Mend it on the base branch, "
-            "then start this action again."
-        ) from None
-    team = data.get("responsible_team")
+    except (KeyError, ValueError, RecursionError):
+        raise _unreliable(path, "must be there and be valid JSON") from None
+    if not isinstance(data, dict):
+        raise _unreliable(path, "must be a JSON object")
+    for field, expected in (("identifier", folder.service), ("blueprint", BLUEPRINT)):
+        if data.get(field) != expected:
+            raise _unreliable(path, f"must have '{field}' {expected!r}")
+    environment, team = data.get("environment"), data.get("responsible_team")
+    if not isinstance(environment, str) or not _is_name(environment):
+        raise _unreliable(path, "must name the service's 'environment'")
     return PortData(environment, team if isinstance(team, str) else "")
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= 100 and text.isprintable()
+
+
+def _unreliable(path: str, expectation: str) -> UserError:
+    return UserError(
+        f"{path} {expectation}. Mend it on the base branch, then start this action again."
+    )

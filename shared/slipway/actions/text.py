@@ -39,22 +39,29 @@ def table(rows: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def day2_body(
-    message: RunMessage, service: str, facts: dict[str, Any], *, run_url: str, consequence: str
+def pull_request_body(
+    message: RunMessage,
+    service: str,
+    facts: dict[str, Any],
+    *,
+    wish: str,
+    run_url: str,
+    consequence: str,
 ) -> str:
-    """The body of a pull request that changes a service.
+    """The body of a pull request: who asked, for what, and what merging it does.
 
     Args:
         message: the request.
         service: the service's name.
-        facts: what to show of the change.
+        facts: what to show in a table; the names are trusted, the values are not.
+        wish: what was asked for, as the end of the sentence "… asked for".
         run_url: the run's page in Port.
-        consequence: what merging and closing lead to.
+        consequence: what follows the table, in Markdown: what merging and closing lead to.
     """
     who = message.requester
     when = message.requested_at.strftime("%Y-%m-%d %H:%M UTC")
     return (
-        f"{as_text(who.name or who.email or who.user_id)} asked for this on {when}: "
+        f"{as_text(who.name or who.email or who.user_id)} asked for {wish} on {when}: "
         f"[run {message.run_id}]({run_url}).\n\n{table(facts)}\n\n{consequence}\n\n"
         f"{hidden_comment(metadata(message, service))}\n"
     )

@@ -39,7 +39,7 @@ def read_values(field: str, typed: object) -> Values:
 
     Raises:
         InvalidInput: not an object; not well-formed; a tag; an alias that multiplies; over 256 KiB
-            or too deep. The text names the input and, where there is one, line and column.
+            or 40 levels. The text names the input and, where there is one, line and column.
     """
     if isinstance(typed, str):
         return _read_yaml(field, typed)
@@ -50,6 +50,7 @@ def read_values(field: str, typed: object) -> Values:
     except (ValueError, RecursionError):
         raise InvalidInput(field, "must be JSON of reasonable depth, without NaN") from None
     _check_size(field, text)
+    _check_depth(field, typed)
     return Values(field, text, typed, "json")
 
 
@@ -57,7 +58,7 @@ def read_json_text(field: str, text: str) -> dict[str, Any]:
     """Read a JSON text with the same limits.
 
     Raises:
-        InvalidInput: not an object; not well-formed; over 256 KiB or too deep.
+        InvalidInput: not an object; not well-formed; over 256 KiB or 40 levels.
     """
     _check_size(field, text)
     try:
@@ -65,10 +66,11 @@ def read_json_text(field: str, text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         where = f"at line {error.lineno}, column {error.colno}"
         raise InvalidInput(field, f"is not valid JSON {where}: {error.msg}") from None
-    except (ValueError, RecursionError):
-        raise InvalidInput(field, "must be JSON of reasonable depth") from None
+    except (ValueError, RecursionError):  # ValueError: Python reads no number of 4,301 digits.
+        raise InvalidInput(field, "must be JSON of reasonable depth and numbers") from None
     if not isinstance(data, dict):
         raise InvalidInput(field, f"must be an object, not {_kind(data)}")
+    _check_depth(field, data)
     return data
 
 
@@ -135,9 +137,27 @@ def _fill(document: dict[str, Any], missing: dict[tuple[str, ...], Any]) -> None
 
 
 def _check_size(field: str, text: str) -> None:
-    size = len(text.encode("utf-8", "surrogatepass"))
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidInput(field, "must be text: it has half of a surrogate pair") from None
     if size > MAX_BYTES:
         raise InvalidInput(field, f"must be at most 256 KiB, but has {size // 1024} KiB")
+
+
+def _check_depth(field: str, data: object) -> None:
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return
+    raise InvalidInput(field, f"must be at most {MAX_DEPTH} levels deep")
+
+
+def _children(node: object) -> Iterable[object]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
 
 
 def _kind(value: object) -> str:

@@ -28,6 +28,9 @@ from slipway.runs.ledger import Ledger
 from slipway.runs.records import get_record
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
 
+# Of the automations in `port/automations/`, after the action's identifier.
+AUTOMATION_SUFFIX = "_ended"
+
 
 class ApprovalConfig(RunConfig, ApprovalsConfig):
     """What Terraform tells the approval function."""
@@ -106,9 +109,8 @@ class ApprovalOffice:
         A run that Slipway, or the services repository, ended itself has nothing left to clear up.
         """
         run_id = ended.run_id
-        with suppress(RunEnded, RunNotFound):
-            if ended.automation_run_id:
-                port_client().update_run(ended.automation_run_id, status="SUCCESS")
+        if ended.automation_run_id:
+            self._end_automation(ended.automation_run_id)
         run = port_client().get_run(run_id)
         row = self._ledger.get(run_id)
         if not run.ended or row is None or row.get("outcome"):
@@ -123,6 +125,15 @@ class ApprovalOffice:
         if service := row.get("service"):
             service_locks(self.config, port_client()).release(str(service), run_id)
         self._ledger.close(run_id, run.status)
+
+    @staticmethod
+    def _end_automation(run_id: str) -> None:
+        """End the run of the automation that told us: nobody else does."""
+        port = port_client()
+        with suppress(RunEnded, RunNotFound):
+            # A notice is no proof: it must not end any other run.
+            if port.get_run(run_id).action.endswith(AUTOMATION_SUFFIX):
+                port.update_run(run_id, status="SUCCESS")
 
     def _cancel_request(self, run_id: str, ask: int) -> None:
         approval = self.desk.settle(approval_id(run_id, ask), Status.CANCELLED)

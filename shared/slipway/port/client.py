@@ -20,7 +20,7 @@ from tenacity.wait import wait_base
 from slipway.config import PortCredentials
 from slipway.errors import PortError, PortUnavailable, RunEnded, RunNotFound
 from slipway.observability import Metric, count, mask, register_secret
-from slipway.port.models import Entity, Run, User
+from slipway.port.models import Entity, Run, Team, User
 
 CONNECT_SECONDS = 3.05
 READ_SECONDS = 10.0
@@ -153,13 +153,8 @@ class PortClient:
 
     def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
         """Read an entity; None if there is none."""
-        try:
-            answer = self.request("GET", _entities(blueprint, identifier))
-        except PortError as error:
-            if error.status == 404:
-                return None
-            raise
-        return _model(Entity, answer, "entity")
+        answer = self._found(_entities(blueprint, identifier))
+        return None if answer is None else _model(Entity, answer, "entity")
 
     def create_entity(
         self, blueprint: str, body: dict[str, Any], *, run_id: str | None = None
@@ -191,30 +186,31 @@ class PortClient:
         return _model(Entity, answer, "entity")
 
     def get_user(self, email: str) -> User | None:
-        """Read a person; None if the organisation has none of that address."""
-        try:
-            answer = self.request("GET", f"/v1/users/{quote(email, safe='')}")
-        except PortError as error:
-            if error.status == 404:
-                return None
-            raise
-        return _model(User, answer, "user")
+        """Read a person; None if nobody of that address can sign in to the organisation.
+
+        https://docs.port.io/api-reference/get-a-user
+        """
+        if "@" not in email:
+            return None
+        answer = self._found(f"/v1/users/{quote(email, safe='')}")
+        if answer is None:
+            return None
+        user = _model(User, {"user": answer.get("user", answer)}, "user")
+        return user if user.active else None
 
     def team_members(self, team: str) -> list[str]:
-        """E-mail addresses of a team's members; none if there is no such team.
+        """E-mail addresses of the members who can sign in; none if there is no team of that name.
 
         https://docs.port.io/api-reference/get-a-team
         """
-        path = f"/v1/teams/{quote(team, safe='')}"
-        try:
-            answer = self.request("GET", path, params={"fields": ["name", "users.email"]})
-        except PortError as error:
-            if error.status == 404:
-                return []
-            raise
-        found = answer.get("team", {}).get("users") or []
-        members = [user.get("email") if isinstance(user, dict) else user for user in found]
-        return [email for email in members if isinstance(email, str)]
+        if team in {"", ".", ".."}:
+            return []
+        # Without `fields`, the answer has no members.
+        fields = ["name", "users.email", "users.status"]
+        answer = self._found(f"/v1/teams/{quote(team, safe='')}", {"fields": fields})
+        if answer is None:
+            return []
+        return [user.email for user in _model(Team, answer, "team").users if user.active]
 
     def dependents(self, blueprint: str, identifier: str) -> list[str]:
         """The entities that relate to one, as `blueprint/identifier`.
@@ -234,6 +230,15 @@ class PortClient:
             _odd("has no list of entities")
         entities = [_model(Entity, {"entity": item}, "entity") for item in found]
         return sorted(f"{entity.blueprint}/{entity.identifier}" for entity in entities)
+
+    def _found(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """What a route answers; None if it knows nothing of that name."""
+        try:
+            return self.request("GET", path, params=params)
+        except PortError as error:
+            if error.status != 404:
+                raise
+            return None
 
     def _write_run(self, method: str, path: str, run_id: str, body: dict[str, Any]) -> None:
         try:

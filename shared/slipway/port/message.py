@@ -8,7 +8,7 @@ https://docs.port.io/actions-and-automations/setup-backend/kafka/
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import (
     AfterValidator,
@@ -23,7 +23,7 @@ from pydantic import (
 from slipway.errors import ForeignMessage, InvalidInput, RunNotFound
 
 _RUN_ID = re.compile(r"r_[A-Za-z0-9]{1,64}|run_[A-Za-z0-9]{1,64}")
-_OPERATIONS = {"CREATE", "DAY-2", "DELETE"}
+_RUN_ENDED = "run_ended"
 
 
 class _Model(BaseModel):
@@ -85,7 +85,7 @@ def _operation(value: object) -> object:
 
 
 def _identifier(value: str) -> str:
-    if not re.fullmatch(r"[\w@.+:=/\\-]{1,1000}", value):
+    if value in {".", ".."} or not re.fullmatch(r"[\w@.+:=/\\-]{1,1000}", value):
         raise ValueError("not an identifier")
     return value
 
@@ -145,7 +145,7 @@ class _Envelope(_Model):
 
 
 class EndedRun(_Model):
-    """Notice that a run was ended in Port, from the automations that `port/automations/` ships.
+    """Notice that a run was ended in Port, from the automations in `port/automations/`.
 
     Attributes:
         run_id: the run that ended.
@@ -156,27 +156,23 @@ class EndedRun(_Model):
     automation_run_id: str | None = None
 
 
-ENDED = "run_ended"
-
-
 def run_ended(value: object) -> EndedRun | None:
     """Read a notice of a run's end; None if the message is something else.
 
-    It is only a reason to look: Port's own record says whether the run has ended.
+    A notice is only a reason to look: Port's own record says whether the run has ended.
 
     Raises:
-        RunNotFound: it is such a notice by its shape, but names no run.
+        ForeignMessage: it is a notice, but not one of the automations that Slipway ships.
     """
-    if not isinstance(value, dict) or value.get("action") != ENDED:
-        return None
-    if value.get("resourceType") != "run" or "diff" in value:
+    if not _is_notice(value):
         return None
     run_id = _dig(value, "context", "runId")
     own = _dig(value, "context", "automationRunId")
     if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
-        raise RunNotFound("The notice names no run (context.runId).")
-    named = isinstance(own, str) and _RUN_ID.fullmatch(own)
-    return EndedRun(run_id=run_id, automation_run_id=str(own) if named else None)
+        raise ForeignMessage("The notice names no run (context.runId).")
+    if own is not None and (not isinstance(own, str) or not _RUN_ID.fullmatch(own)):
+        raise ForeignMessage("The notice's own run is none (context.automationRunId).")
+    return EndedRun(run_id=run_id, automation_run_id=own)
 
 
 def identify(value: object) -> str:
@@ -193,6 +189,8 @@ def identify(value: object) -> str:
         raise ForeignMessage(f"The message is {type(value).__name__}, not an object.")
     if value.get("resourceType") != "run" or "changelogDestination" in value or "diff" in value:
         raise ForeignMessage("The message is not a run.")
+    if _is_notice(value):
+        raise ForeignMessage("The message is the notice of a run's end.")
     invocation = _dig(value, "payload", "action", "invocationMethod")
     if isinstance(invocation, dict) and (
         invocation.get("agent") or invocation.get("type", "KAFKA") != "KAFKA"
@@ -239,6 +237,15 @@ def parse(value: dict[str, Any]) -> RunMessage:
         inputs={k: _entity_identifiers(v) for k, v in envelope.payload.properties.items()},
         censored=envelope.payload.censored,
         entity_snapshot=envelope.payload.entity,
+    )
+
+
+def _is_notice(value: object) -> TypeGuard[dict[str, Any]]:
+    return (
+        isinstance(value, dict)
+        and value.get("action") == _RUN_ENDED
+        and value.get("resourceType") == "run"
+        and not {"diff", "changelogDestination"} & value.keys()
     )
 
 

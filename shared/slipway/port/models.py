@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 RunStatus = Literal["IN_PROGRESS", "SUCCESS", "FAILURE", "WAITING_FOR_APPROVAL", "DECLINED"]
 
@@ -15,20 +15,32 @@ class Run(_Model):
     """A run of an action.
 
     https://docs.port.io/api-reference/get-an-action-run-details
+
+    Attributes:
+        id: `r_` and sixteen letters or digits.
+        status: where it is.
+        action: the action's identifier.
+        entity: identifier of the entity that the run is about; None for one that creates it.
+        status_label: what the run's page shows in place of the status.
+        summary: the last words on it.
+        link: addresses beside it.
+        properties: the form's values by input identifier.
+        created_by: Port's id of whoever executed the action; empty if Port does not say.
     """
 
     id: str
     status: RunStatus
     action: str
+    entity: str | None = None
     status_label: str | None = Field(None, alias="statusLabel")
     summary: str | None = None
     link: list[str] = []
     properties: dict[str, Any] = {}
     created_by: str = Field("", alias="createdBy")
 
-    @field_validator("action", mode="before")
+    @field_validator("action", "entity", mode="before")
     @classmethod
-    def _identifier_of_action(cls, value: object) -> object:
+    def _identifier_alone(cls, value: object) -> object:
         # A string in version v1 of the route, an object in v2.
         return value.get("identifier") if isinstance(value, dict) else value
 
@@ -56,22 +68,62 @@ class User(_Model):
     https://docs.port.io/api-reference/get-a-user
 
     Attributes:
-        id: what Port writes into `createdBy`.
+        id: what Port writes into `createdBy`; empty where an answer leaves it out.
         email: the address.
-        teams: names, or identifiers, of the teams that the person is in.
+        status: `ACTIVE`, `INVITED`, `STAGED` or `DISABLED`; empty where an answer leaves it out.
+        teams: names and identifiers of the teams that the person is in.
+        roles: names of roles.
     """
 
     id: str = ""
     email: str
+    status: str = ""
     teams: list[str] = []
+    roles: list[str] = []
 
-    @field_validator("teams", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _names_of_teams(cls, value: object) -> object:
-        # Objects with a name in some answers, names alone in others.
-        if not isinstance(value, list):
-            return []
-        return [item.get("name") if isinstance(item, dict) else item for item in value]
+    def _names_and_identifiers(cls, value: object) -> object:
+        """Put a team's identifier beside its name: a policy may know it by either."""
+        if isinstance(value, str):
+            # What is sent to Port names a team's members so, and an answer might.
+            return {"email": value}
+        if not isinstance(value, dict):
+            return value
+        identifiers = value.get("teamsIdentifiers")
+        named = [*_names(value.get("teams")), *_names(identifiers)]
+        roles = _names(value.get("roles"))
+        given = {name: value.get(name) or "" for name in ("id", "status")}
+        return {**value, **given, "teams": list(dict.fromkeys(named)), "roles": roles}
+
+    @property
+    def active(self) -> bool:
+        """Whether the person has signed in and may still do so.
+
+        https://docs.port.io/sso-rbac/users-and-teams/manage-users-teams
+        """
+        return self.status.casefold() in {"", "active"}
+
+
+class Team(_Model):
+    """A team with its members.
+
+    https://docs.port.io/api-reference/get-a-team
+    """
+
+    users: list[User] = []
+
+    @field_validator("users", mode="before")
+    @classmethod
+    def _nobody_if_none(cls, value: object) -> object:
+        return value or []
+
+
+def _names(value: object) -> list[str]:
+    """Names, which come alone in some answers and in objects in others."""
+    items = value if isinstance(value, list) else []
+    named = [item.get("name") if isinstance(item, dict) else item for item in items]
+    return [name for name in named if isinstance(name, str)]
 
 
 class Entity(_Model):

@@ -110,6 +110,22 @@ def test_given_a_request_when_planned_then_the_pull_request_follows_from_the_run
     assert change == make_plan().change
 
 
+def test_given_a_request_when_planned_then_the_proposal_is_of_new_files_only() -> None:
+    made = make_plan()
+
+    assert (made.action, made.service) == ("create_service", "my-demo-service")
+    assert made.environment == "Test"
+    assert made.summary == "new service with 2 replicas"
+    assert made.base == dict.fromkeys(made.change.files)
+    assert made.preview.count("--- /dev/null\n") == 4
+    assert f"+++ b/{FOLDER}/portData.json\n" in made.preview
+
+
+def test_given_the_same_request_when_planned_again_then_the_hash_is_the_same() -> None:
+    assert make_plan().change_hash == make_plan().change_hash
+    assert make_plan().change_hash != make_plan(image_tag="1.4.1").change_hash
+
+
 def test_given_a_request_when_planned_then_the_body_says_who_when_what_and_where() -> None:
     body = make_plan().change.body
 
@@ -170,6 +186,8 @@ def test_given_a_good_service_name_when_planned_then_every_path_is_in_its_folder
         ("service_name", ..., "'service_name' is missing"),
         ("service_name", 5, "'service_name' must have 1 to 63"),
         ("owner", "", "'owner' must be a text of 1 to 100 characters"),
+        ("owner", "\ud800", "'owner' must be a text of 1 to 100 characters"),
+        ("custom_values", {"a": "\ud800"}, "'custom_values' must be text"),
         ("owner", {"a": 1}, "'owner' must be a text of 1 to 100 characters"),
         ("project", "x" * 101, "'project' must be a text"),
         ("environment", "Prod", "'environment' must be one of Test, Staging, Production"),

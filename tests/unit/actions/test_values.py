@@ -28,6 +28,14 @@ def test_given_empty_yaml_when_read_then_it_is_an_empty_object(typed: str) -> No
     assert read_values("custom_values", typed).data == {}
 
 
+def deep(levels: int) -> dict[str, object]:
+    """An object around so many lists."""
+    inner: object = 1
+    for _ in range(levels):
+        inner = [inner]
+    return {"a": inner}
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -48,6 +56,10 @@ def test_given_empty_yaml_when_read_then_it_is_an_empty_object(typed: str) -> No
         ("a: &a [*a]", "uses alias '*a' before its anchor is complete"),
         ("[" * 100, "must be at most 40 levels deep"),
         ({"a": float("nan")}, "without NaN"),
+        (deep(39), "must be at most 40 levels deep"),
+        (deep(60_000), "must be JSON of reasonable depth"),
+        ({"a": "\ud800"}, "must be text: it has half of a surrogate pair"),
+        ({"\udfff": 1}, "must be text: it has half of a surrogate pair"),
     ],
 )
 def test_given_a_bad_document_when_read_then_input_and_position_are_named(
@@ -58,6 +70,13 @@ def test_given_a_bad_document_when_read_then_input_and_position_are_named(
 
     assert str(caught.value).startswith("Input 'consumers_values' ")
     assert said in str(caught.value)
+
+
+def test_given_as_many_levels_as_may_be_when_read_then_json_and_yaml_agree() -> None:
+    assert read_values("custom_values", deep(38)).data == deep(38)
+    assert read_values("custom_values", json.dumps(deep(38))).data == deep(38)
+    with pytest.raises(InvalidInput, match="at most 40 levels deep"):
+        read_values("custom_values", json.dumps(deep(39)))
 
 
 def test_given_aliases_that_multiply_when_read_then_refused_before_they_are_written_out() -> None:

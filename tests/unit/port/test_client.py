@@ -1,7 +1,7 @@
 """Port's API client, against a real HTTP server."""
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -13,47 +13,9 @@ from slipway.errors import PortError, PortUnavailable, RunEnded, RunNotFound
 from slipway.port.client import PortClient
 
 from tests.scripted import NO_ANSWER, Answer, ScriptedServer
+from tests.unit.port.conftest import RUN, RUN_PATH, SECRET, TOKEN, Port, refusal
 
-TOKEN = "POST /v1/auth/access_token"
-RUN_PATH = "/v1/actions/runs/r_1"
-RUN = {"id": "r_1", "status": "IN_PROGRESS", "action": {"identifier": "create_service"}}
-SECRET = "the-client-secret-of-more-than-32-bytes"
 ENTITIES = "/v1/blueprints/service/entities"
-
-
-class Port(ScriptedServer):
-    """Port with one run, and the client's idea of time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.slept: list[float] = []
-        self.fresh: list[bool] = []
-        self.issue("token-1")
-        self.script(f"GET {RUN_PATH}", (200, {"ok": True, "run": RUN}, {}))
-
-    def issue(self, *tokens: str, lifetime: float = 10_800) -> None:
-        answers = [{"ok": True, "accessToken": token, "expiresIn": lifetime} for token in tokens]
-        self.script(TOKEN, *((200, answer, {}) for answer in answers))
-
-    def client(self, patience: float = 20.0) -> PortClient:
-        def credentials(fresh: bool) -> PortCredentials:
-            self.fresh.append(fresh)
-            return PortCredentials.model_validate({"client_id": "id", "client_secret": SECRET})
-
-        return PortClient(self.url, credentials, patience=patience, sleep=self.slept.append)
-
-    def sent_tokens(self) -> list[str | None]:
-        return [r.headers.get("Authorization") for r in self.requests if r.route != TOKEN]
-
-
-@pytest.fixture
-def port() -> Iterator[Port]:
-    with Port().running() as server:
-        yield server
-
-
-def refusal(code: str, message: str = "No.") -> dict[str, Any]:
-    return {"ok": False, "error": code, "message": message}
 
 
 def test_given_two_calls_when_made_then_one_token_serves_both(port: Port) -> None:

@@ -1,12 +1,15 @@
 """Messages on the topic of runs: which are ours, and what they ask for."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from slipway.errors import ForeignMessage, InvalidInput, RunNotFound
-from slipway.port.message import identify, parse
+from slipway.port.message import EndedRun, identify, parse, run_ended
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "port"
 
@@ -129,6 +132,8 @@ def test_given_inputs_of_format_entity_when_read_then_they_are_identifiers_also_
         "one": domain,
         "many": [domain, {**domain, "identifier": "billing"}],
         "object": {"identifier": "typed", "other": 1},
+        # What a person may type as a value of a service, which is no entity.
+        "typed": {"identifier": "a", "blueprint": "b", "properties": {}},
         "list": ["a", 1, None],
     }
 
@@ -136,6 +141,7 @@ def test_given_inputs_of_format_entity_when_read_then_they_are_identifiers_also_
         "one": "payments",
         "many": ["payments", "billing"],
         "object": {"identifier": "typed", "other": 1},
+        "typed": {"identifier": "a", "blueprint": "b", "properties": {}},
         "list": ["a", 1, None],
     }
 
@@ -188,3 +194,106 @@ def test_given_another_backend_when_read_then_it_is_foreign(invocation: dict[str
 
     with pytest.raises(ForeignMessage):
         identify(value)
+
+
+def notice(**context: object) -> dict[str, Any]:
+    return {"action": "run_ended", "resourceType": "run", "context": context}
+
+
+def test_given_the_notice_of_an_end_when_read_then_both_runs_are_known() -> None:
+    value = notice(runId="r_0123456789abcdef", automationRunId="r_fedcba9876543210")
+
+    ended = EndedRun(run_id="r_0123456789abcdef", automation_run_id="r_fedcba9876543210")
+    assert run_ended(value) == ended
+
+
+@pytest.mark.parametrize("own", [{}, {"automationRunId": None}])
+def test_given_a_notice_without_a_run_of_its_own_when_read_then_it_counts(
+    own: dict[str, None],
+) -> None:
+    assert run_ended(notice(runId="r_1", **own)) == EndedRun(run_id="r_1")
+
+
+def test_given_a_signed_notice_when_read_then_it_counts() -> None:
+    value = {**notice(runId="r_1"), "headers": {"X-Port-Signature": "v1,x"}}
+
+    assert run_ended(value) == EndedRun(run_id="r_1")
+
+
+BAD_IDS = ["", 5, [], {}, "r_", "r_../x", "r_1\n", "wfnr_1", "r_" + "a" * 65, "R_1", "r_é"]
+
+
+@pytest.mark.parametrize("run_id", [None, *BAD_IDS])
+def test_given_a_notice_that_names_no_run_when_read_then_it_is_foreign(run_id: object) -> None:
+    with pytest.raises(ForeignMessage):
+        run_ended(notice(runId=run_id, automationRunId="r_1"))
+
+
+@pytest.mark.parametrize("own", BAD_IDS)
+def test_given_a_notice_whose_own_run_is_none_when_read_then_it_is_foreign(own: object) -> None:
+    with pytest.raises(ForeignMessage):
+        run_ended(notice(runId="r_1", automationRunId=own))
+
+
+@pytest.mark.parametrize("context", [None, [], "r_1", 5])
+def test_given_a_notice_without_context_when_read_then_it_is_foreign(context: object) -> None:
+    with pytest.raises(ForeignMessage):
+        run_ended({**notice(), "context": context})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        "run_ended",
+        {},
+        load("run_v2_create"),
+        load("change_log_run"),
+        {**notice(runId="r_1"), "action": ["run_ended"]},
+        {**notice(runId="r_1"), "resourceType": "entity"},
+        {**notice(runId="r_1"), "diff": {}},
+        {**notice(runId="r_1"), "changelogDestination": {}},
+    ],
+)
+def test_given_another_message_when_read_as_a_notice_then_there_is_none(value: object) -> None:
+    assert run_ended(value) is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=70),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+IDS = st.sampled_from(["r_1", "run_1", "r_0123456789abcdef", "r_", "r_1 ", "wfr_1"]) | JSON
+
+
+@given(run_id=IDS, own=IDS)
+def test_given_anything_as_ids_when_read_as_a_notice_then_only_run_ids_come_through(
+    run_id: object, own: object
+) -> None:
+    try:
+        ended = run_ended(notice(runId=run_id, automationRunId=own))
+    except ForeignMessage:
+        return
+
+    assert ended is not None
+    assert (ended.run_id, ended.automation_run_id) == (run_id, own)
+    for found in (ended.run_id, ended.automation_run_id or ended.run_id):
+        assert re.fullmatch(r"(r|run)_[A-Za-z0-9]+", found)
+
+
+def test_given_a_notice_when_read_as_a_run_then_it_is_foreign() -> None:
+    with pytest.raises(ForeignMessage):
+        identify(notice(runId="r_1"))
+
+
+@pytest.mark.parametrize("identifier", [".", "..", "a b", "x" * 1001])
+def test_given_an_entity_that_port_cannot_have_when_read_then_it_is_refused(
+    identifier: str,
+) -> None:
+    value = load("run_v2_day2")
+    value["context"]["entity"] = identifier
+
+    with pytest.raises(InvalidInput, match=r"context\.entity"):
+        parse(value)

@@ -16,11 +16,17 @@ from scripts import port_setup
 from scripts.environment import read_settings
 
 IDENTIFIERS = [
+    "blueprint approval_request",
     "blueprint service",
     "action create_service",
+    "action decide_approval",
     "action delete_service",
     "action downscale_service",
     "action upscale_service",
+    "automation create_service_ended",
+    "automation delete_service_ended",
+    "automation downscale_service_ended",
+    "automation upscale_service_ended",
 ]
 
 
@@ -138,8 +144,9 @@ def test_apply_installs_the_blueprint_before_its_actions(port: FakePort, env_fil
     code, _ = invoke(env_file, "--apply")
 
     assert code == 0
-    assert [write.split("/")[2] for write in port.writes] == [*["blueprints"] * 2, *["actions"] * 9]
-    assert {write.split()[0] for write in port.writes} == {"POST"}
+    routes = {"blueprint": "blueprints", "action": "actions", "automation": "actions"}
+    kinds = [identifier.split() for identifier in IDENTIFIERS]
+    assert port.writes == [f"POST /v1/{routes[kind]}/{name}" for kind, name in kinds]
 
 
 def test_a_second_apply_changes_nothing(port: FakePort, env_file: Path) -> None:
@@ -177,6 +184,75 @@ def test_an_update_keeps_what_the_organisation_has_added(port: FakePort, env_fil
     properties = port.objects["/v1/blueprints/service"]["schema"]["properties"]
     assert properties["tier"] == {"type": "string", "title": "Tier"}
     assert properties["owner"]["title"] == "Owner"
+
+
+def test_an_input_that_the_organisation_has_added_stays_in_the_form(
+    port: FakePort, env_file: Path
+) -> None:
+    invoke(env_file, "--apply")
+    inputs = port.objects["/v1/actions/upscale_service"]["trigger"]["userInputs"]
+    # As it was installed before there was a dry run.
+    del inputs["properties"]["dry_run"]
+    inputs["properties"]["ticket"] = {"type": "string"}
+    inputs |= {"order": ["ticket", "step"], "required": ["ticket"]}
+
+    invoke(env_file, "--apply")
+
+    inputs = port.objects["/v1/actions/upscale_service"]["trigger"]["userInputs"]
+    assert list(inputs["properties"]) == ["step", "ticket", "dry_run"]
+    assert inputs["order"] == ["step", "dry_run", "ticket"]
+    assert inputs["required"] == ["ticket"]
+
+
+def test_an_input_that_the_organisation_has_added_stays_in_its_step() -> None:
+    ours = {
+        "properties": {"a": {}, "b": {}, "new": {}},
+        "steps": [{"title": "One", "order": ["a"]}, {"title": "Two", "order": ["b", "new"]}],
+    }
+    current = {
+        "properties": {"a": {}, "b": {}, "cost": {}, "ticket": {}},
+        "steps": [
+            {"title": "One", "order": ["cost", "a"]},
+            {"title": "Theirs", "order": ["ticket"], "visible": True},
+            {"title": "Two", "order": ["b"]},
+        ],
+    }
+
+    merged = port_setup.overlay(current, ours)
+
+    assert merged["steps"] == [
+        {"title": "One", "order": ["a", "cost"]},
+        {"title": "Two", "order": ["b", "new"]},
+        {"title": "Theirs", "order": ["ticket"], "visible": True},
+    ]
+    assert port_setup.overlay(merged, ours) == merged
+
+
+def test_what_we_do_not_require_any_more_is_not_required() -> None:
+    ours = {"properties": {"step": {}}, "order": ["step"], "required": []}
+    current = {"properties": {"step": {}}, "order": ["step"], "required": ["step"]}
+
+    assert port_setup.overlay(current, ours) == ours
+
+
+def test_an_automation_that_was_switched_off_is_shown_and_switched_on(
+    port: FakePort, env_file: Path
+) -> None:
+    invoke(env_file, "--apply")
+    automation = port.objects["/v1/actions/upscale_service_ended"]
+    automation["publish"] = False
+    automation["trigger"]["condition"]["expressions"] = ["true"]
+
+    _, shown = invoke(env_file, "--dry-run")
+    invoke(env_file, "--apply")
+
+    assert "automation upscale_service_ended would be changed" in shown
+    assert '-  "publish": false' in shown
+    assert '+  "publish": true' in shown
+    automation = port.objects["/v1/actions/upscale_service_ended"]
+    assert automation["publish"] is True
+    assert len(automation["trigger"]["condition"]["expressions"]) == 2
+    assert "Nothing to change" in invoke(env_file, "--dry-run")[1]
 
 
 def test_an_update_sends_no_field_that_is_the_servers(port: FakePort, env_file: Path) -> None:

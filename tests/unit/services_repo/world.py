@@ -138,10 +138,14 @@ class World:
             **variables,
         }
 
-    def closed(self, pull: Json, **variables: str) -> dict[str, str]:
+    def closed(self, pull: Json, by: str = "octocat", **variables: str) -> dict[str, str]:
         """The job that the closing of a pull request starts."""
-        event = {"action": "closed", "pull_request": pull, "sender": {"login": "octocat"}}
+        event = {"action": "closed", "pull_request": pull, "sender": {"login": by}}
         return self.job(event, **variables)
+
+    def writes(self) -> list[str]:
+        """What was written to Port or GitHub, signing in aside."""
+        return [c for c in self.calls if not c.startswith("GET ") and "access_token" not in c]
 
     # -- the servers
 

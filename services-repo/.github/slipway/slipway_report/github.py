@@ -45,7 +45,7 @@ class PullRequest:
         Args:
             data: the JSON.
             repository: `owner/name` of this repository.
-            by: who merged or closed it.
+            by: who closed it; GitHub's own word on who merged it goes first.
 
         Raises:
             ReportError: the pull request is open, or comes from another repository.
@@ -60,6 +60,7 @@ class PullRequest:
                 f"Pull request #{number} comes from {origin}, not from {repository}: "
                 "Slipway did not make it. Nothing was reported."
             )
+        merger = (data.get("merged_by") or {}).get("login") if data["merged"] else None
         return cls(
             number=number,
             url=data["html_url"],
@@ -69,7 +70,7 @@ class PullRequest:
             head_sha=data["head"]["sha"],
             base_sha=data["base"]["sha"],
             merge_sha=data["merge_commit_sha"] if data["merged"] else None,
-            by=by,
+            by=str(merger or by),
         )
 
 

@@ -1,0 +1,172 @@
+"""Slipway's client and messages against an implementation of Port's contract, over HTTP."""
+
+from typing import Any
+
+import pytest
+from slipway.errors import PortError, RunEnded
+from slipway.port import message
+
+from scripts import port_setup
+from tests.contract.port.conftest import PortServer
+
+DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
+
+
+def request(server: PortServer, identifier: str, **properties: Any) -> str:
+    """The entity of an approval request, as Slipway writes it."""
+    body = {
+        "identifier": identifier,
+        "title": "Upscale shop",
+        "properties": {"status": "Pending", "service": "shop", **properties},
+    }
+    server.client.upsert_entity("approval_request", body)
+    return identifier
+
+
+def test_given_an_installation_when_installed_again_then_there_is_nothing_to_do(
+    server: PortServer,
+) -> None:
+    steps = port_setup.plan(server.client, port_setup.load_definitions())
+
+    assert [step.name for step in steps if step.change] == []
+    assert sum(step.name.startswith("automation ") for step in steps) == 4
+
+
+@pytest.mark.parametrize(
+    ("email", "team", "role"),
+    [
+        (DEVELOPER, "payments", "Member"),
+        (DEVOPS, "devops", "Approver"),
+        ("admin@acme.example", "platform", "Admin"),
+    ],
+)
+def test_given_a_person_when_read_then_teams_roles_and_id_are_known(
+    server: PortServer, email: str, team: str, role: str
+) -> None:
+    user = server.client.get_user(email)
+
+    assert user is not None
+    assert (user.email, user.teams, user.active) == (email, [team], True)
+    assert role in user.roles
+    assert user.id.startswith("auth0|")
+
+
+@pytest.mark.parametrize("email", ["nobody@acme.example", "DEVOPS@else.example", "a/../b@acme"])
+def test_given_no_such_person_when_read_then_none(server: PortServer, email: str) -> None:
+    assert server.client.get_user(email) is None
+
+
+def test_given_a_team_when_asked_then_its_members(server: PortServer) -> None:
+    assert server.client.team_members("devops") == [DEVOPS]
+
+
+@pytest.mark.parametrize("team", ["nobody", "a/b", "ünknown", ".."])
+def test_given_no_such_team_when_asked_then_nobody(server: PortServer, team: str) -> None:
+    assert server.client.team_members(team) == []
+
+
+def test_given_entities_that_relate_to_a_service_when_asked_then_named(
+    server: PortServer,
+) -> None:
+    route = {
+        "identifier": "route",
+        "title": "Route",
+        "schema": {"properties": {}},
+        "relations": {"service": {"target": "service"}},
+    }
+    server.client.request("POST", "/v1/blueprints", json=route)
+    assert server.client.dependents("service", "shop") == []
+    for name in ("checkout", "basket"):
+        body = {"identifier": name, "relations": {"service": "shop"}}
+        server.client.create_entity("route", body)
+
+    assert server.client.dependents("service", "shop") == ["route/basket", "route/checkout"]
+    assert server.client.dependents("route", "basket") == []
+    with pytest.raises(PortError) as refused:
+        server.client.request(
+            "DELETE",
+            "/v1/blueprints/service/entities/shop",
+            params={"delete_dependents": "false"},
+        )
+    assert refused.value.code == "has_dependents"
+
+
+def test_given_an_approval_request_when_a_service_is_asked_for_then_it_is_no_dependent(
+    server: PortServer,
+) -> None:
+    request(server, "r_0000000000000001.1")
+
+    assert not any("approval" in name for name in server.client.dependents("service", "shop"))
+
+
+def test_given_a_decision_when_read_then_message_and_run_name_the_same_person(
+    server: PortServer,
+) -> None:
+    identifier = request(server, "r_0000000000000002.1")
+    inputs = {"decision": "APPROVE", "comment": "fine"}
+    run_id = server.execute("decide_approval", inputs, identifier, DEVOPS)
+
+    value = server.message(run_id)
+    assert message.run_ended(value) is None
+    assert message.identify(value) == run_id
+    read = message.parse(value)
+    run, user = server.client.get_run(run_id), server.client.get_user(DEVOPS)
+
+    assert user is not None
+    assert (read.action, read.blueprint, read.entity) == (
+        "decide_approval",
+        "approval_request",
+        identifier,
+    )
+    assert read.inputs == inputs
+    assert read.requester.email == DEVOPS
+    assert (run.entity, run.created_by, run.properties) == (identifier, user.id, inputs)
+    assert read.requester.user_id == user.id
+
+
+def test_given_a_dry_run_when_read_then_it_is_an_input(server: PortServer) -> None:
+    run_id = server.execute("upscale_service", {"dry_run": True}, "shop", DEVELOPER)
+
+    read = message.parse(server.message(run_id))
+
+    assert read.inputs == {"step": 1, "dry_run": True}
+    assert read.entity_snapshot is not None
+    assert read.entity_snapshot["properties"]["replicas"] == 2
+
+
+def test_given_a_person_who_ends_a_run_when_told_then_slipway_can_end_the_notices_own(
+    server: PortServer,
+) -> None:
+    run_id = server.execute("upscale_service", {}, "shop", DEVELOPER)
+    server.sign_in(DEVELOPER).update_run(run_id, status="FAILURE")
+
+    answer = server.client.request(
+        "GET", "/v1/actions/runs", params={"action": "upscale_service_ended", "version": "v2"}
+    )
+    (own,) = [found["id"] for found in answer["runs"]]
+    value = server.message(own)
+    assert message.run_ended(value) == message.EndedRun(run_id=run_id, automation_run_id=own)
+    assert server.client.get_run(run_id).ended
+    server.client.update_run(own, status="SUCCESS")
+    assert server.client.get_run(own).status == "SUCCESS"
+
+
+def test_given_a_run_when_it_goes_on_then_links_label_and_summary_are_shown(
+    server: PortServer,
+) -> None:
+    run_id = server.execute("upscale_service", {}, "shop", DEVELOPER)
+    links = ["https://port.test/request", "https://github.test/pull/1"]
+
+    server.client.update_run(run_id, status_label="Waiting for approval", link=links)
+    server.client.update_run(run_id, summary="Approved")
+    run = server.client.get_run(run_id)
+
+    assert (run.status, run.status_label, run.link, run.summary) == (
+        "IN_PROGRESS",
+        "Waiting for approval",
+        links,
+        "Approved",
+    )
+    server.client.update_run(run_id, status="SUCCESS")
+    with pytest.raises(RunEnded):
+        server.client.update_run(run_id, status="FAILURE")

@@ -1,0 +1,325 @@
+"""Day-2 changes: whatever the files hold, only what was asked for changes, or a person is told."""
+
+import contextlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+from slipway.actions import delete_service, scale_service
+from slipway.actions.inputs import is_dry_run
+from slipway.actions.number_edit import find_number
+from slipway.actions.proposal import LONGEST_PREVIEW, Proposal, fenced, preview
+from slipway.errors import InvalidInput, UserError
+from slipway.github.models import Change, ServiceFolder, blob_sha
+from slipway.port.message import Requester, RunMessage
+from slipway_report.values import read_values as read_as_the_workflow_does
+
+FOLDER = "apps/shop"
+LIMITS = scale_service.ScaleLimits(min=1, max=20, max_step=5, default_step=1)
+PORT_DATA = '{"identifier": "shop", "blueprint": "service", "environment": "Test"}'
+
+numbers = st.integers(0, 999_999_999)
+# Without halves of surrogate pairs, which no file of UTF-8 text can hold.
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=15,
+)
+spaces = st.text(" \t\r\n", max_size=3)
+
+
+@st.composite
+def json_documents(draw: st.DrawFn) -> tuple[str, int]:
+    """A JSON text with `replicas` at some place of its top level, and their number."""
+    rest = draw(st.dictionaries(texts.filter(lambda key: key != "replicas"), json_values))
+    count = draw(numbers)
+    members = [
+        (json.dumps(key, ensure_ascii=draw(st.booleans())), json.dumps(value, indent=indent))
+        for key, value in rest.items()
+        for indent in [draw(st.sampled_from([None, 0, 3, "\t"]))]
+    ]
+    name = draw(st.sampled_from(['"replicas"', '"repl\\u0069cas"']))
+    members.insert(draw(st.integers(0, len(members))), (name, str(count)))
+    body = ",".join(
+        f"{draw(spaces)}{key}{draw(spaces)}:{draw(spaces)}{value}{draw(spaces)}"
+        for key, value in members
+    )
+    mark = draw(st.sampled_from(["", "\ufeff"]))
+    return f"{mark}{draw(spaces)}{{{body}}}{draw(spaces)}", count
+
+
+PIECES = [
+    "# replicas: 1\n", "\n", "   # indented: {\n", "k{i}: 1 # c\n", "k{i}:   'it''s # none'\n",
+    'k{i}: "a\\n: b"\n', "k{i}: |\n   replicas: 3\n\n   # text\n", "k{i}: >-\n  a\n  b\n",
+    "k{i}:\n      replicas: 4 # nested\n      deep: [1, {replicas: 5}]\n", "k{i}:\n- a\n-   b\n",
+    "k{i}: &a{i} {cpu: 1}\nl{i}:\n  <<: *a{i}\n  replicas: 6\n", "k{i}: [a,\n  b]\n", "k{i}:\n",
+    "'k{i}': .inf\n", "? k{i}\n: 2001-01-01\n", "é{i}: 😀\n", "k{i}: 0x1F\n", "k{i}: ~\n",
+    "k{i}: replicas\n",
+]  # fmt: skip
+
+
+@st.composite
+def yaml_documents(draw: st.DrawFn) -> tuple[str, int]:
+    """A YAML text with `replicas` at some place of its top level, and their number."""
+    pieces = [
+        piece.replace("{i}", str(index))
+        for index, piece in enumerate(draw(st.lists(st.sampled_from(PIECES), max_size=8)))
+    ]
+    count = draw(numbers)
+    form = draw(
+        st.sampled_from(
+            ["replicas: {n}\n", "replicas:    {n}   # {{ x\n", '"replicas" : {n}\n',
+             "? replicas\n: {n}\n", "replicas:\n  # why\n  {n}\n"]
+        )
+    )  # fmt: skip
+    pieces.insert(draw(st.integers(0, len(pieces))), form.replace("{n}", str(count)))
+    start = draw(st.sampled_from(["", "\ufeff", "---\n", "%YAML 1.2\n---\n", "# first\n--- # c\n"]))
+    text = start + "".join(pieces) + draw(st.sampled_from(["", "...\n", "# last"]))
+    if draw(st.booleans()):
+        text = text.replace("\n", "\r\n")
+    return (text.removesuffix("\n") if draw(st.booleans()) else text), count
+
+
+@given(json_documents(), numbers)
+def test_given_any_json_when_scaled_then_only_the_number_changes(
+    document: tuple[str, int], then: int
+) -> None:
+    text, count = document
+
+    scaled = find_number("v.json", "replicas", text).replaced_by(then)
+
+    assert_only_digits_differ(text, scaled)
+    before, after = (json.loads(each.removeprefix("\ufeff")) for each in (text, scaled))
+    assert before["replicas"] == count
+    assert repr(after) == repr({**before, "replicas": then})
+    assert read_as_the_workflow_does(scaled, "json").replicas in {then, None}
+
+
+@given(yaml_documents(), numbers)
+def test_given_any_yaml_when_scaled_then_only_the_number_changes(
+    document: tuple[str, int], then: int
+) -> None:
+    text, count = document
+
+    scaled = find_number("v.yaml", "replicas", text).replaced_by(then)
+
+    assert_only_digits_differ(text, scaled)
+    before, after = (YAML(typ="safe", pure=True).load(each) for each in (text, scaled))
+    assert before["replicas"] == count
+    assert repr(after) == repr({**before, "replicas": then})
+    assert read_as_the_workflow_does(scaled, "yaml").replicas in {then, None}
+
+
+def assert_only_digits_differ(old: str, new: str) -> None:
+    """What stands between the longest common start and the longest common end is digits."""
+    shorter = min(len(old), len(new))
+    start = next((i for i in range(shorter) if old[i] != new[i]), shorter)
+    left = shorter - start
+    end = next((i for i in range(left) if old[-1 - i] != new[-1 - i]), left)
+    for text in (old, new):
+        assert re.fullmatch(r"[0-9]*", text[start : len(text) - end])
+
+
+YAML_PIECES = [
+    "replicas", ": ", "2", "\n", "  ", "- ", "[", "]", "{", "}", "&x ", "*x", "!!int ", "!", "|",
+    ">", "'", '"', "#", "---", "...", "<<: ", "\t", "? ", "%YAML 1.1\n", "\x00", "é", "a", "\r",
+    "\x85", "\u2028", "\ufeff", "\\U99999999", "2001-99-99", "25:61:61", "1_0", "0o9", ".nan",
+]  # fmt: skip
+JSON_PIECES = [
+    '{"replicas"', '"replicas"', ":", "2", ",", "{", "}", "[", "]", '"', "\\", "\\ud800", "NaN",
+    "1e999", "-0", "9" * 5000, "\ufeff", "\n", "true", "/*", "2.0", "[" * 50, "]" * 50,
+]  # fmt: skip
+broken_values = (
+    st.lists(st.sampled_from(YAML_PIECES + JSON_PIECES), max_size=20).map("".join)
+    | texts
+    | yaml_documents().map(lambda made: made[0])
+)
+port_data = (
+    st.just(PORT_DATA)
+    | texts
+    | json_values.map(json.dumps)
+    | st.lists(st.sampled_from(JSON_PIECES), max_size=20).map("".join)
+    | st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(("identifier", "environment", "blueprint"), json_values)
+    ).map(lambda changes: json.dumps({**json.loads(PORT_DATA), **changes}))
+)
+
+
+def make_request(action: str, inputs: Mapping[str, Any]) -> RunMessage:
+    return RunMessage(
+        run_id="r_0123456789abcdef",
+        action=action,
+        blueprint="service",
+        entity="shop",
+        operation="DAY-2",
+        requester=Requester(user_id="auth0|1", email="dev@acme.example"),
+        requested_at=datetime(2026, 11, 23, tzinfo=UTC),
+        inputs=dict(inputs),
+        censored=(),
+        entity_snapshot=None,
+    )
+
+
+def make_folder(files: Mapping[str, str]) -> ServiceFolder:
+    known = {f"{FOLDER}/{name}": text for name, text in files.items()}
+    shas = {path: blob_sha(text) for path, text in known.items()}
+    return ServiceFolder(service="shop", commit="c" * 40, files=shas, texts=known)
+
+
+@example("replicas: 2\n\u2028x}\n\x85", "yaml", PORT_DATA, 1, "upscale_service")
+@given(
+    broken_values,
+    st.sampled_from(["json", "yaml"]),
+    port_data,
+    st.none() | st.integers(-1, 6) | json_values,
+    st.sampled_from(["upscale_service", "downscale_service"]),
+)
+def test_given_any_files_and_step_when_scaled_then_a_change_or_a_sentence(
+    values: str, extension: str, data: str, step: Any, action: str
+) -> None:
+    path = f"{FOLDER}/common_values.{extension}"
+    folder = make_folder({f"common_values.{extension}": values, "portData.json": data})
+    request = make_request(action, {"step": step})
+
+    with contextlib.suppress(UserError):
+        made = scale_service.plan(request, folder, limits=LIMITS, run_url="u", reviewers={})
+        if isinstance(made, Proposal):
+            text = made.change.files[path]
+            assert text is not None
+            assert_only_digits_differ(values, text)
+            assert made.change_hash
+
+
+@given(
+    st.dictionaries(st.from_regex(r"[a-z]{1,5}(/[a-z]{1,3})?", fullmatch=True), texts, max_size=4),
+    port_data,
+    json_values | st.just("shop"),
+    st.lists(texts, max_size=12),
+)
+def test_given_any_folder_when_deleted_then_all_of_it_or_a_sentence(
+    files: dict[str, str], data: str, typed: Any, dependents: list[str]
+) -> None:
+    folder = make_folder({**files, "portData.json": data})
+    request = make_request("delete_service", {"service_name": typed})
+
+    with contextlib.suppress(UserError):
+        made = delete_service.plan(
+            request, folder, dependents=dependents, run_url="u", reviewers={}
+        )
+        assert typed == "shop"
+        assert not dependents
+        assert made.change.files == dict.fromkeys(folder.files)
+        assert made.change_hash
+
+
+@given(json_values)
+def test_given_any_dry_run_input_when_read_then_an_answer_or_a_sentence(value: Any) -> None:
+    with contextlib.suppress(InvalidInput):
+        assert is_dry_run({"dry_run": value}) is bool(value)
+        assert value is None or isinstance(value, bool)
+
+
+shas = st.none() | st.from_regex(r"[0-9a-f]{40}", fullmatch=True)
+touched = st.dictionaries(
+    st.from_regex(r"[a-z]{1,6}", fullmatch=True), st.tuples(st.none() | texts, shas), min_size=1
+)
+
+
+def hash_of(files: Mapping[str, tuple[str | None, str | None]]) -> str:
+    change = Change(
+        service="shop",
+        branch="b",
+        title="t",
+        body="",
+        files={f"{FOLDER}/{name}": text for name, (text, _) in files.items()},
+        committed_at=datetime(2026, 11, 23, tzinfo=UTC),
+    )
+    return Proposal(
+        action="upscale_service",
+        service="shop",
+        environment="Test",
+        summary="",
+        change=change,
+        base={f"{FOLDER}/{name}": sha for name, (_, sha) in files.items()},
+        preview="",
+    ).change_hash
+
+
+@given(touched, st.randoms())
+def test_given_any_order_of_the_files_when_hashed_then_the_hash_is_the_same(
+    files: dict[str, tuple[str | None, str | None]], random: Any
+) -> None:
+    shuffled = list(files.items())
+    random.shuffle(shuffled)
+
+    assert hash_of(dict(shuffled)) == hash_of(files)
+
+
+@given(touched, touched)
+def test_given_any_other_files_when_hashed_then_the_hash_is_another(
+    files: dict[str, tuple[str | None, str | None]],
+    other: dict[str, tuple[str | None, str | None]],
+) -> None:
+    assert (hash_of(files) == hash_of(other)) == (files == other)
+
+
+@given(touched, st.data())
+def test_given_one_character_more_when_hashed_then_the_hash_is_another(
+    files: dict[str, tuple[str | None, str | None]], data: st.DataObject
+) -> None:
+    name = data.draw(st.sampled_from(sorted(files)))
+    text, sha = files[name]
+    position = data.draw(st.integers(0, len(text or "")))
+    more = (text or "")[:position] + data.draw(st.characters(exclude_categories=["Cs"]))
+    changed = more + (text or "")[position:]
+
+    assert hash_of({**files, name: (changed, sha)}) != hash_of(files)
+
+
+lines = st.lists(st.sampled_from(["a\n", "b\n", "\n", "+\n", "-- x\n", "@@\n"]), max_size=12).map(
+    "".join
+)
+
+
+@given(lines, lines)
+def test_given_any_two_texts_when_previewed_then_the_diff_makes_the_one_of_the_other(
+    old: str, new: str
+) -> None:
+    _, _, *hunk = preview({"p": old}, {"p": new}).split("\n")
+
+    if not old and not new:
+        assert hunk == ["This file is empty."]
+        return
+    found = re.fullmatch(r"@@ -(\d+),(\d+) \+(\d+),(\d+) @@", hunk[0])
+    assert found
+    first, removed, second, added = map(int, found.groups())
+    assert first == second or 0 in {removed, added}
+    start = max(0, first - 1) if removed else first
+    taken = [line[1:] for line in hunk[1:] if line[0] in " -"]
+    put = [line[1:] for line in hunk[1:] if line[0] in " +"]
+    assert (len(taken), len(put)) == (removed, added)
+    before = old.split("\n")[:-1]
+    assert before[start : start + removed] == taken
+    after = [*before[:start], *put, *before[start + removed :]]
+    assert "".join(f"{line}\n" for line in after) == new
+
+
+@given(st.dictionaries(texts, st.none() | texts, max_size=3), st.data())
+def test_given_any_files_when_previewed_then_nothing_of_them_is_hidden_or_live(
+    before: dict[str, str | None], data: st.DataObject
+) -> None:
+    new = data.draw(st.dictionaries(texts, st.none() | texts, max_size=3))
+    shown = preview(before, {**dict.fromkeys(before), **new})
+
+    assert all(c in "\n\t" or c.isprintable() for c in shown)
+    assert len(shown) < LONGEST_PREVIEW + 100
+    block = fenced(shown).split("\n")
+    fence = block[-1]
+    assert block[0] == f"{fence}diff"
+    assert not any(fence in line for line in block[1:-1])

@@ -1,0 +1,193 @@
+"""What Port's API client says of people, teams, and of who depends on whom."""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from slipway.errors import PortError, PortUnavailable
+from slipway.port.models import Run, User
+
+from tests.unit.port.conftest import RUN, RUN_PATH, TOKEN, Port, refusal
+
+USER_PATH = "/v1/users/devops%40acme.example"
+TEAM_PATH = "/v1/teams/devops"
+SEARCH = "POST /v1/entities/search"
+# As Port's OpenAPI description has it: https://docs.port.io/api-reference/get-a-user
+USER = {
+    "id": "auth0|1",
+    "email": "devops@acme.example",
+    "firstName": "Devin",
+    "status": "ACTIVE",
+    "teams": ["DevOps"],
+    "teamsIdentifiers": ["devops"],
+    "roles": [{"name": "Member"}, {"name": "Approver"}],
+    "orgs": [{"id": "org_1"}],
+}
+
+
+def test_given_a_person_when_read_then_id_teams_and_roles_are_known(port: Port) -> None:
+    port.script(f"GET {USER_PATH}", (200, {"ok": True, "user": USER}, {}))
+
+    assert port.client().get_user("devops@acme.example") == User(
+        id="auth0|1",
+        email="devops@acme.example",
+        status="ACTIVE",
+        teams=["DevOps", "devops"],
+        roles=["Member", "Approver"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "teams"),
+    [
+        ({"ok": True, **USER}, ["DevOps", "devops"]),
+        ({"user": {**USER, "teams": [{"name": "DevOps"}]}}, ["DevOps", "devops"]),
+        ({"user": {**USER, "teamsIdentifiers": ["DevOps"]}}, ["DevOps"]),
+        ({"user": {**USER, "teams": None, "teamsIdentifiers": None, "roles": None}}, []),
+        ({"user": {"email": "devops@acme.example"}}, []),
+        ({"user": {**USER, "teams": [{"name": []}, 5, None]}}, ["devops"]),
+    ],
+)
+def test_given_a_person_in_another_shape_when_read_then_the_teams_are_the_same(
+    port: Port, answer: dict[str, Any], teams: list[str]
+) -> None:
+    port.script(f"GET {USER_PATH}", (200, answer, {}))
+
+    user = port.client().get_user("devops@acme.example")
+
+    assert user is not None
+    assert user.teams == teams
+
+
+def test_given_nobody_of_that_address_when_read_then_none(port: Port) -> None:
+    port.script(f"GET {USER_PATH}", (404, refusal("not_found"), {}))
+
+    assert port.client().get_user("devops@acme.example") is None
+
+
+@pytest.mark.parametrize("status", ["DISABLED", "Disabled", "INVITED", "STAGED"])
+def test_given_a_person_who_cannot_sign_in_when_read_then_none(port: Port, status: str) -> None:
+    port.script(f"GET {USER_PATH}", (200, {"user": {**USER, "status": status}}, {}))
+
+    assert port.client().get_user("devops@acme.example") is None
+
+
+@pytest.mark.parametrize("email", ["", ".", "..", "auth0|1", "client-id"])
+def test_given_no_address_when_read_then_none_and_port_is_not_asked(port: Port, email: str) -> None:
+    assert port.client().get_user(email) is None
+    assert port.requests == []
+
+
+def test_given_an_odd_address_when_read_then_it_stays_one_part_of_the_path(port: Port) -> None:
+    assert port.client().get_user("../../a@b?c#d+e") is None
+
+    assert port.routes() == [TOKEN, "GET /v1/users/..%2F..%2Fa%40b%3Fc%23d%2Be"]
+
+
+@pytest.mark.parametrize("answer", [{"user": None}, {"user": []}, {"user": {"email": 5}}, {}])
+def test_given_a_person_without_address_when_read_then_it_is_ports_error(
+    port: Port, answer: dict[str, Any]
+) -> None:
+    port.script(f"GET {USER_PATH}", (200, answer, {}))
+
+    with pytest.raises(PortError, match="user"):
+        port.client().get_user("devops@acme.example")
+
+
+def test_given_a_team_when_its_members_are_asked_for_then_those_who_can_sign_in(port: Port) -> None:
+    users = [
+        {"email": "a@acme.example", "status": "ACTIVE"},
+        {"email": "b@acme.example", "status": "DISABLED"},
+        {"email": "c@acme.example"},
+        "d@acme.example",
+    ]
+    port.script(f"GET {TEAM_PATH}", (200, {"team": {"name": "devops", "users": users}}, {}))
+
+    members = port.client().team_members("devops")
+
+    assert members == ["a@acme.example", "c@acme.example", "d@acme.example"]
+    (request,) = [r for r in port.requests if r.route != TOKEN]
+    assert parse_qs(request.query) == {"fields": ["name", "users.email", "users.status"]}
+
+
+@pytest.mark.parametrize("users", [None, []])
+def test_given_a_team_without_members_when_asked_then_nobody(port: Port, users: object) -> None:
+    port.script(f"GET {TEAM_PATH}", (200, {"team": {"name": "devops", "users": users}}, {}))
+
+    assert port.client().team_members("devops") == []
+
+
+def test_given_an_unknown_team_when_asked_then_nobody(port: Port) -> None:
+    port.script(f"GET {TEAM_PATH}", (404, refusal("not_found"), {}))
+
+    assert port.client().team_members("devops") == []
+
+
+@pytest.mark.parametrize("team", ["", ".", ".."])
+def test_given_a_name_that_is_no_part_of_a_path_when_asked_then_nobody(
+    port: Port, team: str
+) -> None:
+    assert port.client().team_members(team) == []
+    assert port.requests == []
+
+
+def test_given_a_team_of_another_shape_when_asked_then_it_is_ports_error(port: Port) -> None:
+    port.script(f"GET {TEAM_PATH}", (200, {"team": {"users": [{"name": "no address"}]}}, {}))
+
+    with pytest.raises(PortError, match=r"team\.users\.0\.email"):
+        port.client().team_members("devops")
+
+
+def test_given_port_is_down_when_the_team_is_asked_for_then_it_is_not_empty(port: Port) -> None:
+    port.script(f"GET {TEAM_PATH}", (503, refusal("down"), {}))
+
+    with pytest.raises(PortUnavailable):
+        port.client(patience=0).team_members("devops")
+
+
+def test_given_entities_that_relate_to_one_when_searched_then_they_are_named(port: Port) -> None:
+    found = [
+        {"blueprint": "route", "identifier": "shop-route"},
+        {"blueprint": "job", "identifier": "shop-job"},
+    ]
+    port.script(SEARCH, (200, {"ok": True, "entities": found}, {}))
+
+    assert port.client().dependents("service", "shop") == ["job/shop-job", "route/shop-route"]
+    rule = {
+        "operator": "relatedTo",
+        "blueprint": "service",
+        "value": "shop",
+        "direction": "downstream",
+    }
+    assert port.bodies(SEARCH) == [{"combinator": "and", "rules": [rule]}]
+
+
+@pytest.mark.parametrize("entities", [None, {}, [None], [{"blueprint": "route"}]])
+def test_given_an_odd_answer_when_dependents_are_searched_then_there_are_not_none(
+    port: Port, entities: object
+) -> None:
+    port.script(SEARCH, (200, {"ok": True, "entities": entities}, {}))
+
+    with pytest.raises(PortError):
+        port.client().dependents("service", "shop")
+
+
+@pytest.mark.parametrize("entity", ["shop", {"identifier": "shop", "title": None, "deleted": True}])
+def test_given_a_run_of_an_entity_when_read_then_entity_and_author_are_known(
+    port: Port, entity: object
+) -> None:
+    more = {"entity": entity, "createdBy": "auth0|1", "properties": {"step": 2}}
+    port.script(f"GET {RUN_PATH}", (200, {"run": {**RUN, **more}}, {}))
+
+    run = port.client().get_run("r_1")
+
+    assert (run.entity, run.created_by, run.properties) == ("shop", "auth0|1", {"step": 2})
+
+
+@pytest.mark.parametrize("absent", [{}, {"entity": None, "createdBy": None}])
+def test_given_a_run_without_entity_and_author_when_read_then_there_are_none(
+    absent: dict[str, None],
+) -> None:
+    run = Run.model_validate({**RUN, **absent})
+
+    assert (run.entity, run.created_by) == (None, "")
