@@ -117,6 +117,10 @@ class SandboxClient:
 
 @pytest.fixture(scope="session")
 def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if kept := os.environ.get("KEEP_SANDBOX"):
+        # While working on a test: a sandbox that is up before, and stays up.
+        yield Path(kept)
+        return
     folder = tmp_path_factory.mktemp("sandbox")
     environment = {**os.environ, "SANDBOX_DIR": str(folder)}
     command = ROOT / "scripts" / "sandbox"
@@ -132,7 +136,8 @@ def stack(sandbox_folder: Path, request: pytest.FixtureRequest) -> Iterator[Stac
     applied.init()
     applied.apply()
     yield applied
-    pause(SandboxClient(sandbox_folder), applied)
+    if not os.environ.get("KEEP_SANDBOX"):
+        pause(SandboxClient(sandbox_folder), applied)
 
 
 def pause(sandbox: "SandboxClient", stack: Stack) -> None:

@@ -6,6 +6,7 @@ of a policy whose seconds are few.
 
 import json
 import re
+import secrets
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from github import GithubException, InputGitTreeElement
+from github import Auth, Github, GithubException, InputGitTreeElement
 
 from sandbox.aws.iam import check
 from scripts.apply_sandbox import ROOT, Mode, Stack
@@ -274,10 +275,9 @@ class World:
 @pytest.fixture
 def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
     """A service of the test's own, in Production."""
-    words = request.node.originalname.removeprefix("test_given_").split("_")[:6]
-    service = "-".join(word[:9] for word in words)
-    if "[" in request.node.name:
-        service += "-" + re.sub(r"\W+", "-", request.node.callspec.id.lower())[-14:].strip("-")
+    words = request.node.originalname.removeprefix("test_given_").split("_")[:5]
+    # The tail keeps parameters, and runs of the tests in a sandbox that stays up, apart.
+    service = "-".join([*(word[:9] for word in words), secrets.token_hex(3)])
     made = World(sandbox, stack, service)
     made.exists()
     return made
@@ -446,15 +446,16 @@ def test_given_a_delete_when_approved_then_folder_and_entity_are_gone(world: Wor
 def test_given_entities_that_depend_on_it_when_deleted_then_refused_with_their_names(
     world: World,
 ) -> None:
+    name = f"consumer_{secrets.token_hex(3)}"
     blueprint = {
-        "identifier": "consumer",
+        "identifier": name,
         "title": "Consumer",
         "schema": {"properties": {}, "required": []},
         "relations": {"uses": {"title": "Uses", "target": "service"}},
     }
     world.sandbox.port.request("POST", "/v1/blueprints", json=blueprint)
     body = {"identifier": "checkout", "title": "Checkout", "relations": {"uses": world.service}}
-    world.sandbox.port.request("POST", "/v1/blueprints/consumer/entities", json=body)
+    world.sandbox.port.request("POST", f"/v1/blueprints/{name}/entities", json=body)
 
     run_id = world.delete()
 
@@ -498,6 +499,9 @@ def test_given_a_create_that_needs_an_approval_when_approved_then_it_is_proposed
         assert f"apps/{name}/common_values.yaml" in request["change"]
         assert world.sandbox.port.get_entity("service", name) is None
         world.decide(run_id, "APPROVE")
+        (pull,) = wait_for("the pull request", lambda: world.pulls(run_id) or None)
+        wait_for("its label", lambda: "the merge" in world.sandbox.label(run_id) or None)
+        pull.merge(merge_method="squash")
         world.ended(run_id, "SUCCESS")
 
     entity = world.sandbox.port.get_entity("service", name)
@@ -835,6 +839,61 @@ def test_given_a_passing_failure_when_executing_then_the_machine_repeats_the_ste
     assert len(world.pulls(run_id)) == 1
 
 
+def test_given_somebody_pushed_after_the_approval_when_merging_then_it_is_not_merged(
+    world: World,
+) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+    # Between the pull request and its merge GitHub fails, so that there is time to push.
+    fault = {"method": "PUT", "path": "/merge", "times": 50, "status": 503}
+    world.sandbox.sandbox("github", "POST", "faults", fault)
+    try:
+        world.decide(run_id, "APPROVE")
+        wait_for("the pull request", lambda: world.pulls(run_id) or None)
+        path = f"apps/{world.service}/common_values.yaml"
+        added = VALUES.replace("replicas: 2", "replicas: 90")
+        world.commit("More", {path: added}, f"slipway/upscale_service/{run_id}")
+    finally:
+        world.sandbox.sandbox("github", "DELETE", "faults")
+
+    label = f"Pull request #{world.pulls(run_id)[0].number} was changed"
+    wait_for("the label", lambda: world.sandbox.label(run_id) == label or None)
+    assert not world.pulls(run_id)[0].merged
+    assert any("not merged automatically" in line for line in world.sandbox.logs(run_id))
+    assert world.script("cancel", run_id).returncode == 0
+    assert "replicas: 2 " in text_of(world.sandbox, path, "main")
+
+
+def test_given_a_review_is_required_when_approved_then_github_merges_after_it(
+    world: World,
+) -> None:
+    branch = world.sandbox.services.get_branch("main")
+    branch.edit_protection(required_approving_review_count=1, enforce_admins=True)
+    try:
+        run_id = world.upscale()
+        world.request(run_id)
+        world.decide(run_id, "APPROVE")
+        wait_for("the label", lambda: world.sandbox.label(run_id) == "Waiting for checks" or None)
+        (pull,) = world.pulls(run_id)
+        assert not pull.merged
+
+        as_reviewer(world.sandbox, pull.number).create_review(event="APPROVE")
+
+        world.ended(run_id, "SUCCESS")
+    finally:
+        branch.remove_protection()
+    assert "replicas: 3 " in text_of(
+        world.sandbox, f"apps/{world.service}/common_values.yaml", "main"
+    )
+
+
+def as_reviewer(sandbox: SandboxClient, number: int) -> Any:
+    """The pull request, as somebody else than its author sees it."""
+    token = sandbox.sandbox("github", "POST", "tokens", {"login": "devops"})["token"]
+    client = Github(base_url=sandbox.env["GITHUB_API_URL"], auth=Auth.Token(token))
+    return client.get_repo(sandbox.env["SERVICES_REPO"]).get_pull(number)
+
+
 def test_given_an_execution_that_is_stopped_when_swept_then_the_run_ends(world: World) -> None:
     run_id = world.upscale()
     world.request(run_id)
@@ -857,18 +916,15 @@ def test_given_a_message_that_comes_again_when_waiting_then_there_is_one_request
     before = world.request(run_id)
     world.sandbox.sandbox("port", "POST", "redeliver", {"run_id": run_id})
     # The same run, with another content.
-    (stored,) = [
-        message
-        for message in world.sandbox.sandbox("port", "GET", f"messages?run_id={run_id}")
-        if message["value"].get("action") == "upscale_service"
-    ][:1]
-    forged = stored["value"]
+    published = world.sandbox.sandbox("port", "GET", f"messages?run_id={run_id}")["messages"]
+    forged = json.loads([m["value"] for m in published if m["topic"].endswith(".runs")][-1])
     forged["payload"]["properties"] = {"step": 5}
     world.sandbox.sandbox("port", "POST", "publish", {"topic": "runs", "value": forged})
     other = world.sandbox.execute("upscale_service", {}, entity=world.service)
     world.ended(other, "FAILURE")  # came after both, and is refused: the service is held
 
-    assert world.request_now(run_id) == before
+    assert world.request_now(run_id)["change_hash"] == before["change_hash"]
+    assert world.sandbox.port.get_entity("approval_request", f"{run_id}.2") is None
     assert world.executions(run_id) == {run_id: "RUNNING"}
     world.decide(run_id, "APPROVE")
     world.ended(run_id, "SUCCESS")
@@ -904,6 +960,34 @@ def test_given_what_a_function_did_when_held_against_its_policy_then_all_was_all
     sandbox: SandboxClient, stack: Stack, function: str
 ) -> None:
     role = stack.outputs()["functions"][function]["role_name"]
+    calls = calls_of(sandbox, role)
+
+    violations, _ = check(calls, policies(sandbox, role))
+
+    assert calls
+    assert violations == []
+
+
+def test_given_the_policies_when_held_against_what_was_done_then_every_statement_is_needed(
+    sandbox: SandboxClient, stack: Stack
+) -> None:
+    # Functions share code, and so statements: each must be needed by one of those that have it.
+    granted: set[str] = set()
+    needless: dict[str, set[str]] = {}
+    for name, function in stack.outputs()["functions"].items():
+        documents = policies(sandbox, function["role_name"])
+        sids = {s["Sid"] for document in documents for s in document["Statement"]}
+        _, unused = check(calls_of(sandbox, function["role_name"]), documents)
+        needless[name] = {re.sub(r".*\((\w+)\)$", r"\1", statement) for statement in unused}
+        granted |= sids - needless[name]
+
+    assert {sid for found in needless.values() for sid in found} - granted == set()
+
+
+def test_given_the_state_machine_when_held_against_its_policy_then_all_was_allowed(
+    sandbox: SandboxClient, stack: Stack
+) -> None:
+    role = f"{stack.outputs()['approval_machine_arn'].rpartition(':')[2]}-machine"
     calls = calls_of(sandbox, role)
 
     violations, _ = check(calls, policies(sandbox, role))

@@ -54,9 +54,10 @@ def text_of(sandbox: SandboxClient, path: str, ref: str) -> str:
 
 
 def counters(sandbox: SandboxClient) -> dict[str, int]:
-    """What the event source mapping that is consuming has counted."""
+    """What the mapping of create_service that is consuming has counted."""
     mappings = sandbox.sandbox("aws", "GET", "event-source-mappings")["EventSourceMappings"]
-    counted: dict[str, int] = mappings[-1]["Counters"]
+    of_create = [m for m in mappings if m["FunctionArn"].endswith("-create_service:live")]
+    counted: dict[str, int] = of_create[-1]["Counters"]
     return counted
 
 
