@@ -59,7 +59,7 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
     started = time.monotonic()
     with console.status(title) as spinner:
         yield lambda detail: spinner.update(f"{title} [dim]{detail[:90]}[/dim]")
-    console.print(f"[green]✓[/green] {title:<58} [dim]{time.monotonic() - started:6.1f} s[/dim]")
+    console.print(f"[green]✓[/green] {title:<64} [dim]{time.monotonic() - started:6.1f} s[/dim]")
 
 
 def wait_for[T](what: str, probe: Callable[[], T | None]) -> T:
@@ -286,7 +286,7 @@ def _without_diffs(logs: list[str]) -> list[str]:
 def _show_request(request: dict[str, Any]) -> None:
     console.print(f"  approval request [bold]{request['summary']}[/bold]  ({request['status']})")
     console.print(f"    may decide: {', '.join(request['approvers'])}", markup=False)
-    for line in request["change"].splitlines():
+    for line in request["change"].splitlines()[1:-1]:  # without the fence
         style = {"+": "green", "-": "red"}.get(line[:1], "dim")
         console.print(f"    {line}", markup=False, soft_wrap=True, style=style)
     console.print()
