@@ -1,4 +1,4 @@
-"""Counts and ratios of the create flow: requests of one create, import time, sizes.
+"""Counts and ratios: requests of one create, calls of one approval, import time, sizes.
 
 Nothing here is a timed test. Requests are counted by the sandbox's servers; the import time is set
 against that of boto3 alone, taken in turn in the same run.
@@ -11,7 +11,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import requests
 import typer
@@ -19,9 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.apply_sandbox import ROOT, StackError, read_environment
-from scripts.demo import INPUTS, DemoError, Story, wait_for
+from scripts.demo import APPROVER, INPUTS, DemoError, Story, merge, wait_for
 
 IMPORT_ROUNDS = 9
+WAITING_SECONDS = 10
 HANDLER = "functions.create_service.handler"
 
 console = Console(highlight=False)
@@ -82,23 +83,69 @@ def _reported(base: str, run_id: str) -> bool | None:
     return {"method": "PATCH", "path": f"/v1/actions/runs/{run_id}"} in seen or None
 
 
+def calls_of_one_approval(folder: Path) -> dict[str, int]:
+    """AWS calls of the approval function while a request waits, and for its decision."""
+    story = Story(folder)
+    recorded = folder / "data" / "aws" / "aws-calls.jsonl"
+    name = story.free_name()
+    created = story.execute("create_service", {"service_name": name, **INPUTS})
+    run = wait_for("A pull request", lambda: story.proposed(created))
+    merge(story.pull_request(run))
+    wait_for("The create's end", lambda: story.ended(created))
+    run_id = story.execute("upscale_service", {"step": 1}, entity=name)
+    wait_for("The approval request", lambda: story.waiting(run_id))
+    wait_for("The wait", lambda: _began_to_wait(recorded, run_id))
+    before = len(recorded.read_text().splitlines())
+    time.sleep(WAITING_SECONDS)
+    waiting = _approval_calls(recorded, before)
+    before = len(recorded.read_text().splitlines())
+    story.decide(run_id, "DECLINE", APPROVER, "Only measured.")
+    wait_for("The run's end", lambda: story.ended(run_id))
+    calls = _approval_calls(recorded, before)
+    told = next(n for n, call in enumerate(calls) if call["operation"] == "SendTaskSuccess")
+    rows = [c["operation"] for c in calls[:told] if "approvals" in json.dumps(c["parameters"])]
+    return {
+        "waiting": len(waiting),
+        "operations": sum(operation in {"GetItem", "UpdateItem"} for operation in rows),
+        "scans": sum(call["operation"] in {"Scan", "Query"} for call in calls),
+    }
+
+
+def _approval_calls(recorded: Path, start: int) -> list[dict[str, Any]]:
+    calls = [json.loads(line) for line in recorded.read_text().splitlines()[start:]]
+    return [call for call in calls if (call["function"] or "").endswith("-approval")]
+
+
+def _began_to_wait(recorded: Path, run_id: str) -> bool | None:
+    """Whether the machine's task token is in the request's row."""
+    found = (
+        call["operation"] == "UpdateItem" and f"{run_id}.1" in json.dumps(call["parameters"])
+        for call in _approval_calls(recorded, 0)
+    )
+    return any(found) or None
+
+
 def main(
     folder: Annotated[
         Path, typer.Option(envvar="SANDBOX_DIR", help="A sandbox in which the demo was played.")
     ] = ROOT / ".sandbox",
 ) -> None:
-    """Print the figures of the create flow beside their limits; fails if one is over."""
+    """Print the figures beside their limits; fails if one is over."""
     started = time.monotonic()
     artifacts = json.loads((ROOT / "build" / "artifacts.json").read_text())
     layers = {name: entry["size"] / 1e6 for name, entry in artifacts.items() if "layer" in name}
     try:
         counted = requests_of_one_create(folder)
+        approval = calls_of_one_approval(folder)
     except (StackError, DemoError) as error:
         console.print(f"[red]bench:[/red] {error}\nPlay the demo first: make demo", soft_wrap=True)
         raise typer.Exit(1) from None
     figures = [
         ("GitHub requests of one create, without the token exchange", counted["GitHub"], 9),
         ("Port requests of one create, with a warm token", counted["Port"], 7),
+        (f"AWS calls while a request waits {WAITING_SECONDS} s", approval["waiting"], 0),
+        ("Single-item operations on requests, for one decision", approval["operations"], 4),
+        ("Scans and queries for it, until the run has ended", approval["scans"], 0),
         ("Import of the handler, as a multiple of boto3's", round(import_ratio(), 2), 2),
         *((f"{name}, zipped, in MB", round(size, 1), 15) for name, size in layers.items()),
     ]

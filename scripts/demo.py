@@ -195,7 +195,7 @@ def create(story: Story) -> str:
     _show_pull(pull)
     before = story.properties(name)
     with step(f"Pull request #{pull.number} is approved and merged by {REVIEWER}"):
-        _merge(pull)
+        merge(pull)
     with step("Workflow after the merge → Port"):
         run = wait_for("The run's end", lambda: story.ended(run_id))
     _show_run(run, story.logs(run_id))
@@ -248,7 +248,12 @@ def _expect(run: dict[str, Any], status: str) -> None:
         raise DemoError(f"Run {run['id']} ended with {run['status']}: {run.get('summary')}")
 
 
-def _merge(pull: PullRequest) -> None:
+def merge(pull: PullRequest) -> None:
+    """Approve and merge a pull request, as the reviewer.
+
+    Raises:
+        DemoError: GitHub refused.
+    """
     try:
         pull.create_review(event="APPROVE", body="Looks right.")
         pull.merge(merge_method="squash", sha=pull.head.sha)
