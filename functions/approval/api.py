@@ -7,6 +7,7 @@ Routes:
     POST /links/<token>: the page's form; decides.
 """
 
+import base64
 import json
 from http import HTTPStatus
 from typing import Any
@@ -47,6 +48,7 @@ _TITLES = {
     OwnRequest: "This is your own request",
     LinkRejected: "This link is not valid",
 }
+_FIELDS = 10
 _LATER = "Slipway cannot decide at the moment. Nothing was decided; try again in a minute."
 
 
@@ -73,7 +75,7 @@ def _decide_by_api(app: APIGatewayRestResolver, office: ApprovalOffice, approval
     identity = app.current_event.request_context.identity
     approver = approver_of(identity.user_arn or "", office.config.approver_principals)
     try:
-        body = json.loads(app.current_event.decoded_body or "")
+        body = json.loads(_body(app))
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
@@ -109,9 +111,7 @@ def _show(office: ApprovalOffice, token: str) -> page.Page:
 
 def _decide_by_link(app: APIGatewayRestResolver, office: ApprovalOffice, token: str) -> page.Page:
     link = office.read_link(token)
-    # Undecodable bytes become replacement characters: they can only spoil the comment.
-    form = parse_qs(app.current_event.decoded_body or "", max_num_fields=10, errors="replace")
-    typed = {name: values[0] for name, values in form.items()}
+    typed = _form(_body(app))
     ballot = Ballot(
         link.approver,
         read_verdict(typed.get("decision")),
@@ -122,6 +122,22 @@ def _decide_by_link(app: APIGatewayRestResolver, office: ApprovalOffice, token: 
     )
     approval = office.desk.decide(link.approval_id, ballot)
     return page.answer_page(200, "Thank you", said(approval))
+
+
+def _body(app: APIGatewayRestResolver) -> str:
+    """The request's body. Bytes that are no UTF-8 are replaced: they can only spoil a comment."""
+    body = app.current_event.body or ""
+    if not app.current_event.is_base64_encoded:
+        return body
+    return base64.b64decode(body).decode(errors="replace")
+
+
+def _form(body: str) -> dict[str, str]:
+    try:
+        form = parse_qs(body, max_num_fields=_FIELDS, errors="replace")
+    except ValueError:
+        raise InvalidInput("form", f"must have at most {_FIELDS} fields") from None
+    return {name: values[0] for name, values in form.items()}
 
 
 def said(approval: Approval) -> str:

@@ -850,6 +850,9 @@ def test_given_somebody_pushed_after_the_approval_when_merging_then_it_is_not_me
     try:
         world.decide(run_id, "APPROVE")
         wait_for("the pull request", lambda: world.pulls(run_id) or None)
+        late = world.call(f"{run_id}.1", {"decision": "DECLINE"})
+        assert late.status_code == 409
+        assert "was approved by devops@acme.example" in late.json()["message"]
         path = f"apps/{world.service}/common_values.yaml"
         added = VALUES.replace("replicas: 2", "replicas: 90")
         world.commit("More", {path: added}, f"slipway/upscale_service/{run_id}")
@@ -932,6 +935,16 @@ def test_given_a_message_that_comes_again_when_waiting_then_there_is_one_request
     assert "replicas: 3 " in text_of(
         world.sandbox, f"apps/{world.service}/common_values.yaml", "main"
     )
+
+
+def test_given_only_a_team_may_approve_when_a_member_does_then_it_counts(world: World) -> None:
+    with world.asking(emails=[], teams=["devops"]):
+        run_id = world.upscale()
+        world.request(run_id)
+        stranger = world.decide(run_id, "APPROVE", person=ADMIN)
+        assert "These may: team devops" in stranger["summary"]
+        world.decide(run_id, "APPROVE")
+        world.ended(run_id, "SUCCESS")
 
 
 def test_given_two_approvers_are_needed_when_one_approves_then_it_waits_for_the_other(
