@@ -240,7 +240,7 @@ class Steps:
                 self._say_votes(approval)
         verdict = self._row().get("verdict")
         if ended:
-            self._run.ledger.close(self._run.run_id, "FAILURE")
+            self._run.ledger.close(self._run.run_id, ended)
         elif verdict is None:
             settled = self._required_approval()
             self._run.report.fail(outcome(settled), label=settled.status.title())
@@ -268,14 +268,15 @@ class Steps:
         self._run.ledger.record_verdict(self._run.run_id, status, label, reason)
         return {"next": "Report"}
 
-    def _ended(self) -> bool:
-        """Whether the run was ended in Port; then its request is withdrawn."""
-        if not self._run.port.get_run(self._run.run_id).ended:
-            return False
+    def _ended(self) -> str | None:
+        """With which status the run was ended in Port, if it was; its request is then withdrawn."""
+        run = self._run.port.get_run(self._run.run_id)
+        if not run.ended:
+            return None
         approval = self._approval()
         if approval is not None:
             self._desk.settle(approval.id, Status.CANCELLED)
-        return True
+        return run.status
 
     def _row(self) -> dict[str, Any]:
         return self._run.ledger.get(self._run.run_id) or {}

@@ -388,6 +388,18 @@ PLACES: list[tuple[str, Callable[[World], Any], str]] = [
 ]
 
 
+def test_given_a_run_that_succeeded_when_a_late_execution_reports_then_it_stays_a_success(
+    world: World,
+) -> None:
+    world.proposed()
+    world.port.status = "SUCCESS"
+
+    assert world.take("begin") == {"next": "Report"}
+    world.take("report")
+
+    assert (world.ledger.get(RUN_ID) or {})["outcome"] == "SUCCESS"
+
+
 @pytest.mark.parametrize(
     ("arrive", "following"), [(a, f) for _, a, f in PLACES], ids=[name for name, _, _ in PLACES]
 )
