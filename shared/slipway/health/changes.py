@@ -1,0 +1,234 @@
+"""The records on `ORG_ID.change.log`: which of them say that an entity has changed. Pure.
+
+Anybody's blueprint may write to that topic, and its records have neither keys nor a promised order:
+https://docs.port.io/actions-and-automations/setup-backend/kafka/
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+# Set anew by each of Slipway's health writes; so a change of it is Slipway's own.
+CHECK_ID = "health_check_id"
+# Part of the entity in `diff`, but not of what somebody meant to change.
+_BOOKKEEPING = {"createdAt", "createdBy", "updatedBy"}
+
+
+class Reason(StrEnum):
+    """Why a record needs no look."""
+
+    TOMBSTONE = "Tombstone"
+    UNKNOWN_SHAPE = "UnknownShape"
+    OTHER_RESOURCE = "OtherResource"
+    OTHER_BLUEPRINT = "OtherBlueprint"
+    RESYNC = "Resync"
+    TIMER = "Timer"
+    FAILED = "FailedChange"
+    DELETED = "Deleted"
+    NO_CHANGE = "NoChange"
+    OWN_WRITE = "OwnWrite"
+    OLDER = "Older"
+    NOT_SUBSCRIBED = "NotSubscribed"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A record that needs no look.
+
+    Attributes:
+        reason: why, as a metric's dimension.
+        sentence: why, for the log.
+    """
+
+    reason: Reason
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """An entity was created or changed.
+
+    Attributes:
+        blueprint: identifier of its blueprint.
+        entity: its identifier.
+        updated_at: when, in UTC.
+        properties: the entity's properties after the change.
+        changed: what differs: identifiers of properties, and `$title`, `$relations` and the like
+            for whatever else an entity has.
+        own: whether it was a health write of Slipway.
+    """
+
+    blueprint: str
+    entity: str
+    updated_at: datetime
+    properties: Mapping[str, Any]
+    changed: frozenset[str]
+    own: bool
+
+
+def read_change(value: object) -> Change | Skipped:
+    """Read a record's value.
+
+    Args:
+        value: the JSON as it came; None for a tombstone.
+    """
+    try:
+        return _foreign(value) or _compare(_Record.model_validate(value))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        return _unknown(f"{'.'.join(map(str, first['loc']))[:200]}: {first['msg'][:200]}")
+    except RecursionError:
+        return _unknown("it is nested too deeply")
+
+
+def _foreign(value: object) -> Skipped | None:
+    """Sort out what is no change of an entity. Of such records no shape is known."""
+    match value:
+        case None:
+            return Skipped(Reason.TOMBSTONE, "The record has no value.")
+        case {"action": "RESYNC"}:
+            return Skipped(Reason.RESYNC, "An integration was asked to resynchronise.")
+        case {"resourceType": "entity", "action": "TIMER_EXPIRED"}:
+            return Skipped(Reason.TIMER, "A timer has expired; no property has changed.")
+        case {"resourceType": "entity"}:
+            return None
+        case {"resourceType": str()}:
+            return Skipped(Reason.OTHER_RESOURCE, "The record is not of an entity.")
+    return _unknown("it names no resourceType")
+
+
+def newest(changes: Iterable[Change]) -> list[Change]:
+    """Make one change of all that came for the same entity, in whatever order, once or twice.
+
+    It has the state of the newest `updatedAt`, and as changed whatever any of them changed: a
+    record that says what is new may be followed by one that changes something else. What Slipway
+    wrote itself counts for the state, but not as a change, unless there is nothing else.
+    """
+    groups: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        groups.setdefault((change.blueprint, change.entity), []).append(change)
+    return [_merge(group) for group in groups.values()]
+
+
+def _merge(group: list[Change]) -> Change:
+    foreign = [change for change in group if not change.own]
+    counted = foreign or group
+    return replace(
+        max(group, key=lambda change: change.updated_at),
+        # Of what counts as a change, so that a repeated record is still known to be one.
+        updated_at=max(change.updated_at for change in counted),
+        changed=frozenset[str]().union(*(change.changed for change in counted)),
+        own=not foreign,
+    )
+
+
+def _unknown(why: str) -> Skipped:
+    return Skipped(Reason.UNKNOWN_SHAPE, f"The record is of an unknown shape: {why}.")
+
+
+def _compare(record: "_Record") -> Change | Skipped:
+    before, after = record.diff.before, record.diff.after
+    if record.status == "FAILURE":
+        return Skipped(Reason.FAILED, "The change failed, so the entity is as it was.")
+    if after is None:
+        return Skipped(Reason.DELETED, "The entity was deleted.")
+    if after.identifier != record.context.entity or after.blueprint != record.context.blueprint:
+        return _unknown("its context and its diff are of different entities")
+    updated_at = after.updated_at or record.trigger.at
+    if updated_at is None:
+        return _unknown("it has neither diff.after.updatedAt nor trigger.at")
+    changed = _changed(before, after)
+    if not changed:
+        return Skipped(Reason.NO_CHANGE, "Nothing differs before and after.")
+    return Change(
+        blueprint=after.blueprint,
+        entity=after.identifier,
+        updated_at=updated_at,
+        properties=after.properties,
+        changed=changed,
+        own=CHECK_ID in changed,
+    )
+
+
+def _changed(before: "_Entity | None", after: "_Entity") -> frozenset[str]:
+    old = before.properties if before else {}
+    new = after.properties
+    # A property that is not there and one that is null are the same to Port.
+    names = {name for name in old.keys() | new.keys() if _differ(old.get(name), new.get(name))}
+    if before is None:
+        return frozenset(names | {"$created"})
+    rest_old, rest_new = before.rest(), after.rest()
+    names |= {
+        f"${name}"
+        for name in rest_old.keys() | rest_new.keys()
+        if _differ(rest_old.get(name), rest_new.get(name))
+    }
+    return frozenset(names)
+
+
+def _differ(one: object, other: object) -> bool:
+    # As text, because Python has True equal 1, and NaN unequal itself.
+    return json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True)
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("not a time that UTC has") from None
+
+
+_Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+_Identifier = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class _Entity(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+    identifier: _Identifier
+    blueprint: _Identifier
+    properties: dict[str, Any]
+    updated_at: _Time | None = Field(None, alias="updatedAt")
+
+    def rest(self) -> dict[str, Any]:
+        """What else there is of the entity: title, icon, team, relations."""
+        others = self.model_extra or {}
+        return {name: value for name, value in others.items() if name not in _BOOKKEEPING}
+
+
+class _Diff(_Model):
+    before: _Entity | None
+    after: _Entity | None
+
+
+class _Context(_Model):
+    entity: _Identifier
+    blueprint: _Identifier
+
+
+class _Trigger(_Model):
+    at: _Time | None = None
+
+
+class _Record(_Model):
+    status: str = "SUCCESS"
+    context: _Context
+    diff: _Diff
+    trigger: _Trigger = _Trigger()

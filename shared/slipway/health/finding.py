@@ -1,0 +1,233 @@
+"""What a probe brought back, and what that says of the service. Pure."""
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+import jmespath  # type: ignore[import-untyped]  # it ships no types
+from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
+from pydantic import BaseModel, ConfigDict
+
+from slipway.errors import UserError
+
+MAX_PATH = 200
+MAX_VALUE = 200
+_SHOWN = 120
+# What may stand in a JSON path. All of JMESPath would let a path of 200 characters double a list
+# forty times over; names and indexes can only ever make the document smaller.
+_PATH_PARTS = frozenset({"field", "subexpression", "index_expression", "index", "identity"})
+
+
+class FailureKind(StrEnum):
+    """Why a probe has no answer to show."""
+
+    REFUSED_URL = "refused_url"
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too_large"
+    NOT_HTTP = "not_http"
+    REDIRECT = "redirect"
+    ENCODED = "encoded"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The health URL answered in full.
+
+    Attributes:
+        status: HTTP status.
+        body: as it came, within the limit.
+    """
+
+    status: int
+    body: bytes = field(repr=False)
+
+    @property
+    def excerpt(self) -> str:
+        """The body's beginning in one line, for people."""
+        return shown(self.body[: 4 * _SHOWN].decode("utf-8", "replace"))
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The health URL was not asked, or gave no answer that can be judged.
+
+    Attributes:
+        kind: what went wrong.
+        sentence: the same for people.
+    """
+
+    kind: FailureKind
+    sentence: str
+
+
+ProbeResult = Answered | Failed
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a service answers when it is well.
+
+    Attributes:
+        status: the HTTP status; None: any 2xx.
+        json_path: where in the JSON body to look, see `JsonPath`; None: the body is not looked at.
+        json_value: what must be found there, see `matches`.
+    """
+
+    status: int | None = None
+    json_path: "JsonPath | None" = None
+    json_value: str = ""
+
+
+class Finding(BaseModel):
+    """What one probe says of the service.
+
+    Attributes:
+        state: `unknown` if the probe was never sent, so that it says nothing of the service.
+        kind: `ok`, `status` or `json`, else a `FailureKind`.
+        sentence: the same for people.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    state: Literal["well", "ill", "unknown"]
+    kind: str
+    sentence: str
+
+
+class JsonPath:
+    """A place in a JSON document: names and indexes, as `a.b[0].c`.
+
+    It is a subset of JMESPath (https://jmespath.org/specification.html): a name that is not made of
+    letters, digits and underscores is quoted (`"up-time".seconds`), an index counts from 0, or from
+    the end if it is negative, and a place that is not there is null.
+
+    Args:
+        text: the path, at most 200 characters.
+
+    Raises:
+        UserError: it is no such path.
+    """
+
+    def __init__(self, text: str) -> None:
+        if len(text) > MAX_PATH:
+            raise UserError(f"The JSON path has more than {MAX_PATH} characters.")
+        try:
+            expression = jmespath.compile(text)
+        except (JMESPathError, ValueError, RecursionError):
+            expression = None
+        if expression is None or not _is_simple(expression.parsed):
+            raise UserError(
+                f"The JSON path '{shown(text)}' cannot be used: write names and indexes, as "
+                "checks[0].status."
+            )
+        self.text = text
+        self._expression = expression
+
+    def find(self, document: object) -> object:
+        """The value at this place; None if there is none, or null."""
+        found: object = self._expression.search(document)
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JsonPath) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+def judge(result: ProbeResult, expectation: Expectation) -> Finding:
+    """Compare what came back with what a service that is well answers."""
+    if isinstance(result, Failed):
+        state: Literal["ill", "unknown"] = (
+            "unknown" if result.kind is FailureKind.REFUSED_URL else "ill"
+        )
+        return Finding(state=state, kind=result.kind.value, sentence=result.sentence)
+    expected = expectation.status
+    if (result.status != expected) if expected else not 200 <= result.status < 300:
+        wanted = expected or "a 2xx"
+        said = f" It said: {result.excerpt}" if result.excerpt else ""
+        return _ill("status", f"The health URL answered {result.status}, not {wanted}.{said}")
+    if expectation.json_path is not None:
+        fault = _json_fault(result.body, expectation.json_path, expectation.json_value)
+        if fault:
+            return _ill("json", f"The health URL answered {result.status}, but {fault}.")
+    return Finding(state="well", kind="ok", sentence=f"The health URL answered {result.status}.")
+
+
+def matches(found: object, expected: str) -> bool:
+    """Whether a value of a JSON document is the one that was written down as text.
+
+    A string is compared as it is; a number, true, false and null as JSON, so `2` is 2.0 but never
+    true. Objects and lists are never equal to a text.
+    """
+    if isinstance(found, str):
+        return found == expected
+    try:
+        wanted = _read_json(expected)
+    except ValueError:
+        return False
+    return same_scalar(found, wanted)
+
+
+def same_scalar(one: object, other: object) -> bool:
+    """Whether two values of JSON are equal and no containers. Python has True equal 1; JSON not."""
+    match one, other:
+        case (bool(), _) | (_, bool()) | (None, _) | (_, None):
+            return one is other
+        case (int() | float(), int() | float()) | (str(), str()):
+            return one == other
+    return False
+
+
+def shown(text: str) -> str:
+    """Text of strangers as one short line without anything that could act on a terminal or page."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _SHOWN]).split())
+    return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
+
+
+def _ill(kind: str, sentence: str) -> Finding:
+    return Finding(state="ill", kind=kind, sentence=sentence)
+
+
+def _json_fault(body: bytes, path: JsonPath, value: str) -> str:
+    try:
+        document = _read_json(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        return "its body is not UTF-8"
+    except ValueError:
+        return "its body is not JSON"
+    found = path.find(document)
+    if matches(found, value):
+        return ""
+    text = shown(json.dumps(found, ensure_ascii=False)[: 4 * _SHOWN])
+    return f"'{shown(path.text)}' is {text}, not {shown(value)}"
+
+
+def _read_json(text: str) -> Any:
+    """Read JSON.
+
+    Raises:
+        ValueError: it is none, or one that nests too deeply or has a number beyond all bounds.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_simple(node: dict[str, Any]) -> bool:
+    nodes = [node]
+    while nodes:
+        node = nodes.pop()
+        if node["type"] not in _PATH_PARTS:
+            return False
+        nodes += node["children"]
+    return True

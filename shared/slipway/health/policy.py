@@ -1,0 +1,124 @@
+"""The remediation policy: what may be done to a service that is ill. It is data: one document.
+
+Terraform writes the document from its variable `remediation`.
+"""
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from slipway.errors import ConfigurationError
+from slipway.health.verdict import Window
+
+Environment = Literal["Test", "Staging", "Production"]
+Kind = Literal["restart", "roll_back", "scale_up"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Strategy(_Model):
+    """What all strategies have.
+
+    Attributes:
+        attempts: how often it is tried in one remediation.
+        wait_seconds: from the repair to the first look at what it did.
+    """
+
+    attempts: int = Field(1, ge=1, le=5)
+    wait_seconds: int = Field(30, ge=5, le=3600)
+
+
+class Restart(_Strategy):
+    """Restart the service by a workflow of the services repository."""
+
+    kind: Literal["restart"] = "restart"
+
+
+class RollBack(_Strategy):
+    """Revert the last merged change of the service by a pull request.
+
+    Attributes:
+        auto_merge: whether Slipway merges it; else it waits for a person.
+    """
+
+    kind: Literal["roll_back"] = "roll_back"
+    auto_merge: bool = False
+
+
+class ScaleUp(_Strategy):
+    """Ask for more replicas by a pull request that Slipway merges.
+
+    Attributes:
+        step: how many more.
+        max_replicas: never more than these.
+    """
+
+    kind: Literal["scale_up"] = "scale_up"
+    step: int = Field(1, ge=1, le=10)
+    max_replicas: int = Field(10, ge=1, le=1000)
+
+
+Strategy = Annotated[Restart | RollBack | ScaleUp, Field(discriminator="kind")]
+# A change of the services repository needs the service to itself, as a day-2 action does.
+NEEDS_LOCK: frozenset[Kind] = frozenset({"roll_back", "scale_up"})
+
+
+class Policy(_Model):
+    """The whole document.
+
+    Attributes:
+        schema_version: of this shape.
+        mode: `repair`; or `verify`: what is ill is reported and handed over, never repaired; or
+            `off`: nothing is probed and nothing is written.
+        strategies: tried in this order, each at most once in the list.
+        environments: where services are repaired; in all others they are handed over.
+        approval_environments: those of `environments` where somebody must agree first.
+        max_per_hour: how many remediations in any hour may repair a service, or correct it to
+            Healthy because it answers; then it cools down.
+        quiet_seconds: for how long after an escalation of a service the same people are not told
+            again.
+        verify: how a service that is said to be Degraded is looked at.
+        settle: how a service that starts up is looked at, after a deployment or a repair: with
+            patience, as it cannot answer at once.
+    """
+
+    schema_version: Literal[1]
+    mode: Literal["repair", "verify", "off"] = "repair"
+    strategies: tuple[Strategy, ...] = (Restart(), RollBack(), ScaleUp())
+    environments: frozenset[Environment] = frozenset({"Test", "Staging"})
+    approval_environments: frozenset[Environment] = frozenset()
+    max_per_hour: int = Field(3, ge=1, le=20)
+    quiet_seconds: int = Field(4 * 3600, ge=5, le=7 * 86_400)
+    verify: Window = Window()
+    settle: Window = Window(probes=12, healthy_after=2, ill_after=12)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "Policy":
+        kinds = [strategy.kind for strategy in self.strategies]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError("strategies: each may be there once; raise its attempts instead")
+        if not self.approval_environments <= self.environments:
+            raise ValueError("approval_environments must be some of environments")
+        return self
+
+
+def parse_policy(text: str | bytes) -> Policy:
+    """Read the document.
+
+    Raises:
+        ConfigurationError: it is no policy; the text names the first fault.
+    """
+    try:
+        return Policy.model_validate(json.loads(text))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        fault = f"{'.'.join(map(str, first['loc'])) or 'the document'}: {first['msg']}"
+    except (ValueError, RecursionError) as error:
+        fault = f"it is not JSON ({type(error).__name__})"
+    raise ConfigurationError(
+        f"The remediation policy cannot be used ({fault}). "
+        "Correct variable 'remediation' and apply the stack again."
+    )

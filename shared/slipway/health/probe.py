@@ -1,0 +1,346 @@
+"""One HTTP probe of a health URL that anybody may have written.
+
+The name is looked up once, every address that it has is checked, and the connection goes to the
+checked address. This is `http.client` on a socket that is connected here: urllib3 and requests,
+which are in the layer anyway, look names up themselves, and bound each read, but not all of them
+together.
+"""
+
+import io
+import socket
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Literal, override
+from urllib.parse import urlsplit
+
+from slipway.health.addresses import ProbeLimits, forbidden
+from slipway.health.finding import Answered, Failed, FailureKind, ProbeResult, shown
+
+# Gives the addresses of a name, in numbers; raises OSError if it has none.
+Resolver = Callable[[str, int], Sequence[str]]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_URL = 2048
+_MAX_ADDRESSES = 16
+_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:")
+_BUFFER = 8192
+# Chunks of one byte are sent as six: a body within its limit is never refused for its framing.
+_FRAMING = 8
+_HEADERS = {
+    "Accept": "application/json, */*;q=0.5",
+    "Accept-Encoding": "identity",
+    "Cache-Control": "no-cache",
+    "Connection": "close",
+    "User-Agent": "slipway-health-probe",
+}
+
+
+def resolve_name(host: str, port: int) -> Sequence[str]:
+    """Look a name up as the system does.
+
+    Raises:
+        OSError: it has no address.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def probe(
+    url: object,
+    limits: ProbeLimits,
+    *,
+    resolve: Resolver = resolve_name,
+    tls: ssl.SSLContext | None = None,
+) -> ProbeResult:
+    """Ask a health URL once, with GET. Redirects are not followed, encoded answers not decoded.
+
+    Args:
+        url: as it stands in the catalogue: any value at all.
+        limits: what may be reached, how long it may take and how much it may send.
+        resolve: looks names up; called once, for the URL's host.
+        tls: how to check certificates; None: by the system's authorities.
+
+    Returns:
+        The answer, or why there is none. Whatever the other side does, nothing is raised.
+    """
+    clock = _Deadline(limits.deadline_seconds)
+    try:
+        target = _read_url(url, limits)
+        addresses = _look_up(target, resolve, limits, clock)
+        with _connect(target, addresses, clock, tls) as connected:
+            return _ask(target, connected, limits, clock)
+    except _Stopped as stopped:
+        return stopped.failed
+    except TimeoutError:
+        return Failed(
+            FailureKind.TIMEOUT,
+            f"The health URL gave no full answer within {limits.deadline_seconds:g} s.",
+        )
+
+
+class _Stopped(Exception):
+    def __init__(self, kind: FailureKind, sentence: str) -> None:
+        super().__init__(sentence)
+        self.failed = Failed(kind, sentence)
+
+
+class _Deadline:
+    """One point in time for all that a probe does."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds left.
+
+        Raises:
+            TimeoutError: none.
+        """
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where a URL leads: `path` with its query, `host` without brackets."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    path: str
+
+
+def _refused(why: str) -> _Stopped:
+    return _Stopped(FailureKind.REFUSED_URL, f"The health URL was not asked: {why}.")
+
+
+def _read_url(url: object, limits: ProbeLimits) -> _Target:
+    if not isinstance(url, str) or not url:
+        raise _refused("it is no text")
+    if len(url) > _MAX_URL:
+        raise _refused(f"it has more than {_MAX_URL} characters")
+    if not all("!" <= c <= "~" and c != "\\" for c in url):
+        raise _refused(
+            "it has characters that no URL has (names in other scripts are written in Punycode, "
+            "the rest percent-encoded)"
+        )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise _refused("its host or port is malformed") from None
+    scheme, host = parts.scheme, parts.hostname or ""
+    if scheme not in {"http", "https"}:
+        raise _refused(f"its scheme is '{shown(scheme)}', not http or https")
+    if "@" in parts.netloc:
+        raise _refused("it holds a user name or password")
+    if not host or not set(host) <= _HOST_CHARACTERS or not all(map(_is_label, host.split("."))):
+        raise _refused("its host is malformed")
+    if port is None:
+        port = _DEFAULT_PORTS[scheme]
+    if port not in limits.allowed_ports:
+        allowed = ", ".join(map(str, sorted(limits.allowed_ports)))
+        raise _refused(f"its port {port} is not allowed (allowed: {allowed})")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return _Target("https" if scheme == "https" else "http", host, port, path)
+
+
+def _is_label(text: str) -> bool:
+    return 1 <= len(text) <= 63
+
+
+def _look_up(
+    target: _Target, resolve: Resolver, limits: ProbeLimits, clock: _Deadline
+) -> Sequence[str]:
+    # The system's look-up takes no time-out, so it is left behind when it takes too long.
+    worker = ThreadPoolExecutor(1, "health-probe-dns")
+    try:
+        addresses = worker.submit(resolve, target.host, target.port).result(clock.left())
+    except TimeoutError:
+        raise
+    except (OSError, UnicodeError):
+        addresses = ()
+    finally:
+        worker.shutdown(wait=False)
+    if not addresses:
+        raise _Stopped(FailureKind.DNS, f"The health URL's host {target.host} was not found.")
+    if len(addresses) > _MAX_ADDRESSES:
+        raise _refused(f"its host has more than {_MAX_ADDRESSES} addresses")
+    # One bad address among good ones is refused too: else it would be a matter of luck.
+    if fault := forbidden(addresses, limits):
+        raise _refused(f"its host {target.host} is {fault}")
+    return addresses
+
+
+def _connect(
+    target: _Target, addresses: Sequence[str], clock: _Deadline, tls: ssl.SSLContext | None
+) -> socket.socket:
+    connected = _connect_to_one(target, addresses, clock)
+    if target.scheme == "http":
+        return connected
+    try:
+        connected.settimeout(clock.left())
+        return (tls or _system_tls()).wrap_socket(connected, server_hostname=target.host)
+    except TimeoutError:
+        connected.close()
+        raise
+    except (OSError, ValueError) as error:
+        connected.close()
+        raise _Stopped(
+            FailureKind.TLS, f"The health URL's host has no TLS to trust: {_tls_fault(error)}."
+        ) from None
+
+
+def _connect_to_one(target: _Target, addresses: Sequence[str], clock: _Deadline) -> socket.socket:
+    why = ""
+    for left in range(len(addresses), 0, -1):
+        address = addresses[-left]
+        try:
+            # An address that swallows everything leaves time for those after it.
+            return _connect_to(address, target.port, clock.left() / left)
+        except TimeoutError:
+            if left == 1:
+                raise
+        except OSError as error:
+            why = f" ({error.strerror.lower()})" if error.strerror else ""
+    raise _Stopped(
+        FailureKind.CONNECT,
+        f"The health URL's host {target.host} takes no connection on port {target.port}{why}.",
+    )
+
+
+def _connect_to(address: str, port: int, seconds: float) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    connecting = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connecting.settimeout(seconds)
+        connecting.connect((address, port))
+    except OSError:
+        connecting.close()
+        raise
+    return connecting
+
+
+@cache
+def _system_tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _tls_fault(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return shown(error.verify_message).rstrip(".")
+    reason = getattr(error, "reason", None)
+    return reason.replace("_", " ").lower() if isinstance(reason, str) else "it ended the handshake"
+
+
+class _Wire(io.RawIOBase):
+    """What comes in, within the deadline as a whole and within a number of bytes."""
+
+    def __init__(self, connected: socket.socket, clock: _Deadline, budget: int) -> None:
+        super().__init__()
+        self._socket = connected
+        self._clock = clock
+        self.budget = budget
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # any buffer will do
+        self._socket.settimeout(self._clock.left())
+        count = self._socket.recv_into(buffer)
+        self.budget -= count
+        if self.budget < 0:
+            raise _Stopped(FailureKind.TOO_LARGE, "The health URL's answer has no end in sight.")
+        return count
+
+
+class _Readable:
+    """The one thing that `HTTPResponse` wants of a socket."""
+
+    def __init__(self, wire: _Wire) -> None:
+        self._wire = wire
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self._wire, _BUFFER)
+
+
+def _ask(
+    target: _Target, connected: socket.socket, limits: ProbeLimits, clock: _Deadline
+) -> ProbeResult:
+    # What the reader's buffer takes of the body beyond the headers is not the headers' fault.
+    wire = _Wire(connected, clock, limits.max_header_bytes + _BUFFER)
+    try:
+        connected.settimeout(clock.left())
+        _send(target, connected)
+        response = HTTPResponse(_Readable(wire), method="GET")  # type: ignore[arg-type]
+        response.begin()
+        if fault := _unwanted(response):
+            return fault
+        wire.budget += _FRAMING * limits.max_body_bytes
+        body = response.read(limits.max_body_bytes + 1)
+    except TimeoutError:
+        raise
+    except (HTTPException, ValueError):
+        return Failed(FailureKind.NOT_HTTP, "The health URL's host gave no valid HTTP answer.")
+    except OSError:
+        return Failed(
+            FailureKind.CONNECT,
+            "The health URL's host broke the connection off before it answered.",
+        )
+    if len(body) > limits.max_body_bytes:
+        return Failed(
+            FailureKind.TOO_LARGE,
+            f"The health URL's answer is longer than {limits.max_body_bytes // 1024} KiB.",
+        )
+    if response.length:
+        return Failed(FailureKind.NOT_HTTP, "The health URL's answer was cut off.")
+    return Answered(response.status, body)
+
+
+def _send(target: _Target, connected: socket.socket) -> None:
+    request = HTTPConnection(target.host, target.port)
+    # The `Host` header names a port only if it is not the scheme's own.
+    request.default_port = _DEFAULT_PORTS[target.scheme]
+    request.sock = connected
+    request.request("GET", target.path, headers=_HEADERS)
+
+
+def _unwanted(response: HTTPResponse) -> Failed | None:
+    """Answers that are told by their headers alone not to be judged."""
+    if 300 <= response.status < 400:
+        return Failed(
+            FailureKind.REDIRECT,
+            f"The health URL answered {response.status}{_destination(response)}. Redirects are not "
+            "followed: the health URL must be the address that answers itself.",
+        )
+    encodings = [
+        response.getheader("Content-Encoding", "identity"),
+        "identity" if response.chunked else response.getheader("Transfer-Encoding", "identity"),
+    ]
+    for encoding in encodings:
+        if encoding.strip().lower() not in {"", "identity"}:
+            return Failed(
+                FailureKind.ENCODED,
+                f"The health URL's answer is encoded ({shown(encoding)}), although it was asked "
+                "not to be. Encoded answers are not read.",
+            )
+    return None
+
+
+def _destination(response: HTTPResponse) -> str:
+    """Where a redirect leads, without its path and query, which may hold what is secret."""
+    try:
+        parts = urlsplit(response.getheader("Location", ""))
+        host = parts.hostname
+    except ValueError:
+        return ""
+    return f" and leads to {shown(parts.scheme)}://{shown(host)}" if host else ""

@@ -1,0 +1,229 @@
+"""What is to be done next for a service that is said to be ill. Pure.
+
+The state machine asks `next_step`, does what it says, records what came of it in the `State` and
+asks again, until a step is a `LastStep`. Nothing else is remembered, so an execution can be resumed
+by another one at any point. The number of steps is bounded: each looks once (at most `probes` times
+between two repairs), waits for a look, or uses up an attempt.
+"""
+
+from datetime import datetime, timedelta
+
+from slipway.health.finding import Finding
+from slipway.health.policy import NEEDS_LOCK, Kind, Policy, RollBack, ScaleUp, Strategy
+from slipway.health.state import (
+    ApprovalNeeded,
+    CoolDown,
+    Escalate,
+    Healthy,
+    Leave,
+    Off,
+    Probe,
+    Repair,
+    State,
+    Step,
+    Unknown,
+    Wait,
+)
+from slipway.health.verdict import Window, verify
+
+_HOUR = timedelta(hours=1)
+_LOOKED_AFTER = {"Progressing", "Degraded"}
+NAMES: dict[Kind, str] = {
+    "restart": "restart",
+    "roll_back": "roll back",
+    "scale_up": "scale up",
+}
+
+
+def next_step(state: State, policy: Policy, now: datetime) -> Step:
+    """Decide what is to be done next.
+
+    Args:
+        state: what is known, with the entity as Port has it now.
+        policy: as it is now: one that has become stricter counts at once.
+        now: the time, in UTC.
+    """
+    if policy.mode == "off":
+        return Off(reason="Remediation is switched off by the policy.")
+    if state.status is None:
+        return Leave(reason="The entity is gone.")
+    if state.status not in _LOOKED_AFTER:
+        return Leave(reason=f"The service is {state.status} now: somebody else has settled it.")
+    if state.pending is not None and _may_go_on(state, policy):
+        return state.pending.repair
+    return _look(state, policy, now)
+
+
+def findings_of_phase(state: State) -> list[Finding]:
+    """The findings that count: those since the last repair, decision or cool-down."""
+    since = state.phase_began_at
+    return [seen.finding for seen in state.observations if seen.at >= since]
+
+
+def window_of_phase(state: State, policy: Policy) -> Window:
+    """How the service is looked at now."""
+    starts_up = state.last_done is not None or state.found == "Progressing"
+    return policy.settle if starts_up else policy.verify
+
+
+def _may_go_on(state: State, policy: Policy) -> bool:
+    """Whether a repair that has begun may still be carried out."""
+    pending = state.pending
+    locked = bool(state.locked_by and pending and pending.repair.step in NEEDS_LOCK)
+    return not locked and not _forbidden(state, policy)
+
+
+def _look(state: State, policy: Policy, now: datetime) -> Step:
+    if pause := _pause(state, policy, now):
+        return pause
+    findings, window = findings_of_phase(state), window_of_phase(state, policy)
+    verdict = verify(findings, window)
+    last = findings[-1] if findings else None
+    if verdict == "Healthy" and last:
+        return _well(state, policy, now)
+    if verdict == "Ill" and last:
+        return _treat(state, policy, now, last.sentence)
+    if last and (last.state == "unknown" or len(findings) >= window.probes):
+        return Unknown(reason=last.sentence)
+    return _next_probe(state, window, now)
+
+
+def _next_probe(state: State, window: Window, now: datetime) -> Wait | Probe:
+    findings = findings_of_phase(state)
+    if findings:
+        due = state.observations[-1].at + timedelta(seconds=window.interval_seconds)
+        if now < due:
+            return Wait(until=due, reason=findings[-1].sentence)
+    number = f"probe {len(findings) + 1} of at most {window.probes}"
+    if state.last_done:
+        return Probe(step="recheck", reason=f"Looking at what the repair did: {number}.")
+    return Probe(step="verify", reason=f"Looking at the service: {number}.")
+
+
+def _pause(state: State, policy: Policy, now: datetime) -> Wait | None:
+    """The rest of a cool-down, or of the time that a repair needs to show."""
+    if state.cooled_until and now < state.cooled_until:
+        return Wait(until=state.cooled_until, reason="The service cools down.")
+    done = state.last_done
+    if done is None or done.ended_at is None:
+        return None
+    kind = done.repair.step
+    seconds = next((s.wait_seconds for s in policy.strategies if s.kind == kind), 0)
+    until = done.ended_at + timedelta(seconds=seconds)
+    if now < until:
+        return Wait(until=until, reason=f"Waiting for the {NAMES[kind]} to show.")
+    return None
+
+
+def _well(state: State, policy: Policy, now: datetime) -> Step:
+    done, synced = state.last_done, state.found == "Progressing"
+    if done:
+        kind = done.repair.step
+        reason = f"The service answers again after: {NAMES[kind]}."
+        return Healthy(repaired_by=kind, synced=synced, reason=reason)
+    if synced:
+        return Healthy(synced=True, reason="The service answers as it should.")
+    return _cool_down(state, policy, now) or Healthy(
+        reason="The service was said to be Degraded, but answers as it should."
+    )
+
+
+def _treat(state: State, policy: Policy, now: datetime, ill: str) -> Step:
+    if forbidden := _forbidden(state, policy):
+        return _escalate(state, policy, now, f"{ill} {forbidden}")
+    proposal = next((a for a in state.attempts if a.outcome == "proposed"), None)
+    if proposal:
+        what = f"A {NAMES[proposal.repair.step]} waits for somebody to merge it"
+        return _escalate(state, policy, now, f"{ill} {what}: {proposal.link or proposal.detail}")
+    obstacles: list[str] = []
+    for strategy in policy.strategies:
+        obstacle = _obstacle(strategy, state)
+        if not obstacle:
+            return (
+                _cool_down(state, policy, now)
+                or _permission(state, policy, ill)
+                or _repair(strategy, state)
+            )
+        obstacles.append(f"{NAMES[strategy.kind]}: {obstacle}")
+    tried = "; ".join(obstacles) or "the policy names no strategy"
+    return _escalate(state, policy, now, f"{ill} Nothing is left to try ({tried}).")
+
+
+def _forbidden(state: State, policy: Policy) -> str:
+    """Why this service must not be repaired at all; empty if it may be."""
+    if policy.mode != "repair":
+        return "The policy has services looked at, but not repaired."
+    if state.environment not in policy.environments:
+        return f"Services in {state.environment or 'no environment'} are not repaired by Slipway."
+    if state.decision and not state.decision.granted:
+        return f"The repair was not approved. {state.decision.sentence}".rstrip()
+    return ""
+
+
+def _obstacle(strategy: Strategy, state: State) -> str:
+    """Why a strategy cannot be tried now; empty if it can be."""
+    if strategy.kind in NEEDS_LOCK and state.locked_by:
+        number = state.locked_by.pr_number
+        pull = f", pull request #{number}" if number else ""
+        return f"another change of the service is under way ({state.locked_by.owner}{pull})"
+    tried = state.tried(strategy.kind)
+    if tried and tried[-1].outcome == "skipped":
+        return tried[-1].detail.rstrip(".") or "there was nothing to do"
+    if len(tried) >= strategy.attempts:
+        failed = all(attempt.outcome == "failed" for attempt in tried)
+        why = tried[-1].detail.rstrip(".") if failed else ""
+        return why or f"tried {len(tried)} of {strategy.attempts} times"
+    if isinstance(strategy, ScaleUp):
+        if state.replicas is None:
+            return "the number of replicas is not known"
+        if state.replicas >= strategy.max_replicas:
+            return f"the limit of {strategy.max_replicas} replicas is reached"
+    return ""
+
+
+def _cool_down(state: State, policy: Policy, now: datetime) -> CoolDown | None:
+    """A cool-down, if this remediation would be one too many within the hour."""
+    if state.attempts:
+        return None
+    recent = sorted(moment for moment in state.interventions if moment > now - _HOUR)
+    if len(recent) < policy.max_per_hour:
+        return None
+    until = recent[-policy.max_per_hour] + _HOUR
+    return CoolDown(
+        until=until,
+        notify=_notify(state, policy, now),
+        reason=f"The service was ill {len(recent)} times within an hour: it cools down until "
+        f"{until:%H:%M} UTC.",
+    )
+
+
+def _permission(state: State, policy: Policy, ill: str) -> ApprovalNeeded | None:
+    if state.environment not in policy.approval_environments or state.decision:
+        return None
+    return ApprovalNeeded(
+        reason=f"{ill} Services in {state.environment} are repaired when somebody has agreed."
+    )
+
+
+def _repair(strategy: Strategy, state: State) -> Repair:
+    attempt = len(state.tried(strategy.kind)) + 1
+    number = f" (attempt {attempt} of {strategy.attempts})"
+    match strategy:
+        case ScaleUp(step=step, max_replicas=most):
+            # `_obstacle` has seen to it that the number is known and below the limit.
+            replicas = min((state.replicas or 0) + step, most)
+            reason = f"The service is scaled up to {replicas} replicas{number}."
+            return Repair(step="scale_up", attempt=attempt, replicas=replicas, reason=reason)
+        case RollBack(auto_merge=auto_merge):
+            reason = f"The last change of the service is rolled back{number}."
+            return Repair(step="roll_back", attempt=attempt, auto_merge=auto_merge, reason=reason)
+    return Repair(step="restart", attempt=attempt, reason=f"The service is restarted{number}.")
+
+
+def _escalate(state: State, policy: Policy, now: datetime, reason: str) -> Escalate:
+    return Escalate(reason=reason, notify=_notify(state, policy, now))
+
+
+def _notify(state: State, policy: Policy, now: datetime) -> bool:
+    quiet = now - timedelta(seconds=policy.quiet_seconds)
+    return not any(moment > quiet for moment in state.escalations)

@@ -1,0 +1,207 @@
+"""What a remediation tells: on the entity, as short lines, and as the text of an issue. Pure."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+from slipway.actions.text import as_text, hidden_comment
+from slipway.health.changes import CHECK_ID
+from slipway.health.finding import shown
+from slipway.health.remediation import NAMES
+from slipway.health.state import (
+    Attempt,
+    CoolDown,
+    Escalate,
+    Healthy,
+    Leave,
+    Observation,
+    Off,
+    State,
+    Step,
+    Unknown,
+)
+
+MAX_DETAIL = 1000
+_MENTION = re.compile(r"@|(?<=[\w.-])#")
+_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#&=%+-]+")
+_OUTCOMES = {
+    "done": "carried out",
+    "failed": "could not be carried out",
+    "skipped": "was skipped",
+    "proposed": "waits for its pull request to be merged",
+    None: "is being carried out",
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a remediation.
+
+    Attributes:
+        at: when, in UTC.
+        text: what, as a sentence; parts of it may come from strangers.
+        link: where to look at it; may be empty.
+    """
+
+    at: datetime
+    text: str
+    link: str = ""
+
+
+def events(state: State, ending: Step | None = None, now: datetime | None = None) -> list[Event]:
+    """What happened so far, oldest first. Probes in a row that found the same are one event.
+
+    Args:
+        state: what is known.
+        ending: the last step, if it has come to that.
+        now: when it was taken.
+    """
+    told = [Event(state.started_at, f"The service was said to be {state.found}.")]
+    told += _observed(state)
+    for attempt in state.attempts:
+        told += _attempted(attempt)
+    if state.decision:
+        said = "approved" if state.decision.granted else "not approved"
+        text = f"The repair was {said}. {state.decision.sentence}".rstrip()
+        told.append(Event(state.decision.at, text))
+    if state.cooled_until:
+        told.append(Event(state.cooled_until, "The service had cooled down."))
+    told.sort(key=lambda event: event.at)
+    if ending is not None:
+        at = now or (told[-1].at if told else state.started_at)
+        told.append(Event(at, ending.reason))
+    return told
+
+
+def timeline_lines(
+    state: State, ending: Step | None = None, now: datetime | None = None
+) -> list[str]:
+    """The timeline as plain text: one short line for each event, as for a run's log or Slack."""
+    return [
+        f"{_clock(event.at)} {_one_line(event.text)}" + (f" {event.link}" if event.link else "")
+        for event in events(state, ending, now)
+    ]
+
+
+def timeline_markdown(state: State, ending: Step | None = None, now: datetime | None = None) -> str:
+    """The timeline as a table in GitHub's Markdown."""
+    rows = [
+        f"| {_clock(event.at)} | {_prose(event.text)}{_link('details', event.link)} |"
+        for event in events(state, ending, now)
+    ]
+    return "\n".join(["| When (UTC) | What |", "| --- | --- |", *rows])
+
+
+def issue_title(state: State) -> str:
+    """The title of the issue that hands a service over: the same for each of its remediations."""
+    return f"Service {shown(state.service)} is ill"
+
+
+def issue_body(state: State, ending: Step, now: datetime, entity_url: str) -> str:
+    """The issue that hands a service over to people.
+
+    Args:
+        state: what is known.
+        ending: the step that ended it.
+        now: when that was.
+        entity_url: the service's page in Port.
+    """
+    return (
+        f"Slipway could not make service {as_text(state.service)} "
+        f"({as_text(state.environment or 'no environment')}) well again."
+        f"{_link('The service in Port', entity_url)}\n\n"
+        f"{_prose(ending.reason)}\n\n"
+        f"### What happened\n\n{timeline_markdown(state, ending, now)}\n\n"
+        "### What to do\n\n"
+        "Find out why and mend it. When the service is well, set its health status in Port to "
+        "Progressing: Slipway then looks at it again. Close this issue.\n\n"
+        f"{hidden_comment(issue_marker(state))}\n"
+    )
+
+
+def issue_marker(state: State) -> dict[str, Any]:
+    """What the hidden comment of the issue says, by which it is found again."""
+    return {"schema_version": 1, "kind": "remediation", "identifier": state.service}
+
+
+def entity_properties(step: Step, check_id: str, now: datetime) -> dict[str, Any]:
+    """The properties to write to the service's entity for a step; none if there is nothing to say.
+
+    Args:
+        step: the step that is taken.
+        check_id: new for each write; by it the change log's reader knows Slipway's own.
+        now: the time, in UTC.
+    """
+    match step:
+        case Off() | Leave():
+            return {}
+        case Healthy(synced=True):
+            state = {"health_status": "Healthy", "sync_status": "Synced"}
+        case Healthy():
+            state = {"health_status": "Healthy"}
+        case Unknown():
+            state = {"health_status": "Unknown"}
+        case Escalate() | CoolDown():
+            state = {"health_status": "Degraded"}
+        case _:
+            state = {}
+    return {
+        **state,
+        "last_health_check": now.astimezone(UTC)
+        .isoformat(timespec="seconds")
+        .replace("+00:00", "Z"),
+        "health_detail": _one_line(step.reason),
+        CHECK_ID: check_id,
+    }
+
+
+def _observed(state: State) -> list[Event]:
+    told = []
+    for _, row in groupby(state.observations, key=lambda seen: _sameness(state, seen)):
+        seen = list(row)
+        times = f" ({len(seen)} times until {_clock(seen[-1].at)})" if len(seen) > 1 else ""
+        told.append(Event(seen[0].at, f"{seen[0].finding.sentence}{times}"))
+    return told
+
+
+def _sameness(state: State, seen: Observation) -> tuple[object, ...]:
+    # What was found before a repair and after it stays apart.
+    repairs = sum(attempt.began_at < seen.at for attempt in state.attempts)
+    return repairs, seen.finding.state, seen.finding.sentence
+
+
+def _attempted(attempt: Attempt) -> list[Event]:
+    told = [Event(attempt.began_at, attempt.repair.reason)]
+    if attempt.ended_at:
+        name = NAMES[attempt.repair.step].capitalize()
+        text = f"{name} {_OUTCOMES[attempt.outcome]}. {attempt.detail}".rstrip()
+        told.append(Event(attempt.ended_at, text, attempt.link))
+    return told
+
+
+def _clock(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _one_line(text: str) -> str:
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= MAX_DETAIL else line[: MAX_DETAIL - 1] + "…"
+
+
+def _prose(text: str) -> str:
+    """Sentences that may quote strangers, for GitHub's Markdown: all is text, nobody is mentioned.
+
+    A character reference is never read as Markdown or HTML, but GitHub looks for mentions and for
+    references to other repositories' issues in what the page shows: these are broken up by a space
+    of no width. `#12` alone stays a reference to this repository.
+    """
+    apart = _MENTION.sub(lambda found: found[0] + "\u200b", _one_line(text))
+    return "".join(
+        c if c.isascii() and (c.isalnum() or c == " ") else f"&#{ord(c)};" for c in apart
+    )
+
+
+def _link(name: str, url: str) -> str:
+    return f" [{name}]({url})" if _URL.fullmatch(url) else ""

@@ -1,0 +1,279 @@
+"""What a remediation knows, and the steps that it consists of: plain values, kept as JSON."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from slipway.health.finding import Finding
+from slipway.health.policy import Kind
+
+Outcome = Literal["done", "failed", "skipped", "proposed"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Step(_Model):
+    """What all steps have.
+
+    Attributes:
+        reason: why, as a sentence for `health_detail` and the timeline.
+    """
+
+    reason: str
+
+
+class Probe(_Step):
+    """Probe the health URL once and record the finding; `recheck`: after a repair."""
+
+    step: Literal["verify", "recheck"]
+
+
+class Wait(_Step):
+    """Wait, then ask again."""
+
+    step: Literal["wait"] = "wait"
+    until: datetime
+
+
+class Repair(_Step):
+    """Carry a strategy out. The same step comes again until its outcome is recorded.
+
+    Attributes:
+        step: the strategy.
+        attempt: counts the attempts of this strategy in this remediation, from 1.
+        replicas: for `scale_up`: how many to ask for.
+        auto_merge: for `roll_back`: whether to merge the pull request.
+    """
+
+    step: Kind
+    attempt: int
+    replicas: int | None = None
+    auto_merge: bool = False
+
+
+class ApprovalNeeded(_Step):
+    """Ask for approval and wait for the decision; record it."""
+
+    step: Literal["approval_needed"] = "approval_needed"
+
+
+class CoolDown(_Step):
+    """Record it, wait, then ask again.
+
+    Attributes:
+        until: when the service may be repaired again.
+        notify: whether people are told.
+    """
+
+    step: Literal["cool_down"] = "cool_down"
+    until: datetime
+    notify: bool
+
+
+class Healthy(_Step):
+    """The last step: the service is well.
+
+    Attributes:
+        repaired_by: the last strategy that was carried out; None if none was.
+        synced: whether it was a deployment that has now come up, so that what runs is what the
+            repository says.
+    """
+
+    step: Literal["healthy"] = "healthy"
+    repaired_by: Kind | None = None
+    synced: bool = False
+
+
+class Unknown(_Step):
+    """The last step: nobody can tell whether the service is well."""
+
+    step: Literal["unknown"] = "unknown"
+
+
+class Escalate(_Step):
+    """The last step: the service is ill and people must take over.
+
+    Attributes:
+        notify: whether people are told; the issue is written in any case.
+    """
+
+    step: Literal["escalate"] = "escalate"
+    notify: bool
+
+
+class Off(_Step):
+    """The last step: remediation is switched off, so nothing is done or written."""
+
+    step: Literal["off"] = "off"
+
+
+class Leave(_Step):
+    """The last step: the entity is no longer one to look after, so nothing is written."""
+
+    step: Literal["leave"] = "leave"
+
+
+# Each of these is the last one.
+LastStep = Healthy | Unknown | Escalate | Off | Leave
+Step = Probe | Wait | Repair | ApprovalNeeded | CoolDown | LastStep
+
+
+class Observation(_Model):
+    """A finding and when it was made."""
+
+    at: datetime
+    finding: Finding
+
+
+class Attempt(_Model):
+    """One try of a strategy.
+
+    Attributes:
+        repair: what was to be done.
+        began_at: when.
+        ended_at: when its outcome was known; None: it is being carried out.
+        outcome: `done`; `failed`: it could not be carried out; `skipped`: there was nothing to do,
+            as no change to revert; `proposed`: a pull request waits for a person to merge it.
+        detail: what came of it, as a sentence.
+        link: where to look at it.
+    """
+
+    repair: Repair
+    began_at: datetime
+    ended_at: datetime | None = None
+    outcome: Outcome | None = None
+    detail: str = ""
+    link: str = ""
+
+
+class Holder(_Model):
+    """Who holds the lock of the service.
+
+    Attributes:
+        owner: run id or execution.
+        pr_number: the pull request that it waits for, if there is one.
+    """
+
+    owner: str
+    pr_number: int | None = None
+
+
+class Decision(_Model):
+    """What was decided on a request for approval.
+
+    Attributes:
+        granted: whether the repair may be made.
+        at: when.
+        sentence: who decided and what, or why nobody could be asked.
+    """
+
+    granted: bool
+    at: datetime
+    sentence: str = ""
+
+
+class State(_Model):
+    """All that is known of one remediation of one service.
+
+    Attributes:
+        service: the service's identifier.
+        environment: its environment.
+        found: its health status in the change that started this.
+        status: its health status as last read from Port; None: the entity is gone.
+        replicas: as last read from Port.
+        started_at: when this began.
+        observations: oldest first.
+        attempts: oldest first.
+        locked_by: who else was found holding the service's lock.
+        decision: on the request for approval.
+        cooled_until: end of the cool-down that this remediation has waited for.
+        interventions: when earlier remediations of this service first repaired or corrected it.
+        escalations: when people were last told of this service.
+    """
+
+    schema_version: Literal[1] = 1
+    service: str
+    environment: str | None
+    found: str
+    status: str | None
+    replicas: int | None = None
+    started_at: datetime
+    observations: tuple[Observation, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    locked_by: Holder | None = None
+    decision: Decision | None = None
+    cooled_until: datetime | None = None
+    interventions: tuple[datetime, ...] = ()
+    escalations: tuple[datetime, ...] = ()
+
+    @property
+    def pending(self) -> Attempt | None:
+        """The attempt that is being carried out."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last and last.outcome is None else None
+
+    @property
+    def last_done(self) -> Attempt | None:
+        """The last repair that was made."""
+        return next((a for a in reversed(self.attempts) if a.outcome == "done"), None)
+
+    @property
+    def phase_began_at(self) -> datetime:
+        """Since when findings count: what was found before a repair, or a long wait, is over."""
+        done = self.last_done
+        return max(
+            moment
+            for moment in (
+                self.started_at,
+                done.ended_at if done else None,
+                self.cooled_until,
+                self.decision.at if self.decision else None,
+            )
+            if moment is not None
+        )
+
+    def tried(self, kind: Kind) -> list[Attempt]:
+        """The attempts of a strategy."""
+        return [attempt for attempt in self.attempts if attempt.repair.step == kind]
+
+    def reread(self, status: str | None, environment: str | None, replicas: int | None) -> "State":
+        """Record what Port says of the entity now."""
+        return self.model_copy(
+            update={"status": status, "environment": environment, "replicas": replicas}
+        )
+
+    def observed(self, finding: Finding, at: datetime) -> "State":
+        """Record a finding."""
+        observation = Observation(at=at, finding=finding)
+        return self.model_copy(update={"observations": (*self.observations, observation)})
+
+    def began(self, repair: Repair, at: datetime) -> "State":
+        """Record that a repair begins; recording the one that is being carried out is nothing."""
+        if self.pending is not None and self.pending.repair == repair:
+            return self
+        attempt = Attempt(repair=repair, began_at=at)
+        return self.model_copy(update={"attempts": (*self.attempts, attempt)})
+
+    def ended(self, outcome: Outcome, at: datetime, detail: str = "", link: str = "") -> "State":
+        """Record the outcome of the attempt that is being carried out; without one, nothing."""
+        if self.pending is None:
+            return self
+        known = {"outcome": outcome, "ended_at": at, "detail": detail, "link": link}
+        last = self.pending.model_copy(update=known)
+        return self.model_copy(update={"attempts": (*self.attempts[:-1], last)})
+
+    def held(self, holder: Holder) -> "State":
+        """Record that somebody else holds the service's lock."""
+        return self.model_copy(update={"locked_by": holder})
+
+    def decided(self, decision: Decision) -> "State":
+        """Record a decision on the request for approval."""
+        return self.model_copy(update={"decision": decision})
+
+    def cooling(self, step: CoolDown, at: datetime) -> "State":
+        """Record a cool-down."""
+        told = (*self.escalations, at) if step.notify else self.escalations
+        return self.model_copy(update={"cooled_until": step.until, "escalations": told})

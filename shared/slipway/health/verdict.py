@@ -1,0 +1,159 @@
+"""Whether a service is well: its settings, read from its entity, and a verdict on several probes.
+
+Pure. One probe says little: a verdict takes several that agree, one after the other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from slipway.errors import UserError
+from slipway.health.finding import MAX_VALUE, Expectation, Finding, JsonPath, shown
+
+Verdict = Literal["Healthy", "Ill", "Undecided"]
+
+
+class Window(BaseModel):
+    """How many probes a verdict takes.
+
+    Attributes:
+        probes: the most that are sent.
+        interval_seconds: from one to the next.
+        healthy_after: how many in a row must be well for "Healthy".
+        ill_after: how many in a row must be ill for "Ill".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    probes: int = Field(5, ge=1, le=60)
+    interval_seconds: int = Field(10, ge=1, le=600)
+    healthy_after: int = Field(2, ge=1)
+    ill_after: int = Field(3, ge=1)
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> "Window":
+        if max(self.healthy_after, self.ill_after) > self.probes:
+            raise ValueError("healthy_after and ill_after must not exceed probes")
+        return self
+
+
+def verify(findings: Sequence[Finding], window: Window) -> Verdict:
+    """Give the verdict on the probes so far, oldest first.
+
+    The first row of findings that is long enough decides, and what comes after it changes nothing.
+    When all probes of the window are sent and no row is long enough, a service that was ill at
+    least once is ill: one that answers now and then is of no use. "Undecided" then means that
+    nothing was found out at all.
+    """
+    sent = findings[: window.probes]
+    for state, row in groupby(sent, key=lambda finding: finding.state):
+        length = len(list(row))
+        if state == "well" and length >= window.healthy_after:
+            return "Healthy"
+        if state == "ill" and length >= window.ill_after:
+            return "Ill"
+    full = len(sent) == window.probes
+    return "Ill" if full and any(f.state == "ill" for f in sent) else "Undecided"
+
+
+@dataclass(frozen=True)
+class HealthSettings:
+    """What an entity says of how to look at its service.
+
+    Attributes:
+        url: the health URL, whatever it may be worth; None: there is none.
+        expectation: what it answers when all is well.
+        notes: what is wrong with the settings and what was taken instead, as sentences.
+    """
+
+    url: str | None
+    expectation: Expectation
+    notes: tuple[str, ...] = ()
+
+
+def read_settings(properties: Mapping[str, Any]) -> HealthSettings:
+    """Read an entity's properties, which anybody may have written.
+
+    ========================  ===================================  ================================
+    property                  what counts                          otherwise, with a note
+    ========================  ===================================  ================================
+    `health_url`              text                                 there is nothing to probe
+    `health_expected_status`  200-299 or 400-599 (a redirect is    any 2xx
+                              never well)
+    `health_json_path`        see `JsonPath`                       the body is not looked at
+    `health_json_value`       text of at most 200 characters; a    the body is not looked at
+                              number or true/false as JSON
+    ========================  ===================================  ================================
+    """
+    notes: list[str] = []
+    url = properties.get("health_url")
+    if not isinstance(url, str) or not url.strip():
+        url = None
+        notes.append(
+            "The service has no health URL, so nobody can tell whether it is well. Give it one, "
+            "and set its health status to Progressing."
+        )
+    status, note = _status(properties.get("health_expected_status"))
+    notes += note
+    path, value, note = _json_setting(
+        properties.get("health_json_path"), properties.get("health_json_value")
+    )
+    notes += note
+    return HealthSettings(url and url.strip(), Expectation(status, path, value), tuple(notes))
+
+
+def _status(value: object) -> tuple[int | None, list[str]]:
+    if value is None:
+        return None, []
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and (200 <= value < 300 or 400 <= value < 600)
+        and value == int(value)
+    ):
+        return int(value), []
+    return None, [
+        f"The expected status {_quoted(value)} is none of 200-299 and 400-599: any 2xx counts."
+    ]
+
+
+def _json_setting(path: object, value: object) -> tuple[JsonPath | None, str, list[str]]:
+    if _empty(path):
+        note = "The health JSON value is not looked at: there is no health JSON path."
+        return None, "", [] if _empty(value) else [note]
+    wanted = _as_text(value)
+    if not wanted or len(wanted) > MAX_VALUE:
+        note = "The health JSON path is not looked at: the health JSON value must be a text of 1 "
+        return None, "", [f"{note}to {MAX_VALUE} characters."]
+    try:
+        return JsonPath(path if isinstance(path, str) else repr(path)), wanted, []
+    except UserError as error:
+        return None, "", [f"The answer's body is not looked at. {error}"]
+
+
+def _as_text(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int() | float() if -1e15 < value < 1e15:
+            return repr(value)
+    return ""
+
+
+def _empty(value: object) -> bool:
+    return value is None or value == ""
+
+
+def _quoted(value: object) -> str:
+    # Python refuses to write numbers of thousands of digits.
+    return shown(repr(value)) if isinstance(value, str | float | bool) else "of the entity"
+
+
+def not_probed(settings: HealthSettings) -> Finding:
+    """The finding for a service without a health URL."""
+    return Finding(state="unknown", kind="no_url", sentence=" ".join(settings.notes[:1]))

@@ -1,0 +1,113 @@
+"""Which runs nobody works on any more, and what is to be done about each. Pure.
+
+`docs/sweep.md` has the table of all combinations.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+Execution = Literal["RUNNING", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long each state may last.
+
+    Attributes:
+        never_received: a run that the ledger has never seen.
+        report: between the end of a pull request and that of its run.
+        pull_request: an open pull request.
+        reminder: before the end of `pull_request`, a comment.
+        held: a run that failed for nobody's request, or whose worker is gone.
+    """
+
+    never_received: timedelta = timedelta(minutes=15)
+    report: timedelta = timedelta(minutes=30)
+    pull_request: timedelta = timedelta(days=30)
+    reminder: timedelta = timedelta(days=3)
+    held: timedelta = timedelta(hours=72)
+
+
+@dataclass(frozen=True)
+class Pull:
+    """A run's pull request.
+
+    Attributes:
+        number: its number.
+        state: as GitHub has it; `merged` is a closed one whose change is on the base branch.
+        opened_at: in UTC.
+        ended_at: when it was merged or closed; None while it is open.
+    """
+
+    number: int
+    state: Literal["open", "closed", "merged"]
+    opened_at: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a run that is in progress in Port.
+
+    Attributes:
+        created_at: when it was executed, in UTC.
+        seen_at: when Slipway last wrote its ledger row; None: Slipway never took it on.
+        resume_at: until when it is postponed; None: it is not.
+        execution: status of its approval's execution; None: it has none.
+        pull: its pull request; None: there is none.
+        reported_again_at: when the sweep had the workflow report once more; None: never.
+        reminded: whether the pull request has the sweep's comment.
+    """
+
+    created_at: datetime
+    seen_at: datetime | None = None
+    resume_at: datetime | None = None
+    execution: Execution | None = None
+    pull: Pull | None = None
+    reported_again_at: datetime | None = None
+    reminded: bool = False
+
+
+class Deed(StrEnum):
+    """What the sweep does to a run."""
+
+    LEAVE = "leave"
+    END_NEVER_RECEIVED = "end: never received"
+    END_STOPPED = "end: its execution was stopped"
+    END_HELD = "end: held for too long"
+    REPORT_AGAIN = "have the workflow report again"
+    END_REPORTED = "end as its pull request did"
+    REMIND = "comment on the pull request"
+    CLOSE = "close the pull request"
+
+
+def judge(facts: Facts, now: datetime, limits: Limits) -> Deed:
+    """Decide about one run.
+
+    A pull request comes first: whatever became of the execution, its end is the run's end.
+    """
+    if facts.pull is not None:
+        return _judge_pull(facts, facts.pull, now, limits)
+    if facts.seen_at is None:
+        late = now - facts.created_at >= limits.never_received
+        return Deed.END_NEVER_RECEIVED if late else Deed.LEAVE
+    if facts.execution in {"ABORTED", "TIMED_OUT"}:
+        return Deed.END_STOPPED
+    if facts.execution == "RUNNING" or (facts.resume_at is not None and now < facts.resume_at):
+        return Deed.LEAVE
+    # Failed, or cut off: an operator has this long to resume or replay it.
+    return Deed.END_HELD if now - facts.seen_at >= limits.held else Deed.LEAVE
+
+
+def _judge_pull(facts: Facts, pull: Pull, now: datetime, limits: Limits) -> Deed:
+    if pull.state == "open":
+        left = pull.opened_at + limits.pull_request - now
+        if left <= timedelta(0):
+            return Deed.CLOSE
+        return Deed.REMIND if left <= limits.reminder and not facts.reminded else Deed.LEAVE
+    since = facts.reported_again_at or pull.ended_at or pull.opened_at
+    if now - since < limits.report:
+        return Deed.LEAVE
+    return Deed.REPORT_AGAIN if facts.reported_again_at is None else Deed.END_REPORTED

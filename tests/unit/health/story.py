@@ -1,0 +1,121 @@
+"""A remediation as the state machine would drive it, on a clock of its own."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from slipway.health.finding import Finding
+from slipway.health.policy import Policy
+from slipway.health.remediation import next_step
+from slipway.health.state import (
+    ApprovalNeeded,
+    CoolDown,
+    Decision,
+    LastStep,
+    Outcome,
+    Probe,
+    Repair,
+    State,
+    Step,
+    Wait,
+)
+
+BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+WELL = Finding(state="well", kind="ok", sentence="The health URL answered 200.")
+ILL = Finding(state="ill", kind="status", sentence="The health URL answered 503, not a 2xx.")
+REFUSED = Finding(state="unknown", kind="refused_url", sentence="The health URL was not asked.")
+
+Look = Callable[["Story"], Finding]
+Do = Callable[["Story", Repair], Outcome | State]
+
+
+def make_state(**changes: Any) -> State:
+    """A Degraded service in Test."""
+    known: dict[str, Any] = {
+        "service": "my-service",
+        "environment": "Test",
+        "found": "Degraded",
+        "status": "Degraded",
+        "replicas": 2,
+        "started_at": BEGIN,
+    }
+    return State(**(known | changes))
+
+
+def make_policy(**changes: Any) -> Policy:
+    """A quick policy."""
+    known: dict[str, Any] = {
+        "schema_version": 1,
+        "verify": {"probes": 3, "interval_seconds": 1, "healthy_after": 2, "ill_after": 2},
+        "settle": {"probes": 4, "interval_seconds": 1, "healthy_after": 2, "ill_after": 4},
+    }
+    return Policy.model_validate(known | changes)
+
+
+class Story:
+    """Drives a remediation to its end.
+
+    Attributes:
+        steps: every step, in order.
+        repairs: when a repair began, and which.
+        decide: answers a request for approval.
+        do: carries a repair out: its outcome, or the state with a lock that somebody else holds.
+    """
+
+    def __init__(self, state: State, policy: Policy, *, look: Look, do: Do | None = None) -> None:
+        self.state = state
+        self.policy = policy
+        self.now = state.started_at
+        self.steps: list[Step] = []
+        self.repairs: list[tuple[datetime, Repair]] = []
+        self.decide: Callable[[Story], bool] = lambda _story: True
+        self._look = look
+        self.do: Do = do or (lambda _story, _repair: "done")
+
+    def run(self, most: int = 500) -> LastStep:
+        """Take step after step, at most so many."""
+        for _ in range(most):
+            # As stored by the machine and read again.
+            self.state = State.model_validate_json(self.state.model_dump_json())
+            step = next_step(self.state, self.policy, self.now)
+            self.steps.append(step)
+            match step:
+                case Probe():
+                    self.state = self.state.observed(self._look(self), self.now)
+                case Wait(until=until):
+                    assert until > self.now, "waits for what is over"
+                    self.now = until
+                case CoolDown(until=until):
+                    assert until > self.now
+                    self.state = self.state.cooling(step, self.now)
+                    self.now = until
+                case ApprovalNeeded():
+                    self.now += timedelta(minutes=10)
+                    self.state = self.state.decided(
+                        Decision(granted=self.decide(self), at=self.now, sentence="By a@b.c.")
+                    )
+                case Repair():
+                    self._repair(step)
+                case _:
+                    return step
+        raise AssertionError(f"no end after {most} steps: {self.steps[-5:]}")
+
+    def _repair(self, repair: Repair) -> None:
+        outcome = self.do(self, repair)
+        if isinstance(outcome, State):
+            self.state = outcome
+            return
+        self.repairs.append((self.now, repair))
+        self.state = self.state.began(repair, self.now)
+        self.now += timedelta(seconds=1)
+        self.state = self.state.ended(outcome, self.now, detail="As asked.")
+
+    @property
+    def kinds(self) -> list[str]:
+        """The strategies that were carried out, in order."""
+        return [repair.step for _, repair in self.repairs]
+
+
+def ill_until(kind: str) -> Look:
+    """Ill until this strategy was carried out."""
+    return lambda story: WELL if kind in story.kinds else ILL

@@ -1,0 +1,193 @@
+import json
+
+import pytest
+from slipway.errors import UserError
+from slipway.health.finding import (
+    Answered,
+    Expectation,
+    Failed,
+    FailureKind,
+    JsonPath,
+    judge,
+    matches,
+    same_scalar,
+    shown,
+)
+
+DOCUMENT = {"status": "ok", "a": {"b": [{"c": 1}, {"c": True}]}, "up-time": {"seconds": 2.0}}
+
+
+def answered(document: object, status: int = 200) -> Answered:
+    return Answered(status, json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("status", [200, 204, 299])
+def test_given_no_expected_status_when_it_is_any_2xx_then_it_is_well(status: int) -> None:
+    assert judge(Answered(status, b""), Expectation()).state == "well"
+
+
+@pytest.mark.parametrize("status", [199, 404, 500, 503])
+def test_given_no_expected_status_when_it_is_another_then_it_is_ill(status: int) -> None:
+    finding = judge(Answered(status, b"down\nfor <b>lunch</b>"), Expectation())
+
+    assert (finding.state, finding.kind) == ("ill", "status")
+    assert f"answered {status}, not a 2xx" in finding.sentence
+    assert "It said: down for <b>lunch</b>" in finding.sentence
+
+
+def test_given_an_expected_status_then_only_that_is_well() -> None:
+    expectation = Expectation(status=401)
+
+    assert judge(Answered(401, b""), expectation).state == "well"
+    assert (
+        judge(Answered(200, b""), expectation).sentence == "The health URL answered 200, not 401."
+    )
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_given_no_answer_then_it_is_ill_unless_the_service_was_never_asked(
+    kind: FailureKind,
+) -> None:
+    finding = judge(Failed(kind, "Why."), Expectation())
+
+    assert finding.state == ("unknown" if kind is FailureKind.REFUSED_URL else "ill")
+    assert (finding.kind, finding.sentence) == (kind.value, "Why.")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("status", "ok"),
+        ("a.b[0].c", "1"),
+        ("a.b[0].c", "1.0"),
+        ("a.b[-1].c", "true"),
+        ('"up-time".seconds', "2"),
+        ("a.nothing", "null"),
+        ("status[7]", "null"),
+    ],
+)
+def test_given_the_value_is_at_its_path_then_it_is_well(path: str, value: str) -> None:
+    expectation = Expectation(json_path=JsonPath(path), json_value=value)
+
+    assert judge(answered(DOCUMENT), expectation).state == "well"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "why"),
+    [
+        ("status", "OK", "'status' is \"ok\", not OK"),
+        ("a.b[1].c", "1", "is true, not 1"),
+        ("a.b[0].c", "true", "is 1, not true"),
+        ("a.b", "[]", "not []"),
+        ("a.nothing", "ok", "is null, not ok"),
+    ],
+)
+def test_given_another_value_at_the_path_then_it_is_ill(path: str, value: str, why: str) -> None:
+    finding = judge(answered(DOCUMENT), Expectation(json_path=JsonPath(path), json_value=value))
+
+    assert (finding.state, finding.kind) == ("ill", "json")
+    assert why in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "not JSON"),
+        (b"OK", "not JSON"),
+        (b"\xff\xfe{}", "not UTF-8"),
+        (b"NaN", "not JSON"),
+        (b"9" * 5000, "not JSON"),
+        (b"[" * 60_000, "not JSON"),
+        (b'{"a":' * 10_000, "not JSON"),
+        (b'{"status": "ok"} trailing', "not JSON"),
+    ],
+)
+def test_given_a_body_that_is_no_json_then_it_is_ill(body: bytes, why: str) -> None:
+    expectation = Expectation(json_path=JsonPath("status"), json_value="ok")
+
+    assert why in judge(Answered(200, body), expectation).sentence
+
+
+def test_given_a_path_when_the_status_is_wrong_then_the_status_is_told() -> None:
+    expectation = Expectation(json_path=JsonPath("status"), json_value="ok")
+
+    assert judge(answered(DOCUMENT, 503), expectation).kind == "status"
+
+
+def test_given_a_long_hostile_value_then_the_sentence_is_short_and_printable() -> None:
+    document = {"status": "\x1b[2J\u202e" + "x" * 50_000}
+
+    finding = judge(answered(document), Expectation(None, JsonPath("status"), "ok"))
+
+    assert len(finding.sentence) < 300
+    assert finding.sentence.isprintable()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        " ",
+        ".",
+        "a.",
+        "a..b",
+        "a[",
+        "a[x]",
+        "a[*].b",
+        "*.a",
+        "a[]",
+        "a[?b=='c']",
+        "length(@)",
+        "@",
+        "a|b",
+        "a||b",
+        "[a, b]",
+        "{a: b}",
+        "`1`",
+        "'x'",
+        "a[0:2]",
+        "&a",
+        "!a",
+        "(" * 200,
+        "$.a",
+        "a" * 201,
+        "[@,@][]|" * 20 + "a",
+    ],
+)
+def test_given_more_than_names_and_indexes_then_the_path_is_refused(path: str) -> None:
+    with pytest.raises(UserError):
+        JsonPath(path)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "equal"),
+    [
+        ("ok", "ok", True),
+        ("1", "1", True),
+        (1, "1", True),
+        (1.5, "1.5", True),
+        (True, "true", True),
+        (True, "1", False),
+        (1, "true", False),
+        (False, "0", False),
+        (None, "null", True),
+        (None, "", False),
+        ({}, "{}", False),
+        ([], "[]", False),
+        (1, "9" * 5000, False),
+        (float("inf"), "Infinity", False),
+    ],
+)
+def test_values_are_equal_as_json_has_it(found: object, expected: str, equal: bool) -> None:
+    assert matches(found, expected) is equal
+
+
+def test_containers_are_never_equal_to_a_scalar() -> None:
+    assert not same_scalar({}, {})
+    assert not same_scalar([1], 1)
+    assert same_scalar(2, 2.0)
+
+
+def test_text_of_strangers_is_one_short_line() -> None:
+    assert shown("a\r\n\tb\x00c") == "a b c"
+    assert len(shown("x" * 10_000)) == 121

@@ -1,0 +1,73 @@
+import json
+from typing import Any
+
+import pytest
+from slipway.errors import ConfigurationError
+from slipway.health.policy import Policy, Restart, RollBack, ScaleUp, parse_policy
+
+
+def test_given_the_smallest_document_then_the_defaults_are_careful() -> None:
+    policy = parse_policy('{"schema_version": 1}')
+
+    assert policy == Policy(schema_version=1)
+    assert [strategy.kind for strategy in policy.strategies] == ["restart", "roll_back", "scale_up"]
+    assert "Production" not in policy.environments
+    assert not any(isinstance(s, RollBack) and s.auto_merge for s in policy.strategies)
+
+
+def test_given_a_whole_document_then_it_is_read_and_can_be_written_again() -> None:
+    document = {
+        "schema_version": 1,
+        "mode": "verify",
+        "strategies": [
+            {"kind": "scale_up", "attempts": 2, "wait_seconds": 5, "step": 2, "max_replicas": 8},
+            {"kind": "roll_back", "auto_merge": True},
+            {"kind": "restart", "attempts": 3},
+        ],
+        "environments": ["Test", "Production"],
+        "approval_environments": ["Production"],
+        "max_per_hour": 2,
+        "quiet_seconds": 60,
+        "verify": {"probes": 3, "interval_seconds": 1, "healthy_after": 1, "ill_after": 2},
+        "settle": {"probes": 6, "interval_seconds": 1, "healthy_after": 2, "ill_after": 6},
+    }
+
+    policy = parse_policy(json.dumps(document))
+
+    assert policy.strategies == (
+        ScaleUp(attempts=2, wait_seconds=5, step=2, max_replicas=8),
+        RollBack(auto_merge=True),
+        Restart(attempts=3),
+    )
+    assert parse_policy(policy.model_dump_json()) == policy
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"schema_version": 2}, "schema_version"),
+        ({"mode": "on"}, "mode"),
+        ({"strategies": [{"kind": "pray"}]}, "strategies.0"),
+        ({"strategies": [{"kind": "restart"}, {"kind": "restart"}]}, "each may be there once"),
+        ({"strategies": [{"kind": "restart", "wait_seconds": 4}]}, "wait_seconds"),
+        ({"strategies": [{"kind": "restart", "attempts": 0}]}, "attempts"),
+        ({"strategies": [{"kind": "restart", "attempts": 99}]}, "attempts"),
+        ({"strategies": [{"kind": "restart", "auto_merge": True}]}, "auto_merge"),
+        ({"environments": ["Prod"]}, "environments"),
+        ({"approval_environments": ["Production"]}, "approval_environments must be some of"),
+        ({"max_per_hour": 0}, "max_per_hour"),
+        ({"verify": {"probes": 1}}, "verify"),
+        ({"verfy": {}}, "verfy"),
+    ],
+)
+def test_given_a_fault_then_it_is_named(change: dict[str, Any], where: str) -> None:
+    with pytest.raises(ConfigurationError, match="remediation policy") as raised:
+        parse_policy(json.dumps({"schema_version": 1} | change))
+
+    assert where in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, b"\xff", "null", "[]", '"x"'])
+def test_given_no_document_then_it_is_a_configuration_error(text: str | bytes) -> None:
+    with pytest.raises(ConfigurationError):
+        parse_policy(text)

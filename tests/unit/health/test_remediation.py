@@ -1,0 +1,385 @@
+from datetime import timedelta
+
+import pytest
+from slipway.health.policy import Restart, RollBack, ScaleUp
+from slipway.health.remediation import next_step
+from slipway.health.state import (
+    CoolDown,
+    Escalate,
+    Healthy,
+    Holder,
+    Leave,
+    Off,
+    Outcome,
+    Probe,
+    Repair,
+    State,
+    Unknown,
+    Wait,
+)
+
+from tests.unit.health.story import (
+    BEGIN,
+    ILL,
+    REFUSED,
+    WELL,
+    Story,
+    ill_until,
+    make_policy,
+    make_state,
+)
+
+SECOND = timedelta(seconds=1)
+
+
+# -- looking
+
+
+def test_given_a_degraded_service_that_answers_then_it_is_corrected_without_a_repair() -> None:
+    story = Story(make_state(), make_policy(), look=lambda _story: WELL)
+
+    assert story.run() == Healthy(
+        reason="The service was said to be Degraded, but answers as it should."
+    )
+    assert [step.step for step in story.steps] == ["verify", "wait", "verify", "healthy"]
+    assert story.repairs == []
+
+
+def test_given_a_deployment_that_comes_up_then_it_is_healthy_and_synced() -> None:
+    # Ill for as long as it starts up, which the window for it bears.
+    story = Story(
+        make_state(found="Progressing", status="Progressing"),
+        make_policy(),
+        look=lambda story: WELL if story.now >= BEGIN + 2 * SECOND else ILL,
+    )
+
+    end = story.run()
+
+    assert isinstance(end, Healthy)
+    assert end.synced
+    assert story.repairs == []
+
+
+def test_given_no_answer_that_says_anything_then_it_is_unknown_at_once() -> None:
+    story = Story(make_state(), make_policy(), look=lambda _story: REFUSED)
+
+    assert story.run() == Unknown(reason=REFUSED.sentence)
+    assert len(story.steps) == 2
+
+
+def test_given_a_probe_that_was_just_sent_then_it_waits_for_the_next() -> None:
+    state = make_state().observed(ILL, BEGIN)
+
+    assert next_step(state, make_policy(), BEGIN) == Wait(until=BEGIN + SECOND, reason=ILL.sentence)
+    assert isinstance(next_step(state, make_policy(), BEGIN + SECOND), Probe)
+
+
+# -- repairing
+
+
+@pytest.mark.parametrize(
+    ("cure", "kinds"),
+    [
+        ("restart", ["restart"]),
+        ("roll_back", ["restart", "roll_back"]),
+        ("scale_up", ["restart", "roll_back", "scale_up"]),
+    ],
+)
+def test_given_a_cure_then_the_strategies_are_tried_in_order_up_to_it(
+    cure: str, kinds: list[str]
+) -> None:
+    story = Story(make_state(), make_policy(), look=ill_until(cure))
+
+    end = story.run()
+
+    assert isinstance(end, Healthy)
+    assert end.repaired_by == cure
+    assert story.kinds == kinds
+    assert "recheck" in [step.step for step in story.steps]
+
+
+def test_given_no_cure_then_everything_is_tried_as_often_as_it_may_be_and_handed_over() -> None:
+    policy = make_policy(
+        strategies=[
+            {"kind": "restart", "attempts": 2, "wait_seconds": 5},
+            {"kind": "scale_up", "attempts": 2, "step": 3, "max_replicas": 6},
+            {"kind": "roll_back"},
+        ]
+    )
+    story = Story(make_state(), policy, look=lambda _story: ILL)
+
+    end = story.run()
+
+    assert isinstance(end, Escalate)
+    assert end.notify
+    assert ILL.sentence in end.reason
+    assert "restart: tried 2 of 2 times" in end.reason
+    assert story.kinds == ["restart", "restart", "scale_up", "scale_up", "roll_back"]
+    assert [repair.attempt for _, repair in story.repairs] == [1, 2, 1, 2, 1]
+    # Port still says two: the machine reads the entity again, this story does not.
+    assert [repair.replicas for _, repair in story.repairs[2:4]] == [5, 5]
+
+
+def test_after_a_repair_it_waits_before_it_looks() -> None:
+    policy = make_policy(strategies=[Restart(wait_seconds=60)])
+    story = Story(make_state(), policy, look=ill_until("restart"))
+
+    story.run()
+
+    position = [step.step for step in story.steps].index("restart")
+    waiting, looking = story.steps[position + 1 : position + 3]
+    ended_at = story.state.attempts[0].ended_at
+    assert isinstance(waiting, Wait)
+    assert ended_at is not None
+    assert waiting.until == ended_at + timedelta(seconds=60)
+    assert looking.step == "recheck"
+
+
+def test_given_a_crash_while_repairing_then_the_same_repair_comes_again() -> None:
+    state = make_state().observed(ILL, BEGIN).observed(ILL, BEGIN + SECOND)
+    repair = next_step(state, make_policy(), BEGIN + SECOND)
+    assert isinstance(repair, Repair)
+
+    begun = state.began(repair, BEGIN + SECOND)
+
+    assert next_step(begun, make_policy(), BEGIN + 500 * SECOND) == repair
+    assert begun.began(repair, BEGIN + 2 * SECOND) == begun
+
+
+@pytest.mark.parametrize("outcome", ["failed", "skipped"])
+def test_given_a_repair_that_was_not_made_then_the_next_is_tried_without_looking_again(
+    outcome: Outcome,
+) -> None:
+    def do(_story: Story, repair: Repair) -> Outcome:
+        return outcome if repair.step == "restart" else "done"
+
+    story = Story(make_state(), make_policy(), look=ill_until("roll_back"), do=do)
+
+    assert isinstance(story.run(), Healthy)
+    steps = [step.step for step in story.steps]
+    assert steps.index("roll_back") == steps.index("restart") + 1
+
+
+def test_given_a_strategy_that_was_skipped_then_it_is_not_tried_again() -> None:
+    policy = make_policy(strategies=[RollBack(attempts=5)])
+    story = Story(make_state(), policy, look=lambda _s: ILL, do=lambda _s, _r: "skipped")
+
+    end = story.run()
+
+    assert story.kinds == ["roll_back"]
+    assert "roll back: As asked" in end.reason
+
+
+def test_given_a_pull_request_that_a_person_must_merge_then_it_is_handed_over() -> None:
+    def do(story: Story, repair: Repair) -> Outcome:
+        return "proposed" if repair.step == "roll_back" else "done"
+
+    story = Story(make_state(), make_policy(), look=lambda _story: ILL, do=do)
+
+    end = story.run()
+
+    assert isinstance(end, Escalate)
+    assert "roll back waits for somebody to merge it" in end.reason
+    assert story.kinds == ["restart", "roll_back"]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "why"), [(None, "not known"), (10, "limit of 10 replicas"), (50, "limit of 10")]
+)
+def test_given_no_room_to_scale_then_it_is_not_scaled(replicas: int | None, why: str) -> None:
+    policy = make_policy(strategies=[ScaleUp(max_replicas=10)])
+    story = Story(make_state(replicas=replicas), policy, look=lambda _story: ILL)
+
+    end = story.run()
+
+    assert isinstance(end, Escalate)
+    assert why in end.reason
+    assert story.repairs == []
+
+
+# -- what stands against a repair
+
+
+def test_given_a_service_that_is_locked_then_only_restart_is_tried_and_the_pr_is_named() -> None:
+    def do(story: Story, repair: Repair) -> Outcome | State:
+        if repair.step == "restart":
+            return "done"
+        return story.state.held(Holder(owner="r_0123456789abcdef", pr_number=12))
+
+    story = Story(make_state(), make_policy(), look=lambda _story: ILL, do=do)
+
+    end = story.run()
+
+    assert isinstance(end, Escalate)
+    assert "pull request #12" in end.reason
+    assert "r_0123456789abcdef" in end.reason
+    assert story.kinds == ["restart"]
+    assert [step.step for step in story.steps].count("roll_back") == 1
+    assert "scale_up" not in [step.step for step in story.steps]
+
+
+def test_given_it_is_switched_off_then_nothing_is_looked_at() -> None:
+    assert isinstance(next_step(make_state(), make_policy(mode="off"), BEGIN), Off)
+
+
+def test_given_it_only_verifies_then_what_is_ill_is_handed_over() -> None:
+    story = Story(make_state(), make_policy(mode="verify"), look=lambda _story: ILL)
+
+    end = story.run()
+
+    assert isinstance(end, Escalate)
+    assert "not repaired" in end.reason
+    assert story.repairs == []
+
+
+def test_given_it_is_switched_off_while_a_repair_is_under_way_then_it_is_not_repeated() -> None:
+    repair = Repair(step="restart", attempt=1, reason="Restarted.")
+    state = make_state().observed(ILL, BEGIN).observed(ILL, BEGIN).began(repair, BEGIN)
+
+    assert isinstance(next_step(state, make_policy(mode="off"), BEGIN), Off)
+    assert isinstance(next_step(state, make_policy(mode="verify"), BEGIN), Escalate)
+
+
+@pytest.mark.parametrize("environment", ["Production", "Prod", "", None])
+def test_given_an_environment_that_is_not_listed_then_it_is_handed_over(
+    environment: str | None,
+) -> None:
+    story = Story(make_state(environment=environment), make_policy(), look=lambda _story: ILL)
+
+    end = story.run()
+
+    assert isinstance(end, Escalate)
+    assert "not repaired by Slipway" in end.reason
+    assert story.repairs == []
+
+
+@pytest.mark.parametrize("status", ["Healthy", "Pending", "Suspended", "Missing", "Unknown", None])
+def test_given_somebody_else_has_settled_it_then_it_is_left_alone(status: str | None) -> None:
+    state = make_state().observed(ILL, BEGIN).reread(status, "Test", 2)
+
+    assert isinstance(next_step(state, make_policy(), BEGIN), Leave)
+
+
+APPROVAL = make_policy(environments=["Production"], approval_environments=["Production"])
+
+
+def test_given_an_approval_is_needed_when_it_is_granted_then_it_looks_again_and_repairs() -> None:
+    story = Story(make_state(environment="Production"), APPROVAL, look=ill_until("restart"))
+
+    assert isinstance(story.run(), Healthy)
+    steps = [step.step for step in story.steps]
+    asked = steps.index("approval_needed")
+    assert "restart" not in steps[:asked]
+    assert steps[asked + 1] == "verify"
+    assert steps.count("approval_needed") == 1
+
+
+def test_given_an_approval_when_the_service_is_well_by_then_then_nothing_is_repaired() -> None:
+    story = Story(
+        make_state(environment="Production"),
+        APPROVAL,
+        look=lambda story: WELL if story.state.decision else ILL,
+    )
+
+    assert isinstance(story.run(), Healthy)
+    assert story.repairs == []
+
+
+def test_given_an_approval_is_declined_then_it_is_handed_over_with_who_did() -> None:
+    story = Story(make_state(environment="Production"), APPROVAL, look=lambda _story: ILL)
+    story.decide = lambda _story: False
+
+    end = story.run()
+
+    assert isinstance(end, Escalate)
+    assert "not approved. By a@b.c." in end.reason
+    assert story.repairs == []
+
+
+# -- cool-down
+
+
+def earlier(*minutes: int) -> dict[str, object]:
+    return {"interventions": tuple(BEGIN - timedelta(minutes=m) for m in minutes)}
+
+
+def test_given_too_many_repairs_within_the_hour_then_it_cools_down_looks_again_and_goes_on() -> (
+    None
+):
+    state = make_state(**earlier(70, 50, 30, 10))
+    story = Story(state, make_policy(max_per_hour=3), look=ill_until("restart"))
+
+    assert isinstance(story.run(), Healthy)
+    (cool,) = [step for step in story.steps if isinstance(step, CoolDown)]
+    assert cool.until == BEGIN + timedelta(minutes=10)
+    assert cool.notify
+    began, _ = story.repairs[0]
+    assert began >= cool.until
+    after = story.steps[story.steps.index(cool) + 1]
+    assert after.step == "verify"
+
+
+def test_given_a_remediation_that_has_begun_to_repair_then_it_is_not_cooled_down_by_itself() -> (
+    None
+):
+    def do(story: Story, repair: Repair) -> Outcome:
+        # The table of interventions, read again, has this one too.
+        story.state = story.state.model_copy(
+            update={"interventions": (*story.state.interventions, story.now)}
+        )
+        return "done"
+
+    story = Story(make_state(**earlier(3, 2)), make_policy(), look=ill_until("scale_up"), do=do)
+
+    assert isinstance(story.run(), Healthy)
+    assert not any(isinstance(step, CoolDown) for step in story.steps)
+
+
+def test_given_a_service_that_flaps_then_the_correction_cools_down_too() -> None:
+    story = Story(make_state(**earlier(3, 2, 1)), make_policy(), look=lambda _story: WELL)
+
+    assert isinstance(story.run(), Healthy)
+    assert any(isinstance(step, CoolDown) for step in story.steps)
+
+
+def test_given_a_deployment_then_its_coming_up_needs_no_cool_down() -> None:
+    state = make_state(found="Progressing", **earlier(3, 2, 1))
+    story = Story(state, make_policy(), look=lambda _story: WELL)
+
+    assert isinstance(story.run(), Healthy)
+    assert not any(isinstance(step, CoolDown) for step in story.steps)
+
+
+def test_given_people_were_told_a_moment_ago_then_they_are_not_told_again() -> None:
+    state = make_state(escalations=(BEGIN - timedelta(minutes=5),), **earlier(3, 2, 1))
+    story = Story(state, make_policy(), look=lambda _story: ILL)
+
+    end = story.run()
+
+    (cool,) = [step for step in story.steps if isinstance(step, CoolDown)]
+    assert not cool.notify
+    assert isinstance(end, Escalate)
+    assert not end.notify
+
+
+def test_given_people_were_told_of_the_cool_down_then_its_end_tells_them_nothing_new() -> None:
+    story = Story(make_state(**earlier(3, 2, 1)), make_policy(), look=lambda _story: ILL)
+
+    end = story.run()
+
+    assert isinstance(end, Escalate)
+    assert not end.notify
+
+
+def test_given_a_second_execution_in_the_cool_down_then_it_waits_for_the_rest() -> None:
+    cooled = make_state(cooled_until=BEGIN + 60 * SECOND, **earlier(3, 2, 1))
+
+    step = next_step(cooled, make_policy(), BEGIN)
+
+    assert step == Wait(until=BEGIN + 60 * SECOND, reason="The service cools down.")
+
+
+def test_given_a_state_of_a_later_release_then_what_is_unknown_is_ignored() -> None:
+    stored = make_state().model_dump(mode="json") | {"later": 1}
+
+    assert State.model_validate(stored) == make_state()

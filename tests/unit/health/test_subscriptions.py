@@ -1,0 +1,153 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from slipway.errors import ConfigurationError
+from slipway.health.changes import Change, Reason, Skipped
+from slipway.health.subscriptions import (
+    Filter,
+    Subscription,
+    health_subscription,
+    read_table,
+    subscriptions_for,
+)
+
+WHEN = datetime(2026, 11, 23, 10, 5, tzinfo=UTC)
+HEALTH = health_subscription("slipway-remediation")
+AUDIT = {
+    "name": "scale-audit",
+    "state_machine": "acme-scale-audit",
+    "filter": {
+        "blueprint": "service",
+        "properties": {"environment": ["Production"]},
+        "changed": ["replicas"],
+    },
+}
+DEGRADED = Change(
+    "service",
+    "my-service",
+    WHEN,
+    {"health_status": "Degraded", "environment": "Production"},
+    frozenset({"health_status"}),
+    own=False,
+)
+
+
+def started(change: Change, table: tuple[Subscription, ...] = (HEALTH,)) -> list[str]:
+    found = subscriptions_for(change, table)
+    return [] if isinstance(found, Skipped) else [entry.state_machine for entry in found]
+
+
+def reason(change: Change, seen: datetime | None = None) -> Reason:
+    found = subscriptions_for(change, (HEALTH,), seen)
+    assert isinstance(found, Skipped), found
+    return found.reason
+
+
+@pytest.mark.parametrize("status", ["Progressing", "Degraded"])
+def test_given_a_service_that_has_become_ill_then_health_looks_at_it(status: str) -> None:
+    change = replace(DEGRADED, properties={"health_status": status})
+
+    assert started(change) == ["slipway-remediation"]
+
+
+@pytest.mark.parametrize("status", ["Healthy", "Pending", "Unknown", "Missing", None, True, ["x"]])
+def test_given_another_status_then_nothing_is_started(status: object) -> None:
+    change = replace(DEGRADED, properties={"health_status": status})
+
+    assert reason(change) is Reason.NOT_SUBSCRIBED
+
+
+def test_given_a_service_that_stays_degraded_then_a_new_owner_is_no_reason_to_look() -> None:
+    assert reason(replace(DEGRADED, changed=frozenset({"owner"}))) is Reason.NOT_SUBSCRIBED
+
+
+def test_given_a_service_that_stays_degraded_then_a_new_health_url_is_a_reason_to_look() -> None:
+    assert started(replace(DEGRADED, changed=frozenset({"health_url"})))
+
+
+def test_given_our_own_write_then_nothing_is_started() -> None:
+    assert reason(replace(DEGRADED, own=True)) is Reason.OWN_WRITE
+
+
+def test_given_another_blueprint_then_nothing_is_started() -> None:
+    assert reason(replace(DEGRADED, blueprint="vm")) is Reason.OTHER_BLUEPRINT
+
+
+@pytest.mark.parametrize("later", [0, 1])
+def test_given_a_change_that_was_seen_or_is_older_then_it_is_skipped(later: int) -> None:
+    assert reason(DEGRADED, WHEN + timedelta(seconds=later)) is Reason.OLDER
+
+
+def test_given_a_change_that_is_newer_than_the_last_seen_then_it_counts() -> None:
+    found = subscriptions_for(DEGRADED, (HEALTH,), WHEN - timedelta(milliseconds=1))
+
+    assert found == (HEALTH,)
+
+
+def test_given_a_team_s_entry_then_it_comes_behind_health_and_both_can_start() -> None:
+    table = read_table(HEALTH, json.dumps([AUDIT]))
+    change = replace(DEGRADED, changed=frozenset({"health_status", "replicas"}))
+
+    assert [entry.name for entry in table] == ["health", "scale-audit"]
+    assert started(change, table) == ["slipway-remediation", "acme-scale-audit"]
+    assert started(replace(change, changed=frozenset({"replicas"})), table) == ["acme-scale-audit"]
+
+
+def test_given_own_writes_in_a_filter_then_ours_count_for_it_alone() -> None:
+    told = Subscription(
+        name="told",
+        state_machine="told",
+        filter=Filter(
+            blueprint="service", properties={"health_status": ("Degraded",)}, own_writes=True
+        ),
+    )
+
+    assert started(replace(DEGRADED, own=True), (HEALTH, told)) == ["told"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value", "fits"),
+    [
+        (True, True, True),
+        (True, 1, False),
+        (1, True, False),
+        (2, 2.0, True),
+        (None, None, True),
+        ("", None, False),
+    ],
+)
+def test_values_are_compared_as_json_has_it(wanted: Any, value: object, fits: bool) -> None:
+    entry = Filter.model_validate({"blueprint": "service", "properties": {"x": [wanted]}})
+
+    assert entry.fits(replace(DEGRADED, properties={"x": value})) is fits
+
+
+def test_given_no_text_then_the_table_is_health_alone() -> None:
+    assert read_table(HEALTH, "") == (HEALTH,)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("{}", "the table"),
+        (json.dumps([AUDIT, AUDIT]), "'scale-audit' is there twice"),
+        (json.dumps([{**AUDIT, "name": "health"}]), "'health' is there twice"),
+        (json.dumps([{**AUDIT, "state_machine": "arn:aws:states:x"}]), "0.state_machine"),
+        (json.dumps([{**AUDIT, "filter": {}}]), "0.filter.blueprint"),
+        (
+            json.dumps([{**AUDIT, "filter": {"blueprint": "service", "properties": {"a": []}}}]),
+            "0.filter.properties.a",
+        ),
+        (json.dumps([{**AUDIT, "extra": 1}]), "0.extra"),
+    ],
+)
+def test_given_a_table_that_is_none_then_the_fault_is_named(text: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match="subscription table") as raised:
+        read_table(HEALTH, text)
+
+    assert why in str(raised.value)

@@ -1,0 +1,152 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from slipway.health.finding import Expectation, Finding, JsonPath
+from slipway.health.verdict import Verdict, Window, not_probed, read_settings, verify
+
+STATES: dict[str, Any] = {"w": "well", "i": "ill", "u": "unknown"}
+WINDOW = Window(probes=5, healthy_after=2, ill_after=3)
+
+
+def findings(row: str) -> list[Finding]:
+    return [Finding(state=STATES[letter], kind="x", sentence="x") for letter in row]
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        ("", "Undecided"),
+        ("w", "Undecided"),
+        ("ww", "Healthy"),
+        ("ii", "Undecided"),
+        ("iii", "Ill"),
+        ("iiww", "Healthy"),
+        ("wiiw", "Undecided"),
+        ("wiwi", "Undecided"),
+        ("wiwiw", "Ill"),
+        ("wuwuw", "Undecided"),
+        ("uuuuu", "Undecided"),
+        ("wiii", "Ill"),
+        ("wiiwww", "Healthy"),
+        ("uuuuuww", "Undecided"),
+    ],
+)
+def test_a_row_that_is_long_enough_decides(row: str, verdict: Verdict) -> None:
+    assert verify(findings(row), WINDOW) == verdict
+
+
+def test_given_a_verdict_when_more_findings_follow_then_it_stays() -> None:
+    assert verify(findings("wwiii"), WINDOW) == "Healthy"
+    assert verify(findings("iiiww"), WINDOW) == "Ill"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"probes": 0},
+        {"probes": 61},
+        {"probes": 2, "ill_after": 3},
+        {"probes": 2, "healthy_after": 3, "ill_after": 1},
+        {"interval_seconds": 0},
+        {"healthy_after": 0},
+        {"jitter": 1},
+    ],
+)
+def test_given_a_window_that_cannot_be_then_it_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValidationError):
+        Window.model_validate(wrong)
+
+
+def test_given_all_settings_then_they_are_read() -> None:
+    settings = read_settings(
+        {
+            "health_url": " https://my-service.example/health ",
+            "health_expected_status": 204.0,
+            "health_json_path": "a.b[0].c",
+            "health_json_value": "ok",
+        }
+    )
+
+    assert settings.url == "https://my-service.example/health"
+    assert settings.expectation == Expectation(204, JsonPath("a.b[0].c"), "ok")
+    assert settings.notes == ()
+
+
+@pytest.mark.parametrize("url", [None, "", "  ", 42, ["http://a.example"], {}])
+def test_given_no_health_url_then_the_finding_is_unknown_and_says_so(url: object) -> None:
+    settings = read_settings({"health_url": url})
+
+    assert settings.url is None
+    finding = not_probed(settings)
+    assert finding.state == "unknown"
+    assert "no health URL" in finding.sentence
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        True,
+        "200",
+        100,
+        199,
+        302,
+        600,
+        -200,
+        200.5,
+        float("nan"),
+        float("inf"),
+        pytest.param(10**5000, id="huge"),
+        [200],
+        {},
+        "x" * 10_000,
+        "\x1b",
+    ],
+)
+def test_given_a_hostile_status_then_any_2xx_counts_and_a_note_says_so(status: object) -> None:
+    settings = read_settings({"health_url": "http://a.example", "health_expected_status": status})
+
+    assert settings.expectation.status is None
+    (note,) = settings.notes
+    assert "any 2xx counts" in note
+    assert len(note) < 300
+    assert note.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("a[*]", "ok"),
+        ("a" * 201, "ok"),
+        (42, "ok"),
+        ({}, "ok"),
+        ("a", None),
+        ("a", ""),
+        ("a", {}),
+        ("a", "x" * 201),
+        pytest.param("a", 10**5000, id="huge"),
+        ("a", float("nan")),
+        (None, "ok"),
+        ("", "ok"),
+    ],
+)
+def test_given_a_hostile_path_or_value_then_the_body_is_not_looked_at_and_a_note_says_so(
+    path: object, value: object
+) -> None:
+    settings = read_settings(
+        {"health_url": "http://a.example", "health_json_path": path, "health_json_value": value}
+    )
+
+    assert settings.expectation == Expectation()
+    (note,) = settings.notes
+    assert "not looked at" in note
+    assert len(note) < 400
+
+
+@pytest.mark.parametrize(("value", "text"), [(True, "true"), (2, "2"), (1.5, "1.5")])
+def test_given_a_value_that_is_no_text_then_it_is_taken_as_json(value: object, text: str) -> None:
+    settings = read_settings(
+        {"health_url": "http://a.example", "health_json_path": "a", "health_json_value": value}
+    )
+
+    assert settings.expectation.json_value == text
