@@ -1,0 +1,60 @@
+"""What was done in all the tests before, held against the policies under which it was done."""
+
+import re
+
+import pytest
+
+from sandbox.aws.iam import check
+from scripts.apply_sandbox import Mode, Stack
+from tests.integration.conftest import SandboxClient
+from tests.integration.test_create_service import calls_of, policies
+
+# After the other files, by its name: their tests are what is looked at.
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
+]
+
+FUNCTIONS = ["upscale_service", "downscale_service", "delete_service", "approval", "sweep_runs"]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_given_what_a_function_did_when_held_against_its_policy_then_all_was_allowed(
+    sandbox: SandboxClient, stack: Stack, function: str
+) -> None:
+    role = stack.outputs()["functions"][function]["role_name"]
+    calls = calls_of(sandbox, role)
+
+    violations, _ = check(calls, policies(sandbox, role))
+
+    assert calls
+    assert violations == []
+
+
+def test_given_the_policies_when_held_against_what_was_done_then_every_statement_is_needed(
+    sandbox: SandboxClient, stack: Stack
+) -> None:
+    # Functions share code, and so statements: each must be needed by one of those that have it.
+    granted: set[str] = set()
+    needless: dict[str, set[str]] = {}
+    for name, function in stack.outputs()["functions"].items():
+        documents = policies(sandbox, function["role_name"])
+        sids = {s["Sid"] for document in documents for s in document["Statement"]}
+        _, unused = check(calls_of(sandbox, function["role_name"]), documents)
+        needless[name] = {re.sub(r".*\((\w+)\)$", r"\1", statement) for statement in unused}
+        granted |= sids - needless[name]
+
+    assert {sid for found in needless.values() for sid in found} - granted == set()
+
+
+def test_given_the_state_machine_when_held_against_its_policy_then_all_was_allowed(
+    sandbox: SandboxClient, stack: Stack
+) -> None:
+    role = f"{stack.outputs()['approval_machine_arn'].rpartition(':')[2]}-machine"
+    calls = calls_of(sandbox, role)
+
+    violations, _ = check(calls, policies(sandbox, role))
+
+    assert calls
+    assert violations == []
