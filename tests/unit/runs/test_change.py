@@ -1,0 +1,247 @@
+"""How a change is carried out: which way it takes, and what its requester then reads."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from slipway.actions.proposal import NothingToDo, Proposal
+from slipway.config import load
+from slipway.errors import RunEnded, ServiceExists, UserError
+from slipway.github.models import Change, PullRequest, ServiceFolder
+from slipway.runs import change
+from slipway.runs.ledger import Ledger
+from slipway.runs.lock import ServiceLocks
+from slipway.runs.run import ActiveRun, RunConfig, RunReporter
+
+from tests.unit.conftest import POLICY, RUN_ID, make_message, set_policy
+
+PATH = "apps/shop/common_values.yaml"
+BRANCH = f"slipway/upscale_service/{RUN_ID}"
+
+
+class Repository:
+    """The services repository: what it was asked, and what it answers."""
+
+    def __init__(self) -> None:
+        self.proposed: list[Change] = []
+        self.closed: list[str] = []
+        self.outcome = "merged"
+        self.state: Any = "open"
+        self.folder: dict[str, str] = {}
+
+    def propose(self, proposed: Change, *, admit: Any) -> PullRequest:
+        admit()
+        self.proposed.append(proposed)
+        return PullRequest(number=7, url="https://g.test/7", state=self.state, head_sha="h")
+
+    def merge(self, proposed: Change, number: int) -> str:
+        return self.outcome
+
+    def close(self, branch: str, comment: str) -> None:
+        self.closed.append(branch)
+
+    def read_service(self, service: str, *, names: Any) -> ServiceFolder:
+        return ServiceFolder(service=service, commit="c", files=self.folder, texts={})
+
+
+class World:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.repository = Repository()
+        self.planned: Proposal | NothingToDo = self.proposal()
+        self.logs: list[tuple[str, str | None]] = []
+        self.updates: list[dict[str, Any]] = []
+        self.started: list[str] = []
+        self.ended = False
+        monkeypatch.setattr(change, "services_repository", lambda config: self.repository)
+        monkeypatch.setattr(change, "prepare", lambda run, repository, policy: self.planned)
+        monkeypatch.setattr("slipway.approvals.machine.start", self.start)
+
+    def start(self, machine_arn: str, run_id: str) -> str:
+        self.started.append(run_id)
+        return run_id
+
+    def proposal(self, *, environment: str = "Production", creates: bool = False) -> Proposal:
+        return Proposal(
+            action="create_service" if creates else "upscale_service",
+            service="shop",
+            environment=environment,
+            summary="replicas 2 → 3",
+            change=Change(
+                service="shop",
+                branch=BRANCH,
+                title="t",
+                body="b",
+                files={PATH: "replicas: 3\n"},
+                committed_at=make_message().requested_at,
+                creates_service=creates,
+            ),
+            base={PATH: None if creates else "a" * 40},
+            preview="+replicas: 3",
+        )
+
+    def carry_out(self, inputs: dict[str, Any] | None = None, record: Any = None) -> None:
+        config = load(RunConfig)
+        port: Any = SimpleNamespace(
+            add_log=self.add_log,
+            update_run=lambda run_id, **fields: self.updates.append(fields),
+            get_entity=lambda blueprint, identifier: None,
+            team_members=lambda team: [],
+        )
+        ledger = Ledger(config.runs_table)
+        message = make_message(action="upscale_service", entity="shop", inputs=inputs or {})
+        ledger.open(message)
+        self.locks = ServiceLocks(config.locks_table, lambda owner: False)
+        run = ActiveRun(
+            message=message,
+            record=record or {"value": "first"},
+            created_by="auth0|1",
+            config=config,
+            port=port,
+            ledger=ledger,
+            locks=self.locks,
+            report=RunReporter(RUN_ID, message.action, port, ledger),
+        )
+        change.carry_out(run)
+
+    def add_log(self, run_id: str, text: str, *, status_label: str | None = None) -> None:
+        if self.ended:
+            raise RunEnded("ended")
+        self.logs.append((text, status_label))
+
+    def labels(self) -> list[str]:
+        return [label for _, label in self.logs if label]
+
+    def holder(self) -> Any:
+        item = self.locks._table.get_item(Key={"service": "shop"}).get("Item", {})
+        return item.get("owner")
+
+    def stored(self) -> Any:
+        key = change.request_key(RUN_ID)
+        answer = boto3.client("s3").get_object(Bucket="records", Key=key)
+        return json.loads(answer["Body"].read())
+
+
+@pytest.fixture
+def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def test_given_nothing_to_do_when_carried_out_then_success_says_so(world: World) -> None:
+    world.planned = NothingToDo(service="shop", reason="It has 10 replicas already.")
+
+    world.carry_out()
+
+    assert world.updates == [
+        {
+            "status": "SUCCESS",
+            "status_label": "Nothing to do",
+            "summary": "It has 10 replicas already.",
+        }
+    ]
+    assert world.repository.proposed == []
+
+
+def test_given_a_dry_run_when_carried_out_then_only_the_preview_is_shown(world: World) -> None:
+    world.carry_out({"dry_run": True})
+
+    assert "+replicas: 3" in world.logs[0][0]
+    assert world.updates[-1]["status"] == "SUCCESS"
+    assert world.repository.proposed == []
+    assert world.started == []
+
+
+def test_given_a_dry_run_of_a_service_that_exists_when_carried_out_then_refused(
+    world: World,
+) -> None:
+    world.planned = world.proposal(creates=True)
+    world.repository.folder = {PATH: "a" * 40}
+
+    with pytest.raises(ServiceExists, match="tree/main/apps/shop"):
+        world.carry_out({"dry_run": True})
+
+
+def test_given_no_approval_is_needed_when_carried_out_then_proposed_and_merged(
+    world: World,
+) -> None:
+    world.planned = world.proposal(environment="Test")
+
+    world.carry_out()
+
+    assert len(world.repository.proposed) == 1
+    assert world.started == []
+    assert world.holder() == RUN_ID
+
+
+@pytest.mark.parametrize(
+    ("outcome", "label"),
+    [
+        ("waiting_for_checks", "Waiting for checks"),
+        ("waiting_for_people", "Waiting for the merge of pull request #7"),
+        ("changed", "Pull request #7 was changed"),
+    ],
+)
+def test_given_github_does_not_merge_when_carried_out_then_the_run_says_what_it_waits_for(
+    world: World, outcome: str, label: str
+) -> None:
+    world.planned = world.proposal(environment="Test")
+    world.repository.outcome = outcome
+
+    world.carry_out()
+
+    assert world.labels()[-1] == label
+
+
+@pytest.mark.parametrize("state", ["merged", "closed"])
+def test_given_a_pull_request_that_is_over_when_carried_out_again_then_nothing_is_written(
+    world: World, state: str
+) -> None:
+    world.planned = world.proposal(environment="Test")
+    world.repository.state = state
+
+    world.carry_out()
+
+    assert world.logs == []
+    assert world.updates == []
+
+
+def test_given_the_run_ends_meanwhile_when_carried_out_then_the_pull_request_is_closed(
+    world: World,
+) -> None:
+    world.planned = world.proposal(environment="Test")
+    world.ended = True
+
+    with pytest.raises(RunEnded):
+        world.carry_out()
+
+    assert world.repository.closed == [BRANCH]
+
+
+def test_given_an_approval_is_needed_when_carried_out_then_the_machine_asks(world: World) -> None:
+    world.carry_out()
+
+    assert world.started == [RUN_ID]
+    assert world.stored() == {"value": "first"}
+    assert world.repository.proposed == []
+    assert world.labels() == ["Preparing the approval request"]
+
+
+def test_given_the_same_run_id_with_another_message_when_asked_then_the_first_one_counts(
+    world: World,
+) -> None:
+    world.carry_out()
+
+    world.carry_out(record={"value": "another"})
+
+    assert world.stored() == {"value": "first"}
+
+
+def test_given_nobody_may_approve_when_carried_out_then_nothing_is_started(world: World) -> None:
+    approval = {**POLICY["default"]["approval"], "emails": []}
+    set_policy({**POLICY, "default": {"approval": approval}})
+
+    with pytest.raises(UserError, match="names nobody"):
+        world.carry_out()
+
+    assert world.started == []
