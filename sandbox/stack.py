@@ -293,6 +293,7 @@ def _prepare_services_repo(state: State) -> None:
     variables = {
         "PORT_BASE_URL": state.url("port"),
         "HEALTH_URL": f"{cluster}/services/{{service}}/health",
+        "CLUSTER_URL": cluster,
     }
     for name, value in variables.items():
         repository.create_variable(name, value)

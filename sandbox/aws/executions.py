@@ -14,10 +14,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from localstack.aws.api import RequestContext
+from localstack.aws.api.stepfunctions import ExecutionFailedEventDetails
 from localstack.services.stepfunctions.asl.component.common.retry import retrier_decl
 from localstack.services.stepfunctions.asl.component.state.state_execution import execute_state
 from localstack.services.stepfunctions.asl.eval.environment import Environment
-from localstack.services.stepfunctions.asl.eval.program_state import ProgramStopped
+from localstack.services.stepfunctions.asl.eval.program_state import (
+    ProgramStopped,
+    ProgramTimedOut,
+)
 from localstack.services.stepfunctions.backend.execution import (
     BaseExecutionWorkerCommunication,
     Execution,
@@ -124,6 +128,14 @@ def _end(original: Callable[..., None], environment: Environment, **how: object)
         wait.set()
 
 
+def _fail(
+    original: Callable[..., None], environment: Environment, error: ExecutionFailedEventDetails
+) -> None:
+    """An execution ends once: a state that is cut off by that may stumble over it."""
+    if not isinstance(environment.program_state(), ProgramStopped | ProgramTimedOut):
+        original(environment, error=error)
+
+
 def _stop(original: Callable[..., None], execution: Execution, **how: object) -> None:
     """An execution that has only just been started has no environment for a moment."""
     deadline = time.monotonic() + MOMENT_SECONDS
@@ -202,6 +214,7 @@ def install() -> None:
     patch(StepFunctionsProvider.start_execution)(_start)
     patch(Environment.set_stop)(_end)
     patch(Environment.set_timed_out)(_end)
+    patch(Environment.set_error)(_fail)
     patch(Execution.stop)(_stop)
     patch(StateMachineInstance.describe)(_describe)
     patch(Execution.publish_execution_status_change_event)(_publish)

@@ -7,7 +7,15 @@ from typing import Any
 
 import httpx
 
-from sandbox.cluster.model import Cure, Fault, Service, Version, cured_by, health_answer
+from sandbox.cluster.model import (
+    Cure,
+    Fault,
+    Service,
+    Symptom,
+    Version,
+    cured_by,
+    health_answer,
+)
 from sandbox.cluster.port import Reporter
 from sandbox.cluster.repository import Mirror
 from sandbox.github.git import GitError
@@ -91,8 +99,8 @@ class Cluster:
 
     # -- what people and Slipway do
 
-    def health(self, name: str) -> tuple[int, dict[str, Any]]:
-        """Status and body of the service's health URL.
+    def health(self, name: str) -> tuple[int, dict[str, Any]] | None:
+        """Status and body of the service's health URL; None: it answers nothing.
 
         Raises:
             UnknownService: it does not run here.
@@ -105,15 +113,25 @@ class Cluster:
         with self._lock:
             return [self._describe(service) for _, service in sorted(self._services.items())]
 
-    def break_service(self, name: str, cure: Cure) -> dict[str, Any]:
-        """Make a service ill; only the named cure helps (or `heal`).
+    def break_service(
+        self,
+        name: str,
+        cure: Cure,
+        symptom: Symptom = "error",
+        for_seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Make a service ill; only the named cure helps, or `heal`, or the time that is given.
+
+        Nothing is reported when it passes: the catalogue then says
+        Degraded of a service that answers.
 
         Raises:
             UnknownService: it does not run here.
         """
         with self._lock:
             service = self._find(name)
-            service.fault = Fault(cure, service.version)
+            until = None if for_seconds is None else time.monotonic() + for_seconds
+            service.fault = Fault(cure, service.version, symptom, until)
             self._reporter.add(name, health_status="Degraded")
             return self._describe(service)
 
@@ -139,6 +157,7 @@ class Cluster:
             if service.fault and service.fault.cure == "restart":
                 service.fault = None
             service.ready_at = time.monotonic() + self._startup
+            service.restarts += 1
             return self._describe(service)
 
     def _find(self, name: str) -> Service:
@@ -147,15 +166,18 @@ class Cluster:
         return self._services[name]
 
     def _describe(self, service: Service) -> dict[str, Any]:
-        version = service.version
+        version, now = service.version, time.monotonic()
+        fault = service.ails(now)
         return {
             "name": service.name,
-            "health": service.state(time.monotonic()),
+            "health": service.state(now),
             "sync": "OutOfSync" if version.problem else "Synced",
             "image_tag": version.image_tag,
             "replicas": version.replicas,
             "commit": version.commit,
             "problem": version.problem or None,
-            "cure": service.fault.cure if service.fault else None,
+            "cure": fault.cure if fault else None,
+            "symptom": fault.symptom if fault else None,
+            "restarts": service.restarts,
             "not_reported": self._reporter.pending().get(service.name, []),
         }

@@ -8,6 +8,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 Cure = Literal["restart", "roll_back", "scale", "never"]
+# What the health URL does meanwhile: answers 503; answers nothing; answers 200 with another JSON.
+Symptom = Literal["error", "timeout", "wrong_json"]
 _VALUES = ("common_values.yaml", "common_values.yml", "common_values.json")
 
 
@@ -32,10 +34,19 @@ class Version:
 
 @dataclass(frozen=True)
 class Fault:
-    """What ails a service, since which version, and the one thing that cures it."""
+    """What ails a service.
+
+    Attributes:
+        cure: the one thing that cures it.
+        since: the version that fell ill.
+        symptom: what people see of it.
+        until: when it passes by itself (monotonic seconds); None: it does not.
+    """
 
     cure: Cure
     since: Version
+    symptom: Symptom = "error"
+    until: float | None = None
 
 
 @dataclass
@@ -48,6 +59,7 @@ class Service:
         ready_at: when it has started up (monotonic seconds).
         fault: what ails it.
         history: SHAs of the folders that ran before.
+        restarts: how often it was restarted.
     """
 
     name: str
@@ -55,10 +67,16 @@ class Service:
     ready_at: float
     fault: Fault | None = None
     history: set[str] = field(default_factory=set)
+    restarts: int = 0
+
+    def ails(self, now: float) -> Fault | None:
+        """The fault that is there now."""
+        fault = self.fault
+        return None if fault and fault.until is not None and now >= fault.until else fault
 
     def state(self, now: float) -> str:
         """Argo CD's health: Healthy, Progressing or Degraded."""
-        if self.fault or self.version.problem:
+        if self.ails(now) or self.version.problem:
             return "Degraded"
         return "Progressing" if now < self.ready_at else "Healthy"
 
@@ -98,13 +116,18 @@ def cured_by(fault: Fault, version: Version, earlier: Set[str]) -> bool:
     return False
 
 
-def health_answer(service: Service, now: float) -> tuple[int, dict[str, Any]]:
-    """Status and body of a service's health URL."""
+def health_answer(service: Service, now: float) -> tuple[int, dict[str, Any]] | None:
+    """Status and body of a service's health URL; None: it answers nothing."""
     state = service.state(now)
-    version = service.version
+    version, fault = service.version, service.ails(now)
     body: dict[str, Any] = {"image_tag": version.image_tag, "replicas": version.replicas}
     if state == "Healthy":
         return 200, {"status": "ok", **body}
     if state == "Progressing":
         return 503, {"status": "starting", **body}
-    return 503, {"status": "failing", "reason": version.problem or "the service is broken", **body}
+    if fault and fault.symptom == "timeout":
+        return None
+    # What looks at the status alone takes this service for a healthy one.
+    status = 200 if fault and fault.symptom == "wrong_json" else 503
+    reason = version.problem or "the service is broken"
+    return status, {"status": "failing", "reason": reason, **body}

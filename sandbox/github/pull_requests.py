@@ -155,7 +155,7 @@ def merge(here: RepoSession, pull: Pull, how: Merge, expected_head: str | None =
     """Merge a pull request; returns the SHA of the new commit on the base branch.
 
     Raises:
-        ApiError: 405 with the reason, or 409 if the head or base has moved.
+        ApiError: 405 with the reason, or 409 if the head has moved.
     """
     base = here.git.ref(f"refs/heads/{pull.base_ref}")
     tree = _check_merge(here, pull, how, base, expected_head)
@@ -176,7 +176,7 @@ def merge(here: RepoSession, pull: Pull, how: Merge, expected_head: str | None =
     try:
         here.git.update_ref(f"refs/heads/{pull.base_ref}", sha, base)
     except GitError:
-        raise ApiError(409, "Base branch was modified. Review and try the merge again.") from None
+        raise ApiError(405, "Base branch was modified. Review and try the merge again.") from None
     _mark_merged(here, pull, sha)
     ref_changed(here, f"refs/heads/{pull.base_ref}", base, sha)
     if repo.delete_branch_on_merge and here.git.ref(f"refs/heads/{pull.head_ref}"):

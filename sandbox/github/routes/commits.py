@@ -11,10 +11,11 @@ from sqlalchemy import select
 from sandbox.github import shapes, urls
 from sandbox.github.auth import Actor
 from sandbox.github.errors import ApiError, not_found
-from sandbox.github.pull_requests import try_auto_merge
+from sandbox.github.pull_requests import commits as commits_of
+from sandbox.github.pull_requests import pull_json, try_auto_merge
 from sandbox.github.routes.deps import Body, Here, Json, PageDep
 from sandbox.github.server import RepoSession
-from sandbox.github.store import CheckRun, Status, now
+from sandbox.github.store import CheckRun, Pull, Status, now
 
 router = APIRouter(prefix="/repos/{owner}/{name}")
 Optional = Annotated[str, Query()]
@@ -184,6 +185,23 @@ def list_check_runs(
 
 
 # -- commits and comparisons
+
+
+def _shas(here: RepoSession, pull: Pull) -> set[str | None]:
+    """The commits that a pull request is, and the one that it became."""
+    became = {pull.merge_commit_sha} if pull.merged_at else set()
+    return became | {commit["sha"] for commit in commits_of(here, pull)}
+
+
+@router.get("/commits/{ref}/pulls")
+def list_pulls_of_commit(here: Here, ref: str, page: PageDep) -> Response:
+    """List the merged pull request that brought a commit; else the open ones that have it."""
+    sha = here.commit(ref)
+    query = select(Pull).filter_by(repo_id=here.repo.id).order_by(Pull.issue_id)
+    having = [pull for pull in here.session.scalars(query) if sha in _shas(here, pull)]
+    merged = [pull for pull in having if pull.merged_at]
+    found = merged or [pull for pull in having if pull.issue.state == "open"]
+    return page.of(found, lambda pull: pull_json(here, pull, full=False))
 
 
 @router.get("/commits/{ref:path}")

@@ -20,6 +20,7 @@ from sandbox.github.server import RepoSession
 router = APIRouter(prefix="/repos/{owner}/{name}/contents")
 Change = dict[str, tuple[str, str] | None]
 _TYPES = {"blob": "file", "tree": "dir", "commit": "submodule"}
+_LINK = "120000"
 
 
 class NewFile(Body):
@@ -50,7 +51,7 @@ def _entry(here: RepoSession, entry: TreeEntry, ref: str) -> Json:
     html_url = urls.web(f"{page}/{entry.type}/{ref}/{entry.path}")
     raw_url = urls.web(f"{page}/raw/{ref}/{entry.path}") if entry.type == "blob" else None
     return {
-        "type": _TYPES[entry.type],
+        "type": "symlink" if entry.mode == _LINK else _TYPES[entry.type],
         "name": entry.path.rsplit("/", 1)[-1],
         "path": entry.path,
         "sha": entry.sha,
@@ -61,6 +62,11 @@ def _entry(here: RepoSession, entry: TreeEntry, ref: str) -> Json:
         "download_url": raw_url,
         "_links": {"self": url, "git": git_url, "html": html_url},
     }
+
+
+def _listed(entry: Json) -> Json:
+    """An entry of a folder's list, in which GitHub calls a submodule a file."""
+    return {**entry, "type": "file"} if entry["type"] == "submodule" else entry
 
 
 def _find(here: RepoSession, commit: str, path: str) -> TreeEntry | None:
@@ -82,7 +88,7 @@ def get_contents(
         raise not_found()
     if entry is None or entry.type == "tree":
         inside = here.git.tree(commit, path=f"{path}/" if path else "")
-        return [_entry(here, item, ref) for item in inside]
+        return [_listed(_entry(here, item, ref)) for item in inside]
     accept = request.headers.get("accept", "")
     if entry.type == "blob" and "raw" in accept:
         return Response(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from sandbox.github import pull_requests, shapes, urls
 from sandbox.github.auth import Actor, issue_token, revoke
@@ -146,11 +147,21 @@ class Runner:
                 )
                 here.session.add(run)
                 here.session.flush()
+                run.title = self._title(here.session, run, text)
                 here.emit(
                     "workflow_run", "requested", workflow_run=shapes.run(run, here.path, path)
                 )
                 made.append((run.id, text))
         return made
+
+    def _title(self, session: Session, run: Run, text: str) -> str:
+        """What `run-name` gives, or the event's own title: a fault shows when the run starts."""
+        try:
+            workflow = parse(text)
+            scope = Scope(self._known(session, run, workflow).shared(), {})
+            return to_text(render(workflow.run_name or "", scope)).strip() or run.title
+        except (WorkflowError, ExpressionError):
+            return run.title
 
     def _launch(self, run_id: int, text: str) -> None:
         cancellation = Cancellation()
@@ -287,28 +298,30 @@ class Runner:
 
     def _info(self, run_id: int, workflow: Workflow) -> RunInfo:
         with self._server.store.read() as session:
-            run = session.get_one(Run, run_id)
-            repo = session.get_one(Repo, run.repo_id)
-            secrets = session.scalars(select(ActionsSecret).filter_by(repo_id=repo.id))
-            variables = session.scalars(select(ActionsVariable).filter_by(repo_id=repo.id))
-            row = session.get_one(WorkflowRow, run.workflow_id)
-            return RunInfo(
-                run_id=run.id,
-                number=run.number,
-                owner=repo.owner,
-                repo=repo.name,
-                event=run.event,
-                payload=run.payload,
-                ref=run.ref,
-                sha=run.sha,
-                head_sha=run.head_sha,
-                actor=run.actor,
-                path=row.path,
-                workflow=workflow,
-                base_url=self._server.base_url,
-                secrets={secret.name: secret.value for secret in secrets},
-                variables={variable.name: variable.value for variable in variables},
-            )
+            return self._known(session, session.get_one(Run, run_id), workflow)
+
+    def _known(self, session: Session, run: Run, workflow: Workflow) -> RunInfo:
+        repo = session.get_one(Repo, run.repo_id)
+        secrets = session.scalars(select(ActionsSecret).filter_by(repo_id=repo.id))
+        variables = session.scalars(select(ActionsVariable).filter_by(repo_id=repo.id))
+        row = session.get_one(WorkflowRow, run.workflow_id)
+        return RunInfo(
+            run_id=run.id,
+            number=run.number,
+            owner=repo.owner,
+            repo=repo.name,
+            event=run.event,
+            payload=run.payload,
+            ref=run.ref,
+            sha=run.sha,
+            head_sha=run.head_sha,
+            actor=run.actor,
+            path=row.path,
+            workflow=workflow,
+            base_url=self._server.base_url,
+            secrets={secret.name: secret.value for secret in secrets},
+            variables={variable.name: variable.value for variable in variables},
+        )
 
     def _update(self, run_id: int, **values: str) -> None:
         with self._server.store.write() as session:

@@ -51,7 +51,7 @@ class World:
     def get(self, path: str) -> httpx.Response:
         return self.http.request("GET", path)
 
-    def post(self, path: str, **body: str) -> httpx.Response:
+    def post(self, path: str, **body: Any) -> httpx.Response:
         return self.http.request("POST", path, json=body)
 
     def entity(self, name: str) -> dict[str, Any]:

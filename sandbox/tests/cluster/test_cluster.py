@@ -1,9 +1,17 @@
 """The cluster against real GitHub and Port servers: follows, serves, breaks, is cured."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+
+import httpx
 import pytest
+import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.cluster.app import create_app
 from sandbox.cluster.model import Fault, Version, cured_by, read_version
 from sandbox.tests.cluster.conftest import World
 from sandbox.tests.github.harness import commit, wait_for
@@ -17,6 +25,22 @@ def deploy(world: World, name: str = "one", tag: str = "1.0", replicas: int = 2)
 
 def healthy(world: World, name: str = "one") -> None:
     wait_for(lambda: world.health(name) == (200, "ok"), "health", 5)
+
+
+@contextmanager
+def served(world: World, hang_seconds: float = 20) -> Iterator[str]:
+    """The cluster behind a real server: only there a client can turn away."""
+    config = uvicorn.Config(create_app(world.cluster, hang_seconds), port=0, log_level="error")
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run)
+    thread.start()
+    try:
+        wait_for(lambda: server.started, "start", 5)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_merged_service_starts_up_and_is_reported_synced(world: World) -> None:
@@ -93,9 +117,72 @@ def test_unusable_values_make_a_service_degraded(world: World) -> None:
     assert world.entity("one") == {"sync_status": "OutOfSync", "health_status": "Degraded"}
 
 
-def test_an_unknown_cure_is_refused(world: World) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"cure": "prayer"},
+        {},
+        {"cure": "never", "symptom": "headache"},
+        {"cure": "never", "for_seconds": 0},
+        {"cure": "never", "for_seconds": -1},
+        {"cure": "never", "for_seconds": "inf"},
+        {"cure": "never", "how": "slowly"},
+    ],
+)
+def test_what_is_no_fault_is_refused(world: World, body: dict[str, Any]) -> None:
     deploy(world)
-    assert world.post("/services/one/break", cure="prayer").status_code == 422
+    assert world.post("/services/one/break", **body).status_code == 422
+
+
+def test_wrong_json_comes_with_a_good_status(world: World) -> None:
+    deploy(world)
+    healthy(world)
+    world.post("/services/one/break", cure="restart", symptom="wrong_json")
+    assert world.health("one") == (200, "failing")
+    world.post("/services/one/restart")
+    healthy(world)
+
+
+def test_a_service_that_answers_nothing_lets_a_probe_wait(world: World) -> None:
+    deploy(world)
+    healthy(world)
+    world.post("/services/one/break", cure="never", symptom="timeout")
+    with served(world) as url:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{url}/services/one/health", timeout=0.3)
+        # Others are not kept waiting by it.
+        assert httpx.get(f"{url}/services", timeout=5).json()[0]["symptom"] == "timeout"
+        httpx.post(f"{url}/services/one/heal", timeout=5)
+        assert httpx.get(f"{url}/services/one/health", timeout=5).status_code == 200
+
+
+def test_a_probe_without_patience_of_its_own_is_ended_with_an_error(world: World) -> None:
+    deploy(world)
+    world.post("/services/one/break", cure="never", symptom="timeout")
+    with served(world, hang_seconds=0.1) as url:
+        assert httpx.get(f"{url}/services/one/health", timeout=5).status_code == 504
+
+
+def test_a_fault_for_a_while_passes_and_the_catalogue_still_says_degraded(world: World) -> None:
+    world.add_entity("one")
+    deploy(world)
+    healthy(world)
+    for _ in range(2):
+        world.post("/services/one/break", cure="never", for_seconds=0.2)
+        world.cluster.step()
+        assert world.health("one") == (503, "failing")
+        assert world.get("/services").json()[0]["cure"] == "never"
+        healthy(world)
+        world.cluster.step()
+        assert world.entity("one")["health_status"] == "Degraded"
+        assert world.get("/services").json()[0]["cure"] is None
+
+
+def test_a_restart_that_cures_nothing_is_counted_all_the_same(world: World) -> None:
+    deploy(world)
+    world.post("/services/one/break", cure="scale")
+    assert world.post("/services/one/restart").json()["restarts"] == 1
+    assert world.health("one") == (503, "failing")
 
 
 @given(st.binary(max_size=200))

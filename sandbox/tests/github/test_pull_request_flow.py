@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from github import Auth, GithubException
+from github import Auth, GithubException, InputGitTreeElement
 from github.Repository import Repository
 
 from sandbox.tests.github.harness import Live, commit, open_pull
@@ -209,6 +209,34 @@ def test_contents_are_written_and_deleted_with_the_old_sha(repo: Repository) -> 
     with pytest.raises(GithubException) as error:
         repo.get_contents("docs/a.md")
     assert error.value.status == 404
+
+
+def test_a_folder_is_listed_with_links_and_with_submodules_as_files(repo: Repository) -> None:
+    link = repo.create_git_blob("README.md", "utf-8").sha
+    elsewhere = "1" * 40
+    base = repo.get_git_commit(repo.get_branch("main").commit.sha)
+    elements = [
+        InputGitTreeElement("apps/x/file", "100755", "blob", content="x"),
+        InputGitTreeElement("apps/x/link", "120000", "blob", sha=link),
+        InputGitTreeElement("apps/x/module", "160000", "commit", sha=elsewhere),
+        InputGitTreeElement("apps/x/sub/file", "100644", "blob", content="y"),
+    ]
+    tree = repo.create_git_tree(elements, base_tree=base.tree)
+    made = repo.create_git_commit("Links", tree, [base])
+
+    listed = repo.get_contents("apps/x", ref=made.sha)
+
+    assert isinstance(listed, list)
+    assert {entry.name: (entry.type, bool(entry.download_url)) for entry in listed} == {
+        "file": ("file", True),
+        "link": ("symlink", True),
+        # https://docs.github.com/rest/repos/contents: for backwards compatibility
+        "module": ("file", False),
+        "sub": ("dir", False),
+    }
+    module = repo.get_contents("apps/x/module", ref=made.sha)
+    assert not isinstance(module, list)
+    assert (module.type, module.sha) == ("submodule", elsewhere)
 
 
 def test_pages_have_links(live: Live, repo: Repository) -> None:

@@ -13,10 +13,12 @@ from typing import Any
 
 from slipway_report.api import Patience, Refused, ReportError
 from slipway_report.catalogue import Templates
+from slipway_report.commands import Job
 from slipway_report.github import GitHub, PullRequest
 from slipway_report.port import Port
 from slipway_report.report import Outcome, Report
 
+_JOB = Job("Slipway report")
 # Set in the repository's settings, and what for.
 _NEEDED = {
     "PORT_BASE_URL": "the repository variable of this name (as https://api.port.io)",
@@ -29,13 +31,14 @@ def main(environment: Mapping[str, str]) -> int:
     """Report, and say in the job's log what was done; 1 if a person has to act."""
     try:
         outcome = report(environment)
+    except Refused as error:
+        return _JOB.fail(f"{error}. Correct this, then re-run this job.")
     except ReportError as error:
-        if isinstance(error, Refused):
-            print_command("error", f"{error}. Correct this, then re-run this job.")
-        else:
-            print_command("error", str(error))
-        return 1
-    print_command("notice", f"The run's outcome is {outcome.status}: {outcome.message}")
+        return _JOB.fail(str(error))
+    if outcome.status is None:
+        _JOB.notice(f"There is no run to report to: {outcome.message}")
+    else:
+        _JOB.notice(f"The run's outcome is {outcome.status}: {outcome.message}")
     return 0
 
 
@@ -62,7 +65,7 @@ def report(environment: Mapping[str, str]) -> Outcome:
     )
     event = json.loads(Path(environment["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
     pull = find_pull_request(environment, event, github)
-    return Report(pull, github, port, templates, lambda text: print_command("debug", text)).make()
+    return Report(pull, github, port, templates, _JOB.say).make()
 
 
 def find_pull_request(
@@ -87,17 +90,6 @@ def find_pull_request(
             f"from {started_from}. Start it from {pull.base_branch}."
         )
     return pull
-
-
-def print_command(kind: str, text: str) -> None:
-    """Write a line to the job's log, in which no text can pass for a command of its own.
-
-    https://docs.github.com/actions/reference/workflow-commands-for-github-actions
-    """
-    encoded = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    prefix = "" if kind == "debug" else f"::{kind} title=Slipway report::"
-    sys.stdout.write(f"{prefix or 'Slipway: '}{encoded}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

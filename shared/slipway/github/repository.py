@@ -4,26 +4,26 @@ Every method is get-or-create: it can be called again after a crash at any point
 same state, one branch with one commit and one pull request.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Literal
+from urllib.parse import quote
 
 import requests
 from github import Auth, Github, GithubException, InputGitAuthor, InputGitTreeElement
 from github.GitCommit import GitCommit
+from github.GitRef import GitRef
 from github.GitTree import GitTree
 from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository
-from requests.structures import CaseInsensitiveDict
 
 from slipway.config import GitHubConfig, GitHubCredentials
 from slipway.errors import ConfigurationError, GitHubError, GitHubUnavailable, ServiceExists
 from slipway.github.folder import read_folder
 from slipway.github.merging import Merge, merge
 from slipway.github.models import Change, PullRequest, ServiceFolder, service_folder
-from slipway.github.retry import Patience, PatientRetry, named_wait
+from slipway.github.retry import Patience, PatientRetry, asked_wait, graphql_errors, is_passing
 from slipway.observability import logger, register_secret
 
 TIMEOUT_SECONDS = 10
@@ -112,6 +112,7 @@ class ServicesRepository:
                 a mebibyte.
 
         Raises:
+            UserError: the folder has more files than GitHub lists.
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused.
         """
@@ -129,13 +130,17 @@ class ServicesRepository:
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused in a way that is no answer about the pull request.
         """
-        what = f"merge pull request #{number}"
-        return self._with_credentials(
-            what, lambda: merge(self._connect().get_pull(number), change, self._patience)
-        )
+
+        def act() -> Merge:
+            pull = self._connect().get_pull(number)
+            return merge(pull, change, self._config.services_base_branch, self._patience)
+
+        return self._with_credentials(f"merge pull request #{number}", act)
 
     def close(self, branch: str, comment: str) -> PullRequest | None:
         """Close the open pull request of a branch with a comment, and delete the branch.
+
+        One that is merged, or that somebody else closed, stays as it is.
 
         Returns:
             The pull request as it then is; None if the branch never had one.
@@ -149,20 +154,44 @@ class ServicesRepository:
             pull = self._find(branch)
             if pull is None:
                 return None
-            if pull.state == "open":
-                # The comment first: what follows is not repeated once the pull request is closed.
-                pull.create_issue_comment(comment)
-                pull.edit(state="closed")
-                self._delete_branch(branch)
+            if pull.merged_at is None:
+                # The comment comes first, and tells that the rest is ours if that was cut short.
+                ours = any(each.body == comment for each in pull.get_issue_comments())
+                if pull.state == "open":
+                    if not ours:
+                        pull.create_issue_comment(comment)
+                    pull.edit(state="closed")
+                    ours = True
+                if ours:
+                    self._delete_branch(branch)
             return _described(pull)
 
         return self._with_credentials(f"close the pull request of '{branch}'", act)
 
+    def using[T](self, what: str, act: Callable[[Repository, str], T]) -> T:
+        """Do something that needs more of GitHub than the methods here.
+
+        Args:
+            what: what is done, as the end of "GitHub answered 404 to: …".
+            act: does it, with the repository and the base branch's name; done once more if GitHub
+                refuses the cached credentials.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubError: GitHub refused.
+        """
+        branch = self._config.services_base_branch
+        return self._with_credentials(what, lambda: act(self._connect(), branch))
+
     def _delete_branch(self, branch: str) -> None:
+        repository = self._connect()
+        # Made here, because the one that PyGithub gives before it is read cannot be deleted.
+        url = f"{repository.url}/git/refs/heads/{quote(branch)}"
         try:
-            self._connect().get_git_ref(f"heads/{branch}").delete()
+            GitRef(repository.requester, {}, {"url": url}, completed=True).delete()
         except GithubException as error:
-            if error.status not in {404, 422}:  # 422: "Reference does not exist"
+            gone = error.status == 422 and "does not exist" in str(error.data)
+            if not gone:
                 raise
 
     def _with_credentials[T](self, what: str, act: Callable[[], T]) -> T:
@@ -200,6 +229,7 @@ class ServicesRepository:
                 seconds_between_requests=None,
                 seconds_between_writes=None,
                 user_agent="slipway",
+                per_page=100,
                 # No request for an object before the one that is wanted of it.
                 lazy=True,
             )
@@ -312,10 +342,10 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except GithubException as error:
-        wait = named_wait(CaseInsensitiveDict(error.headers or {}), time.time())
-        text = f"GitHub answered {error.status} to: {what}. {error.message or ''}".strip()
-        throttled = error.status == 429 or (error.status == 403 and wait is not None)
-        if throttled or error.status >= 500:
+        said = error.message or " ".join(str(each["message"]) for each in graphql_errors(error))
+        text = f"GitHub answered {error.status} to: {what}. {said}".strip()
+        if is_passing(error):
+            wait = asked_wait(error)
             retry_at = datetime.now(UTC) + timedelta(seconds=wait) if wait is not None else None
             raise GitHubUnavailable(text, retry_at) from error
         raise GitHubError(error.status, text) from error

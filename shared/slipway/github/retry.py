@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from github import GithubRetry
+from github import GithubException, GithubRetry
+from requests.structures import CaseInsensitiveDict
 from urllib3 import BaseHTTPResponse
 
 from slipway.errors import GitHubUnavailable
@@ -25,6 +26,31 @@ def named_wait(headers: Mapping[str, str], now: float) -> float | None:
         # One second more: the reset happens at some moment within that second.
         return max(0.0, float(reset) - now) + 1
     return None
+
+
+def asked_wait(error: GithubException) -> float | None:
+    """Seconds to wait that came with a refusal, or None."""
+    return named_wait(CaseInsensitiveDict(error.headers or {}), time.time())
+
+
+def graphql_errors(error: GithubException) -> list[dict[str, Any]]:
+    """What a GraphQL answer lists as its errors; empty if GitHub refused in another way."""
+    errors = error.data.get("errors", []) if isinstance(error.data, dict) else []
+    return [each for each in errors if isinstance(each, dict) and "message" in each]
+
+
+def is_passing(error: GithubException) -> bool:
+    """Whether GitHub throttled a call or failed, so that it may succeed later."""
+    if error.status == 429 or error.status >= 500:
+        return True
+    if error.status == 403:
+        return asked_wait(error) is not None
+    # GraphQL says it with status 200, which PyGithub makes a 400.
+    return error.status == 400 and any(
+        each.get("type") in {"RATE_LIMIT", "RATE_LIMITED"}
+        or str(each["message"]).startswith("Something went wrong")
+        for each in graphql_errors(error)
+    )
 
 
 class Patience:

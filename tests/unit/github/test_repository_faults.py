@@ -1,79 +1,16 @@
 """What the services repository makes of GitHub's refusals. A real HTTP server plays GitHub."""
 
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
-from slipway.config import GitHubConfig, GitHubCredentials
+from slipway.config import GitHubCredentials
 from slipway.errors import ConfigurationError, GitHubError, GitHubUnavailable, ServiceExists
-from slipway.github.models import Change, service_folder
-from slipway.github.repository import ServicesRepository, authenticate
+from slipway.github.models import Change
+from slipway.github.repository import authenticate
 
-from tests.scripted import Answer, ScriptedServer
-
-REPOSITORY = "/repos/acme/services"
-SHA = "a" * 40
-BRANCH = "slipway/create_service/r_1"
-PULL = {
-    "number": 7,
-    "html_url": "https://github.test/pull/7",
-    "state": "open",
-    "merged_at": None,
-    "head": {"sha": SHA},
-    "labels": [],
-}
-
-
-class FakeGitHub(ScriptedServer):
-    """GitHub as far as one proposal needs it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pull = {
-            **PULL,
-            "url": f"{self.url}{REPOSITORY}/pulls/7",
-            "issue_url": f"{self.url}{REPOSITORY}/issues/7",
-        }
-        self.script("GET /pulls", (200, [], {}))
-        self.script("GET /git/ref/heads/main", (200, {"object": {"sha": SHA}}, {}))
-        self.script("GET /contents/apps/shop", (404, {"message": "Not Found"}, {}))
-        self.script("POST /git/trees", (201, {"sha": SHA}, {}))
-        self.script("POST /git/commits", (201, {"sha": SHA}, {}))
-        self.script("POST /git/refs", (201, {"ref": BRANCH}, {}))
-        self.script("POST /pulls", (201, self.pull, {}))
-        self.script("POST /pulls/7/requested_reviewers", (201, self.pull, {}))
-        self.script("POST /issues/7/labels", (200, [], {}))
-
-    def script(self, route: str, *answers: Answer) -> None:
-        super().script(route.replace(" ", f" {REPOSITORY}", 1), *answers)
-
-    def count(self, route: str) -> int:
-        return self.routes().count(route.replace(" ", f" {REPOSITORY}", 1))
-
-
-@pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub().running() as server:
-        yield server
-
-
-def repository(
-    github: FakeGitHub,
-    credentials: Callable[[bool], GitHubCredentials] | None = None,
-    patience: float = 5.0,
-) -> ServicesRepository:
-    config = GitHubConfig.model_validate(
-        {
-            "GITHUB_API_URL": github.url,
-            "GITHUB_SECRET_ID": "slipway/github",
-            "SERVICES_REPO": "acme/services",
-        }
-    )
-    token = GitHubCredentials(token=SecretStr("ghp_first"))
-    return ServicesRepository(config, credentials or (lambda fresh: token), patience=patience)
-
+from tests.unit.github.conftest import BRANCH, SHA, FakeGitHub, repository
 
 CHANGE = Change(
     service="shop",
@@ -254,34 +191,3 @@ def test_given_a_rate_limit_when_longer_than_our_patience_then_not_waited_for_bu
 def test_given_neither_app_nor_token_when_signed_in_then_the_secret_is_named() -> None:
     with pytest.raises(ConfigurationError, match="'app_id', 'installation_id'"):
         authenticate(GitHubCredentials(app_id=1))
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "apps/other/x",
-        "apps/shop/../x",
-        "apps/shop",
-        "apps/shop/",
-        "apps/shop/a//b",
-        "apps/shop2/a",
-        "x",
-        "/x",
-    ],
-)
-def test_given_a_path_outside_the_folder_when_a_change_is_made_then_it_cannot_be(path: str) -> None:
-    with pytest.raises(ValueError, match="outside apps/shop"):
-        Change(
-            service="shop",
-            branch=BRANCH,
-            title="t",
-            body="b",
-            files={path: ""},
-            committed_at=datetime.now(UTC),
-        )
-
-
-@pytest.mark.parametrize("name", ["", "..", "a/b", "A", "a\n"])
-def test_given_a_bad_name_when_its_folder_is_asked_for_then_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="not a service name"):
-        service_folder(name)

@@ -76,6 +76,7 @@ class World:
         # (branch or commit, path) → text
         self.files: dict[tuple[str, str], str] = {}
         self.pulls: dict[int, Json] = {}
+        self.changed = [f"{FOLDER}/common_values.json"]
 
     # -- what a test arranges
 
@@ -172,6 +173,8 @@ class World:
         return self._catalogue(method, path, query, body)
 
     def _github(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
+        if path.endswith("/files"):
+            return 200, [{"filename": name} for name in self.changed]
         if path.startswith("/pulls/"):
             pull = self.pulls.get(int(path.removeprefix("/pulls/")))
             return (200, pull) if pull else (404, {"message": "Not Found"})

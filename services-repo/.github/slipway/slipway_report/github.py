@@ -110,6 +110,10 @@ class GitHub:
             raise ReportError(f"There is no pull request #{number} here.") from None
         return PullRequest.read(data, self._repository, str(closed_by.get("login", "somebody")))
 
+    def changed_files(self, number: int) -> list[str]:
+        """Paths of the files that a pull request changes, up to a hundred."""
+        return [str(file["filename"]) for file in self._get(f"/pulls/{number}/files?per_page=100")]
+
     def file(self, path: str, commit: str) -> str | None:
         """A file's text at a commit or branch; None if it is not there."""
         try:

@@ -13,11 +13,14 @@ from slipway_report.catalogue import Templates, changed_properties, created_prop
 from slipway_report.github import GitHub, PullRequest
 from slipway_report.port import Port
 from slipway_report.subject import (
+    Claims,
     Subject,
     agree,
     claims_of_body,
     claims_of_branch,
     claims_of_file,
+    claims_of_paths,
+    claims_of_repair,
     claims_of_run,
 )
 from slipway_report.values import Values, read_values
@@ -30,12 +33,12 @@ class Outcome:
     """How a run ends.
 
     Attributes:
-        status: the run's last status.
+        status: the run's last status; None if no run belongs to the pull request.
         label: what the run's page shows in its place.
         message: what happened, as sentences for the log and the summary.
     """
 
-    status: Literal["SUCCESS", "FAILURE"]
+    status: Literal["SUCCESS", "FAILURE"] | None
     label: str
     message: str
 
@@ -74,6 +77,9 @@ class Report:
         Raises:
             ReportError: nothing, or not all, could be reported; the text says what to do.
         """
+        repair = claims_of_repair(self._pull.branch)
+        if repair is not None:
+            return self._repaired(repair)
         branch = claims_of_branch(self._pull.branch)
         run = self._port.run(branch["run_id"])
         subject = self._identify(run)
@@ -88,6 +94,36 @@ class Report:
         else:
             self._end(run, outcome)
         return outcome
+
+    def _repaired(self, repair: Claims) -> Outcome:
+        """A pull request of a remediation, whose own execution reports what came of it.
+
+        What it has deployed still belongs into the catalogue: people may merge it days later.
+        """
+        if self._pull.merge_sha is None:
+            closed = f"{self._what()} of a remediation was closed without a merge."
+            return Outcome(None, "Closed", f"{closed} Nothing was reported.")
+        merged = f"{self._what()} of a remediation was merged by {self._pull.by}."
+        folder = claims_of_paths(self._github.changed_files(self._pull.number))
+        if folder is None:
+            return Outcome(None, "Merged", f"{merged} It is not about one service: none reported.")
+        path = f"apps/{folder['identifier']}/portData.json"
+        text = self._github.file(path, self._pull.base_branch)
+        if text is None:
+            return Outcome(None, "Merged", f"{merged} The service has been removed since.")
+        claims = {
+            "the branch": repair,
+            "the changed files": folder,
+            path: claims_of_file(text, path, of_this_run=False),
+        }
+        subject = agree(claims)
+        values = self._values(subject)
+        said = {"replicas": values.replicas, "image_tag": values.image_tag}
+        entity = self._port.entity(subject.blueprint, subject.service)
+        if entity is not None:
+            wanted = {name: value for name, value in said.items() if value is not None}
+            self._write(subject, entity, wanted, None)
+        return Outcome(None, "Merged", f"{merged} The entity has the figures of the base branch.")
 
     def _identify(self, run: Json) -> Subject:
         claims = {

@@ -7,7 +7,7 @@ Port's own run.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from slipway_report.api import ReportError
 Claims = Mapping[str, str]
 
 ACTIONS = ("create_service", "upscale_service", "downscale_service", "delete_service")
+# Made by a remediation, not by a run of Port.
+_REPAIR = re.compile(r"slipway/(roll_back|scale_up)/([A-Za-z0-9_-]{1,100})")
 _BRANCH = re.compile(r"slipway/([a-z_]+)/((?:r|run)_[A-Za-z0-9]{1,64})")
 _COMMENT = re.compile(r"<!-- slipway (.*?) -->", re.DOTALL)
 _RULES = {
@@ -23,8 +25,9 @@ _RULES = {
     "identifier": re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"),
     "blueprint": re.compile(r"[A-Za-z0-9_-]{1,100}"),
     "action": re.compile(r"[a-z_]{1,100}"),
-    "run_id": re.compile(r"[A-Za-z0-9_]{1,70}"),
+    "run_id": re.compile(r"[A-Za-z0-9_-]{1,100}"),
 }
+_IN_FOLDER = re.compile(r"apps/([^/]+)/.")
 _MEANINGS = {"identifier": "service", "run_id": "run"}
 
 
@@ -34,7 +37,7 @@ class Subject:
 
     Attributes:
         action: the action's identifier.
-        run_id: the run that the pull request was made for.
+        run_id: the run that the pull request was made for; of a repair the remediation's id.
         service: the service's identifier.
         blueprint: the blueprint of the service's entity.
     """
@@ -48,6 +51,23 @@ class Subject:
     def folder(self) -> str:
         """The service's folder in the repository."""
         return f"apps/{self.service}"
+
+
+def is_service(name: str) -> bool:
+    """Whether this can be the name of a service, and so of its folder in `apps/`."""
+    return _RULES["identifier"].fullmatch(name) is not None
+
+
+def claims_of_repair(branch: str) -> Claims | None:
+    """Action and remediation id, if a remediation has made this branch."""
+    match = _REPAIR.fullmatch(branch)
+    return {"action": match[1], "run_id": match[2]} if match else None
+
+
+def claims_of_paths(paths: Iterable[str]) -> Claims | None:
+    """The one service whose folder has all these files; None if there is no such one."""
+    folders = {match[1] if (match := _IN_FOLDER.match(path)) else "" for path in paths}
+    return {"identifier": folders.pop()} if len(folders) == 1 and "" not in folders else None
 
 
 def claims_of_branch(name: str) -> Claims:

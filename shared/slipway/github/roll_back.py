@@ -1,0 +1,131 @@
+"""What the last change of a service was, and the change that takes it back. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from slipway.github.models import Change, ServiceFolder, service_folder
+
+# A remediation's id stands in a branch's name and in that of a workflow's run.
+REMEDIATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+# The branches of repairs, which are never rolled back themselves.
+REPAIR_BRANCH = re.compile(r"slipway/(roll_back|scale_up)/.+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastChange:
+    """The last change of a service on the base branch, as it can be taken back.
+
+    Attributes:
+        service: the service's name.
+        commit: SHA of the commit that brought it to the base branch.
+        url: page of the pull request that it came by, or of the commit if it came by none.
+        pull_number: that pull request's number.
+        committed_at: when, in UTC.
+        before: path → text before it, of the files that it changed; None: there was no such file.
+        after: path → blob SHA after it, of the same files; None: there is no such file.
+    """
+
+    service: str
+    commit: str
+    url: str
+    pull_number: int | None
+    committed_at: datetime
+    before: Mapping[str, str | None] = field(repr=False)
+    after: Mapping[str, str | None] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What people call it: `#12` or the first characters of the commit's SHA."""
+        return f"#{self.pull_number}" if self.pull_number else self.commit[:7]
+
+
+@dataclass(frozen=True)
+class NothingToRollBack:
+    """There is no change that could be taken back.
+
+    Attributes:
+        reason: why, as a sentence.
+    """
+
+    reason: str
+
+
+def texts_before(
+    touched: Mapping[str, str | None], before: ServiceFolder, now: ServiceFolder
+) -> dict[str, str | None] | NothingToRollBack:
+    """What has to be written to take a commit back, and only that.
+
+    Args:
+        touched: path → blob SHA after the commit, or None: the service's files in that commit.
+        before: the folder before the commit, with the texts of these files.
+        now: the folder on the base branch.
+    """
+    if not now.files:
+        return NothingToRollBack("The service has no folder on the base branch any more.")
+    if not before.files:
+        return NothingToRollBack("The service has not been changed since it was created.")
+    changed = {path: sha for path, sha in touched.items() if before.files.get(path) != sha}
+    if not changed:
+        return NothingToRollBack("The service's last commit has changed no file's content.")
+    if any(now.files.get(path) != sha for path, sha in changed.items()):
+        return NothingToRollBack(
+            "What the service's last change wrote was mixed with another change when it was merged."
+        )
+    if any(path in before.files and path not in before.texts for path in changed):
+        return NothingToRollBack(
+            "The service's last change replaced a file that is no text, or is too large to restore."
+        )
+    return {path: before.texts.get(path) for path in changed}
+
+
+def roll_back_branch(remediation_id: str) -> str:
+    """The branch of a remediation's roll back.
+
+    Raises:
+        ValueError: the id breaks the rule for ids of remediations.
+    """
+    if not REMEDIATION_ID.fullmatch(remediation_id):
+        raise ValueError(f"not the id of a remediation: {remediation_id!r}")
+    return f"slipway/roll_back/{remediation_id}"
+
+
+def roll_back(
+    last: LastChange,
+    *,
+    remediation_id: str,
+    why: str,
+    at: datetime,
+    labels: tuple[str, ...] = (),
+    reviewers: tuple[str, ...] = (),
+) -> Change:
+    """The change that puts a service's files back to what they were before its last change.
+
+    Args:
+        last: the last change.
+        remediation_id: what it is for; the branch's name is made of it.
+        why: what ails the service, in Markdown that is safe to show.
+        at: date of the commit: the same each time, so that it is the same commit each time.
+        labels: labels of the pull request.
+        reviewers: GitHub logins asked for a review, teams as `team:<slug>`.
+
+    Raises:
+        ValueError: the id breaks the rule for ids of remediations.
+    """
+    folder = service_folder(last.service)
+    return Change(
+        service=last.service,
+        branch=roll_back_branch(remediation_id),
+        title=f"Roll back {last.service}: undo {last.name}",
+        body=(
+            f"{why}\n\nThis puts the files of `{folder}/` back to what they were before "
+            f"[{last.name}]({last.url}) (remediation `{remediation_id}`).\n\n"
+            "Merge it to deploy them as they were. Close it to leave the service as it is; Slipway "
+            "does not propose it again for the same remediation."
+        ),
+        files=dict(last.before),
+        committed_at=at,
+        labels=labels,
+        reviewers=reviewers,
+    )

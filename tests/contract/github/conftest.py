@@ -1,0 +1,182 @@
+"""The sandbox's GitHub as a process, and a services repository of its own for each test."""
+
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from github import Auth, Github, InputGitAuthor, InputGitTreeElement
+from github.Repository import Repository
+from pydantic import SecretStr
+from slipway.config import GitHubConfig, GitHubCredentials
+from slipway.github.models import Change
+from slipway.github.repository import ServicesRepository
+
+ROOT = Path(__file__).resolve().parents[3]
+PYTHON = ROOT / "sandbox" / ".venv" / "bin" / "python"
+TOKEN = "ghp_" + secrets.token_hex(18)
+STARTED_WITHIN = 30
+BRANCH = "slipway/upscale_service/r_1"
+
+
+class GitHubServer:
+    """A GitHub Enterprise Server with the organisation `acme`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.api = f"{url}/api/v3"
+
+    def client(self, token: str = TOKEN) -> Github:
+        return Github(
+            base_url=self.api,
+            auth=Auth.Token(token),
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+            retry=None,
+        )
+
+    def token_of(self, login: str) -> str:
+        return str(self.control("POST", "tokens", {"login": login})["token"])
+
+    def fault(self, **fault: Any) -> None:
+        """Spoil the next requests that match; see `sandbox/github/faults.py`."""
+        self.control("POST", "faults", fault)
+
+    def faults_left(self) -> int:
+        return len(self.control("GET", "faults")["pending"])
+
+    def count(self) -> Callable[[], int]:
+        """Forget the requests so far; gives how many there were since."""
+        self.control("DELETE", "requests")
+        return lambda: sum("/api/" in one["path"] for one in self.control("GET", "requests"))
+
+    def control(self, method: str, what: str, body: Any = None) -> Any:
+        answer = requests.request(method, f"{self.url}/_sandbox/{what}", json=body, timeout=10)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+class Services:
+    """A services repository: as Slipway sees it, and as people and GitHub itself see it."""
+
+    def __init__(self, server: GitHubServer) -> None:
+        self.server = server
+        organisation = server.client().get_organization("acme")
+        self.github = organisation.create_repo("s" + secrets.token_hex(5), auto_init=True)
+        self.slipway = self.signed_in()
+
+    def signed_in(self, patience: float = 10) -> ServicesRepository:
+        """What Slipway makes of this repository, anew, as in another invocation."""
+        config = GitHubConfig.model_validate(
+            {
+                "GITHUB_API_URL": self.server.api,
+                "GITHUB_SECRET_ID": "slipway/github",
+                "SERVICES_REPO": self.github.full_name,
+            }
+        )
+        credentials = GitHubCredentials(token=SecretStr(TOKEN))
+        return ServicesRepository(config, lambda fresh: credentials, patience=patience)
+
+    def as_user(self, login: str) -> Repository:
+        """The repository as a person with write access sees it."""
+        self.github.add_to_collaborators(login, "push")
+        return self.server.client(self.server.token_of(login)).get_repo(self.github.full_name)
+
+    def push(self, files: dict[str, str | None], branch: str = "main") -> str:
+        """Commit texts, or removals, to a branch that is there; returns the commit's SHA."""
+        return self.push_elements(
+            [
+                InputGitTreeElement(path, "100644", "blob", sha=None)
+                if text is None
+                else InputGitTreeElement(path, "100644", "blob", content=text)
+                for path, text in files.items()
+            ],
+            branch,
+        )
+
+    def push_elements(self, elements: list[InputGitTreeElement], branch: str = "main") -> str:
+        reference = self.github.get_git_ref(f"heads/{branch}")
+        parent = self.github.get_git_commit(reference.object.sha)
+        tree = self.github.create_git_tree(elements, base_tree=parent.tree)
+        author = InputGitAuthor("developer", "developer@acme.example", "2026-11-23T00:00:00Z")
+        commit = self.github.create_git_commit("By hand", tree, [parent], author)
+        reference.edit(commit.sha)
+        return commit.sha
+
+    def paths(self, revision: str = "main") -> list[str]:
+        tree = self.github.get_git_tree(revision, recursive=True).tree
+        return [item.path for item in tree if item.type != "tree"]
+
+    def branches(self) -> list[str]:
+        return [branch.name for branch in self.github.get_branches()]
+
+    def protect(self, *, auto_merge: bool = True) -> None:
+        """Ask for a review before anything is merged, of everybody."""
+        self.github.edit(allow_auto_merge=auto_merge)
+        self.github.get_branch("main").edit_protection(
+            required_approving_review_count=1, enforce_admins=True
+        )
+
+    def approve(self, number: int) -> None:
+        self.as_user("devops").get_pull(number).create_review(event="APPROVE")
+
+
+def change(files: dict[str, str | None]) -> Change:
+    """A change of the service `shop`."""
+    return Change(
+        service="shop",
+        branch=BRANCH,
+        title="Upscale shop to 3",
+        body="Why",
+        files=files,
+        committed_at=datetime(2026, 11, 23, tzinfo=UTC),
+    )
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubServer]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("github")
+    seed = folder / "seed"
+    seed.mkdir()
+    options = ["--port", str(port), "--state-dir", str(folder / "state")]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [PYTHON, "-m", "sandbox.github", *options, "--seed-repo", f"acme/services={seed}"],
+            cwd=ROOT,
+            env={**os.environ, "GITHUB_TOKEN": TOKEN},
+            stderr=log,
+        )
+    try:
+        _wait(process, f"http://127.0.0.1:{port}/_sandbox/health", folder / "log")
+        yield GitHubServer(f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+@pytest.fixture
+def services(server: GitHubServer) -> Iterator[Services]:
+    yield Services(server)
+    server.control("DELETE", "faults")
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + STARTED_WITHIN
+    while True:
+        with suppress(requests.ConnectionError):
+            if requests.get(url, timeout=5).ok:
+                return
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)  # between two looks at a condition that has a limit

@@ -1,0 +1,287 @@
+"""Repairs against the sandbox's GitHub: real git, and a runner for the template's workflow."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from slipway.github.merging import Merge
+from slipway.github.models import Change
+from slipway.github.repairs import Repairs, Restart
+from slipway.github.roll_back import LastChange, NothingToRollBack, roll_back, roll_back_branch
+
+from tests.contract.github.conftest import GitHubServer, Services
+from tests.scripted import ScriptedServer
+
+TEMPLATE = Path(__file__).resolve().parents[3] / "services-repo"
+NOW = datetime.now(UTC).replace(microsecond=0)
+SINCE = NOW - timedelta(minutes=1)
+MARKER = '<!-- slipway {"kind":"remediation","identifier":"shop"} -->'
+
+
+class World:
+    """A services repository, and the repairs of it."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.repairs = Repairs(services.slipway)
+
+    def propose(self, branch: str, files: dict[str, Any], service: str = "shop") -> Change:
+        change = Change(
+            service=service,
+            branch=branch,
+            title=f"Change {service}",
+            body="For humans.",
+            files={f"apps/{service}/{name}": json.dumps(data) for name, data in files.items()},
+            committed_at=NOW,
+        )
+        self.services.slipway.propose(change)
+        return change
+
+    def merge(self, change: Change, method: str = "squash") -> int:
+        pull = self.services.slipway.find(change.branch)
+        assert pull is not None
+        assert self.services.github.get_pull(pull.number).merge(merge_method=method).merged
+        return pull.number
+
+    def create(self, service: str = "shop") -> None:
+        """A service with two files, as a create makes it."""
+        files = {"portData.json": {"identifier": service}, "common_values.json": {"v": 1}}
+        self.merge(self.propose(f"slipway/create_service/r_{service}", files, service))
+
+    def take_back(self, last: LastChange, remediation_id: str) -> Merge:
+        """Propose the roll back, twice as after a crash, and merge it."""
+        change = roll_back(last, remediation_id=remediation_id, why="It is ill.", at=NOW)
+        pull = self.services.slipway.propose(change)
+        assert self.services.slipway.propose(change).number == pull.number
+        return self.services.slipway.merge(change, pull.number)
+
+    def tree(self) -> dict[str, str]:
+        """Path → blob SHA of the service's folder."""
+        return dict(self.services.slipway.read_service("shop", names=frozenset()).files)
+
+
+@pytest.fixture
+def world(services: Services) -> World:
+    return World(services)
+
+
+@pytest.fixture(scope="module")
+def template(server: GitHubServer) -> World:
+    """A repository that has the template's workflows, and a service."""
+    world = World(Services(server))
+    files = {
+        str(path.relative_to(TEMPLATE)): path.read_text()
+        for path in (TEMPLATE / ".github").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    world.services.push({**files})
+    world.create()
+    return world
+
+
+@pytest.fixture(scope="module")
+def cluster(template: World) -> Iterator[ScriptedServer]:
+    with ScriptedServer().running() as cluster:
+        template.services.github.create_variable("CLUSTER_URL", cluster.url)
+        yield cluster
+
+
+def ended(world: World, remediation_id: str, service: str = "shop") -> Restart:
+    deadline = time.monotonic() + 30
+    while True:
+        outcome = world.repairs.restart_outcome(service, remediation_id, since=SINCE)
+        if outcome and outcome.state in {"succeeded", "failed"}:
+            return outcome
+        assert time.monotonic() < deadline, outcome
+        time.sleep(0.05)  # between two looks at a condition that has a limit
+
+
+# -- restart
+
+
+def test_given_a_service_when_restarted_twice_then_one_run_has_asked_the_cluster(
+    template: World, cluster: ScriptedServer
+) -> None:
+    route = "POST /services/shop/restart"
+    cluster.script(route, (200, {}, {}))
+
+    first = template.repairs.restart("shop", "once-1", since=SINCE)
+    assert (first.state, first.url) == ("queued", None)
+    outcome = ended(template, "once-1")
+    again = template.repairs.restart("shop", "once-1", since=SINCE)
+
+    assert outcome.state == again.state == "succeeded"
+    assert outcome.url == again.url
+    assert outcome.url is not None
+    assert "/actions/runs/" in outcome.url
+    assert cluster.routes().count(route) == 1
+
+
+def test_given_a_cluster_that_refuses_when_restarted_then_it_has_failed(
+    template: World, cluster: ScriptedServer
+) -> None:
+    cluster.script("POST /services/shop/restart", (404, {"message": "not here"}, {}))
+
+    template.repairs.restart("shop", "refused-1", since=SINCE)
+
+    outcome = ended(template, "refused-1")
+    assert (outcome.state, outcome.conclusion) == ("failed", "failure")
+
+
+def test_given_a_service_without_folder_when_restarted_then_the_workflow_refuses_it(
+    template: World, cluster: ScriptedServer
+) -> None:
+    template.repairs.restart("nobody", "absent-1", since=SINCE)
+
+    assert ended(template, "absent-1", "nobody").state == "failed"
+    assert "POST /services/nobody/restart" not in cluster.routes()
+
+
+# -- roll back
+
+
+def test_given_a_bad_change_when_rolled_back_and_merged_then_the_folder_is_as_before(
+    world: World,
+) -> None:
+    world.create()
+    before = world.tree()
+    files = {"common_values.json": {"v": 2}, "extra.json": {}}
+    bad = world.merge(world.propose("slipway/upscale_service/r_2", files))
+
+    last = world.repairs.last_change("shop")
+    assert isinstance(last, LastChange)
+    assert (last.pull_number, last.name) == (bad, f"#{bad}")
+    assert world.take_back(last, "ill-1") == "merged"
+
+    assert world.tree() == before
+    found = world.services.slipway.find(roll_back_branch("ill-1"))
+    assert found is not None
+    assert found.state == "merged"
+
+
+def test_given_a_repair_was_last_when_asked_for_the_last_change_then_it_is_not_undone(
+    world: World,
+) -> None:
+    world.create()
+    world.merge(world.propose("slipway/upscale_service/r_2", {"common_values.json": {"v": 2}}))
+    repair = world.merge(world.propose("slipway/roll_back/x-1", {"common_values.json": {"v": 1}}))
+
+    nothing = world.repairs.last_change("shop")
+    assert nothing == NothingToRollBack(
+        f"The service's last change, #{repair}, was a repair by Slipway itself."
+    )
+
+
+def test_given_a_merge_commit_when_rolled_back_then_all_of_it_and_nothing_else_is_undone(
+    world: World,
+) -> None:
+    world.create()
+    # Given two that began at the same commit, and that the first has files of its own.
+    late = world.propose("people/late", {"custom.json": {"late": True}})
+    early = world.propose("people/early", {"common_values.json": {"v": 2}})
+    world.merge(early, "merge")
+    expected = world.tree()
+    number = world.merge(late, "merge")
+
+    last = world.repairs.last_change("shop")
+
+    assert isinstance(last, LastChange)
+    assert last.pull_number == number
+    assert last.before == {"apps/shop/custom.json": None}
+    assert world.take_back(last, "merge-1") == "merged"
+    assert world.tree() == expected
+
+
+def test_given_a_commit_without_pull_request_when_rolled_back_then_it_is_undone(
+    world: World,
+) -> None:
+    world.create()
+    world.services.push({"apps/shop/common_values.json": '{"v": 7}'})
+
+    last = world.repairs.last_change("shop")
+
+    assert isinstance(last, LastChange)
+    assert last.pull_number is None
+    assert f"/commit/{last.commit}" in last.url
+    assert last.before == {"apps/shop/common_values.json": '{"v": 1}'}
+
+
+def test_given_a_renamed_and_a_removed_file_when_rolled_back_then_both_are_there_again(
+    world: World,
+) -> None:
+    world.create()
+    before = world.tree()
+    world.services.push(
+        {
+            "apps/shop/common_values.json": None,
+            "apps/shop/renamed.json": '{"v": 1}',
+            "apps/shop/portData.json": None,
+        },
+    )
+
+    last = world.repairs.last_change("shop")
+
+    assert isinstance(last, LastChange)
+    assert last.before["apps/shop/renamed.json"] is None
+    assert world.take_back(last, "renamed-1") == "merged"
+    assert world.tree() == before
+
+
+def test_given_only_a_creation_or_no_service_when_asked_then_there_is_nothing_to_undo(
+    world: World,
+) -> None:
+    assert isinstance(world.repairs.last_change("shop"), NothingToRollBack)
+    world.create()
+    nothing = world.repairs.last_change("shop")
+    assert nothing == NothingToRollBack("The service has not been changed since it was created.")
+    world.services.push({"apps/shop/common_values.json": None, "apps/shop/portData.json": None})
+    nothing = world.repairs.last_change("shop")
+    assert nothing == NothingToRollBack("The service has no folder on the base branch any more.")
+
+
+def test_given_changes_of_other_services_when_asked_then_they_do_not_count(world: World) -> None:
+    world.create()
+    world.create("other")
+
+    assert isinstance(world.repairs.last_change("shop"), NothingToRollBack)
+
+
+def test_given_a_change_when_looked_for_then_it_takes_seven_requests(world: World) -> None:
+    world.create()
+    world.merge(world.propose("slipway/upscale_service/r_2", {"common_values.json": {"v": 2}}))
+
+    requests = world.services.server.count()
+    world.repairs.last_change("shop")
+
+    assert requests() == 7
+
+
+# -- hand over
+
+
+def test_given_two_remediations_when_escalated_then_one_issue_tells_of_both(world: World) -> None:
+    def escalate(body: str, comment: str | None = None) -> tuple[int, bool]:
+        over = world.repairs.escalate(
+            title="Service shop is ill",
+            body=f"{body}\n{MARKER}",
+            labels=("slipway", "remediation"),
+            marker=MARKER,
+            comment=comment,
+        )
+        return over.number, over.created
+
+    number, created = escalate("first", "first news")
+    assert created
+    assert escalate("first", "second news") == (number, False)
+    assert escalate("second", "second news") == (number, False)
+
+    issue = world.services.github.get_issue(number)
+    assert issue.body == f"second\n{MARKER}"
+    assert [comment.body for comment in issue.get_comments()] == ["second news"]
+    assert {label.name for label in issue.labels} == {"slipway", "remediation"}
+    issue.edit(state="closed")
+    assert escalate("third") == (number + 1, True)

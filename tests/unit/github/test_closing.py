@@ -1,0 +1,55 @@
+"""What closing makes of GitHub's refusals. A real HTTP server plays GitHub."""
+
+import pytest
+from slipway.errors import GitHubError
+
+from tests.unit.github.conftest import BRANCH, FakeGitHub, full_route, repository
+
+COMMENTS, CLOSE = "POST /issues/7/comments", "PATCH /pulls/7"
+DELETE = f"DELETE /git/refs/heads/{BRANCH}"
+
+
+@pytest.fixture
+def github(github: FakeGitHub) -> FakeGitHub:
+    """An open pull request."""
+    github.script("GET /pulls", (200, [github.pull], {}))
+    github.script("GET /issues/7/comments", (200, [], {}))
+    github.script(COMMENTS, (201, {"body": "Why"}, {}))
+    github.script(CLOSE, (200, {**github.pull, "state": "closed"}, {}))
+    github.script(DELETE, (204, None, {}))
+    return github
+
+
+def test_given_an_open_one_when_closed_then_comment_close_and_branch_in_this_order(
+    github: FakeGitHub,
+) -> None:
+    closed = repository(github).close(BRANCH, "Why")
+
+    assert closed is not None
+    assert closed.state == "closed"
+    assert [route for route in github.routes() if not route.startswith("GET")] == [
+        full_route(route) for route in (COMMENTS, CLOSE, DELETE)
+    ]
+
+
+def test_given_the_branch_is_gone_when_closed_then_success(github: FakeGitHub) -> None:
+    github.script(DELETE, (422, {"message": "Reference does not exist"}, {}))
+
+    closed = repository(github).close(BRANCH, "Why")
+
+    assert closed is not None
+    assert closed.state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(422, "Cannot delete a protected branch"), (404, "Not Found")]
+)
+def test_given_the_branch_must_stay_when_closed_then_an_error_says_so(
+    github: FakeGitHub, status: int, message: str
+) -> None:
+    github.script(DELETE, (status, {"message": message}, {}))
+
+    with pytest.raises(GitHubError, match=f"{status}.*close the pull request of '{BRANCH}'"):
+        repository(github).close(BRANCH, "Why")
+
+    assert github.count(CLOSE) == 1

@@ -1,0 +1,142 @@
+"""How much of a service's folder is read. A real HTTP server plays GitHub."""
+
+import base64
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from slipway.config import GitHubCredentials
+from slipway.errors import GitHubError, GitHubUnavailable, UserError
+from slipway.github.folder import MAX_TEXT_BYTES, MAX_TEXTS
+
+from tests.scripted import Answer
+from tests.unit.github.conftest import SHA, FakeGitHub, repository
+
+FOLDER = "GET /contents/apps/shop"
+
+
+def listed(github: FakeGitHub, path: str, size: int = 5, kind: str = "file") -> dict[str, Any]:
+    """An entry of the folder; its blob is its own path, in hexadecimal."""
+    sha = path.encode().hex()
+    blob = {"sha": sha, "content": base64.b64encode(path.encode()).decode(), "encoding": "base64"}
+    github.script(f"GET /git/blobs/{sha}", (200, blob, {}))
+    return {
+        "type": kind,
+        "path": f"apps/shop/{path}",
+        "name": path,
+        "sha": sha,
+        "size": size,
+        "download_url": f"https://github.test/{path}",
+    }
+
+
+def read(github: FakeGitHub, names: frozenset[str] | None = None) -> dict[str, str]:
+    return dict(repository(github, patience=0.2).read_service("shop", names=names).texts)
+
+
+def test_given_a_large_file_when_all_is_read_then_only_that_one_lacks_its_text(
+    github: FakeGitHub,
+) -> None:
+    large = listed(github, "a.json", MAX_TEXT_BYTES + 1)
+    github.script(FOLDER, (200, [large, listed(github, "b"), listed(github, "c")], {}))
+
+    assert read(github) == {"apps/shop/b": "b", "apps/shop/c": "c"}
+
+
+def test_given_files_over_the_limit_in_all_when_read_then_as_many_as_fit(
+    github: FakeGitHub,
+) -> None:
+    half = MAX_TEXT_BYTES // 2
+    entries = [listed(github, name, half) for name in "abc"]
+    github.script(FOLDER, (200, entries, {}))
+
+    folder = repository(github).read_service("shop", names=None)
+
+    assert list(folder.texts) == ["apps/shop/a", "apps/shop/b"]
+    assert len(folder.files) == 3
+
+
+def test_given_many_files_below_when_read_then_those_of_the_folder_itself_come_first(
+    github: FakeGitHub,
+) -> None:
+    below = {"type": "dir", "path": "apps/shop/a", "name": "a", "sha": SHA, "size": 0}
+    tree = [
+        {"path": f"f{number}", "type": "blob", "mode": "100644", "sha": "aa", "size": 1}
+        for number in range(MAX_TEXTS + 5)
+    ]
+    github.script(FOLDER, (200, [below, listed(github, "portData.json")], {}))
+    github.script(
+        f"GET /git/trees/{SHA}", (200, {"sha": SHA, "tree": tree, "truncated": False}, {})
+    )
+    github.script("GET /git/blobs/aa", (200, {"sha": "aa", "content": ""}, {}))
+
+    folder = repository(github).read_service("shop", names=None)
+
+    assert "apps/shop/portData.json" in folder.texts
+    assert (len(folder.files), len(folder.texts)) == (MAX_TEXTS + 6, MAX_TEXTS)
+
+
+def test_given_unwanted_files_when_read_then_they_use_up_no_limit(github: FakeGitHub) -> None:
+    entries = [listed(github, "a", MAX_TEXT_BYTES), listed(github, "wanted")]
+    github.script(FOLDER, (200, entries, {}))
+
+    assert read(github, frozenset({"wanted"})) == {"apps/shop/wanted": "wanted"}
+    # Reference, folder, file.
+    assert len(github.requests) == 3
+
+
+def test_given_more_files_than_github_lists_when_read_then_refused(github: FakeGitHub) -> None:
+    github.script(FOLDER, (200, [listed(github, f"f{number}") for number in range(1000)], {}))
+
+    with pytest.raises(UserError, match="'apps/shop' has more files than GitHub lists"):
+        read(github)
+
+
+def test_given_a_truncated_tree_when_read_then_refused(github: FakeGitHub) -> None:
+    below = {"type": "dir", "path": "apps/shop/a", "name": "a", "sha": SHA, "size": 0}
+    github.script(FOLDER, (200, [below], {}))
+    github.script(f"GET /git/trees/{SHA}", (200, {"sha": SHA, "tree": [], "truncated": True}, {}))
+
+    with pytest.raises(UserError, match="'apps/shop/a' has more files"):
+        read(github)
+
+
+def test_given_rotated_credentials_when_read_then_fresh_ones_are_used(github: FakeGitHub) -> None:
+    refused: Answer = (401, {"message": "Bad credentials"}, {})
+    github.script(FOLDER, refused, (200, [listed(github, "a")], {}))
+    asked: list[bool] = []
+
+    def credentials(fresh: bool) -> GitHubCredentials:
+        asked.append(fresh)
+        return GitHubCredentials(token=SecretStr("ghp_token"))
+
+    folder = repository(github, credentials).read_service("shop", names=None)
+
+    assert folder.texts == {"apps/shop/a": "a"}
+    assert asked == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("status", "raised"), [(401, GitHubError), (403, GitHubError), (502, GitHubUnavailable)]
+)
+def test_given_github_refuses_when_read_then_the_folder_is_named(
+    github: FakeGitHub, status: int, raised: type[Exception]
+) -> None:
+    github.script(FOLDER, (status, {"message": "Nope"}, {}))
+
+    with pytest.raises(raised):
+        read(github)
+
+
+def test_given_no_base_branch_when_read_then_not_taken_for_an_empty_folder(
+    github: FakeGitHub,
+) -> None:
+    github.script("GET /git/ref/heads/main", (404, {"message": "Not Found"}, {}))
+
+    with pytest.raises(GitHubError, match="404.*read the folder of 'shop'"):
+        read(github)
+
+
+def test_given_a_name_that_leaves_apps_when_read_then_refused(github: FakeGitHub) -> None:
+    with pytest.raises(ValueError, match="not a service name"):
+        repository(github).read_service("../secrets", names=None)

@@ -1,0 +1,65 @@
+"""What a change may be, and git's names of contents."""
+
+from datetime import UTC, datetime
+
+import pytest
+from slipway.github.models import Change, blob_sha, service_folder
+
+
+def change(path: str) -> Change:
+    return Change(
+        service="shop",
+        branch="slipway/upscale_service/r_1",
+        title="t",
+        body="b",
+        files={path: ""},
+        committed_at=datetime.now(UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "apps/other/x",
+        "apps/shop/../x",
+        "apps/shop/a/../../x",
+        "apps/shop/..",
+        "apps/shop/./a",
+        "apps/shop",
+        "apps/shop/",
+        "apps/shop/a/",
+        "apps/shop/a//b",
+        "apps/shop//etc/passwd",
+        "apps/shop2/a",
+        "x",
+        "/x",
+        "/apps/shop/a",
+        "",
+    ],
+)
+def test_given_a_path_outside_the_folder_when_a_change_is_made_then_it_cannot_be(path: str) -> None:
+    with pytest.raises(ValueError, match="outside apps/shop"):
+        change(path)
+
+
+@pytest.mark.parametrize("path", ["a", "a/b/c.yaml", ".hidden", "a/.hidden", "..a", "a b/ö"])
+def test_given_a_path_below_the_folder_when_a_change_is_made_then_it_is_kept(path: str) -> None:
+    assert list(change(f"apps/shop/{path}").files) == [f"apps/shop/{path}"]
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "A", "a\n"])
+def test_given_a_bad_name_when_its_folder_is_asked_for_then_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="not a service name"):
+        service_folder(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "sha"),
+    [
+        ("", "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"),
+        ("hello\n", "ce013625030ba8dba906f756967f9e9ca394464a"),
+        ("ö\n", "d3b4b915a14a3f23f16bd03fea4121bfc9155404"),
+    ],
+)
+def test_given_a_text_when_named_then_as_git_names_it(text: str, sha: str) -> None:
+    assert blob_sha(text) == sha

@@ -1,0 +1,474 @@
+"""What repairs make of GitHub's answers. A real HTTP server plays GitHub."""
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from slipway.config import GitHubCredentials
+from slipway.errors import GitHubError, GitHubUnavailable
+from slipway.github.models import ServiceFolder, blob_sha
+from slipway.github.repairs import Repairs
+from slipway.github.roll_back import (
+    LastChange,
+    NothingToRollBack,
+    roll_back,
+    roll_back_branch,
+    texts_before,
+)
+
+from tests.scripted import NO_ANSWER, Answer
+from tests.unit.github.conftest import REPOSITORY, FakeGitHub, repository
+
+RUNS = "GET /actions/workflows/slipway-restart.yml/runs"
+DISPATCH = "POST /actions/workflows/slipway-restart.yml/dispatches"
+SINCE = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+ID = "0a1b-2"
+MARKER = '<!-- slipway {"kind":"remediation"} -->'
+PAGE = "https://github.test/acme/services"
+
+
+@pytest.fixture(autouse=True)
+def empty(github: FakeGitHub) -> None:
+    """No run and no issue is there; both can be made."""
+    github.script(RUNS, (200, {"total_count": 0, "workflow_runs": []}, {}))
+    github.script(DISPATCH, (204, b"", {}))
+    github.script("GET /issues", (200, [], {}))
+    opened = {"number": 5, "html_url": f"{PAGE}/issues/5", "body": ""}
+    github.script("POST /issues", (201, opened, {}))
+
+
+def repairs(github: FakeGitHub, **options: Any) -> Repairs:
+    return Repairs(repository(github, **options))
+
+
+def asked(github: FakeGitHub) -> list[str]:
+    return [route.replace(REPOSITORY, "", 1) for route in github.routes()]
+
+
+def run(name: str = f"Restart shop ({ID})", **fields: Any) -> dict[str, Any]:
+    return {
+        "id": 9,
+        "display_title": name,
+        "status": "queued",
+        "conclusion": None,
+        "html_url": f"{PAGE}/actions/runs/9",
+        **fields,
+    }
+
+
+def listed(*runs: dict[str, Any]) -> Answer:
+    return 200, {"total_count": len(runs), "workflow_runs": list(runs)}, {}
+
+
+# -- restart
+
+
+def test_given_no_run_when_restarted_then_the_workflow_is_started(github: FakeGitHub) -> None:
+    restart = repairs(github).restart("shop", ID, since=SINCE)
+
+    assert (restart.state, restart.url) == ("queued", None)
+    assert asked(github) == [RUNS, DISPATCH]
+    assert github.sent(DISPATCH) == [
+        {"ref": "main", "inputs": {"service": "shop", "remediation": ID}}
+    ]
+    query = parse_qs(github.requests[0].query)
+    assert query["event"] == ["workflow_dispatch"]
+    assert query["created"] == [">=2026-11-23T10:00:00Z"]
+
+
+def test_given_the_run_among_others_when_restarted_again_then_it_is_found(
+    github: FakeGitHub,
+) -> None:
+    others = [run("Restart shop (0a1b-1)"), run("Restart shopping (0a1b-2)"), run("x")]
+    github.script(RUNS, listed(*others, run(status="in_progress")))
+
+    restart = repairs(github).restart("shop", ID, since=SINCE)
+
+    assert (restart.state, restart.url) == ("running", f"{PAGE}/actions/runs/9")
+    assert asked(github) == [RUNS]
+
+
+@pytest.mark.parametrize(
+    ("status", "conclusion", "state"),
+    [
+        ("queued", None, "queued"),
+        ("requested", None, "queued"),
+        ("waiting", None, "queued"),
+        ("pending", None, "queued"),
+        ("in_progress", None, "running"),
+        ("completed", "success", "succeeded"),
+        ("completed", "failure", "failed"),
+        ("completed", "cancelled", "failed"),
+        ("completed", "timed_out", "failed"),
+        ("completed", "skipped", "failed"),
+        ("completed", "startup_failure", "failed"),
+    ],
+)
+def test_given_a_run_when_its_outcome_is_asked_for_then_it_is_one_of_four(
+    github: FakeGitHub, status: str, conclusion: str | None, state: str
+) -> None:
+    github.script(RUNS, listed(run(status=status, conclusion=conclusion)))
+
+    outcome = repairs(github).restart_outcome("shop", ID, since=SINCE)
+
+    assert outcome is not None
+    assert (outcome.state, outcome.conclusion) == (state, conclusion)
+
+
+def test_given_no_run_when_its_outcome_is_asked_for_then_none(github: FakeGitHub) -> None:
+    assert repairs(github).restart_outcome("shop", ID, since=SINCE) is None
+
+
+def test_given_no_workflow_when_restarted_then_the_error_says_what_to_do(
+    github: FakeGitHub,
+) -> None:
+    github.script(RUNS, (404, {"message": "Not Found"}, {}))
+
+    with pytest.raises(GitHubError, match=r"slipway-restart.yml was not found. Copy it") as caught:
+        repairs(github).restart("shop", ID, since=SINCE)
+    assert caught.value.status == 404
+
+
+@pytest.mark.parametrize("status", [403, 422])
+def test_given_a_refusal_when_restarted_then_it_is_not_repeated(
+    github: FakeGitHub, status: int
+) -> None:
+    github.script(DISPATCH, (status, {"message": "Nope"}, {}))
+
+    with pytest.raises(
+        GitHubError, match=f"{status} to: restart service 'shop' in acme.services. Nope"
+    ):
+        repairs(github).restart("shop", ID, since=SINCE)
+    assert len(github.sent(DISPATCH)) == 1
+
+
+@pytest.mark.parametrize("status", [NO_ANSWER, 429, 503])
+def test_given_a_failure_that_stays_when_restarted_then_it_is_not_now(
+    github: FakeGitHub, status: int
+) -> None:
+    github.script(RUNS, (status, {"message": "down"}, {}))
+
+    with pytest.raises(GitHubUnavailable):
+        repairs(github, patience=0.2).restart("shop", ID, since=SINCE)
+    assert DISPATCH not in asked(github)
+
+
+def test_given_rotated_credentials_when_restarted_then_fresh_ones_are_read(
+    github: FakeGitHub,
+) -> None:
+    github.script(RUNS, (401, {"message": "Bad credentials"}, {}), listed())
+
+    def credentials(fresh: bool) -> GitHubCredentials:
+        return GitHubCredentials(token=SecretStr("ghp_new" if fresh else "ghp_old"))
+
+    assert (
+        repairs(github, credentials=credentials).restart("shop", ID, since=SINCE).state == "queued"
+    )
+    sent = [request.headers["Authorization"] for request in github.requests]
+    assert sent == ["token ghp_old", "token ghp_new", "token ghp_new"]
+
+
+@pytest.mark.parametrize(
+    ("service", "remediation_id"),
+    [("../x", ID), ("", ID), ("shop", ""), ("shop", "a b"), ("shop", "a)"), ("shop", "-a")],
+)
+def test_given_a_bad_name_or_id_when_restarted_then_nothing_is_asked(
+    github: FakeGitHub, service: str, remediation_id: str
+) -> None:
+    with pytest.raises(ValueError, match="not "):
+        repairs(github).restart(service, remediation_id, since=SINCE)
+    assert github.requests == []
+
+
+# -- hand over
+
+
+def escalate(github: FakeGitHub, body: str = f"ill\n{MARKER}", **more: Any) -> tuple[int, bool]:
+    labels = more.pop("labels", ("slipway",))
+    over = repairs(github).escalate(
+        title="Service shop is ill", body=body, labels=labels, marker=MARKER, **more
+    )
+    return over.number, over.created
+
+
+def issue(number: int, body: str | None, kind: str = "issues") -> dict[str, Any]:
+    return {
+        "number": number,
+        "body": body,
+        "html_url": f"{PAGE}/{kind}/{number}",
+    }
+
+
+def test_given_no_issue_when_escalated_then_one_is_opened(github: FakeGitHub) -> None:
+    github.script("GET /issues", (200, [issue(1, None), issue(2, "other")], {}))
+
+    assert escalate(github, labels=("slipway", "ill")) == (5, True)
+    assert parse_qs(github.requests[0].query)["labels"] == ["slipway,ill"]
+    assert github.sent("POST /issues") == [
+        {"title": "Service shop is ill", "body": f"ill\n{MARKER}", "labels": ["slipway", "ill"]}
+    ]
+
+
+def test_given_the_same_issue_when_escalated_again_then_it_is_only_looked_at(
+    github: FakeGitHub,
+) -> None:
+    github.script("GET /issues", (200, [issue(1, f"ill\n{MARKER}")], {}))
+
+    assert escalate(github) == (1, False)
+    assert asked(github) == ["GET /issues"]
+
+
+def test_given_an_issue_with_older_news_when_escalated_then_it_is_brought_up_to_date(
+    github: FakeGitHub,
+) -> None:
+    there = issue(1, f"older\n{MARKER}") | {"url": f"{github.url}{REPOSITORY}/issues/1"}
+    github.script("GET /issues", (200, [there], {}))
+    github.script("PATCH /issues/1", (200, there, {}))
+    github.script("GET /issues/1/comments", (200, [{"body": "Thanks"}], {}))
+    github.script("POST /issues/1/comments", (201, {"id": 1}, {}))
+
+    assert escalate(github, comment="Ill again") == (1, False)
+    assert github.sent("PATCH /issues/1") == [{"body": f"ill\n{MARKER}"}]
+    assert github.sent("POST /issues/1/comments") == [{"body": "Ill again"}]
+
+
+def test_given_the_comment_is_there_when_escalated_again_then_it_is_not_repeated(
+    github: FakeGitHub,
+) -> None:
+    there = issue(1, f"ill\n{MARKER}") | {"url": f"{github.url}{REPOSITORY}/issues/1"}
+    github.script("GET /issues", (200, [there], {}))
+    github.script("GET /issues/1/comments", (200, [{"body": "Ill again"}], {}))
+
+    assert escalate(github, comment="Ill again") == (1, False)
+    assert asked(github) == ["GET /issues", "GET /issues/1/comments"]
+
+
+def test_given_a_pull_request_with_the_marker_when_escalated_then_it_is_no_issue(
+    github: FakeGitHub,
+) -> None:
+    github.script("GET /issues", (200, [issue(1, MARKER, "pull")], {}))
+
+    assert escalate(github) == (5, True)
+
+
+@pytest.mark.parametrize("more", [{"body": "ill"}, {"labels": ()}])
+def test_given_an_issue_that_could_not_be_found_again_when_escalated_then_refused(
+    github: FakeGitHub, more: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="needs its marker"):
+        escalate(github, **more)
+    assert github.requests == []
+
+
+def test_given_issues_are_switched_off_when_escalated_then_the_error_says_so(
+    github: FakeGitHub,
+) -> None:
+    github.script("GET /issues", (410, {"message": "Issues are disabled for this repo"}, {}))
+
+    with pytest.raises(GitHubError, match="Issues are disabled"):
+        escalate(github)
+
+
+# -- the last change
+
+NEWEST, MERGED, PARENT, BASE = "1" * 40, "2" * 40, "3" * 40, "4" * 40
+FILE = "apps/shop/common_values.json"
+
+
+def commit(sha: str, *parents: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "sha": sha,
+        "html_url": f"{PAGE}/commit/{sha}",
+        "parents": [{"sha": parent} for parent in parents],
+        "commit": {"committer": {"date": "2026-11-23T09:00:00Z"}},
+        "files": [{"filename": FILE, "status": "modified", "sha": blob_sha("new")}],
+        **fields,
+    }
+
+
+def contents(text: str) -> Answer:
+    entry = {"path": FILE, "name": "common_values.json", "type": "file", "size": len(text)}
+    return 200, [{**entry, "sha": blob_sha(text), "download_url": f"{PAGE}/raw"}], {}
+
+
+def script_history(github: FakeGitHub, *parents_of_merge: str) -> None:
+    """A merged pull request of which `NEWEST` is the last commit that touched the service."""
+    pull = {
+        "number": 12,
+        "html_url": f"{PAGE}/pull/12",
+        "merged_at": "2026-11-23T09:00:00Z",
+        "merge_commit_sha": MERGED,
+        "head": {"ref": "people/change"},
+        "base": {"ref": "main"},
+    }
+    url = f"{github.url}{REPOSITORY}/commits/{NEWEST}"
+    github.script("GET /git/ref/heads/main", (200, {"object": {"sha": BASE}}, {}))
+    github.script("GET /commits", (200, [commit(NEWEST, PARENT, url=url)], {}))
+    github.script(f"GET /commits/{NEWEST}/pulls", (200, [pull], {}))
+    github.script(f"GET /commits/{NEWEST}", (200, commit(NEWEST, PARENT), {}))
+    github.script(f"GET /commits/{MERGED}", (200, commit(MERGED, *parents_of_merge), {}))
+    github.script("GET /contents/apps/shop", contents("old"), contents("new"))
+    blob = {"content": base64.b64encode(b"old").decode(), "encoding": "base64"}
+    github.script(f"GET /git/blobs/{blob_sha('old')}", (200, blob, {}))
+
+
+@pytest.mark.parametrize(
+    ("parents", "revision"),
+    [
+        pytest.param((PARENT,), NEWEST, id="rebased"),
+        pytest.param((BASE, PARENT), MERGED, id="merge"),
+    ],
+)
+def test_given_how_it_was_merged_when_looked_for_then_it_is_the_commit_that_touched_it(
+    github: FakeGitHub, parents: tuple[str, ...], revision: str
+) -> None:
+    script_history(github, *parents)
+
+    last = repairs(github).last_change("shop")
+
+    assert isinstance(last, LastChange)
+    assert (last.commit, last.pull_number) == (revision, 12)
+    assert last.committed_at == datetime(2026, 11, 23, 9, tzinfo=UTC)
+    assert (last.before, last.after) == ({FILE: "old"}, {FILE: blob_sha("new")})
+    read = [r.query for r in github.requests if r.route.endswith("/contents/apps/shop")]
+    assert read == [f"ref={parents[0]}", f"ref={BASE}"]
+
+
+def test_given_a_folder_that_github_does_not_list_whole_when_looked_for_then_there_is_a_reason(
+    github: FakeGitHub,
+) -> None:
+    script_history(github, BASE, PARENT)
+    _, (entry,), _ = contents("old")
+    many = [{**entry, "path": f"apps/shop/{number}"} for number in range(1000)]
+    github.script("GET /contents/apps/shop", (200, many, {}))
+
+    nothing = repairs(github).last_change("shop")
+
+    assert isinstance(nothing, NothingToRollBack)
+    assert "more files than GitHub lists" in nothing.reason
+
+
+@pytest.mark.parametrize(
+    "route", ["/git/ref/heads/main", "/commits", f"/commits/{NEWEST}/pulls", f"/commits/{MERGED}"]
+)
+def test_given_a_failure_that_stays_when_looked_for_then_it_is_not_now(
+    github: FakeGitHub, route: str
+) -> None:
+    script_history(github, BASE, PARENT)
+    github.script(f"GET {route}", (502, {"message": "down"}, {}))
+
+    with pytest.raises(GitHubUnavailable):
+        repairs(github, patience=0.2).last_change("shop")
+
+
+# -- roll back, without GitHub
+
+
+def folder(**texts: str) -> ServiceFolder:
+    paths = {f"apps/shop/{name}": text for name, text in texts.items()}
+    shas = {path: blob_sha(text) for path, text in paths.items()}
+    return ServiceFolder(service="shop", commit="c", files=shas, texts=paths)
+
+
+def touched(before: ServiceFolder, after: ServiceFolder) -> dict[str, str | None]:
+    return {path: after.files.get(path) for path in before.files.keys() | after.files.keys()}
+
+
+def test_given_a_commit_when_taken_back_then_only_what_it_changed_is_written() -> None:
+    before = folder(common="1", custom="a", removed="r")
+    after = folder(common="2", custom="a", added="n")
+
+    assert texts_before(touched(before, after), before, after) == {
+        "apps/shop/common": "1",
+        "apps/shop/removed": "r",
+        "apps/shop/added": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "now", "reason"),
+    [
+        (folder(), folder(common="1"), folder(common="1"), "since it was created"),
+        (folder(common="1"), folder(), folder(), "no folder"),
+        (folder(common="1"), folder(common="2"), folder(common="3"), "mixed"),
+        (folder(common="1"), folder(common="2"), folder(other="3"), "mixed"),
+        (folder(common="1"), folder(common="1"), folder(common="1"), "no file's content"),
+    ],
+)
+def test_given_what_cannot_be_taken_back_when_asked_then_there_is_a_reason(
+    before: ServiceFolder, after: ServiceFolder, now: ServiceFolder, reason: str
+) -> None:
+    nothing = texts_before(touched(before, after), before, now)
+
+    assert isinstance(nothing, NothingToRollBack)
+    assert reason in nothing.reason
+
+
+def test_given_a_file_that_was_no_text_when_taken_back_then_there_is_a_reason() -> None:
+    after = folder(common="2")
+    before = ServiceFolder(
+        service="shop", commit="b", files={"apps/shop/common": "0" * 40}, texts={}
+    )
+
+    nothing = texts_before(touched(before, after), before, after)
+    assert isinstance(nothing, NothingToRollBack)
+    assert "no text" in nothing.reason
+
+
+_FOLDERS = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("123"), min_size=1)
+
+
+@given(_FOLDERS, _FOLDERS)
+def test_given_any_change_when_taken_back_then_the_folder_is_as_before(
+    old: dict[str, str], new: dict[str, str]
+) -> None:
+    before, after = folder(**old), folder(**new)
+    texts = texts_before(touched(before, after), before, after)
+
+    if isinstance(texts, NothingToRollBack):
+        assert before.files == after.files
+        return
+    result = {**after.texts, **texts}
+    assert {path: text for path, text in result.items() if text is not None} == before.texts
+
+
+def last_change(**fields: Any) -> LastChange:
+    given = {
+        "service": "shop",
+        "commit": "c" * 40,
+        "url": f"{PAGE}/pull/12",
+        "pull_number": 12,
+        "committed_at": SINCE,
+        "before": {"apps/shop/common_values.json": "{}"},
+        "after": {"apps/shop/common_values.json": "d" * 40},
+    }
+    return LastChange(**{**given, **fields})
+
+
+def test_given_the_last_change_when_rolled_back_then_it_is_a_change_of_the_remediation() -> None:
+    change = roll_back(last_change(), remediation_id=ID, why="It is ill.", at=SINCE)
+
+    assert change.branch == f"slipway/roll_back/{ID}" == roll_back_branch(ID)
+    assert change.title == "Roll back shop: undo #12"
+    assert change.files == {"apps/shop/common_values.json": "{}"}
+    assert change.committed_at == SINCE
+    assert f"[#12]({PAGE}/pull/12)" in change.body
+    assert change.body.startswith("It is ill.")
+
+
+def test_given_a_change_without_pull_request_when_rolled_back_then_the_commit_is_named() -> None:
+    last = last_change(pull_number=None, url=f"{PAGE}/commit/{'c' * 40}")
+    change = roll_back(last, remediation_id=ID, why="", at=SINCE)
+
+    assert change.title == "Roll back shop: undo ccccccc"
+
+
+@pytest.mark.parametrize("remediation_id", ["", "a/b", "..", "a b", "a" * 101])
+def test_given_a_bad_id_when_rolled_back_then_refused(remediation_id: str) -> None:
+    with pytest.raises(ValueError, match="not the id"):
+        roll_back(last_change(), remediation_id=remediation_id, why="", at=SINCE)
