@@ -76,7 +76,11 @@ def serve(  # noqa: PLR0913  each is an option of the command line
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     publisher = KafkaPublisher(kafka, (settings.runs_topic, settings.change_log_topic))
     app = create_app(settings, publisher)
-    uvicorn.run(app, host=_HOST, port=port, access_log=False, timeout_graceful_shutdown=5)
+    server = uvicorn.Server(
+        uvicorn.Config(app, _HOST, port, access_log=False, timeout_graceful_shutdown=5)
+    )
+    app.state.is_stopping = lambda: server.should_exit
+    server.run()
 
 
 def _pair(text: str) -> tuple[str, str]:

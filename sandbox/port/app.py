@@ -12,7 +12,7 @@ from sandbox.port import people
 from sandbox.port.edge import Edge, Faults
 from sandbox.port.errors import PortApiError
 from sandbox.port.outbox import Outbox, Publisher
-from sandbox.port.routes import actions, catalogue, own, system
+from sandbox.port.routes import actions, catalogue, own, pages, portal, system
 from sandbox.port.services import Services
 from sandbox.port.settings import Settings
 from sandbox.port.store import Store
@@ -42,9 +42,12 @@ def create_app(settings: Settings, publisher: Publisher) -> FastAPI:
     app = FastAPI(title="Port", lifespan=lifespan, openapi_url=None)
     app.state.services = services
     app.add_middleware(Edge, settings=settings, faults=services.faults)
-    for module in (own, system, actions, catalogue):
+    # Asked by what streams, which would keep a server that ends waiting.
+    app.state.is_stopping = lambda: False
+    for module in (own, system, actions, catalogue, portal):
         # Not `include_router`, which would build every route once more for each application.
         app.router.routes.extend(module.router.routes)
+    app.router.routes.append(pages.route)
     app.add_exception_handler(PortApiError, _port_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)

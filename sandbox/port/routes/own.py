@@ -43,12 +43,6 @@ class _Redelivery(BaseModel):
     run_id: str
 
 
-@router.get("/")
-def root(services: ServicesDep) -> Json:
-    """What this is."""
-    return {"ok": True, "service": "port", "organization": services.settings.org_id}
-
-
 @router.get("/_sandbox/health")
 def health(services: ServicesDep) -> Json:
     """200 once the server answers; `unsent` counts the messages that wait for the broker."""

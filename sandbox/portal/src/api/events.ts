@@ -1,0 +1,154 @@
+/** What happens on the server, as it happens: keeps what was read up to date. */
+import type { QueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import { ApiError } from './client';
+import { entitiesQuery, fetchEntity, logsQuery } from './queries';
+import type { Entity, RunLog } from './types';
+
+export interface Change {
+  resource: 'blueprint' | 'entity' | 'run' | 'action';
+  action: 'CREATE' | 'UPDATE' | 'DELETE';
+  blueprint: string | null;
+  identifier: string | null;
+}
+
+/** Up to so many changed entities are fetched one by one, more by reading all anew. */
+const FEW = 20;
+/** Changes often come in groups: what is within so many milliseconds is handled together. */
+const TOGETHER = 150;
+
+/** Puts entities into a list, by identifier; null takes one out. The order stays. */
+export function patched(list: Entity[], news: Map<string, Entity | null>): Entity[] {
+  const rest = new Map(news);
+  const kept = list.flatMap((entity) => {
+    const found = rest.get(entity.identifier);
+    if (found === undefined) return [entity];
+    rest.delete(entity.identifier);
+    return found === null ? [] : [found];
+  });
+  return [...kept, ...[...rest.values()].filter((entity) => entity !== null)];
+}
+
+async function refreshEntities(client: QueryClient, blueprint: string, ids: Set<string>) {
+  const { queryKey } = entitiesQuery(blueprint);
+  for (const id of ids) void client.invalidateQueries({ queryKey: ['entity', blueprint, id] });
+  void client.invalidateQueries({ queryKey: ['related'] });
+  if (client.getQueryData(queryKey) === undefined) return;
+  if (ids.size > FEW) {
+    await client.invalidateQueries({ queryKey });
+    return;
+  }
+  const found = await Promise.all(
+    [...ids].map(async (id): Promise<[string, Entity | null]> => {
+      try {
+        return [id, await fetchEntity(blueprint, id)];
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return [id, null];
+        throw error;
+      }
+    }),
+  );
+  client.setQueryData(queryKey, (list) => list && patched(list, new Map(found)));
+}
+
+/** Refreshes whatever the changes touch. */
+export async function refresh(client: QueryClient, changes: Change[]): Promise<void> {
+  const entities = new Map<string, Set<string>>();
+  const stale = new Set<string>(['audit']);
+  for (const { resource, blueprint, identifier } of changes) {
+    if (resource === 'entity' && blueprint !== null && identifier !== null) {
+      entities.set(blueprint, (entities.get(blueprint) ?? new Set()).add(identifier));
+      stale.add('actions');
+      if (blueprint === '_user') stale.add('users').add('people');
+      if (blueprint === '_team') stale.add('teams');
+    } else if (resource === 'run') {
+      stale.add('runs');
+      if (identifier !== null) {
+        void client.invalidateQueries({ queryKey: ['run', identifier] });
+      }
+    } else {
+      stale.add('blueprints').add('actions');
+    }
+  }
+  for (const key of stale) void client.invalidateQueries({ queryKey: [key] });
+  await Promise.all([...entities].map(([name, ids]) => refreshEntities(client, name, ids)));
+}
+
+function addLine(client: QueryClient, line: RunLog): void {
+  client.setQueryData(logsQuery(line.runId).queryKey, (lines) =>
+    lines === undefined || lines.some(({ id }) => id === line.id) ? lines : [...lines, line],
+  );
+  // A line may carry a new label.
+  void client.invalidateQueries({ queryKey: ['run', line.runId] });
+}
+
+export type Connection = 'connecting' | 'live' | 'lost';
+
+/**
+ * Listens while the page is visible; a browser has few connections to one server, and several tabs
+ * may be open. `run` also brings the lines of that run's log.
+ */
+export function useEvents(run: string | undefined): Connection {
+  const client = useQueryClient();
+  const [connection, setConnection] = useState<Connection>('connecting');
+  useEffect(() => {
+    let source: EventSource | null = null;
+    let waiting: Change[] = [];
+    let timer: number | undefined;
+    let again: number | undefined;
+    let missed = false;
+
+    const flush = () => {
+      const changes = waiting;
+      waiting = [];
+      timer = undefined;
+      refresh(client, changes).catch(() => client.invalidateQueries());
+    };
+    const open = () => {
+      const query = run === undefined ? '' : `?run=${encodeURIComponent(run)}`;
+      source = new EventSource(`/_sandbox/portal/events${query}`);
+      source.addEventListener('ready', () => {
+        setConnection('live');
+        if (missed) void client.invalidateQueries();
+        missed = false;
+      });
+      source.addEventListener('change', (event) => {
+        waiting.push(JSON.parse(event.data as string) as Change);
+        timer ??= window.setTimeout(flush, TOGETHER);
+      });
+      source.addEventListener('log', (event) => {
+        addLine(client, JSON.parse(event.data as string) as RunLog);
+      });
+      source.onerror = () => {
+        setConnection('lost');
+        missed = true;
+        // The browser connects again by itself, but not after an answer that is an error.
+        if (source?.readyState === EventSource.CLOSED) again = window.setTimeout(reopen, 3000);
+      };
+    };
+    const close = () => {
+      window.clearTimeout(again);
+      source?.close();
+      source = null;
+    };
+    const reopen = () => {
+      close();
+      if (!document.hidden) open();
+    };
+    const follow = () => {
+      if (document.hidden) {
+        missed = true;
+        close();
+      } else if (source === null) open();
+    };
+    follow();
+    document.addEventListener('visibilitychange', follow);
+    return () => {
+      document.removeEventListener('visibilitychange', follow);
+      window.clearTimeout(timer);
+      close();
+    };
+  }, [client, run]);
+  return connection;
+}

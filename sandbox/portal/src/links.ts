@@ -1,0 +1,33 @@
+/** The addresses of pages. Those of runs and entities are Port's own: messages link to them. */
+
+/** The page of a blueprint's entities. */
+export const pageOf = (blueprint: string) => `${blueprint}s`;
+
+export const entityLink = (blueprint: string, identifier: string) =>
+  ({ to: '/$page', params: { page: `${blueprint}Entity` }, search: { identifier } }) as const;
+
+export const runLink = (runId: string) => ({ to: '/organization/run', search: { runId } }) as const;
+
+export const catalogLink = (blueprint: string) =>
+  ({ to: '/$page', params: { page: pageOf(blueprint) }, search: {} }) as const;
+
+/** Which blueprint's page, of entities or of one, an address names. */
+export function readPage(page: string, blueprints: string[]) {
+  for (const blueprint of blueprints) {
+    if (page === `${blueprint}Entity`) return { kind: 'entity', blueprint } as const;
+    if (page === pageOf(blueprint) || page === blueprint)
+      return { kind: 'catalog', blueprint } as const;
+  }
+  return null;
+}
+
+/** An address that a link may have: other schemes could execute something. */
+export function safeUrl(text: unknown): string | undefined {
+  if (typeof text !== 'string') return undefined;
+  try {
+    const { protocol } = new URL(text);
+    return ['http:', 'https:', 'mailto:'].includes(protocol) ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}

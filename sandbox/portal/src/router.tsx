@@ -1,0 +1,79 @@
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  parseSearchWith,
+  stringifySearchWith,
+} from '@tanstack/react-router';
+import { asText } from './common/asText';
+import { Empty, Failed, Loading } from './common/states';
+import { Home } from './shell/Home';
+import { Shell } from './shell/Shell';
+
+/**
+ * Only lists and objects are written as JSON: an identifier such as `1.0` in a link that somebody
+ * else made must stay what it is.
+ */
+function parseJson(value: string): unknown {
+  if (!/^[[{]/.test(value)) throw new SyntaxError('It is no list and no object.');
+  return JSON.parse(value);
+}
+
+const root = createRootRoute({
+  component: Shell,
+  notFoundComponent: () => <Empty title="There is no such page" />,
+});
+
+const home = createRoute({ getParentRoute: () => root, path: '/', component: Home });
+const run = createRoute({
+  getParentRoute: () => root,
+  path: '/organization/run',
+  validateSearch: ({ runId }: Record<string, unknown>) => ({ runId: asText(runId) ?? '' }),
+  component: lazyRouteComponent(() => import('./run/RunPage'), 'RunPage'),
+});
+const runs = createRoute({
+  getParentRoute: () => root,
+  path: '/organization/runs',
+  validateSearch: ({ of }: Record<string, unknown>) => ({
+    of: of === 'all' ? ('all' as const) : ('me' as const),
+  }),
+  component: lazyRouteComponent(() => import('./run/RunsPage'), 'RunsPage'),
+});
+const auditLog = createRoute({
+  getParentRoute: () => root,
+  path: '/settings/AuditLog',
+  component: lazyRouteComponent(() => import('./audit/AuditPage'), 'AuditPage'),
+});
+const hub = createRoute({
+  getParentRoute: () => root,
+  path: '/self-serve',
+  component: lazyRouteComponent(() => import('./hub/HubPage'), 'HubPage'),
+});
+const approvals = createRoute({
+  getParentRoute: () => root,
+  path: '/approvals',
+  component: lazyRouteComponent(() => import('./approvals/ApprovalsPage'), 'ApprovalsPage'),
+});
+const page = createRoute({
+  getParentRoute: () => root,
+  path: '/$page',
+  validateSearch: (search: Record<string, unknown>): Record<string, unknown> => search,
+  component: lazyRouteComponent(() => import('./catalog/Page'), 'Page'),
+});
+
+const routeTree = root.addChildren([home, run, runs, auditLog, hub, approvals, page]);
+
+export const router = createRouter({
+  routeTree,
+  parseSearch: parseSearchWith(parseJson),
+  stringifySearch: stringifySearchWith(JSON.stringify, parseJson),
+  defaultPendingComponent: () => <Loading what="the page" />,
+  defaultErrorComponent: ({ error, reset }) => <Failed error={error as Error} retry={reset} />,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,214 @@
+import {
+  ActionIcon,
+  Anchor,
+  Badge,
+  Breadcrumbs,
+  Group,
+  Menu,
+  Paper,
+  Stack,
+  Tabs,
+  Text,
+  Title,
+} from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { IconBolt, IconDots, IconExternalLink } from '@tabler/icons-react';
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { Link, useSearch } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { call, path } from '../api/client';
+import { actionsQuery, auditQuery, entityQuery, runQuery } from '../api/queries';
+import type { Run } from '../api/types';
+import { AuditTable } from '../audit/AuditTable';
+import { Author } from '../catalog/Cell';
+import { Empty, Failed, Loading } from '../common/states';
+import { absolute, Ago, duration, useNow } from '../common/time';
+import { usePageTitle } from '../common/usePageTitle';
+import { CodeEditor } from '../form/CodeEditor';
+import { useActionDialog } from '../form/dialog';
+import { write } from '../form/text';
+import { catalogLink, entityLink, safeUrl } from '../links';
+import { Approval } from './Approval';
+import { RunLog } from './RunLog';
+import classes from './RunPage.module.css';
+import { titleOf } from './RunsTable';
+import { isOver, Status } from './Status';
+
+function Field({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    <div className={classes.field}>
+      <dt>{label}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function Details({ run }: { run: Run }) {
+  const now = useNow();
+  return (
+    <Paper withBorder p="md" component="section" aria-label="Details">
+      <dl className={classes.fields}>
+        <Field label="Status">
+          <Status run={run} />
+        </Field>
+        <Field label="Start">
+          <span title={absolute(run.createdAt)}>
+            <Ago moment={run.createdAt} />
+          </span>
+        </Field>
+        <Field label="End">{run.endedAt === undefined ? '–' : <Ago moment={run.endedAt} />}</Field>
+        <Field label="Duration">{duration(run.createdAt, run.endedAt ?? now)}</Field>
+        <Field label="Requested by">
+          <Author id={run.createdBy} /> ({run.source})
+        </Field>
+        <Field label="Entity">
+          {run.entity === undefined ? (
+            '–'
+          ) : run.entity.deleted || run.blueprint === undefined ? (
+            titleOf(run.entity)
+          ) : (
+            <Link {...entityLink(run.blueprint.identifier, run.entity.identifier)}>
+              {titleOf(run.entity)}
+            </Link>
+          )}
+        </Field>
+        {run.approval !== null && (
+          <Field label={run.approval.state === 'DECLINED' ? 'Declined by' : 'Approved by'}>
+            <Author id={run.approval.userId} />
+            {run.approval.description !== '' && <>: “{run.approval.description}”</>}
+          </Field>
+        )}
+        {run.summary !== undefined && <Field label="Summary">{run.summary}</Field>}
+        {run.link.length > 0 && (
+          <Field label="Job links">
+            <Stack gap={2}>
+              {run.link.map((link) => (
+                <span key={link} className={classes.link}>
+                  {safeUrl(link) === undefined ? (
+                    link
+                  ) : (
+                    <a href={link} target="_blank" rel="noreferrer">
+                      {link} <IconExternalLink size={13} aria-label="opens a new tab" />
+                    </a>
+                  )}
+                </span>
+              ))}
+            </Stack>
+          </Field>
+        )}
+      </dl>
+    </Paper>
+  );
+}
+
+function RunMenu({ run }: { run: Run }) {
+  const execute = useActionDialog();
+  const actions = useQuery(actionsQuery(run.blueprint?.identifier));
+  const action = actions.data?.find(({ identifier }) => identifier === run.action.identifier);
+  const entity = useQuery({
+    ...entityQuery(run.blueprint?.identifier ?? '', run.entity?.identifier ?? ''),
+    enabled: run.entity !== undefined && !run.entity.deleted,
+  });
+  const end = useMutation({
+    mutationFn: () =>
+      call('PATCH', path`/v1/actions/runs/${run.id}`, {
+        status: 'FAILURE',
+        summary: run.status === 'WAITING_FOR_APPROVAL' ? 'Withdrawn' : 'Cancelled',
+      }),
+    onError: (error) => notifications.show({ color: 'red', message: error.message }),
+  });
+  const needsEntity = action !== undefined && action.trigger.operation !== 'CREATE';
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <ActionIcon variant="default" size="lg" aria-label="More about this run">
+          <IconDots size={18} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item
+          disabled={action === undefined || (needsEntity && entity.data === undefined)}
+          onClick={() => action && execute(action, entity.data, run.properties)}
+        >
+          Re-run action
+        </Menu.Item>
+        <Menu.Item
+          c="var(--mantine-color-error)"
+          disabled={isOver(run)}
+          onClick={() => end.mutate()}
+        >
+          {run.status === 'WAITING_FOR_APPROVAL'
+            ? 'Withdraw the request'
+            : 'Cancel (end as failure)'}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+function Affected({ id }: { id: string }) {
+  const events = useQuery(auditQuery({ run_id: id, resources: 'entity' }));
+  if (events.isPending) return <Loading what="the affected entities" />;
+  if (events.isError) return <Failed error={events.error} retry={() => void events.refetch()} />;
+  if (events.data.length === 0) return <Empty title="No entity was changed that you may see" />;
+  return <AuditTable events={events.data} />;
+}
+
+/** A run, as it goes on. */
+export function RunPage(): ReactNode {
+  const { runId } = useSearch({ from: '/organization/run' });
+  usePageTitle(`Run ${runId}`);
+  const found = useQuery(runQuery(runId));
+  if (runId === '') return <Empty title="The address names no run" />;
+  if (found.isPending) return <Loading what="the run" />;
+  if (found.isError) return <Failed error={found.error} retry={() => void found.refetch()} />;
+  const run = found.data;
+  return (
+    <div className={classes.page}>
+      <Breadcrumbs mb="xs">
+        {run.blueprint !== undefined && (
+          <Link {...catalogLink(run.blueprint.identifier)}>{titleOf(run.blueprint)}</Link>
+        )}
+        <Anchor component="span" underline="never" c="dimmed">
+          <IconBolt size={14} aria-hidden /> {run.id}
+        </Anchor>
+      </Breadcrumbs>
+      <Group justify="space-between" mb="md">
+        <Group gap="sm">
+          <Title order={1} size="h3">
+            {titleOf(run.action)}
+          </Title>
+          {run.action.deleted === true && <Badge color="gray">deleted action</Badge>}
+        </Group>
+        <Group gap="xs">
+          <Approval run={run} />
+          <RunMenu run={run} />
+        </Group>
+      </Group>
+      <Details run={run} />
+      <Tabs defaultValue="log" mt="md" keepMounted={false}>
+        <Tabs.List mb="sm">
+          <Tabs.Tab value="log">Log stream</Tabs.Tab>
+          <Tabs.Tab value="affected">Affected entities</Tabs.Tab>
+          <Tabs.Tab value="inputs">Form inputs</Tabs.Tab>
+          <Tabs.Tab value="payload">Payload</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="log">
+          <RunLog id={run.id} />
+        </Tabs.Panel>
+        <Tabs.Panel value="affected">
+          <Affected id={run.id} />
+        </Tabs.Panel>
+        <Tabs.Panel value="inputs">
+          <CodeEditor label="Form inputs" format="json" value={write(run.properties, 'json')} />
+        </Tabs.Panel>
+        <Tabs.Panel value="payload">
+          <CodeEditor label="Payload" format="json" value={write(run.payload ?? {}, 'json')} />
+        </Tabs.Panel>
+      </Tabs>
+      <Text size="xs" c="dimmed" mt="sm">
+        Inputs that are secret are shown encrypted.
+      </Text>
+    </div>
+  );
+}

@@ -1,0 +1,158 @@
+/** What every page has around it. */
+import type { ReactNode } from 'react';
+import { Alert, AppShell, Burger, Group, Modal, NavLink, ScrollArea, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import type { Icon } from '@tabler/icons-react';
+import {
+  IconBolt,
+  IconChecklist,
+  IconHistory,
+  IconLayoutList,
+  IconListSearch,
+} from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { Link, Outlet, useLocation, useRouterState } from '@tanstack/react-router';
+import { useEffect } from 'react';
+import { useEvents } from '../api/events';
+import { blueprintsQuery } from '../api/queries';
+import type { Blueprint } from '../api/types';
+import { Failed, Loading } from '../common/states';
+import { ActionDialogProvider } from '../form/dialog';
+import { catalogLink, pageOf } from '../links';
+import { SignIn, PersonList } from '../session/SignIn';
+import { useSession } from '../session/session';
+import classes from './Shell.module.css';
+import { LatestRuns } from './LatestRuns';
+import { ColorScheme, UserMenu } from './UserMenu';
+
+type FixedPage = '/self-serve' | '/approvals' | '/organization/runs' | '/settings/AuditLog';
+
+function Navigation({ onNavigate }: { onNavigate: () => void }) {
+  const blueprints = useQuery(blueprintsQuery);
+  const { pathname } = useLocation();
+  const entry = ({ identifier, title }: Blueprint) => (
+    <NavLink
+      key={identifier}
+      renderRoot={(props) => <Link {...catalogLink(identifier)} {...props} />}
+      label={`${title}s`}
+      leftSection={<IconLayoutList size={18} aria-hidden />}
+      active={[`/${pageOf(identifier)}`, `/${identifier}Entity`].includes(decodeURI(pathname))}
+      onClick={onNavigate}
+    />
+  );
+  const page = (to: FixedPage, label: string, Picture: Icon) => (
+    <NavLink
+      renderRoot={(props) => <Link to={to} {...props} />}
+      label={label}
+      leftSection={<Picture size={18} aria-hidden />}
+      active={pathname === to}
+      onClick={onNavigate}
+    />
+  );
+  const all = blueprints.data ?? [];
+  const own = all.filter(({ identifier }) => !identifier.startsWith('_'));
+  const system = all.filter(({ identifier }) => identifier.startsWith('_'));
+  return (
+    <nav aria-label="Pages">
+      {page('/self-serve', 'Self-service', IconBolt)}
+      {page('/approvals', 'Approvals', IconChecklist)}
+      <Text className={classes.section}>Catalog</Text>
+      {own.map(entry)}
+      <Text className={classes.section}>Organization</Text>
+      {system.map(entry)}
+      {page('/organization/runs', 'Runs', IconHistory)}
+      {page('/settings/AuditLog', 'Audit log', IconListSearch)}
+    </nav>
+  );
+}
+
+function SignedIn({ expired }: { expired: boolean }) {
+  const [opened, { toggle, close }] = useDisclosure();
+  const runId = useRouterState({
+    select: ({ location }) =>
+      location.pathname === '/organization/run'
+        ? (location.search as { runId?: string }).runId
+        : undefined,
+  });
+  const connection = useEvents(runId);
+  return (
+    <AppShell
+      header={{ height: 52 }}
+      navbar={{ width: 220, breakpoint: 'sm', collapsed: { mobile: !opened } }}
+    >
+      <a href="#main" className={classes.skip}>
+        Skip to the page
+      </a>
+      <AppShell.Header className={classes.header}>
+        <Group gap="xs" wrap="nowrap">
+          <Burger
+            opened={opened}
+            onClick={toggle}
+            hiddenFrom="sm"
+            size="sm"
+            aria-label={opened ? 'Close the menu' : 'Open the menu'}
+          />
+          <Link to="/" className={classes.brand}>
+            <img src="/icon.svg" alt="" width={26} height={26} />
+            <span>
+              Port{' '}
+              <Text span c="dimmed" size="sm" visibleFrom="xs">
+                sandbox
+              </Text>
+            </span>
+          </Link>
+        </Group>
+        <Group gap="xs" wrap="nowrap">
+          {connection === 'lost' && (
+            <Text size="sm" className={classes.lost} role="status">
+              Connection lost, trying again…
+            </Text>
+          )}
+          <LatestRuns />
+          <ColorScheme />
+          <UserMenu />
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar p="xs">
+        <ScrollArea>
+          <Navigation onNavigate={close} />
+        </ScrollArea>
+      </AppShell.Navbar>
+      <AppShell.Main id="main" className={classes.main} tabIndex={-1}>
+        <ActionDialogProvider>
+          <Outlet />
+        </ActionDialogProvider>
+      </AppShell.Main>
+      <Modal
+        opened={expired}
+        onClose={() => undefined}
+        withCloseButton={false}
+        title="Your session has ended"
+      >
+        <Alert color="yellow" mb="md">
+          The server no longer takes your access token. What you typed is still here: choose who you
+          are, and go on.
+        </Alert>
+        <PersonList />
+      </Modal>
+    </AppShell>
+  );
+}
+
+/** The pages of whoever is signed in, or the page where one chooses. */
+export function Shell(): ReactNode {
+  const { state, retry } = useSession();
+  useEffect(() => {
+    document.title = 'Port sandbox';
+  }, []);
+  switch (state.status) {
+    case 'loading':
+      return <Loading what="the portal" />;
+    case 'unreachable':
+      return <Failed error={new Error(state.reason)} retry={retry} />;
+    case 'signed-out':
+      return <SignIn reason={state.reason} />;
+    case 'signed-in':
+      return <SignedIn expired={state.expired} />;
+  }
+}
