@@ -7,7 +7,7 @@ from typing import Annotated
 import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from slipway.approvals.office import ApprovalConfig
+from slipway.approvals.function import ApprovalConfig
 from slipway.config import load
 from slipway.errors import ConfigurationError
 

@@ -9,7 +9,7 @@ import boto3
 import typer
 from rich.console import Console
 from slipway.approvals import machine
-from slipway.approvals.office import ApprovalConfig
+from slipway.approvals.function import ApprovalConfig
 from slipway.errors import ConfigurationError, SlipwayError
 from slipway.runs.clients import port_client
 from slipway.runs.ledger import Ledger

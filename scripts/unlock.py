@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from slipway.approvals.office import ApprovalConfig
+from slipway.approvals.function import ApprovalConfig
 from slipway.errors import ConfigurationError, RunNotFound, SlipwayError
 from slipway.runs.clients import port_client
 from slipway.runs.ledger import Ledger, dynamodb_table

@@ -17,8 +17,8 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.approvals import page
 from slipway.approvals.decision import Ballot, outcome, read_comment, read_verdict
+from slipway.approvals.function import ApprovalFunction
 from slipway.approvals.models import Approval, Status
-from slipway.approvals.office import ApprovalOffice
 from slipway.approvals.principals import approver_of
 from slipway.errors import (
     InvalidInput,
@@ -52,28 +52,30 @@ _FIELDS = 10
 _LATER = "Slipway cannot decide at the moment. Nothing was decided; try again in a minute."
 
 
-def resolve(event: dict[str, Any], context: LambdaContext, office: ApprovalOffice) -> Any:
+def resolve(event: dict[str, Any], context: LambdaContext, function: ApprovalFunction) -> Any:
     """Answer a request of API Gateway."""
     app = APIGatewayRestResolver()
 
     @app.post("/approvals/<approval_id>/decision")
     def decide(approval_id: str) -> Response[str]:
-        return _json_answer(lambda: _decide_by_api(app, office, approval_id))
+        return _json_answer(lambda: _decide_by_api(app, function, approval_id))
 
     @app.get("/links/<token>")
     def show(token: str) -> Response[str]:
-        return _page_answer(lambda: _show(office, token))
+        return _page_answer(lambda: _show(function, token))
 
     @app.post("/links/<token>")
     def decide_by_link(token: str) -> Response[str]:
-        return _page_answer(lambda: _decide_by_link(app, office, token))
+        return _page_answer(lambda: _decide_by_link(app, function, token))
 
     return app.resolve(event, context)
 
 
-def _decide_by_api(app: APIGatewayRestResolver, office: ApprovalOffice, approval_id: str) -> Any:
+def _decide_by_api(
+    app: APIGatewayRestResolver, function: ApprovalFunction, approval_id: str
+) -> Any:
     identity = app.current_event.request_context.identity
-    approver = approver_of(identity.user_arn or "", office.config.approver_principals)
+    approver = approver_of(identity.user_arn or "", function.config.approver_principals)
     try:
         body = json.loads(_body(app))
     except (ValueError, RecursionError):
@@ -88,7 +90,7 @@ def _decide_by_api(app: APIGatewayRestResolver, office: ApprovalOffice, approval
         read_comment(body.get("comment")),
         seen if isinstance(seen, str) else None,
     )
-    approval = office.desk.decide(approval_id, ballot)
+    approval = function.desk.decide(approval_id, ballot)
     return {
         "id": approval.id,
         "status": approval.status,
@@ -98,19 +100,21 @@ def _decide_by_api(app: APIGatewayRestResolver, office: ApprovalOffice, approval
     }
 
 
-def _show(office: ApprovalOffice, token: str) -> page.Page:
-    link = office.read_link(token)
-    approval = office.desk.store.get(link.approval_id)
+def _show(function: ApprovalFunction, token: str) -> page.Page:
+    link = function.read_link(token)
+    approval = function.desk.store.get(link.approval_id)
     return page.request_page(
         approval,
-        office.desk.store.preview(approval),
+        function.desk.store.preview(approval),
         link.approver,
-        office.config.run_url(approval.run_id),
+        function.config.run_url(approval.run_id),
     )
 
 
-def _decide_by_link(app: APIGatewayRestResolver, office: ApprovalOffice, token: str) -> page.Page:
-    link = office.read_link(token)
+def _decide_by_link(
+    app: APIGatewayRestResolver, function: ApprovalFunction, token: str
+) -> page.Page:
+    link = function.read_link(token)
     typed = _form(_body(app))
     ballot = Ballot(
         link.approver,
@@ -120,7 +124,7 @@ def _decide_by_link(app: APIGatewayRestResolver, office: ApprovalOffice, token: 
         read_comment(typed.get("comment", "").replace("\r\n", "\n")),
         typed.get("change_hash", ""),
     )
-    approval = office.desk.decide(link.approval_id, ballot)
+    approval = function.desk.decide(link.approval_id, ballot)
     return page.answer_page(200, "Thank you", said(approval))
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipway.approvals.office import ApprovalOffice
-from slipway.approvals.requests import DECIDE_ACTION
+from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.request import DECIDE_ACTION
 from slipway.observability import logger, metrics
 from slipway.runs.consumer import consume
 
@@ -13,15 +13,19 @@ from slipway.runs.consumer import consume
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Take a step of the machine, a decision, or notice of a run that somebody ended."""
-    office = ApprovalOffice()
+    function = ApprovalFunction()
     if "step" in event:
         logger.append_keys(run_id=event["run_id"], step=event["step"])
-        return office.take_step(event)
+        return function.take_step(event)
     if "httpMethod" in event:
         # Late: Powertools' router is of use to this door only.
         from functions.approval.api import resolve
 
-        return resolve(event, context, office)
+        return resolve(event, context, function)
     return consume(
-        event, context, action=DECIDE_ACTION, act=office.decide_by_port, on_ended=office.withdraw
+        event,
+        context,
+        action=DECIDE_ACTION,
+        act=function.decide_by_port,
+        on_ended=function.withdraw,
     )

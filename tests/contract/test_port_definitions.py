@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from slipway.actions import create_service
-from slipway.approvals import requests
+from slipway.approvals import request
 from slipway.approvals.decision import read_verdict
 from slipway.approvals.models import MAX_COMMENT, Status, Vote
 from slipway.github.models import SERVICE_NAME
@@ -193,7 +193,7 @@ def test_identifiers_keep_to_ports_characters() -> None:
 
 def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
     approval = make_approval(votes={"devops@acme.example": VOTE}, decided_at=NOW, status="APPROVED")
-    body = requests.entity(approval, run_url="https://a", service_url="https://b", preview="-a\n+b")
+    body = request.entity(approval, run_url="https://a", service_url="https://b", preview="-a\n+b")
     body["properties"]["pr_url"] = "https://c"
 
     schema = load("blueprints/approval_request.json")["schema"]
@@ -205,7 +205,7 @@ def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
     assert body["properties"].keys() == schema["properties"].keys()
     for name, value in body["properties"].items():
         assert isinstance(value, types[schema["properties"][name]["type"]]), name
-    shown = {status.title() for status in Status} | {requests.EXECUTED}
+    shown = {status.title() for status in Status} | {request.EXECUTED}
     assert set(schema["properties"]["status"]["enum"]) == shown
     assert load("blueprints/approval_request.json").get("relations", {}) == {}
 

@@ -17,7 +17,7 @@ from slipway.actions.proposal import Proposal, preview
 from slipway.actions.text import BLUEPRINT, pull_request_body
 from slipway.actions.values import Values, lookup, read_values, with_defaults
 from slipway.errors import InvalidInput
-from slipway.github.models import SERVICE_NAME, Change, service_folder
+from slipway.github.models import SERVICE_NAME, Change, run_branch, service_folder
 from slipway.port.message import RunMessage
 
 ACTION = "create_service"
@@ -101,7 +101,7 @@ def plan(message: RunMessage, *, run_url: str, reviewers: Mapping[str, list[str]
     files[f"{folder}/portData.json"] = json.dumps(port_data, indent=2, ensure_ascii=False) + "\n"
     change = Change(
         service=name,
-        branch=f"slipway/{ACTION}/{message.run_id}",
+        branch=run_branch(ACTION, message.run_id),
         title=f"Scaffold new service {name}",
         body=_body(message, inputs, sorted(files), run_url),
         files=files,

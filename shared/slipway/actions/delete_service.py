@@ -6,7 +6,7 @@ from slipway.actions.proposal import Proposal, preview
 from slipway.actions.service_folder import read_port_data, service_of
 from slipway.actions.text import pull_request_body
 from slipway.errors import InvalidInput, UserError
-from slipway.github.models import Change, ServiceFolder
+from slipway.github.models import Change, ServiceFolder, run_branch
 from slipway.port.message import RunMessage
 
 ACTION = "delete_service"
@@ -48,7 +48,7 @@ def plan(
     count = f"{len(files)} file{'s' * (len(files) != 1)}"
     change = Change(
         service=service,
-        branch=f"slipway/{ACTION}/{message.run_id}",
+        branch=run_branch(ACTION, message.run_id),
         title=f"Delete service {service}",
         body=pull_request_body(
             message,
@@ -61,6 +61,7 @@ def plan(
         ),
         files=files,
         committed_at=message.requested_at,
+        base_commit=folder.commit,
         labels=("slipway", ACTION),
         reviewers=tuple(reviewers.get(data.team, ())),
     )

@@ -10,7 +10,7 @@ from slipway.actions.proposal import NothingToDo, Proposal, preview
 from slipway.actions.service_folder import read_port_data, service_of
 from slipway.actions.text import pull_request_body
 from slipway.errors import InvalidInput, UserError
-from slipway.github.models import Change, ServiceFolder, service_folder
+from slipway.github.models import Change, ServiceFolder, run_branch, service_folder
 from slipway.port.message import RunMessage
 
 UPSCALE = "upscale_service"
@@ -88,7 +88,7 @@ def plan(
     files: dict[str, str | None] = {found.path: found.replaced_by(target)}
     change = Change(
         service=service,
-        branch=f"slipway/{message.action}/{message.run_id}",
+        branch=run_branch(message.action, message.run_id),
         title=f"Scale {service} from {found.value} to {_count(target)}",
         body=pull_request_body(
             message,
@@ -106,6 +106,7 @@ def plan(
         ),
         files=files,
         committed_at=message.requested_at,
+        base_commit=folder.commit,
         labels=("slipway", message.action),
         reviewers=tuple(reviewers.get(data.team, ())),
     )

@@ -24,14 +24,17 @@ class PortData:
 
 
 def service_of(message: RunMessage) -> str:
-    """The name of the service that a day-2 action was executed on.
+    """The name of the service that a run is about: the one it creates, or was executed on.
 
     Raises:
         InvalidInput: it is none.
     """
-    if message.entity is None or not SERVICE_NAME.fullmatch(message.entity):
-        raise InvalidInput("entity", "must be the name of a service")
-    return message.entity
+    creates = message.operation == "CREATE"
+    name = message.inputs.get("service_name") if creates else message.entity
+    if not isinstance(name, str) or not SERVICE_NAME.fullmatch(name):
+        field = "service_name" if creates else "entity"
+        raise InvalidInput(field, "must be the name of a service")
+    return name
 
 
 def read_port_data(folder: ServiceFolder) -> PortData:

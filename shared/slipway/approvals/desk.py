@@ -108,9 +108,13 @@ class DecisionDesk:
             return saved
         raise RetryableError("Too many people decide on this request at the moment.")
 
+    def record(self, approval: Approval) -> None:
+        """Make sure that the votes are in the audit trail."""
+        self._audit.record(approval)
+
     def follow_up(self, approval: Approval) -> None:
         """Put the votes on record and, if the request is settled, tell the state machine."""
-        self._audit.record(approval)
+        self.record(approval)
         if approval.status is Status.PENDING:
             self._say_progress(approval)
             return

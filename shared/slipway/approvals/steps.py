@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from slipway.actions.proposal import NothingToDo, Proposal
+from slipway.actions.service_folder import service_of
 from slipway.actions.text import BLUEPRINT as SERVICE
 from slipway.approvals.approvers import described
 from slipway.approvals.decision import moment, outcome
@@ -18,9 +19,10 @@ from slipway.approvals.machine import tell
 from slipway.approvals.models import Approval, Status, approval_id
 from slipway.approvals.notices import Notices, Occasion, Places
 from slipway.approvals.policy import PolicyVersion
-from slipway.approvals.requests import BLUEPRINT, entity, request_for, waits
+from slipway.approvals.request import BLUEPRINT, entity, request_for, waits
 from slipway.approvals.store import Conflict
 from slipway.errors import InvalidInput, RunEnded, SlipwayError, UserError
+from slipway.github.models import run_branch
 from slipway.observability import Metric, count, logger
 from slipway.runs import change
 from slipway.runs.clients import services_repository
@@ -73,16 +75,22 @@ class Steps:
                 return None
             case "hold":
                 return self._hold(event["execution"])
-            case "begin" | "lock" | "request" | "expire" | "execute" | "report":
-                try:
-                    answer: Answer = getattr(self, f"_{step}")()
-                except UserError as error:
-                    if step == "report":
-                        raise
-                    logger.info("The request was refused", extra={"why": str(error)})
-                    return self._end("FAILURE", "Failed", str(error))
-                return answer
-        raise SlipwayError(f"The approval function knows no step '{step[:40]}'.")
+            case "report":
+                return self._report()
+        working = {
+            "begin": self._begin,
+            "lock": self._lock,
+            "request": self._request,
+            "expire": self._expire,
+            "execute": self._execute,
+        }
+        if step not in working:
+            raise SlipwayError(f"The approval function knows no step '{step[:40]}'.")
+        try:
+            return working[step]()
+        except UserError as error:
+            logger.info("The request was refused", extra={"why": str(error)})
+            return self._end("FAILURE", "Failed", str(error))
 
     def _begin(self) -> Answer:
         """Find the first step that is not done: for a new execution the lock."""
@@ -99,7 +107,7 @@ class Steps:
         return {"next": following(approval)}
 
     def _lock(self) -> Answer:
-        self._run.locks.take(change.service_of(self._run.message), self._run.run_id)
+        self._run.locks.take(service_of(self._run.message), self._run.run_id)
         return {"next": "Request"}
 
     def _request(self) -> Answer:
@@ -182,10 +190,10 @@ class Steps:
         approval = self._required_approval()
         if approval.status is not Status.APPROVED:
             return {"next": "Request" if approval.status is Status.SUPERSEDED else "Report"}
-        self._desk.follow_up(approval)
+        self._desk.record(approval)
         self._run.locks.take(approval.service, self._run.run_id)
         repository = services_repository(self._run.config)
-        pull = repository.find(self._branch())
+        pull = repository.find(run_branch(approval.action, approval.run_id))
         if pull is not None and pull.state != "open":
             return {"next": "Done"}
         proposal = change.prepare(self._run, repository, self._policy().policy)
@@ -200,7 +208,7 @@ class Steps:
         self._say_votes(approval)
         repository = services_repository(self._run.config)
         try:
-            pr_url = change.propose(
+            change.propose(
                 self._run,
                 repository,
                 proposal,
@@ -209,7 +217,7 @@ class Steps:
             )
         except RunEnded:
             return {"next": "Report"}
-        self._mirror(approval, pr_url=pr_url)
+        self._mirror(approval)
         return {"next": "Done"}
 
     def _ask_again(self, approval: Approval) -> Answer:
@@ -234,7 +242,7 @@ class Steps:
         ended = self._ended()
         approval = self._approval()
         if approval is not None:
-            self._desk.follow_up(approval)
+            self._desk.record(approval)
             self._mirror(approval)
             if not ended:
                 self._say_votes(approval)
@@ -257,7 +265,7 @@ class Steps:
     def _free_unasked(self) -> None:
         """Free the service of a run that was refused before it asked, if it is about one."""
         with suppress(InvalidInput):
-            self._run.locks.release(change.service_of(self._run.message), self._run.run_id)
+            self._run.locks.release(service_of(self._run.message), self._run.run_id)
 
     def _hold(self, execution: str) -> Answer:
         count(Metric.RUN_CRASHED, action=self._run.message.action)
@@ -291,22 +299,18 @@ class Steps:
             raise SlipwayError(f"Run {self._run.run_id} has no approval request.")
         return approval
 
-    def _branch(self) -> str:
-        return f"slipway/{self._run.message.action}/{self._run.run_id}"
-
     def _request_url(self, approval: Approval) -> str:
         return self._run.config.entity_url(BLUEPRINT, approval.id)
 
-    def _mirror(
-        self, approval: Approval, *, preview: str | None = None, pr_url: str | None = None
-    ) -> None:
+    def _mirror(self, approval: Approval, *, preview: str | None = None) -> None:
+        """Show the request in Port as it is, with its pull request once there is one."""
         config = self._run.config
         body = entity(
             approval,
             run_url=config.run_url(self._run.run_id),
             service_url=config.entity_url(SERVICE, approval.service),
             preview=preview,
-            pr_url=pr_url,
+            pr_url=self._row().get("pr_url"),
         )
         self._run.port.upsert_entity(BLUEPRINT, body, run_id=self._run.run_id)
 

@@ -23,6 +23,11 @@ def service_folder(service: str) -> str:
     return f"apps/{service}"
 
 
+def run_branch(action: str, run_id: str) -> str:
+    """The branch of a run's pull request; the services repository's workflow reads it again."""
+    return f"slipway/{action}/{run_id}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """One pull request to be: all of it follows from the run, so that it can be made again.
@@ -37,6 +42,8 @@ class Change:
         labels: labels of the pull request.
         reviewers: GitHub logins asked for a review, teams as `team:<slug>`.
         creates_service: the service's folder must not be there yet.
+        base_commit: the commit that the files were planned from. The pull request starts there, so
+            that what others change meanwhile is a conflict, and not undone. None: the newest one.
     """
 
     service: str
@@ -48,6 +55,7 @@ class Change:
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = field(default=())
     creates_service: bool = False
+    base_commit: str | None = None
 
     def __post_init__(self) -> None:
         folder = service_folder(self.service)

@@ -243,7 +243,7 @@ class ServicesRepository:
 
     def _open(self, change: Change) -> GitHubPull:
         repository = self._connect()
-        base = self._base()
+        base = change.base_commit or self._base()
         if change.creates_service:
             self._refuse_existing(change.service, base)
         self._push(change, base)

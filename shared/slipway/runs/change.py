@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 from slipway.actions import create_service, delete_service, scale_service
 from slipway.actions.inputs import is_dry_run
 from slipway.actions.proposal import NothingToDo, Proposal
-from slipway.actions.service_folder import service_of as service_folder_owner
+from slipway.actions.service_folder import service_of
 from slipway.actions.text import BLUEPRINT
 from slipway.approvals import machine
 from slipway.approvals.approvers import eligible
 from slipway.approvals.policy import Approvers, Policy, read_policy
-from slipway.errors import InvalidInput, RunEnded, ServiceExists
-from slipway.github.models import SERVICE_NAME, service_folder
-from slipway.port.message import RunMessage
+from slipway.errors import RunEnded, ServiceExists
+from slipway.github.models import service_folder
 from slipway.runs.clients import services_repository
 from slipway.runs.records import put_record
 from slipway.runs.run import ActiveRun
@@ -69,20 +68,6 @@ def prepare(
     )
 
 
-def service_of(message: RunMessage) -> str:
-    """The name of the service that a run is about, new or not.
-
-    Raises:
-        InvalidInput: it is none.
-    """
-    if message.action != create_service.ACTION:
-        return service_folder_owner(message)
-    name = message.inputs.get("service_name")
-    if not isinstance(name, str) or not SERVICE_NAME.fullmatch(name):
-        raise InvalidInput("service_name", "must be the name of a service")
-    return name
-
-
 def approvers_of(run: ActiveRun, approval: Approvers, policy: Policy) -> list[str]:
     """The people who may decide on this run's change.
 
@@ -119,7 +104,7 @@ def propose(
     *,
     auto_merge: bool,
     links: tuple[str, ...] = (),
-) -> str | None:
+) -> None:
     """Open the pull request and, if the policy says so, merge it. Repeatable at any point.
 
     Args:
@@ -128,9 +113,6 @@ def propose(
         proposal: what.
         auto_merge: whether Slipway merges.
         links: what else the run's page links to.
-
-    Returns:
-        The pull request's address.
 
     Raises:
         RunEnded: the run was ended while the pull request was made; it was closed again.
@@ -144,7 +126,7 @@ def propose(
     pull = repository.propose(proposal.change, admit=admit)
     run.ledger.record_pull_request(run.run_id, proposal.service, pull.number, pull.url)
     if pull.state != "open":
-        return pull.url  # Merged or closed already: from here on the services repository reports.
+        return  # Merged or closed already: from here on the services repository reports.
     try:
         if creates and proposal.entity:
             entity = create_service.with_pull_request(proposal.entity, pull.url)
@@ -157,7 +139,6 @@ def propose(
         raise
     if auto_merge:
         _merge(run, repository, proposal, pull.number)
-    return pull.url
 
 
 def _merge(

@@ -1,6 +1,6 @@
 """The net under the state machines: runs whose execution is gone."""
 
-from slipway.approvals.office import ApprovalOffice
+from slipway.approvals.function import ApprovalFunction
 from slipway.config import load
 from slipway.observability import logger
 from slipway.port.message import EndedRun
@@ -39,4 +39,4 @@ def stopped(execution: str, status: str) -> None:
         )
         port.add_log(run_id, sentence)
         port.update_run(run_id, status="FAILURE", status_label="Stopped", summary=sentence)
-        ApprovalOffice().withdraw(EndedRun(run_id=run_id))
+        ApprovalFunction().withdraw(EndedRun(run_id=run_id))

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from slipway.errors import GitHubUnavailable
@@ -69,6 +70,20 @@ def test_given_a_moved_file_when_merged_then_its_two_halves_are_the_change(
     assert file.status == "renamed"
 
     assert services.slipway.merge(move, number) == "merged"
+
+
+def test_given_others_changed_the_file_since_it_was_planned_when_merged_then_theirs_stays(
+    services: Services,
+) -> None:
+    services.push({PATH: "replicas: 2\nmemory: 1Gi\n"})
+    planned_from = services.slipway.read_service("shop", names=None).commit
+    upscale = replace(change({PATH: "replicas: 3\nmemory: 1Gi\n"}), base_commit=planned_from)
+    services.push({PATH: "replicas: 2\nmemory: 2Gi\n"})
+
+    number = services.slipway.propose(upscale).number
+
+    assert services.slipway.merge(upscale, number) == "waiting_for_people"
+    assert services.slipway.read_service("shop", names=None).texts[PATH].endswith("2Gi\n")
 
 
 @pytest.mark.parametrize(

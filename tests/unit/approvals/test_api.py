@@ -26,8 +26,8 @@ from tests.unit.approvals.conftest import NOW, make_approval
 ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
 
 
-class Office:
-    """The office, as far as the doors look at it."""
+class Function:
+    """The function, as far as the doors look at it."""
 
     def __init__(self) -> None:
         self.ballots: list[tuple[str, Ballot]] = []
@@ -55,11 +55,11 @@ class Office:
 
 
 @pytest.fixture
-def office() -> Office:
-    return Office()
+def function() -> Function:
+    return Function()
 
 
-def call(office: Office, method: str, path: str, body: str = "", **event: Any) -> Any:
+def call(function: Function, method: str, path: str, body: str = "", **event: Any) -> Any:
     given: dict[str, Any] = {
         "httpMethod": method,
         "path": path,
@@ -72,36 +72,36 @@ def call(office: Office, method: str, path: str, body: str = "", **event: Any) -
         "requestContext": {"stage": "live", "identity": {"userArn": ROLE}},
         **event,
     }
-    return resolve(given, cast("LambdaContext", None), cast("Any", office))
+    return resolve(given, cast("LambdaContext", None), cast("Any", function))
 
 
-def decide(office: Office, body: object, **event: Any) -> tuple[int, Any]:
+def decide(function: Function, body: object, **event: Any) -> tuple[int, Any]:
     text = body if isinstance(body, str) else json.dumps(body)
-    answer = call(office, "POST", "/approvals/r_1.1/decision", text, **event)
+    answer = call(function, "POST", "/approvals/r_1.1/decision", text, **event)
     return answer["statusCode"], json.loads(answer["body"])
 
 
 def test_given_a_signed_request_when_decided_then_the_principal_is_the_voter(
-    office: Office,
+    function: Function,
 ) -> None:
     status, _ = decide(
-        office, {"decision": "APPROVE", "comment": "ok", "approver": "me@x", "change_hash": "h"}
+        function, {"decision": "APPROVE", "comment": "ok", "approver": "me@x", "change_hash": "h"}
     )
 
     assert status == 200
-    ((approval_id, ballot),) = office.ballots
+    ((approval_id, ballot),) = function.ballots
     assert approval_id == "r_1.1"
     assert ballot == Ballot("devops@acme.example", "APPROVE", "REST API", "ok", "h")
 
 
 @pytest.mark.parametrize("identity", [{}, {"userArn": None}, {"userArn": "arn:aws:iam::1:root"}])
 def test_given_no_person_when_decided_then_forbidden_whatever_the_body_says(
-    office: Office, identity: dict[str, Any]
+    function: Function, identity: dict[str, Any]
 ) -> None:
     body = {"decision": "APPROVE", "approver": "devops@acme.example"}
-    status, answer = decide(office, body, requestContext={"stage": "live", "identity": identity})
+    status, answer = decide(function, body, requestContext={"stage": "live", "identity": identity})
     assert (status, answer["error"]) == (403, "NotAnApprover")
-    assert office.ballots == []
+    assert function.ballots == []
 
 
 @pytest.mark.parametrize(
@@ -115,68 +115,72 @@ def test_given_no_person_when_decided_then_forbidden_whatever_the_body_says(
     ],
 )
 def test_given_a_refusal_when_decided_then_its_own_status_and_sentence(
-    office: Office, error: Exception, status: int
+    function: Function, error: Exception, status: int
 ) -> None:
-    office.refusal = error
+    function.refusal = error
 
-    found, answer = decide(office, {"decision": "DECLINE"})
+    found, answer = decide(function, {"decision": "DECLINE"})
 
     assert found == status
     assert answer["message"]
     assert status != 503 or "Nothing was decided" in answer["message"]
-    page = call(office, "POST", "/links/good", "decision=DECLINE")
+    page = call(function, "POST", "/links/good", "decision=DECLINE")
     assert page["statusCode"] == status
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '"x"', "null", "[" * 100_000])
-def test_given_no_object_when_decided_then_told_what_it_must_be(office: Office, body: str) -> None:
-    status, answer = decide(office, body)
+def test_given_no_object_when_decided_then_told_what_it_must_be(
+    function: Function, body: str
+) -> None:
+    status, answer = decide(function, body)
     assert (status, answer["error"]) == (400, "InvalidInput")
     assert '{"decision": "APPROVE"' in answer["message"]
 
 
-def test_given_a_body_in_base64_when_decided_then_it_is_read(office: Office) -> None:
+def test_given_a_body_in_base64_when_decided_then_it_is_read(function: Function) -> None:
     encoded = base64.b64encode(b'{"decision": "APPROVE"}').decode()
-    status, _ = decide(office, encoded, isBase64Encoded=True)
+    status, _ = decide(function, encoded, isBase64Encoded=True)
     assert status == 200
 
 
-def test_given_a_link_when_opened_then_nothing_is_decided(office: Office) -> None:
-    answer = call(office, "GET", "/links/good")
+def test_given_a_link_when_opened_then_nothing_is_decided(function: Function) -> None:
+    answer = call(function, "GET", "/links/good")
 
     assert answer["statusCode"] == 200
     assert "<form method='post'>" in answer["body"]
-    assert office.ballots == []
+    assert function.ballots == []
     headers = answer["multiValueHeaders"]
     assert headers["Referrer-Policy"] == ["no-referrer"]
     assert headers["Content-Type"] == ["text/html; charset=utf-8"]
 
 
-def test_given_the_pages_form_when_sent_then_the_links_owner_is_the_voter(office: Office) -> None:
+def test_given_the_pages_form_when_sent_then_the_links_owner_is_the_voter(
+    function: Function,
+) -> None:
     typed = {"decision": "DECLINE", "comment": "no\r\nreally", "change_hash": "h"}
 
-    call(office, "POST", "/links/good", urlencode(typed))
+    call(function, "POST", "/links/good", urlencode(typed))
 
-    ((approval_id, ballot),) = office.ballots
+    ((approval_id, ballot),) = function.ballots
     assert approval_id == "r_1.1"
     assert ballot == Ballot("lead@acme.example", "DECLINE", "link", "no\nreally", "h")
 
 
 def test_given_bytes_that_are_no_text_when_sent_then_only_the_comment_is_spoilt(
-    office: Office,
+    function: Function,
 ) -> None:
     encoded = base64.b64encode(b"decision=APPROVE&comment=\xff\xfe").decode()
 
-    answer = call(office, "POST", "/links/good", encoded, isBase64Encoded=True)
+    answer = call(function, "POST", "/links/good", encoded, isBase64Encoded=True)
 
     assert answer["statusCode"] == 200
-    ((_, ballot),) = office.ballots
+    ((_, ballot),) = function.ballots
     assert ballot.comment == "\ufffd\ufffd"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_given_a_bad_link_when_used_then_a_page_says_so(office: Office, method: str) -> None:
-    answer = call(office, method, "/links/bad", "decision=APPROVE")
+def test_given_a_bad_link_when_used_then_a_page_says_so(function: Function, method: str) -> None:
+    answer = call(function, method, "/links/bad", "decision=APPROVE")
     assert answer["statusCode"] == 403
     assert "This link is not valid" in answer["body"]
 
@@ -185,12 +189,12 @@ def test_given_a_bad_link_when_used_then_a_page_says_so(office: Office, method: 
     "body", ["", "decision=", "decision=MAYBE", "&" * 50, "decision=APPROVE&comment=" + "x" * 3000]
 )
 def test_given_a_spoilt_form_when_sent_then_a_page_says_what_is_wrong(
-    office: Office, body: str
+    function: Function, body: str
 ) -> None:
-    answer = call(office, "POST", "/links/good", body)
+    answer = call(function, "POST", "/links/good", body)
     assert answer["statusCode"] == 400
-    assert office.ballots == []
+    assert function.ballots == []
 
 
-def test_given_another_address_when_asked_then_not_found(office: Office) -> None:
-    assert call(office, "GET", "/approvals/r_1.1/decision")["statusCode"] == 404
+def test_given_another_address_when_asked_then_not_found(function: Function) -> None:
+    assert call(function, "GET", "/approvals/r_1.1/decision")["statusCode"] == 404

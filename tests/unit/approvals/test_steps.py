@@ -14,7 +14,7 @@ from slipway.approvals.decision import Ballot
 from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.models import Status
 from slipway.approvals.policy import Policy, PolicyVersion
-from slipway.approvals.requests import waits
+from slipway.approvals.request import waits
 from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
 from slipway.config import load

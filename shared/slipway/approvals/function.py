@@ -14,11 +14,12 @@ from slipway.approvals.links import Link, read
 from slipway.approvals.models import Status, approval_id
 from slipway.approvals.notices import Notices
 from slipway.approvals.policy import PolicyVersion, read_policy
-from slipway.approvals.requests import BLUEPRINT, entity
+from slipway.approvals.request import BLUEPRINT, entity
 from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
 from slipway.config import ApprovalsConfig, LinkKey, SlackWebhook, load, read_secret
 from slipway.errors import ConfigurationError, NotAnApprover, RunEnded, RunNotFound
+from slipway.github.models import run_branch
 from slipway.observability import Metric, count, logger, register_secret
 from slipway.port.message import EndedRun
 from slipway.runs.change import request_key
@@ -36,7 +37,7 @@ class ApprovalConfig(RunConfig, ApprovalsConfig):
     """What Terraform tells the approval function."""
 
 
-class ApprovalOffice:
+class ApprovalFunction:
     """Made for one invocation."""
 
     @cached_property
@@ -119,9 +120,8 @@ class ApprovalOffice:
         count(Metric.RUN_ENDED_BY_SOMEBODY, action=str(row["action"]))
         if ask := row.get("ask"):
             self._cancel_request(run_id, int(ask))
-        services_repository(self.config).close(
-            f"slipway/{row['action']}/{run_id}", "The run was ended in Port."
-        )
+        branch = run_branch(str(row["action"]), run_id)
+        services_repository(self.config).close(branch, "The run was ended in Port.")
         if service := row.get("service"):
             service_locks(self.config, port_client()).release(str(service), run_id)
         self._ledger.close(run_id, run.status)

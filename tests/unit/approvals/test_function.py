@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from slipway.approvals import office
+from slipway.approvals import function
 from slipway.approvals.models import Status
 from slipway.approvals.store import ApprovalStore
 from slipway.config import load
@@ -40,7 +40,7 @@ class World:
         self.set_run(RUN_ID, "upscale_service", "IN_PROGRESS")
         self.set_run(OWN, "upscale_service_ended", "IN_PROGRESS")
         repository: Any = SimpleNamespace(close=lambda branch, comment: self.closed.append(branch))
-        monkeypatch.setattr(office, "services_repository", lambda config: repository)
+        monkeypatch.setattr(function, "services_repository", lambda config: repository)
         monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
 
     def tell(self, token: str, following: str) -> bool:
@@ -95,7 +95,7 @@ def test_given_a_waiting_run_when_it_was_ended_then_all_that_waits_for_it_is_wit
     world.waits()
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    office.ApprovalOffice().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
+    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
 
     assert world.status() is Status.CANCELLED
     assert world.told == [("token-1", "Report")]
@@ -108,7 +108,7 @@ def test_given_a_waiting_run_when_it_was_ended_then_all_that_waits_for_it_is_wit
 def test_given_a_notice_that_lies_when_read_then_nothing_is_withdrawn(world: World) -> None:
     world.waits()
 
-    office.ApprovalOffice().withdraw(EndedRun(run_id=RUN_ID))
+    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
 
     assert world.status() is Status.PENDING
     assert world.holder() == RUN_ID
@@ -121,7 +121,7 @@ def test_given_a_notice_that_names_another_run_as_its_own_when_read_then_that_ru
     other = "r_otherrun0000001"
     world.set_run(other, "create_service", "IN_PROGRESS")
 
-    office.ApprovalOffice().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=other))
+    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=other))
 
     assert world.updates(other) == []
 
@@ -133,7 +133,7 @@ def test_given_a_run_that_slipway_ended_itself_when_told_of_it_then_github_is_no
     world.ledger.close(RUN_ID, "FAILURE")
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    office.ApprovalOffice().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
+    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
 
     assert world.closed == []
     assert world.updates(OWN) == [{"status": "SUCCESS"}]
@@ -143,7 +143,7 @@ def test_given_a_run_that_slipway_never_took_on_when_told_of_its_end_then_nothin
     world: World,
 ) -> None:
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
-    office.ApprovalOffice().withdraw(EndedRun(run_id=RUN_ID))
+    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
     assert world.closed == []
 
 
@@ -155,7 +155,7 @@ def test_given_a_decision_when_the_run_is_ended_afterwards_then_the_decision_sta
     world.store.save(approval, approval.model_copy(update={"status": Status.APPROVED}))
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    office.ApprovalOffice().withdraw(EndedRun(run_id=RUN_ID))
+    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
 
     assert world.status() is Status.APPROVED
     assert world.closed == [f"slipway/upscale_service/{RUN_ID}"]
@@ -236,6 +236,6 @@ def test_given_port_names_another_person_when_deciding_in_port_then_refused(
     )
 
     with pytest.raises(NotAnApprover, match="Decide as a person"):
-        office.ApprovalOffice().decide_by_port(run)
+        function.ApprovalFunction().decide_by_port(run)
 
     assert world.status() is Status.PENDING, why
