@@ -78,6 +78,7 @@ class State:
             "SERVICES_REPO": SERVICES_REPO,
             "AWS_ENDPOINT_URL": self.url("aws"),
             "AWS_REGION": REGION,
+            "CLUSTER_URL": self.url("cluster"),
         }
 
 

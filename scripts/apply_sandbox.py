@@ -14,6 +14,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import requests
 import typer
@@ -122,6 +123,10 @@ class Stack:
                 "api_url": self._env["GITHUB_API_URL"],
                 "services_repo": self._env["SERVICES_REPO"],
                 "team_reviewers": {"payments": ["team:payments"], "platform": ["team:platform"]},
+            },
+            "health_probe": {
+                "allowed_cidrs": ["127.0.0.0/8"],
+                "allowed_ports": [urlsplit(self._env["CLUSTER_URL"]).port],
             },
             "links_base_url": f"{self._env['AWS_ENDPOINT_URL']}/_aws/execute-api/{{api_id}}/live",
         }

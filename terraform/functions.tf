@@ -4,37 +4,60 @@ locals {
     create_service = {
       description = "Opens the pull request for a new service"
       topic       = "runs"
-      filter      = { resourceType = ["run"], action = ["create_service"] }
+      filters     = [{ resourceType = ["run"], action = ["create_service"] }]
+      batch_size  = 1
       grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
     }
     upscale_service = {
       description = "Raises a service's replicas by a pull request"
       topic       = "runs"
-      filter      = { resourceType = ["run"], action = ["upscale_service"] }
+      filters     = [{ resourceType = ["run"], action = ["upscale_service"] }]
+      batch_size  = 1
       grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
     }
     downscale_service = {
       description = "Lowers a service's replicas by a pull request"
       topic       = "runs"
-      filter      = { resourceType = ["run"], action = ["downscale_service"] }
+      filters     = [{ resourceType = ["run"], action = ["downscale_service"] }]
+      batch_size  = 1
       grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
     }
     delete_service = {
       description = "Removes a service by a pull request"
       topic       = "runs"
-      filter      = { resourceType = ["run"], action = ["delete_service"] }
+      filters     = [{ resourceType = ["run"], action = ["delete_service"] }]
+      batch_size  = 1
       grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
     }
     approval = {
       description = "Asks for approvals, takes decisions and carries them out"
       topic       = "runs"
-      filter      = { resourceType = ["run"], action = ["decide_approval", "run_ended"] }
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "approvals", "notify", "answer", "audit"]
+      filters     = [{ resourceType = ["run"], action = ["decide_approval", "run_ended"] }]
+      batch_size  = 1
+      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "requests", "approvals", "notify", "answer", "audit"]
+    }
+    health_checker = {
+      description = "Starts what subscribes to changes of entities, as the look at a service that is ill"
+      topic       = "change_log"
+      filters     = local.change_filters
+      batch_size  = 100 # changes of one entity that come together are one
+      grants      = ["remediations", "remediate", "subscriptions"]
+    }
+    # No topic: called by its state machine.
+    remediation = {
+      description = "Takes the steps that look after a service: decides, repairs, reports"
+      grants      = ["secrets", "ledger", "records_key", "policy", "remediations", "remediate", "alerts", "slack"]
+    }
+    # No rights, no names of anything: it goes where anybody's health URL leads.
+    probe_health = {
+      description = "Asks the health URL of a service"
+      grants      = []
+      environment = { HEALTH_PROBE = jsonencode(local.probe_limits) }
     }
     # No topic: told by EventBridge.
     sweep_runs = {
       description = "Looks after runs whose approval did not end by itself"
-      grants      = ["secrets", "ledger", "withdraw", "answer", "audit"]
+      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate"]
     }
   }
 
@@ -43,8 +66,11 @@ locals {
 
   # Who else may call a function's alias.
   callers = {
-    approval   = { api = { principal = "apigateway.amazonaws.com", source_arn = "${module.approval.api_stage_arn}/*" } }
-    sweep_runs = { executions = { principal = "events.amazonaws.com", source_arn = module.approval.stopped_rule_arn } }
+    approval = { api = { principal = "apigateway.amazonaws.com", source_arn = "${module.approval.api_stage_arn}/*" } }
+    sweep_runs = {
+      executions   = { principal = "events.amazonaws.com", source_arn = module.approval.stopped_rule_arn }
+      remediations = { principal = "events.amazonaws.com", source_arn = module.remediation.stopped_rule_arn }
+    }
   }
 
   # What functions may do, by concern. Each is limited to the resources of this stack.
@@ -124,17 +150,65 @@ locals {
         conditions = []
       },
       {
-        sid        = "ReadRequest"
-        actions    = ["s3:GetObject"]
-        resources  = ["${module.storage.records_bucket.arn}/requests/*"]
-        conditions = []
-      },
-      {
         sid        = "KeepPreviews"
         actions    = ["s3:GetObject", "s3:PutObject"]
         resources  = ["${module.storage.records_bucket.arn}/approvals/*"]
         conditions = []
       },
+    ]
+    requests = [
+      {
+        sid        = "ReadRequest"
+        actions    = ["s3:GetObject"]
+        resources  = ["${module.storage.records_bucket.arn}/requests/*"]
+        conditions = []
+      },
+    ]
+    remediations = [
+      {
+        sid        = "KeepRemediations"
+        actions    = ["dynamodb:GetItem", "dynamodb:PutItem"]
+        resources  = [module.storage.tables["remediations"].arn]
+        conditions = []
+      },
+    ]
+    remediate = [
+      {
+        sid        = "StartRemediation"
+        actions    = ["states:StartExecution"]
+        resources  = [local.remediation_machine_arn]
+        conditions = []
+      },
+    ]
+    subscriptions = [
+      for machine in sort(distinct(var.subscriptions[*].state_machine)) : {
+        sid        = "Start${join("", [for part in regexall("[A-Za-z0-9]+", machine) : title(part)])}"
+        actions    = ["states:StartExecution"]
+        resources  = ["${local.machine_arn_prefix}:${machine}"]
+        conditions = []
+      }
+    ]
+    alerts = [
+      {
+        sid        = "TellOfIllServices"
+        actions    = ["sns:Publish"]
+        resources  = [module.remediation.topic_arn]
+        conditions = []
+      },
+      {
+        sid        = "UseKeyOfAlerts"
+        actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        resources  = [module.secrets.key_arn]
+        conditions = [local.only_via.sns]
+      },
+    ]
+    slack = [
+      for arn in compact([lookup(module.secrets.arns, "slack", "")]) : {
+        sid        = "ReadSlackWebhook"
+        actions    = ["secretsmanager:GetSecretValue"]
+        resources  = [arn]
+        conditions = []
+      }
     ]
     # What `approvals` has, less what only a new request needs.
     withdraw = [
@@ -150,7 +224,7 @@ locals {
         # IAM is asked about the state machine that a token belongs to.
         sid        = "AnswerWaitingMachine"
         actions    = ["states:SendTaskSuccess"]
-        resources  = [module.approval.machine_arn]
+        resources  = [module.approval.machine_arn, local.remediation_machine_arn]
         conditions = []
       },
     ]
@@ -201,30 +275,35 @@ locals {
   }
 
   environment = {
-    PORT_BASE_URL        = var.port.base_url
-    PORT_APP_URL         = var.port.app_url
-    PORT_ORG_ID          = var.port.org_id
-    PORT_SECRET_ID       = module.secrets.arns["port"]
-    PORT_SIGNATURE       = var.port.signature
-    GITHUB_API_URL       = var.github.api_url
-    GITHUB_SECRET_ID     = module.secrets.arns["github"]
-    SERVICES_REPO        = var.github.services_repo
-    SERVICES_BASE_BRANCH = var.github.base_branch
-    TEAM_REVIEWERS       = jsonencode(var.github.team_reviewers)
-    RUNS_TABLE           = module.storage.tables["runs"].name
-    LOCKS_TABLE          = module.storage.tables["locks"].name
-    IDEMPOTENCY_TABLE    = module.storage.tables["idempotency"].name
-    RECORDS_BUCKET       = module.storage.records_bucket.name
-    DELIVER_LATER_ARN    = module.deliver_later.arn
-    APPROVALS_TABLE      = module.storage.tables["approvals"].name
-    APPROVAL_MACHINE_ARN = module.approval.machine_arn
-    POLICY_KEY           = aws_s3_object.policy.key
-    AUDIT_BUCKET         = module.storage.audit_bucket.name
-    APPROVALS_TOPIC_ARN  = module.approval.topic_arn
-    LINKS_SECRET_ID      = module.secrets.arns["links"]
-    SLACK_SECRET_ID      = lookup(module.secrets.arns, "slack", "")
-    LINKS_BASE_URL       = module.approval.base_url
-    APPROVER_PRINCIPALS  = jsonencode(var.approvals.approver_principals)
+    PORT_BASE_URL           = var.port.base_url
+    PORT_APP_URL            = var.port.app_url
+    PORT_ORG_ID             = var.port.org_id
+    PORT_SECRET_ID          = module.secrets.arns["port"]
+    PORT_SIGNATURE          = var.port.signature
+    GITHUB_API_URL          = var.github.api_url
+    GITHUB_SECRET_ID        = module.secrets.arns["github"]
+    SERVICES_REPO           = var.github.services_repo
+    SERVICES_BASE_BRANCH    = var.github.base_branch
+    TEAM_REVIEWERS          = jsonencode(var.github.team_reviewers)
+    RUNS_TABLE              = module.storage.tables["runs"].name
+    LOCKS_TABLE             = module.storage.tables["locks"].name
+    IDEMPOTENCY_TABLE       = module.storage.tables["idempotency"].name
+    RECORDS_BUCKET          = module.storage.records_bucket.name
+    DELIVER_LATER_ARN       = module.deliver_later.arn
+    APPROVALS_TABLE         = module.storage.tables["approvals"].name
+    APPROVAL_MACHINE_ARN    = module.approval.machine_arn
+    POLICY_KEY              = aws_s3_object.policy.key
+    AUDIT_BUCKET            = module.storage.audit_bucket.name
+    APPROVALS_TOPIC_ARN     = module.approval.topic_arn
+    LINKS_SECRET_ID         = module.secrets.arns["links"]
+    SLACK_SECRET_ID         = lookup(module.secrets.arns, "slack", "")
+    LINKS_BASE_URL          = module.approval.base_url
+    APPROVER_PRINCIPALS     = jsonencode(var.approvals.approver_principals)
+    REMEDIATIONS_TABLE      = module.storage.tables["remediations"].name
+    REMEDIATION_MACHINE_ARN = local.remediation_machine_arn
+    REMEDIATION_POLICY_KEY  = aws_s3_object.remediation_policy.key
+    SUBSCRIPTIONS           = jsonencode(var.subscriptions)
+    ALERTS_TOPIC_ARN        = module.remediation.topic_arn
   }
 }
 
@@ -255,7 +334,7 @@ module "function" {
   }
   layer_arn                = aws_lambda_layer_version.slipway.arn
   settings                 = var.functions
-  environment              = local.environment
+  environment              = lookup(each.value, "environment", local.environment)
   statements               = flatten([for grant in each.value.grants : local.grants[grant]])
   callers                  = lookup(local.callers, each.key, {})
   alarm_actions            = var.alarm_actions

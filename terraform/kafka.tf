@@ -61,7 +61,8 @@ module "kafka_trigger" {
   org_id              = var.port.org_id
   topic               = local.topics[each.value.topic]
   consumer_group_id   = "${var.port.org_id}.${local.function_names[each.key]}"
-  filter              = each.value.filter
+  filters             = each.value.filters
+  batch_size          = each.value.batch_size
   starting_position   = local.starting_position
   provisioned_pollers = var.provisioned_pollers
   function_alias_arn  = module.function[each.key].alias_arn

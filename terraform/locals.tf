@@ -18,6 +18,9 @@ locals {
 
   # Composed, not taken from the modules: functions name the state machine that names the functions.
   function_names = { for name, _ in local.functions : name => "${var.name_prefix}-${name}" }
+  # Likewise: the function that takes its steps starts its next execution.
+  machine_arn_prefix      = "arn:${local.partition}:states:${local.region}:${local.account_id}:stateMachine"
+  remediation_machine_arn = "${local.machine_arn_prefix}:${var.name_prefix}-remediation"
   function_alias_arns = {
     for name, function_name in local.function_names :
     name => "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${function_name}:live"

@@ -28,7 +28,7 @@ module "deliver_later" {
   name                     = "${var.name_prefix}-deliver_later"
   runs_table               = module.storage.tables["runs"]
   records_bucket           = merge(module.storage.records_bucket, { key_arn = module.secrets.key_arn })
-  function_alias_arns      = [for name in keys(local.consumers) : local.function_alias_arns[name]]
+  function_alias_arns      = [for name, function in local.functions : local.function_alias_arns[name] if contains(function.grants, "deliver_later")]
   function_timeout_seconds = var.functions.timeout_seconds
   log_retention_days       = var.functions.log_retention_days
   alarm_actions            = var.alarm_actions

@@ -33,7 +33,7 @@ output "secrets" {
 }
 
 output "tables" {
-  description = "Name of each DynamoDB table: runs, locks, idempotency, approvals."
+  description = "Name of each DynamoDB table: runs, locks, idempotency, approvals, remediations."
   value       = { for key, table in module.storage.tables : key => table.name }
 }
 
@@ -70,6 +70,16 @@ output "approvals_decision_arn" {
 output "approvals_topic_arn" {
   description = "SNS topic of notices to approvers. Each must confirm their subscription once, by the e-mail from AWS."
   value       = module.approval.topic_arn
+}
+
+output "remediation_machine_arn" {
+  description = "State machine that looks after a service."
+  value       = module.remediation.machine_arn
+}
+
+output "alerts_topic_arn" {
+  description = "SNS topic of services that Slipway hands over to people. Each e-mail address must confirm its subscription once."
+  value       = module.remediation.topic_arn
 }
 
 output "audit_bucket" {

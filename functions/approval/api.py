@@ -20,6 +20,7 @@ from slipway.approvals.decision import Ballot, outcome, read_comment, read_verdi
 from slipway.approvals.function import ApprovalFunction
 from slipway.approvals.models import Approval, Status
 from slipway.approvals.principals import approver_of
+from slipway.approvals.request import asked_at
 from slipway.errors import (
     InvalidInput,
     LinkRejected,
@@ -107,7 +108,7 @@ def _show(function: ApprovalFunction, token: str) -> page.Page:
         approval,
         function.desk.store.preview(approval),
         link.approver,
-        function.config.run_url(approval.run_id),
+        asked_at(approval, function.config),
     )
 
 

@@ -15,7 +15,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Take a step of the machine, a decision, or notice of a run that somebody ended."""
     function = ApprovalFunction()
     if "step" in event:
-        logger.append_keys(run_id=event["run_id"], step=event["step"])
+        logger.append_keys(run_id=event.get("run_id"), step=event["step"])
         return function.take_step(event)
     if "httpMethod" in event:
         # Late: Powertools' router is of use to this door only.

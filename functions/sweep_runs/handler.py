@@ -1,8 +1,11 @@
 """Lambda handler of the sweep: told by EventBridge of executions that did not end by themselves."""
 
+import json
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from slipway.config import WatchConfig, load
+from slipway.health.stopped import remediation_stopped
 from slipway.observability import logger, metrics
 from slipway.runs.sweep import stopped
 
@@ -10,5 +13,10 @@ from slipway.runs.sweep import stopped
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    """Look after the run of an execution that failed, was aborted or timed out."""
-    stopped(event["detail"]["name"], event["detail"]["status"])
+    """Look after the run, or the service, of an execution that failed, was aborted or timed out."""
+    detail = event["detail"]
+    if detail["stateMachineArn"] == load(WatchConfig).remediation_machine_arn:
+        service = json.loads(detail["input"])["service"]
+        remediation_stopped(service, detail["name"], detail["status"])
+    else:
+        stopped(detail["name"], detail["status"])

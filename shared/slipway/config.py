@@ -108,6 +108,26 @@ class ApprovalsConfig(Config):
     approver_principals: Json[dict[str, str]] = Field({}, alias="APPROVER_PRINCIPALS")
 
 
+class WatchConfig(Config):
+    """What starts on a change of an entity, and the table that admits one remediation a service."""
+
+    remediations_table: str = Field(alias="REMEDIATIONS_TABLE", min_length=1)
+    remediation_machine_arn: str = Field(alias="REMEDIATION_MACHINE_ARN", min_length=1)
+    # JSON, see `slipway.health.subscriptions`.
+    subscriptions: str = Field("[]", alias="SUBSCRIPTIONS")
+
+
+class AlertsConfig(Config):
+    """Who is told of services that Slipway could not repair, and by which policy it repairs."""
+
+    remediation_policy_key: str = Field(
+        "policy/remediation.json", alias="REMEDIATION_POLICY_KEY", min_length=1
+    )
+    alerts_topic_arn: str = Field(alias="ALERTS_TOPIC_ARN", min_length=1)
+    # Empty: nobody is told by Slack.
+    slack_secret_id: str = Field("", alias="SLACK_SECRET_ID")
+
+
 class PortCredentials(Config):
     """Port's client id and secret; the secret also signs messages and encrypts secret inputs."""
 

@@ -82,11 +82,15 @@ class ServiceLocked(UserError):
 
     def __init__(self, service: str, owner: str) -> None:
         super().__init__(
-            f"Another change of service '{service}' is under way (run {owner}). "
+            f"Another change of service '{service}' is under way ({_owner(owner)}). "
             "Wait until it has ended, then start this action again."
         )
         self.service = service
         self.owner = owner
+
+
+def _owner(owner: str) -> str:
+    return f"run {owner}" if owner.startswith("r_") else f"Slipway's repair {owner}"
 
 
 class DecisionRefused(UserError):

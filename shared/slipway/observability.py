@@ -35,6 +35,12 @@ class Metric(StrEnum):
     APPROVAL_DECIDED = "ApprovalDecided"
     DECISION_REFUSED = "DecisionRefused"
     API_RETRY = "ApiRetry"
+    CHANGE_SKIPPED = "ChangeSkipped"
+    SUBSCRIPTION_STARTED = "SubscriptionStarted"
+    REMEDIATION_ENDED = "RemediationEnded"
+    REPAIR_ENDED = "RepairEnded"
+    TIME_TO_VERIFY = "TimeToVerify"
+    TIME_TO_REPAIR = "TimeToRepair"
 
 
 MASK = "*****"
@@ -96,6 +102,11 @@ def count(metric: Metric, value: int = 1, **dimensions: str) -> None:
     with single_metric(namespace=NAMESPACE, name=metric, unit=MetricUnit.Count, value=value) as one:
         for name, text in dimensions.items():
             one.add_dimension(name=name, value=text)
+
+
+def measure(metric: Metric, seconds: float) -> None:
+    """Add a duration to a metric."""
+    metrics.add_metric(name=metric, unit=MetricUnit.Seconds, value=seconds)
 
 
 def trace_id() -> str:

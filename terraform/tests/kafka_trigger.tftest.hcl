@@ -13,7 +13,8 @@ variables {
   org_id              = "org_test"
   topic               = "org_test.runs"
   consumer_group_id   = "org_test.slipway-create_service"
-  filter              = { resourceType = ["run"], action = ["create_service"] }
+  filters             = [{ resourceType = ["run"], action = ["create_service"] }]
+  batch_size          = 1
   starting_position   = "LATEST"
   provisioned_pollers = null
   function_alias_arn  = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-create_service:live"
@@ -273,10 +274,10 @@ run "an_empty_filter_and_two_topics_are_refused" {
   }
 
   variables {
-    filter            = {}
+    filters           = [{}]
     topic             = "org_test.runs,org_test.change.log"
     starting_position = "AT_TIMESTAMP"
   }
 
-  expect_failures = [var.filter, var.topic, var.starting_position]
+  expect_failures = [var.filters, var.topic, var.starting_position]
 }

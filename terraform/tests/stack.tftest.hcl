@@ -35,18 +35,21 @@ run "two_variables_are_enough" {
       downscale_service = "org_test.slipway-downscale_service"
       delete_service    = "org_test.slipway-delete_service"
       approval          = "org_test.slipway-approval"
+      health_checker    = "org_test.slipway-health_checker"
+      remediation       = null
+      probe_health      = null
       sweep_runs        = null
     }
     error_message = "Each function with a topic has a consumer group that Port's brokers accept."
   }
 
   assert {
-    condition     = toset(keys(module.kafka_trigger)) == toset(["create_service", "upscale_service", "downscale_service", "delete_service", "approval"])
-    error_message = "The sweep reads no topic."
+    condition     = toset(keys(module.kafka_trigger)) == toset(["create_service", "upscale_service", "downscale_service", "delete_service", "approval", "health_checker"])
+    error_message = "What is called by machines reads no topic."
   }
 
   assert {
-    condition     = local.functions["approval"].filter == { resourceType = ["run"], action = ["decide_approval", "run_ended"] }
+    condition     = local.functions["approval"].filters == [{ resourceType = ["run"], action = ["decide_approval", "run_ended"] }]
     error_message = "Approval gets decisions, and notices of ended runs."
   }
 
@@ -146,8 +149,32 @@ run "functions_may_do_their_work_and_no_more" {
       AnswerWaitingMachine = ["states:SendTaskSuccess"]
       RecordDecisions      = ["s3:PutObject"]
       EncryptDecisions     = ["kms:GenerateDataKey"]
+      KeepRemediations     = ["dynamodb:GetItem", "dynamodb:PutItem"]
+      StartRemediation     = ["states:StartExecution"]
     }
     error_message = "The sweep: these statements, and no other."
+  }
+
+  assert {
+    condition = {
+      for statement in flatten([for grant in local.functions["remediation"].grants : local.grants[grant]]) : statement.sid => statement.actions
+      } == {
+      ReadSecrets       = ["secretsmanager:GetSecretValue"]
+      DecryptSecrets    = ["kms:Decrypt"]
+      KeepLedger        = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      UseKeyOfRecords   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      ReadPolicy        = ["s3:GetObject"]
+      KeepRemediations  = ["dynamodb:GetItem", "dynamodb:PutItem"]
+      StartRemediation  = ["states:StartExecution"]
+      TellOfIllServices = ["sns:Publish"]
+      UseKeyOfAlerts    = ["kms:Decrypt", "kms:GenerateDataKey"]
+    }
+    error_message = "Remediation: these statements, and no other; it decides on no request."
+  }
+
+  assert {
+    condition     = length(local.functions["probe_health"].grants) == 0 && keys(local.functions["probe_health"].environment) == ["HEALTH_PROBE"]
+    error_message = "What goes where anybody's health URL leads has no rights and knows nothing."
   }
 
   assert {

@@ -68,7 +68,7 @@ def plan(
     service = service_of(message)
     step = _read_step(message.inputs.get("step"), limits)
     data = read_port_data(folder)
-    found = _replicas(folder)
+    found = find_replicas(folder)
     up = message.action == UPSCALE
     target = found.value + step if up else found.value - step
     limit = limits.max if up else limits.min
@@ -121,22 +121,12 @@ def plan(
     )
 
 
-def _count(replicas: int) -> str:
-    return f"{replicas} replica{'s' * (replicas != 1)}"
+def find_replicas(folder: ServiceFolder) -> NumberInText:
+    """Where the folder says how many replicas there are.
 
-
-def _read_step(typed: Any, limits: ScaleLimits) -> int:
-    if typed is None:
-        return limits.default_step
-    number = isinstance(typed, int | float) and not isinstance(typed, bool)
-    # Checked first: neither NaN nor an infinity can be made whole.
-    if not number or not 1 <= typed <= limits.max_step or typed != int(typed):
-        raise InvalidInput("step", f"must be a whole number from 1 to {limits.max_step}")
-    return int(typed)
-
-
-def _replicas(folder: ServiceFolder) -> NumberInText:
-    """Where the folder says how many replicas there are."""
+    Raises:
+        UserError: it does not say so in a way that can be changed safely.
+    """
     base = service_folder(folder.service)
     names = [f"{base}/common_values.{extension}" for extension in ("json", "yaml")]
     there = [name for name in names if name in folder.files]
@@ -154,3 +144,17 @@ def _replicas(folder: ServiceFolder) -> NumberInText:
             "on the base branch, or change it by a pull request of your own."
         )
     return find_number(path, "replicas", text)
+
+
+def _count(replicas: int) -> str:
+    return f"{replicas} replica{'s' * (replicas != 1)}"
+
+
+def _read_step(typed: Any, limits: ScaleLimits) -> int:
+    if typed is None:
+        return limits.default_step
+    number = isinstance(typed, int | float) and not isinstance(typed, bool)
+    # Checked first: neither NaN nor an infinity can be made whole.
+    if not number or not 1 <= typed <= limits.max_step or typed != int(typed):
+        raise InvalidInput("step", f"must be a whole number from 1 to {limits.max_step}")
+    return int(typed)

@@ -13,11 +13,12 @@ from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.links import Link, read
 from slipway.approvals.models import Status, approval_id
 from slipway.approvals.notices import Notices
+from slipway.approvals.permission import STEPS, Permission
 from slipway.approvals.policy import PolicyVersion, read_policy
 from slipway.approvals.request import BLUEPRINT, entity
 from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
-from slipway.config import ApprovalsConfig, LinkKey, SlackWebhook, load, read_secret
+from slipway.config import ApprovalsConfig, LinkKey, load, read_secret
 from slipway.errors import ConfigurationError, NotAnApprover, RunEnded, RunNotFound
 from slipway.github.models import run_branch
 from slipway.observability import Metric, count, logger, register_secret
@@ -28,6 +29,7 @@ from slipway.runs.consumer import read_message
 from slipway.runs.ledger import Ledger
 from slipway.runs.records import get_record
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
+from slipway.slack import slack_webhook
 
 # Of the automations in `port/automations/`, after the action's identifier.
 AUTOMATION_SUFFIX = "_ended"
@@ -52,14 +54,24 @@ class ApprovalFunction:
         config = self.config
         store = ApprovalStore(config.approvals_table, config.records_bucket)
         audit = AuditTrail(config.audit_bucket)
-        return DecisionDesk(store, audit, port_client(), lambda: self._policy().policy)
+        return DecisionDesk(store, audit, port_client(), lambda: self.policy().policy)
 
     @cached_property
-    def _ledger(self) -> Ledger:
+    def notices(self) -> Notices:
+        """What tells the approvers."""
+        config = self.config
+        webhook = slack_webhook(config.slack_secret_id)
+        return Notices(config.approvals_topic_arn, self._link_key, webhook)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What Slipway knows of the runs."""
         return Ledger(self.config.runs_table)
 
     def take_step(self, event: dict[str, Any]) -> dict[str, Any] | None:
-        """Take the step that the state machine, or an operator's script, asks for."""
+        """Take the step that a state machine, or an operator's script, asks for."""
+        if event["step"] in STEPS:
+            return Permission(str(event["execution"]), self).take(event["step"], event)
         run_id = str(event["run_id"])
         if event["step"] == "cancel":
             self.withdraw(EndedRun(run_id=run_id))
@@ -67,8 +79,8 @@ class ApprovalFunction:
         steps = Steps(
             self._run(run_id),
             self.desk,
-            Notices(self.config.approvals_topic_arn, self._link_key, self._slack_webhook()),
-            self._policy,
+            self.notices,
+            self.policy,
             self.config.links_base_url,
         )
         return steps.take(event["step"], event)
@@ -113,7 +125,7 @@ class ApprovalFunction:
         if ended.automation_run_id:
             self._end_automation(ended.automation_run_id)
         run = port_client().get_run(run_id)
-        row = self._ledger.get(run_id)
+        row = self.ledger.get(run_id)
         if not run.ended or row is None or row.get("outcome"):
             logger.info("Nothing to withdraw", extra={"status": run.status})
             return
@@ -124,7 +136,7 @@ class ApprovalFunction:
         services_repository(self.config).close(branch, "The run was ended in Port.")
         if service := row.get("service"):
             service_locks(self.config, port_client()).release(str(service), run_id)
-        self._ledger.close(run_id, run.status)
+        self.ledger.close(run_id, run.status)
 
     @staticmethod
     def _end_automation(run_id: str) -> None:
@@ -158,12 +170,13 @@ class ApprovalFunction:
             created_by="",
             config=config,
             port=port,
-            ledger=self._ledger,
+            ledger=self.ledger,
             locks=service_locks(config, port),
-            report=RunReporter(run_id, message.action, port, self._ledger),
+            report=RunReporter(run_id, message.action, port, self.ledger),
         )
 
-    def _policy(self) -> PolicyVersion:
+    def policy(self) -> PolicyVersion:
+        """The approval policy as it is now."""
         return read_policy(self.config.records_bucket, self.config.policy_key)
 
     def _link_key(self) -> str:
@@ -177,15 +190,3 @@ class ApprovalFunction:
         with suppress(ConfigurationError):
             previous = read_secret(LinkKey, self.config.links_secret_id, stage="AWSPREVIOUS")
             yield previous.key.get_secret_value()
-
-    def _slack_webhook(self) -> Any:
-        if not self.config.slack_secret_id:
-            return None
-
-        def webhook() -> str:
-            secret = read_secret(SlackWebhook, self.config.slack_secret_id)
-            url = secret.webhook_url.get_secret_value()
-            register_secret(url)
-            return url
-
-        return webhook

@@ -6,6 +6,7 @@ from typing import Literal
 import boto3
 from botocore.exceptions import ClientError
 
+from slipway.executions import start_execution
 from slipway.observability import logger
 
 Next = Literal["Lock", "Request", "Wait", "Execute", "Report", "Done"]
@@ -25,13 +26,7 @@ def start(machine_arn: str, run_id: str, *, resumed: int = 0) -> str:
         The execution's name.
     """
     name = f"{run_id}-{resumed}" if resumed else run_id
-    try:
-        boto3.client("stepfunctions").start_execution(
-            stateMachineArn=machine_arn, name=name, input=json.dumps({"run_id": run_id})
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
-            raise
+    start_execution(machine_arn, name, {"run_id": run_id})
     return name
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Verdict = Literal["APPROVE", "DECLINE"]
+# Stands for the Port action where it is a remediation that asks; `run_id` is then its execution.
+REPAIR = "repair_service"
 Door = Literal["Port", "REST API", "link"]
 MAX_COMMENT = 1000
 
@@ -100,6 +102,11 @@ class Approval(_Model):
     version: int = 0
     token: str | None = Field(None, repr=False)
     reminded: bool = False
+
+    @property
+    def is_repair(self) -> bool:
+        """Whether Slipway itself asks, for a service that is ill: then there is no run."""
+        return self.action == REPAIR
 
     @property
     def approvals(self) -> int:

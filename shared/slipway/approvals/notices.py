@@ -14,9 +14,9 @@ from slipway.approvals.decision import moment
 from slipway.approvals.links import Link, sign
 from slipway.approvals.models import Approval
 from slipway.observability import logger
+from slipway.slack import mrkdwn, post
 
 Occasion = Literal["request", "reminder"]
-_TIMEOUT_SECONDS = 5
 # SNS: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 _LONGEST_SUBJECT = 99
 
@@ -26,7 +26,7 @@ class Places:
     """Where the notices' addresses lead.
 
     Attributes:
-        run_url: the run's page in Port.
+        run_url: the page in Port of what asks: a run, or a service to repair.
         request_url: the approval request's page in Port.
         links_base_url: the API's stage, without a slash at its end.
     """
@@ -85,25 +85,11 @@ class Notices:
             except (BotoCoreError, ClientError) as error:
                 logger.warning("notice not sent", extra={"to": email, "why": str(error)})
                 failed.append(f"{email} could not be told by e-mail.")
-        if self._slack_webhook is not None and not self._post(
+        if self._slack_webhook is not None and not post(
             self._slack_webhook(), slack_message(approval, places, occasion)
         ):
             failed.append("The Slack channel could not be told.")
         return failed
-
-    @staticmethod
-    def _post(url: str, message: dict[str, Any]) -> bool:
-        import requests
-
-        try:
-            answer = requests.post(url, json=message, timeout=_TIMEOUT_SECONDS)
-        except requests.RequestException as error:
-            # The error's text would quote the address, which is a secret.
-            logger.warning("Slack was not reached", extra={"why": type(error).__name__})
-            return False
-        if not answer.ok:
-            logger.warning("Slack refused a message", extra={"status": answer.status_code})
-        return answer.ok
 
 
 def subject(approval: Approval, occasion: Occasion) -> str:
@@ -129,7 +115,7 @@ def email_text(approval: Approval, places: Places, link: str) -> str:
             link,
             "",
             f"In Port: {places.request_url}",
-            f"The run: {places.run_url}",
+            f"Where it comes from: {places.run_url}",
         ]
     )
 
@@ -147,13 +133,13 @@ def slack_message(approval: Approval, places: Places, occasion: Occasion) -> dic
         "Until": moment(approval.expires_at),
     }
     return {
-        "text": f"{headline}: {_mrkdwn(approval.summary)} of {_mrkdwn(approval.service)}",
+        "text": f"{headline}: {mrkdwn(approval.summary)} of {mrkdwn(approval.service)}",
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": headline}},
             {
                 "type": "section",
                 "fields": [
-                    {"type": "mrkdwn", "text": f"*{name}*\n{_mrkdwn(value)}"}
+                    {"type": "mrkdwn", "text": f"*{name}*\n{mrkdwn(value)}"}
                     for name, value in fields.items()
                 ],
             },
@@ -166,11 +152,3 @@ def slack_message(approval: Approval, places: Places, occasion: Occasion) -> dic
             },
         ],
     }
-
-
-def _mrkdwn(text: str) -> str:
-    """Text within Slack's mark-up.
-
-    https://docs.slack.dev/messaging/formatting-message-text#escaping
-    """
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from slipway.actions.proposal import Proposal, fenced
+from slipway.actions.text import BLUEPRINT as SERVICE
 from slipway.approvals.approvers import described
 from slipway.approvals.models import Approval, Status, approval_id
 from slipway.approvals.policy import Approvers
+from slipway.config import PortConfig
 
 BLUEPRINT = "approval_request"
 DECIDE_ACTION = "decide_approval"
@@ -26,10 +28,8 @@ def request_for(
     now: datetime,
 ) -> Approval:
     """The request that asks for a proposal's approval."""
-    expires_at = now + timedelta(seconds=approvers.expires_after_seconds)
-    before = approvers.remind_before_seconds
-    return Approval(
-        id=approval_id(run_id, ask),
+    return new_request(
+        approvers,
         run_id=run_id,
         ask=ask,
         action=proposal.action,
@@ -38,14 +38,37 @@ def request_for(
         requested_by=requested_by,
         summary=proposal.summary,
         change_hash=proposal.change_hash,
+        auto_merge=auto_merge,
+        policy_version=policy_version,
+        now=now,
+    )
+
+
+def new_request(
+    approvers: Approvers, *, run_id: str, ask: int, now: datetime, **facts: Any
+) -> Approval:
+    """A request to those whom the policy names, with its times.
+
+    Args:
+        approvers: who may decide, and how long they are waited for.
+        run_id: what waits.
+        ask: counts its requests.
+        now: the time, in UTC.
+        facts: the other attributes of `Approval`.
+    """
+    expires_at = now + timedelta(seconds=approvers.expires_after_seconds)
+    before = approvers.remind_before_seconds
+    return Approval(
+        id=approval_id(run_id, ask),
+        run_id=run_id,
+        ask=ask,
         emails=approvers.emails,
         teams=approvers.teams,
         needed=approvers.count,
-        auto_merge=auto_merge,
-        policy_version=policy_version,
         created_at=now,
         expires_at=expires_at,
         remind_at=expires_at - timedelta(seconds=before) if before else None,
+        **facts,
     )
 
 
@@ -59,6 +82,13 @@ def waits(approval: Approval, now: datetime) -> dict[str, int]:
         return {"first_wait": end, "second_wait": 0}
     first = max(1, math.ceil((approval.remind_at - now).total_seconds()))
     return {"first_wait": min(first, end), "second_wait": max(1, end - first)}
+
+
+def asked_at(approval: Approval, config: PortConfig) -> str:
+    """The page of Port that a request comes from: the run's, or that of the service to repair."""
+    if approval.is_repair:
+        return config.entity_url(SERVICE, approval.service)
+    return config.run_url(approval.run_id)
 
 
 def entity(

@@ -262,6 +262,7 @@ def _last_change(
         committed_at=commit.commit.committer.date,
         before=texts,
         after={path: touched[path] for path in texts},
+        base_commit=base,
     )
 
 

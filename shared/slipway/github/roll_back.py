@@ -25,6 +25,7 @@ class LastChange:
         committed_at: when, in UTC.
         before: path → text before it, of the files that it changed; None: there was no such file.
         after: path → blob SHA after it, of the same files; None: there is no such file.
+        base_commit: SHA of the base branch's head then.
     """
 
     service: str
@@ -34,6 +35,7 @@ class LastChange:
     committed_at: datetime
     before: Mapping[str, str | None] = field(repr=False)
     after: Mapping[str, str | None] = field(repr=False)
+    base_commit: str | None = None
 
     @property
     def name(self) -> str:
@@ -126,6 +128,7 @@ def roll_back(
         ),
         files=dict(last.before),
         committed_at=at,
+        base_commit=last.base_commit,
         labels=labels,
         reviewers=reviewers,
     )

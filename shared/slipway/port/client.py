@@ -185,6 +185,20 @@ class PortClient:
             answer = self.request("POST", _entities(blueprint), params=params, json=body)
         return _model(Entity, answer, "entity")
 
+    def update_entity(self, blueprint: str, identifier: str, properties: dict[str, Any]) -> bool:
+        """Change the given properties of an entity.
+
+        Returns:
+            False if there is no such entity: it is not made.
+        """
+        try:
+            self.request("PATCH", _entities(blueprint, identifier), json={"properties": properties})
+        except PortError as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
+
     def get_user(self, email: str) -> User | None:
         """Read a person; None if nobody of that address can sign in to the organisation.
 

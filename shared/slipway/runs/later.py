@@ -4,15 +4,12 @@ The record goes to S3, and an execution of the `deliver_later` state machine wai
 the same function again. An event source mapping takes no waiting time from a function.
 """
 
-import json
 from datetime import datetime, timedelta
 from typing import Any
 
-import boto3
-from botocore.exceptions import ClientError
-
 from slipway.config import LedgerConfig
 from slipway.errors import RetryableError
+from slipway.executions import start_execution
 from slipway.runs.ledger import Ledger
 from slipway.runs.records import get_record, put_record
 
@@ -57,16 +54,8 @@ class LaterDelivery:
         number = self._ledger.postpone(run_id, resume_at, function_arn)
         if number > MAX_POSTPONED:
             raise RetryableError(f"Run {run_id} was postponed {MAX_POSTPONED} times in vain.")
-        states = boto3.client("stepfunctions")
-        try:
-            states.start_execution(
-                stateMachineArn=self._config.deliver_later_arn,
-                name=f"{run_id}-later-{number}",
-                input=json.dumps({"run_id": run_id}),
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
-                raise
+        name = f"{run_id}-later-{number}"
+        start_execution(self._config.deliver_later_arn, name, {"run_id": run_id})
 
     def load(self, run_id: str) -> dict[str, Any]:
         """The stored Kafka record of a run that was postponed."""

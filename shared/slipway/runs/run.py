@@ -16,6 +16,7 @@ from slipway.errors import (
     UserError,
 )
 from slipway.github.models import PullRequest
+from slipway.health.record import EXECUTION
 from slipway.observability import Metric, count, logger, trace_id
 from slipway.port.message import RunMessage
 from slipway.runs.ledger import Ledger
@@ -30,11 +31,14 @@ class RunConfig(PortConfig, GitHubConfig, LedgerConfig, PolicyConfig):
 
 
 def service_locks(config: LedgerConfig, port: "PortClient") -> ServiceLocks:
-    """The locks, whose owners are runs of Port."""
+    """The locks, whose owners are runs of Port and executions of remediations."""
 
-    def is_over(run_id: str) -> bool:
+    def is_over(owner: str) -> bool:
+        if EXECUTION.fullmatch(owner):
+            # Freed by its own last step, or by `sweep_runs` if it has none.
+            return False
         try:
-            return port.get_run(run_id).ended
+            return port.get_run(owner).ended
         except RunNotFound:
             return True
 

@@ -7,6 +7,23 @@ features            = { records_lifecycle = false }
 tags                = { Environment = "sandbox" }
 links_base_url      = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live"
 
+# Quicker than anywhere else, so that one can watch. The cluster's health URLs are on this machine.
+health_probe = { allowed_cidrs = ["127.0.0.0/8"], allowed_ports = [3300] }
+
+remediation = {
+  strategies = [
+    { kind = "restart", wait_seconds = 5 },
+    { kind = "roll_back", wait_seconds = 5, auto_merge = true },
+    { kind = "scale_up", wait_seconds = 5, max_replicas = 5 },
+  ]
+  environments          = ["Test", "Staging", "Production"]
+  approval_environments = ["Production"]
+  max_per_hour          = 5
+  verify                = { probes = 4, interval_seconds = 1, healthy_after = 2, ill_after = 2 }
+  settle                = { probes = 8, interval_seconds = 1, healthy_after = 2, ill_after = 8 }
+  alert_emails          = ["platform@acme.example"]
+}
+
 approvals = {
   approvers           = { emails = ["devops@acme.example"], teams = ["devops"] }
   domain_aliases      = { "acme.test" = "acme.example" }

@@ -10,8 +10,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   topics            = [var.topic]
   starting_position = var.starting_position
 
-  # Runs are rare and must not fail together.
-  batch_size              = 1
+  batch_size              = var.batch_size
   function_response_types = ["ReportBatchItemFailures"]
 
   event_source_arn = local.external ? null : var.source_cluster.cluster_arn
@@ -51,8 +50,12 @@ resource "aws_lambda_event_source_mapping" "this" {
   }
 
   filter_criteria {
-    filter {
-      pattern = jsonencode({ value = var.filter })
+    dynamic "filter" {
+      for_each = var.filters
+
+      content {
+        pattern = jsonencode({ value = filter.value })
+      }
     }
   }
 

@@ -49,13 +49,25 @@ variable "consumer_group_id" {
   }
 }
 
-variable "filter" {
-  description = "Pattern on the record's decoded JSON value, in EventBridge's syntax. Records that are no JSON never match."
+variable "filters" {
+  description = "Patterns on the record's decoded JSON value, in EventBridge's syntax, any of which will do: one to ten. Records that are no JSON never match."
   type        = any
 
   validation {
-    condition     = can(keys(var.filter)) && try(length(keys(var.filter)) > 0, false)
-    error_message = "filter must be an object with at least one field: the topic carries the records of all actions."
+    # More than five only by a raised quota: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+    condition     = try(length(var.filters) >= 1 && length(var.filters) <= 10 && alltrue([for filter in var.filters : length(keys(filter)) > 0]), false)
+    error_message = "filters must be one to ten objects with at least one field each: the topic carries the records of all actions."
+  }
+}
+
+variable "batch_size" {
+  description = "The most records of one invocation."
+  type        = number
+
+  validation {
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+    condition     = var.batch_size >= 1 && var.batch_size <= 10000 && floor(var.batch_size) == var.batch_size
+    error_message = "batch_size must be a whole number from 1 to 10000."
   }
 }
 

@@ -1,11 +1,12 @@
 output "tables" {
-  description = "Name and ARN of each table: runs, locks, idempotency, approvals."
+  description = "Name and ARN of each table: runs, locks, idempotency, approvals, remediations."
   value = {
     for key, table in {
-      runs        = aws_dynamodb_table.runs
-      locks       = aws_dynamodb_table.locks
-      idempotency = aws_dynamodb_table.idempotency
-      approvals   = aws_dynamodb_table.approvals
+      runs         = aws_dynamodb_table.runs
+      locks        = aws_dynamodb_table.locks
+      idempotency  = aws_dynamodb_table.idempotency
+      approvals    = aws_dynamodb_table.approvals
+      remediations = aws_dynamodb_table.remediations
     } : key => { name = table.name, arn = table.arn }
   }
 }

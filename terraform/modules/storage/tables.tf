@@ -82,6 +82,27 @@ resource "aws_dynamodb_table" "approvals" {
   }
 }
 
+# One row per service that was ever looked after: what admits one execution at a time, and remembers repairs.
+resource "aws_dynamodb_table" "remediations" {
+  name                        = "${var.name_prefix}-remediations"
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "service"
+  deletion_protection_enabled = var.deletion_protection
+
+  attribute {
+    name = "service"
+    type = "S"
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+}
+
 # Powertools' idempotency records: saved work, nothing that could not be lost.
 # https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/#required-resources
 resource "aws_dynamodb_table" "idempotency" {

@@ -1,0 +1,31 @@
+"""Lambda handler of probes: the one function that goes where anybody's health URL leads.
+
+It has no rights, no credentials and no other task, and may be put into a network of its own.
+"""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import Field, Json
+from slipway.config import Config, load
+from slipway.health.addresses import ProbeLimits
+from slipway.health.finding import Expectation, JsonPath, judge
+from slipway.health.probe import probe
+from slipway.observability import logger, metrics
+
+
+class ProbeConfig(Config):
+    """What a probe may reach."""
+
+    limits: Json[ProbeLimits] = Field(alias="HEALTH_PROBE")
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Ask a health URL once; returns the `Finding`."""
+    path = event["json_path"]
+    wanted = Expectation(event["status"], JsonPath(path) if path else None, event["json_value"])
+    finding = judge(probe(event["url"], load(ProbeConfig).limits), wanted)
+    logger.info("Probed", extra={"state": finding.state, "kind": finding.kind})
+    return finding.model_dump()

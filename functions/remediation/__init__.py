@@ -1,0 +1,1 @@
+"""Takes the steps that look after a service that is ill."""

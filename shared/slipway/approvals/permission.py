@@ -1,0 +1,165 @@
+"""Asks people whether Slipway may repair a service, for the remediation state machine.
+
+These steps are the approval function's, so that what repairs services can decide on no request.
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from slipway.actions.text import BLUEPRINT as SERVICE
+from slipway.approvals.approvers import eligible
+from slipway.approvals.decision import outcome
+from slipway.approvals.models import REPAIR, Approval, Status, approval_id
+from slipway.approvals.notices import Occasion, Places
+from slipway.approvals.policy import Approvers
+from slipway.approvals.request import BLUEPRINT, entity, new_request, waits
+from slipway.approvals.store import Conflict
+from slipway.errors import RequestNotFound, SlipwayError, UserError
+from slipway.observability import Metric, count, logger
+from slipway.runs.clients import port_client
+
+if TYPE_CHECKING:
+    from slipway.approvals.function import ApprovalFunction
+
+# Who asks, as the request says it; no person can be of this name.
+REQUESTER = "Slipway"
+STEPS = frozenset(
+    {"ask_for_repair", "wait_for_repair", "remind_of_repair", "decided_repair", "expire_repair"}
+)
+
+
+class Repair(BaseModel):
+    """What is asked for.
+
+    Attributes:
+        service: the service's identifier.
+        environment: its environment.
+        reason: why it is to be repaired, as a sentence.
+        strategies: what would be tried, in this order.
+    """
+
+    service: str
+    environment: str
+    reason: str
+    strategies: list[str]
+
+
+class Permission:
+    """The request of one remediation.
+
+    Args:
+        execution: the remediation's execution.
+        function: the approval function.
+    """
+
+    def __init__(self, execution: str, function: "ApprovalFunction") -> None:
+        self._execution = execution
+        self._function = function
+        self._desk = function.desk
+        self._id = approval_id(execution, 1)
+
+    def take(self, step: str, event: dict[str, Any]) -> dict[str, Any] | None:
+        """Take one step.
+
+        Args:
+            step: one of `STEPS`.
+            event: the machine's payload: `repair` to ask for; `token` of a wait.
+
+        Returns:
+            `next`: `Wait for decision` with its times, or `Note decision` with the decision
+            (`granted`, `at`, `sentence`); None for a wait.
+        """
+        match step:
+            case "ask_for_repair":
+                return self._ask(Repair.model_validate(event["repair"]))
+            case "expire_repair":
+                self._desk.settle(self._id, Status.EXPIRED)
+            case "wait_for_repair" | "remind_of_repair":
+                self._wait(str(event["token"]), remind=step == "remind_of_repair")
+                return None
+        return self._decided()
+
+    def _ask(self, repair: Repair) -> dict[str, Any]:
+        """Make the request and tell the approvers, or find the one that was made before."""
+        try:
+            approval = self._desk.store.get(self._id)
+        except RequestNotFound:
+            try:
+                approval = self._create(repair)
+            except UserError as error:
+                logger.warning("Nobody can be asked", extra={"why": str(error)})
+                return _noted(granted=False, at=datetime.now(UTC), sentence=str(error))
+            count(Metric.APPROVAL_REQUESTED, action=REPAIR)
+        self._show(approval)
+        if not approval.token:
+            self._notify(approval, "request")
+        return {"next": "Wait for decision", **waits(approval, datetime.now(UTC))}
+
+    def _wait(self, token: str, *, remind: bool) -> None:
+        """Keep the token of the machine's wait; tell at once if there is nothing to wait for."""
+        try:
+            approval = self._desk.store.wait(self._id, token, reminded=remind)
+        except Conflict:
+            decided = self._desk.store.get(self._id)
+            self._desk.follow_up(decided.model_copy(update={"token": token}))
+            return
+        if remind:
+            self._notify(approval, "reminder")
+
+    def _decided(self) -> dict[str, Any]:
+        approval = self._desk.store.get(self._id)
+        if approval.decided_at is None:
+            raise SlipwayError(f"Nobody has decided on request {self._id} yet.")
+        self._desk.record(approval)
+        self._show(approval)
+        granted = approval.status is Status.APPROVED
+        return _noted(granted=granted, at=approval.decided_at, sentence=outcome(approval))
+
+    def _create(self, repair: Repair) -> Approval:
+        found = self._function.policy()
+        requirement = found.policy.requirement(REPAIR, repair.environment)
+        approvers = requirement.approval or found.policy.default.approval or Approvers()
+        eligible(approvers, REQUESTER, found.policy, port_client().team_members)
+        names = ", ".join(repair.strategies)
+        asked = {"action": REPAIR, "execution": self._execution, "strategies": repair.strategies}
+        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+        preview = [repair.reason, "", "Slipway would try, one after the other:", *repair.strategies]
+        approval = new_request(
+            approvers,
+            run_id=self._execution,
+            ask=1,
+            action=REPAIR,
+            service=repair.service,
+            environment=repair.environment,
+            requested_by=REQUESTER,
+            summary=f"try to {names}",
+            change_hash=hashlib.sha256(canonical.encode()).hexdigest(),
+            policy_version=found.version,
+            now=datetime.now(UTC),
+        )
+        return self._desk.store.create(approval, "\n".join(preview))
+
+    def _show(self, approval: Approval) -> None:
+        url = self._function.config.entity_url(SERVICE, approval.service)
+        preview = self._desk.store.preview(approval)
+        body = entity(approval, run_url=url, service_url=url, preview=preview)
+        port_client().upsert_entity(BLUEPRINT, body)
+
+    def _notify(self, approval: Approval, occasion: Occasion) -> None:
+        config, policy = self._function.config, self._function.policy().policy
+        emails = [e for e in approval.emails if policy.identity(e) not in approval.votes]
+        places = Places(
+            run_url=config.entity_url(SERVICE, approval.service),
+            request_url=config.entity_url(BLUEPRINT, approval.id),
+            links_base_url=config.links_base_url,
+        )
+        self._function.notices.send(approval, emails, places, occasion)
+
+
+def _noted(*, granted: bool, at: datetime, sentence: str) -> dict[str, Any]:
+    decision = {"granted": granted, "at": at.isoformat(), "sentence": sentence}
+    return {"next": "Note decision", "decision": decision}

@@ -1,0 +1,64 @@
+"""Tells people of a service that Slipway hands over: by SNS and by Slack."""
+
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from slipway.health.finding import shown
+from slipway.health.state import State
+from slipway.observability import logger
+from slipway.slack import mrkdwn, post
+
+# SNS: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+_LONGEST_SUBJECT = 99
+
+
+class Alerts:
+    """Sends alerts. One that cannot be sent is logged: the issue and the catalogue say the same.
+
+    Args:
+        topic_arn: the SNS topic.
+        slack_webhook: gives the webhook's address; None: no Slack.
+    """
+
+    def __init__(self, topic_arn: str, slack_webhook: Callable[[], str] | None) -> None:
+        self._topic_arn = topic_arn
+        self._slack_webhook = slack_webhook
+
+    def send(self, state: State, reason: str, lines: list[str], url: str) -> None:
+        """Tell everybody.
+
+        Args:
+            state: what is known of the remediation.
+            reason: why the service is handed over, or cools down, as a sentence.
+            lines: the timeline.
+            url: where people go on: the issue, or the service's page.
+        """
+        title = f"{shown(state.service)} ({state.environment or 'no environment'}) is ill"
+        text = "\n".join([f"{title}.", "", reason, "", *lines, "", f"Go on here: {url}"])
+        plain = "".join(c if c.isascii() and c.isprintable() else " " for c in title)
+        try:
+            boto3.client("sns").publish(
+                TopicArn=self._topic_arn, Subject=plain[:_LONGEST_SUBJECT], Message=text
+            )
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("alert not sent", extra={"why": str(error)})
+        if self._slack_webhook is not None:
+            post(self._slack_webhook(), slack_message(title, reason, url))
+
+
+def slack_message(title: str, reason: str, url: str) -> dict[str, Any]:
+    """A message in Slack's blocks.
+
+    https://docs.slack.dev/reference/block-kit/blocks/section-block
+    """
+    text = f"{mrkdwn(reason)}\n<{url}|Go on here>"
+    return {
+        "text": f"{mrkdwn(title)}: {mrkdwn(reason)}",
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": title[:150]}},
+            {"type": "section", "text": {"type": "mrkdwn", "text": text}},
+        ],
+    }

@@ -1,0 +1,176 @@
+"""Carries the repairs of a remediation out on the services repository, each get-or-create."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from slipway.actions.scale_service import FILES, find_replicas
+from slipway.actions.text import as_text
+from slipway.errors import GitHubError, UserError
+from slipway.github.models import Change, run_branch
+from slipway.github.roll_back import NothingToRollBack, roll_back, roll_back_branch
+from slipway.health.state import Attempt, Outcome, Repair, State
+
+if TYPE_CHECKING:
+    from slipway.github.repairs import Repairs
+    from slipway.github.repository import ServicesRepository
+
+# A queue of GitHub's runners may be long, and checks of a pull request take their time.
+LONGEST = timedelta(minutes=15)
+_LABELS = ("slipway", "repair")
+# GitHub's clock and ours: a run that is found must not be older than the attempt.
+_CLOCKS_APART = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a repair so far.
+
+    Attributes:
+        outcome: None: it is still under way.
+        detail: as a sentence.
+        link: where to look at it.
+    """
+
+    outcome: Outcome | None
+    detail: str = ""
+    link: str = ""
+
+
+class Repairer:
+    """The strategies.
+
+    Args:
+        execution: the remediation's execution, of which branches and names are made.
+        repository: the services repository.
+        repairs: the same, as repairs use it.
+        entity_url: the service's page in Port.
+    """
+
+    def __init__(
+        self,
+        execution: str,
+        repository: "ServicesRepository",
+        repairs: "Repairs",
+        entity_url: str,
+    ) -> None:
+        self._execution = execution
+        self._repository = repository
+        self._repairs = repairs
+        self._entity_url = entity_url
+
+    def carry_out(self, state: State, attempt: Attempt, now: datetime) -> Result:
+        """Carry a repair out, or look how far it is. Repeatable at any point.
+
+        Args:
+            state: what is known of the remediation.
+            attempt: the attempt that has begun.
+            now: the time, in UTC.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+        """
+        strategies: dict[str, Callable[[State, Attempt], Result]] = {
+            "restart": self._restart,
+            "roll_back": self._roll_back,
+            "scale_up": self._scale_up,
+        }
+        try:
+            result = strategies[attempt.repair.step](state, attempt)
+        except (GitHubError, UserError) as error:
+            return Result("failed", str(error))
+        if result.outcome is None and now - attempt.began_at >= LONGEST:
+            minutes = int(LONGEST.total_seconds() // 60)
+            # What is not merged by now may still be: then a person decides.
+            outcome: Outcome = "failed" if attempt.repair.step == "restart" else "proposed"
+            detail = f"It did not end within {minutes} minutes."
+            return Result(outcome, detail, result.link)
+        return result
+
+    def _id(self, repair: Repair) -> str:
+        return f"{self._execution}-{repair.attempt}"
+
+    def _restart(self, state: State, attempt: Attempt) -> Result:
+        since = attempt.began_at - _CLOCKS_APART
+        restart = self._repairs.restart(state.service, self._id(attempt.repair), since=since)
+        link = restart.url or ""
+        match restart.state:
+            case "succeeded":
+                return Result("done", link=link)
+            case "failed":
+                how = f"GitHub's word for it: {restart.conclusion}."
+                return Result("failed", f"The restart workflow did not succeed. {how}", link)
+        return Result(None, link=link)
+
+    def _roll_back(self, state: State, attempt: Attempt) -> Result:
+        repair, remediation_id = attempt.repair, self._id(attempt.repair)
+        found = self._repository.find(roll_back_branch(remediation_id))
+        if found and found.state != "open":
+            return _ended(found.state, found.number, found.url)
+        last = self._repairs.last_change(state.service)
+        if isinstance(last, NothingToRollBack):
+            return Result("skipped", last.reason)
+        change = roll_back(
+            last,
+            remediation_id=remediation_id,
+            why=self._why(state),
+            at=attempt.began_at,
+            labels=_LABELS,
+        )
+        return self._propose(change, merge=repair.auto_merge)
+
+    def _scale_up(self, state: State, attempt: Attempt) -> Result:
+        service, target = state.service, attempt.repair.replicas or 0
+        branch = run_branch("scale_up", self._id(attempt.repair))
+        found = self._repository.find(branch)
+        if found and found.state != "open":
+            return _ended(found.state, found.number, found.url)
+        folder = self._repository.read_service(service, names=FILES)
+        if not folder.files:
+            return Result("skipped", "The service has no folder on the base branch.")
+        number = find_replicas(folder)
+        if number.value >= target:
+            return Result("skipped", f"The base branch asks for {number.value} replicas already.")
+        change = Change(
+            service=service,
+            branch=branch,
+            title=f"Scale {service} from {number.value} to {target} replicas: it is ill",
+            body=f"{self._why(state)}\n\nMerging this pull request scales the service.",
+            files={number.path: number.replaced_by(target)},
+            committed_at=attempt.began_at,
+            base_commit=folder.commit,
+            labels=_LABELS,
+        )
+        return self._propose(change, merge=True)
+
+    def _propose(self, change: Change, *, merge: bool) -> Result:
+        pull = self._repository.propose(change)
+        link = pull.url
+        if pull.state != "open":
+            return _ended(pull.state, pull.number, link)
+        if not merge:
+            return Result("proposed", f"Somebody must merge #{pull.number}.", link)
+        merged = self._repository.merge(change, pull.number)
+        if merged in {"merged", "closed"}:
+            return _ended(merged, pull.number, link)
+        if merged == "waiting_for_checks":
+            return Result(None, f"#{pull.number} waits for its checks.", link)
+        why = {
+            "waiting_for_people": f"GitHub does not let Slipway merge #{pull.number}.",
+            "changed": f"#{pull.number} was changed by somebody, so Slipway does not merge it.",
+        }
+        return Result("proposed", f"{why[merged]} Somebody must.", link)
+
+    def _why(self, state: State) -> str:
+        ill = [seen.finding.sentence for seen in state.observations[-1:]]
+        return (
+            f"Slipway opened this because service {as_text(state.service)} is ill. "
+            f"{' '.join(map(as_text, ill))}\n\n[The service in Port]({self._entity_url})"
+        )
+
+
+def _ended(state: str, number: int, link: str) -> Result:
+    if state == "merged":
+        return Result("done", f"Merged as #{number}.", link)
+    return Result("failed", f"Somebody closed #{number} without merging it.", link)

@@ -1,0 +1,364 @@
+"""The steps of the remediation state machine, which looks after one service at a time.
+
+Every step re-reads the service's row, its entity and the policy, asks `next_step` what is to be
+done, and answers with the machine's next state. So each can be repeated, and an execution that was
+overtaken by another finds nothing to do.
+"""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from slipway.actions.text import BLUEPRINT, hidden_comment
+from slipway.config import AlertsConfig, WatchConfig
+from slipway.errors import ServiceLocked, SlipwayError
+from slipway.health.admission import let_go
+from slipway.health.alerts import Alerts
+from slipway.health.changes import CHECK_ID
+from slipway.health.finding import Finding
+from slipway.health.policy import NEEDS_LOCK, Policy, parse_policy
+from slipway.health.record import Record, execution_name, read_entity
+from slipway.health.remediation import NAMES, findings_of_phase, next_step, window_of_phase
+from slipway.health.repairing import Repairer, Result
+from slipway.health.report import (
+    entity_properties,
+    issue_body,
+    issue_marker,
+    issue_title,
+    timeline_lines,
+)
+from slipway.health.state import (
+    ApprovalNeeded,
+    CoolDown,
+    Decision,
+    Escalate,
+    Healthy,
+    Holder,
+    LastStep,
+    Probe,
+    Repair,
+    State,
+    Step,
+    Wait,
+)
+from slipway.health.store import RemediationStore
+from slipway.health.verdict import HealthSettings, not_probed, read_settings, verify
+from slipway.observability import Metric, count, logger, measure
+from slipway.runs.ledger import Ledger
+from slipway.runs.run import RunConfig, service_locks
+
+if TYPE_CHECKING:
+    from slipway.github.repairs import Repairs
+    from slipway.github.repository import ServicesRepository
+    from slipway.port.client import PortClient
+
+Answer = dict[str, Any]
+# Between two looks at a repair that is under way.
+_LOOK_AGAIN = timedelta(seconds=5)
+
+
+class RemediationConfig(RunConfig, WatchConfig, AlertsConfig):
+    """What Terraform tells the remediation function."""
+
+
+class RemediationSteps:
+    """Made for one invocation.
+
+    Args:
+        config: the function's environment.
+        port: Port's API.
+        repository: gives the services repository.
+        alerts: tells people.
+    """
+
+    def __init__(
+        self,
+        config: RemediationConfig,
+        port: "PortClient",
+        repository: Callable[[], "ServicesRepository"],
+        alerts: Alerts,
+    ) -> None:
+        self._config = config
+        self._port = port
+        self._repository = repository
+        self._alerts = alerts
+        self._store = RemediationStore(config.remediations_table)
+        self._locks = service_locks(config, port)
+
+    def take(self, step: str, event: dict[str, Any]) -> Answer:
+        """Take one step.
+
+        Args:
+            step: its name, as in the machine's definition.
+            event: the machine's payload: `service` and `execution`; after a probe `look`, its
+                number and finding; after a request for approval `decision`.
+
+        Returns:
+            What is next: `Probe` with what to probe, `Wait` with `until`, `Repair`, `Ask` with what
+            to ask for, `Finish` or `Done`.
+
+        Raises:
+            SlipwayError: the step is unknown.
+            RetryableError: the machine repeats the step.
+        """
+        service, execution = str(event["service"]), str(event["execution"])
+        logger.append_keys(service_name=service, execution=execution)
+        record = self._store.get(service)
+        if record is None or record.execution != execution:
+            logger.info("Another execution looks after the service")
+            return {"next": "Done"}
+        steps: dict[str, Callable[[], Answer]] = {
+            "decide": lambda: self._decide(record, event.get("look"), event.get("decision")),
+            "repair": lambda: self._repair(record),
+            "finish": lambda: self._finish(record),
+        }
+        if step not in steps:
+            raise SlipwayError(f"The remediation function knows no step '{step[:40]}'.")
+        return steps[step]()
+
+    # -- the steps
+
+    def _decide(
+        self, record: Record, look: dict[str, Any] | None, decision: dict[str, Any] | None
+    ) -> Answer:
+        """Note what a probe has found, or what was decided, and say what is next."""
+        record, settings, policy = self._reread(record)
+        now = datetime.now(UTC)
+        if look is not None and look["number"] == len(record.state.observations):
+            record = self._observe(record, Finding.model_validate(look["finding"]), policy, now)
+        if decision is not None and record.state.decision is None:
+            record = self._save(record, record.state.decided(Decision.model_validate(decision)))
+        step = next_step(record.state, policy, now)
+        if isinstance(step, Probe) and settings.url is None:
+            record = self._observe(record, not_probed(settings), policy, now)
+            step = next_step(record.state, policy, now)
+        return self._answer(record, step, settings, policy)
+
+    def _answer(
+        self, record: Record, step: Step, settings: HealthSettings, policy: Policy
+    ) -> Answer:
+        logger.info("Next step", extra={"step": step.step, "reason": step.reason})
+        match step:
+            case Probe():
+                expectation = settings.expectation
+                path = expectation.json_path
+                return {
+                    "next": "Probe",
+                    "number": len(record.state.observations),
+                    "probe": {
+                        "url": settings.url,
+                        "status": expectation.status,
+                        "json_path": path.text if path else None,
+                        "json_value": expectation.json_value,
+                    },
+                }
+            case Wait(until=until):
+                return _wait(until)
+            case Repair():
+                return {"next": "Repair"}
+            case ApprovalNeeded(reason=reason):
+                self._report(record, step, datetime.now(UTC))
+                repair = {
+                    "service": record.service,
+                    "environment": record.state.environment or "",
+                    "reason": reason,
+                    "strategies": [NAMES[strategy.kind] for strategy in policy.strategies],
+                }
+                return {"next": "Ask", "repair": repair}
+            case CoolDown(until=until):
+                self._cool_down(record, step)
+                return _wait(until)
+        return {"next": "Finish"}
+
+    def _repair(self, record: Record) -> Answer:
+        """Carry one repair out, as far as it goes now."""
+        record, settings, policy = self._reread(record)
+        now = datetime.now(UTC)
+        step = next_step(record.state, policy, now)
+        if not isinstance(step, Repair):
+            return self._answer(record, step, settings, policy)
+        holder = self._hold(record, step)
+        if holder:
+            logger.info("The service is held", extra={"owner": holder.owner})
+            self._save(record, record.state.held(holder))
+            return {"next": "Decide"}
+        if record.state.pending is None:
+            record = self._save(record, record.state.began(step, now))
+            self._report(record, step, now)
+        attempt = record.state.pending
+        if attempt is None:
+            raise SlipwayError("A repair that has begun is not under way.")
+        result = self._repairer(record).carry_out(record.state, attempt, now)
+        if result.outcome is None:
+            return _wait(now + _LOOK_AGAIN)
+        self._note_outcome(record, step, result)
+        return {"next": "Decide"}
+
+    def _finish(self, record: Record) -> Answer:
+        """Say in the catalogue what is true, hand over if need be, and let the service go."""
+        record, settings, policy = self._reread(record)
+        now = datetime.now(UTC)
+        step = next_step(record.state, policy, now)
+        if not isinstance(step, LastStep):
+            return self._answer(record, step, settings, policy)
+        self._report(record, step, now)
+        if isinstance(step, Escalate):
+            self._hand_over(record.state, step, now)
+        self._measure(record.state, step, now)
+        let_go(
+            record.service,
+            record.owner,
+            step,
+            now,
+            store=self._store,
+            locks=self._locks,
+            port=self._port,
+            machine_arn=self._config.remediation_machine_arn,
+        )
+        return {"next": "Done"}
+
+    # -- what the steps do
+
+    def _reread(self, record: Record) -> tuple[Record, HealthSettings, Policy]:
+        """The row with the entity as it is now, how it is looked at, and the policy."""
+        properties = self._properties(record.service)
+        status, environment, replicas = read_entity(properties or {})
+        if properties is not None and _overwritten(record, properties):
+            # Slipway's last word on the service was written over the change that this is about.
+            status = record.state.found
+            said = {"health_status": status, CHECK_ID: _check_id(record)}
+            self._port.update_entity(BLUEPRINT, record.service, said)
+        state = record.state.reread(status, environment, replicas)
+        # What was seen before the entity was read is known; what comes now is not.
+        record = self._update(record, lambda row: row.changed(state=state, known=record.seen))
+        answer = boto3.client("s3").get_object(
+            Bucket=self._config.records_bucket, Key=self._config.remediation_policy_key
+        )
+        return record, read_settings(properties or {}), parse_policy(answer["Body"].read())
+
+    def _properties(self, service: str) -> dict[str, Any] | None:
+        entity = self._port.get_entity(BLUEPRINT, service)
+        return entity.properties if entity else None
+
+    def _observe(self, record: Record, finding: Finding, policy: Policy, now: datetime) -> Record:
+        before, state = record.state, record.state.observed(finding, now)
+        window = window_of_phase(state, policy)
+        verdicts = [verify(findings_of_phase(each), window) for each in (before, state)]
+        if not state.attempts and verdicts[0] == "Undecided" != verdicts[1]:
+            measure(Metric.TIME_TO_VERIFY, (now - state.started_at).total_seconds())
+        record = self._save(record, state)
+        looked = Probe(step="verify", reason=finding.sentence)
+        self._report(record, looked, now)
+        return record
+
+    def _hold(self, record: Record, step: Repair) -> Holder | None:
+        """Take the service's lock if the repair needs it; who has it, if it is taken."""
+        if step.step not in NEEDS_LOCK:
+            return None
+        try:
+            self._locks.take(record.service, record.owner, "remediation")
+        except ServiceLocked as locked:
+            row = Ledger(self._config.runs_table).get(locked.owner) or {}
+            number = row.get("pr_number")
+            return Holder(owner=locked.owner, pr_number=int(number) if number else None)
+        return None
+
+    def _repairer(self, record: Record) -> Repairer:
+        repository = self._repository()
+        url = self._config.entity_url(BLUEPRINT, record.service)
+        return Repairer(record.owner, repository, _repairs(repository), url)
+
+    def _note_outcome(self, record: Record, step: Repair, result: Result) -> None:
+        if result.outcome is None:
+            return
+        now = datetime.now(UTC)
+        state = record.state.ended(result.outcome, now, result.detail, result.link)
+        record = self._save(record, state)
+        count(Metric.REPAIR_ENDED, strategy=step.step, outcome=result.outcome)
+        if step.step in NEEDS_LOCK:
+            self._locks.release(record.service, record.owner)
+        said = step.model_copy(update={"reason": f"{step.reason} {result.detail}".rstrip()})
+        self._report(record, said, now)
+
+    def _cool_down(self, record: Record, step: CoolDown) -> None:
+        now = datetime.now(UTC)
+        self._report(record, step, now)
+        if step.notify:
+            url = self._config.entity_url(BLUEPRINT, record.service)
+            self._alerts.send(record.state, step.reason, timeline_lines(record.state), url)
+        # Last, as it is what keeps all this from being said again.
+        self._save(record, record.state.cooling(step, now))
+
+    def _hand_over(self, state: State, step: Escalate, now: datetime) -> None:
+        """Write the issue, and tell people unless they were told of this service not long ago."""
+        entity_url = self._config.entity_url(BLUEPRINT, state.service)
+        lines = timeline_lines(state, step, now)
+        issue = _repairs(self._repository()).escalate(
+            title=issue_title(state),
+            body=issue_body(state, step, now, entity_url),
+            labels=("slipway", "remediation"),
+            marker=hidden_comment(issue_marker(state)),
+            comment="\n".join(["The service is ill again.", "", *lines]) if step.notify else None,
+        )
+        logger.info("Handed over", extra={"issue": issue.url})
+        if step.notify:
+            self._alerts.send(state, step.reason, lines, issue.url)
+
+    def _report(self, record: Record, step: Step, now: datetime) -> None:
+        properties = entity_properties(step, _check_id(record), now)
+        if properties and not self._port.update_entity(BLUEPRINT, record.service, properties):
+            logger.info("The entity is gone")
+
+    @staticmethod
+    def _measure(state: State, step: LastStep, now: datetime) -> None:
+        count(Metric.REMEDIATION_ENDED, ending=step.step)
+        if isinstance(step, Healthy) and step.repaired_by:
+            measure(Metric.TIME_TO_REPAIR, (now - state.started_at).total_seconds())
+
+    def _save(self, record: Record, state: State) -> Record:
+        return self._update(record, lambda row: row.changed(state=state))
+
+    def _update(self, record: Record, change: Callable[[Record], Record]) -> Record:
+        """Change the row, as long as this execution is the one that is at work."""
+
+        def note(row: Record | None) -> Record | None:
+            return change(row) if row and row.execution == record.execution else None
+
+        row = self._store.update(record.service, note)
+        if row is None or row.execution != record.execution:
+            raise SlipwayError("Another execution has taken the service over.")
+        return row
+
+
+def _repairs(repository: "ServicesRepository") -> "Repairs":
+    # PyGithub takes as long to import as boto3: most steps do without it.
+    from slipway.github.repairs import Repairs
+
+    return Repairs(repository)
+
+
+def _overwritten(record: Record, properties: dict[str, Any]) -> bool:
+    """Whether an earlier remediation wrote the entity after the change that began this one."""
+    earlier = properties.get("health_check_id")
+    first_look = not record.state.observations and not record.state.attempts
+    return (
+        first_look
+        and record.number > 1
+        and isinstance(earlier, str)
+        and earlier.startswith(f"{execution_name(record.service, record.number - 1)}.")
+        and properties.get("health_status") in {"Healthy", "Unknown"}
+    )
+
+
+def _check_id(record: Record) -> str:
+    """New for each write, and of the execution that writes."""
+    return f"{record.execution}.{uuid.uuid4().hex}"
+
+
+def _wait(until: datetime) -> Answer:
+    # Rounded up: Step Functions waits until a whole second, and a look too early is for nothing.
+    rounded = (until + timedelta(microseconds=999_999)).astimezone(UTC)
+    return {"next": "Wait", "until": rounded.strftime("%Y-%m-%dT%H:%M:%SZ")}

@@ -1,0 +1,52 @@
+"""What is done when an execution of the remediation machine did not end by itself."""
+
+from datetime import UTC, datetime
+
+from slipway.actions.text import BLUEPRINT
+from slipway.config import WatchConfig, load
+from slipway.health.admission import let_go
+from slipway.health.changes import CHECK_ID
+from slipway.health.store import RemediationStore
+from slipway.observability import Metric, count, logger
+from slipway.runs.clients import port_client
+from slipway.runs.run import RunConfig, service_locks
+
+_WHY = {
+    "ABORTED": "An operator stopped Slipway's look at this service.",
+    "TIMED_OUT": "Slipway looked at this service for too long and has stopped.",
+    "FAILED": "An internal error stopped Slipway's look at this service.",
+}
+
+
+class StoppedConfig(RunConfig, WatchConfig):
+    """What is needed of the function's environment."""
+
+
+def remediation_stopped(service: str, execution: str, status: str) -> None:
+    """Let the service of an execution go, so that its next change is looked at, and say so.
+
+    Args:
+        service: the service's identifier.
+        execution: the execution's name.
+        status: FAILED, ABORTED or TIMED_OUT.
+    """
+    config: StoppedConfig = load(StoppedConfig)
+    store, port = RemediationStore(config.remediations_table), port_client()
+    record = store.get(service)
+    if record is None or record.execution != execution:
+        logger.info("The service was let go before", extra={"execution": execution})
+        return
+    detail = f"{_WHY[status]} Set its health status to Progressing to have it looked at again."
+    said = {"health_detail": f"{detail} Reference: {execution}.", CHECK_ID: f"{execution}.stopped"}
+    port.update_entity(BLUEPRINT, service, said)
+    count(Metric.REMEDIATION_ENDED, ending=status)
+    let_go(
+        service,
+        execution,
+        None,
+        datetime.now(UTC),
+        store=store,
+        locks=service_locks(config, port),
+        port=port,
+        machine_arn=config.remediation_machine_arn,
+    )

@@ -1,0 +1,141 @@
+"""The change log: decides which changes want something started, and starts it, once each."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from slipway.config import WatchConfig
+from slipway.errors import ForeignMessage
+from slipway.executions import start_execution
+from slipway.health.admission import launch
+from slipway.health.changes import Change, Reason, Skipped, newest, read_change
+from slipway.health.record import Admission, Record, admit
+from slipway.health.store import RemediationStore
+from slipway.health.subscriptions import (
+    HEALTH,
+    Subscription,
+    health_subscription,
+    read_table,
+    subscriptions_for,
+)
+from slipway.observability import Metric, count, logger
+from slipway.runs.consumer import decode
+
+
+@dataclass(frozen=True)
+class _Position:
+    """Where a record stands: partition as `topic-0`, and offset."""
+
+    partition: str
+    offset: int
+
+
+class ChangeWatch:
+    """Works on the records of the change log.
+
+    Args:
+        config: the table of subscriptions, and where remediations are kept.
+    """
+
+    def __init__(self, config: WatchConfig) -> None:
+        self._machine_arn = config.remediation_machine_arn
+        self._prefix, _, name = self._machine_arn.rpartition(":")
+        self._table = read_table(health_subscription(name), config.subscriptions)
+        self._store = RemediationStore(config.remediations_table)
+
+    def read(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Work on an event of the event source mapping.
+
+        Returns:
+            A partial batch response: the records of entities for which nothing could be started.
+        """
+        changes, positions = [], dict[tuple[str, str], list[_Position]]()
+        for position, record in _records(event):
+            change = _read(record)
+            if isinstance(change, Skipped):
+                _skip(change)
+            else:
+                changes.append(change)
+                positions.setdefault((change.blueprint, change.entity), []).append(position)
+        failed = []
+        for change in newest(changes):
+            try:
+                self._follow(change)
+            except Exception:  # noqa: BLE001 - logged, and the event source repeats its records
+                # Whatever it is, other entities of the batch are not to wait for it.
+                logger.exception("Nothing could be started for a change")
+                failed += positions[change.blueprint, change.entity]
+        return {
+            "batchItemFailures": [
+                {"itemIdentifier": {"partition": each.partition, "offset": each.offset}}
+                for each in failed
+            ]
+        }
+
+    def _follow(self, change: Change) -> None:
+        logger.append_keys(blueprint=change.blueprint, entity=change.entity)
+        fitting = subscriptions_for(change, self._table)
+        if isinstance(fitting, Skipped):
+            _skip(fitting)
+            return
+        for subscription in fitting:
+            if subscription.name == HEALTH:
+                self._remediate(change)
+            else:
+                self._start(subscription, change)
+
+    def _start(self, subscription: Subscription, change: Change) -> None:
+        """Start a team's own state machine: once for each change, whatever is redelivered."""
+        of = f"{subscription.name}/{change.blueprint}/{change.entity}"
+        digest = hashlib.sha256(of.encode()).hexdigest()[:32]
+        start_execution(
+            f"{self._prefix}:{subscription.state_machine}",
+            f"{digest}-{int(change.updated_at.timestamp() * 1000)}",
+            {
+                "schema_version": 1,
+                "subscription": subscription.name,
+                "blueprint": change.blueprint,
+                "entity": change.entity,
+                "updated_at": change.updated_at.isoformat(),
+            },
+        )
+        count(Metric.SUBSCRIPTION_STARTED, subscription=subscription.name)
+        logger.info("Started", extra={"subscription": subscription.name})
+
+    def _remediate(self, change: Change) -> None:
+        outcome = Admission.OLDER
+
+        def note(record: Record | None) -> Record:
+            nonlocal outcome
+            row, outcome = admit(record, change, datetime.now(UTC))
+            return row
+
+        record = self._store.update(change.entity, note)
+        logger.info("Change of a service", extra={"outcome": outcome})
+        if outcome is Admission.OLDER:
+            _skip(Skipped(Reason.OLDER, "A newer change of the entity, or this one, was acted on."))
+        # Also for a redelivered change whose execution was admitted, but perhaps never started.
+        if record:
+            launch(self._store, self._machine_arn, record)
+
+
+def _records(event: dict[str, Any]) -> Iterator[tuple[_Position, dict[str, Any]]]:
+    for partition, records in event["records"].items():
+        for record in records:
+            yield _Position(partition, record["offset"]), record
+
+
+def _read(record: dict[str, Any]) -> Change | Skipped:
+    if not record.get("value"):
+        return read_change(None)
+    try:
+        return read_change(decode(record["value"])[1])
+    except ForeignMessage as error:
+        return Skipped(Reason.UNKNOWN_SHAPE, str(error))
+
+
+def _skip(skipped: Skipped) -> None:
+    logger.info("Change skipped", extra={"reason": skipped.reason, "why": skipped.sentence})
+    count(Metric.CHANGE_SKIPPED, reason=skipped.reason)

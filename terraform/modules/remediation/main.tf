@@ -1,0 +1,83 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+
+locals {
+  name = "${var.name_prefix}-remediation"
+
+  # What passes by itself. After anything else, sweep_runs lets the service go.
+  retry = [
+    {
+      # Long enough to outlast GitHub's hourly rate limit: 88 minutes on average, as jitter halves each pause.
+      ErrorEquals     = ["PortUnavailable", "GitHubUnavailable", "RetryableError"]
+      IntervalSeconds = 5
+      BackoffRate     = 2
+      MaxDelaySeconds = 300
+      MaxAttempts     = 40
+      JitterStrategy  = "FULL"
+    },
+    {
+      # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+      ErrorEquals     = ["Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException"]
+      IntervalSeconds = 2
+      BackoffRate     = 2
+      MaxDelaySeconds = 120
+      MaxAttempts     = 8
+      JitterStrategy  = "FULL"
+    },
+  ]
+}
+
+resource "aws_sfn_state_machine" "this" {
+  name     = local.name
+  role_arn = aws_iam_role.this.arn
+
+  definition = templatefile("${path.module}/definition.asl.json", {
+    partition      = data.aws_partition.current.partition
+    function       = var.function_alias_arn
+    probe_function = var.probe_function_alias_arn
+    approvals      = var.approval_alias_arn
+    retry          = jsonencode(local.retry)
+    # Lambda stops the function first and says so; this is for a call that is never answered.
+    invoke_timeout = var.function_timeout_seconds + 30
+  })
+
+  logging_configuration {
+    log_destination        = "${aws_cloudwatch_log_group.this.arn}:*"
+    include_execution_data = false # task tokens, with which anybody could decide
+    level                  = "ALL"
+  }
+
+  tracing_configuration {
+    enabled = true
+  }
+
+  depends_on = [aws_iam_role_policy.this]
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  # The prefix keeps CloudWatch's resource policy for deliveries from growing with each group.
+  # https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
+  name              = "/aws/vendedlogs/states/${local.name}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_cloudwatch_metric_alarm" "failed" {
+  for_each = {
+    ExecutionsFailed   = "${local.name}: a service was let go after an internal error; its health_detail in Port says which execution"
+    ExecutionsTimedOut = "${local.name}: an execution went on for longer than 45 days; its service was let go"
+  }
+
+  alarm_name          = "${local.name}-${each.key}"
+  alarm_description   = each.value
+  namespace           = "AWS/States"
+  metric_name         = each.key
+  dimensions          = { StateMachineArn = aws_sfn_state_machine.this.arn }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}

@@ -1,0 +1,54 @@
+variable "name_prefix" {
+  description = "What the names begin with."
+  type        = string
+}
+
+variable "function_alias_arn" {
+  description = "Alias of the function that takes the steps."
+  type        = string
+}
+
+variable "probe_function_alias_arn" {
+  description = "Alias of the function that asks health URLs."
+  type        = string
+}
+
+variable "approval_alias_arn" {
+  description = "Alias of the function that asks people for approval."
+  type        = string
+}
+
+variable "sweep_alias_arn" {
+  description = "Alias of the function that is told of executions that did not end by themselves."
+  type        = string
+}
+
+variable "function_timeout_seconds" {
+  description = "The longest that a step may run."
+  type        = number
+}
+
+variable "key_arn" {
+  description = "KMS key that encrypts alerts."
+  type        = string
+}
+
+variable "alert_emails" {
+  description = "People who are told of services that are handed over."
+  type        = set(string)
+}
+
+variable "log_retention_days" {
+  description = "How long the log of executions is kept."
+  type        = number
+}
+
+variable "alarm_actions" {
+  description = "ARNs that are told when an alarm begins and ends."
+  type        = list(string)
+}
+
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds the role. Null: none."
+  type        = string
+}

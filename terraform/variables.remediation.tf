@@ -1,0 +1,180 @@
+variable "remediation" {
+  description = <<-EOT
+    What is done for a service whose health status in Port is Progressing or Degraded. `docs/health.md` tells how.
+    mode: `repair`; `verify`: services are looked at and handed over, never repaired; `off`: nothing is done.
+    strategies: tried in this order. kind: `restart`, `roll_back` or `scale_up`, each at most once; attempts: 1 to 5;
+      wait_seconds: from the repair to the first look, 5 to 3600; auto_merge (roll_back): whether Slipway merges the
+      pull request; step and max_replicas (scale_up): how many more, and never more than these.
+    environments: where services are repaired; in all others they are only looked at and handed over.
+    approval_environments: those of them where somebody must agree first, by the rules of `approvals`.
+    max_per_hour: how often a service is repaired, or corrected to Healthy, within an hour; then it cools down. 1 to 20.
+    quiet_seconds: for how long people are not told again of the same service. 5 to 604800.
+    verify: how a service that is said to be Degraded is looked at: probes at most, seconds between them, and how many
+      in a row say that it is well, or ill. settle: the same for one that starts up, after a deployment or a repair.
+    alert_emails: people who are told of services that Slipway hands over.
+  EOT
+  type = object({
+    mode = optional(string, "repair")
+    strategies = optional(list(object({
+      kind         = string
+      attempts     = optional(number, 1)
+      wait_seconds = optional(number, 30)
+      auto_merge   = optional(bool, false)
+      step         = optional(number, 1)
+      max_replicas = optional(number, 10)
+    })), [{ kind = "restart" }, { kind = "roll_back" }, { kind = "scale_up" }])
+    environments          = optional(list(string), ["Test", "Staging"])
+    approval_environments = optional(list(string), [])
+    max_per_hour          = optional(number, 3)
+    quiet_seconds         = optional(number, 14400)
+    verify = optional(object({
+      probes           = optional(number, 5)
+      interval_seconds = optional(number, 10)
+      healthy_after    = optional(number, 2)
+      ill_after        = optional(number, 3)
+    }), {})
+    settle = optional(object({
+      probes           = optional(number, 12)
+      interval_seconds = optional(number, 10)
+      healthy_after    = optional(number, 2)
+      ill_after        = optional(number, 12)
+    }), {})
+    alert_emails = optional(set(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["repair", "verify", "off"], var.remediation.mode)
+    error_message = "remediation.mode must be \"repair\", \"verify\" or \"off\"."
+  }
+
+  validation {
+    condition = (
+      alltrue([for strategy in var.remediation.strategies : contains(["restart", "roll_back", "scale_up"], strategy.kind)]) &&
+      length(distinct(var.remediation.strategies[*].kind)) == length(var.remediation.strategies)
+    )
+    error_message = "remediation.strategies must be restart, roll_back and scale_up, each at most once; raise a strategy's attempts to have it tried again."
+  }
+
+  validation {
+    condition = alltrue([
+      for strategy in var.remediation.strategies :
+      strategy.attempts >= 1 && strategy.attempts <= 5 && floor(strategy.attempts) == strategy.attempts &&
+      strategy.wait_seconds >= 5 && strategy.wait_seconds <= 3600 && floor(strategy.wait_seconds) == strategy.wait_seconds &&
+      strategy.step >= 1 && strategy.step <= 10 && floor(strategy.step) == strategy.step &&
+      strategy.max_replicas >= 1 && strategy.max_replicas <= 1000 && floor(strategy.max_replicas) == strategy.max_replicas
+    ])
+    error_message = "remediation.strategies: attempts must be whole numbers from 1 to 5, wait_seconds from 5 to 3600, step from 1 to 10, max_replicas from 1 to 1000."
+  }
+
+  validation {
+    condition     = alltrue([for environment in var.remediation.environments : contains(["Test", "Staging", "Production"], environment)])
+    error_message = "remediation.environments must be some of Test, Staging and Production."
+  }
+
+  validation {
+    condition     = length(setsubtract(var.remediation.approval_environments, var.remediation.environments)) == 0
+    error_message = "remediation.approval_environments must be some of remediation.environments."
+  }
+
+  validation {
+    condition     = var.remediation.max_per_hour >= 1 && var.remediation.max_per_hour <= 20 && floor(var.remediation.max_per_hour) == var.remediation.max_per_hour
+    error_message = "remediation.max_per_hour must be a whole number from 1 to 20."
+  }
+
+  validation {
+    condition     = var.remediation.quiet_seconds >= 5 && var.remediation.quiet_seconds <= 604800 && floor(var.remediation.quiet_seconds) == var.remediation.quiet_seconds
+    error_message = "remediation.quiet_seconds must be a whole number from 5 to 604800 (7 days)."
+  }
+
+  validation {
+    condition = alltrue([
+      for window in [var.remediation.verify, var.remediation.settle] :
+      window.probes >= 1 && window.probes <= 60 && window.interval_seconds >= 1 && window.interval_seconds <= 600 &&
+      window.healthy_after >= 1 && window.healthy_after <= window.probes &&
+      window.ill_after >= 1 && window.ill_after <= window.probes &&
+      alltrue([for number in values(window) : floor(number) == number])
+    ])
+    error_message = "remediation.verify and settle must be whole numbers: probes 1 to 60, interval_seconds 1 to 600, healthy_after and ill_after 1 to probes."
+  }
+
+  validation {
+    condition     = alltrue([for email in var.remediation.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", email))])
+    error_message = "remediation.alert_emails must be e-mail addresses."
+  }
+}
+
+variable "subscriptions" {
+  description = <<-EOT
+    What else is started by changes of entities: state machines of this account and region, beside Slipway's own look at
+    services. Each execution's input is {schema_version, subscription, blueprint, entity, updated_at}.
+    name: names the entry in logs and metrics. state_machine: its name.
+    filter: blueprint: of the entity; properties: property to the values, one of which it has after the change; changed:
+      properties, one of which must have changed (none: any change); own_writes: whether Slipway's own health writes count.
+  EOT
+  type = list(object({
+    name          = string
+    state_machine = string
+    filter = object({
+      blueprint  = string
+      properties = optional(map(list(string)), {})
+      changed    = optional(list(string), [])
+      own_writes = optional(bool, false)
+    })
+  }))
+  default  = []
+  nullable = false
+
+  validation {
+    condition = (
+      alltrue([for entry in var.subscriptions : can(regex("^[A-Za-z0-9_-]{1,80}$", entry.name)) && can(regex("^[A-Za-z0-9_-]{1,80}$", entry.state_machine))]) &&
+      length(distinct(concat(["health"], var.subscriptions[*].name))) == length(var.subscriptions) + 1
+    )
+    error_message = "subscriptions: name and state_machine must be 1 to 80 letters, digits, _ and -, each name once, and none \"health\", which is Slipway's own."
+  }
+
+  validation {
+    condition     = alltrue([for entry in var.subscriptions : length(trimspace(entry.filter.blueprint)) > 0 && alltrue([for values in values(entry.filter.properties) : length(values) > 0])])
+    error_message = "subscriptions: a filter needs a blueprint, and a property that it names at least one value."
+  }
+
+  validation {
+    # Each is a filter of the event source mapping, health being the first.
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+    condition     = length(var.subscriptions) <= 4
+    error_message = "subscriptions: at most 4, as an event source mapping has five filters and health is one. Have one state machine start several."
+  }
+}
+
+variable "health_probe" {
+  description = <<-EOT
+    What the health URLs in the catalogue may lead to: anybody may write one.
+    allowed_cidrs: networks whose addresses may be connected to; none: public addresses only. Link-local addresses and the
+      cloud's metadata service are never connected to, whatever stands here.
+    allowed_ports: TCP ports.
+    deadline_seconds: for all of a probe, from the name's look-up to the last byte; up to 10.
+  EOT
+  type = object({
+    allowed_cidrs    = optional(list(string), [])
+    allowed_ports    = optional(list(number), [80, 443])
+    deadline_seconds = optional(number, 3)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for cidr in var.health_probe.allowed_cidrs : can(cidrhost(cidr, 0))])
+    error_message = "health_probe.allowed_cidrs must be networks in CIDR notation, as 10.0.0.0/8."
+  }
+
+  validation {
+    condition     = length(var.health_probe.allowed_ports) > 0 && alltrue([for port in var.health_probe.allowed_ports : port >= 1 && port <= 65535 && floor(port) == port])
+    error_message = "health_probe.allowed_ports must be at least one whole number from 1 to 65535."
+  }
+
+  validation {
+    condition     = var.health_probe.deadline_seconds > 0 && var.health_probe.deadline_seconds <= 10
+    error_message = "health_probe.deadline_seconds must be more than 0 and at most 10."
+  }
+}
