@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import boto3
 import requests
 import typer
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parent.parent
+TEAM_MACHINE = "team-scaling-log"
 CHANGES_EXIT_STATUS = 2  # of `terraform plan -detailed-exitcode`
 
 
@@ -78,7 +80,28 @@ class Stack:
 
     def apply(self) -> None:
         """Make the sandbox's AWS as the stack says, and write the secrets."""
+        self._make_team_machine()
         self._terraform("apply", "-auto-approve", *self._arguments(), secrets=True)
+
+    def _make_team_machine(self) -> None:
+        """Make what a team of its own would: a state machine that subscribes to the change log.
+
+        The simplest there is: its executions keep what it was told. `subscriptions` in the
+        sandbox's variables names it.
+        """
+        states = boto3.client(
+            "stepfunctions",
+            endpoint_url=self._env["AWS_ENDPOINT_URL"],
+            region_name=self._env["AWS_REGION"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - the sandbox's AWS takes any
+        )
+        role_arn = "arn:aws:iam::000000000000:role/team"
+        definition = {"StartAt": "Seen", "States": {"Seen": {"Type": "Succeed"}}}
+        # Making one that is there already, just so, is a success.
+        states.create_state_machine(
+            name=TEAM_MACHINE, definition=json.dumps(definition), roleArn=role_arn
+        )
 
     def has_changes(self) -> bool:
         """Whether another apply, without the secrets' values, would change anything."""

@@ -7,24 +7,18 @@ of a policy whose seconds are few.
 import json
 import re
 import secrets
-import subprocess
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import pytest
 import requests
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from github import Auth, Github, GithubException, InputGitTreeElement
+from github import Auth, Github, GithubException
 
-from scripts.apply_sandbox import ROOT, Mode, Stack
+from scripts.apply_sandbox import Mode, Stack
 from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.test_create_service import form, text_of
+from tests.integration.world import ADMIN, DEVELOPER, DEVOPS, VALUES, World, service_name
 
 pytestmark = [
     pytest.mark.integration,
@@ -32,259 +26,11 @@ pytestmark = [
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 
-DEVELOPER, DEVOPS, ADMIN = "developer@acme.example", "devops@acme.example", "admin@acme.example"
-VALUES = "# by hand\nreplicas: 2   # not more\nimage: {tag: '1.0'}\n"
-
-
-class World:
-    """One service in the sandbox, and what people do with it."""
-
-    def __init__(self, sandbox: SandboxClient, stack: Stack, service: str) -> None:
-        self.sandbox = sandbox
-        self.service = service
-        self.outputs = stack.outputs()
-
-    def commit(self, message: str, files: dict[str, str | None], branch: str = "main") -> str:
-        """Change files on a branch, as somebody who pushes."""
-        repository = self.sandbox.services
-        reference = repository.get_git_ref(f"heads/{branch}")
-        head = repository.get_git_commit(reference.object.sha)
-        elements = [
-            InputGitTreeElement(path, "100644", "blob", sha=None)
-            if text is None
-            else InputGitTreeElement(path, "100644", "blob", content=text)
-            for path, text in files.items()
-        ]
-        tree = repository.create_git_tree(elements, head.tree)
-        commit = repository.create_git_commit(message, tree, [head])
-        reference.edit(commit.sha)
-        return commit.sha
-
-    def exists(self, environment: str = "Production") -> None:
-        """Make the service as a merged create would have left it."""
-        folder = f"apps/{self.service}"
-        data = {
-            "identifier": self.service,
-            "title": self.service,
-            "owner": DEVELOPER,
-            "responsible_team": "payments",
-            "project": "shop",
-            "environment": environment,
-            "service_type": "backend",
-            "health_status": "Pending",
-            "sync_status": "OutOfSync",
-            "blueprint": "service",
-            "run_id": "r_0000000000000000",
-        }
-        files: dict[str, str | None] = {
-            f"{folder}/portData.json": json.dumps(data, indent=2),
-            f"{folder}/common_values.yaml": VALUES,
-        }
-        self.commit(f"Service {self.service}", files)
-        shown = ("owner", "responsible_team", "project", "environment", "service_type")
-        body = {
-            "identifier": self.service,
-            "title": self.service,
-            "properties": {**{name: data[name] for name in shown}, "replicas": 2},
-        }
-        self.sandbox.port.upsert_entity("service", body)
-
-    def upscale(self, **inputs: Any) -> str:
-        return self.sandbox.execute("upscale_service", inputs, entity=self.service)
-
-    def delete(self, typed: str | None = None) -> str:
-        inputs = {"service_name": typed or self.service}
-        return self.sandbox.execute("delete_service", inputs, entity=self.service)
-
-    def request(self, run_id: str, ask: int = 1) -> dict[str, Any]:
-        """The request's entity, once the run waits for it."""
-        identifier = f"{run_id}.{ask}"
-
-        def waiting() -> dict[str, Any] | None:
-            run = self.sandbox.run(run_id)
-            assert run["status"] == "IN_PROGRESS", (run["summary"], self.sandbox.logs(run_id))
-            if not (run["statusLabel"] or "").startswith("Waiting for approval"):
-                return None
-            entity = self.sandbox.port.get_entity("approval_request", identifier)
-            return {"identifier": identifier, **entity.properties} if entity else None
-
-        return wait_for(f"request {identifier}", waiting)
-
-    def request_now(self, run_id: str, ask: int = 1) -> dict[str, Any]:
-        entity = self.sandbox.port.get_entity("approval_request", f"{run_id}.{ask}")
-        assert entity is not None
-        return entity.properties
-
-    def decide(
-        self, run_id: str, verdict: str, person: str = DEVOPS, comment: str = "", ask: int = 1
-    ) -> dict[str, Any]:
-        """Decide in Port; returns the ended run of *Decide Approval*."""
-        inputs = {"decision": verdict} | ({"comment": comment} if comment else {})
-        decision = self.sandbox.execute(
-            "decide_approval", inputs, entity=f"{run_id}.{ask}", person=person
-        )
-
-        def ended() -> dict[str, Any] | None:
-            run = self.sandbox.run(decision)
-            return run if run["status"] != "IN_PROGRESS" else None
-
-        return wait_for(f"answer of {decision}", ended)
-
-    def ended(self, run_id: str, status: str) -> dict[str, Any]:
-        def over() -> dict[str, Any] | None:
-            run = self.sandbox.run(run_id)
-            return run if run["status"] != "IN_PROGRESS" else None
-
-        run = wait_for(f"end of {run_id}", over)
-        assert run["status"] == status, (run["summary"], self.sandbox.logs(run_id))
-        return run
-
-    def pulls(self, run_id: str) -> list[Any]:
-        branches = [
-            f"acme:slipway/{action}/{run_id}"
-            for action in ("create_service", "upscale_service", "downscale_service")
-        ] + [f"acme:slipway/delete_service/{run_id}"]
-        services = self.sandbox.services
-        return [p for b in branches for p in services.get_pulls(state="all", head=b)]
-
-    def lock(self) -> str | None:
-        """Who holds the service."""
-        table = self.outputs["tables"]["locks"]
-        answer = self.sandbox.aws("dynamodb").get_item(
-            TableName=table, Key={"service": {"S": self.service}}
-        )
-        return str(answer["Item"]["owner"]["S"]) if "Item" in answer else None
-
-    def wait_until_free(self) -> None:
-        wait_for("the service to be free", lambda: self.lock() is None or None)
-
-    def audit(self, run_id: str, ask: int = 1) -> list[dict[str, Any]]:
-        storage = self.sandbox.aws("s3")
-        bucket = self.outputs["audit_bucket"]
-        found = storage.list_objects_v2(Bucket=bucket, Prefix=f"decisions/{run_id}.{ask}/")
-        return [
-            json.loads(storage.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
-            for item in found.get("Contents", [])
-        ]
-
-    def emails(self, run_id: str) -> list[dict[str, Any]]:
-        """The e-mails about a run, oldest first."""
-        found = self.sandbox.sandbox("aws", "GET", "emails")
-        return [email for email in found if run_id in email["message"]]
-
-    def link(self, run_id: str) -> str:
-        """The approver's personal link."""
-
-        def mailed() -> str | None:
-            for email in self.emails(run_id):
-                if found := re.search(r"http\S+/links/\S+", email["message"]):
-                    return found[0]
-            return None
-
-        return wait_for("the e-mail", mailed)
-
-    def executions(self, run_id: str) -> dict[str, str]:
-        """Name → status of the run's executions."""
-        answer = self.sandbox.aws("stepfunctions").list_executions(
-            stateMachineArn=self.outputs["approval_machine_arn"]
-        )
-        return {
-            item["name"]: item["status"]
-            for item in answer["executions"]
-            if item["name"].startswith(run_id)
-        }
-
-    @contextmanager
-    def policy(self, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-        """Have another policy for a while."""
-        storage = self.sandbox.aws("s3")
-        place = {"Bucket": self.outputs["records_bucket"], "Key": "policy/approvals.json"}
-        before = storage.get_object(**place)["Body"].read()
-        document = json.loads(before)
-        change(document)
-        tags = storage.get_object_tagging(**place)["TagSet"]
-        # As Terraform made it, so that it finds nothing to change afterwards.
-        as_json = {
-            **place,
-            "ContentType": "application/json",
-            "Tagging": urlencode({tag["Key"]: tag["Value"] for tag in tags}),
-        }
-        storage.put_object(**as_json, Body=json.dumps(document).encode())
-        try:
-            yield
-        finally:
-            storage.put_object(**as_json, Body=before)
-
-    def asking(self, **changes: Any) -> Any:
-        """A policy whose approvals are different, for everything."""
-
-        def change(document: dict[str, Any]) -> None:
-            rules = [r for r in document["rules"] if r["approval"]]
-            for requirement in (*rules, document["default"]):
-                requirement["approval"].update(changes)
-
-        return self.policy(change)
-
-    def merging(self, *, auto_merge: bool) -> Any:
-        def change(document: dict[str, Any]) -> None:
-            for requirement in (*document["rules"], document["default"]):
-                requirement["auto_merge"] = auto_merge
-
-        return self.policy(change)
-
-    def call(self, approval: str, body: object, *, role: str | None = "slipway-approver") -> Any:
-        """Decide by the REST API, signed with a role's credentials."""
-        url = f"{self.outputs['approvals_api_url']}/approvals/{quote(approval, safe='')}/decision"
-        data = body if isinstance(body, str) else json.dumps(body)
-        request = AWSRequest("POST", url, {"Content-Type": "application/json"}, data)
-        if role is not None:
-            region = self.sandbox.env["AWS_REGION"]
-            SigV4Auth(self._assume(role), "execute-api", region).add_auth(request)
-        return requests.post(url, data=data, headers=dict(request.headers.items()), timeout=30)
-
-    def _assume(self, role: str) -> Credentials:
-        iam, sts = self.sandbox.aws("iam"), self.sandbox.aws("sts")
-        trust = {"Version": "2012-10-17", "Statement": []}
-        try:
-            iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
-        except ClientError as error:
-            assert error.response["Error"]["Code"] == "EntityAlreadyExists"  # noqa: PT017
-        may_decide = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Action": "execute-api:Invoke",
-                    "Resource": self.outputs["approvals_decision_arn"],
-                }
-            ],
-        }
-        document = json.dumps(may_decide)
-        iam.put_role_policy(RoleName=role, PolicyName="decide", PolicyDocument=document)
-        arn = iam.get_role(RoleName=role)["Role"]["Arn"]
-        given = sts.assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
-        return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
-
-    def script(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Use an operator's command."""
-        path, *arguments = command
-        env_file = str(self.sandbox.folder / "env")
-        return subprocess.run(
-            [ROOT / "scripts" / path, *arguments, "--env-file", env_file],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
 
 @pytest.fixture
 def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
     """A service of the test's own, in Production."""
-    words = request.node.originalname.removeprefix("test_given_").split("_")[:5]
-    # The tail keeps parameters, and runs of the tests in a sandbox that stays up, apart.
-    service = "-".join([*(word[:9] for word in words), secrets.token_hex(3)])
-    made = World(sandbox, stack, service)
+    made = World(sandbox, stack, service_name(request))
     made.exists()
     return made
 

@@ -16,7 +16,15 @@ pytestmark = [
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 
-FUNCTIONS = ["upscale_service", "downscale_service", "delete_service", "approval", "sweep_runs"]
+FUNCTIONS = [
+    "upscale_service",
+    "downscale_service",
+    "delete_service",
+    "approval",
+    "health_checker",
+    "remediation",
+    "sweep_runs",
+]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -48,10 +56,19 @@ def test_given_the_policies_when_held_against_what_was_done_then_every_statement
     assert {sid for found in needless.values() for sid in found} - granted == set()
 
 
-def test_given_the_state_machine_when_held_against_its_policy_then_all_was_allowed(
+def test_given_the_probing_function_when_looked_at_then_it_has_called_nothing_of_aws(
     sandbox: SandboxClient, stack: Stack
 ) -> None:
-    role = f"{stack.outputs()['approval_machine_arn'].rpartition(':')[2]}-machine"
+    role = stack.outputs()["functions"]["probe_health"]["role_name"]
+
+    assert calls_of(sandbox, role) == []
+
+
+@pytest.mark.parametrize("machine", ["approval", "remediation"])
+def test_given_a_state_machine_when_held_against_its_policy_then_all_was_allowed(
+    sandbox: SandboxClient, stack: Stack, machine: str
+) -> None:
+    role = f"{stack.outputs()[f'{machine}_machine_arn'].rpartition(':')[2]}-machine"
     calls = calls_of(sandbox, role)
 
     violations, _ = check(calls, policies(sandbox, role))

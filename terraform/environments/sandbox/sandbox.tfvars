@@ -24,6 +24,13 @@ remediation = {
   alert_emails          = ["platform@acme.example"]
 }
 
+# What a team may hang on the change log: here a machine that keeps which services were scaled.
+subscriptions = [{
+  name          = "scaling-log"
+  state_machine = "team-scaling-log"
+  filter        = { blueprint = "service", changed = ["replicas"] }
+}]
+
 approvals = {
   approvers           = { emails = ["devops@acme.example"], teams = ["devops"] }
   domain_aliases      = { "acme.test" = "acme.example" }

@@ -1,0 +1,515 @@
+"""A service falls ill: change log → remediation → catalogue, through the real topic and machine.
+
+The cluster breaks services for real: each fault has one cure, so a repair that does nothing shows.
+"""
+
+import hashlib
+import json
+import re
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import requests
+from github.Issue import Issue
+
+from scripts.apply_sandbox import TEAM_MACHINE, Mode, Stack
+from tests.integration.conftest import SandboxClient, wait_for
+from tests.integration.world import DEVOPS, World, service_name
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
+]
+
+RESTART = {"kind": "restart", "wait_seconds": 5}
+ROLL_BACK = {"kind": "roll_back", "wait_seconds": 5, "auto_merge": True}
+SCALE_UP = {"kind": "scale_up", "wait_seconds": 5, "max_replicas": 5}
+QUICK = {"probes": 3, "interval_seconds": 1, "healthy_after": 2, "ill_after": 2}
+
+
+class Patient(World):
+    """A service that runs in the cluster, and its catalogue entry."""
+
+    def runs(self, environment: str = "Staging") -> None:
+        """Deploy the service, and have Slipway find it well."""
+        self.exists(environment)
+        wait_for("the deployment", lambda: self._in_cluster("state").get("health") == "Healthy")
+        url = f"{self.sandbox.env['CLUSTER_URL']}/services/{self.service}/health"
+        self.says(health_url=url, health_status="Healthy", sync_status="Synced")
+
+    def says(self, **properties: Any) -> None:
+        """Write the catalogue entry, as somebody else than Slipway."""
+        self.sandbox.port.update_entity("service", self.service, properties)
+
+    def falls_ill(self, cure: str, **how: Any) -> None:
+        self._in_cluster("break", {"cure": cure, **how})
+
+    def is_healed(self) -> None:
+        self._in_cluster("heal", {})
+
+    def restarts(self) -> int:
+        return int(self._in_cluster("state")["restarts"])
+
+    def properties(self) -> dict[str, Any]:
+        entity = self.sandbox.port.get_entity("service", self.service)
+        return entity.properties if entity else {}
+
+    def becomes(self, status: str, detail: str = "", seconds: float = 90) -> dict[str, Any]:
+        """The catalogue entry, once it says so."""
+
+        def said() -> dict[str, Any] | None:
+            now = self.properties()
+            fits = now.get("health_status") == status and detail in now.get("health_detail", "")
+            return now if fits else None
+
+        try:
+            return wait_for(f"{self.service} {status} ({detail})", said, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.properties()} {self.looks()}") from error
+
+    def row(self) -> dict[str, Any]:
+        """What Slipway remembers of the service."""
+        answer = self.sandbox.aws("dynamodb").get_item(
+            TableName=self.outputs["tables"]["remediations"], Key={"service": {"S": self.service}}
+        )
+        return dict(json.loads(answer["Item"]["record"]["S"])) if "Item" in answer else {}
+
+    def looks(self) -> dict[str, str]:
+        """Name → status of the executions that have looked after the service."""
+        prefix = hashlib.sha256(self.service.encode()).hexdigest()[:32]
+        pages = self.sandbox.aws("stepfunctions").get_paginator("list_executions")
+        return {
+            item["name"]: item["status"]
+            for page in pages.paginate(stateMachineArn=self.outputs["remediation_machine_arn"])
+            for item in page["executions"]
+            if item["name"].startswith(prefix)
+        }
+
+    def is_left_alone(self) -> dict[str, Any]:
+        """What Slipway remembers, once no execution is at work."""
+
+        def idle() -> dict[str, Any] | None:
+            row = self.row()
+            return row if row and row["execution"] is None else None
+
+        return wait_for(f"the end of the look at {self.service}", idle, 90)
+
+    def history(self) -> list[dict[str, Any]]:
+        """The entity's changes as the change log has them, oldest first."""
+        topic = f"{self.sandbox.env['PORT_ORG_ID']}.change.log"
+        query = f"messages?topic={topic}&limit=2000"
+        found = [each["value"] for each in self.sandbox.sandbox("port", "GET", query)["messages"]]
+        values = [json.loads(value) if isinstance(value, str) else value for value in found]
+        mine = [v for v in values if v and v.get("context", {}).get("entity") == self.service]
+        return mine[::-1]
+
+    def issues(self) -> list[Issue]:
+        issues = self.sandbox.services.get_issues(state="open", labels=["remediation"])
+        return [issue for issue in issues if self.service in issue.title]
+
+    def alerts(self) -> list[dict[str, Any]]:
+        found = self.sandbox.sandbox("aws", "GET", "emails")
+        return [
+            mail
+            for mail in found
+            if mail["to"] == "platform@acme.example" and self.service in mail["message"]
+        ]
+
+    def faults_left(self) -> int:
+        return len(self.sandbox.sandbox("port", "GET", "faults")["faults"])
+
+    def by_policy(
+        self, *strategies: dict[str, Any], **changes: Any
+    ) -> AbstractContextManager[None]:
+        """Have another remediation policy for a while."""
+
+        def change(document: dict[str, Any]) -> None:
+            known = {"verify": QUICK, "settle": QUICK, "strategies": list(strategies)}
+            document.update(known | changes)
+
+        return self.policy(change, "remediation")
+
+    def _in_cluster(self, what: str, body: object = None) -> dict[str, Any]:
+        base = f"{self.sandbox.env['CLUSTER_URL']}/services"
+        if what == "state":
+            found = requests.get(base, timeout=10).json()
+            return next((each for each in found if each["name"] == self.service), {})
+        answer = requests.post(f"{base}/{self.service}/{what}", json=body, timeout=10)
+        answer.raise_for_status()
+        return dict(answer.json())
+
+
+@pytest.fixture
+def patient(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> Patient:
+    """A service of the test's own, in Staging, that is well."""
+    made = Patient(sandbox, stack, service_name(request))
+    made.runs()
+    return made
+
+
+# -- the cures
+
+
+def test_given_a_fault_that_a_restart_cures_when_degraded_then_restarted_once_and_healthy(
+    patient: Patient,
+) -> None:
+    with patient.by_policy(RESTART, ROLL_BACK):
+        patient.falls_ill("restart", symptom="timeout")
+        now = patient.becomes("Healthy", "after: restart")
+        row = patient.is_left_alone()
+
+    assert patient.restarts() == 1
+    assert now["sync_status"] == "Synced"
+    assert datetime.fromisoformat(now["last_health_check"]) > datetime.now(UTC) - timedelta(
+        minutes=2
+    )
+    assert [a["outcome"] for a in row["state"]["attempts"]] == ["done"]
+    assert patient.issues() == []
+    assert patient.lock() is None
+
+
+def test_given_a_bad_change_when_degraded_then_it_is_rolled_back_and_healthy(
+    patient: Patient,
+) -> None:
+    path = f"apps/{patient.service}/common_values.yaml"
+    good = patient.text(path)
+    bad = patient.commit("A new image", {path: good.replace("1.0", "2.0")})
+    wait_for("the bad version", lambda: patient._in_cluster("state").get("commit") == bad)
+
+    with patient.by_policy(RESTART, ROLL_BACK):
+        patient.falls_ill("roll_back")
+        patient.becomes("Healthy", "after: roll back")
+        row = patient.is_left_alone()
+
+    assert patient.text(path) == good
+    assert [a["repair"]["step"] for a in row["state"]["attempts"]] == ["restart", "roll_back"]
+    assert patient.lock() is None
+
+
+def test_given_too_few_replicas_when_degraded_then_scaled_up_and_healthy(patient: Patient) -> None:
+    with patient.by_policy(SCALE_UP):
+        patient.falls_ill("scale")
+        patient.becomes("Healthy", "after: scale up")
+
+    assert "replicas: 3   # not more" in patient.text(f"apps/{patient.service}/common_values.yaml")
+    # The services repository's workflow has told the catalogue.
+    wait_for("the new number", lambda: patient.properties()["replicas"] == 3)
+
+
+# -- no cure
+
+
+def test_given_no_cure_when_everything_was_tried_then_people_get_the_whole_story(
+    patient: Patient,
+) -> None:
+    with patient.by_policy(RESTART, SCALE_UP):
+        patient.falls_ill("never")
+        now = patient.becomes("Degraded", "Nothing is left to try")
+        patient.is_left_alone()
+
+        (issue,) = patient.issues()
+        assert "The service is restarted" in issue.body.replace("&#46;", ".")
+        assert "Scale up carried out" in issue.body
+        assert "503" in issue.body
+        (alert,) = patient.alerts()
+        assert issue.html_url in alert["message"]
+        assert now["health_detail"] in alert["message"]
+
+        # Ill again within the quiet time: the issue is brought up to date, nobody is told again.
+        before = issue.body
+        patient.says(health_status="Progressing")
+        wait_for("the second look", lambda: len(patient.looks()) == 2)
+        patient.becomes("Degraded", "Nothing is left to try")
+        patient.is_left_alone()
+
+    (same,) = patient.issues()
+    assert same.number == issue.number
+    assert same.body != before
+    assert len(patient.alerts()) == 1
+
+
+def test_given_an_open_pull_request_when_ill_then_its_lock_is_respected_and_named(
+    patient: Patient,
+) -> None:
+    def do_not_merge(document: dict[str, Any]) -> None:
+        for rule in (*document["rules"], document["default"]):
+            rule["auto_merge"] = False
+
+    with patient.policy(do_not_merge):
+        run_id = patient.upscale()
+        link = patient.sandbox.wait_for_link(run_id)
+
+    with patient.by_policy(ROLL_BACK, SCALE_UP):
+        patient.falls_ill("scale")
+        patient.becomes("Degraded", "another change of the service is under way")
+
+    assert f"pull request #{link.rpartition('/')[2]}" in patient.properties()["health_detail"]
+    assert patient.lock() == run_id
+
+
+def test_given_a_repair_that_holds_the_service_when_scaled_by_hand_then_refused_by_name(
+    patient: Patient,
+) -> None:
+    table = patient.outputs["tables"]["locks"]
+    execution = "a" * 32 + "-1"
+    item = {"service": {"S": patient.service}, "owner": {"S": execution}}
+    patient.sandbox.aws("dynamodb").put_item(TableName=table, Item=item)
+
+    run = patient.ended(patient.upscale(), "FAILURE")
+
+    assert f"Slipway's repair {execution}" in run["summary"]
+
+
+# -- approval
+
+
+@pytest.fixture
+def in_production(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> Patient:
+    """A service in Production, where people must agree to repairs."""
+    made = Patient(sandbox, stack, service_name(request))
+    made.runs("Production")
+    return made
+
+
+def request_of(patient: Patient) -> str:
+    """The id of the open request for approval of the repair."""
+
+    def asked() -> str | None:
+        name = patient.row().get("execution")
+        entity = patient.sandbox.port.get_entity("approval_request", f"{name}.1") if name else None
+        return str(name) if entity and entity.properties["status"] == "Pending" else None
+
+    return wait_for("the request for approval", asked)
+
+
+def test_given_production_when_somebody_agrees_then_it_is_repaired(in_production: Patient) -> None:
+    with in_production.by_policy(RESTART):
+        in_production.falls_ill("restart")
+        execution = request_of(in_production)
+        assert in_production.restarts() == 0
+        request = in_production.request_now(execution)
+        assert (request["requested_by"], request["summary"]) == ("Slipway", "try to restart")
+        assert in_production.service in request["service_url"]
+
+        answer = in_production.decide(execution, "APPROVE", DEVOPS)
+
+        assert answer["status"] == "SUCCESS"
+        in_production.becomes("Healthy", "after: restart")
+
+    assert in_production.request_now(execution)["status"] == "Approved"
+    assert in_production.restarts() == 1
+
+
+def test_given_production_when_somebody_declines_by_link_then_it_is_handed_over(
+    in_production: Patient,
+) -> None:
+    with in_production.by_policy(RESTART):
+        in_production.falls_ill("restart")
+        execution = request_of(in_production)
+        link = in_production.link(in_production.service)
+        shown = requests.get(link, timeout=10).text
+        form = dict(re.findall(r"type='hidden' name='(\w+)' value='(\w+)'", shown))
+        typed = {**form, "decision": "DECLINE", "comment": "I look myself"}
+        requests.post(link, data=typed, timeout=10)
+
+        now = in_production.becomes("Degraded", "was not approved")
+
+    assert "I look myself" in now["health_detail"]
+    assert in_production.request_now(execution)["status"] == "Declined"
+    assert in_production.restarts() == 0
+
+
+def test_given_nobody_decides_when_it_expires_then_reminded_and_handed_over(
+    in_production: Patient,
+) -> None:
+    short = in_production.asking(expires_after_seconds=10, remind_before_seconds=5)
+    with in_production.by_policy(RESTART), short:
+        in_production.falls_ill("restart")
+        request_of(in_production)
+
+        now = in_production.becomes("Degraded", "expired")
+
+    assert "was not approved" in now["health_detail"]
+    subjects = [mail["subject"] for mail in in_production.emails(in_production.service)]
+    assert any(subject.startswith("Reminder") for subject in subjects)
+
+
+# -- verification
+
+
+def test_given_degraded_but_answering_when_verified_then_corrected_with_a_note(
+    patient: Patient,
+) -> None:
+    with patient.by_policy(RESTART):
+        patient.says(health_status="Degraded")
+        patient.becomes("Healthy", "said to be Degraded, but answers")
+
+    assert patient.restarts() == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "detail"),
+    [
+        (None, "no health URL"),
+        ("http://169.254.169.254/latest/meta-data/", "not asked"),
+    ],
+    ids=["none", "metadata"],
+)
+def test_given_a_url_that_is_not_to_be_asked_when_degraded_then_unknown_with_a_note_and_no_loop(
+    patient: Patient, url: str | None, detail: str
+) -> None:
+    with patient.by_policy(RESTART):
+        patient.says(health_url=url, health_status="Degraded")
+        patient.becomes("Unknown", detail)
+        row = patient.is_left_alone()
+
+    assert row["number"] == 1
+    assert patient.restarts() == 0
+
+
+# -- storms, loops, flapping
+
+
+def test_given_a_thousand_changes_in_a_second_when_read_then_one_remediation(
+    patient: Patient,
+) -> None:
+    with patient.by_policy(RESTART):
+        patient.falls_ill("restart")
+        wait_for("the look", patient.looks)
+        record = patient.history()[-1]
+        begin = datetime.now(UTC)
+        for number in range(1000):
+            at = (begin + timedelta(milliseconds=number)).isoformat().replace("+00:00", "Z")
+            record["trigger"]["at"] = record["diff"]["after"]["updatedAt"] = at
+            message = {"topic": "change.log", "value": record}
+            patient.sandbox.sandbox("port", "POST", "publish", message)
+        patient.becomes("Healthy")
+        seen = wait_for(
+            "all records",
+            lambda: row if datetime.fromisoformat((row := patient.row())["seen"]) > begin else None,
+        )
+
+    running = [name for name, status in patient.looks().items() if status == "RUNNING"]
+    assert len(running) <= 1
+    assert patient.restarts() == 1
+    assert seen["number"] <= 3
+
+
+def test_given_a_repair_when_its_own_records_are_read_then_nothing_is_started_or_written(
+    patient: Patient,
+) -> None:
+    with patient.by_policy(RESTART):
+        patient.falls_ill("restart")
+        patient.becomes("Healthy", "after: restart")
+        row = patient.is_left_alone()
+        written = patient.history()
+        ids = [e["diff"]["after"]["properties"].get("health_check_id") for e in written]
+        own = [new for old, new in pairwise([None, *ids]) if new is not None and new != old]
+        assert len(own) >= 5
+        # A last record that is certain to be read after all of them.
+        patient.says(health_status="Progressing")
+        wait_for("the next look", lambda: patient.row()["number"] == row["number"] + 1)
+        patient.becomes("Healthy", "answers as it should")
+        patient.is_left_alone()
+
+    assert patient.row()["number"] == row["number"] + 1
+    # Whatever was written after it is of that one look, and of nobody else.
+    assert {name.partition(".")[0] for name in own} == {min(patient.looks())}
+
+
+def test_given_a_flapping_service_when_repaired_too_often_then_cooled_down_and_told_once(
+    patient: Patient,
+) -> None:
+    with patient.by_policy(RESTART, max_per_hour=2):
+        for number in (1, 2):
+            patient.says(health_status="Degraded")
+            patient.becomes("Healthy")
+            assert patient.is_left_alone()["number"] == number
+        patient.says(health_status="Degraded")
+        patient.becomes("Degraded", "cools down")
+        for _ in range(5):
+            patient.says(health_status="Progressing")
+            patient.says(health_status="Degraded")
+
+    assert len(patient.alerts()) == 1
+    running = [name for name, status in patient.looks().items() if status == "RUNNING"]
+    assert len(running) == 1
+    assert patient.row()["number"] == 3
+
+
+def test_given_port_fails_while_reporting_when_repaired_then_nothing_is_lost(
+    patient: Patient,
+) -> None:
+    with patient.by_policy(RESTART):
+        patient.falls_ill("restart")
+        wait_for("the repair", lambda: patient.restarts() == 1)
+        fault = {
+            "method": "PATCH",
+            "path": f"/entities/{patient.service}",
+            "status": 503,
+            "count": 8,
+        }
+        patient.sandbox.sandbox("port", "POST", "faults", fault)
+        try:
+            wait_for("the failure", lambda: not patient.faults_left(), 120)
+        finally:
+            patient.sandbox.sandbox("port", "DELETE", "faults")
+        patient.becomes("Healthy", "after: restart")
+
+    assert patient.restarts() == 1
+
+
+# -- what else is on the change log
+
+
+def test_given_a_teams_subscription_when_replicas_change_then_its_machine_is_started_once(
+    patient: Patient,
+) -> None:
+    arn = patient.outputs["remediation_machine_arn"].rpartition(":")[0] + f":{TEAM_MACHINE}"
+    states = patient.sandbox.aws("stepfunctions")
+
+    def told() -> list[dict[str, Any]]:
+        found = states.list_executions(stateMachineArn=arn, maxResults=1000)["executions"]
+        inputs = [
+            json.loads(states.describe_execution(executionArn=each["executionArn"])["input"])
+            for each in found
+        ]
+        return [each for each in inputs if each["entity"] == patient.service]
+
+    before = len(told())
+    patient.says(replicas=7)
+    wait_for("the team's machine", lambda: len(told()) == before + 1)
+    patient.says(owner="somebody@acme.example")
+    patient.says(replicas=8)
+    wait_for("the team's machine again", lambda: len(told()) == before + 2)
+
+    assert {each["subscription"] for each in told()} == {"scaling-log"}
+
+
+def test_given_an_execution_that_is_stopped_when_swept_then_the_next_change_is_looked_at(
+    patient: Patient,
+) -> None:
+    with patient.by_policy({**RESTART, "wait_seconds": 600}):
+        patient.falls_ill("restart")
+
+        def repaired() -> bool:
+            attempts = patient.row().get("state", {}).get("attempts")
+            return bool(attempts and attempts[0]["outcome"])
+
+        wait_for("the repair", repaired)
+        # Somebody says something new meanwhile: nobody has looked at that yet.
+        patient.says(health_status="Progressing")
+        seen = patient.row()["known"]
+        wait_for("the change", lambda: patient.row()["seen"] > seen)
+        name = patient.row()["execution"]
+        arn = patient.outputs["remediation_machine_arn"].replace("stateMachine", "execution")
+        patient.sandbox.aws("stepfunctions").stop_execution(executionArn=f"{arn}:{name}")
+
+        patient.becomes("Healthy")
+
+    assert patient.looks()[name] == "ABORTED"
+    assert patient.row()["number"] == 2
