@@ -60,7 +60,7 @@ def requests_of_one_create(folder: Path) -> dict[str, int]:
     }
     # The first one warms the function, and its access token, up.
     for _ in range(2):
-        name = story.free_name()
+        name = story.free_name("my-demo-service")
         for base in servers.values():
             requests.delete(f"{base}/_sandbox/requests", timeout=10).raise_for_status()
         run_id = story.execute("create_service", {"service_name": name, **INPUTS})
@@ -87,7 +87,7 @@ def calls_of_one_approval(folder: Path) -> dict[str, int]:
     """AWS calls of the approval function while a request waits, and for its decision."""
     story = Story(folder)
     recorded = folder / "data" / "aws" / "aws-calls.jsonl"
-    name = story.free_name()
+    name = story.free_name("my-demo-service")
     created = story.execute("create_service", {"service_name": name, **INPUTS})
     run = wait_for("A pull request", lambda: story.proposed(created))
     merge(story.pull_request(run))

@@ -1,6 +1,7 @@
 """Plays the main job on this machine: a service is created in Port, reviewed, merged and filled in.
 
 Then the service, which is in Production, is scaled up and deleted: both wait for a second person.
+Another one, in Staging, falls ill: once Slipway can repair it, once it cannot.
 
 Every step goes through a public interface (Port's REST API, GitHub's REST API, Terraform), as it
 would with real accounts. The sandbox stays up afterwards.
@@ -19,6 +20,7 @@ from typing import Annotated, Any
 import requests
 import typer
 from github import Auth, Github, GithubException
+from github.Issue import Issue
 from github.PullRequest import PullRequest
 from rich.console import Console
 from rich.table import Table
@@ -95,10 +97,11 @@ class Story:
         answer.raise_for_status()
         github = Github(base_url=base, auth=Auth.Token(answer.json()["token"]))
         self.services = github.get_repo(env["SERVICES_REPO"])
+        self._cluster = env["CLUSTER_URL"]
 
-    def free_name(self) -> str:
+    def free_name(self, first: str) -> str:
         """A name that no service has yet, so that the demo can be played again."""
-        for name in ["my-demo-service", *(f"my-demo-service-{n}" for n in range(2, 1000))]:
+        for name in [first, *(f"{first}-{n}" for n in range(2, 1000))]:
             if self.port.get_entity("service", name) is None:
                 return name
         raise DemoError("The sandbox is full of demo services. Empty it: scripts/sandbox down")
@@ -163,6 +166,16 @@ class Story:
         """The pull request that the run links to."""
         return self.services.get_pull(int(run["link"][0].rsplit("/", 1)[1]))
 
+    def break_service(self, name: str, cure: str) -> None:
+        """Make the service in the cluster ill, so that only this helps."""
+        url = f"{self._cluster}/services/{name}/break"
+        requests.post(url, json={"cure": cure}, timeout=10).raise_for_status()
+
+    def issue(self, name: str) -> Issue | None:
+        """The open issue that hands the service over to people."""
+        issues = self.services.get_issues(state="open", labels=["remediation"])
+        return next((issue for issue in issues if f" {name} " in issue.title), None)
+
     def properties(self, name: str) -> dict[str, Any]:
         """The service's properties in the catalogue."""
         entity = self.port.get_entity("service", name)
@@ -185,7 +198,7 @@ def prepare(folder: Path) -> None:
 
 def create(story: Story) -> str:
     """Create a service and follow it until it is merged and reported; returns its name."""
-    name = story.free_name()
+    name = story.free_name("my-demo-service")
     with step(f"Execute 'Create New Service' for {name} in Port"):
         run_id = story.execute("create_service", {"service_name": name, **INPUTS})
     with step("Kafka → Lambda → pull request"):
@@ -241,6 +254,81 @@ def delete_in_vain(story: Story, name: str) -> None:
     _expect(run, "FAILURE")
     if not story.properties(name):
         raise DemoError(f"{name} is gone, although its deletion was declined.")
+
+
+def create_quietly(story: Story) -> str:
+    """Create a service in Staging, where Slipway may repair it unasked; returns its name."""
+    name = story.free_name("my-demo-worker")
+    inputs = {**INPUTS, "service_name": name, "environment": "Staging"}
+    with step(f"Create {name} in Staging, merge it, and wait until it is Healthy"):
+        run_id = story.execute("create_service", inputs)
+        run = wait_for("A pull request", lambda: story.proposed(run_id))
+        merge(story.pull_request(run))
+        _expect(wait_for("The run's end", lambda: story.ended(run_id)), "SUCCESS")
+        _wait_for_health(story, name, "Healthy")
+    return name
+
+
+def repair(story: Story, name: str) -> None:
+    """Break the service so that a restart cures it, and watch the catalogue."""
+    with step(f"{name} falls ill: its health URL answers 503"):
+        story.break_service(name, "restart")
+        _wait_for_health(story, name, "Degraded")
+    with step("Change log → probes → restart → probes → catalogue") as detail:
+        told = _follow_health(story, name, detail, lambda now: now["health_status"] == "Healthy")
+    _show_health(told)
+
+
+def hand_over(story: Story, name: str) -> None:
+    """Break the service so that nothing cures it: it ends with people."""
+    with step(f"{name} falls ill again, and nothing will cure it"):
+        story.break_service(name, "never")
+        _wait_for_health(story, name, "Degraded")
+    with step("Every strategy in turn, then an issue for people") as detail:
+        told = _follow_health(story, name, detail, lambda _now: story.issue(name) is not None)
+    _show_health(told)
+    issue = wait_for("The issue", lambda: story.issue(name))
+    console.print(f"    [red]✗[/red] issue [bold]#{issue.number} {issue.title}[/bold]")
+    console.print(f"      {issue.html_url}", markup=False, soft_wrap=True)
+    console.print()
+
+
+def _wait_for_health(story: Story, name: str, status: str) -> None:
+    def reached() -> bool | None:
+        return story.properties(name).get("health_status") == status or None
+
+    wait_for(f"{name} {status}", reached)
+
+
+def _follow_health(
+    story: Story,
+    name: str,
+    detail: Callable[[str], None],
+    ends: Callable[[dict[str, Any]], bool],
+) -> list[tuple[str, str]]:
+    """What the catalogue says, one after the other, until it has come to an end."""
+    known = story.properties(name).get("health_detail")
+    told: list[tuple[str, str]] = []
+
+    def look() -> bool | None:
+        now = story.properties(name)
+        said = (str(now["health_status"]), str(now.get("health_detail", "")))
+        if said[1] != known and said not in told:
+            told.append(said)
+            detail(said[1])
+        return ends(now) or None
+
+    wait_for(f"The end of the look at {name}", look)
+    look()
+    return told
+
+
+def _show_health(told: list[tuple[str, str]]) -> None:
+    for status, said in told:
+        colour = {"Healthy": "green", "Degraded": "red"}.get(status, "yellow")
+        console.print(f"    [{colour}]{status:<9}[/{colour}]", end="")
+        console.print(f" {said}", markup=False, soft_wrap=True)
+    console.print()
 
 
 def _expect(run: dict[str, Any], status: str) -> None:
@@ -344,6 +432,9 @@ def main(
         name = create(story)
         upscale(story, name)
         delete_in_vain(story, name)
+        worker = create_quietly(story)
+        repair(story, worker)
+        hand_over(story, worker)
         env = read_environment(folder)
     except (DemoError, StackError, SlipwayError) as error:
         console.print(f"[red]demo:[/red] {error}", markup=True, soft_wrap=True)

@@ -20,7 +20,7 @@ remediation = {
   approval_environments = ["Production"]
   max_per_hour          = 5
   verify                = { probes = 4, interval_seconds = 1, healthy_after = 2, ill_after = 2 }
-  settle                = { probes = 8, interval_seconds = 1, healthy_after = 2, ill_after = 8 }
+  settle                = { probes = 6, interval_seconds = 1, healthy_after = 2, ill_after = 6 }
   alert_emails          = ["platform@acme.example"]
 }
 
