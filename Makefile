@@ -36,6 +36,7 @@ lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	sandbox/.venv/bin/mypy --config-file sandbox/pyproject.toml
 	$(PY)/lint-imports
 	scripts/terraform fmt -check -recursive terraform
+	scripts/lint_terraform
 	scripts/lint_workflows
 
 format: setup ## Format all code

@@ -28,7 +28,7 @@ output "kafka" {
 }
 
 output "secrets" {
-  description = "ARN of each secret: port, github, kafka, links and, if there is one, slack. A person fills them in where `secret_versions` is 0."
+  description = "ARN of each secret: port, github, kafka, links and, if there is one, mirror and slack. A person fills them in where `secret_versions` is 0."
   value       = module.secrets.arns
 }
 
@@ -70,6 +70,16 @@ output "approvals_decision_arn" {
 output "approvals_topic_arn" {
   description = "SNS topic of notices to approvers. Each must confirm their subscription once, by the e-mail from AWS."
   value       = module.approval.topic_arn
+}
+
+output "dashboard" {
+  description = "CloudWatch dashboard of the stack."
+  value       = module.observability.dashboard
+}
+
+output "alarms" {
+  description = "Names of the stack's alarms."
+  value       = module.observability.alarms
 }
 
 output "audit_bucket" {

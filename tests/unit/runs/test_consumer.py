@@ -15,7 +15,7 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.errors import GitHubUnavailable, UserError
-from slipway.observability import logger
+from slipway.observability import logger, metrics
 from slipway.port.signature import sign
 from slipway.runs import clients, consumer, later
 from slipway.runs.run import ActiveRun
@@ -184,6 +184,20 @@ def test_given_what_is_not_for_us_when_consumed_then_skipped_once_and_counted(
     assert out.count("Message skipped") == 1
     assert f'"reason":"{reason}"' in out
     assert '"MessageSkipped"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("written", "age"), [(NOW - 90_000, 90), (NOW + 3_600_000, 0)])
+def test_given_a_record_when_consumed_then_its_age_is_measured(
+    scene: Scene, capsys: pytest.CaptureFixture[str], written: int, age: int
+) -> None:
+    metrics.clear_metrics()
+
+    scene.consume(event(message(), timestamp=written))
+
+    metrics.flush_metrics()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (measured,) = next(line["RecordAge"] for line in lines if "RecordAge" in line)
+    assert age <= measured < age + 60
 
 
 def test_given_a_run_that_port_does_not_know_when_consumed_then_skipped(scene: Scene) -> None:
