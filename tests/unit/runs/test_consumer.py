@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from slipway.port.signature import sign
 from slipway.runs import clients, consumer, later
 from slipway.runs.run import ActiveRun
 
+from tests.releases import RELEASES, fill, read_machine
 from tests.scripted import NO_ANSWER, ScriptedServer
 from tests.unit.conftest import RUN_ID
 
@@ -298,7 +300,12 @@ def test_given_not_now_when_consumed_then_it_is_delivered_later_and_the_page_say
     assert json.loads(stored["Body"].read())["topic"] == TOPIC
 
 
-def test_given_a_stored_record_when_delivered_later_then_the_function_acts(scene: Scene) -> None:
+@pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
+def test_given_a_stored_record_when_a_releases_machine_delivers_it_then_the_function_acts(
+    scene: Scene, release: Path
+) -> None:
+    (sent,) = read_machine(release / "deliver_later.asl.json").payloads.values()
+
     def throttle(run: ActiveRun) -> None:
         raise GitHubUnavailable("GitHub asks to wait.")
 
@@ -306,7 +313,7 @@ def test_given_a_stored_record_when_delivered_later_then_the_function_acts(scene
     scene.consume(event(message()))
     scene.act = lambda run: None
 
-    answer = scene.consume({"schema_version": 1, "deliver": {"run_id": RUN_ID}})
+    answer = scene.consume({**sent, "deliver": fill(sent["deliver"], {"$.run_id": RUN_ID})})
 
     assert answer == {"delivered": RUN_ID}
     assert len(scene.acted) == 2
