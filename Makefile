@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit sandbox-test terraform-test integration lint format build bench up status logs down lock clean
+.PHONY: help setup demo test unit sandbox-test terraform-test plan integration lint format build bench up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -25,6 +25,11 @@ terraform-test: setup ## Check the Terraform code: init, validate, test with a m
 	scripts/terraform -chdir=terraform init -backend=false -input=false -lockfile=readonly >/dev/null
 	scripts/terraform -chdir=terraform validate
 	scripts/terraform -chdir=terraform test
+	$(MAKE) --no-print-directory plan ENV=port-hosted >/dev/null
+	$(MAKE) --no-print-directory plan ENV=msk >/dev/null
+
+plan: setup ## Show what an example environment makes, without an account: make plan ENV=port-hosted
+	@scripts/plan $(or $(ENV),port-hosted)
 
 integration: setup build ## Run the story's tests against a sandbox of their own
 	$(PY)/pytest tests/integration
@@ -36,12 +41,15 @@ lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	sandbox/.venv/bin/mypy --config-file sandbox/pyproject.toml
 	$(PY)/lint-imports
 	scripts/terraform fmt -check -recursive terraform
+	scripts/lint_terraform
+	scripts/terraform_docs --check
 	scripts/lint_workflows
 
 format: setup ## Format all code
 	$(PY)/ruff check --fix
 	$(PY)/ruff format
 	scripts/terraform fmt -recursive terraform
+	scripts/terraform_docs
 
 build: setup ## Build the layer and the functions into build/
 	@scripts/build

@@ -72,7 +72,8 @@ class Stack:
         A copy, because tflocal writes a file beside the code, and two modes may be applied at once.
         """
         code = self._data / "terraform"
-        skip = shutil.ignore_patterns(".terraform", "*.tfstate*", "localstack_*")
+        # Nor the backend of a real installation, whose state this must not touch.
+        skip = shutil.ignore_patterns(".terraform", "*.tfstate*", "localstack_*", "backend.tf")
         shutil.copytree(ROOT / "terraform", code, dirs_exist_ok=True, ignore=skip)
         variables = self._data / "variables.json"
         variables.write_text(json.dumps(self._variables(), indent=2))

@@ -76,8 +76,8 @@ module "approval" {
   key_arn                  = module.secrets.key_arn
   approver_emails          = local.approver_emails
   api                      = var.approvals.api
+  waf                      = var.features.waf
   links_base_url           = var.links_base_url
   log_retention_days       = var.functions.log_retention_days
-  alarm_actions            = var.alarm_actions
   permissions_boundary_arn = var.permissions_boundary_arn
 }

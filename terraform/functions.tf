@@ -334,9 +334,10 @@ module "function" {
   }
   layer_arn                = aws_lambda_layer_version.slipway.arn
   settings                 = var.functions
+  key_arn                  = module.secrets.key_arn
+  vpc                      = lookup(local.function_vpcs, each.key, null)
   environment              = lookup(each.value, "environment", local.environment)
   statements               = flatten([for grant in each.value.grants : local.grants[grant]])
   callers                  = lookup(local.callers, each.key, {})
-  alarm_actions            = var.alarm_actions
   permissions_boundary_arn = var.permissions_boundary_arn
 }

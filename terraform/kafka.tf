@@ -9,22 +9,14 @@ locals {
   msk          = var.kafka.mode == "msk"
   made_cluster = local.msk && var.kafka.create != null
   cluster_arn  = local.made_cluster ? module.kafka[0].cluster_arn : var.kafka.cluster_arn
-  bootstrap_servers = local.msk ? [] : coalesce(
-    var.kafka.bootstrap_servers,
-    strcontains(var.port.base_url, "://api.us.") ? local.port_brokers.us : local.port_brokers.eu,
-  )
+  # Brokers and API are in one region.
+  own_port_brokers  = strcontains(var.port.base_url, "://api.us.") ? local.port_brokers.us : local.port_brokers.eu
+  bootstrap_servers = local.msk ? [] : coalesce(var.kafka.bootstrap_servers, local.own_port_brokers)
+
+  mirrored_servers = coalesce(try(var.kafka_mirror.source_servers, null), local.own_port_brokers)
 
   # In a cluster made here, records that came before the function are meant for it.
   starting_position = coalesce(var.kafka.starting_position, local.made_cluster ? "TRIM_HORIZON" : "LATEST")
-}
-
-module "network" {
-  source = "./modules/network"
-  count  = local.made_cluster ? 1 : 0
-
-  name      = var.name_prefix
-  cidr      = var.kafka.create.vpc_cidr
-  endpoints = var.provisioned_pollers == null
 }
 
 module "kafka" {
@@ -33,8 +25,11 @@ module "kafka" {
 
   name               = var.name_prefix
   settings           = var.kafka.create
+  authentication     = var.kafka.authentication
   subnet_ids         = module.network[0].subnet_ids
   security_group_id  = module.network[0].security_group_id
+  key_arn            = module.secrets.key_arn
+  storage_scaling    = var.features.broker_storage_scaling
   log_retention_days = var.functions.log_retention_days
 }
 
@@ -69,4 +64,34 @@ module "kafka_trigger" {
   function_role_name  = module.function[each.key].role_name
   secret              = { arn = module.secrets.written_kafka_arn, key_arn = module.secrets.key_arn }
   failed_records      = { bucket_arn = module.storage.records_bucket.arn, key_arn = module.secrets.key_arn }
+}
+
+data "aws_msk_bootstrap_brokers" "mirror" {
+  count = var.kafka_mirror == null ? 0 : 1
+
+  cluster_arn = local.cluster_arn
+}
+
+module "kafka_mirror" {
+  source = "./modules/kafka_mirror"
+  count  = var.kafka_mirror == null ? 0 : 1
+
+  name           = "${var.name_prefix}-mirror"
+  topics         = values(local.topics)
+  source_servers = local.mirrored_servers
+  source_port    = tonumber(split(":", local.mirrored_servers[0])[1])
+  secret         = { arn = module.secrets.written_mirror_arn, key_arn = module.secrets.key_arn }
+  target = {
+    cluster_arn       = local.cluster_arn
+    bootstrap_servers = data.aws_msk_bootstrap_brokers.mirror[0].bootstrap_brokers_sasl_iam
+  }
+  network = {
+    vpc_id            = module.network[0].vpc_id
+    subnet_ids        = module.network[0].subnet_ids
+    security_group_id = module.network[0].security_group_id
+  }
+  plugin                   = var.kafka_mirror.plugin
+  key_arn                  = module.secrets.key_arn
+  log_retention_days       = var.functions.log_retention_days
+  permissions_boundary_arn = var.permissions_boundary_arn
 }

@@ -7,6 +7,8 @@ module "secrets" {
   port_credentials    = var.port_credentials
   github_credentials  = var.github_credentials
   kafka_credentials   = var.kafka_credentials
+  mirror              = var.kafka_mirror != null
+  mirror_credentials  = var.mirror_credentials
   slack_webhook_url   = var.slack_webhook_url
   deletion_protection = var.deletion_protection
 }
@@ -19,7 +21,6 @@ module "storage" {
   deletion_protection = var.deletion_protection
   lifecycle_rules     = var.features.records_lifecycle
   audit               = var.approvals.audit
-  alarm_actions       = var.alarm_actions
 }
 
 module "deliver_later" {
@@ -31,6 +32,5 @@ module "deliver_later" {
   function_alias_arns      = [for name, function in local.functions : local.function_alias_arns[name] if contains(function.grants, "deliver_later")]
   function_timeout_seconds = var.functions.timeout_seconds
   log_retention_days       = var.functions.log_retention_days
-  alarm_actions            = var.alarm_actions
   permissions_boundary_arn = var.permissions_boundary_arn
 }

@@ -28,7 +28,7 @@ output "kafka" {
 }
 
 output "secrets" {
-  description = "ARN of each secret: port, github, kafka, links and, if there is one, slack. A person fills them in where `secret_versions` is 0."
+  description = "ARN of each secret: port, github, kafka, links and, if there is one, mirror and slack. A person fills them in where `secret_versions` is 0."
   value       = module.secrets.arns
 }
 
@@ -80,6 +80,16 @@ output "remediation_machine_arn" {
 output "alerts_topic_arn" {
   description = "SNS topic of services that Slipway hands over to people. Each e-mail address must confirm its subscription once."
   value       = module.remediation.topic_arn
+}
+
+output "dashboard" {
+  description = "CloudWatch dashboard of the stack."
+  value       = module.observability.dashboard
+}
+
+output "alarms" {
+  description = "Names of the stack's alarms."
+  value       = module.observability.alarms
 }
 
 output "audit_bucket" {

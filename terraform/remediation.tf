@@ -66,6 +66,5 @@ module "remediation" {
   key_arn                  = module.secrets.key_arn
   alert_emails             = var.remediation.alert_emails
   log_retention_days       = var.functions.log_retention_days
-  alarm_actions            = var.alarm_actions
   permissions_boundary_arn = var.permissions_boundary_arn
 }

@@ -19,6 +19,8 @@ variable "approvals" {
       whoever has s3:BypassGovernanceRetention can.
     api: requests a second, at once, and whether this stack gives API Gateway the role that writes the access log.
       There is one such role per account and region: false where something else sets it, as another installation.
+      resource_policy: who may reach the API at all, as a JSON policy for `execute-api:/*`, for instance from an
+      office's addresses. Null: everybody, and then IAM and the links' signatures decide.
   EOT
   type = object({
     approvers = optional(object({
@@ -53,9 +55,10 @@ variable "approvals" {
       retention_days = optional(number, 400)
     }), {})
     api = optional(object({
-      throttle_rate  = optional(number, 10)
-      throttle_burst = optional(number, 20)
-      manage_account = optional(bool, true)
+      throttle_rate   = optional(number, 10)
+      throttle_burst  = optional(number, 20)
+      manage_account  = optional(bool, true)
+      resource_policy = optional(string)
     }), {})
   })
   default  = {}
@@ -181,6 +184,10 @@ variable "approvals" {
       floor(var.approvals.api.throttle_burst) == var.approvals.api.throttle_burst
     )
     error_message = "approvals.api.throttle_rate must be 1 to 10000 requests a second, and throttle_burst a whole number from 1 to 5000."
+  }
+  validation {
+    condition     = var.approvals.api.resource_policy == null || can(jsondecode(var.approvals.api.resource_policy).Statement)
+    error_message = "approvals.api.resource_policy must be a policy in JSON."
   }
 }
 

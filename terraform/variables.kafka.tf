@@ -4,7 +4,8 @@ variable "kafka" {
     mode: `external` reads from any cluster with SASL/SCRAM-SHA-512 and a public certificate, as Port's own; `msk` reads from Amazon MSK.
     bootstrap_servers: external only. Null: Port's own brokers in the region of `port.base_url`.
     cluster_arn: msk only: an existing cluster. It needs routes to Lambda, STS, Secrets Manager and S3, or `provisioned_pollers`.
-    create: msk only: make a cluster, `provisioned` or `serverless`, in a network of its own.
+    create: msk only: make a cluster, `provisioned` or `serverless`, in the network of variable `network`. volume_gib: of each
+      broker at first; volume_gib_max: what it may grow to.
     authentication: msk only: `SCRAM` or `IAM`; a serverless cluster knows only IAM.
     starting_position: where a new consumer group begins. Null: TRIM_HORIZON for a cluster made here, else LATEST.
   EOT
@@ -20,7 +21,7 @@ variable "kafka" {
       broker_instance_type = optional(string, "kafka.m7g.large")
       brokers_per_zone     = optional(number, 1)
       volume_gib           = optional(number, 50)
-      vpc_cidr             = optional(string, "10.90.0.0/24")
+      volume_gib_max       = optional(number, 200)
     }))
   })
   default  = {}
@@ -72,8 +73,17 @@ variable "kafka" {
   }
 
   validation {
-    condition     = can(cidrsubnet(try(var.kafka.create.vpc_cidr, "10.0.0.0/24"), 2, 3)) && try(tonumber(split("/", var.kafka.create.vpc_cidr)[1]), 24) <= 26
-    error_message = "kafka.create.vpc_cidr must be an IPv4 range of /26 or larger."
+    # https://docs.aws.amazon.com/msk/latest/developerguide/limits.html
+    condition = (
+      try(var.kafka.create.volume_gib, 1) >= 1 && try(var.kafka.create.volume_gib_max, 1) <= 16384 &&
+      try(var.kafka.create.volume_gib <= var.kafka.create.volume_gib_max, true)
+    )
+    error_message = "kafka.create.volume_gib must be from 1 and not more than volume_gib_max, which may be up to 16384."
+  }
+
+  validation {
+    condition     = try(var.kafka.create.brokers_per_zone, 1) >= 1 && try(floor(var.kafka.create.brokers_per_zone) == var.kafka.create.brokers_per_zone, true)
+    error_message = "kafka.create.brokers_per_zone must be a whole number from 1."
   }
 
   validation {

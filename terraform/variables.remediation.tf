@@ -154,11 +154,17 @@ variable "health_probe" {
       cloud's metadata service are never connected to, whatever stands here.
     allowed_ports: TCP ports.
     deadline_seconds: for all of a probe, from the name's look-up to the last byte; up to 10.
+    vpc: subnets and security groups for the one function that probes, where services have no public addresses. It calls
+      nothing of AWS, Port or GitHub. Null: that function, like all others, is in no VPC.
   EOT
   type = object({
     allowed_cidrs    = optional(list(string), [])
     allowed_ports    = optional(list(number), [80, 443])
     deadline_seconds = optional(number, 3)
+    vpc = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
   })
   default  = {}
   nullable = false
@@ -171,6 +177,16 @@ variable "health_probe" {
   validation {
     condition     = length(var.health_probe.allowed_ports) > 0 && alltrue([for port in var.health_probe.allowed_ports : port >= 1 && port <= 65535 && floor(port) == port])
     error_message = "health_probe.allowed_ports must be at least one whole number from 1 to 65535."
+  }
+
+  validation {
+    condition = var.health_probe.vpc == null || try(
+      length(var.health_probe.vpc.subnet_ids) >= 1 && length(var.health_probe.vpc.security_group_ids) >= 1 &&
+      alltrue([for id in var.health_probe.vpc.subnet_ids : startswith(id, "subnet-")]) &&
+      alltrue([for id in var.health_probe.vpc.security_group_ids : startswith(id, "sg-")]),
+      false
+    )
+    error_message = "health_probe.vpc needs at least one subnet (subnet-…) and one security group (sg-…)."
   }
 
   validation {

@@ -4,6 +4,8 @@
 variable "secret_versions" {
   description = <<-EOT
     Raise a number to have the value of that secret written anew. 0: Terraform never writes the value; somebody puts it there otherwise.
+    kafka: of the cluster that functions read. With IAM nobody reads it: 0.
+    mirror: of Port's cluster, for the mirror; without one there is no such secret.
     links: the key that signs approval links, made by Secrets Manager; links signed with the one before stay valid.
     slack: 0: there is no such secret, and nobody is told by Slack.
   EOT
@@ -11,6 +13,7 @@ variable "secret_versions" {
     port   = optional(number, 1)
     github = optional(number, 1)
     kafka  = optional(number, 1)
+    mirror = optional(number, 1)
     links  = optional(number, 1)
     slack  = optional(number, 0)
   })
@@ -72,6 +75,21 @@ variable "kafka_credentials" {
   validation {
     condition     = var.kafka_credentials == null || try(length(var.kafka_credentials.username) > 0 && length(var.kafka_credentials.password) > 0, false)
     error_message = "kafka_credentials needs a username and a password."
+  }
+}
+
+variable "mirror_credentials" {
+  description = "User name and password of Port's Kafka for `kafka_mirror`. Port shows them at GET /v1/kafka-credentials; `kafka_credentials` is then the MSK cluster's user."
+  type = object({
+    username = string
+    password = string
+  })
+  default   = null
+  ephemeral = true
+
+  validation {
+    condition     = var.mirror_credentials == null || try(length(var.mirror_credentials.username) > 0 && length(var.mirror_credentials.password) > 0, false)
+    error_message = "mirror_credentials needs a username and a password."
   }
 }
 

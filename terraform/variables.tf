@@ -167,6 +167,30 @@ variable "alarm_actions" {
   }
 }
 
+variable "observability" {
+  description = <<-EOT
+    Dashboard and alarms; whom alarms tell is `alarm_actions`.
+    runbook_url: what the alarms' descriptions refer to: an address of docs/runbook.md that the people on call can open.
+    record_age_seconds: how late a record may be worked on, counted from when Port wrote it.
+  EOT
+  type = object({
+    runbook_url        = optional(string, "docs/runbook.md")
+    record_age_seconds = optional(number, 900)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^[^\\s#]+$", var.observability.runbook_url))
+    error_message = "observability.runbook_url must be an address without a fragment: alarms add the heading."
+  }
+
+  validation {
+    condition     = var.observability.record_age_seconds >= 60 && floor(var.observability.record_age_seconds) == var.observability.record_age_seconds
+    error_message = "observability.record_age_seconds must be a whole number from 60."
+  }
+}
+
 variable "permissions_boundary_arn" {
   description = "IAM policy that bounds every role that this stack makes. Null: none."
   type        = string
@@ -187,11 +211,17 @@ variable "deletion_protection" {
 
 variable "features" {
   description = <<-EOT
-    What is switched off in the sandbox only. Leave all of it on in AWS.
+    What the sandbox's AWS does not have or is slow with, and what is optional in any AWS.
     records_lifecycle: expiry of old records; the provider polls S3 for 50 s before it believes in the rules.
+    xray_group: a group, and so a map, of the functions' traces.
+    broker_storage_scaling: whether the volumes of a cluster made here grow.
+    waf: a web ACL in front of the approvals' API; it costs by the month, by the rule and by the request.
   EOT
   type = object({
-    records_lifecycle = optional(bool, true)
+    records_lifecycle      = optional(bool, true)
+    xray_group             = optional(bool, true)
+    broker_storage_scaling = optional(bool, true)
+    waf                    = optional(bool, false)
   })
   default  = {}
   nullable = false

@@ -14,6 +14,7 @@ LOG = logging.getLogger(__name__)
 CHANGES = {
     "apigateway": ("sandbox.aws.api_authorization", "sandbox.aws.api_stage"),
     "cloudwatch": ("sandbox.aws.alarms",),
+    "ec2": ("sandbox.aws.security_groups",),
     "sns": ("sandbox.aws.email_subscriptions",),
     "stepfunctions": ("sandbox.aws.task_tokens", "sandbox.aws.executions"),
 }

@@ -38,8 +38,8 @@ def secrets(installation: Installation) -> Result:
     names = {
         "port": [f"{prefix}/port"],
         "github": [f"{prefix}/github"],
-        # MSK wants its own prefix.
-        "kafka": [f"{prefix}/kafka", f"AmazonMSK_{prefix}"],
+        # MSK wants its own prefix; functions that sign in by IAM leave a password to the mirror.
+        "kafka": [f"{prefix}/kafka", f"AmazonMSK_{prefix}", f"{prefix}/mirror"],
         "links": [f"{prefix}/links"],
     }
     client = _secrets_manager(installation)

@@ -18,7 +18,8 @@ SECRETS = ("PORT_CLIENT_ID", "PORT_CLIENT_SECRET")
 # What the workflow takes for PORT_BASE_URL if the variable is not set.
 DEFAULT_PORT = "https://api.port.io"
 # What Slipway asks of an App installation.
-PERMISSIONS = ("contents", "pull_requests")
+# Actions and issues are for repairs: the restart workflow, and the hand-over to people.
+PERMISSIONS = ("contents", "pull_requests", "actions", "issues")
 
 
 def permissions(installation: Installation) -> Result:
@@ -33,7 +34,7 @@ def permissions(installation: Installation) -> Result:
         return _refused(name, error)
     cure = (
         "Give the token's user write access to the repository; a fine-grained token needs "
-        "'Contents' and 'Pull requests' as read and write."
+        "'Contents', 'Pull requests', 'Actions' and 'Issues' as read and write."
     )
     return Result(name, may_push, "may push" if may_push else "may only read", cure)
 
@@ -163,10 +164,10 @@ def _of_app(name: str, installation: Installation, credentials: GitHubCredential
     granted = integration.get_access_token(credentials.installation_id).permissions
     missing = [permission for permission in PERMISSIONS if granted.get(permission) != "write"]
     cure = (
-        "Give the App 'Contents' and 'Pull requests' as read and write, and accept the new "
-        "permissions in the installation."
+        "Give the App 'Contents', 'Pull requests', 'Actions' and 'Issues' as read and write, and "
+        "accept the new permissions in the installation."
     )
-    detail = f"not writable: {', '.join(missing)}" if missing else "the App may write both"
+    detail = f"not writable: {', '.join(missing)}" if missing else "the App may write these four"
     return Result(name, not missing, detail, cure)
 
 

@@ -23,6 +23,7 @@ class Metric(StrEnum):
     """Every metric that Slipway emits, by CloudWatch name."""
 
     RECORD_RECEIVED = "RecordReceived"
+    RECORD_AGE = "RecordAge"
     RUN_SUCCEEDED = "RunSucceeded"
     RUN_FAILED = "RunFailed"
     RUN_PROPOSED = "RunProposed"

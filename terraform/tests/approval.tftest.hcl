@@ -12,7 +12,6 @@ variables {
   api                      = { throttle_rate = 10, throttle_burst = 20, manage_account = true }
   links_base_url           = null
   log_retention_days       = 90
-  alarm_actions            = ["arn:aws:sns:eu-west-1:111122223333:alarms"]
   permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
 }
 
@@ -154,16 +153,6 @@ run "executions_are_logged_without_their_tokens_traced_and_watched" {
   assert {
     condition     = aws_sfn_state_machine.this.tracing_configuration[0].enabled && startswith(aws_cloudwatch_log_group.this.name, "/aws/vendedlogs/")
     error_message = "Executions are traced, and their log needs no more room in CloudWatch's policy."
-  }
-
-  assert {
-    condition     = toset([for alarm in aws_cloudwatch_metric_alarm.failed : alarm.metric_name]) == toset(["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"])
-    error_message = "Each way not to end by itself has an alarm."
-  }
-
-  assert {
-    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.failed), [aws_cloudwatch_metric_alarm.api_errors]) : alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms"])])
-    error_message = "Each alarm tells those named."
   }
 }
 
@@ -322,7 +311,7 @@ run "links_can_begin_with_another_address" {
   }
 }
 
-run "the_account_can_be_somebody_elses" {
+run "the_account_can_be_somebody_elses_and_the_api_better_guarded" {
   command = plan
 
   module {
@@ -330,7 +319,18 @@ run "the_account_can_be_somebody_elses" {
   }
 
   variables {
-    api = { throttle_rate = 10, throttle_burst = 20, manage_account = false }
+    api = { throttle_rate = 10, throttle_burst = 20, manage_account = false, resource_policy = jsonencode({ Statement = [] }) }
+    waf = true
+  }
+
+  assert {
+    condition     = length(aws_api_gateway_rest_api_policy.this) == 1 && length(aws_wafv2_web_acl_association.this) == 1
+    error_message = "A policy and a web ACL stand in front of the API where they are asked for."
+  }
+
+  assert {
+    condition     = [for field in aws_wafv2_web_acl_logging_configuration.this[0].redacted_fields : length(field.uri_path)] == [1, 0] && !aws_wafv2_web_acl.this[0].visibility_config[0].sampled_requests_enabled
+    error_message = "The web ACL keeps no address of a link."
   }
 
   assert {

@@ -13,7 +13,6 @@ variables {
   function_alias_arns      = ["arn:aws:lambda:eu-west-1:111122223333:function:slipway-create_service:live"]
   function_timeout_seconds = 120
   log_retention_days       = 90
-  alarm_actions            = []
   permissions_boundary_arn = null
 }
 

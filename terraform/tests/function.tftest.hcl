@@ -15,13 +15,13 @@ variables {
     log_level          = "INFO"
     log_retention_days = 90
   }
+  key_arn     = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
   environment = { PORT_BASE_URL = "https://api.port.io" }
   statements = [{
     sid       = "KeepLedger"
     actions   = ["dynamodb:GetItem"]
     resources = ["arn:aws:dynamodb:eu-west-1:111122223333:table/runs"]
   }]
-  alarm_actions            = ["arn:aws:sns:eu-west-1:111122223333:alarms"]
   permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
 }
 
@@ -76,6 +76,16 @@ run "the_function_is_what_was_built" {
   assert {
     condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/slipway-create_service" && aws_cloudwatch_log_group.this.retention_in_days == 90
     error_message = "The log group has a retention."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.this.kms_key_id == "arn:aws:kms:eu-west-1:111122223333:key/slipway"
+    error_message = "The log is encrypted with the stack's key."
+  }
+
+  assert {
+    condition     = length(aws_lambda_function.this.vpc_config) == 0
+    error_message = "No VPC is needed."
   }
 }
 
@@ -137,20 +147,28 @@ run "a_service_may_call_the_alias_for_one_resource" {
   }
 }
 
-run "alarms_tell_of_errors_throttles_and_long_runs" {
-  command = plan
-
+run "a_function_in_a_vpc_has_its_interfaces_made_by_lambda_alone" {
   module {
     source = "./modules/function"
   }
 
-  assert {
-    condition     = { for key, alarm in aws_cloudwatch_metric_alarm.this : alarm.metric_name => alarm.threshold } == { Errors = 1, Throttles = 1, Duration = 108000 }
-    error_message = "Each alarm has its metric; the one on duration begins at 90 % of the time-out."
+  variables {
+    vpc = { subnet_ids = ["subnet-a", "subnet-b"], security_group_ids = ["sg-a"] }
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms"])])
-    error_message = "Each alarm tells those named."
+    condition = (
+      aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-a", "subnet-b"]) &&
+      aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-a"])
+    )
+    error_message = "The function is where it was put."
+  }
+
+  assert {
+    condition = [
+      for statement in data.aws_iam_policy_document.this.statement : [for condition in statement.condition : [condition.test, condition.variable]]
+      if statement.sid == "JoinNetwork"
+    ] == [[["Null", "lambda:SourceFunctionArn"]]]
+    error_message = "The function's own code may not touch the network."
   }
 }

@@ -14,12 +14,16 @@ run "a_provisioned_cluster_speaks_tls_to_those_with_an_access_list" {
     subnet_ids         = ["subnet-a", "subnet-b", "subnet-c"]
     security_group_id  = "sg-a"
     log_retention_days = 90
+    authentication     = "SCRAM"
+    storage_scaling    = true
+    key_arn            = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
     settings = {
       type                 = "provisioned"
       kafka_version        = "3.8.x"
       broker_instance_type = "kafka.m7g.large"
       brokers_per_zone     = 1
       volume_gib           = 50
+      volume_gib_max       = 200
     }
   }
 
@@ -40,55 +44,64 @@ run "a_provisioned_cluster_speaks_tls_to_those_with_an_access_list" {
     condition     = aws_msk_cluster.this[0].number_of_broker_nodes == 3 && length(aws_msk_serverless_cluster.this) == 0
     error_message = "A broker per zone."
   }
-}
 
-run "the_network_has_no_way_to_the_internet" {
-  command = plan
-
-  module {
-    source = "./modules/network"
-  }
-
-  variables {
-    name      = "slipway"
-    cidr      = "10.90.0.0/24"
-    endpoints = true
+  assert {
+    condition = (
+      aws_msk_cluster.this[0].encryption_info[0].encryption_at_rest_kms_key_arn == "arn:aws:kms:eu-west-1:111122223333:key/slipway" &&
+      aws_msk_cluster.this[0].encryption_info[0].encryption_in_transit[0].in_cluster &&
+      aws_cloudwatch_log_group.brokers[0].kms_key_id == "arn:aws:kms:eu-west-1:111122223333:key/slipway"
+    )
+    error_message = "Volumes and log are encrypted with the stack's key, and brokers speak TLS to each other."
   }
 
   assert {
-    condition     = [for subnet in aws_subnet.private : subnet.cidr_block] == ["10.90.0.0/26", "10.90.0.64/26", "10.90.0.128/26"]
-    error_message = "A subnet per zone."
+    condition     = aws_msk_cluster.this[0].broker_node_group_info[0].connectivity_info[0].public_access[0].type == "DISABLED"
+    error_message = "Brokers have no public address."
   }
 
   assert {
-    condition     = toset(keys(aws_vpc_endpoint.interface)) == toset(["lambda", "secretsmanager", "sts"]) && length(aws_vpc_endpoint.s3) == 1
-    error_message = "Pollers on demand reach the four services that they need."
+    condition     = aws_appautoscaling_target.storage[0].max_capacity == 200 && aws_appautoscaling_policy.storage[0].target_tracking_scaling_policy_configuration[0].disable_scale_in
+    error_message = "Volumes grow up to the limit; they cannot shrink."
   }
 
   assert {
-    condition = alltrue([
-      for rule in [aws_vpc_security_group_ingress_rule.brokers, aws_vpc_security_group_ingress_rule.endpoints, aws_vpc_security_group_egress_rule.group] :
-      rule.cidr_ipv4 == null && rule.cidr_ipv6 == null
-    ])
-    error_message = "Only members of the group reach each other."
+    condition     = aws_msk_cluster.this[0].logging_info[0].broker_logs[0].cloudwatch_logs[0].enabled
+    error_message = "Brokers write a log."
   }
 }
 
-run "pollers_of_its_own_need_no_endpoints" {
+run "a_cluster_for_iam_knows_no_passwords" {
   command = plan
 
   module {
-    source = "./modules/network"
+    source = "./modules/kafka"
   }
 
   variables {
-    name      = "slipway"
-    cidr      = "10.90.0.0/24"
-    endpoints = false
+    name               = "slipway"
+    subnet_ids         = ["subnet-a", "subnet-b", "subnet-c"]
+    security_group_id  = "sg-a"
+    log_retention_days = 90
+    authentication     = "IAM"
+    storage_scaling    = false
+    key_arn            = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
+    settings = {
+      type                 = "provisioned"
+      kafka_version        = "3.8.x"
+      broker_instance_type = "kafka.m7g.large"
+      brokers_per_zone     = 2
+      volume_gib           = 50
+      volume_gib_max       = 200
+    }
   }
 
   assert {
-    condition     = length(aws_vpc_endpoint.interface) == 0 && length(aws_vpc_endpoint.s3) == 0
-    error_message = "Each endpoint costs by the hour."
+    condition     = aws_msk_cluster.this[0].client_authentication[0].sasl[0].iam && !aws_msk_cluster.this[0].client_authentication[0].sasl[0].scram
+    error_message = "IAM is the only way in."
+  }
+
+  assert {
+    condition     = aws_msk_cluster.this[0].number_of_broker_nodes == 6 && length(aws_appautoscaling_target.storage) == 0
+    error_message = "Brokers as asked for; nothing scales where the feature is off."
   }
 }

@@ -112,6 +112,7 @@ run "approvers_are_told_to_the_function_and_slack_only_if_there_is_one" {
     port_credentials   = { client_id = "id", client_secret = "0123456789abcdef0123456789abcdef" }
     github_credentials = { token = "token" }
     kafka_credentials  = { username = "user", password = "password" }
+    mirror_credentials = { username = "reader", password = "password" }
     slack_webhook_url  = "https://hooks.slack.com/services/T0/B0/x"
   }
 

@@ -9,6 +9,7 @@ variables {
   port_credentials    = { client_id = "id", client_secret = "the-client-secret" }
   github_credentials  = { token = "the-token" }
   kafka_credentials   = { username = "user", password = "the-password" }
+  mirror_credentials  = { username = "reader", password = "the-other-password" }
   slack_webhook_url   = "https://hooks.slack.com/services/T0/B0/x"
   deletion_protection = true
 }

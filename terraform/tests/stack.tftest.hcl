@@ -63,8 +63,8 @@ run "two_variables_are_enough" {
   }
 
   assert {
-    condition     = length(module.network) == 0 && length(module.kafka) == 0 && length(aws_msk_single_scram_secret_association.kafka) == 0
-    error_message = "No network and no cluster is made."
+    condition     = length(module.network) == 0 && length(module.kafka) == 0 && length(module.kafka_mirror) == 0 && length(aws_msk_single_scram_secret_association.kafka) == 0
+    error_message = "No network, no cluster and no mirror is made."
   }
 }
 
@@ -92,6 +92,7 @@ run "functions_may_do_their_work_and_no_more" {
     port_credentials   = { client_id = "id", client_secret = "0123456789abcdef0123456789abcdef" }
     github_credentials = { token = "token" }
     kafka_credentials  = { username = "user", password = "password" }
+    mirror_credentials = { username = "reader", password = "password" }
     slack_webhook_url  = "https://hooks.slack.com/services/T0/B0/x"
   }
 
@@ -251,12 +252,18 @@ run "a_new_provisioned_cluster_is_read_from_its_beginning" {
   command = plan
 
   variables {
-    kafka = { mode = "msk", create = {} }
+    kafka        = { mode = "msk", create = {} }
+    kafka_mirror = { plugin = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip" } }
   }
 
   assert {
     condition     = output.kafka.starting_position == "TRIM_HORIZON" && length(module.kafka) == 1 && length(module.network) == 1
     error_message = "The cluster is made, and every record in it is ours."
+  }
+
+  assert {
+    condition     = length(module.kafka_mirror) == 1 && toset(keys(output.secrets)) == toset(["port", "github", "kafka", "mirror", "links"])
+    error_message = "Port's topics are copied there, with a credential of their own."
   }
 }
 

@@ -7,7 +7,6 @@ variables {
   key_arn             = "arn:aws:kms:eu-west-1:111122223333:key/k"
   deletion_protection = true
   lifecycle_rules     = true
-  alarm_actions       = []
   audit               = { mode = "COMPLIANCE", retention_days = 400 }
 }
 
@@ -166,11 +165,6 @@ run "failed_records_are_announced_and_watched" {
       for condition in data.aws_iam_policy_document.failed_records.statement[0].condition : condition.variable
     ]) == toset(["aws:SourceArn", "aws:SourceAccount"])
     error_message = "Only this bucket of this account may write to the queue."
-  }
-
-  assert {
-    condition     = toset([for alarm in aws_cloudwatch_metric_alarm.failed_records : alarm.metric_name]) == toset(["ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"])
-    error_message = "Depth and age have alarms."
   }
 }
 

@@ -22,6 +22,7 @@ run "the_upper_limits_are_accepted" {
     port_credentials         = { client_id = "id", client_secret = "0123456789abcdef0123456789abcdef" }
     github_credentials       = { app_id = 1, installation_id = 2, private_key = "key" }
     kafka_credentials        = { username = "user", password = "password" }
+    mirror_credentials       = { username = "reader", password = "password" }
     slack_webhook_url        = "https://hooks.slack.com/services/T0/B0/x"
   }
 }
@@ -299,7 +300,8 @@ run "empty_kafka_password_is_refused" {
   command = plan
 
   variables {
-    kafka_credentials = { username = "user", password = "" }
+    kafka_credentials  = { username = "user", password = "" }
+    mirror_credentials = { username = "reader", password = "password" }
   }
 
   expect_failures = [var.kafka_credentials]

@@ -162,21 +162,21 @@ run "unknown_type_of_cluster_is_refused" {
   expect_failures = [var.kafka]
 }
 
-run "network_too_small_for_three_zones_is_refused" {
+run "volume_that_may_not_grow_to_its_size_is_refused" {
   command = plan
 
   variables {
-    kafka = { mode = "msk", create = { vpc_cidr = "10.0.0.0/27" } }
+    kafka = { mode = "msk", create = { volume_gib = 300, volume_gib_max = 200 } }
   }
 
   expect_failures = [var.kafka]
 }
 
-run "network_that_is_no_range_is_refused" {
+run "half_a_broker_is_refused" {
   command = plan
 
   variables {
-    kafka = { mode = "msk", create = { vpc_cidr = "10.0.0.0" } }
+    kafka = { mode = "msk", create = { brokers_per_zone = 1.5 } }
   }
 
   expect_failures = [var.kafka]

@@ -21,7 +21,13 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
-NEEDED = {"contents": "write", "pull_requests": "write", "issues": "write", "metadata": "read"}
+NEEDED = {
+    "contents": "write",
+    "pull_requests": "write",
+    "actions": "write",
+    "issues": "write",
+    "metadata": "read",
+}
 
 
 def as_app(sandbox: SandboxClient, slug: str, permissions: dict[str, str]) -> ServicesRepository:

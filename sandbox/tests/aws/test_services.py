@@ -1,4 +1,4 @@
-"""The services that the sandbox adds to LocalStack: DynamoDB and MSK."""
+"""The services that the sandbox adds to LocalStack, or mends: DynamoDB, MSK and EC2."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -241,3 +241,23 @@ def test_deleted_cluster_is_gone(aws: RunningAws) -> None:
 
     with pytest.raises(ClientError, match="NotFoundException"):
         msk.describe_cluster_v2(ClusterArn=arn)
+
+
+def test_security_group_rules_keep_their_descriptions(aws: RunningAws) -> None:
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/24")["Vpc"]["VpcId"]
+    group = ec2.create_security_group(GroupName="g", Description="g", VpcId=vpc)["GroupId"]
+    lists = ec2.describe_managed_prefix_lists()["PrefixLists"]
+    ports = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+    targets = [
+        {"UserIdGroupPairs": [{"GroupId": group, "Description": "a group"}]},
+        {"PrefixListIds": [{"PrefixListId": lists[0]["PrefixListId"], "Description": "a list"}]},
+        {"IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "a range"}]},
+    ]
+
+    for target in targets:
+        ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[{**ports, **target}])
+
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
+    said = {rule.get("Description") for rule in rules["SecurityGroupRules"]}
+    assert said == {None, "a group", "a list", "a range"}

@@ -42,6 +42,8 @@ from slipway.runs.ledger import Ledger
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.kafka_event import KafkaEventRecord
+
     from slipway.port.client import PortClient
 
 Act = Callable[[ActiveRun], None]
@@ -82,12 +84,23 @@ def consume(
         process_partial_response,
     )
 
+    def work_on(record: "KafkaEventRecord") -> None:
+        # Only here: what was delivered later was meant to be old.
+        _measure_age(record.timestamp)
+        consumer.work_on(record.raw_event)
+
     return process_partial_response(
         event=event,
-        record_handler=lambda record: consumer.work_on(record.raw_event),
+        record_handler=work_on,
         processor=BatchProcessor(EventType.Kafka, raise_on_entire_batch_failure=False),
         context=context,
     )
+
+
+def _measure_age(timestamp_ms: int) -> None:
+    # Not below 0: a broker's clock may be ahead of ours.
+    age = max(0.0, datetime.now(UTC).timestamp() - timestamp_ms / 1000)
+    metrics.add_metric(name=Metric.RECORD_AGE, unit="Seconds", value=age)
 
 
 class _Consumer:

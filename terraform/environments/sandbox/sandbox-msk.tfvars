@@ -2,7 +2,7 @@
 # other name lets both installations live in one sandbox.
 name_prefix         = "slipway-msk"
 deletion_protection = false
-features            = { records_lifecycle = false }
+features            = { records_lifecycle = false, xray_group = false, broker_storage_scaling = false }
 tags                = { Environment = "sandbox" }
 links_base_url      = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live"
 

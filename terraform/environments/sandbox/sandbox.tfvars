@@ -3,7 +3,7 @@
 # links_base_url if AWS is at another port, and the three credentials.
 name_prefix         = "slipway"
 deletion_protection = false
-features            = { records_lifecycle = false }
+features            = { records_lifecycle = false, xray_group = false, broker_storage_scaling = false }
 tags                = { Environment = "sandbox" }
 links_base_url      = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live"
 

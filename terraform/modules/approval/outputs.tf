@@ -1,3 +1,8 @@
+output "machine_name" {
+  description = "The state machine's name."
+  value       = aws_sfn_state_machine.this.name
+}
+
 output "machine_arn" {
   description = "The state machine's ARN."
   value       = aws_sfn_state_machine.this.arn
@@ -16,6 +21,11 @@ output "topic_arn" {
 output "api_stage_arn" {
   description = "ARN of the API's stage, for the right to call it or to be called by it."
   value       = "${aws_api_gateway_rest_api.this.execution_arn}/${local.stage}"
+}
+
+output "api" {
+  description = "Name and stage of the REST API."
+  value       = { name = aws_api_gateway_rest_api.this.name, stage = aws_api_gateway_stage.this.stage_name }
 }
 
 output "base_url" {

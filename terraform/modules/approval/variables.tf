@@ -19,7 +19,7 @@ variable "function_timeout_seconds" {
 }
 
 variable "key_arn" {
-  description = "KMS key that encrypts notices."
+  description = "KMS key that encrypts notices and logs."
   type        = string
 }
 
@@ -29,12 +29,19 @@ variable "approver_emails" {
 }
 
 variable "api" {
-  description = "Requests a second, at once, and whether API Gateway's role for logs is made here."
+  description = "Requests a second, at once, whether API Gateway's role for logs is made here, and the API's resource policy as JSON or null."
   type = object({
-    throttle_rate  = number
-    throttle_burst = number
-    manage_account = bool
+    throttle_rate   = number
+    throttle_burst  = number
+    manage_account  = bool
+    resource_policy = optional(string)
   })
+}
+
+variable "waf" {
+  description = "Whether a web ACL stands in front of the API."
+  type        = bool
+  default     = false
 }
 
 variable "links_base_url" {
@@ -45,11 +52,6 @@ variable "links_base_url" {
 variable "log_retention_days" {
   description = "How long the logs of executions and of requests are kept."
   type        = number
-}
-
-variable "alarm_actions" {
-  description = "ARNs that are told when an alarm begins and ends."
-  type        = list(string)
 }
 
 variable "permissions_boundary_arn" {

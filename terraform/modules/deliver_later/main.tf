@@ -32,25 +32,5 @@ resource "aws_cloudwatch_log_group" "this" {
   # https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
   name              = "/aws/vendedlogs/states/${var.name}"
   retention_in_days = var.log_retention_days
-}
-
-resource "aws_cloudwatch_metric_alarm" "failed" {
-  for_each = {
-    ExecutionsFailed   = "${var.name}: a run could not be delivered; its record is held"
-    ExecutionsTimedOut = "${var.name}: an execution went on for longer than a week"
-  }
-
-  alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = each.value
-  namespace           = "AWS/States"
-  metric_name         = each.key
-  dimensions          = { StateMachineArn = aws_sfn_state_machine.this.arn }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
+  kms_key_id        = var.records_bucket.key_arn
 }

@@ -28,11 +28,6 @@ variable "log_retention_days" {
   type        = number
 }
 
-variable "alarm_actions" {
-  description = "ARNs that are told when an alarm begins and ends."
-  type        = list(string)
-}
-
 variable "permissions_boundary_arn" {
   description = "IAM policy that bounds the role. Null: none."
   type        = string

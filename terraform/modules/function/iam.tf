@@ -30,6 +30,35 @@ data "aws_iam_policy_document" "this" {
     resources = ["*"]
   }
 
+  # Lambda itself makes the function's network interfaces, with the function's role. The condition keeps the
+  # function's code from doing so.
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
+  dynamic "statement" {
+    for_each = var.vpc[*]
+
+    content {
+      sid = "JoinNetwork"
+      actions = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVpcs",
+        "ec2:UnassignPrivateIpAddresses",
+      ]
+      # The interfaces do not exist yet, and EC2's Describe calls know no resource.
+      resources = ["*"]
+
+      condition {
+        test     = "Null"
+        variable = "lambda:SourceFunctionArn"
+        values   = ["true"]
+      }
+    }
+  }
+
   dynamic "statement" {
     for_each = var.statements
 

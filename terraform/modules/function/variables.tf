@@ -38,6 +38,20 @@ variable "settings" {
   })
 }
 
+variable "key_arn" {
+  description = "KMS key that encrypts the log."
+  type        = string
+}
+
+variable "vpc" {
+  description = "Subnets and security groups of a VPC that the function works in. Null: in none, with Lambda's own way to the Internet."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
 variable "environment" {
   description = "Environment variables beside those of Powertools. Never a secret."
   type        = map(string)
@@ -69,11 +83,6 @@ variable "callers" {
     source_arn = string
   }))
   default = {}
-}
-
-variable "alarm_actions" {
-  description = "ARNs that are told when an alarm begins and ends."
-  type        = list(string)
 }
 
 variable "permissions_boundary_arn" {

@@ -33,6 +33,12 @@ resource "aws_msk_cluster" "this" {
     client_subnets  = var.subnet_ids
     security_groups = [var.security_group_id]
 
+    connectivity_info {
+      public_access {
+        type = "DISABLED"
+      }
+    }
+
     storage_info {
       ebs_storage_info {
         volume_size = var.settings.volume_gib
@@ -40,16 +46,17 @@ resource "aws_msk_cluster" "this" {
     }
   }
 
-  # Both: topics and access lists are administered by IAM, whatever the readers use.
+  # IAM in any case: topics and access lists are administered by it, and the mirror writes by it.
   client_authentication {
     sasl {
       iam   = true
-      scram = true
+      scram = var.authentication == "SCRAM"
     }
   }
 
-  # Volumes are encrypted under MSK's own key.
   encryption_info {
+    encryption_at_rest_kms_key_arn = var.key_arn
+
     encryption_in_transit {
       client_broker = "TLS"
       in_cluster    = true
@@ -67,6 +74,41 @@ resource "aws_msk_cluster" "this" {
         enabled   = true
         log_group = aws_cloudwatch_log_group.brokers[0].name
       }
+    }
+  }
+
+  lifecycle {
+    # Volumes grow by themselves, and never shrink.
+    ignore_changes = [broker_node_group_info[0].storage_info[0].ebs_storage_info[0].volume_size]
+  }
+}
+
+# https://docs.aws.amazon.com/msk/latest/developerguide/msk-autoexpand.html
+resource "aws_appautoscaling_target" "storage" {
+  count = local.provisioned && var.storage_scaling ? 1 : 0
+
+  service_namespace  = "kafka"
+  scalable_dimension = "kafka:broker-storage:VolumeSize"
+  resource_id        = aws_msk_cluster.this[0].arn
+  min_capacity       = 1 # MSK's own minimum is the volume's size
+  max_capacity       = var.settings.volume_gib_max
+}
+
+resource "aws_appautoscaling_policy" "storage" {
+  count = local.provisioned && var.storage_scaling ? 1 : 0
+
+  name               = "${var.name}-broker-storage"
+  policy_type        = "TargetTrackingScaling"
+  service_namespace  = aws_appautoscaling_target.storage[0].service_namespace
+  scalable_dimension = aws_appautoscaling_target.storage[0].scalable_dimension
+  resource_id        = aws_appautoscaling_target.storage[0].resource_id
+
+  target_tracking_scaling_policy_configuration {
+    target_value     = 60 # percent that are used
+    disable_scale_in = true
+
+    predefined_metric_specification {
+      predefined_metric_type = "KafkaBrokerStorageUtilization"
     }
   }
 }
@@ -92,4 +134,5 @@ resource "aws_cloudwatch_log_group" "brokers" {
 
   name              = "/aws/msk/${var.name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.key_arn
 }

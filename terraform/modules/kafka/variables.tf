@@ -11,7 +11,23 @@ variable "settings" {
     broker_instance_type = string
     brokers_per_zone     = number
     volume_gib           = number
+    volume_gib_max       = number
   })
+}
+
+variable "authentication" {
+  description = "How readers sign in to a provisioned cluster beside IAM, which everybody may use who has the rights: `SCRAM` or `IAM`."
+  type        = string
+}
+
+variable "key_arn" {
+  description = "KMS key that encrypts the brokers' volumes and log."
+  type        = string
+}
+
+variable "storage_scaling" {
+  description = "Whether the brokers' volumes grow by themselves, up to `volume_gib_max`."
+  type        = bool
 }
 
 variable "subnet_ids" {

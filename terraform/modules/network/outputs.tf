@@ -1,9 +1,14 @@
+output "vpc_id" {
+  description = "The VPC."
+  value       = local.vpc_id
+}
+
 output "subnet_ids" {
-  description = "One private subnet per zone, in three zones."
-  value       = aws_subnet.private[*].id
+  description = "Private subnets, each in another zone; of a VPC made here, in three zones."
+  value       = local.subnet_ids
 }
 
 output "security_group_id" {
   description = "Group of the brokers and of those who read from them."
-  value       = aws_security_group.kafka.id
+  value       = local.security_group_id
 }

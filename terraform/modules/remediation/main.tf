@@ -28,6 +28,7 @@ locals {
 }
 
 resource "aws_sfn_state_machine" "this" {
+  # checkov:skip=CKV_AWS_285: states are logged without their data, see below
   name     = local.name
   role_arn = aws_iam_role.this.arn
 
@@ -59,25 +60,5 @@ resource "aws_cloudwatch_log_group" "this" {
   # https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
   name              = "/aws/vendedlogs/states/${local.name}"
   retention_in_days = var.log_retention_days
-}
-
-resource "aws_cloudwatch_metric_alarm" "failed" {
-  for_each = {
-    ExecutionsFailed   = "${local.name}: a service was let go after an internal error; its health_detail in Port says which execution"
-    ExecutionsTimedOut = "${local.name}: an execution went on for longer than 45 days; its service was let go"
-  }
-
-  alarm_name          = "${local.name}-${each.key}"
-  alarm_description   = each.value
-  namespace           = "AWS/States"
-  metric_name         = each.key
-  dimensions          = { StateMachineArn = aws_sfn_state_machine.this.arn }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
+  kms_key_id        = var.key_arn
 }

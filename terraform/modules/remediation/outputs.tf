@@ -3,6 +3,11 @@ output "machine_arn" {
   value       = aws_sfn_state_machine.this.arn
 }
 
+output "machine_name" {
+  description = "The state machine's name."
+  value       = aws_sfn_state_machine.this.name
+}
+
 output "stopped_rule_arn" {
   description = "EventBridge's rule that calls sweep_runs."
   value       = aws_cloudwatch_event_rule.stopped.arn

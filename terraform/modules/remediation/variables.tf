@@ -29,7 +29,7 @@ variable "function_timeout_seconds" {
 }
 
 variable "key_arn" {
-  description = "KMS key that encrypts alerts."
+  description = "KMS key that encrypts alerts and the log."
   type        = string
 }
 
@@ -41,11 +41,6 @@ variable "alert_emails" {
 variable "log_retention_days" {
   description = "How long the log of executions is kept."
   type        = number
-}
-
-variable "alarm_actions" {
-  description = "ARNs that are told when an alarm begins and ends."
-  type        = list(string)
 }
 
 variable "permissions_boundary_arn" {

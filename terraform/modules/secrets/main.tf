@@ -1,5 +1,6 @@
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
+data "aws_region" "current" {}
 
 locals {
   secrets = merge({
@@ -20,7 +21,12 @@ locals {
       name        = "${var.name_prefix}/links"
       description = "Signs approval links: {key}"
     }
-    }, var.versions.slack == 0 ? {} : {
+    }, var.mirror ? {
+    mirror = {
+      name        = "${var.name_prefix}/mirror"
+      description = "Port's Kafka by SASL/SCRAM, for the mirror: {username, password}"
+    }
+    } : {}, var.versions.slack == 0 ? {} : {
     slack = {
       name        = "${var.name_prefix}/slack"
       description = "Slack's incoming webhook: {webhook_url}"
@@ -29,9 +35,9 @@ locals {
 }
 
 # A key of one's own, because MSK refuses secrets under the account's default key, and because its
-# use can be granted function by function.
+# use can be granted function by function. KMS rotates it every year; what is encrypted stays readable.
 resource "aws_kms_key" "this" {
-  description             = "${var.name_prefix}: secrets, stored records and notices"
+  description             = "${var.name_prefix}: secrets, stored records, notices and logs"
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_protection ? 30 : 7
   policy                  = data.aws_iam_policy_document.key.json
@@ -43,6 +49,9 @@ resource "aws_kms_alias" "this" {
 }
 
 data "aws_iam_policy_document" "key" {
+  # checkov:skip=CKV_AWS_109: a key's policy is about this key alone, and gives the account's IAM the say
+  # checkov:skip=CKV_AWS_111: a key's policy is about this key alone
+  # checkov:skip=CKV_AWS_356: a key's policy is about this key alone
   statement {
     sid       = "AccountDecidesByIam"
     actions   = ["kms:*"]
@@ -53,9 +62,28 @@ data "aws_iam_policy_document" "key" {
       identifiers = ["arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root"]
     }
   }
+
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+  statement {
+    sid       = "LogsOfThisStack"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+    resources = ["*"] # in a key's policy: this key
+
+    principals {
+      type        = "Service"
+      identifiers = ["logs.${data.aws_region.current.name}.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "kms:EncryptionContext:aws:logs:arn"
+      values   = ["arn:${data.aws_partition.current.partition}:logs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:log-group:*${var.name_prefix}*"]
+    }
+  }
 }
 
 resource "aws_secretsmanager_secret" "this" {
+  # checkov:skip=CKV2_AWS_57: Port, GitHub and Slack have no API that would renew these; docs/runbook.md says how they are changed
   for_each = local.secrets
 
   name                    = each.value.name
@@ -92,6 +120,14 @@ resource "aws_secretsmanager_secret_version" "kafka" {
   secret_id                = aws_secretsmanager_secret.this["kafka"].id
   secret_string_wo         = var.kafka_credentials == null ? "" : jsonencode(var.kafka_credentials)
   secret_string_wo_version = var.versions.kafka
+}
+
+resource "aws_secretsmanager_secret_version" "mirror" {
+  count = var.mirror && var.versions.mirror > 0 ? 1 : 0
+
+  secret_id                = aws_secretsmanager_secret.this["mirror"].id
+  secret_string_wo         = var.mirror_credentials == null ? "" : jsonencode(var.mirror_credentials)
+  secret_string_wo_version = var.versions.mirror
 }
 
 # Nobody needs to know this one: 244 bits from the system's source of randomness, made for every plan and

@@ -1,5 +1,5 @@
 output "arns" {
-  description = "ARN of each secret: port, github, kafka, links and, if there is one, slack. Known as soon as the secret exists, whether or not it has a value."
+  description = "ARN of each secret: port, github, kafka, links and, if there is one, mirror and slack. Known as soon as the secret exists, whether or not it has a value."
   value       = { for name, secret in aws_secretsmanager_secret.this : name => secret.arn }
 }
 
@@ -9,7 +9,13 @@ output "written_kafka_arn" {
   depends_on  = [aws_secretsmanager_secret_version.kafka]
 }
 
+output "written_mirror_arn" {
+  description = "ARN of the mirror's secret, null without a mirror: known when the value is written."
+  value       = try(aws_secretsmanager_secret.this["mirror"].arn, null)
+  depends_on  = [aws_secretsmanager_secret_version.mirror]
+}
+
 output "key_arn" {
-  description = "The key that encrypts secrets, stored records and notices."
+  description = "The key that encrypts secrets, stored records, notices and logs. Known when CloudWatch Logs may use it."
   value       = aws_kms_key.this.arn
 }

@@ -8,12 +8,19 @@ variable "msk" {
   type        = bool
 }
 
+variable "mirror" {
+  description = "Whether there is a mirror, which signs in to Port's Kafka with a secret of its own."
+  type        = bool
+  default     = false
+}
+
 variable "versions" {
   description = "Number of each value's version; a higher one writes it anew, 0 never. slack 0: no such secret."
   type = object({
     port   = number
     github = number
     kafka  = number
+    mirror = optional(number, 1)
     links  = number
     slack  = number
   })
@@ -45,6 +52,16 @@ variable "kafka_credentials" {
     username = string
     password = string
   })
+  ephemeral = true
+}
+
+variable "mirror_credentials" {
+  description = "User name and password of Port's Kafka for the mirror; null when its version did not rise."
+  type = object({
+    username = string
+    password = string
+  })
+  default   = null
   ephemeral = true
 }
 

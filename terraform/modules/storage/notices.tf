@@ -70,37 +70,3 @@ resource "aws_s3_bucket_notification" "records" {
     }
   }
 }
-
-locals {
-  queue_alarms = {
-    depth = {
-      description = "Failed records wait for a person: look at them, then replay or discard them"
-      metric      = "ApproximateNumberOfMessagesVisible"
-      threshold   = 1
-    }
-    age = {
-      # A held run is ended after 72 hours: this leaves a day to do better.
-      description = "A failed record has waited for two days; its run is ended after three"
-      metric      = "ApproximateAgeOfOldestMessage"
-      threshold   = 48 * 3600
-    }
-  }
-}
-
-resource "aws_cloudwatch_metric_alarm" "failed_records" {
-  for_each = local.queue_alarms
-
-  alarm_name          = "${aws_sqs_queue.failed_records.name}-${each.key}"
-  alarm_description   = each.value.description
-  namespace           = "AWS/SQS"
-  metric_name         = each.value.metric
-  dimensions          = { QueueName = aws_sqs_queue.failed_records.name }
-  statistic           = "Maximum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = each.value.threshold
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
-}

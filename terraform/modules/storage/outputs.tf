@@ -24,6 +24,6 @@ output "audit_bucket" {
 }
 
 output "failed_records_queue" {
-  description = "URL and ARN of the queue with a message for each failed record."
-  value       = { url = aws_sqs_queue.failed_records.id, arn = aws_sqs_queue.failed_records.arn }
+  description = "Name, URL and ARN of the queue with a message for each failed record."
+  value       = { name = aws_sqs_queue.failed_records.name, url = aws_sqs_queue.failed_records.id, arn = aws_sqs_queue.failed_records.arn }
 }

@@ -13,11 +13,6 @@ variable "deletion_protection" {
   type        = bool
 }
 
-variable "alarm_actions" {
-  description = "ARNs that are told when an alarm begins and ends."
-  type        = list(string)
-}
-
 variable "lifecycle_rules" {
   description = "Whether old records expire."
   type        = bool

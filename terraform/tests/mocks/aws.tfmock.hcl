@@ -25,7 +25,7 @@ mock_resource "aws_api_gateway_rest_api" {
 }
 
 mock_resource "aws_api_gateway_stage" {
-  defaults = { invoke_url = "https://mock.execute-api.eu-west-1.amazonaws.com/live" }
+  defaults = { arn = "arn:aws:apigateway:eu-west-1::/restapis/mock/stages/live", invoke_url = "https://mock.execute-api.eu-west-1.amazonaws.com/live" }
 }
 
 mock_resource "aws_cloudwatch_event_rule" {
@@ -86,4 +86,20 @@ mock_resource "aws_sns_topic" {
 
 mock_resource "aws_sqs_queue" {
   defaults = { arn = "arn:aws:sqs:eu-west-1:111122223333:mock" }
+}
+
+mock_data "aws_msk_bootstrap_brokers" {
+  defaults = { bootstrap_brokers_sasl_iam = "b-1.mock.kafka.eu-west-1.amazonaws.com:9098" }
+}
+
+mock_resource "aws_mskconnect_custom_plugin" {
+  defaults = { arn = "arn:aws:kafkaconnect:eu-west-1:111122223333:custom-plugin/mock/1" }
+}
+
+mock_resource "aws_mskconnect_worker_configuration" {
+  defaults = { arn = "arn:aws:kafkaconnect:eu-west-1:111122223333:worker-configuration/mock/1" }
+}
+
+mock_resource "aws_wafv2_web_acl" {
+  defaults = { arn = "arn:aws:wafv2:eu-west-1:111122223333:regional/webacl/mock/1" }
 }

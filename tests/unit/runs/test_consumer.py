@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,11 +16,12 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.errors import GitHubUnavailable, UserError
-from slipway.observability import logger
+from slipway.observability import logger, metrics
 from slipway.port.signature import sign
 from slipway.runs import clients, consumer, later
 from slipway.runs.run import ActiveRun
 
+from tests.releases import RELEASES, fill, read_machine
 from tests.scripted import NO_ANSWER, ScriptedServer
 from tests.unit.conftest import RUN_ID
 
@@ -186,6 +188,22 @@ def test_given_what_is_not_for_us_when_consumed_then_skipped_once_and_counted(
     assert '"MessageSkipped"' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("written", "age"), [(NOW - 90_000, 90), (NOW + 3_600_000, 0)], ids=["old", "of the future"]
+)
+def test_given_a_record_when_consumed_then_its_age_is_measured(
+    scene: Scene, capsys: pytest.CaptureFixture[str], written: int, age: int
+) -> None:
+    metrics.clear_metrics()
+
+    scene.consume(event(message(), timestamp=written))
+
+    metrics.flush_metrics()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (measured,) = next(line["RecordAge"] for line in lines if "RecordAge" in line)
+    assert age <= measured < age + 60
+
+
 def test_given_a_run_that_port_does_not_know_when_consumed_then_skipped(scene: Scene) -> None:
     scene.port.script(f"GET {RUN}", (404, {"ok": False, "error": "not_found"}, {}))
 
@@ -284,7 +302,12 @@ def test_given_not_now_when_consumed_then_it_is_delivered_later_and_the_page_say
     assert json.loads(stored["Body"].read())["topic"] == TOPIC
 
 
-def test_given_a_stored_record_when_delivered_later_then_the_function_acts(scene: Scene) -> None:
+@pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
+def test_given_a_stored_record_when_a_releases_machine_delivers_it_then_the_function_acts(
+    scene: Scene, release: Path
+) -> None:
+    (sent,) = read_machine(release / "deliver_later.asl.json").payloads.values()
+
     def throttle(run: ActiveRun) -> None:
         raise GitHubUnavailable("GitHub asks to wait.")
 
@@ -292,7 +315,7 @@ def test_given_a_stored_record_when_delivered_later_then_the_function_acts(scene
     scene.consume(event(message()))
     scene.act = lambda run: None
 
-    answer = scene.consume({"schema_version": 1, "deliver": {"run_id": RUN_ID}})
+    answer = scene.consume({**sent, "deliver": fill(sent["deliver"], {"$.run_id": RUN_ID})})
 
     assert answer == {"delivered": RUN_ID}
     assert len(scene.acted) == 2

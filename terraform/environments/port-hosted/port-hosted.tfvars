@@ -1,5 +1,6 @@
-# Copy this file, fill it in, and pass it with -var-file. Only `port` and `github` are required;
-# without `approvals` whatever needs an approval is refused. variables*.tf describes all there is.
+# The smallest real installation: Port's own Kafka, no network. Copy this file, fill it in, and pass it with
+# -var-file. Only `port` and `github` are required; without `approvals` whatever needs an approval is refused.
+# terraform/README.md describes all variables.
 
 port = {
   org_id = "org_xxxxxxxxxxxxxxxx" # GET /v1/organization of Port's API says it
@@ -20,9 +21,12 @@ approvals = {
   }
   # domain_aliases      = { "acme.io" = "acme.example" }
   # approver_principals = { release-manager = "devops@acme.example" }
+  # To try the stack out: records of decisions that can be deleted with it.
+  # audit = { mode = "GOVERNANCE", retention_days = 1 }
 }
 
 # alarm_actions   = ["arn:aws:sns:eu-west-1:111122223333:platform-alarms"]
+# observability   = { runbook_url = "https://github.com/acme/slipway/blob/main/docs/runbook.md" }
 # functions       = { architecture = "x86_64", log_retention_days = 30 }
 # secret_versions = { slack = 1 } # with slack_webhook_url in the apply that writes it
 # tags            = { CostCenter = "platform" }

@@ -1,0 +1,168 @@
+"""Makes Port's two topics in an MSK cluster, and the access lists of whoever reads them by SCRAM.
+
+Neither is a resource of Terraform's AWS provider. It signs in by IAM, so the caller needs
+`kafka-cluster:*Topic*` and `AlterCluster` on the cluster, and must reach its brokers. What is there
+already is left as it is.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Annotated, Any
+
+import boto3
+import typer
+from aws_msk_iam_sasl_signer import (  # type: ignore[import-untyped]  # it has no types
+    MSKAuthTokenProvider,
+)
+from botocore.exceptions import BotoCoreError, ClientError
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it re-exports them silently
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
+from rich.console import Console
+from slipway.errors import ConfigurationError
+
+from scripts.environment import read_settings
+
+TIMEOUT_SECONDS = 30
+DEFAULT_REPLICATION = -1  # the cluster's own
+_READ = (AclOperation.READ, AclOperation.DESCRIBE)
+
+
+def topic_names(org_id: str) -> list[str]:
+    """Port's topics of an organisation."""
+    return [f"{org_id}.runs", f"{org_id}.change.log"]
+
+
+def access_list(org_id: str, username: str) -> list[AclBinding]:
+    """What a reader needs: both topics, and groups whose names begin with the organisation's id."""
+    literal, prefixed = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
+    resources = [(ResourceType.TOPIC, name, literal) for name in topic_names(org_id)]
+    resources.append((ResourceType.GROUP, f"{org_id}.", prefixed))
+    return [
+        AclBinding(*resource, f"User:{username}", "*", operation, AclPermissionType.ALLOW)
+        for resource in resources
+        for operation in _READ
+    ]
+
+
+def make_topics(
+    admin: AdminClient, org_id: str, partitions: int, say: Callable[[str], None]
+) -> None:
+    """Make each topic that is not there.
+
+    Raises:
+        KafkaException: the cluster refuses, or does not answer.
+    """
+    wanted = [NewTopic(name, partitions, DEFAULT_REPLICATION) for name in topic_names(org_id)]
+    made = admin.create_topics(wanted, request_timeout=TIMEOUT_SECONDS)
+    for name, future in made.items():
+        try:
+            _wait(future)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+            say(f"{name} is there already")
+        else:
+            say(f"{name} was made, partitions: {partitions}")
+
+
+def make_access_list(
+    admin: AdminClient, org_id: str, username: str, say: Callable[[str], None]
+) -> None:
+    """Let a SCRAM user read the topics. To Kafka it makes no difference whether it was allowed to.
+
+    Raises:
+        KafkaException: the cluster refuses, or does not answer.
+    """
+    made = admin.create_acls(access_list(org_id, username), request_timeout=TIMEOUT_SECONDS)
+    for future in made.values():
+        _wait(future)
+    say(f"{username} may read both topics, in groups whose names begin with {org_id}.")
+
+
+def _wait(future: Future[None]) -> None:
+    future.result(timeout=TIMEOUT_SECONDS)
+
+
+def brokers(cluster_arn: str) -> str:
+    """The brokers' addresses for IAM.
+
+    Raises:
+        ConfigurationError: there is no such cluster, or nobody signs in to it by IAM.
+    """
+    try:
+        answer = boto3.client("kafka").get_bootstrap_brokers(ClusterArn=cluster_arn)
+    except (BotoCoreError, ClientError) as error:
+        raise ConfigurationError(f"{cluster_arn}: {error}") from error
+    servers = answer.get("BootstrapBrokerStringSaslIam")
+    if not servers:
+        raise ConfigurationError(f"{cluster_arn} has no brokers for IAM: switch it on there first.")
+    return servers
+
+
+def connect(servers: str, region: str, *, plaintext: bool) -> AdminClient:
+    """A client that signs in by IAM, or, to a broker on this machine, not at all."""
+    if plaintext:
+        return AdminClient({"bootstrap.servers": servers})
+
+    def token(_config: str) -> tuple[str, float]:
+        value, expires_ms = MSKAuthTokenProvider.generate_auth_token(region)
+        return value, expires_ms / 1000
+
+    settings: dict[str, Any] = {
+        "bootstrap.servers": servers,
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "OAUTHBEARER",
+        "oauth_cb": token,
+    }
+    admin = AdminClient(settings)
+    admin.poll(TIMEOUT_SECONDS)  # the callback is served here
+    return admin
+
+
+def main(
+    cluster_arn: Annotated[str, typer.Option(help="ARN of the MSK cluster (output `kafka`).")],
+    org_id: Annotated[str, typer.Option(help="Id of the Port organisation.")],
+    username: Annotated[
+        str | None, typer.Option(help="SCRAM user of the functions; none: they use IAM.")
+    ] = None,
+    partitions: Annotated[int, typer.Option(min=1, help="Of a topic that is made.")] = 1,
+    plaintext: Annotated[
+        bool, typer.Option("--plaintext", help="For the sandbox's broker, which knows no TLS.")
+    ] = False,
+    env_file: Annotated[
+        Path | None, typer.Option(help="File with AWS_ENDPOINT_URL and so on, as .sandbox/env.")
+    ] = None,
+) -> None:
+    """Make Port's two topics in an MSK cluster, and let a SCRAM user read them."""
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        if username and plaintext:
+            raise ConfigurationError("A broker without TLS knows no users: leave --username out.")
+        os.environ.update(read_settings(env_file))
+        region = re.fullmatch(r"arn:[\w-]+:kafka:([a-z0-9-]+):\d{12}:cluster/.+", cluster_arn)
+        if region is None:
+            raise ConfigurationError(f"{cluster_arn} is not the ARN of an MSK cluster.")
+        os.environ["AWS_DEFAULT_REGION"] = region[1]
+        admin = connect(brokers(cluster_arn), region[1], plaintext=plaintext)
+        make_topics(admin, org_id, partitions, console.print)
+        if username:
+            make_access_list(admin, org_id, username, console.print)
+    except (ConfigurationError, KafkaException, TimeoutError) as error:
+        told = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+        Console(stderr=True, soft_wrap=True).print(f"[red]topics:[/red] {told}")
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,68 @@
+variable "name" {
+  description = "The connector's name."
+  type        = string
+}
+
+variable "topics" {
+  description = "Names of the topics to mirror; they keep them."
+  type        = list(string)
+}
+
+variable "source_servers" {
+  description = "Brokers to mirror from, `<host>:<port>`, by SASL/SCRAM-SHA-512."
+  type        = list(string)
+}
+
+variable "source_port" {
+  description = "The one port of those brokers."
+  type        = number
+}
+
+variable "secret" {
+  description = "Secret with username and password for the source, and the key that encrypts it."
+  type = object({
+    arn     = string
+    key_arn = string
+  })
+}
+
+variable "target" {
+  description = "The MSK cluster to mirror to, and its brokers for IAM."
+  type = object({
+    cluster_arn       = string
+    bootstrap_servers = string
+  })
+}
+
+variable "network" {
+  description = "Where the workers are: private subnets with a way to the Internet, and the group of the brokers."
+  type = object({
+    vpc_id            = string
+    subnet_ids        = list(string)
+    security_group_id = string
+  })
+}
+
+variable "plugin" {
+  description = "Archive in S3 with MirrorMaker 2 and the Secrets Manager configuration provider; version null: the object is not versioned."
+  type = object({
+    bucket_arn = string
+    key        = string
+    version    = string
+  })
+}
+
+variable "key_arn" {
+  description = "KMS key that encrypts the workers' log."
+  type        = string
+}
+
+variable "log_retention_days" {
+  description = "How long the workers' log is kept."
+  type        = number
+}
+
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds the role. Null: none."
+  type        = string
+}

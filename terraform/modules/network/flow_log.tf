@@ -1,0 +1,57 @@
+# What was refused: whoever looks for a connection that does not come about finds it here.
+resource "aws_flow_log" "this" {
+  count = local.made ? 1 : 0
+
+  vpc_id          = aws_vpc.this[0].id
+  traffic_type    = "REJECT"
+  log_destination = aws_cloudwatch_log_group.flow_log[0].arn
+  iam_role_arn    = aws_iam_role.flow_log[0].arn
+
+  tags = { Name = var.name }
+}
+
+resource "aws_cloudwatch_log_group" "flow_log" {
+  count = local.made ? 1 : 0
+
+  name              = "/aws/vpc/${var.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.key_arn
+}
+
+data "aws_iam_policy_document" "flow_log_assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["vpc-flow-logs.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "flow_log" {
+  count = local.made ? 1 : 0
+
+  name                 = "${var.name}-flow-log"
+  description          = "Flow log of VPC ${var.name}"
+  assume_role_policy   = data.aws_iam_policy_document.flow_log_assume.json
+  permissions_boundary = var.permissions_boundary_arn
+}
+
+data "aws_iam_policy_document" "flow_log" {
+  count = local.made ? 1 : 0
+
+  statement {
+    sid       = "WriteFlowLog"
+    actions   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.flow_log[0].arn}:*"]
+  }
+}
+
+resource "aws_iam_role_policy" "flow_log" {
+  count = local.made ? 1 : 0
+
+  name   = "flow-log"
+  role   = aws_iam_role.flow_log[0].id
+  policy = data.aws_iam_policy_document.flow_log[0].json
+}

@@ -1,0 +1,162 @@
+# Every alarm of the stack. Each says what is wrong and leads to what to do; `runbook` is the heading there.
+locals {
+  function_alarms = merge([
+    for name, function in var.functions : {
+      "${function.function_name}-errors" = {
+        description = "${function.function_name} ended with an error: what called it repeats it"
+        runbook     = "an-alarm-on-a-function"
+        namespace   = "AWS/Lambda"
+        metric      = "Errors"
+        dimensions  = { FunctionName = function.function_name }
+      }
+      "${function.function_name}-throttles" = {
+        description = "${function.function_name} was refused a place to run: raise its concurrency, or the account's"
+        runbook     = "an-alarm-on-a-function"
+        namespace   = "AWS/Lambda"
+        metric      = "Throttles"
+        dimensions  = { FunctionName = function.function_name }
+      }
+      "${function.function_name}-duration" = {
+        description = "${function.function_name} ran for 90 % of its time-out of ${function.timeout_seconds} s"
+        runbook     = "an-alarm-on-a-function"
+        namespace   = "AWS/Lambda"
+        metric      = "Duration"
+        dimensions  = { FunctionName = function.function_name }
+        statistic   = "Maximum"
+        # Late enough to be a fault, early enough to be told before invocations are cut off.
+        threshold = function.timeout_seconds * 1000 * 0.9
+      }
+    }
+  ]...)
+
+  consumer_alarms = merge([
+    for name, function in var.functions : {
+      "${function.function_name}-lag" = {
+        description = "${function.function_name} has not caught up with its topic for a quarter of an hour"
+        runbook     = "records-are-waiting"
+        namespace   = "AWS/Lambda"
+        metric      = "OffsetLag"
+        dimensions  = { FunctionName = function.function_name }
+        # At its lowest within five minutes: a topic on which much is written is never read to its end for long.
+        statistic = "Minimum"
+        periods   = 3
+      }
+      "${function.function_name}-age" = {
+        description = "${function.function_name} got a record that was written more than ${var.record_age_seconds} s before"
+        runbook     = "records-are-waiting"
+        namespace   = local.namespace
+        metric      = "RecordAge"
+        dimensions  = { service = name }
+        statistic   = "Maximum"
+        threshold   = var.record_age_seconds
+      }
+    } if function.consumer
+  ]...)
+
+  machine_alarms = merge([
+    for name, machine in var.state_machines : {
+      for metric, description in machine.alarms : "${machine.name}-${metric}" => {
+        description = "${machine.name}: ${description}"
+        runbook     = machine.runbook
+        namespace   = "AWS/States"
+        metric      = metric
+        dimensions  = { StateMachineArn = machine.arn }
+      }
+    }
+  ]...)
+
+  other_alarms = {
+    "${var.failed_records_queue}-depth" = {
+      description = "Failed records wait for a person: look at them, then replay or discard them"
+      runbook     = "records-failed"
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateNumberOfMessagesVisible"
+      dimensions  = { QueueName = var.failed_records_queue }
+      statistic   = "Maximum"
+    }
+    "${var.failed_records_queue}-age" = {
+      description = "A failed record has waited for two days; its run is ended after three"
+      runbook     = "records-failed"
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = { QueueName = var.failed_records_queue }
+      statistic   = "Maximum"
+      threshold   = 48 * 3600
+    }
+    "${var.api.name}-5XXError" = {
+      description = "${var.api.name}: a decision by REST or by link could not be taken"
+      runbook     = "decisions-fail"
+      namespace   = "AWS/ApiGateway"
+      metric      = "5XXError"
+      dimensions  = { ApiName = var.api.name, Stage = var.api.stage }
+    }
+  }
+
+  # Whatever their dimensions: a failed record is no error to Lambda, which is told of it in an answer.
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-alarm-create.html
+  query_alarms = {
+    "${var.name_prefix}-crashed" = {
+      description = "A run failed for a reason that is nobody's request; it is repeated, and then held"
+      runbook     = "a-run-is-held"
+      metric      = "RunCrashed"
+    }
+    "${var.name_prefix}-signatures" = {
+      description = "A message on the topic was not signed by Port: somebody else writes there, or the client secret changed"
+      runbook     = "signatures-are-rejected"
+      metric      = "SignatureRejected"
+    }
+  }
+
+  # https://docs.aws.amazon.com/msk/latest/developerguide/mkc-monitoring-overview.html
+  mirror_alarms = {
+    for name in var.mirror[*] : "${name}-ErroredTaskCount" => {
+      description = "${name}: Port's topics are not copied to MSK"
+      runbook     = "records-are-waiting"
+      namespace   = "AWS/KafkaConnect"
+      metric      = "ErroredTaskCount"
+      dimensions  = { ConnectorName = name }
+      statistic   = "Maximum"
+    }
+  }
+
+  alarms = merge(local.function_alarms, local.consumer_alarms, local.machine_alarms, local.other_alarms, local.mirror_alarms)
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
+
+  alarm_name          = each.key
+  alarm_description   = "${each.value.description}. ${var.runbook_url}#${each.value.runbook}"
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = try(each.value.statistic, "Sum")
+  period              = 300
+  evaluation_periods  = try(each.value.periods, 1)
+  threshold           = try(each.value.threshold, 1)
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}
+
+resource "aws_cloudwatch_metric_alarm" "query" {
+  for_each = local.query_alarms
+
+  alarm_name          = each.key
+  alarm_description   = "${each.value.description}. ${var.runbook_url}#${each.value.runbook}"
+  evaluation_periods  = 1
+  threshold           = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+
+  metric_query {
+    id          = "sum"
+    label       = each.value.metric
+    expression  = "SELECT SUM(${each.value.metric}) FROM \"${local.namespace}\""
+    period      = 300
+    return_data = true
+  }
+}

@@ -1,0 +1,157 @@
+locals {
+  # Title to what it shows. `slipway`: metrics of the functions, by search; `metrics`: those of AWS.
+  graphs = [
+    {
+      title   = "Runs by action and outcome"
+      slipway = ["RunProposed", "RunSucceeded", "RunFailed", "RunDeliveredLater", "RunEndedBySomebody", "RunCrashed"]
+      width   = 16
+    },
+    {
+      title   = "Age of the oldest record, seconds"
+      slipway = ["RecordAge"]
+      stat    = "Maximum"
+    },
+    {
+      title   = "Approvals"
+      slipway = ["ApprovalRequested", "ApprovalDecided", "DecisionRefused"]
+    },
+    {
+      title   = "Services looked after, and repairs"
+      slipway = ["RemediationEnded", "RepairEnded"]
+    },
+    {
+      title   = "Until verified, and until repaired, seconds"
+      slipway = ["TimeToVerify", "TimeToRepair"]
+      stat    = "Maximum"
+    },
+    {
+      title   = "Changes of entities: started and skipped"
+      slipway = ["SubscriptionStarted", "ChangeSkipped"]
+    },
+    {
+      title   = "How long approvals and repairs take, milliseconds"
+      metrics = [for machine in var.state_machines : ["AWS/States", "ExecutionTime", "StateMachineArn", machine.arn, { label = machine.name, stat = "Maximum" }]]
+    },
+    {
+      title = "Executions that did not end well"
+      metrics = concat([
+        for machine in var.state_machines : [
+          for metric in ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"] :
+          ["AWS/States", metric, "StateMachineArn", machine.arn, { label = "${machine.name} ${metric}" }]
+        ]
+      ]...)
+    },
+    {
+      title = "Failed records that wait"
+      metrics = [
+        ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.failed_records_queue, { label = "records", stat = "Maximum" }],
+        ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", var.failed_records_queue, { label = "oldest, seconds", stat = "Maximum", yAxis = "right" }],
+      ]
+    },
+    {
+      title   = "Records that no function has read yet"
+      metrics = [for function in local.consumers : ["AWS/Lambda", "OffsetLag", "FunctionName", function, { label = function, stat = "Maximum" }]]
+    },
+    {
+      title   = "Messages that were not worked on"
+      slipway = ["MessageSkipped", "SignatureRejected"]
+    },
+    {
+      title   = "Calls of Port and GitHub that were repeated"
+      slipway = ["ApiRetry"]
+    },
+    {
+      title = "Errors and throttles of functions"
+      metrics = concat([
+        for function in var.functions : [
+          for metric in ["Errors", "Throttles"] :
+          ["AWS/Lambda", metric, "FunctionName", function.function_name, { label = "${function.function_name} ${metric}" }]
+        ]
+      ]...)
+    },
+    {
+      title   = "Duration of functions, milliseconds"
+      metrics = [for function in var.functions : ["AWS/Lambda", "Duration", "FunctionName", function.function_name, { label = function.function_name, stat = "p95" }]]
+    },
+    {
+      title   = "Cold starts, and records received"
+      slipway = ["ColdStart", "RecordReceived"]
+    },
+    {
+      title = "API of approvals"
+      metrics = [
+        for metric, stat in { Count = "Sum", "4XXError" = "Sum", "5XXError" = "Sum", Latency = "p95" } :
+        ["AWS/ApiGateway", metric, "ApiName", var.api.name, "Stage", var.api.stage, { label = metric, stat = stat, yAxis = metric == "Latency" ? "right" : "left" }]
+      ]
+    },
+  ]
+
+  consumers = [for function in var.functions : function.function_name if function.consumer]
+
+  alarm_arns = sort(concat(
+    [for alarm in aws_cloudwatch_metric_alarm.this : alarm.arn],
+    [for alarm in aws_cloudwatch_metric_alarm.query : alarm.arn],
+  ))
+
+  # Three to a row of 24 columns; CloudWatch moves up what finds room.
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+  widgets = concat(
+    [
+      {
+        type       = "text"
+        width      = 24
+        height     = 2
+        properties = { markdown = "# ${var.name_prefix}\nWhat to do about an alarm: ${var.runbook_url}" }
+      },
+      {
+        type       = "alarm"
+        width      = 24
+        height     = 4
+        properties = { title = "Alarms", alarms = local.alarm_arns }
+      },
+    ],
+    [
+      for graph in local.graphs : {
+        type   = "metric"
+        width  = try(graph.width, 8)
+        height = 6
+        properties = {
+          title  = graph.title
+          region = data.aws_region.current.name
+          view   = "timeSeries"
+          period = 300
+          stat   = try(graph.stat, "Sum")
+          metrics = concat(
+            try(graph.metrics, []),
+            [for index, name in try(graph.slipway, []) : [{
+              id         = "e${index}"
+              label      = "$${PROP('MetricName')} $${LABEL}"
+              expression = "SEARCH('${local.searches[name]}', '${try(graph.stat, "Sum")}', 300)"
+            }]],
+          )
+        }
+      }
+    ],
+    [
+      {
+        type   = "log"
+        width  = 24
+        height = 6
+        properties = {
+          title  = "Errors in the logs"
+          region = data.aws_region.current.name
+          view   = "table"
+          query = join("\n| ", concat(
+            [join(" | ", [for function in var.functions : "SOURCE '${function.log_group_name}'"])],
+            ["filter level = 'ERROR'", "fields @timestamp, service, run_id, message", "sort @timestamp desc", "limit 50"],
+          ))
+        }
+      },
+    ],
+  )
+}
+
+resource "aws_cloudwatch_dashboard" "this" {
+  dashboard_name = var.name_prefix
+  dashboard_body = jsonencode({ widgets = local.widgets })
+}

@@ -1,0 +1,62 @@
+variable "name_prefix" {
+  description = "What the names begin with; the dashboard's and the X-Ray group's whole name."
+  type        = string
+}
+
+variable "functions" {
+  description = "Each function by its folder in `functions/`: its names, its time-out in seconds, and whether it reads a topic."
+  type = map(object({
+    function_name   = string
+    log_group_name  = string
+    timeout_seconds = number
+    consumer        = bool
+  }))
+}
+
+variable "state_machines" {
+  description = "Each state machine: its name and ARN, the heading of the runbook that its alarms lead to, and metric of AWS/States to what it means."
+  type = map(object({
+    name    = string
+    arn     = string
+    runbook = string
+    alarms  = map(string)
+  }))
+}
+
+variable "failed_records_queue" {
+  description = "Name of the queue with a message for each failed record."
+  type        = string
+}
+
+variable "api" {
+  description = "Name and stage of the REST API."
+  type = object({
+    name  = string
+    stage = string
+  })
+}
+
+variable "mirror" {
+  description = "Name of the connector that mirrors Port's topics. Null: none."
+  type        = string
+}
+
+variable "alarm_actions" {
+  description = "ARNs that are told when an alarm begins and ends."
+  type        = list(string)
+}
+
+variable "runbook_url" {
+  description = "Where the runbook is; alarms end with it and a heading."
+  type        = string
+}
+
+variable "record_age_seconds" {
+  description = "Age from which a record counts as late."
+  type        = number
+}
+
+variable "xray_group" {
+  description = "Whether the traces of the functions get a group of their own."
+  type        = bool
+}

@@ -1,0 +1,50 @@
+module "observability" {
+  source = "./modules/observability"
+
+  name_prefix = var.name_prefix
+  functions = {
+    for name, function in module.function : name => {
+      function_name   = function.function_name
+      log_group_name  = function.log_group_name
+      timeout_seconds = var.functions.timeout_seconds
+      consumer        = contains(keys(local.consumers), name)
+    }
+  }
+  state_machines = {
+    approval = {
+      name    = module.approval.machine_name
+      arn     = module.approval.machine_arn
+      runbook = "a-run-is-held"
+      alarms = {
+        ExecutionsFailed   = "a run is held with the lock of its service; scripts/resume goes on with it"
+        ExecutionsTimedOut = "an execution went on for longer than 45 days; its run is ended"
+        ExecutionsAborted  = "somebody stopped an execution; its run is ended"
+      }
+    }
+    remediation = {
+      name    = module.remediation.machine_name
+      arn     = module.remediation.machine_arn
+      runbook = "a-service-was-let-go"
+      alarms = {
+        ExecutionsFailed   = "a service was let go after an internal error; its health_detail in Port names the execution"
+        ExecutionsTimedOut = "an execution went on for longer than 45 days; its service was let go"
+      }
+    }
+    deliver_later = {
+      name    = module.deliver_later.name
+      arn     = module.deliver_later.arn
+      runbook = "records-failed"
+      alarms = {
+        ExecutionsFailed   = "a run could not be delivered; its record is held"
+        ExecutionsTimedOut = "an execution went on for longer than a week"
+      }
+    }
+  }
+  failed_records_queue = module.storage.failed_records_queue.name
+  api                  = module.approval.api
+  mirror               = one(module.kafka_mirror[*].connector_name)
+  alarm_actions        = var.alarm_actions
+  runbook_url          = var.observability.runbook_url
+  record_age_seconds   = var.observability.record_age_seconds
+  xray_group           = var.features.xray_group
+}

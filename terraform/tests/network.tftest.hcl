@@ -1,0 +1,125 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name                     = "slipway"
+  cidr                     = "10.90.0.0/24"
+  endpoints                = true
+  key_arn                  = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
+  log_retention_days       = 90
+  permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+}
+
+run "the_network_has_no_way_to_the_internet" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  assert {
+    condition     = [for subnet in aws_subnet.private : subnet.cidr_block] == ["10.90.0.0/26", "10.90.0.64/26", "10.90.0.128/26"]
+    error_message = "A subnet per zone."
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.this) == 0 && length(aws_internet_gateway.this) == 0 && length(aws_subnet.public) == 0
+    error_message = "No gateway."
+  }
+
+  assert {
+    condition     = toset(keys(aws_vpc_endpoint.interface)) == toset(["lambda", "secretsmanager", "sts"]) && length(aws_vpc_endpoint.s3) == 1
+    error_message = "Pollers on demand reach the four services that they need."
+  }
+
+  assert {
+    condition = alltrue([
+      for rule in concat(aws_vpc_security_group_ingress_rule.brokers, aws_vpc_security_group_ingress_rule.endpoints, aws_vpc_security_group_egress_rule.group) :
+      rule.cidr_ipv4 == null && rule.cidr_ipv6 == null
+    ])
+    error_message = "Only members of the group reach each other."
+  }
+
+  assert {
+    condition     = aws_flow_log.this[0].traffic_type == "REJECT" && aws_cloudwatch_log_group.flow_log[0].kms_key_id == var.key_arn && aws_iam_role.flow_log[0].permissions_boundary == var.permissions_boundary_arn
+    error_message = "What was refused is logged, encrypted, by a role within the boundary."
+  }
+
+  assert {
+    condition     = length(aws_default_security_group.this) == 1
+    error_message = "The default group has no rules."
+  }
+}
+
+run "pollers_of_its_own_need_no_endpoints" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    endpoints = false
+  }
+
+  assert {
+    condition     = length(aws_vpc_endpoint.interface) == 0 && length(aws_vpc_endpoint.s3) == 0 && length(aws_vpc_security_group_egress_rule.s3) == 0
+    error_message = "Each endpoint costs by the hour."
+  }
+}
+
+run "a_mirror_has_one_way_out" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    nat = true
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.this) == 1 && aws_route.nat[0].destination_cidr_block == "0.0.0.0/0" && aws_subnet.public[0].cidr_block == "10.90.0.192/28"
+    error_message = "One NAT gateway, in a subnet of the quarter that is left."
+  }
+}
+
+run "in_a_network_of_ones_own_only_the_group_is_made" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    nat      = true
+    existing = { vpc_id = "vpc-a", subnet_ids = ["subnet-a", "subnet-b"], security_group_id = null }
+  }
+
+  assert {
+    condition = (
+      length(aws_vpc.this) + length(aws_subnet.private) + length(aws_vpc_endpoint.interface) + length(aws_nat_gateway.this) + length(aws_flow_log.this) == 0 &&
+      aws_security_group.kafka[0].vpc_id == "vpc-a" && output.subnet_ids == tolist(["subnet-a", "subnet-b"])
+    )
+    error_message = "The VPC's owner decides about its ways and its log."
+  }
+}
+
+run "a_group_of_ones_own_is_used_as_it_is" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    existing = { vpc_id = "vpc-a", subnet_ids = ["subnet-a", "subnet-b"], security_group_id = "sg-a" }
+  }
+
+  assert {
+    condition     = output.security_group_id == "sg-a" && length(aws_security_group.kafka) == 0 && length(aws_vpc_security_group_ingress_rule.brokers) == 0
+    error_message = "Nothing is added to it."
+  }
+}

@@ -1,0 +1,101 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name_prefix = "slipway"
+  functions = {
+    create_service = { function_name = "slipway-create_service", log_group_name = "/aws/lambda/slipway-create_service", timeout_seconds = 120, consumer = true }
+    sweep_runs     = { function_name = "slipway-sweep_runs", log_group_name = "/aws/lambda/slipway-sweep_runs", timeout_seconds = 120, consumer = false }
+  }
+  state_machines = {
+    approval = {
+      name    = "slipway-approval"
+      arn     = "arn:aws:states:eu-west-1:111122223333:stateMachine:slipway-approval"
+      runbook = "a-run-is-held"
+      alarms  = { ExecutionsFailed = "a run is held" }
+    }
+  }
+  failed_records_queue = "slipway-failed-records"
+  api                  = { name = "slipway-approvals", stage = "live" }
+  mirror               = "slipway-mirror"
+  alarm_actions        = ["arn:aws:sns:eu-west-1:111122223333:alarms"]
+  runbook_url          = "https://acme.example/runbook.md"
+  record_age_seconds   = 600
+  xray_group           = true
+}
+
+run "whatever_can_go_wrong_has_an_alarm" {
+  module {
+    source = "./modules/observability"
+  }
+
+  assert {
+    condition = toset(output.alarms) == toset([
+      "slipway-create_service-errors", "slipway-create_service-throttles", "slipway-create_service-duration",
+      "slipway-create_service-lag", "slipway-create_service-age",
+      "slipway-sweep_runs-errors", "slipway-sweep_runs-throttles", "slipway-sweep_runs-duration",
+      "slipway-approval-ExecutionsFailed", "slipway-approvals-5XXError", "slipway-mirror-ErroredTaskCount",
+      "slipway-failed-records-depth", "slipway-failed-records-age", "slipway-crashed", "slipway-signatures",
+    ])
+    error_message = "Functions, topics, state machines, API, mirror, failed records, crashed runs and foreign messages."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.this["slipway-create_service-duration"].threshold == 108000 &&
+      aws_cloudwatch_metric_alarm.this["slipway-create_service-age"].threshold == 600 &&
+      aws_cloudwatch_metric_alarm.this["slipway-failed-records-age"].threshold == 172800
+    )
+    error_message = "90 % of the time-out, the age that was asked for, two days."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_metric_alarm.query)) :
+      alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms"]) && alarm.ok_actions == alarm.alarm_actions && alarm.treat_missing_data == "notBreaching"
+    ])
+    error_message = "Each alarm tells those named, at its end too, and silence is no fault."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_metric_alarm.query)) :
+      can(regex("\\. https://acme\\.example/runbook\\.md#[a-z-]+$", alarm.alarm_description))
+    ])
+    error_message = "Each alarm leads to the runbook."
+  }
+
+  assert {
+    condition     = toset(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : try([for metric in widget.properties.metrics : regexall("MetricName=\"(\\w+)\"", metric[0].expression)], [])])) == toset(keys(local.metrics))
+    error_message = "The dashboard shows every metric of the functions."
+  }
+
+  assert {
+    condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.type != "metric" || try(length(widget.properties.metrics), 0) > 0])
+    error_message = "No graph is empty."
+  }
+
+  assert {
+    condition     = aws_xray_group.this[0].filter_expression == "service(\"slipway-create_service\") OR service(\"slipway-sweep_runs\")"
+    error_message = "The group has the traces of these functions."
+  }
+}
+
+run "without_mirror_and_x_ray_there_is_nothing_of_them" {
+  command = plan
+
+  module {
+    source = "./modules/observability"
+  }
+
+  variables {
+    mirror     = null
+    xray_group = false
+  }
+
+  assert {
+    condition     = length(aws_xray_group.this) == 0 && !contains(output.alarms, "slipway-mirror-ErroredTaskCount")
+    error_message = "What is not there is not watched."
+  }
+}

@@ -1,0 +1,55 @@
+"""An upgrade breaks no approval that waits: today's steps go on with what a release left behind."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.releases import RELEASES, ROOT, fill, read_machine
+from tests.unit.approvals.test_steps import World
+from tests.unit.conftest import RUN_ID
+
+CURRENT = ROOT / "terraform/modules/approval/definition.asl.json"
+DEFINITIONS = [*(release / "approval.asl.json" for release in RELEASES), CURRENT]
+CASES = [(file, state) for file in DEFINITIONS for state in read_machine(file).payloads]
+
+
+@pytest.fixture
+def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("file", "state"), CASES, ids=[f"{file.parent.name}-{state}" for file, state in CASES]
+)
+def test_given_a_machine_of_a_release_when_it_takes_a_step_then_it_understands_the_answer(
+    world: World, file: Path, state: str
+) -> None:
+    machine = read_machine(file)
+    values = {"$.run_id": RUN_ID, "$$.Execution.Name": RUN_ID, "$$.Task.Token": "token-2"}
+    event: dict[str, Any] = fill(machine.payloads[state], values)
+    world.approved()  # what is there to be asked, decided and carried out
+
+    answer = world.take(**event)
+
+    waits = "waitForTaskToken" in machine.states[state]["Resource"]
+    assert (answer is None) is waits
+    assert waits or state == "Hold" or answer["next"] in machine.understood
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
+def test_given_a_request_of_a_release_when_asked_again_then_it_waits_as_before(
+    world: World, release: Path
+) -> None:
+    world.waiting()
+    row = json.loads((release / "approval_item.json").read_text())
+    boto3.resource("dynamodb").Table("approvals").put_item(Item=row)
+
+    answer = world.take("request")
+
+    assert answer["next"] == "Wait"
+    assert {"first_wait", "second_wait"} <= answer.keys()
+    assert world.store.get(row["id"]).token == row["token"]
+    assert world.sent == ["request"]

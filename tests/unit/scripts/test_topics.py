@@ -1,0 +1,68 @@
+"""`scripts/topics`: rights that are enough, and no more; how it signs in."""
+
+import aws_msk_iam_sasl_signer  # type: ignore[import-untyped]  # it has no types
+import pytest
+import typer
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it re-exports them silently
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+from typer.testing import CliRunner
+
+from scripts import topics
+
+
+def test_given_a_user_when_access_is_listed_then_it_may_read_and_nothing_else() -> None:
+    rules = topics.access_list("org_test", "lambda")
+
+    literal, prefixed = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
+    assert {(rule.restype, rule.name, rule.resource_pattern_type) for rule in rules} == {
+        (ResourceType.TOPIC, "org_test.runs", literal),
+        (ResourceType.TOPIC, "org_test.change.log", literal),
+        (ResourceType.GROUP, "org_test.", prefixed),
+    }
+    assert {rule.operation for rule in rules} == {AclOperation.READ, AclOperation.DESCRIBE}
+    assert {(rule.principal, rule.permission_type) for rule in rules} == {
+        ("User:lambda", AclPermissionType.ALLOW)
+    }
+
+
+def test_given_a_cluster_when_connected_then_the_token_is_of_its_region(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def token(region: str) -> tuple[str, int]:
+        asked.append(region)
+        return "token", 4_102_444_800_000
+
+    monkeypatch.setattr(aws_msk_iam_sasl_signer.MSKAuthTokenProvider, "generate_auth_token", token)
+    monkeypatch.setattr(topics, "TIMEOUT_SECONDS", 5)
+
+    topics.connect("127.0.0.1:1", "eu-west-1", plaintext=False)
+
+    assert asked == ["eu-west-1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--cluster-arn", "slipway", "--org-id", "org"], "not the ARN of an MSK cluster"),
+        (
+            ["--cluster-arn", "a", "--org-id", "org", "--username", "me", "--plaintext"],
+            "knows no users",
+        ),
+    ],
+)
+def test_given_what_cannot_be_when_called_then_it_is_refused_in_words(
+    arguments: list[str], told: str
+) -> None:
+    app = typer.Typer()
+    app.command()(topics.main)
+
+    result = CliRunner().invoke(app, arguments)
+
+    assert result.exit_code == 1
+    assert told in result.output

@@ -1,0 +1,55 @@
+"""Dashboard, alarms and runbook speak of what there is: metrics of the code, their headings."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from slipway.observability import Metric
+
+ROOT = Path(__file__).resolve().parents[2]
+OBSERVABILITY = ROOT / "terraform/modules/observability"
+# Powertools' own, with the dimensions that it chooses.
+# https://docs.powertools.aws.dev/lambda/python/latest/core/metrics/#capturing-cold-start-metric
+COLD_START = ("ColdStart", ("function_name", "service"))
+
+
+def emitted(source: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Name and dimensions of each metric that some code emits."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        named = [node.args[0]] if node.args else [k.value for k in node.keywords if k.arg == "name"]
+        for metric in named:
+            if not (isinstance(metric, ast.Attribute) and isinstance(metric.value, ast.Name)):
+                continue
+            if metric.value.id == "Metric":
+                is_count = isinstance(node.func, ast.Name) and node.func.id == "count"
+                own = {str(k.arg) for k in node.keywords} - {"value"} if is_count else set()
+                # Powertools adds the service by itself.
+                yield Metric[metric.attr], tuple(sorted(own | {"service"}))
+
+
+def test_given_the_code_when_its_metrics_are_collected_then_the_dashboard_knows_them() -> None:
+    files = [*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+
+    found = {pair for file in files for pair in emitted(file.read_text())}
+
+    listed = json.loads((OBSERVABILITY / "metrics.json").read_text())
+    assert {name for name, _ in found} == set(Metric)
+    assert {(name, tuple(dimensions)) for name, dimensions in listed.items()} == found | {
+        COLD_START
+    }
+
+
+def test_given_an_alarm_when_its_link_is_followed_then_the_runbook_has_the_heading() -> None:
+    files = [*OBSERVABILITY.glob("*.tf"), ROOT / "terraform/observability.tf"]
+    text = "\n".join(file.read_text() for file in files)
+    linked = set(re.findall(r'runbook\s*=\s*"([^"]+)"', text))
+
+    headings = re.findall(r"^#+ (.+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
+    # As GitHub makes anchors.
+    anchors = {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+    assert linked
+    assert linked - anchors == set()
