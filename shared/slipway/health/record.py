@@ -162,8 +162,9 @@ def _recent(moments: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...
 def _whole(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if float(value).is_integer() else None
+    return int(value) if value.is_integer() else None
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    # JSON can write half of a surrogate pair, which no UTF-8, and so no row, can hold.
+    return value.encode(errors="replace").decode() if isinstance(value, str) else None

@@ -141,6 +141,7 @@ def test_given_any_identifier_then_its_executions_have_names_that_step_functions
         (None, None),
         (float("inf"), None),
         (float("nan"), None),
+        (10**400, 10**400),
     ],
 )
 def test_given_any_number_of_replicas_when_read_then_only_a_whole_one_counts(
@@ -151,6 +152,12 @@ def test_given_any_number_of_replicas_when_read_then_only_a_whole_one_counts(
 
 def test_given_properties_of_other_types_when_read_then_they_are_not_there() -> None:
     assert read_entity({"health_status": 5, "environment": ["Test"]}) == (None, None, None)
+
+
+def test_given_half_a_character_when_admitted_then_the_row_can_be_written() -> None:
+    record, _ = admit(None, change(environment="\ud800"), BEGIN)
+
+    assert Record.model_validate_json(record.model_dump_json()).state.environment == "?"
 
 
 def test_given_a_row_of_another_release_when_read_then_what_it_does_not_know_is_left_out() -> None:
