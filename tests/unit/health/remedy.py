@@ -213,9 +213,7 @@ class World:
         return service_locks(self.config, port)
 
     def holder(self) -> str | None:
-        item = boto3.client("dynamodb").get_item(
-            TableName="locks", Key={"service": {"S": SERVICE}}
-        )
+        item = boto3.client("dynamodb").get_item(TableName="locks", Key={"service": {"S": SERVICE}})
         return item["Item"]["owner"]["S"] if "Item" in item else None
 
     def alerts(self) -> list[str]:
@@ -358,5 +356,3 @@ def seconds(number: float) -> timedelta:
 def ill_until_restarted(world: World) -> Callable[[], Finding]:
     """Ill until a restart was asked for."""
     return lambda: WELL if world.github.restarted else ILL
-
-
