@@ -171,6 +171,20 @@ def test_given_a_service_that_got_well_by_itself_within_a_batch_then_nothing_sta
     assert skipped(capsys) == ["NotSubscribed"]
 
 
+def test_given_our_own_write_over_a_change_within_a_batch_then_the_change_is_looked_at(
+    world: World,
+) -> None:
+    over = changed(
+        {"health_status": "Degraded"},
+        {"health_status": "Healthy", "health_check_id": "x"},
+        BEGIN + timedelta(seconds=1),
+    )
+
+    world.deliver(degraded(), over)
+
+    assert list(executions()) == [FIRST]
+
+
 BEFORE = {"health_status": "Healthy"}
 AFTER = {"health_status": "Degraded"}
 
