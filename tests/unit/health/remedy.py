@@ -33,9 +33,9 @@ Answer = dict[str, Any]
 
 
 def policy(**changes: Any) -> bytes:
-    """A quick policy that restarts, as a document."""
-    document = make_policy(strategies=[{"kind": "restart", "wait_seconds": 5}], **changes)
-    return document.model_dump_json().encode()
+    """A quick policy that restarts, unless said otherwise, as a document."""
+    known: dict[str, Any] = {"strategies": [{"kind": "restart", "wait_seconds": 5}]}
+    return make_policy(**(known | changes)).model_dump_json().encode()
 
 
 class Port:
@@ -77,6 +77,7 @@ class GitHub:
         pulls: pull requests that are there, by the beginning of their branch.
         issues: body and comment of each hand-over.
         refuses_issues: what the repository answers to a hand-over.
+        fail_find: what is raised when a pull request is looked for.
     """
 
     def __init__(self) -> None:
@@ -85,6 +86,7 @@ class GitHub:
         self.pulls: dict[str, PullRequest] = {}
         self.issues: list[tuple[str, str | None]] = []
         self.refuses_issues: GitHubError | None = None
+        self.fail_find: Exception | None = None
 
     def restart(self, service: str, remediation_id: str, *, since: datetime) -> Restart:
         self.restarted.append(remediation_id)
@@ -94,6 +96,8 @@ class GitHub:
         return answer
 
     def find(self, branch: str) -> PullRequest | None:
+        if self.fail_find:
+            raise self.fail_find
         return next((pull for begin, pull in self.pulls.items() if branch.startswith(begin)), None)
 
     def last_change(self, service: str) -> NothingToRollBack:
@@ -153,11 +157,8 @@ class World:
 
     def set_policy(self, **changes: Any) -> None:
         """Store a policy that restarts, unless said otherwise."""
-        document = policy(**changes)
-        if "strategies" in changes:
-            document = make_policy(**changes).model_dump_json().encode()
         boto3.client("s3").put_object(
-            Bucket="records", Key="policy/remediation.json", Body=document
+            Bucket="records", Key="policy/remediation.json", Body=policy(**changes)
         )
 
     def change(self, **properties: Any) -> dict[str, Any]:
