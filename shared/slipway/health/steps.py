@@ -126,15 +126,18 @@ class RemediationSteps:
     ) -> Answer:
         """Note what a probe has found, or what was decided, and say what is next."""
         record, settings, policy = self._reread(record)
-        now = datetime.now(UTC)
+        now, finding = datetime.now(UTC), None
         if look is not None and look["number"] == len(record.state.observations):
-            record = self._observe(record, Finding.model_validate(look["finding"]), policy, now)
+            finding = Finding.model_validate(look["finding"])
+            record = self._observe(record, finding, policy, now)
         if decision is not None and record.state.decision is None:
             record = self._save(record, record.state.decided(Decision.model_validate(decision)))
         step = next_step(record.state, policy, now)
         if isinstance(step, Probe) and settings.url is None:
             record = self._observe(record, not_probed(settings), policy, now)
             step = next_step(record.state, policy, now)
+        if finding and not isinstance(step, LastStep):
+            self._report(record, Probe(step="verify", reason=finding.sentence), now)
         return self._answer(record, step, settings, policy)
 
     def _answer(
@@ -224,9 +227,13 @@ class RemediationSteps:
 
     def _reread(self, record: Record) -> tuple[Record, HealthSettings, Policy]:
         """The row with the entity as it is now, how it is looked at, and the policy."""
+        answer = boto3.client("s3").get_object(
+            Bucket=self._config.records_bucket, Key=self._config.remediation_policy_key
+        )
+        policy = parse_policy(answer["Body"].read())
         properties = self._properties(record.service)
         status, environment, replicas = read_entity(properties or {})
-        if properties is not None and _overwritten(record, properties):
+        if properties and policy.mode != "off" and _overwritten(record, properties):
             # Slipway's last word on the service was written over the change that this is about.
             status = record.state.found
             said = {"health_status": status, CHECK_ID: _check_id(record)}
@@ -234,10 +241,7 @@ class RemediationSteps:
         state = record.state.reread(status, environment, replicas)
         # What was seen before the entity was read is known; what comes now is not.
         record = self._update(record, lambda row: row.changed(state=state, known=record.seen))
-        answer = boto3.client("s3").get_object(
-            Bucket=self._config.records_bucket, Key=self._config.remediation_policy_key
-        )
-        return record, read_settings(properties or {}), parse_policy(answer["Body"].read())
+        return record, read_settings(properties or {}), policy
 
     def _properties(self, service: str) -> dict[str, Any] | None:
         entity = self._port.get_entity(BLUEPRINT, service)
@@ -249,10 +253,7 @@ class RemediationSteps:
         verdicts = [verify(findings_of_phase(each), window) for each in (before, state)]
         if not state.attempts and verdicts[0] == "Undecided" != verdicts[1]:
             measure(Metric.TIME_TO_VERIFY, (now - state.started_at).total_seconds())
-        record = self._save(record, state)
-        looked = Probe(step="verify", reason=finding.sentence)
-        self._report(record, looked, now)
-        return record
+        return self._save(record, state)
 
     def _hold(self, record: Record, step: Repair) -> Holder | None:
         """Take the service's lock if the repair needs it; who has it, if it is taken."""

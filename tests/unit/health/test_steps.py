@@ -150,6 +150,19 @@ def test_given_an_entity_that_is_gone_when_decided_then_done_and_the_service_is_
     assert world.port.writes == []
 
 
+@pytest.mark.parametrize("status", ["Suspended", "Missing", "Healthy", "Pending"])
+def test_given_a_service_that_somebody_has_settled_when_probed_then_it_is_left_as_it_is(
+    world: World, status: str
+) -> None:
+    machine = world.fall_ill().until("Probe")
+    world.change(health_status=status)
+
+    machine.run()
+
+    assert world.entity[STATUS] == status
+    assert world.port.writes == []
+
+
 def test_given_a_policy_that_says_off_when_ill_then_nothing_is_probed_or_written(
     world: World,
 ) -> None:
@@ -159,6 +172,23 @@ def test_given_a_policy_that_says_off_when_ill_then_nothing_is_probed_or_written
 
     assert (machine.path, world.port.writes, world.probed) == (["Decide", "Finish"], [], [])
     assert world.entity[STATUS] == "Degraded"
+
+
+@pytest.mark.parametrize("state", ["Probe", "Wait", "Repair", "Finish"])
+def test_given_a_remediation_at_work_when_switched_off_then_nothing_more_is_written(
+    world: World, state: str
+) -> None:
+    world.look = lambda: ILL
+    machine = world.fall_ill().until(state)
+    written = len(world.port.writes)
+    world.set_policy(mode="off")
+
+    machine.run()
+
+    assert len(world.port.writes) == written
+    assert (world.github.restarted, world.github.issues) == (
+        ([f"{FIRST}-1"], []) if state == "Finish" else ([], [])
+    )
 
 
 def test_given_a_policy_that_is_none_when_decided_then_it_says_what_to_correct(
