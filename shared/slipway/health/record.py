@@ -33,7 +33,9 @@ class Record(BaseModel):
         execution: the one that is at work; None: none is.
         started: whether Step Functions has taken it.
         seen: `updatedAt` of the newest change that was acted on.
+        said: the health status that this change says.
         known: `seen` when the execution last read the entity.
+        closed_at: when the execution before it let the service go.
         state: of the newest remediation.
         interventions: when the service was repaired, or corrected to Healthy.
         escalations: when people were told of it.
@@ -47,7 +49,9 @@ class Record(BaseModel):
     execution: str | None = None
     started: bool = False
     seen: datetime
+    said: str | None = None
     known: datetime | None = None
+    closed_at: datetime | None = None
     state: State
     interventions: tuple[datetime, ...] = ()
     escalations: tuple[datetime, ...] = ()
@@ -83,16 +87,18 @@ def admit(record: Record | None, change: Change, now: datetime) -> tuple[Record,
         change: what the change log says.
         now: the time, in UTC.
     """
+    said = read_entity(change.properties)[0]
     if record is None:
         first = Record(
             service=change.entity,
             seen=change.updated_at,
+            said=said,
             state=_state(change.entity, change.properties, now),
         )
         return begun(first, change.properties, now), Admission.STARTED
     if change.updated_at <= record.seen:
         return record, Admission.OLDER
-    record = record.changed(seen=change.updated_at)
+    record = record.changed(seen=change.updated_at, said=said)
     if record.execution:
         return record, Admission.JOINED
     return begun(record, change.properties, now), Admission.STARTED
@@ -101,15 +107,19 @@ def admit(record: Record | None, change: Change, now: datetime) -> tuple[Record,
 def begun(record: Record, properties: Mapping[str, Any], now: datetime) -> Record:
     """The row with a new remediation, which is yet to be started."""
     number = record.number + 1
-    state = _state(record.service, properties, now).model_copy(
-        update={"interventions": record.interventions, "escalations": record.escalations}
-    )
+    state = _state(record.service, properties, now)
+    known = {
+        # Not the entity's own status, which Slipway may have written over this one.
+        "found": record.said or state.found,
+        "interventions": record.interventions,
+        "escalations": record.escalations,
+    }
     return record.changed(
         number=number,
         execution=execution_name(record.service, number),
         started=False,
         known=None,
-        state=state,
+        state=state.model_copy(update=known),
     )
 
 
@@ -128,6 +138,7 @@ def closed(record: Record, ending: Step | None, now: datetime) -> Record:
     return record.changed(
         execution=None,
         started=False,
+        closed_at=now,
         interventions=_recent((*record.interventions, *moments), now),
         escalations=_recent((*record.escalations, *state.escalations, *told), now),
     )

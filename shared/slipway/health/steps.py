@@ -215,7 +215,8 @@ class RemediationSteps:
             record.service,
             record.owner,
             step,
-            now,
+            # After the last word was written: `_overwritten` goes by it.
+            datetime.now(UTC),
             store=self._store,
             locks=self._locks,
             port=self._port,
@@ -342,12 +343,13 @@ def _repairs(repository: "ServicesRepository") -> "Repairs":
 
 
 def _overwritten(record: Record, properties: dict[str, Any]) -> bool:
-    """Whether an earlier remediation wrote the entity after the change that began this one."""
-    earlier = properties.get("health_check_id")
+    """Whether the remediation before this one wrote the entity after the change that began this."""
+    earlier = properties.get(CHECK_ID)
     first_look = not record.state.observations and not record.state.attempts
     return (
         first_look
-        and record.number > 1
+        and record.closed_at is not None
+        and record.seen <= record.closed_at
         and isinstance(earlier, str)
         and earlier.startswith(f"{execution_name(record.service, record.number - 1)}.")
         and properties.get("health_status") in {"Healthy", "Unknown"}

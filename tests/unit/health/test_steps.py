@@ -581,6 +581,86 @@ def test_given_a_change_that_was_read_when_let_go_then_no_other_execution_starts
     assert world.row.execution is None
 
 
+def written_over(world: World) -> Any:
+    """Slipway's last word comes just after somebody else's, which it did not see."""
+    machine = world.fall_ill("Progressing").until("Finish")
+    records: list[Any] = []
+
+    def change_before_the_report(operation: str) -> None:
+        if operation == "update_entity":
+            world.port.fail = lambda _operation: None
+            world.now += timedelta(seconds=1)
+            records.append(world.change(health_status="Degraded"))
+            world.now += timedelta(seconds=1)
+
+    world.port.fail = change_before_the_report
+    return machine, records
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_given_a_change_that_slipway_wrote_over_then_it_is_restored_and_looked_at(
+    world: World, early: bool
+) -> None:
+    machine, records = written_over(world)
+    before = world.port.fail
+
+    def arrive(operation: str) -> None:
+        if operation == "get_entity" and records and early:
+            world.deliver(*records)
+            records.clear()
+        elif operation == "update_entity":
+            before(operation)
+            world.port.fail = arrive
+
+    world.port.fail = lambda operation: (before(operation), arrive(operation))[0]
+    machine.advance()
+    world.port.fail = lambda _operation: None
+    assert world.entity[STATUS] == "Healthy"
+    if not early:
+        world.deliver(*records)
+    world.look = ill_until_restarted(world)
+
+    assert world.row.execution == SECOND
+    second = world.machine()
+    second.advance()
+
+    assert world.entity[STATUS] == "Degraded"
+    assert world.entity["health_check_id"].startswith(f"{SECOND}.")
+    second.run()
+    assert world.github.restarted == [f"{SECOND}-1"]
+    assert world.entity["health_detail"] == "The service answers again after: restart."
+
+
+def test_given_a_service_that_got_well_by_itself_when_looked_at_again_then_it_is_left(
+    world: World,
+) -> None:
+    world.fall_ill().run()
+    written = len(world.port.writes)
+    world.now += timedelta(minutes=10)
+    machine = world.fall_ill()
+    world.now += timedelta(seconds=1)
+    world.change(health_status="Healthy")
+
+    machine.run()
+
+    assert machine.path == ["Decide", "Finish"]
+    assert len(world.port.writes) == written
+
+
+def test_given_a_policy_that_says_off_when_written_over_then_it_is_not_restored(
+    world: World,
+) -> None:
+    machine, records = written_over(world)
+    machine.advance()
+    world.deliver(*records)
+    written = len(world.port.writes)
+    world.set_policy(mode="off")
+
+    world.machine().run()
+
+    assert len(world.port.writes) == written
+
+
 # -- metrics
 
 
