@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from slipway.health.changes import Change
-from slipway.health.state import Escalate, Healthy, State, Step
+from slipway.health.state import Healthy, LastStep, State
 
 # What `execution_name` makes.
 EXECUTION = re.compile(r"[0-9a-f]{32}-[1-9][0-9]*")
@@ -37,6 +37,8 @@ class Record(BaseModel):
         known: `seen` when the execution last read the entity.
         closed_at: when the execution before it let the service go.
         state: of the newest remediation.
+        ending: its last step, once it has come to that, so that a repetition ends in the same.
+        ended_at: when it came to that.
         interventions: when the service was repaired, or corrected to Healthy.
         escalations: when people were told of it.
     """
@@ -53,6 +55,8 @@ class Record(BaseModel):
     known: datetime | None = None
     closed_at: datetime | None = None
     state: State
+    ending: LastStep | None = Field(None, discriminator="step")
+    ended_at: datetime | None = None
     interventions: tuple[datetime, ...] = ()
     escalations: tuple[datetime, ...] = ()
 
@@ -119,28 +123,28 @@ def begun(record: Record, properties: Mapping[str, Any], now: datetime) -> Recor
         execution=execution_name(record.service, number),
         started=False,
         known=None,
+        ending=None,
+        ended_at=None,
         state=state.model_copy(update=known),
     )
 
 
-def closed(record: Record, ending: Step | None, now: datetime) -> Record:
+def closed(record: Record, now: datetime) -> Record:
     """The row without its execution, which has ended.
 
     Args:
-        record: the row.
-        ending: the last step; None: the execution did not come to one.
+        record: the row; without an ending, the execution was stopped.
         now: the time, in UTC.
     """
-    state = record.state
+    state, ending = record.state, record.ending
     corrected = isinstance(ending, Healthy) and not ending.synced
     moments = [attempt.began_at for attempt in state.attempts[:1]] or [now] * corrected
-    told = (*state.escalations, now) if isinstance(ending, Escalate) and ending.notify else ()
     return record.changed(
         execution=None,
         started=False,
         closed_at=now,
         interventions=_recent((*record.interventions, *moments), now),
-        escalations=_recent((*record.escalations, *state.escalations, *told), now),
+        escalations=_recent((*record.escalations, *state.escalations), now),
     )
 
 

@@ -202,19 +202,18 @@ class RemediationSteps:
 
     def _finish(self, record: Record) -> Answer:
         """Say in the catalogue what is true, hand over if need be, and let the service go."""
-        record, settings, policy = self._reread(record)
-        now = datetime.now(UTC)
-        step = next_step(record.state, policy, now)
-        if not isinstance(step, LastStep):
-            return self._answer(record, step, settings, policy)
-        self._report(record, step, now)
-        if isinstance(step, Escalate):
-            self._hand_over(record.state, step, now)
-        self._measure(record.state, step, now)
+        if record.ending is None:
+            record, settings, policy = self._reread(record)
+            now = datetime.now(UTC)
+            step = next_step(record.state, policy, now)
+            if not isinstance(step, LastStep):
+                return self._answer(record, step, settings, policy)
+            record = self._update(record, lambda row: row.changed(ending=step, ended_at=now))
+            self._measure(record.state, step, now)
+        self._conclude(record)
         let_go(
             record.service,
             record.owner,
-            step,
             # After the last word was written: `_overwritten` goes by it.
             datetime.now(UTC),
             store=self._store,
@@ -294,20 +293,32 @@ class RemediationSteps:
         # Last, as it is what keeps all this from being said again.
         self._save(record, record.state.cooling(step, now))
 
-    def _hand_over(self, state: State, step: Escalate, now: datetime) -> None:
+    def _conclude(self, record: Record) -> None:
+        """Say how it ended; repeatable, as its reason and its time are in the row."""
+        ending, at = record.ending, record.ended_at
+        if ending is None or at is None:
+            raise SlipwayError("A remediation that has not ended cannot be concluded.")
+        self._report(record, ending, at)
+        if isinstance(ending, Escalate):
+            self._hand_over(record, ending, at)
+
+    def _hand_over(self, record: Record, step: Escalate, at: datetime) -> None:
         """Write the issue, and tell people unless they were told of this service not long ago."""
+        state = record.state
         entity_url = self._config.entity_url(BLUEPRINT, state.service)
-        lines = timeline_lines(state, step, now)
+        lines = timeline_lines(state, step, at)
         issue = _repairs(self._repository()).escalate(
             title=issue_title(state),
-            body=issue_body(state, step, now, entity_url),
+            body=issue_body(state, step, at, entity_url),
             labels=("slipway", "remediation"),
             marker=hidden_comment(issue_marker(state)),
             comment="\n".join(["The service is ill again.", "", *lines]) if step.notify else None,
         )
         logger.info("Handed over", extra={"issue": issue.url})
-        if step.notify:
+        if step.notify and at not in state.escalations:
             self._alerts.send(state, step.reason, lines, issue.url)
+            # At once, so that a repetition does not tell them again.
+            self._save(record, state.told(at))
 
     def _report(self, record: Record, step: Step, now: datetime) -> None:
         properties = entity_properties(step, _check_id(record), now)

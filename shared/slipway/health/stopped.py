@@ -43,7 +43,6 @@ def remediation_stopped(service: str, execution: str, status: str) -> None:
     let_go(
         service,
         execution,
-        None,
         datetime.now(UTC),
         store=store,
         locks=service_locks(config, port),

@@ -13,7 +13,7 @@ from slipway.health.record import (
     execution_name,
     read_entity,
 )
-from slipway.health.state import Escalate, Healthy, Leave, Repair, Step
+from slipway.health.state import Healthy, LastStep, Leave, Repair
 
 from tests.unit.health.story import BEGIN
 
@@ -60,13 +60,13 @@ def test_given_a_remediation_at_work_when_a_newer_change_comes_then_it_joins() -
 def test_given_a_change_that_is_not_newer_when_read_then_the_row_stays_as_it_is(
     minutes: float, at_work: bool
 ) -> None:
-    before = admitted() if at_work else closed(admitted(), None, LATER)
+    before = admitted() if at_work else closed(admitted(), LATER)
 
     assert admit(before, change(minutes), LATER) == (before, Admission.OLDER)
 
 
 def test_given_a_service_that_was_let_go_when_it_falls_ill_again_then_the_next_one_begins() -> None:
-    before = closed(admitted(), None, LATER)
+    before = closed(admitted(), LATER)
 
     record, outcome = admit(before, change(7), LATER)
 
@@ -82,7 +82,7 @@ def test_given_a_repair_when_the_service_is_let_go_then_the_moment_of_the_first_
     state = record.state.began(first, LATER).ended("failed", LATER)
     state = state.began(first.model_copy(update={"attempt": 2}), LATER + timedelta(minutes=1))
 
-    after = closed(record.changed(state=state), Leave(reason="gone"), LATER)
+    after = closed(record.changed(state=state, ending=Leave(reason="gone")), LATER)
 
     assert after.interventions == (LATER,)
     assert after.execution is None
@@ -99,25 +99,33 @@ def test_given_a_repair_when_the_service_is_let_go_then_the_moment_of_the_first_
     ],
 )
 def test_given_an_ending_without_repair_when_let_go_then_only_a_correction_counts(
-    ending: Step | None, counted: int
+    ending: LastStep | None, counted: int
 ) -> None:
-    assert len(closed(admitted(), ending, LATER).interventions) == counted
+    assert len(closed(admitted().changed(ending=ending), LATER).interventions) == counted
 
 
 def test_given_a_hand_over_of_which_people_were_told_when_ill_again_then_that_is_known() -> None:
     told = admitted().state.model_copy(update={"escalations": (LATER,)})
 
-    after = closed(admitted().changed(state=told), Escalate(reason="r", notify=False), LATER)
+    after = closed(admitted().changed(state=told), LATER)
 
     assert begun(after, DEGRADED, LATER).state.escalations == (LATER,)
+
+
+@pytest.mark.parametrize("ending", [Healthy(reason="a", synced=True), Leave(reason="b"), None])
+def test_given_an_ending_when_stored_then_it_is_read_as_it_was(ending: LastStep | None) -> None:
+    record = admitted().changed(ending=ending, ended_at=LATER)
+
+    assert Record.model_validate_json(record.model_dump_json()) == record
+    assert begun(record, DEGRADED, LATER).ending is None
 
 
 def test_given_moments_of_long_ago_when_let_go_then_they_are_forgotten() -> None:
     many = tuple(BEGIN + timedelta(seconds=number) for number in range(150))
     record = admitted().changed(interventions=many, escalations=many)
 
-    assert len(closed(record, None, LATER).interventions) == 100
-    assert closed(record, None, BEGIN + timedelta(days=9)).escalations == ()
+    assert len(closed(record, LATER).interventions) == 100
+    assert closed(record, BEGIN + timedelta(days=9)).escalations == ()
 
 
 @pytest.mark.parametrize("service", ["shop", "My Service", "ü/🦆", "x" * 1000, "a\nb"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
-from slipway.errors import ConfigurationError, GitHubError, SlipwayError
+from slipway.errors import ConfigurationError, GitHubError, PortUnavailable, SlipwayError
 from slipway.github.models import PullRequest
 from slipway.github.repairs import Restart
 from slipway.health.finding import Finding
@@ -274,6 +274,63 @@ def test_given_a_service_that_is_taken_over_within_a_step_then_the_step_writes_n
     with pytest.raises(SlipwayError, match="taken the service over"):
         machine.advance()
     assert world.row.execution == SECOND
+
+
+@pytest.mark.parametrize("operation", ["get_entity", "update_entity"])
+def test_given_port_is_down_at_any_call_when_repeated_then_nothing_is_lost(
+    world: World, operation: str
+) -> None:
+    world.look = lambda: ILL
+    machine = world.fall_ill()
+    failures = 0
+
+    while machine.next != "Done":
+        for nth in range(4):
+            calls = 0
+
+            def fail(called: str, nth: int = nth) -> None:
+                nonlocal calls
+                if called == operation:
+                    calls += 1
+                    if calls == nth + 1:
+                        raise PortUnavailable("Port is down.")
+
+            world.port.fail = fail
+            try:
+                machine.advance(crash=True)
+            except PortUnavailable:
+                failures += 1
+            if world.row.execution != FIRST:
+                break
+        world.port.fail = lambda _operation: None
+        machine.advance()
+
+    assert failures > 5
+    assert world.entity[STATUS] == "Degraded"
+    assert "Nothing is left to try" in world.entity["health_detail"]
+    assert len(set(world.github.issues)) == 1
+    assert len(world.alerts()) == 1
+    assert (len(world.row.interventions), len(world.row.escalations)) == (1, 1)
+    assert world.row.execution is None
+
+
+def test_given_a_correction_whose_last_call_failed_when_repeated_then_it_still_counts(
+    world: World,
+) -> None:
+    machine = world.fall_ill().until("Finish")
+
+    def fail_after_the_report(operation: str) -> None:
+        if operation == "get_entity" and world.entity[STATUS] == "Healthy":
+            raise PortUnavailable("Port is down.")
+
+    world.port.fail = fail_after_the_report
+    with pytest.raises(PortUnavailable):
+        machine.advance()
+    world.port.fail = lambda _operation: None
+    machine.run()
+
+    assert world.entity[STATUS] == "Healthy"
+    assert len(world.row.interventions) == 1
 
 
 # -- cool-down
@@ -612,7 +669,11 @@ def test_given_a_change_that_slipway_wrote_over_then_it_is_restored_and_looked_a
             before(operation)
             world.port.fail = arrive
 
-    world.port.fail = lambda operation: (before(operation), arrive(operation))[0]
+    def both(operation: str) -> None:
+        before(operation)
+        arrive(operation)
+
+    world.port.fail = both
     machine.advance()
     world.port.fail = lambda _operation: None
     assert world.entity[STATUS] == "Healthy"

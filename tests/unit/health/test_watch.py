@@ -224,7 +224,7 @@ def test_given_records_that_need_no_look_when_read_then_each_is_counted_and_forg
 def test_given_one_service_that_cannot_be_started_then_only_its_records_are_repeated(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = watch.launch
+    real = admission.launch
 
     def launch(store: Any, machine_arn: str, record: Any) -> None:
         if record.service == "bad":
