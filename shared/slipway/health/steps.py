@@ -188,8 +188,9 @@ class RemediationSteps:
             logger.info("The service is held", extra={"owner": holder.owner})
             self._save(record, record.state.held(holder))
             return {"next": "Decide"}
-        if record.state.pending is None:
-            record = self._save(record, record.state.began(step, now))
+        began = record.state.began(step, now)
+        if began is not record.state:
+            record = self._save(record, began)
             self._report(record, step, now)
         attempt = record.state.pending
         if attempt is None:

@@ -446,6 +446,31 @@ def test_given_a_repair_that_needs_the_service_when_it_has_ended_then_the_lock_i
     assert world.entity[STATUS] == "Healthy"
 
 
+def test_given_a_repair_under_way_when_its_lock_is_lost_then_the_next_strategy_is_its_own(
+    world: World,
+) -> None:
+    strategies = [{"kind": "scale_up"}, {"kind": "restart", "wait_seconds": 5}]
+    world.set_policy(strategies=strategies)
+    world.look = ill_until_restarted(world)
+    machine = world.fall_ill().until("Repair")
+    world.github.fail_find = PortUnavailable("GitHub is down.")
+    with pytest.raises(PortUnavailable):
+        machine.advance()
+    world.github.fail_find = None
+    world.locks.release(SERVICE, FIRST)
+    world.locks.take(SERVICE, RUN_ID)
+    running(world)
+
+    machine.run()
+
+    assert [attempt.repair.step for attempt in world.row.state.attempts] == [
+        "scale_up",
+        "restart",
+    ]
+    assert world.github.restarted == [f"{FIRST}-1"]
+    assert world.entity["health_detail"] == "The service answers again after: restart."
+
+
 def test_given_a_repair_under_way_when_looked_at_again_then_it_is_one_attempt(
     world: World,
 ) -> None:
