@@ -10,7 +10,10 @@ from slipway.errors import ConfigurationError, GitHubError, PortUnavailable, Sli
 from slipway.github.models import PullRequest
 from slipway.github.repairs import Restart
 from slipway.health.finding import Finding
+from slipway.health.policy import Kind
 from slipway.health.record import execution_name
+from slipway.health.repairing import Repairer
+from slipway.health.state import Attempt, Repair
 from slipway.runs.ledger import Ledger
 
 from tests.unit.conftest import RUN_ID, make_message
@@ -21,7 +24,7 @@ from tests.unit.health.remedy import (
     executions,
     ill_until_restarted,
 )
-from tests.unit.health.story import BEGIN, ILL, REFUSED, WELL
+from tests.unit.health.story import BEGIN, ILL, REFUSED, WELL, make_state
 
 FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
 STATUS = "health_status"
@@ -536,6 +539,21 @@ def test_given_a_restart_that_never_ends_then_it_has_failed_after_a_quarter_of_a
     assert (attempt.outcome, attempt.link) == ("failed", "https://g/1")
     assert attempt.ended_at is not None
     assert timedelta(minutes=15) <= attempt.ended_at - attempt.began_at < timedelta(minutes=16)
+
+
+@pytest.mark.parametrize("kind", ["restart", "roll_back", "scale_up"])
+def test_given_an_identifier_that_is_no_service_of_the_repository_then_nothing_is_asked_of_github(
+    kind: Kind,
+) -> None:
+    github: Any = None
+    repair = Repair(step=kind, attempt=1, reason="r")
+
+    result = Repairer("e-1", github, github, "https://port.test").carry_out(
+        make_state(service="../My Service"), Attempt(repair=repair, began_at=BEGIN), BEGIN
+    )
+
+    assert result.outcome == "failed"
+    assert result.detail == "Its identifier names no service of the services repository."
 
 
 # -- approval
