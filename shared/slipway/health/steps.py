@@ -14,7 +14,7 @@ import boto3
 
 from slipway.actions.text import BLUEPRINT, hidden_comment
 from slipway.config import AlertsConfig, WatchConfig
-from slipway.errors import ServiceLocked, SlipwayError
+from slipway.errors import GitHubError, ServiceLocked, SlipwayError
 from slipway.health.admission import let_go
 from slipway.health.alerts import Alerts
 from slipway.health.changes import CHECK_ID
@@ -308,16 +308,27 @@ class RemediationSteps:
         state = record.state
         entity_url = self._config.entity_url(BLUEPRINT, state.service)
         lines = timeline_lines(state, step, at)
-        issue = _repairs(self._repository()).escalate(
-            title=issue_title(state),
-            body=issue_body(state, step, at, entity_url),
-            labels=("slipway", "remediation"),
-            marker=hidden_comment(issue_marker(state)),
-            comment="\n".join(["The service is ill again.", "", *lines]) if step.notify else None,
-        )
-        logger.info("Handed over", extra={"issue": issue.url})
+        try:
+            url = (
+                _repairs(self._repository())
+                .escalate(
+                    title=issue_title(state),
+                    body=issue_body(state, step, at, entity_url),
+                    labels=("slipway", "remediation"),
+                    marker=hidden_comment(issue_marker(state)),
+                    comment="\n".join(["The service is ill again.", "", *lines])
+                    if step.notify
+                    else None,
+                )
+                .url
+            )
+        except GitHubError as error:
+            # A repository without issues, or a right that Slipway has not: people are told anyway.
+            logger.warning("The issue was refused", extra={"why": str(error)})
+            url = entity_url
+        logger.info("Handed over", extra={"at": url})
         if step.notify and at not in state.escalations:
-            self._alerts.send(state, step.reason, lines, issue.url)
+            self._alerts.send(state, step.reason, lines, url)
             # At once, so that a repetition does not tell them again.
             self._save(record, state.told(at))
 

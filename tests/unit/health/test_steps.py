@@ -646,6 +646,18 @@ def test_given_a_service_handed_over_not_long_ago_then_the_issue_is_brought_up_t
     assert world.github.issues[-1][1] is not None
 
 
+def test_given_github_refuses_the_issue_then_people_are_told_all_the_same(world: World) -> None:
+    world.look = lambda: ILL
+    world.github.refuses_issues = GitHubError(410, "GitHub answered 410: issues are disabled.")
+
+    world.fall_ill().run()
+
+    (told,) = world.alerts()
+    assert f"https://app.port.test/serviceEntity?identifier={SERVICE}" in told
+    assert world.entity[STATUS] == "Degraded"
+    assert world.row.execution is None
+
+
 # -- what comes meanwhile
 
 
