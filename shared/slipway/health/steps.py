@@ -15,7 +15,7 @@ import boto3
 from slipway.actions.text import BLUEPRINT, hidden_comment
 from slipway.config import AlertsConfig, WatchConfig
 from slipway.errors import GitHubError, ServiceLocked, SlipwayError
-from slipway.health.admission import let_go
+from slipway.health.admission import launch, let_go
 from slipway.health.alerts import Alerts
 from slipway.health.changes import CHECK_ID
 from slipway.health.finding import Finding
@@ -109,6 +109,9 @@ class RemediationSteps:
         record = self._store.get(service)
         if record is None or record.execution != execution:
             logger.info("Another execution looks after the service")
+            if record:
+                # Which this one may have admitted, and not have come to start.
+                launch(self._store, self._config.remediation_machine_arn, record)
             return {"next": "Done"}
         steps: dict[str, Callable[[], Answer]] = {
             "decide": lambda: self._decide(record, event.get("look"), event.get("decision")),

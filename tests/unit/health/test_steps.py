@@ -777,6 +777,34 @@ def test_given_a_policy_that_says_off_when_written_over_then_it_is_not_restored(
     assert len(world.port.writes) == written
 
 
+def test_given_a_crash_before_the_next_execution_is_started_when_repeated_then_it_is_started(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = world.fall_ill().until("Finish")
+
+    def change_after_the_report(operation: str) -> None:
+        if operation == "get_entity" and world.entity[STATUS] == "Healthy":
+            world.port.fail = lambda _operation: None
+            world.now += timedelta(seconds=1)
+            monkeypatch.setattr("slipway.health.watch.launch", lambda *_arguments: None)
+            world.deliver(world.change(health_status="Degraded"))
+
+    def crash(*_arguments: Any) -> None:
+        raise RuntimeError("out of time")
+
+    world.port.fail = change_after_the_report
+    with monkeypatch.context() as patched:
+        patched.setattr("slipway.health.admission.start_execution", crash)
+        with pytest.raises(RuntimeError):
+            machine.advance()
+    assert (world.row.execution, world.row.started) == (SECOND, False)
+
+    assert machine.advance() == "Done"
+
+    assert set(executions()) == {FIRST, SECOND}
+    assert world.row.started
+
+
 # -- metrics
 
 
