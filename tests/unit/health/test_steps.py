@@ -532,8 +532,14 @@ def test_given_a_restart_that_never_ends_then_it_has_failed_after_a_quarter_of_a
 ) -> None:
     world.look = lambda: ILL
     world.github.restarts = [Restart(state="running", url="https://g/1")]
+    machine = world.fall_ill().until("Repair")
+    machine.advance()
+    world.now += timedelta(minutes=14)
+    machine.until("Repair").advance()
+    assert machine.next == "Wait"
+    world.now += timedelta(minutes=1)
 
-    world.fall_ill().run()
+    machine.run()
 
     (attempt,) = world.row.state.attempts
     assert (attempt.outcome, attempt.link) == ("failed", "https://g/1")
