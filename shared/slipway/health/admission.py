@@ -55,7 +55,8 @@ def let_go(
         if row is None or row.execution != execution:
             return None
         after = closed(row, now)
-        changed = row.known is None or row.seen > row.known
+        # What has never read the entity was stopped before: another one would be stopped as well.
+        changed = row.known is not None and row.seen > row.known
         return begun(after, entity.properties, now) if changed and entity else after
 
     row = store.update(service, note)

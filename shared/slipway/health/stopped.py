@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from slipway.actions.text import BLUEPRINT
 from slipway.config import WatchConfig, load
-from slipway.health.admission import let_go
+from slipway.health.admission import launch, let_go
 from slipway.health.changes import CHECK_ID
 from slipway.health.store import RemediationStore
 from slipway.observability import Metric, count, logger
@@ -35,6 +35,9 @@ def remediation_stopped(service: str, execution: str, status: str) -> None:
     record = store.get(service)
     if record is None or record.execution != execution:
         logger.info("The service was let go before", extra={"execution": execution})
+        if record:
+            # It may have admitted the next execution, and not have come to start it.
+            launch(store, config.remediation_machine_arn, record)
         return
     detail = f"{_WHY[status]} Set its health status to Progressing to have it looked at again."
     said = {"health_detail": f"{detail} Reference: {execution}.", CHECK_ID: f"{execution}.stopped"}
