@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from slipway.approvals import function
 from slipway.config import WatchConfig, load
 from slipway.errors import GitHubError
 from slipway.github.models import PullRequest
@@ -44,6 +45,7 @@ class Port:
     Attributes:
         entities: properties by identifier.
         writes: what Slipway wrote, in order.
+        upserted: requests for approval, in order.
         fail: called before each operation with its name; may raise.
     """
 
@@ -51,6 +53,7 @@ class Port:
         self.entities: dict[str, dict[str, Any]] = {}
         self.writes: list[dict[str, Any]] = []
         self.fail: Callable[[str], None] = lambda _operation: None
+        self.upserted: list[dict[str, Any]] = []
 
     def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
         self.fail("get_entity")
@@ -66,6 +69,9 @@ class Port:
         self.entities[identifier].update(properties)
         self.writes.append(properties)
         return True
+
+    def upsert_entity(self, blueprint: str, body: dict[str, Any]) -> None:
+        self.upserted.append(body)
 
 
 class GitHub:
@@ -142,7 +148,8 @@ class World:
         for module in (steps, stopped, watch):
             monkeypatch.setattr(module, "datetime", clock)
         monkeypatch.setattr(steps, "_repairs", lambda repository: repository)
-        monkeypatch.setattr(stopped, "port_client", lambda: self.port)
+        for module in (stopped, function):
+            monkeypatch.setattr(module, "port_client", lambda: self.port)
         queue = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
         arn = "arn:aws:sqs:eu-west-1:123456789012:people"
         boto3.client("sns").subscribe(

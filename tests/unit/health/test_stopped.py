@@ -1,15 +1,18 @@
 """Executions of the remediation machine that did not end by themselves."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from slipway.approvals.models import REPAIR, Status
+from slipway.approvals.store import ApprovalStore
 from slipway.errors import PortUnavailable
 from slipway.health.record import execution_name
 from slipway.health.stopped import remediation_stopped
 
 from functions.sweep_runs import handler as sweep
+from tests.unit.approvals.conftest import make_approval
 from tests.unit.health.remedy import MACHINE, SERVICE, World, executions, seconds
 
 FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
@@ -144,6 +147,25 @@ def test_given_an_entity_that_is_gone_when_stopped_then_the_service_is_let_go(
 
     remediation_stopped(SERVICE, FIRST, "TIMED_OUT")
 
+    assert world.row.execution is None
+
+
+def test_given_people_who_were_asked_when_stopped_then_their_request_is_withdrawn(
+    world: World,
+) -> None:
+    world.fall_ill().until("Wait")
+    approval = make_approval(
+        id=f"{FIRST}.1", run_id=FIRST, action=REPAIR, expires_at=datetime(2999, 1, 1, tzinfo=UTC)
+    )
+    requests = ApprovalStore("approvals", "records")
+    requests.create(approval, "")
+
+    remediation_stopped(SERVICE, FIRST, "ABORTED")
+
+    assert requests.get(approval.id).status is Status.CANCELLED
+    (entity,) = world.port.upserted
+    assert entity["properties"]["status"] == "Cancelled"
+    assert entity["properties"]["run_url"].endswith("serviceEntity?identifier=shop")
     assert world.row.execution is None
 
 
