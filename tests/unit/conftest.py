@@ -39,8 +39,18 @@ ENVIRONMENT = {
     "LINKS_SECRET_ID": "slipway/links",
     "LINKS_BASE_URL": "https://links.test/live",
     "APPROVER_PRINCIPALS": '{"approver": "devops@acme.example"}',
+    "REMEDIATIONS_TABLE": "remediations",
+    "REMEDIATION_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:remediation",
+    "REMEDIATION_POLICY_KEY": "policy/remediation.json",
+    "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:alerts",
 }
-TABLES = {"runs": "run_id", "locks": "service", "idempotency": "id", "approvals": "id"}
+TABLES = {
+    "runs": "run_id",
+    "locks": "service",
+    "idempotency": "id",
+    "approvals": "id",
+    "remediations": "service",
+}
 POLICY: dict[str, Any] = {
     "schema_version": 1,
     "domain_aliases": {"acme.test": "acme.example"},
@@ -84,13 +94,14 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for bucket in ("records", "audit"):
             storage.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
         set_policy(POLICY)
-        for machine in ("deliver_later", "approval"):
+        for machine in ("deliver_later", "approval", "remediation"):
             boto3.client("stepfunctions").create_state_machine(
                 name=machine,
                 definition='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
                 roleArn=f"arn:aws:iam::123456789012:role/{machine}",
             )
-        boto3.client("sns").create_topic(Name="approvals")
+        for topic in ("approvals", "alerts"):
+            boto3.client("sns").create_topic(Name=topic)
         yield
     config.load.cache_clear()
     config._current_secrets.cache_clear()

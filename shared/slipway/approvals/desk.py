@@ -11,7 +11,7 @@ from slipway.approvals.machine import Next, tell
 from slipway.approvals.models import Approval, Status
 from slipway.approvals.policy import Policy
 from slipway.approvals.store import ApprovalStore, Conflict
-from slipway.errors import DecisionRefused, RequestClosed, RetryableError, RunEnded, RunNotFound
+from slipway.errors import DecisionRefused, RequestClosed, RetryableError, RunEnded
 from slipway.observability import Metric, count, logger
 
 if TYPE_CHECKING:
@@ -128,11 +128,11 @@ class DecisionDesk:
             tell(latest, following(approval))
 
     def _say_progress(self, approval: Approval) -> None:
-        if not approval.votes:
+        # A repair is asked for by no run.
+        if not approval.votes or approval.is_repair:
             return
-        # What asks need not be a run: a remediation has none.
         text = f"{approval.approvals} of {approval.needed} approvals are there."
-        with suppress(RunEnded, RunNotFound):
+        with suppress(RunEnded):
             self._port.add_log(approval.run_id, text)
 
     def _teams_of(self, approver: str, approval: Approval) -> set[str]:

@@ -15,7 +15,7 @@ from slipway.approvals.models import Status, approval_id
 from slipway.approvals.notices import Notices
 from slipway.approvals.permission import STEPS, Permission
 from slipway.approvals.policy import PolicyVersion, read_policy
-from slipway.approvals.request import BLUEPRINT, entity
+from slipway.approvals.request import BLUEPRINT, asked_at, entity
 from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
 from slipway.config import ApprovalsConfig, LinkKey, load, read_secret
@@ -131,7 +131,7 @@ class ApprovalFunction:
             return
         count(Metric.RUN_ENDED_BY_SOMEBODY, action=str(row["action"]))
         if ask := row.get("ask"):
-            self._cancel_request(run_id, int(ask))
+            self.cancel_request(run_id, int(ask))
         branch = run_branch(str(row["action"]), run_id)
         services_repository(self.config).close(branch, "The run was ended in Port.")
         if service := row.get("service"):
@@ -147,14 +147,23 @@ class ApprovalFunction:
             if port.get_run(run_id).action.endswith(AUTOMATION_SUFFIX):
                 port.update_run(run_id, status="SUCCESS")
 
-    def _cancel_request(self, run_id: str, ask: int) -> None:
+    def cancel_request(self, run_id: str, ask: int) -> None:
+        """Close a request for which nobody waits any more, unless it was decided.
+
+        Args:
+            run_id: what asked: a run, or the execution of a remediation.
+            ask: counts its requests.
+
+        Raises:
+            RequestNotFound: it has not asked.
+        """
         approval = self.desk.settle(approval_id(run_id, ask), Status.CANCELLED)
         if approval.status is not Status.CANCELLED:
             return
         config = self.config
         body = entity(
             approval,
-            run_url=config.run_url(run_id),
+            run_url=asked_at(approval, config),
             service_url=config.entity_url(SERVICE, approval.service),
         )
         port_client().upsert_entity(BLUEPRINT, body)

@@ -5,7 +5,6 @@ from datetime import datetime
 from slipway.actions.text import BLUEPRINT
 from slipway.executions import start_execution
 from slipway.health.record import Record, begun, closed
-from slipway.health.state import LastStep
 from slipway.health.store import RemediationStore
 from slipway.health.subscriptions import HEALTH
 from slipway.observability import Metric, count
@@ -31,7 +30,6 @@ def launch(store: RemediationStore, machine_arn: str, record: Record) -> None:
 def let_go(
     service: str,
     execution: str,
-    ending: LastStep | None,
     now: datetime,
     *,
     store: RemediationStore,
@@ -44,7 +42,6 @@ def let_go(
     Args:
         service: the service's identifier.
         execution: what looked after it.
-        ending: the execution's last step; None: it was stopped, or has failed.
         now: the time, in UTC.
         store: the rows.
         locks: the services' locks.
@@ -57,8 +54,9 @@ def let_go(
     def note(row: Record | None) -> Record | None:
         if row is None or row.execution != execution:
             return None
-        after = closed(row, ending, now)
-        changed = row.known is None or row.seen > row.known
+        after = closed(row, now)
+        # What has never read the entity was stopped before: another one would be stopped as well.
+        changed = row.known is not None and row.seen > row.known
         return begun(after, entity.properties, now) if changed and entity else after
 
     row = store.update(service, note)

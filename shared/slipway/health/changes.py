@@ -115,23 +115,19 @@ def newest(changes: Iterable[Change]) -> list[Change]:
 
     It has the state of the newest `updatedAt`, and as changed whatever any of them changed: a
     record that says what is new may be followed by one that changes something else. What Slipway
-    wrote itself counts for the state, but not as a change, unless there is nothing else.
+    wrote itself stays apart: it may have been written over a change that Slipway did not know of,
+    which must be seen.
     """
-    groups: dict[tuple[str, str], list[Change]] = {}
+    groups: dict[tuple[str, str, bool], list[Change]] = {}
     for change in changes:
-        groups.setdefault((change.blueprint, change.entity), []).append(change)
+        groups.setdefault((change.blueprint, change.entity, change.own), []).append(change)
     return [_merge(group) for group in groups.values()]
 
 
 def _merge(group: list[Change]) -> Change:
-    foreign = [change for change in group if not change.own]
-    counted = foreign or group
     return replace(
         max(group, key=lambda change: change.updated_at),
-        # Of what counts as a change, so that a repeated record is still known to be one.
-        updated_at=max(change.updated_at for change in counted),
-        changed=frozenset[str]().union(*(change.changed for change in counted)),
-        own=not foreign,
+        changed=frozenset[str]().union(*(change.changed for change in group)),
     )
 
 

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from slipway.health.changes import Change
-from slipway.health.state import Escalate, Healthy, State, Step
+from slipway.health.state import Healthy, LastStep, State
 
 # What `execution_name` makes.
 EXECUTION = re.compile(r"[0-9a-f]{32}-[1-9][0-9]*")
@@ -33,8 +33,12 @@ class Record(BaseModel):
         execution: the one that is at work; None: none is.
         started: whether Step Functions has taken it.
         seen: `updatedAt` of the newest change that was acted on.
+        said: the health status that this change says.
         known: `seen` when the execution last read the entity.
+        closed_at: when the execution before it let the service go.
         state: of the newest remediation.
+        ending: its last step, once it has come to that, so that a repetition ends in the same.
+        ended_at: when it came to that.
         interventions: when the service was repaired, or corrected to Healthy.
         escalations: when people were told of it.
     """
@@ -47,8 +51,12 @@ class Record(BaseModel):
     execution: str | None = None
     started: bool = False
     seen: datetime
+    said: str | None = None
     known: datetime | None = None
+    closed_at: datetime | None = None
     state: State
+    ending: LastStep | None = Field(None, discriminator="step")
+    ended_at: datetime | None = None
     interventions: tuple[datetime, ...] = ()
     escalations: tuple[datetime, ...] = ()
 
@@ -83,16 +91,18 @@ def admit(record: Record | None, change: Change, now: datetime) -> tuple[Record,
         change: what the change log says.
         now: the time, in UTC.
     """
+    said = read_entity(change.properties)[0]
     if record is None:
         first = Record(
             service=change.entity,
             seen=change.updated_at,
+            said=said,
             state=_state(change.entity, change.properties, now),
         )
         return begun(first, change.properties, now), Admission.STARTED
     if change.updated_at <= record.seen:
         return record, Admission.OLDER
-    record = record.changed(seen=change.updated_at)
+    record = record.changed(seen=change.updated_at, said=said)
     if record.execution:
         return record, Admission.JOINED
     return begun(record, change.properties, now), Admission.STARTED
@@ -101,35 +111,40 @@ def admit(record: Record | None, change: Change, now: datetime) -> tuple[Record,
 def begun(record: Record, properties: Mapping[str, Any], now: datetime) -> Record:
     """The row with a new remediation, which is yet to be started."""
     number = record.number + 1
-    state = _state(record.service, properties, now).model_copy(
-        update={"interventions": record.interventions, "escalations": record.escalations}
-    )
+    state = _state(record.service, properties, now)
+    known = {
+        # Not the entity's own status, which Slipway may have written over this one.
+        "found": record.said or state.found,
+        "interventions": record.interventions,
+        "escalations": record.escalations,
+    }
     return record.changed(
         number=number,
         execution=execution_name(record.service, number),
         started=False,
         known=None,
-        state=state,
+        ending=None,
+        ended_at=None,
+        state=state.model_copy(update=known),
     )
 
 
-def closed(record: Record, ending: Step | None, now: datetime) -> Record:
+def closed(record: Record, now: datetime) -> Record:
     """The row without its execution, which has ended.
 
     Args:
-        record: the row.
-        ending: the last step; None: the execution did not come to one.
+        record: the row; without an ending, the execution was stopped.
         now: the time, in UTC.
     """
-    state = record.state
+    state, ending = record.state, record.ending
     corrected = isinstance(ending, Healthy) and not ending.synced
     moments = [attempt.began_at for attempt in state.attempts[:1]] or [now] * corrected
-    told = (*state.escalations, now) if isinstance(ending, Escalate) and ending.notify else ()
     return record.changed(
         execution=None,
         started=False,
+        closed_at=now,
         interventions=_recent((*record.interventions, *moments), now),
-        escalations=_recent((*record.escalations, *state.escalations, *told), now),
+        escalations=_recent((*record.escalations, *state.escalations), now),
     )
 
 
@@ -162,8 +177,9 @@ def _recent(moments: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...
 def _whole(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if float(value).is_integer() else None
+    return int(value) if value.is_integer() else None
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    # JSON can write half of a surrogate pair, which no UTF-8, and so no row, can hold.
+    return value.encode(errors="replace").decode() if isinstance(value, str) else None

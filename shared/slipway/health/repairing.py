@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from slipway.actions.scale_service import FILES, find_replicas
 from slipway.actions.text import as_text
 from slipway.errors import GitHubError, UserError
-from slipway.github.models import Change, run_branch
+from slipway.github.models import SERVICE_NAME, Change, run_branch
 from slipway.github.roll_back import NothingToRollBack, roll_back, roll_back_branch
 from slipway.health.state import Attempt, Outcome, Repair, State
 
@@ -76,6 +76,8 @@ class Repairer:
             "roll_back": self._roll_back,
             "scale_up": self._scale_up,
         }
+        if not SERVICE_NAME.fullmatch(state.service):
+            return Result("failed", "Its identifier names no service of the services repository.")
         try:
             result = strategies[attempt.repair.step](state, attempt)
         except (GitHubError, UserError) as error:

@@ -273,7 +273,11 @@ class State(_Model):
         """Record a decision on the request for approval."""
         return self.model_copy(update={"decision": decision})
 
+    def told(self, at: datetime) -> "State":
+        """Record that people were told."""
+        return self.model_copy(update={"escalations": (*self.escalations, at)})
+
     def cooling(self, step: CoolDown, at: datetime) -> "State":
         """Record a cool-down."""
-        told = (*self.escalations, at) if step.notify else self.escalations
-        return self.model_copy(update={"cooled_until": step.until, "escalations": told})
+        told = self.told(at) if step.notify else self
+        return told.model_copy(update={"cooled_until": step.until})

@@ -14,8 +14,8 @@ import boto3
 
 from slipway.actions.text import BLUEPRINT, hidden_comment
 from slipway.config import AlertsConfig, WatchConfig
-from slipway.errors import ServiceLocked, SlipwayError
-from slipway.health.admission import let_go
+from slipway.errors import GitHubError, ServiceLocked, SlipwayError
+from slipway.health.admission import launch, let_go
 from slipway.health.alerts import Alerts
 from slipway.health.changes import CHECK_ID
 from slipway.health.finding import Finding
@@ -109,6 +109,9 @@ class RemediationSteps:
         record = self._store.get(service)
         if record is None or record.execution != execution:
             logger.info("Another execution looks after the service")
+            if record:
+                # Which this one may have admitted, and not have come to start.
+                launch(self._store, self._config.remediation_machine_arn, record)
             return {"next": "Done"}
         steps: dict[str, Callable[[], Answer]] = {
             "decide": lambda: self._decide(record, event.get("look"), event.get("decision")),
@@ -126,15 +129,18 @@ class RemediationSteps:
     ) -> Answer:
         """Note what a probe has found, or what was decided, and say what is next."""
         record, settings, policy = self._reread(record)
-        now = datetime.now(UTC)
+        now, finding = datetime.now(UTC), None
         if look is not None and look["number"] == len(record.state.observations):
-            record = self._observe(record, Finding.model_validate(look["finding"]), policy, now)
+            finding = Finding.model_validate(look["finding"])
+            record = self._observe(record, finding, policy, now)
         if decision is not None and record.state.decision is None:
             record = self._save(record, record.state.decided(Decision.model_validate(decision)))
         step = next_step(record.state, policy, now)
         if isinstance(step, Probe) and settings.url is None:
             record = self._observe(record, not_probed(settings), policy, now)
             step = next_step(record.state, policy, now)
+        if finding and not isinstance(step, LastStep):
+            self._report(record, Probe(step="verify", reason=finding.sentence), now)
         return self._answer(record, step, settings, policy)
 
     def _answer(
@@ -185,8 +191,9 @@ class RemediationSteps:
             logger.info("The service is held", extra={"owner": holder.owner})
             self._save(record, record.state.held(holder))
             return {"next": "Decide"}
-        if record.state.pending is None:
-            record = self._save(record, record.state.began(step, now))
+        began = record.state.began(step, now)
+        if began is not record.state:
+            record = self._save(record, began)
             self._report(record, step, now)
         attempt = record.state.pending
         if attempt is None:
@@ -199,20 +206,20 @@ class RemediationSteps:
 
     def _finish(self, record: Record) -> Answer:
         """Say in the catalogue what is true, hand over if need be, and let the service go."""
-        record, settings, policy = self._reread(record)
-        now = datetime.now(UTC)
-        step = next_step(record.state, policy, now)
-        if not isinstance(step, LastStep):
-            return self._answer(record, step, settings, policy)
-        self._report(record, step, now)
-        if isinstance(step, Escalate):
-            self._hand_over(record.state, step, now)
-        self._measure(record.state, step, now)
+        if record.ending is None:
+            record, settings, policy = self._reread(record)
+            now = datetime.now(UTC)
+            step = next_step(record.state, policy, now)
+            if not isinstance(step, LastStep):
+                return self._answer(record, step, settings, policy)
+            record = self._update(record, lambda row: row.changed(ending=step, ended_at=now))
+            self._measure(record.state, step, now)
+        self._conclude(record)
         let_go(
             record.service,
             record.owner,
-            step,
-            now,
+            # After the last word was written: `_overwritten` goes by it.
+            datetime.now(UTC),
             store=self._store,
             locks=self._locks,
             port=self._port,
@@ -224,9 +231,13 @@ class RemediationSteps:
 
     def _reread(self, record: Record) -> tuple[Record, HealthSettings, Policy]:
         """The row with the entity as it is now, how it is looked at, and the policy."""
+        answer = boto3.client("s3").get_object(
+            Bucket=self._config.records_bucket, Key=self._config.remediation_policy_key
+        )
+        policy = parse_policy(answer["Body"].read())
         properties = self._properties(record.service)
         status, environment, replicas = read_entity(properties or {})
-        if properties is not None and _overwritten(record, properties):
+        if properties and policy.mode != "off" and _overwritten(record, properties):
             # Slipway's last word on the service was written over the change that this is about.
             status = record.state.found
             said = {"health_status": status, CHECK_ID: _check_id(record)}
@@ -234,10 +245,7 @@ class RemediationSteps:
         state = record.state.reread(status, environment, replicas)
         # What was seen before the entity was read is known; what comes now is not.
         record = self._update(record, lambda row: row.changed(state=state, known=record.seen))
-        answer = boto3.client("s3").get_object(
-            Bucket=self._config.records_bucket, Key=self._config.remediation_policy_key
-        )
-        return record, read_settings(properties or {}), parse_policy(answer["Body"].read())
+        return record, read_settings(properties or {}), policy
 
     def _properties(self, service: str) -> dict[str, Any] | None:
         entity = self._port.get_entity(BLUEPRINT, service)
@@ -249,10 +257,7 @@ class RemediationSteps:
         verdicts = [verify(findings_of_phase(each), window) for each in (before, state)]
         if not state.attempts and verdicts[0] == "Undecided" != verdicts[1]:
             measure(Metric.TIME_TO_VERIFY, (now - state.started_at).total_seconds())
-        record = self._save(record, state)
-        looked = Probe(step="verify", reason=finding.sentence)
-        self._report(record, looked, now)
-        return record
+        return self._save(record, state)
 
     def _hold(self, record: Record, step: Repair) -> Holder | None:
         """Take the service's lock if the repair needs it; who has it, if it is taken."""
@@ -292,20 +297,43 @@ class RemediationSteps:
         # Last, as it is what keeps all this from being said again.
         self._save(record, record.state.cooling(step, now))
 
-    def _hand_over(self, state: State, step: Escalate, now: datetime) -> None:
+    def _conclude(self, record: Record) -> None:
+        """Say how it ended; repeatable, as its reason and its time are in the row."""
+        ending, at = record.ending, record.ended_at
+        if ending is None or at is None:
+            raise SlipwayError("A remediation that has not ended cannot be concluded.")
+        self._report(record, ending, at)
+        if isinstance(ending, Escalate):
+            self._hand_over(record, ending, at)
+
+    def _hand_over(self, record: Record, step: Escalate, at: datetime) -> None:
         """Write the issue, and tell people unless they were told of this service not long ago."""
+        state = record.state
         entity_url = self._config.entity_url(BLUEPRINT, state.service)
-        lines = timeline_lines(state, step, now)
-        issue = _repairs(self._repository()).escalate(
-            title=issue_title(state),
-            body=issue_body(state, step, now, entity_url),
-            labels=("slipway", "remediation"),
-            marker=hidden_comment(issue_marker(state)),
-            comment="\n".join(["The service is ill again.", "", *lines]) if step.notify else None,
-        )
-        logger.info("Handed over", extra={"issue": issue.url})
-        if step.notify:
-            self._alerts.send(state, step.reason, lines, issue.url)
+        lines = timeline_lines(state, step, at)
+        try:
+            url = (
+                _repairs(self._repository())
+                .escalate(
+                    title=issue_title(state),
+                    body=issue_body(state, step, at, entity_url),
+                    labels=("slipway", "remediation"),
+                    marker=hidden_comment(issue_marker(state)),
+                    comment="\n".join(["The service is ill again.", "", *lines])
+                    if step.notify
+                    else None,
+                )
+                .url
+            )
+        except GitHubError as error:
+            # A repository without issues, or a right that Slipway has not: people are told anyway.
+            logger.warning("The issue was refused", extra={"why": str(error)})
+            url = entity_url
+        logger.info("Handed over", extra={"at": url})
+        if step.notify and at not in state.escalations:
+            self._alerts.send(state, step.reason, lines, url)
+            # At once, so that a repetition does not tell them again.
+            self._save(record, state.told(at))
 
     def _report(self, record: Record, step: Step, now: datetime) -> None:
         properties = entity_properties(step, _check_id(record), now)
@@ -341,12 +369,13 @@ def _repairs(repository: "ServicesRepository") -> "Repairs":
 
 
 def _overwritten(record: Record, properties: dict[str, Any]) -> bool:
-    """Whether an earlier remediation wrote the entity after the change that began this one."""
-    earlier = properties.get("health_check_id")
+    """Whether the remediation before this one wrote the entity after the change that began this."""
+    earlier = properties.get(CHECK_ID)
     first_look = not record.state.observations and not record.state.attempts
     return (
         first_look
-        and record.number > 1
+        and record.closed_at is not None
+        and record.seen <= record.closed_at
         and isinstance(earlier, str)
         and earlier.startswith(f"{execution_name(record.service, record.number - 1)}.")
         and properties.get("health_status") in {"Healthy", "Unknown"}

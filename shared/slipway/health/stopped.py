@@ -1,10 +1,13 @@
 """What is done when an execution of the remediation machine did not end by itself."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from slipway.actions.text import BLUEPRINT
+from slipway.approvals.function import ApprovalFunction
 from slipway.config import WatchConfig, load
-from slipway.health.admission import let_go
+from slipway.errors import RequestNotFound
+from slipway.health.admission import launch, let_go
 from slipway.health.changes import CHECK_ID
 from slipway.health.store import RemediationStore
 from slipway.observability import Metric, count, logger
@@ -35,15 +38,20 @@ def remediation_stopped(service: str, execution: str, status: str) -> None:
     record = store.get(service)
     if record is None or record.execution != execution:
         logger.info("The service was let go before", extra={"execution": execution})
+        if record:
+            # It may have admitted the next execution, and not have come to start it.
+            launch(store, config.remediation_machine_arn, record)
         return
     detail = f"{_WHY[status]} Set its health status to Progressing to have it looked at again."
     said = {"health_detail": f"{detail} Reference: {execution}.", CHECK_ID: f"{execution}.stopped"}
     port.update_entity(BLUEPRINT, service, said)
+    # If people were asked whether it may repair, their answer has nobody to go to.
+    with suppress(RequestNotFound):
+        ApprovalFunction().cancel_request(execution, 1)
     count(Metric.REMEDIATION_ENDED, ending=status)
     let_go(
         service,
         execution,
-        None,
         datetime.now(UTC),
         store=store,
         locks=service_locks(config, port),

@@ -51,14 +51,14 @@ class ChangeWatch:
         Returns:
             A partial batch response: the records of entities for which nothing could be started.
         """
-        changes, positions = [], dict[tuple[str, str], list[_Position]]()
+        changes, positions = [], dict[tuple[str, str, bool], list[_Position]]()
         for position, record in _records(event):
             change = _read(record)
             if isinstance(change, Skipped):
                 _skip(change)
             else:
                 changes.append(change)
-                positions.setdefault((change.blueprint, change.entity), []).append(position)
+                positions.setdefault(_group(change), []).append(position)
         failed = []
         for change in newest(changes):
             try:
@@ -66,7 +66,7 @@ class ChangeWatch:
             except Exception:  # noqa: BLE001 - logged, and the event source repeats its records
                 # Whatever it is, other entities of the batch are not to wait for it.
                 logger.exception("Nothing could be started for a change")
-                failed += positions[change.blueprint, change.entity]
+                failed += positions[_group(change)]
         return {
             "batchItemFailures": [
                 {"itemIdentifier": {"partition": each.partition, "offset": each.offset}}
@@ -119,6 +119,10 @@ class ChangeWatch:
         # Also for a redelivered change whose execution was admitted, but perhaps never started.
         if record:
             launch(self._store, self._machine_arn, record)
+
+
+def _group(change: Change) -> tuple[str, str, bool]:
+    return change.blueprint, change.entity, change.own
 
 
 def _records(event: dict[str, Any]) -> Iterator[tuple[_Position, dict[str, Any]]]:

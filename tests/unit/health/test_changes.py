@@ -230,14 +230,15 @@ def test_given_changes_out_of_order_then_the_newest_state_counts_and_all_that_ch
     assert merged.updated_at.minute == 7
 
 
-def test_given_our_own_write_after_a_change_then_its_state_counts_but_not_as_a_change() -> None:
+def test_given_our_own_write_after_a_change_then_the_change_is_still_seen() -> None:
     own = at(6, health_check_id="h2", health_status="Healthy")
 
-    (merged,) = newest([own, at(5, owner="new")])
+    foreign, ours = newest([at(5, health_status="Degraded"), own])
 
-    assert merged.properties["health_status"] == "Healthy"
-    assert merged.changed == {"owner"}
-    assert (merged.updated_at.minute, merged.own) == (5, False)
+    assert (foreign.properties["health_status"], foreign.own) == ("Degraded", False)
+    assert foreign.updated_at.minute == 5
+    assert foreign.changed == {"health_status"}
+    assert ours == own
 
 
 def test_given_nothing_but_our_own_writes_then_it_stays_our_own() -> None:

@@ -1,0 +1,366 @@
+"""A service that is looked after: moto's AWS, stand-ins for Port, GitHub, people and the clock."""
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from slipway.approvals import function
+from slipway.config import WatchConfig, load
+from slipway.errors import GitHubError
+from slipway.github.models import PullRequest
+from slipway.github.repairs import HandOver, Restart
+from slipway.github.roll_back import NothingToRollBack
+from slipway.health import steps, stopped, watch
+from slipway.health.alerts import Alerts
+from slipway.health.finding import Finding
+from slipway.health.record import Record
+from slipway.health.steps import RemediationConfig, RemediationSteps
+from slipway.health.store import RemediationStore
+from slipway.health.watch import ChangeWatch
+from slipway.port.models import Entity
+from slipway.runs.lock import ServiceLocks
+from slipway.runs.run import service_locks
+
+from tests.unit.health.story import BEGIN, ILL, WELL, make_policy
+
+SERVICE = "my-service"
+URL = "https://my-service.test/health"
+MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:remediation"
+Answer = dict[str, Any]
+
+
+def policy(**changes: Any) -> bytes:
+    """A quick policy that restarts, unless said otherwise, as a document."""
+    known: dict[str, Any] = {"strategies": [{"kind": "restart", "wait_seconds": 5}]}
+    return make_policy(**(known | changes)).model_dump_json().encode()
+
+
+class Port:
+    """The catalogue.
+
+    Attributes:
+        entities: properties by identifier.
+        writes: what Slipway wrote, in order.
+        upserted: requests for approval, in order.
+        fail: called before each operation with its name; may raise.
+    """
+
+    def __init__(self) -> None:
+        self.entities: dict[str, dict[str, Any]] = {}
+        self.writes: list[dict[str, Any]] = []
+        self.fail: Callable[[str], None] = lambda _operation: None
+        self.upserted: list[dict[str, Any]] = []
+
+    def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
+        self.fail("get_entity")
+        properties = self.entities.get(identifier)
+        if properties is None:
+            return None
+        return Entity(identifier=identifier, blueprint=blueprint, properties=dict(properties))
+
+    def update_entity(self, blueprint: str, identifier: str, properties: dict[str, Any]) -> bool:
+        self.fail("update_entity")
+        if identifier not in self.entities:
+            return False
+        self.entities[identifier].update(properties)
+        self.writes.append(properties)
+        return True
+
+    def upsert_entity(self, blueprint: str, body: dict[str, Any]) -> None:
+        self.upserted.append(body)
+
+
+class GitHub:
+    """The services repository, and the repairs that it makes.
+
+    Attributes:
+        restarts: what a restart comes to, one answer or error after the other; the last one stays.
+        restarted: the ids of restarts.
+        pulls: pull requests that are there, by the beginning of their branch.
+        issues: body and comment of each hand-over.
+        refuses_issues: what the repository answers to a hand-over.
+        fail_find: what is raised when a pull request is looked for.
+    """
+
+    def __init__(self) -> None:
+        self.restarts: list[Restart | Exception] = [Restart(state="succeeded", url="https://g/1")]
+        self.restarted: list[str] = []
+        self.pulls: dict[str, PullRequest] = {}
+        self.issues: list[tuple[str, str | None]] = []
+        self.refuses_issues: GitHubError | None = None
+        self.fail_find: Exception | None = None
+
+    def restart(self, service: str, remediation_id: str, *, since: datetime) -> Restart:
+        self.restarted.append(remediation_id)
+        answer = self.restarts.pop(0) if len(self.restarts) > 1 else self.restarts[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def find(self, branch: str) -> PullRequest | None:
+        if self.fail_find:
+            raise self.fail_find
+        return next((pull for begin, pull in self.pulls.items() if branch.startswith(begin)), None)
+
+    def last_change(self, service: str) -> NothingToRollBack:
+        return NothingToRollBack("Nothing was ever changed.")
+
+    def escalate(self, *, body: str, comment: str | None, **_texts: Any) -> HandOver:
+        if self.refuses_issues:
+            raise self.refuses_issues
+        self.issues.append((body, comment))
+        return HandOver(number=9, url="https://github.test/issues/9", created=not comment)
+
+
+class World:
+    """The service, those who change it, and the executions that look after it.
+
+    Attributes:
+        now: the time.
+        look: what a probe finds.
+        probed: what was probed.
+        decide: what people answer who are asked for approval.
+        asked: what they were asked.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = BEGIN
+        self.port, self.github = Port(), GitHub()
+        self.port.entities[SERVICE] = {
+            "health_status": "Healthy",
+            "environment": "Test",
+            "replicas": 2,
+            "health_url": URL,
+        }
+        self.look: Callable[[], Finding] = lambda: WELL
+        self.probed: list[dict[str, Any]] = []
+        self.decide: Callable[[], dict[str, Any]] = lambda: self.decision(granted=True)
+        self.asked: list[dict[str, Any]] = []
+        self.store = RemediationStore("remediations")
+        self.config: RemediationConfig = load(RemediationConfig)
+        self.set_policy()
+        self.offset = 0
+        clock = type("Clock", (datetime,), {"now": classmethod(lambda _cls, _zone: self.now)})
+        for module in (steps, stopped, watch):
+            monkeypatch.setattr(module, "datetime", clock)
+        monkeypatch.setattr(steps, "_repairs", lambda repository: repository)
+        for module in (stopped, function):
+            monkeypatch.setattr(module, "port_client", lambda: self.port)
+        queue = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
+        arn = "arn:aws:sqs:eu-west-1:123456789012:people"
+        boto3.client("sns").subscribe(
+            TopicArn=self.config.alerts_topic_arn,
+            Protocol="sqs",
+            Endpoint=arn,
+            Attributes={"RawMessageDelivery": "true"},
+        )
+        self._queue = queue
+
+    # -- what others do
+
+    def set_policy(self, **changes: Any) -> None:
+        """Store a policy that restarts, unless said otherwise."""
+        boto3.client("s3").put_object(
+            Bucket="records", Key="policy/remediation.json", Body=policy(**changes)
+        )
+
+    def change(self, **properties: Any) -> dict[str, Any]:
+        """Somebody changes the entity; the value of the record that says so."""
+        before = dict(self.port.entities[SERVICE])
+        self.port.entities[SERVICE].update(properties)
+        return changed(before, self.port.entities[SERVICE], self.now)
+
+    def deliver(self, *values: Any) -> dict[str, Any]:
+        """Give records to the watch, as one batch."""
+        return ChangeWatch(load(WatchConfig)).read(self.event(*values))
+
+    def event(self, *values: Any) -> dict[str, Any]:
+        """An event of the event source mapping: bytes as they are, anything else as JSON."""
+        records = []
+        for value in values:
+            raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+            record: dict[str, Any] = {"offset": self.offset, "timestamp": 0}
+            if value is not None:
+                record["value"] = base64.b64encode(raw).decode()
+            records.append(record)
+            self.offset += 1
+        return {"eventSource": "SelfManagedKafka", "records": {"org_test.change.log-0": records}}
+
+    def fall_ill(self, status: str = "Degraded") -> "Machine":
+        """The service is said to be ill; the execution that looks after it."""
+        self.deliver(self.change(health_status=status))
+        return self.machine()
+
+    def decision(self, *, granted: bool) -> dict[str, Any]:
+        """What people decided just now."""
+        return {"granted": granted, "at": self.now.isoformat(), "sentence": "By lead@acme.example."}
+
+    # -- what came of it
+
+    def machine(self) -> "Machine":
+        """The execution that is at work."""
+        return Machine(self, self.row.execution or "")
+
+    @property
+    def row(self) -> Record:
+        record = self.store.get(SERVICE)
+        assert record is not None
+        return record
+
+    @property
+    def entity(self) -> dict[str, Any]:
+        return self.port.entities[SERVICE]
+
+    @property
+    def locks(self) -> ServiceLocks:
+        port: Any = self.port
+        return service_locks(self.config, port)
+
+    def holder(self) -> str | None:
+        item = boto3.client("dynamodb").get_item(TableName="locks", Key={"service": {"S": SERVICE}})
+        return item["Item"]["owner"]["S"] if "Item" in item else None
+
+    def alerts(self) -> list[str]:
+        """What people were told since this was last asked."""
+        told: list[str] = []
+        while True:
+            answer = boto3.client("sqs").receive_message(
+                QueueUrl=self._queue, MaxNumberOfMessages=10, VisibilityTimeout=60
+            )
+            if not answer.get("Messages"):
+                return told
+            told += [message["Body"] for message in answer["Messages"]]
+
+    def steps(self) -> RemediationSteps:
+        """The steps, made anew as for each invocation."""
+        port: Any = self.port
+        github: Any = self.github
+        alerts = Alerts(self.config.alerts_topic_arn, None)
+        return RemediationSteps(self.config, port, lambda: github, alerts)
+
+
+class Machine:
+    """An execution of the remediation machine, one state after the other.
+
+    Attributes:
+        next: the state that comes next.
+        answer: of the step before it.
+        decisions: what was answered, in order.
+    """
+
+    def __init__(self, world: World, execution: str) -> None:
+        self._world = world
+        self.execution = execution
+        self.next = "Decide"
+        self.answer: Answer = {}
+        self.path: list[str] = []
+
+    def take(self, step: str, **event: Any) -> Answer:
+        """Take a step of the function."""
+        payload = {
+            "schema_version": 1,
+            "step": step,
+            "service": SERVICE,
+            "execution": self.execution,
+        }
+        answer = self._world.steps().take(step, json.loads(json.dumps(payload | event)))
+        return dict(json.loads(json.dumps(answer)))
+
+    def advance(self, *, crash: bool = False) -> str:
+        """Enter the next state; `crash`: it did its work, but the answer was lost.
+
+        Returns:
+            What comes then.
+        """
+        world, answer = self._world, self.answer
+        match self.next:
+            case "Decide":
+                answer = self.take("decide")
+            case "Probe":
+                world.probed.append(answer["probe"])
+                look = {"number": answer["number"], "finding": world.look().model_dump()}
+                answer = self.take("decide", look=look)
+            case "Wait":
+                world.now = max(world.now, datetime.fromisoformat(answer["until"]))
+                answer = self.take("decide")
+            case "Ask":
+                world.asked.append(answer["repair"])
+                answer = self.take("decide", decision=world.decide())
+            case "Repair":
+                answer = self.take("repair")
+            case "Finish":
+                answer = self.take("finish")
+            case other:
+                raise AssertionError(f"The machine knows no state {other}.")
+        if not crash:
+            self.path.append(self.next)
+            self.answer, self.next = answer, answer["next"]
+        return self.next
+
+    def until(self, *states: str, most: int = 400) -> "Machine":
+        """Go on until one of these states comes next."""
+        for _ in range(most):
+            if self.next in states:
+                return self
+            self.advance()
+        raise AssertionError(f"none of {states} within {most} states: {self.path[-9:]}")
+
+    def run(self) -> "Machine":
+        """Go on to the end."""
+        return self.until("Done")
+
+
+def changed(
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+    at: datetime,
+    blueprint: str = "service",
+    entity: str = SERVICE,
+) -> dict[str, Any]:
+    """The value of a record on the change log."""
+
+    def side(properties: dict[str, Any] | None) -> dict[str, Any] | None:
+        if properties is None:
+            return None
+        return {
+            "identifier": entity,
+            "blueprint": blueprint,
+            "title": "My service",
+            "properties": dict(properties),
+            "relations": {},
+            "updatedAt": at.isoformat().replace("+00:00", "Z"),
+        }
+
+    return {
+        "action": "UPDATE",
+        "resourceType": "entity",
+        "status": "SUCCESS",
+        "trigger": {"at": at.isoformat().replace("+00:00", "Z"), "by": {"userId": "u"}},
+        "context": {"entity": entity, "blueprint": blueprint},
+        "diff": {"before": side(before), "after": side(after)},
+    }
+
+
+def executions(machine: str = MACHINE) -> dict[str, Any]:
+    """The executions of a state machine: name → input."""
+    states = boto3.client("stepfunctions")
+    found = states.list_executions(stateMachineArn=machine)["executions"]
+    return {
+        each["name"]: json.loads(
+            states.describe_execution(executionArn=each["executionArn"])["input"]
+        )
+        for each in found
+    }
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+def ill_until_restarted(world: World) -> Callable[[], Finding]:
+    """Ill until a restart was asked for."""
+    return lambda: WELL if world.github.restarted else ILL

@@ -1,0 +1,174 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from slipway.health.changes import Change
+from slipway.health.record import (
+    EXECUTION,
+    Admission,
+    Record,
+    admit,
+    begun,
+    closed,
+    execution_name,
+    read_entity,
+)
+from slipway.health.state import Healthy, LastStep, Leave, Repair
+
+from tests.unit.health.story import BEGIN
+
+LATER = BEGIN + timedelta(minutes=5)
+DEGRADED = {"health_status": "Degraded", "environment": "Test", "replicas": 2}
+
+
+def change(minutes: float = 0, **properties: Any) -> Change:
+    known = DEGRADED | properties
+    at = BEGIN + timedelta(minutes=minutes)
+    return Change("service", "shop", at, known, frozenset({"health_status"}), own=False)
+
+
+def admitted() -> Record:
+    record, _ = admit(None, change(), BEGIN)
+    return record
+
+
+def test_given_a_service_never_seen_when_it_falls_ill_then_its_first_remediation_begins() -> None:
+    record, outcome = admit(None, change(), BEGIN)
+
+    assert outcome is Admission.STARTED
+    assert (record.number, record.execution) == (1, execution_name("shop", 1))
+    assert (record.started, record.known, record.seen) == (False, None, BEGIN)
+    assert (record.state.found, record.state.environment, record.state.replicas) == (
+        "Degraded",
+        "Test",
+        2,
+    )
+
+
+def test_given_a_remediation_at_work_when_a_newer_change_comes_then_it_joins() -> None:
+    before = admitted()
+
+    record, outcome = admit(before, change(1, health_status="Progressing"), LATER)
+
+    assert outcome is Admission.JOINED
+    assert record.seen == BEGIN + timedelta(minutes=1)
+    assert (record.execution, record.state) == (before.execution, before.state)
+
+
+@pytest.mark.parametrize("minutes", [0, -1])
+@pytest.mark.parametrize("at_work", [True, False])
+def test_given_a_change_that_is_not_newer_when_read_then_the_row_stays_as_it_is(
+    minutes: float, at_work: bool
+) -> None:
+    before = admitted() if at_work else closed(admitted(), LATER)
+
+    assert admit(before, change(minutes), LATER) == (before, Admission.OLDER)
+
+
+def test_given_a_service_that_was_let_go_when_it_falls_ill_again_then_the_next_one_begins() -> None:
+    before = closed(admitted(), LATER)
+
+    record, outcome = admit(before, change(7), LATER)
+
+    assert outcome is Admission.STARTED
+    assert (record.number, record.execution) == (2, execution_name("shop", 2))
+    assert record.state.started_at == LATER
+    assert record.state.attempts == ()
+
+
+def test_given_a_repair_when_the_service_is_let_go_then_the_moment_of_the_first_is_kept() -> None:
+    first = Repair(step="restart", attempt=1, reason="r")
+    record = admitted()
+    state = record.state.began(first, LATER).ended("failed", LATER)
+    state = state.began(first.model_copy(update={"attempt": 2}), LATER + timedelta(minutes=1))
+
+    after = closed(record.changed(state=state, ending=Leave(reason="gone")), LATER)
+
+    assert after.interventions == (LATER,)
+    assert after.execution is None
+    assert begun(after, DEGRADED, LATER).state.interventions == (LATER,)
+
+
+@pytest.mark.parametrize(
+    ("ending", "counted"),
+    [
+        (Healthy(reason="It answers."), 1),
+        (Healthy(reason="It came up.", synced=True), 0),
+        (Leave(reason="Gone."), 0),
+        (None, 0),
+    ],
+)
+def test_given_an_ending_without_repair_when_let_go_then_only_a_correction_counts(
+    ending: LastStep | None, counted: int
+) -> None:
+    assert len(closed(admitted().changed(ending=ending), LATER).interventions) == counted
+
+
+def test_given_a_hand_over_of_which_people_were_told_when_ill_again_then_that_is_known() -> None:
+    told = admitted().state.model_copy(update={"escalations": (LATER,)})
+
+    after = closed(admitted().changed(state=told), LATER)
+
+    assert begun(after, DEGRADED, LATER).state.escalations == (LATER,)
+
+
+@pytest.mark.parametrize("ending", [Healthy(reason="a", synced=True), Leave(reason="b"), None])
+def test_given_an_ending_when_stored_then_it_is_read_as_it_was(ending: LastStep | None) -> None:
+    record = admitted().changed(ending=ending, ended_at=LATER)
+
+    assert Record.model_validate_json(record.model_dump_json()) == record
+    assert begun(record, DEGRADED, LATER).ending is None
+
+
+def test_given_moments_of_long_ago_when_let_go_then_they_are_forgotten() -> None:
+    many = tuple(BEGIN + timedelta(seconds=number) for number in range(150))
+    record = admitted().changed(interventions=many, escalations=many)
+
+    assert len(closed(record, LATER).interventions) == 100
+    assert closed(record, BEGIN + timedelta(days=9)).escalations == ()
+
+
+@pytest.mark.parametrize("service", ["shop", "My Service", "ü/🦆", "x" * 1000, "a\nb"])
+def test_given_any_identifier_then_its_executions_have_names_that_step_functions_takes(
+    service: str,
+) -> None:
+    names = {execution_name(service, number) for number in (1, 2, 10, 10**9)}
+
+    assert len(names) == 4
+    assert all(EXECUTION.fullmatch(name) and len(name) <= 80 for name in names)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "read"),
+    [
+        (2, 2),
+        (2.0, 2),
+        (2.5, None),
+        (True, None),
+        ("2", None),
+        (None, None),
+        (float("inf"), None),
+        (float("nan"), None),
+        (10**400, 10**400),
+    ],
+)
+def test_given_any_number_of_replicas_when_read_then_only_a_whole_one_counts(
+    replicas: object, read: int | None
+) -> None:
+    assert read_entity({"replicas": replicas})[2] == read
+
+
+def test_given_properties_of_other_types_when_read_then_they_are_not_there() -> None:
+    assert read_entity({"health_status": 5, "environment": ["Test"]}) == (None, None, None)
+
+
+def test_given_half_a_character_when_admitted_then_the_row_can_be_written() -> None:
+    record, _ = admit(None, change(environment="\ud800"), BEGIN)
+
+    assert Record.model_validate_json(record.model_dump_json()).state.environment == "?"
+
+
+def test_given_a_row_of_another_release_when_read_then_what_it_does_not_know_is_left_out() -> None:
+    stored = admitted().model_dump(mode="json") | {"of_another_release": 1}
+
+    assert Record.model_validate(stored) == admitted()

@@ -1,0 +1,200 @@
+"""Executions of the remediation machine that did not end by themselves."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from slipway.approvals.models import REPAIR, Status
+from slipway.approvals.store import ApprovalStore
+from slipway.errors import PortUnavailable
+from slipway.health.record import execution_name
+from slipway.health.stopped import remediation_stopped
+
+from functions.sweep_runs import handler as sweep
+from tests.unit.approvals.conftest import make_approval
+from tests.unit.health.remedy import MACHINE, SERVICE, World, executions, seconds
+
+FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("FAILED", "An internal error stopped"),
+        ("ABORTED", "An operator stopped"),
+        ("TIMED_OUT", "for too long"),
+    ],
+)
+def test_given_an_execution_that_was_stopped_then_its_service_is_let_go_and_says_so(
+    world: World, status: str, words: str
+) -> None:
+    world.fall_ill().until("Wait")
+    world.locks.take(SERVICE, FIRST, "remediation")
+
+    remediation_stopped(SERVICE, FIRST, status)
+
+    assert (world.row.execution, world.holder()) == (None, None)
+    assert words in world.entity["health_detail"]
+    assert FIRST in world.entity["health_detail"]
+    assert world.entity["health_status"] == "Degraded"
+    assert list(executions()) == [FIRST]
+
+
+def test_given_a_service_that_was_let_go_when_it_changes_then_the_next_execution_starts(
+    world: World,
+) -> None:
+    world.fall_ill().until("Wait")
+    remediation_stopped(SERVICE, FIRST, "FAILED")
+    world.now += seconds(1)
+
+    world.fall_ill("Progressing").run()
+
+    assert set(executions()) == {FIRST, SECOND}
+    assert world.entity["health_status"] == "Healthy"
+
+
+def test_given_our_own_word_of_it_when_read_then_nothing_starts(world: World) -> None:
+    world.fall_ill().until("Wait")
+    before = dict(world.entity)
+    remediation_stopped(SERVICE, FIRST, "FAILED")
+    after, world.port.entities[SERVICE] = world.entity, before
+    world.now += seconds(1)
+
+    world.deliver(world.change(**after))
+
+    assert list(executions()) == [FIRST]
+
+
+def test_given_a_change_after_the_last_look_when_stopped_then_the_next_execution_starts(
+    world: World,
+) -> None:
+    world.fall_ill().until("Wait")
+    world.now += seconds(1)
+    world.deliver(world.change(health_status="Progressing"))
+
+    remediation_stopped(SERVICE, FIRST, "ABORTED")
+
+    assert set(executions()) == {FIRST, SECOND}
+
+
+def test_given_executions_that_fail_before_their_first_look_then_they_do_not_follow_one_another(
+    world: World,
+) -> None:
+    world.fall_ill()
+
+    remediation_stopped(SERVICE, FIRST, "FAILED")
+
+    assert list(executions()) == [FIRST]
+    assert world.row.execution is None
+
+
+def test_given_an_event_when_it_comes_again_then_nothing_is_done(world: World) -> None:
+    world.fall_ill().until("Wait")
+    remediation_stopped(SERVICE, FIRST, "FAILED")
+    world.now += seconds(1)
+    world.fall_ill("Progressing")
+    written = len(world.port.writes)
+
+    remediation_stopped(SERVICE, FIRST, "FAILED")
+
+    assert len(world.port.writes) == written
+    assert world.row.execution == SECOND
+
+
+def test_given_port_is_down_when_told_again_then_the_service_is_let_go(world: World) -> None:
+    world.fall_ill().until("Wait")
+
+    def fail(operation: str) -> None:
+        raise PortUnavailable("Port is down.")
+
+    world.port.fail = fail
+    with pytest.raises(PortUnavailable):
+        remediation_stopped(SERVICE, FIRST, "FAILED")
+    world.port.fail = lambda _operation: None
+
+    remediation_stopped(SERVICE, FIRST, "FAILED")
+
+    assert world.row.execution is None
+
+
+def test_given_a_crash_before_the_next_execution_is_started_when_told_again_then_it_is_started(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fall_ill().until("Wait")
+    world.now += timedelta(seconds=1)
+    world.deliver(world.change(health_status="Progressing"))
+
+    def crash(*_arguments: Any) -> None:
+        raise RuntimeError("out of time")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("slipway.health.admission.start_execution", crash)
+        with pytest.raises(RuntimeError):
+            remediation_stopped(SERVICE, FIRST, "FAILED")
+    assert (world.row.execution, world.row.started) == (SECOND, False)
+
+    remediation_stopped(SERVICE, FIRST, "FAILED")
+
+    assert set(executions()) == {FIRST, SECOND}
+
+
+def test_given_an_entity_that_is_gone_when_stopped_then_the_service_is_let_go(
+    world: World,
+) -> None:
+    world.fall_ill().until("Wait")
+    del world.port.entities[SERVICE]
+
+    remediation_stopped(SERVICE, FIRST, "TIMED_OUT")
+
+    assert world.row.execution is None
+
+
+def test_given_people_who_were_asked_when_stopped_then_their_request_is_withdrawn(
+    world: World,
+) -> None:
+    world.fall_ill().until("Wait")
+    approval = make_approval(
+        id=f"{FIRST}.1", run_id=FIRST, action=REPAIR, expires_at=datetime(2999, 1, 1, tzinfo=UTC)
+    )
+    requests = ApprovalStore("approvals", "records")
+    requests.create(approval, "")
+
+    remediation_stopped(SERVICE, FIRST, "ABORTED")
+
+    assert requests.get(approval.id).status is Status.CANCELLED
+    (entity,) = world.port.upserted
+    assert entity["properties"]["status"] == "Cancelled"
+    assert entity["properties"]["run_url"].endswith("serviceEntity?identifier=shop")
+    assert world.row.execution is None
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+@pytest.mark.parametrize("machine", ["remediation", "approval"])
+def test_given_an_event_of_a_machine_then_the_right_part_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, machine: str
+) -> None:
+    told: list[tuple[str, ...]] = []
+    monkeypatch.setattr(sweep, "remediation_stopped", lambda *of: told.append(of))
+    monkeypatch.setattr(sweep, "stopped", lambda *of: told.append(of))
+    context: Any = type(
+        "Context",
+        (),
+        {
+            "function_name": "sweep_runs",
+            "memory_limit_in_mb": 128,
+            "invoked_function_arn": "arn",
+            "aws_request_id": "1",
+        },
+    )
+    detail = {
+        "stateMachineArn": MACHINE.replace("remediation", machine),
+        "name": "e-1",
+        "status": "FAILED",
+        "input": json.dumps({"service": SERVICE, "execution": "e-1", "run_id": "r_1"}),
+    }
+
+    sweep.handler({"detail": detail}, context)
+
+    expected = (SERVICE, "e-1", "FAILED") if machine == "remediation" else ("e-1", "FAILED")
+    assert told == [expected]

@@ -1,0 +1,87 @@
+from datetime import timedelta
+
+import pytest
+from slipway.errors import RetryableError
+from slipway.health.record import Record
+from slipway.health.store import RemediationStore
+
+from tests.unit.health.story import BEGIN, make_state
+
+FIRST = Record(service="my-service", seen=BEGIN, state=make_state())
+
+
+def later(record: Record | None) -> Record:
+    assert record is not None
+    return record.changed(seen=record.seen + timedelta(seconds=1))
+
+
+@pytest.fixture
+def store(aws: None) -> RemediationStore:
+    return RemediationStore("remediations")
+
+
+def test_given_a_row_when_written_then_it_is_read_as_it_was(store: RemediationStore) -> None:
+    written = store.update("my-service", lambda _none: FIRST.changed(execution="e-1"))
+
+    assert written is not None
+    assert store.get("my-service") == written
+    assert (written.version, written.owner) == (1, "e-1")
+
+
+def test_given_no_row_when_read_then_none(store: RemediationStore) -> None:
+    assert store.get("my-service") is None
+    assert store.update("my-service", lambda _none: None) is None
+    assert store.get("my-service") is None
+
+
+@pytest.mark.parametrize("nothing", [True, False])
+def test_given_nothing_to_change_when_updated_then_nothing_is_written(
+    store: RemediationStore, nothing: bool
+) -> None:
+    before = store.update("my-service", lambda _none: FIRST)
+
+    after = store.update("my-service", lambda row: None if nothing else row)
+
+    assert after == before == store.get("my-service")
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_given_two_writers_at_once_when_both_write_then_neither_is_lost(
+    store: RemediationStore, new: bool
+) -> None:
+    if not new:
+        store.update("my-service", lambda _none: FIRST)
+    others = [lambda: store.update("my-service", lambda row: later(row or FIRST))]
+
+    def slower(row: Record | None) -> Record:
+        # After this one has read the row, the other one is quicker.
+        if others:
+            others.pop()()
+        return later(row or FIRST)
+
+    after = store.update("my-service", slower)
+
+    assert after == store.get("my-service")
+    assert after is not None
+    assert after.seen == BEGIN + timedelta(seconds=2)
+    assert after.version == (2 if new else 3)
+
+
+def test_given_writers_without_end_when_written_then_it_is_given_up_for_now(
+    store: RemediationStore,
+) -> None:
+    store.update("my-service", lambda _none: FIRST)
+    tries = 0
+
+    def always_slower(row: Record | None) -> Record:
+        nonlocal tries
+        tries += 1
+        store.update("my-service", later)
+        return later(row).changed(number=99)
+
+    with pytest.raises(RetryableError, match="Too many write the remediation of service 'my-s"):
+        store.update("my-service", always_slower)
+
+    found = store.get("my-service")
+    assert found is not None
+    assert (found.number, found.version) == (0, tries + 1)

@@ -1,0 +1,322 @@
+"""The change log, on moto's DynamoDB and Step Functions."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from slipway.config import WatchConfig, load
+from slipway.health import admission, watch
+from slipway.health.record import execution_name
+from slipway.health.watch import ChangeWatch
+
+from functions.health_checker.handler import handler
+from tests.unit.health.remedy import SERVICE, World, changed, executions
+from tests.unit.health.story import BEGIN
+
+FIRST = execution_name(SERVICE, 1)
+AUDIT = "arn:aws:states:eu-west-1:123456789012:stateMachine:acme-audit"
+SUBSCRIPTION: dict[str, Any] = {
+    "name": "audit",
+    "state_machine": "acme-audit",
+    "filter": {"blueprint": "service", "changed": ["replicas"]},
+}
+
+
+def degraded(second: float = 0, service: str = SERVICE, **properties: Any) -> dict[str, Any]:
+    """A service becomes Degraded, so many seconds after the beginning."""
+    after = {"health_status": "Degraded", "environment": "Test", **properties}
+    at = BEGIN + timedelta(seconds=second)
+    return changed({"health_status": "Healthy"}, after, at, entity=service)
+
+
+def subscribe(monkeypatch: pytest.MonkeyPatch, *entries: dict[str, Any]) -> None:
+    monkeypatch.setenv("SUBSCRIPTIONS", json.dumps(entries))
+    load.cache_clear()
+    boto3.client("stepfunctions").create_state_machine(
+        name="acme-audit",
+        definition='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
+        roleArn="arn:aws:iam::123456789012:role/acme",
+    )
+
+
+def skipped(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The reasons of the metrics that were written."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [line["reason"] for line in lines if "ChangeSkipped" in line]
+
+
+def refuse_to_start(monkeypatch: pytest.MonkeyPatch, module: Any = admission) -> None:
+    def start(*_arguments: Any) -> None:
+        raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, "StartExecution")
+
+    monkeypatch.setattr(module, "start_execution", start)
+
+
+def test_given_a_service_that_falls_ill_when_read_then_its_remediation_starts(
+    world: World,
+) -> None:
+    answer = world.deliver(degraded())
+
+    assert answer == {"batchItemFailures": []}
+    assert executions() == {FIRST: {"service": SERVICE, "execution": FIRST}}
+    assert (world.row.execution, world.row.started) == (FIRST, True)
+
+
+def test_given_a_storm_of_one_service_in_ten_batches_then_one_remediation_starts(
+    world: World,
+) -> None:
+    storm = [degraded(number / 1000, ttl=number) for number in range(1000)]
+
+    answers = [world.deliver(*storm[start::10]) for start in range(10)]
+
+    assert all(answer == {"batchItemFailures": []} for answer in answers)
+    assert list(executions()) == [FIRST]
+    assert world.row.seen == BEGIN + timedelta(milliseconds=999)
+
+
+def test_given_a_storm_read_by_several_functions_at_once_then_one_remediation_starts(
+    world: World,
+) -> None:
+    config: WatchConfig = load(WatchConfig)
+    events = [world.event(*(degraded(n / 10 + b / 1000) for n in range(5))) for b in range(8)]
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda event: ChangeWatch(config).read(event), events))
+
+    assert answers == [{"batchItemFailures": []}] * 8
+    assert list(executions()) == [FIRST]
+
+
+def test_given_a_batch_when_redelivered_then_nothing_new_starts(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = [degraded(1), degraded(2)]
+    world.deliver(*batch)
+    row = world.row
+
+    world.deliver(*batch)
+
+    assert list(executions()) == [FIRST]
+    assert world.row == row
+    assert skipped(capsys) == ["Older"]
+
+
+def test_given_a_remediation_that_has_ended_when_its_change_is_redelivered_then_it_stays_ended(
+    world: World,
+) -> None:
+    record = degraded()
+    world.deliver(record)
+    world.machine().run()
+
+    world.deliver(record)
+
+    assert list(executions()) == [FIRST]
+    assert world.row.execution is None
+
+
+def test_given_a_crash_before_the_start_when_redelivered_then_it_is_started(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        refuse_to_start(patched)
+        answer = world.deliver(degraded())
+    assert len(answer["batchItemFailures"]) == 1
+    assert (world.row.execution, world.row.started, executions()) == (FIRST, False, {})
+
+    assert world.deliver(degraded()) == {"batchItemFailures": []}
+
+    assert list(executions()) == [FIRST]
+    assert world.row.started
+
+
+def test_given_a_crash_after_the_start_when_redelivered_then_there_is_one_execution(
+    world: World,
+) -> None:
+    world.deliver(degraded())
+    world.store.update(SERVICE, lambda row: row.changed(started=False) if row else None)
+
+    world.deliver(degraded())
+
+    assert list(executions()) == [FIRST]
+    assert world.row.started
+
+
+def test_given_records_out_of_order_and_twice_then_the_newest_counts(
+    world: World,
+) -> None:
+    world.deliver(degraded(3, replicas=3), degraded(1, replicas=1), degraded(3, replicas=3))
+    world.deliver(degraded(2, replicas=2))
+
+    assert world.row.seen == BEGIN + timedelta(seconds=3)
+    assert world.row.state.replicas == 3
+    assert list(executions()) == [FIRST]
+
+
+def test_given_a_service_that_got_well_by_itself_within_a_batch_then_nothing_starts(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    well = changed({"health_status": "Degraded"}, {"health_status": "Healthy"}, BEGIN)
+    early = changed(
+        {"health_status": "Healthy"}, {"health_status": "Degraded"}, BEGIN - timedelta(seconds=1)
+    )
+
+    world.deliver(well, early)
+
+    assert executions() == {}
+    assert skipped(capsys) == ["NotSubscribed"]
+
+
+def test_given_our_own_write_over_a_change_within_a_batch_then_the_change_is_looked_at(
+    world: World,
+) -> None:
+    over = changed(
+        {"health_status": "Degraded"},
+        {"health_status": "Healthy", "health_check_id": "x"},
+        BEGIN + timedelta(seconds=1),
+    )
+
+    world.deliver(degraded(), over)
+
+    assert list(executions()) == [FIRST]
+
+
+BEFORE = {"health_status": "Healthy"}
+AFTER = {"health_status": "Degraded"}
+
+
+NEEDS_NO_LOOK: list[tuple[Any, str]] = [
+    (changed(BEFORE, AFTER | {"health_check_id": "x"}, BEGIN), "OwnWrite"),
+    (changed(AFTER, AFTER, BEGIN), "NoChange"),
+    (changed(BEFORE, AFTER, BEGIN, blueprint="team"), "OtherBlueprint"),
+    (changed(BEFORE, {"health_status": "Missing"}, BEGIN), "NotSubscribed"),
+    (changed(AFTER, AFTER | {"owner": "new"}, BEGIN), "NotSubscribed"),
+    (changed(AFTER, None, BEGIN), "Deleted"),
+    (changed(BEFORE, AFTER, BEGIN) | {"status": "FAILURE"}, "FailedChange"),
+    (changed(BEFORE, AFTER, BEGIN) | {"action": "TIMER_EXPIRED"}, "Timer"),
+    ({"action": "RESYNC", "resourceType": "integration"}, "Resync"),
+    (changed(BEFORE, AFTER, BEGIN) | {"resourceType": "run"}, "OtherResource"),
+    ({"resourceType": "entity", "diff": 5}, "UnknownShape"),
+    ({"hello": "world"}, "UnknownShape"),
+    ([1, 2], "UnknownShape"),
+    (b"{not json", "UnknownShape"),
+    (b"\xff\xfe", "UnknownShape"),
+    (b"[" * 100_000, "UnknownShape"),
+    (b"", "Tombstone"),
+    (None, "Tombstone"),
+]
+
+
+def test_given_records_that_need_no_look_when_read_then_each_is_counted_and_forgotten(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for value, reason in NEEDS_NO_LOOK:
+        assert world.deliver(value) == {"batchItemFailures": []}
+        assert skipped(capsys) == [reason]
+
+    assert executions() == {}
+
+
+def test_given_one_service_that_cannot_be_started_then_only_its_records_are_repeated(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = admission.launch
+
+    def launch(store: Any, machine_arn: str, record: Any) -> None:
+        if record.service == "bad":
+            raise RuntimeError("not today")
+        real(store, machine_arn, record)
+
+    monkeypatch.setattr(watch, "launch", launch)
+    batch = [degraded(0, "a"), degraded(0, "bad"), degraded(0, "b"), degraded(1, "bad"), None]
+
+    answer = world.deliver(*batch)
+
+    assert answer["batchItemFailures"] == [
+        {"itemIdentifier": {"partition": "org_test.change.log-0", "offset": offset}}
+        for offset in (1, 3)
+    ]
+    assert set(executions()) == {execution_name("a", 1), execution_name("b", 1)}
+
+
+def test_given_a_subscription_when_a_change_fits_then_it_starts_once_with_its_input(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(monkeypatch, SUBSCRIPTION)
+    scaled = changed({"replicas": 1}, {"replicas": 2}, BEGIN)
+
+    world.deliver(scaled, scaled)
+    world.deliver(scaled)
+
+    assert list(executions(AUDIT).values()) == [
+        {
+            "schema_version": 1,
+            "subscription": "audit",
+            "blueprint": "service",
+            "entity": SERVICE,
+            "updated_at": "2026-11-23T10:00:00+00:00",
+        }
+    ]
+    assert executions() == {}
+
+
+def test_given_a_subscription_when_two_changes_fit_then_it_starts_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(monkeypatch, SUBSCRIPTION)
+
+    for second in range(2):
+        at = BEGIN + timedelta(seconds=second)
+        world.deliver(changed({"replicas": second}, {"replicas": second + 1}, at))
+
+    assert len(executions(AUDIT)) == 2
+
+
+def test_given_two_subscriptions_of_one_machine_when_a_change_fits_both_then_each_starts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(monkeypatch, SUBSCRIPTION, SUBSCRIPTION | {"name": "again"})
+
+    world.deliver(changed({"replicas": 1}, {"replicas": 2}, BEGIN))
+
+    assert {each["subscription"] for each in executions(AUDIT).values()} == {"audit", "again"}
+
+
+def test_given_a_change_for_health_and_a_team_when_read_then_both_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(monkeypatch, SUBSCRIPTION)
+
+    world.deliver(degraded(replicas=5))
+
+    assert list(executions()) == [FIRST]
+    assert len(executions(AUDIT)) == 1
+
+
+def test_given_a_teams_machine_that_is_gone_then_health_starts_and_the_record_is_repeated(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = SUBSCRIPTION | {"state_machine": "acme-gone"}
+    subscribe(monkeypatch, entry)
+
+    answer = world.deliver(degraded(replicas=5))
+
+    assert len(answer["batchItemFailures"]) == 1
+    assert list(executions()) == [FIRST]
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_given_the_lambda_when_invoked_then_it_answers_for_its_batch(world: World) -> None:
+    context: Any = SimpleNamespace(
+        function_name="health_checker",
+        memory_limit_in_mb=128,
+        invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:health_checker",
+        aws_request_id="1",
+    )
+
+    assert handler(world.event(degraded()), context) == {"batchItemFailures": []}
+    assert list(executions()) == [FIRST]
