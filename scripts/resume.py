@@ -5,12 +5,12 @@ A new execution, not a redrive: it has the definition that is installed now, and
 
 from typing import Annotated
 
-import boto3
 import typer
 from rich.console import Console
 from slipway.approvals import machine
 from slipway.approvals.function import ApprovalConfig
 from slipway.errors import ConfigurationError, SlipwayError
+from slipway.runs import executions
 from slipway.runs.clients import port_client
 from slipway.runs.ledger import Ledger
 
@@ -35,9 +35,8 @@ def resume(run_id: str, config: ApprovalConfig) -> str:
     run = port_client().get_run(run_id)
     if run.ended:
         raise SlipwayError(f"Run {run_id} has ended with {run.status}: there is nothing to resume.")
-    resumed = int(row.get("resumed", 0))
-    last = f"{run_id}-{resumed}" if resumed else run_id
-    status = _status(config.approval_machine_arn, last)
+    last = executions.latest(run_id, row)
+    status = executions.status(config.approval_machine_arn, last)
     if status is None:
         raise SlipwayError(
             f"Run {run_id} has no execution {last}: it did not wait for an approval. "
@@ -50,15 +49,6 @@ def resume(run_id: str, config: ApprovalConfig) -> str:
         )
     number = ledger.record_resumption(run_id)
     return machine.start(config.approval_machine_arn, run_id, resumed=number)
-
-
-def _status(machine_arn: str, execution: str) -> str | None:
-    states = boto3.client("stepfunctions")
-    arn = f"{machine_arn.replace(':stateMachine:', ':execution:')}:{execution}"
-    try:
-        return states.describe_execution(executionArn=arn)["status"]
-    except states.exceptions.ExecutionDoesNotExist:
-        return None
 
 
 def main(

@@ -10,7 +10,7 @@ from rich.table import Table
 from slipway.approvals.function import ApprovalConfig
 from slipway.errors import ConfigurationError, RunNotFound, SlipwayError
 from slipway.runs.clients import port_client
-from slipway.runs.ledger import Ledger, dynamodb_table
+from slipway.runs.ledger import Ledger
 from slipway.runs.run import service_locks
 
 from scripts.installed import EnvFile, NamePrefix, connect
@@ -39,12 +39,8 @@ class Holder:
 
 def holders(config: ApprovalConfig, service: str | None) -> list[Holder]:
     """Everybody who holds a service, or who holds this one."""
-    table = dynamodb_table(config.locks_table)
-    if service is not None:
-        item = table.get_item(Key={"service": service}, ConsistentRead=True).get("Item")
-        return [_holder(config, item)] if item else []
-    pages = table.meta.client.get_paginator("scan").paginate(TableName=config.locks_table)
-    return [_holder(config, item) for page in pages for item in page["Items"]]
+    rows = service_locks(config, port_client()).held()
+    return [_holder(config, row) for row in rows if service in (None, row["service"])]
 
 
 def free(config: ApprovalConfig, holder: Holder) -> None:

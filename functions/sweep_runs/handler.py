@@ -1,4 +1,4 @@
-"""Lambda handler of the sweep: told by EventBridge of executions that did not end by themselves."""
+"""Lambda handler of the sweep: called on a schedule, and told of executions that were stopped."""
 
 import json
 from typing import Any
@@ -7,13 +7,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.config import WatchConfig, load
 from slipway.health.stopped import remediation_stopped
 from slipway.observability import logger, metrics
-from slipway.runs.sweep import stopped
+from slipway.runs.sweep import stopped, sweep
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
-def handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    """Look after the run, or the service, of an execution that failed, was aborted or timed out."""
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Sweep, or look after the run, or the service, of an execution that was stopped."""
+    if event["detail-type"] == "Scheduled Event":
+        sweep(context.get_remaining_time_in_millis() / 1000)
+        return
     detail = event["detail"]
     if detail["stateMachineArn"] == load(WatchConfig).remediation_machine_arn:
         service = json.loads(detail["input"])["service"]

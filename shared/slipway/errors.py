@@ -24,6 +24,7 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     │   └── SignatureRejected    signature missing, wrong or out of time: a security event
     ├── PortError              Port refused a call in a way that no user can mend
     ├── GitHubError            GitHub refused a call in a way that no user can mend
+    ├── SweepIncomplete        some runs could not be looked after; the next sweep tries again
     └── ConfigurationError     the installation is wrong: names the setting and its cure
 
 Whatever is neither `UserError`, `RetryableError` nor `SkippedMessage` counts as a bug: the event
@@ -214,6 +215,10 @@ class GitHubError(SlipwayError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class SweepIncomplete(SlipwayError):
+    """Some runs could not be looked after. Raised at the end, so that an alarm tells people."""
 
 
 class ConfigurationError(SlipwayError):

@@ -42,6 +42,9 @@ class Metric(StrEnum):
     REPAIR_ENDED = "RepairEnded"
     TIME_TO_VERIFY = "TimeToVerify"
     TIME_TO_REPAIR = "TimeToRepair"
+    RUN_SWEPT = "RunSwept"
+    RUN_CLEARED_UP = "RunClearedUp"
+    LOCK_FREED = "LockFreed"
 
 
 MASK = "*****"

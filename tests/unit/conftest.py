@@ -43,6 +43,8 @@ ENVIRONMENT = {
     "REMEDIATION_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:remediation",
     "REMEDIATION_POLICY_KEY": "policy/remediation.json",
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:alerts",
+    "OWN_ACTIONS": '["create_service", "upscale_service", "delete_service"]',
+    "SWEEP_LIMITS": '{"never_received": 900, "report": 1800, "held": 259200}',
 }
 TABLES = {
     "runs": "run_id",
@@ -89,6 +91,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
                 BillingMode="PAY_PER_REQUEST",
             )
+        index_open_rows(dynamodb)
         storage = boto3.client("s3")
         place: Any = {"LocationConstraint": "eu-west-1"}
         for bucket in ("records", "audit"):
@@ -106,6 +109,24 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     config.load.cache_clear()
     config._current_secrets.cache_clear()
     ledger.dynamodb_table.cache_clear()
+
+
+def index_open_rows(dynamodb: Any) -> None:
+    """The index of the runs table, as Terraform makes it."""
+    index = {
+        "IndexName": "open_since",
+        "KeySchema": [
+            {"AttributeName": "open", "KeyType": "HASH"},
+            {"AttributeName": "open_since", "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    names = ("open", "open_since")
+    dynamodb.update_table(
+        TableName="runs",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+        GlobalSecondaryIndexUpdates=[{"Create": index}],
+    )
 
 
 def set_policy(policy: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from slipway.actions import create_service
 from slipway.actions.text import BLUEPRINT as SERVICE
 from slipway.approvals.audit import AuditTrail
 from slipway.approvals.decision import Ballot, outcome, read_comment, read_verdict
@@ -23,6 +24,7 @@ from slipway.errors import ConfigurationError, NotAnApprover, RunEnded, RunNotFo
 from slipway.github.models import run_branch
 from slipway.observability import Metric, count, logger, register_secret
 from slipway.port.message import EndedRun
+from slipway.runs.catalogue import remove_pending
 from slipway.runs.change import request_key
 from slipway.runs.clients import port_client, services_repository
 from slipway.runs.consumer import read_message
@@ -117,26 +119,37 @@ class ApprovalFunction:
         return read(token, self._link_keys(), datetime.now(UTC))
 
     def withdraw(self, ended: EndedRun) -> None:
-        """Clear up after a run that was ended in Port: its request, its pull request, its lock.
-
-        A run that Slipway, or the services repository, ended itself has nothing left to clear up.
-        """
-        run_id = ended.run_id
+        """Clear up after a run that somebody ended in Port."""
         if ended.automation_run_id:
             self._end_automation(ended.automation_run_id)
-        run = port_client().get_run(run_id)
+        if action := self.clear_up(ended.run_id):
+            count(Metric.RUN_ENDED_BY_SOMEBODY, action=action)
+
+    def clear_up(self, run_id: str) -> str | None:
+        """Take back what a run has left that has ended: request, pull request, new entity, lock.
+
+        A run that Slipway ended itself has left nothing.
+
+        Returns:
+            Its action; None if there is nothing to clear up.
+        """
+        port = port_client()
+        run = port.get_run(run_id)
         row = self.ledger.get(run_id)
         if not run.ended or row is None or row.get("outcome"):
-            logger.info("Nothing to withdraw", extra={"status": run.status})
-            return
-        count(Metric.RUN_ENDED_BY_SOMEBODY, action=str(row["action"]))
+            logger.info("Nothing to clear up", extra={"status": run.status})
+            return None
+        action, service = str(row["action"]), row.get("service")
         if ask := row.get("ask"):
             self.cancel_request(run_id, int(ask))
-        branch = run_branch(str(row["action"]), run_id)
-        services_repository(self.config).close(branch, "The run was ended in Port.")
-        if service := row.get("service"):
-            service_locks(self.config, port_client()).release(str(service), run_id)
+        branch = run_branch(action, run_id)
+        pull = services_repository(self.config).close(branch, "The run was ended in Port.")
+        if action == create_service.ACTION and service and pull and pull.state == "closed":
+            remove_pending(port, str(service), pull)
+        if service:
+            service_locks(self.config, port).release(str(service), run_id)
         self.ledger.close(run_id, run.status)
+        return action
 
     @staticmethod
     def _end_automation(run_id: str) -> None:

@@ -74,6 +74,8 @@ class PullRequest:
         url: its page for people.
         state: `merged` is a closed one whose change is on the base branch.
         head_sha: the commit that it would merge.
+        opened_at: in UTC.
+        ended_at: when it was merged or closed; None while it is open.
         notes: what did not go as asked but does not spoil the change, as sentences.
     """
 
@@ -81,6 +83,8 @@ class PullRequest:
     url: str
     state: Literal["open", "closed", "merged"]
     head_sha: str
+    opened_at: datetime
+    ended_at: datetime | None = None
     notes: tuple[str, ...] = ()
 
 

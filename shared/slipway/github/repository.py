@@ -99,7 +99,7 @@ class ServicesRepository:
 
         def act() -> PullRequest | None:
             pull = self._find(branch)
-            return _described(pull) if pull else None
+            return described(pull) if pull else None
 
         return self._with_credentials(f"find the pull request of '{branch}'", act)
 
@@ -164,7 +164,7 @@ class ServicesRepository:
                     ours = True
                 if ours:
                     self._delete_branch(branch)
-            return _described(pull)
+            return described(pull)
 
         return self._with_credentials(f"close the pull request of '{branch}'", act)
 
@@ -215,7 +215,7 @@ class ServicesRepository:
                 admit()
             pull = self._open(change)
         notes = () if pull.state == "closed" else self._decorate(pull, change)
-        return _described(pull, notes)
+        return described(pull, notes)
 
     def _connect(self, *, fresh: bool = False) -> Repository:
         if self._repository is None or fresh:
@@ -327,12 +327,19 @@ class ServicesRepository:
         return notes
 
 
-def _described(pull: GitHubPull, notes: tuple[str, ...] = ()) -> PullRequest:
+def described(pull: GitHubPull, notes: tuple[str, ...] = ()) -> PullRequest:
+    """What Slipway keeps of GitHub's answer."""
     state: Literal["open", "closed", "merged"] = "open"
     if pull.state == "closed":
         state = "merged" if pull.merged_at else "closed"
     return PullRequest(
-        number=pull.number, url=pull.html_url, state=state, head_sha=pull.head.sha, notes=notes
+        number=pull.number,
+        url=pull.html_url,
+        state=state,
+        head_sha=pull.head.sha,
+        opened_at=pull.created_at,
+        ended_at=pull.merged_at or pull.closed_at,
+        notes=notes,
     )
 
 

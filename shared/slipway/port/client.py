@@ -5,7 +5,7 @@ https://docs.port.io/api-reference/port-api
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -29,6 +29,7 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _TOKEN_MARGIN = 60.0
 _EPOCH_IF_ABOVE = 1_000_000_000
 _LONGEST_NAMED = timedelta(days=1)
+_PAGE = 100  # runs in one answer
 _FAR = 2**33  # The year 2242: a time that every platform can hold.
 # Even if Port says "at once": without a pause, one call would be repeated hundreds of times.
 _SHORTEST_WAIT = 0.5
@@ -117,6 +118,32 @@ class PortClient:
             raise
         return _model(Run, answer, "run")
 
+    def active_runs(self, action: str) -> Iterator[Run]:
+        """The runs of an action that have not ended, newest first.
+
+        A page may be empty though others follow: only an answer without `next` is the last one.
+        https://docs.port.io/api-reference/get-all-action-runs
+        """
+        query: dict[str, Any] = {
+            "action": action,
+            "active": "true",
+            "version": "v2",
+            "limit": _PAGE,
+        }
+        while True:
+            answer = self.request("GET", "/v1/actions/runs", params=query)
+            found = answer.get("runs")
+            if not isinstance(found, list):
+                _odd("has no list of runs")
+            runs = [_model(Run, {"run": item}, "run") for item in found]
+            yield from (run for run in runs if run.action == action and not run.ended)
+            following = answer.get("next")
+            if not following:
+                return
+            if following == query.get("next"):
+                _odd("repeats its 'next'")
+            query["next"] = following
+
     def add_log(self, run_id: str, message: str, *, status_label: str | None = None) -> None:
         """Add a line to the run's log, and set its label if one is given.
 
@@ -198,6 +225,19 @@ class PortClient:
                 raise
             return False
         return True
+
+    def delete_entity(self, blueprint: str, identifier: str) -> None:
+        """Remove an entity; one that is not there is fine.
+
+        Raises:
+            PortError: code `has_dependents` if other entities relate to it.
+        """
+        params = {"delete_dependents": "false"}
+        try:
+            self.request("DELETE", _entities(blueprint, identifier), params=params)
+        except PortError as error:
+            if error.status != 404:
+                raise
 
     def get_user(self, email: str) -> User | None:
         """Read a person; None if nobody of that address can sign in to the organisation.

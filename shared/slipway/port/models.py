@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 RunStatus = Literal["IN_PROGRESS", "SUCCESS", "FAILURE", "WAITING_FOR_APPROVAL", "DECLINED"]
 
@@ -26,6 +26,8 @@ class Run(_Model):
         link: addresses beside it.
         properties: the form's values by input identifier.
         created_by: Port's id of whoever executed the action; empty if Port does not say.
+        created_at: when it was executed; None if Port does not say.
+        updated_at: when Port last changed it, as by an approval of Port's own; None as above.
     """
 
     id: str
@@ -37,6 +39,8 @@ class Run(_Model):
     link: list[str] = []
     properties: dict[str, Any] = {}
     created_by: str = Field("", alias="createdBy")
+    created_at: AwareDatetime | None = Field(None, alias="createdAt")
+    updated_at: AwareDatetime | None = Field(None, alias="updatedAt")
 
     @field_validator("action", "entity", mode="before")
     @classmethod

@@ -21,6 +21,9 @@ class Limits:
         pull_request: an open pull request.
         reminder: before the end of `pull_request`, a comment.
         held: a run that failed for nobody's request, or whose worker is gone.
+
+    Raises:
+        ValueError: a limit is not positive, or the reminder would come before the pull request.
     """
 
     never_received: timedelta = timedelta(minutes=15)
@@ -28,6 +31,11 @@ class Limits:
     pull_request: timedelta = timedelta(days=30)
     reminder: timedelta = timedelta(days=3)
     held: timedelta = timedelta(hours=72)
+
+    def __post_init__(self) -> None:
+        limits = (self.never_received, self.report, self.pull_request, self.reminder, self.held)
+        if min(limits) <= timedelta(0) or self.reminder >= self.pull_request:
+            raise ValueError("limits must be positive, and reminder shorter than pull_request")
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,8 @@ class Facts:
     """What is known of a run that is in progress in Port.
 
     Attributes:
-        created_at: when it was executed, in UTC.
+        published_at: when its message was, in UTC: when it was executed or, where Port itself asks
+            for an approval, approved.
         seen_at: when Slipway last wrote its ledger row; None: Slipway never took it on.
         resume_at: until when it is postponed; None: it is not.
         execution: status of its approval's execution; None: it has none.
@@ -61,7 +70,7 @@ class Facts:
         reminded: whether the pull request has the sweep's comment.
     """
 
-    created_at: datetime
+    published_at: datetime
     seen_at: datetime | None = None
     resume_at: datetime | None = None
     execution: Execution | None = None
@@ -91,7 +100,7 @@ def judge(facts: Facts, now: datetime, limits: Limits) -> Deed:
     if facts.pull is not None:
         return _judge_pull(facts, facts.pull, now, limits)
     if facts.seen_at is None:
-        late = now - facts.created_at >= limits.never_received
+        late = now - facts.published_at >= limits.never_received
         return Deed.END_NEVER_RECEIVED if late else Deed.LEAVE
     if facts.execution in {"ABORTED", "TIMED_OUT"}:
         return Deed.END_STOPPED
@@ -107,7 +116,8 @@ def _judge_pull(facts: Facts, pull: Pull, now: datetime, limits: Limits) -> Deed
         if left <= timedelta(0):
             return Deed.CLOSE
         return Deed.REMIND if left <= limits.reminder and not facts.reminded else Deed.LEAVE
-    since = facts.reported_again_at or pull.ended_at or pull.opened_at
-    if now - since < limits.report:
-        return Deed.LEAVE
-    return Deed.REPORT_AGAIN if facts.reported_again_at is None else Deed.END_REPORTED
+    ended = pull.ended_at or pull.opened_at
+    again = facts.reported_again_at
+    if again is None or again < ended:  # Then it was of an end before the last one: reopened since.
+        return Deed.REPORT_AGAIN if now - ended >= limits.report else Deed.LEAVE
+    return Deed.END_REPORTED if now - again >= limits.report else Deed.LEAVE

@@ -31,13 +31,20 @@ def port_client() -> "PortClient":
     return PortClient(config.port_base_url, lambda fresh: port_credentials(config, fresh=fresh))
 
 
-def services_repository(config: GitHubConfig) -> "ServicesRepository":
-    """A client for one piece of work: its patience is that of one message."""
+def services_repository(config: GitHubConfig, *, patience: float = 20.0) -> "ServicesRepository":
+    """A client for one piece of work.
+
+    Args:
+        config: which repository.
+        patience: for how many seconds from now it may wait for GitHub; by default as for a message.
+    """
     # PyGithub takes as long to import as boto3: only what gets this far should wait for it.
     from slipway.github.repository import ServicesRepository
 
     return ServicesRepository(
-        config, lambda fresh: read_secret(GitHubCredentials, config.github_secret_id, fresh=fresh)
+        config,
+        lambda fresh: read_secret(GitHubCredentials, config.github_secret_id, fresh=fresh),
+        patience=patience,
     )
 
 

@@ -11,7 +11,7 @@ from slipway.config import LedgerConfig
 from slipway.errors import RetryableError
 from slipway.executions import start_execution
 from slipway.runs.ledger import Ledger
-from slipway.runs.records import get_record, put_record
+from slipway.runs.records import delete_record, get_record, put_record
 
 MAX_POSTPONED = 20
 _SHORTEST = timedelta(seconds=30)
@@ -60,6 +60,10 @@ class LaterDelivery:
     def load(self, run_id: str) -> dict[str, Any]:
         """The stored Kafka record of a run that was postponed."""
         return get_record(self._config.records_bucket, _key(run_id))
+
+    def discard(self, run_id: str) -> None:
+        """Remove the stored record of a run that nobody goes on with."""
+        delete_record(self._config.records_bucket, _key(run_id))
 
 
 def _key(run_id: str) -> str:

@@ -4,9 +4,10 @@ Rows of open runs carry `open` and `open_since`, and so stand in the sparse inde
 which lists them oldest first without a scan.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from botocore.exceptions import ClientError
@@ -77,6 +78,27 @@ class Ledger:
     def get(self, run_id: str) -> dict[str, Any] | None:
         """The run's row; None if Slipway has never taken the run on."""
         return self._table.get_item(Key={"run_id": run_id}, ConsistentRead=True).get("Item")
+
+    def open_rows(self) -> Iterator[dict[str, Any]]:
+        """The rows of runs that Slipway has not closed, oldest first; a new one may be missing."""
+        pages = self._table.meta.client.get_paginator("query").paginate(
+            TableName=self._table.name,
+            IndexName="open_since",
+            KeyConditionExpression="#open = :yes",
+            ExpressionAttributeNames={"#open": "open"},
+            ExpressionAttributeValues={":yes": "yes"},
+        )
+        for page in pages:
+            yield from page["Items"]
+
+    def record_sweep(self, run_id: str, what: Literal["reminded_at", "reported_again_at"]) -> None:
+        """Note what the sweep has just done. It is no work on the run: `updated_at` stays."""
+        self._update(
+            run_id,
+            "SET #what = :now",
+            names={"#what": what},
+            values={},
+        )
 
     def record_ask(self, run_id: str, service: str, ask: int) -> None:
         """Note which of the run's approval requests is the current one."""

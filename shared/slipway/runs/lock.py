@@ -4,9 +4,9 @@ A lock outlives the invocation that took it: it stays with the pull request unti
 closed. Whoever finds a service taken looks at the owner, and takes over from one that is gone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
@@ -53,6 +53,14 @@ class ServiceLocks:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
+
+    def held(self) -> Iterator[dict[str, Any]]:
+        """All rows. There is one for each service that is being changed, so the table is small."""
+        pages = self._table.meta.client.get_paginator("scan").paginate(
+            TableName=self._table.name, ConsistentRead=True
+        )
+        for page in pages:
+            yield from page["Items"]
 
     def _put(self, service: str, owner: str, kind: str, *, instead_of: str) -> str | None:
         """Write the row if it is free or held by `instead_of`; else return who holds it."""

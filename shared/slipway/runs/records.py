@@ -35,3 +35,8 @@ def get_record(bucket: str, key: str) -> dict[str, Any]:
     answer = boto3.client("s3").get_object(Bucket=bucket, Key=key)
     record: dict[str, Any] = json.loads(answer["Body"].read())
     return record
+
+
+def delete_record(bucket: str, key: str) -> None:
+    """Remove a stored record; one that is not there is fine. Its old versions expire."""
+    boto3.client("s3").delete_object(Bucket=bucket, Key=key)

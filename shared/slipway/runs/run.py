@@ -21,6 +21,7 @@ from slipway.observability import Metric, count, logger, trace_id
 from slipway.port.message import RunMessage
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
+from slipway.runs.owners import run_is_over
 
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
@@ -37,10 +38,7 @@ def service_locks(config: LedgerConfig, port: "PortClient") -> ServiceLocks:
         if EXECUTION.fullmatch(owner):
             # Freed by its own last step, or by `sweep_runs` if it has none.
             return False
-        try:
-            return port.get_run(owner).ended
-        except RunNotFound:
-            return True
+        return run_is_over(port, owner)
 
     return ServiceLocks(config.locks_table, is_over)
 

@@ -1,16 +1,58 @@
-"""The net under the state machines: runs whose execution is gone."""
+"""The net under everything: ends or finishes the runs that nobody works on any more."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import Field, Json
 
 from slipway.approvals.function import ApprovalFunction
-from slipway.config import load
-from slipway.observability import logger
-from slipway.port.message import EndedRun
-from slipway.runs.clients import port_client
+from slipway.config import WatchConfig, load
+from slipway.errors import SkippedMessage, SlipwayError, SweepIncomplete
+from slipway.github.models import PullRequest, run_branch
+from slipway.github.pull_requests import PullRequests
+from slipway.observability import Metric, count, logger
+from slipway.port.models import Run
+from slipway.runs import executions, owners
+from slipway.runs.abandoned import Deed, Execution, Facts, Limits, Pull, judge
+from slipway.runs.clients import port_client, services_repository
+from slipway.runs.deeds import Case, Deeds
 from slipway.runs.ledger import Ledger
+from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import RunConfig, RunReporter
+
+# Of the time that an invocation has: the rest is for what was begun before it was over.
+_SHARE = 0.6
+# Whoever has just taken a lock may not be known everywhere yet.
+_SETTLED = timedelta(minutes=1)
+_NAMED = 3  # failures in the text of the error
+
+
+class SweepConfig(RunConfig, WatchConfig):
+    """What Terraform tells the sweep."""
+
+    own_actions: Json[list[str]] = Field(alias="OWN_ACTIONS")
+    limits: Json[Limits] = Field(alias="SWEEP_LIMITS")
+
+
+def sweep(seconds: float) -> None:
+    """Look at every run of ours that is in progress, at every open row, and at every lock.
+
+    Args:
+        seconds: how long this may take; what is not reached is left to the next sweep.
+
+    Raises:
+        SweepIncomplete: something failed. Everything else was looked after all the same.
+    """
+    Sweep(load(SweepConfig), seconds * _SHARE).run()
 
 
 def stopped(execution: str, status: str) -> None:
-    """Look after the run of an execution that did not end by itself.
+    """Look after the run of an execution that did not end by itself, as soon as that is known.
 
     One that failed holds its run: an operator resumes or cancels it. One that was aborted or timed
     out waits for nobody any more, so its run ends, its request is withdrawn and its service freed.
@@ -22,7 +64,8 @@ def stopped(execution: str, status: str) -> None:
     """
     run_id = execution.partition("-")[0]
     logger.append_keys(run_id=run_id)
-    port, ledger = port_client(), Ledger(load(RunConfig).runs_table)
+    config = load(SweepConfig)
+    port, ledger = port_client(), Ledger(config.runs_table)
     row = ledger.get(run_id)
     if row is None or row.get("outcome") or port.get_run(run_id).ended:
         logger.info("The run has ended before", extra={"execution": execution})
@@ -33,10 +76,164 @@ def stopped(execution: str, status: str) -> None:
     elif row.get("pr_number"):
         report.remark(f"Execution {execution} has {status}; the pull request stays as it is.")
     else:
-        how = "was stopped by an operator" if status == "ABORTED" else "took too long"
-        sentence = (
-            f"Waiting for the approval {how}. Start the action again if the change is still wanted."
+        deeds = Deeds(config, config.limits, port, ledger, services_repository(config))
+        deeds.end_stopped(run_id, aborted=status == "ABORTED")
+
+
+class Sweep:
+    """One look at everything.
+
+    Args:
+        config: this installation.
+        seconds: after which nothing new is begun.
+    """
+
+    def __init__(self, config: SweepConfig, seconds: float) -> None:
+        self._config = config
+        self._ends = time.monotonic() + seconds
+        self._now = datetime.now(UTC)
+        self._port = port_client()
+        self._ledger = Ledger(config.runs_table)
+        self._locks = ServiceLocks(config.locks_table, lambda _: False)
+        self._repository = services_repository(config, patience=seconds)
+        self._deeds = Deeds(config, config.limits, self._port, self._ledger, self._repository)
+        self._failures: list[str] = []
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._pulls: dict[str, PullRequest] | None = None
+
+    def run(self) -> None:
+        """Look at everything, in an order that gives each its turn if there is not time for all.
+
+        Raises:
+            SweepIncomplete: something failed.
+        """
+        with self._collected("open rows"):
+            self._rows = {str(row["run_id"]): row for row in self._ledger.open_rows()}
+        with self._collected("open pull requests"):
+            self._pulls = PullRequests(self._repository).open()
+        # Read after the rows: a run that has a row and is not among these has ended.
+        active = {run.id: run for action in self._config.own_actions for run in self._runs(action)}
+        left = {run_id for run_id, row in self._rows.items() if self._is_left(row)} - set(active)
+        self._each(list(active.values()), lambda run: run.id, self._look_after)
+        self._each(sorted(left), lambda run_id: run_id, self._clear_up)
+        with self._collected("locks"):
+            held = [lock for lock in self._locks.held() if lock["owner"] not in active]
+            self._each(held, lambda lock: str(lock["service"]), self._free)
+        logger.info(
+            "Swept",
+            extra={"runs": len(active), "ended": len(left), "failures": len(self._failures)},
         )
-        port.add_log(run_id, sentence)
-        port.update_run(run_id, status="FAILURE", status_label="Stopped", summary=sentence)
-        ApprovalFunction().withdraw(EndedRun(run_id=run_id))
+        if self._failures:
+            more = f" and {len(self._failures) - _NAMED} more" if self._failures[_NAMED:] else ""
+            named = "; ".join(self._failures[:_NAMED])
+            raise SweepIncomplete(f"Not everything could be looked after: {named}{more}.")
+
+    def _runs(self, action: str) -> list[Run]:
+        """The runs of an action that are in progress; others wait for an approval of Port's own."""
+        found: list[Run] = []
+        with self._collected(f"runs of {action}"):
+            found.extend(
+                run for run in self._port.active_runs(action) if run.status == "IN_PROGRESS"
+            )
+        return found
+
+    def _is_left(self, row: dict[str, Any]) -> bool:
+        """Whether nobody has worked on a row for so long that it is for the sweep to look at it."""
+        return self._now - _moment(row["updated_at"]) >= self._config.limits.report
+
+    def _look_after(self, run: Run) -> None:
+        logger.append_keys(run_id=run.id)
+        case, facts = self._gather(run)
+        deed = judge(facts, self._now, self._config.limits)
+        if deed is Deed.LEAVE or (facts.seen_at and self._pulls is None):
+            return  # Or GitHub could not be asked, which is among the failures.
+        logger.info("Sweeping a run", extra={"deed": deed, "action": run.action})
+        self._deeds.do(deed, case)
+        count(Metric.RUN_SWEPT, deed=deed.name)
+
+    def _gather(self, run: Run) -> tuple[Case, Facts]:
+        published_at = run.updated_at or run.created_at
+        if published_at is None:
+            raise SlipwayError(f"Port does not say since when run {run.id} is there.")
+        row = self._ledger.get(run.id)
+        if row is None:
+            return Case(run), Facts(published_at)
+        branch = run_branch(run.action, run.id)
+        pull = (self._pulls or {}).get(branch)
+        execution: Execution | None = None
+        if pull is None and "pr_number" not in row:
+            machine = self._config.approval_machine_arn
+            execution = executions.status(machine, executions.latest(run.id, row))
+        facts = Facts(
+            published_at=published_at,
+            seen_at=_moment(row["updated_at"]),
+            resume_at=_optional(row.get("resume_at")),
+            execution=execution,
+            pull=_pull(pull),
+            reported_again_at=_optional(row.get("reported_again_at")),
+            reminded="reminded_at" in row,
+        )
+        if pull is None and self._is_to_be_found(row, facts):
+            pull = self._repository.find(branch)
+            facts = replace(facts, pull=_pull(pull))
+        service = row.get("service")
+        return Case(run, str(service) if service else None, execution, pull), facts
+
+    def _is_to_be_found(self, row: dict[str, Any], facts: Facts) -> bool:
+        """Whether a run has a pull request that is closed, or must not be ended without a look."""
+        if self._pulls is None:
+            return False
+        return "pr_number" in row or judge(facts, self._now, self._config.limits) != Deed.LEAVE
+
+    def _clear_up(self, run_id: str) -> None:
+        logger.append_keys(run_id=run_id)
+        if action := ApprovalFunction().clear_up(run_id):
+            count(Metric.RUN_CLEARED_UP, action=action)
+
+    def _free(self, lock: dict[str, Any]) -> None:
+        owner, kind = str(lock["owner"]), str(lock["kind"])
+        if self._now - _moment(lock["taken_at"]) < _SETTLED or not self._is_over(owner, kind):
+            return
+        logger.info("Freeing a service", extra={"service": lock["service"], "owner": owner})
+        self._locks.release(str(lock["service"]), owner)
+        count(Metric.LOCK_FREED, kind=kind)
+
+    def _is_over(self, owner: str, kind: str) -> bool:
+        if kind == "run":
+            return owners.run_is_over(self._port, owner)
+        return owners.remediation_is_over(self._config.remediation_machine_arn, owner)
+
+    def _each[T](self, items: list[T], name: Callable[[T], str], act: Callable[[T], None]) -> None:
+        """Do something with each while there is time; one that fails does not keep the others."""
+        # At random, so that those that take long do not keep the same others waiting for ever.
+        for item in random.sample(items, len(items)):
+            if time.monotonic() > self._ends:
+                logger.warning("No time left; the next sweep goes on")
+                return
+            with self._collected(name(item)):
+                act(item)
+
+    @contextmanager
+    def _collected(self, what: str) -> Iterator[None]:
+        """Note what failed, and go on."""
+        try:
+            yield
+        except SkippedMessage as skipped:
+            logger.info("Nothing to do any more", extra={"why": str(skipped)})
+        except Exception as error:  # noqa: BLE001  all of them are raised together at the end
+            logger.exception("Part of the sweep failed", extra={"part": what})
+            self._failures.append(f"{what}: {error}")
+        finally:
+            logger.remove_keys(["run_id"])
+
+
+def _pull(pull: PullRequest | None) -> Pull | None:
+    return Pull(pull.number, pull.state, pull.opened_at, pull.ended_at) if pull else None
+
+
+def _moment(text: object) -> datetime:
+    return datetime.fromisoformat(str(text))
+
+
+def _optional(text: object) -> datetime | None:
+    return _moment(text) if text else None

@@ -87,7 +87,9 @@ class Repository:
     def propose(self, proposed: Change, *, admit: Any) -> PullRequest:
         if proposed.branch not in self.pulls:
             admit()
-            pull = PullRequest(number=7, url="https://g.test/7", state="open", head_sha="h")
+            pull = PullRequest(
+                number=7, url="https://g.test/7", state="open", head_sha="h", opened_at=NOW
+            )
             self.pulls[proposed.branch] = pull
         self.on_propose()
         return self.pulls[proposed.branch]
@@ -291,7 +293,9 @@ def test_given_a_merged_pull_request_when_executed_again_then_nothing_is_done(
 ) -> None:
     world.approved()
     branch = f"slipway/upscale_service/{RUN_ID}"
-    world.repository.pulls[branch] = PullRequest(number=7, url="u", state="merged", head_sha="h")
+    world.repository.pulls[branch] = PullRequest(
+        number=7, url="u", state="merged", head_sha="h", opened_at=NOW
+    )
 
     assert world.take("execute") == {"next": "Done"}
     assert world.repository.merged == []

@@ -17,7 +17,9 @@ PULL = {
     "number": 7,
     "html_url": "https://github.test/pull/7",
     "state": "open",
+    "created_at": "2026-11-23T10:00:00Z",
     "merged_at": None,
+    "closed_at": None,
     "head": {"sha": SHA},
     "labels": [],
 }

@@ -105,7 +105,7 @@ pulls = st.builds(
 )
 facts = st.builds(
     Facts,
-    created_at=times,
+    published_at=times,
     seen_at=st.none() | times,
     resume_at=st.none() | times,
     execution=st.none()

@@ -1,6 +1,7 @@
 """How a change is carried out: which way it takes, and what its requester then reads."""
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,7 +35,13 @@ class Repository:
     def propose(self, proposed: Change, *, admit: Any) -> PullRequest:
         admit()
         self.proposed.append(proposed)
-        return PullRequest(number=7, url="https://g.test/7", state=self.state, head_sha="h")
+        return PullRequest(
+            number=7,
+            url="https://g.test/7",
+            state=self.state,
+            head_sha="h",
+            opened_at=datetime.now(UTC),
+        )
 
     def merge(self, proposed: Change, number: int) -> str:
         return self.outcome

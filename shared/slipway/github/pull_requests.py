@@ -1,0 +1,87 @@
+"""The pull requests of runs, as the sweep looks after them."""
+
+from github.PullRequest import PullRequest as GitHubPull
+from github.Repository import Repository
+
+from slipway.errors import GitHubError
+from slipway.github.models import PullRequest
+from slipway.github.repository import ServicesRepository, described
+
+REPORT_WORKFLOW = "slipway-report.yml"
+
+
+class PullRequests:
+    """All that the services repository has of them.
+
+    Args:
+        repository: the services repository.
+    """
+
+    def __init__(self, repository: ServicesRepository) -> None:
+        self._repository = repository
+
+    def open(self) -> dict[str, PullRequest]:
+        """Branch → its newest open pull request: one request for each hundred that are open.
+
+        One that is missing may be open all the same: the list moves while it is read.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubError: GitHub refused.
+        """
+
+        def act(repository: Repository, branch: str) -> dict[str, PullRequest]:
+            found: dict[str, PullRequest] = {}
+            for pull in repository.get_pulls(state="open", base=branch):
+                if pull.head.ref.startswith("slipway/") and _is_from_here(pull):
+                    found.setdefault(pull.head.ref, described(pull))
+            return found
+
+        return self._repository.using("list the open pull requests", act)
+
+    def remind(self, number: int, comment: str) -> None:
+        """Comment on a pull request, unless the same was said there.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubError: GitHub refused.
+        """
+
+        def act(repository: Repository, _branch: str) -> None:
+            issue = repository.get_issue(number)
+            if all(each.body.strip() != comment for each in issue.get_comments()):
+                issue.create_comment(comment)
+
+        self._repository.using(f"comment on pull request #{number}", act)
+
+    def report_again(self, number: int) -> None:
+        """Start the workflow that tells Port what became of a pull request.
+
+        It only writes what differs, so that starting it twice does no harm.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubError: GitHub refused; the text says what to do if the workflow is not there.
+        """
+
+        def act(repository: Repository, branch: str) -> None:
+            workflow = repository.get_workflow(REPORT_WORKFLOW)
+            workflow.create_dispatch(branch, {"pull_request": str(number)}, throw=True)
+
+        try:
+            self._repository.using(f"have pull request #{number} reported again", act)
+        except GitHubError as error:
+            if error.status != 404:
+                raise
+            raise GitHubError(
+                404,
+                f"The services repository's workflow {REPORT_WORKFLOW} was not found. Copy it to "
+                "the default branch, and let the credentials have 'Actions' as read and write.",
+            ) from error
+
+
+def _is_from_here(pull: GitHubPull) -> bool:
+    """Whether its branch is this repository's: anybody can name a branch of a fork as we do."""
+    # The repository of a deleted fork is null, whatever PyGithub's annotation says.
+    origin: object = pull.head.repo
+    return origin is not None and pull.head.repo.full_name == pull.base.repo.full_name
