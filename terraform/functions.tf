@@ -54,10 +54,10 @@ locals {
       grants      = []
       environment = { HEALTH_PROBE = jsonencode(local.probe_limits) }
     }
-    # No topic: told by EventBridge.
+    # No topic: called by EventBridge.
     sweep_runs = {
-      description = "Looks after runs whose approval did not end by itself"
-      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate"]
+      description = "Ends or finishes what nobody works on any more: runs, locks, stopped executions"
+      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "sweep"]
     }
   }
 
@@ -70,6 +70,7 @@ locals {
     sweep_runs = {
       executions   = { principal = "events.amazonaws.com", source_arn = module.approval.stopped_rule_arn }
       remediations = { principal = "events.amazonaws.com", source_arn = module.remediation.stopped_rule_arn }
+      schedule     = { principal = "events.amazonaws.com", source_arn = aws_cloudwatch_event_rule.sweep.arn }
     }
   }
 
@@ -248,6 +249,33 @@ locals {
         conditions = [local.only_via.sns]
       },
     ]
+    # To find what nobody works on any more, and to forget the records of runs that it ends.
+    sweep = [
+      {
+        sid        = "FindOpenRuns"
+        actions    = ["dynamodb:Query"]
+        resources  = ["${module.storage.tables["runs"].arn}/index/open_since"]
+        conditions = []
+      },
+      {
+        sid        = "FindLocks"
+        actions    = ["dynamodb:Scan"]
+        resources  = [module.storage.tables["locks"].arn]
+        conditions = []
+      },
+      {
+        sid        = "LookAtExecutions"
+        actions    = ["states:DescribeExecution"]
+        resources  = [for arn in [module.approval.machine_arn, local.remediation_machine_arn] : "${replace(arn, ":stateMachine:", ":execution:")}:*"]
+        conditions = []
+      },
+      {
+        sid        = "ForgetRecords"
+        actions    = ["s3:DeleteObject"]
+        resources  = [for prefix in ["later", "requests"] : "${module.storage.records_bucket.arn}/${prefix}/*"]
+        conditions = []
+      },
+    ]
     # Adding is all that anybody does to the records of decisions.
     audit = [
       {
@@ -304,6 +332,8 @@ locals {
     REMEDIATION_POLICY_KEY  = aws_s3_object.remediation_policy.key
     SUBSCRIPTIONS           = jsonencode(var.subscriptions)
     ALERTS_TOPIC_ARN        = module.remediation.topic_arn
+    OWN_ACTIONS             = jsonencode(local.own_actions)
+    SWEEP_LIMITS            = jsonencode(local.sweep_limits)
   }
 }
 

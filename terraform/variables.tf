@@ -124,6 +124,60 @@ variable "functions" {
   }
 }
 
+variable "sweep" {
+  description = <<-EOT
+    How often the sweep looks, and how long each state may last (docs/sweep.md has what it then does).
+    rate_minutes: 1 to 1440, between two sweeps.
+    never_received_seconds: 60 to 86400, for a run that has not reached a function.
+    report_seconds: 60 to 86400, between the end of a pull request and that of its run; then the report is made again, and as long after that the sweep ends the run itself.
+    pull_request_seconds: 3600 to 31536000, for an open pull request.
+    reminder_seconds: before the end of that, a comment; shorter than it.
+    held_seconds: 3600 to 2592000, for a run that an error stopped and nobody resumes.
+  EOT
+  type = object({
+    rate_minutes           = optional(number, 5)
+    never_received_seconds = optional(number, 900)
+    report_seconds         = optional(number, 1800)
+    pull_request_seconds   = optional(number, 2592000)
+    reminder_seconds       = optional(number, 259200)
+    held_seconds           = optional(number, 259200)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for number in values(var.sweep) : floor(number) == number])
+    error_message = "sweep must consist of whole numbers."
+  }
+
+  validation {
+    condition     = var.sweep.rate_minutes >= 1 && var.sweep.rate_minutes <= 1440
+    error_message = "sweep.rate_minutes must be from 1 to 1440."
+  }
+
+  validation {
+    # Lambda repeats and Kafka lags for minutes on an ordinary day.
+    condition     = alltrue([for limit in [var.sweep.never_received_seconds, var.sweep.report_seconds] : limit >= 60 && limit <= 86400])
+    error_message = "sweep.never_received_seconds and sweep.report_seconds must be from 60 to 86400 (a day)."
+  }
+
+  validation {
+    condition     = var.sweep.pull_request_seconds >= 3600 && var.sweep.pull_request_seconds <= 31536000
+    error_message = "sweep.pull_request_seconds must be from 3600 (an hour) to 31536000 (a year)."
+  }
+
+  validation {
+    condition     = var.sweep.reminder_seconds >= 60 && var.sweep.reminder_seconds < var.sweep.pull_request_seconds
+    error_message = "sweep.reminder_seconds must be at least 60 and less than sweep.pull_request_seconds."
+  }
+
+  validation {
+    # Old versions of stored records are kept for 14 days, requests for 120.
+    condition     = var.sweep.held_seconds >= 3600 && var.sweep.held_seconds <= 2592000
+    error_message = "sweep.held_seconds must be from 3600 (an hour) to 2592000 (30 days)."
+  }
+}
+
 variable "artifacts_dir" {
   description = "Folder with what `scripts/build` made: the archives and `artifacts.json`. Null: `build/` beside this folder."
   type        = string

@@ -152,6 +152,10 @@ run "functions_may_do_their_work_and_no_more" {
       EncryptDecisions     = ["kms:GenerateDataKey"]
       KeepRemediations     = ["dynamodb:GetItem", "dynamodb:PutItem"]
       StartRemediation     = ["states:StartExecution"]
+      FindOpenRuns         = ["dynamodb:Query"]
+      FindLocks            = ["dynamodb:Scan"]
+      LookAtExecutions     = ["states:DescribeExecution"]
+      ForgetRecords        = ["s3:DeleteObject"]
     }
     error_message = "The sweep: these statements, and no other."
   }
@@ -198,8 +202,31 @@ run "functions_may_do_their_work_and_no_more" {
   }
 
   assert {
-    condition     = !anytrue([for action in flatten([for statement in flatten(values(local.grants)) : statement.actions]) : strcontains(action, "Bypass") || startswith(action, "s3:Delete") || action == "dynamodb:Scan" || action == "dynamodb:Query"])
-    error_message = "No function deletes objects, gets round a retention, or reads more than single items."
+    condition = !anytrue([
+      for action in flatten([for name, statements in local.grants : statements[*].actions if name != "sweep"]) :
+      startswith(action, "s3:Delete") || action == "dynamodb:Scan" || action == "dynamodb:Query"
+    ])
+    error_message = "No function but the sweep deletes objects, or reads more than single items."
+  }
+
+  assert {
+    condition     = !anytrue([for action in flatten([for statement in flatten(values(local.grants)) : statement.actions]) : strcontains(action, "Bypass") || action == "s3:DeleteObjectVersion"])
+    error_message = "No function gets round a retention, or deletes for good."
+  }
+
+  assert {
+    condition     = [for name, function in local.functions : name if contains(function.grants, "sweep")] == ["sweep_runs"]
+    error_message = "Only the sweep looks for what is open."
+  }
+
+  assert {
+    condition = { for statement in local.grants.sweep : statement.sid => statement.resources } == {
+      FindOpenRuns     = ["${module.storage.tables["runs"].arn}/index/open_since"]
+      FindLocks        = [module.storage.tables["locks"].arn]
+      LookAtExecutions = [for machine in ["mock", "slipway-remediation"] : "arn:aws:states:eu-west-1:111122223333:execution:${machine}:*"]
+      ForgetRecords    = ["arn:aws:s3:::mock/later/*", "arn:aws:s3:::mock/requests/*"]
+    }
+    error_message = "The sweep reads one index and the locks, knows its own executions, and forgets waiting records only."
   }
 
   assert {

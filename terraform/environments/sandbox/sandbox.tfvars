@@ -31,6 +31,8 @@ subscriptions = [{
   filter        = { blueprint = "service", changed = ["replicas"] }
 }]
 
+sweep = { rate_minutes = 1 }
+
 approvals = {
   approvers           = { emails = ["devops@acme.example"], teams = ["devops"] }
   domain_aliases      = { "acme.test" = "acme.example" }

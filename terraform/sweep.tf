@@ -1,0 +1,51 @@
+# The sweep's schedule: the net under everything must itself be seen to run.
+locals {
+  # Whatever Port publishes a run of for us: the actions, and the automations that tell of their ends.
+  own_actions = sort(setunion(
+    setsubtract(flatten([for function in values(local.consumers) : function.filters[*].action if function.topic == "runs"]), ["run_ended"]),
+    [for action in local.change_actions : "${action}_ended"],
+  ))
+
+  # In seconds, as slipway.runs.abandoned.Limits names them.
+  sweep_limits = {
+    never_received = var.sweep.never_received_seconds
+    report         = var.sweep.report_seconds
+    pull_request   = var.sweep.pull_request_seconds
+    reminder       = var.sweep.reminder_seconds
+    held           = var.sweep.held_seconds
+  }
+}
+
+resource "aws_cloudwatch_event_rule" "sweep" {
+  name                = "${var.name_prefix}-sweep_runs"
+  description         = "Sweeps the runs that nobody works on any more"
+  schedule_expression = "rate(${var.sweep.rate_minutes} minute${var.sweep.rate_minutes == 1 ? "" : "s"})"
+}
+
+resource "aws_cloudwatch_event_target" "sweep" {
+  rule      = aws_cloudwatch_event_rule.sweep.name
+  target_id = "sweep_runs"
+  arn       = local.function_alias_arns["sweep_runs"]
+
+  # The next sweep does the same.
+  retry_policy {
+    maximum_event_age_in_seconds = 60
+    maximum_retry_attempts       = 0
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "sweep_silent" {
+  alarm_name          = "${local.function_names["sweep_runs"]}-silent"
+  alarm_description   = "${local.function_names["sweep_runs"]} was not called for three times its rate: runs that nobody works on stay in progress"
+  namespace           = "AWS/Lambda"
+  metric_name         = "Invocations"
+  dimensions          = { FunctionName = local.function_names["sweep_runs"] }
+  statistic           = "Sum"
+  period              = var.sweep.rate_minutes * 60
+  evaluation_periods  = 3
+  threshold           = 1
+  comparison_operator = "LessThanThreshold"
+  treat_missing_data  = "breaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}
