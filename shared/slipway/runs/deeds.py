@@ -198,7 +198,6 @@ def _pull_of(case: Case) -> PullRequest:
 def _duration(limit: timedelta) -> str:
     """A limit in the largest unit that fits: `30 days`, `15 minutes`."""
     seconds = round(limit.total_seconds())
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds % length == 0:
-            return f"{seconds // length} {unit}{'s' * (seconds != length)}"
-    return f"{seconds} seconds"
+    units = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+    unit, length = next(found for found in units.items() if seconds % found[1] == 0)
+    return f"{seconds // length} {unit}{'s' * (seconds != length)}"

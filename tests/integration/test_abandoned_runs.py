@@ -1,0 +1,345 @@
+"""Runs that nobody works on any more, and what the sweep makes of them.
+
+Each is brought about for real, and the function is called as its schedule calls it, but with limits
+of seconds: in its unpublished version, so that the schedule goes on with those of the stack.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from scripts.apply_sandbox import ROOT, Mode, Stack
+from tests.integration.conftest import SandboxClient, wait_for
+from tests.integration.test_approvals import World, world
+from tests.integration.test_create_service import calls_of, form
+
+__all__ = ["world"]  # a fixture: each test has a service of its own, in Production
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
+]
+
+SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+DAY = 86_400
+# Such that nothing happens, whatever there is.
+LIMITS = {
+    "never_received": DAY,
+    "report": DAY,
+    "pull_request": 30 * DAY,
+    "reminder": 3 * DAY,
+    "held": 3 * DAY,
+}
+
+
+class Sweeper:
+    """Calls the function with limits of the test's own."""
+
+    def __init__(self, sandbox: SandboxClient, function: str) -> None:
+        self._functions = sandbox.aws("lambda")
+        self._name = function
+        configuration = self._functions.get_function_configuration(FunctionName=function)
+        self._before: dict[str, str] = configuration["Environment"]["Variables"]
+        self._now = self._before
+
+    def sweep(self, **limits: int) -> None:
+        self._set({**self._before, "SWEEP_LIMITS": json.dumps(LIMITS | limits)})
+        answer = self._functions.invoke(FunctionName=self._name, Payload=json.dumps(SCHEDULED))
+        assert "FunctionError" not in answer, answer["Payload"].read().decode()
+
+    def restore(self) -> None:
+        self._set(self._before)
+
+    def _set(self, variables: dict[str, str]) -> None:
+        if variables == self._now:
+            return
+        self._functions.update_function_configuration(
+            FunctionName=self._name, Environment={"Variables": variables}
+        )
+
+        def updated() -> bool:
+            found = self._functions.get_function_configuration(FunctionName=self._name)
+            return bool(found["LastUpdateStatus"] == "Successful")
+
+        wait_for("the function's limits", updated)
+        self._now = variables
+
+
+@pytest.fixture(scope="module")
+def sweeper(sandbox: SandboxClient, stack: Stack) -> Iterator[Sweeper]:
+    made = Sweeper(sandbox, stack.outputs()["functions"]["sweep_runs"]["function_name"])
+    yield made
+    made.restore()
+
+
+def until_ended(sweeper: Sweeper, world: World, run_id: str, **limits: int) -> dict[str, Any]:
+    """Sweep until the limit, of a second or two, is over for the run."""
+
+    def swept() -> dict[str, Any] | None:
+        sweeper.sweep(**limits)
+        run = world.sandbox.run(run_id)
+        return run if run["status"] != "IN_PROGRESS" else None
+
+    return wait_for(f"end of {run_id}", swept)
+
+
+def create(world: World) -> tuple[str, Any]:
+    """A request to create another service: its run, and its pull request."""
+    run_id = world.sandbox.execute("create_service", form(f"{world.service}-new"))
+    number = int(world.sandbox.wait_for_link(run_id).rsplit("/", 1)[1])
+    label = f"Waiting for the merge of pull request #{number}"
+    wait_for("its label", lambda: world.sandbox.label(run_id) == label)
+    return run_id, world.sandbox.services.get_pull(number)
+
+
+def entity_of(world: World) -> dict[str, Any] | None:
+    found = world.sandbox.port.get_entity("service", f"{world.service}-new")
+    return found.properties if found else None
+
+
+def reports(world: World, conclusion: str) -> int:
+    """How many runs of the report's workflow have ended so."""
+    workflow = world.sandbox.services.get_workflow("slipway-report.yml")
+    return sum(run.conclusion == conclusion for run in workflow.get_runs())
+
+
+@contextmanager
+def unreported(world: World) -> Iterator[None]:
+    """The report's workflow cannot read what it needs of the new service."""
+    path = f"/contents/apps/{world.service}-new/portData.json"
+    fault = {"method": "GET", "path": path, "times": 1000, "status": 403}
+    world.sandbox.sandbox("github", "POST", "faults", fault)
+    try:
+        yield
+    finally:
+        world.sandbox.sandbox("github", "DELETE", "faults")
+
+
+def test_given_the_stack_when_some_minutes_have_passed_then_the_schedule_has_swept(
+    sandbox: SandboxClient, stack: Stack
+) -> None:
+    # First in this file: nobody else has called the function for a sweep.
+    role = stack.outputs()["functions"]["sweep_runs"]["role_name"]
+
+    def queried() -> list[str]:
+        return [call["time"] for call in calls_of(sandbox, role) if call["operation"] == "Query"]
+
+    wait_for("a scheduled sweep", queried, seconds=130)
+
+
+def test_given_a_message_that_is_lost_when_its_time_is_over_then_the_run_ends(
+    world: World, sweeper: Sweeper
+) -> None:
+    route = "/v1/actions/upscale_service"
+    shipped = json.loads((ROOT / "port" / "actions" / "upscale_service.json").read_text())
+    lost = json.loads(json.dumps(shipped))
+    lost["invocationMethod"]["payload"]["action"] = "nobodys"
+    world.sandbox.port.request("PUT", route, json=lost)
+    try:
+        run_id = world.upscale()
+    finally:
+        world.sandbox.port.request("PUT", route, json=shipped)
+    sweeper.sweep()
+    assert world.sandbox.run(run_id)["status"] == "IN_PROGRESS"
+
+    run = until_ended(sweeper, world, run_id, never_received=1)
+
+    assert (run["status"], run["statusLabel"]) == ("FAILURE", "Never received")
+    assert "did not receive this request within 1 second." in run["summary"]
+
+
+def test_given_a_report_that_failed_when_swept_then_it_is_made_again(
+    world: World, sweeper: Sweeper
+) -> None:
+    run_id, pull = create(world)
+    failed = reports(world, "failure")
+    with unreported(world):
+        pull.merge(merge_method="squash")
+        wait_for("the failed report", lambda: reports(world, "failure") == failed + 1)
+    sweeper.sweep()
+    assert world.sandbox.run(run_id)["status"] == "IN_PROGRESS"
+
+    def asked() -> bool:
+        sweeper.sweep(report=2)
+        return any("asking for it once more" in line for line in world.sandbox.logs(run_id))
+
+    wait_for("the second report", asked)
+
+    run = world.ended(run_id, "SUCCESS")
+    assert run["statusLabel"] == "Merged"
+    assert "ended the run itself" not in run["summary"]
+    entity = entity_of(world)
+    assert entity is not None
+    assert entity["namespace"] == f"{world.service}-new"
+
+
+@pytest.mark.parametrize("end", ["merged", "closed"])
+def test_given_reports_that_fail_when_swept_again_then_the_run_ends_as_its_pull_request_did(
+    world: World, sweeper: Sweeper, end: str
+) -> None:
+    world.service += f"-{end}"
+    run_id, pull = create(world)
+    failed = reports(world, "failure")
+    with unreported(world):
+        if end == "merged":
+            pull.merge(merge_method="squash")
+        else:
+            pull.edit(state="closed")
+        wait_for("the failed report", lambda: reports(world, "failure") == failed + 1)
+        run = until_ended(sweeper, world, run_id, report=2)
+        wait_for("its repetition", lambda: reports(world, "failure") == failed + 2)
+
+    entity = entity_of(world)
+    assert f"Pull request #{pull.number} was {end}" in run["summary"]
+    assert "ended the run itself" in run["summary"]
+    if end == "merged":
+        assert (run["status"], run["statusLabel"]) == ("SUCCESS", "Merged")
+        assert entity is not None
+        assert entity["health_status"] in {"Progressing", "Healthy"}
+    else:
+        assert (run["status"], run["statusLabel"]) == ("FAILURE", "Closed")
+        assert entity is None
+    world.service += "-new"
+    assert world.lock() is None
+
+
+def test_given_an_execution_whose_end_nobody_was_told_when_swept_then_the_run_ends(
+    world: World, sweeper: Sweeper
+) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+    machine = world.outputs["approval_machine_arn"]
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{run_id}"
+    events, rule = world.sandbox.aws("events"), f"{machine.rpartition(':')[2]}-stopped"
+    events.disable_rule(Name=rule)
+    try:
+        world.sandbox.aws("stepfunctions").stop_execution(executionArn=execution)
+        wait_for("the end", lambda: world.executions(run_id) == {run_id: "ABORTED"})
+        sweeper.sweep()
+    finally:
+        events.enable_rule(Name=rule)
+
+    run = world.sandbox.run(run_id)
+    assert (run["status"], run["statusLabel"]) == ("FAILURE", "Stopped")
+    assert world.request_now(run_id)["status"] == "Cancelled"
+    assert world.lock() is None
+
+
+def test_given_a_held_run_when_nobody_resumes_it_then_it_ends_and_is_forgotten(
+    world: World, sweeper: Sweeper
+) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+    fault = {"method": "POST", "path": "/git/trees", "times": 50, "status": 403}
+    world.sandbox.sandbox("github", "POST", "faults", fault)
+    try:
+        world.decide(run_id, "APPROVE")
+        wait_for("the failure", lambda: world.executions(run_id) == {run_id: "FAILED"})
+    finally:
+        world.sandbox.sandbox("github", "DELETE", "faults")
+    sweeper.sweep()
+    assert world.sandbox.run(run_id)["status"] == "IN_PROGRESS"
+    assert world.lock() == run_id
+
+    run = until_ended(sweeper, world, run_id, held=1)
+
+    assert (run["status"], run["statusLabel"]) == ("FAILURE", "Held for too long")
+    assert world.lock() is None
+    stored = world.sandbox.aws("s3").list_objects_v2(
+        Bucket=world.outputs["records_bucket"], Prefix=f"requests/{run_id}"
+    )
+    assert stored["KeyCount"] == 0
+    assert world.script("resume", run_id).returncode == 1
+
+
+def test_given_an_old_pull_request_when_swept_then_reminded_of_once_and_closed_later(
+    world: World, sweeper: Sweeper
+) -> None:
+    run_id, pull = create(world)
+
+    def comments() -> list[str]:
+        return [comment.body for comment in pull.get_issue_comments()]
+
+    def reminded() -> list[str]:
+        sweeper.sweep(pull_request=DAY, reminder=DAY - 1)
+        return comments()
+
+    (reminder,) = wait_for("the reminder", reminded)
+    sweeper.sweep(pull_request=DAY, reminder=DAY - 1)
+    assert "Slipway closes it on" in reminder
+    assert comments() == [reminder]
+    assert world.sandbox.run(run_id)["status"] == "IN_PROGRESS"
+
+    def closed() -> bool:
+        sweeper.sweep(pull_request=3, reminder=1)
+        return bool(pull.update() and pull.state == "closed")
+
+    wait_for("the pull request's end", closed)
+
+    run = world.ended(run_id, "FAILURE")
+    assert "was closed without a merge" in run["summary"]
+    assert "Nobody has merged this pull request within 3 seconds" in comments()[1]
+    assert entity_of(world) is None
+
+
+def test_given_a_waiting_approval_and_an_open_pull_request_when_swept_then_left_alone(
+    world: World, sweeper: Sweeper
+) -> None:
+    waiting = world.upscale()
+    world.request(waiting)
+    proposed, _pull = create(world)
+    runs = (waiting, proposed)
+    before = [world.sandbox.run(run_id) for run_id in runs]
+    locks = world.lock()
+
+    sweeper.sweep(never_received=1, held=1, report=1)
+
+    assert [world.sandbox.run(run_id) for run_id in runs] == before
+    assert world.lock() == locks == waiting
+
+
+def test_given_locks_when_swept_then_those_of_gone_owners_are_freed(
+    world: World, sweeper: Sweeper
+) -> None:
+    run_id = world.upscale()
+    world.request(run_id)
+    table = world.outputs["tables"]["locks"]
+    gone = f"{world.service}-gone"
+    world.sandbox.aws("dynamodb").put_item(
+        TableName=table,
+        Item={
+            "service": {"S": gone},
+            "owner": {"S": "r_0000000000000404"},
+            "kind": {"S": "run"},
+            "taken_at": {"S": "2026-01-01T00:00:00Z"},
+        },
+    )
+
+    sweeper.sweep()
+
+    assert world.lock() == run_id
+    world.service = gone
+    assert world.lock() is None
+
+
+def test_given_a_run_that_somebody_ended_when_no_notice_came_then_it_is_cleared_up(
+    world: World, sweeper: Sweeper
+) -> None:
+    run_id, pull = create(world)
+    # Port's automations tell of failures only.
+    world.sandbox.port.update_run(run_id, status="SUCCESS", summary="Done by hand")
+
+    def closed() -> bool:
+        sweeper.sweep(report=1)
+        return bool(pull.update() and pull.state == "closed")
+
+    wait_for("the pull request's end", closed)
+
+    assert world.sandbox.run(run_id)["summary"] == "Done by hand"
+    wait_for("the end of the entity", lambda: entity_of(world) is None)
+    world.service += "-new"
+    assert world.lock() is None
