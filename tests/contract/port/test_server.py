@@ -170,3 +170,27 @@ def test_given_a_run_when_it_goes_on_then_links_label_and_summary_are_shown(
     server.client.update_run(run_id, status="SUCCESS")
     with pytest.raises(RunEnded):
         server.client.update_run(run_id, status="FAILURE")
+
+
+def test_given_more_runs_than_a_page_holds_when_listed_then_those_that_have_not_ended(
+    server: PortServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {run.id for run in server.client.active_runs("upscale_service")}
+    made = [server.execute("upscale_service", {}, "shop", DEVELOPER) for _ in range(3)]
+    server.client.update_run(made[1], status="SUCCESS")
+    monkeypatch.setattr("slipway.port.client._PAGE", 1)
+
+    found = [run for run in server.client.active_runs("upscale_service") if run.id not in before]
+
+    assert [run.id for run in found] == [made[2], made[0]]
+    assert all(run.created_at and run.updated_at and not run.ended for run in found)
+    assert list(server.client.active_runs("nobodys_action")) == []
+
+
+def test_given_an_entity_when_deleted_twice_then_it_is_gone(server: PortServer) -> None:
+    server.client.create_entity("service", {"identifier": "gone", "title": "Gone"})
+
+    for _ in range(2):
+        server.client.delete_entity("service", "gone")
+
+    assert server.client.get_entity("service", "gone") is None

@@ -501,3 +501,70 @@ def test_given_an_entity_that_exists_when_created_then_the_code_says_so(port: Po
         port.client().create_entity("service", {"identifier": "shop"}, run_id="r_1")
 
     assert caught.value.code == "identifier_taken"
+
+
+def listed(*ids: str, **more: Any) -> Answer:
+    runs = [{**RUN, "id": run_id} for run_id in ids]
+    return 200, {"ok": True, "runs": runs, **more}, {}
+
+
+def test_given_pages_of_runs_when_listed_then_an_empty_one_is_not_the_last(port: Port) -> None:
+    port.script(
+        "GET /v1/actions/runs",
+        listed("r_1", next="a"),
+        listed(next="b"),
+        listed("r_2"),
+    )
+
+    runs = list(port.client().active_runs("create_service"))
+
+    assert [run.id for run in runs] == ["r_1", "r_2"]
+    common = "action=create_service&active=true&version=v2&limit=100"
+    assert [request.query for request in port.requests if request.route != TOKEN] == [
+        common,
+        f"{common}&next=a",
+        f"{common}&next=b",
+    ]
+
+
+def test_given_runs_that_were_not_asked_for_when_listed_then_left_out(port: Port) -> None:
+    ended = {**RUN, "id": "r_2", "status": "SUCCESS"}
+    foreign = {**RUN, "id": "r_3", "action": {"identifier": "another"}}
+    answer = {"ok": True, "runs": [RUN, ended, foreign]}
+    port.script("GET /v1/actions/runs", (200, answer, {}))
+
+    assert [run.id for run in port.client().active_runs("create_service")] == ["r_1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        ({"ok": True}, "has no list of runs"),
+        ({"ok": True, "runs": [{"id": "r_1"}]}, "run.status"),
+        ({"ok": True, "runs": [], "next": "a"}, "repeats its 'next'"),
+    ],
+)
+def test_given_an_odd_list_when_read_then_it_is_ports_error(
+    port: Port, answer: dict[str, Any], fault: str
+) -> None:
+    port.script("GET /v1/actions/runs", (200, answer, {}))
+
+    with pytest.raises(PortError, match=fault):
+        list(port.client().active_runs("create_service"))
+
+
+def test_given_an_entity_that_is_gone_when_deleted_then_success(port: Port) -> None:
+    port.script(f"DELETE {ENTITIES}/shop", (404, refusal("not_found"), {}))
+
+    port.client().delete_entity("service", "shop")
+
+    assert port.requests[-1].query == "delete_dependents=false"
+
+
+def test_given_an_entity_that_others_need_when_deleted_then_the_code_says_so(port: Port) -> None:
+    port.script(f"DELETE {ENTITIES}/shop", (403, refusal("has_dependents"), {}))
+
+    with pytest.raises(PortError) as caught:
+        port.client().delete_entity("service", "shop")
+
+    assert caught.value.code == "has_dependents"

@@ -77,6 +77,26 @@ CASES: list[tuple[str, Facts, Deed]] = [
         Deed.END_REPORTED,
     ),
     (
+        "closed, asked again, reopened, merged just now",
+        Facts(
+            OLD,
+            OLD,
+            pull=pull("merged", opened=OLD, ended=RECENT),
+            reported_again_at=ago(hours=1),
+        ),
+        Deed.LEAVE,
+    ),
+    (
+        "closed, asked again, reopened, merged, no report",
+        Facts(
+            OLD,
+            OLD,
+            pull=pull("merged", opened=OLD, ended=ago(minutes=31)),
+            reported_again_at=ago(hours=1),
+        ),
+        Deed.REPORT_AGAIN,
+    ),
+    (
         "pull request, machine aborted",
         Facts(OLD, OLD, execution="ABORTED", pull=pull("open", opened=OLD)),
         Deed.LEAVE,
@@ -132,3 +152,14 @@ def test_given_a_machine_that_waits_when_judged_then_its_run_is_never_ended(know
     if known.execution != "RUNNING" or known.pull is not None or known.seen_at is None:
         return
     assert judge(known, NOW, LIMITS) is Deed.LEAVE
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"held": timedelta(0)}, {"reminder": timedelta(days=30)}, {"report": timedelta(minutes=-1)}],
+)
+def test_given_limits_that_make_no_sense_when_made_then_refused(
+    limits: dict[str, timedelta],
+) -> None:
+    with pytest.raises(ValueError, match="limits must be positive"):
+        Limits(**limits)

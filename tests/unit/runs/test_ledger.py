@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 from slipway.errors import RunEnded
-from slipway.runs.ledger import Ledger
+from slipway.runs.ledger import Ledger, dynamodb_table
 
 from tests.unit.conftest import RUN_ID, make_message
 
@@ -69,3 +69,23 @@ def test_given_a_run_when_postponed_twice_then_the_count_rises_and_the_time_is_r
     assert counts == [1, 2]
     assert row()["resume_at"] == "2026-11-23T12:00:00Z"
     assert row()["function_arn"] == "arn:function:live"
+
+
+def test_given_open_and_ended_runs_when_listed_then_the_open_ones_oldest_first() -> None:
+    ledger = Ledger("runs")
+    for run_id, since in (("r_2", "2026-11-02T00:00:00Z"), ("r_1", "2026-11-01T00:00:00Z")):
+        dynamodb_table("runs").put_item(Item={"run_id": run_id, "open": "yes", "open_since": since})
+    ledger.open(make_message())
+    ledger.close(RUN_ID, "SUCCESS")
+
+    assert [found["run_id"] for found in ledger.open_rows()] == ["r_1", "r_2"]
+
+
+def test_given_the_sweep_did_something_when_noted_then_it_does_not_count_as_work() -> None:
+    ledger = Ledger("runs")
+    dynamodb_table("runs").put_item(Item={"run_id": RUN_ID, "updated_at": "2026-11-01T00:00:00Z"})
+
+    ledger.record_sweep(RUN_ID, "reminded_at")
+
+    assert row()["updated_at"] == "2026-11-01T00:00:00Z"
+    assert row()["reminded_at"].endswith("Z")
