@@ -8,6 +8,7 @@ module "observability" {
       log_group_name  = function.log_group_name
       timeout_seconds = var.functions.timeout_seconds
       consumer        = contains(keys(local.consumers), name)
+      rate_seconds    = name == "sweep_runs" ? var.sweep.rate_minutes * 60 : null
     }
   }
   state_machines = {

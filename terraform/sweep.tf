@@ -1,4 +1,4 @@
-# The sweep's schedule: the net under everything must itself be seen to run.
+# The sweep's schedule, and what is swept.
 locals {
   # Whatever Port publishes a run of for us: the actions, and the automations that tell of their ends.
   own_actions = sort(setunion(
@@ -32,20 +32,4 @@ resource "aws_cloudwatch_event_target" "sweep" {
     maximum_event_age_in_seconds = 60
     maximum_retry_attempts       = 0
   }
-}
-
-resource "aws_cloudwatch_metric_alarm" "sweep_silent" {
-  alarm_name          = "${local.function_names["sweep_runs"]}-silent"
-  alarm_description   = "${local.function_names["sweep_runs"]} was not called for three times its rate: runs that nobody works on stay in progress"
-  namespace           = "AWS/Lambda"
-  metric_name         = "Invocations"
-  dimensions          = { FunctionName = local.function_names["sweep_runs"] }
-  statistic           = "Sum"
-  period              = var.sweep.rate_minutes * 60
-  evaluation_periods  = 3
-  threshold           = 1
-  comparison_operator = "LessThanThreshold"
-  treat_missing_data  = "breaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
 }

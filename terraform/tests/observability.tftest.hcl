@@ -6,7 +6,7 @@ variables {
   name_prefix = "slipway"
   functions = {
     create_service = { function_name = "slipway-create_service", log_group_name = "/aws/lambda/slipway-create_service", timeout_seconds = 120, consumer = true }
-    sweep_runs     = { function_name = "slipway-sweep_runs", log_group_name = "/aws/lambda/slipway-sweep_runs", timeout_seconds = 120, consumer = false }
+    sweep_runs     = { function_name = "slipway-sweep_runs", log_group_name = "/aws/lambda/slipway-sweep_runs", timeout_seconds = 120, consumer = false, rate_seconds = 300 }
   }
   state_machines = {
     approval = {
@@ -34,7 +34,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
     condition = toset(output.alarms) == toset([
       "slipway-create_service-errors", "slipway-create_service-throttles", "slipway-create_service-duration",
       "slipway-create_service-lag", "slipway-create_service-age",
-      "slipway-sweep_runs-errors", "slipway-sweep_runs-throttles", "slipway-sweep_runs-duration",
+      "slipway-sweep_runs-errors", "slipway-sweep_runs-throttles", "slipway-sweep_runs-duration", "slipway-sweep_runs-silent",
       "slipway-approval-ExecutionsFailed", "slipway-approvals-5XXError", "slipway-mirror-ErroredTaskCount",
       "slipway-failed-records-depth", "slipway-failed-records-age", "slipway-crashed", "slipway-signatures",
     ])
@@ -64,6 +64,17 @@ run "whatever_can_go_wrong_has_an_alarm" {
       can(regex("\\. https://acme\\.example/runbook\\.md#[a-z-]+$", alarm.alarm_description))
     ])
     error_message = "Each alarm leads to the runbook."
+  }
+
+  assert {
+    condition = (
+      keys(aws_cloudwatch_metric_alarm.silent) == ["slipway-sweep_runs-silent"] &&
+      aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].period * aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].evaluation_periods == 900 &&
+      aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].comparison_operator == "LessThanThreshold" &&
+      aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].treat_missing_data == "breaching" &&
+      aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms"])
+    )
+    error_message = "A function that a schedule calls must be called: after three missed turns people are told."
   }
 
   assert {

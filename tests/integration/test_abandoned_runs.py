@@ -13,10 +13,8 @@ import pytest
 
 from scripts.apply_sandbox import ROOT, Mode, Stack
 from tests.integration.conftest import SandboxClient, wait_for
-from tests.integration.test_approvals import World, world
 from tests.integration.test_create_service import calls_of, form
-
-__all__ = ["world"]  # a fixture: each test has a service of its own, in Production
+from tests.integration.world import World, service_name
 
 pytestmark = [
     pytest.mark.integration,
@@ -74,6 +72,14 @@ def sweeper(sandbox: SandboxClient, stack: Stack) -> Iterator[Sweeper]:
     made = Sweeper(sandbox, stack.outputs()["functions"]["sweep_runs"]["function_name"])
     yield made
     made.restore()
+
+
+@pytest.fixture
+def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) -> World:
+    """A service of the test's own, in Production."""
+    made = World(sandbox, stack, service_name(request))
+    made.exists()
+    return made
 
 
 def until_ended(sweeper: Sweeper, world: World, run_id: str, **limits: int) -> dict[str, Any]:

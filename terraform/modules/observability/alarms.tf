@@ -140,6 +140,25 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   ok_actions          = var.alarm_actions
 }
 
+# What a schedule calls is silent only if the schedule is.
+resource "aws_cloudwatch_metric_alarm" "silent" {
+  for_each = { for name, function in var.functions : "${function.function_name}-silent" => function if function.rate_seconds != null }
+
+  alarm_name          = each.key
+  alarm_description   = "${each.value.function_name} was not called for three times its rate: what nobody works on stays as it is. ${var.runbook_url}#the-sweep-fails"
+  namespace           = "AWS/Lambda"
+  metric_name         = "Invocations"
+  dimensions          = { FunctionName = each.value.function_name }
+  statistic           = "Sum"
+  period              = each.value.rate_seconds
+  evaluation_periods  = 3
+  threshold           = 1
+  comparison_operator = "LessThanThreshold"
+  treat_missing_data  = "breaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}
+
 resource "aws_cloudwatch_metric_alarm" "query" {
   for_each = local.query_alarms
 

@@ -57,6 +57,10 @@ locals {
       slipway = ["MessageSkipped", "SignatureRejected"]
     },
     {
+      title   = "What the sweep found that nobody worked on"
+      slipway = ["RunSwept", "RunClearedUp", "LockFreed"]
+    },
+    {
       title   = "Calls of Port and GitHub that were repeated"
       slipway = ["ApiRetry"]
     },
@@ -91,6 +95,7 @@ locals {
   alarm_arns = sort(concat(
     [for alarm in aws_cloudwatch_metric_alarm.this : alarm.arn],
     [for alarm in aws_cloudwatch_metric_alarm.query : alarm.arn],
+    [for alarm in aws_cloudwatch_metric_alarm.silent : alarm.arn],
   ))
 
   # Three to a row of 24 columns; CloudWatch moves up what finds room.

@@ -5,5 +5,5 @@ output "dashboard" {
 
 output "alarms" {
   description = "Names of all alarms."
-  value       = sort(concat(keys(aws_cloudwatch_metric_alarm.this), keys(aws_cloudwatch_metric_alarm.query)))
+  value       = sort(concat(keys(aws_cloudwatch_metric_alarm.this), keys(aws_cloudwatch_metric_alarm.query), keys(aws_cloudwatch_metric_alarm.silent)))
 }

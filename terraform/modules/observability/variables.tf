@@ -4,12 +4,13 @@ variable "name_prefix" {
 }
 
 variable "functions" {
-  description = "Each function by its folder in `functions/`: its names, its time-out in seconds, and whether it reads a topic."
+  description = "Each function by its folder in `functions/`: its names, its time-out in seconds, whether it reads a topic, and how often a schedule calls it, if one does."
   type = map(object({
     function_name   = string
     log_group_name  = string
     timeout_seconds = number
     consumer        = bool
+    rate_seconds    = optional(number)
   }))
 }
 

@@ -1,7 +1,7 @@
 """The steps of the remediation machine, on moto's tables, bucket, topic and Step Functions."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -437,7 +437,8 @@ def test_given_a_repair_that_needs_the_service_when_it_has_ended_then_the_lock_i
     world.set_policy(strategies=[{"kind": "scale_up", "wait_seconds": 5}])
     world.look = lambda: WELL if world.row.state.attempts else ILL
     machine = world.fall_ill().until("Repair")
-    pull = PullRequest(number=7, url="https://g/7", state="merged", head_sha="h")
+    now = datetime.now(UTC)
+    pull = PullRequest(number=7, url="https://g/7", state="merged", head_sha="h", opened_at=now)
     world.github.pulls[f"slipway/scale_up/{FIRST}-1"] = pull
 
     machine.advance()

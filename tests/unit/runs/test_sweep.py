@@ -644,17 +644,6 @@ def test_given_a_lock_when_swept_then_freed_if_its_owner_is_gone(
     assert (world.holder() is None) is freed
 
 
-def test_given_no_remediation_machine_when_swept_then_its_locks_are_left_alone(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("REMEDIATION_MACHINE_ARN")
-    world.lock("b" * 32 + "-7", "remediation")
-
-    sweep(60)
-
-    assert world.holder() == "b" * 32 + "-7"
-
-
 def test_given_a_lock_that_was_just_taken_when_swept_then_left_alone(world: World) -> None:
     world.lock("r_unknown000000000", taken=ago(seconds=30))
 
