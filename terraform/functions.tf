@@ -258,6 +258,12 @@ locals {
         conditions = []
       },
       {
+        sid        = "FindServicesAtWork"
+        actions    = ["dynamodb:Query"]
+        resources  = ["${module.storage.tables["remediations"].arn}/index/at_work"]
+        conditions = []
+      },
+      {
         sid        = "FindLocks"
         actions    = ["dynamodb:Scan"]
         resources  = [module.storage.tables["locks"].arn]

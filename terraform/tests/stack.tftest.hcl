@@ -153,6 +153,7 @@ run "functions_may_do_their_work_and_no_more" {
       KeepRemediations     = ["dynamodb:GetItem", "dynamodb:PutItem"]
       StartRemediation     = ["states:StartExecution"]
       FindOpenRuns         = ["dynamodb:Query"]
+      FindServicesAtWork   = ["dynamodb:Query"]
       FindLocks            = ["dynamodb:Scan"]
       LookAtExecutions     = ["states:DescribeExecution"]
       ForgetRecords        = ["s3:DeleteObject"]
@@ -221,10 +222,11 @@ run "functions_may_do_their_work_and_no_more" {
 
   assert {
     condition = { for statement in local.grants.sweep : statement.sid => statement.resources } == {
-      FindOpenRuns     = ["${module.storage.tables["runs"].arn}/index/open_since"]
-      FindLocks        = [module.storage.tables["locks"].arn]
-      LookAtExecutions = [for machine in ["mock", "slipway-remediation"] : "arn:aws:states:eu-west-1:111122223333:execution:${machine}:*"]
-      ForgetRecords    = ["arn:aws:s3:::mock/later/*", "arn:aws:s3:::mock/requests/*"]
+      FindOpenRuns       = ["${module.storage.tables["runs"].arn}/index/open_since"]
+      FindServicesAtWork = ["${module.storage.tables["remediations"].arn}/index/at_work"]
+      FindLocks          = [module.storage.tables["locks"].arn]
+      LookAtExecutions   = [for machine in ["mock", "slipway-remediation"] : "arn:aws:states:eu-west-1:111122223333:execution:${machine}:*"]
+      ForgetRecords      = ["arn:aws:s3:::mock/later/*", "arn:aws:s3:::mock/requests/*"]
     }
     error_message = "The sweep reads one index and the locks, knows its own executions, and forgets waiting records only."
   }

@@ -91,7 +91,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
                 BillingMode="PAY_PER_REQUEST",
             )
-        index_open_rows(dynamodb)
+        add_index(dynamodb, "runs", "open", "open_since")
+        add_index(dynamodb, "remediations", "at_work")
         storage = boto3.client("s3")
         place: Any = {"LocationConstraint": "eu-west-1"}
         for bucket in ("records", "audit"):
@@ -111,19 +112,16 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ledger.dynamodb_table.cache_clear()
 
 
-def index_open_rows(dynamodb: Any) -> None:
-    """The index of the runs table, as Terraform makes it."""
+def add_index(dynamodb: Any, table: str, *names: str) -> None:
+    """A sparse index, as Terraform makes it: its hash key, and its range key if there is one."""
+    keys = zip(names, ("HASH", "RANGE"), strict=False)
     index = {
-        "IndexName": "open_since",
-        "KeySchema": [
-            {"AttributeName": "open", "KeyType": "HASH"},
-            {"AttributeName": "open_since", "KeyType": "RANGE"},
-        ],
+        "IndexName": names[-1],
+        "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in keys],
         "Projection": {"ProjectionType": "ALL"},
     }
-    names = ("open", "open_since")
     dynamodb.update_table(
-        TableName="runs",
+        TableName=table,
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
         GlobalSecondaryIndexUpdates=[{"Create": index}],
     )

@@ -6,8 +6,8 @@ from typing import Literal
 import boto3
 from botocore.exceptions import ClientError
 
-from slipway.executions import start_execution
 from slipway.observability import logger
+from slipway.runs.executions import start_execution
 
 Next = Literal["Lock", "Request", "Wait", "Execute", "Report", "Done"]
 # What Step Functions says of a token that nobody waits for any more.

@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from slipway.actions.text import BLUEPRINT
-from slipway.executions import start_execution
 from slipway.health.record import Record, begun, closed
 from slipway.health.store import RemediationStore
 from slipway.health.subscriptions import HEALTH
 from slipway.observability import Metric, count
 from slipway.port.client import PortClient
+from slipway.runs.executions import start_execution
 from slipway.runs.lock import ServiceLocks
 
 

@@ -11,6 +11,7 @@ from slipway.health.admission import launch, let_go
 from slipway.health.changes import CHECK_ID
 from slipway.health.store import RemediationStore
 from slipway.observability import Metric, count, logger
+from slipway.runs import executions
 from slipway.runs.clients import port_client
 from slipway.runs.run import RunConfig, service_locks
 
@@ -23,6 +24,29 @@ _WHY = {
 
 class StoppedConfig(RunConfig, WatchConfig):
     """What is needed of the function's environment."""
+
+
+def services_at_work() -> list[str]:
+    """The services that are looked after, or whose execution has gone without letting them go."""
+    return list(RemediationStore(load(WatchConfig).remediations_table).at_work())
+
+
+def look_after(service: str) -> None:
+    """Start the execution of a service's row if that was never done; let it go if that is over.
+
+    EventBridge tells of executions that did not end by themselves; this is for the others.
+    """
+    config = load(WatchConfig)
+    store = RemediationStore(config.remediations_table)
+    record = store.get(service)
+    if record is None or record.execution is None:
+        return
+    launch(store, config.remediation_machine_arn, record)
+    status = executions.status(config.remediation_machine_arn, record.execution)
+    if status != "RUNNING":
+        # One that Step Functions does not know any more ended long ago, nobody knows how.
+        known = status if status in _WHY else "FAILED"
+        remediation_stopped(service, record.execution, known)
 
 
 def remediation_stopped(service: str, execution: str, status: str) -> None:

@@ -1,6 +1,7 @@
 """The `remediations` table. Every operation is on a single item."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -13,7 +14,7 @@ _ATTEMPTS = 20
 
 
 class RemediationStore:
-    """Rows: `service, version, execution`, and all else as JSON under `record`.
+    """Rows: `service, version, record` (all of it, as JSON); `execution, at_work` while one is.
 
     Args:
         table_name: the table's name.
@@ -26,6 +27,20 @@ class RemediationStore:
         """Read a row as it is now."""
         item = self._table.get_item(Key={"service": service}, ConsistentRead=True).get("Item")
         return Record.model_validate_json(str(item["record"])) if item else None
+
+    def at_work(self) -> Iterator[str]:
+        """Services whose row names an execution, read through the sparse index `at_work`."""
+        query: dict[str, Any] = {
+            "IndexName": "at_work",
+            "KeyConditionExpression": "at_work = :yes",
+            "ExpressionAttributeValues": {":yes": "yes"},
+        }
+        while True:
+            page = self._table.query(**query)
+            yield from (str(item["service"]) for item in page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def update(
         self, service: str, change: Callable[[Record | None], Record | None]
@@ -58,9 +73,9 @@ class RemediationStore:
             "service": record.service,
             "version": record.version,
             "record": record.model_dump_json(),
-            # For people who look at the table.
-            "execution": record.execution or "",
         }
+        if record.execution:
+            item |= {"execution": record.execution, "at_work": "yes"}
         try:
             self._table.put_item(
                 Item=item,

@@ -8,7 +8,6 @@ from typing import Any
 
 from slipway.config import WatchConfig
 from slipway.errors import ForeignMessage
-from slipway.executions import start_execution
 from slipway.health.admission import launch
 from slipway.health.changes import Change, Reason, Skipped, newest, read_change
 from slipway.health.record import Admission, Record, admit
@@ -22,6 +21,7 @@ from slipway.health.subscriptions import (
 )
 from slipway.observability import Metric, count, logger
 from slipway.runs.consumer import decode
+from slipway.runs.executions import start_execution
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from slipway.config import LedgerConfig
 from slipway.errors import RetryableError
-from slipway.executions import start_execution
+from slipway.runs.executions import start_execution
 from slipway.runs.ledger import Ledger
 from slipway.runs.records import delete_record, get_record, put_record
 

@@ -15,6 +15,7 @@ from slipway.config import WatchConfig, load
 from slipway.errors import SkippedMessage, SlipwayError, SweepIncomplete
 from slipway.github.models import PullRequest, run_branch
 from slipway.github.pull_requests import PullRequests
+from slipway.health.stopped import look_after, services_at_work
 from slipway.observability import Metric, count, logger
 from slipway.port.models import Run
 from slipway.runs import executions, owners
@@ -116,6 +117,8 @@ class Sweep:
         left = {run_id for run_id, row in self._rows.items() if self._is_left(row)} - set(active)
         self._each(list(active.values()), lambda run: run.id, self._look_after)
         self._each(sorted(left), lambda run_id: run_id, self._clear_up)
+        with self._collected("services"):
+            self._each(services_at_work(), lambda service: service, look_after)
         with self._collected("locks"):
             held = [lock for lock in self._locks.held() if lock["owner"] not in active]
             self._each(held, lambda lock: str(lock["service"]), self._free)

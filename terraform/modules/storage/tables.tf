@@ -98,6 +98,18 @@ resource "aws_dynamodb_table" "remediations" {
     type = "S"
   }
 
+  attribute {
+    name = "at_work"
+    type = "S"
+  }
+
+  # Sparse: only rows whose execution is at work have the attribute.
+  global_secondary_index {
+    name            = "at_work"
+    hash_key        = "at_work"
+    projection_type = "KEYS_ONLY"
+  }
+
   point_in_time_recovery {
     enabled = true
   }

@@ -4,12 +4,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 from slipway.approvals.models import REPAIR, Status
 from slipway.approvals.store import ApprovalStore
 from slipway.errors import PortUnavailable
 from slipway.health.record import execution_name
-from slipway.health.stopped import remediation_stopped
+from slipway.health.stopped import look_after, remediation_stopped, services_at_work
 
 from functions.sweep_runs import handler as sweep
 from tests.unit.approvals.conftest import make_approval
@@ -198,3 +199,40 @@ def test_given_an_event_of_a_machine_then_the_right_part_is_told(
 
     expected = (SERVICE, "e-1", "FAILED") if machine == "remediation" else ("e-1", "FAILED")
     assert told == [expected]
+
+
+# -- the sweep: what EventBridge did not tell
+
+
+def test_given_services_at_work_when_listed_then_those_that_were_let_go_are_not_among_them(
+    world: World,
+) -> None:
+    assert services_at_work() == []
+    world.fall_ill().until("Wait")
+    assert services_at_work() == [SERVICE]
+
+    remediation_stopped(SERVICE, FIRST, "FAILED")
+
+    assert services_at_work() == []
+
+
+def test_given_an_execution_that_is_gone_when_swept_then_its_service_is_let_go(
+    world: World,
+) -> None:
+    world.fall_ill().until("Wait")
+    arn = f"{MACHINE.replace(':stateMachine:', ':execution:')}:{FIRST}"
+    boto3.client("stepfunctions").stop_execution(executionArn=arn)
+
+    look_after(SERVICE)
+
+    assert world.row.execution is None
+    assert "An operator stopped" in world.entity["health_detail"]
+
+
+def test_given_an_execution_that_runs_when_swept_then_it_is_left_alone(world: World) -> None:
+    world.fall_ill().until("Wait")
+    before = world.row
+
+    look_after(SERVICE)
+
+    assert world.row == before
