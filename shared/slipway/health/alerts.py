@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from slipway.errors import ConfigurationError
 from slipway.health.finding import shown
 from slipway.health.state import State
 from slipway.observability import logger
@@ -13,6 +14,8 @@ from slipway.slack import mrkdwn, post
 
 # SNS: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 _LONGEST_SUBJECT = 99
+# A section of Slack has 3000 characters, and each of these can become five.
+_LONGEST_REASON = 500
 
 
 class Alerts:
@@ -41,12 +44,16 @@ class Alerts:
         plain = "".join(c if c.isascii() and c.isprintable() else " " for c in title)
         try:
             boto3.client("sns").publish(
-                TopicArn=self._topic_arn, Subject=plain[:_LONGEST_SUBJECT], Message=text
+                TopicArn=self._topic_arn, Subject=plain.strip()[:_LONGEST_SUBJECT], Message=text
             )
         except (BotoCoreError, ClientError) as error:
             logger.warning("alert not sent", extra={"why": str(error)})
-        if self._slack_webhook is not None:
+        if self._slack_webhook is None:
+            return
+        try:
             post(self._slack_webhook(), slack_message(title, reason, url))
+        except ConfigurationError as error:
+            logger.warning("Slack was not told", extra={"why": str(error)})
 
 
 def slack_message(title: str, reason: str, url: str) -> dict[str, Any]:
@@ -54,6 +61,7 @@ def slack_message(title: str, reason: str, url: str) -> dict[str, Any]:
 
     https://docs.slack.dev/reference/block-kit/blocks/section-block
     """
+    reason = reason[:_LONGEST_REASON]
     text = f"{mrkdwn(reason)}\n<{url}|Go on here>"
     return {
         "text": f"{mrkdwn(title)}: {mrkdwn(reason)}",

@@ -1,9 +1,24 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from slipway.errors import ConfigurationError
 from slipway.health.policy import Policy, Restart, RollBack, ScaleUp, parse_policy
+
+# What Terraform writes by default: see terraform/tests/remediation.tftest.hcl.
+WRITTEN = Path(__file__).parents[2] / "fixtures" / "terraform" / "remediation_policy.json"
+
+
+def test_given_what_terraform_writes_by_default_then_it_is_the_default_policy() -> None:
+    assert parse_policy(WRITTEN.read_bytes()) == parse_policy('{"schema_version": 1}')
+
+
+@pytest.mark.parametrize("mode", ["repair", "verify", "off"])
+def test_given_a_mode_that_terraform_writes_then_it_is_read(mode: str) -> None:
+    document = json.loads(WRITTEN.read_bytes()) | {"mode": mode}
+
+    assert parse_policy(json.dumps(document)).mode == mode
 
 
 def test_given_the_smallest_document_then_the_defaults_are_careful() -> None:

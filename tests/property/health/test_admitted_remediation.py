@@ -1,0 +1,273 @@
+"""Whatever comes when, one execution looks after a service, and no word of others is lost."""
+
+import io
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, override
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from slipway.config import WatchConfig
+from slipway.errors import RequestNotFound
+from slipway.health import admission, steps, stopped, watch
+from slipway.health.finding import Finding
+from slipway.health.record import Record
+from slipway.health.steps import RemediationConfig, RemediationSteps
+from slipway.health.store import RemediationStore
+from slipway.port.models import Entity
+
+from tests.unit.conftest import ENVIRONMENT
+from tests.unit.health.remedy import SERVICE, URL, GitHub, Machine, Port, World, changed, policy
+from tests.unit.health.story import BEGIN, ILL, WELL
+
+SAID_TO_BE_ILL = {"Progressing", "Degraded"}
+statuses = st.sampled_from(["Progressing", "Degraded", "Degraded", "Healthy", "Suspended"])
+actions = st.one_of(
+    st.tuples(st.just("change"), statuses),
+    st.tuples(st.just("deliver"), st.randoms(use_true_random=False)),
+    st.tuples(st.just("step"), st.booleans()),
+    st.tuples(st.just("step"), st.booleans()),
+    # Somebody changes the entity at the n-th call that a step makes of Port, which is mostly the
+    # last one: there two writers can meet.
+    st.tuples(
+        st.just("interrupt"),
+        st.tuples(
+            st.integers(1, 3),
+            st.sampled_from(["Degraded", "Progressing", "Healthy"]),
+            st.booleans(),
+            st.sampled_from(["Finish", "Finish", None]),
+        ),
+    ),
+    st.tuples(st.just("finish"), st.booleans()),
+    st.tuples(st.just("stop"), st.sampled_from(["FAILED", "ABORTED"])),
+)
+
+
+class MemoryStore(RemediationStore):
+    """The table, without DynamoDB."""
+
+    def __init__(self, rows: dict[str, Record]) -> None:
+        self._rows = rows
+
+    @override
+    def get(self, service: str) -> Record | None:
+        return self._rows.get(service)
+
+    @override
+    def _put(self, record: Record) -> bool:
+        before = self._rows.get(record.service)
+        if before and before.version != record.version - 1:
+            return False
+        # As stored and read again.
+        self._rows[record.service] = Record.model_validate_json(record.model_dump_json())
+        return True
+
+
+class Catalogue(Port):
+    """Port, which is watched."""
+
+    def __init__(self, simulation: "Simulation") -> None:
+        super().__init__()
+        self._simulation = simulation
+
+    def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
+        entity = super().get_entity(blueprint, identifier)
+        row = self._simulation.row
+        ill = entity and entity.properties["health_status"] in SAID_TO_BE_ILL
+        if ill and row and row.execution and row.ending is None:
+            # A look that decides what is next, not the one with which the service is let go.
+            self._simulation.looks.append(self._simulation.tick())
+        return entity
+
+    def update_entity(self, blueprint: str, identifier: str, properties: dict[str, Any]) -> bool:
+        row = self._simulation.row
+        assert row is not None
+        assert row.execution is not None, "nobody is at work"
+        assert properties["health_check_id"].startswith(f"{row.execution}."), "another is at work"
+        if properties.keys() == {"health_status", "health_check_id"}:
+            # What Slipway wrote over is restored, and looked at as if it had just been read.
+            self._simulation.looks.append(self._simulation.tick())
+        return super().update_entity(blueprint, identifier, properties)
+
+
+class Simulation:
+    """A service, its change log, and the executions that were started."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.now, self.ticks = BEGIN, 0
+        self.rows: dict[str, Record] = {}
+        self.port, self.github = Catalogue(self), GitHub()
+        self.port.entities[SERVICE] = {
+            "health_status": "Healthy",
+            "environment": "Test",
+            "health_url": URL,
+        }
+        self.finding = finding
+        self.probed: list[Any] = []
+        self.log: list[dict[str, Any]] = []
+        self.machines: dict[str, Machine] = {}
+        self.looks: list[int] = []
+        self.last_word: tuple[str, int] = ("Healthy", 0)
+        self.last_stop = 0
+        self.told = 0
+
+    def tick(self) -> int:
+        self.ticks += 1
+        return self.ticks
+
+    @property
+    def row(self) -> Record | None:
+        return self.rows.get(SERVICE)
+
+    def look(self) -> Finding:
+        return self.finding
+
+    def steps(self) -> RemediationSteps:
+        config = RemediationConfig.model_validate(ENVIRONMENT)
+        port: Any = self.port
+        github: Any = self.github
+        alerts: Any = SimpleNamespace(send=self.tell)
+        return RemediationSteps(config, port, lambda: github, alerts)
+
+    def tell(self, *_what: Any) -> None:
+        self.told += 1
+
+    def start(self, _machine_arn: str, name: str, payload: dict[str, Any]) -> None:
+        assert payload == {"service": SERVICE, "execution": name}
+        world: Any = self
+        if name not in self.machines:
+            self.machines[name] = Machine(world, name)
+
+    # -- what happens
+
+    def change(self, status: str) -> None:
+        before = dict(self.port.entities[SERVICE])
+        if before["health_status"] == status:
+            return
+        self.now += timedelta(seconds=1)
+        self.port.entities[SERVICE]["health_status"] = status
+        self.log.append(changed(before, self.port.entities[SERVICE], self.now))
+        self.last_word = status, self.tick()
+
+    def deliver(self, random: Any) -> None:
+        """Some of the records, in any order, some of them twice or again later."""
+        batch = random.sample(self.log, random.randint(0, len(self.log)))
+        self.read(batch + batch[:1])
+        again = random.random() < 0.3
+        self.log = self.log if again else [each for each in self.log if each not in batch]
+
+    def read(self, batch: list[dict[str, Any]]) -> None:
+        event = World.event(SimpleNamespace(offset=0), *batch)  # type: ignore[arg-type]  # its offset
+        config = WatchConfig.model_validate(ENVIRONMENT)
+        assert watch.ChangeWatch(config).read(event) == {"batchItemFailures": []}
+
+    def open(self) -> list[Machine]:
+        return [machine for machine in self.machines.values() if machine.next != "Done"]
+
+    def step(self, crash: bool) -> None:
+        for machine in self.open():
+            machine.advance(crash=crash)
+
+    def interrupt(self, when: tuple[int, str, bool, str | None]) -> None:
+        calls, status, at_once, state = when
+        if state:
+            self.until(state)
+
+        def change(_operation: str) -> None:
+            nonlocal calls
+            calls -= 1
+            if calls == 0:
+                self.change(status)
+                if at_once:
+                    self.read(self.log)
+                    self.log = []
+
+        self.port.fail = change
+        self.step(crash=False)
+        self.port.fail = lambda _operation: None
+
+    def until(self, state: str) -> None:
+        for machine in self.open():
+            machine.until(state, "Done")
+
+    def finish(self, crash: bool) -> None:
+        self.until("Finish")
+        self.step(crash)
+
+    def stop(self, status: str) -> None:
+        for machine in self.open()[:1]:
+            machine.next = "Done"
+            stopped.remediation_stopped(SERVICE, machine.execution, status)
+            # And once more, as EventBridge may.
+            stopped.remediation_stopped(SERVICE, machine.execution, status)
+            self.last_stop = self.tick()
+
+    def settle(self) -> None:
+        """Nothing happens any more but what must."""
+        for _ in range(500):
+            self.read(self.log)
+            self.log = []
+            if not self.open():
+                return
+            self.step(crash=False)
+        raise AssertionError("it does not end")
+
+
+def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
+    clock = type("Clock", (datetime,), {"now": classmethod(lambda _cls, _zone: simulation.now)})
+    locks = SimpleNamespace(take=lambda *_who: None, release=lambda *_who: None)
+    document = policy(quiet_seconds=604_800)
+    bucket = SimpleNamespace(get_object=lambda **_key: {"Body": io.BytesIO(document)})
+
+    def no_request(_execution: str, _ask: int) -> None:
+        raise RequestNotFound("none")
+
+    for name, value in ENVIRONMENT.items():
+        patch.setenv(name, value)
+    for module in (steps, stopped, watch):
+        patch.setattr(module, "datetime", clock)
+        patch.setattr(module, "RemediationStore", lambda _name: MemoryStore(simulation.rows))
+    for module in (steps, stopped):
+        patch.setattr(module, "service_locks", lambda _config, _port: locks)
+    patch.setattr(steps, "boto3", SimpleNamespace(client=lambda _name: bucket))
+    patch.setattr(steps, "_repairs", lambda repository: repository)
+    patch.setattr(stopped, "port_client", lambda: simulation.port)
+    patch.setattr(stopped, "ApprovalFunction", lambda: SimpleNamespace(cancel_request=no_request))
+    patch.setattr(admission, "start_execution", simulation.start)
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(sorted(SAID_TO_BE_ILL)),
+    st.lists(actions, max_size=10),
+    st.sampled_from([WELL, ILL]),
+)
+# Written over, and known of before or after the service is let go; and let go only then.
+@example("Progressing", [("interrupt", (2, "Degraded", True, "Finish"))], WELL)
+@example("Progressing", [("interrupt", (2, "Degraded", False, "Finish"))], WELL)
+@example("Progressing", [("interrupt", (3, "Degraded", True, "Finish"))], WELL)
+def test_whatever_happens_one_execution_is_at_work_and_the_last_word_is_looked_at(
+    beginning: str, story: list[tuple[str, Any]], finding: Finding
+) -> None:
+    simulation = Simulation(finding)
+    with pytest.MonkeyPatch.context() as patch:
+        patched(simulation, patch)
+        simulation.change(beginning)
+        simulation.read(simulation.log)
+        for name, what in story:
+            act: Callable[[Any], None] = getattr(simulation, name)
+            act(what)
+        simulation.settle()
+
+    row = simulation.row
+    assert row is None or row.execution is None
+    changes = sum(name in {"change", "interrupt"} for name, _ in story)
+    assert len(simulation.machines) <= 1 + changes
+    status, said = simulation.last_word
+    if status in SAID_TO_BE_ILL and said > simulation.last_stop:
+        assert any(look > said for look in simulation.looks)
+        found = simulation.port.entities[SERVICE]["health_status"]
+        assert found == ("Healthy" if finding is WELL else "Degraded")
+    assert simulation.told <= 1

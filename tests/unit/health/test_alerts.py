@@ -1,0 +1,105 @@
+import boto3
+import pytest
+from slipway.errors import ConfigurationError
+from slipway.health.alerts import Alerts, slack_message
+from slipway.slack import mrkdwn, post
+
+from tests.scripted import NO_ANSWER, ScriptedServer
+from tests.unit.health.story import make_state
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
+URL = "https://github.test/issues/9"
+LINES = ["2026-11-23 10:00:00 The service was said to be Degraded."]
+REASON = "Nothing is left to try."
+
+
+@pytest.fixture
+def queue(aws: None) -> str:
+    """A queue that gets the alerts, with their subjects."""
+    url = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
+    arn = "arn:aws:sqs:eu-west-1:123456789012:people"
+    boto3.client("sns").subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=arn)
+    return str(url)
+
+
+def told(queue: str) -> list[str]:
+    answer = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+    return [message["Body"] for message in answer.get("Messages", [])]
+
+
+@pytest.mark.parametrize(
+    ("service", "subject"),
+    [
+        ("shop", "shop (Test) is ill"),
+        ("über", "ber (Test) is ill"),
+        ("店", "(Test) is ill"),
+        ("a\nb", "a b (Test) is ill"),
+        ("x" * 500, "x" * 99),
+    ],
+)
+def test_given_any_service_when_told_then_the_subject_is_one_that_sns_takes(
+    queue: str, service: str, subject: str
+) -> None:
+    Alerts(TOPIC, None).send(make_state(service=service), REASON, LINES, URL)
+
+    (body,) = told(queue)
+    assert f'"Subject": "{subject}"' in body
+    assert REASON in body
+    assert LINES[0] in body
+    assert f"Go on here: {URL}" in body
+
+
+def test_given_a_topic_that_is_gone_when_told_then_slack_still_is(aws: None) -> None:
+    with ScriptedServer().running() as slack:
+        slack.script("POST /hook", (200, "ok", {}))
+        alerts = Alerts(TOPIC + "-gone", lambda: f"{slack.url}/hook")
+
+        alerts.send(make_state(), REASON, LINES, URL)
+
+        (message,) = slack.bodies("POST /hook")
+    assert message == slack_message("my-service (Test) is ill", REASON, URL)
+
+
+def test_given_a_webhook_that_cannot_be_read_when_told_then_the_e_mail_is_sent_and_nothing_stops(
+    queue: str,
+) -> None:
+    def webhook() -> str:
+        raise ConfigurationError("The secret is empty.")
+
+    Alerts(TOPIC, webhook).send(make_state(), REASON, LINES, URL)
+
+    assert len(told(queue)) == 1
+
+
+@pytest.mark.parametrize(("status", "taken"), [(200, True), (404, False), (NO_ANSWER, False)])
+def test_given_slacks_answer_when_posted_then_it_is_said_whether_it_was_taken(
+    status: int, taken: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ScriptedServer().running() as slack:
+        slack.script("POST /hook/secret-part", (status, "ok", {}))
+
+        assert post(f"{slack.url}/hook/secret-part", {"text": "t"}) is taken
+
+    assert "secret-part" not in caplog.text
+
+
+def test_given_an_address_that_is_none_when_posted_then_nothing_stops() -> None:
+    assert post("not an address", {"text": "t"}) is False
+
+
+def test_given_hostile_text_when_shown_in_slack_then_nobody_is_mentioned() -> None:
+    message = slack_message("a <!channel> is ill", "<!here> & <https://evil.test|click>", URL)
+
+    text = message["blocks"][1]["text"]["text"]
+    assert text == f"&lt;!here&gt; &amp; &lt;https://evil.test|click&gt;\n<{URL}|Go on here>"
+    assert "<" not in message["text"]
+    assert mrkdwn("a&b") == "a&amp;b"
+
+
+def test_given_the_longest_texts_when_shown_in_slack_then_they_are_within_its_limits() -> None:
+    # https://docs.slack.dev/reference/block-kit/blocks
+    message = slack_message("t" * 1000, "&" * 10_000, URL)
+
+    header, section = message["blocks"]
+    assert len(header["text"]["text"]) <= 150
+    assert len(section["text"]["text"]) <= 3000

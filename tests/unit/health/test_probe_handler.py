@@ -1,0 +1,87 @@
+"""The Lambda function that probes, against a real server on this machine."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from slipway.config import load
+
+from functions.probe_health.handler import handler
+from tests.unit.health.wire import Server, http, served
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with served(http(b'{"db": {"up": true}}', "203 Fine")) as server:
+        allow(monkeypatch, server.port)
+        yield server
+    load.cache_clear()
+
+
+def allow(monkeypatch: pytest.MonkeyPatch, port: int, *cidrs: str) -> None:
+    # As Terraform writes it.
+    limits = {
+        "allowed_cidrs": cidrs or ["127.0.0.0/8"],
+        "allowed_ports": [port],
+        "deadline_seconds": 3,
+    }
+    monkeypatch.setenv("HEALTH_PROBE", json.dumps(limits))
+    load.cache_clear()
+
+
+def ask(port: int, **changes: Any) -> dict[str, Any]:
+    """What the machine sends: see `RemediationSteps`."""
+    context: Any = type(
+        "Context",
+        (),
+        {
+            "function_name": "probe_health",
+            "memory_limit_in_mb": 128,
+            "invoked_function_arn": "arn",
+            "aws_request_id": "1",
+        },
+    )
+    known = {
+        "url": f"http://127.0.0.1:{port}/health",
+        "status": None,
+        "json_path": None,
+        "json_value": "",
+    }
+    answer = handler(json.loads(json.dumps(known | changes)), context)
+    return dict(json.loads(json.dumps(answer)))
+
+
+def test_given_a_service_that_answers_when_probed_then_it_is_well(server: Server) -> None:
+    said = "The health URL answered 203."
+    assert ask(server.port) == {"state": "well", "kind": "ok", "sentence": said}
+    assert server.requests[0].startswith(b"GET /health HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "state", "kind"),
+    [
+        ({"status": 203}, "well", "ok"),
+        ({"status": 200}, "ill", "status"),
+        ({"json_path": "db.up", "json_value": "true"}, "well", "ok"),
+        ({"json_path": "db.up", "json_value": "false"}, "ill", "json"),
+    ],
+)
+def test_given_what_is_expected_when_probed_then_the_answer_is_held_against_it(
+    server: Server, wanted: dict[str, Any], state: str, kind: str
+) -> None:
+    found = ask(server.port, **wanted)
+    assert (found["state"], found["kind"]) == (state, kind)
+
+
+def test_given_an_address_that_is_not_allowed_when_probed_then_nobody_can_tell(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow(monkeypatch, server.port, "10.0.0.0/8")
+
+    found = ask(server.port)
+
+    assert (found["state"], found["kind"]) == ("unknown", "refused_url")
+    assert server.connections == 0
