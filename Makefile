@@ -24,7 +24,7 @@ sandbox-test: setup ## Run the tests of the sandbox's own parts
 terraform-test: setup ## Check the Terraform code: init, validate, test with a mocked provider
 	scripts/terraform -chdir=terraform init -backend=false -input=false -lockfile=readonly >/dev/null
 	scripts/terraform -chdir=terraform validate
-	scripts/terraform -chdir=terraform test
+	scripts/terraform_test
 	$(MAKE) --no-print-directory plan ENV=port-hosted >/dev/null
 	$(MAKE) --no-print-directory plan ENV=msk >/dev/null
 

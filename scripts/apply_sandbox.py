@@ -110,8 +110,11 @@ class Stack:
         return status == CHANGES_EXIT_STATUS
 
     def destroy(self) -> None:
-        """Take everything away again."""
-        self._terraform("destroy", "-auto-approve", *self._arguments())
+        """Take everything away again.
+
+        As the state has it, without asking first: nobody else changes a sandbox.
+        """
+        self._terraform("destroy", "-auto-approve", "-refresh=false", *self._arguments())
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs by name."""

@@ -75,6 +75,8 @@ def literal(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(literal(item) for item in value)}]"
     return str(value)
 
 

@@ -33,10 +33,10 @@ run "whatever_can_go_wrong_has_an_alarm" {
   assert {
     condition = toset(output.alarms) == toset([
       "slipway-create_service-errors", "slipway-create_service-throttles", "slipway-create_service-duration",
-      "slipway-create_service-lag", "slipway-create_service-age",
+      "slipway-create_service-lag",
       "slipway-sweep_runs-errors", "slipway-sweep_runs-throttles", "slipway-sweep_runs-duration", "slipway-sweep_runs-silent",
       "slipway-approval-ExecutionsFailed", "slipway-approvals-5XXError", "slipway-mirror-ErroredTaskCount",
-      "slipway-failed-records-depth", "slipway-failed-records-age", "slipway-crashed", "slipway-signatures",
+      "slipway-failed-records-depth", "slipway-failed-records-age", "slipway-crashed", "slipway-signatures", "slipway-age",
     ])
     error_message = "Functions, topics, state machines, API, mirror, failed records, crashed runs and foreign messages."
   }
@@ -44,7 +44,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
   assert {
     condition = (
       aws_cloudwatch_metric_alarm.this["slipway-create_service-duration"].threshold == 108000 &&
-      aws_cloudwatch_metric_alarm.this["slipway-create_service-age"].threshold == 600 &&
+      aws_cloudwatch_metric_alarm.query["slipway-age"].threshold == 600 &&
       aws_cloudwatch_metric_alarm.this["slipway-failed-records-age"].threshold == 172800
     )
     error_message = "90 % of the time-out, the age that was asked for, two days."
@@ -56,6 +56,14 @@ run "whatever_can_go_wrong_has_an_alarm" {
       alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms"]) && alarm.ok_actions == alarm.alarm_actions && alarm.treat_missing_data == "notBreaching"
     ])
     error_message = "Each alarm tells those named, at its end too, and silence is no fault."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in aws_cloudwatch_metric_alarm.query :
+      contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway\"$", one(alarm.metric_query).expression)[0])
+    ])
+    error_message = "Queries are about metrics that there are."
   }
 
   assert {

@@ -1,4 +1,4 @@
-# Optional, because it costs by the month: a link is 256 bits of signature, and the stage is throttled anyway.
+# Optional, because it costs by the month: a link cannot be guessed, and the stage is throttled anyway.
 locals {
   managed_rules = ["AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"]
 }

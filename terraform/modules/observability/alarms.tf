@@ -41,15 +41,6 @@ locals {
         statistic = "Minimum"
         periods   = 3
       }
-      "${function.function_name}-age" = {
-        description = "${function.function_name} got a record that was written more than ${var.record_age_seconds} s before"
-        runbook     = "records-are-waiting"
-        namespace   = local.namespace
-        metric      = "RecordAge"
-        dimensions  = { service = name }
-        statistic   = "Maximum"
-        threshold   = var.record_age_seconds
-      }
     } if function.consumer
   ]...)
 
@@ -98,12 +89,20 @@ locals {
     "${var.name_prefix}-crashed" = {
       description = "A run failed for a reason that is nobody's request; it is repeated, and then held"
       runbook     = "a-run-is-held"
-      metric      = "RunCrashed"
+      metric      = "SUM(RunCrashed)"
+      threshold   = 1
     }
     "${var.name_prefix}-signatures" = {
       description = "A message on the topic was not signed by Port: somebody else writes there, or the client secret changed"
       runbook     = "signatures-are-rejected"
-      metric      = "SignatureRejected"
+      metric      = "SUM(SignatureRejected)"
+      threshold   = 1
+    }
+    "${var.name_prefix}-age" = {
+      description = "A function got a record that was written more than ${var.record_age_seconds} s before"
+      runbook     = "records-are-waiting"
+      metric      = "MAX(RecordAge)"
+      threshold   = var.record_age_seconds
     }
   }
 
@@ -165,16 +164,16 @@ resource "aws_cloudwatch_metric_alarm" "query" {
   alarm_name          = each.key
   alarm_description   = "${each.value.description}. ${var.runbook_url}#${each.value.runbook}"
   evaluation_periods  = 1
-  threshold           = 1
+  threshold           = each.value.threshold
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = var.alarm_actions
   ok_actions          = var.alarm_actions
 
   metric_query {
-    id          = "sum"
+    id          = "query"
     label       = each.value.metric
-    expression  = "SELECT SUM(${each.value.metric}) FROM \"${local.namespace}\""
+    expression  = "SELECT ${each.value.metric} FROM \"${local.namespace}\""
     period      = 300
     return_data = true
   }

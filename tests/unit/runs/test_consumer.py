@@ -188,20 +188,18 @@ def test_given_what_is_not_for_us_when_consumed_then_skipped_once_and_counted(
     assert '"MessageSkipped"' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("written", "age"), [(NOW - 90_000, 90), (NOW + 3_600_000, 0)], ids=["old", "of the future"]
-)
+@pytest.mark.parametrize(("ago", "age"), [(90_000, 90), (-3_600_000, 0)])
 def test_given_a_record_when_consumed_then_its_age_is_measured(
-    scene: Scene, capsys: pytest.CaptureFixture[str], written: int, age: int
+    scene: Scene, capsys: pytest.CaptureFixture[str], ago: int, age: int
 ) -> None:
     metrics.clear_metrics()
 
-    scene.consume(event(message(), timestamp=written))
+    scene.consume(event(message(), timestamp=NOW - ago))
 
     metrics.flush_metrics()
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (measured,) = next(line["RecordAge"] for line in lines if "RecordAge" in line)
-    assert age <= measured < age + 60
+    assert age <= measured < age + 600  # NOW is when the tests were collected
 
 
 def test_given_a_run_that_port_does_not_know_when_consumed_then_skipped(scene: Scene) -> None:

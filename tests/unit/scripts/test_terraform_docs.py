@@ -29,6 +29,12 @@ variable "password" {
   ephemeral   = true
 }
 
+variable "zones" {
+  description = "Where."
+  type        = list(string)
+  default     = ["a", "b"]
+}
+
 resource "aws_route" "one" {}
 resource "aws_route" "two" {}
 
@@ -69,6 +75,12 @@ object({
 `string`, required, ephemeral
 
 Of "everybody".
+
+### `zones`
+
+`list(string)`, default `["a", "b"]`
+
+Where.
 
 ## Outputs
 
