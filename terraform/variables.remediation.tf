@@ -110,7 +110,7 @@ variable "subscriptions" {
     What else is started by changes of entities: state machines of this account and region, beside Slipway's own look at
     services. Each execution's input is {schema_version, subscription, blueprint, entity, updated_at}.
     name: names the entry in logs and metrics. state_machine: its name.
-    filter: blueprint: of the entity; properties: property to the values, one of which it has after the change; changed:
+    filter: blueprint: of the entity; properties: text property to the values, one of which it has after the change; changed:
       properties, one of which must have changed (none: any change); own_writes: whether Slipway's own health writes count.
   EOT
   type = list(object({

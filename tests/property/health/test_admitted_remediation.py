@@ -86,7 +86,8 @@ class Catalogue(Port):
         assert row is not None
         assert row.execution is not None, "nobody is at work"
         assert properties["health_check_id"].startswith(f"{row.execution}."), "another is at work"
-        if properties.keys() == {"health_status", "health_check_id"}:
+        restored = properties.keys() == {"health_status", "health_check_id"}
+        if restored and properties["health_status"] in SAID_TO_BE_ILL:
             # What Slipway wrote over is restored, and looked at as if it had just been read.
             self._simulation.looks.append(self._simulation.tick())
         return super().update_entity(blueprint, identifier, properties)

@@ -1,0 +1,168 @@
+"""The strategies that change a service's files, against the sandbox's GitHub: real git."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from slipway.github.models import Change
+from slipway.github.repairs import Repairs
+from slipway.health.policy import Kind
+from slipway.health.repairing import LONGEST, Repairer, Result
+from slipway.health.state import Attempt, Repair
+
+from tests.contract.github.conftest import Services
+from tests.unit.health.story import ILL, make_state
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+PATH = "apps/shop/common_values.json"
+EXECUTION = "e43fea3ed9496edff93508e602f251f7-2"
+
+
+class World:
+    """A service with two replicas, which is ill."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.change("create_service/r_1", 1)
+        self.change("upscale_service/r_2", 2)
+
+    def change(self, branch: str, replicas: int) -> None:
+        change = Change(
+            service="shop",
+            branch=f"slipway/{branch}",
+            title=f"Have {replicas} replicas",
+            body="For humans.",
+            files={PATH: json.dumps({"replicas": replicas})},
+            committed_at=NOW,
+        )
+        pull = self.services.slipway.propose(change)
+        assert self.services.slipway.merge(change, pull.number) == "merged"
+
+    def carry_out(
+        self, kind: Kind, *, later: timedelta = timedelta(0), **settings: bool | int
+    ) -> Result:
+        repair = Repair.model_validate({"step": kind, "attempt": 1, "reason": "r"} | settings)
+        slipway = self.services.slipway
+        repairer = Repairer(EXECUTION, slipway, Repairs(slipway), "https://port.test/shop")
+        state = make_state(service="shop").observed(ILL, NOW)
+        return repairer.carry_out(state, Attempt(repair=repair, began_at=NOW), NOW + later)
+
+    def replicas(self) -> int:
+        content = self.services.github.get_contents(PATH)
+        assert not isinstance(content, list)
+        return int(json.loads(content.decoded_content)["replicas"])
+
+
+@pytest.fixture
+def world(services: Services) -> World:
+    return World(services)
+
+
+def test_given_an_ill_service_when_scaled_up_twice_then_it_is_one_step(world: World) -> None:
+    first = world.carry_out("scale_up", replicas=5)
+    again = world.carry_out("scale_up", replicas=5)
+
+    assert first.outcome == again.outcome == "done"
+    assert first == again
+    assert world.replicas() == 5
+    (pull,) = [
+        pull
+        for pull in world.services.github.get_pulls("closed")
+        if pull.head.ref == f"slipway/scale_up/{EXECUTION}-1"
+    ]
+    assert pull.title == "Scale shop from 2 to 5 replicas: it is ill"
+    assert "503" in pull.body
+
+
+def test_given_as_many_replicas_as_wanted_when_scaled_up_then_skipped(world: World) -> None:
+    result = world.carry_out("scale_up", replicas=2)
+
+    assert (result.outcome, result.detail) == (
+        "skipped",
+        "The base branch asks for 2 replicas already.",
+    )
+
+
+def test_given_a_service_without_folder_when_scaled_up_then_skipped(services: Services) -> None:
+    slipway = services.slipway
+    repair = Repair(step="scale_up", attempt=1, replicas=3, reason="r")
+
+    result = Repairer(EXECUTION, slipway, Repairs(slipway), "https://port.test").carry_out(
+        make_state(service="nobody"), Attempt(repair=repair, began_at=NOW), NOW
+    )
+
+    assert (result.outcome, result.detail) == (
+        "skipped",
+        "The service has no folder on the base branch.",
+    )
+
+
+def test_given_a_folder_that_says_no_number_when_scaled_up_then_it_has_failed(
+    world: World,
+) -> None:
+    world.services.push({PATH: json.dumps({"replicas": "many"})})
+
+    result = world.carry_out("scale_up", replicas=5)
+
+    assert result.outcome == "failed"
+    assert "replicas" in result.detail
+
+
+def test_given_a_last_change_when_rolled_back_twice_then_it_is_taken_back_once(
+    world: World,
+) -> None:
+    first = world.carry_out("roll_back", auto_merge=True)
+    again = world.carry_out("roll_back", auto_merge=True)
+
+    assert first.outcome == again.outcome == "done"
+    assert world.replicas() == 1
+
+
+def test_given_a_policy_that_does_not_merge_when_rolled_back_then_a_person_decides(
+    world: World,
+) -> None:
+    result = world.carry_out("roll_back", auto_merge=False)
+
+    pull = world.services.slipway.find(f"slipway/roll_back/{EXECUTION}-1")
+    assert pull is not None
+    assert (result.outcome, result.link) == ("proposed", pull.url)
+    assert result.detail == f"Somebody must merge #{pull.number}."
+    assert world.replicas() == 2
+
+
+def test_given_a_protected_branch_when_scaled_up_then_it_waits_and_is_then_left_to_people(
+    world: World,
+) -> None:
+    world.services.protect()
+
+    first = world.carry_out("scale_up", replicas=5)
+    last = world.carry_out("scale_up", replicas=5, later=LONGEST)
+
+    assert first.outcome in {None, "proposed"}
+    assert last.outcome == "proposed"
+    assert last.link == first.link
+    assert world.replicas() == 2
+
+
+def test_given_somebody_closed_the_pull_request_when_looked_at_again_then_it_has_failed(
+    world: World,
+) -> None:
+    world.carry_out("roll_back", auto_merge=False)
+    branch = f"slipway/roll_back/{EXECUTION}-1"
+    pull = world.services.slipway.find(branch)
+    assert pull is not None
+    world.services.github.get_pull(pull.number).edit(state="closed")
+
+    result = world.carry_out("roll_back", auto_merge=True)
+
+    assert result.outcome == "failed"
+    assert result.detail == f"Somebody closed #{pull.number} without merging it."
+
+
+def test_given_a_repository_without_the_workflow_when_restarted_then_it_says_what_to_do(
+    world: World,
+) -> None:
+    result = world.carry_out("restart")
+
+    assert result.outcome == "failed"
+    assert "slipway-restart.yml was not found. Copy it" in result.detail

@@ -1,0 +1,298 @@
+"""Steps that are repeated, or that others write between."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from slipway.errors import PortUnavailable, SlipwayError
+from slipway.health.record import execution_name
+
+from tests.unit.health.remedy import (
+    SERVICE,
+    World,
+    executions,
+    ill_until_restarted,
+)
+from tests.unit.health.story import ILL
+
+FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
+STATUS = "health_status"
+
+
+# -- crashes and others at work
+
+
+def test_given_a_probe_whose_finding_was_noted_when_noted_again_then_it_counts_once(
+    world: World,
+) -> None:
+    machine = world.fall_ill().until("Probe")
+
+    for _ in range(5):
+        machine.advance(crash=True)
+
+    assert len(world.row.state.observations) == 1
+
+
+@pytest.mark.parametrize("crashes", [1, 3])
+def test_given_every_step_is_repeated_then_the_story_is_the_same(
+    world: World, crashes: int
+) -> None:
+    world.look = ill_until_restarted(world)
+    machine = world.fall_ill()
+
+    while machine.next != "Done":
+        for _ in range(crashes):
+            machine.advance(crash=True)
+        machine.advance()
+
+    assert world.entity["health_detail"] == "The service answers again after: restart."
+    assert set(world.github.restarted) == {f"{FIRST}-1"}
+    assert len(world.row.interventions) == 1
+    assert world.row.execution is None
+
+
+@pytest.mark.parametrize("step", ["decide", "repair", "finish", "anything"])
+def test_given_another_execution_at_work_when_a_step_is_taken_then_done(
+    world: World, step: str
+) -> None:
+    old = world.fall_ill().run()
+    world.fall_ill()
+    written = len(world.port.writes)
+
+    assert old.take(step) == {"next": "Done"}
+    assert len(world.port.writes) == written
+    assert world.row.execution == SECOND
+
+
+def test_given_a_service_without_a_row_when_a_step_is_taken_then_done(world: World) -> None:
+    event = {"service": "never-seen", "execution": "e-1"}
+    assert world.steps().take("decide", event) == {"next": "Done"}
+
+
+def test_given_a_step_of_another_release_when_taken_then_it_is_refused(world: World) -> None:
+    machine = world.fall_ill()
+
+    with pytest.raises(SlipwayError, match="knows no step 'dance'"):
+        machine.take("dance")
+
+
+def test_given_a_service_that_is_taken_over_within_a_step_then_the_step_writes_no_state(
+    world: World,
+) -> None:
+    machine = world.fall_ill()
+
+    def take_over(operation: str) -> None:
+        world.port.fail = lambda _operation: None
+        world.store.update(
+            SERVICE, lambda row: row.changed(execution=SECOND, number=2) if row else None
+        )
+
+    world.port.fail = take_over
+
+    with pytest.raises(SlipwayError, match="taken the service over"):
+        machine.advance()
+    assert world.row.execution == SECOND
+
+
+@pytest.mark.parametrize("operation", ["get_entity", "update_entity"])
+def test_given_port_is_down_at_any_call_when_repeated_then_nothing_is_lost(
+    world: World, operation: str
+) -> None:
+    world.look = lambda: ILL
+    machine = world.fall_ill()
+    failures = 0
+
+    while machine.next != "Done":
+        for nth in range(4):
+            calls = 0
+
+            def fail(called: str, nth: int = nth) -> None:
+                nonlocal calls
+                if called == operation:
+                    calls += 1
+                    if calls == nth + 1:
+                        raise PortUnavailable("Port is down.")
+
+            world.port.fail = fail
+            try:
+                machine.advance(crash=True)
+            except PortUnavailable:
+                failures += 1
+            if world.row.execution != FIRST:
+                break
+        world.port.fail = lambda _operation: None
+        machine.advance()
+
+    assert failures > 5
+    assert world.entity[STATUS] == "Degraded"
+    assert "Nothing is left to try" in world.entity["health_detail"]
+    assert len(set(world.github.issues)) == 1
+    assert len(world.alerts()) == 1
+    assert (len(world.row.interventions), len(world.row.escalations)) == (1, 1)
+    assert world.row.execution is None
+
+
+def test_given_a_correction_whose_last_call_failed_when_repeated_then_it_still_counts(
+    world: World,
+) -> None:
+    machine = world.fall_ill().until("Finish")
+
+    def fail_after_the_report(operation: str) -> None:
+        if operation == "get_entity" and world.entity[STATUS] == "Healthy":
+            raise PortUnavailable("Port is down.")
+
+    world.port.fail = fail_after_the_report
+    with pytest.raises(PortUnavailable):
+        machine.advance()
+    world.port.fail = lambda _operation: None
+    machine.run()
+
+    assert world.entity[STATUS] == "Healthy"
+    assert len(world.row.interventions) == 1
+
+
+# -- what comes meanwhile
+
+
+def test_given_a_change_after_the_last_look_when_let_go_then_another_execution_looks_at_it(
+    world: World,
+) -> None:
+    machine = world.fall_ill().until("Finish")
+
+    def change_after_the_report(operation: str) -> None:
+        if operation == "get_entity" and world.entity[STATUS] == "Healthy":
+            world.port.fail = lambda _operation: None
+            world.now += timedelta(seconds=1)
+            world.deliver(world.change(health_status="Degraded"))
+
+    world.port.fail = change_after_the_report
+    machine.advance()
+
+    assert set(executions()) == {FIRST, SECOND}
+    assert (world.row.execution, world.row.started) == (SECOND, True)
+    assert world.row.state.found == "Degraded"
+
+
+def test_given_a_change_that_was_read_when_let_go_then_no_other_execution_starts(
+    world: World,
+) -> None:
+    machine = world.fall_ill()
+    world.now += timedelta(seconds=1)
+    world.deliver(world.change(health_status="Progressing"))
+
+    machine.run()
+
+    assert list(executions()) == [FIRST]
+    assert world.row.execution is None
+
+
+def written_over(world: World) -> Any:
+    """Slipway's last word comes just after somebody else's, which it did not see."""
+    machine = world.fall_ill("Progressing").until("Finish")
+    records: list[Any] = []
+
+    def change_before_the_report(operation: str) -> None:
+        if operation == "update_entity":
+            world.port.fail = lambda _operation: None
+            world.now += timedelta(seconds=1)
+            records.append(world.change(health_status="Degraded"))
+            world.now += timedelta(seconds=1)
+
+    world.port.fail = change_before_the_report
+    return machine, records
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_given_a_change_that_slipway_wrote_over_then_it_is_restored_and_looked_at(
+    world: World, early: bool
+) -> None:
+    machine, records = written_over(world)
+    before = world.port.fail
+
+    def arrive(operation: str) -> None:
+        if operation == "get_entity" and records and early:
+            world.deliver(*records)
+            records.clear()
+        elif operation == "update_entity":
+            before(operation)
+            world.port.fail = arrive
+
+    def both(operation: str) -> None:
+        before(operation)
+        arrive(operation)
+
+    world.port.fail = both
+    machine.advance()
+    world.port.fail = lambda _operation: None
+    assert world.entity[STATUS] == "Healthy"
+    if not early:
+        world.deliver(*records)
+    world.look = ill_until_restarted(world)
+
+    assert world.row.execution == SECOND
+    second = world.machine()
+    second.advance()
+
+    assert world.entity[STATUS] == "Degraded"
+    assert world.entity["health_check_id"].startswith(f"{SECOND}.")
+    second.run()
+    assert world.github.restarted == [f"{SECOND}-1"]
+    assert world.entity["health_detail"] == "The service answers again after: restart."
+
+
+def test_given_a_service_that_got_well_by_itself_when_looked_at_again_then_it_is_left(
+    world: World,
+) -> None:
+    world.fall_ill().run()
+    written = len(world.port.writes)
+    world.now += timedelta(minutes=10)
+    machine = world.fall_ill()
+    world.now += timedelta(seconds=1)
+    world.change(health_status="Healthy")
+
+    machine.run()
+
+    assert machine.path == ["Decide", "Finish"]
+    assert len(world.port.writes) == written
+
+
+def test_given_a_policy_that_says_off_when_written_over_then_it_is_not_restored(
+    world: World,
+) -> None:
+    machine, records = written_over(world)
+    machine.advance()
+    world.deliver(*records)
+    written = len(world.port.writes)
+    world.set_policy(mode="off")
+
+    world.machine().run()
+
+    assert len(world.port.writes) == written
+
+
+def test_given_a_crash_before_the_next_execution_is_started_when_repeated_then_it_is_started(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = world.fall_ill().until("Finish")
+
+    def change_after_the_report(operation: str) -> None:
+        if operation == "get_entity" and world.entity[STATUS] == "Healthy":
+            world.port.fail = lambda _operation: None
+            world.now += timedelta(seconds=1)
+            monkeypatch.setattr("slipway.health.watch.launch", lambda *_arguments: None)
+            world.deliver(world.change(health_status="Degraded"))
+
+    def crash(*_arguments: Any) -> None:
+        raise RuntimeError("out of time")
+
+    world.port.fail = change_after_the_report
+    with monkeypatch.context() as patched:
+        patched.setattr("slipway.health.admission.start_execution", crash)
+        with pytest.raises(RuntimeError):
+            machine.advance()
+    assert (world.row.execution, world.row.started) == (SECOND, False)
+
+    assert machine.advance() == "Done"
+
+    assert set(executions()) == {FIRST, SECOND}
+    assert world.row.started

@@ -1,0 +1,354 @@
+"""Steps that repair, ask, and hand over."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from slipway.errors import GitHubError, PortUnavailable
+from slipway.github.models import PullRequest
+from slipway.github.repairs import Restart
+from slipway.health.policy import Kind
+from slipway.health.record import execution_name
+from slipway.health.repairing import Repairer
+from slipway.health.state import Attempt, Repair
+from slipway.runs.ledger import Ledger
+
+from tests.unit.conftest import RUN_ID, make_message
+from tests.unit.health.remedy import (
+    SERVICE,
+    World,
+    ill_until_restarted,
+)
+from tests.unit.health.story import BEGIN, ILL, WELL, make_state
+
+FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
+STATUS = "health_status"
+
+
+# -- cool-down
+
+
+def test_given_a_service_that_was_ill_too_often_then_it_cools_down_and_people_are_told_once(
+    world: World,
+) -> None:
+    for _ in range(3):
+        world.fall_ill().run()
+        world.now += timedelta(minutes=5)
+
+    machine = world.fall_ill().until("Wait", "Finish")
+    while machine.answer.get("next") == "Wait" and "cools" not in world.entity["health_detail"]:
+        machine.advance()
+        machine.until("Wait", "Finish")
+
+    assert machine.next == "Wait"
+    assert machine.answer["until"] == "2026-11-23T11:00:01Z"
+    assert world.entity[STATUS] == "Degraded"
+    (told,) = world.alerts()
+    assert "ill 3 times within an hour" in told
+
+    machine.run()
+
+    assert world.entity[STATUS] == "Healthy"
+    assert world.alerts() == []
+
+
+def test_given_a_cool_down_when_its_step_is_repeated_then_people_are_not_told_again(
+    world: World,
+) -> None:
+    world.look = lambda: ILL
+    world.set_policy(max_per_hour=1)
+    world.fall_ill()
+    world.store.update(
+        SERVICE,
+        lambda row: (
+            row.changed(state=row.state.model_copy(update={"interventions": (BEGIN,)}))
+            if row
+            else None
+        ),
+    )
+    machine = world.machine()
+    while "cools" not in world.entity.get("health_detail", ""):
+        machine.advance()
+
+    machine.take("decide")
+
+    assert machine.next == "Wait"
+    assert len(world.alerts()) == 1
+
+
+# -- repairs
+
+
+@pytest.mark.parametrize("strategy", ["roll_back", "scale_up"])
+def test_given_a_run_that_holds_the_service_then_the_hand_over_names_its_pull_request(
+    world: World, strategy: str
+) -> None:
+    world.set_policy(strategies=[{"kind": strategy}])
+    world.look = lambda: ILL
+    ledger = Ledger("runs")
+    ledger.open(make_message(action="upscale_service", entity=SERVICE))
+    ledger.record_pull_request(RUN_ID, SERVICE, 12, "https://github.test/pull/12")
+    world.locks.take(SERVICE, RUN_ID)
+    running(world)
+
+    world.fall_ill().run()
+
+    assert world.entity[STATUS] == "Degraded"
+    assert (
+        f"another change of the service is under way ({RUN_ID}, pull request #12)"
+        in (world.entity["health_detail"])
+    )
+    assert world.holder() == RUN_ID
+    assert world.row.state.attempts == ()
+    assert len(world.alerts()) == 1
+
+
+def running(world: World) -> None:
+    run: Any = type("Run", (), {"ended": False})
+    world.port.get_run = lambda run_id: run  # type: ignore[attr-defined]  # of locks alone
+
+
+def test_given_a_run_that_holds_the_service_then_it_is_restarted_all_the_same(
+    world: World,
+) -> None:
+    world.look = ill_until_restarted(world)
+    world.locks.take(SERVICE, RUN_ID)
+
+    world.fall_ill().run()
+
+    assert world.entity[STATUS] == "Healthy"
+    assert world.holder() == RUN_ID
+
+
+def test_given_a_repair_that_needs_the_service_when_it_has_ended_then_the_lock_is_free(
+    world: World,
+) -> None:
+    world.set_policy(strategies=[{"kind": "scale_up", "wait_seconds": 5}])
+    world.look = lambda: WELL if world.row.state.attempts else ILL
+    machine = world.fall_ill().until("Repair")
+    now = datetime.now(UTC)
+    pull = PullRequest(number=7, url="https://g/7", state="merged", head_sha="h", opened_at=now)
+    world.github.pulls[f"slipway/scale_up/{FIRST}-1"] = pull
+
+    machine.advance()
+
+    assert world.holder() is None
+    (attempt,) = world.row.state.attempts
+    assert (attempt.outcome, attempt.detail) == ("done", "Merged as #7.")
+    machine.run()
+    assert world.entity[STATUS] == "Healthy"
+
+
+def test_given_a_repair_under_way_when_its_lock_is_lost_then_the_next_strategy_is_its_own(
+    world: World,
+) -> None:
+    strategies = [{"kind": "scale_up"}, {"kind": "restart", "wait_seconds": 5}]
+    world.set_policy(strategies=strategies)
+    world.look = ill_until_restarted(world)
+    machine = world.fall_ill().until("Repair")
+    world.github.fail_find = PortUnavailable("GitHub is down.")
+    with pytest.raises(PortUnavailable):
+        machine.advance()
+    world.github.fail_find = None
+    world.locks.release(SERVICE, FIRST)
+    world.locks.take(SERVICE, RUN_ID)
+    running(world)
+
+    machine.run()
+
+    assert [attempt.repair.step for attempt in world.row.state.attempts] == [
+        "scale_up",
+        "restart",
+    ]
+    assert world.github.restarted == [f"{FIRST}-1"]
+    assert world.entity["health_detail"] == "The service answers again after: restart."
+
+
+def test_given_a_repair_under_way_when_looked_at_again_then_it_is_one_attempt(
+    world: World,
+) -> None:
+    queued = Restart(state="queued")
+    world.github.restarts = [queued, queued, queued, Restart(state="succeeded", url="https://g/1")]
+    world.look = lambda: WELL if world.row.state.last_done else ILL
+
+    world.fall_ill().run()
+
+    (attempt,) = world.row.state.attempts
+    assert (attempt.outcome, attempt.link) == ("done", "https://g/1")
+    assert world.github.restarted == [f"{FIRST}-1"] * 4
+    assert sum("is restarted" in write["health_detail"] for write in world.port.writes) == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        GitHubError(404, "The services repository's workflow slipway-restart.yml was not found."),
+        GitHubError(403, "GitHub answered 403 to: restart service."),
+    ],
+)
+def test_given_github_refuses_a_repair_then_it_has_failed_and_the_next_strategy_is_tried(
+    world: World, error: GitHubError
+) -> None:
+    world.set_policy(strategies=[{"kind": "restart"}, {"kind": "roll_back"}])
+    world.look = lambda: ILL
+    world.github.restarts = [error]
+
+    world.fall_ill().run()
+
+    outcomes = [(a.repair.step, a.outcome, a.detail) for a in world.row.state.attempts]
+    assert outcomes == [
+        ("restart", "failed", str(error)),
+        ("roll_back", "skipped", "Nothing was ever changed."),
+    ]
+    assert str(error).rstrip(".") in world.entity["health_detail"]
+    assert "Nothing was ever changed" in world.entity["health_detail"]
+
+
+def test_given_a_restart_that_failed_then_githubs_word_is_said(world: World) -> None:
+    world.look = lambda: ILL
+    failed = Restart(state="failed", url="https://g/1", conclusion="timed_out")
+    world.github.restarts = [failed]
+
+    world.fall_ill().run()
+
+    (attempt,) = world.row.state.attempts
+    assert (
+        attempt.detail == "The restart workflow did not succeed. GitHub's word for it: timed_out."
+    )
+
+
+def test_given_a_restart_that_never_ends_then_it_has_failed_after_a_quarter_of_an_hour(
+    world: World,
+) -> None:
+    world.look = lambda: ILL
+    world.github.restarts = [Restart(state="running", url="https://g/1")]
+    machine = world.fall_ill().until("Repair")
+    machine.advance()
+    world.now += timedelta(minutes=14)
+    machine.until("Repair").advance()
+    assert machine.next == "Wait"
+    world.now += timedelta(minutes=1)
+
+    machine.run()
+
+    (attempt,) = world.row.state.attempts
+    assert (attempt.outcome, attempt.link) == ("failed", "https://g/1")
+    assert attempt.ended_at is not None
+    assert timedelta(minutes=15) <= attempt.ended_at - attempt.began_at < timedelta(minutes=16)
+
+
+@pytest.mark.parametrize("kind", ["restart", "roll_back", "scale_up"])
+def test_given_an_identifier_that_is_no_service_of_the_repository_then_nothing_is_asked_of_github(
+    kind: Kind,
+) -> None:
+    github: Any = None
+    repair = Repair(step=kind, attempt=1, reason="r")
+
+    result = Repairer("e-1", github, github, "https://port.test").carry_out(
+        make_state(service="../My Service"), Attempt(repair=repair, began_at=BEGIN), BEGIN
+    )
+
+    assert result.outcome == "failed"
+    assert result.detail == "Its identifier names no service of the services repository."
+
+
+# -- approval
+
+
+def test_given_an_environment_where_people_are_asked_then_nothing_is_repaired_before(
+    world: World,
+) -> None:
+    world.set_policy(environments=["Test"], approval_environments=["Test"])
+    world.look = ill_until_restarted(world)
+
+    machine = world.fall_ill().until("Ask")
+
+    assert world.github.restarted == []
+    assert "when somebody has agreed" in world.entity["health_detail"]
+
+    machine.run()
+
+    (asked,) = world.asked
+    assert asked["service"] == SERVICE
+    assert (asked["environment"], asked["strategies"]) == ("Test", ["restart"])
+    assert "answered 503" in asked["reason"]
+    assert world.entity[STATUS] == "Healthy"
+
+
+def test_given_a_repair_that_is_not_approved_then_it_is_handed_over(world: World) -> None:
+    world.set_policy(environments=["Test"], approval_environments=["Test"])
+    world.look = lambda: ILL
+    world.decide = lambda: world.decision(granted=False)
+
+    world.fall_ill().run()
+
+    assert world.github.restarted == []
+    assert "not approved. By lead@acme.example." in world.entity["health_detail"]
+    assert len(world.asked) == 1
+
+
+def test_given_a_decision_when_noted_again_then_the_first_one_stays(world: World) -> None:
+    world.set_policy(environments=["Test"], approval_environments=["Test"])
+    world.look = lambda: ILL
+    machine = world.fall_ill().until("Ask")
+    machine.advance()
+
+    machine.take("decide", decision=world.decision(granted=False))
+
+    assert world.row.state.decision is not None
+    assert world.row.state.decision.granted
+
+
+# -- hand-over
+
+
+def test_given_a_service_that_stays_ill_then_it_is_handed_over_with_all_that_was_tried(
+    world: World,
+) -> None:
+    world.look = lambda: ILL
+
+    world.fall_ill().run()
+
+    assert world.entity[STATUS] == "Degraded"
+    ((body, comment),) = world.github.issues
+    assert "The service is restarted" in body
+    assert comment is not None
+    (told,) = world.alerts()
+    assert "my-service (Test) is ill." in told
+    assert "Go on here: https://github.test/issues/9" in told
+    assert len(world.row.escalations) == 1
+
+
+def test_given_a_service_handed_over_not_long_ago_then_the_issue_is_brought_up_to_date_in_silence(
+    world: World,
+) -> None:
+    world.look = lambda: ILL
+    world.set_policy(quiet_seconds=3600, mode="verify")
+    world.fall_ill().run()
+    world.change(health_status="Healthy")
+    world.alerts()
+    world.now += timedelta(minutes=30)
+
+    world.fall_ill().run()
+
+    assert world.alerts() == []
+    assert [comment is None for _, comment in world.github.issues] == [False, True]
+
+    world.change(health_status="Healthy")
+    world.now += timedelta(minutes=31)
+    world.fall_ill().run()
+
+    assert len(world.alerts()) == 1
+    assert world.github.issues[-1][1] is not None
+
+
+def test_given_github_refuses_the_issue_then_people_are_told_all_the_same(world: World) -> None:
+    world.look = lambda: ILL
+    world.github.refuses_issues = GitHubError(410, "GitHub answered 410: issues are disabled.")
+
+    world.fall_ill().run()
+
+    (told,) = world.alerts()
+    assert f"https://app.port.test/serviceEntity?identifier={SERVICE}" in told
+    assert world.entity[STATUS] == "Degraded"
+    assert world.row.execution is None
