@@ -8,7 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from slipway.approvals.function import ApprovalConfig
+from slipway.config import WatchConfig, load
 from slipway.errors import ConfigurationError, RunNotFound, SlipwayError
+from slipway.runs import executions
 from slipway.runs.clients import port_client
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import service_locks
@@ -50,6 +52,12 @@ def free(config: ApprovalConfig, holder: Holder) -> None:
 
 def _holder(config: ApprovalConfig, item: Mapping[str, object]) -> Holder:
     owner = str(item["owner"])
+    if item["kind"] == "remediation":
+        status = executions.status(load(WatchConfig).remediation_machine_arn, owner)
+        state = f"remediation: {status or 'unknown to Step Functions'}"
+        return Holder(
+            str(item["service"]), owner, str(item["taken_at"]), state, gone=status != "RUNNING"
+        )
     row = Ledger(config.runs_table).get(owner) or {}
     try:
         run = port_client().get_run(owner)

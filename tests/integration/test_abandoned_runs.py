@@ -314,22 +314,22 @@ def test_given_locks_when_swept_then_those_of_gone_owners_are_freed(
     run_id = world.upscale()
     world.request(run_id)
     table = world.outputs["tables"]["locks"]
-    gone = f"{world.service}-gone"
-    world.sandbox.aws("dynamodb").put_item(
-        TableName=table,
-        Item={
-            "service": {"S": gone},
-            "owner": {"S": "r_0000000000000404"},
-            "kind": {"S": "run"},
-            "taken_at": {"S": "2026-01-01T00:00:00Z"},
-        },
-    )
+    owners = {
+        f"{world.service}-run": ("r_0000000000000404", "run"),
+        f"{world.service}-look": ("0" * 32 + "-404", "remediation"),
+    }
+    for service, (owner, kind) in owners.items():
+        row = {"service": service, "owner": owner, "kind": kind, "taken_at": "2026-01-01T00:00:00Z"}
+        world.sandbox.aws("dynamodb").put_item(
+            TableName=table, Item={name: {"S": value} for name, value in row.items()}
+        )
 
     sweeper.sweep()
 
     assert world.lock() == run_id
-    world.service = gone
-    assert world.lock() is None
+    for service in owners:
+        world.service = service
+        assert world.lock() is None
 
 
 def test_given_a_run_that_somebody_ended_when_no_notice_came_then_it_is_cleared_up(

@@ -99,7 +99,6 @@ class Sweep:
         self._repository = services_repository(config, patience=seconds)
         self._deeds = Deeds(config, config.limits, self._port, self._ledger, self._repository)
         self._failures: list[str] = []
-        self._rows: dict[str, dict[str, Any]] = {}
         self._pulls: dict[str, PullRequest] | None = None
 
     def run(self) -> None:
@@ -108,13 +107,14 @@ class Sweep:
         Raises:
             SweepIncomplete: something failed.
         """
+        open_rows: list[dict[str, Any]] = []
         with self._collected("open rows"):
-            self._rows = {str(row["run_id"]): row for row in self._ledger.open_rows()}
+            open_rows.extend(self._ledger.open_rows())
         with self._collected("open pull requests"):
             self._pulls = PullRequests(self._repository).open()
         # Read after the rows: a run that has a row and is not among these has ended.
         active = {run.id: run for action in self._config.own_actions for run in self._runs(action)}
-        left = {run_id for run_id, row in self._rows.items() if self._is_left(row)} - set(active)
+        left = {str(row["run_id"]) for row in open_rows if self._is_left(row)} - set(active)
         self._each(list(active.values()), lambda run: run.id, self._look_after)
         self._each(sorted(left), lambda run_id: run_id, self._clear_up)
         with self._collected("services"):

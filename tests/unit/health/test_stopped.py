@@ -195,7 +195,8 @@ def test_given_an_event_of_a_machine_then_the_right_part_is_told(
         "input": json.dumps({"service": SERVICE, "execution": "e-1", "run_id": "r_1"}),
     }
 
-    sweep.handler({"detail": detail}, context)
+    kind = "Step Functions Execution Status Change"
+    sweep.handler({"detail-type": kind, "detail": detail}, context)
 
     expected = (SERVICE, "e-1", "FAILED") if machine == "remediation" else ("e-1", "FAILED")
     assert told == [expected]
