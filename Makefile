@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit sandbox-test terraform-test plan integration lint format build bench up status logs down lock clean
+.PHONY: help setup demo test checks unit sandbox-test terraform-test plan integration lint format build bench up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -13,7 +13,12 @@ setup: ## Make the Python environments from their lock files
 demo: setup ## Play the whole story on this machine, without any account
 	@scripts/demo
 
-test: unit sandbox-test terraform-test integration ## Run every test
+# The integration tests mostly wait, for probes and approvals: the others use the processors meanwhile.
+test: setup build ## Run every test
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line checks integration
+
+checks: ## Run the tests that need no sandbox of their own, one after the other
+	@$(MAKE) --no-print-directory --jobs 1 unit sandbox-test terraform-test
 
 unit: setup ## Run the fast tests (seconds)
 	$(PY)/pytest --numprocesses 2 tests --ignore tests/integration

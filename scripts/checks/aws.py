@@ -26,7 +26,7 @@ _FIELDS = {
     "links": [{"key"}],
 }
 # Called by EventBridge, not by Kafka.
-_WITHOUT_TRIGGER = {"sweep_runs"}
+_WITHOUT_TRIGGER = {"sweep_runs", "remediation", "probe_health"}
 
 
 def secrets(installation: Installation) -> Result:
