@@ -25,7 +25,7 @@ _FIELDS = {
     "kafka": [{"username", "password"}],
     "links": [{"key"}],
 }
-# Called by EventBridge, not by Kafka.
+# Called by EventBridge or by state machines, not by Kafka.
 _WITHOUT_TRIGGER = {"sweep_runs", "remediation", "probe_health"}
 
 

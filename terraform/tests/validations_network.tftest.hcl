@@ -20,12 +20,12 @@ run "a_network_of_ones_own_with_a_mirror_is_accepted" {
   }
 
   assert {
-    condition     = local.function_vpcs.remediation.subnet_ids == tolist(["subnet-a"])
+    condition     = local.function_vpcs.probe_health.subnet_ids == tolist(["subnet-a"])
     error_message = "The probing function is put into the VPC."
   }
 
   assert {
-    condition     = alltrue([for name, vpc in local.function_vpcs : vpc == null || name == "remediation"])
+    condition     = alltrue([for name, vpc in local.function_vpcs : vpc == null || name == "probe_health"])
     error_message = "No other function is."
   }
 }
