@@ -56,12 +56,13 @@ def test_given_the_policies_when_held_against_what_was_done_then_every_statement
     assert {sid for found in needless.values() for sid in found} - granted == set()
 
 
-def test_given_the_probing_function_when_looked_at_then_all_it_did_in_aws_was_to_write_its_log(
+def test_given_the_probing_function_when_looked_at_then_it_wrote_its_log_and_traces_alone(
     sandbox: SandboxClient, stack: Stack
 ) -> None:
     role = stack.outputs()["functions"]["probe_health"]["role_name"]
 
-    assert {call["service"] for call in calls_of(sandbox, role)} == {"logs"}
+    # Traces are sampled: whether one of its calls was traced is chance.
+    assert {call["service"] for call in calls_of(sandbox, role)} - {"xray"} == {"logs"}
 
 
 @pytest.mark.parametrize("machine", ["approval", "remediation"])
