@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,12 @@ class PortServer:
         return json.loads(message["value"])
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortServer]:
-    """An organisation with everything installed, and a service `shop`."""
+@contextmanager
+def running(folder: Path) -> Iterator[PortServer]:
+    """An organisation with everything installed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("port")
     # Nobody listens at port 9: the messages stay in the outbox.
     options = ["--port", str(port), "--state-dir", str(folder), "--kafka", "127.0.0.1:9"]
     secrets = {f"PORT_{name.upper()}": value for name, value in CREDENTIALS.items()}
@@ -79,12 +78,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortServer]:
         for kind, ours in port_setup.load_definitions():
             (step,) = port_setup.plan(organisation.client, [(kind, ours)])
             port_setup.apply(organisation.client, step)
-        shop = {"identifier": "shop", "title": "Shop", "properties": {"replicas": 2}}
-        organisation.client.create_entity("service", shop)
         yield organisation
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortServer]:
+    """An organisation with everything installed, and a service `shop`."""
+    with running(tmp_path_factory.mktemp("port")) as organisation:
+        shop = {"identifier": "shop", "title": "Shop", "properties": {"replicas": 2}}
+        organisation.client.create_entity("service", shop)
+        yield organisation
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

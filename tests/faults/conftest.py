@@ -1,0 +1,52 @@
+"""An installation for the tests of faults: Port's and GitHub's servers, moto, a clock of its own."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import time_machine
+from moto import mock_aws
+from slipway.observability import logger
+
+from tests.contract.github.conftest import GitHubServer
+from tests.contract.github.conftest import running as running_github
+from tests.contract.port.conftest import PortServer
+from tests.contract.port.conftest import running as running_port
+from tests.faults.world import WORKFLOWS, Clock, Installation
+from tests.scripted import ScriptedServer
+
+
+@pytest.fixture(scope="session")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortServer]:
+    with running_port(tmp_path_factory.mktemp("port")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubServer]:
+    folder = tmp_path_factory.mktemp("github")
+    workflows = folder / "seed" / ".github" / "workflows"
+    workflows.mkdir(parents=True)
+    for name, text in WORKFLOWS.items():
+        (workflows / name).write_text(text)
+    with running_github(folder, folder / "seed") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def installation(port: PortServer, github: GitHubServer) -> Iterator[Installation]:
+    level = logger.level
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        ScriptedServer().running() as health,
+        mock_aws(),
+        time_machine.travel(datetime.now(UTC), tick=True) as traveller,
+    ):
+        yield Installation(monkeypatch, port, github, health, Clock(monkeypatch, traveller))
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
