@@ -9,7 +9,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from enum import StrEnum
 from typing import Any
@@ -95,6 +95,7 @@ class Call:
         what: method and path, or AWS's name of an operation.
         writes: whether it may change something.
         status: the run's status that it writes, if it does.
+        place: which call of which piece of work it is, whatever this is about.
         may_be_stale: whether its answer may be older than the last write: not where the service
             promises a consistent one (DynamoDB when asked to, S3 always).
         repeat: sends the same request once more, with other names in it; for stale reads.
@@ -106,6 +107,7 @@ class Call:
     may_be_stale: bool = field(compare=False)
     repeat: Callable[[dict[str, str]], Answer] = field(compare=False, repr=False)
     status: str | None = field(default=None, compare=False)
+    place: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.service} {self.what}"
@@ -144,8 +146,9 @@ class Wire:
         self._down: dict[str, Fault] = {}
 
     @contextmanager
-    def invocation(self) -> Iterator[None]:
-        """A process of the product is at work."""
+    def invocation(self, work: str) -> Iterator[None]:
+        """A process of the product is at work, on what `work` names."""
+        self._work, self._met = work, Counter[Call]()
         self._listening, self._dead, self._down = True, False, dict(self.given)
         try:
             yield
@@ -183,7 +186,10 @@ class Wire:
             return perform()
         if self._dead:
             raise Killed
-        self.on_call(made := call())
+        made = call()
+        self._met[made] += 1
+        made = replace(made, place=f"{self._work}: {made} ({self._met[made]})")
+        self.on_call(made)
         if self._dead:
             raise Killed
         self.everything.append(made)
@@ -428,8 +434,3 @@ def _urllib_answer(url: str, said: Answer) -> Any:
     for name, value in said.headers.items():
         headers[name] = value
     raise HTTPError(url, said.status, "spoilt by the test", headers, io.BytesIO(said.body))
-
-
-def counted(calls: list[Call]) -> dict[str, int]:
-    """Service → number of calls."""
-    return dict(Counter(call.service for call in calls))

@@ -452,8 +452,10 @@ class World:
             self.at.health.script(f"GET /{self.service}", (503 if sick else 200, {}, {}))
         # The event travels as JSON.
         sent = json.loads(json.dumps(event))
+        kinds = ("step", "httpMethod", "detail-type")
+        kind = next((event[kind] for kind in kinds if kind in event), "records")
         try:
-            with redirect_stdout(io.StringIO()), self.wire.invocation():
+            with redirect_stdout(io.StringIO()), self.wire.invocation(f"{function}, {kind}"):
                 return handler(sent, Context(function))
         except Killed:
             self.crashes += 1
@@ -573,7 +575,7 @@ class World:
         said = io.StringIO()
         for _ in range(PATIENCE):
             try:
-                with redirect_stdout(said), self.wire.invocation():
+                with redirect_stdout(said), self.wire.invocation("report"):
                     failed = report(environment)
             except (Killed, Exception):
                 failed = 1
@@ -792,7 +794,7 @@ class Observed:
         for place, name in enumerate(world.names):
             text = text.replace(name, f"NAME-{place}")
         for number, alias in self._numbers.items():
-            text = re.sub(rf"(#|pull/|pulls/|issues/){number}\b", rf"\g<1>{alias}", text)
+            text = re.sub(rf"((?<!&)#|pull/|pulls/|issues/){number}\b", rf"\g<1>{alias}", text)
         return _HASHES.sub("HASH", _TIMES.sub("TIME", text))
 
     def _run(self, run_id: str) -> Json:
@@ -845,10 +847,9 @@ class Observed:
         rows = self._rows("approvals")
         return [self._entity("approval_request", str(row["id"])) for row in rows]
 
-    @staticmethod
-    def _rows(table: str) -> list[Json]:
+    def _rows(self, table: str) -> list[Json]:
         items = boto3.resource("dynamodb").Table(table).scan()["Items"]
-        return sorted(items, key=lambda row: str(row.get("open_since", row.get("created_at", ""))))
+        return sorted(items, key=lambda row: self._anonymous(str(row[TABLES[table]])))
 
     @staticmethod
     def _row(row: Json) -> Json:

@@ -70,6 +70,10 @@ class DecisionDesk:
                 voted = judge(
                     approval, ballot, now=datetime.now(UTC), identity=identity, teams=teams
                 )
+                if voted is approval:
+                    # Whoever counted it may have been cut off before anybody was told.
+                    self.follow_up(approval)
+                    return approval
                 try:
                     saved = self.store.save(approval, voted)
                 except Conflict:

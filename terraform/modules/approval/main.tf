@@ -5,7 +5,7 @@ data "aws_region" "current" {}
 locals {
   name = "${var.name_prefix}-approval"
 
-  # What passes by itself. Anything else is held for a person.
+  # What passes by itself; then anything else, a few times, before it is held for a person.
   retry = [
     {
       # Long enough to outlast GitHub's hourly rate limit: 88 minutes on average, as jitter halves each pause.
@@ -24,6 +24,13 @@ locals {
       MaxDelaySeconds = 120
       MaxAttempts     = 8
       JitterStrategy  = "FULL"
+    },
+    {
+      # Also a process that was killed or ran out of memory or time: each step can be repeated.
+      ErrorEquals     = ["States.TaskFailed"]
+      IntervalSeconds = 2
+      BackoffRate     = 2
+      MaxAttempts     = 2
     },
   ]
 }

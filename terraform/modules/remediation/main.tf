@@ -4,7 +4,7 @@ data "aws_partition" "current" {}
 locals {
   name = "${var.name_prefix}-remediation"
 
-  # What passes by itself. After anything else, sweep_runs lets the service go.
+  # What passes by itself; then anything else, a few times, before sweep_runs lets the service go.
   retry = [
     {
       # Long enough to outlast GitHub's hourly rate limit: 88 minutes on average, as jitter halves each pause.
@@ -23,6 +23,13 @@ locals {
       MaxDelaySeconds = 120
       MaxAttempts     = 8
       JitterStrategy  = "FULL"
+    },
+    {
+      # Also a process that was killed or ran out of memory or time: each step can be repeated.
+      ErrorEquals     = ["States.TaskFailed"]
+      IntervalSeconds = 2
+      BackoffRate     = 2
+      MaxAttempts     = 2
     },
   ]
 }
