@@ -24,8 +24,19 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortServer]:
 
 
 @pytest.fixture(scope="session")
-def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubServer]:
-    folder = tmp_path_factory.mktemp("github")
+def github_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("github")
+
+
+@pytest.fixture(scope="session")
+def bare_repository(github_folder: Path) -> Path:
+    """Where the server keeps `acme/services`."""
+    return github_folder / "state" / "repos" / "acme" / "services.git"
+
+
+@pytest.fixture(scope="session")
+def github(github_folder: Path) -> Iterator[GitHubServer]:
+    folder = github_folder
     workflows = folder / "seed" / ".github" / "workflows"
     workflows.mkdir(parents=True)
     for name, text in WORKFLOWS.items():
@@ -35,7 +46,9 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubServer]:
 
 
 @pytest.fixture(scope="module")
-def installation(port: PortServer, github: GitHubServer) -> Iterator[Installation]:
+def installation(
+    port: PortServer, github: GitHubServer, bare_repository: Path
+) -> Iterator[Installation]:
     level = logger.level
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
@@ -43,7 +56,8 @@ def installation(port: PortServer, github: GitHubServer) -> Iterator[Installatio
         mock_aws(),
         time_machine.travel(datetime.now(UTC), tick=True) as traveller,
     ):
-        yield Installation(monkeypatch, port, github, health, Clock(monkeypatch, traveller))
+        clock = Clock(monkeypatch, traveller)
+        yield Installation(monkeypatch, port, github, health, clock, bare_repository)
     logger.setLevel(level)
 
 

@@ -118,6 +118,12 @@ class Execution:
         self.until = None
         self._go(self.machine["States"][self.state])
 
+    @property
+    def can_advance(self) -> bool:
+        """Whether there is something to do."""
+        answered = self.token is None or self._told is not None
+        return self.status == "RUNNING" and answered and self.until is None
+
     def _is_free(self) -> bool:
         if self.token is not None and self._told is not None:
             told, self.token, self._told = self._told, None, None

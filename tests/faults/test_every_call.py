@@ -18,13 +18,18 @@ import pytest
 
 from tests.faults.flows import FLOWS
 from tests.faults.wire import FAULTS, Call, Fault, Kind, renamed
-from tests.faults.world import Installation, Json, Observed, World, case, endings
+from tests.faults.world import (
+    EXPECTED_WARNINGS,
+    Installation,
+    Json,
+    Observed,
+    World,
+    case,
+    endings,
+)
 
 ALL = os.environ.get("FAULTS") == "all"
-# A process that was killed leaves its connections to the garbage collector, which warns of them.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = EXPECTED_WARNINGS
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,12 @@ def last_write(calls: list[Call], index: int) -> int | None:
 
 
 def play(
-    installation: Installation, flow: str, known: Undisturbed, index: int, fault: Fault, folder: Path
+    installation: Installation,
+    flow: str,
+    known: Undisturbed,
+    index: int,
+    fault: Fault,
+    folder: Path,
 ) -> str:
     """Play a case; what is wrong with its end, if anything."""
     with case(installation, folder) as world:
@@ -118,6 +128,9 @@ def play(
             FLOWS[flow](world)
         except Exception as error:  # noqa: BLE001 - part of what the test says
             return f"{type(error).__name__}: {error}"
+        made = wire.calls[index : index + 1]
+        if not made or made[0].service != known.calls[index].service:
+            return f"the flow is not always the same: it makes {made} here"
         return wrong(world, known)
 
 

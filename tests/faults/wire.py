@@ -5,6 +5,7 @@ No call is named anywhere: one that is added to the product tomorrow is counted,
 
 import io
 import json
+import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -113,6 +114,23 @@ class Call:
         return f"{self.service} {self.what}"
 
 
+@dataclass
+class _Process:
+    """An invocation of the product.
+
+    Attributes:
+        work: what it works on.
+        down: service → the fault that it meets from now on.
+        met: how often each call was made.
+        dead: whether it was killed.
+    """
+
+    work: str
+    down: dict[str, Fault]
+    met: Counter[Call] = field(default_factory=Counter)
+    dead: bool = False
+
+
 class Wire:
     """Passes the product's calls on, counts them, and spoils one.
 
@@ -124,8 +142,9 @@ class Wire:
         self.on_call: Callable[[Call], None] = lambda _call: None
         # Whether somebody waits under a task token; tells them.
         self.on_token: Callable[[str, Any], bool] = lambda _token, _output: False
+        # Of each thread; none: what it calls is not the product's.
+        self._here = threading.local()
         self.reset()
-        self._listening = False
         self._patch(monkeypatch)
 
     def reset(self) -> None:
@@ -139,30 +158,31 @@ class Wire:
         self.stale: Call | None = None
         self.stale_before = -1
         self._old: Answer | None = None
-        self._dead = False
         self.counts = True
         # What is away without being this case's fault.
         self.given: dict[str, Fault] = {}
-        self._down: dict[str, Fault] = {}
 
     @contextmanager
     def invocation(self, work: str) -> Iterator[None]:
         """A process of the product is at work, on what `work` names."""
-        self._work, self._met = work, Counter[Call]()
-        self._listening, self._dead, self._down = True, False, dict(self.given)
+        self._here.process = _Process(work, dict(self.given))
         try:
             yield
         finally:
-            self._listening, self._down = False, {}
+            self._here.process = None
 
     @contextmanager
     def unseen(self) -> Iterator[None]:
         """Whatever is called is not the product's."""
-        before, self._listening = self._listening, False
+        before, self._here.process = self._process, None
         try:
             yield
         finally:
-            self._listening = before
+            self._here.process = before
+
+    @property
+    def _process(self) -> _Process | None:
+        return getattr(self._here, "process", None)
 
     def pass_on[T](
         self,
@@ -182,16 +202,19 @@ class Wire:
             drain: reads an answer to its end, so that the other side has sent all of it.
             fail: makes the library's error for a lost answer or a connection that was reset.
         """
-        if not self._listening:
+        process = self._process
+        if process is None:
             return perform()
-        if self._dead:
+        if process.dead:
             raise Killed
         made = call()
-        self._met[made] += 1
-        made = replace(made, place=f"{self._work}: {made} ({self._met[made]})")
-        self.on_call(made)
-        if self._dead:
-            raise Killed
+        process.met[made] += 1
+        made = replace(made, place=f"{process.work}: {made} ({process.met[made]})")
+        try:
+            self.on_call(made)
+        except Killed:
+            process.dead = True
+            raise
         self.everything.append(made)
         if not self.counts:
             return perform()
@@ -200,14 +223,14 @@ class Wire:
         if index == self.stale_before and self.stale:
             with self.unseen():
                 self._old = self.stale.repeat(self.names())
-        fault = self.fault if index == self.at else self._down.get(made.service)
+        first = index == self.at
+        fault = self.fault if first else process.down.get(made.service)
         if fault is None:
             return perform()
-        return self._spoil(fault, made, perform, answer, drain, fail, first=index == self.at)
-
-    def kill(self) -> None:
-        """Nothing more is called by this invocation."""
-        self._dead = True
+        if fault.lasting:
+            process.down[made.service] = fault
+        process.dead = fault.kind in {Kind.KILLED_BEFORE, Kind.KILLED_AFTER}
+        return self._spoil(fault, made, perform, answer, drain, fail, first=first)
 
     def _spoil[T](
         self,
@@ -220,11 +243,8 @@ class Wire:
         *,
         first: bool,
     ) -> T:
-        if fault.lasting:
-            self._down[call.service] = fault
         match fault.kind:
             case Kind.KILLED_BEFORE | Kind.KILLED_AFTER:
-                self._dead = True
                 if fault.kind is Kind.KILLED_AFTER:
                     drain(perform())
                 raise Killed
@@ -292,9 +312,7 @@ class Wire:
                 ),
             )
 
-        def from_urllib(
-            opener: Any, request: Any, data: Any = None, timeout: Any = None
-        ) -> Any:
+        def from_urllib(opener: Any, request: Any, data: Any = None, timeout: Any = None) -> Any:
             return self.pass_on(
                 lambda: self._http_call(
                     request.get_method(), request.full_url, request.data, request.headers

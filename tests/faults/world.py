@@ -14,10 +14,12 @@ import os
 import re
 import secrets
 import select
+import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -35,6 +37,7 @@ from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from report import main as report
 from slipway.approvals.links import Link, sign
+from slipway.errors import RunEnded
 from slipway.health.record import execution_name
 from slipway.observability import logger
 from slipway.port.client import PortClient
@@ -57,6 +60,12 @@ ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
 ACTIONS = ("create_service", "upscale_service", "downscale_service", "delete_service")
 LINK_KEY = "a-key-that-signs-links"
 VALUES = "# by hand\nreplicas: 2   # not more\nimage: {tag: '1.0'}\n"
+EXPECTED_WARNINGS = pytest.mark.filterwarnings(
+    # A process that was killed leaves its connections to the garbage collector.
+    "ignore::ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+    "ignore:No application metrics:UserWarning",
+)
 # As often as the event source, a person or a machine tries before this counts as stuck.
 PATIENCE = 6
 # What the workflows of the services repository do is done by the flows themselves: the report by
@@ -152,8 +161,12 @@ class Installation:
         github: GitHubServer,
         health: ScriptedServer,
         clock: Clock,
+        bare_repository: Path,
     ) -> None:
         self.port, self.github, self.health, self.clock = port, github, health, clock
+        self.bare_repository = bare_repository
+        # Numbers of the newest message, and of the newest pull request or issue, of earlier cases.
+        self.message = self.pull = 0
         self.wire = Wire(monkeypatch)
         self.wire.services = {
             port.url.removeprefix("http://"): "Port",
@@ -269,10 +282,8 @@ class World:
         # What is away while the next record is worked on for the first time.
         self.outage: tuple[str, Fault] | None = None
         self.crashes = 0
-        self._message = self._newest_message()
-        self._first_pull = self._newest_pull()
         self._reported: set[tuple[int, str]] = set()
-        self._changes = -1
+        self.looked_at_pulls = -1
         self._calls_of_people = 0
 
     @contextmanager
@@ -370,9 +381,7 @@ class World:
         return self.execute("downscale_service", inputs, entity=self.service)
 
     def delete(self) -> str:
-        return self.execute(
-            "delete_service", {"service_name": self.service}, entity=self.service
-        )
+        return self.execute("delete_service", {"service_name": self.service}, entity=self.service)
 
     def decide(self, run_id: str, verdict: str, ask: int = 1) -> str:
         """Decide in Port."""
@@ -423,7 +432,7 @@ class World:
         """The pull requests of this case, oldest first."""
         found = []
         for pull in self.at.repository.get_pulls(state="all", sort="created", direction="desc"):
-            if pull.number <= self._first_pull:
+            if pull.number <= self.at.pull:
                 break
             if pull.head.ref.startswith("slipway/"):
                 found.append(pull)
@@ -455,7 +464,7 @@ class World:
         kinds = ("step", "httpMethod", "detail-type")
         kind = next((event[kind] for kind in kinds if kind in event), "records")
         try:
-            with redirect_stdout(io.StringIO()), self.wire.invocation(f"{function}, {kind}"):
+            with self.wire.invocation(f"{function}, {kind}"):
                 return handler(sent, Context(function))
         except Killed:
             self.crashes += 1
@@ -464,31 +473,29 @@ class World:
 
     def deliver(self, function: str, records: list[Json]) -> None:
         """Deliver records as an event source mapping does: until they are taken."""
-        left, why = records, ""
+        why = ""
         for _ in range(PATIENCE):
-            event = {
-                "eventSource": "SelfManagedKafka",
-                "bootstrapServers": "broker:9092",
-                "records": {f"{left[0]['topic']}-0": left},
-            }
             if self.outage:
                 self.wire.given, self.outage = dict([self.outage]), None
             try:
-                answer = self.invoke(function, event)
+                if self.deliver_once(function, records):
+                    return
+                why = "it answers that it failed"
             except (Killed, Exception) as error:
                 why = repr(error)
-                self.clock.pass_by(1)
-                continue
             finally:
                 self.wire.given = {}
-            failures = answer["batchItemFailures"]
-            failed = {failure["itemIdentifier"]["offset"] for failure in failures}
-            left = [record for record in left if record["offset"] in failed]
-            if not left:
-                return
-            why = "it answers that it failed"
             self.clock.pass_by(1)
         raise AssertionError(f"{function} never takes a record: {why}")
+
+    def deliver_once(self, function: str, records: list[Json]) -> bool:
+        """Deliver records; whether all were taken."""
+        event = {
+            "eventSource": "SelfManagedKafka",
+            "bootstrapServers": "broker:9092",
+            "records": {f"{records[0]['topic']}-0": records},
+        }
+        return not self.invoke(function, event)["batchItemFailures"]
 
     def sweep(self) -> None:
         """The schedule's next call, and the next if that was cut off."""
@@ -524,7 +531,7 @@ class World:
     def stop(self, machine: str, name: str, status: str = "ABORTED") -> None:
         """End an execution from outside."""
         self.executions[machine, name].status = status
-        self._note_statuses()
+        self.note_executions()
 
     def time_out(self, name: str, machine: str = "approval") -> None:
         """The wait for a decision ends without one."""
@@ -534,7 +541,7 @@ class World:
 
     def lose_messages(self) -> None:
         """What was published is never delivered."""
-        self._new_messages()
+        self.new_messages()
 
     @property
     def health_url(self) -> str:
@@ -590,25 +597,27 @@ class World:
             if not (
                 self._deliver_messages()
                 or self._advance()
-                or self._report_ended_pulls()
+                or self.report_ended_pulls()
                 or self._wake()
             ):
                 return
         raise AssertionError("it never comes to rest")
 
     def _deliver_messages(self) -> bool:
-        messages = self._new_messages()
+        messages = self.new_messages()
         for message in messages:
-            record = self.record(message)
-            value = json.loads(message["value"])
-            if message["topic"] == CHANGES:
-                if self.watches and (value.get("context") or {}).get("entity") == self.service:
-                    self.deliver("health_checker", [record])
-            elif value["action"] in {"run_ended", "decide_approval"}:
-                self.deliver("approval", [record])
-            else:
-                self.deliver(value["action"], [record])
+            if function := self.consumer_of(message):
+                self.deliver(function, [self.record(message)])
         return bool(messages)
+
+    def consumer_of(self, message: Json) -> str | None:
+        """The function whose event source mapping lets a message through."""
+        value = json.loads(message["value"])
+        if message["topic"] == CHANGES:
+            ours = (value.get("context") or {}).get("entity") == self.service
+            return "health_checker" if self.watches and ours else None
+        decides = value["action"] in {"run_ended", "decide_approval"}
+        return "approval" if decides else str(value["action"])
 
     @staticmethod
     def record(message: Json) -> Json:
@@ -624,26 +633,23 @@ class World:
             "headers": [],
         }
 
-    def _new_messages(self) -> list[Json]:
+    def new_messages(self) -> list[Json]:
         url = f"{self.at.port.url}/_sandbox/messages"
         found = requests.get(url, params={"limit": "50"}, timeout=10).json()["messages"]
-        new = [message for message in found if message["number"] > self._message][::-1]
+        new = [message for message in found if message["number"] > self.at.message][::-1]
         if new:
-            self._message = new[-1]["number"]
+            self.at.message = new[-1]["number"]
         return new
-
-    def _newest_message(self) -> int:
-        url = f"{self.at.port.url}/_sandbox/messages"
-        found = requests.get(url, params={"limit": "1"}, timeout=10).json()["messages"]
-        return int(found[0]["number"]) if found else 0
-
-    def _newest_pull(self) -> int:
-        newest = self.at.repository.get_issues(state="all", sort="created", direction="desc")
-        return next((issue.number for issue in newest), 0)
 
     def _advance(self) -> bool:
         """Go on with the executions."""
-        moved = False
+        self.note_executions()
+        moved = [execution.advance() for execution in list(self.executions.values())]
+        self.note_executions()
+        return any(moved)
+
+    def note_executions(self) -> None:
+        """Take on what was started, and have Step Functions know what has ended."""
         for machine in _backend("stepfunctions").state_machines:
             for started in machine.executions:
                 key = (machine.name, started.name)
@@ -655,15 +661,7 @@ class World:
                         invoke=self._invoke_by_arn,
                         pause=self.clock.pass_by,
                     )
-                moved |= self.executions[key].advance()
-        self._note_statuses()
-        return moved
-
-    def _note_statuses(self) -> None:
-        for machine in _backend("stepfunctions").state_machines:
-            for started in machine.executions:
-                if known := self.executions.get((machine.name, started.name)):
-                    started.status = known.status
+                started.status = self.executions[key].status
 
     def _invoke_by_arn(self, arn: str, payload: Json) -> Any:
         return self.invoke(arn.split(":")[6].removeprefix("slipway-"), payload)
@@ -699,14 +697,14 @@ class World:
             assert real.time() < ends, "a workflow does not end"
             select.select([], [], [], 0.05)  # between two looks; `time.sleep` moves the clock
 
-    def _report_ended_pulls(self) -> bool:
+    def report_ended_pulls(self) -> bool:
         made = (
             sum(call.service == "GitHub" and call.writes for call in self.wire.everything)
             + self._calls_of_people
         )
-        if made == self._changes or not self.reports:
+        if made == self.looked_at_pulls or not self.reports:
             return False
-        self._changes = made
+        self.looked_at_pulls = made
         moved = False
         for pull in self.pulls():
             key = (pull.number, str(pull.closed_at))
@@ -722,13 +720,17 @@ class World:
         """End what is still open, so that the next case does not meet it."""
         for run_id in self.runs:
             if not self.port.get_run(run_id).ended:
-                self.port.update_run(run_id, status="FAILURE")
-        for action in ACTIONS:
-            for run in list(self.port.active_runs(f"{action}_ended")):
-                self.port.update_run(run.id, status="SUCCESS")
-        for pull in self.pulls():
-            if pull.state == "open":
-                pull.edit(state="closed")
+                self.port.update_run(run_id, status="SUCCESS")
+        for message in self.new_messages():
+            if told := json.loads(message["value"]).get("context", {}).get("automationRunId"):
+                with suppress(RunEnded):
+                    self.port.update_run(told, status="SUCCESS")
+        if any(call.service == "GitHub" and call.writes for call in self.wire.everything):
+            for pull in self.pulls():
+                if pull.state == "open":
+                    pull.edit(state="closed")
+            issues = self.at.repository.get_issues(state="all", sort="created", direction="desc")
+            self.at.pull = max(self.at.pull, next((issue.number for issue in issues), 0))
 
 
 def _machine_arn(name: str) -> str:
@@ -781,7 +783,7 @@ class Observed:
             "remediations": [self._remediation(row) for row in self._rows("remediations")],
             "executions": self._executions(),
             "audit": self._audit(),
-            "issues": self._issues(),
+            "issues": self._issues() if world.watches else [],
             "e-mails": self._emails(),
         }
         result: Json = json.loads(self._anonymous(json.dumps(found, default=str, sort_keys=True)))
@@ -820,21 +822,26 @@ class Observed:
         }
 
     def _branches(self) -> list[str]:
-        names = [
-            reference.ref
-            for reference in self._world.at.repository.get_git_matching_refs("heads/slipway/")
-        ]
+        names = self._git("for-each-ref", "--format=%(refname)", "refs/heads/slipway").decode()
         ours = (*self._world.runs, execution_name(self._world.service, 1)[:32])
-        return sorted(name for name in names if any(one in name for one in ours))
+        return sorted(name for name in names.split() if any(one in name for one in ours))
 
     def _folder(self) -> dict[str, str]:
-        repository = self._world.at.repository
-        prefix = f"apps/{self._world.service}/"
+        """The service's files on the base branch."""
+        folder = f"apps/{self._world.service}"
+        if not self._git("ls-tree", "main", folder):
+            return {}
+        archive = tarfile.open(fileobj=io.BytesIO(self._git("archive", "main", folder)))
         return {
-            item.path: base64.b64decode(repository.get_git_blob(item.sha).content).decode()
-            for item in repository.get_git_tree("main", recursive=True).tree
-            if item.path.startswith(prefix) and item.type == "blob"
+            member.name: (archive.extractfile(member) or io.BytesIO()).read().decode()
+            for member in archive.getmembers()
+            if member.isfile()
         }
+
+    def _git(self, *command: str) -> bytes:
+        repository = self._world.at.bare_repository
+        done = subprocess.run(["git", "-C", repository, *command], capture_output=True, check=True)
+        return done.stdout
 
     def _entity(self, blueprint: str, identifier: str) -> Json | None:
         entity = self._world.port.get_entity(blueprint, identifier)
@@ -891,11 +898,9 @@ class Observed:
 
     def _issues(self) -> list[Json]:
         found = []
-        issues = self._world.at.repository.get_issues(
-            state="all", sort="created", direction="desc"
-        )
+        issues = self._world.at.repository.get_issues(state="all", sort="created", direction="desc")
         for issue in issues:
-            if issue.number <= self._world._first_pull:
+            if issue.number <= self._world.at.pull:
                 break
             if "/pull/" not in issue.html_url:
                 self._numbers[issue.number] = f"ISSUE-{len(self._numbers)}"

@@ -103,6 +103,8 @@ class DecisionDesk:
             try:
                 settled = settle(approval, status, datetime.now(UTC))
             except RequestClosed:
+                # Whoever ended it may have been cut off before anybody was told.
+                self.follow_up(approval)
                 return approval
             try:
                 saved = self.store.save(approval, settled)
