@@ -1,4 +1,4 @@
-"""An installation for the tests of faults: Port's and GitHub's servers, moto, a clock of its own."""
+"""An installation for the tests of faults: Port's and GitHub's servers, moto, its own clock."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

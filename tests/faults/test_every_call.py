@@ -41,11 +41,24 @@ class Undisturbed:
     state: Json
 
 
+@dataclass(frozen=True)
+class Result:
+    """What became of a case: what is wrong with its end, and whether it took the sweep."""
+
+    problem: str = ""
+    swept: bool = False
+
+
 @cache
-def rehearse(installation: Installation, flow: str, folder: Path) -> Undisturbed:
+def rehearse(
+    installation: Installation, flow: str, folder: Path, *, swept: bool = False
+) -> Undisturbed:
     with case(installation, folder) as world:
         FLOWS[flow](world)
-        return Undisturbed(world.names, list(world.wire.calls), Observed(world).everything())
+        calls = list(world.wire.calls)
+        if swept:
+            world.be_swept()
+        return Undisturbed(world.names, calls, Observed(world).everything())
 
 
 def possible(calls: list[Call], index: int) -> list[Fault]:
@@ -110,14 +123,10 @@ def last_write(calls: list[Call], index: int) -> int | None:
 
 
 def play(
-    installation: Installation,
-    flow: str,
-    known: Undisturbed,
-    index: int,
-    fault: Fault,
-    folder: Path,
-) -> str:
-    """Play a case; what is wrong with its end, if anything."""
+    installation: Installation, flow: str, index: int, fault: Fault, folder: Path, base: Path
+) -> Result:
+    """Play a case."""
+    known = rehearse(installation, flow, base)
     with case(installation, folder) as world:
         wire = world.wire
         wire.fault, wire.at = fault, index
@@ -127,11 +136,17 @@ def play(
         try:
             FLOWS[flow](world)
         except Exception as error:  # noqa: BLE001 - part of what the test says
-            return f"{type(error).__name__}: {error}"
+            return Result(f"{type(error).__name__}: {error}")
         made = wire.calls[index : index + 1]
         if not made or made[0].service != known.calls[index].service:
-            return f"the flow is not always the same: it makes {made} here"
-        return wrong(world, known)
+            return Result(f"the flow is not always the same: it makes {made} here")
+        wire.fault = None
+        problem = wrong(world, known)
+        if not problem:
+            return Result()
+        world.be_swept()
+        after = wrong(world, rehearse(installation, flow, base, swept=True))
+        return Result(f"{problem}; and swept: {after}" if after else "", swept=True)
 
 
 def wrong(world: World, known: Undisturbed) -> str:
@@ -172,12 +187,13 @@ def test_given_a_fault_at_any_call_when_it_is_delivered_again_then_the_end_is_th
     record_property: Any,
 ) -> None:
     base = tmp_path_factory.getbasetemp()
-    known = rehearse(installation, flow, base)
-    failures, played = [], []
+    calls = rehearse(installation, flow, base).calls
+    failures, played, swept = [], [], 0
     for index, spoilt in cases(installation, flow, fault, base):
         played.append(str(spoilt))
-        problem = play(installation, flow, known, index, spoilt, folder)
-        if problem:
-            failures.append(f"call {index}, {known.calls[index]}, {spoilt}: {problem}")
-    record_property("faults", [flow, len(known.calls), played])
+        result = play(installation, flow, index, spoilt, folder, base)
+        swept += result.swept
+        if result.problem:
+            failures.append(f"call {index}, {calls[index]}, {spoilt}: {result.problem}")
+    record_property("faults", [flow, len(calls), played, swept])
     assert not failures, f"{len(failures)} of {len(played)} end otherwise:\n" + "\n".join(failures)

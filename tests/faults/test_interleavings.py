@@ -286,10 +286,10 @@ class Stories(RuleBasedStateMachine):
         """Everything is delivered at last, people merge what is open, and time passes."""
         for work in self.alive():
             work.end()
-        for number, (message, work) in sorted(self.messages.items()):
-            if work is None or work.failed:
-                if function := self.world.consumer_of(message):
-                    self.world.deliver(function, [self.world.record(message)])
+        for _, (message, work) in sorted(self.messages.items()):
+            function = self.world.consumer_of(message)
+            if function and (work is None or work.failed):
+                self.world.deliver(function, [self.world.record(message)])
         self.world.settle()
         for pause in (31, 31, 31, 31 * 24 * 60, 31, 31, 31):
             self.world.time_passes(timedelta(minutes=pause))

@@ -9,7 +9,7 @@ import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from email.message import Message
 from enum import StrEnum
@@ -255,10 +255,9 @@ class Wire:
                 raise fail(fault.kind)
             case Kind.LOST:
                 if first:
-                    try:
+                    # urllib's way to hand over a refusal: an answer all the same.
+                    with suppress(HTTPError):
                         drain(perform())
-                    except HTTPError:
-                        pass  # urllib's way to hand over a refusal: an answer all the same.
                 raise fail(fault.kind)
         headers = {"Content-Type": "application/json"}
         if fault.kind is Kind.THROTTLED_UNTIL:

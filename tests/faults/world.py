@@ -413,16 +413,9 @@ class World:
             "isBase64Encoded": False,
             "requestContext": {"stage": "live", "identity": {"userArn": ROLE}},
         }
-        for _ in range(PATIENCE):
-            try:
-                answer = self.invoke("approval", event)
-            except (Killed, Exception):
-                self.clock.pass_by(5)
-                continue
-            if answer["statusCode"] < 500:
-                return
-            self.clock.pass_by(60)
-        raise AssertionError("the door stays shut")
+        self._repeated(
+            f"{method} {path}", lambda: self.invoke("approval", event)["statusCode"] < 500, 60
+        )
 
     def end_run(self, run_id: str) -> None:
         """Somebody ends a run in Port."""
@@ -473,20 +466,27 @@ class World:
 
     def deliver(self, function: str, records: list[Json]) -> None:
         """Deliver records as an event source mapping does: until they are taken."""
-        why = ""
-        for _ in range(PATIENCE):
-            if self.outage:
-                self.wire.given, self.outage = dict([self.outage]), None
+
+        def take() -> bool:
+            self.wire.given, self.outage = dict([self.outage] if self.outage else []), None
             try:
-                if self.deliver_once(function, records):
-                    return
-                why = "it answers that it failed"
-            except (Killed, Exception) as error:
-                why = repr(error)
+                return self.deliver_once(function, records)
             finally:
                 self.wire.given = {}
-            self.clock.pass_by(1)
-        raise AssertionError(f"{function} never takes a record: {why}")
+
+        self._repeated(f"{function}'s record", take, 1)
+
+    def _repeated(self, what: str, act: Callable[[], object], pause: float) -> None:
+        """Have a piece of work done again until it is done, as whoever calls it does."""
+        why = "it says that it has failed"
+        for _ in range(PATIENCE):
+            try:
+                if act() is not False:
+                    return
+            except (Killed, Exception) as error:  # noqa: BLE001 - whatever it is, it is done again
+                why = repr(error)
+            self.clock.pass_by(pause)
+        raise AssertionError(f"{what} is never done: {why}")
 
     def deliver_once(self, function: str, records: list[Json]) -> bool:
         """Deliver records; whether all were taken."""
@@ -499,14 +499,15 @@ class World:
 
     def sweep(self) -> None:
         """The schedule's next call, and the next if that was cut off."""
-        for _ in range(PATIENCE):
-            try:
-                self.invoke("sweep_runs", {"detail-type": "Scheduled Event"})
-            except (Killed, Exception):
-                self.clock.pass_by(300)
-            else:
-                return
-        raise AssertionError("the sweep never ends well")
+        event = {"detail-type": "Scheduled Event"}
+        self._repeated("the sweep", lambda: self.invoke("sweep_runs", event), 300)
+
+    def be_swept(self) -> None:
+        """Let as much time pass as the net may take to mend what was cut off."""
+        for _ in range(2):
+            self.time_passes(timedelta(minutes=31))
+            self.sweep()
+            self.settle()
 
     def tell_stopped(self, machine: str, name: str) -> None:
         """EventBridge's word on an execution, repeated as for any asynchronous invocation."""
@@ -520,13 +521,7 @@ class World:
                 "input": json.dumps(execution.data),
             },
         }
-        for _ in range(3):
-            try:
-                self.invoke("sweep_runs", event)
-            except (Killed, Exception):
-                self.clock.pass_by(60)
-            else:
-                return
+        self._repeated("EventBridge's word", lambda: self.invoke("sweep_runs", event), 60)
 
     def stop(self, machine: str, name: str, status: str = "ABORTED") -> None:
         """End an execution from outside."""
@@ -579,17 +574,12 @@ class World:
             "PORT_CLIENT_SECRET": CREDENTIALS["client_secret"],
             "HEALTH_URL": f"{self.at.health.url}/{{service}}",
         }
-        said = io.StringIO()
-        for _ in range(PATIENCE):
-            try:
-                with redirect_stdout(said), self.wire.invocation("report"):
-                    failed = report(environment)
-            except (Killed, Exception):
-                failed = 1
-            if not failed:
-                return
-            self.clock.pass_by(60)
-        raise AssertionError(f"the report of #{pull.number} fails: {said.getvalue()}")
+
+        def run() -> bool:
+            with redirect_stdout(io.StringIO()), self.wire.invocation("report"):
+                return report(environment) == 0
+
+        self._repeated(f"the report of #{pull.number}", run, 60)
 
     def settle(self) -> None:
         """Let everything go on until nothing does."""
@@ -677,17 +667,16 @@ class World:
     def _wake(self) -> bool:
         """Let time pass until the next execution goes on."""
         waiting = [
-            execution
-            for execution in self.executions.values()
+            (execution.until, number)
+            for number, execution in enumerate(self.executions.values())
             if execution.until is not None and execution.status == "RUNNING"
         ]
         if not waiting:
             return False
         self._let_workflows_end()
-        first = min(waiting, key=lambda execution: execution.until or datetime.max)
-        if first.until:
-            self.clock.until(first.until)
-        first.wake()
+        moment, number = min(waiting)
+        self.clock.until(moment)
+        list(self.executions.values())[number].wake()
         return True
 
     def _let_workflows_end(self) -> None:
@@ -744,7 +733,7 @@ _TIMES = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"
     r"|(\d\d [A-Z][a-z]{2} )?\d\d:\d\d UTC"
 )
-_HASHES = re.compile(r"\b([0-9a-f]{64}|[0-9a-f]{40})\b")
+_HASHES = re.compile(r"\b([0-9a-f]{64}|[0-9a-f]{40})\b|(?<=\[)[0-9a-f]{7}(?=\])")
 
 
 class Observed:
@@ -831,12 +820,12 @@ class Observed:
         folder = f"apps/{self._world.service}"
         if not self._git("ls-tree", "main", folder):
             return {}
-        archive = tarfile.open(fileobj=io.BytesIO(self._git("archive", "main", folder)))
-        return {
-            member.name: (archive.extractfile(member) or io.BytesIO()).read().decode()
-            for member in archive.getmembers()
-            if member.isfile()
-        }
+        with tarfile.open(fileobj=io.BytesIO(self._git("archive", "main", folder))) as archive:
+            return {
+                member.name: (archive.extractfile(member) or io.BytesIO()).read().decode()
+                for member in archive.getmembers()
+                if member.isfile()
+            }
 
     def _git(self, *command: str) -> bytes:
         repository = self._world.at.bare_repository
