@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scripts.apply_sandbox import Mode, Stack
-from tests.integration.conftest import NEW_ACTION, SandboxClient
+from tests.integration.conftest import NEW_ACTION, SandboxClient, wait_for
 from tests.integration.world import World, service_name
 
 pytestmark = [
@@ -40,7 +40,7 @@ def test_given_a_new_action_when_approved_and_merged_then_done_and_reported(worl
     # No rule of the policy knows it: so somebody must agree, and somebody must merge.
     assert world.request(run_id)["summary"] == f"{NEW_ACTION}.json written"
     assert world.decide(run_id, "APPROVE")["status"] == "SUCCESS"
-    (pull,) = world.pulls(run_id)
+    pull = wait_for("the pull request", lambda: next(iter(world.pulls(run_id)), None))
     pull.merge(merge_method="squash")
     ended = world.ended(run_id, "SUCCESS")
     assert pull.html_url in ended["link"]
