@@ -204,6 +204,14 @@ def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
     assert load("blueprints/approval_request.json").get("relations", {}) == {}
 
 
+def test_a_request_is_titled_in_words() -> None:
+    asked = make_approval(action="hand_over_service", service="shop", summary="to the night shift")
+
+    body = request.entity(asked, run_url="https://a", service_url="https://b")
+
+    assert body["title"] == "Hand over shop: to the night shift"
+
+
 def test_the_decision_form_asks_for_what_slipway_reads() -> None:
     inputs = form("decide_approval")
     assert set(inputs["properties"]) == {"decision", "comment"}
