@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from scripts import new_action
 from tests.checkout import copy_repository
 
-NAME = "hand_over_service"
+NAME = "made_in_a_test"
 LONG_NAME = "note_everything_down_for_the_next_shift"
 MADE = [
     f"functions/{NAME}/__init__.py",
