@@ -281,6 +281,32 @@ locals {
         resources  = [for prefix in ["later", "requests"] : "${module.storage.records_bucket.arn}/${prefix}/*"]
         conditions = []
       },
+      {
+        # A run whose function is paused, or whose record failed, was not lost. Lambda knows no resource for this.
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+        sid        = "FindPausedFunctions"
+        actions    = ["lambda:ListEventSourceMappings"]
+        resources  = ["*"]
+        conditions = []
+      },
+      {
+        sid        = "FindFailedRecords"
+        actions    = ["s3:ListBucket"]
+        resources  = [module.storage.records_bucket.arn]
+        conditions = [{ test = "StringEquals", variable = "s3:prefix", values = module.storage.failed_prefixes }]
+      },
+      {
+        sid        = "ReadFailedRecords"
+        actions    = ["s3:GetObject"]
+        resources  = [for prefix in module.storage.failed_prefixes : "${module.storage.records_bucket.arn}/${prefix}*"]
+        conditions = []
+      },
+      {
+        sid        = "DecryptFailedRecords"
+        actions    = ["kms:Decrypt"]
+        resources  = [module.secrets.key_arn]
+        conditions = [local.only_via.s3]
+      },
     ]
     # Adding is all that anybody does to the records of decisions.
     audit = [

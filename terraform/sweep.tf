@@ -1,10 +1,15 @@
 # The sweep's schedule, and what is swept.
 locals {
-  # Whatever Port publishes a run of for us: the actions, and the automations that tell of their ends.
-  own_actions = sort(setunion(
-    setsubtract(flatten([for function in values(local.consumers) : function.filters[*].action if function.topic == "runs"]), ["run_ended"]),
-    [for action in local.change_actions : "${action}_ended"],
-  ))
+  # Whatever Port publishes a run of for us, with the alias that reads it: the actions, and the automations that
+  # tell of their ends.
+  own_actions = merge(flatten([
+    [
+      for name, function in local.consumers : {
+        for action in setsubtract(flatten(function.filters[*].action), ["run_ended"]) : action => local.function_alias_arns[name]
+      } if function.topic == "runs"
+    ],
+    { for action in local.change_actions : "${action}_ended" => local.function_alias_arns["approval"] },
+  ])...)
 
   # In seconds, as slipway.runs.abandoned.Limits names them.
   sweep_limits = {

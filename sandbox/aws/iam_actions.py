@@ -287,6 +287,9 @@ def _logs(call: Call) -> Found:
 
 def _lambda(call: Call) -> Found:
     parameters, operation = call["parameters"], call["operation"]
+    if operation == "ListEventSourceMappings":
+        yield f"lambda:{operation}", "*", {}
+        return
     actions = {
         "Invoke": "InvokeFunction",
         "GetFunction": "GetFunction",

@@ -34,11 +34,30 @@ run "runs_are_swept_every_five_minutes" {
   }
 
   assert {
-    condition = jsondecode(local.environment.OWN_ACTIONS) == [
+    condition = keys(jsondecode(local.environment.OWN_ACTIONS)) == [
       "create_service", "create_service_ended", "decide_approval", "delete_service", "delete_service_ended",
       "downscale_service", "downscale_service_ended", "upscale_service", "upscale_service_ended",
     ]
     error_message = "Every action and automation of ours is swept, and nothing that is no action."
+  }
+
+  assert {
+    condition = { for action, alias in jsondecode(local.environment.OWN_ACTIONS) : action => alias if action != "upscale_service" && action != "downscale_service" } == {
+      create_service        = local.function_alias_arns["create_service"], create_service_ended = local.function_alias_arns["approval"],
+      delete_service        = local.function_alias_arns["delete_service"], delete_service_ended = local.function_alias_arns["approval"],
+      upscale_service_ended = local.function_alias_arns["approval"], downscale_service_ended = local.function_alias_arns["approval"],
+      decide_approval       = local.function_alias_arns["approval"]
+    }
+    error_message = "A run is late only if the function that reads its action does read."
+  }
+
+  assert {
+    condition = {
+      for grant in local.grants.sweep : grant.sid => grant.actions if contains(["FindPausedFunctions", "FindFailedRecords", "ReadFailedRecords"], grant.sid)
+      } == {
+      FindPausedFunctions = ["lambda:ListEventSourceMappings"], FindFailedRecords = ["s3:ListBucket"], ReadFailedRecords = ["s3:GetObject"]
+    }
+    error_message = "It looks at mappings and failed records, and changes neither."
   }
 
   assert {

@@ -51,8 +51,8 @@ class LaterDelivery:
             RetryableError: the run was postponed too often: now it counts as failed.
         """
         put_record(self._config.records_bucket, _key(run_id), record, replace=True)
-        number = self._ledger.postpone(run_id, resume_at, function_arn)
-        if number > MAX_POSTPONED:
+        number, in_a_row = self._ledger.postpone(run_id, resume_at, function_arn)
+        if in_a_row > MAX_POSTPONED:
             raise RetryableError(f"Run {run_id} was postponed {MAX_POSTPONED} times in vain.")
         name = f"{run_id}-later-{number}"
         start_execution(self._config.deliver_later_arn, name, {"run_id": run_id})

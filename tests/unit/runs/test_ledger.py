@@ -66,7 +66,7 @@ def test_given_a_run_when_postponed_twice_then_the_count_rises_and_the_time_is_r
 
     counts = [ledger.postpone(RUN_ID, moment, "arn:function:live") for _ in range(2)]
 
-    assert counts == [1, 2]
+    assert counts == [(1, 1), (2, 2)]
     assert row()["resume_at"] == "2026-11-23T12:00:00Z"
     assert row()["function_arn"] == "arn:function:live"
 
