@@ -57,7 +57,7 @@ locals {
     # No topic: called by EventBridge.
     sweep_runs = {
       description = "Ends or finishes what nobody works on any more: runs, locks, stopped executions"
-      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "sweep"]
+      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "policy", "sweep"]
     }
   }
 
@@ -279,14 +279,6 @@ locals {
         sid        = "ForgetRecords"
         actions    = ["s3:DeleteObject"]
         resources  = [for prefix in ["later", "requests"] : "${module.storage.records_bucket.arn}/${prefix}/*"]
-        conditions = []
-      },
-      {
-        # A run whose function is paused, or whose record failed, was not lost. Lambda knows no resource for this.
-        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
-        sid        = "FindPausedFunctions"
-        actions    = ["lambda:ListEventSourceMappings"]
-        resources  = ["*"]
         conditions = []
       },
       {

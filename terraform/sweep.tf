@@ -38,3 +38,26 @@ resource "aws_cloudwatch_event_target" "sweep" {
     maximum_retry_attempts       = 0
   }
 }
+
+# Which mapping reads for which function: a paused function's runs were not lost. Not in the functions' environment,
+# because their mappings are made after them.
+resource "aws_s3_object" "consumers" {
+  bucket       = module.storage.records_bucket.name
+  key          = "policy/consumers.json"
+  content      = jsonencode({ for name, trigger in module.kafka_trigger : local.function_alias_arns[name] => trigger.uuid })
+  content_type = "application/json"
+}
+
+data "aws_iam_policy_document" "sweep_mappings" {
+  statement {
+    sid       = "FindPausedFunctions"
+    actions   = ["lambda:GetEventSourceMapping"]
+    resources = [for trigger in module.kafka_trigger : "arn:${local.partition}:lambda:${local.region}:${local.account_id}:event-source-mapping:${trigger.uuid}"]
+  }
+}
+
+resource "aws_iam_role_policy" "sweep_mappings" {
+  name   = "mappings"
+  role   = module.function["sweep_runs"].role_name
+  policy = data.aws_iam_policy_document.sweep_mappings.json
+}

@@ -287,8 +287,9 @@ def _logs(call: Call) -> Found:
 
 def _lambda(call: Call) -> Found:
     parameters, operation = call["parameters"], call["operation"]
-    if operation == "ListEventSourceMappings":
-        yield f"lambda:{operation}", "*", {}
+    if operation == "GetEventSourceMapping":
+        mapping = f"event-source-mapping:{parameters['UUID']}"
+        yield f"lambda:{operation}", _arn(call, "lambda", mapping), {}
         return
     actions = {
         "Invoke": "InvokeFunction",

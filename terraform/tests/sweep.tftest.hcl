@@ -53,11 +53,16 @@ run "runs_are_swept_every_five_minutes" {
 
   assert {
     condition = {
-      for grant in local.grants.sweep : grant.sid => grant.actions if contains(["FindPausedFunctions", "FindFailedRecords", "ReadFailedRecords"], grant.sid)
+      for grant in local.grants.sweep : grant.sid => grant.actions if contains(["FindFailedRecords", "ReadFailedRecords"], grant.sid)
       } == {
-      FindPausedFunctions = ["lambda:ListEventSourceMappings"], FindFailedRecords = ["s3:ListBucket"], ReadFailedRecords = ["s3:GetObject"]
+      FindFailedRecords = ["s3:ListBucket"], ReadFailedRecords = ["s3:GetObject"]
     }
-    error_message = "It looks at mappings and failed records, and changes neither."
+    error_message = "It looks at failed records and changes none."
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.sweep_mappings.statement[0].actions == toset(["lambda:GetEventSourceMapping"]) && length(data.aws_iam_policy_document.sweep_mappings.statement) == 1
+    error_message = "It looks at mappings and pauses none."
   }
 
   assert {

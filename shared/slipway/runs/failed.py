@@ -131,9 +131,7 @@ class FailedRecords:
         source = f"{self._bucket}/{quote(key)}?versionId={record.version}"
         client = self._s3
         try:
-            client.copy_object(
-                Bucket=self._bucket, Key=f"archive/{fate}/{key}", CopySource=source
-            )
+            client.copy_object(Bucket=self._bucket, Key=f"archive/{fate}/{key}", CopySource=source)
         except client.exceptions.ClientError as error:
             if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion"}:
                 raise

@@ -50,7 +50,7 @@ class LaterDelivery:
         Raises:
             RetryableError: the run was postponed too often: now it counts as failed.
         """
-        put_record(self._config.records_bucket, _key(run_id), record, replace=True)
+        put_record(self._config.records_bucket, record_key(run_id), record, replace=True)
         number, in_a_row = self._ledger.postpone(run_id, resume_at, function_arn)
         if in_a_row > MAX_POSTPONED:
             raise RetryableError(f"Run {run_id} was postponed {MAX_POSTPONED} times in vain.")
@@ -59,12 +59,13 @@ class LaterDelivery:
 
     def load(self, run_id: str) -> dict[str, Any]:
         """The stored Kafka record of a run that was postponed."""
-        return get_record(self._config.records_bucket, _key(run_id))
+        return get_record(self._config.records_bucket, record_key(run_id))
 
     def discard(self, run_id: str) -> None:
         """Remove the stored record of a run that nobody goes on with."""
-        delete_record(self._config.records_bucket, _key(run_id))
+        delete_record(self._config.records_bucket, record_key(run_id))
 
 
-def _key(run_id: str) -> str:
+def record_key(run_id: str) -> str:
+    """Where the record of a run is that is delivered later."""
     return f"later/{run_id}.json"

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import boto3
 
-if TYPE_CHECKING:
-    from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
+from slipway.runs.records import get_record
 
 _READING = "Enabled"
 
@@ -30,13 +28,24 @@ class Reading:
         return self.state != _READING
 
 
-def mapping_of(alias_arn: str) -> "EventSourceMappingConfigurationTypeDef | None":
-    """The event source mapping that calls a function's alias; None if there is none."""
-    found = boto3.client("lambda").list_event_source_mappings(FunctionName=alias_arn)
-    return next(iter(found["EventSourceMappings"]), None)
+class Mappings:
+    """The event source mappings of an installation, whose ids Terraform stores in a bucket.
 
+    A function's environment cannot have them: its mapping is made after it.
 
-def reading(alias_arn: str) -> Reading | None:
-    """Whether a function reads its topic; None if it has no event source mapping."""
-    mapping = mapping_of(alias_arn)
-    return Reading(mapping["State"], mapping["LastModified"]) if mapping else None
+    Args:
+        bucket: the records bucket.
+        key: of a JSON object: alias of a function → id of its mapping.
+    """
+
+    def __init__(self, bucket: str, key: str) -> None:
+        self._bucket = bucket
+        self._key = key
+
+    def reading(self, alias_arn: str) -> Reading | None:
+        """Whether a function reads its topic; None if it has no event source mapping."""
+        uuid = get_record(self._bucket, self._key).get(alias_arn)
+        if uuid is None:
+            return None
+        found = boto3.client("lambda").get_event_source_mapping(UUID=uuid)
+        return Reading(found["State"], found["LastModified"])

@@ -26,7 +26,7 @@ from slipway.runs.deeds import Case, Deeds
 from slipway.runs.failed import FailedRecords, Place
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
-from slipway.runs.mappings import reading
+from slipway.runs.mappings import Mappings
 from slipway.runs.run import RunConfig, RunReporter
 
 # Of the time that an invocation has: the rest is for what was begun before it was over.
@@ -42,6 +42,7 @@ class SweepConfig(RunConfig, WatchConfig):
     # Action → alias of the function that reads its runs.
     own_actions: Json[dict[str, str]] = Field(alias="OWN_ACTIONS")
     limits: Json[Limits] = Field(alias="SWEEP_LIMITS")
+    consumers_key: str = Field("policy/consumers.json", alias="CONSUMERS_KEY", min_length=1)
 
 
 def sweep(seconds: float) -> None:
@@ -104,7 +105,8 @@ class Sweep:
         self._deeds = Deeds(config, config.limits, self._port, self._ledger, self._repository)
         self._failures: list[str] = []
         self._pulls: dict[str, PullRequest] | None = None
-        self._reading = cache(reading)
+        mappings = Mappings(config.records_bucket, config.consumers_key)
+        self._reading = cache(mappings.reading)
         self._failed_records = FailedRecords(config.records_bucket)
         self._subjects = cache(self._read_subjects)
 
