@@ -7,6 +7,7 @@ does is get-or-create, and what was dealt with is in the archive.
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False, soft_wrap=True)
+# Without a terminal, wide enough that no name is broken.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 # An invocation lasts 15 minutes at most, and is to be made once.
 _PATIENT = Config(read_timeout=900, retries={"total_max_attempts": 1})
 _AGO = {"m": "minutes", "h": "hours", "d": "days"}
@@ -279,7 +281,9 @@ def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
 
 def table(found: list[Held]) -> Table:
     """What is held, for people."""
-    shown = Table("Reference", "Run", "Function", "Service", "Failed at (UTC)")
+    shown = Table()
+    for title in ("Reference", "Run", "Function", "Service", "Failed at (UTC)"):
+        shown.add_column(title, no_wrap=title in {"Reference", "Run"})
     shown.add_column("Why", overflow="fold", ratio=1)
     for held in found:
         runs = "\n".join(f"end of {run.run_id}" if run.notice else run.run_id for run in held.runs)
@@ -327,7 +331,7 @@ def _work(
             left += not result.dealt_with
             mark, style = ("✓", "green") if result.dealt_with else ("✗", "red")
             console.print(f"[{style}]{mark}[/{style}] {title}: ", end="")
-            console.print(result.said, markup=False)
+            console.print(result.said, markup=False, soft_wrap=True)
     finally:
         with console.status("Telling the queue"):
             operator.settle()
@@ -369,7 +373,11 @@ def show(
             console.print(table([held]))
             if held.record is None:
                 continue
-            console.print(f"s3://{config.records_bucket}/{held.record.place.key}", markup=False)
+            console.print(
+                f"s3://{config.records_bucket}/{held.record.place.key}",
+                markup=False,
+                soft_wrap=True,
+            )
             for each in describe(held.record):
                 console.print_json(data=each)
 

@@ -4,6 +4,7 @@ Warns before time runs out: Kafka keeps records and offsets for so long only, an
 ended by the sweep. Exit status 1 if there is such a warning.
 """
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -23,7 +24,8 @@ from scripts.consumers import Consumer
 from scripts.held import Held, HeldList
 from scripts.installed import EnvFile, NamePrefix, connect, refusals
 
-console = Console(highlight=False)
+# Without a terminal, wide enough that nothing is broken.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 # So much time is to be left for somebody to do something.
 NOTICE = timedelta(days=1)
 _SHARE = 4  # or, of what lasts less than a few days, this part of it
@@ -161,12 +163,12 @@ def main(
         limits = load(SweepConfig).limits
         console.print(table(lines, now))
         if silent:
-            console.print(silent, style="dim", markup=False)
+            console.print(silent, style="dim", markup=False, soft_wrap=True)
         if held:
             console.print(f"{len(held)} held: scripts/replay list")
         said = [sentence for line in lines for sentence in warnings(line, limits, now)]
         for sentence in said:
-            console.print(sentence, style="bold yellow", markup=False)
+            console.print(sentence, style="bold yellow", markup=False, soft_wrap=True)
         if said:
             raise typer.Exit(1)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _BY_LAMBDA, _HELD = "aws/lambda/", "held/"
+_FIELDS = {"topic", "partition", "offset", "timestamp"}
 Fate = Literal["replayed", "discarded"]
 
 
@@ -142,10 +143,10 @@ class FailedRecords:
 def _parse(key: str, body: bytes) -> tuple[dict[str, Any] | None, str | None, str]:
     try:
         document = json.loads(body)
-        if key.startswith(_HELD):
-            return _event_of(document), None, "could not be delivered later"
+        if not key.startswith(_BY_LAMBDA):
+            return _checked(_event_of(document)), None, "could not be delivered later"
         return _of_lambda(document)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         return None, None, f"this object is no failed record ({type(error).__name__})"
 
 
@@ -158,8 +159,15 @@ def _of_lambda(document: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
     """Read what Lambda writes: about the invocation, and in `payload` its event."""
     payload, context = document["payload"], document["requestContext"]
     event = json.loads(payload) if isinstance(payload, str) else payload
-    # The pieces must be there: whoever reads on takes them for granted.
-    [dict(record) for batch in event["records"].values() for record in batch]
     function_name = str(context["functionArn"]).split(":")[6]
     tries = f" after {context['approximateInvokeCount']} invocations"
-    return event, function_name, f"{context['condition']}{tries}"
+    return _checked(event), function_name, f"{context['condition']}{tries}"
+
+
+def _checked(event: dict[str, Any]) -> dict[str, Any]:
+    """See that the pieces are there that whoever reads on takes for granted."""
+    for batch in event["records"].values():
+        for record in batch:
+            if not _FIELDS <= record.keys():
+                raise KeyError("a record lacks its place")
+    return event
