@@ -102,6 +102,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         place: Any = {"LocationConstraint": "eu-west-1"}
         for bucket in ("records", "audit"):
             storage.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+        storage.put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
         set_policy(POLICY)
         for machine in ("deliver_later", "approval", "remediation"):
             boto3.client("stepfunctions").create_state_machine(
