@@ -20,7 +20,13 @@ from scripts.apply_sandbox import Mode, Stack, read_environment
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 60
 # Files whose tests `test_policies` looks back at: they share one sandbox with it.
-LOOKED_AT = {"test_abandoned_runs", "test_approvals", "test_create_service", "test_health"}
+LOOKED_AT = {
+    "test_abandoned_runs",
+    "test_approvals",
+    "test_create_service",
+    "test_health",
+    "test_held_runs",
+}
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
