@@ -103,7 +103,7 @@ class Brokers:
             client.close()
 
     def _backlog(self, client: KafkaConsumer, topic: str) -> Backlog:
-        retention = self._retention(topic)
+        retention = retention_of(AdminClient(self._settings), topic)
         numbers = client.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic].partitions
         committed = client.committed(
             [TopicPartition(topic, number) for number in numbers], timeout=TIMEOUT_SECONDS
@@ -123,19 +123,23 @@ class Brokers:
                 waiting.append(TopicPartition(topic, place.partition, start))
         return Backlog(unread if known else None, _oldest(client, waiting), lost, retention)
 
-    def _retention(self, topic: str) -> Retention:
-        admin = AdminClient(self._settings)
-        records = _described(admin, ResourceType.TOPIC, topic).get("retention.ms")
-        broker = next(iter(admin.list_topics(timeout=TIMEOUT_SECONDS).brokers))
-        of_broker = _described(admin, ResourceType.BROKER, str(broker))
-        offsets = of_broker.get("offsets.retention.minutes")
-        if records is None and offsets is None:
-            return Retention()
-        return Retention(
-            records=_span(records, timedelta(milliseconds=1)),
-            offsets=_span(offsets, timedelta(minutes=1)),
-            told=True,
-        )
+
+def retention_of(admin: AdminClient, topic: str) -> Retention:
+    """Ask the brokers how long they keep records and offsets.
+
+    Raises:
+        KafkaException: they do not answer.
+    """
+    records = _described(admin, ResourceType.TOPIC, topic).get("retention.ms")
+    broker = next(iter(admin.list_topics(timeout=TIMEOUT_SECONDS).brokers))
+    offsets = _described(admin, ResourceType.BROKER, str(broker)).get("offsets.retention.minutes")
+    if records is None and offsets is None:
+        return Retention()
+    return Retention(
+        records=_span(records, timedelta(milliseconds=1)),
+        offsets=_span(offsets, timedelta(minutes=1)),
+        told=True,
+    )
 
 
 def _span(text: str | None, unit: timedelta) -> timedelta | None:

@@ -213,6 +213,20 @@ def test_given_a_run_that_was_never_seen_when_swept_then_it_ends(world: World) -
     assert world.asked_github() == ["GET /pulls"]
 
 
+def test_given_a_run_that_was_only_ever_postponed_when_held_for_too_long_then_it_is_closed(
+    world: World,
+) -> None:
+    world.run()
+    since = timestamp(ago(days=4))
+    dynamodb_table("runs").put_item(Item={"run_id": RUN_ID, "updated_at": since, "postponed": 20})
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert update["statusLabel"] == "Held for too long"
+    assert world.row()["outcome"] == "FAILURE"
+
+
 @pytest.mark.parametrize(
     ("state", "changed", "updates"),
     [

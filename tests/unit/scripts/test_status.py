@@ -1,6 +1,7 @@
 """What is told before time runs out; and which functions a command means."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -9,6 +10,7 @@ from slipway.errors import ConfigurationError
 from slipway.runs.abandoned import Limits
 from slipway.runs.failed import Subject
 
+from scripts import backlog as backlogs
 from scripts.backlog import Backlog, Retention, deadline
 from scripts.consumers import Consumer, at_work, choose
 from scripts.held import Held
@@ -118,6 +120,29 @@ def test_given_names_when_chosen_then_all_must_be_consumers() -> None:
     ):
         with pytest.raises(ConfigurationError, match=said):
             choose(found, names, everything=everything)
+
+
+@pytest.mark.parametrize(
+    ("settings", "retention"),
+    [
+        ({}, Retention()),
+        (
+            {"retention.ms": "86400000", "offsets.retention.minutes": "60"},
+            Retention(DAY, timedelta(hours=1), told=True),
+        ),
+        ({"retention.ms": "-1"}, Retention(None, 7 * DAY, told=True)),
+    ],
+)
+def test_given_what_the_brokers_tell_when_asked_then_the_rest_is_kafkas_default(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], retention: Retention
+) -> None:
+    monkeypatch.setattr(backlogs, "_described", lambda _admin, _kind, _name: settings)
+
+    class Admin:
+        def list_topics(self, timeout: int) -> Any:
+            return SimpleNamespace(brokers={1: None})
+
+    assert backlogs.retention_of(Admin(), "org.runs") == retention  # type: ignore[arg-type]  # as far as it is used
 
 
 @pytest.mark.usefixtures("aws")
