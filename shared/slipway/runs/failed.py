@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -103,7 +104,7 @@ class FailedRecords:
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
 
-    @property
+    @cached_property
     def _s3(self) -> "S3Client":
         return boto3.client("s3")
 
