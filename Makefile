@@ -65,8 +65,9 @@ bench: setup build ## Count requests, measure import time and sizes
 up: setup ## Start the sandbox
 	@scripts/sandbox up
 
-status: ## Show what of the sandbox runs
+status: ## Show what of the sandbox runs, and what waits for a person in it
 	@scripts/sandbox status
+	@scripts/status --if-installed --env-file $${SANDBOX_DIR:-.sandbox}/env
 
 logs: ## Show a part's log: make logs PART=aws
 	@scripts/sandbox logs $(PART)
