@@ -140,7 +140,8 @@ class Stack:
         arm = platform.machine().lower() in {"arm64", "aarch64"}
         variables: dict[str, Any] = {
             "artifacts_dir": str(ROOT / "build"),
-            "functions": {"architecture": "arm64" if arm else "x86_64"},
+            # A shorter time than by default: for so long a run waits whose function was killed.
+            "functions": {"architecture": "arm64" if arm else "x86_64", "timeout_seconds": 45},
             "port": {
                 "base_url": self._env["PORT_BASE_URL"],
                 "app_url": self._env["PORT_BASE_URL"],

@@ -1,1 +1,1 @@
-"""The parts of `scripts/soak`: what is asked, what goes wrong meanwhile, and the audit afterwards."""
+"""The parts of `scripts/soak`: what is asked, what goes wrong, the audit."""

@@ -6,102 +6,21 @@ import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 from github.PullRequest import PullRequest
-from slipway.errors import RunNotFound
 
-from scripts.apply_sandbox import Stack
 from scripts.demo import Story
 from scripts.soaking.audit import ENDED, PullFacts, RunFacts, ServiceFacts, World
+from scripts.soaking.installation import Installation
 from scripts.soaking.workload import CREATE, DECIDE, DELETE, DOWNSCALE, UPSCALE, Ask
 
+# What a person says who ends a run in Port.
+CHANGED_MIND = "I have changed my mind."
 ACTIONS = (CREATE, UPSCALE, DOWNSCALE, DELETE)
 _REPLICAS = re.compile(r"^replicas: (\d+)", re.M)
-
-
-class Installation:
-    """The tables, buckets and state machines of the stack in a sandbox.
-
-    Args:
-        env: the sandbox's `env` file.
-        stack: the applied stack.
-    """
-
-    def __init__(self, env: Mapping[str, str], stack: Stack) -> None:
-        self.env = env
-        self.outputs = stack.outputs()
-        self._clients: dict[str, Any] = {}
-
-    def aws(self, service: str) -> Any:
-        """A client of the sandbox's AWS."""
-        if service not in self._clients:
-            self._clients[service] = boto3.client(  # type: ignore[call-overload]
-                service,
-                endpoint_url=self.env["AWS_ENDPOINT_URL"],
-                region_name=self.env["AWS_REGION"],
-                aws_access_key_id="test",
-                aws_secret_access_key="test",  # noqa: S106 - the sandbox's AWS takes any
-            )
-        return self._clients[service]
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of a table, their texts and numbers as text."""
-        pages = (
-            self.aws("dynamodb")
-            .get_paginator("scan")
-            .paginate(TableName=self.outputs["tables"][table], ConsistentRead=True)
-        )
-        return [
-            {name: next(iter(value.values())) for name, value in item.items()}
-            for page in pages
-            for item in page["Items"]
-        ]
-
-    def executions(self, machine: str, status: str | None = None) -> dict[str, str]:
-        """Name → status of a state machine's executions.
-
-        Args:
-            machine: `approval`, `deliver_later` or `remediation`.
-            status: only those.
-        """
-        arn = self._machine(machine)
-        wanted = {"statusFilter": status} if status else {}
-        pages = self.aws("stepfunctions").get_paginator("list_executions")
-        return {
-            item["name"]: item["status"]
-            for page in pages.paginate(stateMachineArn=arn, **wanted)
-            for item in page["executions"]
-        }
-
-    def keys(self, prefix: str) -> list[str]:
-        """Keys of the records bucket."""
-        pages = self.aws("s3").get_paginator("list_objects_v2")
-        found = pages.paginate(Bucket=self.outputs["records_bucket"], Prefix=prefix)
-        return [item["Key"] for page in found for item in page.get("Contents", [])]
-
-    def held_records(self) -> dict[str, str]:
-        """Run id → key of its record among those that wait for a replay."""
-        held: dict[str, str] = {}
-        for key in self.keys("held/"):
-            held[key.removeprefix("held/").partition(".")[0]] = key
-        for key in self.keys("aws/lambda/"):
-            body = self.aws("s3").get_object(Bucket=self.outputs["records_bucket"], Key=key)["Body"]
-            for run_id in set(re.findall(r"\br_\w{16}\b", _decoded(body.read().decode()))):
-                held[run_id] = key
-        return held
-
-    def _machine(self, name: str) -> str:
-        approval = str(self.outputs["approval_machine_arn"])
-        return approval.removesuffix("approval") + name
-
-
-def _decoded(text: str) -> str:
-    """A stored record, with what is in it in base64."""
-    values = re.findall(r'\\?"value\\?":\s*\\?"([A-Za-z0-9+/=]+)\\?"', text)
-    return " ".join(base64.b64decode(value).decode(errors="replace") for value in values)
 
 
 class Checkout:
@@ -127,7 +46,8 @@ class Checkout:
 
     def branches(self) -> list[str]:
         """Slipway's branches."""
-        return self._git("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/slipway").split()
+        shown = "--format=%(refname:lstrip=2)"
+        return self._git("for-each-ref", shown, "refs/heads/slipway").split()
 
     def replicas(self, service: str) -> int | None:
         """What the base branch says; None: the service has no folder."""
@@ -143,6 +63,7 @@ class Checkout:
         return done.stdout.strip()
 
 
+@dataclass(frozen=True)
 class Asked:
     """What the soak itself has noted of a run that it has asked for.
 
@@ -150,16 +71,11 @@ class Asked:
         run_id: the run.
         ask: what was asked; None for a decision.
         decided: for a decision, the answer, the run, and which of its requests.
-        cancelled: whether a person ended the run in Port.
     """
 
-    def __init__(
-        self, run_id: str, ask: Ask | None, decided: tuple[str, str, int] | None = None
-    ) -> None:
-        self.run_id = run_id
-        self.ask = ask
-        self.decided = decided
-        self.cancelled = False
+    run_id: str
+    ask: Ask | None
+    decided: tuple[str, str, int] | None = None
 
     @property
     def action(self) -> str:
@@ -212,7 +128,7 @@ def gather(
                 approvals=tuple(status for _ask, status in sorted(approvals[one.run_id].items())),
                 executions=executions[one.run_id],
                 row=rows.get(one.run_id),
-                cancelled=one.cancelled,
+                cancelled=listed.get(one.run_id, {}).get("summary") == CHANGED_MIND,
                 held=held.get(one.run_id),
                 decided=one.decided,
             )

@@ -5,22 +5,25 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import requests
 from github import Auth, Github, GithubException
 from github.PullRequest import PullRequest
-from slipway.errors import PortError, PortUnavailable, RetryableError, SlipwayError
+from slipway.errors import RetryableError, RunEnded, SlipwayError
 
-from scripts.demo import APPROVER, Story
-from scripts.soaking.gather import ACTIONS, Asked
+from scripts.apply_sandbox import read_environment
+from scripts.demo import APPROVER, REQUESTER, Story
+from scripts.soaking.gather import ACTIONS, CHANGED_MIND, Asked
 from scripts.soaking.workload import CREATE, DECIDE, Ask, as_creation
 
 _SECOND_APPROVER = "admin@acme.example"
 _LOOK_SECONDS = 1.0
 # What a person who gets such an answer tries again later.
-PASSING = (RetryableError, GithubException, requests.RequestException)
+_PASSING = (RetryableError, GithubException, requests.RequestException)
 
 
 class People:
@@ -35,17 +38,23 @@ class People:
     def __init__(self, folder: Path, asking: threading.Lock, at_once: int) -> None:
         self.story = Story(folder)
         # Without PyGithub's pauses, and without its patience: this loop tries again by itself.
-        base = self.story.services.requester.base_url
-        token = self.story.services.requester.auth.token
-        self._github = Github(
-            base_url=base,
-            auth=Auth.Token(token),
+        env = read_environment(folder)
+        github = Github(
+            base_url=env["GITHUB_API_URL"],
+            auth=Auth.Token(env["GITHUB_TOKEN"]),
             seconds_between_requests=None,
             seconds_between_writes=None,
             retry=None,
-            timeout=10,
+            timeout=30,
         )
-        self.services = self._github.get_repo(self.story.services.full_name, lazy=True)
+        self._services = github.get_repo(env["SERVICES_REPO"], lazy=True)
+        self._port = env["PORT_BASE_URL"]
+        # Executing an action is no repetition of an earlier one, so it must not be repeated: that
+        # is done without the client, which does so.
+        login = {"clientId": env["PORT_CLIENT_ID"], "clientSecret": env["PORT_CLIENT_SECRET"]}
+        answer = requests.post(f"{self._port}/v1/auth/access_token", json=login, timeout=30)
+        answer.raise_for_status()
+        self._headers = {"Authorization": f"Bearer {answer.json()['accessToken']}"}
         self.asked: dict[str, Asked] = {}
         self.open: set[str] = set()
         self._asking = asking
@@ -64,19 +73,18 @@ class People:
         if len(self.open) >= self._at_once:
             return False
         entity = None if ask.action == CREATE else ask.service
-        try:
-            run_id = self._execute(ask.action, ask.inputs, entity)
-        except PortError as error:
-            if entity is None or error.status not in {404, 422}:
-                raise
+        run_id = self._execute(ask.action, ask.inputs, entity)
+        if run_id is None:
             # There is no such service to be changed: then somebody wants it made.
             ask = as_creation(ask)
             run_id = self._execute(ask.action, ask.inputs, None)
+        if run_id is None:
+            raise SlipwayError(f"Port has no action {ask.action}. Install it: scripts/port_setup")
         self._note(Asked(run_id, ask))
         for seconds in ask.redelivered_after:
-            self._in(seconds, lambda: self._redeliver(run_id))
+            self._in(seconds, partial(self._redeliver, run_id))
         if ask.cancelled_after is not None:
-            self._in(ask.cancelled_after, lambda: self._cancel(run_id))
+            self._in(ask.cancelled_after, partial(self._cancel, run_id))
         return True
 
     def act(self) -> None:
@@ -85,14 +93,12 @@ class People:
             _, _, deed = heapq.heappop(self._due)
             try:
                 deed()
-            except PASSING:
+            except _PASSING:
                 self._in(_LOOK_SECONDS, deed)
         if time.monotonic() < self._next_look:
             return
-        try:
+        with suppress(*_PASSING):  # Somebody who cannot look now looks again.
             self._look()
-        except PASSING:
-            pass  # Somebody who cannot look now looks again.
         self._next_look = time.monotonic() + _LOOK_SECONDS
 
     def _look(self) -> None:
@@ -101,9 +107,9 @@ class People:
         }
         self.open = active & self.asked.keys()
         for request in self._requests():
-            self._once(f"approval {request['identifier']}", lambda r=request: self._approve(r))
-        for pull in self.services.get_pulls(state="open"):
-            self._once(f"pull {pull.number}", lambda p=pull: self._review(p))
+            self._once(f"approval {request['identifier']}", partial(self._approve, request))
+        for pull in self._services.get_pulls(state="open"):
+            self._once(f"pull {pull.number}", partial(self._review, pull))
 
     def _requests(self) -> Iterator[dict[str, Any]]:
         """The approval requests that wait."""
@@ -123,54 +129,55 @@ class People:
         answers = {"APPROVE": ("APPROVE",), "DECLINE": ("DECLINE",), "BOTH": ("APPROVE", "DECLINE")}
         people = (APPROVER, _SECOND_APPROVER)
         for verdict, person in zip(answers.get(asked.ask.decision, ()), people, strict=False):
-            self._in(
-                asked.ask.hesitation,
-                lambda v=verdict, p=person: self._decide(run_id, int(number), v, p),
-            )
+            decide = partial(self._decide, run_id, int(number), verdict, person)
+            self._in(asked.ask.hesitation, decide)
 
     def _decide(self, run_id: str, number: int, verdict: str, person: str) -> None:
         entity = f"{run_id}.{number}"
         decision = self._execute(DECIDE, {"decision": verdict}, entity, person)
-        self._note(Asked(decision, None, (verdict, run_id, number)))
+        if decision:
+            self._note(Asked(decision, None, (verdict, run_id, number)))
 
     def _review(self, pull: PullRequest) -> None:
         asked = self.asked.get(pull.head.ref.rpartition("/")[2])
-        if asked is None or asked.ask is None:
-            return
-        ends = {"merge": self._merge, "close": self._close}
-        self._in(asked.ask.hesitation, lambda: ends[asked.ask.end](pull))  # type: ignore[union-attr]
+        if asked and asked.ask:
+            end = self._merge if asked.ask.end == "merge" else self._close
+            self._in(asked.ask.hesitation, partial(end, pull.number))
 
-    @staticmethod
-    def _merge(pull: PullRequest) -> None:
-        if pull.update() or True:
-            if pull.state == "open":
-                pull.merge(merge_method="squash")
+    def _merge(self, number: int) -> None:
+        pull = self._services.get_pull(number)
+        if pull.state == "open":
+            pull.merge(merge_method="squash")
 
-    @staticmethod
-    def _close(pull: PullRequest) -> None:
-        pull.edit(state="closed")
+    def _close(self, number: int) -> None:
+        pull = self._services.get_pull(number)
+        if pull.state == "open":
+            pull.edit(state="closed")
 
     def _redeliver(self, run_id: str) -> None:
-        base = self.story.port_url
-        answer = requests.post(f"{base}/_sandbox/redeliver", json={"run_id": run_id}, timeout=10)
-        answer.raise_for_status()
+        url = f"{self._port}/_sandbox/redeliver"
+        requests.post(url, json={"run_id": run_id}, timeout=30).raise_for_status()
 
     def _cancel(self, run_id: str) -> None:
-        try:
-            self.story.port.update_run(run_id, status="FAILURE", summary="I have changed my mind.")
-        except SlipwayError as error:
-            if isinstance(error, PortUnavailable):
-                raise
-            return  # It has ended before.
-        self.asked[run_id].cancelled = True
+        with suppress(RunEnded):
+            self.story.port.update_run(run_id, status="FAILURE", summary=CHANGED_MIND)
 
     def _execute(
-        self, action: str, inputs: dict[str, Any], entity: str | None, person: str | None = None
-    ) -> str:
+        self, action: str, inputs: dict[str, Any], entity: str | None, person: str = REQUESTER
+    ) -> str | None:
+        """Execute an action; the run's id, or None if there is no such entity."""
         with self._asking:
-            if person:
-                return self.story.execute(action, inputs, entity=entity, person=person)
-            return self.story.execute(action, inputs, entity=entity)
+            answer = requests.post(
+                f"{self._port}/v1/actions/{action}/runs",
+                params={"run_as": person},
+                json={"properties": inputs} | ({"entity": entity} if entity else {}),
+                headers=self._headers,
+                timeout=60,
+            )
+        if answer.status_code == 404:
+            return None
+        answer.raise_for_status()
+        return str(answer.json()["run"]["id"])
 
     def _note(self, asked: Asked) -> None:
         self.asked[asked.run_id] = asked
