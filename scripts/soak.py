@@ -6,12 +6,13 @@ repeated is much the same, but not the same.
 """
 
 import secrets
+import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,6 +78,7 @@ class Result:
         asked: how many requests were made.
         seconds: from the first request until everything had come to rest.
         faults: how often what went wrong.
+        resumed: how many held runs the operator went on with.
         waits: what had not come to rest in time.
     """
 
@@ -84,8 +86,9 @@ class Result:
     findings: list[Finding]
     asked: int
     seconds: float
-    faults: Counter[str] = field(default_factory=Counter)
-    waits: dict[str, int] = field(default_factory=dict)
+    faults: Counter[str]
+    resumed: int
+    waits: dict[str, int]
 
 
 class Soak:
@@ -128,6 +131,8 @@ class Soak:
                 asked = self._play()
             finally:
                 self._faults.stop()
+            self._settle()
+            resumed = self._resume()
             waits = self._settle()
         seconds = time.monotonic() - started
         if self._faults.problem:
@@ -139,7 +144,7 @@ class Soak:
             self._people.asked.values(),
             lambda runs: self._progress.track(runs, task_id=task),
         )
-        return Result(world, audit(world), asked, seconds, self._faults.done, waits)
+        return Result(world, audit(world), asked, seconds, self._faults.done, resumed, waits)
 
     def _play(self) -> int:
         """Ask for everything, and go on until all of it has ended."""
@@ -173,18 +178,37 @@ class Soak:
                 return waits
             time.sleep(1)
 
+    def _resume(self) -> int:
+        """Go on with what is held, as an operator does once the cause is gone; how many runs."""
+        executions = self._installation.executions("approval")
+        held = {
+            name.partition("-")[0] for name, status in executions.items() if status == "FAILED"
+        } & self._people.open
+        env_file = str(self._settings.folder / "env")
+        for run_id in held:
+            # One that refuses has been ended meanwhile, or is found by the audit.
+            subprocess.run(
+                [ROOT / "scripts" / "resume", run_id, "--env-file", env_file],
+                check=False,
+                capture_output=True,
+                timeout=60,
+            )
+        return len(held)
+
     def _waits(self) -> dict[str, int]:
         """What has not come to rest, of what this soak has asked for. Held runs have."""
         installation, asked = self._installation, self._people.asked
         services = {one.ask.service for one in asked.values() if one.ask}
-        held = installation.held_records()
+        executions = installation.executions("approval")
+        failed = {name.partition("-")[0] for name, now in executions.items() if now == "FAILED"}
+        held = installation.held_records().keys() | failed
 
         def ours(names: Any) -> int:
             return len({name.partition("-")[0] for name in names} & asked.keys())
 
         waits = {
-            "runs": len(self._people.open - held.keys()),
-            "executions": ours(installation.executions("approval", "RUNNING")),
+            "runs": len(self._people.open - held),
+            "executions": ours(name for name, now in executions.items() if now == "RUNNING"),
             "to be delivered later": ours(installation.executions("deliver_later", "RUNNING")),
             "open rows": sum(
                 row["run_id"] in asked and row["run_id"] not in held and "open" in row
@@ -265,6 +289,8 @@ def show(result: Result) -> None:
         f"{result.asked} requests and {len(result.world.runs) - result.asked} decisions in "
         f"{result.seconds / 60:.1f} minutes, until all had come to rest: {rate:.0f} runs a minute"
     )
+    if result.resumed:
+        console.print(f"An operator has resumed {result.resumed} held runs")
     for what, number in result.waits.items():
         console.print(f"[yellow]Not at rest in time: {number} {what}[/yellow]")
     found = counts(result.findings)

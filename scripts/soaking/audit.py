@@ -182,7 +182,7 @@ def _unended(run: RunFacts, world: World) -> Finding:
     label = f" ({run.label})" if run.label else ""
     if run.held:
         return Finding(Kind.HELD, run.run_id, f"its record is {run.held}")
-    if any(status == "FAILED" for status in run.executions.values()):
+    if "FAILED" in run.executions.values() and "RUNNING" not in run.executions.values():
         return Finding(Kind.HELD, run.run_id, f"its execution has failed{label}")
     waits = [name for name, status in run.executions.items() if status == "RUNNING"]
     waits += [f"pull request #{pull.number}" for pull in run.pulls if pull.state == "open"]
