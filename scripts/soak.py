@@ -149,21 +149,20 @@ class Soak:
     def _play(self) -> int:
         """Ask for everything, and go on until all of it has ended."""
         settings = self._settings
-        asks = iter(plan(settings.seed, settings.runs, secrets.token_hex(3)))
+        waiting = plan(settings.seed, settings.runs, secrets.token_hex(3))
         asked = self._progress.add_task("Asked", total=settings.runs)
         ended = self._progress.add_task("Ended", total=settings.runs)
         ends = time.monotonic() + settings.minutes * 60
-        waiting = next(asks, None)
-        number = 0
-        while waiting is not None and time.monotonic() < ends:
-            if self._people.ask(waiting):
-                number += 1
-                waiting = next(asks, None)
+        while waiting and time.monotonic() < ends:
+            ready = next(filter(self._people.may_ask, waiting), None)
+            if ready is not None:
+                self._people.ask(ready)
+                waiting.remove(ready)
             self._people.act()
-            self._progress.update(asked, completed=number)
+            self._progress.update(asked, completed=settings.runs - len(waiting))
             self._show(ended)
             time.sleep(_TICK_SECONDS)
-        return number
+        return settings.runs - len(waiting)
 
     def _settle(self) -> dict[str, int]:
         """Wait until everything has come to rest; what has not in time."""

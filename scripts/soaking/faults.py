@@ -24,6 +24,8 @@ from scripts.apply_sandbox import ROOT
 _PORT_PATHS = "^/v1/(?!actions/[^/]+/runs$|kafka-credentials)"
 _MANY = 1_000_000
 _FOREVER = {"limit": _MANY}
+# Method, path and body of a request to a server's knobs.
+_Setting = tuple[str, str, object]
 _SHORTEST, _LONGEST = 2.0, 9.0
 _OUTAGE = 5.0
 
@@ -100,9 +102,6 @@ class Faults:
             self.now = ""
             self.done[kind] += 1
 
-    def _hold(self) -> None:
-        self._stopping.wait(self._chance.uniform(_SHORTEST, _LONGEST))
-
     def _call(self, part: str, method: str, path: str, body: object = None) -> Any:
         url = f"{self._bases[part]}/_sandbox/{path}"
         answer = requests.request(method, url, json=body, timeout=30)
@@ -110,34 +109,20 @@ class Faults:
         return answer.json() if answer.content else None
 
     @contextmanager
-    def port_fault(self, **fault: Any) -> Iterator[None]:
-        """Port answers wrongly for a while."""
-        self._call("port", "POST", "faults", {"path": _PORT_PATHS, "count": _MANY, **fault})
-        try:
-            self._hold()
-            yield
-        finally:
-            self._call("port", "DELETE", "faults")
+    def spoilt(self, part: str, how: _Setting, mended: _Setting) -> Iterator[None]:
+        """A server answers wrongly for a while.
 
-    @contextmanager
-    def github_fault(self, **fault: Any) -> Iterator[None]:
-        """GitHub answers wrongly for a while."""
-        self._call("github", "POST", "faults", {"path": "^/api/", "times": _MANY, **fault})
+        Args:
+            part: `port` or `github`.
+            how: method, path and body of the request to its knobs that begins it.
+            mended: the same of the one that ends it.
+        """
+        self._call(part, *how)
         try:
-            self._hold()
+            self._stopping.wait(self._chance.uniform(_SHORTEST, _LONGEST))
             yield
         finally:
-            self._call("github", "DELETE", "faults")
-
-    @contextmanager
-    def github_limit(self, **limits: Any) -> Iterator[None]:
-        """GitHub lets us call less often for a while."""
-        self._call("github", "PUT", "rate_limit", {**_FOREVER, **limits})
-        try:
-            self._hold()
-            yield
-        finally:
-            self._call("github", "PUT", "rate_limit", _FOREVER)
+            self._call(part, *mended)
 
     @contextmanager
     def restart(self, part: str) -> Iterator[None]:
@@ -172,11 +157,18 @@ class Faults:
 
 
 def _port(**fault: Any) -> Callable[[Faults], Any]:
-    return lambda faults: faults.port_fault(**fault)
+    how = ("POST", "faults", {"path": _PORT_PATHS, "count": _MANY, **fault})
+    return lambda faults: faults.spoilt("port", how, ("DELETE", "faults", None))
 
 
 def _github(**fault: Any) -> Callable[[Faults], Any]:
-    return lambda faults: faults.github_fault(**fault)
+    how = ("POST", "faults", {"path": "^/api/", "times": _MANY, **fault})
+    return lambda faults: faults.spoilt("github", how, ("DELETE", "faults", None))
+
+
+def _limit(**limits: Any) -> Callable[[Faults], Any]:
+    how = ("PUT", "rate_limit", {**_FOREVER, **limits})
+    return lambda faults: faults.spoilt("github", how, ("PUT", "rate_limit", _FOREVER))
 
 
 # What can go wrong, by the name that `--faults` takes.
@@ -190,9 +182,9 @@ KINDS: dict[str, Callable[[Faults], Any]] = {
     "github-answers-lost": _github(status=502, when="after"),
     "github-resets": _github(reset=True),
     "github-gone": lambda faults: faults.restart("github"),
-    "github-rate-limit": lambda faults: faults.github_limit(remaining=0, reset_seconds=25),
-    "github-secondary-limit": lambda f: f.github_limit(writes_per_minute=4, retry_after=25),
-    "lambda-killed": lambda faults: faults.kill_functions(),
+    "github-rate-limit": _limit(remaining=0, reset_seconds=25),
+    "github-secondary-limit": _limit(writes_per_minute=4, retry_after=25),
+    "lambda-killed": Faults.kill_functions,
     "workflow-fails": _github(method="GET", path="/contents/apps/.*portData", status=403),
-    "broker-restart": lambda faults: faults.restart_broker(),
+    "broker-restart": Faults.restart_broker,
 }

@@ -22,6 +22,8 @@ from scripts.soaking.workload import CREATE, DECIDE, Ask, as_creation
 
 _SECOND_APPROVER = "admin@acme.example"
 _LOOK_SECONDS = 1.0
+# How many runs of one service meet at most.
+_CROWD = 3
 # What a person who gets such an answer tries again later.
 _PASSING = (RetryableError, GithubException, requests.RequestException)
 
@@ -64,14 +66,16 @@ class People:
         self._seen: set[str] = set()
         self._next_look = 0.0
 
-    def ask(self, ask: Ask) -> bool:
-        """Execute an action, unless too many runs are in progress.
-
-        Returns:
-            Whether it was.
-        """
+    def may_ask(self, ask: Ask) -> bool:
+        """Whether it is time for a request: of one service mostly one after the other."""
         if len(self.open) >= self._at_once:
             return False
+        runs = [asked.ask for run_id in self.open if (asked := self.asked[run_id]).ask]
+        under_way = sum(run is not None and run.service == ask.service for run in runs)
+        return under_way < (_CROWD if ask.impatient else 1)
+
+    def ask(self, ask: Ask) -> None:
+        """Execute an action."""
         entity = None if ask.action == CREATE else ask.service
         run_id = self._execute(ask.action, ask.inputs, entity)
         if run_id is None:
@@ -85,7 +89,6 @@ class People:
             self._in(seconds, partial(self._redeliver, run_id))
         if ask.cancelled_after is not None:
             self._in(ask.cancelled_after, partial(self._cancel, run_id))
-        return True
 
     def act(self) -> None:
         """Do what is due, and look at what there is to be decided, at most once a second."""

@@ -10,10 +10,10 @@ REPLICAS = 6
 
 # Of a hundred requests. Services must be there to be changed, so the first ones are all creates.
 _MIX = {CREATE: 12, UPSCALE: 42, DOWNSCALE: 34, DELETE: 12}
-_CHANGES_OF_A_SERVICE = 8  # on average
+_FEWEST_SERVICES, _RUNS_OF_A_SERVICE = 8, 12
 _LONGEST_STEP = 2
 # What one in how many requests is, or meets.
-_WRONG, _DRY, _CANCELLED, _REDELIVERED = 12, 20, 25, 4
+_WRONG, _DRY, _CANCELLED, _REDELIVERED, _IMPATIENT = 12, 20, 25, 4, 6
 
 # What the form lets pass and Slipway must refuse.
 _WRONG_INPUTS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -40,6 +40,7 @@ class Ask:
         harmless: whether it must change nothing: a wrong request, or a dry run.
         decision: what the approvers answer; `BOTH`: two answers at once; `NOTHING`: it expires.
         end: what a reviewer does with an open pull request.
+        impatient: whether it is made although another change of the service is under way.
         hesitation: seconds that an approver, and then a reviewer, takes.
         redelivered_after: seconds after which the message comes once more, each.
         cancelled_after: seconds after which the requester ends the run in Port; None: never.
@@ -53,13 +54,14 @@ class Ask:
     harmless: bool
     decision: Literal["APPROVE", "DECLINE", "BOTH", "NOTHING"]
     end: Literal["merge", "close"]
+    impatient: bool
     hesitation: float
     redelivered_after: tuple[float, ...]
     cancelled_after: float | None
 
 
 def plan(seed: int, runs: int, tag: str) -> list[Ask]:
-    """Decide what is asked, in this order.
+    """Decide what is asked, in this order as far as the services are free for it.
 
     Args:
         seed: the same one gives the same requests.
@@ -67,7 +69,8 @@ def plan(seed: int, runs: int, tag: str) -> list[Ask]:
         tag: put into the services' names, so that soaks of one sandbox stay apart.
     """
     chance = random.Random(seed)  # noqa: S311  it is to be repeatable
-    services = [f"soak-{tag}-{n}" for n in range(1, 2 + runs // _CHANGES_OF_A_SERVICE)]
+    number = min(runs, _FEWEST_SERVICES + runs // _RUNS_OF_A_SERVICE)
+    services = [f"soak-{tag}-{n}" for n in range(1, number + 1)]
     return [
         _ask(chance, number, CREATE if number <= len(services) else None, services)
         for number in range(1, runs + 1)
@@ -97,6 +100,7 @@ def _ask(chance: random.Random, number: int, action: str | None, services: list[
         harmless=dry or wrong,
         decision=chance.choices(("APPROVE", "DECLINE", "BOTH", "NOTHING"), (70, 12, 10, 8))[0],
         end="merge" if first else chance.choices(("merge", "close"), (80, 20))[0],
+        impatient=not first and chance.randrange(_IMPATIENT) == 0,
         hesitation=chance.uniform(0, 4),
         redelivered_after=tuple(
             chance.uniform(0, 20) for _ in range(chance.randint(1, 3) if redelivered else 0)

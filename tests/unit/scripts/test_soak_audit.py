@@ -23,6 +23,7 @@ def ask(action: str = UPSCALE, *, harmless: bool = False, **inputs: Any) -> Ask:
         harmless=harmless,
         decision="APPROVE",
         end="merge",
+        impatient=False,
         hesitation=0,
         redelivered_after=(),
         cancelled_after=None,
