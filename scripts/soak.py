@@ -179,10 +179,7 @@ class Soak:
 
     def _resume(self) -> int:
         """Go on with what is held, as an operator does once the cause is gone; how many runs."""
-        executions = self._installation.executions("approval")
-        held = {
-            name.partition("-")[0] for name, status in executions.items() if status == "FAILED"
-        } & self._people.open
+        held = _failed(self._installation.executions("approval")) & self._people.open
         env_file = str(self._settings.folder / "env")
         for run_id in held:
             # One that refuses has been ended meanwhile, or is found by the audit.
@@ -199,8 +196,7 @@ class Soak:
         installation, asked = self._installation, self._people.asked
         services = {one.ask.service for one in asked.values() if one.ask}
         executions = installation.executions("approval")
-        failed = {name.partition("-")[0] for name, now in executions.items() if now == "FAILED"}
-        held = installation.held_records().keys() | failed
+        held = installation.held_records().keys() | _failed(executions)
 
         def ours(names: Any) -> int:
             return len({name.partition("-")[0] for name in names} & asked.keys())
@@ -271,6 +267,13 @@ class Soak:
             stop.set()
             thread.join()
             sweeper.restore()
+
+
+def _failed(executions: dict[str, str]) -> set[str]:
+    """Runs whose executions have all failed: nobody has gone on with them."""
+    runs = {name.partition("-")[0] for name in executions}
+    going_on = {name.partition("-")[0] for name, now in executions.items() if now != "FAILED"}
+    return runs - going_on
 
 
 class SoakError(Exception):
