@@ -19,6 +19,23 @@ from scripts.apply_sandbox import Mode, Stack, read_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 60
+# Files whose tests `test_policies` looks back at: they share one sandbox with it.
+LOOKED_AT = {"test_abandoned_runs", "test_approvals", "test_create_service", "test_health"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Divide the tests between two sandboxes, as they mostly wait: `--dist loadgroup` runs both.
+
+    MSK is applied in the second one only, after all else there: only one mode consumes at a time.
+    """
+    for item in items:
+        looked_at = item.path.stem in {*LOOKED_AT, "test_policies"} and not _is_msk(item)
+        item.add_marker(pytest.mark.xdist_group("looked_at" if looked_at else "others"))
+
+
+def _is_msk(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and item.callspec.params["stack"] is Mode.MSK
 
 
 def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = WAIT_SECONDS) -> T:
