@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
+from requests.exceptions import RequestException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -396,7 +397,7 @@ def main(
         installation = Installation(read_environment(folder), Stack(folder).outputs())
         with Progress(*columns, console=console) as progress:
             result = Soak(settings, installation, progress).run()
-    except (SoakError, DemoError, StackError, SlipwayError) as error:
+    except (SoakError, DemoError, StackError, SlipwayError, RequestException) as error:
         console.print(f"soak: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     show(result)

@@ -85,7 +85,7 @@ class Installation:
         """Run id → key of its record among those that failed for good."""
         held = {key.removeprefix("held/").partition(".")[0]: key for key in self._keys("held/")}
         for key in self._keys("aws/lambda/"):
-            held |= dict.fromkeys(_run_ids(json.loads(self._object(key))), key)
+            held |= dict.fromkeys(run_ids(json.loads(self._object(key))), key)
         return held
 
     @contextmanager
@@ -165,7 +165,7 @@ class Sweeper:
         self._now = variables
 
 
-def _run_ids(failure: dict[str, Any]) -> Iterator[str]:
+def run_ids(failure: dict[str, Any]) -> Iterator[str]:
     """The runs of the records that Lambda has stored together."""
     batches = json.loads(failure["payload"])["records"].values()
     for record in chain.from_iterable(batches):
