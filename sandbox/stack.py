@@ -145,8 +145,8 @@ class Sandbox:
         self.env_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         # What Terraform knows of an AWS that is gone would keep it from making the next one.
-        for state in self.folder.glob("terraform-*"):
-            shutil.rmtree(state, ignore_errors=True)
+        for folder in self.folder.glob("terraform-*"):
+            shutil.rmtree(folder, ignore_errors=True)
         self._state_file.unlink()
         return ended
 
