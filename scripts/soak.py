@@ -31,7 +31,7 @@ from scripts.soaking.faults import KINDS, Faults
 from scripts.soaking.gather import gather
 from scripts.soaking.installation import Installation, Sweeper, SweepFailed
 from scripts.soaking.play import People
-from scripts.soaking.workload import UPSCALE, plan
+from scripts.soaking.workload import plan
 
 _SWEEP_SECONDS = 10.0
 _TICK_SECONDS = 0.1
@@ -63,7 +63,7 @@ class Settings:
     minutes: float = 40
     settle_minutes: float = 10
     faults: tuple[str, ...] = tuple(KINDS)
-    at_once: int = 24
+    at_once: int = 48
     expire_seconds: int = 30
     report_seconds: int = 20
     broker_restart: str | None = None
@@ -140,7 +140,8 @@ class Soak:
             raise SoakError(f"The faults ended early: {self._faults.problem}")
         task = self._progress.add_task("Reading what exists", total=len(self._people.asked))
         world = gather(
-            self._people.story,
+            self._people.port,
+            self._people.services,
             self._installation,
             self._people.asked.values(),
             lambda runs: self._progress.track(runs, task_id=task),
@@ -228,18 +229,17 @@ class Soak:
 
     @contextmanager
     def _policy(self) -> Iterator[None]:
-        """Approvals that soon expire; an upscale is then merged by Slipway, the rest by people."""
+        """Approvals by either of two people, that soon expire."""
+        short = {
+            "emails": _APPROVERS,
+            "expires_after_seconds": self._settings.expire_seconds,
+            "remind_before_seconds": self._settings.expire_seconds // 3,
+        }
 
         def change(document: dict[str, Any]) -> None:
-            approval = {
-                **document["default"]["approval"],
-                "emails": _APPROVERS,
-                "expires_after_seconds": self._settings.expire_seconds,
-                "remind_before_seconds": self._settings.expire_seconds // 3,
-            }
-            document["default"]["approval"] = approval
-            upscale = {"actions": [UPSCALE], "environments": ["*"], "approval": approval}
-            document["rules"].append({**upscale, "auto_merge": True})
+            for rule in (*document["rules"], document["default"]):
+                if rule["approval"]:
+                    rule["approval"] |= short
 
         with self._installation.policy(change):
             yield
@@ -354,7 +354,7 @@ def main(
     faults: Annotated[
         str, typer.Option(help=f"What goes wrong: all, none, or some of {', '.join(KINDS)}.")
     ] = "all",
-    at_once: Annotated[int, typer.Option(min=1, help="Runs in progress at most.")] = 24,
+    at_once: Annotated[int, typer.Option(min=1, help="Runs in progress at most.")] = 48,
     settle_minutes: Annotated[
         float, typer.Option(min=0.1, help="How long everything may take to come to rest.")
     ] = 10,

@@ -51,7 +51,7 @@ class Faults:
         seed: int,
         asking: threading.Lock,
         broker_restart: str | None = None,
-        pause: float = 6.0,
+        pause: float = 9.0,
     ) -> None:
         self._bases = {
             "port": env["PORT_BASE_URL"],

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from github.PullRequest import PullRequest
+from github.Repository import Repository
+from slipway.port.client import PortClient
 
-from scripts.demo import Story
 from scripts.soaking.audit import ENDED, PullFacts, RunFacts, ServiceFacts, World
 from scripts.soaking.installation import Installation
 from scripts.soaking.workload import CREATE, DECIDE, DELETE, DOWNSCALE, UPSCALE, Ask
@@ -84,7 +85,8 @@ class Asked:
 
 
 def gather(
-    story: Story,
+    port: PortClient,
+    services_repo: Repository,
     installation: Installation,
     asked: Iterable[Asked],
     watch: Callable[[list[Asked]], Iterable[Asked]] = iter,
@@ -92,7 +94,8 @@ def gather(
     """Read everything.
 
     Args:
-        story: Port and GitHub.
+        port: Port.
+        services_repo: the services repository.
         installation: AWS.
         asked: the runs.
         watch: shows the progress through the runs.
@@ -100,13 +103,13 @@ def gather(
     runs = list(asked)
     services = sorted({one.ask.service for one in runs if one.ask})
     pulls: dict[str, list[PullRequest]] = defaultdict(list)
-    for pull in story.services.get_pulls(state="all", sort="created", direction="asc"):
+    for pull in services_repo.get_pulls(state="all", sort="created", direction="asc"):
         pulls[pull.head.ref.rpartition("/")[2]].append(pull)
     approvals: dict[str, dict[int, str]] = defaultdict(dict)
     for row in installation.rows("approvals"):
         approvals[row["run_id"]][int(row["ask"])] = row["status"]
     rows = {row["run_id"]: row for row in installation.rows("runs")}
-    listed = {run["id"]: run for run in listed_runs(story)}
+    listed = {run["id"]: run for run in listed_runs(port)}
     known = {one.run_id for one in runs}
     executions: dict[str, dict[str, str]] = defaultdict(dict)
     for name, status in installation.executions("approval").items():
@@ -123,7 +126,7 @@ def gather(
                 status=listed[one.run_id]["status"] if one.run_id in listed else "",
                 label=listed.get(one.run_id, {}).get("statusLabel") or "",
                 summary=listed.get(one.run_id, {}).get("summary") or "",
-                ends=_ends(story, one.run_id),
+                ends=_ends(port, one.run_id),
                 pulls=tuple(_pull(pull, checkout, main) for pull in pulls[one.run_id]),
                 approvals=tuple(status for _ask, status in sorted(approvals[one.run_id].items())),
                 executions=executions[one.run_id],
@@ -147,7 +150,7 @@ def gather(
                 name,
                 tuple(run_id for _, run_id in merged if service_of[run_id] == name),
                 checkout.replicas(name),
-                entity.properties if (entity := story.port.get_entity("service", name)) else None,
+                entity.properties if (entity := port.get_entity("service", name)) else None,
             )
             for name in services
         )
@@ -176,12 +179,12 @@ def gather(
     )
 
 
-def listed_runs(story: Story) -> Iterator[dict[str, Any]]:
+def listed_runs(port: PortClient) -> Iterator[dict[str, Any]]:
     """All runs of the actions that change services, and of decisions, ended or not."""
     for action in (*ACTIONS, DECIDE):
         query: dict[str, Any] = {"action": action, "version": "v2", "limit": 100}
         while True:
-            answer = story.port.request("GET", "/v1/actions/runs", params=query)
+            answer = port.request("GET", "/v1/actions/runs", params=query)
             yield from answer["runs"]
             if not answer.get("next"):
                 break
@@ -193,10 +196,10 @@ def _service_of(run: dict[str, Any]) -> str:
     return str((run.get("entity") or {}).get("identifier") or typed)
 
 
-def _ends(story: Story, run_id: str) -> int:
+def _ends(port: PortClient, run_id: str) -> int:
     """How often Port was told that the run has ended."""
     query = {"run_id": run_id, "resources": ["run"], "limit": 1000, "includes": ["diff"]}
-    events = story.port.request("GET", "/v1/audit-log", params=query)["audits"]
+    events = port.request("GET", "/v1/audit-log", params=query)["audits"]
 
     def ended(run: dict[str, Any] | None) -> bool:
         return run is not None and run["status"] in ENDED

@@ -16,7 +16,8 @@ from github.PullRequest import PullRequest
 from slipway.errors import RetryableError, RunEnded, SlipwayError
 
 from scripts.apply_sandbox import read_environment
-from scripts.demo import APPROVER, REQUESTER, Story
+from scripts.demo import APPROVER, REQUESTER
+from scripts.environment import port_client
 from scripts.soaking.gather import ACTIONS, CHANGED_MIND, Asked
 from scripts.soaking.workload import CREATE, DECIDE, Ask, as_creation
 
@@ -38,9 +39,9 @@ class People:
     """
 
     def __init__(self, folder: Path, asking: threading.Lock, at_once: int) -> None:
-        self.story = Story(folder)
-        # Without PyGithub's pauses, and without its patience: this loop tries again by itself.
         env = read_environment(folder)
+        self.port = port_client(env)
+        # Without PyGithub's pauses, and without its patience: this loop tries again by itself.
         github = Github(
             base_url=env["GITHUB_API_URL"],
             auth=Auth.Token(env["GITHUB_TOKEN"]),
@@ -49,12 +50,12 @@ class People:
             retry=None,
             timeout=30,
         )
-        self._services = github.get_repo(env["SERVICES_REPO"], lazy=True)
-        self._port = env["PORT_BASE_URL"]
+        self.services = github.get_repo(env["SERVICES_REPO"], lazy=True)
+        self._url = env["PORT_BASE_URL"]
         # Executing an action is no repetition of an earlier one, so it must not be repeated: that
         # is done without the client, which does so.
         login = {"clientId": env["PORT_CLIENT_ID"], "clientSecret": env["PORT_CLIENT_SECRET"]}
-        answer = requests.post(f"{self._port}/v1/auth/access_token", json=login, timeout=30)
+        answer = requests.post(f"{self._url}/v1/auth/access_token", json=login, timeout=30)
         answer.raise_for_status()
         self._headers = {"Authorization": f"Bearer {answer.json()['accessToken']}"}
         self.asked: dict[str, Asked] = {}
@@ -105,13 +106,11 @@ class People:
         self._next_look = time.monotonic() + _LOOK_SECONDS
 
     def _look(self) -> None:
-        active = {
-            run.id for action in (*ACTIONS, DECIDE) for run in self.story.port.active_runs(action)
-        }
+        active = {run.id for action in (*ACTIONS, DECIDE) for run in self.port.active_runs(action)}
         self.open = active & self.asked.keys()
         for request in self._requests():
             self._once(f"approval {request['identifier']}", partial(self._approve, request))
-        for pull in self._services.get_pulls(state="open"):
+        for pull in self.services.get_pulls(state="open"):
             self._once(f"pull {pull.number}", partial(self._review, pull))
 
     def _requests(self) -> Iterator[dict[str, Any]]:
@@ -121,7 +120,7 @@ class People:
             {"property": "status", "operator": "=", "value": "Pending"},
         ]
         query = {"combinator": "and", "rules": rules}
-        answer = self.story.port.request("POST", "/v1/entities/search", json=query)
+        answer = self.port.request("POST", "/v1/entities/search", json=query)
         yield from answer["entities"]
 
     def _approve(self, request: dict[str, Any]) -> None:
@@ -148,22 +147,22 @@ class People:
             self._in(asked.ask.hesitation, partial(end, pull.number))
 
     def _merge(self, number: int) -> None:
-        pull = self._services.get_pull(number)
+        pull = self.services.get_pull(number)
         if pull.state == "open":
             pull.merge(merge_method="squash")
 
     def _close(self, number: int) -> None:
-        pull = self._services.get_pull(number)
+        pull = self.services.get_pull(number)
         if pull.state == "open":
             pull.edit(state="closed")
 
     def _redeliver(self, run_id: str) -> None:
-        url = f"{self._port}/_sandbox/redeliver"
+        url = f"{self._url}/_sandbox/redeliver"
         requests.post(url, json={"run_id": run_id}, timeout=30).raise_for_status()
 
     def _cancel(self, run_id: str) -> None:
         with suppress(RunEnded):
-            self.story.port.update_run(run_id, status="FAILURE", summary=CHANGED_MIND)
+            self.port.update_run(run_id, status="FAILURE", summary=CHANGED_MIND)
 
     def _execute(
         self, action: str, inputs: dict[str, Any], entity: str | None, person: str = REQUESTER
@@ -171,7 +170,7 @@ class People:
         """Execute an action; the run's id, or None if there is no such entity."""
         with self._asking:
             answer = requests.post(
-                f"{self._port}/v1/actions/{action}/runs",
+                f"{self._url}/v1/actions/{action}/runs",
                 params={"run_as": person},
                 json={"properties": inputs} | ({"entity": entity} if entity else {}),
                 headers=self._headers,

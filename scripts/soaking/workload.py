@@ -10,7 +10,7 @@ REPLICAS = 6
 
 # Of a hundred requests. Services must be there to be changed, so the first ones are all creates.
 _MIX = {CREATE: 12, UPSCALE: 42, DOWNSCALE: 34, DELETE: 12}
-_FEWEST_SERVICES, _RUNS_OF_A_SERVICE = 8, 12
+_FEWEST_SERVICES, _RUNS_OF_A_SERVICE = 8, 6
 _LONGEST_STEP = 2
 # What one in how many requests is, or meets.
 _WRONG, _DRY, _CANCELLED, _REDELIVERED, _IMPATIENT = 12, 20, 25, 4, 6
