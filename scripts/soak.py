@@ -132,9 +132,10 @@ class Soak:
                 asked = self._play()
             finally:
                 self._faults.stop()
-            self._settle()
-            resumed = self._resume()
-            waits = self._settle()
+            ends = time.monotonic() + self._settings.settle_minutes * 60
+            waits = self._settle(ends)
+            if resumed := self._resume():
+                waits = self._settle(ends)
         seconds = time.monotonic() - started
         if self._faults.problem:
             raise SoakError(f"The faults ended early: {self._faults.problem}")
@@ -166,10 +167,9 @@ class Soak:
             time.sleep(_TICK_SECONDS)
         return settings.runs - len(waiting)
 
-    def _settle(self) -> dict[str, int]:
-        """Wait until everything has come to rest; what has not in time."""
+    def _settle(self, ends: float) -> dict[str, int]:
+        """Wait until everything has come to rest, or until a time; what has not by then."""
         task = self._progress.add_task("Coming to rest", total=None)
-        ends = time.monotonic() + self._settings.settle_minutes * 60
         while True:
             self._people.act()
             waits = self._waits()
