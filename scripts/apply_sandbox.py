@@ -151,7 +151,7 @@ class Stack:
         variables: dict[str, Any] = {
             "artifacts_dir": str(self._root / "build"),
             # A shorter time than by default: for so long a run waits whose function was killed.
-            "functions": {"architecture": host_architecture(), "timeout_seconds": 45},
+            "functions": {"architecture": host_architecture(), "timeout_seconds": 60},
             "port": {
                 "base_url": self._env["PORT_BASE_URL"],
                 "app_url": self._env["PORT_BASE_URL"],

@@ -6,7 +6,9 @@ repeated is much the same, but not the same.
 """
 
 import secrets
+import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -366,6 +368,8 @@ def main(
     / ".sandbox",
 ) -> None:
     """Send thousands of runs through the sandbox while things go wrong, then audit."""
+    # So that everything is mended, whoever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     kinds = _kinds(faults)
     if "broker-restart" in kinds and not broker_restart:
