@@ -225,9 +225,10 @@ class Soak:
         return {what: number for what, number in waits.items() if number}
 
     def _show(self, task: Any) -> None:
-        ended = len(self._people.asked) - len(self._people.open)
+        total = len(self._people.asked)
         now = f" [yellow]{self._faults.now}[/yellow]" if self._faults.now else ""
-        self._progress.update(task, completed=ended, description=f"Ended{now}")
+        ended = total - len(self._people.open)
+        self._progress.update(task, total=total, completed=ended, description=f"Ended{now}")
 
     @contextmanager
     def _policy(self) -> Iterator[None]:

@@ -30,7 +30,7 @@ def test_given_faults_when_many_runs_are_asked_for_then_none_is_lost_twice_or_st
 ) -> None:
     settings = Settings(
         sandbox_folder,
-        runs=40,
+        runs=30,
         seed=2026,
         minutes=2,
         settle_minutes=2.5,
