@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test checks unit sandbox-test terraform-test plan integration lint format build bench up status logs down lock clean
+.PHONY: help setup demo test checks unit sandbox-test terraform-test plan integration lint format build bench soak up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -61,6 +61,9 @@ build: setup ## Build the layer and the functions into build/
 
 bench: setup build ## Count requests, measure import time and sizes
 	@scripts/bench
+
+soak: setup ## Thousands of runs while things go wrong, then an audit: make soak ARGS="--runs 200"
+	@scripts/soak $(ARGS)
 
 up: setup ## Start the sandbox
 	@scripts/sandbox up
