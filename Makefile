@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test checks unit sandbox-test terraform-test plan integration lint format build bench up status logs down lock clean
+.PHONY: help setup demo test checks unit sandbox-test terraform-test plan integration lint format build bench soak up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -37,7 +37,7 @@ plan: setup ## Show what an example environment makes, without an account: make 
 	@scripts/plan $(or $(ENV),port-hosted)
 
 integration: setup build ## Run the story's tests against a sandbox of their own
-	$(PY)/pytest tests/integration
+	$(PY)/pytest --numprocesses 2 --dist loadgroup tests/integration
 
 lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	$(PY)/ruff check
@@ -62,11 +62,15 @@ build: setup ## Build the layer and the functions into build/
 bench: setup build ## Count requests, measure import time and sizes
 	@scripts/bench
 
+soak: setup ## Thousands of runs while things go wrong, then an audit: make soak ARGS="--runs 200"
+	@scripts/soak $(ARGS)
+
 up: setup ## Start the sandbox
 	@scripts/sandbox up
 
-status: ## Show what of the sandbox runs
+status: ## Show what of the sandbox runs, and what waits for a person in it
 	@scripts/sandbox status
+	@scripts/status --if-installed --env-file $${SANDBOX_DIR:-.sandbox}/env
 
 logs: ## Show a part's log: make logs PART=aws
 	@scripts/sandbox logs $(PART)

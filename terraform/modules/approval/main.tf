@@ -26,7 +26,17 @@ locals {
       JitterStrategy  = "FULL"
     },
     {
-      # Also a process that was killed or ran out of memory or time: each step can be repeated.
+      # The process was killed, or ran out of time or memory: each step can be repeated. Which of the names it is
+      # depends on the runtime: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+      ErrorEquals     = ["Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"]
+      IntervalSeconds = 2
+      BackoffRate     = 2
+      MaxDelaySeconds = 60
+      MaxAttempts     = 5
+      JitterStrategy  = "FULL"
+    },
+    {
+      # Whatever else it is, as an outage of AWS's own: a few times, as an event source would.
       ErrorEquals     = ["States.TaskFailed"]
       IntervalSeconds = 2
       BackoffRate     = 2
