@@ -88,7 +88,9 @@ class _MaskingFormatter(LambdaPowertoolsFormatter):
     """Masks the finished line, so that nothing that a log call is given can slip past."""
 
     def serialize(self, log: Mapping[str, Any]) -> str:
-        return mask(super().serialize(dict(log)))
+        # Of a line that it cannot write, Python would print the call instead, unmasked.
+        line = mask(super().serialize(dict(log)))
+        return line.encode(errors="backslashreplace").decode()
 
 
 logger = Logger(

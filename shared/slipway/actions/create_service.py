@@ -183,11 +183,18 @@ def _refuse_contradiction(common: Values, path: tuple[str, ...], value: object) 
         if parent is not None and not isinstance(parent, dict):
             raise InvalidInput(f"common_values.{'.'.join(path[:depth])}", "must be an object")
     typed = lookup(common.data, path)
-    if typed is not None and str(typed) != str(value):
+    if typed is not None and not _same(typed, value):
         raise InvalidInput(
             f"common_values.{dotted}",
             f"must be the same as in the form ({value}), or be left out",
         )
+
+
+def _same(typed: object, value: object) -> bool:
+    try:
+        return str(typed) == str(value)
+    except ValueError:  # Python writes no number of 4,301 digits, but reads them in hexadecimal.
+        return False
 
 
 def _body(message: RunMessage, inputs: Inputs, files: list[str], run_url: str) -> str:

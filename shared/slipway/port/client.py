@@ -180,7 +180,7 @@ class PortClient:
 
     def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
         """Read an entity; None if there is none."""
-        answer = self._found(_entities(blueprint, identifier))
+        answer = self._found("blueprints", blueprint, "entities", identifier)
         return None if answer is None else _model(Entity, answer, "entity")
 
     def create_entity(
@@ -219,7 +219,8 @@ class PortClient:
             False if there is no such entity: it is not made.
         """
         try:
-            self.request("PATCH", _entities(blueprint, identifier), json={"properties": properties})
+            path = _path("blueprints", blueprint, "entities", identifier)
+            self.request("PATCH", path, json={"properties": properties})
         except PortError as error:
             if error.status != 404:
                 raise
@@ -234,7 +235,8 @@ class PortClient:
         """
         params = {"delete_dependents": "false"}
         try:
-            self.request("DELETE", _entities(blueprint, identifier), params=params)
+            path = _path("blueprints", blueprint, "entities", identifier)
+            self.request("DELETE", path, params=params)
         except PortError as error:
             if error.status != 404:
                 raise
@@ -246,7 +248,7 @@ class PortClient:
         """
         if "@" not in email:
             return None
-        answer = self._found(f"/v1/users/{quote(email, safe='')}")
+        answer = self._found("users", email)
         if answer is None:
             return None
         user = _model(User, {"user": answer.get("user", answer)}, "user")
@@ -257,11 +259,9 @@ class PortClient:
 
         https://docs.port.io/api-reference/get-a-team
         """
-        if team in {"", ".", ".."}:
-            return []
         # Without `fields`, the answer has no members.
         fields = ["name", "users.email", "users.status"]
-        answer = self._found(f"/v1/teams/{quote(team, safe='')}", {"fields": fields})
+        answer = self._found("teams", team, params={"fields": fields})
         if answer is None:
             return []
         return [user.email for user in _model(Team, answer, "team").users if user.active]
@@ -285,10 +285,10 @@ class PortClient:
         entities = [_model(Entity, {"entity": item}, "entity") for item in found]
         return sorted(f"{entity.blueprint}/{entity.identifier}" for entity in entities)
 
-    def _found(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    def _found(self, *path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """What a route answers; None if it knows nothing of that name."""
         try:
-            return self.request("GET", path, params=params)
+            return self.request("GET", _path(*path), params=params)
         except PortError as error:
             if error.status != 404:
                 raise
@@ -373,12 +373,25 @@ class _WaitAsTold(wait_base):
 
 
 def _run(run_id: str) -> str:
-    return f"/v1/actions/runs/{quote(run_id, safe='')}"
+    return _path("actions", "runs", run_id)
 
 
-def _entities(blueprint: str, identifier: str | None = None) -> str:
-    path = f"/v1/blueprints/{quote(blueprint, safe='')}/entities"
-    return path if identifier is None else f"{path}/{quote(identifier, safe='')}"
+def _entities(blueprint: str) -> str:
+    return _path("blueprints", blueprint, "entities")
+
+
+def _path(*names: str) -> str:
+    """A route's path, each name one part of it.
+
+    Raises:
+        PortError: a name can be no part, so that Port has nothing of it. Dots would lead to the
+            route above, however they are written: `DELETE …/entities/..` is of the blueprint.
+    """
+    parts = [quote(name.encode(errors="replace"), safe="") for name in names]
+    if not {"", ".", ".."}.isdisjoint(parts):
+        named = "/".join(names)[:200]
+        raise PortError(404, "not_found", f"Port can have nothing that is named {named!r}.")
+    return f"/v1/{'/'.join(parts)}"
 
 
 def _read(response: requests.Response, what: str) -> dict[str, Any]:
