@@ -3,6 +3,7 @@
 https://docs.port.io/api-reference/port-api
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,8 @@ READ_SECONDS = 10.0
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 # A token is renewed this long before its end, so that it does not end on its way.
 _TOKEN_MARGIN = 60.0
+# What can stand in a header.
+_TOKEN = re.compile(r"[!-~]+")
 _EPOCH_IF_ABOVE = 1_000_000_000
 _LONGEST_NAMED = timedelta(days=1)
 _PAGE = 100  # runs in one answer
@@ -140,8 +143,8 @@ class PortClient:
             following = answer.get("next")
             if not following:
                 return
-            if following == query.get("next"):
-                _odd("repeats its 'next'")
+            if not isinstance(following, str) or following == query.get("next"):
+                _odd("repeats its 'next', or has an odd one")
             query["next"] = following
 
     def add_log(self, run_id: str, message: str, *, status_label: str | None = None) -> None:
@@ -317,7 +320,8 @@ class PortClient:
             }
             answer = self._repeat(_Call("POST", "/v1/auth/access_token", json=body), token=None)
             token, seconds = answer.get("accessToken"), answer.get("expiresIn", 0)
-            if not isinstance(token, str) or not isinstance(seconds, int | float):
+            token = token if isinstance(token, str) and _TOKEN.fullmatch(token) else None
+            if token is None or not isinstance(seconds, int | float):
                 _odd("has no 'accessToken', or an odd 'expiresIn'")
             self._token = token
             register_secret(self._token)

@@ -9,7 +9,7 @@ import os
 from random import Random
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 _FACTOR = int(os.environ.get("FUZZ", "1"))
@@ -35,6 +35,9 @@ def examples(number: int) -> settings:
     """
     return settings(
         max_examples=number * _FACTOR,
+        # A mutation shrinks to nothing readable, and each attempt costs as much as an example.
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        report_multiple_bugs=True,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
 

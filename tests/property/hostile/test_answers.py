@@ -79,7 +79,8 @@ COMMIT = {
 ISSUE = {"number": 1, "html_url": "https://x/issues/1", "body": "<!-- m -->", "title": "t"}
 GITHUB_SEEDS: list[Any] = [
     [FULL_PULL], FULL_PULL, [FILE, {**FILE, "type": "dir", "path": f"{FOLDER}/d"}], FILE,
-    {"object": {"sha": SHA}, "ref": "refs/heads/main", "sha": SHA}, [COMMIT], COMMIT, [ISSUE], ISSUE,
+    {"object": {"sha": SHA}, "ref": "refs/heads/main", "sha": SHA}, [COMMIT], COMMIT, [ISSUE],
+    ISSUE,
     {"sha": SHA, "tree": [{"path": "x", "type": "blob", "mode": "100644", "sha": SHA, "size": 3}]},
     {"content": "YTogMQo=", "encoding": "base64", "sha": SHA, "size": 3},
     {"id": 1, "path": ".github/workflows/slipway-restart.yml", "url": "https://x"},
