@@ -78,6 +78,7 @@ def plan(message: RunMessage, *, run_url: str, reviewers: Mapping[str, list[str]
     Raises:
         InvalidInput: an input is missing or breaks a rule.
     """
+    _refuse_secrets(message)
     inputs = _read_inputs(message.inputs)
     documents = _read_documents(message.inputs, inputs)
     name = inputs.service_name
@@ -136,6 +137,19 @@ def plan(message: RunMessage, *, run_url: str, reviewers: Mapping[str, list[str]
 def with_pull_request(entity: dict[str, Any], url: str) -> dict[str, Any]:
     """The entity's body, once its pull request has an address."""
     return {**entity, "properties": {**entity["properties"], "pr_url": url}}
+
+
+def _refuse_secrets(message: RunMessage) -> None:
+    """Refuse inputs that the form encrypts: in the repository everybody would read them."""
+    written = {*Inputs.model_fields, *_VALUES, *(f"{field}_yaml" for field in _VALUES)}
+    for field in message.censored:
+        if field in written:
+            raise InvalidInput(
+                field,
+                "is a secret input of the form, but would stand in the services repository for "
+                "everybody to read. Ask the platform team to have it not encrypted, and type a "
+                "reference to a secret there, never a secret",
+            )
 
 
 def _read_inputs(typed: dict[str, Any]) -> Inputs:

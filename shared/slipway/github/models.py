@@ -34,13 +34,9 @@ def is_plain(path: str) -> bool:
     Dots lead elsewhere; so do backslashes on Windows. Characters that cannot be seen are ignored in
     names on a Mac.
     """
-    return (
-        path.isprintable()
-        and "\\" not in path
-        and not any(
-            part in {"", ".", ".."} or _GITS_OWN.fullmatch(part) for part in path.split("/")
-        )
-    )
+    plain = path.isprintable() and "\\" not in path
+    parts = path.split("/")
+    return plain and not any(part in {"", ".", ".."} or _GITS_OWN.fullmatch(part) for part in parts)
 
 
 def run_branch(action: str, run_id: str) -> str:

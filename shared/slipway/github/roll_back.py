@@ -78,8 +78,8 @@ def texts_before(
     restored = [path for path in changed if path in before.files]
     if not all(path in before.texts and is_plain(path) for path in restored):
         return NothingToRollBack(
-            "The service's last change replaced a file that is no text, is too large to restore, or "
-            "has a name that not every system takes."
+            "The service's last change replaced a file that is no text, is too large to restore, "
+            "or has a name that not every system takes."
         )
     return {path: before.texts.get(path) for path in changed}
 

@@ -153,7 +153,8 @@ class PortClient:
         Raises:
             RunEnded: the run has ended.
         """
-        body = {"message": message} | ({"statusLabel": status_label} if status_label else {})
+        label = {"statusLabel": mask(status_label)} if status_label else {}
+        body = {"message": mask(message), **label}
         self._write_run("POST", f"{_run(run_id)}/logs", run_id, body)
 
     def update_run(
@@ -173,9 +174,9 @@ class PortClient:
         """
         fields = {
             "status": status,
-            "statusLabel": status_label,
+            "statusLabel": mask(status_label) if status_label else status_label,
             "link": link,
-            "summary": summary,
+            "summary": mask(summary) if summary else summary,
             "externalRunId": external_run_id,
         }
         body = {name: value for name, value in fields.items() if value is not None}

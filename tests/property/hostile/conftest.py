@@ -20,7 +20,14 @@ from tests.property.hostile.outside import AnyGitHub, AnyPort
 from tests.unit.conftest import aws
 
 __all__ = ["aws"]
-CLIENT_SECRET = "0123456789abcdef0123456789abcdefEXTRA"
+# With characters that no encoding leaves alone.
+PLANTED = {
+    "Port's client secret": "planted/port secret+of=more than 32 bytes?ü",
+    "GitHub's token": "planted-github-token-0123456789",
+    "key of links": "planted/key+of links~0123456789",
+    "Slack's webhook": "planted-slack-T0-B0-0123456789",
+    "secret input": 'planted "input" \\ with\nquotes & ü 0123456789',
+}
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:slipway-create_service:live"
 
 
@@ -49,9 +56,9 @@ class Outside:
 def outside(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
     secrets = boto3.client("secretsmanager")
     for name, value in {
-        "slipway/port": {"client_id": "id", "client_secret": CLIENT_SECRET},
-        "slipway/github": {"token": "ghp_" + "t" * 36},
-        "slipway/links": {"key": "the-key-of-approval-links"},
+        "slipway/port": {"client_id": "id", "client_secret": PLANTED["Port's client secret"]},
+        "slipway/github": {"token": PLANTED["GitHub's token"]},
+        "slipway/links": {"key": PLANTED["key of links"]},
     }.items():
         secrets.create_secret(Name=name, SecretString=json.dumps(value))
     stream = io.StringIO()

@@ -13,13 +13,13 @@ from slipway.approvals.models import Status
 from slipway.approvals.store import ApprovalStore
 
 from functions.approval import handler as approval
-from tests.property.hostile.conftest import Outside
+from tests.property.hostile.conftest import PLANTED, Outside
 from tests.property.hostile.mutation import NASTY, examples, mutated_bytes
 from tests.unit.approvals.conftest import make_approval
 
 # What Powertools says in a function that has counted nothing.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics:UserWarning")
-KEY = "the-key-of-approval-links"
+KEY = PLANTED["key of links"]
 ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
 ID = "r_0123456789abcdef.1"
 LATER = datetime.now(UTC) + timedelta(hours=1)
