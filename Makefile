@@ -49,6 +49,7 @@ lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	scripts/lint_terraform
 	scripts/terraform_docs --check
 	scripts/lint_workflows
+	scripts/audit
 
 format: setup ## Format all code
 	$(PY)/ruff check --fix
