@@ -30,6 +30,7 @@ terraform-test: setup ## Check the Terraform code: init, validate, test with a m
 	scripts/terraform -chdir=terraform init -backend=false -input=false -lockfile=readonly >/dev/null
 	scripts/terraform -chdir=terraform validate
 	scripts/terraform_test
+	scripts/permissions --check
 	$(MAKE) --no-print-directory plan ENV=port-hosted >/dev/null
 	$(MAKE) --no-print-directory plan ENV=msk >/dev/null
 
@@ -49,6 +50,7 @@ lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	scripts/lint_terraform
 	scripts/terraform_docs --check
 	scripts/lint_workflows
+	scripts/audit
 
 format: setup ## Format all code
 	$(PY)/ruff check --fix
