@@ -1,0 +1,33 @@
+"""A Port organisation for the pages, with services that are always the same."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.fixtures import browser_context_args, browser_type_launch_args, visit
+from tests.browser.services import SERVICES
+from tests.port_server import PortServer
+
+__all__ = ["browser_context_args", "browser_type_launch_args", "visit"]
+
+
+@pytest.fixture(scope="session")
+def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortServer]:
+    with PortServer(tmp_path_factory.mktemp("port")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def base_url(organisation: PortServer) -> str:
+    return organisation.url
+
+
+@pytest.fixture
+def server(organisation: PortServer) -> PortServer:
+    """The organisation, with `SERVICES` and nothing else in its catalogue."""
+    client = organisation.client
+    for blueprint in ("service", "approval_request"):
+        client.request("DELETE", f"/v1/blueprints/{blueprint}/all-entities")
+    body = {"entities": SERVICES}
+    client.request("POST", "/v1/blueprints/service/entities/bulk", json=body)
+    return organisation
