@@ -66,4 +66,5 @@ def visit(new_context: Callable[..., BrowserContext], base_url: str) -> Iterator
         return window
 
     yield open_window
-    assert [problem for window in windows for problem in window.problems] == []
+    problems = [problem for window in windows for problem in window.problems]
+    assert not problems, "\n".join(problems)

