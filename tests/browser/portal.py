@@ -1,10 +1,11 @@
 """What a person sees of the portal, and does in it."""
 
 import re
+from copy import copy
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, WebError, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, WebError, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "sandbox" / "portal" / "node_modules" / "axe-core" / "axe.min.js"
@@ -43,14 +44,16 @@ class Portal:
     def go(self, path: str) -> None:
         self.page.goto(self.url + path)
 
-    def another_tab(self, path: str) -> Page:
-        page = self._context.new_page()
-        page.goto(self.url + path)
-        return page
+    def tab(self, path: str) -> "Portal":
+        """Another tab of the same window."""
+        other = copy(self)
+        other.page = self._context.new_page()
+        other.go(path)
+        return other
 
     def allow(self, pattern: str) -> None:
         """Take out of the problems what the test has brought about itself."""
-        self.problems = [each for each in self.problems if not re.search(pattern, each)]
+        self.problems[:] = [each for each in self.problems if not re.search(pattern, each)]
 
     # -- a catalogue's page
 
@@ -86,24 +89,39 @@ class Portal:
 
     # -- the form of an action
 
-    def start(self, action: str) -> Locator:
-        """Open an action's form from the menu that creates services."""
+    def create(self) -> Locator:
+        """Open the form that creates a service."""
         self.page.get_by_role("button", name="Service", exact=True).click()
-        self.page.get_by_role("menuitem", name=action).click()
+        self.page.get_by_role("menuitem", name="Create New Service").click()
+        return self.dialog("Create New Service")
+
+    def act(self, name: str, action: str) -> Locator:
+        """Open the form of an action for a row's entity."""
+        self.menu_of(name).get_by_role("menuitem", name=action).click()
         return self.dialog(action)
+
+    def fill_first_steps(self, form: Locator, name: str) -> None:
+        """Type what *Create New Service* asks for, up to its last step."""
+        form.get_by_label("Service Name").fill(name)
+        self.choose(form.get_by_role("combobox", name="Team"), "payments")
+        form.get_by_label("Project").fill("shop")
+        form.get_by_role("button", name="Next").click()
+        form.get_by_label("Container Registry Image Tag").fill("1.4.0")
+        form.get_by_role("button", name="Next").click()
 
     def dialog(self, title: str) -> Locator:
         return self.page.get_by_role("dialog", name=title)
 
-    def type_into_editor(self, label: str, text: str) -> None:
-        """Put text in the place of what a code editor holds."""
-        self.page.get_by_role("textbox", name=label).fill(text)
+    def editor(self, field: str) -> Locator:
+        """Open the editor of a field."""
+        self.page.get_by_role("button", name=f"Edit {field}").click()
+        return self.dialog(field)
 
     def edit(self, field: str, text: str) -> None:
         """Open a field's editor, and apply a text."""
-        self.page.get_by_role("button", name=f"Edit {field}").click()
-        self.type_into_editor(field, text)
-        self.dialog(field).get_by_role("button", name="Apply").click()
+        editor = self.editor(field)
+        editor.get_by_role("textbox").fill(text)
+        editor.get_by_role("button", name="Apply").click()
 
     def run_id(self) -> str:
         """The run whose page is open, once it is."""
