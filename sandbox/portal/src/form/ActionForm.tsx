@@ -43,7 +43,9 @@ const WORDS: Record<string, (error: RJSFValidationError) => string> = {
 
 /** The faults in the order of their fields: the first one is where the focus goes. */
 const inWords = (errors: RJSFValidationError[], names: string[]) => {
-  const place = ({ property }: RJSFValidationError) => names.indexOf(property?.split('.')[1] ?? '');
+  // `.name`, or `name` if that is missing.
+  const place = ({ property }: RJSFValidationError) =>
+    names.indexOf(property?.split('.').find(Boolean) ?? '');
   return errors
     .toSorted((a, b) => place(a) - place(b))
     .map((error) => ({ ...error, message: WORDS[error.name ?? '']?.(error) ?? error.message }));
