@@ -38,7 +38,7 @@ plan: setup ## Show what an example environment makes, without an account: make 
 	@scripts/plan $(or $(ENV),port-hosted)
 
 integration: setup build ## Run the story's tests against a sandbox of their own
-	$(PY)/pytest tests/integration
+	$(PY)/pytest --numprocesses 2 --dist loadgroup tests/integration
 
 lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	$(PY)/ruff check

@@ -3,7 +3,7 @@ locals {
   # Whatever Port publishes a run of for us: the actions, and the automations that tell of their ends.
   own_actions = sort(setunion(
     setsubtract(flatten([for function in values(local.consumers) : function.filters[*].action if function.topic == "runs"]), ["run_ended"]),
-    [for action in local.change_actions : "${action}_ended"],
+    [for action, _ in local.actions : "${action}_ended"],
   ))
 
   # In seconds, as slipway.runs.abandoned.Limits names them.

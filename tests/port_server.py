@@ -18,7 +18,7 @@ from scripts import port_setup
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / "sandbox" / ".venv" / "bin" / "python"
 CREDENTIALS = {"client_id": "client", "client_secret": "0123456789abcdef0123456789abcdefEXTRA"}
-STARTED_WITHIN = 30
+STARTED_WITHIN = 60
 
 
 class PortServer:
