@@ -7,7 +7,7 @@ PY := .venv/bin
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Make the Python environments from their lock files
+setup: ## Make the environments from their lock files, build the portal's pages
 	@scripts/setup
 
 demo: setup ## Play the whole story on this machine, without any account
@@ -25,11 +25,13 @@ unit: setup ## Run the fast tests (seconds)
 
 sandbox-test: setup ## Run the tests of the sandbox's own parts
 	cd sandbox && .venv/bin/pytest --numprocesses 2 --dist loadfile tests
+	scripts/portal test
 
 terraform-test: setup ## Check the Terraform code: init, validate, test with a mocked provider
 	scripts/terraform -chdir=terraform init -backend=false -input=false -lockfile=readonly >/dev/null
 	scripts/terraform -chdir=terraform validate
 	scripts/terraform_test
+	scripts/permissions --check
 	$(MAKE) --no-print-directory plan ENV=port-hosted >/dev/null
 	$(MAKE) --no-print-directory plan ENV=msk >/dev/null
 
@@ -49,6 +51,8 @@ lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	scripts/lint_terraform
 	scripts/terraform_docs --check
 	scripts/lint_workflows
+	scripts/audit
+	scripts/portal lint
 
 format: setup ## Format all code
 	$(PY)/ruff check --fix
@@ -82,4 +86,4 @@ lock: setup ## Resolve the lock files anew
 	scripts/lock --upgrade
 
 clean: down ## Remove environments, builds and the sandbox's data
-	rm -rf .venv sandbox/.venv sandbox/.lambda-venv build .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv sandbox/.venv sandbox/.lambda-venv sandbox/portal/node_modules sandbox/portal/dist build .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,15 +11,14 @@ from slipway.observability import logger
 
 from tests.contract.github.conftest import GitHubServer
 from tests.contract.github.conftest import running as running_github
-from tests.contract.port.conftest import PortServer
-from tests.contract.port.conftest import running as running_port
 from tests.faults.world import WORKFLOWS, Clock, Installation
+from tests.port_server import PortServer
 from tests.scripted import ScriptedServer
 
 
 @pytest.fixture(scope="session")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortServer]:
-    with running_port(tmp_path_factory.mktemp("port")) as server:
+    with PortServer(tmp_path_factory.mktemp("port")) as server:
         yield server
 
 

@@ -44,9 +44,9 @@ from slipway.port.client import PortClient
 from slipway_report.api import Patience
 
 from tests.contract.github.conftest import TOKEN, GitHubServer
-from tests.contract.port.conftest import CREDENTIALS, PortServer
 from tests.faults.machines import Execution, read_machine
 from tests.faults.wire import Fault, Killed, Wire
+from tests.port_server import CREDENTIALS, PortServer
 from tests.scripted import ScriptedServer
 from tests.unit.conftest import ENVIRONMENT, POLICY, TABLES, make_account, set_policy
 

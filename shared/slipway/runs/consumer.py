@@ -136,6 +136,8 @@ def telling(
 
 
 def _measure_age(timestamp_ms: int) -> None:
+    if timestamp_ms <= 0:  # A record without a time has no age.
+        return
     # Not below 0: a broker's clock may be ahead of ours.
     age = max(0.0, datetime.now(UTC).timestamp() - timestamp_ms / 1000)
     metrics.add_metric(name=Metric.RECORD_AGE, unit="Seconds", value=age)
@@ -191,13 +193,13 @@ class _Consumer:
             logger.remove_keys(["run_id"])
 
     def _receive(self, record: dict[str, Any]) -> tuple[Outcome, str]:
-        text, value = decode(record["value"])
+        text, value = decode(record.get("value"))
         ended = run_ended(value) if self._on_ended else None
         run_id = ended.run_id if ended else identify(value)
         logger.append_keys(run_id=run_id)
         if ended is None and value.get("action") not in (None, self._action):
-            raise ForeignMessage(f"Run {run_id} is of action '{value['action']}'.")
-        received_at = datetime.fromtimestamp(record["timestamp"] / 1000, UTC)
+            raise ForeignMessage(f"Run {run_id} is of action '{str(value['action'])[:100]}'.")
+        received_at = _time_of(record)
         verify(
             text,
             signing_secrets(self._config),
@@ -301,6 +303,14 @@ def read_message(record: dict[str, Any], config: RunConfig) -> RunMessage:
         return message
     inputs = decrypt_inputs(message.inputs, message.censored, signing_secrets(config))
     return message.model_copy(update={"inputs": inputs})
+
+
+def _time_of(record: dict[str, Any]) -> datetime:
+    """The record's timestamp, which is the producer's to choose."""
+    try:
+        return datetime.fromtimestamp(record["timestamp"] / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ForeignMessage("The record's timestamp is no time.") from None
 
 
 def decode(encoded: str | None) -> tuple[str, Any]:
