@@ -288,9 +288,6 @@ class Stories(RuleBasedStateMachine):
         try:
             self.come_to_rest()
             self.a_terminal_status_never_changes()
-            if out := os.environ.get("DF_STORY"):
-                f = Observed(self.world).everything()
-                print(len(f["runs"]), [(r["status"], r["statusLabel"]) for r in f["runs"]], [(p["branch"], p["state"], p["merged"]) for p in f["pulls"]], [a["status"] for a in f["approvals"]], f["executions"], self.world.crashes, len(self.world.wire.everything), file=open(out, "a"))
             self.everything_is_as_it_should_be()
         finally:
             for work in self.alive():
