@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import boto3
+import pytest
 from github.PullRequest import PullRequest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -323,6 +324,7 @@ class Stories(RuleBasedStateMachine):
                 assert f"replicas: {entity['replicas']:g}" in text.replace('"', "")
 
 
+@pytest.mark.timeout(3600 if ALL else 300)
 def test_given_any_order_of_events_when_all_is_over_then_nothing_is_lost_or_done_twice(
     installation: Installation, folder: Path
 ) -> None:

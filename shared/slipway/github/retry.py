@@ -103,7 +103,7 @@ class PatientRetry(GithubRetry):
         """Carry the patience over to the next attempt."""
         return super().new(patience=self.patience, **kw)
 
-    def increment(
+    def increment(  # type: ignore[override]  # as PyGithub's own
         self,
         method: str | None = None,
         url: str | None = None,
@@ -114,9 +114,9 @@ class PatientRetry(GithubRetry):
     ) -> Retry:
         """Count a failure, and say whether the call may be repeated."""
         unknown = error if response is None else response.status >= 500
-        if unknown and method == "POST" and _ADDS.search(url or ""):
-            self = self.new(total=0)  # noqa: PLW0642 - the way of urllib3: none is left
-        return super().increment(method, url, response, error, *args, **kwargs)  # type: ignore[arg-type]
+        adds = method == "POST" and _ADDS.search(url or "")
+        left = self.new(total=0) if unknown and adds else self
+        return super(PatientRetry, left).increment(method, url, response, error, *args, **kwargs)
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         """Wait as GitHub asks, else with back-off; raise when that is longer than allowed."""
