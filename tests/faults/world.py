@@ -179,7 +179,11 @@ class Installation:
             "PORT_BASE_URL": port.url,
             "GITHUB_API_URL": github.api,
             "OWN_ACTIONS": json.dumps(
-                [*ACTIONS, "decide_approval", *(f"{action}_ended" for action in ACTIONS)]
+                {action: function_arn(action) for action in ACTIONS}
+                | dict.fromkeys(
+                    ["decide_approval", *(f"{action}_ended" for action in ACTIONS)],
+                    function_arn("approval"),
+                )
             ),
             "SWEEP_LIMITS": "{}",
             "HEALTH_PROBE": json.dumps(
@@ -234,6 +238,7 @@ class Installation:
             machine.executions.clear()
         set_policy(POLICY)
         self.set_remediation({})
+        boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
 
 
 def _keep_clients(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,9 @@ class PatientRetry(GithubRetry):
         unknown = error if response is None else response.status >= 500
         adds = method == "POST" and _ADDS.search(url or "")
         left = self.new(total=0) if unknown and adds else self
-        return super(PatientRetry, left).increment(method, url, response, error, *args, **kwargs)
+        # Whatever PyGithub's annotation says, it is given what urllib3 has.
+        answer: Any = response
+        return super(PatientRetry, left).increment(method, url, answer, error, *args, **kwargs)
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         """Wait as GitHub asks, else with back-off; raise when that is longer than allowed."""
