@@ -738,7 +738,9 @@ _TIMES = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"
     r"|(\d\d [A-Z][a-z]{2} )?\d\d:\d\d UTC"
 )
-_HASHES = re.compile(r"\b([0-9a-f]{64}|[0-9a-f]{40})\b|(?<=\[)[0-9a-f]{7}(?=\])")
+_HASHES = re.compile(
+    r"\b([0-9a-f]{64}|[0-9a-f]{40})\b|(?<=\[)[0-9a-f]{7}(?=\])|(?<=undo )[0-9a-f]{7}\b"
+)
 
 
 class Observed:
@@ -758,6 +760,8 @@ class Observed:
         * how often an e-mail was sent: the kinds of e-mail are looked at, not their number;
         * how often a workflow of the services repository was started: both do what they do once,
           however often they are started (`Repairs.restart`, `PullRequests.report_again`);
+        * an e-mail that SNS refuses for as long as it is tried: the request, or the issue, says the
+          same (`Notices`, `Alerts`);
         * rows' counters and times (deliveries, postponements, versions, attempts of a wait);
         * `later/` records and `deliver_later` executions, as long as these have ended;
         * health findings' details, as a service is looked at once more or less often.
