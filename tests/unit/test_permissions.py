@@ -1,4 +1,4 @@
-"""What must never be in the table of what the functions may do, which is checked against the plan."""
+"""What the table of permissions must never hold; the table itself is checked against the plan."""
 
 import re
 from pathlib import Path
