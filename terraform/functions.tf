@@ -1,34 +1,6 @@
-# A function is one entry here: what it does, which records it gets, if any, and what it may do.
+# A function is one entry here, or in actions.tf: what it does, which records it gets, if any, and what it may do.
 locals {
-  functions = {
-    create_service = {
-      description = "Opens the pull request for a new service"
-      topic       = "runs"
-      filters     = [{ resourceType = ["run"], action = ["create_service"] }]
-      batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
-    }
-    upscale_service = {
-      description = "Raises a service's replicas by a pull request"
-      topic       = "runs"
-      filters     = [{ resourceType = ["run"], action = ["upscale_service"] }]
-      batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
-    }
-    downscale_service = {
-      description = "Lowers a service's replicas by a pull request"
-      topic       = "runs"
-      filters     = [{ resourceType = ["run"], action = ["downscale_service"] }]
-      batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
-    }
-    delete_service = {
-      description = "Removes a service by a pull request"
-      topic       = "runs"
-      filters     = [{ resourceType = ["run"], action = ["delete_service"] }]
-      batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
-    }
+  functions = merge(local.change_functions, {
     approval = {
       description = "Asks for approvals, takes decisions and carries them out"
       topic       = "runs"
@@ -58,6 +30,17 @@ locals {
     sweep_runs = {
       description = "Ends or finishes what nobody works on any more: runs, locks, stopped executions"
       grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "policy", "sweep"]
+    }
+  })
+
+  # Those of `actions`, which differ in nothing else.
+  change_functions = {
+    for action, description in local.actions : action => {
+      description = description
+      topic       = "runs"
+      filters     = [{ resourceType = ["run"], action = [action] }]
+      batch_size  = 1
+      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
     }
   }
 

@@ -8,7 +8,7 @@ locals {
         for action in setsubtract(flatten(function.filters[*].action), ["run_ended"]) : action => local.function_alias_arns[name]
       } if function.topic == "runs"
     ],
-    { for action in local.change_actions : "${action}_ended" => local.function_alias_arns["approval"] },
+    { for action, _ in local.actions : "${action}_ended" => local.function_alias_arns["approval"] },
   ])...)
 
   # In seconds, as slipway.runs.abandoned.Limits names them.

@@ -34,20 +34,17 @@ run "runs_are_swept_every_five_minutes" {
   }
 
   assert {
-    condition = keys(jsondecode(local.environment.OWN_ACTIONS)) == [
-      "create_service", "create_service_ended", "decide_approval", "delete_service", "delete_service_ended",
-      "downscale_service", "downscale_service_ended", "upscale_service", "upscale_service_ended",
-    ]
+    condition = sort(keys(jsondecode(local.environment.OWN_ACTIONS))) == sort(concat(
+      ["decide_approval"], flatten([for action, _ in local.actions : [action, "${action}_ended"]])
+    ))
     error_message = "Every action and automation of ours is swept, and nothing that is no action."
   }
 
   assert {
-    condition = { for action, alias in jsondecode(local.environment.OWN_ACTIONS) : action => alias if action != "upscale_service" && action != "downscale_service" } == {
-      create_service        = local.function_alias_arns["create_service"], create_service_ended = local.function_alias_arns["approval"],
-      delete_service        = local.function_alias_arns["delete_service"], delete_service_ended = local.function_alias_arns["approval"],
-      upscale_service_ended = local.function_alias_arns["approval"], downscale_service_ended = local.function_alias_arns["approval"],
-      decide_approval       = local.function_alias_arns["approval"]
-    }
+    condition = alltrue([
+      for action, alias in jsondecode(local.environment.OWN_ACTIONS) :
+      alias == local.function_alias_arns[contains(keys(local.actions), action) ? action : "approval"]
+    ])
     error_message = "A run is late only if the function that reads its action does read."
   }
 

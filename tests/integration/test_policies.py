@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.aws.iam import check
 from scripts.apply_sandbox import Mode, Stack
-from tests.integration.conftest import SandboxClient
+from tests.integration.conftest import NEW_ACTION, SandboxClient
 from tests.integration.test_create_service import calls_of, policies
 
 # After the other files, by its name: their tests are what is looked at.
@@ -20,6 +20,7 @@ FUNCTIONS = [
     "upscale_service",
     "downscale_service",
     "delete_service",
+    NEW_ACTION,
     "approval",
     "health_checker",
     "remediation",

@@ -134,12 +134,9 @@ class World:
         return run
 
     def pulls(self, run_id: str) -> list[Any]:
-        branches = [
-            f"acme:slipway/{action}/{run_id}"
-            for action in ("create_service", "upscale_service", "downscale_service")
-        ] + [f"acme:slipway/delete_service/{run_id}"]
-        services = self.sandbox.services
-        return [p for b in branches for p in services.get_pulls(state="all", head=b)]
+        action = self.sandbox.run(run_id)["action"]["identifier"]
+        head = f"acme:slipway/{action}/{run_id}"
+        return list(self.sandbox.services.get_pulls(state="all", head=head))
 
     def lock(self) -> str | None:
         """Who holds the service."""

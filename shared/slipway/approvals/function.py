@@ -73,7 +73,15 @@ class ApprovalFunction:
     def take_step(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take the step that a state machine, or an operator's script, asks for."""
         if event["step"] in STEPS:
-            return Permission(str(event["execution"]), self).take(event["step"], event)
+            permission = Permission(
+                str(event["execution"]),
+                self.desk,
+                self.notices,
+                self.policy,
+                self.config,
+                self.config.links_base_url,
+            )
+            return permission.take(event["step"], event)
         run_id = str(event["run_id"])
         if event["step"] == "cancel":
             self.withdraw(EndedRun(run_id=run_id))
