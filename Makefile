@@ -1,13 +1,13 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test checks unit sandbox-test terraform-test plan integration lint format build bench up status logs down lock clean
+.PHONY: help setup demo test checks unit sandbox-test terraform-test plan integration lint format build bench soak up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Make the Python environments from their lock files
+setup: ## Make the environments from their lock files, build the portal's pages
 	@scripts/setup
 
 demo: setup ## Play the whole story on this machine, without any account
@@ -25,6 +25,7 @@ unit: setup ## Run the fast tests (seconds)
 
 sandbox-test: setup ## Run the tests of the sandbox's own parts
 	cd sandbox && .venv/bin/pytest --numprocesses 2 --dist loadfile tests
+	scripts/portal test
 
 terraform-test: setup ## Check the Terraform code: init, validate, test with a mocked provider
 	scripts/terraform -chdir=terraform init -backend=false -input=false -lockfile=readonly >/dev/null
@@ -38,7 +39,7 @@ plan: setup ## Show what an example environment makes, without an account: make 
 	@scripts/plan $(or $(ENV),port-hosted)
 
 integration: setup build ## Run the story's tests against a sandbox of their own
-	$(PY)/pytest tests/integration
+	$(PY)/pytest --numprocesses 2 --dist loadgroup tests/integration
 
 lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	$(PY)/ruff check
@@ -51,6 +52,7 @@ lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	scripts/terraform_docs --check
 	scripts/lint_workflows
 	scripts/audit
+	scripts/portal lint
 
 format: setup ## Format all code
 	$(PY)/ruff check --fix
@@ -64,11 +66,15 @@ build: setup ## Build the layer and the functions into build/
 bench: setup build ## Count requests, measure import time and sizes
 	@scripts/bench
 
+soak: setup ## Thousands of runs while things go wrong, then an audit: make soak ARGS="--runs 200"
+	@scripts/soak $(ARGS)
+
 up: setup ## Start the sandbox
 	@scripts/sandbox up
 
-status: ## Show what of the sandbox runs
+status: ## Show what of the sandbox runs, and what waits for a person in it
 	@scripts/sandbox status
+	@scripts/status --if-installed --env-file $${SANDBOX_DIR:-.sandbox}/env
 
 logs: ## Show a part's log: make logs PART=aws
 	@scripts/sandbox logs $(PART)
@@ -80,4 +86,4 @@ lock: setup ## Resolve the lock files anew
 	scripts/lock --upgrade
 
 clean: down ## Remove environments, builds and the sandbox's data
-	rm -rf .venv sandbox/.venv sandbox/.lambda-venv build .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv sandbox/.venv sandbox/.lambda-venv sandbox/portal/node_modules sandbox/portal/dist build .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -49,6 +49,11 @@ def read_environment(folder: Path) -> dict[str, str]:
     return dict(word.split("=", 1) for word in shlex.split(file.read_text(), comments=True))
 
 
+def host_architecture() -> str:
+    """This machine's, by Lambda's name of it: the sandbox's functions are processes."""
+    return "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
+
+
 class Stack:
     """The stack in one sandbox.
 
@@ -56,15 +61,21 @@ class Stack:
         folder: the sandbox's folder.
         mode: which Kafka mode; each has a state of its own.
         say: told each line that Terraform prints.
+        root: the repository whose stack it is, with what was built of it.
     """
 
     def __init__(
-        self, folder: Path, mode: Mode = Mode.EXTERNAL, say: Callable[[str], None] = print
+        self,
+        folder: Path,
+        mode: Mode = Mode.EXTERNAL,
+        say: Callable[[str], None] = print,
+        root: Path = ROOT,
     ) -> None:
         self._env = read_environment(folder)
         self._data = (folder / f"terraform-{mode}").resolve()
         self.mode = mode
         self._say = say
+        self._root = root
 
     def init(self) -> None:
         """Make a working copy of the stack and install its provider there.
@@ -74,7 +85,7 @@ class Stack:
         code = self._data / "terraform"
         # Nor the backend of a real installation, whose state this must not touch.
         skip = shutil.ignore_patterns(".terraform", "*.tfstate*", "localstack_*", "backend.tf")
-        shutil.copytree(ROOT / "terraform", code, dirs_exist_ok=True, ignore=skip)
+        shutil.copytree(self._root / "terraform", code, dirs_exist_ok=True, ignore=skip)
         variables = self._data / "variables.json"
         variables.write_text(json.dumps(self._variables(), indent=2))
         self._terraform("init", "-input=false", "-lockfile=readonly")
@@ -137,10 +148,10 @@ class Stack:
         ]
 
     def _variables(self) -> dict[str, Any]:
-        arm = platform.machine().lower() in {"arm64", "aarch64"}
         variables: dict[str, Any] = {
-            "artifacts_dir": str(ROOT / "build"),
-            "functions": {"architecture": "arm64" if arm else "x86_64"},
+            "artifacts_dir": str(self._root / "build"),
+            # A shorter time than by default: for so long a run waits whose function was killed.
+            "functions": {"architecture": host_architecture(), "timeout_seconds": 60},
             "port": {
                 "base_url": self._env["PORT_BASE_URL"],
                 "app_url": self._env["PORT_BASE_URL"],

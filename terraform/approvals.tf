@@ -1,8 +1,5 @@
 # Approvals: the policy document, and what asks, waits and is answered.
 locals {
-  # The changes of services that the policy is about.
-  change_actions = [for name, function in local.functions : name if contains(function.grants, "ask")]
-
   approvers = merge(var.approvals.approvers, {
     remind_before_seconds = var.approvals.approvers.remind_before_seconds == 0 ? null : var.approvals.approvers.remind_before_seconds
   })

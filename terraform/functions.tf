@@ -1,34 +1,6 @@
-# A function is one entry here: what it does, which records it gets, if any, and what it may do.
+# A function is one entry here, or in actions.tf: what it does, which records it gets, if any, and what it may do.
 locals {
-  functions = {
-    create_service = {
-      description = "Opens the pull request for a new service"
-      topic       = "runs"
-      filters     = [{ resourceType = ["run"], action = ["create_service"] }]
-      batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
-    }
-    upscale_service = {
-      description = "Raises a service's replicas by a pull request"
-      topic       = "runs"
-      filters     = [{ resourceType = ["run"], action = ["upscale_service"] }]
-      batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
-    }
-    downscale_service = {
-      description = "Lowers a service's replicas by a pull request"
-      topic       = "runs"
-      filters     = [{ resourceType = ["run"], action = ["downscale_service"] }]
-      batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
-    }
-    delete_service = {
-      description = "Removes a service by a pull request"
-      topic       = "runs"
-      filters     = [{ resourceType = ["run"], action = ["delete_service"] }]
-      batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
-    }
+  functions = merge(local.change_functions, {
     approval = {
       description = "Asks for approvals, takes decisions and carries them out"
       topic       = "runs"
@@ -57,7 +29,18 @@ locals {
     # No topic: called by EventBridge.
     sweep_runs = {
       description = "Ends or finishes what nobody works on any more: runs, locks, stopped executions"
-      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "sweep"]
+      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "policy", "sweep"]
+    }
+  })
+
+  # Those of `actions`, which differ in nothing else.
+  change_functions = {
+    for action, description in local.actions : action => {
+      description = description
+      topic       = "runs"
+      filters     = [{ resourceType = ["run"], action = [action] }]
+      batch_size  = 1
+      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
     }
   }
 
@@ -280,6 +263,24 @@ locals {
         actions    = ["s3:DeleteObject"]
         resources  = [for prefix in ["later", "requests"] : "${module.storage.records_bucket.arn}/${prefix}/*"]
         conditions = []
+      },
+      {
+        sid        = "FindFailedRecords"
+        actions    = ["s3:ListBucket"]
+        resources  = [module.storage.records_bucket.arn]
+        conditions = [{ test = "StringEquals", variable = "s3:prefix", values = module.storage.failed_prefixes }]
+      },
+      {
+        sid        = "ReadFailedRecords"
+        actions    = ["s3:GetObject"]
+        resources  = [for prefix in module.storage.failed_prefixes : "${module.storage.records_bucket.arn}/${prefix}*"]
+        conditions = []
+      },
+      {
+        sid        = "DecryptFailedRecords"
+        actions    = ["kms:Decrypt"]
+        resources  = [module.secrets.key_arn]
+        conditions = [local.only_via.s3]
       },
     ]
     # Adding is all that anybody does to the records of decisions.

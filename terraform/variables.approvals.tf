@@ -131,10 +131,10 @@ variable "approvals" {
     condition = alltrue([
       for rule in var.approvals.rules == null ? [] : var.approvals.rules :
       length(rule.actions) > 0 && length(rule.environments) > 0 &&
-      alltrue([for action in rule.actions : contains(concat(["*"], local.change_actions), action)]) &&
+      alltrue([for action in rule.actions : contains(concat(["*"], keys(local.actions)), action)]) &&
       alltrue([for environment in rule.environments : length(trimspace(environment)) > 0])
     ])
-    error_message = "approvals.rules: each needs actions (${join(", ", local.change_actions)} or *) and environments (as the services' property `environment`, or *)."
+    error_message = "approvals.rules: each needs actions (${join(", ", keys(local.actions))} or *) and environments (as the services' property `environment`, or *)."
   }
 
   validation {

@@ -33,7 +33,15 @@ class Machine:
     @property
     def understood(self) -> set[str]:
         """The answers `next` that its choices know."""
-        return set(re.findall(r'"StringEquals": "(\w+)"', json.dumps(self.states)))
+        return set(re.findall(r'"StringEquals": "([\w ]+)"', json.dumps(self.states)))
+
+    def calls(self, function: str) -> list[str]:
+        """The tasks that call a function, as the template names it."""
+        return [
+            name
+            for name in self.payloads
+            if self.states[name]["Parameters"]["FunctionName"] == function
+        ]
 
 
 def read_machine(file: Path) -> Machine:
@@ -42,6 +50,11 @@ def read_machine(file: Path) -> Machine:
     return Machine(json.loads(text)["States"])
 
 
-def fill(payload: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
+def fill(payload: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """A payload with its references (`run_id.$`) replaced by values."""
-    return {name.removesuffix(".$"): values.get(text, text) for name, text in payload.items()}
+    return {
+        name.removesuffix(".$"): fill(value, values)
+        if isinstance(value, dict)
+        else values.get(value, value)
+        for name, value in payload.items()
+    }

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from sandbox.port.store import AuditEvent
+from sandbox.port import runs
+from sandbox.port.store import AuditEvent, Run
 from sandbox.port.work import Work
 
 Json = dict[str, Any]
@@ -29,7 +30,11 @@ class AuditFilter(BaseModel):
 
 
 def listed(work: Work, wanted: AuditFilter) -> list[Json]:
-    """Events, newest first. Only administrators see them all, others what they did themselves."""
+    """Events, newest first.
+
+    Administrators see them all, others what they did themselves, and whatever is on a page that
+    they may see: what a run did, and what became of an entity.
+    """
     statement = select(AuditEvent).order_by(AuditEvent.number.desc())
     columns = {
         AuditEvent.entity: wanted.entity,
@@ -45,11 +50,15 @@ def listed(work: Work, wanted: AuditFilter) -> list[Json]:
         statement = statement.where(AuditEvent.at >= wanted.from_)
     if wanted.to:
         statement = statement.where(AuditEvent.at <= wanted.to)
+    run = work.db.scalar(select(Run).where(Run.id == wanted.run_id))
+    is_run_shown = run is not None and runs.may_see(work, run)
     found: list[Json] = []
     for row in work.db.scalars(statement):
         if len(found) == wanted.limit:
             break
-        if _fits(row.event, wanted) and _may_see(work, row.event):
+        is_entity_shown = wanted.entity is not None and row.resource_type == "entity"
+        is_shown = is_run_shown or is_entity_shown or _may_see(work, row.event)
+        if is_shown and _fits(row.event, wanted):
             found.append(_picked(row.event, wanted.includes))
     return found
 

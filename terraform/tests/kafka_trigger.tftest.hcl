@@ -266,7 +266,7 @@ run "a_consumer_group_that_is_too_long_is_refused" {
   expect_failures = [var.consumer_group_id]
 }
 
-run "an_empty_filter_and_two_topics_are_refused" {
+run "an_empty_filter_two_topics_and_a_batch_of_nothing_are_refused" {
   command = plan
 
   module {
@@ -277,7 +277,8 @@ run "an_empty_filter_and_two_topics_are_refused" {
     filters           = [{}]
     topic             = "org_test.runs,org_test.change.log"
     starting_position = "AT_TIMESTAMP"
+    batch_size        = 0
   }
 
-  expect_failures = [var.filters, var.topic, var.starting_position]
+  expect_failures = [var.filters, var.topic, var.starting_position, var.batch_size]
 }

@@ -29,23 +29,26 @@ run "two_variables_are_enough" {
   assert {
     condition = {
       for name, function in output.functions : name => function.consumer_group_id
-      } == {
-      create_service    = "org_test.slipway-create_service"
-      upscale_service   = "org_test.slipway-upscale_service"
-      downscale_service = "org_test.slipway-downscale_service"
-      delete_service    = "org_test.slipway-delete_service"
-      approval          = "org_test.slipway-approval"
-      health_checker    = "org_test.slipway-health_checker"
-      remediation       = null
-      probe_health      = null
-      sweep_runs        = null
-    }
+      } == merge({ for action, _ in local.actions : action => "org_test.slipway-${action}" }, {
+        approval       = "org_test.slipway-approval"
+        health_checker = "org_test.slipway-health_checker"
+        remediation    = null
+        probe_health   = null
+        sweep_runs     = null
+    })
     error_message = "Each function with a topic has a consumer group that Port's brokers accept."
   }
 
   assert {
-    condition     = toset(keys(module.kafka_trigger)) == toset(["create_service", "upscale_service", "downscale_service", "delete_service", "approval", "health_checker"])
+    condition     = toset(keys(module.kafka_trigger)) == toset(concat(keys(local.actions), ["approval", "health_checker"]))
     error_message = "What is called by machines reads no topic."
+  }
+
+  assert {
+    condition = alltrue([
+      for action, _ in local.actions : local.functions[action].filters == [{ resourceType = ["run"], action = [action] }]
+    ]) && length(setsubtract(["create_service", "upscale_service", "downscale_service", "delete_service"], keys(local.actions))) == 0
+    error_message = "Each action has a function that gets its runs, and no other."
   }
 
   assert {
@@ -98,8 +101,8 @@ run "functions_may_do_their_work_and_no_more" {
 
   assert {
     condition = alltrue([
-      for name in ["create_service", "upscale_service", "downscale_service", "delete_service"] : {
-        for statement in flatten([for grant in local.functions[name].grants : local.grants[grant]]) : statement.sid => statement.actions
+      for action, _ in local.actions : {
+        for statement in flatten([for grant in local.functions[action].grants : local.grants[grant]]) : statement.sid => statement.actions
         } == {
         ReadSecrets        = ["secretsmanager:GetSecretValue"]
         DecryptSecrets     = ["kms:Decrypt"]

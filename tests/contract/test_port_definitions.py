@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slipway.actions import create_service
+from slipway.actions import create_service, registry
 from slipway.approvals import request
 from slipway.approvals.decision import read_verdict
 from slipway.approvals.models import MAX_COMMENT, Status, Vote
@@ -16,14 +16,8 @@ from slipway.port import message
 from tests.unit.approvals.conftest import NOW, make_approval
 
 PORT = Path(__file__).resolve().parents[2] / "port"
-ACTIONS = [
-    "create_service",
-    "decide_approval",
-    "delete_service",
-    "downscale_service",
-    "upscale_service",
-]
-CHANGES = [action for action in ACTIONS if action != "decide_approval"]
+CHANGES = sorted([create_service.ACTION, *registry.ACTIONS])
+ACTIONS = sorted([*CHANGES, request.DECIDE_ACTION])
 # What Port puts in the place of a template's expressions, for a run of an action.
 # https://docs.port.io/actions-and-automations/setup-backend/kafka/
 RENDERED: dict[str, Any] = {
@@ -208,6 +202,14 @@ def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
     shown = {status.title() for status in Status} | {request.EXECUTED}
     assert set(schema["properties"]["status"]["enum"]) == shown
     assert load("blueprints/approval_request.json").get("relations", {}) == {}
+
+
+def test_a_request_is_titled_in_words() -> None:
+    asked = make_approval(action="hand_over_service", service="shop", summary="to the night shift")
+
+    body = request.entity(asked, run_url="https://a", service_url="https://b")
+
+    assert body["title"] == "Hand over shop: to the night shift"
 
 
 def test_the_decision_form_asks_for_what_slipway_reads() -> None:

@@ -1,7 +1,9 @@
 """A sandbox for the tests alone: its own folder and ports, the stack applied, Port filled."""
 
 import os
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +17,37 @@ from github.Repository import Repository
 from slipway.config import PortCredentials
 from slipway.port.client import PortClient
 
-from scripts.apply_sandbox import Mode, Stack, read_environment
+from scripts.apply_sandbox import ROOT, Mode, Stack, host_architecture, read_environment
+from scripts.new_action import make
+from tests.checkout import copy_repository
 
-ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 60
+# Of the action that was just made when the story begins; nobody would choose it.
+NEW_ACTION = "made_in_a_test"
+# Files whose tests `test_policies` looks back at: they share one sandbox with it.
+LOOKED_AT = {
+    "test_abandoned_runs",
+    "test_approvals",
+    "test_create_service",
+    "test_health",
+    "test_held_runs",
+    "test_new_action",
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Divide the tests between two sandboxes, as they mostly wait: `--dist loadgroup` runs both.
+
+    MSK is applied in the second one only, after all else there: only one mode consumes at a time.
+    """
+    for item in items:
+        looked_at = item.path.stem in {*LOOKED_AT, "test_policies"} and not _is_msk(item)
+        item.add_marker(pytest.mark.xdist_group("looked_at" if looked_at else "others"))
+
+
+def _is_msk(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and item.callspec.params["stack"] is Mode.MSK
 
 
 def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = WAIT_SECONDS) -> T:
@@ -129,10 +158,35 @@ def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     subprocess.run([command, "down"], env=environment, check=True, timeout=60)
 
 
+@pytest.fixture(scope="session")
+def with_new_action(sandbox_folder: Path) -> Path:
+    """This repository with an action more, as `scripts/new_action` leaves it, and built."""
+    root, build = sandbox_folder.resolve() / "repository", sandbox_folder.resolve() / "build"
+    shutil.rmtree(root, ignore_errors=True)
+    make(NEW_ACTION, copy_repository(root))
+    places = ["--root", str(root), "--output", str(build), "--arch", host_architecture()]
+    path = f"{ROOT}/build/uv/bin:{os.environ['PATH']}"  # where `make setup` may have put uv
+    subprocess.run(
+        [str(ROOT / "scripts" / "build"), *places],
+        env={**os.environ, "PATH": path},
+        check=True,
+        timeout=180,
+    )
+    # Beside it: a sandbox that stays up then has the same archives at the same place.
+    (root / "build").symlink_to(build)
+    return root
+
+
 @pytest.fixture(scope="session", params=list(Mode))
-def stack(sandbox_folder: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The stack, applied in one Kafka mode after the other; only one consumes at a time."""
-    applied = Stack(sandbox_folder, request.param)
+def stack(
+    sandbox_folder: Path, with_new_action: Path, request: pytest.FixtureRequest
+) -> Iterator[Stack]:
+    """The stack, applied in one Kafka mode after the other; only one consumes at a time.
+
+    One is the stack as it is, the other has a new action, too.
+    """
+    root = with_new_action if request.param is Mode.EXTERNAL else ROOT
+    applied = Stack(sandbox_folder, request.param, root=root)
     applied.init()
     applied.apply()
     yield applied
@@ -157,16 +211,9 @@ def pause(sandbox: "SandboxClient", stack: Stack) -> None:
 
 
 @pytest.fixture(scope="session")
-def sandbox(sandbox_folder: Path, stack: Stack) -> SandboxClient:
+def sandbox(sandbox_folder: Path, with_new_action: Path, stack: Stack) -> SandboxClient:
     """The sandbox with blueprint and actions installed."""
-    subprocess.run(
-        [
-            ROOT / "scripts" / "port_setup",
-            "--apply",
-            "--env-file",
-            str(sandbox_folder / "env"),
-        ],
-        check=True,
-        timeout=60,
-    )
+    setup = [sys.executable, "-m", "scripts.port_setup", "--apply"]
+    env_file = ["--env-file", str(sandbox_folder.resolve() / "env")]
+    subprocess.run([*setup, *env_file], cwd=with_new_action, check=True, timeout=60)
     return SandboxClient(sandbox_folder)

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,13 +14,15 @@ from slipway.actions import delete_service, scale_service
 from slipway.actions.inputs import is_dry_run
 from slipway.actions.number_edit import find_number
 from slipway.actions.proposal import LONGEST_PREVIEW, Proposal, fenced, preview
+from slipway.actions.service_folder import read_port_data
+from slipway.actions.situation import ScaleLimits, Situation
 from slipway.errors import InvalidInput, UserError
 from slipway.github.models import Change, ServiceFolder, blob_sha
 from slipway.port.message import Requester, RunMessage
 from slipway_report.values import read_values as read_as_the_workflow_does
 
 FOLDER = "apps/shop"
-LIMITS = scale_service.ScaleLimits(min=1, max=20, max_step=5, default_step=1)
+LIMITS = ScaleLimits(min=1, max=20, max_step=5, default_step=1)
 PORT_DATA = '{"identifier": "shop", "blueprint": "service", "environment": "Test"}'
 
 numbers = st.integers(0, 999_999_999)
@@ -172,6 +174,17 @@ def make_folder(files: Mapping[str, str]) -> ServiceFolder:
     return ServiceFolder(service="shop", commit="c" * 40, files=shas, texts=known)
 
 
+def make_situation(folder: ServiceFolder, dependents: Sequence[str] = ()) -> Situation:
+    return Situation(
+        folder=folder,
+        data=read_port_data(folder),
+        run_url="u",
+        reviewers={},
+        limits=LIMITS,
+        dependents=dependents,
+    )
+
+
 @example("replicas: 2\n\u2028x}\n\x85", "yaml", PORT_DATA, 1, "upscale_service")
 @given(
     broken_values,
@@ -188,7 +201,7 @@ def test_given_any_files_and_step_when_scaled_then_a_change_or_a_sentence(
     request = make_request(action, {"step": step})
 
     with contextlib.suppress(UserError):
-        made = scale_service.plan(request, folder, limits=LIMITS, run_url="u", reviewers={})
+        made = scale_service.plan(request, make_situation(folder))
         if isinstance(made, Proposal):
             text = made.change.files[path]
             assert text is not None
@@ -209,9 +222,7 @@ def test_given_any_folder_when_deleted_then_all_of_it_or_a_sentence(
     request = make_request("delete_service", {"service_name": typed})
 
     with contextlib.suppress(UserError):
-        made = delete_service.plan(
-            request, folder, dependents=dependents, run_url="u", reviewers={}
-        )
+        made = delete_service.plan(request, make_situation(folder, dependents))
         assert typed == "shop"
         assert not dependents
         assert made.change.files == dict.fromkeys(folder.files)

@@ -16,9 +16,9 @@ _MISSING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sandbo
 <h1>The portal's pages are not built</h1>
 <p>The sandbox's Port server runs, and its API answers under <code>/v1</code>. Its web pages are
 missing: <code>{folder}</code> has no <code>index.html</code>.</p>
-<p>They are built with Node.js 20.19 or later. Install it, then:</p>
-<pre>cd sandbox/portal &amp;&amp; npm ci &amp;&amp; npm run build</pre>
-<p>and load this page again; the server need not be started anew.</p></body></html>"""
+<p>They are built with Node.js 20.19 or later. Install it, run <code>make setup</code>, which says
+what else may be missing, and load this page again; the server need not be started anew.</p>
+</body></html>"""
 _POLICY = (
     # The form's validator compiles JSON schemas to functions.
     "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "

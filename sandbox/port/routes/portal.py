@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import anyio
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Cookie, Depends, Header, Request, Response
+from fastapi import APIRouter, Cookie, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 from sqlalchemy import JSON, func, select
@@ -287,15 +287,17 @@ async def events(
     request: Request,
     call: CookieCall,
     run: Annotated[str | None, Depends(_watched_run)],
+    after: Annotated[int | None, Query(ge=0)] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Changes of the catalogue and of runs, and the lines of one run's log (server-sent events).
 
     `change` names what changed: `{resource, action, blueprint, identifier}`. `log` is a line of
     the log of `run`, from its first one. An event's id is `<change>.<line>`: a browser that
-    connects again sends it, and goes on where it was.
+    connects again sends it, and goes on where it was. A page that connects anew, as for another
+    run, names the change itself (`after`).
     """
-    change, line = await run_sync(_start, call.services, last_event_id)
+    change, line = await run_sync(_start, call.services, last_event_id or f"{after}.0")
     yield ServerSentEvent(event="ready", data={}, id=f"{change}.{line}", retry=1000)
     while not request.app.state.is_stopping():
         changes, change = await run_sync(_changes, call, change)
@@ -308,8 +310,8 @@ async def events(
             await anyio.sleep(_PAUSE)
 
 
-def _start(services: Services, last_event_id: str | None) -> tuple[int, int]:
-    change, _, line = (last_event_id or "").partition(".")
+def _start(services: Services, last_event_id: str) -> tuple[int, int]:
+    change, _, line = last_event_id.partition(".")
     if change.isdecimal() and line.isdecimal():
         return int(change), int(line)
     with services.store.transaction() as db:

@@ -20,6 +20,11 @@ function parseJson(value: string): unknown {
   return JSON.parse(value);
 }
 
+/** What `useTab` keeps in an address. */
+interface Tab {
+  tab?: string;
+}
+
 const root = createRootRoute({
   component: Shell,
   notFoundComponent: () => <Empty title="There is no such page" />,
@@ -29,7 +34,10 @@ const home = createRoute({ getParentRoute: () => root, path: '/', component: Hom
 const run = createRoute({
   getParentRoute: () => root,
   path: '/organization/run',
-  validateSearch: ({ runId }: Record<string, unknown>) => ({ runId: asText(runId) ?? '' }),
+  validateSearch: ({ runId, tab }: Record<string, unknown>): { runId: string } & Tab => ({
+    runId: asText(runId) ?? '',
+    tab: asText(tab),
+  }),
   component: lazyRouteComponent(() => import('./run/RunPage'), 'RunPage'),
 });
 const runs = createRoute({
@@ -43,6 +51,7 @@ const runs = createRoute({
 const auditLog = createRoute({
   getParentRoute: () => root,
   path: '/settings/AuditLog',
+  validateSearch: ({ tab }: Record<string, unknown>): Tab => ({ tab: asText(tab) }),
   component: lazyRouteComponent(() => import('./audit/AuditPage'), 'AuditPage'),
 });
 const hub = createRoute({

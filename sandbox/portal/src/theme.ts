@@ -4,6 +4,7 @@ import {
   Modal,
   MultiSelect,
   Notification,
+  NumberInput,
   Portal,
   Select,
   TagsInput,
@@ -40,6 +41,8 @@ export const theme = createTheme({
     Notification: Notification.extend({
       defaultProps: { closeButtonProps: { 'aria-label': 'Close' } },
     }),
+    // What is out of bounds is named at the field; another number would be somebody else's word.
+    NumberInput: NumberInput.extend({ defaultProps: { clampBehavior: 'none' } }),
     Select: Select.extend({ defaultProps: LIST }),
     MultiSelect: MultiSelect.extend({ defaultProps: LIST }),
     TagsInput: TagsInput.extend({ defaultProps: LIST }),

@@ -78,7 +78,7 @@ def world(live: Live, repo: Repository, tmp_path: Path) -> Iterator[World]:
         httpx.Client(transport=_PortTransport(port), base_url="http://port") as client,
         ExitStack() as stack,
     ):
-        cluster = Cluster(mirror, Reporter(client, CLIENT_ID, CLIENT_SECRET), 0.2)
+        cluster = Cluster(mirror, Reporter(client, CLIENT_ID, CLIENT_SECRET), 1)
         yield World(repo, port, cluster, Http(create_app(cluster), stack))
     mirror.close()
     start.stop()

@@ -24,7 +24,7 @@ def deploy(world: World, name: str = "one", tag: str = "1.0", replicas: int = 2)
 
 
 def healthy(world: World, name: str = "one") -> None:
-    wait_for(lambda: world.health(name) == (200, "ok"), "health", 5)
+    wait_for(lambda: world.health(name) == (200, "ok"), "health", 30)
 
 
 @contextmanager

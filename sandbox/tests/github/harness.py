@@ -21,7 +21,7 @@ TOKEN = "ghp_" + secrets.token_hex(18)
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def wait_for[T](look: Callable[[], T], what: str, seconds: float = 20) -> T:
+def wait_for[T](look: Callable[[], T], what: str, seconds: float = 60) -> T:
     """Look until something is there."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

@@ -1,6 +1,13 @@
 from typing import Any
 
-from sandbox.tests.port.harness import CLIENT_ID, Port, Start, add_service, execute
+from sandbox.tests.port.harness import (
+    CLIENT_ID,
+    CREATE_SERVICE,
+    Port,
+    Start,
+    add_service,
+    execute,
+)
 
 
 def test_the_seeded_people_have_roles_and_teams(port: Port) -> None:
@@ -133,6 +140,32 @@ def test_members_see_their_own_part_of_the_audit_log(catalogue: Port) -> None:
     run = execute(developer)
     audits = developer.call("GET", "/audit-log")["audits"]
     assert [event["context"]["runId"] for event in audits] == [run["id"]]
+
+
+def test_whoever_sees_a_run_or_an_entity_sees_its_part_of_the_audit_log(catalogue: Port) -> None:
+    developer = catalogue.sign_in("developer@acme.example")
+    run = execute(developer)
+    body = {"identifier": "b", "properties": {"owner": "D"}}
+    catalogue.call("POST", "/blueprints/service/entities", body, 201, run_id=run["id"])
+
+    def found(**query: str) -> list[str]:
+        return [
+            one["resourceType"] for one in developer.call("GET", "/audit-log", **query)["audits"]
+        ]
+
+    assert found(run_id=run["id"]) == ["entity", "run"]
+    assert found(blueprint="service", entity="b") == ["entity"]
+
+
+def test_the_audit_log_of_a_run_is_for_those_who_may_see_the_run(catalogue: Port) -> None:
+    catalogue.call(
+        "PUT", "/actions/create_service", {**CREATE_SERVICE, "allowAnyoneToViewRuns": False}
+    )
+    run = execute(catalogue)
+
+    developer = catalogue.sign_in("developer@acme.example")
+
+    assert developer.call("GET", "/audit-log", run_id=run["id"])["audits"] == []
 
 
 def test_a_browser_is_the_user_interface(catalogue: Port) -> None:

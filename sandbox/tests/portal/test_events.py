@@ -86,6 +86,20 @@ def test_who_connects_again_is_told_what_happened_meanwhile(listening: httpx.Cli
         assert [stream.next()[1]["identifier"] for _ in range(2)] == ["a", "b"]
 
 
+def test_a_page_that_connects_anew_goes_on_where_it_was(listening: httpx.Client) -> None:
+    with _open(listening) as stream:
+        _, _, last = stream.next()
+    _add(listening, "a")
+    run = _execute(listening)
+    _log(listening, run, "one")
+
+    with _open(listening, run=run, after=last.partition(".")[0]) as stream:
+        told = [stream.next() for _ in range(4)]
+
+    assert [event for event, _, _ in told] == ["ready", "change", "change", "log"]
+    assert [data.get("resource") for _, data, _ in told[1:3]] == ["entity", "run"]
+
+
 def test_the_lines_of_the_watched_run_come_from_the_first(listening: httpx.Client) -> None:
     run = _execute(listening)
     _log(listening, run, "one")

@@ -61,7 +61,8 @@ def test_without_a_build_the_page_says_what_is_missing(
     answer = _get(port, "/services")
 
     assert answer.status_code == 503
-    assert "npm run build" in answer.text
+    assert "Node.js" in answer.text
+    assert "make setup" in answer.text
     assert "<none>" not in answer.text
 
 

@@ -1,16 +1,14 @@
 """What *Upscale Service* and *Downscale Service* want done: another number of replicas."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
+from slipway.actions.edit import edit
 from slipway.actions.number_edit import NumberInText, find_number
-from slipway.actions.proposal import NothingToDo, Proposal, preview
-from slipway.actions.service_folder import read_port_data, service_of
-from slipway.actions.text import pull_request_body
+from slipway.actions.proposal import NothingToDo, Proposal
+from slipway.actions.service_folder import service_of
+from slipway.actions.situation import ScaleLimits, Situation
 from slipway.errors import InvalidInput, UserError
-from slipway.github.models import Change, ServiceFolder, run_branch, service_folder
+from slipway.github.models import ServiceFolder, service_folder
 from slipway.port.message import RunMessage
 
 UPSCALE = "upscale_service"
@@ -18,57 +16,22 @@ DOWNSCALE = "downscale_service"
 FILES = frozenset({"common_values.json", "common_values.yaml", "portData.json"})
 
 
-class ScaleLimits(BaseModel):
-    """How far a service may be scaled, in replicas.
-
-    Attributes:
-        min: the fewest.
-        max: the most.
-        max_step: the most that one request may add or take.
-        default_step: what a request without a number adds or takes.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min: int = Field(1, ge=1)
-    max: int = Field(20, ge=1)
-    max_step: int = Field(5, ge=1)
-    default_step: int = Field(1, ge=1)
-
-    @model_validator(mode="after")
-    def _are_in_order(self) -> "ScaleLimits":
-        if self.min > self.max or self.default_step > self.max_step:
-            raise ValueError("min must not exceed max, nor default_step max_step")
-        return self
-
-
-def plan(
-    message: RunMessage,
-    folder: ServiceFolder,
-    *,
-    limits: ScaleLimits,
-    run_url: str,
-    reviewers: Mapping[str, list[str]],
-) -> Proposal | NothingToDo:
+def plan(message: RunMessage, situation: Situation) -> Proposal | NothingToDo:
     """Decide what the request wants done.
 
     A service that is beyond one limit already may be scaled towards it.
 
     Args:
         message: the request.
-        folder: the service's folder with the texts of `FILES`.
-        limits: the policy's.
-        run_url: the run's page in Port.
-        reviewers: each team's reviewers, written as in `Change.reviewers`.
+        situation: the service's folder with the texts of `FILES`, and the policy's limits.
 
     Raises:
         InvalidInput: the step is no number, or more than the policy allows at once.
         UserError: the result would be beyond the limits, or the files cannot be edited safely.
     """
-    service = service_of(message)
+    service, limits = service_of(message), situation.limits
     step = _read_step(message.inputs.get("step"), limits)
-    data = read_port_data(folder)
-    found = find_replicas(folder)
+    found = find_replicas(situation.folder)
     up = message.action == UPSCALE
     target = found.value + step if up else found.value - step
     limit = limits.max if up else limits.min
@@ -85,39 +48,16 @@ def plan(
             f"the policy allows {limits.min} to {limits.max}. "
             f"The largest step now is {abs(limit - found.value)}."
         )
-    files: dict[str, str | None] = {found.path: found.replaced_by(target)}
-    change = Change(
-        service=service,
-        branch=run_branch(message.action, message.run_id),
+    return edit(
+        message,
+        situation,
+        {found.path: found.replaced_by(target)},
         title=f"Scale {service} from {found.value} to {_count(target)}",
-        body=pull_request_body(
-            message,
-            service,
-            {
-                "Service": service,
-                "Environment": data.environment,
-                "Replicas now": found.value,
-                "Replicas then": target,
-            },
-            wish="another number of replicas",
-            run_url=run_url,
-            consequence="Merging this pull request scales the service and ends the run with "
-            "success. Closing it without a merge ends the run with failure; nothing changes.",
-        ),
-        files=files,
-        committed_at=message.requested_at,
-        base_commit=folder.commit,
-        labels=("slipway", message.action),
-        reviewers=tuple(reviewers.get(data.team, ())),
-    )
-    return Proposal(
-        action=message.action,
-        service=service,
-        environment=data.environment,
         summary=f"replicas {found.value} → {target}",
-        change=change,
-        base={found.path: folder.files[found.path]},
-        preview=preview({found.path: found.text}, files),
+        wish="another number of replicas",
+        facts={"Replicas now": found.value, "Replicas then": target},
+        consequence="Merging this pull request scales the service and ends the run with "
+        "success. Closing it without a merge ends the run with failure; nothing changes.",
     )
 
 

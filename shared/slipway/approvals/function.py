@@ -73,7 +73,15 @@ class ApprovalFunction:
     def take_step(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take the step that a state machine, or an operator's script, asks for."""
         if event["step"] in STEPS:
-            return Permission(str(event["execution"]), self).take(event["step"], event)
+            permission = Permission(
+                str(event["execution"]),
+                self.desk,
+                self.notices,
+                self.policy,
+                self.config,
+                self.config.links_base_url,
+            )
+            return permission.take(event["step"], event)
         run_id = str(event["run_id"])
         if event["step"] == "cancel":
             self.withdraw(EndedRun(run_id=run_id))
@@ -139,7 +147,8 @@ class ApprovalFunction:
         if not run.ended or row is None or row.get("outcome"):
             logger.info("Nothing to clear up", extra={"status": run.status})
             return None
-        action, service = str(row["action"]), row.get("service")
+        # A run that was postponed before Port could be asked about it has a row without an action.
+        action, service = str(row.get("action", run.action)), row.get("service")
         if ask := row.get("ask"):
             self.cancel_request(run_id, int(ask))
         branch = run_branch(action, run_id)

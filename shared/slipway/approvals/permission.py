@@ -5,25 +5,25 @@ These steps are the approval function's, so that what repairs services can decid
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
 from slipway.actions.text import BLUEPRINT as SERVICE
 from slipway.approvals.approvers import eligible
 from slipway.approvals.decision import outcome
+from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.models import REPAIR, Approval, Status, approval_id
-from slipway.approvals.notices import Occasion, Places
-from slipway.approvals.policy import Approvers
+from slipway.approvals.notices import Notices, Occasion, Places
+from slipway.approvals.policy import Approvers, PolicyVersion
 from slipway.approvals.request import BLUEPRINT, entity, new_request, waits
 from slipway.approvals.store import Conflict
+from slipway.config import PortConfig
 from slipway.errors import RequestNotFound, SlipwayError, UserError
 from slipway.observability import Metric, count, logger
 from slipway.runs.clients import port_client
-
-if TYPE_CHECKING:
-    from slipway.approvals.function import ApprovalFunction
 
 # Who asks, as the request says it; no person can be of this name.
 REQUESTER = "Slipway"
@@ -53,13 +53,28 @@ class Permission:
 
     Args:
         execution: the remediation's execution.
-        function: the approval function.
+        desk: decisions and requests.
+        notices: tells the approvers.
+        policy: gives the policy as it is now.
+        config: where Port is.
+        links_base_url: where approval links lead.
     """
 
-    def __init__(self, execution: str, function: "ApprovalFunction") -> None:
+    def __init__(
+        self,
+        execution: str,
+        desk: DecisionDesk,
+        notices: Notices,
+        policy: Callable[[], PolicyVersion],
+        config: PortConfig,
+        links_base_url: str,
+    ) -> None:
         self._execution = execution
-        self._function = function
-        self._desk = function.desk
+        self._desk = desk
+        self._notices = notices
+        self._policy = policy
+        self._config = config
+        self._links_base_url = links_base_url
         self._id = approval_id(execution, 1)
 
     def take(self, step: str, event: dict[str, Any]) -> dict[str, Any] | None:
@@ -120,7 +135,7 @@ class Permission:
         return _noted(granted=granted, at=approval.decided_at, sentence=outcome(approval))
 
     def _create(self, repair: Repair) -> Approval:
-        found = self._function.policy()
+        found = self._policy()
         requirement = found.policy.requirement(REPAIR, repair.environment)
         approvers = requirement.approval or found.policy.default.approval or Approvers()
         eligible(approvers, REQUESTER, found.policy, port_client().team_members)
@@ -144,20 +159,20 @@ class Permission:
         return self._desk.store.create(approval, "\n".join(preview))
 
     def _show(self, approval: Approval) -> None:
-        url = self._function.config.entity_url(SERVICE, approval.service)
+        url = self._config.entity_url(SERVICE, approval.service)
         preview = self._desk.store.preview(approval)
         body = entity(approval, run_url=url, service_url=url, preview=preview)
         port_client().upsert_entity(BLUEPRINT, body)
 
     def _notify(self, approval: Approval, occasion: Occasion) -> None:
-        config, policy = self._function.config, self._function.policy().policy
+        config, policy = self._config, self._policy().policy
         emails = [e for e in approval.emails if policy.identity(e) not in approval.votes]
         places = Places(
             run_url=config.entity_url(SERVICE, approval.service),
             request_url=config.entity_url(BLUEPRINT, approval.id),
-            links_base_url=config.links_base_url,
+            links_base_url=self._links_base_url,
         )
-        self._function.notices.send(approval, emails, places, occasion)
+        self._notices.send(approval, emails, places, occasion)
 
 
 def _noted(*, granted: bool, at: datetime, sentence: str) -> dict[str, Any]:

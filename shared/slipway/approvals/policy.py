@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from slipway.actions.scale_service import ScaleLimits
+from slipway.actions.situation import ScaleLimits
 from slipway.errors import ConfigurationError
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]

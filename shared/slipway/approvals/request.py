@@ -101,7 +101,8 @@ def entity(
 ) -> dict[str, Any]:
     """The request's entity: a shadow of the row, for people. Nothing is decided by editing it."""
     last = max(approval.votes.values(), key=lambda vote: vote.at, default=None)
-    title = f"{approval.action.removesuffix('_service').capitalize()} {approval.service}"
+    deed = approval.action.removesuffix("_service").replace("_", " ").capitalize()
+    title = f"{deed} {approval.service}"
     status = EXECUTED if pr_url and approval.status is Status.APPROVED else approval.status.title()
     properties = {
         "status": status,

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from slipway.actions import create_service, delete_service, scale_service
+from slipway.actions import create_service
 from slipway.actions.inputs import is_dry_run
 from slipway.actions.proposal import NothingToDo, Proposal
-from slipway.actions.service_folder import service_of
+from slipway.actions.registry import ACTIONS
+from slipway.actions.service_folder import read_port_data, service_of
+from slipway.actions.situation import Situation
 from slipway.actions.text import BLUEPRINT
 from slipway.approvals import machine
 from slipway.approvals.approvers import eligible
@@ -50,22 +52,22 @@ def prepare(
     Raises:
         UserError: the request is wrong, or not possible as things are.
     """
-    message, config = run.message, run.config
-    run_url = config.run_url(run.run_id)
-    reviewers = config.team_reviewers
+    message = run.message
+    run_url, reviewers = run.config.run_url(run.run_id), run.config.team_reviewers
     if message.action == create_service.ACTION:
         return create_service.plan(message, run_url=run_url, reviewers=reviewers)
-    service = service_of(message)
-    if message.action == delete_service.ACTION:
-        dependents = run.port.dependents(BLUEPRINT, service)
-        folder = repository.read_service(service, names=None)
-        return delete_service.plan(
-            message, folder, dependents=dependents, run_url=run_url, reviewers=reviewers
-        )
-    folder = repository.read_service(service, names=scale_service.FILES)
-    return scale_service.plan(
-        message, folder, limits=policy.scale, run_url=run_url, reviewers=reviewers
+    action, service = ACTIONS[message.action], service_of(message)
+    names = None if action.reads is None else action.reads | {"portData.json"}
+    folder = repository.read_service(service, names=names)
+    situation = Situation(
+        folder=folder,
+        data=read_port_data(folder),
+        run_url=run_url,
+        reviewers=reviewers,
+        limits=policy.scale,
+        dependents=run.port.dependents(BLUEPRINT, service) if action.asks_dependents else (),
     )
+    return action.plan(message, situation)
 
 
 def approvers_of(run: ActiveRun, approval: Approvers, policy: Policy) -> list[str]:

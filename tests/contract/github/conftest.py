@@ -23,7 +23,7 @@ from slipway.github.repository import ServicesRepository
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ROOT / "sandbox" / ".venv" / "bin" / "python"
 TOKEN = "ghp_" + secrets.token_hex(18)
-STARTED_WITHIN = 30
+STARTED_WITHIN = 60
 BRANCH = "slipway/upscale_service/r_1"
 
 

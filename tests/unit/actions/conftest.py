@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from slipway.actions.service_folder import read_port_data
+from slipway.actions.situation import ScaleLimits, Situation
 from slipway.github.models import ServiceFolder, blob_sha
 from slipway.port.message import Requester, RunMessage
 
@@ -58,3 +60,15 @@ def make_folder(
     shas = {path: blob_sha(text) for path, text in texts.items()}
     shas |= {f"{FOLDER}/{name}": "f" * 40 for name in not_text}
     return ServiceFolder(service=SERVICE, commit="c" * 40, files=shas, texts=texts)
+
+
+def make_situation(folder: ServiceFolder, **changes: Any) -> Situation:
+    """What is known of `my-service` when its folder is this one."""
+    defaults: dict[str, Any] = {
+        "folder": folder,
+        "data": read_port_data(folder),
+        "run_url": RUN_URL,
+        "reviewers": REVIEWERS,
+        "limits": ScaleLimits(min=1, max=10, max_step=3, default_step=1),
+    }
+    return Situation(**{**defaults, **changes})

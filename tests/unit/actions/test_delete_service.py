@@ -11,12 +11,11 @@ from slipway.github.models import ServiceFolder
 
 from tests.unit.actions.conftest import (
     FOLDER,
-    REVIEWERS,
     RUN_ID,
-    RUN_URL,
     SERVICE,
     make_folder,
     make_request,
+    make_situation,
 )
 
 
@@ -28,13 +27,9 @@ def make_plan(
     entity: str | None = SERVICE,
 ) -> Proposal:
     inputs: dict[str, Any] = {} if typed is ... else {"service_name": typed}
-    return plan(
-        make_request("delete_service", inputs=inputs, entity=entity),
-        make_folder({"common_values.yaml": "replicas: 2\n"}) if folder is None else folder,
-        dependents=dependents,
-        run_url=RUN_URL,
-        reviewers=REVIEWERS,
-    )
+    folder = make_folder({"common_values.yaml": "replicas: 2\n"}) if folder is None else folder
+    request = make_request("delete_service", inputs=inputs, entity=entity)
+    return plan(request, make_situation(folder, dependents=dependents))
 
 
 def test_given_a_folder_when_planned_then_every_file_of_it_is_removed() -> None:

@@ -7,19 +7,20 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from slipway.actions.proposal import NothingToDo, Proposal
-from slipway.actions.scale_service import DOWNSCALE, UPSCALE, ScaleLimits, plan
+from slipway.actions.scale_service import DOWNSCALE, UPSCALE, plan
+from slipway.actions.situation import ScaleLimits
 from slipway.errors import InvalidInput, UserError
 from slipway.github.models import ServiceFolder, blob_sha
 
 from tests.unit.actions.conftest import (
     FOLDER,
     PORT_DATA,
-    REVIEWERS,
     RUN_ID,
     RUN_URL,
     SERVICE,
     make_folder,
     make_request,
+    make_situation,
 )
 
 LIMITS = ScaleLimits(min=1, max=10, max_step=3, default_step=1)
@@ -34,13 +35,9 @@ def make_plan(
     entity: str | None = SERVICE,
     **inputs: Any,
 ) -> Proposal | NothingToDo:
-    return plan(
-        make_request(action, inputs=inputs, entity=entity),
-        make_folder({"common_values.yaml": YAML}) if folder is None else folder,
-        limits=limits,
-        run_url=RUN_URL,
-        reviewers=REVIEWERS,
-    )
+    folder = make_folder({"common_values.yaml": YAML}) if folder is None else folder
+    request = make_request(action, inputs=inputs, entity=entity)
+    return plan(request, make_situation(folder, limits=limits))
 
 
 def make_proposal(*args: Any, **kwargs: Any) -> Proposal:

@@ -6,14 +6,22 @@ from typing import Any
 
 import boto3
 import pytest
+from slipway.approvals.function import ApprovalFunction
 
 from tests.releases import RELEASES, ROOT, fill, read_machine
+from tests.unit.approvals import test_permission as repairs
 from tests.unit.approvals.test_steps import World
 from tests.unit.conftest import RUN_ID
 
 CURRENT = ROOT / "terraform/modules/approval/definition.asl.json"
 DEFINITIONS = [*(release / "approval.asl.json" for release in RELEASES), CURRENT]
 CASES = [(file, state) for file in DEFINITIONS for state in read_machine(file).payloads]
+REMEDIATION = ROOT / "terraform/modules/remediation/definition.asl.json"
+REPAIRS = [
+    (file, state)
+    for file in (*(release / "remediation.asl.json" for release in RELEASES), REMEDIATION)
+    for state in read_machine(file).calls("approvals")
+]
 
 
 @pytest.fixture
@@ -37,6 +45,30 @@ def test_given_a_machine_of_a_release_when_it_takes_a_step_then_it_understands_t
     waits = "waitForTaskToken" in machine.states[state]["Resource"]
     assert (answer is None) is waits
     assert waits or state == "Hold" or answer["next"] in machine.understood
+
+
+@pytest.mark.parametrize(
+    ("file", "state"), REPAIRS, ids=[f"{file.parent.name}-{state}" for file, state in REPAIRS]
+)
+def test_given_a_remediation_of_a_release_when_it_asks_then_it_understands_the_answer(
+    aws: None, monkeypatch: pytest.MonkeyPatch, file: Path, state: str
+) -> None:
+    machine, asking = read_machine(file), repairs.World(monkeypatch)
+    values = {
+        "$.execution": repairs.EXECUTION,
+        "$.step.details.repair": repairs.REPAIR,
+        "$$.Task.Token": "token-2",
+    }
+    if state != "Ask":
+        asking.ask()
+    if state == "Read decision":
+        asking.vote()
+
+    answer = ApprovalFunction().take_step(fill(machine.payloads[state], values))
+
+    waits = "waitForTaskToken" in machine.states[state]["Resource"]
+    assert (answer is None) is waits
+    assert answer is None or answer["next"] in machine.understood
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])

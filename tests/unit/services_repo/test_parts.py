@@ -26,13 +26,13 @@ SCRIPT = Path(__file__).resolve().parents[3] / "services-repo" / ".github" / "sl
         "slipway/create_service/r_1/x",
         "slipway/create_service/../r_1",
         "slipway/create_service/r_1\n",
-        "slipway/drop_tables/r_1",
+        "slipway/Create-Service/r_1",
         "feature/create_service/r_1",
         "slipway/create_service/wfnr_1",
         "",
     ],
 )
-def test_branch_of_no_known_action_is_refused(name: str) -> None:
+def test_branch_of_no_run_is_refused(name: str) -> None:
     with pytest.raises(ReportError, match="Nothing was reported"):
         claims_of_branch(name)
 

@@ -232,7 +232,36 @@ def test_scaling_of_a_service_that_port_does_not_have_makes_none(world: World) -
     assert "no entity" in world.run["summary"]
 
 
-@pytest.mark.parametrize("action", ["upscale_service", "downscale_service", "delete_service"])
+def test_merged_action_of_another_kind_writes_what_the_base_branch_says(world: World) -> None:
+    pull = world.day_2("hand_over_service")
+    world.commit("main", port_data={**PORT_DATA, "owner": "next@acme.example"})
+    world.entities[SERVICE]["properties"] |= {
+        name: PORT_DATA[name] for name in ("responsible_team", "project", "environment")
+    }
+
+    assert report.main(world.closed(pull)) == 0
+    ((body, run_id),) = world.entity_writes
+    changed = {"owner": "next@acme.example", "service_type": "backend", "image_tag": "1.4.0"}
+    assert (body["properties"], run_id) == (changed, RUN_ID)
+    assert world.run["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("missing", ["entity", "service"])
+def test_merged_action_of_another_kind_makes_no_entity(world: World, missing: str) -> None:
+    pull = world.day_2("hand_over_service")
+    if missing == "entity":
+        world.entities.clear()
+    else:
+        del world.files["main", f"{FOLDER}/portData.json"]
+
+    assert report.main(world.closed(pull)) == 0
+    assert world.entity_writes == []
+    assert world.run["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    "action", ["upscale_service", "downscale_service", "delete_service", "hand_over_service"]
+)
 def test_closed_day_2_changes_no_entity(world: World, action: str) -> None:
     pull = world.day_2(action, merged=False)
     world.commit("head-sha", port_data={**PORT_DATA, "run_id": "r_created"})

@@ -1,7 +1,7 @@
 /** What happens on the server, as it happens: keeps what was read up to date. */
 import type { QueryClient } from '@tanstack/react-query';
 import { useQueryClient } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { ApiError } from './client';
 import { entitiesQuery, fetchEntity, logsQuery } from './queries';
 import type { Entity, RunLog } from './types';
@@ -30,17 +30,21 @@ export function patched(list: Entity[], news: Map<string, Entity | null>): Entit
   return [...kept, ...[...rest.values()].filter((entity) => entity !== null)];
 }
 
-async function refreshEntities(client: QueryClient, blueprint: string, ids: Set<string>) {
+type Latest = Map<string, Change['action']>;
+
+async function refreshEntities(client: QueryClient, blueprint: string, latest: Latest) {
   const { queryKey } = entitiesQuery(blueprint);
-  for (const id of ids) void client.invalidateQueries({ queryKey: ['entity', blueprint, id] });
+  for (const id of latest.keys())
+    void client.invalidateQueries({ queryKey: ['entity', blueprint, id] });
   void client.invalidateQueries({ queryKey: ['related'] });
   if (client.getQueryData(queryKey) === undefined) return;
-  if (ids.size > FEW) {
+  if (latest.size > FEW) {
     await client.invalidateQueries({ queryKey });
     return;
   }
   const found = await Promise.all(
-    [...ids].map(async (id): Promise<[string, Entity | null]> => {
+    [...latest].map(async ([id, action]): Promise<[string, Entity | null]> => {
+      if (action === 'DELETE') return [id, null];
       try {
         return [id, await fetchEntity(blueprint, id)];
       } catch (error) {
@@ -54,11 +58,12 @@ async function refreshEntities(client: QueryClient, blueprint: string, ids: Set<
 
 /** Refreshes whatever the changes touch. */
 export async function refresh(client: QueryClient, changes: Change[]): Promise<void> {
-  const entities = new Map<string, Set<string>>();
+  const entities = new Map<string, Latest>();
   const stale = new Set<string>(['audit']);
-  for (const { resource, blueprint, identifier } of changes) {
+  for (const { resource, action, blueprint, identifier } of changes) {
     if (resource === 'entity' && blueprint !== null && identifier !== null) {
-      entities.set(blueprint, (entities.get(blueprint) ?? new Set()).add(identifier));
+      const latest: Latest = entities.get(blueprint) ?? new Map<string, Change['action']>();
+      entities.set(blueprint, latest.set(identifier, action));
       stale.add('actions');
       if (blueprint === '_user') stale.add('users').add('people');
       if (blueprint === '_team') stale.add('teams');
@@ -72,7 +77,7 @@ export async function refresh(client: QueryClient, changes: Change[]): Promise<v
     }
   }
   for (const key of stale) void client.invalidateQueries({ queryKey: [key] });
-  await Promise.all([...entities].map(([name, ids]) => refreshEntities(client, name, ids)));
+  await Promise.all([...entities].map(([name, latest]) => refreshEntities(client, name, latest)));
 }
 
 function addLine(client: QueryClient, line: RunLog): void {
@@ -87,12 +92,15 @@ export type Connection = 'connecting' | 'live' | 'lost';
 
 /**
  * Listens while the page is visible; a browser has few connections to one server, and several tabs
- * may be open. `run` also brings the lines of that run's log.
+ * may be open. `run` also brings the lines of that run's log. Nothing happens while not `enabled`.
  */
-export function useEvents(run: string | undefined): Connection {
+export function useEvents(run: string | undefined, enabled: boolean): Connection {
   const client = useQueryClient();
   const [connection, setConnection] = useState<Connection>('connecting');
+  // The last change that was told: the next connection goes on after it.
+  const told = useRef<string>(undefined);
   useEffect(() => {
+    if (!enabled) return undefined;
     let source: EventSource | null = null;
     let waiting: Change[] = [];
     let timer: number | undefined;
@@ -106,14 +114,21 @@ export function useEvents(run: string | undefined): Connection {
       refresh(client, changes).catch(() => client.invalidateQueries());
     };
     const open = () => {
-      const query = run === undefined ? '' : `?run=${encodeURIComponent(run)}`;
-      source = new EventSource(`/_sandbox/portal/events${query}`);
-      source.addEventListener('ready', () => {
+      const query = new URLSearchParams();
+      if (run !== undefined) query.set('run', run);
+      if (told.current !== undefined) query.set('after', told.current);
+      source = new EventSource(`/_sandbox/portal/events?${query}`);
+      const remember = ({ lastEventId }: MessageEvent) => {
+        told.current = lastEventId.split('.')[0];
+      };
+      source.addEventListener('ready', (event) => {
+        remember(event);
         setConnection('live');
         if (missed) void client.invalidateQueries();
         missed = false;
       });
       source.addEventListener('change', (event) => {
+        remember(event);
         waiting.push(JSON.parse(event.data as string) as Change);
         timer ??= window.setTimeout(flush, TOGETHER);
       });
@@ -123,8 +138,12 @@ export function useEvents(run: string | undefined): Connection {
       source.onerror = () => {
         setConnection('lost');
         missed = true;
-        // The browser connects again by itself, but not after an answer that is an error.
-        if (source?.readyState === EventSource.CLOSED) again = window.setTimeout(reopen, 3000);
+        // The browser connects again by itself, but not after an answer that is an error. Whether
+        // it is because the session has ended is told by any other request.
+        if (source?.readyState === EventSource.CLOSED) {
+          void client.invalidateQueries({ queryKey: ['blueprints'] });
+          again = window.setTimeout(reopen, 3000);
+        }
       };
     };
     const close = () => {
@@ -137,10 +156,8 @@ export function useEvents(run: string | undefined): Connection {
       if (!document.hidden) open();
     };
     const follow = () => {
-      if (document.hidden) {
-        missed = true;
-        close();
-      } else if (source === null) open();
+      if (document.hidden) close();
+      else if (source === null) open();
     };
     follow();
     document.addEventListener('visibilitychange', follow);
@@ -149,6 +166,6 @@ export function useEvents(run: string | undefined): Connection {
       window.clearTimeout(timer);
       close();
     };
-  }, [client, run]);
+  }, [client, run, enabled]);
   return connection;
 }

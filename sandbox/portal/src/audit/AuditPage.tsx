@@ -1,26 +1,21 @@
 import type { ReactNode } from 'react';
 import { Alert, Tabs, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
 import { auditQuery } from '../api/queries';
 import { usePageTitle } from '../common/usePageTitle';
+import { useTab } from '../common/useTab';
 import { Failed, Loading } from '../common/states';
 import { useMe } from '../session/session';
 import { AuditTable } from './AuditTable';
 
-const RESOURCES = [
-  { value: 'entity', label: 'Entities' },
-  { value: 'run', label: 'Runs' },
-  { value: 'blueprint', label: 'Blueprints' },
-  { value: 'action', label: 'Actions' },
-];
+const RESOURCES = { entity: 'Entities', run: 'Runs', blueprint: 'Blueprints', action: 'Actions' };
 
 /** Who changed what. */
 export function AuditPage(): ReactNode {
   usePageTitle('Audit log');
-  const [resource, setResource] = useState('entity');
+  const tabs = useTab(['entity', 'run', 'blueprint', 'action']);
   const me = useMe();
-  const events = useQuery(auditQuery({ resources: resource }));
+  const events = useQuery(auditQuery({ resources: tabs.value }));
   return (
     <div style={{ padding: 16 }}>
       <Title order={1} size="h3" mb="sm">
@@ -31,29 +26,23 @@ export function AuditPage(): ReactNode {
           Only administrators see everything. This is what you changed yourself.
         </Alert>
       )}
-      <Tabs
-        value={resource}
-        onChange={(value) => setResource(value ?? 'entity')}
-        keepMounted={false}
-      >
+      <Tabs {...tabs} keepMounted={false}>
         <Tabs.List mb="sm">
-          {RESOURCES.map(({ value, label }) => (
+          {Object.entries(RESOURCES).map(([value, label]) => (
             <Tabs.Tab key={value} value={value}>
               {label}
             </Tabs.Tab>
           ))}
         </Tabs.List>
-        {RESOURCES.map(({ value }) => (
-          <Tabs.Panel key={value} value={value}>
-            {events.isPending ? (
-              <Loading what="the audit log" />
-            ) : events.isError ? (
-              <Failed error={events.error} retry={() => void events.refetch()} />
-            ) : (
-              <AuditTable events={events.data} />
-            )}
-          </Tabs.Panel>
-        ))}
+        <Tabs.Panel value={tabs.value}>
+          {events.isPending ? (
+            <Loading what="the audit log" />
+          ) : events.isError ? (
+            <Failed error={events.error} retry={() => void events.refetch()} />
+          ) : (
+            <AuditTable events={events.data} />
+          )}
+        </Tabs.Panel>
       </Tabs>
     </div>
   );

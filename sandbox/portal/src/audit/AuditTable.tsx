@@ -39,7 +39,8 @@ export function AuditTable({ events }: { events: AuditEvent[] }) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     return events.filter((event) => {
       const { action, resourceType, trigger, context } = event;
-      const about = [subjectOf(event), action, resourceType, trigger.origin, context.runId];
+      const { blueprint, runId } = context;
+      const about = [subjectOf(event), action, resourceType, trigger.origin, blueprint, runId];
       const haystack = about.join(' ').toLowerCase();
       return words.every((word) => haystack.includes(word));
     });
@@ -63,7 +64,7 @@ export function AuditTable({ events }: { events: AuditEvent[] }) {
       {found.length === 0 ? (
         <Empty title={events.length === 0 ? 'Nothing has happened yet' : 'Nothing fits'} />
       ) : (
-        <Table.ScrollContainer minWidth={760} tabIndex={0}>
+        <Table.ScrollContainer minWidth={860} tabIndex={0}>
           <Table verticalSpacing={4}>
             <Table.Thead>
               <Table.Tr>
@@ -71,6 +72,7 @@ export function AuditTable({ events }: { events: AuditEvent[] }) {
                   <span className={classes.hidden}>Details</span>
                 </Table.Th>
                 <Table.Th>Identifier</Table.Th>
+                <Table.Th>Blueprint</Table.Th>
                 <Table.Th>Date</Table.Th>
                 <Table.Th>User</Table.Th>
                 <Table.Th>Action</Table.Th>
@@ -104,6 +106,7 @@ export function AuditTable({ events }: { events: AuditEvent[] }) {
                       <Table.Td className={classes.subject}>
                         <Subject event={event} />
                       </Table.Td>
+                      <Table.Td className={classes.subject}>{context.blueprint}</Table.Td>
                       <Table.Td className={classes.nowrap}>
                         <Ago moment={trigger.at} />
                       </Table.Td>
@@ -125,7 +128,7 @@ export function AuditTable({ events }: { events: AuditEvent[] }) {
                     </Table.Tr>
                     {isOpen && (
                       <Table.Tr>
-                        <Table.Td colSpan={8}>
+                        <Table.Td colSpan={9}>
                           <Diff before={diff.before} after={diff.after} />
                         </Table.Td>
                       </Table.Tr>

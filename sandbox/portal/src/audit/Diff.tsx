@@ -5,10 +5,17 @@ import { textOf } from '../catalog/columns';
 import classes from './Diff.module.css';
 import { differences } from './diff';
 
+const LONG = 120;
+
 function Value({ value, kind }: { value: JsonValue | undefined; kind?: 'before' | 'after' }) {
   const text = textOf(value);
   if (text === '') return <span className={classes.none}>–</span>;
-  const shown = <span className={kind && classes[kind]}>{text}</span>;
+  // A long text scrolls, also for who uses the keyboard.
+  const shown = (
+    <span className={kind && classes[kind]} tabIndex={kind && text.length > LONG ? 0 : undefined}>
+      {text}
+    </span>
+  );
   if (kind === 'before') return <del className={classes.plain}>{shown}</del>;
   return kind === 'after' ? <ins className={classes.plain}>{shown}</ins> : shown;
 }

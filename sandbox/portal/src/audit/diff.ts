@@ -1,5 +1,6 @@
 /** What differs between two documents. */
 import type { JsonObject, JsonValue } from '../api/types';
+import { isEmpty } from '../catalog/columns';
 
 export interface Difference {
   /** `properties.owner`. */
@@ -56,8 +57,6 @@ function walk(
 export function differences(before: JsonObject | null, after: JsonObject | null): Difference[] {
   return walk('', before ?? {}, after ?? {}, 0).filter(
     ({ path, before: old, after: now }) =>
-      path !== '' && !NOISE.has(path) && !(isNothing(old) && isNothing(now)),
+      path !== '' && !NOISE.has(path) && !(isEmpty(old) && isEmpty(now)),
   );
 }
-
-const isNothing = (value: JsonValue | undefined) => value === undefined || value === null;

@@ -209,13 +209,15 @@ function GroupCell({ row, title, column, span }: GroupProps) {
       >
         <IconChevronRight size={16} aria-hidden className={expanded ? classes.open : undefined} />
         <span className={classes.groupTitle}>{title}:</span>
-        {value === '' ? (
-          <i>none</i>
-        ) : column === undefined ? (
-          value
-        ) : (
-          <Cell column={column} value={value} plain />
-        )}
+        <span className={classes.groupValue}>
+          {value === '' ? (
+            <i>none</i>
+          ) : column === undefined ? (
+            value
+          ) : (
+            <Cell column={column} value={value} plain />
+          )}
+        </span>
         <span className={classes.count} title={`${count} in this group`}>
           {count.toLocaleString('en')}
         </span>

@@ -9,6 +9,7 @@ import { columnsOf } from '../catalog/columns';
 import { RowMenu } from '../catalog/RowMenu';
 import { Empty, Failed, Loading } from '../common/states';
 import { usePageTitle } from '../common/usePageTitle';
+import { useTab } from '../common/useTab';
 import { catalogLink, entityLink } from '../links';
 import { RunsTable } from '../run/RunsTable';
 import classes from './EntityPage.module.css';
@@ -105,6 +106,7 @@ export function EntityPage({
 }) {
   const found = useQuery(entityQuery(blueprint.identifier, identifier));
   usePageTitle(found.data?.title ?? identifier);
+  const tabs = useTab(['details', 'related', 'runs', 'audit']);
   if (found.isPending) return <Loading what="the entity" />;
   if (found.isError) return <Failed error={found.error} retry={() => void found.refetch()} />;
   const entity = found.data;
@@ -123,7 +125,7 @@ export function EntityPage({
         </Title>
         <RowMenu blueprint={blueprint} entity={entity} onPage />
       </Group>
-      <Tabs defaultValue="details" keepMounted={false}>
+      <Tabs {...tabs} keepMounted={false}>
         <Tabs.List mb="sm">
           <Tabs.Tab value="details">Details</Tabs.Tab>
           <Tabs.Tab value="related">Related entities</Tabs.Tab>

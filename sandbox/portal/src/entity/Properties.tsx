@@ -33,7 +33,12 @@ function Value({ column, entity }: { column: Column; entity: Entity }) {
         </pre>
       );
     case 'text':
-      return <span className={classes.text}>{textOf(value)}</span>;
+      // A long text scrolls, also for who uses the keyboard.
+      return (
+        <span className={classes.text} tabIndex={isWide(column, entity) ? 0 : undefined}>
+          {textOf(value)}
+        </span>
+      );
     default:
       return <Cell column={column} value={value} entity={entity} />;
   }

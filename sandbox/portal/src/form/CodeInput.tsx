@@ -81,6 +81,8 @@ interface Props {
   required?: boolean;
   disabled?: boolean;
   errors?: string[];
+  /** Not shown beside the pencil: only who opens the editor sees it. */
+  secret?: boolean;
   /** The value as text. */
   text: string;
   format: Format;
@@ -88,7 +90,8 @@ interface Props {
 }
 
 export function CodeInput(props: Props) {
-  const { id, label, description, required, disabled, errors = [], text, format, onApply } = props;
+  const { id, label, description, required, disabled, errors = [], secret } = props;
+  const { text, format, onApply } = props;
   const setEditing = use(EditingContext);
   const [opened, { open, close }] = useDisclosure(false, {
     onOpen: () => setEditing(true),
@@ -111,7 +114,7 @@ export function CodeInput(props: Props) {
           tabIndex={0}
           aria-label={`${label}: value`}
         >
-          {text.trim() === '' ? 'Nothing yet' : text}
+          {text.trim() === '' ? 'Nothing yet' : secret ? '••••••••' : text}
         </pre>
         <Button
           id={id}

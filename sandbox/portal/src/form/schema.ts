@@ -75,7 +75,7 @@ function widgetOf(definition: InputDefinition): UiSchema {
   if (type === 'object') {
     return definition.enum
       ? { 'ui:enumNames': definition.enum.map((value) => JSON.stringify(value)) }
-      : { 'ui:field': 'json' };
+      : { 'ui:field': 'json', 'ui:options': { secret: encryption !== undefined } };
   }
   if (type === 'array') {
     const element = items ?? { type: 'string' as const };

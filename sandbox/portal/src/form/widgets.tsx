@@ -182,7 +182,8 @@ function messages(errors: unknown): string[] {
 }
 
 function JsonField(props: FieldProps<unknown>) {
-  const { fieldPathId, schema, required, disabled, errorSchema, formData, onChange } = props;
+  const { fieldPathId, schema, uiSchema, required, disabled } = props;
+  const { errorSchema, formData, onChange } = props;
   return (
     <CodeInput
       id={fieldPathId.$id}
@@ -191,6 +192,7 @@ function JsonField(props: FieldProps<unknown>) {
       required={required}
       disabled={disabled}
       errors={messages(errorSchema)}
+      secret={uiSchema?.['ui:options']?.secret === true}
       text={write(formData as JsonValue | undefined, 'json')}
       format="json"
       onApply={(text, format) => {

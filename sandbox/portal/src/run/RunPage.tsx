@@ -24,6 +24,7 @@ import { Author } from '../catalog/Cell';
 import { Empty, Failed, Loading } from '../common/states';
 import { absolute, Ago, duration, useNow } from '../common/time';
 import { usePageTitle } from '../common/usePageTitle';
+import { useTab } from '../common/useTab';
 import { CodeEditor } from '../form/CodeEditor';
 import { useActionDialog } from '../form/dialog';
 import { write } from '../form/text';
@@ -159,6 +160,7 @@ export function RunPage(): ReactNode {
   const { runId } = useSearch({ from: '/organization/run' });
   usePageTitle(`Run ${runId}`);
   const found = useQuery(runQuery(runId));
+  const tabs = useTab(['log', 'affected', 'inputs', 'payload']);
   if (runId === '') return <Empty title="The address names no run" />;
   if (found.isPending) return <Loading what="the run" />;
   if (found.isError) return <Failed error={found.error} retry={() => void found.refetch()} />;
@@ -186,7 +188,7 @@ export function RunPage(): ReactNode {
         </Group>
       </Group>
       <Details run={run} />
-      <Tabs defaultValue="log" mt="md" keepMounted={false}>
+      <Tabs {...tabs} mt="md" keepMounted={false}>
         <Tabs.List mb="sm">
           <Tabs.Tab value="log">Log stream</Tabs.Tab>
           <Tabs.Tab value="affected">Affected entities</Tabs.Tab>
@@ -200,15 +202,15 @@ export function RunPage(): ReactNode {
           <Affected id={run.id} />
         </Tabs.Panel>
         <Tabs.Panel value="inputs">
+          <Text size="xs" c="dimmed" mb="xs">
+            Inputs that are secret are shown encrypted.
+          </Text>
           <CodeEditor label="Form inputs" format="json" value={write(run.properties, 'json')} />
         </Tabs.Panel>
         <Tabs.Panel value="payload">
           <CodeEditor label="Payload" format="json" value={write(run.payload ?? {}, 'json')} />
         </Tabs.Panel>
       </Tabs>
-      <Text size="xs" c="dimmed" mt="sm">
-        Inputs that are secret are shown encrypted.
-      </Text>
     </div>
   );
 }

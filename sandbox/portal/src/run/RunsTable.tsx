@@ -5,6 +5,7 @@ import { Author } from '../catalog/Cell';
 import { Empty } from '../common/states';
 import { Ago, duration, useNow } from '../common/time';
 import { entityLink, runLink } from '../links';
+import classes from './RunsTable.module.css';
 import { Status } from './Status';
 
 export const titleOf = ({ identifier, title }: { identifier: string; title: string | null }) =>
@@ -23,7 +24,7 @@ export function RunsTable({ runs }: { runs: Run[] }) {
             <Table.Th>Run</Table.Th>
             <Table.Th>Entity</Table.Th>
             <Table.Th>Status</Table.Th>
-            <Table.Th>Requested by</Table.Th>
+            <Table.Th className={classes.nowrap}>Requested by</Table.Th>
             <Table.Th>Started</Table.Th>
             <Table.Th>Duration</Table.Th>
           </Table.Tr>
@@ -32,10 +33,10 @@ export function RunsTable({ runs }: { runs: Run[] }) {
           {runs.map((run) => (
             <Table.Tr key={run.id}>
               <Table.Td>{titleOf(run.action)}</Table.Td>
-              <Table.Td>
+              <Table.Td className={classes.nowrap}>
                 <Link {...runLink(run.id)}>{run.id}</Link>
               </Table.Td>
-              <Table.Td style={{ overflowWrap: 'anywhere' }}>
+              <Table.Td className={classes.entity}>
                 {run.entity !== undefined &&
                   (run.entity.deleted || run.blueprint === undefined ? (
                     titleOf(run.entity)
@@ -45,16 +46,18 @@ export function RunsTable({ runs }: { runs: Run[] }) {
                     </Link>
                   ))}
               </Table.Td>
-              <Table.Td>
+              <Table.Td className={classes.nowrap}>
                 <Status run={run} />
               </Table.Td>
-              <Table.Td>
+              <Table.Td className={classes.nowrap}>
                 <Author id={run.createdBy} />
               </Table.Td>
-              <Table.Td>
+              <Table.Td className={classes.nowrap}>
                 <Ago moment={run.createdAt} />
               </Table.Td>
-              <Table.Td>{duration(run.createdAt, run.endedAt ?? now)}</Table.Td>
+              <Table.Td className={classes.nowrap}>
+                {duration(run.createdAt, run.endedAt ?? now)}
+              </Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>

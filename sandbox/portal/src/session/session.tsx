@@ -21,6 +21,8 @@ export interface Session {
 
 const SESSION = '/_sandbox/portal/session';
 const SessionContext = createContext<Session | null>(null);
+/** The other tabs. One channel for all: it is the only one that does not hear itself. */
+const others = new BroadcastChannel('session');
 
 async function load(): Promise<SessionState> {
   try {
@@ -37,7 +39,10 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const client = useQueryClient();
   const [state, setState] = useState<SessionState>({ status: 'loading' });
 
-  const begin = useCallback(async () => setState(await load()), []);
+  const begin = useCallback(async () => {
+    setState(await load());
+    void client.resetQueries();
+  }, [client]);
 
   useEffect(() => {
     void load().then(setState);
@@ -48,17 +53,14 @@ export function SessionProvider({ children }: { children: ReactNode }) {
 
   // Another tab became somebody else, and the cookie is the same for all of them.
   useEffect(() => {
-    const channel = new BroadcastChannel('session');
-    channel.onmessage = () => window.location.reload();
-    return () => channel.close();
-  }, []);
+    others.onmessage = () => void begin();
+    return () => {
+      others.onmessage = null;
+    };
+  }, [begin]);
 
   const session = useMemo<Session>(() => {
-    const announce = () => {
-      const channel = new BroadcastChannel('session');
-      channel.postMessage('changed');
-      channel.close();
-    };
+    const announce = () => others.postMessage('changed');
     return {
       state,
       retry: () => void begin(),
@@ -73,7 +75,6 @@ export function SessionProvider({ children }: { children: ReactNode }) {
         setToken(found.accessToken);
         await call('PUT', SESSION);
         await begin();
-        await client.resetQueries();
         announce();
       },
       signOut: async () => {

@@ -14,7 +14,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useLocation, useRouterState } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { useEvents } from '../api/events';
-import { blueprintsQuery } from '../api/queries';
+import { blueprintsQuery, runQuery } from '../api/queries';
 import type { Blueprint } from '../api/types';
 import { Failed, Loading } from '../common/states';
 import { ActionDialogProvider } from '../form/dialog';
@@ -74,7 +74,9 @@ function SignedIn({ expired }: { expired: boolean }) {
         ? (location.search as { runId?: string }).runId
         : undefined,
   });
-  const connection = useEvents(runId);
+  // The lines of a run that is not there cannot be asked for.
+  const run = useQuery({ ...runQuery(runId ?? ''), enabled: Boolean(runId) });
+  const connection = useEvents(run.isSuccess ? runId : undefined, !expired);
   return (
     <AppShell
       header={{ height: 52 }}

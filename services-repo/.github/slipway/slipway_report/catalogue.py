@@ -96,6 +96,19 @@ def _fill(variable: str, template: str, known: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(value, template)
 
 
+def reviewed_properties(port_data: str, values: Values) -> Json:
+    """What people decide about a service, and may correct in its files.
+
+    Args:
+        port_data: the text of the reviewed portData.json.
+        values: what the values on the base branch say.
+    """
+    data = json.loads(port_data)
+    reviewed = {name: str(data[name]) for name in _REVIEWED if data.get(name)}
+    said = {"replicas": values.replicas, "image_tag": values.image_tag}
+    return {**reviewed, **{name: value for name, value in said.items() if value is not None}}
+
+
 def created_properties(
     port_data: str, pr_url: str, service: str, templates: Templates, values: Values
 ) -> Json:
@@ -108,13 +121,10 @@ def created_properties(
         templates: addresses of what a deployed service has.
         values: what the merged values say.
     """
-    data = json.loads(port_data)
-    reviewed = {name: str(data[name]) for name in _REVIEWED if data.get(name)}
-    said = {"replicas": values.replicas, "image_tag": values.image_tag}
+    reviewed = reviewed_properties(port_data, values)
     return {
         **reviewed,
         **templates.properties(service, reviewed.get("environment", "")),
-        **{name: value for name, value in said.items() if value is not None},
         "pr_url": pr_url,
         # Only where nothing is known yet: see `changed_properties`.
         "health_status": "Progressing",

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from slipway_report.api import Refused, ReportError
-from slipway_report.catalogue import Templates, changed_properties, created_properties
+from slipway_report.catalogue import (
+    Templates,
+    changed_properties,
+    created_properties,
+    reviewed_properties,
+)
 from slipway_report.github import GitHub, PullRequest
 from slipway_report.port import Port
 from slipway_report.subject import (
@@ -153,11 +158,14 @@ class Report:
     def _entity(self, subject: Subject, open_run: str | None) -> Outcome:
         if self._pull.merge_sha is None:
             return self._closed(subject, open_run)
-        if subject.action == "create_service":
-            return self._created(subject, open_run)
-        if subject.action == "delete_service":
-            return self._deleted(subject, open_run)
-        return self._scaled(subject, open_run)
+        match subject.action:
+            case "create_service":
+                return self._created(subject, open_run)
+            case "delete_service":
+                return self._deleted(subject, open_run)
+            case "upscale_service" | "downscale_service":
+                return self._scaled(subject, open_run)
+        return self._changed(subject, open_run)
 
     def _created(self, subject: Subject, open_run: str | None) -> Outcome:
         merged = f"{self._what()} was merged by {self._pull.by}."
@@ -186,6 +194,22 @@ class Report:
             self._write(subject, entity, {"replicas": replicas}, open_run)
             message += f" The service is set to {replicas} replica{'s' * (replicas != 1)}."
         return Outcome("SUCCESS", "Merged", message)
+
+    def _changed(self, subject: Subject, open_run: str | None) -> Outcome:
+        """Any other action: the entity says what the service's files say now."""
+        merged = f"{self._what()} was merged by {self._pull.by}."
+        path = f"{subject.folder}/portData.json"
+        text = self._github.file(path, self._pull.base_branch)
+        if text is None:
+            gone = f"{merged} The service has been removed since: its entity stays."
+            return Outcome("SUCCESS", "Merged", gone)
+        claims_of_file(text, path, of_this_run=False)
+        entity = self._port.entity(subject.blueprint, subject.service)
+        if entity is None:
+            none = f"{merged} Port has no entity {subject.service}, so none was changed."
+            return Outcome("SUCCESS", "Merged", none)
+        self._write(subject, entity, reviewed_properties(text, self._values(subject)), open_run)
+        return Outcome("SUCCESS", "Merged", f"{merged} The entity is as on the base branch.")
 
     def _deleted(self, subject: Subject, open_run: str | None) -> Outcome:
         merged = f"{self._what()} was merged by {self._pull.by}."

@@ -15,7 +15,6 @@ from slipway_report.api import ReportError
 
 Claims = Mapping[str, str]
 
-ACTIONS = ("create_service", "upscale_service", "downscale_service", "delete_service")
 # Made by a remediation, not by a run of Port.
 _REPAIR = re.compile(r"slipway/(roll_back|scale_up)/([A-Za-z0-9_-]{1,100})")
 _BRANCH = re.compile(r"slipway/([a-z_]+)/((?:r|run)_[A-Za-z0-9]{1,64})")
@@ -71,16 +70,15 @@ def claims_of_paths(paths: Iterable[str]) -> Claims | None:
 
 
 def claims_of_branch(name: str) -> Claims:
-    """Action and run id.
+    """Action and run id. Whether there is such an action, Port's own run says.
 
     Raises:
-        ReportError: it is not the branch of an action that this script can report.
+        ReportError: it is not the branch of a run.
     """
     match = _BRANCH.fullmatch(name)
-    if match is None or match[1] not in ACTIONS:
+    if match is None:
         raise ReportError(
-            f"Branch {name!r} is not 'slipway/<action>/<run id>' with an action that this script "
-            f"knows ({', '.join(ACTIONS)}). Nothing was reported."
+            f"Branch {name!r} is not 'slipway/<action>/<run id>'. Nothing was reported."
         )
     return {"action": match[1], "run_id": match[2]}
 

@@ -1,0 +1,16 @@
+"""Lambda handler of *Example Action*, invoked by Kafka."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from slipway.actions import example_action
+from slipway.observability import logger, metrics
+from slipway.runs.change import carry_out
+from slipway.runs.consumer import consume
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """Work on the records of a Kafka event, or on one that was delivered later."""
+    return consume(event, context, action=example_action.ACTION, act=carry_out)

@@ -1,0 +1,51 @@
+"""An upgrade breaks no remediation under way: the new steps go on with what a release left."""
+
+import json
+from pathlib import Path
+
+import boto3
+import pytest
+
+from tests.releases import RELEASES, ROOT, fill, read_machine
+from tests.unit.health.remedy import SERVICE, World
+from tests.unit.health.story import ILL
+
+CURRENT = ROOT / "terraform/modules/remediation/definition.asl.json"
+DEFINITIONS = [*(release / "remediation.asl.json" for release in RELEASES), CURRENT]
+CASES = [(file, state) for file in DEFINITIONS for state in read_machine(file).calls("function")]
+
+
+@pytest.mark.parametrize(
+    ("file", "state"), CASES, ids=[f"{file.parent.name}-{state}" for file, state in CASES]
+)
+def test_given_a_machine_of_a_release_when_it_takes_a_step_then_it_understands_the_answer(
+    world: World, file: Path, state: str
+) -> None:
+    machine = read_machine(file)
+    world.look = lambda: ILL
+    execution = world.fall_ill().until("Repair").execution
+    values = {
+        "$.service": SERVICE,
+        "$.execution": execution,
+        "$.step.details.number": len(world.row.state.observations),
+        "$.look.finding": ILL.model_dump(),
+        "$.step.details.decision": world.decision(granted=True),
+    }
+    event = fill(machine.payloads[state], values)
+
+    answer = world.steps().take(event["step"], json.loads(json.dumps(event)))
+
+    assert answer["next"] in machine.understood
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
+def test_given_a_row_of_a_release_when_looked_after_then_it_goes_on_to_the_end(
+    world: World, release: Path
+) -> None:
+    row = json.loads((release / "remediation_item.json").read_text())
+    boto3.client("dynamodb").put_item(TableName="remediations", Item=row)
+
+    machine = world.machine().run()
+
+    assert machine.execution == row["execution"]["S"]
+    assert world.row.execution is None
