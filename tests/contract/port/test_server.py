@@ -7,7 +7,7 @@ from slipway.errors import PortError, RunEnded
 from slipway.port import message
 
 from scripts import port_setup
-from tests.contract.port.conftest import PortServer
+from tests.port_server import PortServer
 
 DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
 

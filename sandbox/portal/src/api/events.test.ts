@@ -46,14 +46,26 @@ describe('refresh', () => {
     expect(client.getQueryData(entitiesQuery('thing').queryKey)).toEqual([a, news]);
   });
 
-  it('takes out what is gone', async () => {
+  it('takes out what is gone, without asking for it', async () => {
+    const client = new QueryClient();
+    client.setQueryData(entitiesQuery('thing').queryKey, [a, b]);
+    const fetched = vi.spyOn(globalThis, 'fetch');
+    await refresh(client, [
+      { resource: 'entity', action: 'UPDATE', blueprint: 'thing', identifier: 'a' },
+      { resource: 'entity', action: 'DELETE', blueprint: 'thing', identifier: 'a' },
+    ]);
+    expect(client.getQueryData(entitiesQuery('thing').queryKey)).toEqual([b]);
+    expect(fetched).not.toHaveBeenCalled();
+  });
+
+  it('takes out what is gone before it could be fetched', async () => {
     const client = new QueryClient();
     client.setQueryData(entitiesQuery('thing').queryKey, [a, b]);
     vi.spyOn(globalThis, 'fetch').mockImplementation(() =>
       Promise.resolve(answer(404, { ok: false, error: 'not_found', message: 'gone' })),
     );
     await refresh(client, [
-      { resource: 'entity', action: 'DELETE', blueprint: 'thing', identifier: 'a' },
+      { resource: 'entity', action: 'UPDATE', blueprint: 'thing', identifier: 'a' },
     ]);
     expect(client.getQueryData(entitiesQuery('thing').queryKey)).toEqual([b]);
   });

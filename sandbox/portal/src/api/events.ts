@@ -30,17 +30,21 @@ export function patched(list: Entity[], news: Map<string, Entity | null>): Entit
   return [...kept, ...[...rest.values()].filter((entity) => entity !== null)];
 }
 
-async function refreshEntities(client: QueryClient, blueprint: string, ids: Set<string>) {
+type Latest = Map<string, Change['action']>;
+
+async function refreshEntities(client: QueryClient, blueprint: string, latest: Latest) {
   const { queryKey } = entitiesQuery(blueprint);
-  for (const id of ids) void client.invalidateQueries({ queryKey: ['entity', blueprint, id] });
+  for (const id of latest.keys())
+    void client.invalidateQueries({ queryKey: ['entity', blueprint, id] });
   void client.invalidateQueries({ queryKey: ['related'] });
   if (client.getQueryData(queryKey) === undefined) return;
-  if (ids.size > FEW) {
+  if (latest.size > FEW) {
     await client.invalidateQueries({ queryKey });
     return;
   }
   const found = await Promise.all(
-    [...ids].map(async (id): Promise<[string, Entity | null]> => {
+    [...latest].map(async ([id, action]): Promise<[string, Entity | null]> => {
+      if (action === 'DELETE') return [id, null];
       try {
         return [id, await fetchEntity(blueprint, id)];
       } catch (error) {
@@ -54,11 +58,12 @@ async function refreshEntities(client: QueryClient, blueprint: string, ids: Set<
 
 /** Refreshes whatever the changes touch. */
 export async function refresh(client: QueryClient, changes: Change[]): Promise<void> {
-  const entities = new Map<string, Set<string>>();
+  const entities = new Map<string, Latest>();
   const stale = new Set<string>(['audit']);
-  for (const { resource, blueprint, identifier } of changes) {
+  for (const { resource, action, blueprint, identifier } of changes) {
     if (resource === 'entity' && blueprint !== null && identifier !== null) {
-      entities.set(blueprint, (entities.get(blueprint) ?? new Set()).add(identifier));
+      const latest: Latest = entities.get(blueprint) ?? new Map<string, Change['action']>();
+      entities.set(blueprint, latest.set(identifier, action));
       stale.add('actions');
       if (blueprint === '_user') stale.add('users').add('people');
       if (blueprint === '_team') stale.add('teams');
@@ -72,7 +77,7 @@ export async function refresh(client: QueryClient, changes: Change[]): Promise<v
     }
   }
   for (const key of stale) void client.invalidateQueries({ queryKey: [key] });
-  await Promise.all([...entities].map(([name, ids]) => refreshEntities(client, name, ids)));
+  await Promise.all([...entities].map(([name, latest]) => refreshEntities(client, name, latest)));
 }
 
 function addLine(client: QueryClient, line: RunLog): void {

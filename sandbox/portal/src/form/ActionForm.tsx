@@ -41,8 +41,15 @@ const WORDS: Record<string, (error: RJSFValidationError) => string> = {
   pattern: ({ params }) => `must match ${(params as { pattern: string }).pattern}`,
 };
 
-const inWords = (errors: RJSFValidationError[]) =>
-  errors.map((error) => ({ ...error, message: WORDS[error.name ?? '']?.(error) ?? error.message }));
+/** The faults in the order of their fields: the first one is where the focus goes. */
+const inWords = (errors: RJSFValidationError[], names: string[]) => {
+  // `.name`, or `name` if that is missing.
+  const place = ({ property }: RJSFValidationError) =>
+    names.indexOf(property?.split('.').find(Boolean) ?? '');
+  return errors
+    .toSorted((a, b) => place(a) - place(b))
+    .map((error) => ({ ...error, message: WORDS[error.name ?? '']?.(error) ?? error.message }));
+};
 
 /** The inputs of an action, and executing it. */
 export function ActionForm({ action, entity, initial, onDone }: Props) {
@@ -194,7 +201,7 @@ export function ActionForm({ action, entity, initial, onDone }: Props) {
             widgets={widgets}
             fields={fields}
             extraErrors={extraErrors}
-            transformErrors={inWords}
+            transformErrors={(errors) => inWords(errors, part.names)}
             showErrorList={false}
             focusOnFirstError
             noHtml5Validate

@@ -1,0 +1,70 @@
+"""Fixtures of every test that drives a browser; the rest of them are pytest-playwright's own."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.portal import ROOT, Portal
+
+# What this machine does meanwhile is not the pages' fault.
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The Chromium that `scripts/chromium` finds, without what it does by itself."""
+    found = subprocess.run([ROOT / "scripts" / "chromium"], check=True, stdout=subprocess.PIPE)
+    return {
+        **browser_type_launch_args,
+        "executable_path": found.stdout.decode().strip(),
+        "args": [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ],
+    }
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """A window of 1280 pixels; nothing moves, and no place has a time of its own."""
+    return {
+        **browser_context_args,
+        "viewport": {"width": 1280, "height": 800},
+        "reduced_motion": "reduce",
+        "locale": "en-GB",
+        "timezone_id": "UTC",
+    }
+
+
+class Visit(Protocol):
+    """Opens a window of its own for somebody, or for nobody who is signed in."""
+
+    def __call__(self, person: str | None, path: str = "/", **context: Any) -> Portal: ...
+
+
+@pytest.fixture
+def visit(new_context: Callable[..., BrowserContext], base_url: str) -> Iterator[Visit]:
+    """Opens windows; no page in them may have written an error in the end."""
+    windows: list[Portal] = []
+
+    def open_window(person: str | None, path: str = "/", **context: Any) -> Portal:
+        made = new_context(**context)
+        made.set_default_timeout(20_000)
+        window = Portal(made, base_url)
+        windows.append(window)
+        if person is not None:
+            window.be(person)
+        window.go(path)
+        return window
+
+    yield open_window
+    problems = [problem for window in windows for problem in window.problems]
+    assert not problems, "\n".join(problems)

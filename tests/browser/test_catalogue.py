@@ -1,0 +1,346 @@
+"""The Services page, and any other blueprint's."""
+
+import csv
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.fixtures import Visit
+from tests.browser.portal import ADMIN, DEVELOPER, DEVOPS, Portal
+from tests.port_server import PortServer
+
+pytestmark = pytest.mark.usefixtures("server")
+
+
+def download(portal: Portal, kind: str) -> str:
+    portal.page.get_by_role("button", name="Export").click()
+    with portal.page.expect_download() as found:
+        portal.page.get_by_role("menuitem", name=kind).click()
+    return Path(found.value.path()).read_text()
+
+
+def cells(portal: Portal, name: str) -> list[str]:
+    return portal.row(name).get_by_role("cell").all_inner_texts()
+
+
+def results(portal: Portal) -> Locator:
+    return portal.page.get_by_role("status").filter(has_text="result")
+
+
+def test_given_services_when_opened_then_columns_are_in_their_order(visit: Visit) -> None:
+    portal = visit(DEVELOPER)
+
+    expect(portal.page.get_by_role("heading", name="Services", exact=True)).to_be_visible()
+    expect(portal.titles()).to_have_count(12)
+    expect(results(portal)).to_have_text("12 results")
+    titles = portal.page.get_by_role("columnheader")
+    expect(titles.first).to_have_text("Title")
+    assert titles.all_inner_texts()[1:4] == ["Owner", "Responsible Team", "Environment"]
+    assert "Production" in cells(portal, "Checkout")
+    link = portal.row("Checkout").get_by_role("link", name="Checkout", exact=True)
+    expect(link).to_have_attribute("href", "/serviceEntity?identifier=checkout")
+
+
+def test_given_three_properties_when_grouped_then_nested_with_counts(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+    panel = portal.panel("Group by")
+    for title in ("Owner", "Responsible Team", "Environment"):
+        portal.choose(panel.get_by_role("combobox", name="Add a property"), title)
+    portal.page.keyboard.press("Escape")
+
+    expect(portal.titles()).to_have_count(0)
+    expect(portal.group("Owner: admin@acme.example", 3)).to_be_visible()
+    expect(portal.group("Owner: devops@acme.example", 3)).to_be_visible()
+    owner = portal.group("Owner: developer@acme.example", 6)
+    expect(owner).to_have_attribute("aria-expanded", "false")
+    owner.click()
+    portal.group("Responsible Team: payments", 5).click()
+    expect(portal.group("Environment: Production", 3)).to_be_visible()
+    expect(portal.group("Environment: Test", 1)).to_be_visible()
+    portal.group("Environment: Production", 3).click()
+    expect(portal.titles()).to_have_text(["Checkout", "Invoices", "Payment gateway"])
+    owner.click()
+    expect(portal.titles()).to_have_count(0)
+
+
+def test_given_groups_when_all_are_expanded_then_every_service_is_there(visit: Visit) -> None:
+    portal = visit(DEVELOPER, '/services?group=["environment"]')
+
+    portal.page.get_by_role("button", name="Expand all").click()
+
+    expect(portal.titles()).to_have_count(12)
+    portal.page.get_by_role("button", name="Collapse all").click()
+    expect(portal.titles()).to_have_count(0)
+
+
+def test_given_words_of_several_properties_when_searched_then_all_must_fit(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+
+    portal.page.get_by_label("Search Services").fill("job core")
+
+    expect(portal.titles()).to_have_text(["Backup"])
+    expect(results(portal)).to_have_text("1 of 12 results")
+    portal.page.get_by_role("button", name="Clear the search").click()
+    expect(portal.titles()).to_have_count(12)
+    portal.page.get_by_label("Search Services").fill("no such service")
+    expect(portal.page.get_by_text("Nothing fits")).to_be_visible()
+
+
+def test_given_a_filter_when_set_then_only_what_fits_is_shown(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+    panel = portal.panel("Filter")
+    panel.get_by_role("button", name="Add a filter").click()
+
+    portal.choose(panel.get_by_role("combobox", name="Property"), "Environment")
+    values = panel.get_by_role("combobox", name="Values")
+    for environment in ("Test", "Staging"):
+        portal.choose(values, environment)
+    portal.page.keyboard.press("Escape")
+
+    expect(portal.titles()).to_have_count(5)
+    expect(portal.page.get_by_role("button", name="Filter (1)")).to_be_visible()
+    portal.page.get_by_role("button", name="Reset").click()
+    expect(portal.titles()).to_have_count(12)
+
+
+def test_given_two_columns_when_sorted_then_the_second_decides_ties(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services?q=shop")
+    header = portal.page.get_by_role("columnheader", name="Environment")
+    header.get_by_role("button").click()
+    expect(header).to_have_attribute("aria-sort", "ascending")
+
+    title = portal.page.get_by_role("columnheader", name="Title")
+    for _ in range(2):
+        title.get_by_role("button").click(modifiers=["Shift"])
+
+    expect(title).to_have_attribute("aria-sort", "descending")
+    expect(portal.titles()).to_have_text(
+        ["Checkout preview", "Search", "Refunds", "Payment gateway", "Invoices", "Checkout"]
+    )
+
+
+def test_given_a_column_when_hidden_then_it_is_gone_until_it_is_shown(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+    owner = portal.page.get_by_role("columnheader", name="Owner")
+    expect(owner).to_be_visible()
+    panel = portal.panel("Hide")
+    panel.get_by_label("Find a property").fill("own")
+
+    panel.get_by_role("checkbox", name="Owner", exact=True).uncheck()
+
+    expect(owner).to_have_count(0)
+    panel.get_by_role("checkbox", name="Owner", exact=True).check()
+    expect(owner).to_be_visible()
+
+
+def test_given_a_saved_view_when_reloaded_then_it_is_shown_again_and_to_nobody_else(
+    visit: Visit,
+) -> None:
+    portal = visit(DEVELOPER, '/services?group=["environment"]&q=shop')
+    views = portal.panel("Views")
+    views.get_by_label("Save what is shown now as").fill("Shop by environment")
+    expect(views.get_by_label("For everybody")).to_have_count(0)
+    views.get_by_role("button", name="Save view").click()
+    chosen = portal.page.get_by_role("button", name="Shop by environment").first
+    expect(chosen).to_be_visible()
+
+    portal.go("/services")
+    portal.panel("Views").get_by_role("button", name="Shop by environment").first.click()
+    expect(portal.group("Environment: Production", 3)).to_be_visible()
+    portal.page.reload()
+
+    expect(portal.group("Environment: Production", 3)).to_be_visible()
+    expect(portal.page.get_by_label("Search Services")).to_have_value("shop")
+    other = visit(DEVOPS, "/services")
+    expect(other.panel("Views")).to_contain_text("No view is saved yet")
+
+
+def test_given_a_view_for_everybody_when_saved_by_an_admin_then_others_have_it(
+    visit: Visit,
+) -> None:
+    portal = visit(ADMIN, '/services?sort=[{"id":"ttl","desc":true}]')
+    views = portal.panel("Views")
+    views.get_by_label("Save what is shown now as").fill("By TTL")
+    views.get_by_label("For everybody").check()
+    views.get_by_role("button", name="Save view").click()
+    expect(views.get_by_text("By TTL · for everybody")).to_be_visible()
+
+    other = visit(DEVELOPER, "/services")
+    found = other.panel("Views")
+    found.get_by_role("button", name="By TTL").click()
+
+    expect(other.titles().first).to_have_text("Checkout")
+    expect(other.panel("By TTL").get_by_label("Delete the view By TTL")).to_have_count(0)
+    views.get_by_label("Delete the view By TTL").click()
+    expect(views).to_contain_text("No view is saved yet")
+
+
+def test_given_what_is_shown_when_exported_then_that_is_in_the_file(visit: Visit) -> None:
+    portal = visit(
+        DEVELOPER, '/services?q=payments&sort=[{"id":"$title","desc":true}]&hide=["$updatedAt"]'
+    )
+    expect(portal.titles()).to_have_count(5)
+
+    rows = list(csv.DictReader(download(portal, "CSV").splitlines()))
+    found = json.loads(download(portal, "JSON"))
+
+    titles = ["Refunds", "Payment gateway", "Invoices", "Checkout preview", "Checkout"]
+    assert [row["Title"] for row in rows] == titles
+    assert rows[0]["Environment"] == "Staging"
+    assert "Last Update" not in rows[0]
+    assert [each["$title"] for each in found] == titles
+    assert found[4]["replicas"] == 6
+
+
+def test_given_a_row_when_its_menu_opens_then_actions_are_in_two_groups(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+
+    menu = portal.menu_of("Checkout")
+
+    expect(menu.get_by_role("menuitem")).to_have_text(
+        ["View details", "Downscale Service", "Upscale Service", "Delete Service", "Unregister"]
+    )
+    expect(menu.get_by_text("Day-2 operations")).to_be_visible()
+    menu.get_by_role("menuitem", name="View details").click()
+    expect(portal.page).to_have_url(f"{portal.url}/serviceEntity?identifier=checkout")
+
+
+def test_given_create_actions_when_the_button_is_used_then_its_menu_has_them(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+
+    portal.page.get_by_role("button", name="Service", exact=True).click()
+
+    items = portal.page.get_by_role("menuitem")
+    expect(items).to_have_count(1)
+    expect(items).to_contain_text("Create New Service")
+
+
+def test_given_a_name_typed_when_unregistered_then_the_row_goes(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(ADMIN, "/services")
+    portal.menu_of("Backup").get_by_role("menuitem", name="Unregister").click()
+    dialog = portal.dialog("Unregister Backup")
+    confirm = dialog.get_by_role("button", name="Unregister")
+    dialog.get_by_role("textbox").fill("back")
+    expect(confirm).to_be_disabled()
+
+    dialog.get_by_role("textbox").fill("backup")
+    confirm.click()
+
+    expect(portal.row("Backup")).to_have_count(0)
+    expect(portal.titles()).to_have_count(11)
+    assert server.client.get_entity("service", "backup") is None
+
+
+def test_given_an_open_page_when_others_change_entities_then_it_shows_them(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, '/services?group=["health_status"]')
+    expect(portal.group("Health: Healthy", 9)).to_be_visible()
+
+    server.client.update_entity("service", "checkout", {"health_status": "Degraded"})
+    server.client.create_entity("service", {"identifier": "new", "properties": {}})
+
+    expect(portal.group("Health: Healthy", 8)).to_be_visible()
+    expect(portal.group("Health: Degraded", 2)).to_be_visible()
+    expect(results(portal)).to_have_text("13 results")
+
+
+def test_given_no_entity_when_opened_then_told_what_to_do(
+    visit: Visit, server: PortServer
+) -> None:
+    server.client.request("DELETE", "/v1/blueprints/service/all-entities")
+
+    portal = visit(DEVELOPER, "/services")
+
+    expect(portal.page.get_by_text("There is no Service yet")).to_be_visible()
+    expect(results(portal)).to_have_text("0 results")
+
+
+def make_blueprint(server: PortServer, identifier: str, columns: int) -> None:
+    properties = {f"p{n}": {"type": "string", "title": f"Property {n}"} for n in range(columns)}
+    body = {
+        "identifier": identifier,
+        "title": identifier.capitalize(),
+        "schema": {"properties": properties, "required": []},
+    }
+    server.client.request("POST", "/v1/blueprints", json=body)
+
+
+@pytest.fixture(scope="module")
+def parts(organisation: PortServer) -> None:
+    """Ten thousand entities of the blueprint `part`."""
+    make_blueprint(organisation, "part", 5)
+    now = "2026-11-28T12:00:00.000Z"
+    columns = ("blueprint", "identifier", "title", "team", "relations", "properties")
+    authorship = ("created_at", "created_by", "updated_at", "updated_by")
+
+    def row(n: int) -> tuple[Any, ...]:
+        properties = json.dumps({f"p{p}": f"value {n % (p + 2)}" for p in range(5)})
+        part = ("part", f"part-{n:05}", f"Part {n:05}", "[]", "{}", properties)
+        return (*part, now, "client", now, "client")
+
+    statement = f"INSERT INTO entities ({', '.join(columns + authorship)}) VALUES (?{',?' * 9})"
+    # Through the API, which takes twenty at a time, this would take minutes.
+    with closing(sqlite3.connect(organisation.database)) as database, database:
+        database.executemany(statement, map(row, range(10_000)))
+
+
+@pytest.mark.usefixtures("parts")
+def test_given_ten_thousand_entities_when_shown_then_only_those_in_sight_are_in_the_document(
+    visit: Visit,
+) -> None:
+    portal = visit(DEVELOPER, "/parts")
+    expect(results(portal)).to_have_text("10,000 results")
+    assert portal.titles().count() < 60
+
+    portal.page.get_by_role("table").focus()
+    portal.page.keyboard.press("End")
+
+    expect(portal.row("Part 09999")).to_be_visible()
+    assert portal.titles().count() < 60
+
+
+@pytest.mark.usefixtures("parts")
+def test_given_ten_thousand_entities_when_sorted_searched_and_grouped_then_all_are_looked_at(
+    visit: Visit,
+) -> None:
+    portal = visit(DEVELOPER, "/parts")
+    expect(results(portal)).to_have_text("10,000 results")
+
+    header = portal.page.get_by_role("columnheader", name="Title").get_by_role("button")
+    header.click()
+    header.click()
+    expect(portal.titles().first).to_have_text("Part 09999")
+    portal.page.get_by_label("Search Parts").fill("part-0 99")
+    expect(results(portal)).to_have_text("280 of 10,000 results")
+    portal.go('/parts?group=["p3","p4"]')
+    portal.group("Property 3: value 0", 2000).click()
+    expect(portal.group("Property 4: value 0", 334)).to_be_visible()
+
+
+def test_given_300_columns_when_shown_then_only_those_in_sight_are_in_the_document(
+    visit: Visit, server: PortServer
+) -> None:
+    make_blueprint(server, "wide", 300)
+    body = {"identifier": "one", "properties": {f"p{n}": f"value {n}" for n in range(300)}}
+    server.client.request("POST", "/v1/blueprints/wide/entities", json=body)
+    portal = visit(DEVELOPER, "/wides")
+    table = portal.page.get_by_role("table")
+    expect(portal.row("one")).to_contain_text("value 1")
+    expect(table).to_have_attribute("aria-colcount", "304")
+    assert table.get_by_role("columnheader").count() < 30
+
+    table.evaluate("table => table.scrollTo(table.scrollWidth, 0)")
+
+    expect(portal.row("one")).to_contain_text("value 299")
+    expect(portal.row("one").get_by_role("rowheader")).to_be_in_viewport()
+    assert table.get_by_role("columnheader").count() < 30
+    assert portal.sticks_out() <= 0
+    server.client.request("DELETE", "/v1/blueprints/wide/all-entities?delete_blueprint=true")

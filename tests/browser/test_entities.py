@@ -1,0 +1,137 @@
+"""An entity's page, and the audit log."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.fixtures import Visit
+from tests.browser.portal import ADMIN, DEVELOPER, REFUSED
+from tests.port_server import PortServer
+
+pytestmark = pytest.mark.usefixtures("server")
+CHECKOUT = "/serviceEntity?identifier=checkout"
+
+
+def test_given_an_entity_when_opened_then_its_details_are_there_without_the_empty_ones(
+    visit: Visit,
+) -> None:
+    portal = visit(DEVELOPER, CHECKOUT)
+    details = portal.page.get_by_role("region", name="Details")
+    expect(details.get_by_text("Production")).to_be_visible()
+    expect(details.get_by_role("link", name="Grafana")).to_have_attribute(
+        "href", "https://grafana.example/d/checkout"
+    )
+    expect(details.get_by_role("term").filter(has_text="Health Detail")).to_have_count(0)
+
+    details.get_by_role("switch", name="Hide what is empty").uncheck()
+
+    expect(details.get_by_role("term").filter(has_text="Health Detail")).to_have_count(1)
+
+
+def test_given_an_open_entity_when_it_changes_then_its_page_shows_it(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, CHECKOUT)
+    details = portal.page.get_by_role("region", name="Details")
+    expect(details.get_by_text("Healthy")).to_be_visible()
+
+    server.client.update_entity("service", "checkout", {"health_status": "Degraded"})
+
+    expect(details.get_by_text("Degraded")).to_be_visible()
+
+
+def test_given_related_entities_when_their_tab_opens_then_both_directions_are_listed(
+    visit: Visit,
+) -> None:
+    portal = visit(DEVELOPER, CHECKOUT)
+
+    portal.page.get_by_role("tab", name="Related entities").click()
+
+    expect(portal.page.get_by_role("heading", name="What depends on it")).to_be_visible()
+    portal.page.get_by_role("link", name="Hammer").click()
+    expect(portal.page.get_by_role("heading", name="Hammer")).to_be_visible()
+    portal.page.get_by_role("tab", name="Related entities").click()
+    expect(portal.page.get_by_role("heading", name="It depends on")).to_be_visible()
+
+
+def test_given_runs_of_an_entity_when_their_tab_opens_then_they_are_listed(
+    visit: Visit, server: PortServer
+) -> None:
+    run_id = server.execute("upscale_service", {"step": 1}, "login", DEVELOPER)
+    portal = visit(DEVELOPER, "/serviceEntity?identifier=login")
+
+    portal.page.get_by_role("tab", name="Runs").click()
+    portal.page.get_by_role("link", name=run_id).click()
+
+    assert portal.run_id() == run_id
+
+
+def test_given_a_change_when_its_event_opens_then_before_and_after_are_beside_each_other(
+    visit: Visit, server: PortServer
+) -> None:
+    server.client.update_entity("service", "checkout", {"replicas": 9})
+    portal = visit(ADMIN, CHECKOUT)
+
+    portal.page.get_by_role("tab", name="Audit log").click()
+    event = portal.page.get_by_role("row").filter(has_text="UPDATE")
+    event.get_by_role("button", name="What changed in checkout").click()
+
+    difference = portal.page.get_by_role("group", name="Before and after")
+    changed = difference.get_by_role("row").filter(has_text="replicas")
+    expect(changed.get_by_role("deletion")).to_have_text("6")
+    expect(changed.get_by_role("insertion")).to_have_text("9")
+    expect(difference.get_by_role("row").filter(has_text="owner")).to_have_count(0)
+    portal.page.get_by_role("switch", name="Show what did not change, too").check()
+    expect(difference.get_by_role("row").filter(has_text="owner")).to_have_count(1)
+
+
+def test_given_the_audit_log_when_a_member_looks_then_it_has_only_what_is_the_members_own(
+    visit: Visit, server: PortServer
+) -> None:
+    server.client.update_entity("service", "checkout", {"replicas": 9})
+    admin = visit(ADMIN, "/settings/AuditLog")
+    rows = admin.page.get_by_role("row").filter(has_text="checkout")
+    expect(rows.first).to_be_visible()
+    admin.page.get_by_label("Search the audit log").fill("checkout update")
+    expect(rows.first).to_contain_text("UPDATE")
+    admin.page.get_by_role("tab", name="Blueprints").click()
+    expect(admin.page.get_by_role("row").filter(has_text="approval_request")).to_be_visible()
+
+    member = visit(DEVELOPER, "/settings/AuditLog")
+
+    expect(member.page.get_by_text("Only administrators see everything.")).to_be_visible()
+    expect(member.page.get_by_text("Nothing has happened yet")).to_be_visible()
+
+
+def test_given_a_member_when_unregistering_then_the_server_refuses_it_at_the_field(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, CHECKOUT)
+    portal.page.get_by_role("button", name="Actions", exact=True).click()
+    portal.page.get_by_role("menuitem", name="Unregister").click()
+    dialog = portal.dialog("Unregister Checkout")
+    dialog.get_by_role("textbox").fill("checkout")
+
+    dialog.get_by_role("button", name="Unregister").click()
+
+    expect(dialog.get_by_role("textbox")).to_have_accessible_description(
+        "This needs the Admin role."
+    )
+    portal.allow(REFUSED)
+    assert server.client.get_entity("service", "checkout") is not None
+
+
+def test_given_rules_who_may_execute_when_others_open_the_menu_then_told_why_not(
+    visit: Visit, server: PortServer
+) -> None:
+    rules = {"execute": {"roles": ["Admin"]}}
+    server.client.request("PATCH", "/v1/actions/drop/permissions", json=rules)
+    admin, member = visit(ADMIN, "/tools"), visit(DEVELOPER, "/tools")
+
+    mine = admin.menu_of("Hammer").get_by_role("menuitem", name="Drop Tool")
+    theirs = member.menu_of("Hammer").get_by_role("menuitem", name="Drop Tool")
+
+    expect(mine).to_be_enabled()
+    expect(theirs).to_be_disabled()
+    expect(theirs).to_contain_text('You may not execute the action "drop".')
+    rules = {"execute": {"roles": ["Admin", "Member"]}}
+    server.client.request("PATCH", "/v1/actions/drop/permissions", json=rules)

@@ -1,0 +1,268 @@
+"""The forms of actions: what is typed, what is wrong with it, and what is sent."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.fixtures import Visit
+from tests.browser.portal import ADMIN, DEVELOPER, REFUSED
+from tests.port_server import PortServer
+
+COMMON = "Events Pipeline Common Values"
+pytestmark = pytest.mark.usefixtures("server")
+
+
+def runs_of(server: PortServer, action: str) -> list[dict[str, Any]]:
+    answer = server.client.request("GET", "/v1/actions/runs", params={"version": "v2"})
+    return [run for run in answer["runs"] if run["action"]["identifier"] == action]
+
+
+def inputs(server: PortServer, run_id: str) -> dict[str, Any]:
+    """What a run was executed with."""
+    answer = server.client.request("GET", f"/v1/actions/runs/{run_id}", params={"version": "v2"})
+    properties: dict[str, Any] = answer["run"]["properties"]
+    return properties
+
+
+def test_given_a_filled_form_when_created_then_the_run_holds_what_was_typed(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.create()
+    expect(form.get_by_role("combobox", name="Owner")).to_have_value(
+        "Dana Developer (developer@acme.example)"
+    )
+    portal.choose(form.get_by_role("combobox", name="Environment"), "Production")
+    portal.fill_first_steps(form, "orders")
+    typed = "# by hand\nlog:\n  level: info   # not debug\n"
+    portal.edit(COMMON, typed)
+    expect(form.get_by_label(f"{COMMON}: value")).to_contain_text("# not debug")
+
+    form.get_by_role("button", name="Create").click()
+
+    assert inputs(server, portal.run_id()) == {
+        "service_name": "orders",
+        "owner": DEVELOPER,
+        "team": "payments",
+        "project": "shop",
+        "environment": "Production",
+        "service_type": "backend",
+        "replicas": 1,
+        "image_tag": "1.4.0",
+        "values_format": "YAML",
+        "common_values_yaml": typed,
+        "dry_run": False,
+    }
+    expect(portal.page.get_by_role("heading", name="Create New Service")).to_be_visible()
+
+
+def test_given_missing_and_wrong_inputs_when_going_on_then_each_field_says_so(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.create()
+    form.get_by_label("Service Name").fill("No Capitals")
+    before = len(runs_of(server, "create_service"))
+
+    form.get_by_role("button", name="Next").click()
+
+    name = form.get_by_label("Service Name")
+    expect(name).to_have_accessible_description(re.compile("^must match"))
+    expect(name).to_be_focused()
+    expect(form.get_by_label("Project")).to_have_accessible_description(re.compile("^is required"))
+    expect(form.get_by_role("combobox", name="Team")).to_have_accessible_description(re.compile("^is required"))
+    expect(form.get_by_role("button", name="Next")).to_be_visible()
+    assert len(runs_of(server, "create_service")) == before
+
+
+def test_given_yaml_with_a_mistake_when_edited_then_the_line_is_named_and_nothing_is_taken(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.create()
+    portal.fill_first_steps(form, "orders")
+    before = len(runs_of(server, "create_service"))
+    editor = portal.editor(COMMON)
+
+    editor.get_by_role("textbox").fill("log:\n  level: info\n bad: [1\n")
+
+    expect(editor.get_by_role("status")).to_contain_text("Line 3")
+    expect(editor.get_by_role("button", name="Apply")).to_be_disabled()
+    expect(editor.locator(".cm-lint-marker-error").first).to_be_visible()
+    editor.get_by_role("textbox").fill("log:\n  level: info\n")
+    expect(editor.get_by_role("status")).to_have_text("Valid")
+    portal.page.keyboard.press("Escape")
+    expect(editor).to_have_count(0)
+    expect(form.get_by_label(f"{COMMON}: value")).to_have_text("Nothing yet")
+    assert len(runs_of(server, "create_service")) == before
+
+
+def test_given_the_values_format_when_switched_then_inputs_and_editor_switch(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.create()
+    portal.fill_first_steps(form, "orders")
+    editor = portal.editor(COMMON)
+    editor.get_by_role("textbox").fill("queues:\n  - orders\n")
+    editor.get_by_text("JSON", exact=True).click()
+    expect(editor.get_by_role("textbox")).to_contain_text('"orders"')
+    editor.get_by_role("button", name="Apply").click()
+    expect(form.get_by_label(f"{COMMON}: value")).to_have_text("queues:\n  - orders\n")
+
+    portal.choose(form.get_by_role("combobox", name="Values format"), "JSON")
+
+    expect(form.get_by_label(f"{COMMON}: value")).to_have_text("Nothing yet")
+    portal.edit(COMMON, '{"queues": ["orders"]}')
+    form.get_by_role("button", name="Create").click()
+    found = inputs(server, portal.run_id())
+    assert found["common_values"] == {"queues": ["orders"]}
+
+
+def test_given_json_mode_when_edited_then_the_form_has_it_and_faults_are_told(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.create()
+    form.get_by_label("Service Name").fill("orders")
+    form.get_by_role("switch", name="JSON mode").check()
+    text = form.get_by_role("textbox", name="Inputs as JSON")
+    expect(text).to_contain_text('"service_name": "orders"')
+    create = form.get_by_role("button", name="Create")
+    text.fill('{"service_name": ')
+    expect(create).to_be_disabled()
+    expect(form.get_by_role("switch", name="JSON mode")).to_be_disabled()
+
+    text.fill('{"service_name": "Bad Name", "project": "shop"}')
+    create.click()
+    refusal = form.get_by_role("alert")
+    expect(refusal).to_contain_text("service_name")
+    expect(refusal).to_contain_text("'team' is a required property")
+    portal.allow(REFUSED)
+    text.fill(json.dumps({"service_name": "billing", "project": "shop"}))
+    form.get_by_role("switch", name="JSON mode").uncheck()
+
+    expect(form.get_by_label("Service Name")).to_have_value("billing")
+    expect(form.get_by_label("Project")).to_have_value("shop")
+
+
+def test_given_a_secret_when_typed_then_it_is_masked_and_kept_encrypted(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/tools")
+    form = portal.act("Hammer", "Rotate Secret")
+    expect(form.get_by_label("Token")).to_have_attribute("type", "password")
+    form.get_by_label("Token").fill("hunter2-hunter2")
+    form.get_by_role("button", name="Execute").click()
+
+    sent = inputs(server, portal.run_id())["token"]
+
+    assert "hunter2" not in sent
+    portal.page.get_by_role("tab", name="Form inputs").click()
+    expect(portal.page.get_by_role("textbox", name="Form inputs")).to_contain_text(sent)
+    expect(portal.page.get_by_text("hunter2")).to_have_count(0)
+
+
+def test_given_inputs_that_depend_on_others_when_those_are_filled_then_they_open(
+    visit: Visit,
+) -> None:
+    portal = visit(DEVELOPER, "/tools")
+    form = portal.act("Hammer", "Rotate Secret")
+    expect(form.get_by_label("Reason")).to_be_disabled()
+    expect(form.get_by_label("Until")).to_have_count(0)
+
+    form.get_by_label("Token").fill("x")
+    form.get_by_role("checkbox", name="Urgent").check()
+
+    expect(form.get_by_label("Reason")).to_be_enabled()
+    expect(form.get_by_label("Until")).to_be_visible()
+    form.get_by_label("Token").fill("")
+    expect(form.get_by_label("Reason")).to_be_disabled()
+
+
+def test_given_an_entity_input_when_chosen_then_its_identifier_is_sent(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/tools")
+    form = portal.act("Hammer", "Rotate Secret")
+    picker = form.get_by_role("combobox", name="For service")
+    picker.fill("gatew")
+    portal.page.get_by_role("option", name="Payment gateway").click()
+
+    form.get_by_role("button", name="Execute").click()
+
+    assert inputs(server, portal.run_id())["for"] == "payment-gateway"
+
+
+def test_given_a_delete_when_another_name_is_typed_then_only_the_right_one_counts(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.act("Checkout", "Delete Service")
+    name = form.get_by_label("Type the service's name to confirm")
+    name.fill("checkout-preview")
+    form.get_by_role("button", name="Delete").click()
+    expect(name).to_have_accessible_description(r"must match ^checkout$")
+
+    name.fill("checkout")
+    form.get_by_role("button", name="Delete").click()
+
+    assert inputs(server, portal.run_id())["service_name"] == "checkout"
+
+
+def test_given_an_action_without_inputs_when_chosen_then_it_only_asks_whether_one_is_sure(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/tools")
+    restart = portal.act("Hammer", "Restart Tool")
+    expect(restart).to_contain_text("are you sure? It is for Hammer, and needs an approval.")
+    restart.get_by_role("button", name="Cancel").click()
+    expect(restart).to_have_count(0)
+    drop = portal.act("Hammer", "Drop Tool")
+    confirm = drop.get_by_role("button", name="Delete")
+    drop.get_by_label("Type hammer to confirm").fill("hammers")
+    expect(confirm).to_be_disabled()
+
+    drop.get_by_label("Type hammer to confirm").fill("hammer")
+    confirm.click()
+
+    assert inputs(server, portal.run_id()) == {}
+
+
+def test_given_two_tabs_when_both_execute_the_same_form_then_both_runs_are_shown(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/services")
+    first = portal.act("Checkout", "Upscale Service")
+    other = portal.tab("/services")
+    second = other.act("Checkout", "Upscale Service")
+
+    first.get_by_role("button", name="Execute").click()
+    second.get_by_role("button", name="Execute").click()
+
+    runs = {portal.run_id(), other.run_id()}
+    assert len(runs) == 2
+    portal.page.get_by_role("button", name="My latest runs").click()
+    popover = portal.page.get_by_role("dialog", name="My latest runs")
+    for run_id in runs:
+        expect(popover.locator(f'a[href$="{run_id}"]')).to_be_visible()
+
+
+def test_given_the_hub_when_an_action_is_for_an_entity_then_that_is_asked_first(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(ADMIN, "/self-serve")
+    portal.page.get_by_label("Search the actions").fill("upscale")
+    expect(portal.page.get_by_role("listitem")).to_have_count(1)
+    portal.page.get_by_role("button", name="Execute: Upscale Service").click()
+    form = portal.dialog("Upscale Service")
+    portal.choose(form.get_by_role("combobox", name="Entity"), "Login")
+    form.get_by_role("button", name="Next").click()
+
+    form.get_by_label("Step").fill("3")
+    form.get_by_role("button", name="Execute").click()
+
+    assert inputs(server, portal.run_id())["step"] == 3

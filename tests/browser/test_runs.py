@@ -1,0 +1,186 @@
+"""A run's page, and what else shows runs."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.fixtures import Visit
+from tests.browser.portal import ADMIN, DEVELOPER, DEVOPS, Portal
+from tests.port_server import PortServer
+
+pytestmark = pytest.mark.usefixtures("server")
+
+
+def change(server: PortServer, run_id: str, **values: Any) -> None:
+    server.client.request("PATCH", f"/v1/actions/runs/{run_id}", json=values)
+
+
+def log(server: PortServer, run_id: str, message: str, **more: str) -> None:
+    body = {"message": message, **more}
+    server.client.request("POST", f"/v1/actions/runs/{run_id}/logs", json=body)
+
+
+def field(portal: Portal, name: str) -> Locator:
+    """A value of the run's details."""
+    details = portal.page.get_by_role("region", name="Details")
+    return details.get_by_role("term").filter(has_text=name).locator("xpath=following-sibling::dd")
+
+
+def page_of(run_id: str) -> str:
+    return f"/organization/run?runId={run_id}"
+
+
+@pytest.fixture
+def run_id(server: PortServer) -> str:
+    """A run of *Upscale Service* for `checkout`."""
+    return server.execute("upscale_service", {"step": 2}, "checkout", DEVELOPER)
+
+
+def test_given_an_open_run_when_it_goes_on_then_its_page_follows(
+    visit: Visit, server: PortServer, run_id: str
+) -> None:
+    portal = visit(DEVELOPER, page_of(run_id))
+    expect(field(portal, "Status")).to_have_text("In progress")
+    expect(field(portal, "Requested by")).to_contain_text("Dana Developer")
+    expect(field(portal, "Entity")).to_have_text("Checkout")
+    lines = portal.page.get_by_role("log")
+    expect(lines).to_contain_text("Nothing is logged yet")
+
+    log(server, run_id, "Received", statusLabel="Waiting for the merge")
+    log(server, run_id, "Opened a pull request")
+    change(server, run_id, link=["https://github.example/pull/7", "javascript:alert(1)"])
+
+    expect(lines).to_contain_text("Opened a pull request")
+    expect(field(portal, "Status")).to_have_text("Waiting for the merge")
+    links = field(portal, "Job links")
+    expect(links.get_by_role("link")).to_have_count(1)
+    expect(links).to_contain_text("javascript:alert(1)")
+    log(server, run_id, "Merged", terminationStatus="SUCCESS", statusLabel="Done")
+    expect(lines).to_contain_text("Merged")
+    expect(field(portal, "Status")).to_have_text("Done")
+    expect(field(portal, "End")).not_to_have_text("–")
+    portal.page.get_by_label("Search the log").fill("pull")
+    expect(lines).not_to_contain_text("Merged")
+
+
+def test_given_a_run_when_its_tabs_open_then_inputs_payload_and_changes_are_shown(
+    visit: Visit, server: PortServer, run_id: str
+) -> None:
+    server.client.request(
+        "PATCH",
+        "/v1/blueprints/service/entities/checkout",
+        params={"run_id": run_id},
+        json={"properties": {"replicas": 8}},
+    )
+    portal = visit(ADMIN, page_of(run_id))
+
+    portal.page.get_by_role("tab", name="Affected entities").click()
+    portal.page.get_by_role("button", name="What changed in checkout").click()
+
+    difference = portal.page.get_by_role("group", name="Before and after")
+    expect(difference.get_by_role("row").filter(has_text="replicas")).to_contain_text("68")
+    portal.page.get_by_role("tab", name="Form inputs").click()
+    inputs = portal.page.get_by_role("textbox", name="Form inputs")
+    expect(inputs).to_contain_text('"step": 2')
+    portal.page.get_by_role("tab", name="Payload").click()
+    payload = portal.page.get_by_role("textbox", name="Payload")
+    expect(payload).to_contain_text("upscale_service")
+
+
+def test_given_ports_own_approval_when_asked_then_only_the_approver_decides(
+    visit: Visit, server: PortServer
+) -> None:
+    requester = visit(DEVELOPER, "/tools")
+    requester.act("Hammer", "Restart Tool").get_by_role("button", name="Execute").click()
+    run_id = requester.run_id()
+    expect(field(requester, "Status")).to_have_text("Waiting for approval")
+    expect(requester.page.get_by_text("To be decided by Ada Admin")).to_be_visible()
+    expect(requester.page.get_by_role("button", name="Approve")).to_have_count(0)
+    approver = visit(ADMIN, "/approvals")
+    waiting = approver.page.get_by_role("row").filter(has_text=run_id)
+    waiting.get_by_role("link", name=run_id).click()
+
+    approver.page.get_by_role("button", name="Approve").click()
+    dialog = approver.dialog("Approve this run")
+    dialog.get_by_label("Comment").fill("Go ahead.")
+    dialog.get_by_role("button", name="Approve").click()
+
+    expect(field(approver, "Status")).to_have_text("In progress")
+    expect(field(requester, "Status")).to_have_text("In progress")
+    expect(field(requester, "Approved by")).to_have_text("Ada Admin: “Go ahead.”")
+
+
+def test_given_ports_own_approval_when_declined_then_the_requester_reads_why(
+    visit: Visit, server: PortServer
+) -> None:
+    run_id = server.execute("restart", {}, "hammer", DEVELOPER)
+    requester = visit(DEVELOPER, page_of(run_id))
+    approver = visit(ADMIN, page_of(run_id))
+
+    approver.page.get_by_role("button", name="Decline").click()
+    dialog = approver.dialog("Decline this run")
+    dialog.get_by_label("Comment").fill("Not today.")
+    dialog.get_by_role("button", name="Decline").click()
+
+    expect(field(requester, "Status")).to_have_text("Declined")
+    expect(field(requester, "Declined by")).to_contain_text("“Not today.”")
+
+
+def test_given_a_run_when_executed_again_then_the_form_has_its_inputs(
+    visit: Visit, server: PortServer, run_id: str
+) -> None:
+    portal = visit(DEVELOPER, page_of(run_id))
+    portal.page.get_by_role("button", name="More about this run").click()
+    portal.page.get_by_role("menuitem", name="Re-run action").click()
+    form = portal.dialog("Upscale Service")
+    expect(form.get_by_label("Step")).to_have_value("2")
+
+    form.get_by_role("button", name="Execute").click()
+
+    expect(portal.page).not_to_have_url(re.compile(run_id))
+    assert portal.run_id() != run_id
+
+
+def test_given_an_open_run_when_cancelled_then_it_ends_as_failure(
+    visit: Visit, server: PortServer, run_id: str
+) -> None:
+    portal = visit(ADMIN, page_of(run_id))
+    portal.page.get_by_role("button", name="More about this run").click()
+
+    portal.page.get_by_role("menuitem", name="Cancel").click()
+
+    expect(field(portal, "Status")).to_have_text("Failure")
+    expect(field(portal, "Summary")).to_have_text("Cancelled")
+
+
+def test_given_runs_in_progress_when_they_end_then_the_button_counts_down(
+    visit: Visit, server: PortServer
+) -> None:
+    one, _ = (server.execute("rotate", {}, "hammer", DEVOPS) for _ in range(2))
+    portal = visit(DEVOPS, "/services")
+    button = portal.page.get_by_role("button", name=re.compile("My latest runs"))
+    expect(button).to_have_accessible_name("My latest runs, 2 in progress")
+
+    change(server, one, status="SUCCESS")
+
+    expect(button).to_have_accessible_name("My latest runs, 1 in progress")
+    button.click()
+    portal.page.get_by_role("link", name="My run history").click()
+    rows = portal.page.get_by_role("table").get_by_role("row").filter(has_text="Rotate Secret")
+    expect(rows).to_have_count(2)
+    expect(rows.filter(has_text="Success")).to_have_count(1)
+
+
+def test_given_somebody_elses_run_when_a_member_looks_then_it_is_not_among_the_own_ones(
+    visit: Visit, server: PortServer, run_id: str
+) -> None:
+    portal = visit(ADMIN, "/organization/runs")
+    expect(portal.page.get_by_role("heading", name="Runs")).to_be_visible()
+    expect(portal.page.get_by_role("link", name=run_id)).to_have_count(0)
+
+    portal.page.get_by_text("All runs").click()
+
+    expect(portal.page.get_by_role("link", name=run_id)).to_be_visible()
+    expect(portal.page).to_have_url(f"{portal.url}/organization/runs?of=all")

@@ -1,0 +1,147 @@
+"""Who one is, what the address says, and a server that goes away."""
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from tests.browser.fixtures import Visit
+from tests.browser.portal import ADMIN, DEVELOPER, REFUSED
+from tests.port_server import PortServer
+
+pytestmark = pytest.mark.usefixtures("server")
+# What the browser itself writes of a connection that breaks.
+BROKEN = r"net::ERR_|Failed to load resource"
+
+
+def expire(server: PortServer) -> None:
+    requests.post(f"{server.url}/_sandbox/expire-tokens", timeout=5).raise_for_status()
+
+
+def test_given_nobody_when_a_page_is_opened_then_asked_who_one_is_and_shown_that_page(
+    visit: Visit,
+) -> None:
+    portal = visit(None, "/serviceEntity?identifier=checkout")
+    expect(portal.page.get_by_role("heading", name="Who are you?")).to_be_visible()
+
+    portal.page.get_by_role("button", name="Dana Developer").click()
+
+    expect(portal.page.get_by_role("heading", name="Checkout")).to_be_visible()
+    portal.page.reload()
+    expect(portal.page.get_by_role("heading", name="Checkout")).to_be_visible()
+    account = portal.page.get_by_role("button", name="Account menu")
+    expect(account).to_contain_text("Dana Developer")
+
+
+def test_given_somebody_when_becoming_somebody_else_then_other_tabs_follow(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/settings/AuditLog")
+    other = portal.tab("/settings/AuditLog")
+    expect(other.page.get_by_text("Only administrators see everything.")).to_be_visible()
+    portal.page.get_by_role("button", name="Account menu").click()
+    portal.page.get_by_role("menuitem", name="Be somebody else").click()
+
+    portal.page.get_by_role("button", name="Ada Admin").click()
+
+    for tab in (portal, other):
+        account = tab.page.get_by_role("button", name="Account menu")
+        expect(account).to_contain_text("Ada Admin")
+        expect(tab.page.get_by_text("Only administrators see everything.")).to_have_count(0)
+
+
+def test_given_somebody_when_signing_out_then_asked_who_one_is(visit: Visit) -> None:
+    portal = visit(DEVELOPER)
+    portal.page.get_by_role("button", name="Account menu").click()
+
+    portal.page.get_by_role("menuitem", name="Sign out").click()
+
+    expect(portal.page.get_by_role("heading", name="Who are you?")).to_be_visible()
+    portal.page.reload()
+    expect(portal.page.get_by_role("heading", name="Who are you?")).to_be_visible()
+
+
+def test_given_an_expired_session_when_something_is_done_then_told_and_what_was_typed_stays(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.act("Checkout", "Upscale Service")
+    form.get_by_label("Step").fill("3")
+    expire(server)
+
+    form.get_by_role("button", name="Execute").click()
+
+    ended = portal.dialog("Your session has ended")
+    expect(ended).to_contain_text("choose who you are, and go on")
+    portal.allow(REFUSED)
+    ended.get_by_role("button", name="Dana Developer").click()
+    expect(ended).to_have_count(0)
+    expect(form.get_by_label("Step")).to_have_value("3")
+    form.get_by_role("button", name="Execute").click()
+    portal.run_id()
+
+
+def test_given_an_expired_session_when_a_page_is_opened_then_asked_who_one_is(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(DEVELOPER, "/services")
+    expire(server)
+
+    portal.page.reload()
+
+    expect(portal.page.get_by_role("heading", name="Who are you?")).to_be_visible()
+
+
+def test_given_a_server_started_again_when_a_page_is_open_then_it_connects_and_catches_up(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(ADMIN, '/services?group=["health_status"]')
+    expect(portal.group("Health: Healthy", 9)).to_be_visible()
+
+    server.stop()
+    lost = portal.page.get_by_text("Connection lost, trying again…")
+    expect(lost).to_be_visible()
+    expect(portal.group("Health: Healthy", 9)).to_be_visible()
+    server.start()
+
+    expect(lost).to_have_count(0)
+    server.client.update_entity("service", "checkout", {"health_status": "Degraded"})
+    expect(portal.group("Health: Healthy", 8)).to_be_visible()
+    portal.allow(BROKEN)
+
+
+def test_given_no_server_when_a_page_asks_for_more_then_told_and_it_can_be_tried_again(
+    visit: Visit, server: PortServer
+) -> None:
+    portal = visit(ADMIN, "/services")
+    expect(portal.titles()).to_have_count(12)
+    server.stop()
+    try:
+        portal.page.get_by_role("link", name="Audit log").click()
+        failed = portal.page.get_by_role("alert")
+        expect(failed).to_contain_text("The server does not answer.")
+    finally:
+        server.start()
+
+    failed.get_by_role("button", name="Try again").click()
+
+    expect(portal.page.get_by_role("table")).to_be_visible()
+    portal.allow(BROKEN)
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/nothings", "There is no page “nothings”"),
+        ("/a/b/c", "There is no such page"),
+        ("/serviceEntity?identifier=missing", "not found"),
+        ("/organization/run", "The address names no run"),
+        ("/organization/run?runId=r_0000000000000000", "not found"),
+        ("/services?group=[[1]]&sort=7&filter=[{}]&hide={}", "12 results"),
+    ],
+)
+def test_given_an_address_that_leads_nowhere_when_opened_then_a_sentence_says_so(
+    visit: Visit, path: str, sentence: str
+) -> None:
+    portal = visit(ADMIN, path)
+
+    expect(portal.page.get_by_role("main")).to_contain_text(sentence)
+    expect(portal.page.get_by_role("navigation", name="Pages")).to_be_visible()
+    portal.allow(REFUSED)

@@ -1,0 +1,108 @@
+"""The sandbox's Port as a process, with what `scripts/port_setup` installs. It has no broker."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+from slipway.config import PortCredentials
+from slipway.port.client import PortClient
+
+from scripts import port_setup
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = ROOT / "sandbox" / ".venv" / "bin" / "python"
+CREDENTIALS = {"client_id": "client", "client_secret": "0123456789abcdef0123456789abcdefEXTRA"}
+STARTED_WITHIN = 60
+
+
+class PortServer:
+    """A Port organisation, and clients of it; it runs as long as the context does.
+
+    Attributes:
+        url: where it answers, also after it was started again.
+        client: signs in as the organisation.
+        database: the SQLite file of its data.
+    """
+
+    def __init__(self, folder: Path, module: str = "sandbox.port") -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.client = self.sign_in(**CREDENTIALS)
+        self.database = folder / "port.sqlite"
+        self._folder = folder
+        self._module = module
+
+    def __enter__(self) -> Self:
+        self.start()
+        try:
+            for kind, ours in port_setup.load_definitions():
+                (step,) = port_setup.plan(self.client, [(kind, ours)])
+                port_setup.apply(self.client, step)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the process, on the data that is there."""
+        # Nobody listens at port 9: the messages stay in the outbox.
+        options = ["--port", str(self._port), "--state-dir", self._folder, "--kafka", "127.0.0.1:9"]
+        secrets = {f"PORT_{name.upper()}": value for name, value in CREDENTIALS.items()}
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [PYTHON, "-m", self._module, *options],
+                cwd=ROOT,
+                env={**os.environ, **secrets},
+                stderr=log,
+            )
+        deadline = time.monotonic() + STARTED_WITHIN
+        while True:
+            with suppress(requests.ConnectionError):
+                if requests.get(f"{self.url}/_sandbox/health", timeout=5).ok:
+                    return
+            log_text = (self._folder / "log").read_text()
+            assert self._process.poll() is None, log_text
+            assert time.monotonic() < deadline, log_text
+            time.sleep(0.05)  # between two looks at a condition that has a limit
+
+    def stop(self) -> None:
+        """End the process; its data stays."""
+        self._process.terminate()
+        self._process.wait(10)
+
+    def sign_in(self, client_id: str, client_secret: str = "sandbox") -> PortClient:
+        """A client as the organisation, or as a person by the address."""
+        credentials = PortCredentials.model_validate(
+            {"client_id": client_id, "client_secret": client_secret}
+        )
+        return PortClient(self.url, lambda _: credentials)
+
+    def execute(
+        self, action: str, inputs: dict[str, Any], entity: str | None, person: str
+    ) -> str:
+        """Execute an action as a person; returns the run's id."""
+        answer = self.client.request(
+            "POST",
+            f"/v1/actions/{action}/runs",
+            params={"run_as": person},
+            json={"properties": inputs} | ({"entity": entity} if entity else {}),
+        )
+        return str(answer["run"]["id"])
+
+    def message(self, run_id: str) -> Any:
+        """What is published for a run, as a consumer reads it."""
+        params = {"topic": "org_sandbox.runs", "run_id": run_id}
+        answer = requests.get(f"{self.url}/_sandbox/messages", params=params, timeout=5)
+        (message,) = answer.json()["messages"]
+        return json.loads(message["value"])
