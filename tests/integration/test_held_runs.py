@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from scripts.apply_sandbox import TEAM_MACHINE, Mode, Stack
+from scripts.soaking.installation import Sweeper
 from tests.integration.conftest import SandboxClient, wait_for
-from tests.integration.test_abandoned_runs import Sweeper
 from tests.integration.test_create_service import base64_values, form
 from tests.integration.world import World
 
