@@ -300,6 +300,12 @@ def show(result: Result) -> None:
         console.print(f"An operator has replayed {result.replayed} held runs")
     for what, number in result.waits.items():
         console.print(f"[yellow]Not at rest in time: {number} {what}[/yellow]")
+    if result.waits:
+        console.print(
+            "So the audit is of something that is still going on, as runs whose message no function "
+            "has read yet: it counts against nobody. Give it more --settle-minutes.",
+            soft_wrap=True,
+        )
     found = counts(result.findings)
     table = Table("Audit", "Found", title=f"{len(result.world.runs)} runs")
     for kind in Kind:
