@@ -302,8 +302,8 @@ def show(result: Result) -> None:
         console.print(f"[yellow]Not at rest in time: {number} {what}[/yellow]")
     if result.waits:
         console.print(
-            "So the audit is of something that is still going on, as runs whose message no function "
-            "has read yet: it counts against nobody. Give it more --settle-minutes.",
+            "What is audited is still at work; messages may not even have been read. "
+            "Give it more --settle-minutes.",
             soft_wrap=True,
         )
     found = counts(result.findings)
