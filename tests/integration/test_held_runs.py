@@ -126,8 +126,8 @@ def test_given_failed_records_when_listed_and_shown_then_all_that_is_known_is_to
 ) -> None:
     listed = replay(failures, "list").stdout.splitlines()
 
-    (line,) = [line for line in listed if failures.created in line]
-    for part in ("create_service", failures.new_service, "GitHub answered 403"):
+    (line,) = [line for line in listed if failures.new_service in line]
+    for part in (failures.created, "create_service", "GitHub answered 403"):
         assert part in line
     assert any(failures.scaled in line and "upscale_service" in line for line in listed)
     assert any("health_checker" in line and failures.world.service in line for line in listed)
@@ -227,13 +227,18 @@ def test_given_a_change_that_failed_when_replayed_by_its_function_then_it_is_fol
     states, arn = failures.world.sandbox.aws("stepfunctions"), failures.team["stateMachineArn"]
     failures.mend()
 
+    def followed() -> int:
+        found = states.list_executions(stateMachineArn=arn, maxResults=1000)["executions"]
+        inputs = [
+            json.loads(states.describe_execution(executionArn=each["executionArn"])["input"])
+            for each in found
+        ]
+        return [each["entity"] for each in inputs].count(failures.world.service)
+
+    before = followed()
+
     done = replay(failures, "run", "--function", "health_checker", "--since", "1h")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    found = states.list_executions(stateMachineArn=arn, maxResults=1000)["executions"]
-    inputs = [
-        json.loads(states.describe_execution(executionArn=each["executionArn"])["input"])
-        for each in found
-    ]
-    assert [each["entity"] for each in inputs].count(failures.world.service) == 1
+    assert followed() == before + 1
     assert failures.failed('"replicas":9') is None

@@ -27,7 +27,7 @@ interface Tab {
 
 const root = createRootRoute({
   component: Shell,
-  notFoundComponent: () => <Empty title="There is no such page" />,
+  notFoundComponent: () => <Empty page title="There is no such page" />,
 });
 
 const home = createRoute({ getParentRoute: () => root, path: '/', component: Home });
@@ -78,7 +78,7 @@ export const router = createRouter({
   parseSearch: parseSearchWith(parseJson),
   stringifySearch: stringifySearchWith(JSON.stringify, parseJson),
   defaultPendingComponent: () => <Loading what="the page" />,
-  defaultErrorComponent: ({ error, reset }) => <Failed error={error as Error} retry={reset} />,
+  defaultErrorComponent: ({ error, reset }) => <Failed page error={error as Error} retry={reset} />,
 });
 
 declare module '@tanstack/react-router' {
