@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from scripts.apply_sandbox import TEAM_MACHINE, Mode, Stack
+from scripts.soaking.installation import Sweeper
 from tests.integration.conftest import SandboxClient, wait_for
-from tests.integration.test_abandoned_runs import Sweeper
 from tests.integration.test_create_service import base64_values, form
 from tests.integration.world import World
 
@@ -143,7 +143,9 @@ def test_given_a_paused_function_when_swept_then_its_run_waits_and_ends_once_it_
     failures: Failures, sandbox: SandboxClient, stack: Stack
 ) -> None:
     world, run_id = failures.world, failures.waiting
-    sweeper = Sweeper(sandbox, stack.outputs()["functions"]["sweep_runs"]["function_name"])
+    sweeper = Sweeper(
+        sandbox.aws("lambda"), stack.outputs()["functions"]["sweep_runs"]["function_name"]
+    )
     try:
         sweeper.sweep(never_received=1)
     finally:
