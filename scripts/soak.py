@@ -300,6 +300,12 @@ def show(result: Result) -> None:
         console.print(f"An operator has replayed {result.replayed} held runs")
     for what, number in result.waits.items():
         console.print(f"[yellow]Not at rest in time: {number} {what}[/yellow]")
+    if result.waits:
+        console.print(
+            "What is audited is still at work; messages may not even have been read. "
+            "Give it more --settle-minutes.",
+            soft_wrap=True,
+        )
     found = counts(result.findings)
     table = Table("Audit", "Found", title=f"{len(result.world.runs)} runs")
     for kind in Kind:
