@@ -1,5 +1,5 @@
 /** What stands in the place of data that is not there. */
-import { Alert, Button, Center, Group, Loader, Stack, Text } from '@mantine/core';
+import { Alert, Button, Center, Group, Loader, Stack, Text, Title } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 
@@ -14,11 +14,19 @@ export function Loading({ what }: { what: string }) {
   );
 }
 
-export function Failed({ error, retry }: { error: Error; retry?: () => void }) {
+interface FailedProps {
+  error: Error;
+  retry?: () => void;
+  /** It stands for a whole page, which then has no other heading. */
+  page?: boolean;
+}
+
+export function Failed({ error, retry, page = false }: FailedProps) {
+  const title = 'This could not be loaded';
   return (
     <Alert
       color="red"
-      title="This could not be loaded"
+      title={page ? <h1 style={{ font: 'inherit', margin: 0 }}>{title}</h1> : title}
       icon={<IconAlertTriangle />}
       m="md"
       role="alert"
@@ -35,11 +43,24 @@ export function Failed({ error, retry }: { error: Error; retry?: () => void }) {
   );
 }
 
-export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+interface EmptyProps {
+  title: string;
+  children?: ReactNode;
+  /** It stands for a whole page, which then has no other heading. */
+  page?: boolean;
+}
+
+export function Empty({ title, children, page = false }: EmptyProps) {
   return (
     <Center p="xl">
       <Stack align="center" gap="xs">
-        <Text fw={600}>{title}</Text>
+        {page ? (
+          <Title order={1} size="md">
+            {title}
+          </Title>
+        ) : (
+          <Text fw={600}>{title}</Text>
+        )}
         {children}
       </Stack>
     </Center>
