@@ -88,9 +88,7 @@ class PortServer:
         )
         return PortClient(self.url, lambda _: credentials)
 
-    def execute(
-        self, action: str, inputs: dict[str, Any], entity: str | None, person: str
-    ) -> str:
+    def execute(self, action: str, inputs: dict[str, Any], entity: str | None, person: str) -> str:
         """Execute an action as a person; returns the run's id."""
         answer = self.client.request(
             "POST",

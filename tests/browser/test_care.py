@@ -12,7 +12,7 @@ from tests.port_server import PortServer
 
 pytestmark = pytest.mark.usefixtures("server")
 WIDTHS = (1280, 390)
-HOSTILE = "<img src=x onerror=\"window.hit=1\"><script>window.hit=1</script>{{7*7}}${7*7}"
+HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>{{7*7}}${7*7}'
 DIFF = "```diff\n-replicas: 2\n+replicas: 4\n```\n"
 
 
