@@ -283,6 +283,7 @@ def test_given_an_input_that_the_server_refuses_when_executed_then_its_words_are
 ) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.act("Refunds", "Upscale Service")
+    expect(form.get_by_label("Step")).to_be_visible()
     server.client.delete_entity("service", "refunds")
 
     form.get_by_role("button", name="Execute").click()
