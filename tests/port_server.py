@@ -57,7 +57,8 @@ class PortServer:
     def start(self) -> None:
         """Start the process, on the data that is there."""
         # Nobody listens at port 9: the messages stay in the outbox.
-        options = ["--port", str(self._port), "--state-dir", self._folder, "--kafka", "127.0.0.1:9"]
+        folder = str(self._folder)
+        options = ["--port", str(self._port), "--state-dir", folder, "--kafka", "127.0.0.1:9"]
         secrets = {f"PORT_{name.upper()}": value for name, value in CREDENTIALS.items()}
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -88,9 +89,7 @@ class PortServer:
         )
         return PortClient(self.url, lambda _: credentials)
 
-    def execute(
-        self, action: str, inputs: dict[str, Any], entity: str | None, person: str
-    ) -> str:
+    def execute(self, action: str, inputs: dict[str, Any], entity: str | None, person: str) -> str:
         """Execute an action as a person; returns the run's id."""
         answer = self.client.request(
             "POST",

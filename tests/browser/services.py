@@ -3,7 +3,9 @@
 from typing import Any
 
 
-def service(name: str, owner: str, team: str, environment: str, **properties: Any) -> dict[str, Any]:
+def service(
+    name: str, owner: str, team: str, environment: str, **properties: Any
+) -> dict[str, Any]:
     return {
         "identifier": name,
         "title": name.replace("-", " ").capitalize(),

@@ -252,9 +252,7 @@ def test_given_an_open_page_when_others_change_entities_then_it_shows_them(
     expect(results(portal)).to_have_text("13 results")
 
 
-def test_given_no_entity_when_opened_then_told_what_to_do(
-    visit: Visit, server: PortServer
-) -> None:
+def test_given_no_entity_when_opened_then_told_what_to_do(visit: Visit, server: PortServer) -> None:
     server.client.request("DELETE", "/v1/blueprints/service/all-entities")
 
     portal = visit(DEVELOPER, "/services")

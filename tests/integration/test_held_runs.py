@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from scripts.apply_sandbox import TEAM_MACHINE, Mode, Stack
+from scripts.soaking.installation import Sweeper
 from tests.integration.conftest import SandboxClient, wait_for
-from tests.integration.test_abandoned_runs import Sweeper
 from tests.integration.test_create_service import base64_values, form
 from tests.integration.world import World
 
@@ -126,8 +126,8 @@ def test_given_failed_records_when_listed_and_shown_then_all_that_is_known_is_to
 ) -> None:
     listed = replay(failures, "list").stdout.splitlines()
 
-    (line,) = [line for line in listed if failures.created in line]
-    for part in ("create_service", failures.new_service, "GitHub answered 403"):
+    (line,) = [line for line in listed if failures.new_service in line]
+    for part in (failures.created, "create_service", "GitHub answered 403"):
         assert part in line
     assert any(failures.scaled in line and "upscale_service" in line for line in listed)
     assert any("health_checker" in line and failures.world.service in line for line in listed)
@@ -143,7 +143,8 @@ def test_given_a_paused_function_when_swept_then_its_run_waits_and_ends_once_it_
     failures: Failures, sandbox: SandboxClient, stack: Stack
 ) -> None:
     world, run_id = failures.world, failures.waiting
-    sweeper = Sweeper(sandbox, stack.outputs()["functions"]["sweep_runs"]["function_name"])
+    name = stack.outputs()["functions"]["sweep_runs"]["function_name"]
+    sweeper = Sweeper(sandbox.aws("lambda"), name)
     try:
         sweeper.sweep(never_received=1)
     finally:
@@ -227,13 +228,18 @@ def test_given_a_change_that_failed_when_replayed_by_its_function_then_it_is_fol
     states, arn = failures.world.sandbox.aws("stepfunctions"), failures.team["stateMachineArn"]
     failures.mend()
 
+    def followed() -> int:
+        found = states.list_executions(stateMachineArn=arn, maxResults=1000)["executions"]
+        inputs = [
+            json.loads(states.describe_execution(executionArn=each["executionArn"])["input"])
+            for each in found
+        ]
+        return [each["entity"] for each in inputs].count(failures.world.service)
+
+    before = followed()
+
     done = replay(failures, "run", "--function", "health_checker", "--since", "1h")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    found = states.list_executions(stateMachineArn=arn, maxResults=1000)["executions"]
-    inputs = [
-        json.loads(states.describe_execution(executionArn=each["executionArn"])["input"])
-        for each in found
-    ]
-    assert [each["entity"] for each in inputs].count(failures.world.service) == 1
+    assert followed() == before + 1
     assert failures.failed('"replicas":9') is None

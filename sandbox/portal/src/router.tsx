@@ -27,7 +27,7 @@ interface Tab {
 
 const root = createRootRoute({
   component: Shell,
-  notFoundComponent: () => <Empty title="There is no such page" />,
+  notFoundComponent: () => <Empty page title="There is no such page" />,
 });
 
 const home = createRoute({ getParentRoute: () => root, path: '/', component: Home });
@@ -78,8 +78,23 @@ export const router = createRouter({
   parseSearch: parseSearchWith(parseJson),
   stringifySearch: stringifySearchWith(JSON.stringify, parseJson),
   defaultPendingComponent: () => <Loading what="the page" />,
-  defaultErrorComponent: ({ error, reset }) => <Failed error={error as Error} retry={reset} />,
+  defaultErrorComponent: ({ error, reset }) => <Failed page error={error as Error} retry={reset} />,
 });
+
+/**
+ * Fetches what the pages are made of. The server may be away when one of them is first wanted, and
+ * the browser would then show a page of its own.
+ */
+export function preload(): void {
+  const parts = [
+    ...Object.values(router.routesById).map((route) =>
+      Promise.resolve(router.loadRouteChunk(route)),
+    ),
+    import('./form/ActionForm'),
+  ];
+  // What cannot be fetched now is asked for again when it is wanted.
+  void Promise.allSettled(parts);
+}
 
 declare module '@tanstack/react-router' {
   interface Register {

@@ -15,12 +15,12 @@ export function Page(): ReactNode {
   const blueprints = useQuery(blueprintsQuery);
   if (blueprints.isPending) return <Loading what="the catalogue" />;
   if (blueprints.isError)
-    return <Failed error={blueprints.error} retry={() => void blueprints.refetch()} />;
+    return <Failed page error={blueprints.error} retry={() => void blueprints.refetch()} />;
   const names = blueprints.data.map(({ identifier }) => identifier);
   const found = readPage(page, names);
   const blueprint = blueprints.data.find(({ identifier }) => identifier === found?.blueprint);
   if (found === null || blueprint === undefined) {
-    return <Empty title={`There is no page “${page}”`} />;
+    return <Empty page title={`There is no page “${page}”`} />;
   }
   if (found.kind === 'entity') {
     const identifier = asText(search.identifier) ?? '';

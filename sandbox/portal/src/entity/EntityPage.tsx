@@ -108,7 +108,7 @@ export function EntityPage({
   usePageTitle(found.data?.title ?? identifier);
   const tabs = useTab(['details', 'related', 'runs', 'audit']);
   if (found.isPending) return <Loading what="the entity" />;
-  if (found.isError) return <Failed error={found.error} retry={() => void found.refetch()} />;
+  if (found.isError) return <Failed page error={found.error} retry={() => void found.refetch()} />;
   const entity = found.data;
   const ids = { blueprint: blueprint.identifier, identifier };
   return (

@@ -161,9 +161,9 @@ export function RunPage(): ReactNode {
   usePageTitle(`Run ${runId}`);
   const found = useQuery(runQuery(runId));
   const tabs = useTab(['log', 'affected', 'inputs', 'payload']);
-  if (runId === '') return <Empty title="The address names no run" />;
+  if (runId === '') return <Empty page title="The address names no run" />;
   if (found.isPending) return <Loading what="the run" />;
-  if (found.isError) return <Failed error={found.error} retry={() => void found.refetch()} />;
+  if (found.isError) return <Failed page error={found.error} retry={() => void found.refetch()} />;
   const run = found.data;
   return (
     <div className={classes.page}>
