@@ -920,12 +920,15 @@ class Observed:
 
 
 def endings(world: World) -> dict[str, set[str]]:
-    """Run → the terminal statuses that Slipway has tried to write."""
+    """Run that people started → the terminal statuses that Slipway has tried to write.
+
+    Those of automations are nobody's question: the sweep and the notice may both end one.
+    """
     found: dict[str, set[str]] = {}
     for call in world.wire.everything:
         ending = re.fullmatch(r"PATCH /v1/actions/runs/(\w+)", call.what)
-        if ending and (status := call.status):
-            found.setdefault(ending[1], set()).add(status)
+        if ending and ending[1] in world.runs and call.status:
+            found.setdefault(ending[1], set()).add(call.status)
     return found
 
 
