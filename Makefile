@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test checks unit sandbox-test terraform-test plan integration lint format build bench soak up status logs down lock clean
+.PHONY: help setup demo test checks unit browser screenshots sandbox-test terraform-test plan integration lint format build bench soak up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -15,13 +15,22 @@ demo: setup ## Play the whole story on this machine, without any account
 
 # The integration tests mostly wait, for probes and approvals: the others use the processors meanwhile.
 test: setup build ## Run every test
+	@scripts/chromium
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line checks integration
 
 checks: ## Run the tests that need no sandbox of their own, one after the other
-	@$(MAKE) --no-print-directory --jobs 1 unit sandbox-test terraform-test
+	@$(MAKE) --no-print-directory --jobs 1 unit sandbox-test browser terraform-test
 
 unit: setup ## Run the fast tests (seconds)
-	$(PY)/pytest --numprocesses 2 tests --ignore tests/integration
+	$(PY)/pytest --numprocesses 2 tests --ignore tests/integration --ignore tests/browser
+
+browser: setup ## Run the tests of the portal's pages in Chromium
+	scripts/chromium
+	$(PY)/pytest --numprocesses 2 --dist loadfile tests/browser
+
+screenshots: setup ## Take the documentation's pictures of the portal: docs/images/portal-*.png
+	scripts/chromium
+	$(PY)/pytest tests/browser/screenshots.py
 
 sandbox-test: setup ## Run the tests of the sandbox's own parts
 	cd sandbox && .venv/bin/pytest --numprocesses 2 --dist loadfile tests
@@ -39,7 +48,8 @@ plan: setup ## Show what an example environment makes, without an account: make 
 	@scripts/plan $(or $(ENV),port-hosted)
 
 integration: setup build ## Run the story's tests against a sandbox of their own
-	$(PY)/pytest --numprocesses 2 --dist loadgroup tests/integration
+	scripts/chromium
+	$(PY)/pytest --output build/integration --numprocesses 2 --dist loadgroup tests/integration
 
 lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	$(PY)/ruff check

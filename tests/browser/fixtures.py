@@ -47,7 +47,7 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 class Visit(Protocol):
     """Opens a window of its own for somebody, or for nobody who is signed in."""
 
-    def __call__(self, person: str | None, path: str = "/", **context: Any) -> Portal: ...
+    def __call__(self, person: str | None, path: str = "/") -> Portal: ...
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def visit(new_context: Callable[..., BrowserContext], base_url: str) -> Iterator
     """Opens windows; no page in them may have written an error in the end."""
     windows: list[Portal] = []
 
-    def open_window(person: str | None, path: str = "/", **context: Any) -> Portal:
-        made = new_context(**context)
+    def open_window(person: str | None, path: str = "/") -> Portal:
+        made = new_context()
         made.set_default_timeout(20_000)
         window = Portal(made, base_url)
         windows.append(window)

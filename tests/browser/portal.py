@@ -128,6 +128,11 @@ class Portal:
         expect(self.page).to_have_url(re.compile(r"/organization/run\?runId=r_\w+$"))
         return self.page.url.rpartition("=")[2]
 
+    def field(self, name: str) -> Locator:
+        """A value of the details of the open run."""
+        term = self.page.get_by_role("term").filter(has_text=name)
+        return term.locator("xpath=following-sibling::dd")
+
     # -- what is true of every page
 
     def faults(self) -> list[str]:

@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from tests.browser.fixtures import Visit
-from tests.browser.portal import ADMIN, DEVELOPER, DEVOPS, Portal
+from tests.browser.portal import ADMIN, DEVELOPER, DEVOPS
 from tests.port_server import PortServer
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -20,12 +20,6 @@ def change(server: PortServer, run_id: str, **values: Any) -> None:
 def log(server: PortServer, run_id: str, message: str, **more: str) -> None:
     body = {"message": message, **more}
     server.client.request("POST", f"/v1/actions/runs/{run_id}/logs", json=body)
-
-
-def field(portal: Portal, name: str) -> Locator:
-    """A value of the run's details."""
-    details = portal.page.get_by_role("region", name="Details")
-    return details.get_by_role("term").filter(has_text=name).locator("xpath=following-sibling::dd")
 
 
 def page_of(run_id: str) -> str:
@@ -42,9 +36,9 @@ def test_given_an_open_run_when_it_goes_on_then_its_page_follows(
     visit: Visit, server: PortServer, run_id: str
 ) -> None:
     portal = visit(DEVELOPER, page_of(run_id))
-    expect(field(portal, "Status")).to_have_text("In progress")
-    expect(field(portal, "Requested by")).to_contain_text("Dana Developer")
-    expect(field(portal, "Entity")).to_have_text("Checkout")
+    expect(portal.field("Status")).to_have_text("In progress")
+    expect(portal.field("Requested by")).to_contain_text("Dana Developer")
+    expect(portal.field("Entity")).to_have_text("Checkout")
     lines = portal.page.get_by_role("log")
     expect(lines).to_contain_text("Nothing is logged yet")
 
@@ -53,14 +47,14 @@ def test_given_an_open_run_when_it_goes_on_then_its_page_follows(
     change(server, run_id, link=["https://github.example/pull/7", "javascript:alert(1)"])
 
     expect(lines).to_contain_text("Opened a pull request")
-    expect(field(portal, "Status")).to_have_text("Waiting for the merge")
-    links = field(portal, "Job links")
+    expect(portal.field("Status")).to_have_text("Waiting for the merge")
+    links = portal.field("Job links")
     expect(links.get_by_role("link")).to_have_count(1)
     expect(links).to_contain_text("javascript:alert(1)")
     log(server, run_id, "Merged", terminationStatus="SUCCESS", statusLabel="Done")
     expect(lines).to_contain_text("Merged")
-    expect(field(portal, "Status")).to_have_text("Done")
-    expect(field(portal, "End")).not_to_have_text("–")
+    expect(portal.field("Status")).to_have_text("Done")
+    expect(portal.field("End")).not_to_have_text("–")
     portal.page.get_by_label("Search the log").fill("pull")
     expect(lines).not_to_contain_text("Merged")
 
@@ -95,7 +89,7 @@ def test_given_ports_own_approval_when_asked_then_only_the_approver_decides(
     requester = visit(DEVELOPER, "/tools")
     requester.act("Hammer", "Restart Tool").get_by_role("button", name="Execute").click()
     run_id = requester.run_id()
-    expect(field(requester, "Status")).to_have_text("Waiting for approval")
+    expect(requester.field("Status")).to_have_text("Waiting for approval")
     expect(requester.page.get_by_text("To be decided by Ada Admin")).to_be_visible()
     expect(requester.page.get_by_role("button", name="Approve")).to_have_count(0)
     approver = visit(ADMIN, "/approvals")
@@ -107,9 +101,9 @@ def test_given_ports_own_approval_when_asked_then_only_the_approver_decides(
     dialog.get_by_label("Comment").fill("Go ahead.")
     dialog.get_by_role("button", name="Approve").click()
 
-    expect(field(approver, "Status")).to_have_text("In progress")
-    expect(field(requester, "Status")).to_have_text("In progress")
-    expect(field(requester, "Approved by")).to_have_text("Ada Admin: “Go ahead.”")
+    expect(approver.field("Status")).to_have_text("In progress")
+    expect(requester.field("Status")).to_have_text("In progress")
+    expect(requester.field("Approved by")).to_have_text("Ada Admin: “Go ahead.”")
 
 
 def test_given_ports_own_approval_when_declined_then_the_requester_reads_why(
@@ -124,8 +118,8 @@ def test_given_ports_own_approval_when_declined_then_the_requester_reads_why(
     dialog.get_by_label("Comment").fill("Not today.")
     dialog.get_by_role("button", name="Decline").click()
 
-    expect(field(requester, "Status")).to_have_text("Declined")
-    expect(field(requester, "Declined by")).to_contain_text("“Not today.”")
+    expect(requester.field("Status")).to_have_text("Declined")
+    expect(requester.field("Declined by")).to_contain_text("“Not today.”")
 
 
 def test_given_a_run_when_executed_again_then_the_form_has_its_inputs(
@@ -151,8 +145,8 @@ def test_given_an_open_run_when_cancelled_then_it_ends_as_failure(
 
     portal.page.get_by_role("menuitem", name="Cancel").click()
 
-    expect(field(portal, "Status")).to_have_text("Failure")
-    expect(field(portal, "Summary")).to_have_text("Cancelled")
+    expect(portal.field("Status")).to_have_text("Failure")
+    expect(portal.field("Summary")).to_have_text("Cancelled")
 
 
 def test_given_runs_in_progress_when_they_end_then_the_button_counts_down(

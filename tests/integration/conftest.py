@@ -19,8 +19,10 @@ from slipway.port.client import PortClient
 
 from scripts.apply_sandbox import ROOT, Mode, Stack, host_architecture, read_environment
 from scripts.new_action import make
+from tests.browser.fixtures import browser_context_args, browser_type_launch_args, visit
 from tests.checkout import copy_repository
 
+__all__ = ["browser_context_args", "browser_type_launch_args", "visit"]
 WAIT_SECONDS = 60
 # Of the action that was just made when the story begins; nobody would choose it.
 NEW_ACTION = "made_in_a_test"
@@ -217,3 +219,9 @@ def sandbox(sandbox_folder: Path, with_new_action: Path, stack: Stack) -> Sandbo
     env_file = ["--env-file", str(sandbox_folder.resolve() / "env")]
     subprocess.run([*setup, *env_file], cwd=with_new_action, check=True, timeout=60)
     return SandboxClient(sandbox_folder)
+
+
+@pytest.fixture(scope="session")
+def base_url(sandbox: SandboxClient) -> str:
+    """Where the browser tests find the portal."""
+    return sandbox.env["PORT_BASE_URL"]

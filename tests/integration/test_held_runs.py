@@ -143,9 +143,8 @@ def test_given_a_paused_function_when_swept_then_its_run_waits_and_ends_once_it_
     failures: Failures, sandbox: SandboxClient, stack: Stack
 ) -> None:
     world, run_id = failures.world, failures.waiting
-    sweeper = Sweeper(
-        sandbox.aws("lambda"), stack.outputs()["functions"]["sweep_runs"]["function_name"]
-    )
+    name = stack.outputs()["functions"]["sweep_runs"]["function_name"]
+    sweeper = Sweeper(sandbox.aws("lambda"), name)
     try:
         sweeper.sweep(never_received=1)
     finally:

@@ -9,7 +9,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { ApiError } from './api/client';
-import { router } from './router';
+import { preload, router } from './router';
 import { SessionProvider } from './session/session';
 import { theme } from './theme';
 
@@ -39,3 +39,5 @@ createRoot(root).render(
     </MantineProvider>
   </StrictMode>,
 );
+
+window.addEventListener('load', preload);

@@ -81,6 +81,21 @@ export const router = createRouter({
   defaultErrorComponent: ({ error, reset }) => <Failed page error={error as Error} retry={reset} />,
 });
 
+/**
+ * Fetches what the pages are made of. The server may be away when one of them is first wanted, and
+ * the browser would then show a page of its own.
+ */
+export function preload(): void {
+  const parts = [
+    ...Object.values(router.routesById).map((route) =>
+      Promise.resolve(router.loadRouteChunk(route)),
+    ),
+    import('./form/ActionForm'),
+  ];
+  // What cannot be fetched now is asked for again when it is wanted.
+  void Promise.allSettled(parts);
+}
+
 declare module '@tanstack/react-router' {
   interface Register {
     router: typeof router;

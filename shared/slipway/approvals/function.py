@@ -114,6 +114,7 @@ class ApprovalFunction:
             read_verdict(run.message.inputs.get("decision")),
             "Port",
             read_comment(run.message.inputs.get("comment")),
+            run_id=run.run_id,
         )
         approval = self.desk.decide(run.message.entity or "", ballot)
         run.report.succeed(outcome(approval), label=ballot.verdict.title() + "d")
