@@ -48,7 +48,7 @@ def github(github_folder: Path) -> Iterator[GitHubServer]:
 def installation(
     port: PortServer, github: GitHubServer, bare_repository: Path
 ) -> Iterator[Installation]:
-    level = logger.level
+    level = logger.log_level
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
         ScriptedServer().running() as health,

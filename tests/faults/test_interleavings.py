@@ -216,9 +216,9 @@ class Stories(RuleBasedStateMachine):
         """For a while everything goes well, and as far as it can."""
         for work in self.alive():
             work.end()
-        for number, (message, work) in sorted(self.messages.items()):
+        for number, (message, last) in sorted(self.messages.items()):
             function = self.world.consumer_of(message)
-            if function and (work is None or work.failed):
+            if function and (last is None or last.failed):
                 self.world.deliver(function, [self.world.record(message)])
                 self.messages[number] = (message, Work("taken", lambda: True))
         self.world.settle()

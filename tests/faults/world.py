@@ -34,7 +34,6 @@ from github import InputGitTreeElement
 from github.PullRequest import PullRequest
 from github.WorkflowRun import WorkflowRun
 from moto.backends import get_backend
-from moto.core import DEFAULT_ACCOUNT_ID
 from report import main as report
 from slipway.approvals.links import Link, sign
 from slipway.errors import RunEnded
@@ -53,7 +52,7 @@ from tests.unit.conftest import ENVIRONMENT, POLICY, TABLES, make_account, set_p
 Json = dict[str, Any]
 # Everybody else's time.
 real = time_machine.escape_hatch.time
-REGION = "eu-west-1"
+REGION, ACCOUNT = "eu-west-1", "123456789012"
 RUNS, CHANGES = "org_sandbox.runs", "org_sandbox.change.log"
 DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
 ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
@@ -116,7 +115,8 @@ class Clock:
         monkeypatch.setattr(time, "monotonic", lambda: monotonic() + self._ahead)
         monkeypatch.setattr(time, "sleep", self.pass_by)
         # These have taken time.sleep as a default before.
-        monkeypatch.setitem(PortClient.__init__.__kwdefaults__, "sleep", self.pass_by)
+        defaults = PortClient.__init__.__kwdefaults__ or {}
+        monkeypatch.setitem(defaults, "sleep", self.pass_by)
         monkeypatch.setattr(Patience.__init__, "__defaults__", (300, self.pass_by))
 
     def pass_by(self, seconds: float) -> None:
@@ -148,7 +148,7 @@ class Context:
 
 
 def function_arn(name: str) -> str:
-    return f"arn:aws:lambda:{REGION}:{DEFAULT_ACCOUNT_ID}:function:slipway-{name}:live"
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:slipway-{name}:live"
 
 
 class Installation:
@@ -259,7 +259,7 @@ def _keep_clients(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _backend(service: str, region: str = REGION) -> Any:
-    return get_backend(service)[DEFAULT_ACCOUNT_ID][region]  # type: ignore[call-overload]
+    return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]
 
 
 class World:
@@ -402,7 +402,7 @@ class World:
         ends = datetime.fromisoformat(str(row["Item"]["expires_at"]))
         token = sign(Link(approval_id, DEVOPS, ends), LINK_KEY)
         self._press("GET", f"/links/{token}", None)
-        seen = row["Item"]["change_hash"]
+        seen = str(row["Item"]["change_hash"])
         self._press("POST", f"/links/{token}", f"decision={verdict}&change_hash={seen}")
 
     def _press(self, method: str, path: str, body: str | None) -> None:
@@ -728,7 +728,7 @@ class World:
 
 
 def _machine_arn(name: str) -> str:
-    return f"arn:aws:states:{REGION}:{DEFAULT_ACCOUNT_ID}:stateMachine:{name}"
+    return f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}"
 
 
 # -- what is compared
@@ -738,7 +738,9 @@ _TIMES = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"
     r"|(\d\d [A-Z][a-z]{2} )?\d\d:\d\d UTC"
 )
-_HASHES = re.compile(r"\b([0-9a-f]{64}|[0-9a-f]{40})\b|(?<=\[)[0-9a-f]{7}(?=\])")
+_HASHES = re.compile(
+    r"\b([0-9a-f]{64}|[0-9a-f]{40})\b|(?<=\[)[0-9a-f]{7}(?=\])|(?<=undo )[0-9a-f]{7}\b"
+)
 
 
 class Observed:
@@ -758,6 +760,8 @@ class Observed:
         * how often an e-mail was sent: the kinds of e-mail are looked at, not their number;
         * how often a workflow of the services repository was started: both do what they do once,
           however often they are started (`Repairs.restart`, `PullRequests.report_again`);
+        * an e-mail that SNS refuses for as long as it is tried: the request, or the issue, says the
+          same (`Notices`, `Alerts`);
         * rows' counters and times (deliveries, postponements, versions, attempts of a wait);
         * `later/` records and `deliver_later` executions, as long as these have ended;
         * health findings' details, as a service is looked at once more or less often.
