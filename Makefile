@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test checks unit browser screenshots sandbox-test terraform-test plan integration lint format build bench up status logs down lock clean
+.PHONY: help setup demo test checks unit browser screenshots sandbox-test terraform-test plan integration lint format build bench soak up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -40,6 +40,7 @@ terraform-test: setup ## Check the Terraform code: init, validate, test with a m
 	scripts/terraform -chdir=terraform init -backend=false -input=false -lockfile=readonly >/dev/null
 	scripts/terraform -chdir=terraform validate
 	scripts/terraform_test
+	scripts/permissions --check
 	$(MAKE) --no-print-directory plan ENV=port-hosted >/dev/null
 	$(MAKE) --no-print-directory plan ENV=msk >/dev/null
 
@@ -60,6 +61,7 @@ lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	scripts/lint_terraform
 	scripts/terraform_docs --check
 	scripts/lint_workflows
+	scripts/audit
 	scripts/portal lint
 
 format: setup ## Format all code
@@ -74,11 +76,15 @@ build: setup ## Build the layer and the functions into build/
 bench: setup build ## Count requests, measure import time and sizes
 	@scripts/bench
 
+soak: setup ## Thousands of runs while things go wrong, then an audit: make soak ARGS="--runs 200"
+	@scripts/soak $(ARGS)
+
 up: setup ## Start the sandbox
 	@scripts/sandbox up
 
-status: ## Show what of the sandbox runs
+status: ## Show what of the sandbox runs, and what waits for a person in it
 	@scripts/sandbox status
+	@scripts/status --if-installed --env-file $${SANDBOX_DIR:-.sandbox}/env
 
 logs: ## Show a part's log: make logs PART=aws
 	@scripts/sandbox logs $(PART)

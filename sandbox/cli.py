@@ -1,4 +1,4 @@
-"""The sandbox's command line: `sandbox up | status | logs | down`."""
+"""The sandbox's command line: `sandbox up | status | logs | restart | down`."""
 
 import os
 import time
@@ -74,6 +74,23 @@ def logs(
                 console.print(line.rstrip("\n"), markup=False, soft_wrap=True)
             else:
                 time.sleep(0.2)
+
+
+@app.command()
+def restart(
+    name: Annotated[str, typer.Argument(help="port, github or cluster")],
+    folder: Folder = _DEFAULT,
+    down_for: Annotated[
+        float, typer.Option(min=0, max=600, help="Seconds until it is started again.")
+    ] = 0,
+) -> None:
+    """End a part and start it again, with its data: an outage."""
+    try:
+        Sandbox(folder).restart(name, down_for)
+    except SandboxError as error:
+        console.print(f"[red]sandbox:[/red] {error}", soft_wrap=True)
+        raise typer.Exit(1) from None
+    console.print(f"{name} is up again.")
 
 
 @app.command()

@@ -29,6 +29,7 @@ REGION = "eu-west-1"
 START_SECONDS = 90
 STOP_SECONDS = 15
 _DEFAULT_PORTS = {"broker": 9092, "port": 3100, "github": 3200, "aws": 4566, "cluster": 3300}
+_RESTARTABLE = ("port", "github", "cluster")
 _HEALTH = {
     "port": "/_sandbox/health",
     "github": "/_sandbox/health",
@@ -143,8 +144,33 @@ class Sandbox:
                 ended.append(name)
         self.env_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "data", ignore_errors=True)
+        # What Terraform knows of an AWS that is gone would keep it from making the next one.
+        for folder in self.folder.glob("terraform-*"):
+            shutil.rmtree(folder, ignore_errors=True)
         self._state_file.unlink()
         return ended
+
+    def restart(self, name: str, down_seconds: float) -> None:
+        """End one part, and start it again with the data that it has on disk.
+
+        Args:
+            name: `port`, `github` or `cluster`; the others keep theirs in memory.
+            down_seconds: how long nobody listens there meanwhile.
+
+        Raises:
+            SandboxError: there is no such part, or it did not become ready again; names its log.
+        """
+        state = self.state()
+        if state is None or name not in _RESTARTABLE or not _is_ours(state.pids[name], name):
+            known = ", ".join(_RESTARTABLE)
+            raise SandboxError(
+                f"'{name}' cannot be restarted: it must be one of {known}, and be running."
+            )
+        _end_group(state.pids[name])
+        time.sleep(down_seconds)
+        state.pids[name] = self._spawn(name, dict(self._commands(state))[name], state)
+        self._save(state)
+        self._wait(name, state)
 
     def log_file(self, name: str) -> Path:
         """Where a process's output goes."""
@@ -179,6 +205,8 @@ class Sandbox:
 
     def _start(self, state: State, progress: Callable[[str], None]) -> None:
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        for name in state.ports:
+            self.log_file(name).unlink(missing_ok=True)
         self._save(state)
         try:
             for name, command in self._commands(state):
@@ -204,7 +232,7 @@ class Sandbox:
             "AWS_REGION": REGION,
             "PYTHONUNBUFFERED": "1",
         }
-        with self.log_file(name).open("wb") as log:
+        with self.log_file(name).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", *module],
                 cwd=ROOT,

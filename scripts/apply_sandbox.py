@@ -150,7 +150,8 @@ class Stack:
     def _variables(self) -> dict[str, Any]:
         variables: dict[str, Any] = {
             "artifacts_dir": str(self._root / "build"),
-            "functions": {"architecture": host_architecture()},
+            # A shorter time than by default: for so long a run waits whose function was killed.
+            "functions": {"architecture": host_architecture(), "timeout_seconds": 60},
             "port": {
                 "base_url": self._env["PORT_BASE_URL"],
                 "app_url": self._env["PORT_BASE_URL"],

@@ -14,8 +14,14 @@ from scripts.installed import ALIAS, EnvFile, NamePrefix, approval_function, con
 console = Console(highlight=False, soft_wrap=True)
 
 
-def cancel(run_id: str, reason: str, name_prefix: str) -> str:
+def cancel(run_id: str, reason: str, name_prefix: str, *, label: str = "Cancelled") -> str:
     """End the run in Port if it is open, and have the approval function clear up after it.
+
+    Args:
+        run_id: the run.
+        reason: shown on its page.
+        name_prefix: Terraform's.
+        label: what its page shows in place of the status.
 
     Returns:
         What was done, as a sentence.
@@ -23,8 +29,8 @@ def cancel(run_id: str, reason: str, name_prefix: str) -> str:
     port = port_client()
     run = port.get_run(run_id)
     if not run.ended:
-        port.add_log(run_id, f"Cancelled by an operator: {reason}")
-        port.update_run(run_id, status="FAILURE", status_label="Cancelled", summary=reason)
+        port.add_log(run_id, f"{label} by an operator: {reason}")
+        port.update_run(run_id, status="FAILURE", status_label=label, summary=reason)
     answer = boto3.client("lambda").invoke(
         FunctionName=approval_function(name_prefix),
         Qualifier=ALIAS,

@@ -443,7 +443,11 @@ def main(
         console.print("\nInterrupted. The sandbox may still be up: scripts/sandbox down")
         sys.exit(130)
     console.print(f"\nDone after {time.monotonic() - started:.0f} s. The sandbox is still up:")
-    console.print(f"  Port   {env['PORT_BASE_URL']}")
+    console.print(
+        f"  Port   {env['PORT_BASE_URL']}, with its pages: be Dana Developer, who requests, "
+        "or Devin Ops, who approves",
+        soft_wrap=True,
+    )
     console.print(f"  GitHub {env['GITHUB_API_URL'].removesuffix('/api/v3')}")
     console.print("  scripts/sandbox status | logs PART | down")
     if picture:

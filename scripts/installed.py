@@ -1,15 +1,18 @@
 """The installation that an operator's command works on, configured as its own functions are."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
 from slipway.approvals.function import ApprovalConfig
 from slipway.config import load
-from slipway.errors import ConfigurationError
+from slipway.errors import ConfigurationError, SlipwayError
 
 from scripts.environment import read_settings
 
@@ -54,3 +57,13 @@ def connect(env_file: Path | None, name_prefix: str) -> ApprovalConfig:
 def approval_function(name_prefix: str) -> str:
     """The approval function's name."""
     return f"{name_prefix}-approval"
+
+
+@contextmanager
+def refusals(command: str, console: Console) -> Iterator[None]:
+    """End a command with what stands in its way: status 2 if it cannot begin, 1 if it refuses."""
+    try:
+        yield
+    except (ConfigurationError, SlipwayError, BotoCoreError, ClientError) as error:
+        console.print(f"{command}: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None

@@ -1,8 +1,10 @@
-"""Continues a held run from its first unfinished step, by another execution of its state machine.
+"""Goes on with what stands still: a held run's state machine, or functions that were paused.
 
-A new execution, not a redrive: it has the definition that is installed now, and no time limit.
+A held run goes on by a new execution, not by a redrive: it has the definition that is installed
+now, and no time limit. `scripts/replay` does the same, for everything that is held.
 """
 
+import re
 from typing import Annotated
 
 import typer
@@ -14,12 +16,14 @@ from slipway.runs import executions
 from slipway.runs.clients import port_client
 from slipway.runs.ledger import Ledger
 
-from scripts.installed import EnvFile, NamePrefix, connect
+from scripts import consumers
+from scripts.installed import EnvFile, NamePrefix, connect, refusals
 
 console = Console(highlight=False, soft_wrap=True)
+_RUN = re.compile(r"r(un)?_[A-Za-z0-9]+")
 
 
-def resume(run_id: str, config: ApprovalConfig) -> str:
+def continue_run(run_id: str, config: ApprovalConfig) -> str:
     """Start `<run id>-<n>`.
 
     Returns:
@@ -40,7 +44,7 @@ def resume(run_id: str, config: ApprovalConfig) -> str:
     if status is None:
         raise SlipwayError(
             f"Run {run_id} has no execution {last}: it did not wait for an approval. "
-            "Its record is among the failed records."
+            f"Its record is among the failed records: scripts/replay run {run_id}"
         )
     if status == "RUNNING":
         raise SlipwayError(
@@ -51,21 +55,34 @@ def resume(run_id: str, config: ApprovalConfig) -> str:
     return machine.start(config.approval_machine_arn, run_id, resumed=number)
 
 
+def _read_again(names: list[str], name_prefix: str, *, everything: bool) -> None:
+    chosen = consumers.choose(consumers.find(name_prefix), names, everything=everything)
+    with console.status("Waiting for Lambda") as spinner:
+        consumers.switch(chosen, enabled=True, say=spinner.update)
+    names = [consumer.name for consumer in chosen]
+    console.print(f"Reading again from where they had stopped: {', '.join(names)}.")
+
+
 def main(
-    run_id: Annotated[str, typer.Argument(help="The held run, as r_0123456789abcdef.")],
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(help="Held runs, as r_0123456789abcdef, or paused functions."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All functions that read.")] = False,
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
 ) -> None:
-    """Continue a held run from its first unfinished step."""
-    try:
-        execution = resume(run_id, connect(env_file, name_prefix))
-    except ConfigurationError as error:
-        console.print(f"resume: {error}", style="red", markup=False)
-        raise typer.Exit(2) from None
-    except SlipwayError as error:
-        console.print(f"resume: {error}", style="red", markup=False)
-        raise typer.Exit(1) from None
-    console.print(f"Execution {execution} goes on with the run.")
+    """Go on with held runs from their first unfinished step, or have paused functions read."""
+    with refusals("resume", console):
+        named = targets or []
+        runs = [target for target in named if _RUN.fullmatch(target)]
+        if runs and (everything or len(runs) < len(named)):
+            raise ConfigurationError("Name either runs or functions.")
+        config = connect(env_file, name_prefix)
+        for run_id in runs:
+            console.print(f"Execution {continue_run(run_id, config)} goes on with the run.")
+        if not runs:
+            _read_again(named, name_prefix, everything=everything)
 
 
 if __name__ == "__main__":

@@ -114,20 +114,24 @@ def connect(servers: str, region: str, *, plaintext: bool) -> AdminClient:
     """A client that signs in by IAM, or, to a broker on this machine, not at all."""
     if plaintext:
         return AdminClient({"bootstrap.servers": servers})
+    admin = AdminClient(iam_settings(servers, region))
+    admin.poll(TIMEOUT_SECONDS)  # the callback is served here
+    return admin
+
+
+def iam_settings(servers: str, region: str) -> dict[str, Any]:
+    """A client's settings to sign in to MSK by IAM."""
 
     def token(_config: str) -> tuple[str, float]:
         value, expires_ms = MSKAuthTokenProvider.generate_auth_token(region)
         return value, expires_ms / 1000
 
-    settings: dict[str, Any] = {
+    return {
         "bootstrap.servers": servers,
         "security.protocol": "SASL_SSL",
         "sasl.mechanism": "OAUTHBEARER",
         "oauth_cb": token,
     }
-    admin = AdminClient(settings)
-    admin.poll(TIMEOUT_SECONDS)  # the callback is served here
-    return admin
 
 
 def main(

@@ -29,7 +29,7 @@ locals {
     # No topic: called by EventBridge.
     sweep_runs = {
       description = "Ends or finishes what nobody works on any more: runs, locks, stopped executions"
-      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "sweep"]
+      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "policy", "sweep"]
     }
   })
 
@@ -263,6 +263,24 @@ locals {
         actions    = ["s3:DeleteObject"]
         resources  = [for prefix in ["later", "requests"] : "${module.storage.records_bucket.arn}/${prefix}/*"]
         conditions = []
+      },
+      {
+        sid        = "FindFailedRecords"
+        actions    = ["s3:ListBucket"]
+        resources  = [module.storage.records_bucket.arn]
+        conditions = [{ test = "StringEquals", variable = "s3:prefix", values = module.storage.failed_prefixes }]
+      },
+      {
+        sid        = "ReadFailedRecords"
+        actions    = ["s3:GetObject"]
+        resources  = [for prefix in module.storage.failed_prefixes : "${module.storage.records_bucket.arn}/${prefix}*"]
+        conditions = []
+      },
+      {
+        sid        = "DecryptFailedRecords"
+        actions    = ["kms:Decrypt"]
+        resources  = [module.secrets.key_arn]
+        conditions = [local.only_via.s3]
       },
     ]
     # Adding is all that anybody does to the records of decisions.

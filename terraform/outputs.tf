@@ -38,7 +38,7 @@ output "tables" {
 }
 
 output "records_bucket" {
-  description = "Bucket with waiting (`later/`, `requests/`) and failed records (`aws/lambda/`, `held/`), the previews (`approvals/`) and the policy."
+  description = "Bucket with waiting (`later/`, `requests/`) and failed records (`aws/lambda/`, `held/`; once dealt with, `archive/`), the previews (`approvals/`) and the policy."
   value       = module.storage.records_bucket.name
 }
 

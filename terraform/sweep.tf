@@ -1,10 +1,15 @@
 # The sweep's schedule, and what is swept.
 locals {
-  # Whatever Port publishes a run of for us: the actions, and the automations that tell of their ends.
-  own_actions = sort(setunion(
-    setsubtract(flatten([for function in values(local.consumers) : function.filters[*].action if function.topic == "runs"]), ["run_ended"]),
-    [for action, _ in local.actions : "${action}_ended"],
-  ))
+  # Whatever Port publishes a run of for us, with the alias that reads it: the actions, and the automations that
+  # tell of their ends.
+  own_actions = merge(flatten([
+    [
+      for name, function in local.consumers : {
+        for action in setsubtract(flatten(function.filters[*].action), ["run_ended"]) : action => local.function_alias_arns[name]
+      } if function.topic == "runs"
+    ],
+    { for action, _ in local.actions : "${action}_ended" => local.function_alias_arns["approval"] },
+  ])...)
 
   # In seconds, as slipway.runs.abandoned.Limits names them.
   sweep_limits = {
@@ -32,4 +37,27 @@ resource "aws_cloudwatch_event_target" "sweep" {
     maximum_event_age_in_seconds = 60
     maximum_retry_attempts       = 0
   }
+}
+
+# Which mapping reads for which function: a paused function's runs were not lost. Not in the functions' environment,
+# because their mappings are made after them.
+resource "aws_s3_object" "consumers" {
+  bucket       = module.storage.records_bucket.name
+  key          = "policy/consumers.json"
+  content      = jsonencode({ for name, trigger in module.kafka_trigger : local.function_alias_arns[name] => trigger.uuid })
+  content_type = "application/json"
+}
+
+data "aws_iam_policy_document" "sweep_mappings" {
+  statement {
+    sid       = "FindPausedFunctions"
+    actions   = ["lambda:GetEventSourceMapping"]
+    resources = [for trigger in module.kafka_trigger : "arn:${local.partition}:lambda:${local.region}:${local.account_id}:event-source-mapping:${trigger.uuid}"]
+  }
+}
+
+resource "aws_iam_role_policy" "sweep_mappings" {
+  name   = "mappings"
+  role   = module.function["sweep_runs"].role_name
+  policy = data.aws_iam_policy_document.sweep_mappings.json
 }

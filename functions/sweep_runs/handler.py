@@ -19,7 +19,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         return
     detail = event["detail"]
     if detail["stateMachineArn"] == load(WatchConfig).remediation_machine_arn:
-        service = json.loads(detail["input"])["service"]
+        service = _service_of(detail.get("input"))
+        if service is None:
+            logger.info(
+                "An execution that Slipway did not start", extra={"execution": detail["name"]}
+            )
+            return
         remediation_stopped(service, detail["name"], detail["status"])
     else:
         stopped(detail["name"], detail["status"])
+
+
+def _service_of(text: object) -> str | None:
+    """The service of an execution's input. Anybody with access to the console can start one."""
+    try:
+        service = json.loads(str(text))["service"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return service if isinstance(service, str) else None

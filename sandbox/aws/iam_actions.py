@@ -287,6 +287,10 @@ def _logs(call: Call) -> Found:
 
 def _lambda(call: Call) -> Found:
     parameters, operation = call["parameters"], call["operation"]
+    if operation == "GetEventSourceMapping":
+        mapping = f"event-source-mapping:{parameters['UUID']}"
+        yield f"lambda:{operation}", _arn(call, "lambda", mapping), {}
+        return
     actions = {
         "Invoke": "InvokeFunction",
         "GetFunction": "GetFunction",

@@ -78,6 +78,11 @@ class FunctionProcess:
                     return int(line.split()[1]) // 1024
         return 0
 
+    def crash(self) -> None:
+        """Kill the process alone: whoever waits for it finds out as it would on Lambda."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
     def end(self) -> None:
         """Kill the process and what it started, as Lambda ends an environment; harmless twice."""
         if self._ended:

@@ -7,6 +7,7 @@ API, time-outs, crashes and the platform's log lines.
 
 import json
 import logging
+import random
 import shutil
 import signal
 import threading
@@ -137,6 +138,21 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
     def get_runtime_endpoint(self) -> str:
         """LocalStack's own callback, which nothing calls here: the Runtime API has its place."""
         return current().endpoint_url
+
+    def crash(self, *, busy: bool) -> int | None:
+        """Kill the process, if there is one (that is at work, if that is wanted).
+
+        Returns:
+            The id of the process that was killed.
+        """
+        with self._lock:
+            process = self._process
+            if process is None or self._stopped or (busy and not self._invoking):
+                return None
+            if not process.is_alive():
+                return None
+            process.crash()
+            return process.pid
 
     @classmethod
     def prepare_version(cls, function_version: FunctionVersion) -> None:
@@ -270,6 +286,23 @@ def exit_message(code: int) -> str:
     if code > 0:
         return f"Runtime exited with error: exit status {code}"
     return "Runtime exited without providing a reason"
+
+
+def kill_one(*, busy: bool) -> dict[str, object] | None:
+    """Kill the process of one environment, chosen at random.
+
+    Args:
+        busy: only one that is at work.
+
+    Returns:
+        The function and the process's id; None if there is none.
+    """
+    with _environments_lock:
+        candidates = list(_environments)
+    for executor in random.sample(candidates, len(candidates)):
+        if pid := executor.crash(busy=busy):
+            return {"function": executor.function_version.id.function_name, "pid": pid}
+    return None
 
 
 def stop_all() -> None:

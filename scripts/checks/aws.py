@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 ALIAS = "live"
-_APPLY = "Apply the stack in terraform/, and check AWS_REGION and the name prefix."
+_APPLY = (
+    "Apply the stack in terraform/, and check AWS_REGION and the name prefix. A function that was "
+    "paused (Disabled) reads again after: scripts/resume <function>"
+)
 _GIVEN = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN")
 _FUNCTIONS = Path(__file__).resolve().parent.parent.parent / "functions"
 # Of each secret, the sets of fields of which one must be filled in.

@@ -7,10 +7,10 @@ import base64
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
@@ -58,13 +58,14 @@ _PATTERNS = re.compile(
 )
 _known: set[str] = set()
 _BOTH = (True, False)
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def register_secret(value: str) -> None:
     """Have `value` masked in every later log line.
 
-    It is also found as JSON (twice within the line's own JSON), as Python shows it, in base64 and
-    in addresses.
+    It is also found as JSON (twice within the line's own JSON), as Python shows it, in base64 (also
+    of a text that it is only part of), in hexadecimal and in addresses and forms.
 
     Values under six characters are not masked: they would be found in ordinary words.
     """
@@ -74,7 +75,24 @@ def register_secret(value: str) -> None:
     forms = {value, repr(value)[1:-1]}
     for _ in range(3):
         forms |= {json.dumps(form, ensure_ascii=ascii_)[1:-1] for form in forms for ascii_ in _BOTH}
-    _known.update(forms, {base64.b64encode(raw).decode(), quote(raw, safe="")})
+    quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    hexadecimal = {raw.hex(), raw.hex().upper()}
+    _known.update(forms, quoted, map(_lower_escapes, quoted), hexadecimal, _in_base64(raw))
+
+
+def _in_base64(raw: bytes) -> Iterator[str]:
+    """What of base64 depends on these bytes alone, at each of the places that they can begin at."""
+    yield base64.b64encode(raw).decode()
+    yield base64.urlsafe_b64encode(raw).decode()
+    for before, spoilt in enumerate((0, 2, 3)):
+        encoded = base64.b64encode(bytes(before) + raw).decode()
+        own = encoded[spoilt : (before + len(raw)) * 4 // 3]
+        yield own
+        yield own.translate(_URL_SAFE)
+
+
+def _lower_escapes(quoted: str) -> str:
+    return re.sub("%..", lambda found: found.group().lower(), quoted)
 
 
 def mask(text: str) -> str:
@@ -88,7 +106,9 @@ class _MaskingFormatter(LambdaPowertoolsFormatter):
     """Masks the finished line, so that nothing that a log call is given can slip past."""
 
     def serialize(self, log: Mapping[str, Any]) -> str:
-        return mask(super().serialize(dict(log)))
+        # Of a line that it cannot write, Python would print the call instead, unmasked.
+        line = mask(super().serialize(dict(log)))
+        return line.encode(errors="backslashreplace").decode()
 
 
 logger = Logger(

@@ -103,6 +103,7 @@ run "every_task_is_bounded_repeated_and_caught" {
       for state in jsondecode(aws_sfn_state_machine.this.definition).States : flatten([for rule in state.Retry : rule.ErrorEquals]) == [
         "PortUnavailable", "GitHubUnavailable", "RunInProgress", "RetryableError",
         "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException",
+        "Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout",
       ] if state.Type == "Task"
     ])
     error_message = "What passes by itself is tried again, and nothing else."

@@ -94,8 +94,8 @@ run "the_bucket_is_private_encrypted_and_versioned" {
   assert {
     condition = {
       for rule in aws_s3_bucket_lifecycle_configuration.records[0].rule : rule.filter[0].prefix => rule.expiration[0].days if length(rule.expiration) > 0
-    } == { "later/" = 14, "requests/" = 120, "approvals/" = 120 }
-    error_message = "Only waiting records and previews expire; failed ones stay until somebody has dealt with them, and so does the policy."
+    } == { "later/" = 14, "requests/" = 120, "approvals/" = 120, "archive/" = 90 }
+    error_message = "Only waiting records, previews and what was dealt with expire; failed ones stay until somebody has dealt with them, and so does the policy."
   }
 }
 

@@ -34,10 +34,34 @@ run "runs_are_swept_every_five_minutes" {
   }
 
   assert {
-    condition = local.environment.OWN_ACTIONS == jsonencode(sort(concat(
+    condition = toset(keys(jsondecode(local.environment.OWN_ACTIONS))) == toset(concat(
       ["decide_approval"], flatten([for action, _ in local.actions : [action, "${action}_ended"]])
-    )))
+    ))
     error_message = "Every action and automation of ours is swept, and nothing that is no action."
+  }
+
+  assert {
+    condition = { for action, alias in jsondecode(local.environment.OWN_ACTIONS) : action => alias if action != "upscale_service" && action != "downscale_service" } == {
+      create_service        = local.function_alias_arns["create_service"], create_service_ended = local.function_alias_arns["approval"],
+      delete_service        = local.function_alias_arns["delete_service"], delete_service_ended = local.function_alias_arns["approval"],
+      upscale_service_ended = local.function_alias_arns["approval"], downscale_service_ended = local.function_alias_arns["approval"],
+      decide_approval       = local.function_alias_arns["approval"]
+    }
+    error_message = "A run is late only if the function that reads its action does read."
+  }
+
+  assert {
+    condition = {
+      for grant in local.grants.sweep : grant.sid => grant.actions if contains(["FindFailedRecords", "ReadFailedRecords"], grant.sid)
+      } == {
+      FindFailedRecords = ["s3:ListBucket"], ReadFailedRecords = ["s3:GetObject"]
+    }
+    error_message = "It looks at failed records and changes none."
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.sweep_mappings.statement[0].actions == toset(["lambda:GetEventSourceMapping"]) && length(data.aws_iam_policy_document.sweep_mappings.statement) == 1
+    error_message = "It looks at mappings and pauses none."
   }
 
   assert {

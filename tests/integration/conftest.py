@@ -32,6 +32,7 @@ LOOKED_AT = {
     "test_approvals",
     "test_create_service",
     "test_health",
+    "test_held_runs",
     "test_new_action",
 }
 

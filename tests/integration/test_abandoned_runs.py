@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from scripts.apply_sandbox import ROOT, Mode, Stack
+from scripts.soaking.installation import Sweeper
 from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.test_create_service import calls_of, form
 from tests.integration.world import World, service_name
@@ -22,54 +23,13 @@ pytestmark = [
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 
-SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 DAY = 86_400
-# Such that nothing happens, whatever there is.
-LIMITS = {
-    "never_received": DAY,
-    "report": DAY,
-    "pull_request": 30 * DAY,
-    "reminder": 3 * DAY,
-    "held": 3 * DAY,
-}
-
-
-class Sweeper:
-    """Calls the function with limits of the test's own."""
-
-    def __init__(self, sandbox: SandboxClient, function: str) -> None:
-        self._functions = sandbox.aws("lambda")
-        self._name = function
-        configuration = self._functions.get_function_configuration(FunctionName=function)
-        self._before: dict[str, str] = configuration["Environment"]["Variables"]
-        self._now = self._before
-
-    def sweep(self, **limits: int) -> None:
-        self._set({**self._before, "SWEEP_LIMITS": json.dumps(LIMITS | limits)})
-        answer = self._functions.invoke(FunctionName=self._name, Payload=json.dumps(SCHEDULED))
-        assert "FunctionError" not in answer, answer["Payload"].read().decode()
-
-    def restore(self) -> None:
-        self._set(self._before)
-
-    def _set(self, variables: dict[str, str]) -> None:
-        if variables == self._now:
-            return
-        self._functions.update_function_configuration(
-            FunctionName=self._name, Environment={"Variables": variables}
-        )
-
-        def updated() -> bool:
-            found = self._functions.get_function_configuration(FunctionName=self._name)
-            return bool(found["LastUpdateStatus"] == "Successful")
-
-        wait_for("the function's limits", updated)
-        self._now = variables
 
 
 @pytest.fixture(scope="module")
 def sweeper(sandbox: SandboxClient, stack: Stack) -> Iterator[Sweeper]:
-    made = Sweeper(sandbox, stack.outputs()["functions"]["sweep_runs"]["function_name"])
+    name = stack.outputs()["functions"]["sweep_runs"]["function_name"]
+    made = Sweeper(sandbox.aws("lambda"), name)
     yield made
     made.restore()
 

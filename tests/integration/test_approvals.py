@@ -560,9 +560,14 @@ def test_given_a_step_that_fails_when_mended_then_resume_goes_on_where_it_stoppe
     second = world.upscale()
     assert f"under way (run {run_id})" in world.ended(second, "FAILURE")["summary"]
 
-    resumed = world.script("resume", run_id)
+    listed = world.script("replay", "list", "--function", "approval").stdout
+    assert f"Execution {run_id} failed" in next(
+        line for line in listed.splitlines() if run_id in line
+    )
+    resumed = world.script("replay", "run", run_id)
 
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert f"Execution {run_id}-1 goes on with the run." in resumed.stdout
     world.ended(run_id, "SUCCESS")
     assert world.pulls(run_id)[0].merged
     assert len(world.audit(run_id)) == 1

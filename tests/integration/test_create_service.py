@@ -6,6 +6,7 @@ Each test runs with both Kafka modes, against the same code that is applied to A
 import base64
 import json
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -342,10 +343,22 @@ def base64_values(record: dict[str, Any]) -> str:
     return " ".join(base64.b64decode(r["value"]).decode() for r in records)
 
 
-def test_given_the_same_code_when_planned_again_without_secrets_then_nothing_changes(
-    stack: Stack,
+def test_given_a_paused_function_when_planned_again_without_secrets_then_nothing_changes(
+    sandbox: SandboxClient, stack: Stack
 ) -> None:
+    prefix = stack.outputs()["functions"]["create_service"]["function_name"].rpartition("-")[0]
+
+    def operate(command: str) -> None:
+        env_file = sandbox.folder / "env"
+        options = ("--name-prefix", prefix, "--env-file", env_file)
+        subprocess.run(
+            [ROOT / "scripts" / command, "create_service", *options], check=True, timeout=60
+        )
+
+    operate("pause")
+
     assert not stack.has_changes()
+    operate("resume")
 
 
 def policies(sandbox: SandboxClient, role: str) -> list[dict[str, Any]]:

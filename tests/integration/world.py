@@ -4,10 +4,10 @@ import json
 import re
 import secrets
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from github import InputGitTreeElement
 
 from scripts.apply_sandbox import ROOT, Stack
+from scripts.soaking.installation import Installation
 from tests.integration.conftest import SandboxClient, wait_for
 
 DEVELOPER, DEVOPS, ADMIN = "developer@acme.example", "devops@acme.example", "admin@acme.example"
@@ -185,28 +186,11 @@ class World:
             if item["name"].startswith(run_id)
         }
 
-    @contextmanager
     def policy(
         self, change: Callable[[dict[str, Any]], None], name: str = "approvals"
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Have another policy for a while."""
-        storage = self.sandbox.aws("s3")
-        place = {"Bucket": self.outputs["records_bucket"], "Key": f"policy/{name}.json"}
-        before = storage.get_object(**place)["Body"].read()
-        document = json.loads(before)
-        change(document)
-        tags = storage.get_object_tagging(**place)["TagSet"]
-        # As Terraform made it, so that it finds nothing to change afterwards.
-        as_json = {
-            **place,
-            "ContentType": "application/json",
-            "Tagging": urlencode({tag["Key"]: tag["Value"] for tag in tags}),
-        }
-        storage.put_object(**as_json, Body=json.dumps(document).encode())
-        try:
-            yield
-        finally:
-            storage.put_object(**as_json, Body=before)
+        return Installation(self.sandbox.env, self.outputs).policy(change, name)
 
     def asking(self, **changes: Any) -> Any:
         """A policy whose approvals are different, for everything."""

@@ -43,7 +43,12 @@ ENVIRONMENT = {
     "REMEDIATION_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:remediation",
     "REMEDIATION_POLICY_KEY": "policy/remediation.json",
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:alerts",
-    "OWN_ACTIONS": '["create_service", "upscale_service", "delete_service"]',
+    "OWN_ACTIONS": json.dumps(
+        {
+            action: f"arn:aws:lambda:eu-west-1:123456789012:function:slipway-{action}:live"
+            for action in ("create_service", "upscale_service", "delete_service")
+        }
+    ),
     "SWEEP_LIMITS": '{"never_received": 900, "report": 1800, "held": 259200}',
 }
 TABLES = {
@@ -97,6 +102,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         place: Any = {"LocationConstraint": "eu-west-1"}
         for bucket in ("records", "audit"):
             storage.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+        storage.put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
         set_policy(POLICY)
         for machine in ("deliver_later", "approval", "remediation"):
             boto3.client("stepfunctions").create_state_machine(

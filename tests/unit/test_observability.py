@@ -6,10 +6,12 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import cast
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from slipway.observability import logger, mask, register_secret, trace_id
+
+from tests.leaks import leaks
 
 PLANTED = "planted-secret-value-1234567890"
 
@@ -141,3 +143,43 @@ def test_given_lambdas_trace_header_when_asked_then_the_root_is_told(
 
     monkeypatch.delenv("_X_AMZN_TRACE_ID")
     assert trace_id() == "no-trace"
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
+@pytest.mark.parametrize("after", ["", "a", "ab"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, bytes.hex])
+def test_given_a_secret_within_an_encoded_text_when_masked_then_nothing_of_it_can_be_found(
+    before: str, after: str, encode: Callable[[bytes], bytes | str]
+) -> None:
+    secret = "plänted/secret?value>1234567890~~~"
+    register_secret(secret)
+    encoded = encode(f"{before}{secret}{after}".encode())
+
+    text = mask(encoded if isinstance(encoded, str) else encoded.decode())
+
+    assert "*****" in text
+    assert leaks([text], {"secret": secret}) == []
+
+
+@pytest.mark.parametrize("told", [quote, quote_plus, lambda text: quote(text).lower()])
+def test_given_a_secret_in_an_address_or_form_when_masked_then_it_is_gone(
+    told: Callable[[str], str],
+) -> None:
+    secret = "planted/secret value+1&2"
+    register_secret(secret)
+
+    assert "secret" not in mask(told(secret))
+
+
+def test_given_half_of_a_surrogate_pair_when_logged_then_the_line_is_there_and_masked() -> None:
+    register_secret(PLANTED)
+    handler = cast("logging.StreamHandler[io.TextIOWrapper]", logger.registered_handler)
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, "utf-8", write_through=True)
+    before = handler.setStream(stream)
+
+    logger.info(f"odd \ud800 {PLANTED}")
+
+    handler.setStream(cast("io.TextIOWrapper", before))
+    assert not stream.closed
+    assert json.loads(written.getvalue())["message"] == "odd \ud800 *****"

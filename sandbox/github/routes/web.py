@@ -1,27 +1,32 @@
 """Pages for people, so that links lead somewhere: pull requests, folders, files, runs, commits.
 
+A pull request can be merged on its page, as the reviewer whom the repository was seeded with.
+
 Nothing on them is interpreted but Markdown without HTML, and no page may run a script.
 """
 
 import re
 from html import escape
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 from markdown_it import MarkdownIt
 from sqlalchemy import select
 
-from sandbox.github.auth import ANONYMOUS
+from sandbox.github.auth import ANONYMOUS, Actor
 from sandbox.github.errors import ApiError, not_found
 from sandbox.github.pull_requests import changed_files, mergeability
+from sandbox.github.routes import pulls
 from sandbox.github.routes.deps import ServerDep
 from sandbox.github.server import RepoSession, Server
 from sandbox.github.store import Comment, Job, Pull, Run
 
 router = APIRouter()
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
 }
+_REVIEWER = Actor("devops", "user", key="devops")
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;
 margin:2rem auto;padding:0 1rem;color:#1f2328}
@@ -30,6 +35,7 @@ pre{background:#f6f8fa;padding:1rem;overflow:auto;font-size:.85rem}
 section{border:1px solid #d1d9e0;border-radius:6px;padding:0 1rem;margin:1rem 0}
 table{border-collapse:collapse}td,th{border:1px solid #d1d9e0;padding:.25rem .75rem}
 .state{color:#fff;border-radius:2rem;padding:.2rem .8rem;background:#1a7f37}
+button{font:inherit;padding:.4rem 1rem;border:0;border-radius:6px;color:#fff;background:#1a7f37}
 .merged,.success{background:#8250df}.closed,.failure{background:#cf222e}
 """
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -61,6 +67,10 @@ def pull_page(server: ServerDep, owner: str, name: str, number: int) -> Response
         issue = pull.issue
         state = "merged" if pull.merged_at else issue.state
         mergeable = f" · {mergeability(here, pull)[1]}" if state == "open" else ""
+        button = (
+            f'<form method="post" action="/{escape(here.repo.full_name)}/pull/{number}/merge">'
+            f"<button>Approve and merge, as {_REVIEWER.login}</button></form>"
+        )
         labels = ", ".join(label.name for label in issue.labels)
         asked = ", ".join([*pull.reviewers, *(f"@{owner}/{team}" for team in pull.review_teams)])
         files = "".join(
@@ -84,9 +94,30 @@ def pull_page(server: ServerDep, owner: str, name: str, number: int) -> Response
             f"<b>{escape(issue.user)}</b> wants to merge <code>{escape(pull.head_ref)}</code> "
             f"into <code>{escape(pull.base_ref)}</code></p>"
             f"<p>Labels: {escape(labels) or 'none'} · Reviewers: {escape(asked) or 'none'}</p>"
+            f"{button if state == 'open' else ''}"
             f"<section>{render_markdown(issue.body)}</section>{said}<h2>Files changed</h2>{files}"
         )
         return _page(f"{issue.title} #{number}", body)
+
+
+@router.post("/{owner}/{name}/pull/{number}/merge")
+def merge_page(request: Request, server: ServerDep, owner: str, name: str, number: int) -> Response:
+    """Approve and merge a pull request, both or neither; says why if that is refused."""
+    # Anybody's page can send a form to this machine, and nobody signs in here.
+    if request.headers.get("sec-fetch-site") != "same-origin":
+        raise ApiError(403, "Only the pull request's own page merges it")
+    page = f"/{owner}/{name}/pull/{number}"
+    try:
+        with server.open(owner, name, _REVIEWER) as here:
+            pulls.create_review(here, number, pulls.NewReview(event="APPROVE"))
+            pulls.merge(here, number, pulls.HowToMerge(merge_method="squash"))
+    except ApiError as error:
+        reason = escape(" ".join([error.message, *map(str, error.errors or [])]))
+        back = f'<p><a href="{escape(page)}">Back to the pull request</a></p>'
+        refusal = _page("Not merged", f"<h1>Not merged</h1><p>{reason}</p>{back}")
+        refusal.status_code = error.status
+        return refusal
+    return RedirectResponse(page, 303)
 
 
 @router.get("/{owner}/{name}/actions/runs/{number}")

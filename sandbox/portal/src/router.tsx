@@ -78,7 +78,7 @@ export const router = createRouter({
   parseSearch: parseSearchWith(parseJson),
   stringifySearch: stringifySearchWith(JSON.stringify, parseJson),
   defaultPendingComponent: () => <Loading what="the page" />,
-  defaultErrorComponent: ({ error, reset }) => <Failed error={error as Error} retry={reset} />,
+  defaultErrorComponent: ({ error, reset }) => <Failed page error={error as Error} retry={reset} />,
 });
 
 /**

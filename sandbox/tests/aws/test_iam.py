@@ -208,6 +208,15 @@ MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:deliver_later"
             ],
         ),
         (
+            call("lambda", "GetEventSourceMapping", UUID="a-b"),
+            [
+                (
+                    "lambda:GetEventSourceMapping",
+                    f"arn:aws:lambda:eu-west-1:{ACCOUNT}:event-source-mapping:a-b",
+                )
+            ],
+        ),
+        (
             call("logs", "PutLogEvents", logGroupName="/aws/lambda/f", logStreamName="s"),
             [
                 (

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -396,3 +397,30 @@ def test_asynchronous_invocation_runs_too(aws: RunningAws) -> None:
 
     assert answer["StatusCode"] == 202
     wait_until(target.exists)
+
+
+def test_function_at_work_can_be_killed_from_outside(aws: RunningAws) -> None:
+    function = aws.function(
+        "import time\ndef handler(event, context):\n    time.sleep(30)\n", Timeout=60
+    )
+
+    def kill() -> dict[str, object] | None:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{aws.port}/_sandbox/lambda/kills",
+            data=b'{"busy": true}',
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            killed: dict[str, object] | None = json.load(answer)["killed"]
+        return killed
+
+    assert kill() is None
+    with ThreadPoolExecutor(1) as pool:
+        invocation = pool.submit(aws.invoke_raw, function)
+        killed = wait_until(kill)
+        answer = invocation.result(timeout=20)
+
+    assert killed is not None
+    assert killed["function"] == function
+    assert answer["Payload"]["errorType"] == "Runtime.ExitError"
+    assert "signal: killed" in answer["Payload"]["errorMessage"]

@@ -260,6 +260,41 @@ def test_the_pull_request_page_interprets_no_html(live: Live, repo: Repository) 
     assert httpx.get(f"{live.url}/{repo.full_name}").status_code == 200
 
 
+def test_the_pull_request_page_merges(live: Live, repo: Repository) -> None:
+    pull = open_pull(repo)
+    own_page = {"sec-fetch-site": "same-origin"}
+    assert "Approve and merge" in httpx.get(pull.html_url).text
+
+    answer = httpx.post(f"{pull.html_url}/merge", headers=own_page, follow_redirects=True)
+
+    assert answer.status_code == 200
+    assert "Approve and merge" not in answer.text
+    assert repo.get_pull(pull.number).merged_by.login == "devops"
+    again = httpx.post(f"{pull.html_url}/merge", headers=own_page)
+    assert again.status_code == 405
+    assert "not mergeable" in again.text
+
+
+def test_no_other_page_merges(live: Live, repo: Repository) -> None:
+    pull = open_pull(repo)
+
+    for site in ({}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}):
+        assert httpx.post(f"{pull.html_url}/merge", headers=site).status_code == 403
+
+    assert not repo.get_pull(pull.number).merged
+
+
+def test_a_merge_that_is_refused_leaves_no_review(live: Live, repo: Repository) -> None:
+    pull = open_pull(repo)
+    repo.get_branch("main").edit_protection(contexts=["ci"], enforce_admins=True)
+
+    answer = httpx.post(f"{pull.html_url}/merge", headers={"sec-fetch-site": "same-origin"})
+
+    assert answer.status_code == 405
+    assert "Required status check" in answer.text
+    assert pull.get_reviews().totalCount == 0
+
+
 def test_localhost_gets_its_own_name_back(live: Live, repo: Repository) -> None:
     client = live.client()
     other = type(client)(

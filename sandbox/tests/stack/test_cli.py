@@ -98,6 +98,31 @@ def test_given_a_log_when_asked_then_shown_and_an_unknown_one_is_named(folder: P
     )
 
 
+def test_given_a_part_when_restarted_then_it_answers_with_the_data_that_it_had(
+    folder: Path,
+) -> None:
+    before = Sandbox(folder).state()
+    repository = f"{environment(folder)['GITHUB_API_URL']}/repos/acme/services"
+    login = {"Authorization": f"Bearer {environment(folder)['GITHUB_TOKEN']}"}
+    assert httpx.patch(repository, json={"description": "kept"}, headers=login).status_code == 200
+
+    done = cli(folder, "restart", "github")
+
+    after = Sandbox(folder).state()
+    assert done.returncode == 0, done.stdout
+    assert before is not None
+    assert after is not None
+    assert {n for n in after.pids if after.pids[n] != before.pids[n]} == {"github"}
+    assert httpx.get(repository, headers=login).json()["description"] == "kept"
+
+
+def test_given_a_part_that_keeps_all_in_memory_when_restarted_then_refused(folder: Path) -> None:
+    done = cli(folder, "restart", "broker")
+
+    assert done.returncode == 1
+    assert "it must be one of port, github, cluster" in done.stdout
+
+
 def test_given_no_sandbox_when_asked_then_said_how_to_start_it(tmp_path: Path) -> None:
     status = cli(tmp_path, "status")
     down = cli(tmp_path, "down")

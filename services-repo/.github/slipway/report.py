@@ -13,7 +13,7 @@ from typing import Any
 
 from slipway_report.api import Patience, Refused, ReportError
 from slipway_report.catalogue import Templates
-from slipway_report.commands import Job
+from slipway_report.commands import ODD, Job
 from slipway_report.github import GitHub, PullRequest
 from slipway_report.port import Port
 from slipway_report.report import Outcome, Report
@@ -35,6 +35,8 @@ def main(environment: Mapping[str, str]) -> int:
         return _JOB.fail(f"{error}. Correct this, then re-run this job.")
     except ReportError as error:
         return _JOB.fail(str(error))
+    except ODD as error:
+        return _JOB.fail_oddly(error)
     if outcome.status is None:
         _JOB.notice(f"There is no run to report to: {outcome.message}")
     else:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from slipway_report.api import Patience, Refused, ReportError, call
 from slipway_report.catalogue import Templates
-from slipway_report.commands import Job
+from slipway_report.commands import ODD, Job
 from slipway_report.subject import is_service
 
 HOOK = Path(__file__).with_name("restart.sh")
@@ -54,6 +54,8 @@ def main(environment: Mapping[str, str], hook: Path = HOOK) -> int:
             ask_cluster(service, environment.get("CLUSTER_URL", "").strip())
     except ReportError as error:
         return _JOB.fail(f"The service was not restarted. {error}")
+    except ODD as error:
+        return _JOB.fail_oddly(error)
     _JOB.notice(f"The restart of {service.name} was carried out.")
     return 0
 

@@ -78,6 +78,7 @@ def plan(message: RunMessage, *, run_url: str, reviewers: Mapping[str, list[str]
     Raises:
         InvalidInput: an input is missing or breaks a rule.
     """
+    _refuse_secrets(message)
     inputs = _read_inputs(message.inputs)
     documents = _read_documents(message.inputs, inputs)
     name = inputs.service_name
@@ -138,6 +139,19 @@ def with_pull_request(entity: dict[str, Any], url: str) -> dict[str, Any]:
     return {**entity, "properties": {**entity["properties"], "pr_url": url}}
 
 
+def _refuse_secrets(message: RunMessage) -> None:
+    """Refuse inputs that the form encrypts: in the repository everybody would read them."""
+    written = {*Inputs.model_fields, *_VALUES, *(f"{field}_yaml" for field in _VALUES)}
+    for field in message.censored:
+        if field in written:
+            raise InvalidInput(
+                field,
+                "is a secret input of the form, but would stand in the services repository for "
+                "everybody to read. Ask the platform team to have it not encrypted, and type a "
+                "reference to a secret there, never a secret",
+            )
+
+
 def _read_inputs(typed: dict[str, Any]) -> Inputs:
     try:
         return Inputs.model_validate(typed)
@@ -183,11 +197,18 @@ def _refuse_contradiction(common: Values, path: tuple[str, ...], value: object) 
         if parent is not None and not isinstance(parent, dict):
             raise InvalidInput(f"common_values.{'.'.join(path[:depth])}", "must be an object")
     typed = lookup(common.data, path)
-    if typed is not None and str(typed) != str(value):
+    if typed is not None and not _same(typed, value):
         raise InvalidInput(
             f"common_values.{dotted}",
             f"must be the same as in the form ({value}), or be left out",
         )
+
+
+def _same(typed: object, value: object) -> bool:
+    try:
+        return str(typed) == str(value)
+    except ValueError:  # Python writes no number of 4,301 digits, but reads them in hexadecimal.
+        return False
 
 
 def _body(message: RunMessage, inputs: Inputs, files: list[str], run_url: str) -> str:

@@ -56,6 +56,8 @@ def read_comment(value: object) -> str:
         raise InvalidInput(
             "comment", f"must have at most {MAX_COMMENT} characters, but has {len(value)}"
         )
+    if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        raise InvalidInput("comment", "must be text: it has half of a surrogate pair")
     return value.strip()
 
 

@@ -147,7 +147,8 @@ class ApprovalFunction:
         if not run.ended or row is None or row.get("outcome"):
             logger.info("Nothing to clear up", extra={"status": run.status})
             return None
-        action, service = str(row["action"]), row.get("service")
+        # A run that was postponed before Port could be asked about it has a row without an action.
+        action, service = str(row.get("action", run.action)), row.get("service")
         if ask := row.get("ask"):
             self.cancel_request(run_id, int(ask))
         branch = run_branch(action, run_id)

@@ -1,5 +1,6 @@
 """An approval request and the votes on it."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -11,6 +12,8 @@ Verdict = Literal["APPROVE", "DECLINE"]
 REPAIR = "repair_service"
 Door = Literal["Port", "REST API", "link"]
 MAX_COMMENT = 1000
+# What `approval_id` makes.
+APPROVAL_ID = re.compile(r"[A-Za-z0-9_-]{1,100}\.[1-9][0-9]{0,8}")
 
 
 class Status(StrEnum):

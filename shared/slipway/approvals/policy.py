@@ -147,8 +147,8 @@ def read_policy(bucket: str, key: str) -> PolicyVersion:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the document"
         fault = f"{where}: {first['msg']}"
-    except ValueError as error:
-        fault = str(error)
+    except (ValueError, RecursionError) as error:
+        fault = f"it is not JSON ({type(error).__name__})"
     else:
         return PolicyVersion(policy, answer.get("VersionId", "unversioned"))
     raise ConfigurationError(

@@ -269,7 +269,7 @@ class Steps:
 
     def _hold(self, execution: str) -> Answer:
         count(Metric.RUN_CRASHED, action=self._run.message.action)
-        self._run.report.held(execution)
+        self._run.report.held(execution, f"Execution {execution} failed; its history says why.")
         return {"next": "Done"}
 
     def _end(self, status: str, label: str, reason: str) -> Answer:

@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from slipway.approvals.models import Approval, Status
+from slipway.approvals.models import APPROVAL_ID, Approval, Status
 from slipway.errors import RequestNotFound
 from slipway.runs.ledger import dynamodb_table
 
@@ -33,7 +33,10 @@ class ApprovalStore:
         Raises:
             RequestNotFound: there is none of that id.
         """
-        item = self._table.get_item(Key={"id": approval_id}, ConsistentRead=True).get("Item")
+        # Anybody may ask for anything, and DynamoDB takes not every text for a key.
+        known = APPROVAL_ID.fullmatch(approval_id)
+        key = {"id": approval_id}
+        item = self._table.get_item(Key=key, ConsistentRead=True).get("Item") if known else None
         if item is None:
             raise RequestNotFound(approval_id)
         return Approval.model_validate(item)

@@ -23,6 +23,22 @@ def service_folder(service: str) -> str:
     return f"apps/{service}"
 
 
+# What file systems and git itself take for one of git's own folders, and so refuse or obey.
+# https://git-scm.com/docs/git-config#Documentation/git-config.txt-coreprotectNTFS
+_GITS_OWN = re.compile(r"(\.git|git~[0-9]+)[ .]*(:.*)?", re.IGNORECASE | re.DOTALL)
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path leads to the same place on every system, so that it may be written.
+
+    Dots lead elsewhere; so do backslashes on Windows. Characters that cannot be seen are ignored in
+    names on a Mac.
+    """
+    plain = path.isprintable() and "\\" not in path
+    parts = path.split("/")
+    return plain and not any(part in {"", ".", ".."} or _GITS_OWN.fullmatch(part) for part in parts)
+
+
 def run_branch(action: str, run_id: str) -> str:
     """The branch of a run's pull request; the services repository's workflow reads it again."""
     return f"slipway/{action}/{run_id}"
@@ -59,10 +75,13 @@ class Change:
 
     def __post_init__(self) -> None:
         folder = service_folder(self.service)
-        for path in self.files:
+        for path, text in self.files.items():
             below = path.removeprefix(f"{folder}/")
             if below == path or not {"", ".", ".."}.isdisjoint(below.split("/")):
                 raise ValueError(f"{path!r} is outside {folder}")
+            # People may have such names there, and may have them removed.
+            if text is not None and not is_plain(path):
+                raise ValueError(f"{path!r} is not the same path on every system")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -138,6 +138,7 @@ class Repairs:
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused.
         """
+        service_folder(service)
         what = f"find the last change of service '{service}'"
         try:
             return self._repository.using(

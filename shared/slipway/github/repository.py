@@ -11,7 +11,14 @@ from typing import Literal
 from urllib.parse import quote
 
 import requests
-from github import Auth, Github, GithubException, InputGitAuthor, InputGitTreeElement
+from github import (
+    Auth,
+    BadAttributeException,
+    Github,
+    GithubException,
+    InputGitAuthor,
+    InputGitTreeElement,
+)
 from github.GitCommit import GitCommit
 from github.GitRef import GitRef
 from github.GitTree import GitTree
@@ -24,9 +31,20 @@ from slipway.github.folder import read_folder
 from slipway.github.merging import Merge, merge
 from slipway.github.models import Change, PullRequest, ServiceFolder, service_folder
 from slipway.github.retry import Patience, PatientRetry, asked_wait, graphql_errors, is_passing
-from slipway.observability import logger, register_secret
+from slipway.observability import logger, mask, register_secret
 
 TIMEOUT_SECONDS = 10
+# What PyGithub raises while it reads an answer of another shape than GitHub documents.
+_ODD = (
+    BadAttributeException,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 _AUTHOR = "slipway"
 _AUTHOR_EMAIL = "slipway@users.noreply.github.com"
 
@@ -112,10 +130,12 @@ class ServicesRepository:
                 a mebibyte.
 
         Raises:
+            ValueError: the name breaks the rule for service names.
             UserError: the folder has more files than GitHub lists.
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused.
         """
+        service_folder(service)
 
         def act() -> ServiceFolder:
             base = self._base()
@@ -350,13 +370,19 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except GithubException as error:
         said = error.message or " ".join(str(each["message"]) for each in graphql_errors(error))
-        text = f"GitHub answered {error.status} to: {what}. {said}".strip()
+        # GitHub, or what stands before it, may quote what it was sent.
+        text = mask(f"GitHub answered {error.status} to: {what}. {said}").strip()
         if is_passing(error):
             wait = asked_wait(error)
             retry_at = datetime.now(UTC) + timedelta(seconds=wait) if wait is not None else None
-            raise GitHubUnavailable(text, retry_at) from error
-        raise GitHubError(error.status, text) from error
+            raise GitHubUnavailable(text, retry_at) from None
+        raise GitHubError(error.status, text) from None
     except requests.RequestException as error:
         raise GitHubUnavailable(
             f"GitHub could not be reached ({type(error).__name__}) to: {what}."
+        ) from error
+    except _ODD as error:
+        kind = type(error).__name__
+        raise GitHubError(
+            200, f"GitHub's answer is not what was expected ({kind}) to: {what}."
         ) from error

@@ -12,19 +12,21 @@ from urllib3 import BaseHTTPResponse
 from slipway.errors import GitHubUnavailable
 from slipway.observability import Metric, count
 
+_LONGEST_NAMED = 86_400.0
+
 
 def named_wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds until GitHub says that it answers again, or None if it does not say.
+    """Seconds until GitHub says that it answers again (a day at most), or None if it does not say.
 
     https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
     """
     retry_after = headers.get("Retry-After", "")
-    if retry_after.isdigit():
-        return float(retry_after)
+    if retry_after.isdecimal():
+        return min(float(retry_after), _LONGEST_NAMED)
     reset = headers.get("X-RateLimit-Reset", "")
-    if headers.get("X-RateLimit-Remaining") == "0" and reset.isdigit():
+    if headers.get("X-RateLimit-Remaining") == "0" and reset.isdecimal():
         # One second more: the reset happens at some moment within that second.
-        return max(0.0, float(reset) - now) + 1
+        return min(max(0.0, float(reset) - now) + 1, _LONGEST_NAMED)
     return None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from slipway.github.models import Change, ServiceFolder, service_folder
+from slipway.github.models import Change, ServiceFolder, is_plain, service_folder
 
 # A remediation's id stands in a branch's name and in that of a workflow's run.
 REMEDIATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -75,9 +75,11 @@ def texts_before(
         return NothingToRollBack(
             "What the service's last change wrote was mixed with another change when it was merged."
         )
-    if any(path in before.files and path not in before.texts for path in changed):
+    restored = [path for path in changed if path in before.files]
+    if not all(path in before.texts and is_plain(path) for path in restored):
         return NothingToRollBack(
-            "The service's last change replaced a file that is no text, or is too large to restore."
+            "The service's last change replaced a file that is no text, is too large to restore, "
+            "or has a name that not every system takes."
         )
     return {path: before.texts.get(path) for path in changed}
 

@@ -19,8 +19,8 @@ from slipway.health.subscriptions import (
     read_table,
     subscriptions_for,
 )
-from slipway.observability import Metric, count, logger
-from slipway.runs.consumer import decode
+from slipway.observability import Metric, count, logger, mask
+from slipway.runs.consumer import REPLAY, RecordOutcome, decode
 from slipway.runs.executions import start_execution
 
 
@@ -49,9 +49,11 @@ class ChangeWatch:
         """Work on an event of the event source mapping.
 
         Returns:
-            A partial batch response: the records of entities for which nothing could be started.
+            A partial batch response: the records of entities for which nothing could be started;
+            for a replay with `replayed`: a `RecordOutcome` of each of them.
         """
         changes, positions = [], dict[tuple[str, str, bool], list[_Position]]()
+        told: list[RecordOutcome] = []
         for position, record in _records(event):
             change = _read(record)
             if isinstance(change, Skipped):
@@ -63,16 +65,22 @@ class ChangeWatch:
         for change in newest(changes):
             try:
                 self._follow(change)
-            except Exception:  # noqa: BLE001 - logged, and the event source repeats its records
+            except Exception as error:  # noqa: BLE001 - logged, and the records are repeated
                 # Whatever it is, other entities of the batch are not to wait for it.
                 logger.exception("Nothing could be started for a change")
                 failed += positions[_group(change)]
-        return {
+                why = mask(f"{type(error).__name__}: {error}")
+                told += [
+                    {"record": f"{each.partition}@{each.offset}", "outcome": "failed", "why": why}
+                    for each in positions[_group(change)]
+                ]
+        answer = {
             "batchItemFailures": [
                 {"itemIdentifier": {"partition": each.partition, "offset": each.offset}}
                 for each in failed
             ]
         }
+        return {**answer, "replayed": told} if event.get(REPLAY) else answer
 
     def _follow(self, change: Change) -> None:
         logger.append_keys(blueprint=change.blueprint, entity=change.entity)

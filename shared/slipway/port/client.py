@@ -3,6 +3,7 @@
 https://docs.port.io/api-reference/port-api
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,8 @@ READ_SECONDS = 10.0
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 # A token is renewed this long before its end, so that it does not end on its way.
 _TOKEN_MARGIN = 60.0
+# What can stand in a header.
+_TOKEN = re.compile(r"[!-~]+")
 _EPOCH_IF_ABOVE = 1_000_000_000
 _LONGEST_NAMED = timedelta(days=1)
 _PAGE = 100  # runs in one answer
@@ -140,8 +143,8 @@ class PortClient:
             following = answer.get("next")
             if not following:
                 return
-            if following == query.get("next"):
-                _odd("repeats its 'next'")
+            if not isinstance(following, str) or following == query.get("next"):
+                _odd("repeats its 'next', or has an odd one")
             query["next"] = following
 
     def add_log(self, run_id: str, message: str, *, status_label: str | None = None) -> None:
@@ -150,7 +153,8 @@ class PortClient:
         Raises:
             RunEnded: the run has ended.
         """
-        body = {"message": message} | ({"statusLabel": status_label} if status_label else {})
+        label = {"statusLabel": mask(status_label)} if status_label else {}
+        body = {"message": mask(message), **label}
         self._write_run("POST", f"{_run(run_id)}/logs", run_id, body)
 
     def update_run(
@@ -170,9 +174,9 @@ class PortClient:
         """
         fields = {
             "status": status,
-            "statusLabel": status_label,
+            "statusLabel": mask(status_label) if status_label else status_label,
             "link": link,
-            "summary": summary,
+            "summary": mask(summary) if summary else summary,
             "externalRunId": external_run_id,
         }
         body = {name: value for name, value in fields.items() if value is not None}
@@ -180,7 +184,7 @@ class PortClient:
 
     def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
         """Read an entity; None if there is none."""
-        answer = self._found(_entities(blueprint, identifier))
+        answer = self._found("blueprints", blueprint, "entities", identifier)
         return None if answer is None else _model(Entity, answer, "entity")
 
     def create_entity(
@@ -219,7 +223,8 @@ class PortClient:
             False if there is no such entity: it is not made.
         """
         try:
-            self.request("PATCH", _entities(blueprint, identifier), json={"properties": properties})
+            path = _path("blueprints", blueprint, "entities", identifier)
+            self.request("PATCH", path, json={"properties": properties})
         except PortError as error:
             if error.status != 404:
                 raise
@@ -234,7 +239,8 @@ class PortClient:
         """
         params = {"delete_dependents": "false"}
         try:
-            self.request("DELETE", _entities(blueprint, identifier), params=params)
+            path = _path("blueprints", blueprint, "entities", identifier)
+            self.request("DELETE", path, params=params)
         except PortError as error:
             if error.status != 404:
                 raise
@@ -246,7 +252,7 @@ class PortClient:
         """
         if "@" not in email:
             return None
-        answer = self._found(f"/v1/users/{quote(email, safe='')}")
+        answer = self._found("users", email)
         if answer is None:
             return None
         user = _model(User, {"user": answer.get("user", answer)}, "user")
@@ -257,11 +263,9 @@ class PortClient:
 
         https://docs.port.io/api-reference/get-a-team
         """
-        if team in {"", ".", ".."}:
-            return []
         # Without `fields`, the answer has no members.
         fields = ["name", "users.email", "users.status"]
-        answer = self._found(f"/v1/teams/{quote(team, safe='')}", {"fields": fields})
+        answer = self._found("teams", team, params={"fields": fields})
         if answer is None:
             return []
         return [user.email for user in _model(Team, answer, "team").users if user.active]
@@ -285,10 +289,10 @@ class PortClient:
         entities = [_model(Entity, {"entity": item}, "entity") for item in found]
         return sorted(f"{entity.blueprint}/{entity.identifier}" for entity in entities)
 
-    def _found(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    def _found(self, *path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """What a route answers; None if it knows nothing of that name."""
         try:
-            return self.request("GET", path, params=params)
+            return self.request("GET", _path(*path), params=params)
         except PortError as error:
             if error.status != 404:
                 raise
@@ -317,7 +321,8 @@ class PortClient:
             }
             answer = self._repeat(_Call("POST", "/v1/auth/access_token", json=body), token=None)
             token, seconds = answer.get("accessToken"), answer.get("expiresIn", 0)
-            if not isinstance(token, str) or not isinstance(seconds, int | float):
+            token = token if isinstance(token, str) and _TOKEN.fullmatch(token) else None
+            if token is None or not isinstance(seconds, int | float):
                 _odd("has no 'accessToken', or an odd 'expiresIn'")
             self._token = token
             register_secret(self._token)
@@ -373,12 +378,25 @@ class _WaitAsTold(wait_base):
 
 
 def _run(run_id: str) -> str:
-    return f"/v1/actions/runs/{quote(run_id, safe='')}"
+    return _path("actions", "runs", run_id)
 
 
-def _entities(blueprint: str, identifier: str | None = None) -> str:
-    path = f"/v1/blueprints/{quote(blueprint, safe='')}/entities"
-    return path if identifier is None else f"{path}/{quote(identifier, safe='')}"
+def _entities(blueprint: str) -> str:
+    return _path("blueprints", blueprint, "entities")
+
+
+def _path(*names: str) -> str:
+    """A route's path, each name one part of it.
+
+    Raises:
+        PortError: a name can be no part, so that Port has nothing of it. Dots would lead to the
+            route above, however they are written: `DELETE …/entities/..` is of the blueprint.
+    """
+    parts = [quote(name.encode(errors="replace"), safe="") for name in names]
+    if not {"", ".", ".."}.isdisjoint(parts):
+        named = "/".join(names)[:200]
+        raise PortError(404, "not_found", f"Port can have nothing that is named {named!r}.")
+    return f"/v1/{'/'.join(parts)}"
 
 
 def _read(response: requests.Response, what: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
 )
 
@@ -99,16 +100,18 @@ def _in_utc(value: datetime) -> datetime:
 
 _Identifier = Annotated[str, AfterValidator(_identifier)]
 _Optional = BeforeValidator(_none_if_empty)
+# With a limit, pydantic also refuses halves of surrogate pairs, which no table or address can hold.
+_Text = Annotated[str, StringConstraints(max_length=1000)]
 
 
 class _User(_Model):
-    email: str | None = None
-    first_name: str | None = Field(None, alias="firstName")
-    last_name: str | None = Field(None, alias="lastName")
+    email: _Text | None = None
+    first_name: _Text | None = Field(None, alias="firstName")
+    last_name: _Text | None = Field(None, alias="lastName")
 
 
 class _By(_Model):
-    user_id: str = Field(alias="userId", min_length=1)
+    user_id: _Text = Field(alias="userId", min_length=1)
     user: Annotated[_User | None, _Optional] = None
 
 

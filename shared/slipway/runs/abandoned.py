@@ -63,6 +63,9 @@ class Facts:
         published_at: when its message was, in UTC: when it was executed or, where Port itself asks
             for an approval, approved.
         seen_at: when Slipway last wrote its ledger row; None: Slipway never took it on.
+        paused: whether its function does not read the topic; looked at only if it was never seen.
+        resumed_at: since when the function reads it; None: for longer than matters.
+        failed: whether its record is among the failed ones; looked at as `paused`.
         resume_at: until when it is postponed; None: it is not.
         execution: status of its approval's execution; None: it has none.
         pull: its pull request; None: there is none.
@@ -72,6 +75,9 @@ class Facts:
 
     published_at: datetime
     seen_at: datetime | None = None
+    paused: bool = False
+    resumed_at: datetime | None = None
+    failed: bool = False
     resume_at: datetime | None = None
     execution: Execution | None = None
     pull: Pull | None = None
@@ -83,6 +89,7 @@ class Deed(StrEnum):
     """What the sweep does to a run."""
 
     LEAVE = "leave"
+    HOLD = "hold: its record failed"
     END_NEVER_RECEIVED = "end: never received"
     END_STOPPED = "end: its execution was stopped"
     END_HELD = "end: held for too long"
@@ -100,14 +107,22 @@ def judge(facts: Facts, now: datetime, limits: Limits) -> Deed:
     if facts.pull is not None:
         return _judge_pull(facts, facts.pull, now, limits)
     if facts.seen_at is None:
-        late = now - facts.published_at >= limits.never_received
-        return Deed.END_NEVER_RECEIVED if late else Deed.LEAVE
+        return _judge_unseen(facts, now, limits)
     if facts.execution in {"ABORTED", "TIMED_OUT"}:
         return Deed.END_STOPPED
     if facts.execution == "RUNNING" or (facts.resume_at is not None and now < facts.resume_at):
         return Deed.LEAVE
     # Failed, or cut off: an operator has this long to resume or replay it.
     return Deed.END_HELD if now - facts.seen_at >= limits.held else Deed.LEAVE
+
+
+def _judge_unseen(facts: Facts, now: datetime, limits: Limits) -> Deed:
+    readable_since = max(facts.published_at, facts.resumed_at or facts.published_at)
+    if now - readable_since < limits.never_received:
+        return Deed.LEAVE
+    if facts.failed:
+        return Deed.HOLD
+    return Deed.LEAVE if facts.paused else Deed.END_NEVER_RECEIVED
 
 
 def _judge_pull(facts: Facts, pull: Pull, now: datetime, limits: Limits) -> Deed:

@@ -7,10 +7,11 @@ all of them: reading the message, its signature, the claim, and the three kinds 
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
@@ -32,7 +33,7 @@ from slipway.errors import (
     SkippedMessage,
     UserError,
 )
-from slipway.observability import Metric, count, logger, metrics, trace_id
+from slipway.observability import Metric, count, logger, mask, metrics, trace_id
 from slipway.port.message import EndedRun, RunMessage, identify, parse, run_ended
 from slipway.port.secret_inputs import decrypt_inputs
 from slipway.port.signature import verify
@@ -49,6 +50,22 @@ if TYPE_CHECKING:
 Act = Callable[[ActiveRun], None]
 OnEnded = Callable[[EndedRun], None]
 Event = dict[str, Any]
+Outcome = Literal["done", "later", "skipped", "rejected", "failed"]
+# What an event has beside its records when an operator sends it once more.
+REPLAY = "replay"
+
+
+class RecordOutcome(TypedDict):
+    """What came of a record.
+
+    Attributes:
+        record: its place, as `org.runs-0@12`.
+        why: empty if it is done.
+    """
+
+    record: str
+    outcome: Outcome
+    why: str
 
 
 def consume(
@@ -62,17 +79,20 @@ def consume(
     """Work on the runs of an event.
 
     Args:
-        event: from the event source mapping (MSK or self-managed Kafka), or
-            `{"schema_version": 1, "deliver": {"run_id": …}}` from the `deliver_later` machine.
+        event: from the event source mapping (MSK or self-managed Kafka), and with `"replay": true`
+            once more from `scripts/replay`; or `{"schema_version": 1, "deliver": {"run_id": …}}`
+            from the `deliver_later` machine.
         context: Lambda's context.
         action: identifier of the only Port action that this function carries out.
         act: carries one run out; must be repeatable at any point.
         on_ended: told of runs that somebody ended in Port; None: such notices are not ours.
 
     Returns:
-        A partial batch response for the event source mapping.
+        A partial batch response for the event source mapping; for a replay with `replayed`: a
+        `RecordOutcome` of each record.
     """
-    consumer = _Consumer(load(RunConfig), context, action, act, on_ended)
+    replay = bool(event.get(REPLAY))
+    consumer = _Consumer(load(RunConfig), context, action, act, on_ended, replay=replay)
     if "deliver" in event:
         run_id = str(event["deliver"]["run_id"])
         consumer.work_on(consumer.later.load(run_id))
@@ -84,20 +104,40 @@ def consume(
         process_partial_response,
     )
 
-    def work_on(record: "KafkaEventRecord") -> None:
-        # Only here: what was delivered later was meant to be old.
-        _measure_age(record.timestamp)
-        consumer.work_on(record.raw_event)
+    told: list[RecordOutcome] = []
 
-    return process_partial_response(
+    def work_on(record: "KafkaEventRecord") -> None:
+        if not replay:  # What is replayed, or was delivered later, was meant to be old.
+            _measure_age(record.timestamp)
+        with telling(record.raw_event, told) as tell:
+            tell(*consumer.work_on(record.raw_event))
+
+    answer = process_partial_response(
         event=event,
         record_handler=work_on,
         processor=BatchProcessor(EventType.Kafka, raise_on_entire_batch_failure=False),
         context=context,
     )
+    return {**answer, "replayed": told} if replay else answer
+
+
+@contextmanager
+def telling(
+    record: dict[str, Any], told: list[RecordOutcome]
+) -> Iterator[Callable[[Outcome, str], None]]:
+    """Have what comes of a record added to `told`, also if working on it raises."""
+    place = f"{record['topic']}-{record['partition']}@{record['offset']}"
+    try:
+        yield lambda outcome, why: told.append({"record": place, "outcome": outcome, "why": why})
+    except Exception as error:
+        why = mask(f"{type(error).__name__}: {error}")
+        told.append({"record": place, "outcome": "failed", "why": why})
+        raise
 
 
 def _measure_age(timestamp_ms: int) -> None:
+    if timestamp_ms <= 0:  # A record without a time has no age.
+        return
     # Not below 0: a broker's clock may be ahead of ours.
     age = max(0.0, datetime.now(UTC).timestamp() - timestamp_ms / 1000)
     metrics.add_metric(name=Metric.RECORD_AGE, unit="Seconds", value=age)
@@ -113,7 +153,10 @@ class _Consumer:
         action: str,
         act: Act,
         on_ended: OnEnded | None,
+        *,
+        replay: bool,
     ) -> None:
+        self._replay = replay
         self._config = config
         self._context = context
         self._action = action
@@ -126,32 +169,37 @@ class _Consumer:
     def _port(self) -> "PortClient":
         return port_client()
 
-    def work_on(self, record: dict[str, Any]) -> None:
+    def work_on(self, record: dict[str, Any]) -> tuple[Outcome, str]:
         """Work on one Kafka record (the dictionary that Lambda gives, its value in base64).
+
+        Returns:
+            What came of it, and why.
 
         Raises:
             Exception: a bug, or an outage of our own tables: the event source must repeat this.
         """
         metrics.add_metric(name=Metric.RECORD_RECEIVED, unit="Count", value=1)
         try:
-            self._receive(record)
+            return self._receive(record)
         except SignatureRejected as rejected:
             logger.warning("Message rejected", extra={"security": True, "why": str(rejected)})
             count(Metric.SIGNATURE_REJECTED, action=self._action)
+            return "rejected", str(rejected)
         except SkippedMessage as skipped:
             logger.info("Message skipped", extra={"reason": skipped.reason, "why": str(skipped)})
             count(Metric.MESSAGE_SKIPPED, action=self._action, reason=skipped.reason)
+            return "skipped", str(skipped)
         finally:
             logger.remove_keys(["run_id"])
 
-    def _receive(self, record: dict[str, Any]) -> None:
-        text, value = decode(record["value"])
+    def _receive(self, record: dict[str, Any]) -> tuple[Outcome, str]:
+        text, value = decode(record.get("value"))
         ended = run_ended(value) if self._on_ended else None
         run_id = ended.run_id if ended else identify(value)
         logger.append_keys(run_id=run_id)
         if ended is None and value.get("action") not in (None, self._action):
-            raise ForeignMessage(f"Run {run_id} is of action '{value['action']}'.")
-        received_at = datetime.fromtimestamp(record["timestamp"] / 1000, UTC)
+            raise ForeignMessage(f"Run {run_id} is of action '{str(value['action'])[:100]}'.")
+        received_at = _time_of(record)
         verify(
             text,
             signing_secrets(self._config),
@@ -160,24 +208,34 @@ class _Consumer:
         )
         if ended and self._on_ended:
             self._on_ended(ended)
-            return
+            return "done", ""
+        waiting_since = received_at
+        if self._replay:
+            # Its patience begins anew: it was used up while nobody could have helped.
+            waiting_since = datetime.now(UTC)
+            self._ledger.forgive(run_id)
         report = RunReporter(run_id, self._action, self._port, self._ledger)
         try:
             try:
                 self._claim(run_id=run_id, record=record, report=report)
             except RetryableError as error:
-                moment = resume_time(error, received_at, datetime.now(UTC))
+                if self._replay and isinstance(error, RunInProgress):
+                    raise
+                moment = resume_time(error, waiting_since, datetime.now(UTC))
                 logger.warning("Delivering later", extra={"until": moment, "why": str(error)})
                 self.later.postpone(run_id, record, moment, self._context.invoked_function_arn)
                 report.waiting_until(moment, str(error))
-        except SkippedMessage:
+                return "later", f"{error} It goes on at {moment:%H:%M:%S UTC}."
+        except (SkippedMessage, RunInProgress):
+            # A replay beside another one: that one tells of the run, and this one must not.
             raise
-        except Exception:
+        except Exception as error:
             # Also a run that was postponed too often: neither is anybody's request to blame.
             logger.exception("The run failed for a reason that is nobody's request")
             count(Metric.RUN_CRASHED, action=self._action)
-            report.held(trace_id())
+            report.held(trace_id(), f"{type(error).__name__}: {error}")
             raise
+        return "done", ""
 
     def _claim(self, **keywords: Any) -> None:
         """Carry the run out unless another invocation does so right now, or has just done so.
@@ -245,6 +303,14 @@ def read_message(record: dict[str, Any], config: RunConfig) -> RunMessage:
         return message
     inputs = decrypt_inputs(message.inputs, message.censored, signing_secrets(config))
     return message.model_copy(update={"inputs": inputs})
+
+
+def _time_of(record: dict[str, Any]) -> datetime:
+    """The record's timestamp, which is the producer's to choose."""
+    try:
+        return datetime.fromtimestamp(record["timestamp"] / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ForeignMessage("The record's timestamp is no time.") from None
 
 
 def decode(encoded: str | None) -> tuple[str, Any]:

@@ -20,7 +20,7 @@ from slipway.runs.change import request_key
 from slipway.runs.later import LaterDelivery
 from slipway.runs.ledger import Ledger
 from slipway.runs.records import delete_record
-from slipway.runs.run import RunConfig
+from slipway.runs.run import RunConfig, RunReporter
 
 if TYPE_CHECKING:
     from slipway.github.repository import ServicesRepository
@@ -36,12 +36,14 @@ class Case:
         service: the service that it is about; None if it did not get that far.
         execution: status of its approval's execution.
         pull: its pull request.
+        reference: of its record among the failed ones.
     """
 
     run: Run
     service: str | None = None
     execution: Execution | None = None
     pull: PullRequest | None = None
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Deeds:
         match deed:
             case Deed.LEAVE:
                 pass
+            case Deed.HOLD:
+                self._hold(case)
             case Deed.END_NEVER_RECEIVED:
                 self._end(case.run.id, "Never received", self._never_received())
             case Deed.END_STOPPED:
@@ -96,6 +100,12 @@ class Deeds:
             "wanted.",
         )
         ApprovalFunction().clear_up(run_id)
+
+    def _hold(self, case: Case) -> None:
+        """Say what the function could not: it failed before it knew the run."""
+        why = "The function ended before it took the run on; its log says why."
+        report = RunReporter(case.run.id, case.run.action, self.port, self.ledger)
+        report.held(case.reference, why)
 
     def _never_received(self) -> str:
         return (

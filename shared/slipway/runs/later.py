@@ -50,21 +50,22 @@ class LaterDelivery:
         Raises:
             RetryableError: the run was postponed too often: now it counts as failed.
         """
-        put_record(self._config.records_bucket, _key(run_id), record, replace=True)
-        number = self._ledger.postpone(run_id, resume_at, function_arn)
-        if number > MAX_POSTPONED:
+        put_record(self._config.records_bucket, record_key(run_id), record, replace=True)
+        number, in_a_row = self._ledger.postpone(run_id, resume_at, function_arn)
+        if in_a_row > MAX_POSTPONED:
             raise RetryableError(f"Run {run_id} was postponed {MAX_POSTPONED} times in vain.")
         name = f"{run_id}-later-{number}"
         start_execution(self._config.deliver_later_arn, name, {"run_id": run_id})
 
     def load(self, run_id: str) -> dict[str, Any]:
         """The stored Kafka record of a run that was postponed."""
-        return get_record(self._config.records_bucket, _key(run_id))
+        return get_record(self._config.records_bucket, record_key(run_id))
 
     def discard(self, run_id: str) -> None:
         """Remove the stored record of a run that nobody goes on with."""
-        delete_record(self._config.records_bucket, _key(run_id))
+        delete_record(self._config.records_bucket, record_key(run_id))
 
 
-def _key(run_id: str) -> str:
+def record_key(run_id: str) -> str:
+    """Where the record of a run is that is delivered later."""
     return f"later/{run_id}.json"

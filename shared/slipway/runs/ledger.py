@@ -51,7 +51,7 @@ class Ledger:
                 message.run_id,
                 "SET #action = :action, blueprint = :blueprint, requested_by = :requester,"
                 " #open = :yes, open_since = if_not_exists(open_since, :now), updated_at = :now"
-                " ADD deliveries :one",
+                " REMOVE held ADD deliveries :one",
                 condition="attribute_not_exists(outcome)",
                 names={"#action": "action", "#open": "open"},
                 values={
@@ -66,6 +66,45 @@ class Ledger:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             raise RunEnded(f"Run {message.run_id} was ended before.") from error
+
+    def hold(self, run_id: str, action: str, reference: str, why: str) -> None:
+        """Note that a run failed for nobody's request; also one that never got as far as `open`.
+
+        Args:
+            run_id: the run.
+            action: its action.
+            reference: what its page calls the failure.
+            why: the error, without secrets.
+
+        Raises:
+            RunEnded: Slipway has ended this run before.
+        """
+        now = timestamp(datetime.now(UTC))
+        try:
+            self._update(
+                run_id,
+                "SET #action = if_not_exists(#action, :action), #open = :yes,"
+                " open_since = if_not_exists(open_since, :now), held = :held, updated_at = :now",
+                condition="attribute_not_exists(outcome)",
+                names={"#action": "action", "#open": "open"},
+                values={
+                    ":action": action,
+                    ":yes": "yes",
+                    ":held": {"reference": reference, "why": why, "at": now},
+                },
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            raise RunEnded(f"Run {run_id} was ended before.") from error
+
+    def forgive(self, run_id: str) -> None:
+        """Note that the run is replayed: from here on it may be postponed as often as a new one."""
+        self._update(
+            run_id,
+            "SET forgiven = if_not_exists(postponed, :none), updated_at = :now",
+            values={":none": 0},
+        )
 
     def record_pull_request(self, run_id: str, service: str, number: int, url: str) -> None:
         """Note the run's pull request. The row stays open until somebody merges or closes it."""
@@ -130,11 +169,11 @@ class Ledger:
             values={":outcome": outcome},
         )
 
-    def postpone(self, run_id: str, resume_at: datetime, function_arn: str) -> int:
+    def postpone(self, run_id: str, resume_at: datetime, function_arn: str) -> tuple[int, int]:
         """Note until when the run waits and which function then goes on with it.
 
         Returns:
-            How often the run has been postponed, from 1.
+            How often the run has been postponed, from 1; and how often since it was replayed.
         """
         row = self._update(
             run_id,
@@ -142,7 +181,8 @@ class Ledger:
             " ADD postponed :one",
             values={":resume_at": timestamp(resume_at), ":function": function_arn, ":one": 1},
         )
-        return int(row["postponed"])
+        number = int(row["postponed"])
+        return number, number - int(row.get("forgiven", 0))
 
     def _update(
         self,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from botocore.exceptions import ClientError
+
 from slipway.config import GitHubConfig, LedgerConfig, PolicyConfig, PortConfig
 from slipway.errors import (
     PortError,
@@ -17,7 +19,7 @@ from slipway.errors import (
 )
 from slipway.github.models import PullRequest
 from slipway.health.record import EXECUTION
-from slipway.observability import Metric, count, logger, trace_id
+from slipway.observability import Metric, count, logger, mask, trace_id
 from slipway.port.message import RunMessage
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
@@ -25,6 +27,9 @@ from slipway.runs.owners import run_is_over
 
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
+
+
+_WHY_LENGTH = 500
 
 
 class RunConfig(PortConfig, GitHubConfig, LedgerConfig, PolicyConfig):
@@ -104,8 +109,17 @@ class RunReporter:
         self.note(f"Waiting until {_clock(moment)}", reason)
         count(Metric.RUN_DELIVERED_LATER, action=self.action)
 
-    def held(self, reference: str) -> None:
-        """Say that an internal error stopped the run, and by which reference to find it."""
+    def held(self, reference: str, why: str) -> None:
+        """Say that an internal error stopped the run, and by which reference to find it.
+
+        Args:
+            reference: a trace, an execution or a failed record.
+            why: the error, for operators alone: the run's page does not show it.
+        """
+        try:
+            self.ledger.hold(self.run_id, self.action, reference, mask(why)[:_WHY_LENGTH])
+        except (ClientError, RunEnded) as error:
+            logger.warning("The ledger could not be updated", extra={"reason": str(error)})
         self.note(
             f"Held, reference {reference}",
             "An internal error stopped this run; it is not lost. It is tried again, and if that "

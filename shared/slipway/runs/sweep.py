@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from pydantic import Field, Json
@@ -22,8 +23,10 @@ from slipway.runs import executions, owners
 from slipway.runs.abandoned import Deed, Execution, Facts, Limits, Pull, judge
 from slipway.runs.clients import port_client, services_repository
 from slipway.runs.deeds import Case, Deeds
+from slipway.runs.failed import FailedRecords, Place
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
+from slipway.runs.mappings import Mappings
 from slipway.runs.run import RunConfig, RunReporter
 
 # Of the time that an invocation has: the rest is for what was begun before it was over.
@@ -36,8 +39,10 @@ _NAMED = 3  # failures in the text of the error
 class SweepConfig(RunConfig, WatchConfig):
     """What Terraform tells the sweep."""
 
-    own_actions: Json[list[str]] = Field(alias="OWN_ACTIONS")
+    # Action → alias of the function that reads its runs.
+    own_actions: Json[dict[str, str]] = Field(alias="OWN_ACTIONS")
     limits: Json[Limits] = Field(alias="SWEEP_LIMITS")
+    consumers_key: str = Field("policy/consumers.json", alias="CONSUMERS_KEY", min_length=1)
 
 
 def sweep(seconds: float) -> None:
@@ -73,7 +78,7 @@ def stopped(execution: str, status: str) -> None:
         return
     report = RunReporter(run_id, str(row["action"]), port, ledger)
     if status == "FAILED":
-        report.held(execution)
+        report.held(execution, f"Execution {execution} failed; its history says why.")
     elif row.get("pr_number"):
         report.remark(f"Execution {execution} has {status}; the pull request stays as it is.")
     else:
@@ -100,6 +105,10 @@ class Sweep:
         self._deeds = Deeds(config, config.limits, self._port, self._ledger, self._repository)
         self._failures: list[str] = []
         self._pulls: dict[str, PullRequest] | None = None
+        mappings = Mappings(config.records_bucket, config.consumers_key)
+        self._reading = cache(mappings.reading)
+        self._failed_records = FailedRecords(config.records_bucket)
+        self._subjects = cache(self._read_subjects)
 
     def run(self) -> None:
         """Look at everything, in an order that gives each its turn if there is not time for all.
@@ -160,7 +169,7 @@ class Sweep:
             raise SlipwayError(f"Port does not say since when run {run.id} is there.")
         row = self._ledger.get(run.id)
         if row is None:
-            return Case(run), Facts(published_at)
+            return self._look_for(run, Facts(published_at))
         branch = run_branch(run.action, run.id)
         pull = (self._pulls or {}).get(branch)
         execution: Execution | None = None
@@ -181,6 +190,35 @@ class Sweep:
             facts = replace(facts, pull=_pull(pull))
         service = row.get("service")
         return Case(run, str(service) if service else None, execution, pull), facts
+
+    def _look_for(self, run: Run, facts: Facts) -> tuple[Case, Facts]:
+        """Find out why a run was never seen, if it is late."""
+        if judge(facts, self._now, self._config.limits) is Deed.LEAVE:
+            return Case(run), facts
+        if found := self._reading(self._config.own_actions[run.action]):
+            facts = replace(facts, paused=found.paused, resumed_at=found.since)
+        reference = self._failed_record(run.id, facts.published_at)
+        return Case(run, reference=reference), replace(facts, failed=bool(reference))
+
+    def _failed_record(self, run_id: str, since: datetime) -> str:
+        """The reference of the run's record among the failed ones; empty if it is not there.
+
+        Raises:
+            SweepIncomplete: there are too many to look through.
+        """
+        for place in self._failed_records.places():
+            # Clocks differ, and S3 has whole seconds.
+            if place.failed_at < since - _SETTLED:
+                continue
+            if time.monotonic() > self._ends:
+                raise SweepIncomplete("There are too many failed records to look through.")
+            if run_id in self._subjects(place):
+                return place.reference
+        return ""
+
+    def _read_subjects(self, place: Place) -> frozenset[str]:
+        record = self._failed_records.read(place)
+        return frozenset(subject.run_id for subject in record.subjects) if record else frozenset()
 
     def _is_to_be_found(self, row: dict[str, Any], facts: Facts) -> bool:
         """Whether a run has a pull request that is closed, or must not be ended without a look."""

@@ -24,6 +24,16 @@ locals {
       MaxAttempts     = 8
       JitterStrategy  = "FULL"
     },
+    {
+      # The process was killed, or ran out of time or memory: each step can be repeated. Which of the names it is
+      # depends on the runtime: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+      ErrorEquals     = ["Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"]
+      IntervalSeconds = 2
+      BackoffRate     = 2
+      MaxDelaySeconds = 60
+      MaxAttempts     = 5
+      JitterStrategy  = "FULL"
+    },
   ]
 }
 

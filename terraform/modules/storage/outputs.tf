@@ -12,9 +12,14 @@ output "tables" {
 }
 
 output "records_bucket" {
-  description = "Name and ARN of the bucket for records that wait (`later/`, `requests/`) or failed (`aws/lambda/`, `held/`), for previews (`approvals/`) and the policy. Known when it encrypts and keeps versions."
+  description = "Name and ARN of the bucket for records that wait (`later/`, `requests/`) or failed (`aws/lambda/`, `held/`; once dealt with, `archive/`), for previews (`approvals/`) and the policy. Known when it encrypts and keeps versions."
   value       = { name = aws_s3_bucket.records.id, arn = aws_s3_bucket.records.arn }
   depends_on  = [aws_s3_bucket_versioning.records, aws_s3_bucket_server_side_encryption_configuration.records]
+}
+
+output "failed_prefixes" {
+  description = "What the keys of failed records begin with."
+  value       = values(local.failed_prefixes)
 }
 
 output "audit_bucket" {

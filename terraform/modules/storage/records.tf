@@ -93,6 +93,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "records" {
     }
   }
 
+  # Failed records that were replayed or discarded. Those that wait for a person do not expire.
+  rule {
+    id     = "expire-archive"
+    status = "Enabled"
+
+    filter {
+      prefix = "archive/"
+    }
+
+    expiration {
+      days = 90
+    }
+  }
+
   rule {
     id     = "expire-old-versions"
     status = "Enabled"

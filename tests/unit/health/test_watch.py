@@ -243,6 +243,20 @@ def test_given_one_service_that_cannot_be_started_then_only_its_records_are_repe
     assert set(executions()) == {execution_name("a", 1), execution_name("b", 1)}
 
 
+def test_given_a_change_that_cannot_be_followed_when_replayed_then_the_answer_says_why(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = {**world.event(degraded()), "replay": True}
+    with monkeypatch.context() as patched:
+        refuse_to_start(patched)
+        answer = ChangeWatch(load(WatchConfig)).read(event)
+
+    (told,) = answer["replayed"]
+    assert told["outcome"] == "failed"
+    assert "ServiceUnavailable" in told["why"]
+    assert ChangeWatch(load(WatchConfig)).read(event) == {"batchItemFailures": [], "replayed": []}
+
+
 def test_given_a_subscription_when_a_change_fits_then_it_starts_once_with_its_input(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

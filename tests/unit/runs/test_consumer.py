@@ -446,3 +446,113 @@ def test_given_a_secret_input_when_consumed_then_opened_for_the_function_and_mas
     assert "s3cr3t" not in out
     assert SECRET not in out
     assert "token-of-port" not in out
+
+
+def replayed(scene: Scene, *values: object, timestamp: int = NOW) -> list[tuple[str, str]]:
+    """What came of each record, and why."""
+    answer = scene.consume({**event(*values, timestamp=timestamp), "replay": True})
+    return [(each["outcome"], each["why"]) for each in answer["replayed"]]
+
+
+def test_given_a_replay_when_consumed_then_it_is_told_what_came_of_each_record(
+    scene: Scene,
+) -> None:
+    def crash(run: ActiveRun) -> None:
+        raise ZeroDivisionError(f"a bug, and {SECRET}")
+
+    scene.act = crash
+    answer = scene.consume({**event(b"junk", message()), "replay": True})
+
+    assert [each["record"] for each in answer["replayed"]] == [f"{TOPIC}-0@0", f"{TOPIC}-0@1"]
+    assert [each["outcome"] for each in answer["replayed"]] == ["skipped", "failed"]
+    assert answer["replayed"][1]["why"] == "ZeroDivisionError: a bug, and *****"
+    assert len(answer["batchItemFailures"]) == 1
+    scene.act = lambda run: None
+    assert replayed(scene, message()) == [("done", "")]
+
+
+def test_given_a_bug_when_consumed_then_the_ledger_tells_operators_why(scene: Scene) -> None:
+    def crash(run: ActiveRun) -> None:
+        raise ZeroDivisionError(f"a bug, and {SECRET}")
+
+    scene.act = crash
+    scene.consume(event(message()))
+
+    held = (row("runs", run_id=RUN_ID) or {})["held"]
+    assert (held["reference"], held["why"]) == ("no-trace", "ZeroDivisionError: a bug, and *****")
+    scene.act = lambda run: None
+    replayed(scene, message())
+    assert "held" not in (row("runs", run_id=RUN_ID) or {})
+
+
+def test_given_port_refuses_before_the_run_is_known_when_consumed_then_it_is_a_held_run(
+    scene: Scene,
+) -> None:
+    scene.port.script(f"GET {RUN}", (403, {"ok": False, "error": "forbidden"}, {}))
+
+    scene.consume(event(message()))
+
+    found = row("runs", run_id=RUN_ID) or {}
+    assert (found["action"], found["open"]) == ("create_service", "yes")
+    assert "403" in found["held"]["why"]
+
+
+def test_given_a_run_that_used_up_its_patience_when_replayed_then_it_has_it_anew(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttle(run: ActiveRun) -> None:
+        raise GitHubUnavailable("GitHub asks to wait.")
+
+    scene.act = throttle
+    monkeypatch.setattr(later, "MAX_POSTPONED", 1)
+    days_ago = NOW - 3 * 86_400_000
+    for _ in range(2):
+        scene.consume(event(message(), timestamp=days_ago))
+    before = datetime.now(UTC)
+
+    ((outcome, why),) = replayed(scene, message(), timestamp=days_ago)
+
+    assert (outcome, why[:20]) == ("later", "GitHub asks to wait.")
+    found = row("runs", run_id=RUN_ID) or {}
+    # Each execution has a name of its own, and the wait begins small again.
+    assert found["postponed"] == 3
+    resume_at = datetime.fromisoformat(found["resume_at"])
+    assert 20 < (resume_at - before).total_seconds() < 60
+
+
+def test_given_another_invocation_at_work_when_replayed_then_it_says_so_and_leaves_the_page(
+    scene: Scene,
+) -> None:
+    inner: list[tuple[str, str]] = []
+
+    def meanwhile(run: ActiveRun) -> None:
+        scene.act = lambda run: None
+        inner.extend(replayed(scene, message()))
+
+    scene.act = meanwhile
+
+    assert replayed(scene, message()) == [("done", "")]
+    assert inner == [("failed", "RunInProgress: Another invocation is working on this run.")]
+    assert [body.get("statusLabel") for body in scene.port.bodies(f"POST {RUN}/logs")] == [None]
+
+
+def test_given_a_signature_of_a_secret_that_is_gone_when_replayed_then_it_is_not_taken_for_done(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT_SIGNATURE", "required")
+    gone = signed(message(), NOW, secret="a-secret-of-two-rotations-before")
+
+    ((outcome, why),) = replayed(scene, gone)
+
+    assert (outcome, why) == ("rejected", "The message's signature does not fit it.")
+
+
+def test_given_an_old_record_when_replayed_then_no_alarm_is_told_of_its_age(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics.clear_metrics()
+
+    replayed(scene, message(), timestamp=NOW - 86_400_000)
+
+    metrics.flush_metrics()
+    assert "RecordAge" not in capsys.readouterr().out

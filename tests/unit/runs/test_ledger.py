@@ -66,7 +66,7 @@ def test_given_a_run_when_postponed_twice_then_the_count_rises_and_the_time_is_r
 
     counts = [ledger.postpone(RUN_ID, moment, "arn:function:live") for _ in range(2)]
 
-    assert counts == [1, 2]
+    assert counts == [(1, 1), (2, 2)]
     assert row()["resume_at"] == "2026-11-23T12:00:00Z"
     assert row()["function_arn"] == "arn:function:live"
 
@@ -89,3 +89,38 @@ def test_given_the_sweep_did_something_when_noted_then_it_does_not_count_as_work
 
     assert row()["updated_at"] == "2026-11-01T00:00:00Z"
     assert row()["reminded_at"].endswith("Z")
+
+
+def test_given_an_unknown_run_when_held_then_it_stands_among_the_open_ones_with_the_reason() -> (
+    None
+):
+    Ledger("runs").hold(RUN_ID, "create_service", "1-trace", "A bug.")
+
+    found = row()
+    assert (found["action"], found["open"], found["held"]["why"]) == (
+        "create_service",
+        "yes",
+        "A bug.",
+    )
+
+
+def test_given_an_ended_run_when_held_then_refused_and_not_reopened() -> None:
+    ledger = Ledger("runs")
+    ledger.open(make_message())
+    ledger.close(RUN_ID, "FAILURE")
+
+    with pytest.raises(RunEnded):
+        ledger.hold(RUN_ID, "create_service", "1-trace", "A bug.")
+
+    assert "open" not in row()
+
+
+def test_given_a_run_that_is_replayed_when_postponed_then_both_counts_are_known() -> None:
+    ledger = Ledger("runs")
+    moment = datetime(2026, 11, 23, tzinfo=UTC)
+    ledger.forgive(RUN_ID)
+    assert ledger.postpone(RUN_ID, moment, "arn:function:live") == (1, 1)
+
+    ledger.forgive(RUN_ID)
+
+    assert ledger.postpone(RUN_ID, moment, "arn:function:live") == (2, 1)

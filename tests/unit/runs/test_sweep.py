@@ -17,7 +17,7 @@ from slipway.runs.records import put_record
 from slipway.runs.sweep import SweepConfig, sweep
 
 from tests.scripted import ScriptedServer
-from tests.unit.conftest import RUN_ID
+from tests.unit.conftest import ENVIRONMENT, RUN_ID
 from tests.unit.github.conftest import FakeGitHub
 
 LIST = "GET /v1/actions/runs"
@@ -26,6 +26,7 @@ SHOP = "/v1/blueprints/service/entities/shop"
 UPSERT = "POST /v1/blueprints/service/entities"
 DISPATCH = "POST /actions/workflows/slipway-report.yml/dispatches"
 PR_URL = "https://github.test/pull/7"
+MAPPING = "a14e31db-10fe-4dca-a86e-3a684ab20a35"
 REMEDIATION = "a" * 32 + "-1"
 
 
@@ -210,6 +211,67 @@ def test_given_a_run_that_was_never_seen_when_swept_then_it_ends(world: World) -
     assert (update["status"], update["statusLabel"]) == ("FAILURE", "Never received")
     assert "within 15 minutes" in update["summary"]
     assert world.asked_github() == ["GET /pulls"]
+
+
+def test_given_a_run_that_was_only_ever_postponed_when_held_for_too_long_then_it_is_closed(
+    world: World,
+) -> None:
+    world.run()
+    since = timestamp(ago(days=4))
+    dynamodb_table("runs").put_item(Item={"run_id": RUN_ID, "updated_at": since, "postponed": 20})
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert update["statusLabel"] == "Held for too long"
+    assert world.row()["outcome"] == "FAILURE"
+
+
+@pytest.mark.parametrize(
+    ("state", "changed", "updates"),
+    [
+        ("Disabled", ago(days=2), 0),
+        ("Enabling", ago(days=2), 0),
+        ("Enabled", ago(minutes=14), 0),
+        ("Enabled", ago(minutes=16), 1),
+    ],
+)
+def test_given_a_function_that_was_paused_when_swept_then_its_runs_have_their_time_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch, state: str, changed: datetime, updates: int
+) -> None:
+    alias = json.loads(ENVIRONMENT["OWN_ACTIONS"])["upscale_service"]
+    body = json.dumps({alias: MAPPING}).encode()
+    boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=body)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", world.port.url)
+    mapping = {"UUID": MAPPING, "State": state, "LastModified": changed.timestamp()}
+    world.port.script(f"GET /2015-03-31/event-source-mappings/{MAPPING}", (200, mapping, {}))
+    world.run(executed=ago(days=2))
+
+    sweep(60)
+
+    assert len(world.updates()) == updates
+
+
+def test_given_a_run_whose_record_failed_unseen_when_swept_then_it_is_held_and_not_ended(
+    world: World,
+) -> None:
+    world.run(executed=ago(minutes=16))
+    message = {"resourceType": "run", "action": "upscale_service", "context": {"runId": RUN_ID}}
+    record = {
+        "topic": "org_test.runs",
+        "partition": 0,
+        "offset": 3,
+        "timestamp": 0,
+        "value": base64.b64encode(json.dumps(message).encode()).decode(),
+    }
+    put_record("records", f"held/{RUN_ID}.json", record, replace=True)
+
+    sweep(60)
+
+    assert world.updates() == []
+    (log,) = world.port.bodies(f"POST {RUN}/logs")
+    assert log["statusLabel"].startswith("Held, reference ")
+    assert (world.row()["open"], world.row()["action"]) == ("yes", "upscale_service")
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,9 @@ PULLS: dict[str, dict[str, Any]] = {
 ROWS: dict[str, dict[str, Any]] = {
     "none, just executed": {"published_at": NOW - LIMITS.never_received + MOMENT},
     "none in time": {"published_at": NOW - LIMITS.never_received},
+    "none in time, paused": {"paused": True, "resumed_at": NOW - LIMITS.never_received},
+    "none, paused or resumed just now": {"resumed_at": NOW - LIMITS.never_received + MOMENT},
+    "none in time, record failed": {"failed": True, "paused": True},
     "written lately": {"seen_at": NOW - LIMITS.held + MOMENT},
     "postponed": {"seen_at": NOW - LONG, "resume_at": NOW + MOMENT},
     "old": {"seen_at": NOW - LIMITS.held, "resume_at": NOW - MOMENT},

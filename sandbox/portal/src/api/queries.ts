@@ -28,6 +28,9 @@ export interface SavedView {
   state: JsonObject;
 }
 
+/** So many runs, or events of the audit log, are read at most. */
+export const MOST = 500;
+
 export const blueprintsQuery = queryOptions({
   queryKey: ['blueprints'],
   queryFn: () => call<{ blueprints: Blueprint[] }>('GET', '/v1/blueprints'),
@@ -95,7 +98,7 @@ export const runsQuery = (filter: RunFilter) =>
   queryOptions({
     queryKey: ['runs', filter],
     queryFn: async () => {
-      const query = new URLSearchParams({ version: 'v2', limit: '200', exclude: 'payload' });
+      const query = new URLSearchParams({ version: 'v2', limit: String(MOST), exclude: 'payload' });
       for (const [name, value] of Object.entries(filter)) query.set(name, value as string);
       return (await call<{ runs: Run[] }>('GET', `/v1/actions/runs?${query}`)).runs;
     },
@@ -143,7 +146,7 @@ export const auditQuery = (filter: AuditFilter) =>
   queryOptions({
     queryKey: ['audit', filter],
     queryFn: async () => {
-      const query = new URLSearchParams({ limit: '500' });
+      const query = new URLSearchParams({ limit: String(MOST) });
       for (const [name, value] of Object.entries(filter)) query.set(name, value as string);
       return (await call<{ audits: AuditEvent[] }>('GET', `/v1/audit-log?${query}`)).audits;
     },

@@ -5,7 +5,7 @@ import { Fragment, useMemo, useState } from 'react';
 import type { AuditEvent } from '../api/types';
 import { Author } from '../catalog/Cell';
 import { Chip } from '../common/Chip';
-import { Empty } from '../common/states';
+import { Empty, Limited } from '../common/states';
 import { Ago } from '../common/time';
 import { entityLink, runLink } from '../links';
 import classes from './AuditTable.module.css';
@@ -140,6 +140,7 @@ export function AuditTable({ events }: { events: AuditEvent[] }) {
           </Table>
         </Table.ScrollContainer>
       )}
+      <Limited count={events.length} />
     </>
   );
 }

@@ -15,7 +15,7 @@ export function Page(): ReactNode {
   const blueprints = useQuery(blueprintsQuery);
   if (blueprints.isPending) return <Loading what="the catalogue" />;
   if (blueprints.isError)
-    return <Failed error={blueprints.error} retry={() => void blueprints.refetch()} />;
+    return <Failed page error={blueprints.error} retry={() => void blueprints.refetch()} />;
   const names = blueprints.data.map(({ identifier }) => identifier);
   const found = readPage(page, names);
   const blueprint = blueprints.data.find(({ identifier }) => identifier === found?.blueprint);

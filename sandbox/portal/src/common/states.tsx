@@ -1,7 +1,8 @@
 /** What stands in the place of data that is not there. */
-import { Alert, Button, Center, Group, Loader, Stack, Text, Title } from '@mantine/core';
+import { Alert, Button, Center, Group, Loader, Stack, Text } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
+import { MOST } from '../api/queries';
 
 export function Loading({ what }: { what: string }) {
   return (
@@ -17,16 +18,19 @@ export function Loading({ what }: { what: string }) {
 interface FailedProps {
   error: Error;
   retry?: () => void;
-  /** It stands for a whole page, which then has no other heading. */
+  /** In the place of a whole page, whose heading this is then. */
   page?: boolean;
 }
 
 export function Failed({ error, retry, page = false }: FailedProps) {
-  const title = 'This could not be loaded';
   return (
     <Alert
       color="red"
-      title={page ? <h1 style={{ font: 'inherit', margin: 0 }}>{title}</h1> : title}
+      title={
+        <Text inherit component={page ? 'h1' : 'span'}>
+          This could not be loaded
+        </Text>
+      }
       icon={<IconAlertTriangle />}
       m="md"
       role="alert"
@@ -43,10 +47,20 @@ export function Failed({ error, retry, page = false }: FailedProps) {
   );
 }
 
+/** Says so when a list is not all there is. */
+export function Limited({ count }: { count: number }) {
+  if (count < MOST) return null;
+  return (
+    <Text size="sm" c="dimmed" mt="sm">
+      These are the last {MOST}. There may be more.
+    </Text>
+  );
+}
+
 interface EmptyProps {
   title: string;
   children?: ReactNode;
-  /** It stands for a whole page, which then has no other heading. */
+  /** As of `Failed`. */
   page?: boolean;
 }
 
@@ -54,13 +68,9 @@ export function Empty({ title, children, page = false }: EmptyProps) {
   return (
     <Center p="xl">
       <Stack align="center" gap="xs">
-        {page ? (
-          <Title order={1} size="md">
-            {title}
-          </Title>
-        ) : (
-          <Text fw={600}>{title}</Text>
-        )}
+        <Text fw={600} component={page ? 'h1' : 'p'}>
+          {title}
+        </Text>
         {children}
       </Stack>
     </Center>

@@ -9,6 +9,7 @@ const inputs: UserInputs = {
     values: { type: 'object', visible: false },
     secret: { type: 'string', encryption: 'aes256-gcm' },
     note: { type: 'string', format: 'multi-line', encryption: 'aes256-gcm' },
+    secrets: { type: 'object', encryption: 'aes256-gcm' },
     service: { type: 'string', format: 'entity', blueprint: 'service', dependsOn: ['name'] },
     services: {
       type: 'array',
@@ -66,6 +67,7 @@ describe('formOf', () => {
   it('masks what is secret, but not a text of several lines', () => {
     expect(uiSchema.secret).toMatchObject({ 'ui:widget': 'password' });
     expect(uiSchema.note).toMatchObject({ 'ui:widget': 'textarea' });
+    expect(uiSchema.secrets).toMatchObject({ 'ui:options': { secret: true } });
   });
 
   it('disables an input until the one that it depends on is filled in', () => {

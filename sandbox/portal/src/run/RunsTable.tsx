@@ -2,7 +2,7 @@ import { Table } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import type { Run } from '../api/types';
 import { Author } from '../catalog/Cell';
-import { Empty } from '../common/states';
+import { Empty, Limited } from '../common/states';
 import { Ago, duration, useNow } from '../common/time';
 import { entityLink, runLink } from '../links';
 import classes from './RunsTable.module.css';
@@ -16,52 +16,55 @@ export function RunsTable({ runs }: { runs: Run[] }) {
   const now = useNow();
   if (runs.length === 0) return <Empty title="There is no run yet" />;
   return (
-    <Table.ScrollContainer minWidth={720} tabIndex={0}>
-      <Table verticalSpacing={6}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Action</Table.Th>
-            <Table.Th>Run</Table.Th>
-            <Table.Th>Entity</Table.Th>
-            <Table.Th>Status</Table.Th>
-            <Table.Th className={classes.nowrap}>Requested by</Table.Th>
-            <Table.Th>Started</Table.Th>
-            <Table.Th>Duration</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {runs.map((run) => (
-            <Table.Tr key={run.id}>
-              <Table.Td>{titleOf(run.action)}</Table.Td>
-              <Table.Td className={classes.nowrap}>
-                <Link {...runLink(run.id)}>{run.id}</Link>
-              </Table.Td>
-              <Table.Td className={classes.entity}>
-                {run.entity !== undefined &&
-                  (run.entity.deleted || run.blueprint === undefined ? (
-                    titleOf(run.entity)
-                  ) : (
-                    <Link {...entityLink(run.blueprint.identifier, run.entity.identifier)}>
-                      {titleOf(run.entity)}
-                    </Link>
-                  ))}
-              </Table.Td>
-              <Table.Td className={classes.nowrap}>
-                <Status run={run} />
-              </Table.Td>
-              <Table.Td className={classes.nowrap}>
-                <Author id={run.createdBy} />
-              </Table.Td>
-              <Table.Td className={classes.nowrap}>
-                <Ago moment={run.createdAt} />
-              </Table.Td>
-              <Table.Td className={classes.nowrap}>
-                {duration(run.createdAt, run.endedAt ?? now)}
-              </Table.Td>
+    <>
+      <Table.ScrollContainer minWidth={720} tabIndex={0}>
+        <Table verticalSpacing={6}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Action</Table.Th>
+              <Table.Th>Run</Table.Th>
+              <Table.Th>Entity</Table.Th>
+              <Table.Th>Status</Table.Th>
+              <Table.Th className={classes.nowrap}>Requested by</Table.Th>
+              <Table.Th>Started</Table.Th>
+              <Table.Th>Duration</Table.Th>
             </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+          </Table.Thead>
+          <Table.Tbody>
+            {runs.map((run) => (
+              <Table.Tr key={run.id}>
+                <Table.Td>{titleOf(run.action)}</Table.Td>
+                <Table.Td className={classes.nowrap}>
+                  <Link {...runLink(run.id)}>{run.id}</Link>
+                </Table.Td>
+                <Table.Td className={classes.entity}>
+                  {run.entity !== undefined &&
+                    (run.entity.deleted || run.blueprint === undefined ? (
+                      titleOf(run.entity)
+                    ) : (
+                      <Link {...entityLink(run.blueprint.identifier, run.entity.identifier)}>
+                        {titleOf(run.entity)}
+                      </Link>
+                    ))}
+                </Table.Td>
+                <Table.Td className={classes.nowrap}>
+                  <Status run={run} />
+                </Table.Td>
+                <Table.Td className={classes.nowrap}>
+                  <Author id={run.createdBy} />
+                </Table.Td>
+                <Table.Td className={classes.nowrap}>
+                  <Ago moment={run.createdAt} />
+                </Table.Td>
+                <Table.Td className={classes.nowrap}>
+                  {duration(run.createdAt, run.endedAt ?? now)}
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+      <Limited count={runs.length} />
+    </>
   );
 }

@@ -151,7 +151,7 @@ export function Shell(): ReactNode {
     case 'loading':
       return <Loading what="the portal" />;
     case 'unreachable':
-      return <Failed error={new Error(state.reason)} retry={retry} />;
+      return <Failed page error={new Error(state.reason)} retry={retry} />;
     case 'signed-out':
       return <SignIn reason={state.reason} />;
     case 'signed-in':

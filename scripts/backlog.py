@@ -1,0 +1,212 @@
+"""What a function has not read yet of its topic, and until when it must have: the brokers know."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it re-exports them silently
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+)
+from slipway.config import Config, read_secret
+
+from scripts.consumers import Consumer
+from scripts.topics import iam_settings
+
+TIMEOUT_SECONDS = 10
+# Kafka's and MSK's own, where the brokers do not tell.
+# https://kafka.apache.org/documentation/#brokerconfigs_offsets.retention.minutes
+# https://docs.aws.amazon.com/msk/latest/developerguide/msk-default-configuration.html
+DEFAULT_RETENTION = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long Kafka keeps what a pause depends on.
+
+    Attributes:
+        records: of the topic. None: without end.
+        offsets: how far a group has read, once nobody reads as this group.
+        told: whether the brokers said so; else both are defaults.
+    """
+
+    records: timedelta | None = DEFAULT_RETENTION
+    offsets: timedelta | None = DEFAULT_RETENTION
+    told: bool = False
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What a function has not read yet, counted in records of all actions.
+
+    Attributes:
+        unread: how many; None: the group has never read anything.
+        oldest: when the oldest of them was written.
+        lost: how many the topic has dropped before they were read.
+        retention: of topic and offsets.
+    """
+
+    unread: int | None
+    oldest: datetime | None
+    lost: int
+    retention: Retention
+
+
+def deadline(paused_at: datetime | None, backlog: Backlog | None) -> datetime | None:
+    """Until when a function must read again so that nothing is lost; None: no end is near.
+
+    Args:
+        paused_at: since when it reads nothing; None: it reads, however slowly.
+        backlog: what is known of its topic; None: nothing.
+    """
+    retention = backlog.retention if backlog else Retention()
+    ends = []
+    if paused_at and retention.offsets is not None:
+        ends.append(paused_at + retention.offsets)
+    if retention.records is not None:
+        if backlog and backlog.oldest:
+            ends.append(backlog.oldest + retention.records)
+        elif paused_at and backlog is None:
+            ends.append(paused_at + retention.records)
+    return min(ends, default=None)
+
+
+class Brokers:
+    """The brokers of one mapping's cluster.
+
+    Args:
+        consumer: whose mapping says where they are and how to sign in.
+    """
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._settings = _settings(consumer.mapping)
+
+    def backlog(self, consumer: Consumer) -> Backlog:
+        """Ask what a function has not read yet.
+
+        Raises:
+            KafkaException: the brokers do not answer, or refuse.
+        """
+        topic = consumer.mapping["Topics"][0]
+        client = KafkaConsumer(
+            {**self._settings, "group.id": _group(consumer.mapping), "enable.auto.commit": False}
+        )
+        try:
+            return self._backlog(client, topic)
+        finally:
+            client.close()
+
+    def _backlog(self, client: KafkaConsumer, topic: str) -> Backlog:
+        retention = retention_of(AdminClient(self._settings), topic)
+        numbers = client.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic].partitions
+        committed = client.committed(
+            [TopicPartition(topic, number) for number in numbers], timeout=TIMEOUT_SECONDS
+        )
+        unread, lost, waiting, known = 0, 0, [], False
+        for place in committed:
+            first, end = client.get_watermark_offsets(
+                TopicPartition(topic, place.partition), timeout=TIMEOUT_SECONDS
+            )
+            if place.offset < 0:  # nothing was ever committed for this partition
+                continue
+            known = True
+            lost += max(0, first - place.offset)
+            start = max(first, place.offset)
+            unread += end - start
+            if end > start:
+                waiting.append(TopicPartition(topic, place.partition, start))
+        return Backlog(unread if known else None, _oldest(client, waiting), lost, retention)
+
+
+def retention_of(admin: AdminClient, topic: str) -> Retention:
+    """Ask the brokers how long they keep records and offsets.
+
+    Raises:
+        KafkaException: they do not answer.
+    """
+    records = _described(admin, ResourceType.TOPIC, topic).get("retention.ms")
+    broker = next(iter(admin.list_topics(timeout=TIMEOUT_SECONDS).brokers))
+    offsets = _described(admin, ResourceType.BROKER, str(broker)).get("offsets.retention.minutes")
+    if records is None and offsets is None:
+        return Retention()
+    return Retention(
+        records=_span(records, timedelta(milliseconds=1)),
+        offsets=_span(offsets, timedelta(minutes=1)),
+        told=True,
+    )
+
+
+def _span(text: str | None, unit: timedelta) -> timedelta | None:
+    if text is None:
+        return DEFAULT_RETENTION
+    return int(text) * unit if int(text) >= 0 else None
+
+
+def _described(admin: AdminClient, kind: ResourceType, name: str) -> dict[str, str]:
+    """Settings by name; none where the brokers do not let us see them, as Port's."""
+    (future,) = admin.describe_configs(
+        [ConfigResource(kind, name)], request_timeout=TIMEOUT_SECONDS
+    ).values()
+    try:
+        entries = future.result(timeout=TIMEOUT_SECONDS)
+    except (KafkaException, TimeoutError):
+        return {}
+    return {entry.name: entry.value for entry in entries.values() if entry.value is not None}
+
+
+def _oldest(client: KafkaConsumer, waiting: list[TopicPartition]) -> datetime | None:
+    """When the oldest unread record was written, by reading one of each partition."""
+    moments = []
+    for place in waiting:
+        client.assign([place])
+        message = client.poll(TIMEOUT_SECONDS)
+        if message is not None and message.error() is None:
+            moments.append(datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC))
+    return min(moments, default=None)
+
+
+def _group(mapping: Mapping[str, Any]) -> str:
+    own = mapping.get("SelfManagedKafkaEventSourceConfig") or {}
+    managed = mapping.get("AmazonManagedKafkaEventSourceConfig") or {}
+    return str(own.get("ConsumerGroupId") or managed.get("ConsumerGroupId") or mapping["UUID"])
+
+
+class _Login(Config):
+    username: str
+    password: str
+
+
+def _settings(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """How to reach the brokers as the mapping does."""
+    access = mapping.get("SourceAccessConfigurations") or []
+    secret = next((each["URI"] for each in access if each["Type"] == "SASL_SCRAM_512_AUTH"), None)
+    servers = _servers(mapping, scram=secret is not None)
+    if os.environ.get("AWS_ENDPOINT_URL"):  # The sandbox's broker knows no TLS.
+        return {"bootstrap.servers": servers, "log_level": 0}
+    if secret is None:
+        return {**iam_settings(servers, os.environ["AWS_DEFAULT_REGION"]), "log_level": 0}
+    login = read_secret(_Login, secret)
+    return {
+        "bootstrap.servers": servers,
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": login.username,
+        "sasl.password": login.password,
+        "log_level": 0,
+    }
+
+
+def _servers(mapping: Mapping[str, Any], *, scram: bool) -> str:
+    own = (mapping.get("SelfManagedEventSource") or {}).get("Endpoints") or {}
+    if servers := own.get("KAFKA_BOOTSTRAP_SERVERS"):
+        return ",".join(servers)
+    answer: Mapping[str, Any] = boto3.client("kafka").get_bootstrap_brokers(
+        ClusterArn=mapping["EventSourceArn"]
+    )
+    return str(answer[f"BootstrapBrokerStringSasl{'Scram' if scram else 'Iam'}"])

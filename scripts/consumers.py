@@ -1,0 +1,163 @@
+"""The functions that read a topic: found, paused and resumed by their event source mappings."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import ClientError
+from slipway.config import load
+from slipway.errors import ConfigurationError, SlipwayError
+from slipway.runs.ledger import dynamodb_table
+from slipway.runs.sweep import SweepConfig
+
+from scripts.installed import ALIAS
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
+
+_FUNCTIONS = Path(__file__).resolve().parent.parent / "functions"
+# Lambda needs up to minutes for each change of a mapping.
+WAIT_SECONDS = 600
+_BETWEEN_LOOKS = 1.0
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A function that reads a topic.
+
+    Attributes:
+        name: as its folder in `functions/`.
+        alias_arn: what the mapping calls.
+        mapping: the event source mapping, as Lambda describes it.
+    """
+
+    name: str
+    alias_arn: str
+    mapping: "EventSourceMappingConfigurationTypeDef"
+
+    @property
+    def state(self) -> str:
+        """The mapping's, in Lambda's words."""
+        return self.mapping["State"]
+
+    @property
+    def paused_at(self) -> datetime | None:
+        """Since when it reads nothing; None if it does, or is about to."""
+        paused = self.state in {"Disabled", "Disabling"}
+        return self.mapping["LastModified"] if paused else None
+
+
+def find(name_prefix: str) -> list[Consumer]:
+    """All consumers of an installation, by name."""
+    functions = boto3.client("lambda")
+    found: list[Consumer] = []
+    for name in sorted(file.parent.name for file in _FUNCTIONS.glob("*/handler.py")):
+        try:
+            alias = functions.get_alias(FunctionName=f"{name_prefix}-{name}", Name=ALIAS)
+        except functions.exceptions.ResourceNotFoundException:
+            continue
+        answer = functions.list_event_source_mappings(FunctionName=alias["AliasArn"])
+        found += [
+            Consumer(name, alias["AliasArn"], mapping) for mapping in answer["EventSourceMappings"]
+        ]
+    return found
+
+
+def choose(found: list[Consumer], names: list[str], *, everything: bool) -> list[Consumer]:
+    """Those that are named, or all.
+
+    Raises:
+        ConfigurationError: a name is of no consumer, or nothing was chosen.
+    """
+    known = ", ".join(consumer.name for consumer in found)
+    if everything == bool(names):
+        raise ConfigurationError(f"Name functions ({known}), or say --all.")
+    if unknown := set(names) - {consumer.name for consumer in found}:
+        raise ConfigurationError(
+            f"{', '.join(sorted(unknown))}: not among those that read: {known}."
+        )
+    return [consumer for consumer in found if everything or consumer.name in names]
+
+
+def switch(consumers: list[Consumer], *, enabled: bool, say: Callable[[str], None]) -> None:
+    """Pause consumers or have them read again, and wait until Lambda has done so.
+
+    Args:
+        consumers: which.
+        enabled: whether they read.
+        say: told what is waited for.
+
+    Raises:
+        SlipwayError: Lambda did not do so in time.
+    """
+    functions = boto3.client("lambda")
+    wanted = "Enabled" if enabled else "Disabled"
+    deadline = time.monotonic() + WAIT_SECONDS
+    waiting = {consumer.mapping["UUID"]: consumer.name for consumer in consumers}
+    while True:
+        for uuid, name in list(waiting.items()):
+            state = functions.get_event_source_mapping(UUID=uuid)["State"]
+            say(f"{name}: {state}")
+            if state == wanted:
+                del waiting[uuid]
+            elif state in {"Enabled", "Disabled"}:
+                _update(uuid, enabled=enabled)
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            left = ", ".join(waiting.values())
+            raise SlipwayError(f"Not {wanted} after {WAIT_SECONDS} s: {left}. Try again.")
+        time.sleep(_BETWEEN_LOOKS)
+
+
+def _update(uuid: str, *, enabled: bool) -> None:
+    functions = boto3.client("lambda")
+    try:
+        functions.update_event_source_mapping(UUID=uuid, Enabled=enabled)
+    except ClientError as error:
+        # Somebody else changes it at this moment: the next look tells.
+        if error.response["Error"]["Code"] not in {
+            "ResourceInUseException",
+            "ResourceConflictException",
+        }:
+            raise
+
+
+def at_work(consumers: list[Consumer]) -> int:
+    """How many runs these functions are working on at this moment.
+
+    Each has a claim in the table of idempotency until its invocation ends, or would have had to.
+    """
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    config = load(SweepConfig)
+    aliases = {consumer.alias_arn for consumer in consumers}
+    actions = {action for action, alias in config.own_actions.items() if alias in aliases}
+    table = dynamodb_table(config.idempotency_table)
+    pages = table.meta.client.get_paginator("scan").paginate(
+        TableName=table.name,
+        FilterExpression="#status = :in_progress AND in_progress_expiration > :now",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":in_progress": "INPROGRESS", ":now": now},
+        ConsistentRead=True,
+    )
+    claims = (str(item["id"]) for page in pages for item in page["Items"])
+    return sum(claim.partition("#")[0] in actions for claim in claims)
+
+
+def drain(consumers: list[Consumer], say: Callable[[str], None]) -> None:
+    """Wait until nothing is at work any more: at the latest when an invocation's time is over."""
+    while number := at_work(consumers):
+        say(f"{number} run(s) are still being worked on")
+        time.sleep(_BETWEEN_LOOKS)
+
+
+def running(machine_arn: str) -> int:
+    """How many executions of a state machine are at work or wait; 1000 stands for more."""
+    found = boto3.client("stepfunctions").list_executions(
+        stateMachineArn=machine_arn, statusFilter="RUNNING", maxResults=1000
+    )
+    return len(found["executions"])

@@ -1,0 +1,215 @@
+"""Everything that waits for a person: failed records, and runs whose execution failed."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import unquote_plus
+
+import boto3
+from slipway.actions.text import BLUEPRINT
+from slipway.approvals.function import ApprovalConfig
+from slipway.errors import SkippedMessage
+from slipway.runs import executions
+from slipway.runs.consumer import decode
+from slipway.runs.failed import FailedRecord, FailedRecords, Place, Subject
+from slipway.runs.later import record_key
+from slipway.runs.ledger import Ledger
+
+Source = Literal["Kafka", "deliver_later", "approval"]
+# Until then, who delivers a run later may only just have begun to.
+_SETTLED = timedelta(minutes=2)
+_STOPPED = {"FAILED", "TIMED_OUT", "ABORTED"}
+
+
+@dataclass(frozen=True)
+class Held:
+    """Something that failed for nobody's request.
+
+    Attributes:
+        reference: what it is called by; one of a run answers to the run's id, too.
+        source: who gave up.
+        function: the function that is to do it, as its folder is called.
+        failed_at: when it was given up.
+        why: the last error, as far as it was noted.
+        service: what it is about; empty if nobody knows.
+        runs: the runs, or notices of their end.
+        record: the failed record; None: an execution failed.
+        also: other names, as the reference on the run's page.
+    """
+
+    reference: str
+    source: Source
+    function: str
+    failed_at: datetime
+    why: str
+    service: str
+    runs: tuple[Subject, ...]
+    record: FailedRecord | None = None
+    also: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Whatever it answers to."""
+        return self.also | {self.reference} | {run.run_id for run in self.runs}
+
+
+class HeldList:
+    """Finds what is held in one installation.
+
+    Args:
+        config: the installation's.
+        name_prefix: Terraform's; functions are shown without it.
+    """
+
+    def __init__(self, config: ApprovalConfig, name_prefix: str) -> None:
+        self._config = config
+        self._prefix = f"{name_prefix}-"
+        self._ledger = Ledger(config.runs_table)
+        self._records = FailedRecords(config.records_bucket)
+
+    def find(self, say: Callable[[str], None] = lambda _: None) -> list[Held]:
+        """Everything that is held, the oldest first.
+
+        Args:
+            say: told how far it has come.
+        """
+        found = []
+        for number, place in enumerate(self._records.places(), start=1):
+            say(f"Reading failed record {number}")
+            if record := self._records.read(place):
+                found.append(self._of_record(record))
+        held_later = {
+            run.run_id for held in found if held.source == "deliver_later" for run in held.runs
+        }
+        for number, row in enumerate(self._ledger.open_rows(), start=1):
+            say(f"Looking at open run {number}")
+            found.extend(self._of_row(row, held_later))
+        return sorted(found, key=lambda held: held.failed_at)
+
+    def _of_record(self, record: FailedRecord) -> Held:
+        runs = tuple(record.subjects)
+        rows = [self._ledger.get(run.run_id) or {} for run in runs]
+        noted = [row["held"] for row in rows if "held" in row]
+        function = record.function_name or next(
+            (str(row["function_arn"]).split(":")[6] for row in rows if "function_arn" in row), ""
+        )
+        services = [str(row["service"]) for row in rows if row.get("service")]
+        return Held(
+            reference=record.place.reference,
+            source="Kafka" if record.function_name else "deliver_later",
+            function=function.removeprefix(self._prefix),
+            failed_at=record.place.failed_at,
+            why="; ".join(dict.fromkeys(str(each["why"]) for each in noted)) or record.why,
+            service=", ".join(dict.fromkeys(services or services_of(record))),
+            runs=runs,
+            record=record,
+            also=frozenset(str(each["reference"]) for each in noted),
+        )
+
+    def _of_row(self, row: dict[str, Any], held_later: set[str]) -> Iterator[Held]:
+        run_id, noted = str(row["run_id"]), row.get("held", {})
+        last = executions.latest(run_id, row)
+        if executions.status(self._config.approval_machine_arn, last) == "FAILED":
+            yield Held(
+                reference=run_id,
+                source="approval",
+                function="approval",
+                failed_at=datetime.fromisoformat(str(noted.get("at", row["updated_at"]))),
+                why=f"Execution {last} failed; its history says why.",
+                service=str(row.get("service", "")),
+                runs=(Subject(run_id),),
+                also=frozenset({last}),
+            )
+        elif run_id not in held_later and self._is_stuck(run_id, row):
+            # Its record could not be copied to `held/` when its delivery failed.
+            due = datetime.fromisoformat(str(row["resume_at"]))
+            if record := self._records.read(Place(record_key(run_id), due)):
+                yield self._of_record(record)
+
+    def _is_stuck(self, run_id: str, row: dict[str, Any]) -> bool:
+        if "postponed" not in row or "pr_number" in row:
+            return False
+        due = datetime.fromisoformat(str(row["resume_at"]))
+        if datetime.now(UTC) - due < _SETTLED:
+            return False
+        name = f"{run_id}-later-{row['postponed']}"
+        return executions.status(self._config.deliver_later_arn, name) in _STOPPED
+
+    def goes_on(self, run_id: str) -> bool:
+        """Whether a run is not held after all: another delivery of it got further."""
+        row = self._ledger.get(run_id) or {}
+        if "held" in row:
+            return False
+        last = executions.latest(run_id, row)
+        machine = self._config.approval_machine_arn
+        return "pr_number" in row or executions.status(machine, last) == "RUNNING"
+
+    def put_away(self, record: FailedRecord, *, discarded: bool) -> None:
+        """Move a record that was dealt with to the archive."""
+        self._records.put_away(record, "discarded" if discarded else "replayed")
+
+    def read_again(self, record: FailedRecord) -> FailedRecord | None:
+        """The record as it is now; None if somebody has dealt with it meanwhile."""
+        return self._records.read(record.place)
+
+
+def services_of(record: FailedRecord) -> list[str]:
+    """What the messages say that they are about."""
+    found = []
+    for each in record.records:
+        try:
+            _, value = decode(each.get("value"))
+            context = value["context"]
+            inputs = value.get("payload", {}).get("properties", {})
+            named = context.get("entity") or inputs.get("service_name")
+        except (SkippedMessage, LookupError, TypeError, AttributeError):
+            continue
+        if isinstance(named, str) and context.get("blueprint", BLUEPRINT) == BLUEPRINT:
+            found.append(named)
+    return found
+
+
+def settle_notices(queue_url: str, config: ApprovalConfig) -> int:
+    """Delete the notices of records that are not among the failed ones any more.
+
+    The queue keeps an alarm on. Notices of records that still wait are put back at once. S3's own
+    test of the queue, from when it was set up, goes too.
+
+    Returns:
+        How many were deleted.
+    """
+    queue = boto3.client("sqs")
+    handles: dict[str, tuple[str, str | None]] = {}
+    while True:
+        answer = queue.receive_message(
+            QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=60, WaitTimeSeconds=1
+        )
+        messages = answer.get("Messages", [])
+        if all(message["MessageId"] in handles for message in messages):
+            break  # none is left, or those of the beginning come back
+        for message in messages:
+            key = _announced(message["Body"])
+            handles[message["MessageId"]] = (message["ReceiptHandle"], key)
+    # Listed after the notices were read: what one announces, and is not here, is dealt with.
+    waiting = {place.key for place in FailedRecords(config.records_bucket).places()}
+    deleted = 0
+    for handle, key in handles.values():
+        if key is not None and key in waiting:
+            queue.change_message_visibility(
+                QueueUrl=queue_url, ReceiptHandle=handle, VisibilityTimeout=0
+            )
+        else:
+            queue.delete_message(QueueUrl=queue_url, ReceiptHandle=handle)
+            deleted += 1
+    return deleted
+
+
+def _announced(body: str) -> str | None:
+    """The key that a notice of S3 is about; None for its test of the queue.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    """
+    records = json.loads(body).get("Records")
+    return unquote_plus(records[0]["s3"]["object"]["key"]) if records else None

@@ -1,0 +1,148 @@
+"""Writes docs/permissions.md: what each function may do in AWS, from Terraform's plan.
+
+The plan is made without an account, by `terraform test` with a mocked provider in which every
+resource that a policy may name has an ARN of its own (terraform/permissions).
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "permissions.md"
+MARKER = "<!-- What follows is written by scripts/permissions: change the code instead. -->"
+VALUES = "environments/port-hosted/port-hosted.tfvars"
+# How the mocked provider's account begins its ARNs, which says nothing of the resource.
+_ACCOUNT = ":eu-west-1:111122223333:"
+_SECONDS = 300
+
+
+def main(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether it is right.")] = False,
+) -> None:
+    """Write the table, or fail if it is not what the code allows."""
+    page = PAGE.read_text(encoding="utf-8")
+    written = f"{page.partition(MARKER)[0]}{MARKER}\n\n{table(plan())}"
+    if not check:
+        PAGE.write_text(written, encoding="utf-8")
+        return
+    if page != written:
+        new = set(written.splitlines()) - set(page.splitlines())
+        gone = set(page.splitlines()) - set(written.splitlines())
+        for mark, lines in (("+", new), ("-", gone)):
+            for line in sorted(lines):
+                typer.echo(f"{mark} {line}", err=True)
+        typer.echo(
+            "permissions: what the functions may do is not what docs/permissions.md says. If it is "
+            "meant so, run scripts/permissions and have the difference reviewed.",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+def plan() -> dict[str, Any]:
+    """Terraform's plan as JSON.
+
+    Raises:
+        typer.BadParameter: Terraform could not make it; the text has its own words.
+    """
+    terraform = [ROOT / "scripts" / "terraform", "-chdir=terraform"]
+    test = ["test", "-test-directory=permissions", "-verbose", "-json", f"-var-file={VALUES}"]
+    init = ["init", "-backend=false", "-input=false", "-lockfile=readonly"]
+    _run([*terraform, *init, "-test-directory=permissions"])
+    lines = [json.loads(line) for line in _run([*terraform, *test]).splitlines()]
+    plans = [line["test_plan"] for line in lines if line["type"] == "test_plan"]
+    if len(plans) != 1:
+        raise typer.BadParameter("; ".join(str(line["@message"]) for line in lines))
+    found: dict[str, Any] = plans[0]
+    return found
+
+
+def table(planned: dict[str, Any]) -> str:
+    """The table in Markdown: a row for each statement of each function.
+
+    Raises:
+        typer.BadParameter: a function's policy is not in the plan, or names a resource that
+            terraform/permissions does not tell from others of its kind.
+    """
+    rows = ["| Function | Statement | May | On | If |", "| --- | --- | --- | --- | --- |"]
+    policies = dict(sorted(_policies(planned)))
+    functions = {
+        _function(change)
+        for change in planned["resource_changes"]
+        if change["type"] == "aws_iam_role_policy" and _function(change)
+    }
+    if missing := functions - set(policies):
+        raise typer.BadParameter(f"No policy in the plan of {', '.join(sorted(missing))}.")
+    for function, statements in policies.items():
+        rows += [f"| {function} | {' | '.join(_cells(statement))} |" for statement in statements]
+    text = "\n".join(rows) + "\n"
+    if "mock" in text:
+        row = next(row for row in rows if "mock" in row)
+        raise typer.BadParameter(
+            f"A resource is not told from others: add it to terraform/permissions. {row}"
+        )
+    return text
+
+
+def _policies(planned: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    for change in planned["resource_changes"]:
+        document = (change["type"], change["name"]) == ("aws_iam_policy_document", "this")
+        if document and _function(change):
+            yield _function(change), change["change"]["after"]["statement"]
+
+
+def _function(change: dict[str, Any]) -> str:
+    """The function that a resource belongs to; empty if it is none's."""
+    module = str(change.get("module_address", ""))
+    return (
+        module.partition('["')[2].removesuffix('"]')
+        if module.startswith("module.function[")
+        else ""
+    )
+
+
+def _cells(statement: dict[str, Any]) -> list[str]:
+    resources = statement["resources"] or []
+    shown = [
+        f"`{resource.removeprefix('arn:aws:').replace(_ACCOUNT[:-1], '')}`"
+        for resource in resources
+    ]
+    allowed = [f"`{action}`" for action in statement["actions"] or []]
+    # What this table does not show must not be there.
+    odd = [
+        key
+        for key in ("not_actions", "not_resources", "not_principals", "principals")
+        if statement[key]
+    ]
+    if odd or statement["effect"] not in {None, "Allow"} or not (shown and allowed):
+        raise typer.BadParameter(
+            f"Statement {statement['sid']} is of another kind than the table's."
+        )
+    conditions = [
+        f"{condition['test']} `{condition['variable']}` {', '.join(condition['values'])}"
+        for condition in statement["condition"]
+    ]
+    return [
+        statement["sid"],
+        ", ".join(sorted(allowed)),
+        ", ".join(sorted(shown)),
+        "; ".join(sorted(conditions)),
+    ]
+
+
+def _run(command: list[str | Path]) -> str:
+    ended = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    if ended.returncode:
+        raise typer.BadParameter(f"Terraform failed. {ended.stdout[-2000:]} {ended.stderr[-2000:]}")
+    return ended.stdout
+
+
+if __name__ == "__main__":
+    typer.run(main)

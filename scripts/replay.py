@@ -1,0 +1,430 @@
+"""Lists what failed for nobody's request, and sends it to its function once more, or ends it.
+
+That is Kafka records that Lambda gave up, runs that could not be delivered later, and runs whose
+approval's execution failed. All of it can be repeated, by several people at once: what a function
+does is get-or-create, and what was dealt with is in the archive.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import boto3
+import typer
+from botocore.config import Config
+from rich.console import Console
+from rich.table import Table
+from slipway.approvals.function import ApprovalConfig
+from slipway.errors import ConfigurationError, RunEnded, RunNotFound, SkippedMessage, SlipwayError
+from slipway.observability import MASK, mask
+from slipway.port.models import Run
+from slipway.runs.change import request_key
+from slipway.runs.clients import port_client
+from slipway.runs.consumer import REPLAY, decode
+from slipway.runs.failed import FailedRecord
+from slipway.runs.later import record_key
+from slipway.runs.records import delete_record
+
+from scripts.cancel import cancel
+from scripts.held import Held, HeldList, settle_notices
+from scripts.installed import ALIAS, EnvFile, NamePrefix, connect, refusals
+from scripts.resume import continue_run
+
+app = typer.Typer(
+    help="Put back what failed, or end it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+# Without a terminal, wide enough that no name is broken.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+# An invocation lasts 15 minutes at most, and is to be made once.
+_PATIENT = Config(read_timeout=900, retries={"total_max_attempts": 1})
+_AGO = {"m": "minutes", "h": "hours", "d": "days"}
+
+References = Annotated[
+    list[str] | None,
+    typer.Argument(help="References, as `list` shows them, or runs.", show_default=False),
+]
+All = Annotated[bool, typer.Option("--all", help="Everything that is held.")]
+Function = Annotated[str | None, typer.Option(help="Only what this function is to do.")]
+Since = Annotated[
+    str | None, typer.Option(help="Only what failed since then: ISO 8601, or 90m, 2h, 3d ago.")
+]
+Until = Annotated[str | None, typer.Option(help="Only what failed until then.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which of what is held is meant.
+
+    Attributes:
+        names: references or runs; empty: whatever fits the others.
+        function: what only this function is to do.
+        since: when it failed, at the earliest.
+        until: and at the latest.
+    """
+
+    names: tuple[str, ...] = ()
+    function: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def of(self, found: Iterable[Held]) -> list[Held]:
+        """Those that are meant.
+
+        Raises:
+            SlipwayError: a name fits nothing.
+        """
+        held = list(found)
+        known = frozenset[str]().union(*(each.names for each in held))
+        if unknown := [name for name in self.names if name not in known]:
+            raise SlipwayError(
+                f"{', '.join(unknown)}: nothing of this name is held. It may have been dealt with: "
+                "see its run in Port, and `scripts/replay list`."
+            )
+        return [each for each in held if self._fits(each)]
+
+    def _fits(self, held: Held) -> bool:
+        return (
+            (not self.names or not held.names.isdisjoint(self.names))
+            and self.function in (None, held.function)
+            and (self.since is None or held.failed_at >= self.since)
+            and (self.until is None or held.failed_at <= self.until)
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one.
+
+    Attributes:
+        dealt_with: whether it is held no more.
+        said: how, or why not.
+    """
+
+    dealt_with: bool
+    said: str
+
+
+class Operator:
+    """Deals with what is held in one installation.
+
+    Args:
+        config: the installation's.
+        name_prefix: Terraform's.
+    """
+
+    def __init__(self, config: ApprovalConfig, name_prefix: str) -> None:
+        self._config = config
+        self._prefix = name_prefix
+        self.list = HeldList(config, name_prefix)
+
+    def replay(self, held: Held) -> Result:
+        """Have a function do what failed; the record is put away if it does."""
+        if held.record is None:
+            return self._continue(held)
+        record = self.list.read_again(held.record)
+        if record is None:
+            return Result(dealt_with=True, said="Somebody else has just dealt with it.")
+        if record.event is None or not held.function:
+            return Result(dealt_with=False, said=f"It can only be discarded: {held.why}")
+        ended = self._ended(held)
+        if ended is None:
+            result = self._invoke(held.function, record)
+        else:
+            result = Result(dealt_with=True, said=f"{ended} Nothing is left to be done for it.")
+        if result.dealt_with:
+            self.list.put_away(record, discarded=False)
+        return result
+
+    def discard(self, held: Held, reason: str) -> Result:
+        """End the runs with FAILURE and a reason, clear up after them, and put the record away."""
+        runs = [run.run_id for run in held.runs if not run.notice]
+        if held.record and (on := [run_id for run_id in runs if self.list.goes_on(run_id)]):
+            return Result(
+                dealt_with=False,
+                said=f"{', '.join(on)}: another delivery of this record got further. Replay it, "
+                f"which puts it away; to end the run: scripts/cancel {on[0]}",
+            )
+        said = [self._end(run_id, reason) for run_id in runs]
+        if held.record:
+            self.list.put_away(held.record, discarded=True)
+        return Result(dealt_with=True, said=" ".join(said) or "Its record is in the archive.")
+
+    def settle(self) -> None:
+        """Have the queue, and so the alarm, tell of nothing that was dealt with."""
+        name = f"{self._prefix}-failed-records"
+        settle_notices(boto3.client("sqs").get_queue_url(QueueName=name)["QueueUrl"], self._config)
+
+    def _continue(self, held: Held) -> Result:
+        try:
+            execution = continue_run(held.runs[0].run_id, self._config)
+        except SlipwayError as error:
+            return Result(dealt_with=False, said=str(error))
+        return Result(dealt_with=True, said=f"Execution {execution} goes on with the run.")
+
+    def _ended(self, held: Held) -> str | None:
+        """How its runs have ended; None if one has not, or if it is no run that it is about."""
+        if not held.runs or any(run.notice for run in held.runs):
+            return None
+        said = []
+        for subject in held.runs:
+            try:
+                run = port_client().get_run(subject.run_id)
+            except RunNotFound:
+                return None  # for the function to say
+            if not run.ended:
+                return None
+            said.append(f"Run {run.id} has ended with {_state(run)}.")
+        return " ".join(said)
+
+    def _invoke(self, function: str, record: FailedRecord) -> Result:
+        event = {**(record.event or {}), REPLAY: True}
+        answer = boto3.client("lambda", config=_PATIENT).invoke(
+            FunctionName=f"{self._prefix}-{function}", Qualifier=ALIAS, Payload=json.dumps(event)
+        )
+        text = answer["Payload"].read().decode()
+        if "FunctionError" in answer:
+            error = json.loads(text)
+            said = f"{error.get('errorType', 'Error')}: {error.get('errorMessage', 'no message')}"
+            return Result(dealt_with=False, said=mask(said))
+        return self._judge(json.loads(text), record)
+
+    def _judge(self, answer: Mapping[str, Any], record: FailedRecord) -> Result:
+        told = answer.get("replayed", [])
+        wrong = [each for each in told if each["outcome"] in {"failed", "rejected"}]
+        if wrong or answer["batchItemFailures"]:
+            why = "; ".join(dict.fromkeys(each["why"] for each in wrong))
+            return Result(dealt_with=False, said=why or "The function's log says why.")
+        said = [each["why"] for each in told if each["why"]]
+        said += [self._now(run.run_id) for run in record.subjects if not run.notice]
+        return Result(dealt_with=True, said=" ".join(dict.fromkeys(said)) or "Done.")
+
+    @staticmethod
+    def _now(run_id: str) -> str:
+        with suppress(RunNotFound):
+            return f"{run_id}: {_state(port_client().get_run(run_id))}."
+        return ""
+
+    def _end(self, run_id: str, reason: str) -> str:
+        with suppress(RunEnded, RunNotFound):
+            said = cancel(run_id, reason, self._prefix, label="Discarded")
+            for key in (record_key(run_id), request_key(run_id)):
+                delete_record(self._config.records_bucket, key)
+            return said
+        return f"Port does not know run {run_id}."
+
+
+def _state(run: Run) -> str:
+    return f"{run.status} ({run.status_label})" if run.status_label else run.status
+
+
+def read_time(text: str | None) -> datetime | None:
+    """Read a point in time: ISO 8601, in UTC unless it says otherwise; or as `2h`, so long ago.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if text is None:
+        return None
+    if ago := re.fullmatch(r"(\d{1,6})([mhd])", text):
+        return datetime.now(UTC) - timedelta(**{_AGO[ago[2]]: int(ago[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"'{text}' is no time: write 2026-11-23T10:00, or 90m, 2h, 3d for so long ago."
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def describe(record: FailedRecord) -> list[dict[str, Any]]:
+    """A failed record's Kafka records, decoded, without what is secret in them."""
+    return [_describe(each) for each in record.records]
+
+
+def _describe(record: dict[str, Any]) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(record["timestamp"] / 1000, UTC)
+    place = f"{record['topic']}-{record['partition']}@{record['offset']}"
+    try:
+        _text, value = decode(record.get("value"))
+    except SkippedMessage as skipped:
+        return {"record": place, "written": moment.isoformat(), "value": str(skipped)}
+    if isinstance(value, dict):
+        value = _without_secrets(value)
+    shown = json.loads(mask(json.dumps(value, ensure_ascii=False)))
+    return {"record": place, "written": moment.isoformat(), "value": shown}
+
+
+def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
+    """Without the signature, and without the inputs that Port has encrypted."""
+    shown = dict(value)
+    if isinstance(headers := value.get("headers"), dict):
+        shown["headers"] = {
+            name: MASK if "signature" in name.lower() else text for name, text in headers.items()
+        }
+    payload = value.get("payload")
+    inputs = payload.get("properties") if isinstance(payload, dict) else None
+    if isinstance(payload, dict) and isinstance(inputs, dict):
+        censored = payload.get("censoredProperties") or ()
+        hidden = {name: MASK if name in censored else text for name, text in inputs.items()}
+        shown["payload"] = {**payload, "properties": hidden}
+    return shown
+
+
+def table(found: list[Held]) -> Table:
+    """What is held, for people."""
+    shown = Table()
+    for title in ("Reference", "Run", "Function", "Service", "Failed at (UTC)"):
+        shown.add_column(title, no_wrap=title in {"Reference", "Run"})
+    shown.add_column("Why", overflow="fold", ratio=1)
+    for held in found:
+        runs = "\n".join(f"end of {run.run_id}" if run.notice else run.run_id for run in held.runs)
+        moment = f"{held.failed_at.astimezone(UTC):%d %b %H:%M:%S}"
+        shown.add_row(held.reference, runs or "–", held.function, held.service, moment, held.why)  # noqa: RUF001
+    return shown
+
+
+def _select(
+    names: list[str] | None,
+    *,
+    everything: bool,
+    function: str | None,
+    since: str | None,
+    until: str | None,
+) -> Selection:
+    filters = (function, since, until)
+    if not names and not everything and not any(filters):
+        raise ConfigurationError(
+            "Say which: references or runs (`scripts/replay list` shows them), --function, "
+            "--since, --until, or --all."
+        )
+    return Selection(tuple(names or ()), function, read_time(since), read_time(until))
+
+
+def _work(
+    operator: Operator, selection: Selection, act: Callable[[Held], Result] | None, verb: str
+) -> None:
+    """Do something with each that is meant, one after the other, and say what came of it."""
+    with console.status("Looking for what is held") as spinner:
+        meant = selection.of(operator.list.find(spinner.update))
+    if not meant:
+        console.print("Nothing is held." if selection == Selection() else "Nothing held fits that.")
+        return
+    if act is None:
+        console.print(table(meant))
+        console.print(f"{len(meant)} would be {verb}.")
+        return
+    left = 0
+    try:
+        for number, held in enumerate(meant, start=1):
+            title = f"{number}/{len(meant)} {held.reference} {held.function}"
+            with console.status(title):
+                result = act(held)
+            left += not result.dealt_with
+            mark, style = ("✓", "green") if result.dealt_with else ("✗", "red")
+            console.print(f"[{style}]{mark}[/{style}] {title}: ", end="")
+            console.print(result.said, markup=False, soft_wrap=True)
+    finally:
+        with console.status("Telling the queue"):
+            operator.settle()
+    console.print(f"{len(meant) - left} {verb}, {left} still held.")
+    if left:
+        raise typer.Exit(1)
+
+
+@app.command(name="list")
+def list_(
+    function: Function = None,
+    since: Since = None,
+    until: Until = None,
+    env_file: EnvFile = None,
+    name_prefix: NamePrefix = "slipway",
+) -> None:
+    """Show what is held, the oldest first."""
+    with refusals("replay", console):
+        selection = Selection((), function, read_time(since), read_time(until))
+        held_list = HeldList(connect(env_file, name_prefix), name_prefix)
+        with console.status("Looking for what is held") as spinner:
+            found = selection.of(held_list.find(spinner.update))
+        if found:
+            console.print(table(found))
+        console.print(f"{len(found)} held." if found else "Nothing is held.")
+
+
+@app.command()
+def show(
+    reference: Annotated[str, typer.Argument(help="A reference, or a run.")],
+    env_file: EnvFile = None,
+    name_prefix: NamePrefix = "slipway",
+) -> None:
+    """Show one with its record, decoded; secrets are masked."""
+    with refusals("replay", console):
+        config = connect(env_file, name_prefix)
+        found = HeldList(config, name_prefix).find()
+        for held in Selection((reference,)).of(found):
+            console.print(table([held]))
+            if held.record is None:
+                continue
+            console.print(
+                f"s3://{config.records_bucket}/{held.record.place.key}",
+                markup=False,
+                soft_wrap=True,
+            )
+            for each in describe(held.record):
+                console.print_json(data=each)
+
+
+@app.command()
+def run(
+    *,
+    references: References = None,
+    everything: All = False,
+    function: Function = None,
+    since: Since = None,
+    until: Until = None,
+    dry_run: DryRun = False,
+    env_file: EnvFile = None,
+    name_prefix: NamePrefix = "slipway",
+) -> None:
+    """Send it to its function once more. What fails again stays, and says why."""
+    with refusals("replay", console):
+        selection = _select(
+            references, everything=everything, function=function, since=since, until=until
+        )
+        operator = Operator(connect(env_file, name_prefix), name_prefix)
+        _work(operator, selection, None if dry_run else operator.replay, "replayed")
+
+
+@app.command()
+def discard(  # noqa: PLR0913  an option each
+    *,
+    reason: Annotated[str, typer.Option(help="Shown on the run's page.")],
+    references: References = None,
+    everything: All = False,
+    function: Function = None,
+    since: Since = None,
+    until: Until = None,
+    dry_run: DryRun = False,
+    env_file: EnvFile = None,
+    name_prefix: NamePrefix = "slipway",
+) -> None:
+    """End its run with FAILURE and a reason, withdraw its request and free its service."""
+    with refusals("replay", console):
+        selection = _select(
+            references, everything=everything, function=function, since=since, until=until
+        )
+        operator = Operator(connect(env_file, name_prefix), name_prefix)
+        act = None if dry_run else (lambda held: operator.discard(held, reason))
+        _work(operator, selection, act, "discarded")
+
+
+if __name__ == "__main__":
+    app()

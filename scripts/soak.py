@@ -1,0 +1,414 @@
+"""Sends thousands of runs through the sandbox while things go wrong, and audits what is there then.
+
+Nothing may be lost, nothing be done twice, nothing be stuck. What is asked, what people do and what
+goes wrong comes from a seed; which of them meet is up to the machine, so that a soak that is
+repeated is much the same, but not the same.
+"""
+
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from requests.exceptions import RequestException
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from slipway.errors import SlipwayError
+
+from scripts.apply_sandbox import ROOT, Stack, StackError, read_environment
+from scripts.demo import DemoError, prepare
+from scripts.soaking.audit import Finding, Kind, World, audit, counts
+from scripts.soaking.faults import KINDS, Faults
+from scripts.soaking.gather import gather
+from scripts.soaking.installation import Installation, Sweeper, SweepFailed
+from scripts.soaking.play import People
+from scripts.soaking.workload import plan
+
+_SWEEP_SECONDS = 10.0
+_TICK_SECONDS = 0.1
+_APPROVERS = ["devops@acme.example", "admin@acme.example"]
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a soak is to be.
+
+    Attributes:
+        folder: the sandbox's folder.
+        runs: how many requests.
+        seed: of everything.
+        minutes: after which nothing more is asked.
+        settle_minutes: how long everything may take to come to rest afterwards.
+        faults: what may go wrong, of `scripts.soaking.faults.KINDS`.
+        at_once: how many runs may be in progress.
+        expire_seconds: how long an approval waits.
+        report_seconds: after which the sweep asks for a report again.
+        broker_restart: command that restarts an external broker.
+    """
+
+    folder: Path
+    runs: int
+    seed: int
+    minutes: float = 40
+    settle_minutes: float = 10
+    faults: tuple[str, ...] = tuple(KINDS)
+    at_once: int = 48
+    expire_seconds: int = 30
+    report_seconds: int = 20
+    broker_restart: str | None = None
+
+
+@dataclass
+class Result:
+    """What a soak has shown.
+
+    Attributes:
+        world: all that exists.
+        findings: all that is not as promised.
+        asked: how many requests were made.
+        seconds: from the first request until everything had come to rest.
+        faults: how often what went wrong.
+        resumed: how many held runs the operator went on with.
+        waits: what had not come to rest in time.
+    """
+
+    world: World
+    findings: list[Finding]
+    asked: int
+    seconds: float
+    faults: Counter[str]
+    resumed: int
+    waits: dict[str, int]
+
+
+class Soak:
+    """One soak of a sandbox whose stack is applied.
+
+    Args:
+        settings: what it is to be.
+        installation: the applied stack.
+        progress: shows how far it is.
+    """
+
+    def __init__(
+        self, settings: Settings, installation: Installation, progress: Progress | None = None
+    ) -> None:
+        self._settings = settings
+        self._installation = installation
+        self._progress = progress or Progress(disable=True)
+        asking = threading.Lock()
+        self._people = People(settings.folder, asking, settings.at_once)
+        self._faults = Faults(
+            installation.env,
+            settings.folder,
+            list(settings.faults),
+            settings.seed,
+            asking,
+            settings.broker_restart,
+        )
+        self._sweeps = Counter[str]()
+
+    def run(self) -> Result:
+        """Ask, let things go wrong, wait until everything has come to rest, and audit.
+
+        Raises:
+            SoakError: a part of the soak itself does not work.
+        """
+        started = time.monotonic()
+        with self._policy(), self._sweeping():
+            self._faults.start()
+            try:
+                asked = self._play()
+            finally:
+                self._faults.stop()
+            ends = time.monotonic() + self._settings.settle_minutes * 60
+            waits = self._settle(ends)
+            if resumed := self._resume():
+                waits = self._settle(ends)
+        seconds = time.monotonic() - started
+        if self._faults.problem:
+            raise SoakError(f"The faults ended early: {self._faults.problem}")
+        task = self._progress.add_task("Reading what exists", total=len(self._people.asked))
+        world = gather(
+            self._people.port,
+            self._people.services,
+            self._installation,
+            self._people.asked.values(),
+            lambda runs: self._progress.track(runs, task_id=task),
+        )
+        return Result(world, audit(world), asked, seconds, self._faults.done, resumed, waits)
+
+    def _play(self) -> int:
+        """Ask for everything, and go on until all of it has ended."""
+        settings = self._settings
+        waiting = plan(settings.seed, settings.runs, secrets.token_hex(3))
+        asked = self._progress.add_task("Asked", total=settings.runs)
+        ended = self._progress.add_task("Ended", total=settings.runs)
+        ends = time.monotonic() + settings.minutes * 60
+        while waiting and time.monotonic() < ends:
+            ready = next(filter(self._people.may_ask, waiting), None)
+            if ready is not None:
+                self._people.ask(ready)
+                waiting.remove(ready)
+            self._people.act()
+            self._progress.update(asked, completed=settings.runs - len(waiting))
+            self._show(ended)
+            time.sleep(_TICK_SECONDS)
+        return settings.runs - len(waiting)
+
+    def _settle(self, ends: float) -> dict[str, int]:
+        """Wait until everything has come to rest, or until a time; what has not by then."""
+        task = self._progress.add_task("Coming to rest", total=None)
+        while True:
+            self._people.act()
+            waits = self._waits()
+            shown = ", ".join(f"{number} {what}" for what, number in waits.items())
+            self._progress.update(task, description=f"Coming to rest: {shown or 'done'}")
+            if not waits or time.monotonic() > ends:
+                return waits
+            time.sleep(1)
+
+    def _resume(self) -> int:
+        """Go on with what is held, as an operator does once the cause is gone; how many runs."""
+        held = _failed(self._installation.executions("approval")) & self._people.open
+        env_file = str(self._settings.folder / "env")
+        for run_id in held:
+            # One that refuses has been ended meanwhile, or is found by the audit.
+            subprocess.run(
+                [ROOT / "scripts" / "resume", run_id, "--env-file", env_file],
+                check=False,
+                capture_output=True,
+                timeout=60,
+            )
+        return len(held)
+
+    def _waits(self) -> dict[str, int]:
+        """What has not come to rest, of what this soak has asked for. Held runs have."""
+        installation, asked = self._installation, self._people.asked
+        services = {one.ask.service for one in asked.values() if one.ask}
+        executions = installation.executions("approval")
+        held = installation.held_records().keys() | _failed(executions)
+
+        def ours(names: Any) -> int:
+            return len({name.partition("-")[0] for name in names} & asked.keys())
+
+        waits = {
+            "runs": len(self._people.open - held),
+            "executions": ours(name for name, now in executions.items() if now == "RUNNING"),
+            "to be delivered later": ours(installation.executions("deliver_later", "RUNNING")),
+            "open rows": sum(
+                row["run_id"] in asked and row["run_id"] not in held and "open" in row
+                for row in installation.rows("runs")
+            ),
+            "locks": sum(
+                row["service"] in services and row["owner"] not in held
+                for row in installation.rows("locks")
+            ),
+            "services looked after": sum(
+                row["service"] in services and "at_work" in row
+                for row in installation.rows("remediations")
+            ),
+        }
+        return {what: number for what, number in waits.items() if number}
+
+    def _show(self, task: Any) -> None:
+        total = len(self._people.asked)
+        now = f" [yellow]{self._faults.now}[/yellow]" if self._faults.now else ""
+        ended = total - len(self._people.open)
+        self._progress.update(task, total=total, completed=ended, description=f"Ended{now}")
+
+    @contextmanager
+    def _policy(self) -> Iterator[None]:
+        """Approvals by either of two people, that soon expire."""
+        short = {
+            "emails": _APPROVERS,
+            "expires_after_seconds": self._settings.expire_seconds,
+            "remind_before_seconds": self._settings.expire_seconds // 3,
+        }
+
+        def change(document: dict[str, Any]) -> None:
+            for rule in (*document["rules"], document["default"]):
+                if rule["approval"]:
+                    rule["approval"] |= short
+
+        with self._installation.policy(change):
+            yield
+
+    @contextmanager
+    def _sweeping(self) -> Iterator[None]:
+        """Sweep all the time, with short limits."""
+        name = self._installation.outputs["functions"]["sweep_runs"]["function_name"]
+        sweeper = Sweeper(self._installation.aws("lambda"), name)
+        stop = threading.Event()
+
+        def run() -> None:
+            while not stop.wait(_SWEEP_SECONDS):
+                try:
+                    sweeper.sweep(report=self._settings.report_seconds)
+                    self._sweeps["complete"] += 1
+                except (SweepFailed, ClientError, BotoCoreError):
+                    # While things go wrong; what is left undone is found by the audit.
+                    self._sweeps["failed"] += 1
+
+        thread = threading.Thread(target=run, name="sweeps", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            sweeper.restore()
+
+
+def _failed(executions: dict[str, str]) -> set[str]:
+    """Runs whose executions have all failed: nobody has gone on with them."""
+    runs = {name.partition("-")[0] for name in executions}
+    going_on = {name.partition("-")[0] for name, now in executions.items() if now != "FAILED"}
+    return runs - going_on
+
+
+class SoakError(Exception):
+    """The soak itself could not be made; the text says why."""
+
+
+def show(result: Result) -> None:
+    """Print what became of the runs, and the audit."""
+    console.print(_ends(result.world))
+    if result.faults:
+        gone_wrong = ", ".join(f"{kind} {n}x" for kind, n in sorted(result.faults.items()))
+        console.print(f"What went wrong: {gone_wrong}", soft_wrap=True)
+    rate = 60 * len(result.world.runs) / result.seconds
+    console.print(
+        f"{result.asked} requests and {len(result.world.runs) - result.asked} decisions in "
+        f"{result.seconds / 60:.1f} minutes, until all had come to rest: {rate:.0f} runs a minute"
+    )
+    if result.resumed:
+        console.print(f"An operator has resumed {result.resumed} held runs")
+    for what, number in result.waits.items():
+        console.print(f"[yellow]Not at rest in time: {number} {what}[/yellow]")
+    found = counts(result.findings)
+    table = Table("Audit", "Found", title=f"{len(result.world.runs)} runs")
+    for kind in Kind:
+        colour = "green" if not found[kind] else "yellow" if kind is Kind.HELD else "red"
+        table.add_row(_TITLES[kind], f"[{colour}]{found[kind]}[/{colour}]")
+    console.print(table)
+    if result.findings:
+        offenders = Table("", "Run", "Reason", title="Offenders")
+        for finding in sorted(result.findings, key=lambda f: (list(Kind).index(f.kind), f.subject)):
+            offenders.add_row(finding.kind, finding.subject, finding.reason)
+        console.print(offenders)
+
+
+_TITLES = {
+    Kind.LOST: "lost: without an end, or with an untrue one",
+    Kind.TWICE: "twice: done more than once",
+    Kind.STUCK: "stuck: left over",
+    Kind.HELD: "held: waits for an operator",
+}
+
+
+def _ends(world: World) -> Table:
+    table = Table("Action", "Status", "Label", "Runs", title="How the runs ended")
+    ends = Counter((run.action, run.status, _kind_of_label(run.label)) for run in world.runs)
+    for (action, status, label), number in sorted(ends.items()):
+        colour = {"SUCCESS": "green", "FAILURE": "red"}.get(status, "yellow")
+        table.add_row(action, f"[{colour}]{status}[/{colour}]", label, str(number))
+    return table
+
+
+def _kind_of_label(label: str) -> str:
+    """A label without what is different in each run."""
+    return label.partition("#")[0].partition(" until")[0].partition(", reference")[0].strip()
+
+
+def has_failed(findings: list[Finding]) -> bool:
+    """Whether a promise was broken: a held run is not lost."""
+    return any(finding.kind is not Kind.HELD for finding in findings)
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    if text in {"all", "none"}:
+        return tuple(KINDS) if text == "all" else ()
+    kinds = tuple(name.strip() for name in text.split(",") if name.strip())
+    if unknown := [name for name in kinds if name not in KINDS]:
+        raise typer.BadParameter(f"'{unknown[0]}' is none of: {', '.join(KINDS)}")
+    return kinds
+
+
+def main(
+    runs: Annotated[int, typer.Option(min=1, help="How many requests.")] = 1000,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Ask for so long at most.")] = 40,
+    seed: Annotated[
+        int | None, typer.Option(help="Of everything; without it one is chosen, and printed.")
+    ] = None,
+    faults: Annotated[
+        str, typer.Option(help=f"What goes wrong: all, none, or some of {', '.join(KINDS)}.")
+    ] = "all",
+    at_once: Annotated[int, typer.Option(min=1, help="Runs in progress at most.")] = 48,
+    settle_minutes: Annotated[
+        float, typer.Option(min=0.1, help="How long everything may take to come to rest.")
+    ] = 10,
+    broker_restart: Annotated[
+        str | None,
+        typer.Option(help="Command that restarts the broker of KAFKA_BOOTSTRAP_SERVERS."),
+    ] = None,
+    folder: Annotated[Path, typer.Option(envvar="SANDBOX_DIR", help="The sandbox's folder.")] = ROOT
+    / ".sandbox",
+) -> None:
+    """Send thousands of runs through the sandbox while things go wrong, then audit."""
+    # So that everything is mended, whoever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    seed = secrets.randbelow(1_000_000) if seed is None else seed
+    kinds = _kinds(faults)
+    if "broker-restart" in kinds and not broker_restart:
+        kinds = tuple(kind for kind in kinds if kind != "broker-restart")
+        console.print(
+            "No restart of the broker: the sandbox's own keeps everything in memory. For a durable "
+            "one, start the sandbox with KAFKA_BOOTSTRAP_SERVERS and give --broker-restart.",
+            soft_wrap=True,
+        )
+    settings = Settings(
+        folder=folder,
+        runs=runs,
+        seed=seed,
+        minutes=minutes,
+        settle_minutes=settle_minutes,
+        faults=kinds,
+        at_once=at_once,
+        broker_restart=broker_restart,
+    )
+    console.print(f"Seed {seed}: scripts/soak --seed {seed} --runs {runs} asks for the same again.")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    try:
+        prepare(folder)
+        installation = Installation(read_environment(folder), Stack(folder).outputs())
+        with Progress(*columns, console=console) as progress:
+            result = Soak(settings, installation, progress).run()
+    except (SoakError, DemoError, StackError, SlipwayError, RequestException) as error:
+        console.print(f"soak: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    show(result)
+    if has_failed(result.findings):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,318 @@
+"""Compares what was asked with what exists. Pure: `slipway`'s own rules are not used, on purpose.
+
+Whatever is found is one of three: *lost* (a run without an end that nobody works on, or whose end
+says what is not so), *twice* (something was done more than once), *stuck* (something is left over
+that nobody will take away). Runs that wait in the records bucket for a replay are *held*.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from scripts.soaking.workload import CREATE, DECIDE, DELETE, UPSCALE, Ask
+
+ENDED = {"SUCCESS", "FAILURE"}
+# How a run's page says that there was nothing to be done, so that no pull request belongs to it.
+_NOTHING_DONE = {"Dry run", "Nothing to do"}
+# Ends that say that Slipway, not the request, has failed.
+_GIVEN_UP = {"Never received", "Held for too long", "Stopped"}
+
+
+class Kind(StrEnum):
+    """What can be wrong."""
+
+    LOST = "lost"
+    TWICE = "twice"
+    STUCK = "stuck"
+    HELD = "held"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An offender.
+
+    Attributes:
+        kind: what is wrong.
+        subject: the run's id, or whatever else it is about.
+        reason: a sentence for people.
+    """
+
+    kind: Kind
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PullFacts:
+    """A pull request of a run.
+
+    Attributes:
+        number: its number.
+        state: as GitHub has it, or `merged`.
+        commits: how many commits it has.
+        on_main: how many commits of the base branch came from it.
+    """
+
+    number: int
+    state: Literal["open", "closed", "merged"]
+    commits: int
+    on_main: int
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What exists of a run that was asked for.
+
+    Attributes:
+        ask: what was asked; None for a run of *Decide Approval*.
+        run_id: its id.
+        action: identifier of its action.
+        status: as Port has it; empty if Port does not know the run.
+        label: what the run's page shows beside the status.
+        summary: what it says of how the run ended.
+        ends: how often Port was told an end.
+        pulls: its pull requests.
+        approvals: status of each of its approval requests, oldest first.
+        executions: name → status of its executions.
+        row: its row of the ledger, if there is one.
+        cancelled: whether a person ended the run in Port.
+        held: key of its record, if that waits for a replay.
+        decided: for a run of *Decide Approval*, the answer, the run that it is about, and which of
+            that run's requests.
+    """
+
+    ask: Ask | None
+    run_id: str
+    action: str
+    status: str = "SUCCESS"
+    label: str = ""
+    summary: str = ""
+    ends: int = 1
+    pulls: tuple[PullFacts, ...] = ()
+    approvals: tuple[str, ...] = ()
+    executions: dict[str, str] = field(default_factory=dict)
+    row: dict[str, Any] | None = None
+    cancelled: bool = False
+    held: str | None = None
+    decided: tuple[str, str, int] | None = None
+
+    @property
+    def merged(self) -> bool:
+        """Whether its change is on the base branch."""
+        return any(pull.state == "merged" for pull in self.pulls)
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """What exists of a service.
+
+    Attributes:
+        name: its name.
+        merged: runs whose pull requests are on the base branch, in their order there.
+        replicas: what the base branch says; None: there is no folder.
+        entity: its properties in the catalogue; None: there is none.
+    """
+
+    name: str
+    merged: tuple[str, ...]
+    replicas: int | None
+    entity: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that exists after a soak.
+
+    Attributes:
+        runs: what became of each run that was asked for.
+        services: what became of each service.
+        locks: service → owner.
+        branches: Slipway's branches in the services repository.
+        postponed: run ids of executions of `deliver_later` that run.
+        looked_after: services whose remediation's execution runs.
+        strangers: runs of our actions that nobody asked for.
+    """
+
+    runs: tuple[RunFacts, ...]
+    services: tuple[ServiceFacts, ...]
+    locks: dict[str, str] = field(default_factory=dict)
+    branches: tuple[str, ...] = ()
+    postponed: frozenset[str] = frozenset()
+    looked_after: frozenset[str] = frozenset()
+    strangers: tuple[str, ...] = ()
+
+
+def audit(world: World) -> list[Finding]:
+    """Everything that is not as promised; held runs are among it."""
+    runs = {run.run_id: run for run in world.runs}
+    found = [finding for run in world.runs for finding in _run(run, world)]
+    for run in world.runs:
+        found += _decision(run, runs)
+    for service in world.services:
+        found += _service(service, runs)
+    found += _left(world, runs)
+    found += [Finding(Kind.TWICE, run, "nobody has asked for this run") for run in world.strangers]
+    return found
+
+
+def counts(findings: Iterable[Finding]) -> dict[Kind, int]:
+    """How many subjects there are of each kind: one that is found twice counts once."""
+    kinds = Counter(kind for kind, _subject in {(f.kind, f.subject) for f in findings})
+    return {kind: kinds[kind] for kind in Kind}
+
+
+def _run(run: RunFacts, world: World) -> Iterator[Finding]:
+    def finding(kind: Kind, reason: str) -> Finding:
+        return Finding(kind, run.run_id, reason)
+
+    if not run.status:
+        yield finding(Kind.LOST, "Port does not know it any more")
+        return
+    if run.status not in ENDED:
+        yield _unended(run, world)
+        return
+    yield from (finding(Kind.TWICE, reason) for reason in _more_than_once(run))
+    yield from (finding(Kind.LOST, reason) for reason in _untrue_end(run))
+    yield from (finding(Kind.STUCK, reason) for reason in _left_over(run, world))
+
+
+def _unended(run: RunFacts, world: World) -> Finding:
+    label = f" ({run.label})" if run.label else ""
+    if run.held:
+        return Finding(Kind.HELD, run.run_id, f"its record is {run.held}")
+    if "FAILED" in run.executions.values() and "RUNNING" not in run.executions.values():
+        return Finding(Kind.HELD, run.run_id, f"its execution has failed{label}")
+    waits = [name for name, status in run.executions.items() if status == "RUNNING"]
+    waits += [f"pull request #{pull.number}" for pull in run.pulls if pull.state == "open"]
+    waits += ["deliver_later"] if run.run_id in world.postponed else []
+    if waits:
+        return Finding(Kind.STUCK, run.run_id, f"in progress{label}, waits for {', '.join(waits)}")
+    return Finding(Kind.LOST, run.run_id, f"in progress{label}, and nobody works on it")
+
+
+def _more_than_once(run: RunFacts) -> Iterator[str]:
+    if run.ends != 1:
+        yield f"Port was told its end {run.ends} times"
+    if len(run.pulls) > 1:
+        yield f"it has pull requests {', '.join(f'#{pull.number}' for pull in run.pulls)}"
+    for pull in run.pulls:
+        if pull.commits > 1:
+            yield f"pull request #{pull.number} has {pull.commits} commits"
+        if pull.on_main > 1:
+            yield f"pull request #{pull.number} is {pull.on_main} times on the base branch"
+    if run.approvals.count("APPROVED") > 1:
+        yield "two of its approval requests were approved"
+    if len([name for name in run.executions if "-" not in name]) > 1:
+        yield f"it has executions {', '.join(run.executions)}"
+
+
+def _untrue_end(run: RunFacts) -> Iterator[str]:
+    merged = run.merged
+    if any(pull.state == "merged" and not pull.on_main for pull in run.pulls):
+        yield "its pull request is merged, but not on the base branch"
+    if run.ask and run.ask.harmless and run.pulls:
+        yield "it should have changed nothing, and has a pull request"
+    if run.action == DECIDE:
+        return
+    if run.label in _GIVEN_UP:
+        yield f"it was given up: '{run.label}'"
+    if run.status == "SUCCESS" and not merged and run.label not in _NOTHING_DONE:
+        yield f"it ended with SUCCESS ({run.label}), but nothing was merged"
+    if run.status == "SUCCESS" and merged and run.label in _NOTHING_DONE:
+        yield f"it ended with '{run.label}', but something was merged"
+    # Who ends a run by hand may do so while its pull request is being merged.
+    if run.status == "FAILURE" and merged and not run.cancelled:
+        yield f"it ended with FAILURE ({run.label}), but its change was merged"
+    if run.approvals and run.approvals[-1] in {"DECLINED", "EXPIRED"} and run.pulls:
+        yield f"its approval is {run.approvals[-1]}, and yet it has a pull request"
+
+
+def _left_over(run: RunFacts, world: World) -> Iterator[str]:
+    """What still waits for a run that has ended."""
+    for pull in run.pulls:
+        if pull.state == "open":
+            yield f"it has ended, and pull request #{pull.number} is open"
+    for name, status in run.executions.items():
+        if status == "RUNNING":
+            yield f"it has ended, and execution {name} runs"
+    if "PENDING" in run.approvals:
+        yield "it has ended, and its approval request waits"
+    if run.run_id in world.postponed:
+        yield "it has ended, and is to be delivered later"
+    if run.row is not None and "open" in run.row:
+        yield "it has ended, and its row in the ledger is open"
+
+
+def _decision(run: RunFacts, runs: dict[str, RunFacts]) -> Iterator[Finding]:
+    """A decision that was taken must be what became of its run."""
+    if run.decided is None or run.status != "SUCCESS":
+        return
+    verdict, about, number = run.decided
+    asked = runs.get(about)
+    if asked is None:
+        return
+    became = asked.approvals[number - 1] if number <= len(asked.approvals) else "gone"
+    # An approval of a change that is no longer the same is superseded, and asked for again.
+    if became not in ({"APPROVED", "SUPERSEDED"} if verdict == "APPROVE" else {"DECLINED"}):
+        reason = f"it took {verdict} for request {about}.{number}, which is {became}"
+        yield Finding(Kind.LOST, run.run_id, reason)
+
+
+def _service(service: ServiceFacts, runs: dict[str, RunFacts]) -> Iterator[Finding]:
+    """What was merged, one after the other, must be what is there: no change lost, none twice."""
+    expected: int | None = None
+    for run_id in service.merged:
+        ask = runs[run_id].ask
+        if ask is None:
+            continue
+        if ask.action == CREATE:
+            expected = int(ask.inputs["replicas"])
+        elif ask.action == DELETE:
+            expected = None
+        elif expected is not None:
+            step = int(ask.inputs["step"])
+            expected += step if ask.action == UPSCALE else -step
+    if expected != service.replicas:
+        kind = Kind.LOST if service.replicas is None else Kind.TWICE
+        reason = (
+            f"the base branch has {service.replicas} replicas; what was merged makes it {expected}"
+        )
+        yield Finding(kind, service.name, reason)
+    yield from _entity(service)
+
+
+def _entity(service: ServiceFacts) -> Iterator[Finding]:
+    if service.entity is None:
+        if service.replicas is not None:
+            reason = "it is on the base branch, and not in the catalogue"
+            yield Finding(Kind.LOST, service.name, reason)
+        return
+    if service.replicas is None:
+        reason = f"it is in the catalogue ({service.entity.get('health_status')}), and on no branch"
+        yield Finding(Kind.STUCK, service.name, reason)
+        return
+    if service.entity.get("replicas") != service.replicas:
+        reason = (
+            f"the catalogue has {service.entity.get('replicas')} replicas, the base branch "
+            f"{service.replicas}"
+        )
+        yield Finding(Kind.LOST, service.name, reason)
+    if service.entity.get("health_status") == "Pending":
+        yield Finding(Kind.LOST, service.name, "it is deployed, and still Pending in the catalogue")
+
+
+def _left(world: World, runs: dict[str, RunFacts]) -> Iterator[Finding]:
+    """Locks, branches and executions that belong to nobody who still needs them."""
+    for service, owner in world.locks.items():
+        run = runs.get(owner)
+        if run is None or run.status in ENDED:
+            yield Finding(Kind.STUCK, service, f"{owner} has ended, and holds the service")
+    for branch in world.branches:
+        # That of a pull request is GitHub's to delete, if its people want that.
+        run = runs.get(branch.rpartition("/")[2])
+        if run is None or (run.status in ENDED and not run.pulls):
+            yield Finding(Kind.STUCK, branch, "the branch has no pull request")
+    for service in world.looked_after:
+        yield Finding(Kind.STUCK, service, "a remediation has not come to its end")

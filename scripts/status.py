@@ -1,0 +1,177 @@
+"""Shows of each function that reads a topic: whether it does, how far behind it is, what it left.
+
+Warns before time runs out: Kafka keeps records and offsets for so long only, and a held run is
+ended by the sweep. Exit status 1 if there is such a warning.
+"""
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from confluent_kafka import KafkaException
+from rich.console import Console
+from rich.table import Table
+from slipway.config import load
+from slipway.errors import ConfigurationError
+from slipway.runs.abandoned import Limits
+from slipway.runs.sweep import SweepConfig
+
+from scripts import consumers
+from scripts.backlog import Backlog, Brokers, deadline
+from scripts.consumers import Consumer
+from scripts.held import Held, HeldList
+from scripts.installed import EnvFile, NamePrefix, connect, refusals
+
+# Without a terminal, wide enough that nothing is broken.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+# So much time is to be left for somebody to do something.
+NOTICE = timedelta(days=1)
+_SHARE = 4  # or, of what lasts less than a few days, this part of it
+
+
+@dataclass(frozen=True)
+class Line:
+    """One function.
+
+    Attributes:
+        consumer: the function.
+        backlog: what it has not read; None: the brokers could not be asked.
+        held: what it left for a person, the oldest first.
+    """
+
+    consumer: Consumer
+    backlog: Backlog | None
+    held: list[Held]
+
+
+def warnings(line: Line, limits: Limits, now: datetime) -> list[str]:
+    """What will be lost or ended soon, or has been, as sentences."""
+    name, backlog = line.consumer.name, line.backlog
+    said = []
+    if backlog and backlog.lost:
+        said.append(f"{name}: Kafka has dropped {backlog.lost} record(s) that it had not read.")
+    if backlog and backlog.unread is None and line.consumer.paused_at:
+        said.append(
+            f"{name}: it has never read anything, so Kafka does not know where it stopped: it "
+            f"begins at {line.consumer.mapping.get('StartingPosition', 'its starting position')}."
+        )
+    ends = deadline(line.consumer.paused_at, backlog)
+    if ends and ends - now < _notice(line):
+        how = "is over since" if ends <= now else "ends on"
+        said.append(
+            f"{name}: what Kafka keeps for it {how} {_clock(ends)}; what it has not read then is "
+            f"lost. scripts/resume {name}"
+        )
+    runs = [held for held in line.held if any(not run.notice for run in held.runs)]
+    if runs and (over := runs[0].failed_at + limits.held) - now < NOTICE:
+        said.append(
+            f"{name}: {runs[0].reference} has been held since {_clock(runs[0].failed_at)}; its run "
+            f"is ended on {_clock(over)}. scripts/replay run {runs[0].reference}"
+        )
+    return said
+
+
+def _notice(line: Line) -> timedelta:
+    """How long before the end people are told."""
+    retention = line.backlog.retention if line.backlog else None
+    spans = [each for each in (retention.records, retention.offsets) if each] if retention else []
+    return min([NOTICE, *(span / _SHARE for span in spans)])
+
+
+def table(lines: list[Line], now: datetime) -> Table:
+    """The functions, for people."""
+    shown = Table("Function", "Reads", "Last result", "Unread", "Oldest", "Held", "Oldest held")
+    for line in lines:
+        consumer, backlog = line.consumer, line.backlog
+        state = consumer.state
+        if consumer.paused_at:
+            state = f"[yellow]paused since {_clock(consumer.paused_at)}[/yellow]"
+            if ends := deadline(consumer.paused_at, backlog):
+                state += f"\nuntil {_clock(ends)} at the latest"
+        elif state == "Enabled":
+            state = "[green]yes[/green]"
+        unread = "?" if backlog is None else "–" if backlog.unread is None else str(backlog.unread)  # noqa: RUF001
+        shown.add_row(
+            consumer.name,
+            state,
+            consumer.mapping.get("LastProcessingResult", ""),
+            unread,
+            _age(backlog.oldest if backlog else None, now),
+            str(len(line.held)),
+            _age(line.held[0].failed_at if line.held else None, now),
+            style="red" if line.held else None,
+        )
+    return shown
+
+
+def gather(found: list[Consumer], held: list[Held]) -> tuple[list[Line], str]:
+    """Ask the brokers about each function.
+
+    Returns:
+        The lines; and why the brokers could not be asked, empty if they could.
+    """
+    lines, silent = [], ""
+    for consumer in found:
+        backlog = None
+        if not silent:  # Whoever did not answer once would be waited for again.
+            try:
+                backlog = Brokers(consumer).backlog(consumer)
+            except (KafkaException, ConfigurationError, KeyError) as error:
+                told = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+                silent = (
+                    f"Kafka cannot be asked from here ({told}), so what is unread is not known, "
+                    "and seven days of retention are assumed."
+                )
+        lines.append(Line(consumer, backlog, [h for h in held if h.function == consumer.name]))
+    return lines, silent
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%d %b %H:%M} UTC"
+
+
+def _age(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return ""
+    minutes = int((now - moment).total_seconds()) // 60
+    days, hours = minutes // 1440, minutes % 1440 // 60
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min"
+
+
+def main(
+    env_file: EnvFile = None,
+    name_prefix: NamePrefix = "slipway",
+    if_installed: Annotated[
+        bool, typer.Option("--if-installed", help="Say nothing where nothing is installed.")
+    ] = False,
+) -> None:
+    """Show what each function reads, what it has not read yet, and what waits for a person."""
+    with refusals("status", console):
+        try:
+            config = connect(env_file, name_prefix)
+        except ConfigurationError:
+            if if_installed:
+                return
+            raise
+        with console.status("Looking for what is held") as spinner:
+            held = HeldList(config, name_prefix).find(spinner.update)
+            spinner.update("Asking Kafka")
+            lines, silent = gather(consumers.find(name_prefix), held)
+        now = datetime.now(UTC)
+        limits = load(SweepConfig).limits
+        console.print(table(lines, now))
+        if silent:
+            console.print(silent, style="dim", markup=False, soft_wrap=True)
+        if held:
+            console.print(f"{len(held)} held: scripts/replay list")
+        said = [sentence for line in lines for sentence in warnings(line, limits, now)]
+        for sentence in said:
+            console.print(sentence, style="bold yellow", markup=False, soft_wrap=True)
+        if said:
+            raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

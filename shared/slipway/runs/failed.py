@@ -1,0 +1,174 @@
+"""Records that failed for good: found in the records bucket, read, put away once dealt with.
+
+They come from event source mappings, under keys that Lambda chooses, and from `deliver_later`:
+https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+import boto3
+
+from slipway.errors import SkippedMessage
+from slipway.port.message import identify, run_ended
+from slipway.runs.consumer import decode
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_BY_LAMBDA, _HELD = "aws/lambda/", "held/"
+_FIELDS = {"topic", "partition", "offset", "timestamp"}
+Fate = Literal["replayed", "discarded"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a failed record is, and since when."""
+
+    key: str
+    failed_at: datetime
+
+    @property
+    def reference(self) -> str:
+        """What people call it by: short, and always the same."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a record is about.
+
+    Attributes:
+        run_id: the run.
+        notice: whether it only tells that this run has ended.
+    """
+
+    run_id: str
+    notice: bool = False
+
+
+@dataclass(frozen=True)
+class FailedRecord:
+    """A failed record, or several of one batch.
+
+    Attributes:
+        place: where it is.
+        version: of the object.
+        event: what the function was invoked with; None: the object is no failed record.
+        function_name: the function; None: the run's row of the ledger tells.
+        why: why it was given up, as far as that is stored with it.
+    """
+
+    place: Place
+    version: str
+    event: dict[str, Any] | None
+    function_name: str | None
+    why: str
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The Kafka records, as Lambda gave them."""
+        batches = self.event["records"].values() if self.event else ()
+        return [record for batch in batches for record in batch]
+
+    @property
+    def subjects(self) -> list[Subject]:
+        """The runs that the records are about: none for changes of entities."""
+        found = (subject_of(record) for record in self.records)
+        return list(dict.fromkeys(subject for subject in found if subject))
+
+
+def subject_of(record: dict[str, Any]) -> Subject | None:
+    """What a Kafka record is about; None if that is no run."""
+    try:
+        _, value = decode(record.get("value"))
+        ended = run_ended(value)
+        return Subject(ended.run_id, notice=True) if ended else Subject(identify(value))
+    except SkippedMessage:
+        return None
+
+
+class FailedRecords:
+    """The failed records of the records bucket.
+
+    Args:
+        bucket: its name.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+
+    @cached_property
+    def _s3(self) -> "S3Client":
+        return boto3.client("s3")
+
+    def places(self) -> Iterator[Place]:
+        """Where there are failed records, without reading them."""
+        pages = self._s3.get_paginator("list_objects_v2")
+        for prefix in (_BY_LAMBDA, _HELD):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                for item in page.get("Contents", []):
+                    yield Place(item["Key"], item["LastModified"])
+
+    def read(self, place: Place) -> FailedRecord | None:
+        """Read a failed record; None if somebody has just put it away."""
+        client = self._s3
+        try:
+            answer = client.get_object(Bucket=self._bucket, Key=place.key)
+        except client.exceptions.NoSuchKey:
+            return None
+        version = answer.get("VersionId", "null")
+        event, function_name, why = _parse(place.key, answer["Body"].read())
+        return FailedRecord(place, version, event, function_name, why)
+
+    def put_away(self, record: FailedRecord, fate: Fate) -> None:
+        """Move a record to the archive: exactly what was read, not what has failed since."""
+        key = record.place.key
+        source = f"{self._bucket}/{quote(key)}?versionId={record.version}"
+        client = self._s3
+        try:
+            client.copy_object(Bucket=self._bucket, Key=f"archive/{fate}/{key}", CopySource=source)
+        except client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion"}:
+                raise
+            return  # Somebody else was faster.
+        client.delete_object(Bucket=self._bucket, Key=key, VersionId=record.version)
+
+
+def _parse(key: str, body: bytes) -> tuple[dict[str, Any] | None, str | None, str]:
+    try:
+        document = json.loads(body)
+        if not key.startswith(_BY_LAMBDA):
+            return _checked(_event_of(document)), None, "could not be delivered later"
+        return _of_lambda(document)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        return None, None, f"this object is no failed record ({type(error).__name__})"
+
+
+def _event_of(record: dict[str, Any]) -> dict[str, Any]:
+    partition = f"{record['topic']}-{record['partition']}"
+    return {"eventSource": "SelfManagedKafka", "records": {partition: [record]}}
+
+
+def _of_lambda(document: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
+    """Read what Lambda writes: about the invocation, and in `payload` its event."""
+    payload, context = document["payload"], document["requestContext"]
+    event = json.loads(payload) if isinstance(payload, str) else payload
+    function_name = str(context["functionArn"]).split(":")[6]
+    tries = f" after {context['approximateInvokeCount']} invocations"
+    return _checked(event), function_name, f"{context['condition']}{tries}"
+
+
+def _checked(event: dict[str, Any]) -> dict[str, Any]:
+    """See that the pieces are there that whoever reads on takes for granted."""
+    for batch in event["records"].values():
+        for record in batch:
+            if not _FIELDS <= record.keys():
+                raise KeyError("a record lacks its place")
+    return event

@@ -1,0 +1,171 @@
+# For scripts/permissions: a plan in which each resource that a policy may name has an ARN of its own.
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+
+  override_resource {
+    target          = module.storage.aws_dynamodb_table.runs
+    override_during = plan
+    values          = { arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/slipway-runs" }
+  }
+
+  override_resource {
+    target          = module.storage.aws_dynamodb_table.locks
+    override_during = plan
+    values          = { arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/slipway-locks" }
+  }
+
+  override_resource {
+    target          = module.storage.aws_dynamodb_table.approvals
+    override_during = plan
+    values          = { arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/slipway-approvals" }
+  }
+
+  override_resource {
+    target          = module.storage.aws_dynamodb_table.remediations
+    override_during = plan
+    values          = { arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/slipway-remediations" }
+  }
+
+  override_resource {
+    target          = module.storage.aws_dynamodb_table.idempotency
+    override_during = plan
+    values          = { arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/slipway-idempotency" }
+  }
+
+  override_resource {
+    target          = module.storage.aws_s3_bucket.records
+    override_during = plan
+    values          = { arn = "arn:aws:s3:::slipway-records" }
+  }
+
+  override_resource {
+    target          = module.storage.aws_s3_bucket.audit
+    override_during = plan
+    values          = { arn = "arn:aws:s3:::slipway-audit" }
+  }
+
+  override_resource {
+    target          = module.secrets.aws_secretsmanager_secret.this["port"]
+    override_during = plan
+    values          = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slipway/port" }
+  }
+
+  override_resource {
+    target          = module.secrets.aws_secretsmanager_secret.this["github"]
+    override_during = plan
+    values          = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slipway/github" }
+  }
+
+  override_resource {
+    target          = module.secrets.aws_secretsmanager_secret.this["kafka"]
+    override_during = plan
+    values          = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slipway/kafka" }
+  }
+
+  override_resource {
+    target          = module.secrets.aws_secretsmanager_secret.this["links"]
+    override_during = plan
+    values          = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slipway/links" }
+  }
+
+  override_resource {
+    target          = module.secrets.aws_secretsmanager_secret.this["slack"]
+    override_during = plan
+    values          = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slipway/slack" }
+  }
+
+  override_resource {
+    target          = module.secrets.aws_kms_key.this
+    override_during = plan
+    values          = { arn = "arn:aws:kms:eu-west-1:111122223333:key/slipway" }
+  }
+
+  override_resource {
+    target          = module.approval.aws_sfn_state_machine.this
+    override_during = plan
+    values          = { arn = "arn:aws:states:eu-west-1:111122223333:stateMachine:slipway-approval" }
+  }
+
+  override_resource {
+    target          = module.deliver_later.aws_sfn_state_machine.this
+    override_during = plan
+    values          = { arn = "arn:aws:states:eu-west-1:111122223333:stateMachine:slipway-deliver_later" }
+  }
+
+  override_resource {
+    target          = module.approval.aws_sns_topic.approvals
+    override_during = plan
+    values          = { arn = "arn:aws:sns:eu-west-1:111122223333:slipway-approvals" }
+  }
+
+  override_resource {
+    target          = module.remediation.aws_sns_topic.alerts
+    override_during = plan
+    values          = { arn = "arn:aws:sns:eu-west-1:111122223333:slipway-alerts" }
+  }
+
+  override_resource {
+    target          = module.function["create_service"].aws_cloudwatch_log_group.this
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-create_service" }
+  }
+
+  override_resource {
+    target          = module.function["upscale_service"].aws_cloudwatch_log_group.this
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-upscale_service" }
+  }
+
+  override_resource {
+    target          = module.function["downscale_service"].aws_cloudwatch_log_group.this
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-downscale_service" }
+  }
+
+  override_resource {
+    target          = module.function["delete_service"].aws_cloudwatch_log_group.this
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-delete_service" }
+  }
+
+  override_resource {
+    target          = module.function["approval"].aws_cloudwatch_log_group.this
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-approval" }
+  }
+
+  override_resource {
+    target          = module.function["health_checker"].aws_cloudwatch_log_group.this
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-health_checker" }
+  }
+
+  override_resource {
+    target          = module.function["remediation"].aws_cloudwatch_log_group.this
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-remediation" }
+  }
+
+  override_resource {
+    target          = module.function["probe_health"].aws_cloudwatch_log_group.this
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-probe_health" }
+  }
+
+  override_resource {
+    target          = module.function["sweep_runs"].aws_cloudwatch_log_group.this
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-sweep_runs" }
+  }
+}
+
+variables {
+  artifacts_dir     = "./tests/artifacts"
+  secret_versions   = { slack = 1 }
+  slack_webhook_url = "https://hooks.slack.com/services/mock"
+}
+
+run "plan" {
+  command = plan
+}

@@ -1,0 +1,239 @@
+"""What failed for nobody's request, and what an operator makes of it; functions that are paused.
+
+Each failure goes all the way: retries of the event source, the bucket, the queue.
+"""
+
+import json
+import re
+import secrets
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from scripts.apply_sandbox import TEAM_MACHINE, Mode, Stack
+from tests.integration.conftest import SandboxClient, wait_for
+from tests.integration.test_abandoned_runs import Sweeper
+from tests.integration.test_create_service import base64_values, form
+from tests.integration.world import World
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
+]
+
+
+@dataclass
+class Failures:
+    """What the tests begin with.
+
+    Attributes:
+        world: a service in Test whose replicas somebody wants changed.
+        team: a state machine that subscribes to that, and is gone.
+        created: a run that its function could not carry out.
+        scaled: another one.
+        waiting: a run whose function is paused since before it was executed.
+    """
+
+    world: World
+    team: dict[str, Any]
+    created: str
+    scaled: str
+    waiting: str
+
+    def mend(self) -> None:
+        """Take the causes away."""
+        self.world.sandbox.sandbox("github", "DELETE", "faults")
+        # Making one that is there already, just so, is a success.
+        self.world.sandbox.aws("stepfunctions").create_state_machine(
+            name=TEAM_MACHINE, definition=self.team["definition"], roleArn=self.team["roleArn"]
+        )
+
+    @property
+    def new_service(self) -> str:
+        return f"{self.world.service}-new"
+
+    def objects(self, prefix: str) -> dict[str, str]:
+        """Key → decoded values of the records under a prefix."""
+        storage = self.world.sandbox.aws("s3")
+        bucket = self.world.outputs["records_bucket"]
+        listed = storage.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        bodies = {
+            item["Key"]: storage.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+            for item in listed
+        }
+        return {key: base64_values(json.loads(body)) for key, body in bodies.items()}
+
+    def failed(self, what: str) -> str | None:
+        """The key of a failed record in which a text occurs."""
+        found = self.objects("aws/lambda/").items()
+        return next((key for key, values in found if what in values), None)
+
+    def announced(self, key: str) -> bool:
+        """Whether the queue has a notice of a record."""
+        queue = self.world.sandbox.aws("sqs")
+        url = self.world.outputs["failed_records_queue_url"]
+        messages = []
+        while found := queue.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=5
+        ).get("Messages"):
+            messages += found
+        for message in messages:
+            handle = message["ReceiptHandle"]
+            queue.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+        return any(key.rpartition("-")[2] in message["Body"] for message in messages)
+
+
+@pytest.fixture(scope="module")
+def failures(sandbox: SandboxClient, stack: Stack) -> Iterator[Failures]:
+    world = World(sandbox, stack, f"held-{secrets.token_hex(3)}")
+    world.exists("Test")
+    paused = world.script("pause", "delete_service")
+    assert paused.returncode == 0, paused.stdout + paused.stderr
+    inputs = {"service_name": world.service, "dry_run": True}
+    waiting = sandbox.execute("delete_service", inputs, entity=world.service)
+    # Nobody's request is to blame: the token may not write, a team's machine is gone.
+    fault = {"method": "POST", "path": "/git/trees", "times": 500, "status": 403}
+    sandbox.sandbox("github", "POST", "faults", fault)
+    states = sandbox.aws("stepfunctions")
+    arn = world.outputs["remediation_machine_arn"].rpartition(":")[0] + f":{TEAM_MACHINE}"
+    team = states.describe_state_machine(stateMachineArn=arn)
+    states.delete_state_machine(stateMachineArn=arn)
+    created = sandbox.execute("create_service", form(f"{world.service}-new"))
+    made = Failures(world, team, created, world.upscale(), waiting)
+    properties = {"identifier": world.service, "properties": {"replicas": 9}}
+    sandbox.port.upsert_entity("service", properties)
+    try:
+        for what in (created, made.scaled, '"replicas":9'):
+            wait_for(f"the record of {what}", partial(made.failed, what), 120)
+        yield made
+    finally:
+        made.mend()
+        world.script("resume", "delete_service")
+
+
+def replay(failures: Failures, *command: str) -> subprocess.CompletedProcess[str]:
+    return failures.world.script("replay", *command)
+
+
+def test_given_failed_records_when_listed_and_shown_then_all_that_is_known_is_told(
+    failures: Failures,
+) -> None:
+    listed = replay(failures, "list").stdout.splitlines()
+
+    (line,) = [line for line in listed if failures.created in line]
+    for part in ("create_service", failures.new_service, "GitHub answered 403"):
+        assert part in line
+    assert any(failures.scaled in line and "upscale_service" in line for line in listed)
+    assert any("health_checker" in line and failures.world.service in line for line in listed)
+    label = failures.world.sandbox.label(failures.created)
+    reference = re.fullmatch(r"Held, reference (1-\S+)", label)
+    assert reference
+    shown = replay(failures, "show", reference[1]).stdout
+    assert f'"service_name": "{failures.new_service}"' in shown
+    assert "v1," not in shown
+
+
+def test_given_a_paused_function_when_swept_then_its_run_waits_and_ends_once_it_is_resumed(
+    failures: Failures, sandbox: SandboxClient, stack: Stack
+) -> None:
+    world, run_id = failures.world, failures.waiting
+    sweeper = Sweeper(sandbox, stack.outputs()["functions"]["sweep_runs"]["function_name"])
+    try:
+        sweeper.sweep(never_received=1)
+    finally:
+        sweeper.restore()
+    assert sandbox.run(run_id)["status"] == "IN_PROGRESS"
+    assert sandbox.logs(run_id) == []
+    status = world.script("status").stdout
+    (line,) = [line for line in status.splitlines() if "delete_service" in line]
+    assert "paused since" in line
+
+    resumed = world.script("resume", "delete_service")
+
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert world.ended(run_id, "SUCCESS")["statusLabel"] == "Dry run"
+
+
+def test_given_a_cause_that_lasts_when_replayed_then_the_record_stays_and_says_why(
+    failures: Failures,
+) -> None:
+    planned = replay(failures, "run", failures.scaled, "--dry-run")
+    assert planned.returncode == 0
+    assert "1 would be replayed" in planned.stdout
+
+    replayed = replay(failures, "run", failures.scaled)
+
+    assert replayed.returncode == 1
+    assert "GitHub answered 403" in replayed.stdout
+    assert "0 replayed, 1 still held." in replayed.stdout
+    key = failures.failed(failures.scaled)
+    assert key
+    assert failures.announced(key)
+
+
+def test_given_a_failed_record_when_discarded_then_its_run_fails_and_its_service_is_free(
+    failures: Failures,
+) -> None:
+    key = failures.failed(failures.scaled)
+    assert key
+    assert failures.world.lock() == failures.scaled
+
+    done = replay(failures, "discard", failures.scaled, "--reason", "Nobody wants it any more.")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = failures.world.ended(failures.scaled, "FAILURE")
+    assert (run["statusLabel"], run["summary"]) == ("Discarded", "Nobody wants it any more.")
+    assert failures.world.lock() is None
+    assert key not in failures.objects("aws/lambda/")
+    assert f"archive/discarded/{key}" in failures.objects("archive/")
+    assert not failures.announced(key)
+
+
+def test_given_a_cause_that_is_gone_when_two_replay_at_once_then_it_is_done_once(
+    failures: Failures,
+) -> None:
+    world, run_id = failures.world, failures.created
+    key = failures.failed(run_id)
+    assert key
+    failures.mend()
+
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(lambda _: replay(failures, "run", run_id), range(2)))
+
+    assert any("1 replayed, 0 still held." in done.stdout for done in both), both
+    pull = world.sandbox.services.get_pull(
+        int(world.sandbox.wait_for_link(run_id).rsplit("/", 1)[1])
+    )
+    assert (len(world.pulls(run_id)), pull.commits) == (1, 1)
+    assert world.sandbox.label(run_id) == f"Waiting for the merge of pull request #{pull.number}"
+    assert f"archive/replayed/{key}" in failures.objects("archive/")
+    assert not failures.announced(key)
+    again = replay(failures, "run", run_id)
+    assert again.returncode == 1
+    assert "nothing of this name is held" in again.stdout
+    pull.merge(merge_method="squash")
+    world.ended(run_id, "SUCCESS")
+
+
+def test_given_a_change_that_failed_when_replayed_by_its_function_then_it_is_followed_once(
+    failures: Failures,
+) -> None:
+    states, arn = failures.world.sandbox.aws("stepfunctions"), failures.team["stateMachineArn"]
+    failures.mend()
+
+    done = replay(failures, "run", "--function", "health_checker", "--since", "1h")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = states.list_executions(stateMachineArn=arn, maxResults=1000)["executions"]
+    inputs = [
+        json.loads(states.describe_execution(executionArn=each["executionArn"])["input"])
+        for each in found
+    ]
+    assert [each["entity"] for each in inputs].count(failures.world.service) == 1
+    assert failures.failed('"replicas":9') is None

@@ -1,0 +1,45 @@
+"""A small soak: the same code as `make soak`, with what makes no server restart."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.apply_sandbox import Mode, Stack
+from scripts.soak import Settings, Soak
+from scripts.soaking.installation import Installation
+from tests.integration.conftest import SandboxClient
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
+]
+FAULTS = (
+    "port-down",
+    "port-answers-lost",
+    "github-down",
+    "github-answers-lost",
+    "github-resets",
+    "lambda-killed",
+    "workflow-fails",
+)
+
+
+def test_given_faults_when_many_runs_are_asked_for_then_none_is_lost_twice_or_stuck(
+    sandbox: SandboxClient, sandbox_folder: Path, stack: Stack
+) -> None:
+    settings = Settings(
+        sandbox_folder,
+        runs=30,
+        seed=2026,
+        minutes=2,
+        settle_minutes=2.5,
+        faults=FAULTS,
+        expire_seconds=15,
+        report_seconds=10,
+    )
+
+    result = Soak(settings, Installation(sandbox.env, stack.outputs())).run()
+
+    assert result.asked == settings.runs
+    assert result.findings == []

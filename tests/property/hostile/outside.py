@@ -1,0 +1,93 @@
+"""A Port and a GitHub that know whatever they are asked for, over real HTTP."""
+
+import itertools
+import re
+from collections.abc import Callable
+from typing import Any, override
+
+from tests.scripted import Answer, ScriptedServer
+from tests.unit.github.conftest import PULL, REPOSITORY, SHA
+
+_RUN = re.compile(r"GET /v1/actions/runs/([^/]+)")
+Decide = Callable[[str], Answer | None]
+
+
+class _Table(dict[str, list[Answer]]):
+    """Scripted answers first; else what `decide` says."""
+
+    def __init__(self, decide: Decide) -> None:
+        super().__init__()
+        self._decide = decide
+
+    @override
+    def get(self, route: str, default: Any = None) -> Any:
+        if route in self:
+            return self[route]
+        found = self._decide(route)
+        return default if found is None else [found]
+
+
+class AnyPort(ScriptedServer):
+    """Port, in which every run is in progress and of one action.
+
+    Attributes:
+        action: the action of all runs.
+    """
+
+    def __init__(self, action: str) -> None:
+        super().__init__()
+        self.action = action
+        self.answers = _Table(self._decide)
+
+    def _decide(self, route: str) -> Answer | None:
+        method, _, path = route.partition(" ")
+        if path == "/v1/auth/access_token":
+            return 200, {"ok": True, "accessToken": "port-token", "expiresIn": 10_800}, {}
+        if found := _RUN.fullmatch(route):
+            run = {
+                "id": found[1],
+                "status": "IN_PROGRESS",
+                "action": {"identifier": self.action},
+                "createdBy": "auth0|1",
+            }
+            return 200, {"ok": True, "run": run}, {}
+        if method == "GET":
+            return 404, {"ok": False, "error": "not_found"}, {}
+        entity = {"identifier": "x", "blueprint": "service"}
+        return 200, {"ok": True, "entity": entity, "run": {}, "entities": []}, {}
+
+
+class AnyGitHub(ScriptedServer):
+    """GitHub with a services repository without a service; every proposal gets a pull request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers = itertools.count(1)
+        self.answers = _Table(self._decide)
+
+    def trees(self) -> list[list[dict[str, Any]]]:
+        """The elements of all trees that were written."""
+        return [body["tree"] for body in self.bodies(f"POST {REPOSITORY}/git/trees")]
+
+    def branches(self) -> list[str]:
+        """The branches of the pull requests that were opened."""
+        return [body["head"] for body in self.bodies(f"POST {REPOSITORY}/pulls")]
+
+    def _decide(self, route: str) -> Answer | None:
+        method, _, path = route.removeprefix("").partition(" ")
+        path = path.removeprefix(REPOSITORY)
+        if method == "GET":
+            if path == "/pulls":
+                return 200, [], {}
+            if path == "/git/ref/heads/main":
+                return 200, {"object": {"sha": SHA}}, {}
+            return 404, {"message": "Not Found"}, {}
+        if path == "/pulls":
+            number = next(self._numbers)
+            url = f"{self.url}{REPOSITORY}/pulls/{number}"
+            issue = f"{self.url}{REPOSITORY}/issues/{number}"
+            pull = {**PULL, "number": number, "url": url, "issue_url": issue}
+            return 201, pull, {}
+        if path.endswith("/labels"):
+            return 200, [], {}
+        return 201, {"sha": SHA, "ref": "refs/heads/b"}, {}

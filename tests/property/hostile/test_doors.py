@@ -1,0 +1,115 @@
+"""Whatever comes to the doors over HTTP: an answer, and no decision that nobody took."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from slipway.approvals.links import Link, sign
+from slipway.approvals.models import Status
+from slipway.approvals.store import ApprovalStore
+
+from functions.approval import handler as approval
+from tests.property.hostile.conftest import PLANTED, Outside
+from tests.property.hostile.mutation import NASTY, examples, mutated_bytes
+from tests.unit.approvals.conftest import make_approval
+
+# What Powertools says in a function that has counted nothing.
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics:UserWarning")
+KEY = PLANTED["key of links"]
+ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
+ID = "r_0123456789abcdef.1"
+LATER = datetime.now(UTC) + timedelta(hours=1)
+TOKEN = sign(Link(ID, "devops@acme.example", LATER), KEY)
+BODY = {"decision": "APPROVE", "comment": "fine", "change_hash": "0" * 64}
+
+texts = st.sampled_from([n for n in NASTY if isinstance(n, str)]) | st.text(max_size=40)
+tokens = (
+    texts
+    | st.integers(0, len(TOKEN)).map(lambda at: TOKEN[:at])
+    | st.tuples(st.integers(0, len(TOKEN) - 1), st.characters()).map(
+        lambda change: TOKEN[: change[0]] + change[1] + TOKEN[change[0] + 1 :]
+    )
+    | st.sampled_from([f"{TOKEN}=", f"{TOKEN}.", f".{TOKEN}", TOKEN.replace(".", ""), TOKEN * 50])
+)
+callers = st.sampled_from([ROLE, ROLE, "", None, "arn:aws:iam::123456789012:root", "x" * 5000])
+# A decision that could count, but was made for another change.
+typed = st.dictionaries(
+    st.sampled_from(["decision", "comment", "change_hash", "x"]), texts, max_size=4
+).map(lambda form: urlencode({**form, "change_hash": "0" * 64}, errors="replace"))
+
+
+def ask(outside: Outside, method: str, path: str, body: str | None, caller: Any) -> dict[str, Any]:
+    event = {
+        "httpMethod": method,
+        "path": path,
+        "resource": path,
+        "headers": {"Content-Type": "text/plain"},
+        "multiValueHeaders": {},
+        "queryStringParameters": None,
+        "body": body,
+        "isBase64Encoded": False,
+        "requestContext": {"stage": "live", "identity": {"userArn": caller}},
+    }
+    answer: dict[str, Any] = outside.call(approval.handler, event)
+    return answer
+
+
+def pending(**changes: Any) -> ApprovalStore:
+    store = ApprovalStore("approvals", "records")
+    store.create(make_approval(expires_at=LATER, **changes), "+replicas: 3 <script>")
+    return store
+
+
+@given(
+    body=st.none() | mutated_bytes(BODY).map(lambda raw: raw.decode("utf-8", "replace")) | texts,
+    approval_id=st.just(ID) | texts | st.just("x" * 3000),
+    caller=callers,
+)
+@example(body=json.dumps({**BODY, "comment": "\ud800"}), approval_id=ID, caller=ROLE)
+@example(body=json.dumps(BODY), approval_id="x" * 3000, caller=ROLE)
+@examples(50)
+def test_given_any_signed_request_when_sent_then_answered_and_nothing_is_decided(
+    outside: Outside, body: str | None, approval_id: str, caller: Any
+) -> None:
+    # The caller asked for it, so that no body makes its decision count.
+    store = pending(requested_by="devops@acme.example")
+    path = f"/approvals/{quote(approval_id.encode(errors='replace'), safe='')}/decision"
+
+    answer = ask(outside, "POST", path, body, caller)
+
+    assert 400 <= answer["statusCode"] < 500
+    assert answer["body"].encode()
+    assert store.get(ID).status is Status.PENDING
+
+
+@given(token=tokens, form=typed | texts, method=st.sampled_from(["GET", "POST"]))
+@examples(50)
+def test_given_any_token_when_opened_or_posted_then_answered_and_nothing_is_decided(
+    outside: Outside, token: str, form: str, method: str
+) -> None:
+    store = pending()
+    path = f"/links/{quote(token.encode(errors='replace'), safe='')}"
+
+    answer = ask(outside, method, path, form if method == "POST" else None, None)
+
+    assert 200 <= answer["statusCode"] < 500
+    assert "<script>" not in answer["body"]
+    assert KEY not in answer["body"] + outside.log.getvalue()
+    assert store.get(ID).status is Status.PENDING
+
+
+@given(form=typed)
+@examples(30)
+def test_given_a_good_link_when_a_page_of_another_change_is_sent_then_nothing_is_decided(
+    outside: Outside, form: str
+) -> None:
+    store = pending()
+
+    answer = ask(outside, "POST", f"/links/{TOKEN}", form, None)
+
+    assert answer["statusCode"] in {400, 409}
+    assert store.get(ID).status is Status.PENDING

@@ -1,0 +1,113 @@
+"""Whatever a path looks like: nothing is written outside of the service's own folder."""
+
+import contextlib
+import os
+import posixpath
+import subprocess
+from datetime import UTC, datetime
+from ntpath import normpath as windows_path
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from slipway.config import GitHubConfig, GitHubCredentials
+from slipway.errors import SlipwayError
+from slipway.github.models import Change, ServiceFolder, is_plain
+from slipway.github.repository import ServicesRepository
+from slipway.github.roll_back import NothingToRollBack, texts_before
+
+from tests.property.hostile.mutation import examples
+from tests.property.hostile.outside import AnyGitHub
+
+PIECES = [
+    "apps", "shop", "/", "/", "/", ".", "..", "\\", ".git", ".GIT", "git~1", ".g\u200cit", ".git ",
+    ".git::$INDEX_ALLOCATION", "\x00", "\n", "C:", "~", "x.json", "Shop", "ſhop", "\u2215",
+    "\uff0f", "%2e%2e", "\u202e", "config", "\ud800", " ", "other",
+]  # fmt: skip
+paths = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+inside = paths.map(lambda path: f"apps/shop/{path}")
+
+
+def change(path: str, text: str | None) -> Change:
+    return Change(
+        service="shop",
+        branch="slipway/create_service/r_1",
+        title="t",
+        body="b",
+        files={path: text},
+        committed_at=datetime(2026, 11, 23, tzinfo=UTC),
+    )
+
+
+@pytest.fixture
+def github() -> Any:
+    with AnyGitHub().running() as running:
+        yield running
+
+
+@given(path=paths | inside, text=st.sampled_from(["text", None]))
+@example(path="apps/shop/..\\..\\.github\\workflows\\x.yml", text="x")
+@example(path="apps/shop/.g\u200cit/config", text="x")
+@example(path="apps/shop/GIT~1/config", text="x")
+@examples(150)
+def test_given_any_path_when_proposed_then_what_is_sent_to_github_lies_in_the_folder(
+    github: AnyGitHub, path: str, text: str | None
+) -> None:
+    config = GitHubConfig.model_validate(
+        {"GITHUB_API_URL": github.url, "GITHUB_SECRET_ID": "s", "SERVICES_REPO": "acme/services"}
+    )
+    token = GitHubCredentials(token=SecretStr("ghp_first"))
+    github.requests.clear()
+
+    with contextlib.suppress(ValueError, SlipwayError):
+        ServicesRepository(config, lambda _: token, patience=0).propose(change(path, text))
+
+    for (element,) in github.trees():
+        sent = element["path"]
+        assert sent.startswith("apps/shop/")
+        assert posixpath.normpath(sent) == sent
+        assert (element["mode"], element["type"]) == ("100644", "blob")
+        if element.get("content") is not None:
+            assert windows_path(sent).startswith("apps\\shop\\")
+            assert not any(ord(c) < 32 for c in sent)
+
+
+@given(path=inside)
+@examples(60)
+def test_given_any_path_that_is_plain_when_checked_out_then_git_takes_it_and_it_is_inside(
+    tmp_path: Path, path: str
+) -> None:
+    if not is_plain(path):
+        return
+    with contextlib.suppress(FileExistsError):
+        (tmp_path / ".git").mkdir()
+    protect = ["-c", "core.protectHFS=true", "-c", "core.protectNTFS=true"]
+    environment = {**os.environ, "GIT_DIR": str(tmp_path / "repository")}
+    subprocess.run(["git", "init", "-q"], env=environment, check=True)
+
+    taken = subprocess.run(
+        ["git", *protect, "update-index", "--index-info"],
+        input=f"100644 {'a' * 40}\t{path}\n".encode(),
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+
+    assert taken.returncode == 0, taken.stderr
+    assert Path(os.path.normpath(tmp_path / path)).is_relative_to(tmp_path / "apps" / "shop")
+
+
+@given(path=inside)
+@examples(100)
+def test_given_any_removed_file_when_rolled_back_then_restored_only_where_it_is_safe(
+    path: str,
+) -> None:
+    before = ServiceFolder(service="shop", commit="b", files={path: "s"}, texts={path: "text"})
+    now = ServiceFolder(service="shop", commit="n", files={"apps/shop/x": "y"}, texts={})
+
+    found = texts_before({path: None}, before, now)
+
+    assert isinstance(found, NothingToRollBack) or change(path, "text").files == found

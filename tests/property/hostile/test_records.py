@@ -1,0 +1,192 @@
+"""Whatever stands in the topics: no record stops its partition, and none spoils its neighbours."""
+
+import base64
+import contextlib
+import itertools
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from slipway.actions.create_service import plan
+from slipway.errors import ForeignMessage, RunNotFound, UserError
+from slipway.health.store import RemediationStore
+from slipway.port.message import identify, parse
+
+from functions.approval import handler as approval
+from functions.create_service import handler as create_service
+from functions.health_checker import handler as health_checker
+from tests.property.hostile.conftest import Outside
+from tests.property.hostile.mutation import examples, mutated, mutated_bytes, to_bytes
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "port"
+SEEDS = [json.loads(path.read_text()) for path in sorted(FIXTURES.glob("*.json"))]
+NOW = int(time.time() * 1000)
+DONE: dict[str, list[object]] = {"batchItemFailures": []}
+_numbers = itertools.count()
+
+INPUTS: dict[str, Any] = {
+    "service_name": "my-service",
+    "owner": "dee@acme.example",
+    "team": "payments",
+    "project": "shop",
+    "environment": "Test",
+    "service_type": "backend",
+    "replicas": 2,
+    "image_tag": "1.4.0",
+    "values_format": None,
+    "common_values": {"image": {"pullPolicy": "Always"}},
+    "consumers_values_yaml": "# as typed\nqueues: [a, b]\n",
+    "custom_values": {},
+}
+
+
+def request(run_id: str, **inputs: Any) -> dict[str, Any]:
+    """A message of *Create New Service*."""
+    seed = json.loads((FIXTURES / "run_v2_create.json").read_text())
+    seed["context"]["runId"] = run_id
+    seed["payload"]["properties"] = {**INPUTS, **inputs}
+    return seed  # type: ignore[no-any-return]
+
+
+NOTICE = {
+    "action": "run_ended",
+    "resourceType": "run",
+    "context": {"runId": "r_0123456789abcdef", "automationRunId": "r_fedcba9876543210"},
+}
+VARIANTS: list[dict[str, Any]] = [
+    {},
+    {"common_values": {}, "common_values_yaml": "image: {tag: 1.4.0}\nreplicas: 2\n"},
+    {"values_format": "YAML", "custom_values_yaml": "a: &a {b: 1}\nc:\n  <<: *a\n"},
+]
+
+
+def decision(entity: str = "r_0123456789abcdef.1", **inputs: Any) -> dict[str, Any]:
+    """A message of *Decide Approval*."""
+    seed = request("r_00000000000000de")
+    seed["action"] = "decide_approval"
+    seed["context"] |= {"entity": entity, "blueprint": "approval_request"}
+    seed["payload"]["action"]["trigger"] = "DAY-2"
+    seed["payload"]["properties"] = {"decision": "APPROVE", "comment": "fine", **inputs}
+    return seed
+
+
+def degraded(service: str) -> dict[str, Any]:
+    """A record of the change log: a service becomes Degraded."""
+    seed = json.loads((FIXTURES / "change_log_update.json").read_text())
+    seed["context"]["entity"] = service
+    for side, status in (("before", "Healthy"), ("after", "Degraded")):
+        seed["diff"][side]["identifier"] = service
+        seed["diff"][side]["properties"]["health_status"] = status
+    return seed  # type: ignore[no-any-return]
+
+
+DECISION, DEGRADED = decision(), degraded("shop")
+times = st.sampled_from([NOW, NOW, NOW, -1, 0, 2**63 - 1, -(2**63), NOW * 1000])
+
+
+def records(*seeds: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """A record as Lambda gives it; a tombstone has no `value` at all."""
+    return st.builds(
+        record,
+        st.none() | mutated_bytes(*seeds) | mutated_bytes(*seeds) | st.binary(max_size=40),
+        times,
+    )
+
+
+def record(value: bytes | None, timestamp: int = NOW) -> dict[str, Any]:
+    made = {"topic": "t", "partition": 0, "timestamp": timestamp, "timestampType": "CREATE_TIME"}
+    return made | ({} if value is None else {"value": base64.b64encode(value).decode()})
+
+
+def event(*batch: dict[str, Any]) -> dict[str, Any]:
+    numbered = [{**each, "offset": offset} for offset, each in enumerate(batch)]
+    return {
+        "eventSource": "SelfManagedKafka",
+        "bootstrapServers": "b:9092",
+        "records": {"t-0": numbered},
+    }
+
+
+hostile = st.lists(records(*SEEDS, request("r_1"), NOTICE), max_size=2)
+
+
+@given(before=hostile, after=hostile)
+@example(before=[record(None)], after=[record(to_bytes(request("r_2")), 2**63 - 1)])
+@example(
+    before=[record(to_bytes(request("r_3", common_values_yaml=f"replicas: 0x{'f' * 4000}")))],
+    after=[record(to_bytes({**request("r_4"), "action": "x" * 500_000}))],
+)
+@examples(10)
+def test_given_hostile_records_when_consumed_then_none_is_repeated_and_the_others_are_done(
+    outside: Outside, before: list[dict[str, Any]], after: list[dict[str, Any]]
+) -> None:
+    number = next(_numbers)
+    good = request(f"r_good{number:05}", service_name=f"good-{number}")
+
+    answer = outside.call(create_service.handler, event(*before, record(to_bytes(good)), *after))
+
+    assert answer == DONE
+    assert f"slipway/create_service/r_good{number:05}" in outside.github.branches()
+    for element in itertools.chain.from_iterable(outside.github.trees()):
+        assert re.fullmatch(r"apps/[a-z0-9-]{1,63}/[a-zA-Z_]+\.(json|yaml)", element["path"])
+        assert (element["mode"], element["type"]) == ("100644", "blob")
+    assert max(map(len, outside.log.getvalue().splitlines()), default=0) < 10_000
+
+
+@given(batch=st.lists(records(*SEEDS, DECISION, DECISION, NOTICE, NOTICE), min_size=1, max_size=3))
+@example(batch=[record(to_bytes(decision(entity="é" * 1000)))])
+@example(batch=[record(to_bytes(decision(entity="")))])
+@example(batch=[record(to_bytes(decision(comment="\ud800")))])
+@examples(20)
+def test_given_hostile_decisions_and_notices_when_consumed_then_none_is_repeated(
+    outside: Outside, batch: list[dict[str, Any]]
+) -> None:
+    outside.port.action = "decide_approval"
+
+    assert outside.call(approval.handler, event(*batch)) == DONE
+
+
+# What Powertools says in a function that has counted nothing.
+@pytest.mark.filterwarnings("ignore:No application metrics:UserWarning")
+@given(
+    batch=st.lists(records(*SEEDS, DEGRADED, DEGRADED), min_size=1, max_size=4),
+    at=st.integers(0, 4),
+)
+@example(batch=[record(None)], at=0)
+@examples(25)
+def test_given_hostile_changes_when_read_then_none_is_repeated_and_the_others_are_seen(
+    outside: Outside, batch: list[dict[str, Any]], at: int
+) -> None:
+    service = f"ill-{next(_numbers)}"
+    batch.insert(at, record(to_bytes(degraded(service))))
+
+    answer = outside.call(health_checker.handler, event(*batch))
+
+    assert answer == DONE
+    row = RemediationStore("remediations").get(service)
+    assert row is not None
+    assert row.started
+
+
+@given(message=mutated(*(request("r_0123456789abcdef", **inputs) for inputs in VARIANTS)))
+@examples(200)
+def test_given_any_request_when_planned_then_files_of_one_service_or_a_sentence(
+    message: Any,
+) -> None:
+    with contextlib.suppress(ForeignMessage, RunNotFound, UserError):
+        message = json.loads(to_bytes(message))
+        identify(message)
+        made = plan(parse(message), run_url="https://u", reviewers={})
+        folder = f"apps/{message['payload']['properties']['service_name']}"
+        assert re.fullmatch(r"apps/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", folder)
+        for path, text in made.change.files.items():
+            assert re.fullmatch(rf"{folder}/[a-zA-Z_]+\.(json|yaml)", path)
+            assert text is not None
+            assert text.encode()
+        assert made.change_hash
+        assert made.change.body.encode()

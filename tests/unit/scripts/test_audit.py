@@ -1,0 +1,123 @@
+"""What is said of the locked packages, by what the advisory databases answer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from scripts import audit
+
+NPM_REPORT: dict[str, Any] = {
+    "auditReportVersion": 2,
+    "vulnerabilities": {
+        "lodash": {"via": [{"url": "https://github.com/advisories/GHSA-1", "range": "<4.17.5"}]},
+        "uses-lodash": {"via": ["lodash"]},
+    },
+}
+
+
+def look_up(
+    monkeypatch: pytest.MonkeyPatch,
+    python: dict[str, Any] | None,
+    npm: dict[str, Any] | None,
+    *,
+    known: bool = True,
+    ignored: str = "",
+) -> Any:
+    """Run the audit; `python` is said of every lock file, `known` of what must be vulnerable."""
+
+    def pip_audit(_program: Path, _url: str, lock: Path) -> Any:
+        return _python(known=known) if lock.name == "known.txt" and python is not None else python
+
+    def npm_audit(project: Path) -> Any:
+        own = project.is_relative_to(audit.ROOT)
+        return npm if own or npm is None or not known else NPM_REPORT
+
+    monkeypatch.setattr(audit, "_pip_audit", pip_audit)
+    monkeypatch.setattr(audit, "_npm_audit", npm_audit)
+    monkeypatch.setattr(
+        audit, "read_ignored", lambda _: {ignored: "no call of ours"} if ignored else {}
+    )
+    app = typer.Typer()
+    app.command()(audit.main)
+    return CliRunner().invoke(app, ["--osv-url", "http://osv.test"])
+
+
+def _python(*, known: bool) -> dict[str, Any]:
+    vulns = [{"id": "PYSEC-1", "fix_versions": ["9"]}] if known else []
+    return {
+        "dependencies": [
+            {"name": "jinja2", "version": "2.4.1", "vulns": vulns},
+            {"name": "x", "skip_reason": "y"},
+        ]
+    }
+
+
+CLEAN = {"dependencies": [{"name": "requests", "version": "2.34", "vulns": []}]}
+
+
+def test_given_no_answer_when_looked_up_then_it_says_so_and_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = look_up(monkeypatch, None, None)
+
+    assert ended.exit_code == 0
+    assert ended.output.count("not looked up") == 2
+
+
+def test_given_an_answer_that_does_not_know_what_it_must_then_it_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As a mirror that answers whatever it is asked with nothing.
+    ended = look_up(monkeypatch, CLEAN, {"vulnerabilities": {}}, known=False)
+
+    assert ended.exit_code == 0
+    assert ended.output.count("not looked up") == 2
+
+
+def test_given_answers_without_advisories_when_looked_up_then_it_passes_in_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = look_up(monkeypatch, CLEAN, {"vulnerabilities": {}})
+
+    assert (ended.exit_code, ended.output) == (0, "")
+
+
+def test_given_an_advisory_when_looked_up_then_it_fails_and_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = look_up(monkeypatch, _python(known=True), NPM_REPORT)
+
+    assert ended.exit_code == 1
+    assert "jinja2 2.4.1 has PYSEC-1" in ended.output
+    assert "lodash <4.17.5 has GHSA-1" in ended.output
+
+
+def test_given_an_advisory_that_is_judged_when_looked_up_then_it_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = look_up(monkeypatch, _python(known=True), {"vulnerabilities": {}}, ignored="PYSEC-1")
+
+    assert ended.exit_code == 0
+
+
+def test_given_an_exception_that_nothing_needs_when_looked_up_then_it_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = look_up(monkeypatch, _python(known=True), NPM_REPORT, ignored="PYSEC-2")
+
+    assert ended.exit_code == 1
+    assert "PYSEC-2 is ignored" in ended.output
+
+
+@pytest.mark.parametrize("reason", ['""', '"because"', "1", "[]"])
+def test_given_an_exception_without_a_reason_when_read_then_refused(reason: str) -> None:
+    with pytest.raises(typer.BadParameter, match="PYSEC-1 needs its reason"):
+        audit.read_ignored(f'[ignored]\n"PYSEC-1" = {reason}\n')
+
+
+def test_given_the_repositorys_own_exceptions_when_read_then_each_has_its_reason() -> None:
+    assert json.dumps(dict(audit.read_ignored(audit.IGNORED.read_text())))

@@ -1,0 +1,330 @@
+"""What an operator is shown of failed records, and what becomes of them: by real HTTP servers."""
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from slipway.approvals.function import ApprovalConfig
+from slipway.config import load
+from slipway.errors import ConfigurationError, SlipwayError
+from slipway.runs import clients
+from slipway.runs.failed import FailedRecord, Place, Subject
+from slipway.runs.ledger import Ledger
+
+from scripts.held import Held, HeldList, settle_notices
+from scripts.replay import Operator, Selection, describe, read_time
+from tests.scripted import ScriptedServer
+from tests.unit.conftest import RUN_ID
+
+NOW = datetime.now(UTC)
+KEY = "aws/lambda/uuid/org_test.runs-0/2026/11/23/2026-11-23T10.00.00-a"
+FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:slipway-create_service:live"
+INVOKE = "POST /2015-03-31/functions/slipway-create_service/invocations"
+RUN = f"/v1/actions/runs/{RUN_ID}"
+MESSAGE: dict[str, Any] = {
+    "action": "create_service",
+    "resourceType": "run",
+    "headers": {"X-Port-Signature": "v1,abc", "X-Port-Timestamp": "1"},
+    "context": {"runId": RUN_ID, "blueprint": "service", "entity": None},
+    "payload": {
+        "properties": {
+            "service_name": "shop",
+            "password": "AAEC",
+            "note": "ghp_0123456789abcdefghij0123",
+        },
+        "censoredProperties": ["password"],
+    },
+}
+
+
+def kafka(value: object) -> dict[str, Any]:
+    text = base64.b64encode(json.dumps(value).encode()).decode()
+    place = {"topic": "org_test.runs", "partition": 0, "offset": 3, "timestamp": 1_000}
+    return {**place, "value": text}
+
+
+def store(key: str = KEY, message: object = MESSAGE) -> None:
+    record = kafka(message)
+    body: Any = record
+    if key.startswith("aws/"):
+        context = {"functionArn": FUNCTION, "condition": "Retries", "approximateInvokeCount": 11}
+        payload = json.dumps({"records": {"org_test.runs-0": [record]}})
+        body = {"requestContext": context, "payload": payload}
+    boto3.client("s3").put_object(Bucket="records", Key=key, Body=json.dumps(body).encode())
+
+
+def stored(prefix: str) -> list[str]:
+    listed = boto3.client("s3").list_objects_v2(Bucket="records", Prefix=prefix)
+    return [item["Key"] for item in listed.get("Contents", [])]
+
+
+class World:
+    """An installation whose function answers as a test says."""
+
+    def __init__(self, server: ScriptedServer) -> None:
+        self.server = server
+        self.config: ApprovalConfig = load(ApprovalConfig)
+        self.operator = Operator(self.config, "slipway")
+        self.run("IN_PROGRESS")
+
+    def run(self, status: str) -> None:
+        run = {"id": RUN_ID, "status": status, "action": {"identifier": "create_service"}}
+        self.server.script(f"GET {RUN}", (200, {"ok": True, "run": run}, {}))
+
+    def answers(self, outcome: str, why: str = "") -> None:
+        failed: list[object] = [{"itemIdentifier": {}}] if outcome == "failed" else []
+        told = [{"record": "org_test.runs-0@3", "outcome": outcome, "why": why}]
+        answer = {"batchItemFailures": failed, "replayed": told}
+        self.server.script(INVOKE, (200, answer, {}))
+
+    def held(self) -> list[Held]:
+        return HeldList(self.config, "slipway").find()
+
+
+@pytest.fixture
+def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    boto3.client("s3").put_bucket_versioning(
+        Bucket="records", VersioningConfiguration={"Status": "Enabled"}
+    )
+    secret = json.dumps({"client_id": "id", "client_secret": "a-client-secret"})
+    boto3.client("secretsmanager").create_secret(Name="slipway/port", SecretString=secret)
+    clients.port_client.cache_clear()
+    with ScriptedServer().running() as server:
+        monkeypatch.setenv("PORT_BASE_URL", server.url)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
+        token = {"ok": True, "accessToken": "token-of-port", "expiresIn": 10_800}
+        server.script("POST /v1/auth/access_token", (200, token, {}))
+        yield World(server)
+    clients.port_client.cache_clear()
+
+
+def test_given_records_and_a_failed_execution_when_listed_then_all_are_named_oldest_first(
+    world: World,
+) -> None:
+    store()
+    store(f"held/{RUN_ID}.json")
+    Ledger("runs").hold(RUN_ID, "create_service", "1-trace", "ValueError: a bug")
+    Ledger("runs").postpone(RUN_ID, NOW, FUNCTION)
+    other = "r_other"
+    Ledger("runs").hold(other, "upscale_service", other, "it failed")
+    states = boto3.client("stepfunctions")
+    machine = world.config.approval_machine_arn
+    states.start_execution(stateMachineArn=machine, name=other, input="{}")
+
+    found = world.held()
+
+    # moto's execution runs: it is not held. The run of two records is, twice.
+    assert [(each.source, each.function, each.service) for each in found] == [
+        ("Kafka", "create_service", "shop"),
+        ("deliver_later", "create_service", "shop"),
+    ]
+    assert {each.why for each in found} == {"ValueError: a bug"}
+    assert Selection(("1-trace",)).of(found) == Selection((RUN_ID,)).of(found) == found
+
+
+def test_given_a_delivery_that_ended_without_a_copy_when_listed_then_its_record_is_found(
+    world: World,
+) -> None:
+    ledger = Ledger("runs")
+    ledger.hold(RUN_ID, "create_service", "1-trace", "a bug")
+    ledger.postpone(RUN_ID, NOW - timedelta(minutes=5), FUNCTION)
+    store(f"later/{RUN_ID}.json")
+    states = boto3.client("stepfunctions")
+    started = states.start_execution(
+        stateMachineArn=world.config.deliver_later_arn, name=f"{RUN_ID}-later-1", input="{}"
+    )
+    assert world.held() == []
+    states.stop_execution(executionArn=started["executionArn"])
+
+    (held,) = world.held()
+
+    assert held.source == "deliver_later"
+    world.answers("done")
+    assert world.operator.replay(held).dealt_with
+    assert stored("later/") == []
+
+
+@pytest.mark.parametrize("outcome", ["done", "later", "skipped"])
+def test_given_a_record_when_the_function_takes_it_then_it_is_put_away(
+    world: World, outcome: str
+) -> None:
+    store()
+    (held,) = world.held()
+    world.answers(outcome, "as it is")
+
+    result = world.operator.replay(held)
+
+    assert result.dealt_with
+    assert "as it is" in result.said
+    (event,) = world.server.bodies(INVOKE)
+    assert event["replay"] is True
+    assert event["records"] == {"org_test.runs-0": [kafka(MESSAGE)]}
+    assert (stored("aws/"), stored("archive/")) == ([], [f"archive/replayed/{KEY}"])
+    assert world.operator.replay(held).said == "Somebody else has just dealt with it."
+
+
+@pytest.mark.parametrize("outcome", ["failed", "rejected"])
+def test_given_a_record_when_it_fails_again_then_it_stays_and_says_why(
+    world: World, outcome: str
+) -> None:
+    store()
+    (held,) = world.held()
+    world.answers(outcome, "ValueError: still a bug")
+
+    result = world.operator.replay(held)
+
+    assert (result.dealt_with, result.said) == (False, "ValueError: still a bug")
+    assert stored("aws/") == [KEY]
+
+
+def test_given_a_function_that_crashes_when_replayed_then_the_record_stays(world: World) -> None:
+    store()
+    (held,) = world.held()
+    error = {"errorType": "Runtime.ImportModuleError", "errorMessage": "No module named 'x'"}
+    world.server.script(INVOKE, (200, error, {"X-Amz-Function-Error": "Unhandled"}))
+
+    result = world.operator.replay(held)
+
+    assert not result.dealt_with
+    assert result.said == "Runtime.ImportModuleError: No module named 'x'"
+    assert stored("aws/") == [KEY]
+
+
+def test_given_a_run_that_has_ended_when_replayed_then_nothing_is_done_and_it_is_put_away(
+    world: World,
+) -> None:
+    store()
+    (held,) = world.held()
+    world.run("FAILURE")
+
+    result = world.operator.replay(held)
+
+    assert result.dealt_with
+    assert f"Run {RUN_ID} has ended with FAILURE." in result.said
+    assert world.server.bodies(INVOKE) == []
+    assert stored("archive/") == [f"archive/replayed/{KEY}"]
+
+
+def test_given_a_notice_of_an_end_when_replayed_then_the_function_gets_it(world: World) -> None:
+    store(message={**MESSAGE, "action": "run_ended"})
+    (held,) = world.held()
+    assert held.runs == (Subject(RUN_ID, notice=True),)
+    world.run("FAILURE")
+    world.answers("done")
+
+    assert world.operator.replay(held).dealt_with
+    assert len(world.server.bodies(INVOKE)) == 1
+
+
+def test_given_a_run_that_got_further_when_its_record_is_discarded_then_refused(
+    world: World,
+) -> None:
+    store()
+    ledger = Ledger("runs")
+    ledger.record_pull_request(RUN_ID, "shop", 7, "https://github.test/pull/7")
+    (held,) = world.held()
+
+    result = world.operator.discard(held, "Not wanted.")
+
+    assert not result.dealt_with
+    assert f"scripts/cancel {RUN_ID}" in result.said
+    assert stored("aws/") == [KEY]
+
+
+def test_given_an_object_that_is_no_record_when_replayed_then_it_can_only_be_discarded(
+    world: World,
+) -> None:
+    boto3.client("s3").put_object(Bucket="records", Key=KEY, Body=b"?")
+    (held,) = world.held()
+
+    assert "can only be discarded" in world.operator.replay(held).said
+    assert world.operator.discard(held, "Junk.").dealt_with
+    assert stored("archive/") == [f"archive/discarded/{KEY}"]
+
+
+def test_given_notices_when_settled_then_those_of_records_that_are_gone_are_deleted(
+    world: World,
+) -> None:
+    store()
+    queue = boto3.client("sqs")
+    url = queue.create_queue(QueueName="slipway-failed-records")["QueueUrl"]
+    key_of = {"there": KEY.replace("/", "%2F"), "gone": "held/r_1.json"}
+    for key in key_of.values():
+        body = json.dumps({"Records": [{"s3": {"object": {"key": key}}}]})
+        queue.send_message(QueueUrl=url, MessageBody=body)
+    queue.send_message(QueueUrl=url, MessageBody='{"Event": "s3:TestEvent"}')
+
+    assert settle_notices(url, world.config) == 2
+
+    (left,) = queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert key_of["there"] in left["Body"]
+
+
+def test_given_a_record_when_described_then_signature_and_secrets_are_masked() -> None:
+    event = {"records": {"org_test.runs-0": [kafka(MESSAGE), {**kafka(0), "value": "!"}]}}
+    record = FailedRecord(Place(KEY, NOW), "v", event, "slipway-create_service", "")
+
+    shown, junk = describe(record)
+
+    assert shown["record"] == "org_test.runs-0@3"
+    assert shown["value"]["headers"] == {"X-Port-Signature": "*****", "X-Port-Timestamp": "1"}
+    inputs = shown["value"]["payload"]["properties"]
+    assert inputs == {"service_name": "shop", "password": "*****", "note": "*****"}
+    assert "not JSON" in junk["value"]
+
+
+def held(reference: str, function: str, hours: int) -> Held:
+    at = NOW - timedelta(hours=hours)
+    return Held(reference, "Kafka", function, at, "", "", (Subject(f"r_{reference}"),))
+
+
+FOUND = [held("a", "create_service", 5), held("b", "approval", 3), held("c", "create_service", 1)]
+
+
+@pytest.mark.parametrize(
+    ("selection", "chosen"),
+    [
+        (Selection(), "abc"),
+        (Selection(("b", "r_c")), "bc"),
+        (Selection(function="create_service"), "ac"),
+        (Selection(since=NOW - timedelta(hours=4)), "bc"),
+        (Selection(until=NOW - timedelta(hours=2), function="create_service"), "a"),
+        (Selection(("a",), function="approval"), ""),
+    ],
+)
+def test_given_what_is_held_when_selected_then_names_function_and_time_count(
+    selection: Selection, chosen: str
+) -> None:
+    assert "".join(each.reference for each in selection.of(FOUND)) == chosen
+
+
+def test_given_a_name_that_fits_nothing_when_selected_then_it_is_told() -> None:
+    with pytest.raises(SlipwayError, match="r_zz: nothing of this name is held"):
+        Selection(("a", "r_zz")).of(FOUND)
+
+
+@pytest.mark.parametrize(
+    ("text", "ago"),
+    [("90m", timedelta(minutes=90)), ("2h", timedelta(hours=2)), ("3d", timedelta(days=3))],
+)
+def test_given_so_long_ago_when_read_then_it_counts_from_now(text: str, ago: timedelta) -> None:
+    moment = read_time(text)
+
+    assert moment
+    assert abs(datetime.now(UTC) - ago - moment) < timedelta(seconds=5)
+
+
+def test_given_iso_times_when_read_then_they_are_of_utc_unless_they_say_otherwise() -> None:
+    assert read_time("2026-11-23T10:00") == datetime(2026, 11, 23, 10, tzinfo=UTC)
+    assert read_time("2026-11-23T10:00+02:00") == datetime(2026, 11, 23, 8, tzinfo=UTC)
+    assert read_time(None) is None
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "5x", "-2h", "99999999999d"])
+def test_given_what_is_no_time_when_read_then_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no time"):
+        read_time(text)

@@ -1,0 +1,162 @@
+"""What is told before time runs out; and which functions a command means."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from slipway.errors import ConfigurationError
+from slipway.runs.abandoned import Limits
+from slipway.runs.failed import Subject
+
+from scripts import backlog as backlogs
+from scripts.backlog import Backlog, Retention, deadline
+from scripts.consumers import Consumer, at_work, choose
+from scripts.held import Held
+from scripts.status import Line, table, warnings
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+ALIAS = "arn:aws:lambda:eu-west-1:123456789012:function:slipway-create_service:live"
+
+
+def consumer(paused: timedelta | None = None, name: str = "create_service") -> Consumer:
+    state = "Enabled" if paused is None else "Disabled"
+    mapping: Any = {"UUID": name, "State": state, "LastModified": NOW - (paused or DAY)}
+    return Consumer(name, ALIAS, mapping)
+
+
+def backlog(
+    oldest: timedelta | None = None,
+    *,
+    unread: int | None = 0,
+    lost: int = 0,
+    records: timedelta | None = 7 * DAY,
+    offsets: timedelta | None = 7 * DAY,
+) -> Backlog:
+    written = NOW - oldest if oldest is not None else None
+    return Backlog(unread, written, lost, Retention(records, offsets, told=True))
+
+
+@pytest.mark.parametrize(
+    ("paused", "known", "left"),
+    [
+        # What ends first counts: offsets from the pause, records from when they were written.
+        (DAY, backlog(), 6 * DAY),
+        (DAY, backlog(2 * DAY), 5 * DAY),
+        (DAY, backlog(2 * DAY, records=None), 6 * DAY),
+        (DAY, backlog(2 * DAY, offsets=2 * DAY), DAY),
+        (DAY, backlog(2 * DAY, records=None, offsets=None), None),
+        # A function that reads, but slowly.
+        (None, backlog(3 * DAY), 4 * DAY),
+        (None, backlog(), None),
+        # Nobody could be asked.
+        (DAY, None, 6 * DAY),
+        (None, None, None),
+    ],
+)
+def test_given_what_kafka_keeps_when_asked_then_the_deadline_is_what_ends_first(
+    paused: timedelta | None, known: Backlog | None, left: timedelta | None
+) -> None:
+    paused_at = NOW - paused if paused is not None else None
+
+    assert deadline(paused_at, known) == (NOW + left if left is not None else None)
+
+
+def held(hours: int, *runs: Subject) -> Held:
+    return Held("abc", "Kafka", "create_service", NOW - timedelta(hours=hours), "why", "", runs)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (Line(consumer(), backlog(), []), None),
+        (Line(consumer(5 * DAY), backlog(), []), None),
+        (Line(consumer(6.5 * DAY), backlog(), []), "ends on 24 Nov 00:00 UTC"),
+        (Line(consumer(8 * DAY), None, []), "is over since 22 Nov 12:00 UTC"),
+        (Line(consumer(), backlog(6.5 * DAY, unread=1), []), "ends on 24 Nov 00:00 UTC"),
+        # Of what is kept for a day, a quarter is left.
+        (Line(consumer(DAY / 2), backlog(offsets=DAY), []), None),
+        (Line(consumer(0.8 * DAY), backlog(offsets=DAY), []), "ends on"),
+        (Line(consumer(), backlog(lost=3), []), "has dropped 3 record(s)"),
+        (Line(consumer(DAY), backlog(unread=None), []), "has never read anything"),
+        (Line(consumer(), backlog(), [held(47, Subject("r_1"))]), None),
+        (Line(consumer(), backlog(), [held(49, Subject("r_1"))]), "its run is ended on"),
+        # Changes of entities have no run that would be ended.
+        (Line(consumer(), backlog(), [held(100)]), None),
+        (Line(consumer(), backlog(), [held(100, Subject("r_1", notice=True))]), None),
+    ],
+)
+def test_given_a_function_when_time_runs_out_then_it_is_told(line: Line, said: str | None) -> None:
+    found = warnings(line, Limits(), NOW)
+
+    assert [sentence for sentence in found if said and said in sentence] == found
+    assert len(found) == (said is not None)
+
+
+def test_given_functions_when_shown_then_pause_backlog_and_held_are_in_the_table() -> None:
+    lines = [
+        Line(consumer(DAY), backlog(timedelta(hours=2), unread=4), [held(26)]),
+        Line(consumer(), None, []),
+    ]
+
+    columns = [list(column.cells) for column in table(lines, NOW).columns]
+
+    assert "paused since 22 Nov 12:00 UTC" in str(columns[1][0])
+    assert [cells[0] for cells in columns[3:]] == ["4", "2 h 0 min", "1", "1 d 2 h"]
+    assert [cells[1] for cells in columns[3:]] == ["?", "", "0", ""]
+
+
+def test_given_names_when_chosen_then_all_must_be_consumers() -> None:
+    found = [consumer(name="create_service"), consumer(name="approval")]
+
+    assert choose(found, ["approval"], everything=False) == found[1:]
+    assert choose(found, [], everything=True) == found
+    for names, everything, said in (
+        ([], False, "say --all"),
+        (["approval"], True, "say --all"),
+        (["approval", "x"], False, "x: not among those"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            choose(found, names, everything=everything)
+
+
+@pytest.mark.parametrize(
+    ("settings", "retention"),
+    [
+        ({}, Retention()),
+        (
+            {"retention.ms": "86400000", "offsets.retention.minutes": "60"},
+            Retention(DAY, timedelta(hours=1), told=True),
+        ),
+        ({"retention.ms": "-1"}, Retention(None, 7 * DAY, told=True)),
+    ],
+)
+def test_given_what_the_brokers_tell_when_asked_then_the_rest_is_kafkas_default(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], retention: Retention
+) -> None:
+    monkeypatch.setattr(backlogs, "_described", lambda _admin, _kind, _name: settings)
+
+    class Admin:
+        def list_topics(self, timeout: int) -> Any:
+            return SimpleNamespace(brokers={1: None})
+
+    assert backlogs.retention_of(Admin(), "org.runs") == retention  # type: ignore[arg-type]  # as far as it is used
+
+
+@pytest.mark.usefixtures("aws")
+def test_given_claims_when_a_function_is_drained_then_only_its_own_that_are_not_over_count() -> (
+    None
+):
+    table = boto3.resource("dynamodb").Table("idempotency")
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    for key, status, ends in (
+        ("create_service#a", "INPROGRESS", now + 60_000),
+        ("create_service#over", "INPROGRESS", now - 1),
+        ("create_service#done", "COMPLETED", now + 60_000),
+        ("upscale_service#b", "INPROGRESS", now + 60_000),
+    ):
+        table.put_item(Item={"id": key, "status": status, "in_progress_expiration": ends})
+
+    assert at_work([consumer()]) == 1

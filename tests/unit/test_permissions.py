@@ -1,0 +1,160 @@
+"""What must never be in the table of what the functions may do, which is checked against the plan."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.aws.iam import refusal
+from sandbox.aws.iam_actions import Access
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
+REGION = "eu-west-1:111122223333"
+SECRETS = ("port", "github", "kafka", "links", "slack")
+# What AWS knows no resource for.
+EVERYWHERE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+
+
+def read() -> dict[str, list[dict[str, Any]]]:
+    """Function → the statements of its policy, as IAM has them."""
+    functions: dict[str, list[dict[str, Any]]] = {}
+    for line in PAGE.read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) != 5 or cells[0] in {"Function", "---"}:
+            continue
+        statement: dict[str, Any] = {
+            "Sid": cells[1],
+            "Effect": "Allow",
+            "Action": re.findall("`([^`]+)`", cells[2]),
+            "Resource": [arn(short) for short in re.findall("`([^`]+)`", cells[3])],
+        }
+        for condition in filter(None, cells[4].split("; ")):
+            test, key, values = condition.split(" ", 2)
+            statement.setdefault("Condition", {})[test] = {key.strip("`"): values.split(", ")}
+        functions.setdefault(cells[0], []).append(statement)
+    return functions
+
+
+def arn(short: str) -> str:
+    if short == "*" or short.startswith("s3:::"):
+        return short if short == "*" else f"arn:aws:{short}"
+    service, _, rest = short.partition(":")
+    return f"arn:aws:{service}:{REGION}:{rest}"
+
+
+POLICIES = read()
+ALL = sorted(POLICIES)
+
+
+def may(function: str, action: str, resource: str, **context: str) -> bool:
+    """Whether a function's policy allows something, by the rules of IAM."""
+    document = {"Version": "2012-10-17", "Statement": POLICIES[function]}
+    return refusal(Access(action, arn(resource), context), [document]) is None
+
+
+def who_may(action: str, resource: str) -> set[str]:
+    return {function for function in ALL if may(function, action, resource)}
+
+
+def test_given_the_table_when_read_then_all_nine_functions_have_a_policy() -> None:
+    assert len(ALL) == 9
+
+
+@pytest.mark.parametrize("function", ALL)
+def test_given_a_function_when_looked_at_then_it_may_no_more_than_it_names(function: str) -> None:
+    for statement in POLICIES[function]:
+        assert not [action for action in statement["Action"] if "*" in action]
+        assert "*" not in statement["Resource"] or set(statement["Action"]) <= EVERYWHERE
+        services = {action.partition(":")[0] for action in statement["Action"]}
+        assert services.isdisjoint({"iam", "sts", "organizations", "ec2", "lambda", "kafka"})
+        # The stack's own, by name: `slipway…` stands in each, and no wildcard before it.
+        for resource in statement["Resource"]:
+            assert resource == "*" or re.fullmatch(r"arn:aws:[^*]*slipway[^*]*(/\*|:\*)?", resource)
+
+
+@pytest.mark.parametrize(
+    ("secret", "functions"),
+    [
+        ("port", set(ALL) - {"probe_health", "health_checker"}),
+        ("github", set(ALL) - {"probe_health", "health_checker"}),
+        ("links", {"approval"}),
+        ("slack", {"approval", "remediation"}),
+        ("kafka", set()),
+    ],
+)
+def test_given_a_secret_when_asked_who_may_read_it_then_only_those_who_need_it(
+    secret: str, functions: set[str]
+) -> None:
+    assert (
+        who_may("secretsmanager:GetSecretValue", f"secretsmanager:secret:slipway/{secret}")
+        == functions
+    )
+
+
+@pytest.mark.parametrize(
+    "action", ["PutSecretValue", "UpdateSecret", "DeleteSecret", "DescribeSecret"]
+)
+@pytest.mark.parametrize("secret", SECRETS)
+def test_given_a_secret_when_asked_who_may_change_it_then_nobody(secret: str, action: str) -> None:
+    assert who_may(f"secretsmanager:{action}", f"secretsmanager:secret:slipway/{secret}") == set()
+
+
+def test_given_the_probing_function_when_looked_at_then_it_may_log_and_trace_alone() -> None:
+    actions = {action for statement in POLICIES["probe_health"] for action in statement["Action"]}
+    assert actions == EVERYWHERE | {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:BypassGovernanceRetention",
+        "s3:PutObjectRetention",
+        "s3:PutObjectLegalHold",
+        "s3:GetObject",
+        "s3:PutObjectAcl",
+        "s3:PutObjectTagging",
+    ],
+)
+def test_given_a_record_of_a_decision_when_asked_who_may_touch_it_then_nobody(action: str) -> None:
+    assert who_may(action, "s3:::slipway-audit/decisions/r_1.1/x.json") == set()
+    assert who_may(action, "s3:::slipway-audit") == set()
+
+
+def test_given_the_audit_trail_when_asked_who_may_add_then_those_who_take_decisions() -> None:
+    assert who_may("s3:PutObject", "s3:::slipway-audit/decisions/x") == {"approval", "sweep_runs"}
+    assert who_may("s3:PutObject", "s3:::slipway-audit/elsewhere") == set()
+
+
+def test_given_the_policies_in_s3_when_asked_who_may_write_them_then_nobody() -> None:
+    for name in ("approvals", "remediation"):
+        assert who_may("s3:PutObject", f"s3:::slipway-records/policy/{name}.json") == set()
+
+
+def test_given_what_repairs_when_looked_at_then_it_decides_on_no_request() -> None:
+    for action in ("PutItem", "UpdateItem", "DeleteItem", "GetItem"):
+        assert not may("remediation", f"dynamodb:{action}", "dynamodb:table/slipway-approvals")
+    for machine in ("approval", "remediation"):
+        target = f"states:stateMachine:slipway-{machine}"
+        assert who_may("states:SendTaskSuccess", target) == {"approval", "sweep_runs"}
+
+
+def test_given_the_key_when_used_for_another_service_then_refused() -> None:
+    for function in ALL:
+        assert not may(function, "kms:Decrypt", "kms:key/slipway")
+        assert not may(
+            function, "kms:Decrypt", "kms:key/slipway",
+            **{"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"},
+        )  # fmt: skip
+    assert may(
+        "approval", "kms:Decrypt", "kms:key/slipway",
+        **{"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"},
+    )  # fmt: skip
+
+
+def test_given_a_log_when_asked_who_may_write_it_then_its_function_alone() -> None:
+    for function in ALL:
+        group = f"logs:log-group:/aws/lambda/slipway-{function}:log-stream:x"
+        assert who_may("logs:PutLogEvents", group) == {function}
