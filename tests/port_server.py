@@ -57,8 +57,14 @@ class PortServer:
     def start(self) -> None:
         """Start the process, on the data that is there."""
         # Nobody listens at port 9: the messages stay in the outbox.
-        folder = str(self._folder)
-        options = ["--port", str(self._port), "--state-dir", folder, "--kafka", "127.0.0.1:9"]
+        options = [
+            "--port",
+            str(self._port),
+            "--state-dir",
+            str(self._folder),
+            "--kafka",
+            "127.0.0.1:9",
+        ]
         secrets = {f"PORT_{name.upper()}": value for name, value in CREDENTIALS.items()}
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -1,6 +1,6 @@
 """What holds on every page: who cannot see or point can use it, and data stay data."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -12,6 +12,11 @@ from tests.port_server import PortServer
 
 pytestmark = pytest.mark.usefixtures("server")
 WIDTHS = (1280, 390)
+LOOKS: list[tuple[int, Literal["light", "dark"]]] = [
+    (1280, "light"),
+    (1280, "dark"),
+    (390, "dark"),
+]
 HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>{{7*7}}${7*7}'
 DIFF = "```diff\n-replicas: 2\n+replicas: 4\n```\n"
 
@@ -142,7 +147,7 @@ def test_given_a_page_when_looked_at_in_any_light_and_width_then_axe_finds_nothi
     portal = visit(ADMIN, "/nothings")
     opening(portal, run_id)
 
-    for width, light in ((1280, "light"), (1280, "dark"), (390, "dark")):
+    for width, light in LOOKS:
         portal.page.set_viewport_size({"width": width, "height": 800})
         portal.page.emulate_media(color_scheme=light)
         assert portal.faults() == [], f"{light}, {width} px"

@@ -58,21 +58,20 @@ class Failures:
     def new_service(self) -> str:
         return f"{self.world.service}-new"
 
-    def objects(self, prefix: str) -> dict[str, str]:
-        """Key → decoded values of the records under a prefix."""
-        storage = self.world.sandbox.aws("s3")
-        bucket = self.world.outputs["records_bucket"]
-        listed = storage.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
-        bodies = {
-            item["Key"]: storage.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
-            for item in listed
-        }
-        return {key: base64_values(json.loads(body)) for key, body in bodies.items()}
+    def keys(self, prefix: str) -> list[str]:
+        """The keys of the records under a prefix."""
+        storage, bucket = self.world.sandbox.aws("s3"), self.world.outputs["records_bucket"]
+        listed = storage.list_objects_v2(Bucket=bucket, Prefix=prefix)
+        return [item["Key"] for item in listed.get("Contents", [])]
 
     def failed(self, what: str) -> str | None:
         """The key of a failed record in which a text occurs."""
-        found = self.objects("aws/lambda/").items()
-        return next((key for key, values in found if what in values), None)
+        storage, bucket = self.world.sandbox.aws("s3"), self.world.outputs["records_bucket"]
+        for key in self.keys("aws/lambda/"):
+            body = storage.get_object(Bucket=bucket, Key=key)["Body"].read()
+            if what in base64_values(json.loads(body)):
+                return key
+        return None
 
     def announced(self, key: str) -> bool:
         """Whether the queue has a notice of a record."""
@@ -191,8 +190,8 @@ def test_given_a_failed_record_when_discarded_then_its_run_fails_and_its_service
     run = failures.world.ended(failures.scaled, "FAILURE")
     assert (run["statusLabel"], run["summary"]) == ("Discarded", "Nobody wants it any more.")
     assert failures.world.lock() is None
-    assert key not in failures.objects("aws/lambda/")
-    assert f"archive/discarded/{key}" in failures.objects("archive/")
+    assert key not in failures.keys("aws/lambda/")
+    assert f"archive/discarded/{key}" in failures.keys("archive/")
     assert not failures.announced(key)
 
 
@@ -213,7 +212,7 @@ def test_given_a_cause_that_is_gone_when_two_replay_at_once_then_it_is_done_once
     )
     assert (len(world.pulls(run_id)), pull.commits) == (1, 1)
     assert world.sandbox.label(run_id) == f"Waiting for the merge of pull request #{pull.number}"
-    assert f"archive/replayed/{key}" in failures.objects("archive/")
+    assert f"archive/replayed/{key}" in failures.keys("archive/")
     assert not failures.announced(key)
     again = replay(failures, "run", run_id)
     assert again.returncode == 1
