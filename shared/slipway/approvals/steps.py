@@ -188,8 +188,12 @@ class Steps:
         if self._ended():
             return {"next": "Report"}
         approval = self._required_approval()
+        if approval.status is Status.SUPERSEDED:
+            # Whoever replaced it may have been cut off before Port was told.
+            self._mirror(approval)
+            return {"next": "Request"}
         if approval.status is not Status.APPROVED:
-            return {"next": "Request" if approval.status is Status.SUPERSEDED else "Report"}
+            return {"next": "Report"}
         self._desk.record(approval)
         self._run.locks.take(approval.service, self._run.run_id)
         repository = services_repository(self._run.config)
