@@ -188,12 +188,8 @@ class Steps:
         if self._ended():
             return {"next": "Report"}
         approval = self._required_approval()
-        if approval.status is Status.SUPERSEDED:
-            # Whoever replaced it may have been cut off before Port was told.
-            self._mirror(approval)
-            return {"next": "Request"}
         if approval.status is not Status.APPROVED:
-            return {"next": "Report"}
+            return self._pass_by(approval)
         self._desk.record(approval)
         self._run.locks.take(approval.service, self._run.run_id)
         repository = services_repository(self._run.config)
@@ -207,6 +203,13 @@ class Steps:
                 return {"next": "Done"}
             return self._ask_again(approval)
         return self._propose(approval, proposal)
+
+    def _pass_by(self, approval: Approval) -> Answer:
+        if approval.status is not Status.SUPERSEDED:
+            return {"next": "Report"}
+        # Whoever replaced it may have been cut off before Port was told.
+        self._mirror(approval)
+        return {"next": "Request"}
 
     def _propose(self, approval: Approval, proposal: Proposal) -> Answer:
         self._say_votes(approval)
