@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test checks unit browser screenshots sandbox-test terraform-test plan integration lint format build bench soak up status logs down lock clean
+.PHONY: help setup demo test checks unit faults browser screenshots sandbox-test terraform-test plan integration lint format build bench soak up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -19,10 +19,13 @@ test: setup build ## Run every test
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line checks integration
 
 checks: ## Run the tests that need no sandbox of their own, one after the other
-	@$(MAKE) --no-print-directory --jobs 1 unit sandbox-test browser terraform-test
+	@$(MAKE) --no-print-directory --jobs 1 unit sandbox-test faults browser terraform-test
 
 unit: setup ## Run the fast tests (seconds)
-	$(PY)/pytest --numprocesses 2 tests --ignore tests/integration --ignore tests/browser
+	$(PY)/pytest --numprocesses 2 tests --ignore tests/integration --ignore tests/browser --ignore tests/faults
+
+faults: setup ## Spoil each call of each flow once, and have invocations overtake each other; all: FAULTS=all
+	$(PY)/pytest --numprocesses 2 tests/faults
 
 browser: setup ## Run the tests of the portal's pages in Chromium
 	scripts/chromium

@@ -45,6 +45,8 @@ _ODD = (
     TypeError,
     ValueError,
 )
+# In each closing comment, unseen: another reason may come to finish what one has begun.
+_CLOSING = "<!-- slipway closes this pull request -->"
 _AUTHOR = "slipway"
 _AUTHOR_EMAIL = "slipway@users.noreply.github.com"
 
@@ -176,10 +178,10 @@ class ServicesRepository:
                 return None
             if pull.merged_at is None:
                 # The comment comes first, and tells that the rest is ours if that was cut short.
-                ours = any(each.body == comment for each in pull.get_issue_comments())
+                ours = any(_CLOSING in (each.body or "") for each in pull.get_issue_comments())
                 if pull.state == "open":
                     if not ours:
-                        pull.create_issue_comment(comment)
+                        pull.create_issue_comment(f"{comment}\n\n{_CLOSING}")
                     pull.edit(state="closed")
                     ours = True
                 if ours:

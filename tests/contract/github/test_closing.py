@@ -10,7 +10,9 @@ CHANGE = change({"apps/shop/a.yaml": "a: 1\n"})
 
 
 def comments(services: Services, number: int) -> list[str]:
-    return [each.body for each in services.github.get_pull(number).get_issue_comments()]
+    """What people see of the comments."""
+    found = services.github.get_pull(number).get_issue_comments()
+    return [each.body.partition("<!--")[0].strip() for each in found]
 
 
 def test_given_no_pull_request_when_looked_for_then_none(services: Services) -> None:
@@ -60,6 +62,20 @@ def test_given_a_crash_on_the_way_when_closed_again_then_the_same_end(
     assert closed is not None
     assert closed.state == "closed"
     assert comments(services, number) == [WHY]
+    assert services.branches() == ["main"]
+
+
+def test_given_a_crash_before_the_branch_went_when_closed_for_another_reason_then_it_goes(
+    services: Services,
+) -> None:
+    number = services.slipway.propose(CHANGE).number
+    services.server.fault(method="DELETE", path="/git/refs/", when="before", status=503)
+    with pytest.raises(GitHubUnavailable):
+        services.signed_in(patience=0).close(BRANCH, "Nobody has merged it within 30 days.")
+
+    services.signed_in().close(BRANCH, WHY)
+
+    assert comments(services, number) == ["Nobody has merged it within 30 days."]
     assert services.branches() == ["main"]
 
 
