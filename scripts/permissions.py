@@ -50,7 +50,7 @@ def plan() -> dict[str, Any]:
     Raises:
         typer.BadParameter: Terraform could not make it; the text has its own words.
     """
-    terraform = [ROOT / "scripts" / "terraform", "-chdir=terraform"]
+    terraform: list[str | Path] = [ROOT / "scripts" / "terraform", "-chdir=terraform"]
     test = ["test", "-test-directory=permissions", "-verbose", "-json", f"-var-file={VALUES}"]
     init = ["init", "-backend=false", "-input=false", "-lockfile=readonly"]
     _run([*terraform, *init, "-test-directory=permissions"])

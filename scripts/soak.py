@@ -81,7 +81,7 @@ class Result:
         asked: how many requests were made.
         seconds: from the first request until everything had come to rest.
         faults: how often what went wrong.
-        resumed: how many held runs the operator went on with.
+        replayed: how many held runs an operator has put back.
         waits: what had not come to rest in time.
     """
 
@@ -90,7 +90,7 @@ class Result:
     asked: int
     seconds: float
     faults: Counter[str]
-    resumed: int
+    replayed: int
     waits: dict[str, int]
 
 
@@ -136,7 +136,7 @@ class Soak:
                 self._faults.stop()
             ends = time.monotonic() + self._settings.settle_minutes * 60
             waits = self._settle(ends)
-            if resumed := self._resume():
+            if replayed := self._put_back():
                 waits = self._settle(ends)
         seconds = time.monotonic() - started
         if self._faults.problem:
@@ -149,7 +149,7 @@ class Soak:
             self._people.asked.values(),
             lambda runs: self._progress.track(runs, task_id=task),
         )
-        return Result(world, audit(world), asked, seconds, self._faults.done, resumed, waits)
+        return Result(world, audit(world), asked, seconds, self._faults.done, replayed, waits)
 
     def _play(self) -> int:
         """Ask for everything, and go on until all of it has ended."""
@@ -181,17 +181,18 @@ class Soak:
                 return waits
             time.sleep(1)
 
-    def _resume(self) -> int:
-        """Go on with what is held, as an operator does once the cause is gone; how many runs."""
-        held = _failed(self._installation.executions("approval")) & self._people.open
+    def _put_back(self) -> int:
+        """Replay what is held, as an operator does once its cause is gone; how many runs."""
+        failed = _failed(self._installation.executions("approval"))
+        held = (self._installation.held_records().keys() | failed) & self._people.asked.keys()
         env_file = str(self._settings.folder / "env")
-        for run_id in held:
-            # One that refuses has been ended meanwhile, or is found by the audit.
+        for run_id in sorted(held):
+            # What it refuses stays held, and is found by the audit.
             subprocess.run(
-                [ROOT / "scripts" / "resume", run_id, "--env-file", env_file],
+                [ROOT / "scripts" / "replay", "run", run_id, "--env-file", env_file],
                 check=False,
                 capture_output=True,
-                timeout=60,
+                timeout=150,
             )
         return len(held)
 
@@ -295,10 +296,16 @@ def show(result: Result) -> None:
         f"{result.asked} requests and {len(result.world.runs) - result.asked} decisions in "
         f"{result.seconds / 60:.1f} minutes, until all had come to rest: {rate:.0f} runs a minute"
     )
-    if result.resumed:
-        console.print(f"An operator has resumed {result.resumed} held runs")
+    if result.replayed:
+        console.print(f"An operator has replayed {result.replayed} held runs")
     for what, number in result.waits.items():
         console.print(f"[yellow]Not at rest in time: {number} {what}[/yellow]")
+    if result.waits:
+        console.print(
+            "What is audited is still at work; messages may not even have been read. "
+            "Give it more --settle-minutes.",
+            soft_wrap=True,
+        )
     found = counts(result.findings)
     table = Table("Audit", "Found", title=f"{len(result.world.runs)} runs")
     for kind in Kind:

@@ -8,9 +8,11 @@ CREATE, UPSCALE, DOWNSCALE = "create_service", "upscale_service", "downscale_ser
 DELETE, DECIDE = "delete_service", "decide_approval"
 REPLICAS = 6
 
-# Of a hundred requests. Services must be there to be changed, so the first ones are all creates.
+# Of a hundred requests about services that were asked for before.
 _MIX = {CREATE: 12, UPSCALE: 42, DOWNSCALE: 34, DELETE: 12}
 _FEWEST_SERVICES, _RUNS_OF_A_SERVICE = 8, 6
+# So many services are made first; then every third request makes one, until all are there.
+_FIRST, _NEW = 6, 3
 _LONGEST_STEP = 2
 # What one in how many requests is, or meets.
 _WRONG, _DRY, _CANCELLED, _REDELIVERED, _IMPATIENT = 12, 20, 25, 4, 6
@@ -71,14 +73,17 @@ def plan(seed: int, runs: int, tag: str) -> list[Ask]:
     chance = random.Random(seed)  # noqa: S311  it is to be repeatable
     number = min(runs, _FEWEST_SERVICES + runs // _RUNS_OF_A_SERVICE)
     services = [f"soak-{tag}-{n}" for n in range(1, number + 1)]
-    return [
-        _ask(chance, number, CREATE if number <= len(services) else None, services)
-        for number in range(1, runs + 1)
-    ]
+    asks, known = [], 0
+    for count in range(1, runs + 1):
+        # Services come bit by bit, so that a soak that is cut short has had a bit of everything.
+        is_new = known < len(services) and (known < _FIRST or chance.randrange(_NEW) == 0)
+        known += is_new
+        asks.append(_ask(chance, count, CREATE if is_new else None, services[:known]))
+    return asks
 
 
 def _ask(chance: random.Random, number: int, action: str | None, services: list[str]) -> Ask:
-    service = services[number - 1] if action else chance.choice(services)
+    service = services[-1] if action else chance.choice(services)
     first = action is not None
     action = action or chance.choices(list(_MIX), list(_MIX.values()))[0]
     # By its name, so that a service that is created again is where it was.

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from scripts.apply_sandbox import TEAM_MACHINE, Mode, Stack
+from scripts.soaking.installation import Sweeper
 from tests.integration.conftest import SandboxClient, wait_for
-from tests.integration.test_abandoned_runs import Sweeper
 from tests.integration.test_create_service import base64_values, form
 from tests.integration.world import World
 
@@ -58,21 +58,20 @@ class Failures:
     def new_service(self) -> str:
         return f"{self.world.service}-new"
 
-    def objects(self, prefix: str) -> dict[str, str]:
-        """Key → decoded values of the records under a prefix."""
-        storage = self.world.sandbox.aws("s3")
-        bucket = self.world.outputs["records_bucket"]
-        listed = storage.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
-        bodies = {
-            item["Key"]: storage.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
-            for item in listed
-        }
-        return {key: base64_values(json.loads(body)) for key, body in bodies.items()}
+    def keys(self, prefix: str) -> list[str]:
+        """The keys of the records under a prefix."""
+        storage, bucket = self.world.sandbox.aws("s3"), self.world.outputs["records_bucket"]
+        listed = storage.list_objects_v2(Bucket=bucket, Prefix=prefix)
+        return [item["Key"] for item in listed.get("Contents", [])]
 
     def failed(self, what: str) -> str | None:
         """The key of a failed record in which a text occurs."""
-        found = self.objects("aws/lambda/").items()
-        return next((key for key, values in found if what in values), None)
+        storage, bucket = self.world.sandbox.aws("s3"), self.world.outputs["records_bucket"]
+        for key in self.keys("aws/lambda/"):
+            body = storage.get_object(Bucket=bucket, Key=key)["Body"].read()
+            if what in base64_values(json.loads(body)):
+                return key
+        return None
 
     def announced(self, key: str) -> bool:
         """Whether the queue has a notice of a record."""
@@ -126,8 +125,8 @@ def test_given_failed_records_when_listed_and_shown_then_all_that_is_known_is_to
 ) -> None:
     listed = replay(failures, "list").stdout.splitlines()
 
-    (line,) = [line for line in listed if failures.created in line]
-    for part in ("create_service", failures.new_service, "GitHub answered 403"):
+    (line,) = [line for line in listed if failures.new_service in line]
+    for part in (failures.created, "create_service", "GitHub answered 403"):
         assert part in line
     assert any(failures.scaled in line and "upscale_service" in line for line in listed)
     assert any("health_checker" in line and failures.world.service in line for line in listed)
@@ -143,7 +142,8 @@ def test_given_a_paused_function_when_swept_then_its_run_waits_and_ends_once_it_
     failures: Failures, sandbox: SandboxClient, stack: Stack
 ) -> None:
     world, run_id = failures.world, failures.waiting
-    sweeper = Sweeper(sandbox, stack.outputs()["functions"]["sweep_runs"]["function_name"])
+    name = stack.outputs()["functions"]["sweep_runs"]["function_name"]
+    sweeper = Sweeper(sandbox.aws("lambda"), name)
     try:
         sweeper.sweep(never_received=1)
     finally:
@@ -190,8 +190,8 @@ def test_given_a_failed_record_when_discarded_then_its_run_fails_and_its_service
     run = failures.world.ended(failures.scaled, "FAILURE")
     assert (run["statusLabel"], run["summary"]) == ("Discarded", "Nobody wants it any more.")
     assert failures.world.lock() is None
-    assert key not in failures.objects("aws/lambda/")
-    assert f"archive/discarded/{key}" in failures.objects("archive/")
+    assert key not in failures.keys("aws/lambda/")
+    assert f"archive/discarded/{key}" in failures.keys("archive/")
     assert not failures.announced(key)
 
 
@@ -212,7 +212,7 @@ def test_given_a_cause_that_is_gone_when_two_replay_at_once_then_it_is_done_once
     )
     assert (len(world.pulls(run_id)), pull.commits) == (1, 1)
     assert world.sandbox.label(run_id) == f"Waiting for the merge of pull request #{pull.number}"
-    assert f"archive/replayed/{key}" in failures.objects("archive/")
+    assert f"archive/replayed/{key}" in failures.keys("archive/")
     assert not failures.announced(key)
     again = replay(failures, "run", run_id)
     assert again.returncode == 1
@@ -227,13 +227,18 @@ def test_given_a_change_that_failed_when_replayed_by_its_function_then_it_is_fol
     states, arn = failures.world.sandbox.aws("stepfunctions"), failures.team["stateMachineArn"]
     failures.mend()
 
+    def followed() -> int:
+        found = states.list_executions(stateMachineArn=arn, maxResults=1000)["executions"]
+        inputs = [
+            json.loads(states.describe_execution(executionArn=each["executionArn"])["input"])
+            for each in found
+        ]
+        return [each["entity"] for each in inputs].count(failures.world.service)
+
+    before = followed()
+
     done = replay(failures, "run", "--function", "health_checker", "--since", "1h")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    found = states.list_executions(stateMachineArn=arn, maxResults=1000)["executions"]
-    inputs = [
-        json.loads(states.describe_execution(executionArn=each["executionArn"])["input"])
-        for each in found
-    ]
-    assert [each["entity"] for each in inputs].count(failures.world.service) == 1
+    assert followed() == before + 1
     assert failures.failed('"replicas":9') is None

@@ -46,4 +46,3 @@ def test_given_a_new_action_when_approved_and_merged_then_done_and_reported(worl
     assert pull.html_url in ended["link"]
     text = world.text(f"apps/{world.service}/{NEW_ACTION}.json")
     assert json.loads(text) == {"value": "night shift"}
-    world.wait_until_free()

@@ -1,6 +1,9 @@
 """What was done in all the tests before, held against the policies under which it was done."""
 
+import json
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -8,6 +11,7 @@ from sandbox.aws.iam import check
 from scripts.apply_sandbox import Mode, Stack
 from tests.integration.conftest import NEW_ACTION, SandboxClient
 from tests.integration.test_create_service import calls_of, policies
+from tests.leaks import leaks
 
 # After the other files, by its name: their tests are what is looked at.
 pytestmark = [
@@ -17,6 +21,7 @@ pytestmark = [
 ]
 
 FUNCTIONS = [
+    "create_service",
     "upscale_service",
     "downscale_service",
     "delete_service",
@@ -77,3 +82,53 @@ def test_given_a_state_machine_when_held_against_its_policy_then_all_was_allowed
 
     assert calls
     assert violations == []
+
+
+def test_given_all_that_was_written_when_searched_then_no_secret_is_found(
+    sandbox: SandboxClient, stack: Stack
+) -> None:
+    secrets = dict(stored_secrets(sandbox))
+    secrets["GitHub's token"] = sandbox.env["GITHUB_TOKEN"]
+    places = dict(written(sandbox))
+
+    found = {place: leaks([text], secrets) for place, text in places.items()}
+
+    assert {place: leak for place, leak in found.items() if leak} == {}
+    assert {"Port's client secret", "links", "kafka"} <= {name.split(":")[0] for name in secrets}
+    # It has looked where there was something to be found.
+    assert {place.split(" ")[0] for place in places} == {"log", "file", "state", "run", "pull"}
+
+
+def stored_secrets(sandbox: SandboxClient) -> Iterator[tuple[str, str]]:
+    """What is in Secrets Manager, name by name, without names of users."""
+    yield "Port's client secret", sandbox.env["PORT_CLIENT_SECRET"]
+    client = sandbox.aws("secretsmanager")
+    for listed in client.list_secrets()["SecretList"]:
+        value = client.get_secret_value(SecretId=listed["ARN"])["SecretString"]
+        name = listed["Name"].rpartition("/")[2]
+        for field, text in json.loads(value).items():
+            if field not in {"client_id", "username", "app_id", "installation_id"} and text:
+                yield f"{name}: {field}", str(text)
+
+
+def written(sandbox: SandboxClient) -> Iterator[tuple[str, str]]:
+    """Where anybody reads what the stack or the sandbox has written in the whole session."""
+    logs = sandbox.aws("logs")
+    for page in logs.get_paginator("describe_log_groups").paginate():
+        for group in page["logGroups"]:
+            name = group["logGroupName"]
+            events: list[Any] = []
+            for found in logs.get_paginator("filter_log_events").paginate(logGroupName=name):
+                events += [event["message"] for event in found["events"]]
+            yield f"log {name}", "\n".join(events)
+    for file in sorted((sandbox.folder / "logs").glob("*.log")):
+        yield f"file {file.name}", file.read_text(errors="replace")
+    for file in sorted(sandbox.folder.glob("terraform-*/**/*.tfstate")):
+        yield f"state {file.name}", file.read_text()
+    for action in ("create_service", "upscale_service", "delete_service", "decide_approval"):
+        query = {"action": action, "version": "v2", "limit": 100}
+        for run in sandbox.port.request("GET", "/v1/actions/runs", params=query)["runs"]:
+            shown = json.dumps(run, ensure_ascii=False)
+            yield f"run {run['id']}", "\n".join([shown, *sandbox.logs(run["id"])])
+    for pull in sandbox.services.get_pulls(state="all"):
+        yield f"pull {pull.number}", f"{pull.title}\n{pull.body}"

@@ -88,34 +88,39 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     config._current_secrets.cache_clear()
     ledger.dynamodb_table.cache_clear()
     with mock_aws():
-        dynamodb = boto3.client("dynamodb")
-        for table, key in TABLES.items():
-            dynamodb.create_table(
-                TableName=table,
-                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-                BillingMode="PAY_PER_REQUEST",
-            )
-        add_index(dynamodb, "runs", "open", "open_since")
-        add_index(dynamodb, "remediations", "at_work")
-        storage = boto3.client("s3")
-        place: Any = {"LocationConstraint": "eu-west-1"}
-        for bucket in ("records", "audit"):
-            storage.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
-        storage.put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
-        set_policy(POLICY)
-        for machine in ("deliver_later", "approval", "remediation"):
-            boto3.client("stepfunctions").create_state_machine(
-                name=machine,
-                definition='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
-                roleArn=f"arn:aws:iam::123456789012:role/{machine}",
-            )
-        for topic in ("approvals", "alerts"):
-            boto3.client("sns").create_topic(Name=topic)
+        make_account()
         yield
     config.load.cache_clear()
     config._current_secrets.cache_clear()
     ledger.dynamodb_table.cache_clear()
+
+
+def make_account() -> None:
+    """What Terraform makes: tables, buckets with a policy, state machines and topics."""
+    dynamodb = boto3.client("dynamodb")
+    for table, key in TABLES.items():
+        dynamodb.create_table(
+            TableName=table,
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    add_index(dynamodb, "runs", "open", "open_since")
+    add_index(dynamodb, "remediations", "at_work")
+    storage = boto3.client("s3")
+    place: Any = {"LocationConstraint": "eu-west-1"}
+    for bucket in ("records", "audit"):
+        storage.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+    storage.put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
+    set_policy(POLICY)
+    for machine in ("deliver_later", "approval", "remediation"):
+        boto3.client("stepfunctions").create_state_machine(
+            name=machine,
+            definition='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
+            roleArn=f"arn:aws:iam::123456789012:role/{machine}",
+        )
+    for topic in ("approvals", "alerts"):
+        boto3.client("sns").create_topic(Name=topic)
 
 
 def add_index(dynamodb: Any, table: str, *names: str) -> None:

@@ -1,4 +1,4 @@
-"""What must never be in the table of what the functions may do, which is checked against the plan."""
+"""What must never be in the table of what functions may do, which must equal the plan."""
 
 import re
 from pathlib import Path

@@ -148,13 +148,10 @@ def test_whoever_sees_a_run_or_an_entity_sees_its_part_of_the_audit_log(catalogu
     body = {"identifier": "b", "properties": {"owner": "D"}}
     catalogue.call("POST", "/blueprints/service/entities", body, 201, run_id=run["id"])
 
-    def found(**query: str) -> list[str]:
-        return [
-            one["resourceType"] for one in developer.call("GET", "/audit-log", **query)["audits"]
-        ]
-
-    assert found(run_id=run["id"]) == ["entity", "run"]
-    assert found(blueprint="service", entity="b") == ["entity"]
+    of_run = developer.call("GET", "/audit-log", run_id=run["id"])["audits"]
+    of_entity = developer.call("GET", "/audit-log", blueprint="service", entity="b")["audits"]
+    assert [event["resourceType"] for event in of_run] == ["entity", "run"]
+    assert [event["resourceType"] for event in of_entity] == ["entity"]
 
 
 def test_the_audit_log_of_a_run_is_for_those_who_may_see_the_run(catalogue: Port) -> None:

@@ -20,6 +20,7 @@ class Ballot:
         door: the way it came.
         comment: what the person wrote.
         seen_hash: hash of the change that the person was shown, where the door can tell.
+        run_id: the run of *Decide Approval* that it came by; empty for other doors.
     """
 
     approver: str
@@ -27,6 +28,7 @@ class Ballot:
     door: Door
     comment: str = ""
     seen_hash: str | None = None
+    run_id: str = ""
 
 
 def read_verdict(value: object) -> Verdict:
@@ -102,6 +104,7 @@ def judge(
 
     Returns:
         The request as it is then: one decline ends it, as does the last approval that it needs.
+        The same request for a ballot that was counted before, and is delivered again.
 
     Raises:
         OwnRequest: the voter asked for the change.
@@ -110,6 +113,8 @@ def judge(
             has voted.
     """
     may_decide(approval, ballot.approver, identity, teams)
+    if ballot.run_id and ballot.run_id in {vote.run_id for vote in approval.votes.values()}:
+        return approval
     if approval.status is not Status.PENDING or now >= approval.expires_at:
         raise closed(approval)
     if ballot.seen_hash is not None and ballot.seen_hash != approval.change_hash:
@@ -133,6 +138,7 @@ def judge(
         comment=ballot.comment,
         at=now,
         change_hash=approval.change_hash,
+        run_id=ballot.run_id,
     )
     voted = approval.model_copy(update={"votes": {**approval.votes, person: vote}})
     if ballot.verdict == "DECLINE":

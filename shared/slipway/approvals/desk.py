@@ -70,6 +70,10 @@ class DecisionDesk:
                 voted = judge(
                     approval, ballot, now=datetime.now(UTC), identity=identity, teams=teams
                 )
+                if voted is approval:
+                    # Whoever counted it may have been cut off before anybody was told.
+                    self.follow_up(approval)
+                    return approval
                 try:
                     saved = self.store.save(approval, voted)
                 except Conflict:
@@ -99,6 +103,8 @@ class DecisionDesk:
             try:
                 settled = settle(approval, status, datetime.now(UTC))
             except RequestClosed:
+                # Whoever ended it may have been cut off before anybody was told.
+                self.follow_up(approval)
                 return approval
             try:
                 saved = self.store.save(approval, settled)

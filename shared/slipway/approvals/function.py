@@ -114,6 +114,7 @@ class ApprovalFunction:
             read_verdict(run.message.inputs.get("decision")),
             "Port",
             read_comment(run.message.inputs.get("comment")),
+            run_id=run.run_id,
         )
         approval = self.desk.decide(run.message.entity or "", ballot)
         run.report.succeed(outcome(approval), label=ballot.verdict.title() + "d")
@@ -147,8 +148,10 @@ class ApprovalFunction:
         if not run.ended or row is None or row.get("outcome"):
             logger.info("Nothing to clear up", extra={"status": run.status})
             return None
-        # A run that was postponed before Port could be asked about it has a row without an action.
-        action, service = str(row.get("action", run.action)), row.get("service")
+        # A run that did not get far has a row without an action, or holds a service that its row
+        # does not name; what it does not hold, it does not free.
+        action = str(row.get("action", run.action))
+        service = row.get("service") or run.entity or run.properties.get("service_name")
         if ask := row.get("ask"):
             self.cancel_request(run_id, int(ask))
         branch = run_branch(action, run_id)

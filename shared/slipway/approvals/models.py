@@ -41,6 +41,7 @@ class Vote(_Model):
         comment: what the person wrote; may be empty.
         at: when, in UTC.
         change_hash: of the change that was decided on.
+        run_id: the run of *Decide Approval* that cast it; empty for other doors.
     """
 
     approver: str
@@ -49,6 +50,7 @@ class Vote(_Model):
     comment: str
     at: datetime
     change_hash: str
+    run_id: str = ""
 
 
 class Approval(_Model):

@@ -1,5 +1,6 @@
 """How long a call to GitHub may wait: bounded over all calls for one message."""
 
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from typing import Any, Self
 
 from github import GithubException, GithubRetry
 from requests.structures import CaseInsensitiveDict
-from urllib3 import BaseHTTPResponse
+from urllib3 import BaseHTTPResponse, Retry
 
 from slipway.errors import GitHubUnavailable
 from slipway.observability import Metric, count
@@ -76,10 +77,17 @@ class Patience:
         time.sleep(seconds)
 
 
+# What makes another one each time. Whoever asks for it looks first whether it is there.
+_ADDS = re.compile(r"/issues(/[0-9]+/comments)?$")
+
+
 class PatientRetry(GithubRetry):
     """PyGithub's retries, whose waits (also those that a header asks for) share one `Patience`.
 
     PyGithub bounds the waits for its rate limits, but follows any `Retry-After` to its end.
+
+    Issues and comments are not asked for again when it is not known whether GitHub has made them:
+    the whole piece of work is repeated, and finds them.
     """
 
     def __init__(self, patience: Patience, **kwargs: Any) -> None:
@@ -87,13 +95,30 @@ class PatientRetry(GithubRetry):
         kwargs.setdefault("total", 5)
         kwargs.setdefault("backoff_factor", 0.5)
         kwargs.setdefault("status_forcelist", [403, 429, 500, 502, 503, 504])
-        # All of them: each write of ours is get-or-create, so that a second one does no harm.
+        # All of them: a second write does no harm, but for those that `increment` knows.
         kwargs.setdefault("allowed_methods", None)
         super().__init__(**kwargs)
 
     def new(self, **kw: Any) -> Self:
         """Carry the patience over to the next attempt."""
         return super().new(patience=self.patience, **kw)
+
+    def increment(  # type: ignore[override]  # as PyGithub's own
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Retry:
+        """Count a failure, and say whether the call may be repeated."""
+        unknown = error if response is None else response.status >= 500
+        adds = method == "POST" and _ADDS.search(url or "")
+        left = self.new(total=0) if unknown and adds else self
+        # Whatever PyGithub's annotation says, it is given what urllib3 has.
+        answer: Any = response
+        return super(PatientRetry, left).increment(method, url, answer, error, *args, **kwargs)
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         """Wait as GitHub asks, else with back-off; raise when that is longer than allowed."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 import jmespath  # type: ignore[import-untyped]  # it ships no types
-from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
+from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]  # nor here
 from pydantic import BaseModel, ConfigDict
 
 from slipway.errors import UserError

@@ -281,7 +281,7 @@ def _ask(
     try:
         connected.settimeout(clock.left())
         _send(target, connected)
-        response = HTTPResponse(_Readable(wire), method="GET")  # type: ignore[arg-type]
+        response = HTTPResponse(_Readable(wire), method="GET")  # type: ignore[arg-type]  # see above
         response.begin()
         if fault := _unwanted(response):
             return fault

@@ -13,7 +13,7 @@ from slipway.approvals import machine
 from slipway.approvals.approvers import eligible
 from slipway.approvals.policy import Approvers, Policy, read_policy
 from slipway.errors import RunEnded, ServiceExists
-from slipway.github.models import service_folder
+from slipway.github.models import run_branch, service_folder
 from slipway.runs.clients import services_repository
 from slipway.runs.records import put_record
 from slipway.runs.run import ActiveRun
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 def carry_out(run: ActiveRun) -> None:
     """Do what the run asks for, or have the state machine ask for its approval first."""
     repository = services_repository(run.config)
+    if _was_proposed(run, repository):
+        return
     policy = read_policy(run.config.records_bucket, run.config.policy_key).policy
     dry = is_dry_run(run.message.inputs)
     proposal = prepare(run, repository, policy)
@@ -42,6 +44,19 @@ def carry_out(run: ActiveRun) -> None:
     else:
         approvers_of(run, requirement.approval, policy)
         _ask(run)
+
+
+def _was_proposed(run: ActiveRun, repository: "ServicesRepository") -> bool:
+    """Whether the run's pull request was merged or closed before this delivery.
+
+    The base branch then says what the change has led to, so that nothing can be planned from it;
+    the services repository reports.
+    """
+    row = run.ledger.get(run.run_id) or {}
+    if "pr_number" not in row:
+        return False
+    pull = repository.find(run_branch(run.message.action, run.run_id))
+    return pull is not None and pull.state != "open"
 
 
 def prepare(

@@ -169,6 +169,6 @@ def _checked(event: dict[str, Any]) -> dict[str, Any]:
     """See that the pieces are there that whoever reads on takes for granted."""
     for batch in event["records"].values():
         for record in batch:
-            if not _FIELDS <= record.keys():
+            if not record.keys() >= _FIELDS:
                 raise KeyError("a record lacks its place")
     return event

@@ -81,5 +81,5 @@ class ServiceLocks:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             # The resource layer leaves this item in DynamoDB's wire format.
-            return str(error.response["Item"]["owner"]["S"])  # type: ignore[typeddict-item]
+            return str(error.response["Item"]["owner"]["S"])  # type: ignore[typeddict-item]  # not in the stubs
         return None

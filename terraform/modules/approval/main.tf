@@ -5,7 +5,7 @@ data "aws_region" "current" {}
 locals {
   name = "${var.name_prefix}-approval"
 
-  # What passes by itself. Anything else is held for a person.
+  # What passes by itself; then anything else, a few times, before it is held for a person.
   retry = [
     {
       # Long enough to outlast GitHub's hourly rate limit: 88 minutes on average, as jitter halves each pause.
@@ -34,6 +34,13 @@ locals {
       MaxDelaySeconds = 60
       MaxAttempts     = 5
       JitterStrategy  = "FULL"
+    },
+    {
+      # Whatever else it is, as an outage of AWS's own: a few times, as an event source would.
+      ErrorEquals     = ["States.TaskFailed"]
+      IntervalSeconds = 2
+      BackoffRate     = 2
+      MaxAttempts     = 2
     },
   ]
 }

@@ -4,7 +4,7 @@ data "aws_partition" "current" {}
 locals {
   name = "${var.name_prefix}-remediation"
 
-  # What passes by itself. After anything else, sweep_runs lets the service go.
+  # What passes by itself; then anything else, a few times, before sweep_runs lets the service go.
   retry = [
     {
       # Long enough to outlast GitHub's hourly rate limit: 88 minutes on average, as jitter halves each pause.
@@ -33,6 +33,13 @@ locals {
       MaxDelaySeconds = 60
       MaxAttempts     = 5
       JitterStrategy  = "FULL"
+    },
+    {
+      # Whatever else it is, as an outage of AWS's own: a few times, as an event source would.
+      ErrorEquals     = ["States.TaskFailed"]
+      IntervalSeconds = 2
+      BackoffRate     = 2
+      MaxAttempts     = 2
     },
   ]
 }

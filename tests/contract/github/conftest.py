@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -141,14 +141,12 @@ def change(files: dict[str, str | None]) -> Change:
     )
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubServer]:
+@contextmanager
+def running(folder: Path, seed: Path) -> Iterator[GitHubServer]:
+    """The server, with a repository `acme/services` that begins with a folder's files."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("github")
-    seed = folder / "seed"
-    seed.mkdir()
     options = ["--port", str(port), "--state-dir", str(folder / "state")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -163,6 +161,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubServer]:
     finally:
         process.terminate()
         process.wait(15)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubServer]:
+    folder = tmp_path_factory.mktemp("github")
+    seed = folder / "seed"
+    seed.mkdir()
+    with running(folder, seed) as github:
+        yield github
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from tests.unit.services_repo.world import (
     serve,
 )
 
-RUN = {
+RUN: dict[str, Any] = {
     "id": "r_0123456789abcdef",
     "status": "IN_PROGRESS",
     "link": [],

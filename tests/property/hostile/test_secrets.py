@@ -68,7 +68,7 @@ class Written:
         url = queue.get_queue_url(QueueName="approvers")["QueueUrl"]
         found = queue.receive_message(QueueUrl=url).get("Messages", [])
         self.emails += [message["Body"] for message in found]
-        return re.findall(r"/links/(\S+)", self.emails[-1])[0]
+        return str(re.findall(r"/links/(\S+)", self.emails[-1])[0])
 
     def texts(self) -> dict[str, str]:
         """All of it."""

@@ -203,3 +203,11 @@ def test_given_any_votes_when_judged_then_only_enough_different_approvers_approv
     assert (approval.status is Status.APPROVED) == (
         len(approved_by) >= needed and len(approved_by) == len(approval.votes)
     )
+
+
+def test_given_a_counted_ballot_when_its_run_is_delivered_again_then_it_still_counts() -> None:
+    approved = vote(make_approval(), run_id="r_decision")
+
+    assert vote(approved, run_id="r_decision") is approved
+    with pytest.raises(RequestClosed):
+        vote(approved, run_id="r_another")

@@ -47,8 +47,8 @@ class World:
         self.told.append((token, following))
         return True
 
-    def set_run(self, run_id: str, action: str, status: str) -> None:
-        run = {"id": run_id, "status": status, "action": {"identifier": action}}
+    def set_run(self, run_id: str, action: str, status: str, **fields: object) -> None:
+        run = {"id": run_id, "status": status, "action": {"identifier": action}, **fields}
         route = f"/v1/actions/runs/{run_id}"
         self.port.script(f"GET {route}", (200, {"ok": True, "run": run}, {}))
         self.port.script(f"PATCH {route}", (200, {"ok": True, "run": run}, {}))
@@ -103,6 +103,21 @@ def test_given_a_waiting_run_when_it_was_ended_then_all_that_waits_for_it_is_wit
     assert world.holder() is None
     assert world.updates(OWN) == [{"status": "SUCCESS"}]
     assert (world.ledger.get(RUN_ID) or {})["outcome"] == "FAILURE"
+
+
+@pytest.mark.parametrize(
+    "about", [{"entity": {"identifier": "shop"}}, {"properties": {"service_name": "shop"}}]
+)
+def test_given_a_run_that_stopped_before_it_was_noted_what_it_holds_when_ended_then_it_is_freed(
+    world: World, about: dict[str, Any]
+) -> None:
+    world.ledger.open(make_message(action="upscale_service", entity="shop"))
+    world.locks.take("shop", RUN_ID)
+    world.set_run(RUN_ID, "upscale_service", "FAILURE", **about)
+
+    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+
+    assert list(world.locks.held()) == []
 
 
 def test_given_a_notice_that_lies_when_read_then_nothing_is_withdrawn(world: World) -> None:

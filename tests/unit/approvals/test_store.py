@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from slipway.approvals.audit import AuditTrail
-from slipway.approvals.decision import Ballot
+from slipway.approvals.decision import Ballot, settle
 from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.models import Status
 from slipway.approvals.policy import Policy
@@ -292,3 +292,16 @@ def test_given_ten_thousand_requests_when_one_is_decided_then_only_single_items_
     world.desk.decide("r_0000000000004711.1", DEVOPS)
 
     assert calls == ["GetItem", "UpdateItem"]
+
+
+def test_given_an_ended_request_of_which_nobody_was_told_when_ended_again_then_the_machine_is_told(
+    world: World,
+) -> None:
+    world.store.create(REQUEST, "")
+    pending = world.store.wait(REQUEST.id, "token-1", reminded=False)
+    # Cut off after the row was written.
+    world.store.save(pending, settle(pending, Status.CANCELLED, NOW))
+
+    world.desk.settle(REQUEST.id, Status.CANCELLED)
+
+    assert world.told == [("token-1", "Report")]

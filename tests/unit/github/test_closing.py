@@ -1,7 +1,7 @@
 """What closing makes of GitHub's refusals. A real HTTP server plays GitHub."""
 
 import pytest
-from slipway.errors import GitHubError
+from slipway.errors import GitHubError, GitHubUnavailable
 
 from tests.unit.github.conftest import BRANCH, FakeGitHub, full_route, repository
 
@@ -30,6 +30,18 @@ def test_given_an_open_one_when_closed_then_comment_close_and_branch_in_this_ord
     assert [route for route in github.routes() if not route.startswith("GET")] == [
         full_route(route) for route in (COMMENTS, CLOSE, DELETE)
     ]
+
+
+@pytest.mark.parametrize("status", [0, 502])
+def test_given_no_word_on_the_comment_when_closed_then_it_is_not_made_twice(
+    github: FakeGitHub, status: int
+) -> None:
+    github.script(COMMENTS, (status, {}, {}), (201, {}, {}))
+
+    with pytest.raises(GitHubUnavailable):
+        repository(github).close(BRANCH, "Why")
+
+    assert github.count(COMMENTS) == 1
 
 
 def test_given_the_branch_is_gone_when_closed_then_success(github: FakeGitHub) -> None:

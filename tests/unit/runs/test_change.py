@@ -35,6 +35,9 @@ class Repository:
     def propose(self, proposed: Change, *, admit: Any) -> PullRequest:
         admit()
         self.proposed.append(proposed)
+        return self.find(proposed.branch)
+
+    def find(self, branch: str) -> PullRequest:
         return PullRequest(
             number=7,
             url="https://g.test/7",
@@ -252,3 +255,18 @@ def test_given_nobody_may_approve_when_carried_out_then_nothing_is_started(world
         world.carry_out()
 
     assert world.started == []
+
+
+@pytest.mark.parametrize("state", ["merged", "closed"])
+def test_given_its_pull_request_has_ended_when_delivered_again_then_nothing_is_planned_anew(
+    world: World, state: str
+) -> None:
+    set_policy({**POLICY, "rules": [{"actions": ["*"], "environments": ["*"]}]})
+    world.carry_out()
+    world.repository.state = state
+    # What the merged change has made of the base branch.
+    world.planned = NothingToDo(service="shop", reason="It has 10 replicas already.")
+
+    world.carry_out()
+
+    assert [fields for fields in world.updates if "status" in fields] == []

@@ -9,24 +9,19 @@ from typing import Any
 
 import pytest
 import typer
+from slipway.actions import create_service, registry
 from slipway.errors import ConfigurationError
 from typer.testing import CliRunner
 
 from scripts import port_setup
 from scripts.environment import read_settings
 
+CHANGES = sorted([create_service.ACTION, *registry.ACTIONS])
 IDENTIFIERS = [
     "blueprint approval_request",
     "blueprint service",
-    "action create_service",
-    "action decide_approval",
-    "action delete_service",
-    "action downscale_service",
-    "action upscale_service",
-    "automation create_service_ended",
-    "automation delete_service_ended",
-    "automation downscale_service_ended",
-    "automation upscale_service_ended",
+    *(f"action {name}" for name in sorted([*CHANGES, "decide_approval"])),
+    *(f"automation {name}_ended" for name in CHANGES),
 ]
 
 

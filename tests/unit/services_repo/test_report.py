@@ -204,6 +204,20 @@ def test_closed_create_without_entity_only_ends_the_run(world: World) -> None:
     assert world.run["status"] == "FAILURE"
 
 
+def test_closed_create_says_the_same_when_its_entity_was_removed_before(world: World) -> None:
+    world.commit("head-sha")
+    world.pending()
+    job = world.closed(world.pull(merged=False))
+    report.main(job)
+    first = world.run["summary"]
+    # Cut off before the run was ended.
+    world.run["status"] = "IN_PROGRESS"
+
+    report.main(job)
+
+    assert world.run["summary"] == first
+
+
 @pytest.mark.parametrize("action", ["upscale_service", "downscale_service"])
 def test_merged_scaling_sets_replicas_and_nothing_else(world: World, action: str) -> None:
     report.main(world.closed(world.day_2(action)))

@@ -250,7 +250,11 @@ class Report:
         entity = self._port.entity(subject.blueprint, subject.service)
         properties = (entity or {}).get("properties", {})
         pending = properties.get("health_status") == "Pending"
-        if entity is None or not pending or properties.get("pr_url") != self._pull.url:
+        # Also what an earlier report has removed: the answer stays the same.
+        gone = f"{closed} The pending service is out of the catalogue."
+        if entity is None:
+            return Outcome("FAILURE", "Closed", gone)
+        if not pending or properties.get("pr_url") != self._pull.url:
             return Outcome("FAILURE", "Closed", f"{closed} There is no pending service to remove.")
         try:
             self._port.delete_entity(subject.blueprint, subject.service, open_run)
@@ -262,7 +266,7 @@ class Report:
                 f"The pending service stays, because {', '.join(names) or 'others'} depend on it."
             )
             return Outcome("FAILURE", "Closed", f"{closed} {kept}")
-        return Outcome("FAILURE", "Closed", f"{closed} The pending service was removed.")
+        return Outcome("FAILURE", "Closed", gone)
 
     def _values(self, subject: Subject) -> Values:
         for extension in ("json", "yaml"):

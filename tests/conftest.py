@@ -1,0 +1,30 @@
+"""What a test run says at its end."""
+
+from collections import Counter
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the matrix of `tests/faults`: flows, their calls, and the faults that met them."""
+    flows: dict[str, Counter[str]] = {}
+    calls: dict[str, int] = {}
+    swept = 0
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties:
+            if name == "faults" and report.when == "call":
+                flow, calls[flow] = value[0], value[1]
+                flows.setdefault(flow, Counter()).update(value[2])
+                swept += value[3]
+    if not flows:
+        return
+    total = sum(flows.values(), Counter[str]())
+    terminalreporter.section("faults")
+    for flow, played in flows.items():
+        terminalreporter.write_line(f"{flow:52} {calls[flow]:4} calls {played.total():6} cases")
+    for fault, number in total.most_common():
+        terminalreporter.write_line(f"{fault:52} {number:17} cases")
+    terminalreporter.write_line(
+        f"{len(flows)} flows, {sum(calls.values())} calls, {len(total)} faults: "
+        f"{total.total()} cases, of which {swept} were mended by the sweep"
+    )

@@ -1,0 +1,426 @@
+"""The flows: what people ask for, and what they do meanwhile.
+
+A flow arranges what is there (`with world.wire.unseen()`: no fault meets that), acts, and lets
+everything settle after each act.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from slipway.health.record import execution_name
+
+from tests.faults.wire import Fault, Kind
+from tests.faults.world import World
+from tests.unit.conftest import POLICY, set_policy
+
+Flow = Callable[[World], None]
+FLOWS: dict[str, Flow] = {}
+
+
+def flow(act: Flow) -> Flow:
+    FLOWS[act.__name__.replace("_", " ")] = act
+    return act
+
+
+# -- create
+
+
+@flow
+def create_and_merge(world: World) -> None:
+    world.create()
+    world.settle()
+    world.merge()
+    world.settle()
+
+
+@flow
+def create_and_close(world: World) -> None:
+    with world.undisturbed():
+        world.create()
+        world.settle()
+    world.close()
+    world.settle()
+
+
+@flow
+def create_behind_an_approval(world: World) -> None:
+    set_policy({**POLICY, "rules": POLICY["rules"][1:]})
+    run_id = world.create("Production")
+    world.settle()
+    with world.undisturbed():
+        world.decide(run_id, "APPROVE")
+    world.settle()
+
+
+@flow
+def create_what_exists(world: World) -> None:
+    world.exists("Test")
+    world.create()
+    world.settle()
+
+
+@flow
+def create_and_cancel_with_the_pull_request_open(world: World) -> None:
+    with world.undisturbed():
+        run_id = world.create()
+        world.settle()
+    world.end_run(run_id)
+    world.settle()
+
+
+# -- day 2, without approval
+
+
+@flow
+def upscale_straight(world: World) -> None:
+    world.exists("Test")
+    world.upscale()
+    world.settle()
+
+
+@flow
+def delete_straight(world: World) -> None:
+    world.exists("Test")
+    world.delete()
+    world.settle()
+
+
+@flow
+def dry_run(world: World) -> None:
+    world.exists("Test")
+    world.upscale(dry_run=True)
+    world.settle()
+
+
+@flow
+def nothing_to_do(world: World) -> None:
+    set_policy({**POLICY, "scale": {**POLICY["scale"], "max": 2}})
+    world.exists("Test")
+    world.upscale()
+    world.settle()
+
+
+@flow
+def a_bad_request(world: World) -> None:
+    world.exists("Test")
+    world.downscale(step=3)
+    world.settle()
+
+
+@flow
+def two_at_once(world: World) -> None:
+    """The second finds the service taken, and says by whom."""
+    set_policy({**POLICY, "rules": [{"actions": ["*"], "environments": ["*"]}]})
+    world.exists("Test")
+    with world.undisturbed():
+        world.upscale()
+        world.settle()
+    world.downscale()
+    world.settle()
+
+
+@flow
+def delivered_later(world: World) -> None:
+    """GitHub is away for a while: the record is put off, and delivered again."""
+    world.exists("Test")
+    world.outage = ("GitHub", Fault(Kind.THROTTLED_UNTIL, lasting=True))
+    world.upscale()
+    world.settle()
+
+
+# -- with approval
+
+
+@flow
+def upscale_approved_in_port(world: World) -> None:
+    world.exists()
+    run_id = world.upscale()
+    world.settle()
+    world.decide(run_id, "APPROVE")
+    world.settle()
+
+
+@flow
+def downscale_approved_by_api(world: World) -> None:
+    world.exists()
+    with world.undisturbed():
+        run_id = world.downscale()
+        world.settle()
+    world.decide_by_api(f"{run_id}.1", "APPROVE")
+    with world.undisturbed():
+        world.settle()
+
+
+@flow
+def delete_approved_by_link(world: World) -> None:
+    world.exists()
+    run_id = world.delete()
+    with world.undisturbed():
+        world.settle()
+    world.decide_by_link(f"{run_id}.1", "APPROVE")
+    world.settle()
+
+
+@flow
+def declined_in_port(world: World) -> None:
+    world.exists()
+    with world.undisturbed():
+        run_id = world.delete()
+        world.settle()
+    world.decide(run_id, "DECLINE")
+    world.settle()
+
+
+@flow
+def reminded_and_expired(world: World) -> None:
+    world.exists()
+    with world.undisturbed():
+        run_id = world.upscale()
+        world.settle()
+    world.time_out(run_id)
+    world.settle()
+    world.time_out(run_id)
+    world.settle()
+
+
+@flow
+def reminded_and_approved(world: World) -> None:
+    world.exists()
+    with world.undisturbed():
+        run_id = world.upscale()
+        world.settle()
+        world.time_out(run_id)
+        world.settle()
+    world.decide_by_api(f"{run_id}.1", "APPROVE")
+    world.settle()
+
+
+@flow
+def asked_again_because_the_base_moved(world: World) -> None:
+    world.exists()
+    with world.undisturbed():
+        run_id = world.upscale()
+        world.settle()
+        world.commit({f"apps/{world.service}/common_values.yaml": "replicas: 4\n"})
+        world.decide(run_id, "APPROVE")
+    world.settle()
+    with world.undisturbed():
+        world.decide(run_id, "APPROVE", ask=2)
+        world.settle()
+
+
+@flow
+def cancelled_while_waiting_for_approval(world: World) -> None:
+    world.exists()
+    with world.undisturbed():
+        run_id = world.upscale()
+        world.settle()
+    world.end_run(run_id)
+    world.settle()
+
+
+# -- health
+
+
+def _degrade(world: World, environment: str = "Test", **properties: Any) -> None:
+    world.exists(environment, health_url=world.health_url, **properties)
+    world.watches = True
+    world.port.update_entity("service", world.service, {"health_status": "Degraded"})
+
+
+@flow
+def said_to_be_ill_but_well(world: World) -> None:
+    world.is_ill = lambda: False
+    _degrade(world)
+    world.settle()
+
+
+@flow
+def ill_and_restarted(world: World) -> None:
+    world.is_ill = lambda: not world.restarts()
+    _degrade(world)
+    world.settle()
+
+
+@flow
+def ill_and_rolled_back(world: World) -> None:
+    world.at.set_remediation(
+        {"strategies": [{"kind": "roll_back", "wait_seconds": 5, "auto_merge": True}]}
+    )
+    with world.undisturbed():
+        world.exists(health_url=world.health_url)
+        world.commit({f"apps/{world.service}/common_values.yaml": "replicas: 5\n"})
+    world.is_ill = lambda: not any(pull.merged_at for pull in world.pulls())
+    world.watches = True
+    said = {"health_status": "Degraded", "environment": "Test"}
+    world.port.update_entity("service", world.service, said)
+    world.settle()
+
+
+@flow
+def ill_and_scaled_up(world: World) -> None:
+    world.at.set_remediation({"strategies": [{"kind": "scale_up", "wait_seconds": 5}]})
+    world.is_ill = lambda: not any(pull.merged_at for pull in world.pulls())
+    _degrade(world)
+    world.settle()
+
+
+@flow
+def ill_and_handed_over(world: World) -> None:
+    world.at.set_remediation({"mode": "verify"})
+    world.is_ill = lambda: True
+    _degrade(world)
+    world.settle()
+
+
+@flow
+def repaired_when_somebody_has_agreed(world: World) -> None:
+    world.at.set_remediation({"strategies": [{"kind": "restart", "wait_seconds": 5}]})
+    world.is_ill = lambda: not world.restarts()
+    _degrade(world, "Staging")
+    world.settle()
+    world.decide_by_api(f"{execution_name(world.service, 1)}.1", "APPROVE")
+    world.settle()
+
+
+@flow
+def nobody_agrees_to_a_repair(world: World) -> None:
+    world.is_ill = lambda: True
+    with world.undisturbed():
+        _degrade(world, "Staging")
+        world.settle()
+    world.time_out(execution_name(world.service, 1), "remediation")
+    world.settle()
+    world.time_out(execution_name(world.service, 1), "remediation")
+    world.settle()
+
+
+@flow
+def a_remediation_is_stopped(world: World) -> None:
+    world.is_ill = lambda: True
+    with world.undisturbed():
+        _degrade(world, "Staging")
+        world.settle()
+        world.stop("remediation", execution_name(world.service, 1))
+    world.tell_stopped("remediation", execution_name(world.service, 1))
+    world.settle()
+    world.time_passes(timedelta(minutes=10))
+    world.sweep()
+    world.settle()
+
+
+# -- the net
+
+
+@flow
+def swept_because_never_received(world: World) -> None:
+    world.exists()
+    world.upscale()
+    world.lose_messages()
+    world.time_passes(timedelta(minutes=16))
+    world.sweep()
+    world.settle()
+
+
+@flow
+def swept_because_held_too_long(world: World) -> None:
+    """A step failed for good while it waited: nobody has resumed it."""
+    world.exists()
+    with world.undisturbed():
+        run_id = world.upscale()
+        world.settle()
+        world.stop("approval", run_id, "FAILED")
+        world.time_passes(timedelta(hours=73))
+    world.sweep()
+    world.time_passes(timedelta(hours=1))
+    world.sweep()
+    world.settle()
+
+
+@flow
+def swept_because_nobody_merges(world: World) -> None:
+    with world.undisturbed():
+        world.create()
+        world.settle()
+        world.time_passes(timedelta(days=28))
+    world.sweep()
+    world.time_passes(timedelta(days=3))
+    world.sweep()
+    world.settle()
+
+
+@flow
+def swept_because_not_reported(world: World) -> None:
+    """The workflow fails, is asked once more, and fails again: the sweep ends the run itself."""
+    with world.undisturbed():
+        world.create()
+        world.settle()
+        world.reports = False
+        world.merge()
+        world.time_passes(timedelta(minutes=31))
+    world.sweep()
+    world.time_passes(timedelta(minutes=31))
+    world.sweep()
+    world.settle()
+
+
+@flow
+def swept_because_closed_unreported(world: World) -> None:
+    with world.undisturbed():
+        world.create()
+        world.settle()
+        world.reports = False
+        world.close()
+        world.time_passes(timedelta(minutes=31))
+        world.sweep()
+        world.time_passes(timedelta(minutes=31))
+    world.sweep()
+    world.settle()
+
+
+@flow
+def swept_because_of_a_lost_notice(world: World) -> None:
+    """Somebody ended a run, and nothing came of that."""
+    world.exists()
+    with world.undisturbed():
+        run_id = world.upscale()
+        world.settle()
+        world.end_run(run_id)
+        world.lose_messages()
+        world.time_passes(timedelta(minutes=31))
+    world.sweep()
+    world.settle()
+    world.time_passes(timedelta(minutes=31))
+    world.sweep()
+    world.settle()
+
+
+@flow
+def an_execution_is_stopped(world: World) -> None:
+    """EventBridge tells of it; what that leaves undone is the next sweep's."""
+    world.exists()
+    with world.undisturbed():
+        run_id = world.upscale()
+        world.settle()
+        world.stop("approval", run_id)
+    world.tell_stopped("approval", run_id)
+    world.settle()
+    world.time_passes(timedelta(minutes=31))
+    world.sweep()
+    world.settle()
+
+
+# -- the services repository
+
+
+@flow
+def reported_by_hand(world: World) -> None:
+    """Somebody starts the workflow for a pull request that was reported before."""
+    with world.undisturbed():
+        world.create()
+        world.settle()
+        world.merge()
+        world.settle()
+    world.run_report(world.pulls()[0], by_hand=True)
+    world.settle()

@@ -1,0 +1,453 @@
+"""Everything that leaves the process, found by intercepting botocore, urllib3 and urllib.
+
+No call is named anywhere: one that is added to the product tomorrow is counted, and spoilt, too.
+"""
+
+import io
+import json
+import threading
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from email.message import Message
+from enum import StrEnum
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import urllib3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ReadTimeoutError as AwsReadTimeoutError
+from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
+from moto.core.models import botocore_stubber
+from urllib3.connectionpool import HTTPConnectionPool
+
+
+class Killed(BaseException):
+    """The process is gone. No `except` of the product takes it, and no call follows it."""
+
+
+class Kind(StrEnum):
+    """What happens to a call."""
+
+    KILLED_BEFORE = "killed before the call"
+    KILLED_AFTER = "killed after the call"
+    LOST = "answer lost"
+    RESET = "connection reset"
+    THROTTLED = "429"
+    THROTTLED_UNTIL = "429 with Retry-After"
+    ERROR_500 = "500"
+    ERROR_502 = "502"
+    ERROR_503 = "503"
+    STALE = "stale read"
+
+
+STATUS = {
+    Kind.THROTTLED: 429,
+    Kind.THROTTLED_UNTIL: 429,
+    Kind.ERROR_500: 500,
+    Kind.ERROR_502: 502,
+    Kind.ERROR_503: 503,
+}
+# Once: the client's own repetition comes through. Lasting: what was asked stays so until the
+# invocation gives up.
+_LASTING = (Kind.LOST, Kind.RESET, *STATUS)
+# Longer than any function waits for, so that what was asked has to go on later.
+RETRY_AFTER = {False: 2, True: 1800}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, which happens once or lasts until the invocation has given up."""
+
+    kind: Kind
+    lasting: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind}, lasting" if self.lasting else str(self.kind)
+
+
+FAULTS = (
+    *(Fault(kind) for kind in Kind),
+    *(Fault(kind, lasting=True) for kind in _LASTING),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request.
+
+    Attributes:
+        service: Port, GitHub, or AWS's name of a service.
+        what: method and path, or AWS's name of an operation.
+        writes: whether it may change something.
+        status: the run's status that it writes, if it does.
+        place: which call of which piece of work it is, whatever this is about.
+        may_be_stale: whether its answer may be older than the last write: not where the service
+            promises a consistent one (DynamoDB when asked to, S3 always).
+        repeat: sends the same request once more, with other names in it; for stale reads.
+    """
+
+    service: str
+    what: str
+    writes: bool
+    may_be_stale: bool = field(compare=False)
+    repeat: Callable[[dict[str, str]], Answer] = field(compare=False, repr=False)
+    status: str | None = field(default=None, compare=False)
+    place: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.what}"
+
+
+@dataclass
+class _Process:
+    """An invocation of the product.
+
+    Attributes:
+        work: what it works on.
+        down: service → the fault that it meets from now on.
+        met: how often each call was made.
+        dead: whether it was killed.
+    """
+
+    work: str
+    down: dict[str, Fault]
+    met: Counter[Call] = field(default_factory=Counter)
+    dead: bool = False
+
+
+class Wire:
+    """Passes the product's calls on, counts them, and spoils one.
+
+    Calls of anybody else (people, the state machines themselves, the tests) pass unseen.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.services: dict[str, str] = {}
+        self.on_call: Callable[[Call], None] = lambda _call: None
+        # Whether somebody waits under a task token; tells them.
+        self.on_token: Callable[[str, Any], bool] = lambda _token, _output: False
+        # Of each thread; none: what it calls is not the product's.
+        self._here = threading.local()
+        self.reset()
+        self._patch(monkeypatch)
+
+    def reset(self) -> None:
+        """Forget the calls and the fault."""
+        # All calls, and those that a fault may meet.
+        self.everything: list[Call] = []
+        self.calls: list[Call] = []
+        self.fault: Fault | None = None
+        self.at = -1
+        self.names: Callable[[], dict[str, str]] = dict
+        self.stale: Call | None = None
+        self.stale_before = -1
+        self._old: Answer | None = None
+        self.counts = True
+        # What is away without being this case's fault.
+        self.given: dict[str, Fault] = {}
+
+    @contextmanager
+    def invocation(self, work: str) -> Iterator[None]:
+        """A process of the product is at work, on what `work` names."""
+        self._here.process = _Process(work, dict(self.given))
+        try:
+            yield
+        finally:
+            self._here.process = None
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Whatever is called is not the product's."""
+        before, self._here.process = self._process, None
+        try:
+            yield
+        finally:
+            self._here.process = before
+
+    @property
+    def _process(self) -> _Process | None:
+        return getattr(self._here, "process", None)
+
+    def pass_on[T](
+        self,
+        call: Callable[[], Call],
+        perform: Callable[[], T],
+        *,
+        answer: Callable[[Answer], T],
+        drain: Callable[[T], object],
+        fail: Callable[[Kind], Exception],
+    ) -> T:
+        """Pass a call on, or spoil it.
+
+        Args:
+            call: describes it.
+            perform: sends it.
+            answer: makes an answer as the client's library has it.
+            drain: reads an answer to its end, so that the other side has sent all of it.
+            fail: makes the library's error for a lost answer or a connection that was reset.
+        """
+        process = self._process
+        if process is None:
+            return perform()
+        if process.dead:
+            raise Killed
+        made = call()
+        process.met[made] += 1
+        made = replace(made, place=f"{process.work}: {made} ({process.met[made]})")
+        try:
+            self.on_call(made)
+        except Killed:
+            process.dead = True
+            raise
+        self.everything.append(made)
+        if not self.counts:
+            return perform()
+        index = len(self.calls)
+        self.calls.append(made)
+        if index == self.stale_before and self.stale:
+            with self.unseen():
+                self._old = self.stale.repeat(self.names())
+        first = index == self.at
+        fault = self.fault if first else process.down.get(made.service)
+        if fault is None:
+            return perform()
+        if fault.lasting:
+            process.down[made.service] = fault
+        process.dead = fault.kind in {Kind.KILLED_BEFORE, Kind.KILLED_AFTER}
+        return self._spoil(fault, made, perform, answer, drain, fail, first=first)
+
+    def _spoil[T](
+        self,
+        fault: Fault,
+        call: Call,
+        perform: Callable[[], T],
+        answer: Callable[[Answer], T],
+        drain: Callable[[T], object],
+        fail: Callable[[Kind], Exception],
+        *,
+        first: bool,
+    ) -> T:
+        match fault.kind:
+            case Kind.KILLED_BEFORE | Kind.KILLED_AFTER:
+                if fault.kind is Kind.KILLED_AFTER:
+                    drain(perform())
+                raise Killed
+            case Kind.STALE:
+                assert self._old, f"{call}: nothing older is known"
+                return answer(self._old)
+            case Kind.RESET:
+                raise fail(fault.kind)
+            case Kind.LOST:
+                if first:
+                    # urllib's way to hand over a refusal: an answer all the same.
+                    with suppress(HTTPError):
+                        drain(perform())
+                raise fail(fault.kind)
+        headers = {"Content-Type": "application/json"}
+        if fault.kind is Kind.THROTTLED_UNTIL:
+            headers["Retry-After"] = str(RETRY_AFTER[fault.lasting])
+        return answer(Answer(STATUS[fault.kind], headers, b'{"message": "spoilt by the test"}'))
+
+    # -- the three libraries
+
+    def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        aws, http, plain = (
+            BotocoreStubber.__call__,
+            HTTPConnectionPool._make_request,
+            urllib.request.OpenerDirector.open,
+        )
+
+        def from_aws(
+            stubber: Any, event_name: str, request: AWSPreparedRequest, **more: Any
+        ) -> AWSResponse | None:
+            def send() -> AWSResponse:
+                if event_name.endswith(".SendTaskSuccess"):
+                    return self._tell(request)
+                answer = aws(stubber, event_name, request, **more)
+                assert answer is not None
+                return answer
+
+            return self.pass_on(
+                lambda: _aws_call(event_name, request),
+                send,
+                answer=lambda said: _aws_answer(request, said),
+                drain=lambda answer: answer.content,
+                fail=lambda kind: (
+                    AwsReadTimeoutError(endpoint_url=request.url)
+                    if kind is Kind.LOST
+                    else ConnectionClosedError(endpoint_url=request.url)
+                ),
+            )
+
+        def from_urllib3(
+            pool: HTTPConnectionPool, conn: Any, method: str, url: str, *args: Any, **more: Any
+        ) -> Any:
+            address = f"http://{pool.host}:{pool.port}{url}"
+            return self.pass_on(
+                lambda: self._http_call(method, address, more.get("body"), more.get("headers")),
+                lambda: http(pool, conn, method, url, *args, **more),
+                answer=lambda said: _http_answer(pool, method, url, said, more),
+                drain=lambda response: response.read(),
+                fail=lambda kind: (
+                    urllib3.exceptions.ReadTimeoutError(pool, url, "lost by the test")
+                    if kind is Kind.LOST
+                    else ConnectionResetError(104, "reset by the test")
+                ),
+            )
+
+        def from_urllib(opener: Any, request: Any, data: Any = None, timeout: Any = None) -> Any:
+            return self.pass_on(
+                lambda: self._http_call(
+                    request.get_method(), request.full_url, request.data, request.headers
+                ),
+                lambda: plain(opener, request, data, timeout),
+                answer=lambda said: _urllib_answer(request.full_url, said),
+                drain=lambda response: response.read(),
+                fail=lambda kind: (
+                    TimeoutError("lost by the test")
+                    if kind is Kind.LOST
+                    else ConnectionResetError(104, "reset by the test")
+                ),
+            )
+
+        monkeypatch.setattr(BotocoreStubber, "__call__", from_aws)
+        monkeypatch.setattr(HTTPConnectionPool, "_make_request", from_urllib3)
+        monkeypatch.setattr(urllib.request.OpenerDirector, "open", from_urllib)
+
+    def _tell(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Step Functions' part that moto has not."""
+        asked = json.loads(_text(request.body))
+        if self.on_token(asked["taskToken"], json.loads(asked["output"])):
+            return AWSResponse(request.url, 200, {}, MockRawResponse("{}"))  # type: ignore[arg-type]
+        gone = json.dumps({"__type": "TaskTimedOut", "message": "Nobody waits any more"})
+        return AWSResponse(request.url, 400, {}, MockRawResponse(gone))  # type: ignore[arg-type]
+
+    def _http_call(self, method: str, address: str, body: Any, headers: Any) -> Call:
+        parts = urlsplit(address)
+        service = self.services.get(parts.netloc, parts.netloc)
+        # Searches change nothing, but have a body.
+        writes = method not in {"GET", "HEAD"} and not parts.path.endswith("/search")
+        sent = body.encode() if isinstance(body, str) else body
+
+        def repeat(names: dict[str, str]) -> Answer:
+            # The request's own connection is left alone.
+            with requests.Session() as session:
+                session.trust_env = False
+                kept = {k: v for k, v in dict(headers or {}).items() if k != "Content-Length"}
+                found = session.request(
+                    method,
+                    renamed(address, names),
+                    data=renamed((sent or b"").decode(), names).encode() or None,
+                    headers=kept,
+                    timeout=10,
+                    allow_redirects=False,
+                )
+            return Answer(
+                found.status_code,
+                {"Content-Type": found.headers.get("Content-Type", "")},
+                found.content,
+            )
+
+        said = json.loads(sent) if sent and sent[:1] == b"{" else {}
+        status = said.get("status") if "/actions/runs/" in parts.path else None
+        return Call(service, f"{method} {parts.path}", writes, not writes, repeat, status)
+
+
+def renamed(text: str, names: dict[str, str]) -> str:
+    """A text with other names in it."""
+    for old, new in names.items():
+        text = text.replace(old, new)
+    return text
+
+
+_READS = ("Get", "Describe", "List", "Head", "Query", "Scan", "BatchGet")
+
+
+def _aws_call(event_name: str, request: AWSPreparedRequest) -> Call:
+    _, service, operation = event_name.split(".")
+    # What S3 is sent may be a stream, which is read only once.
+    text = "" if service == "s3" else _text(request.body)
+    target = ""
+    if service == "dynamodb":
+        target = f" {json.loads(text)['TableName']}"
+    elif service == "s3":
+        target = f" {urlsplit(request.url).path}"
+    reads = operation.startswith(_READS)
+    consistent = service == "s3" or '"ConsistentRead": true' in text
+
+    def repeat(names: dict[str, str]) -> Answer:
+        again = AWSPreparedRequest(
+            request.method,
+            renamed(request.url, names),
+            request.headers,
+            renamed(text, names).encode(),
+            request.stream_output,
+        )
+        found = botocore_stubber(event_name, again)
+        assert found is not None
+        return Answer(found.status_code, dict(found.headers), found.content)
+
+    return Call(service, f"{operation}{target}", not reads, reads and not consistent, repeat)
+
+
+def _text(body: Any) -> str:
+    return body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
+
+
+def _aws_answer(request: AWSPreparedRequest, said: Answer) -> AWSResponse:
+    body, headers = said.body, dict(said.headers)
+    if said.status in STATUS.values():
+        code = {429: "ThrottlingException"}.get(said.status, "InternalServerError")
+        if "X-Amz-Target" in request.headers:
+            body = json.dumps({"__type": code, "message": "spoilt by the test"}).encode()
+            headers["Content-Type"] = "application/x-amz-json-1.0"
+        else:
+            error = f"<Error><Code>{code}</Code><Message>spoilt by the test</Message></Error>"
+            # S3 has the error alone, the older query protocol (SNS) puts it into an envelope.
+            envelope = "sns" in request.url
+            body = (f"<ErrorResponse>{error}</ErrorResponse>" if envelope else error).encode()
+            headers["Content-Type"] = "text/xml"
+    return AWSResponse(request.url, said.status, headers, MockRawResponse(body))  # type: ignore[arg-type]
+
+
+def _http_answer(
+    pool: HTTPConnectionPool, method: str, url: str, said: Answer, asked: dict[str, Any]
+) -> urllib3.HTTPResponse:
+    connection = asked.get("response_conn")
+    return urllib3.HTTPResponse(
+        io.BytesIO(said.body),
+        headers=said.headers,
+        status=said.status,
+        preload_content=asked.get("preload_content", True),
+        decode_content=asked.get("decode_content", True),
+        pool=pool,
+        connection=connection,
+        retries=asked.get("retries"),
+        request_method=method,
+        request_url=url,
+    )
+
+
+def _urllib_answer(url: str, said: Answer) -> Any:
+    if said.status < 400:
+        return io.BytesIO(said.body)
+    headers = Message()
+    for name, value in said.headers.items():
+        headers[name] = value
+    raise HTTPError(url, said.status, "spoilt by the test", headers, io.BytesIO(said.body))
