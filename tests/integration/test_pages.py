@@ -58,7 +58,7 @@ def test_given_a_form_when_created_reviewed_and_merged_then_the_catalogue_has_th
     run_id = portal.run_id()
 
     says(portal, "Waiting for the merge")
-    expect(portal.page.get_by_role("log")).to_contain_text("pull request")
+    expect(portal.page.get_by_role("log")).to_contain_text("Pull request")
     pull = pull_of(sandbox, run_id)
     link = portal.page.get_by_role("region", name="Details").get_by_role("link", name=pull.html_url)
     expect(link).to_be_visible()
