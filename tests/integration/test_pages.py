@@ -50,7 +50,7 @@ def test_given_a_form_when_created_reviewed_and_merged_then_the_catalogue_has_th
 ) -> None:
     name = service_name(request)
     portal = visit(DEVELOPER, f"/services?q={name}")
-    expect(portal.page.get_by_role("status").filter(has_text="result")).to_contain_text("0 of")
+    expect(portal.page.get_by_role("status").filter(has_text="result")).to_contain_text("0 ")
     watching = portal.tab(f"/services?q={name}")
     portal.fill_first_steps(portal.create(), name)
     portal.edit("Events Pipeline Common Values", "log: info   # by hand\n")
@@ -58,7 +58,7 @@ def test_given_a_form_when_created_reviewed_and_merged_then_the_catalogue_has_th
     run_id = portal.run_id()
 
     says(portal, "Waiting for the merge")
-    expect(portal.page.get_by_role("log")).to_contain_text("pull request")
+    expect(portal.page.get_by_role("log")).to_contain_text("Pull request")
     pull = pull_of(sandbox, run_id)
     link = portal.page.get_by_role("region", name="Details").get_by_role("link", name=pull.html_url)
     expect(link).to_be_visible()

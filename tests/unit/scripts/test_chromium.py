@@ -1,0 +1,71 @@
+"""scripts/chromium, on machines that have one, can install one, or neither."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+TOOLS = ("sh", "dirname", "id", "cat", "env", "chmod")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with the script alone, and `bin` with the few commands that it needs."""
+    for folder in ("bin", "scripts"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(ROOT / "scripts" / "chromium", tmp_path / "scripts" / "chromium")
+    for tool in TOOLS:
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or tool)
+    return tmp_path
+
+
+def command(checkout: Path, name: str, script: str) -> Path:
+    file = checkout / "bin" / name
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return file
+
+
+def find(checkout: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [checkout / "scripts" / "chromium"],
+        env={**os.environ, "PATH": str(checkout / "bin")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def test_given_one_on_the_path_when_asked_then_that_is_named(checkout: Path) -> None:
+    file = command(checkout, "chromium", "exit 1")
+
+    found = find(checkout)
+
+    assert (found.returncode, found.stdout) == (0, f"{file}\n")
+
+
+def test_given_debians_package_when_there_is_none_then_it_is_installed(checkout: Path) -> None:
+    command(checkout, "sudo", '[ "$1" = -n ] && shift; "$@"')
+    place = checkout / "bin" / "chromium"
+    install = f'[ "$1" = update ] || {{ echo "$@"; : >{place}; chmod 755 {place}; }}'
+    command(checkout, "apt-get", install)
+
+    found = find(checkout)
+
+    assert found.stdout == f"{place}\n"
+    assert "install -y -qq --no-install-recommends chromium" in found.stderr
+
+
+def test_given_no_way_to_install_one_when_asked_then_told_what_to_install(checkout: Path) -> None:
+    command(checkout, "sudo", "exit 1")
+    command(checkout, "apt-get", "exit 100")
+
+    found = find(checkout)
+
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "apt-get install chromium" in found.stderr
+    assert "playwright install --with-deps chromium" in found.stderr
