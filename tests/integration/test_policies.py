@@ -71,11 +71,18 @@ def test_given_the_probing_function_when_looked_at_then_it_wrote_its_log_and_tra
     assert {call["service"] for call in calls_of(sandbox, role)} - {"xray"} == {"logs"}
 
 
-@pytest.mark.parametrize("machine", ["approval", "remediation"])
+@pytest.mark.parametrize(
+    ("output", "suffix"),
+    [
+        ("approval_machine_arn", "-machine"),
+        ("remediation_machine_arn", "-machine"),
+        ("deliver_later_arn", ""),
+    ],
+)
 def test_given_a_state_machine_when_held_against_its_policy_then_all_was_allowed(
-    sandbox: SandboxClient, stack: Stack, machine: str
+    sandbox: SandboxClient, stack: Stack, output: str, suffix: str
 ) -> None:
-    role = f"{stack.outputs()[f'{machine}_machine_arn'].rpartition(':')[2]}-machine"
+    role = stack.outputs()[output].rpartition(":")[2] + suffix
     calls = calls_of(sandbox, role)
 
     violations, _ = check(calls, policies(sandbox, role))
