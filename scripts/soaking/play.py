@@ -49,8 +49,9 @@ class People:
             seconds_between_writes=None,
             retry=None,
             timeout=30,
+            lazy=True,
         )
-        self.services = github.get_repo(env["SERVICES_REPO"], lazy=True)
+        self.services = github.get_repo(env["SERVICES_REPO"])
         self._url = env["PORT_BASE_URL"]
         # Executing an action is no repetition of an earlier one, so it must not be repeated: that
         # is done without the client, which does so.

@@ -286,7 +286,8 @@ def test_stopped_execution_is_aborted_at_once(steps: Steps, approval: str) -> No
     )
     assert steps.succeed(token) == "TaskTimedOut"
     history = client.get_execution_history(executionArn=execution)["events"]
-    assert [event["type"] for event in history][-2:] == ["TaskSubmitted", "ExecutionAborted"]
+    # The function has its token, but the machine may not have noted yet that it was submitted.
+    assert {event["type"] for event in history[-2:]} == {"TaskSubmitted", "ExecutionAborted"}
     # And what is over can be stopped again without effect.
     client.stop_execution(executionArn=execution, error="other")
     assert client.describe_execution(executionArn=execution)["error"] == "Slipway.Cancelled"

@@ -171,13 +171,16 @@ def test_given_a_failure_that_stays_when_proposed_then_it_is_not_now(
         (
             403,
             "API rate limit exceeded for installation",
-            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 900)},
+            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "900 s from now"},
         ),
     ],
 )
 def test_given_a_rate_limit_when_longer_than_our_patience_then_not_waited_for_but_named(
     github: FakeGitHub, status: int, message: str, headers: dict[str, str]
 ) -> None:
+    if "X-RateLimit-Reset" in headers:
+        # Only now: the tests before this one took their time.
+        headers = {**headers, "X-RateLimit-Reset": str(int(time.time()) + 900)}
     github.script("POST /git/trees", (status, {"message": message}, headers))
 
     with pytest.raises(GitHubUnavailable) as caught:

@@ -230,20 +230,24 @@ def test_given_a_run_that_was_only_ever_postponed_when_held_for_too_long_then_it
 @pytest.mark.parametrize(
     ("state", "changed", "updates"),
     [
-        ("Disabled", ago(days=2), 0),
-        ("Enabling", ago(days=2), 0),
-        ("Enabled", ago(minutes=14), 0),
-        ("Enabled", ago(minutes=16), 1),
+        ("Disabled", timedelta(days=2), 0),
+        ("Enabling", timedelta(days=2), 0),
+        ("Enabled", timedelta(minutes=10), 0),
+        ("Enabled", timedelta(minutes=16), 1),
     ],
 )
 def test_given_a_function_that_was_paused_when_swept_then_its_runs_have_their_time_anew(
-    world: World, monkeypatch: pytest.MonkeyPatch, state: str, changed: datetime, updates: int
+    world: World, monkeypatch: pytest.MonkeyPatch, state: str, changed: timedelta, updates: int
 ) -> None:
     alias = json.loads(ENVIRONMENT["OWN_ACTIONS"])["upscale_service"]
     body = json.dumps({alias: MAPPING}).encode()
     boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=body)
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", world.port.url)
-    mapping = {"UUID": MAPPING, "State": state, "LastModified": changed.timestamp()}
+    mapping = {
+        "UUID": MAPPING,
+        "State": state,
+        "LastModified": (datetime.now(UTC) - changed).timestamp(),
+    }
     world.port.script(f"GET /2015-03-31/event-source-mappings/{MAPPING}", (200, mapping, {}))
     world.run(executed=ago(days=2))
 
