@@ -1,8 +1,26 @@
-"""What a test run says at its end."""
+"""What a test run says of its tests, and at its end."""
 
 from collections import Counter
+from collections.abc import Generator
 
 import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write half characters, which hostile tests log and fail with, so that xdist can send them.
+
+    Its workers report in UTF-8, and end for good where that cannot be done.
+    """
+    report = yield
+    if report.longrepr is not None and (text := str(report.longrepr)) != _sendable(text):
+        report.longrepr = _sendable(text)
+    report.sections = [(name, _sendable(text)) for name, text in report.sections]
+    return report
+
+
+def _sendable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -203,7 +203,7 @@ def test_given_any_names_when_port_is_asked_then_no_other_route_than_the_entitys
     server.following = [(404, {"ok": False, "error": "not_found"}, {})]
     server.signs_in = True
     credentials = PortCredentials.model_validate({"client_id": "i", "client_secret": "s"})
-    port = PortClient(server.url, lambda _: credentials, patience=0, sleep=lambda _: None)
+    port = PortClient(server.url, lambda _: credentials)
     server.requests.clear()
 
     assert port.get_entity(blueprint, identifier) is None
