@@ -72,8 +72,8 @@ def test_given_a_change_when_its_event_opens_then_before_and_after_are_beside_ea
     portal = visit(ADMIN, CHECKOUT)
 
     portal.page.get_by_role("tab", name="Audit log").click()
-    event = portal.page.get_by_role("row").filter(has_text="UPDATE")
-    event.get_by_role("button", name="What changed in checkout").click()
+    newest = portal.page.get_by_role("row").filter(has_text="UPDATE").first
+    newest.get_by_role("button", name="What changed in checkout").click()
 
     difference = portal.page.get_by_role("group", name="Before and after")
     changed = difference.get_by_role("row").filter(has_text="replicas")

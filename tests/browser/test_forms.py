@@ -56,7 +56,7 @@ def test_given_a_filled_form_when_created_then_the_run_holds_what_was_typed(
         "common_values_yaml": typed,
         "dry_run": False,
     }
-    expect(portal.page.get_by_role("heading", name="Create New Service")).to_be_visible()
+    expect(portal.page.get_by_role("heading", name="Create New Service", level=1)).to_be_visible()
 
 
 def test_given_missing_and_wrong_inputs_when_going_on_then_each_field_says_so(
