@@ -19,6 +19,11 @@ export function LatestRuns() {
   const [opened, setOpened] = useState(false);
   const active = runs.data?.filter((run) => !isOver(run)).length ?? 0;
   const close = () => setOpened(false);
+  const toggle = () => {
+    setOpened(!opened);
+    // What was executed a moment ago is looked for here, perhaps before its event has come.
+    if (!opened) void runs.refetch();
+  };
   return (
     <Indicator disabled={active === 0} label={active} size={17} offset={3}>
       <Popover
@@ -34,7 +39,7 @@ export function LatestRuns() {
             variant="default"
             px={10}
             aria-label={`My latest runs, ${active} in progress`}
-            onClick={() => setOpened(!opened)}
+            onClick={toggle}
           >
             <IconBolt size={18} aria-hidden />
             <Text span size="sm" fw={500} ml={6} visibleFrom="sm">
