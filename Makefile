@@ -14,7 +14,7 @@ demo: setup ## Play the whole story on this machine, without any account
 	@scripts/demo
 
 # The integration tests mostly wait, for probes and approvals: the others use the processors meanwhile.
-test: setup build ## Run every test
+test: setup build ## Run the tests (not `faults` and `soak`)
 	@scripts/chromium
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line checks integration
 
