@@ -155,11 +155,15 @@ run "functions_may_do_their_work_and_no_more" {
       EncryptDecisions     = ["kms:GenerateDataKey"]
       KeepRemediations     = ["dynamodb:GetItem", "dynamodb:PutItem"]
       StartRemediation     = ["states:StartExecution"]
+      ReadPolicy           = ["s3:GetObject"]
       FindOpenRuns         = ["dynamodb:Query"]
       FindServicesAtWork   = ["dynamodb:Query"]
       FindLocks            = ["dynamodb:Scan"]
       LookAtExecutions     = ["states:DescribeExecution"]
       ForgetRecords        = ["s3:DeleteObject"]
+      FindFailedRecords    = ["s3:ListBucket"]
+      ReadFailedRecords    = ["s3:GetObject"]
+      DecryptFailedRecords = ["kms:Decrypt"]
     }
     error_message = "The sweep: these statements, and no other."
   }
@@ -225,13 +229,16 @@ run "functions_may_do_their_work_and_no_more" {
 
   assert {
     condition = { for statement in local.grants.sweep : statement.sid => statement.resources } == {
-      FindOpenRuns       = ["${module.storage.tables["runs"].arn}/index/open_since"]
-      FindServicesAtWork = ["${module.storage.tables["remediations"].arn}/index/at_work"]
-      FindLocks          = [module.storage.tables["locks"].arn]
-      LookAtExecutions   = [for machine in ["mock", "slipway-remediation"] : "arn:aws:states:eu-west-1:111122223333:execution:${machine}:*"]
-      ForgetRecords      = ["arn:aws:s3:::mock/later/*", "arn:aws:s3:::mock/requests/*"]
+      FindOpenRuns         = ["${module.storage.tables["runs"].arn}/index/open_since"]
+      FindServicesAtWork   = ["${module.storage.tables["remediations"].arn}/index/at_work"]
+      FindLocks            = [module.storage.tables["locks"].arn]
+      LookAtExecutions     = [for machine in ["mock", "slipway-remediation"] : "arn:aws:states:eu-west-1:111122223333:execution:${machine}:*"]
+      ForgetRecords        = ["arn:aws:s3:::mock/later/*", "arn:aws:s3:::mock/requests/*"]
+      FindFailedRecords    = ["arn:aws:s3:::mock"]
+      ReadFailedRecords    = ["arn:aws:s3:::mock/aws/lambda/*", "arn:aws:s3:::mock/held/*"]
+      DecryptFailedRecords = [module.secrets.key_arn]
     }
-    error_message = "The sweep reads one index and the locks, knows its own executions, and forgets waiting records only."
+    error_message = "The sweep reads one index, the locks and the failed records, knows its own executions, and forgets waiting records only."
   }
 
   assert {
