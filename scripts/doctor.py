@@ -59,7 +59,7 @@ def table(results: list[Result]) -> Table:
     shown = Table("", "Check")
     shown.add_column("Found", overflow="fold", ratio=1)
     shown.add_column("Cure", overflow="fold", ratio=1)
-    marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "dim")}  # noqa: RUF001
+    marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "dim")}
     for result in results:
         mark, style = marks[result.ok]
         cure = result.cure if result.ok is False else ""

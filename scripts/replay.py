@@ -288,7 +288,7 @@ def table(found: list[Held]) -> Table:
     for held in found:
         runs = "\n".join(f"end of {run.run_id}" if run.notice else run.run_id for run in held.runs)
         moment = f"{held.failed_at.astimezone(UTC):%d %b %H:%M:%S}"
-        shown.add_row(held.reference, runs or "–", held.function, held.service, moment, held.why)  # noqa: RUF001
+        shown.add_row(held.reference, runs or "–", held.function, held.service, moment, held.why)
     return shown
 
 

@@ -92,7 +92,7 @@ def table(lines: list[Line], now: datetime) -> Table:
                 state += f"\nuntil {_clock(ends)} at the latest"
         elif state == "Enabled":
             state = "[green]yes[/green]"
-        unread = "?" if backlog is None else "–" if backlog.unread is None else str(backlog.unread)  # noqa: RUF001
+        unread = "?" if backlog is None else "–" if backlog.unread is None else str(backlog.unread)
         shown.add_row(
             consumer.name,
             state,

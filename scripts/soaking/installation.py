@@ -42,7 +42,7 @@ class Installation:
     def aws(self, service: str) -> Any:
         """A client of the sandbox's AWS."""
         if service not in self._clients:
-            self._clients[service] = boto3.client(  # type: ignore[call-overload]
+            self._clients[service] = boto3.client(  # type: ignore[call-overload]  # the name is no literal
                 service,
                 endpoint_url=self.env["AWS_ENDPOINT_URL"],
                 region_name=self.env["AWS_REGION"],

@@ -11,7 +11,7 @@ from slipway.observability import logger
 
 from tests.contract.github.conftest import GitHubServer
 from tests.contract.github.conftest import running as running_github
-from tests.faults.world import WORKFLOWS, Clock, Installation
+from tests.faults.installation import WORKFLOWS, Clock, Installation
 from tests.port_server import PortServer
 from tests.scripted import ScriptedServer
 

@@ -18,16 +18,10 @@ from typing import Any
 import pytest
 
 from tests.faults.flows import FLOWS
+from tests.faults.installation import EXPECTED_WARNINGS, Installation, Json
+from tests.faults.observed import Observed
 from tests.faults.wire import FAULTS, Call, Fault, Kind, renamed
-from tests.faults.world import (
-    EXPECTED_WARNINGS,
-    Installation,
-    Json,
-    Observed,
-    World,
-    case,
-    endings,
-)
+from tests.faults.world import World, case, endings
 
 CHOICE = os.environ.get("FAULTS", "")
 ALL = CHOICE == "all"

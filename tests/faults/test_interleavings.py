@@ -24,15 +24,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.faults.installation import EXPECTED_WARNINGS, Installation, Json
+from tests.faults.observed import Observed
 from tests.faults.wire import Call, Killed
-from tests.faults.world import (
-    EXPECTED_WARNINGS,
-    Installation,
-    Json,
-    Observed,
-    World,
-    case,
-)
+from tests.faults.world import World, case
 
 ALL = os.environ.get("FAULTS") == "all"
 MOST_RUNS, MOST_AT_WORK = 4, 3

@@ -334,9 +334,9 @@ class Wire:
         """Step Functions' part that moto has not."""
         asked = json.loads(_text(request.body))
         if self.on_token(asked["taskToken"], json.loads(asked["output"])):
-            return AWSResponse(request.url, 200, {}, MockRawResponse("{}"))  # type: ignore[arg-type]
+            return _aws_response(request.url, 200, {}, "{}")
         gone = json.dumps({"__type": "TaskTimedOut", "message": "Nobody waits any more"})
-        return AWSResponse(request.url, 400, {}, MockRawResponse(gone))  # type: ignore[arg-type]
+        return _aws_response(request.url, 400, {}, gone)
 
     def _http_call(self, method: str, address: str, body: Any, headers: Any) -> Call:
         parts = urlsplit(address)
@@ -410,6 +410,11 @@ def _text(body: Any) -> str:
     return body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
 
 
+def _aws_response(url: str, status: int, headers: dict[str, str], body: str | bytes) -> AWSResponse:
+    raw = MockRawResponse(body)
+    return AWSResponse(url, status, headers, raw)  # type: ignore[arg-type]  # reads like urllib3's
+
+
 def _aws_answer(request: AWSPreparedRequest, said: Answer) -> AWSResponse:
     body, headers = said.body, dict(said.headers)
     if said.status in STATUS.values():
@@ -423,7 +428,7 @@ def _aws_answer(request: AWSPreparedRequest, said: Answer) -> AWSResponse:
             envelope = "sns" in request.url
             body = (f"<ErrorResponse>{error}</ErrorResponse>" if envelope else error).encode()
             headers["Content-Type"] = "text/xml"
-    return AWSResponse(request.url, said.status, headers, MockRawResponse(body))  # type: ignore[arg-type]
+    return _aws_response(request.url, said.status, headers, body)
 
 
 def _http_answer(

@@ -10,256 +10,46 @@ import base64
 import importlib
 import io
 import json
-import os
 import re
 import secrets
 import select
-import subprocess
-import sys
-import tarfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore.session
-import pytest
 import requests
-import time_machine
 from github import InputGitTreeElement
 from github.PullRequest import PullRequest
 from github.WorkflowRun import WorkflowRun
-from moto.backends import get_backend
 from report import main as report
 from slipway.approvals.links import Link, sign
 from slipway.errors import RunEnded
-from slipway.health.record import execution_name
-from slipway.observability import logger
-from slipway.port.client import PortClient
-from slipway_report.api import Patience
 
-from tests.contract.github.conftest import TOKEN, GitHubServer
-from tests.faults.machines import Execution, read_machine
-from tests.faults.wire import Fault, Killed, Wire
-from tests.port_server import CREDENTIALS, PortServer
-from tests.scripted import ScriptedServer
-from tests.unit.conftest import ENVIRONMENT, POLICY, TABLES, make_account, set_policy
+from tests.contract.github.conftest import TOKEN
+from tests.faults.installation import (
+    ACCOUNT,
+    LINK_KEY,
+    REGION,
+    Context,
+    Installation,
+    Json,
+    backend,
+    real,
+)
+from tests.faults.machines import Execution
+from tests.faults.wire import Fault, Killed
+from tests.port_server import CREDENTIALS
 
-Json = dict[str, Any]
-# Everybody else's time.
-real = time_machine.escape_hatch.time
-REGION, ACCOUNT = "eu-west-1", "123456789012"
-RUNS, CHANGES = "org_sandbox.runs", "org_sandbox.change.log"
+CHANGES = "org_sandbox.change.log"
 DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
 ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
-ACTIONS = ("create_service", "upscale_service", "downscale_service", "delete_service")
-LINK_KEY = "a-key-that-signs-links"
 VALUES = "# by hand\nreplicas: 2   # not more\nimage: {tag: '1.0'}\n"
-EXPECTED_WARNINGS = pytest.mark.filterwarnings(
-    # A process that was killed leaves its connections to the garbage collector.
-    "ignore::ResourceWarning",
-    "ignore::pytest.PytestUnraisableExceptionWarning",
-    "ignore:No application metrics:UserWarning",
-)
 # As often as the event source, a person or a machine tries before this counts as stuck.
 PATIENCE = 6
-# What the workflows of the services repository do is done by the flows themselves: the report by
-# its own script, the restart by whoever says what is ill.
-_WORKFLOW = """\
-name: {name}
-run-name: {run_name}
-on: {{workflow_dispatch: {{inputs: {{{inputs}}}}}}}
-jobs:
-  nothing:
-    runs-on: ubuntu-latest
-    steps: [{{run: "true"}}]
-"""
-WORKFLOWS = {
-    "slipway-report.yml": _WORKFLOW.format(
-        name="Slipway report",
-        run_name="Report ${{ inputs.pull_request }}",
-        inputs="pull_request: {required: true, type: string}",
-    ),
-    "slipway-restart.yml": _WORKFLOW.format(
-        name="Slipway restart",
-        run_name="Restart ${{ inputs.service }} (${{ inputs.remediation }})",
-        inputs="service: {required: true, type: string}, "
-        "remediation: {required: false, type: string}",
-    ),
-}
-REMEDIATION: Json = {
-    "schema_version": 1,
-    "strategies": [
-        {"kind": "restart", "wait_seconds": 5},
-        {"kind": "roll_back", "wait_seconds": 5, "auto_merge": True},
-        {"kind": "scale_up", "wait_seconds": 5},
-    ],
-    "environments": ["Test", "Staging"],
-    "approval_environments": ["Staging"],
-    "verify": {"probes": 3, "interval_seconds": 5, "healthy_after": 2, "ill_after": 2},
-    "settle": {"probes": 3, "interval_seconds": 5, "healthy_after": 2, "ill_after": 2},
-}
-
-
-class Clock:
-    """The time of everything in this process; it passes at once when somebody waits."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, traveller: time_machine.Traveller) -> None:
-        self._traveller = traveller
-        self._ahead = 0.0
-        monotonic = time.monotonic
-        monkeypatch.setattr(time, "monotonic", lambda: monotonic() + self._ahead)
-        monkeypatch.setattr(time, "sleep", self.pass_by)
-        # These have taken time.sleep as a default before.
-        defaults = PortClient.__init__.__kwdefaults__ or {}
-        monkeypatch.setitem(defaults, "sleep", self.pass_by)
-        monkeypatch.setattr(Patience.__init__, "__defaults__", (300, self.pass_by))
-
-    def pass_by(self, seconds: float) -> None:
-        self._ahead += seconds
-        self._traveller.shift(timedelta(seconds=seconds))
-
-    def until(self, moment: datetime) -> None:
-        self.pass_by(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
-
-    def set_right(self) -> None:
-        """Go back to everybody else's time."""
-        self._ahead = 0.0
-        self._traveller.move_to(real.time())
-
-
-class Context:
-    """What Lambda tells a function of its invocation."""
-
-    memory_limit_in_mb = 512
-    aws_request_id = "00000000-0000-0000-0000-000000000000"
-
-    def __init__(self, function: str) -> None:
-        self.function_name = f"slipway-{function}"
-        self.invoked_function_arn = function_arn(function)
-
-    @staticmethod
-    def get_remaining_time_in_millis() -> int:
-        return 60_000
-
-
-def function_arn(name: str) -> str:
-    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:slipway-{name}:live"
-
-
-class Installation:
-    """What all cases share: the servers, moto's account, the clock and the wire."""
-
-    def __init__(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        port: PortServer,
-        github: GitHubServer,
-        health: ScriptedServer,
-        clock: Clock,
-        bare_repository: Path,
-    ) -> None:
-        self.port, self.github, self.health, self.clock = port, github, health, clock
-        self.bare_repository = bare_repository
-        # Numbers of the newest message, and of the newest pull request or issue, of earlier cases.
-        self.message = self.pull = 0
-        self.wire = Wire(monkeypatch)
-        self.wire.services = {
-            port.url.removeprefix("http://"): "Port",
-            github.url.removeprefix("http://"): "GitHub",
-        }
-        self.repository = github.client().get_repo("acme/services")
-        _keep_clients(monkeypatch)
-        for name, value in {
-            **ENVIRONMENT,
-            "PORT_BASE_URL": port.url,
-            "GITHUB_API_URL": github.api,
-            "OWN_ACTIONS": json.dumps(
-                {action: function_arn(action) for action in ACTIONS}
-                | dict.fromkeys(
-                    ["decide_approval", *(f"{action}_ended" for action in ACTIONS)],
-                    function_arn("approval"),
-                )
-            ),
-            "SWEEP_LIMITS": "{}",
-            "HEALTH_PROBE": json.dumps(
-                {"allowed_cidrs": ["127.0.0.0/8"], "allowed_ports": [health.server_port]}
-            ),
-            "POWERTOOLS_METRICS_DISABLED": "true",
-        }.items():
-            monkeypatch.setenv(name, value)
-        logger.setLevel(os.environ.get("FAULTS_LOG", "CRITICAL"))
-        self.new_process()
-        make_account()
-        keep = boto3.client("secretsmanager").create_secret
-        keep(Name="slipway/port", SecretString=json.dumps(CREDENTIALS))
-        keep(Name="slipway/github", SecretString=json.dumps({"token": TOKEN}))
-        keep(Name="slipway/links", SecretString=json.dumps({"key": LINK_KEY}))
-        self.approvers = read_machine("approval", function=function_arn("approval"))
-        self.machines = {
-            "approval": self.approvers,
-            "remediation": read_machine(
-                "remediation",
-                function=function_arn("remediation"),
-                probe_function=function_arn("probe_health"),
-                approvals=function_arn("approval"),
-            ),
-            "deliver_later": read_machine(
-                "deliver_later", runs_table="runs", records_bucket="records"
-            ),
-        }
-        self.set_remediation({})
-
-    def new_process(self) -> None:
-        """Throw away what a process keeps in its modules."""
-        for name, module in list(sys.modules.items()):
-            if name.startswith("slipway"):
-                for value in list(vars(module).values()):
-                    if hasattr(value, "cache_clear"):
-                        value.cache_clear()
-
-    def set_remediation(self, changes: Json) -> None:
-        body = json.dumps({**REMEDIATION, **changes}).encode()
-        boto3.client("s3").put_object(Bucket="records", Key="policy/remediation.json", Body=body)
-
-    def clear_account(self) -> None:
-        """Empty the tables, the buckets, the topics and the machines."""
-        for table in TABLES:
-            _backend("dynamodb").tables[table].items.clear()
-        for bucket in ("records", "audit"):
-            _backend("s3", "aws").buckets[bucket].keys.clear()
-        for topic in _backend("sns").topics.values():
-            topic.sent_notifications.clear()
-        for machine in _backend("stepfunctions").state_machines:
-            machine.executions.clear()
-        set_policy(POLICY)
-        self.set_remediation({})
-        boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
-
-
-def _keep_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make each of boto3's clients once: they keep nothing of a process but what they were told.
-
-    Making one takes longer than most of what it is made for.
-    """
-    make, made = botocore.session.Session.create_client, dict[str, Any]()
-
-    def create(session: Any, service: str, *args: Any, **more: Any) -> Any:
-        config = more.get("config")
-        key = f"{service} {sorted(vars(config).items()) if config else None}"
-        if key not in made:
-            made[key] = make(session, service, *args, **more)
-        return made[key]
-
-    monkeypatch.setattr(botocore.session.Session, "create_client", create)
-
-
-def _backend(service: str, region: str = REGION) -> Any:
-    return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]
 
 
 class World:
@@ -645,7 +435,7 @@ class World:
 
     def note_executions(self) -> None:
         """Take on what was started, and have Step Functions know what has ended."""
-        for machine in _backend("stepfunctions").state_machines:
+        for machine in backend("stepfunctions").state_machines:
             for started in machine.executions:
                 key = (machine.name, started.name)
                 if key not in self.executions:
@@ -729,194 +519,6 @@ class World:
 
 def _machine_arn(name: str) -> str:
     return f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}"
-
-
-# -- what is compared
-
-
-_TIMES = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"
-    r"|(\d\d [A-Z][a-z]{2} )?\d\d:\d\d UTC"
-)
-_HASHES = re.compile(
-    r"\b([0-9a-f]{64}|[0-9a-f]{40})\b|(?<=\[)[0-9a-f]{7}(?=\])|(?<=undo )[0-9a-f]{7}\b"
-)
-
-
-class Observed:
-    """The final state of a case, with its own names and times taken out."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._numbers: dict[int, str] = {}
-
-    def everything(self) -> Json:
-        """All that must be the same whatever has gone wrong.
-
-        Legitimate differences, which are not looked at:
-
-        * lines of a run's log: what is repeated says its line again, and a comfort line may be
-          lost (`RunReporter.remark`); the run's status, label, summary and links are looked at;
-        * how often an e-mail was sent: the kinds of e-mail are looked at, not their number;
-        * how often a workflow of the services repository was started: both do what they do once,
-          however often they are started (`Repairs.restart`, `PullRequests.report_again`);
-        * an e-mail that SNS refuses for as long as it is tried: the request, or the issue, says the
-          same (`Notices`, `Alerts`);
-        * rows' counters and times (deliveries, postponements, versions, attempts of a wait);
-        * `later/` records and `deliver_later` executions, as long as these have ended;
-        * health findings' details, as a service is looked at once more or less often.
-        """
-        world = self._world
-        pulls = [self._pull(pull) for pull in world.pulls()]
-        found = {
-            "runs": [self._run(run_id) for run_id in world.runs],
-            "pulls": pulls,
-            "branches": self._branches(),
-            "main": self._folder(),
-            "entity": self._entity("service", world.service),
-            "requests": self._requests(),
-            "ledger": [self._row(row) for row in self._rows("runs")],
-            "locks": [(row["service"], row["owner"]) for row in self._rows("locks")],
-            "approvals": [self._approval(row) for row in self._rows("approvals")],
-            "remediations": [self._remediation(row) for row in self._rows("remediations")],
-            "executions": self._executions(),
-            "audit": self._audit(),
-            "issues": self._issues() if world.watches else [],
-            "e-mails": self._emails(),
-        }
-        result: Json = json.loads(self._anonymous(json.dumps(found, default=str, sort_keys=True)))
-        return result
-
-    def _anonymous(self, text: str) -> str:
-        world = self._world
-        for number in range(1, 9):
-            text = text.replace(execution_name(world.service, number), f"REMEDIATION-{number}")
-        for place, name in enumerate(world.names):
-            text = text.replace(name, f"NAME-{place}")
-        for number, alias in self._numbers.items():
-            text = re.sub(rf"((?<!&)#|pull/|pulls/|issues/){number}\b", rf"\g<1>{alias}", text)
-        return _HASHES.sub("HASH", _TIMES.sub("TIME", text))
-
-    def _run(self, run_id: str) -> Json:
-        answer = self._world.port.request(
-            "GET", f"/v1/actions/runs/{run_id}", params={"version": "v2"}
-        )
-        run = answer["run"]
-        return {name: run.get(name) for name in ("status", "statusLabel", "summary", "link")}
-
-    def _pull(self, pull: PullRequest) -> Json:
-        self._numbers[pull.number] = f"PULL-{len(self._numbers)}"
-        return {
-            "number": f"#{pull.number}",
-            "branch": pull.head.ref,
-            "state": pull.state,
-            "merged": pull.merged_at is not None,
-            "title": pull.title,
-            "body": pull.body,
-            "labels": sorted(label.name for label in pull.labels),
-            "commits": pull.commits,
-            "files": sorted(file.filename for file in pull.get_files()),
-            "comments": [comment.body for comment in pull.get_issue_comments()],
-        }
-
-    def _branches(self) -> list[str]:
-        names = self._git("for-each-ref", "--format=%(refname)", "refs/heads/slipway").decode()
-        ours = (*self._world.runs, execution_name(self._world.service, 1)[:32])
-        return sorted(name for name in names.split() if any(one in name for one in ours))
-
-    def _folder(self) -> dict[str, str]:
-        """The service's files on the base branch."""
-        folder = f"apps/{self._world.service}"
-        if not self._git("ls-tree", "main", folder):
-            return {}
-        with tarfile.open(fileobj=io.BytesIO(self._git("archive", "main", folder))) as archive:
-            return {
-                member.name: (archive.extractfile(member) or io.BytesIO()).read().decode()
-                for member in archive.getmembers()
-                if member.isfile()
-            }
-
-    def _git(self, *command: str) -> bytes:
-        repository = self._world.at.bare_repository
-        done = subprocess.run(["git", "-C", repository, *command], capture_output=True, check=True)
-        return done.stdout
-
-    def _entity(self, blueprint: str, identifier: str) -> Json | None:
-        entity = self._world.port.get_entity(blueprint, identifier)
-        if entity is None:
-            return None
-        volatile = {"health_check_id", "last_health_check", "health_detail"}
-        return {k: v for k, v in entity.properties.items() if k not in volatile}
-
-    def _requests(self) -> list[Json | None]:
-        rows = self._rows("approvals")
-        return [self._entity("approval_request", str(row["id"])) for row in rows]
-
-    def _rows(self, table: str) -> list[Json]:
-        items = boto3.resource("dynamodb").Table(table).scan()["Items"]
-        return sorted(items, key=lambda row: self._anonymous(str(row[TABLES[table]])))
-
-    @staticmethod
-    def _row(row: Json) -> Json:
-        kept = (
-            "run_id", "action", "service", "ask", "verdict", "outcome", "open", "pr_number",
-            "requested_by",
-        )  # fmt: skip
-        return {name: row[name] for name in kept if name in row and name != "pr_number"} | {
-            "pull request": f"#{row['pr_number']}" if "pr_number" in row else None
-        }
-
-    @staticmethod
-    def _approval(row: Json) -> Json:
-        votes = [(v["approver"], v["verdict"], v["door"]) for v in row["votes"].values()]
-        return {"id": row["id"], "status": row["status"], "votes": votes}
-
-    @staticmethod
-    def _remediation(row: Json) -> Json:
-        record = json.loads(row["record"])
-        ending = record["ending"] or {}
-        attempts = [(one["repair"]["step"], one["outcome"]) for one in record["state"]["attempts"]]
-        return {
-            "at work": record["execution"],
-            "ending": ending.get("step"),
-            "attempts": attempts,
-        }
-
-    def _executions(self) -> Json:
-        return {
-            f"{machine}/{name}": execution.status
-            for (machine, name), execution in self._world.executions.items()
-            if machine != "deliver_later" or execution.status != "SUCCEEDED"
-        }
-
-    @staticmethod
-    def _audit() -> list[str]:
-        found = boto3.client("s3").list_objects_v2(Bucket="audit").get("Contents", [])
-        return sorted(item["Key"] for item in found)
-
-    def _issues(self) -> list[Json]:
-        found = []
-        issues = self._world.at.repository.get_issues(state="all", sort="created", direction="desc")
-        for issue in issues:
-            if issue.number <= self._world.at.pull:
-                break
-            if "/pull/" not in issue.html_url:
-                self._numbers[issue.number] = f"ISSUE-{len(self._numbers)}"
-                found.append(
-                    {"title": issue.title, "state": issue.state, "comments": issue.comments}
-                )
-        return found
-
-    @staticmethod
-    def _emails() -> list[str]:
-        # (message id, message, subject, attributes, group)
-        return sorted(
-            {
-                f"{sent[2]} {json.dumps(sent[3], sort_keys=True, default=str)}"
-                for topic in _backend("sns").topics.values()
-                for sent in topic.sent_notifications
-            }
-        )
 
 
 def endings(world: World) -> dict[str, set[str]]:

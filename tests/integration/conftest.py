@@ -126,7 +126,7 @@ class SandboxClient:
 
     def aws(self, service: str) -> Any:
         """A boto3 client of this sandbox's AWS."""
-        return boto3.client(  # type: ignore[call-overload]
+        return boto3.client(  # type: ignore[call-overload]  # the name is no literal
             service,
             endpoint_url=self.env["AWS_ENDPOINT_URL"],
             region_name=self.env["AWS_REGION"],

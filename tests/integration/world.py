@@ -225,7 +225,7 @@ class World:
         try:
             iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
         except ClientError as error:
-            assert error.response["Error"]["Code"] == "EntityAlreadyExists"  # noqa: PT017
+            assert error.response["Error"]["Code"] == "EntityAlreadyExists"  # noqa: PT017  both are right
         may_decide = {
             "Version": "2012-10-17",
             "Statement": [

@@ -50,7 +50,7 @@ def request(run_id: str, **inputs: Any) -> dict[str, Any]:
     seed = json.loads((FIXTURES / "run_v2_create.json").read_text())
     seed["context"]["runId"] = run_id
     seed["payload"]["properties"] = {**INPUTS, **inputs}
-    return seed  # type: ignore[no-any-return]
+    return seed  # type: ignore[no-any-return]  # read from JSON
 
 
 NOTICE = {
@@ -82,7 +82,7 @@ def degraded(service: str) -> dict[str, Any]:
     for side, status in (("before", "Healthy"), ("after", "Degraded")):
         seed["diff"][side]["identifier"] = service
         seed["diff"][side]["properties"]["health_status"] = status
-    return seed  # type: ignore[no-any-return]
+    return seed  # type: ignore[no-any-return]  # read from JSON
 
 
 DECISION, DEGRADED = decision(), degraded("shop")

@@ -372,7 +372,7 @@ def test_without_aws_nothing_is_said_about_it() -> None:
 
 
 def test_a_check_that_cannot_be_made_is_a_fault_and_ends_no_other() -> None:
-    passing: Check = lambda _: Result("second", True, "fine")  # noqa: E731
+    passing: Check = lambda _: Result("second", True, "fine")  # noqa: E731  short for once
 
     results = doctor.examine(Installation({}), [("first", port.sign_in), ("second", passing)])
 
@@ -394,7 +394,7 @@ def test_a_server_that_hangs_up_is_a_fault(
 def test_the_exit_status_says_whether_there_is_a_fault(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ok: bool | None, code: int
 ) -> None:
-    check: Check = lambda _: Result("a", ok, "found", "cure")  # noqa: E731
+    check: Check = lambda _: Result("a", ok, "found", "cure")  # noqa: E731  short for once
     monkeypatch.setattr(doctor.examine, "__defaults__", ([("a", check)],))
     app = typer.Typer()
     app.command()(doctor.main)

@@ -15,7 +15,7 @@ EXCEPTIONS = {
     "": [r"shellcheck disable=\S+(?P<reason>.*)"],
 }
 # What is installed somewhere, and what installs it.
-CHECKED = ("functions/", "shared/", "services-repo/", "scripts/lint", "scripts/set", "terraform/")
+CHECKED = ("functions/", "shared/", "services-repo/", "scripts/", "terraform/")
 CODES = re.compile(r"\[[^\]]*\]|\b[A-Z]{1,4}[0-9]{2,}\b")
 
 

@@ -132,7 +132,7 @@ def test_run_that_ends_in_between_does_not_stop_the_report(world: World) -> None
             world.run["status"] = "FAILURE"
         return given
 
-    world.respond = respond  # type: ignore[method-assign]
+    world.respond = respond  # type: ignore[method-assign]  # that is the double
 
     assert report.main(world.closed(world.pull())) == 0
     assert world.entities[SERVICE]["properties"]["health_status"] == "Progressing"

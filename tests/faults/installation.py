@@ -1,0 +1,231 @@
+"""What all cases share: the servers, moto's account, the clock, the wire, and the machines."""
+
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+import time_machine
+from moto.backends import get_backend
+from slipway.observability import logger
+from slipway.port.client import PortClient
+from slipway_report.api import Patience
+
+from tests.contract.github.conftest import TOKEN, GitHubServer
+from tests.faults.machines import read_machine
+from tests.faults.wire import Wire
+from tests.port_server import CREDENTIALS, PortServer
+from tests.scripted import ScriptedServer
+from tests.unit.conftest import ENVIRONMENT, POLICY, TABLES, make_account, set_policy
+
+Json = dict[str, Any]
+# Everybody else's time.
+real = time_machine.escape_hatch.time
+REGION, ACCOUNT = "eu-west-1", "123456789012"
+ACTIONS = ("create_service", "upscale_service", "downscale_service", "delete_service")
+LINK_KEY = "a-key-that-signs-links"
+EXPECTED_WARNINGS = pytest.mark.filterwarnings(
+    # A process that was killed leaves its connections to the garbage collector.
+    "ignore::ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+    "ignore:No application metrics:UserWarning",
+)
+# What the workflows of the services repository do is done by the flows themselves: the report by
+# its own script, the restart by whoever says what is ill.
+_WORKFLOW = """\
+name: {name}
+run-name: {run_name}
+on: {{workflow_dispatch: {{inputs: {{{inputs}}}}}}}
+jobs:
+  nothing:
+    runs-on: ubuntu-latest
+    steps: [{{run: "true"}}]
+"""
+WORKFLOWS = {
+    "slipway-report.yml": _WORKFLOW.format(
+        name="Slipway report",
+        run_name="Report ${{ inputs.pull_request }}",
+        inputs="pull_request: {required: true, type: string}",
+    ),
+    "slipway-restart.yml": _WORKFLOW.format(
+        name="Slipway restart",
+        run_name="Restart ${{ inputs.service }} (${{ inputs.remediation }})",
+        inputs="service: {required: true, type: string}, "
+        "remediation: {required: false, type: string}",
+    ),
+}
+REMEDIATION: Json = {
+    "schema_version": 1,
+    "strategies": [
+        {"kind": "restart", "wait_seconds": 5},
+        {"kind": "roll_back", "wait_seconds": 5, "auto_merge": True},
+        {"kind": "scale_up", "wait_seconds": 5},
+    ],
+    "environments": ["Test", "Staging"],
+    "approval_environments": ["Staging"],
+    "verify": {"probes": 3, "interval_seconds": 5, "healthy_after": 2, "ill_after": 2},
+    "settle": {"probes": 3, "interval_seconds": 5, "healthy_after": 2, "ill_after": 2},
+}
+
+
+class Clock:
+    """The time of everything in this process; it passes at once when somebody waits."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, traveller: time_machine.Traveller) -> None:
+        self._traveller = traveller
+        self._ahead = 0.0
+        monotonic = time.monotonic
+        monkeypatch.setattr(time, "monotonic", lambda: monotonic() + self._ahead)
+        monkeypatch.setattr(time, "sleep", self.pass_by)
+        # These have taken time.sleep as a default before.
+        defaults = PortClient.__init__.__kwdefaults__ or {}
+        monkeypatch.setitem(defaults, "sleep", self.pass_by)
+        monkeypatch.setattr(Patience.__init__, "__defaults__", (300, self.pass_by))
+
+    def pass_by(self, seconds: float) -> None:
+        self._ahead += seconds
+        self._traveller.shift(timedelta(seconds=seconds))
+
+    def until(self, moment: datetime) -> None:
+        self.pass_by(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
+
+    def set_right(self) -> None:
+        """Go back to everybody else's time."""
+        self._ahead = 0.0
+        self._traveller.move_to(real.time())
+
+
+class Context:
+    """What Lambda tells a function of its invocation."""
+
+    memory_limit_in_mb = 512
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+
+    def __init__(self, function: str) -> None:
+        self.function_name = f"slipway-{function}"
+        self.invoked_function_arn = function_arn(function)
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 60_000
+
+
+def function_arn(name: str) -> str:
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:slipway-{name}:live"
+
+
+class Installation:
+    """What all cases share: the servers, moto's account, the clock and the wire."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        port: PortServer,
+        github: GitHubServer,
+        health: ScriptedServer,
+        clock: Clock,
+        bare_repository: Path,
+    ) -> None:
+        self.port, self.github, self.health, self.clock = port, github, health, clock
+        self.bare_repository = bare_repository
+        # Numbers of the newest message, and of the newest pull request or issue, of earlier cases.
+        self.message = self.pull = 0
+        self.wire = Wire(monkeypatch)
+        self.wire.services = {
+            port.url.removeprefix("http://"): "Port",
+            github.url.removeprefix("http://"): "GitHub",
+        }
+        self.repository = github.client().get_repo("acme/services")
+        _keep_clients(monkeypatch)
+        for name, value in {
+            **ENVIRONMENT,
+            "PORT_BASE_URL": port.url,
+            "GITHUB_API_URL": github.api,
+            "OWN_ACTIONS": json.dumps(
+                {action: function_arn(action) for action in ACTIONS}
+                | dict.fromkeys(
+                    ["decide_approval", *(f"{action}_ended" for action in ACTIONS)],
+                    function_arn("approval"),
+                )
+            ),
+            "SWEEP_LIMITS": "{}",
+            "HEALTH_PROBE": json.dumps(
+                {"allowed_cidrs": ["127.0.0.0/8"], "allowed_ports": [health.server_port]}
+            ),
+            "POWERTOOLS_METRICS_DISABLED": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        logger.setLevel(os.environ.get("FAULTS_LOG", "CRITICAL"))
+        self.new_process()
+        make_account()
+        keep = boto3.client("secretsmanager").create_secret
+        keep(Name="slipway/port", SecretString=json.dumps(CREDENTIALS))
+        keep(Name="slipway/github", SecretString=json.dumps({"token": TOKEN}))
+        keep(Name="slipway/links", SecretString=json.dumps({"key": LINK_KEY}))
+        self.approvers = read_machine("approval", function=function_arn("approval"))
+        self.machines = {
+            "approval": self.approvers,
+            "remediation": read_machine(
+                "remediation",
+                function=function_arn("remediation"),
+                probe_function=function_arn("probe_health"),
+                approvals=function_arn("approval"),
+            ),
+            "deliver_later": read_machine(
+                "deliver_later", runs_table="runs", records_bucket="records"
+            ),
+        }
+        self.set_remediation({})
+
+    def new_process(self) -> None:
+        """Throw away what a process keeps in its modules."""
+        for name, module in list(sys.modules.items()):
+            if name.startswith("slipway"):
+                for value in list(vars(module).values()):
+                    if hasattr(value, "cache_clear"):
+                        value.cache_clear()
+
+    def set_remediation(self, changes: Json) -> None:
+        body = json.dumps({**REMEDIATION, **changes}).encode()
+        boto3.client("s3").put_object(Bucket="records", Key="policy/remediation.json", Body=body)
+
+    def clear_account(self) -> None:
+        """Empty the tables, the buckets, the topics and the machines."""
+        for table in TABLES:
+            backend("dynamodb").tables[table].items.clear()
+        for bucket in ("records", "audit"):
+            backend("s3", "aws").buckets[bucket].keys.clear()
+        for topic in backend("sns").topics.values():
+            topic.sent_notifications.clear()
+        for machine in backend("stepfunctions").state_machines:
+            machine.executions.clear()
+        set_policy(POLICY)
+        self.set_remediation({})
+        boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
+
+
+def _keep_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make each of boto3's clients once: they keep nothing of a process but what they were told.
+
+    Making one takes longer than most of what it is made for.
+    """
+    make, made = botocore.session.Session.create_client, dict[str, Any]()
+
+    def create(session: Any, service: str, *args: Any, **more: Any) -> Any:
+        config = more.get("config")
+        key = f"{service} {sorted(vars(config).items()) if config else None}"
+        if key not in made:
+            made[key] = make(session, service, *args, **more)
+        return made[key]
+
+    monkeypatch.setattr(botocore.session.Session, "create_client", create)
+
+
+def backend(service: str, region: str = REGION) -> Any:
+    return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]  # the name is no literal
