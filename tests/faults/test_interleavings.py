@@ -296,9 +296,10 @@ class Stories(RuleBasedStateMachine):
         self.quiet()
         for pause in (31, 31, 31, 31 * 24 * 60, 31, 31, 31):
             self.world.time_passes(timedelta(minutes=pause))
-            for key in self.waiting_for_people():
-                if pause > 60:
-                    self.world.time_out(key[1])
+            while pause > 60 and (waiting := self.waiting_for_people()):
+                # The first time, for the reminder.
+                self.world.time_out(waiting[0][1])
+                self.world.settle()
             self.world.sweep()
             self.world.settle()
 

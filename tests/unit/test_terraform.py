@@ -23,7 +23,7 @@ VARIABLES = list(blocks("variable"))
 
 def test_given_the_validations_when_the_tests_are_read_then_each_is_seen_to_refuse() -> None:
     refused: Counter[str] = Counter()
-    for file in TERRAFORM.glob("tests/*.tftest.hcl"):
+    for file in TERRAFORM.glob("tests/**/*.tftest.hcl"):
         for expected in re.findall(r"expect_failures = \[(.*?)\]", file.read_text(), re.DOTALL):
             refused.update(re.findall(r"var\.(\w+)", expected))
 
@@ -33,6 +33,13 @@ def test_given_the_validations_when_the_tests_are_read_then_each_is_seen_to_refu
 
     assert validations.total() > 80
     assert {name for name, count in validations.items() if refused[name] < count} == set()
+
+
+def test_given_the_variables_when_their_refusals_are_tested_then_all_are_those_of_the_stack() -> None:
+    tested = {link.name: link.resolve() for link in TERRAFORM.glob("tests/inputs/*.tf")}
+
+    assert {name for name, file in tested.items() if file != TERRAFORM / name} == {"main.tf"}
+    assert {file.name for file, _, _ in VARIABLES if file.parent == TERRAFORM} <= tested.keys()
 
 
 def test_given_the_roles_when_read_then_a_boundary_can_bound_each() -> None:

@@ -22,7 +22,7 @@ from slipway.approvals.policy import PolicyVersion
 from slipway.approvals.request import BLUEPRINT, entity, request_for, waits
 from slipway.approvals.store import Conflict
 from slipway.errors import InvalidInput, RunEnded, SlipwayError, UserError
-from slipway.github.models import run_branch
+from slipway.github.models import PullRequest, run_branch
 from slipway.observability import Metric, count, logger
 from slipway.runs import change
 from slipway.runs.clients import services_repository
@@ -195,14 +195,21 @@ class Steps:
         repository = services_repository(self._run.config)
         pull = repository.find(run_branch(approval.action, approval.run_id))
         if pull is not None and pull.state != "open":
-            return {"next": "Done"}
+            return self._show_pull(approval, pull)
         proposal = change.prepare(self._run, repository, self._policy().policy)
         if isinstance(proposal, NothingToDo) or proposal.change_hash != approval.change_hash:
             if pull is not None:
                 # The base moved on below an open pull request: people must look at it.
-                return {"next": "Done"}
+                return self._show_pull(approval, pull)
             return self._ask_again(approval)
         return self._propose(approval, proposal)
+
+    def _show_pull(self, approval: Approval, pull: PullRequest) -> Answer:
+        """Finish what an earlier attempt began, which was cut off once the pull request was there."""
+        run_id = self._run.run_id
+        self._run.ledger.record_pull_request(run_id, approval.service, pull.number, pull.url)
+        self._mirror(approval)
+        return {"next": "Done"}
 
     def _pass_by(self, approval: Approval) -> Answer:
         if approval.status is not Status.SUPERSEDED:

@@ -288,7 +288,7 @@ def test_given_a_crash_after_the_pull_request_when_executed_again_then_there_is_
     assert world.holder() == RUN_ID
 
 
-def test_given_a_merged_pull_request_when_executed_again_then_nothing_is_done(
+def test_given_a_merged_pull_request_when_executed_again_then_it_is_only_shown(
     world: World,
 ) -> None:
     world.approved()
@@ -299,6 +299,8 @@ def test_given_a_merged_pull_request_when_executed_again_then_nothing_is_done(
 
     assert world.take("execute") == {"next": "Done"}
     assert world.repository.merged == []
+    request = world.port.entities[f"{RUN_ID}.1"]
+    assert (request["status"], request["pr_url"]) == ("Executed", "u")
 
 
 def test_given_the_base_moved_below_an_open_pull_request_when_executed_again_then_not_merged(

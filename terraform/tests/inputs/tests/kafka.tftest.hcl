@@ -1,45 +1,7 @@
-mock_provider "aws" {
-  source = "./tests/mocks"
-}
-
 variables {
-  artifacts_dir = "./tests/artifacts"
+  artifacts_dir = "../artifacts"
   port          = { org_id = "org_test" }
   github        = { services_repo = "acme/services" }
-}
-
-run "own_brokers_and_most_pollers_are_accepted" {
-  command = plan
-
-  variables {
-    kafka               = { bootstrap_servers = ["kafka-1.example.com:9096", "10.0.0.1:9096"] }
-    provisioned_pollers = { min = 200, max = 2000, maximum_retry_attempts = 10000, maximum_record_age_seconds = 604800 }
-  }
-}
-
-run "existing_cluster_and_unbounded_retries_are_accepted" {
-  command = plan
-
-  variables {
-    kafka               = { mode = "msk", authentication = "IAM", cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" }
-    provisioned_pollers = { maximum_retry_attempts = -1, maximum_record_age_seconds = -1 }
-  }
-}
-
-run "new_provisioned_cluster_is_accepted" {
-  command = plan
-
-  variables {
-    kafka = { mode = "msk", create = {} }
-  }
-}
-
-run "new_serverless_cluster_with_iam_is_accepted" {
-  command = plan
-
-  variables {
-    kafka = { mode = "msk", authentication = "IAM", create = { type = "serverless" }, starting_position = "LATEST" }
-  }
 }
 
 run "unknown_mode_is_refused" {

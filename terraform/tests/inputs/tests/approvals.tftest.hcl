@@ -1,62 +1,7 @@
-mock_provider "aws" {
-  source = "./tests/mocks"
-}
-
 variables {
-  artifacts_dir = "./tests/artifacts"
+  artifacts_dir = "../artifacts"
   port          = { org_id = "org_test" }
   github        = { services_repo = "acme/services" }
-}
-
-run "the_most_is_accepted" {
-  command = plan
-
-  variables {
-    approvals = {
-      approvers           = { emails = ["one@acme.example", "two+work@sub.acme.example"], teams = ["Platform Team"], count = 10, expires_after_seconds = 2592000, remind_before_seconds = 2591999 }
-      domain_aliases      = { "acme.io" = "acme.example", "acme.test" = "acme.example" }
-      scale               = { min = 20, max = 20, max_step = 7, default_step = 7 }
-      approver_principals = { "release.manager+1" = "one@acme.example" }
-      audit               = { mode = "COMPLIANCE", retention_days = 36500 }
-      api                 = { throttle_rate = 10000, throttle_burst = 5000, manage_account = false }
-      rules = [
-        { actions = ["*"], environments = ["*"], approval = { emails = ["one@acme.example", "two@acme.example"], count = 2 } },
-        { actions = ["delete_service"], environments = ["my own"], approval = { teams = ["a"], count = 10 }, auto_merge = true },
-      ]
-    }
-    links_base_url = "https://approvals.acme.example/{api_id}/live"
-  }
-}
-
-run "the_least_is_accepted" {
-  command = plan
-
-  variables {
-    approvals = {
-      approvers = { emails = ["one@acme.example"], count = 1, expires_after_seconds = 5, remind_before_seconds = 0 }
-      scale     = { min = 0, max = 1, max_step = 1, default_step = 1 }
-      audit     = { mode = "GOVERNANCE", retention_days = 1 }
-      api       = { throttle_rate = 1, throttle_burst = 1 }
-      rules     = []
-    }
-    links_base_url = "http://127.0.0.1:4566"
-  }
-}
-
-run "a_reminder_after_a_second_is_accepted" {
-  command = plan
-
-  variables {
-    approvals = { approvers = { expires_after_seconds = 6, remind_before_seconds = 5 } }
-  }
-}
-
-run "nobody_to_approve_is_accepted" {
-  command = plan
-
-  variables {
-    approvals = { approvers = {} }
-  }
 }
 
 run "an_approver_without_a_domain_is_refused" {

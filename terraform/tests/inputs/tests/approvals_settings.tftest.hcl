@@ -1,9 +1,5 @@
-mock_provider "aws" {
-  source = "./tests/mocks"
-}
-
 variables {
-  artifacts_dir = "./tests/artifacts"
+  artifacts_dir = "../artifacts"
   port          = { org_id = "org_test" }
   github        = { services_repo = "acme/services" }
 }
@@ -226,14 +222,6 @@ run "a_webhook_that_is_no_address_is_refused" {
   }
 
   expect_failures = [var.slack_webhook_url]
-}
-
-run "a_webhook_on_this_machine_is_accepted" {
-  command = plan
-
-  variables {
-    slack_webhook_url = "http://127.0.0.1:8080/hook"
-  }
 }
 
 run "half_a_version_of_the_key_of_links_is_refused" {

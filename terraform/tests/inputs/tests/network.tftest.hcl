@@ -1,42 +1,7 @@
-mock_provider "aws" {
-  source = "./tests/mocks"
-}
-
 variables {
-  artifacts_dir = "./tests/artifacts"
+  artifacts_dir = "../artifacts"
   port          = { org_id = "org_test" }
   github        = { services_repo = "acme/services" }
-}
-
-run "a_network_of_ones_own_with_a_mirror_is_accepted" {
-  command = plan
-
-  variables {
-    kafka              = { mode = "msk", authentication = "IAM", cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" }
-    network            = { vpc_id = "vpc-a", subnet_ids = ["subnet-a", "subnet-b"], security_group_id = "sg-a" }
-    kafka_mirror       = { source_servers = ["kafka.example.com:9096"], plugin = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip", version = "1" } }
-    mirror_credentials = { username = "user", password = "password" }
-    health_probe       = { vpc = { subnet_ids = ["subnet-a"], security_group_ids = ["sg-b"] } }
-  }
-
-  assert {
-    condition     = local.function_vpcs.probe_health.subnet_ids == tolist(["subnet-a"])
-    error_message = "The probing function is put into the VPC."
-  }
-
-  assert {
-    condition     = alltrue([for name, vpc in local.function_vpcs : vpc == null || name == "probe_health"])
-    error_message = "No other function is."
-  }
-}
-
-run "the_smallest_network_is_accepted" {
-  command = plan
-
-  variables {
-    kafka   = { mode = "msk", create = {} }
-    network = { cidr = "10.0.0.0/26" }
-  }
 }
 
 run "a_range_that_is_none_a_probe_without_a_group_and_an_empty_name_are_refused" {

@@ -1,66 +1,7 @@
-mock_provider "aws" {
-  source = "./tests/mocks"
-}
-
 variables {
-  artifacts_dir = "./tests/artifacts"
+  artifacts_dir = "../artifacts"
   port          = { org_id = "org_test" }
   github        = { services_repo = "acme/services" }
-}
-
-run "the_most_is_accepted" {
-  command = plan
-
-  variables {
-    remediation = {
-      mode = "repair"
-      strategies = [
-        { kind = "restart", attempts = 5, wait_seconds = 3600 },
-        { kind = "roll_back", attempts = 5, wait_seconds = 3600, auto_merge = true },
-        { kind = "scale_up", attempts = 5, wait_seconds = 3600, step = 10, max_replicas = 1000 },
-      ]
-      environments          = ["Test", "Staging", "Production"]
-      approval_environments = ["Test", "Staging", "Production"]
-      max_per_hour          = 20
-      quiet_seconds         = 604800
-      verify                = { probes = 60, interval_seconds = 600, healthy_after = 60, ill_after = 60 }
-      settle                = { probes = 60, interval_seconds = 600, healthy_after = 60, ill_after = 60 }
-      alert_emails          = ["one+alerts@sub.acme.example"]
-    }
-    subscriptions = [
-      { name = "a", state_machine = "m", filter = { blueprint = "service" } },
-      { name = "b", state_machine = "m", filter = { blueprint = "service", changed = ["ttl"] } },
-      { name = "c", state_machine = "m", filter = { blueprint = "team", properties = { x = ["y"] } } },
-      { name = "d_-1", state_machine = "m", filter = { blueprint = "team", own_writes = true } },
-    ]
-    health_probe = { allowed_cidrs = ["10.0.0.0/8", "2001:db8::/32"], allowed_ports = [1, 65535], deadline_seconds = 10 }
-  }
-}
-
-run "the_least_is_accepted" {
-  command = plan
-
-  variables {
-    remediation = {
-      mode          = "off"
-      strategies    = []
-      environments  = []
-      max_per_hour  = 1
-      quiet_seconds = 5
-      verify        = { probes = 1, interval_seconds = 1, healthy_after = 1, ill_after = 1 }
-      settle        = { probes = 1, interval_seconds = 1, healthy_after = 1, ill_after = 1 }
-    }
-    subscriptions = []
-    health_probe  = { allowed_ports = [443], deadline_seconds = 0.1 }
-  }
-}
-
-run "one_of_each_strategy_at_its_least_is_accepted" {
-  command = plan
-
-  variables {
-    remediation = { mode = "verify", strategies = [{ kind = "scale_up", attempts = 1, wait_seconds = 5, step = 1, max_replicas = 1 }] }
-  }
 }
 
 run "a_mode_that_is_none_is_refused" {

@@ -1,39 +1,7 @@
-mock_provider "aws" {
-  source = "./tests/mocks"
-}
-
 variables {
-  artifacts_dir = "./tests/artifacts"
+  artifacts_dir = "../artifacts"
   port          = { org_id = "org_test" }
   github        = { services_repo = "acme/services" }
-}
-
-run "the_upper_limits_are_accepted" {
-  command = plan
-
-  variables {
-    port                     = { org_id = "org_test", base_url = "https://api.us.port.io", signature = "required" }
-    github                   = { services_repo = "acme/services.prod", api_url = "https://git.acme.example/api/v3", base_branch = "release/1.x", team_reviewers = { "Team A" = ["octocat", "team:platform"] } }
-    functions                = { architecture = "x86_64", memory_mb = 10240, timeout_seconds = 840, log_level = "DEBUG", log_retention_days = 3653, reserved_concurrency = 1 }
-    name_prefix              = "a23456789012345678901234"
-    alarm_actions            = ["arn:aws:sns:eu-west-1:111122223333:alarms"]
-    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
-    secret_versions          = { port = 0, github = 7, links = 0, slack = 1 }
-    port_credentials         = { client_id = "id", client_secret = "0123456789abcdef0123456789abcdef" }
-    github_credentials       = { app_id = 1, installation_id = 2, private_key = "key" }
-    kafka_credentials        = { username = "user", password = "password" }
-    mirror_credentials       = { username = "reader", password = "password" }
-    slack_webhook_url        = "https://hooks.slack.com/services/T0/B0/x"
-  }
-}
-
-run "the_lower_limits_are_accepted" {
-  command = plan
-
-  variables {
-    functions          = { memory_mb = 128, timeout_seconds = 30, log_level = "ERROR", log_retention_days = 1 }
-    github_credentials = { token = "token" }
-  }
 }
 
 run "port_base_url_with_slash_at_the_end_is_refused" {
@@ -210,7 +178,7 @@ run "missing_artifacts_are_refused" {
   command = plan
 
   variables {
-    artifacts_dir = "./tests/nothing"
+    artifacts_dir = "../nothing"
   }
 
   expect_failures = [var.artifacts_dir]
