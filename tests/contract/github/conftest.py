@@ -34,10 +34,11 @@ class GitHubServer:
         self.url = url
         self.api = f"{url}/api/v3"
 
-    def client(self, token: str = TOKEN) -> Github:
+    def client(self, token: str = TOKEN, per_page: int = 30) -> Github:
         return Github(
             base_url=self.api,
             auth=Auth.Token(token),
+            per_page=per_page,
             seconds_between_requests=None,
             seconds_between_writes=None,
             retry=None,
