@@ -11,7 +11,7 @@ from tests.integration.conftest import SandboxClient
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 FAULTS = (
@@ -30,10 +30,10 @@ def test_given_faults_when_many_runs_are_asked_for_then_none_is_lost_twice_or_st
 ) -> None:
     settings = Settings(
         sandbox_folder,
-        runs=30,
+        runs=24,
         seed=2026,
-        minutes=2,
-        settle_minutes=2.5,
+        minutes=4,
+        settle_minutes=4,
         faults=FAULTS,
         expire_seconds=15,
         report_seconds=10,
