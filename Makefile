@@ -14,12 +14,12 @@ demo: setup ## Play the whole story on this machine, without any account
 	@scripts/demo
 
 # The integration tests mostly wait, for probes and approvals: the others use the processors meanwhile.
-test: setup build ## Run the tests (not `faults` and `soak`)
+test: setup build ## Run every test
 	@scripts/chromium
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line checks integration
 
 checks: ## Run the tests that need no sandbox of their own, one after the other
-	@$(MAKE) --no-print-directory --jobs 1 unit sandbox-test browser terraform-test
+	@$(MAKE) --no-print-directory --jobs 1 unit sandbox-test browser terraform-test faults
 
 unit: setup ## Run the fast tests (seconds)
 	$(PY)/pytest --numprocesses 2 tests --ignore tests/integration --ignore tests/browser --ignore tests/faults
@@ -50,9 +50,9 @@ terraform-test: setup ## Check the Terraform code: init, validate, test with a m
 plan: setup ## Show what an example environment makes, without an account: make plan ENV=port-hosted
 	@scripts/plan $(or $(ENV),port-hosted)
 
-integration: setup build ## Run the story's tests against a sandbox of their own
+integration: setup build ## Run the story's tests and a small soak against two sandboxes of their own
 	scripts/chromium
-	$(PY)/pytest --output build/integration tests/integration --ignore tests/integration/test_soak.py
+	$(PY)/pytest --output build/integration --numprocesses 2 tests/integration
 
 lint: setup ## Check style, types, imports, Terraform's format and the workflow
 	$(PY)/ruff check

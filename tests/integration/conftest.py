@@ -16,6 +16,7 @@ from github import Auth, Github
 from github.Repository import Repository
 from slipway.config import PortCredentials
 from slipway.port.client import PortClient
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it ships none
 
 from scripts.apply_sandbox import ROOT, Mode, Stack, host_architecture, read_environment
 from scripts.new_action import make
@@ -37,19 +38,19 @@ LOOKED_AT = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Divide the tests between two sandboxes, as they mostly wait: `--dist loadgroup` runs both.
+class TwoSandboxes(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Divides the tests between two sandboxes, as they mostly wait.
 
     MSK is applied in the second one only, after all else there: only one mode consumes at a time.
     """
-    for item in items:
-        looked_at = item.path.stem in {*LOOKED_AT, "test_policies"} and not _is_msk(item)
-        item.add_marker(pytest.mark.xdist_group("looked_at" if looked_at else "others"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        looked_at = Path(nodeid.partition("::")[0]).stem in {*LOOKED_AT, "test_policies"}
+        return "looked at" if looked_at and not nodeid.endswith(f"{Mode.MSK}]") else "others"
 
 
-def _is_msk(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and item.callspec.params["stack"] is Mode.MSK
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoSandboxes:
+    return TwoSandboxes(config, log)
 
 
 def wait_for[T](what: str, probe: Callable[[], T | None], seconds: float = WAIT_SECONDS) -> T:
