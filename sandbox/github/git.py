@@ -4,9 +4,10 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 
 SHA = re.compile(r"[0-9a-f]{40}")
@@ -87,6 +88,28 @@ class FileChange:
     additions: int
     deletions: int
     patch: str | None
+
+
+def _known_by_sha[T](
+    ask: Callable[["GitRepository", str, str], T],
+) -> Callable[["GitRepository", str, str], T]:
+    """Ask git but once for what two commits, named by their SHAs, always say of each other.
+
+    "No" and "none" are asked again: a commit may come that is not there yet.
+    """
+    known: dict[tuple[Path, str, str], T] = {}
+
+    @wraps(ask)
+    def answer(self: "GitRepository", one: str, other: str, /) -> T:
+        key = (self.path, one, other)
+        if key in known:
+            return known[key]
+        found = ask(self, one, other)
+        if found and SHA.fullmatch(one) and SHA.fullmatch(other):
+            known[key] = found
+        return found
+
+    return answer
 
 
 class GitRepository:
@@ -184,10 +207,12 @@ class GitRepository:
         """Remove a reference."""
         self.run("update-ref", "-d", name)
 
+    @_known_by_sha
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Whether `commit` has `ancestor` in its history (or is it)."""
         return self._spawn(("merge-base", "--is-ancestor", ancestor, commit)).returncode == 0
 
+    @_known_by_sha
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor."""
         done = self._spawn(("merge-base", one, other))
@@ -310,6 +335,7 @@ class GitRepository:
             )
         return commits
 
+    @_known_by_sha
     def changes(self, old: str, new: str) -> list[FileChange]:
         """The files that differ between two commits, with their patches."""
         options = ("-M", "--full-index", "--no-abbrev", "--no-color", "--no-ext-diff")
@@ -338,6 +364,7 @@ class GitRepository:
         out = self.run(*(arguments or ("ls-tree", "-r", "--name-only", "-z", new)))
         return out.decode(errors="surrogateescape").split("\0")[:-1]
 
+    @_known_by_sha
     def merge_tree(self, base: str, head: str) -> str | None:
         """The tree of a merge of two commits, or None if they conflict."""
         done = self._spawn(("merge-tree", "--write-tree", base, head))
