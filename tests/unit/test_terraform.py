@@ -35,7 +35,7 @@ def test_given_the_validations_when_the_tests_are_read_then_each_is_seen_to_refu
     assert {name for name, count in validations.items() if refused[name] < count} == set()
 
 
-def test_given_the_variables_when_their_refusals_are_tested_then_all_are_those_of_the_stack() -> None:
+def test_given_the_refusals_when_tested_then_by_the_variables_of_the_stack_itself() -> None:
     tested = {link.name: link.resolve() for link in TERRAFORM.glob("tests/inputs/*.tf")}
 
     assert {name for name, file in tested.items() if file != TERRAFORM / name} == {"main.tf"}

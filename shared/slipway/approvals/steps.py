@@ -205,7 +205,7 @@ class Steps:
         return self._propose(approval, proposal)
 
     def _show_pull(self, approval: Approval, pull: PullRequest) -> Answer:
-        """Finish what an earlier attempt began, which was cut off once the pull request was there."""
+        """Finish what was cut off once the pull request was there."""
         run_id = self._run.run_id
         self._run.ledger.record_pull_request(run_id, approval.service, pull.number, pull.url)
         self._mirror(approval)
