@@ -47,11 +47,13 @@ def new(repository: Path, name: str) -> tuple[int, str]:
 
 
 def contents(repository: Path) -> dict[str, bytes]:
-    """Path → bytes of all files."""
+    """Path → bytes of all files, links left out."""
     return {
         path.relative_to(repository).as_posix(): path.read_bytes()
         for path in repository.rglob("*")
-        if path.is_file() and not {"__pycache__", ".mypy_cache"} & set(path.parts)
+        if path.is_file()
+        and not path.is_symlink()
+        and not {"__pycache__", ".mypy_cache"} & set(path.parts)
     }
 
 
