@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics.functions import is_metrics_disabled
 
 NAMESPACE = "Slipway"
 
@@ -123,6 +124,8 @@ def count(metric: Metric, value: int = 1, **dimensions: str) -> None:
     if not dimensions:
         metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
         return
+    if is_metrics_disabled():
+        return  # `single_metric` does not look at that itself.
     with single_metric(namespace=NAMESPACE, name=metric, unit=MetricUnit.Count, value=value) as one:
         for name, text in dimensions.items():
             one.add_dimension(name=name, value=text)

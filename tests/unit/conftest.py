@@ -50,6 +50,8 @@ ENVIRONMENT = {
         }
     ),
     "SWEEP_LIMITS": '{"never_received": 900, "report": 1800, "held": 259200}',
+    # Whatever imports a command switches them off in the whole process.
+    "POWERTOOLS_METRICS_DISABLED": "false",
 }
 TABLES = {
     "runs": "run_id",

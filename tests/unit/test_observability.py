@@ -1,4 +1,4 @@
-"""Nothing that is secret gets into a log."""
+"""Nothing that is secret gets into a log, and metrics into no output but where they are read."""
 
 import base64
 import io
@@ -9,7 +9,7 @@ from typing import cast
 from urllib.parse import quote, quote_plus
 
 import pytest
-from slipway.observability import logger, mask, register_secret, trace_id
+from slipway.observability import Metric, count, logger, mask, register_secret, trace_id
 
 from tests.leaks import leaks
 
@@ -183,3 +183,13 @@ def test_given_half_of_a_surrogate_pair_when_logged_then_the_line_is_there_and_m
     handler.setStream(cast("io.TextIOWrapper", before))
     assert not stream.closed
     assert json.loads(written.getvalue())["message"] == "odd \ud800 *****"
+
+
+def test_given_metrics_are_switched_off_when_counted_by_dimension_then_nothing_is_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+
+    count(Metric.API_RETRY, api="port")
+
+    assert capsys.readouterr().out == ""
