@@ -167,7 +167,8 @@ class Repairs:
             body: its body in GitHub's Markdown, which holds the marker.
             labels: its labels, at least one; the issue is found again only while it has them all.
             marker: a hidden comment, the same for all that belongs into one issue.
-            comment: what to add to an issue that is open already, unless the same was said there.
+            comment: what to add to an issue that is open already, unless its body or a comment says
+                the same.
 
         Raises:
             ValueError: the body does not hold the marker, or there is no label.
@@ -183,9 +184,11 @@ class Repairs:
                 opened = repository.create_issue(title, body, labels=list(labels))
                 return HandOver(number=opened.number, url=opened.html_url, created=True)
             if not _same(issue.body, body):
+                # The comment comes first: with the body, an attempt that was cut off had said all.
+                said = [each.body for each in issue.get_comments()] if comment else []
+                if comment and not any(_same(one, comment) for one in said):
+                    issue.create_comment(comment)
                 issue.edit(body=body)
-            if comment and not any(_same(each.body, comment) for each in issue.get_comments()):
-                issue.create_comment(comment)
             return HandOver(number=issue.number, url=issue.html_url, created=False)
 
         return self._repository.using("hand a service over by an issue", act)

@@ -240,12 +240,22 @@ def test_given_an_issue_with_older_news_when_escalated_then_it_is_brought_up_to_
 def test_given_the_comment_is_there_when_escalated_again_then_it_is_not_repeated(
     github: FakeGitHub,
 ) -> None:
-    there = issue(1, f"ill\n{MARKER}") | {"url": f"{github.url}{REPOSITORY}/issues/1"}
+    there = issue(1, f"older\n{MARKER}") | {"url": f"{github.url}{REPOSITORY}/issues/1"}
     github.script("GET /issues", (200, [there], {}))
     github.script("GET /issues/1/comments", (200, [{"body": "Ill again"}], {}))
+    github.script("PATCH /issues/1", (200, there, {}))
 
     assert escalate(github, comment="Ill again") == (1, False)
-    assert asked(github) == ["GET /issues", "GET /issues/1/comments"]
+    assert asked(github) == ["GET /issues", "GET /issues/1/comments", "PATCH /issues/1"]
+
+
+def test_given_an_issue_that_says_so_already_when_escalated_again_then_nothing_is_added(
+    github: FakeGitHub,
+) -> None:
+    github.script("GET /issues", (200, [issue(1, f"ill\n{MARKER}")], {}))
+
+    assert escalate(github, comment="Ill again") == (1, False)
+    assert asked(github) == ["GET /issues"]
 
 
 def test_given_a_pull_request_with_the_marker_when_escalated_then_it_is_no_issue(
