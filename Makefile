@@ -21,7 +21,7 @@ test: setup build ## Run every test
 checks: ## Run the tests that need no sandbox of their own, one after the other
 	@$(MAKE) --no-print-directory --jobs 1 unit sandbox-test browser terraform-test faults
 
-unit: setup ## Run the fast tests (seconds)
+unit: setup ## Run the tests that need no sandbox (four minutes on two cores)
 	$(PY)/pytest --numprocesses 2 tests --ignore tests/integration --ignore tests/browser --ignore tests/faults
 
 faults: setup ## Spoil each call of each flow once, and have invocations overtake each other; all: FAULTS=all

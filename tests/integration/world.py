@@ -5,7 +5,7 @@ import re
 import secrets
 import subprocess
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +14,6 @@ import requests
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
 from github import InputGitTreeElement
 
 from scripts.apply_sandbox import ROOT, Stack
@@ -222,10 +221,8 @@ class World:
     def _assume(self, role: str) -> Credentials:
         iam, sts = self.sandbox.aws("iam"), self.sandbox.aws("sts")
         trust = {"Version": "2012-10-17", "Statement": []}
-        try:
+        with suppress(iam.exceptions.EntityAlreadyExistsException):
             iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
-        except ClientError as error:
-            assert error.response["Error"]["Code"] == "EntityAlreadyExists"  # noqa: PT017  both are right
         may_decide = {
             "Version": "2012-10-17",
             "Statement": [

@@ -184,7 +184,7 @@ class Repairs:
                 opened = repository.create_issue(title, body, labels=list(labels))
                 return HandOver(number=opened.number, url=opened.html_url, created=True)
             if not _same(issue.body, body):
-                # The comment comes first: with the body, an attempt that was cut off had said all.
+                # Before the body, which says that an attempt that was cut off had come this far.
                 said = [each.body for each in issue.get_comments()] if comment else []
                 if comment and not any(_same(one, comment) for one in said):
                     issue.create_comment(comment)

@@ -47,10 +47,10 @@ INPUTS: dict[str, Any] = {
 
 def request(run_id: str, **inputs: Any) -> dict[str, Any]:
     """A message of *Create New Service*."""
-    seed = json.loads((FIXTURES / "run_v2_create.json").read_text())
+    seed: dict[str, Any] = json.loads((FIXTURES / "run_v2_create.json").read_text())
     seed["context"]["runId"] = run_id
     seed["payload"]["properties"] = {**INPUTS, **inputs}
-    return seed  # type: ignore[no-any-return]  # read from JSON
+    return seed
 
 
 NOTICE = {
@@ -77,12 +77,12 @@ def decision(entity: str = "r_0123456789abcdef.1", **inputs: Any) -> dict[str, A
 
 def degraded(service: str) -> dict[str, Any]:
     """A record of the change log: a service becomes Degraded."""
-    seed = json.loads((FIXTURES / "change_log_update.json").read_text())
+    seed: dict[str, Any] = json.loads((FIXTURES / "change_log_update.json").read_text())
     seed["context"]["entity"] = service
     for side, status in (("before", "Healthy"), ("after", "Degraded")):
         seed["diff"][side]["identifier"] = service
         seed["diff"][side]["properties"]["health_status"] = status
-    return seed  # type: ignore[no-any-return]  # read from JSON
+    return seed
 
 
 DECISION, DEGRADED = decision(), degraded("shop")

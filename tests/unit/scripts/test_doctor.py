@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from scripts import doctor
 from scripts.checks import aws, github, kafka, port
-from scripts.checks.result import Check, Installation, Result
+from scripts.checks.result import Installation, Result
 from scripts.port_setup import load_definitions
 from tests.scripted import NO_ANSWER, Answer, ScriptedServer
 
@@ -372,7 +372,8 @@ def test_without_aws_nothing_is_said_about_it() -> None:
 
 
 def test_a_check_that_cannot_be_made_is_a_fault_and_ends_no_other() -> None:
-    passing: Check = lambda _: Result("second", True, "fine")  # noqa: E731  short for once
+    def passing(_: Installation) -> Result:
+        return Result("second", True, "fine")
 
     results = doctor.examine(Installation({}), [("first", port.sign_in), ("second", passing)])
 
@@ -394,7 +395,9 @@ def test_a_server_that_hangs_up_is_a_fault(
 def test_the_exit_status_says_whether_there_is_a_fault(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ok: bool | None, code: int
 ) -> None:
-    check: Check = lambda _: Result("a", ok, "found", "cure")  # noqa: E731  short for once
+    def check(_: Installation) -> Result:
+        return Result("a", ok, "found", "cure")
+
     monkeypatch.setattr(doctor.examine, "__defaults__", ([("a", check)],))
     app = typer.Typer()
     app.command()(doctor.main)

@@ -119,7 +119,9 @@ def test_run_that_ended_before_is_left_alone_but_the_entity_is_written(world: Wo
     assert world.logs == []
 
 
-def test_run_that_ends_in_between_does_not_stop_the_report(world: World) -> None:
+def test_run_that_ends_in_between_does_not_stop_the_report(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.commit("merge-sha")
     world.commit("main")
     # Given that Port shows the run as open, but has ended it when the entity is written.
@@ -132,7 +134,7 @@ def test_run_that_ends_in_between_does_not_stop_the_report(world: World) -> None
             world.run["status"] = "FAILURE"
         return given
 
-    world.respond = respond  # type: ignore[method-assign]  # that is the double
+    monkeypatch.setattr(world, "respond", respond)
 
     assert report.main(world.closed(world.pull())) == 0
     assert world.entities[SERVICE]["properties"]["health_status"] == "Progressing"
