@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test checks unit faults browser screenshots sandbox-test terraform-test plan integration lint format build bench soak up status logs down lock clean
+.PHONY: help setup demo test checks unit contract faults browser screenshots sandbox-test terraform-test plan integration lint format build bench soak up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -19,10 +19,13 @@ test: setup build ## Run every test
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line checks integration
 
 checks: ## Run the tests that need no sandbox of their own, one after the other
-	@$(MAKE) --no-print-directory --jobs 1 unit sandbox-test browser terraform-test faults
+	@$(MAKE) --no-print-directory --jobs 1 unit contract sandbox-test browser terraform-test faults
 
-unit: setup ## Run the tests that need no sandbox (four minutes on two cores)
-	$(PY)/pytest --numprocesses 2 tests --ignore tests/integration --ignore tests/browser --ignore tests/faults
+unit: setup ## Run the fast tests (a minute on two cores)
+	$(PY)/pytest --numprocesses 2 tests/unit
+
+contract: setup ## Run the tests with hostile and drawn input, with the sandbox's servers and with real tools
+	$(PY)/pytest --numprocesses 2 tests/property tests/contract
 
 faults: setup ## Spoil each call of each flow once, and have invocations overtake each other; all: FAULTS=all
 	$(PY)/pytest --numprocesses 2 tests/faults

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import ClientError
+from slipway.aws import dynamodb_table
 from slipway.config import load
 from slipway.errors import ConfigurationError, SlipwayError
-from slipway.runs.ledger import dynamodb_table
 from slipway.runs.sweep import SweepConfig
 
 from scripts.installed import ALIAS

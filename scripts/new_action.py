@@ -226,7 +226,7 @@ def main(
     typer.echo(
         f"\n{title_of(name)} is made, and works. What it does is in "
         f"shared/slipway/actions/{name}.py, what it asks for in port/actions/{name}.json.\n"
-        "Next: make unit, then docs/new-action.md (sandbox, policy, deployment)."
+        "Next: make unit contract, then docs/new-action.md (sandbox, policy, deployment)."
     )
 
 

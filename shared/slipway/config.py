@@ -29,6 +29,7 @@ from pydantic import (
     ValidationError,
 )
 
+from slipway import aws
 from slipway.errors import ConfigurationError
 
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+.*[^/]$")]
@@ -159,9 +160,13 @@ class SlackWebhook(Config):
     webhook_url: SecretStr
 
 
+def _secrets() -> parameters.SecretsProvider:
+    return parameters.SecretsProvider(boto3_client=aws.secretsmanager())
+
+
 @cache
 def _current_secrets() -> parameters.SecretsProvider:
-    return parameters.SecretsProvider()
+    return _secrets()
 
 
 @cache
@@ -202,7 +207,7 @@ def read_secret[T: Config](
     try:
         # Powertools' cache knows a secret by its name alone, so the previous version must not get
         # into it: it is asked for by a provider with a cache of its own.
-        secrets = _current_secrets() if stage == "AWSCURRENT" else parameters.SecretsProvider()
+        secrets = _current_secrets() if stage == "AWSCURRENT" else _secrets()
         text = secrets.get(secret_id, force_fetch=fresh, max_age=300, VersionStage=stage)
         return model.model_validate(json.loads(str(text)))
     except (GetParameterError, ValueError) as error:

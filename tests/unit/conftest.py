@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
+from slipway import aws as clients
 from slipway import config
 from slipway.port.message import Requester, RunMessage
-from slipway.runs import ledger
 
 RUN_ID = "r_0123456789abcdef"
 ENVIRONMENT = {
@@ -60,6 +59,7 @@ TABLES = {
     "approvals": "id",
     "remediations": "service",
 }
+INDEXES = {"runs": ("open", "open_since"), "remediations": ("at_work",)}
 POLICY: dict[str, Any] = {
     "schema_version": 1,
     "domain_aliases": {"acme.test": "acme.example"},
@@ -88,62 +88,62 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, value)
     config.load.cache_clear()
     config._current_secrets.cache_clear()
-    ledger.dynamodb_table.cache_clear()
-    with mock_aws():
+    # A session of boto3 that stays has read botocore's descriptions of services: half the time.
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
         make_account()
         yield
     config.load.cache_clear()
     config._current_secrets.cache_clear()
-    ledger.dynamodb_table.cache_clear()
 
 
 def make_account() -> None:
     """What Terraform makes: tables, buckets with a policy, state machines and topics."""
-    dynamodb = boto3.client("dynamodb")
     for table, key in TABLES.items():
-        dynamodb.create_table(
+        sparse = INDEXES.get(table, ())
+        indexes: Any = {"GlobalSecondaryIndexes": [index(*sparse)]} if sparse else {}
+        clients.dynamodb().create_table(
             TableName=table,
-            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            KeySchema=keys(key),
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in (key, *sparse)
+            ],
             BillingMode="PAY_PER_REQUEST",
+            **indexes,
         )
-    add_index(dynamodb, "runs", "open", "open_since")
-    add_index(dynamodb, "remediations", "at_work")
-    storage = boto3.client("s3")
     place: Any = {"LocationConstraint": "eu-west-1"}
     for bucket in ("records", "audit"):
-        storage.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
-    storage.put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
+        clients.s3().create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+    clients.s3().put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
     set_policy(POLICY)
     for machine in ("deliver_later", "approval", "remediation"):
-        boto3.client("stepfunctions").create_state_machine(
+        clients.stepfunctions().create_state_machine(
             name=machine,
             definition='{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}',
             roleArn=f"arn:aws:iam::123456789012:role/{machine}",
         )
     for topic in ("approvals", "alerts"):
-        boto3.client("sns").create_topic(Name=topic)
+        clients.sns().create_topic(Name=topic)
 
 
-def add_index(dynamodb: Any, table: str, *names: str) -> None:
-    """A sparse index, as Terraform makes it: its hash key, and its range key if there is one."""
-    keys = zip(names, ("HASH", "RANGE"), strict=False)
-    index = {
+def keys(*names: str) -> Any:
+    """A hash key, and a range key if there is one."""
+    kinds = zip(names, ("HASH", "RANGE"), strict=False)
+    return [{"AttributeName": name, "KeyType": kind} for name, kind in kinds]
+
+
+def index(*names: str) -> Any:
+    """A sparse index, as Terraform makes it, with the name of its last key."""
+    return {
         "IndexName": names[-1],
-        "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+        "KeySchema": keys(*names),
         "Projection": {"ProjectionType": "ALL"},
     }
-    dynamodb.update_table(
-        TableName=table,
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-        GlobalSecondaryIndexUpdates=[{"Create": index}],
-    )
 
 
 def set_policy(policy: dict[str, Any]) -> None:
     """Store a policy document where the functions read it."""
     body = json.dumps(policy).encode()
-    boto3.client("s3").put_object(Bucket="records", Key="policy/approvals.json", Body=body)
+    clients.s3().put_object(Bucket="records", Key="policy/approvals.json", Body=body)
 
 
 def make_message(**changes: Any) -> RunMessage:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
+from slipway import aws
 from slipway.approvals.models import Approval, Status
 
 
@@ -46,7 +46,7 @@ class AuditTrail:
             **what,
         }
         try:
-            boto3.client("s3").put_object(
+            aws.s3().put_object(
                 Bucket=self._bucket,
                 Key=f"decisions/{approval.id}/{name}.json",
                 Body=json.dumps(record, default=_text, ensure_ascii=False).encode(),

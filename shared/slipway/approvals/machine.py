@@ -3,9 +3,9 @@
 import json
 from typing import Literal
 
-import boto3
 from botocore.exceptions import ClientError
 
+from slipway import aws
 from slipway.observability import logger
 from slipway.runs.executions import start_execution
 
@@ -38,7 +38,7 @@ def tell(token: str, following: Next) -> bool:
         reads the decision from the table by itself.
     """
     try:
-        boto3.client("stepfunctions").send_task_success(
+        aws.stepfunctions().send_task_success(
             taskToken=token, output=json.dumps({"next": following})
         )
     except ClientError as error:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from slipway import aws
 from slipway.approvals.decision import moment
 from slipway.approvals.links import Link, sign
 from slipway.approvals.models import Approval
@@ -70,7 +70,7 @@ class Notices:
             Sentences about those who could not be told.
         """
         failed = []
-        topic = boto3.client("sns")
+        topic = aws.sns()
         for email in approvers:
             link = Link(approval.id, email, approval.expires_at)
             token = sign(link, self._link_key())

@@ -8,7 +8,6 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import boto3
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -18,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from slipway import aws
 from slipway.actions.situation import ScaleLimits
 from slipway.errors import ConfigurationError
 
@@ -140,7 +140,7 @@ def read_policy(bucket: str, key: str) -> PolicyVersion:
     Raises:
         ConfigurationError: it is no policy; the text names the first fault.
     """
-    answer = boto3.client("s3").get_object(Bucket=bucket, Key=key)
+    answer = aws.s3().get_object(Bucket=bucket, Key=key)
     try:
         policy = Policy.model_validate(json.loads(answer["Body"].read()))
     except ValidationError as error:

@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
+from slipway import aws
 from slipway.approvals.models import APPROVAL_ID, Approval, Status
 from slipway.errors import RequestNotFound
-from slipway.runs.ledger import dynamodb_table
 
 
 class Conflict(Exception):
@@ -24,7 +23,7 @@ class ApprovalStore:
     """
 
     def __init__(self, table_name: str, bucket: str) -> None:
-        self._table = dynamodb_table(table_name)
+        self._table = aws.dynamodb_table(table_name)
         self._bucket = bucket
 
     def get(self, approval_id: str) -> Approval:
@@ -43,7 +42,7 @@ class ApprovalStore:
 
     def create(self, approval: Approval, preview: str) -> Approval:
         """Store a new request, or return the one that was stored before under its id."""
-        boto3.client("s3").put_object(
+        aws.s3().put_object(
             Bucket=self._bucket,
             Key=_key(approval.id, approval.change_hash),
             Body=json.dumps({"preview": preview}).encode(),
@@ -59,7 +58,7 @@ class ApprovalStore:
 
     def preview(self, approval: Approval) -> str:
         """The diff that the approvers are asked about."""
-        answer = boto3.client("s3").get_object(
+        answer = aws.s3().get_object(
             Bucket=self._bucket, Key=_key(approval.id, approval.change_hash)
         )
         return str(json.loads(answer["Body"].read())["preview"])

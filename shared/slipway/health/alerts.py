@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from slipway import aws
 from slipway.errors import ConfigurationError
 from slipway.health.finding import shown
 from slipway.health.state import State
@@ -43,7 +43,7 @@ class Alerts:
         text = "\n".join([f"{title}.", "", reason, "", *lines, "", f"Go on here: {url}"])
         plain = "".join(c if c.isascii() and c.isprintable() else " " for c in title)
         try:
-            boto3.client("sns").publish(
+            aws.sns().publish(
                 TopicArn=self._topic_arn, Subject=plain.strip()[:_LONGEST_SUBJECT], Message=text
             )
         except (BotoCoreError, ClientError) as error:

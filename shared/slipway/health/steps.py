@@ -10,8 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
-
+from slipway import aws
 from slipway.actions.text import BLUEPRINT, hidden_comment
 from slipway.config import AlertsConfig, WatchConfig
 from slipway.errors import GitHubError, ServiceLocked, SlipwayError
@@ -231,7 +230,7 @@ class RemediationSteps:
 
     def _reread(self, record: Record) -> tuple[Record, HealthSettings, Policy]:
         """The row with the entity as it is now, how it is looked at, and the policy."""
-        answer = boto3.client("s3").get_object(
+        answer = aws.s3().get_object(
             Bucket=self._config.records_bucket, Key=self._config.remediation_policy_key
         )
         policy = parse_policy(answer["Body"].read())

@@ -5,9 +5,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from slipway import aws
 from slipway.errors import RetryableError
 from slipway.health.record import Record
-from slipway.runs.ledger import dynamodb_table
 
 # Of so many who write a row at the same instant, one after the other gets its turn.
 _ATTEMPTS = 20
@@ -21,7 +21,7 @@ class RemediationStore:
     """
 
     def __init__(self, table_name: str) -> None:
-        self._table = dynamodb_table(table_name)
+        self._table = aws.dynamodb_table(table_name)
 
     def get(self, service: str) -> Record | None:
         """Read a row as it is now."""

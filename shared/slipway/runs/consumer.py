@@ -23,6 +23,7 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from slipway import aws
 from slipway.config import load
 from slipway.errors import (
     ForeignMessage,
@@ -250,7 +251,9 @@ class _Consumer:
         guarded = idempotent_function(
             lambda *, run_id, record, report: self._carry_out(run_id, record, report),
             data_keyword_argument="run_id",
-            persistence_store=DynamoDBPersistenceLayer(self._config.idempotency_table),
+            persistence_store=DynamoDBPersistenceLayer(
+                self._config.idempotency_table, boto3_client=aws.dynamodb()
+            ),
             config=config,
             key_prefix=self._action,
         )

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
+from slipway import aws
 from slipway.runs.abandoned import Execution
 
 
@@ -19,7 +19,7 @@ def start_execution(machine_arn: str, name: str, payload: dict[str, Any]) -> Non
         payload: its input: for one name always the same, as Step Functions compares it.
     """
     try:
-        boto3.client("stepfunctions").start_execution(
+        aws.stepfunctions().start_execution(
             stateMachineArn=machine_arn, name=name, input=json.dumps(payload)
         )
     except ClientError as error:
@@ -43,7 +43,7 @@ def status(machine_arn: str, name: str) -> Execution | None:
 
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
     """
-    states = boto3.client("stepfunctions")
+    states = aws.stepfunctions()
     arn = f"{machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
     try:
         found = states.describe_execution(executionArn=arn)["status"]

@@ -9,18 +9,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
-import boto3
-
+from slipway import aws
 from slipway.errors import SkippedMessage
 from slipway.port.message import identify, run_ended
 from slipway.runs.consumer import decode
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 _BY_LAMBDA, _HELD = "aws/lambda/", "held/"
 _FIELDS = {"topic", "partition", "offset", "timestamp"}
@@ -104,13 +99,9 @@ class FailedRecords:
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
 
-    @cached_property
-    def _s3(self) -> "S3Client":
-        return boto3.client("s3")
-
     def places(self) -> Iterator[Place]:
         """Where there are failed records, without reading them."""
-        pages = self._s3.get_paginator("list_objects_v2")
+        pages = aws.s3().get_paginator("list_objects_v2")
         for prefix in (_BY_LAMBDA, _HELD):
             for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
                 for item in page.get("Contents", []):
@@ -118,7 +109,7 @@ class FailedRecords:
 
     def read(self, place: Place) -> FailedRecord | None:
         """Read a failed record; None if somebody has just put it away."""
-        client = self._s3
+        client = aws.s3()
         try:
             answer = client.get_object(Bucket=self._bucket, Key=place.key)
         except client.exceptions.NoSuchKey:
@@ -131,7 +122,7 @@ class FailedRecords:
         """Move a record to the archive: exactly what was read, not what has failed since."""
         key = record.place.key
         source = f"{self._bucket}/{quote(key)}?versionId={record.version}"
-        client = self._s3
+        client = aws.s3()
         try:
             client.copy_object(Bucket=self._bucket, Key=f"archive/{fate}/{key}", CopySource=source)
         except client.exceptions.ClientError as error:

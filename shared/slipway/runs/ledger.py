@@ -6,28 +6,18 @@ which lists them oldest first without a scan.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-import boto3
 from botocore.exceptions import ClientError
 
+from slipway import aws
 from slipway.errors import RunEnded
 from slipway.port.message import RunMessage
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.service_resource import Table
 
 
 def timestamp(moment: datetime) -> str:
     """ISO 8601 in UTC with whole seconds and `Z`, as Step Functions wants it in `TimestampPath`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@cache
-def dynamodb_table(name: str) -> "Table":
-    """A table by its name. Kept, because making the resource takes longer than most calls."""
-    return boto3.resource("dynamodb").Table(name)
 
 
 class Ledger:
@@ -38,7 +28,7 @@ class Ledger:
     """
 
     def __init__(self, table_name: str) -> None:
-        self._table = dynamodb_table(table_name)
+        self._table = aws.dynamodb_table(table_name)
 
     def open(self, message: RunMessage) -> None:
         """Note that this delivery works on the run; the first one fixes since when it is open.

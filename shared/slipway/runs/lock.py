@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
+from slipway import aws
 from slipway.errors import ServiceLocked
-from slipway.runs.ledger import dynamodb_table, timestamp
+from slipway.runs.ledger import timestamp
 
 
 class ServiceLocks:
@@ -23,7 +24,7 @@ class ServiceLocks:
     """
 
     def __init__(self, table_name: str, is_over: Callable[[str], bool]) -> None:
-        self._table = dynamodb_table(table_name)
+        self._table = aws.dynamodb_table(table_name)
         self._is_over = is_over
 
     def take(self, service: str, owner: str, kind: Literal["run", "remediation"] = "run") -> None:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import boto3
-
+from slipway import aws
 from slipway.runs.records import get_record
 
 _READING = "Enabled"
@@ -47,5 +46,5 @@ class Mappings:
         uuid = get_record(self._bucket, self._key).get(alias_arn)
         if uuid is None:
             return None
-        found = boto3.client("lambda").get_event_source_mapping(UUID=uuid)
+        found = aws.lambda_().get_event_source_mapping(UUID=uuid)
         return Reading(found["State"], found["LastModified"])

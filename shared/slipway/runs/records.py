@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
+
+from slipway import aws
 
 
 def put_record(bucket: str, key: str, record: dict[str, Any], *, replace: bool) -> None:
@@ -18,7 +19,7 @@ def put_record(bucket: str, key: str, record: dict[str, Any], *, replace: bool) 
     """
     optional: dict[str, Any] = {} if replace else {"IfNoneMatch": "*"}
     try:
-        boto3.client("s3").put_object(
+        aws.s3().put_object(
             Bucket=bucket,
             Key=key,
             Body=json.dumps(record).encode(),
@@ -32,11 +33,11 @@ def put_record(bucket: str, key: str, record: dict[str, Any], *, replace: bool) 
 
 def get_record(bucket: str, key: str) -> dict[str, Any]:
     """Read a stored record."""
-    answer = boto3.client("s3").get_object(Bucket=bucket, Key=key)
+    answer = aws.s3().get_object(Bucket=bucket, Key=key)
     record: dict[str, Any] = json.loads(answer["Body"].read())
     return record
 
 
 def delete_record(bucket: str, key: str) -> None:
     """Remove a stored record; one that is not there is fine. Its old versions expire."""
-    boto3.client("s3").delete_object(Bucket=bucket, Key=key)
+    aws.s3().delete_object(Bucket=bucket, Key=key)

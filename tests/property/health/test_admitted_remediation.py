@@ -9,6 +9,7 @@ from typing import Any, override
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from slipway import aws
 from slipway.config import WatchConfig
 from slipway.errors import RequestNotFound
 from slipway.health import admission, steps, stopped, watch
@@ -232,7 +233,7 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "RemediationStore", lambda _name: MemoryStore(simulation.rows))
     for module in (steps, stopped):
         patch.setattr(module, "service_locks", lambda _config, _port: locks)
-    patch.setattr(steps, "boto3", SimpleNamespace(client=lambda _name: bucket))
+    patch.setattr(aws, "s3", lambda: bucket)
     patch.setattr(steps, "_repairs", lambda repository: repository)
     patch.setattr(stopped, "port_client", lambda: simulation.port)
     patch.setattr(stopped, "ApprovalFunction", lambda: SimpleNamespace(cancel_request=no_request))

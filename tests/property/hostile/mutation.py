@@ -1,6 +1,6 @@
 """Mutations of what is real, as strategies: of a text's bytes, and of the structure of its JSON.
 
-`FUZZ=20 make unit` tries twenty times as many examples.
+`FUZZ=20 make contract` tries twenty times as many examples.
 """
 
 import copy

@@ -5,8 +5,9 @@ from typing import Any
 
 import boto3
 import pytest
+from slipway.aws import dynamodb_table
 from slipway.errors import RunEnded
-from slipway.runs.ledger import Ledger, dynamodb_table
+from slipway.runs.ledger import Ledger
 
 from tests.unit.conftest import RUN_ID, make_message
 

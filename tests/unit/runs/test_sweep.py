@@ -8,10 +8,12 @@ from typing import Any
 
 import boto3
 import pytest
+from slipway import aws
+from slipway.aws import dynamodb_table
 from slipway.config import load
 from slipway.errors import ConfigurationError, SweepIncomplete
 from slipway.runs import clients
-from slipway.runs.ledger import Ledger, dynamodb_table, timestamp
+from slipway.runs.ledger import Ledger, timestamp
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.records import put_record
 from slipway.runs.sweep import SweepConfig, sweep
@@ -242,7 +244,8 @@ def test_given_a_function_that_was_paused_when_swept_then_its_runs_have_their_ti
     alias = json.loads(ENVIRONMENT["OWN_ACTIONS"])["upscale_service"]
     body = json.dumps({alias: MAPPING}).encode()
     boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=body)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", world.port.url)
+    client = boto3.client("lambda", endpoint_url=world.port.url)
+    monkeypatch.setattr(aws, "lambda_", lambda: client)
     mapping = {
         "UUID": MAPPING,
         "State": state,

@@ -237,49 +237,6 @@ def test_digest_is_equal_only_for_equal_entries(
     assert (build.digest(one) == build.digest(other)) == (one == other)
 
 
-@pytest.fixture(scope="module")
-def real_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository's own layer for this machine's architecture, as Lambda unpacks it."""
-    output = tmp_path_factory.mktemp("build")
-    build.build(REPOSITORY, output, [HOST])
-    with zipfile.ZipFile(output / f"layer-{HOST}.zip") as file:
-        file.extractall(output / "opt")
-    return output / "opt/python"
-
-
-@pytest.mark.timeout(300)  # the first time, wheels are downloaded
-def test_real_layer_has_all_that_the_functions_import(real_layer: Path) -> None:
-    # Given Lambda's own packages, the layer, and the functions
-    path = os.pathsep.join([str(real_layer), str(REPOSITORY)])
-    modules = [
-        "slipway." + ".".join(file.relative_to(real_layer / "slipway").with_suffix("").parts)
-        for file in (real_layer / "slipway").rglob("*.py")
-        if file.name != "__init__.py"
-    ]
-    modules += [f"functions.{name}.handler" for name in build.functions(REPOSITORY)]
-    program = "\n".join(["import github, nacl.public, requests", *(f"import {m}" for m in modules)])
-
-    # When all of it is imported by Lambda's Python
-    done = subprocess.run(
-        [LAMBDA_PYTHON, "-c", program],
-        env={"PYTHONPATH": path, "AWS_DEFAULT_REGION": "eu-west-1", "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-    # Then nothing is missing
-    assert done.returncode == 0, done.stderr
-
-
-def test_real_layer_leaves_to_lambda_what_lambda_has(real_layer: Path) -> None:
-    held = {path.name for path in real_layer.iterdir()}
-
-    assert not held & {"boto3", "botocore", "s3transfer", "bin", "tests"}
-    assert {"slipway", "github", "pydantic", "aws_lambda_powertools", "urllib3"} <= held
-
-
 def test_command_line_says_what_it_built(root: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scripts.build", "--root", root, "--output", root / "out"],

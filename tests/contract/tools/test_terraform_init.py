@@ -1,0 +1,33 @@
+"""The real Terraform takes the provider from a mirror, or from its registry, as it is locked."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="needs Terraform")
+@pytest.mark.timeout(300)  # without a mirror the provider is downloaded
+def test_real_init_keeps_the_lock_file_as_it_is(tmp_path: Path) -> None:
+    # Given the stack, as cloned
+    stack = tmp_path / "terraform"
+    skip = shutil.ignore_patterns(".terraform", "*.tfstate*")
+    shutil.copytree(REPOSITORY / "terraform", stack, ignore=skip)
+    lock = stack / ".terraform.lock.hcl"
+    before = lock.read_text()
+
+    # When it is initialised
+    done = subprocess.run(
+        [REPOSITORY / "scripts/terraform", f"-chdir={stack}", "init", "-input=false"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    # Then the provider is the one that the lock file names, and the file is as it was
+    assert done.returncode == 0, done.stderr
+    assert lock.read_text() == before

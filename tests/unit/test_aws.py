@@ -1,0 +1,30 @@
+"""The clients of AWS."""
+
+import inspect
+
+import pytest
+from slipway import aws
+
+CLIENTS = [
+    name
+    for name, value in inspect.getmembers(aws)
+    if hasattr(value, "cache_clear") and name != "dynamodb_table"
+]
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("name", CLIENTS)
+def test_given_a_service_that_hangs_when_called_then_two_repetitions_fit_into_a_minute(
+    name: str,
+) -> None:
+    config = getattr(aws, name)().meta.config
+
+    assert 3 * (config.connect_timeout + config.read_timeout) < 60
+
+
+@pytest.mark.usefixtures("aws")
+def test_given_a_table_when_asked_for_twice_then_it_and_its_connections_are_kept() -> None:
+    table = aws.dynamodb_table("runs")
+
+    assert aws.dynamodb_table("runs") is table
+    assert table.meta.client.meta.config.read_timeout == aws.CONFIG.read_timeout  # type: ignore[attr-defined]  # botocore's options
