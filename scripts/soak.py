@@ -12,8 +12,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +36,8 @@ from scripts.soaking.play import People
 from scripts.soaking.workload import plan
 
 _SWEEP_SECONDS = 10.0
+_REPLAY_SECONDS = 20.0
+_REPLAY_LIMIT = 300.0
 _TICK_SECONDS = 0.1
 _APPROVERS = ["devops@acme.example", "admin@acme.example"]
 
@@ -119,7 +121,7 @@ class Soak:
             asking,
             settings.broker_restart,
         )
-        self._sweeps = Counter[str]()
+        self._replayed = set[str]()
 
     def run(self) -> Result:
         """Ask, let things go wrong, wait until everything has come to rest, and audit.
@@ -128,16 +130,13 @@ class Soak:
             SoakError: a part of the soak itself does not work.
         """
         started = time.monotonic()
-        with self._policy(), self._sweeping():
+        with self._policy(), self._sweeping(), _repeating(_REPLAY_SECONDS, self._put_back):
             self._faults.start()
             try:
                 asked = self._play()
             finally:
                 self._faults.stop()
-            ends = time.monotonic() + self._settings.settle_minutes * 60
-            waits = self._settle(ends)
-            if replayed := self._put_back():
-                waits = self._settle(ends)
+            waits = self._settle(time.monotonic() + self._settings.settle_minutes * 60)
         seconds = time.monotonic() - started
         if self._faults.problem:
             raise SoakError(f"The faults ended early: {self._faults.problem}")
@@ -149,7 +148,9 @@ class Soak:
             self._people.asked.values(),
             lambda runs: self._progress.track(runs, task_id=task),
         )
-        return Result(world, audit(world), asked, seconds, self._faults.done, replayed, waits)
+        return Result(
+            world, audit(world), asked, seconds, self._faults.done, len(self._replayed), waits
+        )
 
     def _play(self) -> int:
         """Ask for everything, and go on until all of it has ended."""
@@ -181,43 +182,38 @@ class Soak:
                 return waits
             time.sleep(1)
 
-    def _put_back(self) -> int:
-        """Replay what is held, as an operator does once its cause is gone; how many runs."""
+    def _put_back(self) -> None:
+        """Replay what is held, as an operator does who does not know whether its cause is gone."""
         failed = _failed(self._installation.executions("approval"))
         held = (self._installation.held_records().keys() | failed) & self._people.asked.keys()
-        env_file = str(self._settings.folder / "env")
-        for run_id in sorted(held):
-            # What it refuses stays held, and is found by the audit.
-            subprocess.run(
-                [ROOT / "scripts" / "replay", "run", run_id, "--env-file", env_file],
-                check=False,
-                capture_output=True,
-                timeout=150,
-            )
-        return len(held)
+        if not held:
+            return
+        # What fails again stays held: its turn comes again, and in the end the audit finds it.
+        subprocess.run(
+            [ROOT / "scripts/replay", "run", "--all", "--env-file", self._settings.folder / "env"],
+            check=False,
+            capture_output=True,
+            timeout=_REPLAY_LIMIT,
+        )
+        self._replayed |= held
 
     def _waits(self) -> dict[str, int]:
-        """What has not come to rest, of what this soak has asked for. Held runs have."""
+        """What has not come to rest, of what this soak has asked for."""
         installation, asked = self._installation, self._people.asked
         services = {one.ask.service for one in asked.values() if one.ask}
         executions = installation.executions("approval")
-        held = installation.held_records().keys() | _failed(executions)
 
         def ours(names: Any) -> int:
             return len({name.partition("-")[0] for name in names} & asked.keys())
 
         waits = {
-            "runs": len(self._people.open - held),
+            "runs": len(self._people.open),
             "executions": ours(name for name, now in executions.items() if now == "RUNNING"),
             "to be delivered later": ours(installation.executions("deliver_later", "RUNNING")),
             "open rows": sum(
-                row["run_id"] in asked and row["run_id"] not in held and "open" in row
-                for row in installation.rows("runs")
+                row["run_id"] in asked and "open" in row for row in installation.rows("runs")
             ),
-            "locks": sum(
-                row["service"] in services and row["owner"] not in held
-                for row in installation.rows("locks")
-            ),
+            "locks": sum(row["service"] in services for row in installation.rows("locks")),
             "services looked after": sum(
                 row["service"] in services and "at_work" in row
                 for row in installation.rows("remediations")
@@ -253,25 +249,35 @@ class Soak:
         """Sweep all the time, with short limits."""
         name = self._installation.outputs["functions"]["sweep_runs"]["function_name"]
         sweeper = Sweeper(self._installation.aws("lambda"), name)
-        stop = threading.Event()
 
-        def run() -> None:
-            while not stop.wait(_SWEEP_SECONDS):
-                try:
-                    sweeper.sweep(report=self._settings.report_seconds)
-                    self._sweeps["complete"] += 1
-                except (SweepFailed, ClientError, BotoCoreError):
-                    # While things go wrong; what is left undone is found by the audit.
-                    self._sweeps["failed"] += 1
+        def sweep() -> None:
+            # It fails while things go wrong; what is left undone is found by the audit.
+            with suppress(SweepFailed, ClientError, BotoCoreError):
+                sweeper.sweep(report=self._settings.report_seconds)
 
-        thread = threading.Thread(target=run, name="sweeps", daemon=True)
-        thread.start()
         try:
-            yield
+            with _repeating(_SWEEP_SECONDS, sweep):
+                yield
         finally:
-            stop.set()
-            thread.join()
             sweeper.restore()
+
+
+@contextmanager
+def _repeating(seconds: float, deed: Callable[[], None]) -> Iterator[None]:
+    """Do something again and again meanwhile, with a pause after each time, in a thread."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.wait(seconds):
+            deed()
+
+    thread = threading.Thread(target=run, name=deed.__name__, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _failed(executions: dict[str, str]) -> set[str]:

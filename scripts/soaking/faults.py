@@ -28,6 +28,7 @@ _FOREVER = {"limit": _MANY}
 _Setting = tuple[str, str, object]
 _SHORTEST, _LONGEST = 2.0, 9.0
 _OUTAGE = 5.0
+_OUTLASTING = 30.0
 
 
 class Faults:
@@ -109,17 +110,20 @@ class Faults:
         return answer.json() if answer.content else None
 
     @contextmanager
-    def spoilt(self, part: str, how: _Setting, mended: _Setting) -> Iterator[None]:
+    def spoilt(
+        self, part: str, how: _Setting, mended: _Setting, seconds: float | None = None
+    ) -> Iterator[None]:
         """A server answers wrongly for a while.
 
         Args:
             part: `port` or `github`.
             how: method, path and body of the request to its knobs that begins it.
             mended: the same of the one that ends it.
+            seconds: how long; drawn if None.
         """
         self._call(part, *how)
         try:
-            self._stopping.wait(self._chance.uniform(_SHORTEST, _LONGEST))
+            self._stopping.wait(seconds or self._chance.uniform(_SHORTEST, _LONGEST))
             yield
         finally:
             self._call(part, *mended)
@@ -161,9 +165,9 @@ def _port(**fault: Any) -> Callable[[Faults], Any]:
     return lambda faults: faults.spoilt("port", how, ("DELETE", "faults", None))
 
 
-def _github(**fault: Any) -> Callable[[Faults], Any]:
+def _github(seconds: float | None = None, **fault: Any) -> Callable[[Faults], Any]:
     how = ("POST", "faults", {"path": "^/api/", "times": _MANY, **fault})
-    return lambda faults: faults.spoilt("github", how, ("DELETE", "faults", None))
+    return lambda faults: faults.spoilt("github", how, ("DELETE", "faults", None), seconds)
 
 
 def _limit(**limits: Any) -> Callable[[Faults], Any]:
@@ -181,6 +185,8 @@ KINDS: dict[str, Callable[[Faults], Any]] = {
     "github-slow": _github(delay_seconds=1.0),
     "github-answers-lost": _github(status=502, when="after"),
     "github-resets": _github(reset=True),
+    # Nobody's request is to blame, and it outlasts all retries: runs are held for an operator.
+    "github-forbids": _github(method="POST", path="/git/trees", status=403, seconds=_OUTLASTING),
     "github-gone": lambda faults: faults.restart("github"),
     "github-rate-limit": _limit(remaining=0, reset_seconds=25),
     "github-secondary-limit": _limit(writes_per_minute=4, retry_after=25),
