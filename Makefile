@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test checks unit contract faults browser screenshots sandbox-test terraform-test plan integration lint format build bench soak up status logs down lock clean
+.PHONY: help setup demo test checks unit contract faults browser screenshots sandbox-test terraform-test plan integration lint lint-python lint-others format build bench soak up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -57,12 +57,17 @@ integration: setup build ## Run the story's tests and a small soak against two s
 	scripts/chromium
 	$(PY)/pytest --output build/integration --numprocesses 2 tests/integration
 
-lint: setup ## Check style, types, imports, Terraform's format and the workflow
+lint: setup ## Check style, types, imports, Terraform, the workflows, the portal and known vulnerabilities
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-python lint-others
+
+lint-python: setup
 	$(PY)/ruff check
 	$(PY)/ruff format --check
 	$(PY)/mypy
 	sandbox/.venv/bin/mypy --config-file sandbox/pyproject.toml
 	$(PY)/lint-imports
+
+lint-others: setup
 	scripts/terraform fmt -check -recursive terraform
 	scripts/lint_terraform
 	scripts/terraform_docs --check

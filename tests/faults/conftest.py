@@ -1,5 +1,6 @@
 """An installation for the tests of faults: Port's and GitHub's servers, moto, its own clock."""
 
+import gc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +57,11 @@ def installation(
         time_machine.travel(datetime.now(UTC), tick=True) as traveller,
     ):
         clock = Clock(monkeypatch, traveller)
-        yield Installation(monkeypatch, port, github, health, clock, bare_repository)
+        installation = Installation(monkeypatch, port, github, health, clock, bare_repository)
+        yield installation
+        # The last process's connections, while it is known that nobody closes them.
+        installation.new_process()
+        gc.collect()
     logger.setLevel(level)
 
 

@@ -69,6 +69,18 @@ def create_and_cancel_with_the_pull_request_open(world: World) -> None:
     world.settle()
 
 
+@flow
+def create_and_cancel_between_branch_and_pull_request(world: World) -> None:
+    """GitHub takes no pull request for a while, so that this is put off."""
+    opening = "GitHub POST /api/v3/repos/acme/services/pulls"
+    world.away = {opening: Fault(Kind.THROTTLED_UNTIL, lasting=True)}
+    run_id = world.create()
+    world.deliver_messages()
+    world.end_run(run_id)
+    world.away = {}
+    world.settle()
+
+
 # -- day 2, without approval
 
 

@@ -54,7 +54,11 @@ def rehearse(
         calls = list(world.wire.calls)
         if swept:
             world.be_swept()
-        return Undisturbed(world.names, calls, Observed(world).everything())
+        state = Observed(world).everything()
+        # What all other ends are compared with must itself be right.
+        orphans = {name.removeprefix("refs/heads/") for name in state["branches"]}
+        assert not orphans - {pull["branch"] for pull in state["pulls"]}
+        return Undisturbed(world.names, calls, state)
 
 
 def possible(calls: list[Call], index: int) -> list[Fault]:

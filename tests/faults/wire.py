@@ -120,7 +120,7 @@ class _Process:
 
     Attributes:
         work: what it works on.
-        down: service → the fault that it meets from now on.
+        down: service, or one call of it → the fault that it meets from now on.
         met: how often each call was made.
         dead: whether it was killed.
     """
@@ -224,7 +224,8 @@ class Wire:
             with self.unseen():
                 self._old = self.stale.repeat(self.names())
         first = index == self.at
-        fault = self.fault if first else process.down.get(made.service)
+        down = process.down.get(made.service) or process.down.get(str(made))
+        fault = self.fault if first else down
         if fault is None:
             return perform()
         if fault.lasting:

@@ -76,6 +76,8 @@ class World:
         self.is_ill: Callable[[], bool] = lambda: False
         # What is away while the next record is worked on for the first time.
         self.outage: tuple[str, Fault] | None = None
+        # What is away for as long as the flow says so.
+        self.away: dict[str, Fault] = {}
         self.crashes = 0
         self._reported: set[tuple[int, str]] = set()
         self.looked_at_pulls = -1
@@ -263,7 +265,8 @@ class World:
         """Deliver records as an event source mapping does: until they are taken."""
 
         def take() -> bool:
-            self.wire.given, self.outage = dict([self.outage] if self.outage else []), None
+            once, self.outage = [self.outage] if self.outage else [], None
+            self.wire.given = self.away | dict(once)
             try:
                 return self.deliver_once(function, records)
             finally:
@@ -380,7 +383,7 @@ class World:
         """Let everything go on until nothing does."""
         for _ in range(300):
             if not (
-                self._deliver_messages()
+                self.deliver_messages()
                 or self._advance()
                 or self.report_ended_pulls()
                 or self._wake()
@@ -388,7 +391,7 @@ class World:
                 return
         raise AssertionError("it never comes to rest")
 
-    def _deliver_messages(self) -> bool:
+    def deliver_messages(self) -> bool:
         messages = self.new_messages()
         for message in messages:
             if function := self.consumer_of(message):

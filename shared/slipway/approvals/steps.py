@@ -196,13 +196,13 @@ class Steps:
         pull = repository.find(run_branch(approval.action, approval.run_id))
         if pull is not None and pull.state != "open":
             return self._show_pull(approval, pull)
-        proposal = change.prepare(self._run, repository, self._policy().policy)
-        if isinstance(proposal, NothingToDo) or proposal.change_hash != approval.change_hash:
-            if pull is not None:
-                # The base moved on below an open pull request: people must look at it.
-                return self._show_pull(approval, pull)
-            return self._ask_again(approval)
-        return self._propose(approval, proposal)
+        proposal = change.prepare_again(self._run, repository, self._policy().policy, pull)
+        if isinstance(proposal, Proposal) and proposal.change_hash == approval.change_hash:
+            return self._propose(approval, proposal)
+        if pull is not None:
+            # The base moved on below an open pull request: people must look at it.
+            return self._show_pull(approval, pull)
+        return self._ask_again(approval)
 
     def _show_pull(self, approval: Approval, pull: PullRequest) -> Answer:
         """Finish what was cut off once the pull request was there."""

@@ -162,7 +162,8 @@ class ServicesRepository:
     def close(self, branch: str, comment: str) -> PullRequest | None:
         """Close the open pull request of a branch with a comment, and delete the branch.
 
-        One that is merged, or that somebody else closed, stays as it is.
+        One that is merged, or that somebody else closed, stays as it is. A branch that was made for
+        a pull request that never came is deleted, too.
 
         Returns:
             The pull request as it then is; None if the branch never had one.
@@ -175,6 +176,7 @@ class ServicesRepository:
         def act() -> PullRequest | None:
             pull = self._find(branch)
             if pull is None:
+                self._delete_branch(branch)
                 return None
             if pull.merged_at is None:
                 # The comment comes first, and tells that the rest is ours if that was cut short.

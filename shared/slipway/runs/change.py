@@ -12,8 +12,8 @@ from slipway.actions.text import BLUEPRINT
 from slipway.approvals import machine
 from slipway.approvals.approvers import eligible
 from slipway.approvals.policy import Approvers, Policy, read_policy
-from slipway.errors import RunEnded, ServiceExists
-from slipway.github.models import run_branch, service_folder
+from slipway.errors import RunEnded, ServiceExists, UserError
+from slipway.github.models import PullRequest, run_branch, service_folder
 from slipway.runs.clients import services_repository
 from slipway.runs.records import put_record
 from slipway.runs.run import ActiveRun
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 def carry_out(run: ActiveRun) -> None:
     """Do what the run asks for, or have the state machine ask for its approval first."""
     repository = services_repository(run.config)
-    if _was_proposed(run, repository):
+    pull = _proposed_before(run, repository)
+    if pull is not None and pull.state != "open":
         return
     policy = read_policy(run.config.records_bucket, run.config.policy_key).policy
     dry = is_dry_run(run.message.inputs)
-    proposal = prepare(run, repository, policy)
+    proposal = prepare_again(run, repository, policy, pull)
+    if proposal is None:
+        return
     if isinstance(proposal, NothingToDo):
         run.report.succeed(proposal.reason, label="Nothing to do")
         return
@@ -46,17 +49,40 @@ def carry_out(run: ActiveRun) -> None:
         _ask(run)
 
 
-def _was_proposed(run: ActiveRun, repository: "ServicesRepository") -> bool:
-    """Whether the run's pull request was merged or closed before this delivery.
+def _proposed_before(run: ActiveRun, repository: "ServicesRepository") -> PullRequest | None:
+    """The pull request that an earlier delivery has opened.
 
-    The base branch then says what the change has led to, so that nothing can be planned from it;
-    the services repository reports.
+    Once it is merged or closed, the services repository reports, and the base branch says what the
+    change has led to, so that nothing can be planned from it.
     """
     row = run.ledger.get(run.run_id) or {}
-    if "pr_number" not in row:
-        return False
-    pull = repository.find(run_branch(run.message.action, run.run_id))
-    return pull is not None and pull.state != "open"
+    if int(row.get("deliveries", 1)) == 1:
+        return None
+    return repository.find(run_branch(run.message.action, run.run_id))
+
+
+def prepare_again(
+    run: ActiveRun,
+    repository: "ServicesRepository",
+    policy: Policy,
+    pull: PullRequest | None,
+) -> Proposal | NothingToDo | None:
+    """Plan the change of a run that may have a pull request by now.
+
+    Returns:
+        None if it has one, and the base branch no longer asks for the change: this was merged a
+        moment ago, or people must look at it. Either way the pull request's end is the run's.
+
+    Raises:
+        UserError: the request is wrong, or not possible as things are.
+    """
+    try:
+        proposal = prepare(run, repository, policy)
+    except UserError:
+        if pull is None:
+            raise
+        return None
+    return None if pull and isinstance(proposal, NothingToDo) else proposal
 
 
 def prepare(

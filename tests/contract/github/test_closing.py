@@ -20,6 +20,16 @@ def test_given_no_pull_request_when_looked_for_then_none(services: Services) -> 
     assert services.slipway.close(BRANCH, WHY) is None
 
 
+def test_given_a_branch_whose_pull_request_never_came_when_closed_then_it_is_gone(
+    services: Services,
+) -> None:
+    base = services.github.get_branch("main").commit.sha
+    services.github.create_git_ref(f"refs/heads/{BRANCH}", base)
+
+    assert services.slipway.close(BRANCH, WHY) is None
+    assert services.branches() == ["main"]
+
+
 def test_given_a_pull_request_when_found_then_with_its_head(services: Services) -> None:
     made = services.slipway.propose(CHANGE)
 

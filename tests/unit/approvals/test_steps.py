@@ -315,6 +315,18 @@ def test_given_the_base_moved_below_an_open_pull_request_when_executed_again_the
     assert world.repository.merged == []
 
 
+def test_given_a_merge_after_the_pull_request_was_found_when_executed_again_then_it_is_shown(
+    world: World,
+) -> None:
+    world.approved()
+    world.take("execute")
+    # The change was to delete the service: its folder is gone.
+    world.refusal = UserError("Service 'shop' is not in the services repository.")
+
+    assert world.take("execute") == {"next": "Done"}
+    assert world.port.ends == []
+
+
 def test_given_the_run_ends_while_the_pull_request_is_made_then_it_is_closed(
     world: World,
 ) -> None:

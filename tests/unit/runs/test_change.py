@@ -59,14 +59,19 @@ class Repository:
 class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.repository = Repository()
-        self.planned: Proposal | NothingToDo = self.proposal()
+        self.planned: Proposal | NothingToDo | UserError = self.proposal()
         self.logs: list[tuple[str, str | None]] = []
         self.updates: list[dict[str, Any]] = []
         self.started: list[str] = []
         self.ended = False
         monkeypatch.setattr(change, "services_repository", lambda config: self.repository)
-        monkeypatch.setattr(change, "prepare", lambda run, repository, policy: self.planned)
+        monkeypatch.setattr(change, "prepare", self.prepare)
         monkeypatch.setattr("slipway.approvals.machine.start", self.start)
+
+    def prepare(self, *_: Any) -> Proposal | NothingToDo:
+        if isinstance(self.planned, UserError):
+            raise self.planned
+        return self.planned
 
     def start(self, machine_arn: str, run_id: str) -> str:
         self.started.append(run_id)
@@ -266,6 +271,26 @@ def test_given_its_pull_request_has_ended_when_delivered_again_then_nothing_is_p
     world.repository.state = state
     # What the merged change has made of the base branch.
     world.planned = NothingToDo(service="shop", reason="It has 10 replicas already.")
+
+    world.carry_out()
+
+    assert [fields for fields in world.updates if "status" in fields] == []
+
+
+@pytest.mark.parametrize(
+    "planned",
+    [
+        NothingToDo(service="shop", reason="It has 10 replicas already."),
+        UserError("Service 'shop' is not in the services repository."),
+    ],
+    ids=["there is nothing to do", "it is refused"],
+)
+def test_given_a_merge_after_its_pull_request_was_found_when_planned_anew_then_no_end_is_said(
+    world: World, planned: NothingToDo | UserError
+) -> None:
+    set_policy({**POLICY, "rules": [{"actions": ["*"], "environments": ["*"]}]})
+    world.carry_out()
+    world.planned = planned
 
     world.carry_out()
 

@@ -49,6 +49,9 @@ class World:
         port.script(f"DELETE {SHOP}", (200, {"ok": True}, {}))
         port.script(UPSERT, (200, {"ok": True, "entity": {"identifier": "shop"}}, {}))
         github.script(DISPATCH, (204, b"", {}))
+        never_made: Any = (422, {"message": "Reference does not exist"}, {})
+        for action in ("create_service", "upscale_service", "delete_service"):
+            github.script(f"DELETE /git/refs/heads/slipway/{action}/{RUN_ID}", never_made)
 
     def run(
         self,
