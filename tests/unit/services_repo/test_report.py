@@ -288,6 +288,34 @@ def test_closed_day_2_changes_no_entity(world: World, action: str) -> None:
     assert world.run["status"] == "FAILURE"
 
 
+@pytest.mark.parametrize("compared", ["identical", "behind", None])
+def test_given_a_base_branch_as_before_the_merge_when_reported_then_the_merge_counts(
+    world: World, compared: str | None
+) -> None:
+    # Given a merged create, and a GitHub that does not show the folder on the branch yet
+    pull = world.pull()
+    world.commit("merge-sha")
+    world.compared = compared
+
+    # When it is reported
+    assert report.main(world.closed(pull)) == 0
+
+    # Then the entity is filled in all the same
+    ((body, _),) = world.entity_writes
+    assert body["properties"]["health_status"] == "Progressing"
+
+
+def test_given_the_folder_is_still_shown_when_a_merged_delete_is_reported_then_it_is_removed(
+    world: World,
+) -> None:
+    pull = world.day_2("delete_service")
+    world.commit("main")
+    world.compared = "behind"
+
+    assert report.main(world.closed(pull)) == 0
+    assert world.entities == {}
+
+
 def test_merged_delete_removes_the_entity(world: World) -> None:
     assert report.main(world.closed(world.day_2("delete_service"))) == 0
     assert world.entities == {}

@@ -77,6 +77,8 @@ class World:
         self.files: dict[tuple[str, str], str] = {}
         self.pulls: dict[int, Json] = {}
         self.changed = [f"{FOLDER}/common_values.json"]
+        # The base branch compared with the merge; None: GitHub does not know the merge yet.
+        self.compared: str | None = "ahead"
 
     # -- what a test arranges
 
@@ -180,6 +182,10 @@ class World:
             return (200, pull) if pull else (404, {"message": "Not Found"})
         if path.startswith("/issues/"):
             return 200, {"closed_by": {"login": "closer"}}
+        if path.startswith("/compare/"):
+            assert path == "/compare/merge-sha...main"
+            known = self.compared is not None
+            return (200, {"status": self.compared}) if known else (404, {"message": "Not Found"})
         text = self.files.get((query["ref"], path.removeprefix("/contents/")))
         if text is None:
             return 404, {"message": "Not Found"}

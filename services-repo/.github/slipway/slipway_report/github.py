@@ -114,6 +114,25 @@ class GitHub:
         """Paths of the files that a pull request changes, up to a hundred."""
         return [str(file["filename"]) for file in self._get(f"/pulls/{number}/files?per_page=100")]
 
+    def base_since(self, merge_sha: str, branch: str) -> str:
+        """Where to read what is on the base branch now, some time after a merge.
+
+        Until the branch has moved on that is the merge's own commit, also where GitHub still shows
+        the branch as it was before: an answer that is late must not pass for a change since.
+        https://docs.github.com/rest/commits/commits#compare-two-commits
+
+        Args:
+            merge_sha: the commit of a pull request on the base branch.
+            branch: the base branch.
+        """
+        try:
+            found = self._get(f"/compare/{merge_sha}...{quote(branch)}?per_page=1")["status"]
+        except Refused as error:
+            if error.status != 404:
+                raise
+            found = "behind"  # So far behind that the merge is not known yet.
+        return merge_sha if found in {"behind", "identical"} else branch
+
     def file(self, path: str, commit: str) -> str | None:
         """A file's text at a commit or branch; None if it is not there."""
         try:

@@ -6,6 +6,7 @@ what differs is written, so that a second report changes nothing.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from slipway_report.api import Refused, ReportError
@@ -100,6 +101,12 @@ class Report:
             self._end(run, outcome)
         return outcome
 
+    @cached_property
+    def _base(self) -> str:
+        """Where what is on the base branch now is read; of a pull request that is merged."""
+        pull = self._pull
+        return self._github.base_since(pull.merge_sha or pull.base_branch, pull.base_branch)
+
     def _repaired(self, repair: Claims) -> Outcome:
         """A pull request of a remediation, whose own execution reports what came of it.
 
@@ -113,7 +120,7 @@ class Report:
         if folder is None:
             return Outcome(None, "Merged", f"{merged} It is not about one service: none reported.")
         path = f"apps/{folder['identifier']}/portData.json"
-        text = self._github.file(path, self._pull.base_branch)
+        text = self._github.file(path, self._base)
         if text is None:
             return Outcome(None, "Merged", f"{merged} The service has been removed since.")
         claims = {
@@ -171,7 +178,7 @@ class Report:
         merged = f"{self._what()} was merged by {self._pull.by}."
         path = f"{subject.folder}/portData.json"
         # The base branch as it is now: a report that comes late must not bring back old values.
-        text = self._github.file(path, self._pull.base_branch)
+        text = self._github.file(path, self._base)
         of_now = claims_of_file(text, path, of_this_run=True) if text is not None else {}
         if text is None or of_now.get("run_id") != subject.run_id:
             gone = f"{merged} The service has been removed or replaced since: its entity stays."
@@ -199,7 +206,7 @@ class Report:
         """Any other action: the entity says what the service's files say now."""
         merged = f"{self._what()} was merged by {self._pull.by}."
         path = f"{subject.folder}/portData.json"
-        text = self._github.file(path, self._pull.base_branch)
+        text = self._github.file(path, self._base)
         if text is None:
             gone = f"{merged} The service has been removed since: its entity stays."
             return Outcome("SUCCESS", "Merged", gone)
@@ -219,7 +226,7 @@ class Report:
                 f"The pull request was merged, but {path} is still there. Nothing was reported. "
                 "Remove the service's folder, or close the run in Port."
             )
-        if self._github.file(path, self._pull.base_branch) is not None:
+        if self._github.file(path, self._base) is not None:
             made = f"{merged} The service has been created again since: its entity stays."
             return Outcome("SUCCESS", "Merged", made)
         try:
@@ -271,7 +278,7 @@ class Report:
     def _values(self, subject: Subject) -> Values:
         for extension in ("json", "yaml"):
             path = f"{subject.folder}/common_values.{extension}"
-            text = self._github.file(path, self._pull.base_branch)
+            text = self._github.file(path, self._base)
             if text is not None:
                 return read_values(text, extension)
         return Values()
