@@ -30,9 +30,17 @@ pytestmark = EXPECTED_WARNINGS
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A flow to which nothing happened."""
+    """A flow to which nothing happened.
+
+    Attributes:
+        names: of what it was about.
+        number: of the last issue or pull request before it.
+        calls: what it called.
+        state: its end.
+    """
 
     names: list[str]
+    number: int
     calls: list[Call]
     state: Json
 
@@ -58,7 +66,7 @@ def rehearse(
         # What all other ends are compared with must itself be right.
         orphans = {name.removeprefix("refs/heads/") for name in state["branches"]}
         assert not orphans - {pull["branch"] for pull in state["pulls"]}
-        return Undisturbed(world.names, calls, state)
+        return Undisturbed(world.names, installation.pull, calls, state)
 
 
 def possible(calls: list[Call], index: int) -> list[Fault]:
@@ -133,7 +141,10 @@ def play(
     with case(installation, folder) as world:
         wire = world.wire
         wire.fault, wire.at = fault, index
-        wire.names = lambda: dict(zip(known.names, world.names, strict=False))
+        wire.names = lambda: {
+            **dict(zip(known.names, world.names, strict=False)),
+            **renumbered(known.number, installation.pull),
+        }
         if fault.kind is Kind.STALE:
             wire.stale, wire.stale_before = known.calls[index], last_write(known.calls, index) or 0
         try:
@@ -153,6 +164,15 @@ def play(
     # Another case, so that this one has to be over.
     after = wrong(found, rehearse(installation, flow, base, swept=True), known.calls[index])
     return Result(f"{problem}; and swept: {after}" if after else "", swept=True)
+
+
+def renumbered(before: int, now: int) -> dict[str, str]:
+    """The addresses of a flow's issues and pull requests → the same of a case."""
+    return {
+        f"/{kind}/{before + number}": f"/{kind}/{now + number}"
+        for kind in ("issues", "pulls")
+        for number in range(1, 10)
+    }
 
 
 def state_of(world: World) -> Json:

@@ -5,6 +5,7 @@ No call is named anywhere: one that is added to the product tomorrow is counted,
 
 import io
 import json
+import re
 import threading
 import urllib.request
 from collections import Counter
@@ -98,7 +99,8 @@ class Call:
         status: the run's status that it writes, if it does.
         place: which call of which piece of work it is, whatever this is about.
         may_be_stale: whether its answer may be older than the last write: not where the service
-            promises a consistent one (DynamoDB when asked to, S3 always).
+            promises a consistent one (DynamoDB when asked to, S3 always), nor what is asked of a
+            commit, which never changes.
         repeat: sends the same request once more, with other names in it; for stale reads.
     """
 
@@ -367,16 +369,18 @@ class Wire:
 
         said = json.loads(sent) if sent and sent[:1] == b"{" else {}
         status = said.get("status") if "/actions/runs/" in parts.path else None
-        return Call(service, f"{method} {parts.path}", writes, not writes, repeat, status)
+        may_be_stale = not writes and not _SHA.search(address)
+        return Call(service, f"{method} {parts.path}", writes, may_be_stale, repeat, status)
 
 
 def renamed(text: str, names: dict[str, str]) -> str:
     """A text with other names in it."""
-    for old, new in names.items():
-        text = text.replace(old, new)
-    return text
+    either = "|".join(re.escape(name) for name in names)
+    # A number must not be taken for the beginning of a longer one.
+    return re.sub(f"(?:{either})(?![0-9])", lambda found: names[found[0]], text)
 
 
+_SHA = re.compile(r"\b[0-9a-f]{40}\b")
 _READS = ("Get", "Describe", "List", "Head", "Query", "Scan", "BatchGet")
 
 

@@ -26,8 +26,12 @@ def carry_out(run: ActiveRun) -> None:
     """Do what the run asks for, or have the state machine ask for its approval first."""
     repository = services_repository(run.config)
     pull = _proposed_before(run, repository)
-    if pull is not None and pull.state != "open":
-        return
+    if pull is not None:
+        # That delivery may have ended before it could, and the sweep goes by it.
+        service = service_of(run.message)
+        run.ledger.record_pull_request(run.run_id, service, pull.number, pull.url)
+        if pull.state != "open":
+            return
     policy = read_policy(run.config.records_bucket, run.config.policy_key).policy
     dry = is_dry_run(run.message.inputs)
     proposal = prepare_again(run, repository, policy, pull)

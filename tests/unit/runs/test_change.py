@@ -105,7 +105,9 @@ class World:
             team_members=lambda team: [],
         )
         ledger = Ledger(config.runs_table)
-        message = make_message(action="upscale_service", entity="shop", inputs=inputs or {})
+        message = make_message(
+            action="upscale_service", entity="shop", operation="DAY-2", inputs=inputs or {}
+        )
         ledger.open(message)
         self.locks = ServiceLocks(config.locks_table, lambda owner: False)
         run = ActiveRun(
@@ -275,6 +277,20 @@ def test_given_its_pull_request_has_ended_when_delivered_again_then_nothing_is_p
     world.carry_out()
 
     assert [fields for fields in world.updates if "status" in fields] == []
+
+
+@pytest.mark.parametrize("state", ["merged", "closed", "open"])
+def test_given_a_delivery_cut_off_after_its_pull_request_when_delivered_again_then_it_is_on_record(
+    world: World, state: str
+) -> None:
+    ledger = Ledger(load(RunConfig).runs_table)
+    ledger.open(make_message(action="upscale_service", entity="shop", operation="DAY-2"))
+    world.repository.state = state
+
+    world.carry_out()
+
+    row = ledger.get(RUN_ID) or {}
+    assert (row["service"], row["pr_number"], row["pr_url"]) == ("shop", 7, "https://g.test/7")
 
 
 @pytest.mark.parametrize(
