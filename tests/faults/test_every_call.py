@@ -206,7 +206,7 @@ def differences(place: str, wanted: Any, found: Any) -> list[str]:
     return [] if wanted == found else [f"{place} is {found!r}, not {wanted!r}"]
 
 
-@pytest.mark.timeout(1800 if ALL else 300)
+@pytest.mark.timeout(1800 if ALL else 600)
 @pytest.mark.parametrize("fault", FAULTS if ALL else [None], ids=str)
 @pytest.mark.parametrize("flow", FLOWS)
 def test_given_a_fault_at_any_call_when_it_is_delivered_again_then_the_end_is_the_same(
