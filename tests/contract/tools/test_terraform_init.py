@@ -9,7 +9,6 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="needs Terraform")
 @pytest.mark.timeout(300)  # without a mirror the provider is downloaded
 def test_real_init_keeps_the_lock_file_as_it_is(tmp_path: Path) -> None:
     # Given the stack, as cloned
