@@ -114,7 +114,7 @@ class GitHub:
         """Paths of the files that a pull request changes, up to a hundred."""
         return [str(file["filename"]) for file in self._get(f"/pulls/{number}/files?per_page=100")]
 
-    def base_since(self, merge_sha: str, branch: str) -> str:
+    def base_since(self, merged: PullRequest) -> str:
         """Where to read what is on the base branch now, some time after a merge.
 
         Until the branch has moved on that is the merge's own commit, also where GitHub still shows
@@ -122,16 +122,18 @@ class GitHub:
         https://docs.github.com/rest/commits/commits#compare-two-commits
 
         Args:
-            merge_sha: the commit of a pull request on the base branch.
-            branch: the base branch.
+            merged: a pull request that is merged.
         """
+        base = f"{merged.merge_sha}...{quote(merged.base_branch)}"
         try:
-            found = self._get(f"/compare/{merge_sha}...{quote(branch)}?per_page=1")["status"]
+            found = self._get(f"/compare/{base}?per_page=1")["status"]
         except Refused as error:
             if error.status != 404:
                 raise
             found = "behind"  # So far behind that the merge is not known yet.
-        return merge_sha if found in {"behind", "identical"} else branch
+        if merged.merge_sha and found in {"behind", "identical"}:
+            return merged.merge_sha
+        return merged.base_branch
 
     def file(self, path: str, commit: str) -> str | None:
         """A file's text at a commit or branch; None if it is not there."""

@@ -103,9 +103,8 @@ class Report:
 
     @cached_property
     def _base(self) -> str:
-        """Where what is on the base branch now is read; of a pull request that is merged."""
-        pull = self._pull
-        return self._github.base_since(pull.merge_sha or pull.base_branch, pull.base_branch)
+        """Where what is on the base branch now is read; only for a merged pull request."""
+        return self._github.base_since(self._pull)
 
     def _repaired(self, repair: Claims) -> Outcome:
         """A pull request of a remediation, whose own execution reports what came of it.
