@@ -38,7 +38,7 @@ def post(url: str, message: dict[str, Any]) -> bool:
 
     try:
         answer = requests.post(url, json=message, timeout=_TIMEOUT_SECONDS)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # the latter: an odd `Location`
         # The error's text would quote the address, which is a secret.
         logger.warning("Slack was not reached", extra={"why": type(error).__name__})
         return False

@@ -50,7 +50,7 @@ def is_passing(error: GithubException) -> bool:
         return asked_wait(error) is not None
     # GraphQL says it with status 200, which PyGithub makes a 400.
     return error.status == 400 and any(
-        each.get("type") in {"RATE_LIMIT", "RATE_LIMITED"}
+        str(each.get("type")) in {"RATE_LIMIT", "RATE_LIMITED"}
         or str(each["message"]).startswith("Something went wrong")
         for each in graphql_errors(error)
     )

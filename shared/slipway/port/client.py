@@ -364,6 +364,8 @@ class PortClient:
             raise PortUnavailable(
                 f"Port could not be reached for {call} ({type(error).__name__})."
             ) from None
+        except ValueError as error:  # from a `Location` that is none
+            _odd(f"to {call} cannot be read ({type(error).__name__})")
         return _read(response, str(call))
 
 

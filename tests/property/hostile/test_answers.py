@@ -1,6 +1,7 @@
 """Whatever Port and GitHub answer: a value of ours, or one of the documented errors."""
 
 import contextlib
+import gc
 import itertools
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from slipway.config import GitHubConfig, GitHubCredentials, PortCredentials
-from slipway.errors import SlipwayError
+from slipway.errors import GitHubError, PortError, SlipwayError
 from slipway.github.models import Change
 from slipway.github.pull_requests import PullRequests
 from slipway.github.repairs import Repairs
@@ -112,14 +113,16 @@ GITHUB_CALLS: list[Callable[[ServicesRepository], object]] = [
     lambda github: Repairs(github).escalate(title="t", body="m", labels=["l"], marker="m"),
 ]
 
+# As a `Location` it has a test of its own.
+NO_TEXT = "\xb2"
 odd_headers = st.dictionaries(
     st.sampled_from(["Retry-After", "X-RateLimit-Reset", "X-RateLimit-Remaining", "Location"]),
     st.sampled_from(
-        ["0", "1", "-1", "\xb2", "9" * 30, "1e9", "Mon, 99 Foo", "Sat, 01 Jan 0001 00:00:00 GMT",
-         "Fri, 31 Dec 9999 23:59:59 -2359", "nan", "//x", ""]
+        ["0", "1", "-1", NO_TEXT, "9" * 30, "1e9", "Mon, 99 Foo", "Sat, 01 Jan 0001 00:00:00 GMT",
+         "Fri, 31 Dec 9999 23:59:59 -2359", "nan", "//x", "http://[", ""]
     ),
     max_size=3,
-)  # fmt: skip
+).filter(lambda headers: headers.get("Location") != NO_TEXT)  # fmt: skip
 statuses = st.sampled_from([200, 200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 409, 422, 429])
 
 
@@ -153,6 +156,19 @@ def server() -> Iterator[Sequence]:
         yield running
 
 
+def port_client(server: Sequence, *, patience: float = 0) -> PortClient:
+    credentials = PortCredentials.model_validate({"client_id": "i", "client_secret": "s"})
+    return PortClient(server.url, lambda _: credentials, patience=patience, sleep=lambda _: None)
+
+
+def services_repository(server: Sequence) -> ServicesRepository:
+    config = GitHubConfig.model_validate(
+        {"GITHUB_API_URL": server.url, "GITHUB_SECRET_ID": "s", "SERVICES_REPO": "acme/s"}
+    )
+    token = GitHubCredentials(token=SecretStr("ghp_first"))
+    return ServicesRepository(config, lambda fresh: token, patience=0)
+
+
 @given(
     answered=answers(*PORT_SEEDS),
     call=st.integers(0, len(PORT_CALLS) - 1),
@@ -165,8 +181,7 @@ def test_given_any_answer_of_port_when_called_then_a_value_or_a_documented_error
     server: Sequence, answered: list[Answer], call: int, signs_in: bool
 ) -> None:
     server.following, server.signs_in = list(answered), signs_in
-    credentials = PortCredentials.model_validate({"client_id": "i", "client_secret": "s"})
-    port = PortClient(server.url, lambda _: credentials, patience=0, sleep=lambda _: None)
+    port = port_client(server)
 
     with contextlib.suppress(SlipwayError):
         PORT_CALLS[call](port)
@@ -175,19 +190,31 @@ def test_given_any_answer_of_port_when_called_then_a_value_or_a_documented_error
 @given(answered=answers(*GITHUB_SEEDS), call=st.integers(0, len(GITHUB_CALLS) - 1))
 @example(answered=[(429, {"message": "slow"}, {"Retry-After": "\xb2"})], call=1)
 @example(answered=[(429, {"message": "slow"}, {"Retry-After": "9" * 30})], call=1)
+@example(answered=[(400, {"errors": [{"message": "x", "type": {"a": 1}}]}, {})], call=2)
 @examples(150)
 def test_given_any_answer_of_github_when_called_then_a_value_or_a_documented_error(
     server: Sequence, answered: list[Answer], call: int
 ) -> None:
     server.following = list(answered)
-    config = GitHubConfig.model_validate(
-        {"GITHUB_API_URL": server.url, "GITHUB_SECRET_ID": "s", "SERVICES_REPO": "acme/s"}
-    )
-    token = GitHubCredentials(token=SecretStr("ghp_first"))
-    github = ServicesRepository(config, lambda fresh: token, patience=0)
+    github = services_repository(server)
 
     with contextlib.suppress(SlipwayError):
         GITHUB_CALLS[call](github)
+
+
+# requests reads the header before the body, and drops the answer with its socket when it cannot.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_given_a_redirect_to_what_is_no_text_when_called_then_a_documented_error(
+    server: Sequence,
+) -> None:
+    server.following, server.signs_in = [(302, {}, {"Location": NO_TEXT})], True
+
+    with pytest.raises(GitHubError, match="not what was expected"):
+        services_repository(server).find(CHANGE.branch)
+    with pytest.raises(PortError, match="cannot be read"):
+        port_client(server, patience=30).get_user("a@b.c")
+
+    gc.collect()  # So that the sockets are this test's.
 
 
 names = st.sampled_from([n for n in NASTY if isinstance(n, str)]) | st.text(max_size=20)
@@ -202,8 +229,7 @@ def test_given_any_names_when_port_is_asked_then_no_other_route_than_the_entitys
 ) -> None:
     server.following = [(404, {"ok": False, "error": "not_found"}, {})]
     server.signs_in = True
-    credentials = PortCredentials.model_validate({"client_id": "i", "client_secret": "s"})
-    port = PortClient(server.url, lambda _: credentials)
+    port = port_client(server, patience=30)
     server.requests.clear()
 
     assert port.get_entity(blueprint, identifier) is None

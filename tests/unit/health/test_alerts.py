@@ -1,3 +1,5 @@
+import gc
+
 import boto3
 import pytest
 from slipway.errors import ConfigurationError
@@ -85,6 +87,17 @@ def test_given_slacks_answer_when_posted_then_it_is_said_whether_it_was_taken(
 
 def test_given_an_address_that_is_none_when_posted_then_nothing_stops() -> None:
     assert post("not an address", {"text": "t"}) is False
+
+
+# requests drops the answer, with its socket, when it cannot read the header.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_given_a_redirect_to_what_is_no_address_when_posted_then_nothing_stops() -> None:
+    with ScriptedServer().running() as slack:
+        slack.script("POST /hook", (302, "", {"Location": "\xb2"}))
+
+        assert post(f"{slack.url}/hook", {"text": "t"}) is False
+
+    gc.collect()  # So that the socket is this test's.
 
 
 def test_given_hostile_text_when_shown_in_slack_then_nobody_is_mentioned() -> None:
