@@ -30,6 +30,7 @@ from slipway.errors import (
     RetryableError,
     RunEnded,
     RunInProgress,
+    RunNotFound,
     SignatureRejected,
     SkippedMessage,
     UserError,
@@ -47,11 +48,14 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.kafka_event import KafkaEventRecord
 
     from slipway.port.client import PortClient
+    from slipway.port.models import Run
 
 Act = Callable[[ActiveRun], None]
 OnEnded = Callable[[EndedRun], None]
 Event = dict[str, Any]
 Outcome = Literal["done", "later", "skipped", "rejected", "failed"]
+# Port says that a run is there before each of its servers needs to know it.
+_SHOWN_WITHIN = timedelta(minutes=1)
 # What an event has beside its records when an operator sends it once more.
 REPLAY = "replay"
 
@@ -266,8 +270,22 @@ class _Consumer:
                 retry_at=datetime.now(UTC) + timedelta(seconds=seconds),
             ) from error
 
+    def _find(self, run_id: str, published_at: datetime) -> "Run":
+        """What Port says of the run.
+
+        Raises:
+            RetryableError: it does not show the run, which is so new that it may not do so yet.
+            RunNotFound: it does not know the run.
+        """
+        try:
+            return self._port.get_run(run_id)
+        except RunNotFound:
+            if datetime.now(UTC) - published_at > _SHOWN_WITHIN:
+                raise
+            raise RetryableError(f"Port does not show run {run_id} yet.") from None
+
     def _carry_out(self, run_id: str, record: dict[str, Any], report: RunReporter) -> None:
-        run = self._port.get_run(run_id)
+        run = self._find(run_id, _time_of(record))
         if run.ended:
             raise RunEnded(f"Run {run_id} has ended with {run.status}.")
         if run.action != self._action:

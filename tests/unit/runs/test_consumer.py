@@ -22,7 +22,7 @@ from slipway.runs import clients, consumer, later
 from slipway.runs.run import ActiveRun
 
 from tests.releases import RELEASES, fill, read_machine
-from tests.scripted import NO_ANSWER, ScriptedServer
+from tests.scripted import NO_ANSWER, Answer, ScriptedServer
 from tests.unit.conftest import RUN_ID
 
 SECRET = "0123456789abcdef0123456789abcdefEXTRA"
@@ -147,6 +147,7 @@ def row(table: str, **key: str) -> dict[str, Any] | None:
     return boto3.resource("dynamodb").Table(table).get_item(Key=key).get("Item")
 
 
+UNKNOWN: Answer = (404, {"ok": False, "error": "not_found"}, {})
 DONE: dict[str, list[object]] = {"batchItemFailures": []}
 
 
@@ -203,11 +204,31 @@ def test_given_a_record_when_consumed_then_its_age_is_measured(
 
 
 def test_given_a_run_that_port_does_not_know_when_consumed_then_skipped(scene: Scene) -> None:
-    scene.port.script(f"GET {RUN}", (404, {"ok": False, "error": "not_found"}, {}))
+    scene.port.script(f"GET {RUN}", UNKNOWN)
 
-    assert scene.consume(event(message())) == DONE
+    assert scene.consume(event(message(), timestamp=NOW - 3_600_000)) == DONE
     assert not scene.acted
     assert not scene.writes()
+    assert row("runs", run_id=RUN_ID) is None
+
+
+def test_given_a_new_run_that_port_does_not_show_yet_when_consumed_then_it_is_delivered_later(
+    scene: Scene,
+) -> None:
+    just_now = int(time.time() * 1000)
+    scene.port.script(f"GET {RUN}", UNKNOWN)
+    scene.port.script(f"POST {RUN}/logs", UNKNOWN, (201, {"ok": True, "runLog": {}}, {}))
+
+    assert scene.consume(event(message(), timestamp=just_now)) == DONE
+
+    assert not scene.acted
+    waiting = row("runs", run_id=RUN_ID)
+    assert waiting
+    assert waiting["postponed"] == 1
+
+    set_run(scene)
+    assert scene.consume({"schema_version": 1, "deliver": {"run_id": RUN_ID}})
+    assert [run.run_id for run in scene.acted] == [RUN_ID]
 
 
 @pytest.mark.parametrize("status", ["SUCCESS", "FAILURE", "DECLINED"])
