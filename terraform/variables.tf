@@ -129,7 +129,7 @@ variable "sweep" {
     How often the sweep looks, and how long each state may last (docs/sweep.md has what it then does).
     rate_minutes: 1 to 1440, between two sweeps.
     never_received_seconds: 60 to 86400, for a run that has not reached a function.
-    report_seconds: 60 to 86400, between the end of a pull request and that of its run; then the report is made again, and as long after that the sweep ends the run itself.
+    report_seconds: 60 to 86400 and no less than functions.timeout_seconds, between the end of a pull request and that of its run; then the report is made again, and as long after that the sweep ends the run itself.
     pull_request_seconds: 3600 to 31536000, for an open pull request.
     reminder_seconds: before the end of that, a comment; shorter than it.
     held_seconds: 3600 to 2592000, for a run that an error stopped and nobody resumes.
@@ -159,6 +159,12 @@ variable "sweep" {
     # Lambda repeats and Kafka lags for minutes on an ordinary day.
     condition     = alltrue([for limit in [var.sweep.never_received_seconds, var.sweep.report_seconds] : limit >= 60 && limit <= 86400])
     error_message = "sweep.never_received_seconds and sweep.report_seconds must be from 60 to 86400 (a day)."
+  }
+
+  validation {
+    # Else it would clear up after a run that a function is still at work on, and not look again.
+    condition     = var.sweep.report_seconds >= var.functions.timeout_seconds
+    error_message = "sweep.report_seconds must not be less than functions.timeout_seconds."
   }
 
   validation {

@@ -95,7 +95,8 @@ run "the_shortest_limits_are_accepted" {
   command = plan
 
   variables {
-    sweep = { rate_minutes = 1, never_received_seconds = 60, report_seconds = 60, pull_request_seconds = 3600, reminder_seconds = 60, held_seconds = 3600 }
+    functions = { timeout_seconds = 60 }
+    sweep     = { rate_minutes = 1, never_received_seconds = 60, report_seconds = 60, pull_request_seconds = 3600, reminder_seconds = 60, held_seconds = 3600 }
   }
 }
 
@@ -224,6 +225,17 @@ run "a_held_limit_over_30_days_is_refused" {
 
   variables {
     sweep = { held_seconds = 2592001 }
+  }
+
+  expect_failures = [var.sweep]
+}
+
+run "a_report_limit_that_a_function_may_outlast_is_refused" {
+  command = plan
+
+  variables {
+    functions = { timeout_seconds = 121 }
+    sweep     = { report_seconds = 120 }
   }
 
   expect_failures = [var.sweep]

@@ -131,13 +131,19 @@ class ApprovalFunction:
         """Clear up after a run that somebody ended in Port."""
         if ended.automation_run_id:
             self._end_automation(ended.automation_run_id)
-        if action := self.clear_up(ended.run_id):
+        # A function that is killed at this moment leaves more. The sweep comes by when none is at
+        # work any more.
+        if action := self.clear_up(ended.run_id, for_good=False):
             count(Metric.RUN_ENDED_BY_SOMEBODY, action=action)
 
-    def clear_up(self, run_id: str) -> str | None:
+    def clear_up(self, run_id: str, *, for_good: bool = True) -> str | None:
         """Take back what a run has left that has ended: request, pull request, new entity, lock.
 
         A run that Slipway ended itself has left nothing.
+
+        Args:
+            run_id: the run.
+            for_good: whether nobody needs to look at it again.
 
         Returns:
             Its action; None if there is nothing to clear up.
@@ -160,7 +166,8 @@ class ApprovalFunction:
             remove_pending(port, str(service), pull)
         if service:
             service_locks(self.config, port).release(str(service), run_id)
-        self.ledger.close(run_id, run.status)
+        if for_good:
+            self.ledger.close(run_id, run.status)
         return action
 
     @staticmethod

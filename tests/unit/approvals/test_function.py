@@ -102,7 +102,21 @@ def test_given_a_waiting_run_when_it_was_ended_then_all_that_waits_for_it_is_wit
     assert world.closed == [f"slipway/upscale_service/{RUN_ID}"]
     assert world.holder() is None
     assert world.updates(OWN) == [{"status": "SUCCESS"}]
+
+
+def test_given_a_run_that_was_ended_while_a_function_may_be_at_work_when_withdrawn_then_swept_again(
+    world: World,
+) -> None:
+    world.waits()
+    world.set_run(RUN_ID, "upscale_service", "FAILURE")
+
+    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+    assert [row["run_id"] for row in world.ledger.open_rows()] == [RUN_ID]
+
+    function.ApprovalFunction().clear_up(RUN_ID)
+    assert world.closed == [f"slipway/upscale_service/{RUN_ID}"] * 2
     assert (world.ledger.get(RUN_ID) or {})["outcome"] == "FAILURE"
+    assert list(world.ledger.open_rows()) == []
 
 
 @pytest.mark.parametrize(
