@@ -40,14 +40,18 @@ def permissions(installation: Installation) -> Result:
 
 
 def repository(installation: Installation) -> Result:
-    """Whether the services repository and its base branch are there."""
+    """Whether the services repository and its base branch are there, and merged branches go."""
     name = "GitHub: services repository"
     try:
         found = _repository(installation)
         branch = found.get_branch(_base(installation))
     except GithubException as error:
         return _refused(name, error)
-    return Result(name, True, f"{found.full_name}, {branch.name} at {branch.commit.sha[:7]}")
+    # Not told to everybody, which is no fault.
+    stay = found.delete_branch_on_merge is False
+    said = f"{found.full_name}, {branch.name} at {branch.commit.sha[:7]}"
+    cure = "Switch on 'Automatically delete head branches' in the repository's general settings."
+    return Result(name, not stay, f"{said}; merged branches stay" if stay else said, cure)
 
 
 def workflow(installation: Installation) -> Result:

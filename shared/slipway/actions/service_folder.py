@@ -1,6 +1,7 @@
 """What a service's folder says about the service; people may have edited it by hand."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slipway.actions.text import BLUEPRINT
@@ -8,19 +9,26 @@ from slipway.errors import InvalidInput, UserError
 from slipway.github.models import SERVICE_NAME, ServiceFolder, service_folder
 from slipway.port.message import RunMessage
 
+_REVIEWED = ("owner", "responsible_team", "project", "environment", "service_type")
+
 
 @dataclass(frozen=True)
 class PortData:
-    """What `portData.json` says, as far as day-2 actions need it.
+    """What `portData.json` says of the service.
 
     Attributes:
         environment: the service's environment. This one has been reviewed; the catalogue's may be
             edited by many.
         team: the team that is responsible; empty if none is named.
+        run_id: the run that created the service; empty if none is named.
+        reviewed: what people decided in the form, or corrected in the pull request, as properties
+            of the entity.
     """
 
     environment: str
     team: str
+    run_id: str
+    reviewed: Mapping[str, str]
 
 
 def service_of(message: RunMessage) -> str:
@@ -32,8 +40,7 @@ def service_of(message: RunMessage) -> str:
     creates = message.operation == "CREATE"
     name = message.inputs.get("service_name") if creates else message.entity
     if not isinstance(name, str) or not SERVICE_NAME.fullmatch(name):
-        field = "service_name" if creates else "entity"
-        raise InvalidInput(field, "must be the name of a service")
+        raise InvalidInput("service_name" if creates else "entity", "must be the name of a service")
     return name
 
 
@@ -55,13 +62,16 @@ def read_port_data(folder: ServiceFolder) -> PortData:
         raise _unreliable(path, "must be there and be valid JSON") from None
     if not isinstance(data, dict):
         raise _unreliable(path, "must be a JSON object")
-    for field, expected in (("identifier", folder.service), ("blueprint", BLUEPRINT)):
-        if data.get(field) != expected:
-            raise _unreliable(path, f"must have '{field}' {expected!r}")
-    environment, team = data.get("environment"), data.get("responsible_team")
-    if not isinstance(environment, str) or not _is_name(environment):
+    for name, expected in (("identifier", folder.service), ("blueprint", BLUEPRINT)):
+        if data.get(name) != expected:
+            raise _unreliable(path, f"must have '{name}' {expected!r}")
+    said = {name: text for name, text in data.items() if isinstance(text, str)}
+    environment = said.get("environment", "")
+    if not _is_name(environment):
         raise _unreliable(path, "must name the service's 'environment'")
-    return PortData(environment, team if isinstance(team, str) else "")
+    reviewed = {name: said[name] for name in _REVIEWED if name in said}
+    team, run_id = said.get("responsible_team", ""), said.get("run_id", "")
+    return PortData(environment, team, run_id, reviewed)
 
 
 def _is_name(text: str) -> bool:

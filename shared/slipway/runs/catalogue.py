@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from slipway.actions import create_service, delete_service, scale_service
+from slipway.actions.service_folder import read_port_data
 from slipway.actions.text import BLUEPRINT
 from slipway.errors import PortError, UserError
 from slipway.github.models import PullRequest
@@ -33,13 +34,18 @@ def remove_pending(port: "PortClient", service: str, pull: PullRequest) -> bool:
 
 
 def follow_merge(
-    run: Run, service: str, port: "PortClient", repository: "ServicesRepository"
+    run: Run,
+    service: str,
+    pull: PullRequest,
+    port: "PortClient",
+    repository: "ServicesRepository",
 ) -> tuple[bool, str]:
     """Bring a service's entity up to date after a merge, as far as the base branch tells.
 
     Args:
-        run: the run whose pull request was merged; it is still in progress.
+        run: the run whose pull request was merged.
         service: the service.
+        pull: the pull request.
         port: where the entity is.
         repository: what is on the base branch.
 
@@ -52,11 +58,13 @@ def follow_merge(
         port.upsert_entity(BLUEPRINT, body, run_id=run.id)
 
     entity = port.get_entity(BLUEPRINT, service)
-    if entity is None:
+    if entity is None and run.action != create_service.ACTION:
         return True, f"Port has no entity '{service}', so none was changed."
     match run.action:
+        case create_service.ACTION if entity is None:
+            return True, _created(run, service, pull, port, repository)
         case create_service.ACTION:
-            if entity.properties.get("health_status") == "Pending":
+            if entity and entity.properties.get("health_status") == "Pending":
                 write(health_status="Progressing")
             return True, "Its addresses and namespace are not filled in."
         case scale_service.UPSCALE | scale_service.DOWNSCALE:
@@ -64,6 +72,35 @@ def follow_merge(
         case delete_service.ACTION:
             return _deleted(service, port, repository, write)
     return True, "The entity was left as it is."
+
+
+def _created(
+    run: Run,
+    service: str,
+    pull: PullRequest,
+    port: "PortClient",
+    repository: "ServicesRepository",
+) -> str:
+    """Make the entity that the function did not come to: it was killed after the pull request."""
+    folder = repository.read_service(service, names=scale_service.FILES)
+    if not folder.files:
+        return "The service has been removed since, so no entity was made."
+    try:
+        data = read_port_data(folder)
+        replicas = scale_service.find_replicas(folder).value
+    except UserError as error:
+        return f"Port has no entity '{service}', and none was made. {error}"
+    if data.run_id != run.id:
+        return "The service has been replaced since, so its entity was left to that."
+    properties = {
+        **data.reviewed,
+        "replicas": replicas,
+        "health_status": "Progressing",
+        "pr_url": pull.url,
+    }
+    body = {"identifier": service, "title": service, "properties": properties}
+    port.upsert_entity(BLUEPRINT, body, run_id=run.id)
+    return "Its entity was made; its addresses and namespace are not filled in."
 
 
 def _scaled(service: str, repository: "ServicesRepository", write: Callable[..., None]) -> str:

@@ -101,6 +101,22 @@ class Deeds:
         )
         ApprovalFunction().clear_up(run_id)
 
+    def clear_up(self, run_id: str) -> str | None:
+        """Clear up after a run that somebody ended.
+
+        Its pull request may have been merged at the same moment. Nobody looks whether that was
+        reported, so the catalogue is brought up to date.
+
+        Returns:
+            Its action; None if there is nothing to clear up.
+        """
+        run, row = self.port.get_run(run_id), self.ledger.get(run_id) or {}
+        if run.ended and "service" in row and "outcome" not in row:
+            pull = self.repository.find(run_branch(run.action, run_id))
+            if pull and pull.state == "merged":
+                follow_merge(run, str(row["service"]), pull, self.port, self.repository)
+        return ApprovalFunction().clear_up(run_id)
+
     def _hold(self, case: Case) -> None:
         """Say what the function could not: it failed before it knew the run."""
         why = "The function ended before it took the run on; its log says why."
@@ -180,7 +196,7 @@ class Deeds:
             return "FAILURE", "Closed", done
         if case.service is None:
             return "SUCCESS", "Merged", "The entity was left as it is."
-        as_wanted, done = follow_merge(case.run, case.service, self.port, self.repository)
+        as_wanted, done = follow_merge(case.run, case.service, pull, self.port, self.repository)
         return ("SUCCESS", "Merged", done) if as_wanted else ("FAILURE", "Has dependents", done)
 
     def _end(

@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import Field, Json
 
-from slipway.approvals.function import ApprovalFunction
 from slipway.config import WatchConfig, load
 from slipway.errors import SkippedMessage, SlipwayError, SweepIncomplete
 from slipway.github.models import PullRequest, run_branch
@@ -228,7 +227,7 @@ class Sweep:
 
     def _clear_up(self, run_id: str) -> None:
         logger.append_keys(run_id=run_id)
-        if action := ApprovalFunction().clear_up(run_id):
+        if action := self._deeds.clear_up(run_id):
             count(Metric.RUN_CLEARED_UP, action=action)
 
     def _free(self, lock: dict[str, Any]) -> None:

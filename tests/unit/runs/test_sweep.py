@@ -601,7 +601,62 @@ def test_given_a_deleted_service_that_was_made_again_when_swept_then_its_entity_
     assert world.updates()[0]["status"] == "SUCCESS"
 
 
-@pytest.mark.parametrize("action", ["create_service", "upscale_service", "delete_service"])
+def port_data(**changes: str) -> str:
+    said = {
+        "identifier": "shop",
+        "blueprint": "service",
+        "environment": "Test",
+        "owner": "dev@acme.example",
+        "health_status": "Pending",
+        "run_id": RUN_ID,
+    }
+    return json.dumps({**said, **changes})
+
+
+def test_given_a_merged_create_whose_function_was_killed_when_swept_then_the_entity_is_made(
+    world: World,
+) -> None:
+    world.merged("create_service")
+    world.folder({"portData.json": port_data(), "common_values.yaml": "replicas: 4\n"})
+
+    sweep(60)
+
+    assert world.updates()[0]["status"] == "SUCCESS"
+    (entity,) = world.port.bodies(UPSERT)
+    assert entity == {
+        "identifier": "shop",
+        "title": "shop",
+        "properties": {
+            "environment": "Test",
+            "owner": "dev@acme.example",
+            "replicas": 4,
+            "health_status": "Progressing",
+            "pr_url": world.github.pull["html_url"],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "has been removed since"),
+        ({"portData.json": port_data(run_id="r_another000000001")}, "has been replaced since"),
+        ({"portData.json": "{"}, "none was made. apps/shop/portData.json must be there"),
+    ],
+)
+def test_given_a_merged_create_that_is_not_so_any_more_when_swept_then_no_entity_is_made(
+    world: World, files: dict[str, str], said: str
+) -> None:
+    world.merged("create_service")
+    world.folder({**files, "common_values.yaml": "replicas: 4\n"} if files else {})
+
+    sweep(60)
+
+    assert said in world.updates()[0]["summary"]
+    assert world.port.bodies(UPSERT) == []
+
+
+@pytest.mark.parametrize("action", ["upscale_service", "delete_service"])
 def test_given_a_merge_when_the_service_has_no_entity_then_none_is_made(
     world: World, action: str
 ) -> None:
@@ -678,6 +733,21 @@ def test_given_a_run_that_ended_unnoticed_when_swept_then_it_is_cleared_up(world
     assert world.github.sent("PATCH /pulls/7") == [{"state": "closed"}]
     assert f"DELETE {SHOP}" in world.port.routes()
     assert world.holder() is None
+    assert world.row()["outcome"] == "FAILURE"
+    assert world.updates() == []
+
+
+def test_given_a_run_that_was_ended_as_its_merge_came_when_swept_then_the_merge_counts(
+    world: World,
+) -> None:
+    world.ended(RUN_ID, "delete_service")
+    world.seen(action="delete_service", pr_number=7)
+    world.pull("merged")
+    world.entity(health_status="Healthy")
+
+    sweep(60)
+
+    assert f"DELETE {SHOP}" in world.port.routes()
     assert world.row()["outcome"] == "FAILURE"
     assert world.updates() == []
 

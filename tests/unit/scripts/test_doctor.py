@@ -220,6 +220,20 @@ def test_a_repository_that_is_not_shown_is_a_fault(
     assert cure in result.cure
 
 
+@pytest.mark.parametrize(("told", "ok"), [(True, True), (False, False), (None, True)])
+def test_branches_of_merged_pull_requests_must_go(
+    server: ScriptedServer, installation: Installation, told: bool | None, ok: bool
+) -> None:
+    repository(server, delete_branch_on_merge=told)
+    branch = {"name": "main", "commit": {"sha": "a" * 40}}
+    server.script(f"{REPOSITORY}/branches/main", (200, branch, {}))
+
+    result = github.repository(installation)
+
+    assert result.ok is ok
+    assert ("merged branches stay" in result.detail) is not ok
+
+
 def test_a_workflow_as_in_the_template_is_no_fault(
     server: ScriptedServer, installation: Installation
 ) -> None:
