@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,8 @@ def play(
         wire = world.wire
         wire.fault, wire.at = fault, index
         wire.names = lambda: {
-            **dict(zip(known.names, world.names, strict=False)),
+            # What an older answer is asked for may not be there yet.
+            **dict(zip_longest(known.names, world.names, fillvalue="r_0000000000000000")),
             **renumbered(known.number, installation.pull),
         }
         if fault.kind is Kind.STALE:
