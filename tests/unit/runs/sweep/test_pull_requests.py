@@ -1,0 +1,110 @@
+"""What the sweep does about pull requests that are open, or whose end was not reported."""
+
+from typing import Any
+
+import pytest
+from slipway.aws import dynamodb_table
+from slipway.errors import SweepIncomplete
+from slipway.runs.ledger import timestamp
+from slipway.runs.sweep import sweep
+
+from tests.unit.conftest import RUN_ID
+from tests.unit.runs.sweep.conftest import DISPATCH, World, ago
+
+
+def test_given_a_pull_request_of_a_fork_with_our_branch_when_swept_then_it_is_none_of_ours(
+    world: World,
+) -> None:
+    world.run()
+    world.seen(pr_number=7)
+    world.pull("open", opened=ago(days=40))
+    (theirs,) = world.github.answers["GET /repos/acme/services/pulls"][0][1]
+    theirs["head"]["repo"]["full_name"] = "mallory/services"
+    ours = {**theirs, "created_at": timestamp(ago(days=1))}
+    world.github.script("GET /pulls", (200, [theirs], {}), (200, [ours], {}))
+
+    sweep(60)
+
+    assert world.asked_github() == ["GET /pulls", "GET /pulls"]
+
+
+def test_given_a_pull_request_near_its_limit_when_swept_twice_then_reminded_of_once(
+    world: World,
+) -> None:
+    world.run()
+    world.seen(pr_number=7)
+    world.pull("open", opened=ago(days=28))
+
+    sweep(60)
+    sweep(60)
+
+    (comment,) = world.github.sent("POST /issues/7/comments")
+    assert f"{ago(days=-2):%d %B %Y}" in comment["body"]
+    assert f"runId={RUN_ID}" in comment["body"]
+    assert world.asked_github().count("GET /issues/7/comments") == 1
+
+
+def test_given_the_reminder_is_there_when_its_note_was_lost_then_it_is_not_repeated(
+    world: World,
+) -> None:
+    world.run()
+    world.seen(pr_number=7)
+    world.pull("open", opened=ago(days=28))
+    sweep(60)
+    (comment,) = world.github.sent("POST /issues/7/comments")
+    world.github.script("GET /issues/7/comments", (200, [comment], {}))
+    dynamodb_table("runs").update_item(
+        Key={"run_id": RUN_ID}, UpdateExpression="REMOVE reminded_at"
+    )
+
+    sweep(60)
+
+    assert world.github.count("POST /issues/7/comments") == 1
+    assert "reminded_at" in world.row()
+
+
+def test_given_a_pull_request_beyond_its_limit_when_swept_then_closed_with_a_reason(
+    world: World,
+) -> None:
+    world.run()
+    world.seen(pr_number=7)
+    world.pull("open", opened=ago(days=31))
+
+    sweep(60)
+
+    (comment,) = world.github.sent("POST /issues/7/comments")
+    assert "within 30 days" in comment["body"]
+    assert world.github.sent("PATCH /pulls/7") == [{"state": "closed"}]
+    assert world.updates() == []  # The services repository ends the run.
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_given_an_end_that_was_not_reported_when_swept_twice_then_asked_for_once(
+    world: World, noted: bool
+) -> None:
+    world.run()
+    fields: dict[str, Any] = {"pr_number": 7} if noted else {}
+    world.seen(**fields)
+    world.pull("merged")
+
+    sweep(60)
+    world.pull("merged")
+    sweep(60)
+
+    assert world.github.sent(DISPATCH) == [{"ref": "main", "inputs": {"pull_request": "7"}}]
+    assert world.updates() == []
+    assert world.holder() == RUN_ID
+
+
+def test_given_no_workflow_when_a_report_is_asked_for_then_said_and_not_tried_for_ever(
+    world: World,
+) -> None:
+    world.run()
+    world.seen(pr_number=7)
+    world.pull("merged")
+    world.github.script(DISPATCH, (404, {"message": "Not Found"}, {}))
+
+    with pytest.raises(SweepIncomplete, match=r"slipway-report\.yml was not found"):
+        sweep(60)
+
+    assert "reported_again_at" in world.row()
