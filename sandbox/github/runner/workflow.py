@@ -3,6 +3,7 @@
 https://docs.github.com/actions/reference/workflow-syntax-for-github-actions
 """
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -172,6 +173,8 @@ def _with_group(data: Any) -> Any:
     return data
 
 
+# Every event looks at every file of its commit, and most of them are the same as before.
+@lru_cache(maxsize=64)
 def parse(text: str) -> Workflow:
     """Read a workflow file.
 
