@@ -5,7 +5,6 @@ repaired, and when people were told, is what cools it down.
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,8 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from slipway.health.changes import Change
 from slipway.health.state import Healthy, LastStep, State
 
-# What `execution_name` makes.
-EXECUTION = re.compile(r"[0-9a-f]{32}-[1-9][0-9]*")
 # Longer than the policy can ask back: an hour for repairs, a week for escalations.
 _REMEMBERED = timedelta(days=8)
 _MOST_REMEMBERED = 100

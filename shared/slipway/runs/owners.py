@@ -1,5 +1,6 @@
 """Whether the owner of a service's lock is gone: a run of Port, or a remediation's execution."""
 
+import re
 from typing import TYPE_CHECKING
 
 from slipway.errors import RunNotFound
@@ -7,6 +8,15 @@ from slipway.runs import executions
 
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
+
+# What `execution_name` of `slipway.health.record` makes. Without importing it: every function would
+# load all about health.
+_EXECUTION = re.compile(r"[0-9a-f]{32}-[1-9][0-9]*")
+
+
+def is_execution(owner: str) -> bool:
+    """Whether the owner is a remediation's execution; else it is a run."""
+    return _EXECUTION.fullmatch(owner) is not None
 
 
 def run_is_over(port: "PortClient", run_id: str) -> bool:

@@ -18,12 +18,11 @@ from slipway.errors import (
     UserError,
 )
 from slipway.github.models import PullRequest
-from slipway.health.record import EXECUTION
 from slipway.observability import Metric, count, logger, mask, trace_id
 from slipway.port.message import RunMessage
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
-from slipway.runs.owners import run_is_over
+from slipway.runs.owners import is_execution, run_is_over
 
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
@@ -40,7 +39,7 @@ def service_locks(config: LedgerConfig, port: "PortClient") -> ServiceLocks:
     """The locks, whose owners are runs of Port and executions of remediations."""
 
     def is_over(owner: str) -> bool:
-        if EXECUTION.fullmatch(owner):
+        if is_execution(owner):
             # Freed by its own last step, or by `sweep_runs` if it has none.
             return False
         return run_is_over(port, owner)

@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 from slipway.health.changes import Change
 from slipway.health.record import (
-    EXECUTION,
     Admission,
     Record,
     admit,
@@ -14,6 +13,7 @@ from slipway.health.record import (
     read_entity,
 )
 from slipway.health.state import Healthy, LastStep, Leave, Repair
+from slipway.runs.owners import is_execution
 
 from tests.unit.health.story import BEGIN
 
@@ -135,7 +135,7 @@ def test_given_any_identifier_then_its_executions_have_names_that_step_functions
     names = {execution_name(service, number) for number in (1, 2, 10, 10**9)}
 
     assert len(names) == 4
-    assert all(EXECUTION.fullmatch(name) and len(name) <= 80 for name in names)
+    assert all(is_execution(name) and len(name) <= 80 for name in names)
 
 
 @pytest.mark.parametrize(
