@@ -76,7 +76,10 @@ class Admission(StrEnum):
 
 
 def execution_name(service: str, number: int) -> str:
-    """The name of a service's n-th execution: of any identifier one that Step Functions takes."""
+    """The name of a service's n-th execution: of any identifier one that Step Functions takes.
+
+    `slipway.runs.owners.is_execution` knows it by its form.
+    """
     return f"{hashlib.sha256(service.encode()).hexdigest()[:32]}-{number}"
 
 

@@ -1,4 +1,4 @@
-"""Whether the owner of a service's lock is gone: a run of Port, or a remediation's execution."""
+"""A lock's owner, a run of Port or a remediation's execution: which, and is it over?"""
 
 import re
 from typing import TYPE_CHECKING
@@ -9,8 +9,8 @@ from slipway.runs import executions
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
-# What `execution_name` of `slipway.health.record` makes. Without importing it: every function would
-# load all about health.
+# What `execution_name` of `slipway.health.record` makes, of which there is a test. It is here, as
+# every function looks at owners, and few need the models of health, which take long to import.
 _EXECUTION = re.compile(r"[0-9a-f]{32}-[1-9][0-9]*")
 
 
