@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test checks unit contract faults browser screenshots sandbox-test terraform-test plan integration lint lint-python lint-others format build bench soak up status logs down lock clean
+.PHONY: help setup demo test test-all test-changed lane unit contract faults terraform-test sandbox-test browser integration screenshots plan lint lint-python lint-others format build bench soak up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -13,49 +13,51 @@ setup: ## Make the environments from their lock files, build the portal's pages
 demo: setup ## Play the whole story on this machine, without any account
 	@scripts/demo
 
-# The integration tests mostly wait, for probes and approvals: the others use the processors meanwhile.
-test: setup build ## Run every test
-	@scripts/chromium
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line checks integration
+test: setup build ## Run the tests: ten minutes on two idle cores
+	@scripts/chromium >/dev/null
+	@scripts/run_tests
 
-checks: ## Run the tests that need no sandbox of their own, one after the other
-	@$(MAKE) --no-print-directory --jobs 1 unit contract sandbox-test browser terraform-test faults
+test-all: setup build ## Run every test: other modes, all pages, all faults, soak, generated input; some hours
+	@scripts/chromium >/dev/null
+	@scripts/run_tests --set all
+
+test-changed: setup build ## Run what `make test-all` adds for the files that changed, within eight minutes
+	@scripts/chromium >/dev/null
+	@scripts/run_tests --set changed --within 8
+
+lane: setup build ## Run one lane of the tests: make lane LANE=story
+	@scripts/chromium >/dev/null
+	@scripts/run_tests $(LANE)
 
 unit: setup ## Run the fast tests (a minute on two cores)
-	$(PY)/pytest --numprocesses 2 tests/unit
+	@scripts/run_tests unit
 
-contract: setup ## Run the tests with hostile and drawn input, with the sandbox's servers and with real tools
-	$(PY)/pytest --numprocesses 2 tests/property tests/contract
+contract: setup ## Run the tests with generated input, the sandbox's servers and real tools
+	@scripts/run_tests contract
 
-faults: setup ## Spoil each call of each flow once, and have invocations overtake each other; all: FAULTS=all
-	$(PY)/pytest --numprocesses 2 tests/faults
+faults: setup ## Inject faults into calls of every flow; others: FAULTS=<seed>, all: FAULTS=all
+	@scripts/run_tests faults
+
+terraform-test: setup build ## Run the Terraform tests, and check permissions and plans
+	@scripts/run_tests terraform
+
+sandbox-test: setup ## Run the tests of the sandbox's own parts
+	@scripts/run_tests sandbox portal
 
 browser: setup ## Run the tests of the portal's pages in Chromium
-	scripts/chromium
-	$(PY)/pytest --numprocesses 2 --dist loadfile tests/browser
+	@scripts/chromium >/dev/null
+	@scripts/run_tests browser
+
+integration: setup build ## Run every story against sandboxes of their own
+	@scripts/chromium >/dev/null
+	@scripts/run_tests integration
 
 screenshots: setup ## Take the documentation's pictures of the portal: docs/images/portal-*.png
 	scripts/chromium
 	$(PY)/pytest tests/browser/screenshots.py
 
-sandbox-test: setup ## Run the tests of the sandbox's own parts
-	cd sandbox && .venv/bin/pytest --numprocesses 2 --dist loadfile tests
-	scripts/portal test
-
-terraform-test: setup ## Check the Terraform code: init, validate, test with a mocked provider
-	scripts/terraform -chdir=terraform init -backend=false -input=false -lockfile=readonly >/dev/null
-	scripts/terraform -chdir=terraform validate
-	scripts/terraform_test
-	scripts/permissions --check
-	$(MAKE) --no-print-directory plan ENV=port-hosted >/dev/null
-	$(MAKE) --no-print-directory plan ENV=msk >/dev/null
-
 plan: setup ## Show what an example environment makes, without an account: make plan ENV=port-hosted
 	@scripts/plan $(or $(ENV),port-hosted)
-
-integration: setup build ## Run the story's tests and a small soak against two sandboxes of their own
-	scripts/chromium
-	$(PY)/pytest --output build/integration --numprocesses 2 tests/integration
 
 lint: setup ## Check style, types, imports, Terraform, the workflows, the portal and known vulnerabilities
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-python lint-others

@@ -76,6 +76,7 @@ class Stack:
         self.mode = mode
         self._say = say
         self._root = root
+        self._outputs: dict[str, Any] | None = None
 
     def init(self) -> None:
         """Make a working copy of the stack and install its provider there.
@@ -93,6 +94,7 @@ class Stack:
     def apply(self) -> None:
         """Make the sandbox's AWS as the stack says, and write the secrets."""
         self._make_team_machine()
+        self._outputs = None
         self._terraform("apply", "-auto-approve", *self._arguments(), secrets=True)
 
     def _make_team_machine(self) -> None:
@@ -125,10 +127,19 @@ class Stack:
 
         As the state has it, without asking first: nobody else changes a sandbox.
         """
+        self._outputs = None
         self._terraform("destroy", "-auto-approve", "-refresh=false", *self._arguments())
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs by name."""
+        """The stack's outputs by name.
+
+        Asked for once: Terraform starts the provider for it, which takes seconds.
+        """
+        if self._outputs is None:
+            self._outputs = self._read_outputs()
+        return self._outputs
+
+    def _read_outputs(self) -> dict[str, Any]:
         done = subprocess.run(
             [ROOT / "scripts" / "terraform", "output", "-json"],
             cwd=self._data / "terraform",

@@ -1,0 +1,196 @@
+"""The test lanes: what each runs, its budget, and which files it is about.
+
+`make test` runs those with `in_test`, `make test-all` all of them.
+"""
+
+import fnmatch
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+PYTEST = (".venv/bin/pytest",)
+ENGINE = ("shared/*", "functions/*", "services-repo/*")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One command that tests something.
+
+    Attributes:
+        budget: processor seconds that it may take on an idle machine; more is said, not refused.
+        in_test: whether `make test` runs it.
+        touches: patterns of the files that it is about (`*` also matches `/`).
+        environment: variables for its command.
+    """
+
+    name: str
+    purpose: str
+    command: tuple[str, ...]
+    budget: int
+    in_test: bool = False
+    touches: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def repeat(self) -> str:
+        """The command that runs the lane again."""
+        return f"make lane LANE={self.name}"
+
+
+# In the order in which they start: while the story waits, the others use the processors.
+LANES = (
+    Lane(
+        "story",
+        "the story in one Kafka mode, and three times in the browser",
+        (*PYTEST, "--numprocesses", "1", "-m", "not full", "tests/integration"),
+        budget=420,
+        in_test=True,
+    ),
+    Lane(
+        "unit",
+        "the fast tests",
+        (*PYTEST, "--numprocesses", "2", "tests/unit"),
+        budget=100,
+        in_test=True,
+    ),
+    Lane(
+        "faults",
+        "a fault at calls of every flow; invocations that overtake each other",
+        (*PYTEST, "--numprocesses", "2", "tests/faults"),
+        budget=240,
+        in_test=True,
+    ),
+    Lane(
+        "contract",
+        "hostile and generated input, the sandbox's servers, real tools",
+        (*PYTEST, "--numprocesses", "2", "tests/property", "tests/contract"),
+        budget=130,
+        in_test=True,
+    ),
+    Lane(
+        "terraform",
+        "what the modules make, what variables refuse, permissions, plans",
+        ("scripts/terraform_test",),
+        budget=140,
+        in_test=True,
+    ),
+    Lane(
+        "sandbox",
+        "the sandbox's own parts",
+        ("sandbox/.venv/bin/pytest", "--numprocesses", "2", "--dist", "loadfile", "-c",
+         "sandbox/pyproject.toml", "--rootdir", "sandbox", "sandbox/tests"),
+        budget=400,
+        touches=("sandbox/*.py", "sandbox/pyproject.toml", "requirements/sandbox.txt"),
+    ),
+    Lane(
+        "portal",
+        "the parts of the portal's pages",
+        ("scripts/portal", "test"),
+        budget=60,
+        touches=("sandbox/portal/*",),
+    ),
+    Lane(
+        "browser",
+        "the portal's pages in Chromium",
+        (*PYTEST, "--numprocesses", "2", "--dist", "loadfile", "tests/browser"),
+        budget=380,
+        touches=("sandbox/portal/*", "sandbox/port/*", "tests/browser/*", "tests/port_server.py"),
+    ),
+    Lane(
+        "integration",
+        "every story in both Kafka modes, policies, removal, a small soak",
+        (*PYTEST, "--numprocesses", "2", "tests/integration"),
+        budget=1300,
+        touches=(*ENGINE, "terraform/*", "sandbox/aws/*", "tests/integration/*", "scripts/soak*"),
+    ),
+    Lane(
+        "fuzz",
+        "twenty times as much hostile and generated input",
+        (*PYTEST, "--numprocesses", "2", "tests/property"),
+        budget=1500,
+        touches=("shared/*", "tests/property/*"),
+        environment=(("FUZZ", "20"),),
+    ),
+    Lane(
+        "all-faults",
+        "every fault at every call of every flow",
+        (*PYTEST, "--numprocesses", "2", "tests/faults"),
+        budget=9000,
+        touches=("shared/*", "tests/faults/*"),
+        environment=(("FAULTS", "all"),),
+    ),
+    Lane(
+        "soak",
+        "some hundred runs while parts fail, then an audit",
+        ("scripts/soak", "--runs", "200"),
+        budget=1800,
+        touches=(*ENGINE, "scripts/soak*"),
+    ),
+)  # fmt: skip
+
+
+def named(name: str) -> Lane:
+    """The lane of that name."""
+    return next(lane for lane in LANES if lane.name == name)
+
+
+def changed_lanes(
+    root: Path, within_minutes: float | None, side_by_side: int
+) -> tuple[list[Lane], list[Lane]]:
+    """The lanes beyond `make test` that a change touches.
+
+    Args:
+        root: the checkout.
+        within_minutes: how long they may take, judged by their budgets; None: without a limit.
+        side_by_side: how many run at a time.
+
+    Returns:
+        Those to run, and those that would take too long.
+    """
+    paths = changed_paths(root)
+    left = None if within_minutes is None else within_minutes * 60 * side_by_side
+    chosen: list[Lane] = []
+    left_out: list[Lane] = []
+    for lane in LANES:
+        if lane.in_test or not touched(lane, paths):
+            continue
+        if left is not None and lane.budget > left:
+            left_out.append(lane)
+            continue
+        chosen.append(lane)
+        left = None if left is None else left - lane.budget
+    return chosen, left_out
+
+
+def touched(lane: Lane, paths: list[str]) -> bool:
+    """Whether one of the files belongs to the lane."""
+    return any(fnmatch.fnmatchcase(path, each) for path in paths for each in lane.touches)
+
+
+def changed_paths(root: Path) -> list[str]:
+    """Files that differ from the last merge.
+
+    That is `CHANGED_SINCE`, if set, else where the branch left `origin/main`, else the last merge
+    commit. Without any of them, as in a shallow clone, every file counts.
+    """
+    base = os.environ.get("CHANGED_SINCE") or _base(root)
+    if not base:
+        return _git(root, "ls-files").splitlines()
+    return _git(root, "diff", "--name-only", base).splitlines()
+
+
+def _base(root: Path) -> str:
+    head = _git(root, "rev-parse", "HEAD")
+    try:
+        base = _git(root, "merge-base", "HEAD", "origin/main")
+    except subprocess.CalledProcessError:
+        base = ""
+    if base and base != head:
+        return base
+    return _git(root, "rev-list", "-1", "--merges", "HEAD")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
