@@ -43,7 +43,7 @@ LANES = (
     Lane(
         "story",
         "the story in one Kafka mode, and three times in the browser",
-        (*PYTEST, "--numprocesses", "1", "-m", "not full", "tests/integration"),
+        (*PYTEST, "--numprocesses", "1", "-m", "story and not msk", "tests/integration"),
         budget=420,
         in_test=True,
     ),

@@ -180,7 +180,10 @@ def with_new_action(sandbox_folder: Path) -> Path:
     return root
 
 
-@pytest.fixture(scope="session", params=list(Mode))
+MODES = [Mode.EXTERNAL, pytest.param(Mode.MSK, marks=pytest.mark.msk)]
+
+
+@pytest.fixture(scope="session", params=MODES)
 def stack(
     sandbox_folder: Path, with_new_action: Path, request: pytest.FixtureRequest
 ) -> Iterator[Stack]:

@@ -97,6 +97,7 @@ def test_given_the_stack_when_some_minutes_have_passed_then_the_schedule_has_swe
     wait_for("a scheduled sweep", queried, seconds=130)
 
 
+@pytest.mark.story
 def test_given_a_message_that_is_lost_when_its_time_is_over_then_the_run_ends(
     world: World, sweeper: Sweeper
 ) -> None:
@@ -118,6 +119,7 @@ def test_given_a_message_that_is_lost_when_its_time_is_over_then_the_run_ends(
     assert "did not receive this request within 1 second." in run["summary"]
 
 
+@pytest.mark.story
 def test_given_a_report_that_failed_when_swept_then_it_is_made_again(
     world: World, sweeper: Sweeper
 ) -> None:
@@ -268,6 +270,7 @@ def test_given_a_waiting_approval_and_an_open_pull_request_when_swept_then_left_
     assert world.lock() == locks == waiting
 
 
+@pytest.mark.story
 def test_given_locks_when_swept_then_those_of_gone_owners_are_freed(
     world: World, sweeper: Sweeper
 ) -> None:

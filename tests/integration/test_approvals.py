@@ -35,6 +35,7 @@ def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) 
     return made
 
 
+@pytest.mark.story
 def test_given_production_when_approved_by_another_person_then_merged_and_reported(
     world: World,
 ) -> None:
@@ -77,6 +78,7 @@ def test_given_production_when_approved_by_another_person_then_merged_and_report
     assert closed["pr_url"] == pull.html_url
 
 
+@pytest.mark.story
 def test_given_a_decision_when_taken_then_its_record_can_never_be_changed(world: World) -> None:
     run_id = world.upscale()
     request = world.request(run_id)
@@ -93,6 +95,7 @@ def test_given_a_decision_when_taken_then_its_record_can_never_be_changed(world:
         storage.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
 
 
+@pytest.mark.story
 def test_given_a_request_when_declined_then_the_requester_reads_why_and_the_service_is_free(
     world: World,
 ) -> None:
@@ -112,6 +115,7 @@ def test_given_a_request_when_declined_then_the_requester_reads_why_and_the_serv
     wait_for("the end", lambda: world.executions(run_id) == {run_id: "SUCCEEDED"} or None)
 
 
+@pytest.mark.story
 def test_given_the_requester_when_approving_by_any_door_then_refused_and_still_pending(
     world: World,
 ) -> None:
@@ -166,6 +170,7 @@ def test_given_another_environment_when_scaled_then_it_goes_straight_through(
     assert world.executions(run_id) == {}
 
 
+@pytest.mark.story
 def test_given_a_downscale_when_approved_then_there_are_fewer_replicas(world: World) -> None:
     run_id = world.sandbox.execute("downscale_service", {}, entity=world.service)
     assert world.request(run_id)["summary"] == "replicas 2 → 1"
@@ -182,6 +187,7 @@ def test_given_a_downscale_when_approved_then_there_are_fewer_replicas(world: Wo
     assert world.pulls(again) == []
 
 
+@pytest.mark.story
 def test_given_a_delete_when_approved_then_folder_and_entity_are_gone(world: World) -> None:
     run_id = world.delete()
     world.request(run_id)
@@ -216,6 +222,7 @@ def test_given_entities_that_depend_on_it_when_deleted_then_refused_with_their_n
     assert world.executions(run_id) == {}
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("action", ["upscale_service", "delete_service", "create_service"])
 def test_given_a_dry_run_when_executed_then_the_diff_is_shown_and_nothing_changes(
     world: World, action: str
@@ -261,6 +268,7 @@ def test_given_a_create_that_needs_an_approval_when_approved_then_it_is_proposed
     assert entity.properties["pr_url"] == world.pulls(run_id)[0].html_url
 
 
+@pytest.mark.story
 def test_given_nobody_decides_when_reminded_in_vain_then_it_expires(world: World) -> None:
     with world.asking(expires_after_seconds=12, remind_before_seconds=6):
         run_id = world.upscale()
@@ -293,6 +301,7 @@ def test_given_a_reminder_was_sent_when_approved_then_it_is_executed(world: Worl
     assert world.pulls(run_id)[0].merged
 
 
+@pytest.mark.story
 def test_given_a_link_when_only_opened_then_nothing_is_decided(world: World) -> None:
     run_id = world.upscale()
     request = world.request(run_id)
@@ -364,6 +373,7 @@ def test_given_a_comment_of_3000_characters_when_decided_then_told_how_long_it_m
     world.ended(run_id, "FAILURE")
 
 
+@pytest.mark.story
 def test_given_the_rest_api_when_used_then_each_case_has_its_own_answer(world: World) -> None:
     run_id = world.upscale()
     approval = f"{run_id}.1"
@@ -412,6 +422,7 @@ def test_given_two_decisions_at_the_same_instant_when_taken_then_one_wins(world:
     assert len(world.pulls(run_id)) == int(won)
 
 
+@pytest.mark.story
 def test_given_a_file_changed_meanwhile_when_approved_then_it_is_asked_again(world: World) -> None:
     run_id = world.upscale()
     first = world.request(run_id)
@@ -704,6 +715,7 @@ def test_given_only_a_team_may_approve_when_a_member_does_then_it_counts(world: 
         world.ended(run_id, "SUCCESS")
 
 
+@pytest.mark.story
 def test_given_two_approvers_are_needed_when_one_approves_then_it_waits_for_the_other(
     world: World,
 ) -> None:

@@ -69,6 +69,7 @@ def name(stack: Stack, request: pytest.FixtureRequest) -> str:
     return f"{'-'.join(words)}-{stack.mode}"[:63]
 
 
+@pytest.mark.story
 def test_given_a_request_when_merged_then_every_system_holds_what_was_typed(
     sandbox: SandboxClient, name: str
 ) -> None:
@@ -108,6 +109,7 @@ def test_given_a_request_when_merged_then_every_system_holds_what_was_typed(
     assert entity.properties["replicas"] == 2
 
 
+@pytest.mark.story
 def test_given_a_pull_request_when_closed_unmerged_then_the_run_fails_and_the_entity_goes(
     sandbox: SandboxClient, name: str
 ) -> None:
@@ -121,6 +123,7 @@ def test_given_a_pull_request_when_closed_unmerged_then_the_run_fails_and_the_en
     assert sandbox.port.get_entity("service", name) is None
 
 
+@pytest.mark.story
 def test_given_the_same_message_when_delivered_again_then_nothing_is_done_twice(
     sandbox: SandboxClient, name: str
 ) -> None:
@@ -232,6 +235,7 @@ def test_given_hostile_text_when_requested_then_it_is_shown_as_text(
     assert entity.properties["project"] == project
 
 
+@pytest.mark.story
 def test_given_junk_on_the_topic_when_consumed_then_dropped_and_the_next_run_goes_on(
     sandbox: SandboxClient, name: str
 ) -> None:
@@ -277,6 +281,7 @@ def test_given_a_passing_outage_when_requested_then_the_run_goes_on_by_itself(
     assert pull_of(sandbox, run_id).commits == 1
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
 def test_given_a_rate_limit_when_longer_than_a_function_should_wait_then_delivered_later(
     sandbox: SandboxClient, stack: Stack, name: str
@@ -304,6 +309,7 @@ def test_given_a_rate_limit_when_longer_than_a_function_should_wait_then_deliver
     assert f"{run_id}-later-1" in {execution["name"] for execution in executions}
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
 def test_given_a_bug_when_retries_are_used_up_then_the_whole_record_is_in_the_bucket(
     sandbox: SandboxClient, stack: Stack, name: str
@@ -343,6 +349,7 @@ def base64_values(record: dict[str, Any]) -> str:
     return " ".join(base64.b64decode(r["value"]).decode() for r in records)
 
 
+@pytest.mark.story
 def test_given_a_paused_function_when_planned_again_without_secrets_then_nothing_changes(
     sandbox: SandboxClient, stack: Stack
 ) -> None:
@@ -375,6 +382,7 @@ def calls_of(sandbox: SandboxClient, role: str) -> list[dict[str, Any]]:
     return [call for call in calls if (call["role"] or "").endswith(f"/{role}")]
 
 
+@pytest.mark.story
 def test_given_what_the_function_did_when_held_against_its_policy_then_all_was_allowed(
     sandbox: SandboxClient, stack: Stack
 ) -> None:

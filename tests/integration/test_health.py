@@ -203,6 +203,7 @@ def test_given_too_few_replicas_when_degraded_then_scaled_up_and_healthy(patient
 # -- no cure
 
 
+@pytest.mark.story
 def test_given_no_cure_when_everything_was_tried_then_people_get_the_whole_story(
     patient: Patient,
 ) -> None:
@@ -291,6 +292,7 @@ def request_of(patient: Patient) -> str:
     return wait_for("the request for approval", asked)
 
 
+@pytest.mark.story
 def test_given_production_when_somebody_agrees_then_it_is_repaired(in_production: Patient) -> None:
     with in_production.by_policy(RESTART):
         in_production.falls_ill("restart")
@@ -346,6 +348,7 @@ def test_given_nobody_decides_when_it_expires_then_reminded_and_handed_over(
 # -- verification
 
 
+@pytest.mark.story
 def test_given_degraded_but_answering_when_verified_then_corrected_with_a_note(
     patient: Patient,
 ) -> None:
@@ -379,6 +382,7 @@ def test_given_a_url_that_is_not_to_be_asked_when_degraded_then_unknown_with_a_n
 # -- storms, loops, flapping
 
 
+@pytest.mark.story
 def test_given_a_thousand_changes_in_a_second_when_read_then_one_remediation(
     patient: Patient,
 ) -> None:

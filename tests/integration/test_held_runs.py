@@ -177,6 +177,7 @@ def test_given_a_cause_that_lasts_when_replayed_then_the_record_stays_and_says_w
     assert failures.announced(key)
 
 
+@pytest.mark.story
 def test_given_a_failed_record_when_discarded_then_its_run_fails_and_its_service_is_free(
     failures: Failures,
 ) -> None:
@@ -195,6 +196,7 @@ def test_given_a_failed_record_when_discarded_then_its_run_fails_and_its_service
     assert not failures.announced(key)
 
 
+@pytest.mark.story
 def test_given_a_cause_that_is_gone_when_two_replay_at_once_then_it_is_done_once(
     failures: Failures,
 ) -> None:

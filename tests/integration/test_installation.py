@@ -52,6 +52,7 @@ def change(service: str) -> Change:
     )
 
 
+@pytest.mark.story
 def test_given_an_app_installation_when_it_proposes_then_the_pull_request_is_the_apps(
     sandbox: SandboxClient,
 ) -> None:
@@ -95,6 +96,7 @@ def doctor(env_file: Path) -> tuple[int, list[dict[str, Any]]]:
     return done.returncode, json.loads(done.stdout)
 
 
+@pytest.mark.story
 def test_given_a_whole_installation_when_the_doctor_looks_then_there_is_no_fault(
     sandbox: SandboxClient,
 ) -> None:

@@ -32,6 +32,7 @@ def test_given_a_new_action_when_tried_then_the_run_shows_what_would_change(worl
     assert any('+  "value": "night shift"' in line for line in world.sandbox.logs(run_id))
 
 
+@pytest.mark.story
 def test_given_a_new_action_when_approved_and_merged_then_done_and_reported(world: World) -> None:
     inputs = {"value": "night shift"}
 

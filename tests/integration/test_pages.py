@@ -13,6 +13,7 @@ from tests.integration.world import World, service_name
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.story,
     pytest.mark.timeout(300),
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]

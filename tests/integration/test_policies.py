@@ -33,6 +33,7 @@ FUNCTIONS = [
 ]
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_given_what_a_function_did_when_held_against_its_policy_then_all_was_allowed(
     sandbox: SandboxClient, stack: Stack, function: str
@@ -71,6 +72,7 @@ def test_given_the_probing_function_when_looked_at_then_it_wrote_its_log_and_tra
     assert {call["service"] for call in calls_of(sandbox, role)} - {"xray"} == {"logs"}
 
 
+@pytest.mark.story
 @pytest.mark.parametrize(
     ("output", "suffix"),
     [
@@ -91,6 +93,7 @@ def test_given_a_state_machine_when_held_against_its_policy_then_all_was_allowed
     assert violations == []
 
 
+@pytest.mark.story
 def test_given_all_that_was_written_when_searched_then_no_secret_is_found(
     sandbox: SandboxClient, stack: Stack
 ) -> None:
