@@ -344,20 +344,6 @@ locals {
   }
 }
 
-resource "aws_lambda_layer_version" "slipway" {
-  layer_name               = var.name_prefix
-  description              = "slipway and its dependencies"
-  filename                 = "${local.artifacts_dir}/${local.artifacts["layer-${var.functions.architecture}"].file}"
-  source_code_hash         = local.artifacts["layer-${var.functions.architecture}"].content_sha256
-  compatible_runtimes      = ["python3.13"]
-  compatible_architectures = [var.functions.architecture]
-  license_info             = "Apache-2.0"
-
-  lifecycle {
-    create_before_destroy = true
-  }
-}
-
 module "function" {
   source   = "./modules/function"
   for_each = local.functions
@@ -366,8 +352,8 @@ module "function" {
   function_name = local.function_names[each.key]
   description   = each.value.description
   artifact = {
-    path           = "${local.artifacts_dir}/${local.artifacts[each.key].file}"
-    content_sha256 = local.artifacts[each.key].content_sha256
+    bucket = aws_s3_object.artifact[each.key].bucket
+    key    = aws_s3_object.artifact[each.key].key
   }
   layer_arn                = aws_lambda_layer_version.slipway.arn
   settings                 = var.functions

@@ -13,14 +13,13 @@ resource "aws_lambda_function" "this" {
   description   = var.description
   role          = aws_iam_role.this.arn
 
-  filename = var.artifact.path
-  # Of what the archive holds, not of its bytes: see scripts/build.py.
-  source_code_hash = var.artifact.content_sha256
-  handler          = "functions.${var.name}.handler.handler"
-  runtime          = "python3.13"
-  architectures    = [var.settings.architecture]
-  layers           = [var.layer_arn]
-  publish          = true
+  s3_bucket     = var.artifact.bucket
+  s3_key        = var.artifact.key
+  handler       = "functions.${var.name}.handler.handler"
+  runtime       = "python3.13"
+  architectures = [var.settings.architecture]
+  layers        = [var.layer_arn]
+  publish       = true
 
   memory_size                    = var.settings.memory_mb
   timeout                        = var.settings.timeout_seconds

@@ -14,10 +14,10 @@ variable "description" {
 }
 
 variable "artifact" {
-  description = "The function's archive: its path and the hex digest of what it holds."
+  description = "The function's archive in S3. The key must change with what the archive holds."
   type = object({
-    path           = string
-    content_sha256 = string
+    bucket = string
+    key    = string
   })
 }
 
