@@ -41,7 +41,7 @@ module "observability" {
       }
     }
   }
-  failed_records_queue = module.storage.failed_records_queue.name
+  failed_records_queue = module.storage.failed_records_queue_name
   api                  = module.approval.api
   mirror               = one(module.kafka_mirror[*].connector_name)
   alarm_actions        = var.alarm_actions

@@ -44,7 +44,7 @@ output "records_bucket" {
 
 output "failed_records_queue_url" {
   description = "Queue with a message for each failed record."
-  value       = module.storage.failed_records_queue.url
+  value       = module.storage.failed_records_queue_url
 }
 
 output "deliver_later_arn" {

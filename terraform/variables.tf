@@ -202,7 +202,7 @@ variable "name_prefix" {
   nullable    = false
 
   validation {
-    # The longest name is the bucket's: 63 characters with the account, the region and "-records".
+    # The longest name is the bucket's: 63 characters with the account, the region and "-artifacts".
     condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name_prefix))
     error_message = "name_prefix must have 3 to 24 lower case letters, digits and hyphens, begin with a letter and not end with a hyphen."
   }

@@ -6,7 +6,7 @@ variables {
   name          = "create_service"
   function_name = "slipway-create_service"
   description   = "Opens the pull request for a new service"
-  artifact      = { path = "./tests/artifacts/create_service.zip", content_sha256 = "content" }
+  artifact      = { bucket = "slipway-artifacts", key = "create_service/content.zip" }
   layer_arn     = "arn:aws:lambda:eu-west-1:111122223333:layer:slipway:1"
   settings = {
     architecture       = "arm64"
@@ -37,10 +37,16 @@ run "the_function_is_what_was_built" {
       aws_lambda_function.this.handler == "functions.create_service.handler.handler" &&
       aws_lambda_function.this.runtime == "python3.13" &&
       aws_lambda_function.this.architectures == tolist(["arm64"]) &&
-      aws_lambda_function.this.source_code_hash == "content" &&
+      aws_lambda_function.this.s3_bucket == "slipway-artifacts" &&
+      aws_lambda_function.this.s3_key == "create_service/content.zip" &&
       aws_lambda_function.this.publish
     )
     error_message = "Handler, runtime, architecture and code are those of the build, and a version is published."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.filename == null
+    error_message = "The provider would create functions with a filename one after the other."
   }
 
   assert {

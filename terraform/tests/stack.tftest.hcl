@@ -58,11 +58,36 @@ run "two_variables_are_enough" {
 
   assert {
     condition = (
-      aws_lambda_layer_version.slipway.filename == "./tests/artifacts/layer-arm64.zip" &&
+      aws_lambda_layer_version.slipway.s3_key == "layer-arm64/content-of-layer-arm64.zip" &&
       aws_lambda_layer_version.slipway.compatible_architectures == toset(["arm64"]) &&
-      aws_lambda_layer_version.slipway.source_code_hash == "content-of-layer-arm64"
+      aws_lambda_layer_version.slipway.filename == null
     )
-    error_message = "The layer is that of the architecture."
+    error_message = "The layer is that of the architecture, read from S3."
+  }
+
+  assert {
+    condition = {
+      for name, object in aws_s3_object.artifact : name => object.key
+      } == merge(
+      { for name, _ in local.functions : name => "${name}/content-of-${replace(name, "_", "-")}.zip" },
+      { layer = "layer-arm64/content-of-layer-arm64.zip" }
+    )
+    error_message = "Each archive has a key that changes with what it holds, and with nothing else."
+  }
+
+  assert {
+    condition     = alltrue([for object in aws_s3_object.artifact : length(object.override_provider[0].default_tags[0].tags) == 0])
+    error_message = "Archives have no tags: S3 takes ten, and an installation may have more."
+  }
+
+  assert {
+    condition = (
+      aws_s3_bucket.artifacts.bucket == "slipway-artifacts-111122223333-eu-west-1" &&
+      aws_s3_bucket_public_access_block.artifacts.block_public_acls && aws_s3_bucket_public_access_block.artifacts.block_public_policy &&
+      aws_s3_bucket_public_access_block.artifacts.ignore_public_acls && aws_s3_bucket_public_access_block.artifacts.restrict_public_buckets &&
+      data.aws_iam_policy_document.artifacts.statement[0].effect == "Deny" && one(data.aws_iam_policy_document.artifacts.statement[0].condition).variable == "aws:SecureTransport"
+    )
+    error_message = "The bucket of archives is private and reached by TLS only."
   }
 
   assert {
@@ -85,7 +110,7 @@ run "an_organisation_in_the_us_has_the_brokers_there" {
   }
 
   assert {
-    condition     = aws_lambda_layer_version.slipway.filename == "./tests/artifacts/layer-x86_64.zip"
+    condition     = aws_lambda_layer_version.slipway.s3_key == "layer-x86_64/content-of-layer-x86-64.zip"
     error_message = "The layer is that of the architecture."
   }
 }

@@ -28,7 +28,12 @@ output "audit_bucket" {
   depends_on  = [aws_s3_bucket_object_lock_configuration.audit, aws_s3_bucket_server_side_encryption_configuration.audit]
 }
 
-output "failed_records_queue" {
-  description = "Name, URL and ARN of the queue with a message for each failed record."
-  value       = { name = aws_sqs_queue.failed_records.name, url = aws_sqs_queue.failed_records.id, arn = aws_sqs_queue.failed_records.arn }
+output "failed_records_queue_name" {
+  description = "Name of the queue with a message for each failed record. Known before the queue is there: the provider waits 25 s for its attributes, and no alarm needs to."
+  value       = local.queue_name
+}
+
+output "failed_records_queue_url" {
+  description = "URL of that queue."
+  value       = aws_sqs_queue.failed_records.id
 }
