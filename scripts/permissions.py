@@ -1,20 +1,25 @@
 """Writes docs/permissions.md: what each function may do in AWS, from Terraform's plan.
 
 The plan is made without an account, by `terraform test` with a mocked provider in which every
-resource that a policy may name has an ARN of its own (terraform/permissions).
+resource that a policy may name has an ARN of its own (terraform/permissions). The functions of the
+actions share one row for each statement, as they may do the same: a new action changes no page.
 """
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import hcl2
 import typer
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "permissions.md"
 MARKER = "<!-- What follows is written by scripts/permissions: change the code instead. -->"
+ACTIONS = ROOT / "terraform" / "actions.tf"
+# Stands for each action, in the table.
+ACTION = "ACTION"
 VALUES = "environments/port-hosted/port-hosted.tfvars"
 # How the mocked provider's account begins its ARNs, which says nothing of the resource.
 _ACCOUNT = ":eu-west-1:111122223333:"
@@ -26,7 +31,7 @@ def main(
 ) -> None:
     """Write the table, or fail if it is not what the code allows."""
     page = PAGE.read_text(encoding="utf-8")
-    written = f"{page.partition(MARKER)[0]}{MARKER}\n\n{table(plan())}"
+    written = f"{page.partition(MARKER)[0]}{MARKER}\n\n{table(plan(), actions())}"
     if not check:
         PAGE.write_text(written, encoding="utf-8")
         return
@@ -62,14 +67,20 @@ def plan() -> dict[str, Any]:
     return found
 
 
-def table(planned: dict[str, Any]) -> str:
+def actions() -> list[str]:
+    """The actions that terraform/actions.tf declares."""
+    (declared,) = hcl2.loads(ACTIONS.read_text(encoding="utf-8"))["locals"]
+    return sorted(declared["actions"])
+
+
+def table(planned: dict[str, Any], actions: Collection[str]) -> str:
     """The table in Markdown: a row for each statement of each function.
 
     Raises:
         typer.BadParameter: a function's policy is not in the plan, or names a resource that
-            terraform/permissions does not tell from others of its kind.
+            terraform/permissions does not tell from others of its kind; or two actions may do
+            different things.
     """
-    rows = ["| Function | Statement | May | On | If |", "| --- | --- | --- | --- | --- |"]
     policies = dict(sorted(_policies(planned)))
     functions = {
         _function(change)
@@ -78,15 +89,36 @@ def table(planned: dict[str, Any]) -> str:
     }
     if missing := functions - set(policies):
         raise typer.BadParameter(f"No policy in the plan of {', '.join(sorted(missing))}.")
+    groups = _log_groups(planned)
+    rows: dict[str, list[str]] = {}
     for function, statements in policies.items():
-        rows += [f"| {function} | {' | '.join(_cells(statement))} |" for statement in statements]
-    text = "\n".join(rows) + "\n"
-    if "mock" in text:
-        row = next(row for row in rows if "mock" in row)
+        name = ACTION if function in actions else function
+        own = [" | ".join(_cells(statement, groups)) for statement in statements]
+        own = [f"| {row} |".replace(f"slipway-{function}:", f"slipway-{name}:") for row in own]
+        if rows.setdefault(name, own) != own:
+            raise typer.BadParameter(f"{function} may not do the same as the other actions.")
+    heading = ["| Function | Statement | May | On | If |", "| --- | --- | --- | --- | --- |"]
+    lines = [f"| {name} {row}" for name, own in sorted(rows.items()) for row in own]
+    if unnamed := [line for line in lines if "mock" in line]:
         raise typer.BadParameter(
-            f"A resource is not told from others: add it to terraform/permissions. {row}"
+            f"A resource is not told from others: add it to terraform/permissions. {unnamed[0]}"
         )
-    return text
+    return "\n".join([*heading, *lines]) + "\n"
+
+
+def _log_groups(planned: dict[str, Any]) -> dict[str, str]:
+    """ARN in the plan → ARN in AWS, of each function's log group."""
+    planned_groups = [
+        change["change"]["after"]
+        for change in planned["resource_changes"]
+        if change["type"] == "aws_cloudwatch_log_group" and _function(change)
+    ]
+    groups = {
+        group["arn"]: f"arn:aws:logs{_ACCOUNT}log-group:{group['name']}" for group in planned_groups
+    }
+    if len(groups) != len(planned_groups):
+        raise typer.BadParameter("Two functions' log groups have one ARN in terraform/permissions.")
+    return groups
 
 
 def _policies(planned: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -106,8 +138,11 @@ def _function(change: dict[str, Any]) -> str:
     )
 
 
-def _cells(statement: dict[str, Any]) -> list[str]:
-    resources = statement["resources"] or []
+def _cells(statement: dict[str, Any], groups: Mapping[str, str]) -> list[str]:
+    resources = [
+        f"{groups[arn]}:*" if (arn := resource.removesuffix(":*")) in groups else resource
+        for resource in statement["resources"] or []
+    ]
     shown = [
         f"`{resource.removeprefix('arn:aws:').replace(_ACCOUNT[:-1], '')}`"
         for resource in resources

@@ -105,58 +105,15 @@ mock_provider "aws" {
     values          = { arn = "arn:aws:sns:eu-west-1:111122223333:slipway-alerts" }
   }
 
-  override_resource {
-    target          = module.function["create_service"].aws_cloudwatch_log_group.this
-    override_during = plan
-    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-create_service" }
+  # A random text for each function's: scripts/permissions knows it by the group's name.
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = {}
   }
 
   override_resource {
-    target          = module.function["upscale_service"].aws_cloudwatch_log_group.this
+    target          = module.approval.aws_cloudwatch_log_group.api
     override_during = plan
-    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-upscale_service" }
-  }
-
-  override_resource {
-    target          = module.function["downscale_service"].aws_cloudwatch_log_group.this
-    override_during = plan
-    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-downscale_service" }
-  }
-
-  override_resource {
-    target          = module.function["delete_service"].aws_cloudwatch_log_group.this
-    override_during = plan
-    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-delete_service" }
-  }
-
-  override_resource {
-    target          = module.function["approval"].aws_cloudwatch_log_group.this
-    override_during = plan
-    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-approval" }
-  }
-
-  override_resource {
-    target          = module.function["health_checker"].aws_cloudwatch_log_group.this
-    override_during = plan
-    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-health_checker" }
-  }
-
-  override_resource {
-    target          = module.function["remediation"].aws_cloudwatch_log_group.this
-    override_during = plan
-    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-remediation" }
-  }
-
-  override_resource {
-    target          = module.function["probe_health"].aws_cloudwatch_log_group.this
-    override_during = plan
-    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-probe_health" }
-  }
-
-  override_resource {
-    target          = module.function["sweep_runs"].aws_cloudwatch_log_group.this
-    override_during = plan
-    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/slipway-sweep_runs" }
+    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:slipway-approvals" }
   }
 }
 

@@ -1,15 +1,14 @@
-# What the limits of variables just allow. What they refuse: tests/inputs.
+# Whether AWS's provider takes what the limits of the variables allow, all of it at once. What each variable accepts
+# and refuses: tests/terraform/test_variables.py.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
 
 variables {
   artifacts_dir = "./tests/artifacts"
-  port          = { org_id = "org_test" }
-  github        = { services_repo = "acme/services" }
 }
 
-run "the_upper_limits_are_accepted" {
+run "the_upper_limits_can_be_planned" {
   command = plan
 
   variables {
@@ -25,22 +24,12 @@ run "the_upper_limits_are_accepted" {
     kafka_credentials        = { username = "user", password = "password" }
     mirror_credentials       = { username = "reader", password = "password" }
     slack_webhook_url        = "https://hooks.slack.com/services/T0/B0/x"
-  }
-}
 
-run "the_lower_limits_are_accepted" {
-  command = plan
+    kafka               = { mode = "msk", authentication = "IAM", cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" }
+    provisioned_pollers = { min = 200, max = 2000, maximum_retry_attempts = 10000, maximum_record_age_seconds = 604800 }
+    network             = { vpc_id = "vpc-a", subnet_ids = ["subnet-a", "subnet-b"], security_group_id = "sg-a" }
+    kafka_mirror        = { source_servers = ["kafka.example.com:9096"], plugin = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip", version = "1" } }
 
-  variables {
-    functions          = { memory_mb = 128, timeout_seconds = 30, log_level = "ERROR", log_retention_days = 1 }
-    github_credentials = { token = "token" }
-  }
-}
-
-run "the_most_of_approvals_is_accepted" {
-  command = plan
-
-  variables {
     approvals = {
       approvers           = { emails = ["one@acme.example", "two+work@sub.acme.example"], teams = ["Platform Team"], count = 10, expires_after_seconds = 2592000, remind_before_seconds = 2591999 }
       domain_aliases      = { "acme.io" = "acme.example", "acme.test" = "acme.example" }
@@ -50,121 +39,11 @@ run "the_most_of_approvals_is_accepted" {
       api                 = { throttle_rate = 10000, throttle_burst = 5000, manage_account = false }
       rules = [
         { actions = ["*"], environments = ["*"], approval = { emails = ["one@acme.example", "two@acme.example"], count = 2 } },
-        { actions = ["delete_service"], environments = ["my own"], approval = { teams = ["a"], count = 10 }, auto_merge = true },
+        { actions = ["*"], environments = ["my own"], approval = { teams = ["a"], count = 10 }, auto_merge = true },
       ]
     }
     links_base_url = "https://approvals.acme.example/{api_id}/live"
-  }
-}
 
-run "the_least_of_approvals_is_accepted" {
-  command = plan
-
-  variables {
-    approvals = {
-      approvers = { emails = ["one@acme.example"], count = 1, expires_after_seconds = 5, remind_before_seconds = 0 }
-      scale     = { min = 0, max = 1, max_step = 1, default_step = 1 }
-      audit     = { mode = "GOVERNANCE", retention_days = 1 }
-      api       = { throttle_rate = 1, throttle_burst = 1 }
-      rules     = []
-    }
-    links_base_url = "http://127.0.0.1:4566"
-  }
-}
-
-run "a_reminder_after_a_second_is_accepted" {
-  command = plan
-
-  variables {
-    approvals = { approvers = { expires_after_seconds = 6, remind_before_seconds = 5 } }
-  }
-}
-
-run "nobody_to_approve_is_accepted" {
-  command = plan
-
-  variables {
-    approvals = { approvers = {} }
-  }
-}
-
-run "a_webhook_on_this_machine_is_accepted" {
-  command = plan
-
-  variables {
-    slack_webhook_url = "http://127.0.0.1:8080/hook"
-  }
-}
-
-run "own_brokers_and_most_pollers_are_accepted" {
-  command = plan
-
-  variables {
-    kafka               = { bootstrap_servers = ["kafka-1.example.com:9096", "10.0.0.1:9096"] }
-    provisioned_pollers = { min = 200, max = 2000, maximum_retry_attempts = 10000, maximum_record_age_seconds = 604800 }
-  }
-}
-
-run "existing_cluster_and_unbounded_retries_are_accepted" {
-  command = plan
-
-  variables {
-    kafka               = { mode = "msk", authentication = "IAM", cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" }
-    provisioned_pollers = { maximum_retry_attempts = -1, maximum_record_age_seconds = -1 }
-  }
-}
-
-run "new_provisioned_cluster_is_accepted" {
-  command = plan
-
-  variables {
-    kafka = { mode = "msk", create = {} }
-  }
-}
-
-run "new_serverless_cluster_with_iam_is_accepted" {
-  command = plan
-
-  variables {
-    kafka = { mode = "msk", authentication = "IAM", create = { type = "serverless" }, starting_position = "LATEST" }
-  }
-}
-
-run "a_network_of_ones_own_with_a_mirror_is_accepted" {
-  command = plan
-
-  variables {
-    kafka              = { mode = "msk", authentication = "IAM", cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" }
-    network            = { vpc_id = "vpc-a", subnet_ids = ["subnet-a", "subnet-b"], security_group_id = "sg-a" }
-    kafka_mirror       = { source_servers = ["kafka.example.com:9096"], plugin = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip", version = "1" } }
-    mirror_credentials = { username = "user", password = "password" }
-    health_probe       = { vpc = { subnet_ids = ["subnet-a"], security_group_ids = ["sg-b"] } }
-  }
-
-  assert {
-    condition     = local.function_vpcs.probe_health.subnet_ids == tolist(["subnet-a"])
-    error_message = "The probing function is put into the VPC."
-  }
-
-  assert {
-    condition     = alltrue([for name, vpc in local.function_vpcs : vpc == null || name == "probe_health"])
-    error_message = "No other function is."
-  }
-}
-
-run "the_smallest_network_is_accepted" {
-  command = plan
-
-  variables {
-    kafka   = { mode = "msk", create = {} }
-    network = { cidr = "10.0.0.0/26" }
-  }
-}
-
-run "the_most_of_remediation_is_accepted" {
-  command = plan
-
-  variables {
     remediation = {
       mode = "repair"
       strategies = [
@@ -186,14 +65,49 @@ run "the_most_of_remediation_is_accepted" {
       { name = "c", state_machine = "m", filter = { blueprint = "team", properties = { x = ["y"] } } },
       { name = "d_-1", state_machine = "m", filter = { blueprint = "team", own_writes = true } },
     ]
-    health_probe = { allowed_cidrs = ["10.0.0.0/8", "2001:db8::/32"], allowed_ports = [1, 65535], deadline_seconds = 10 }
+    health_probe = {
+      allowed_cidrs    = ["10.0.0.0/8", "2001:db8::/32"]
+      allowed_ports    = [1, 65535]
+      deadline_seconds = 10
+      vpc              = { subnet_ids = ["subnet-a"], security_group_ids = ["sg-b"] }
+    }
+    sweep = { rate_minutes = 1440, never_received_seconds = 86400, report_seconds = 86400, pull_request_seconds = 31536000, reminder_seconds = 31535999, held_seconds = 2592000 }
+  }
+
+  assert {
+    condition     = local.function_vpcs.probe_health.subnet_ids == tolist(["subnet-a"])
+    error_message = "The function that probes is in the VPC."
+  }
+
+  assert {
+    condition     = alltrue([for name, vpc in local.function_vpcs : vpc == null || name == "probe_health"])
+    error_message = "No other function is."
   }
 }
 
-run "the_least_of_remediation_is_accepted" {
+run "the_lower_limits_can_be_planned" {
   command = plan
 
   variables {
+    port               = { org_id = "o" }
+    github             = { services_repo = "a/s" }
+    functions          = { memory_mb = 128, timeout_seconds = 30, log_level = "ERROR", log_retention_days = 1 }
+    name_prefix        = "abc"
+    github_credentials = { token = "token" }
+
+    kafka               = { bootstrap_servers = ["kafka-1.example.com:9096", "10.0.0.1:9096"] }
+    provisioned_pollers = { min = 1, max = 1, maximum_retry_attempts = -1, maximum_record_age_seconds = -1 }
+
+    approvals = {
+      approvers = { emails = ["one@acme.example"], count = 1, expires_after_seconds = 5, remind_before_seconds = 0 }
+      scale     = { min = 0, max = 1, max_step = 1, default_step = 1 }
+      audit     = { mode = "GOVERNANCE", retention_days = 1 }
+      api       = { throttle_rate = 1, throttle_burst = 1 }
+      rules     = []
+    }
+    links_base_url    = "http://127.0.0.1:4566"
+    slack_webhook_url = "http://127.0.0.1:8080/hook"
+
     remediation = {
       mode          = "off"
       strategies    = []
@@ -205,13 +119,16 @@ run "the_least_of_remediation_is_accepted" {
     }
     subscriptions = []
     health_probe  = { allowed_ports = [443], deadline_seconds = 0.1 }
+    sweep         = { rate_minutes = 1, never_received_seconds = 60, report_seconds = 60, pull_request_seconds = 3600, reminder_seconds = 60, held_seconds = 3600 }
   }
-}
 
-run "one_of_each_strategy_at_its_least_is_accepted" {
-  command = plan
+  assert {
+    condition     = output.kafka.bootstrap_servers == tolist(["kafka-1.example.com:9096", "10.0.0.1:9096"])
+    error_message = "Brokers that are named stand in for Port's own."
+  }
 
-  variables {
-    remediation = { mode = "verify", strategies = [{ kind = "scale_up", attempts = 1, wait_seconds = 5, step = 1, max_replicas = 1 }] }
+  assert {
+    condition     = aws_cloudwatch_event_rule.sweep.schedule_expression == "rate(1 minute)"
+    error_message = "EventBridge refuses the plural."
   }
 }

@@ -1,5 +1,7 @@
+# The schema of a web ACL makes each run of this module dear: hence few runs.
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 variables {
@@ -15,7 +17,7 @@ variables {
   permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
 }
 
-run "the_machine_takes_the_steps_of_the_function" {
+run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
   command = plan
 
   module {
@@ -76,14 +78,6 @@ run "the_machine_takes_the_steps_of_the_function" {
     condition     = jsondecode(aws_sfn_state_machine.this.definition).States["Go on"].Default == "Hold"
     error_message = "What the machine does not know is held."
   }
-}
-
-run "every_task_is_bounded_repeated_and_caught" {
-  command = plan
-
-  module {
-    source = "./modules/approval"
-  }
 
   assert {
     condition     = jsondecode(aws_sfn_state_machine.this.definition).TimeoutSeconds == 45 * 24 * 3600
@@ -138,14 +132,6 @@ run "every_task_is_bounded_repeated_and_caught" {
     condition     = jsondecode(aws_sfn_state_machine.this.definition).States["Held"].Type == "Fail" && jsondecode(aws_sfn_state_machine.this.definition).States["Held"].Error == "Slipway.Held"
     error_message = "A held run is a failed execution."
   }
-}
-
-run "executions_are_logged_without_their_tokens_traced_and_watched" {
-  command = plan
-
-  module {
-    source = "./modules/approval"
-  }
 
   assert {
     condition     = !aws_sfn_state_machine.this.logging_configuration[0].include_execution_data && aws_sfn_state_machine.this.logging_configuration[0].level == "ALL"
@@ -155,12 +141,6 @@ run "executions_are_logged_without_their_tokens_traced_and_watched" {
   assert {
     condition     = aws_sfn_state_machine.this.tracing_configuration[0].enabled && startswith(aws_cloudwatch_log_group.this.name, "/aws/vendedlogs/")
     error_message = "Executions are traced, and their log needs no more room in CloudWatch's policy."
-  }
-}
-
-run "the_machine_calls_one_alias_and_no_more" {
-  module {
-    source = "./modules/approval"
   }
 
   assert {
@@ -203,7 +183,7 @@ run "the_machine_calls_one_alias_and_no_more" {
   }
 }
 
-run "decisions_are_signed_and_links_are_not" {
+run "decisions_are_signed_links_are_not_logged_and_each_approver_is_told_alone" {
   command = plan
 
   module {
@@ -237,14 +217,6 @@ run "decisions_are_signed_and_links_are_not" {
     condition     = one(aws_api_gateway_method_settings.this.settings).throttling_rate_limit == 10 && one(aws_api_gateway_method_settings.this.settings).throttling_burst_limit == 20 && aws_api_gateway_method_settings.this.method_path == "*/*"
     error_message = "All methods are throttled."
   }
-}
-
-run "no_log_and_no_trace_holds_the_address_of_a_link" {
-  command = plan
-
-  module {
-    source = "./modules/approval"
-  }
 
   assert {
     condition = !anytrue([
@@ -267,12 +239,6 @@ run "no_log_and_no_trace_holds_the_address_of_a_link" {
   assert {
     condition     = !aws_api_gateway_stage.this.xray_tracing_enabled
     error_message = "Segments of X-Ray hold the whole address."
-  }
-}
-
-run "each_approver_is_told_alone" {
-  module {
-    source = "./modules/approval"
   }
 
   assert {
@@ -299,6 +265,8 @@ run "each_approver_is_told_alone" {
 }
 
 run "links_can_begin_with_another_address" {
+  command = plan
+
   module {
     source = "./modules/approval"
   }

@@ -10,7 +10,7 @@ variables {
     arn     = "arn:aws:s3:::records"
     key_arn = "arn:aws:kms:eu-west-1:111122223333:key/k"
   }
-  function_alias_arns      = ["arn:aws:lambda:eu-west-1:111122223333:function:slipway-create_service:live"]
+  function_alias_arns      = ["arn:aws:lambda:eu-west-1:111122223333:function:slipway-example:live"]
   function_timeout_seconds = 120
   log_retention_days       = 90
   permissions_boundary_arn = null
@@ -62,7 +62,7 @@ run "the_role_calls_our_functions_only_and_writes_only_held_records" {
   assert {
     condition = [
       for statement in data.aws_iam_policy_document.this.statement : tolist(statement.resources) if contains(statement.actions, "lambda:InvokeFunction")
-    ] == [tolist(["arn:aws:lambda:eu-west-1:111122223333:function:slipway-create_service:live"])]
+    ] == [tolist(["arn:aws:lambda:eu-west-1:111122223333:function:slipway-example:live"])]
     error_message = "Only the aliases of this stack can be called, whatever a row names."
   }
 

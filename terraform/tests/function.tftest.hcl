@@ -3,10 +3,10 @@ mock_provider "aws" {
 }
 
 variables {
-  name          = "create_service"
-  function_name = "slipway-create_service"
+  name          = "example"
+  function_name = "slipway-example"
   description   = "Opens the pull request for a new service"
-  artifact      = { bucket = "slipway-artifacts", key = "create_service/content.zip" }
+  artifact      = { bucket = "slipway-artifacts", key = "example/content.zip" }
   layer_arn     = "arn:aws:lambda:eu-west-1:111122223333:layer:slipway:1"
   settings = {
     architecture       = "arm64"
@@ -34,11 +34,11 @@ run "the_function_is_what_was_built" {
 
   assert {
     condition = (
-      aws_lambda_function.this.handler == "functions.create_service.handler.handler" &&
+      aws_lambda_function.this.handler == "functions.example.handler.handler" &&
       aws_lambda_function.this.runtime == "python3.13" &&
       aws_lambda_function.this.architectures == tolist(["arm64"]) &&
       aws_lambda_function.this.s3_bucket == "slipway-artifacts" &&
-      aws_lambda_function.this.s3_key == "create_service/content.zip" &&
+      aws_lambda_function.this.s3_key == "example/content.zip" &&
       aws_lambda_function.this.publish
     )
     error_message = "Handler, runtime, architecture and code are those of the build, and a version is published."
@@ -62,7 +62,7 @@ run "the_function_is_what_was_built" {
   assert {
     condition = aws_lambda_function.this.environment[0].variables == tomap({
       PORT_BASE_URL                = "https://api.port.io"
-      POWERTOOLS_SERVICE_NAME      = "create_service"
+      POWERTOOLS_SERVICE_NAME      = "example"
       POWERTOOLS_LOG_LEVEL         = "INFO"
       POWERTOOLS_METRICS_NAMESPACE = "Slipway"
     })
@@ -80,7 +80,7 @@ run "the_function_is_what_was_built" {
   }
 
   assert {
-    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/slipway-create_service" && aws_cloudwatch_log_group.this.retention_in_days == 90
+    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/slipway-example" && aws_cloudwatch_log_group.this.retention_in_days == 90
     error_message = "The log group has a retention."
   }
 

@@ -12,13 +12,13 @@ variables {
   }
   org_id              = "org_test"
   topic               = "org_test.runs"
-  consumer_group_id   = "org_test.slipway-create_service"
-  filters             = [{ resourceType = ["run"], action = ["create_service"] }]
+  consumer_group_id   = "org_test.slipway-example"
+  filters             = [{ resourceType = ["run"], action = ["example"] }]
   batch_size          = 1
   starting_position   = "LATEST"
   provisioned_pollers = null
-  function_alias_arn  = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-create_service:live"
-  function_role_name  = "slipway-create_service"
+  function_alias_arn  = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-example:live"
+  function_role_name  = "slipway-example"
   secret = {
     arn     = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:kafka"
     key_arn = "arn:aws:kms:eu-west-1:111122223333:key/k"
@@ -47,7 +47,7 @@ run "an_external_cluster_is_read_as_a_self_managed_source" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.this.self_managed_kafka_event_source_config[0].consumer_group_id == "org_test.slipway-create_service"
+    condition     = aws_lambda_event_source_mapping.this.self_managed_kafka_event_source_config[0].consumer_group_id == "org_test.slipway-example"
     error_message = "The consumer group is the function's own."
   }
 
@@ -74,7 +74,7 @@ run "each_record_is_invoked_filtered_and_stored_on_failure" {
 
   assert {
     condition = jsondecode(one(one(aws_lambda_event_source_mapping.this.filter_criteria).filter).pattern) == {
-      value = { resourceType = ["run"], action = ["create_service"] }
+      value = { resourceType = ["run"], action = ["example"] }
     }
     error_message = "The filter is on the decoded value."
   }
@@ -165,7 +165,7 @@ run "a_cluster_in_msk_is_read_by_its_arn_and_scram" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.this.amazon_managed_kafka_event_source_config[0].consumer_group_id == "org_test.slipway-create_service"
+    condition     = aws_lambda_event_source_mapping.this.amazon_managed_kafka_event_source_config[0].consumer_group_id == "org_test.slipway-example"
     error_message = "The consumer group is the function's own."
   }
 
@@ -212,7 +212,7 @@ run "iam_needs_no_secret_but_rights_to_one_topic_and_group" {
       ]) == toset([
       "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1",
       "arn:aws:kafka:eu-west-1:111122223333:topic/runs/0a1b-1/org_test.runs",
-      "arn:aws:kafka:eu-west-1:111122223333:group/runs/0a1b-1/org_test.slipway-create_service",
+      "arn:aws:kafka:eu-west-1:111122223333:group/runs/0a1b-1/org_test.slipway-example",
     ])
     error_message = "One cluster, one topic, one group."
   }
@@ -246,7 +246,7 @@ run "a_consumer_group_outside_the_organisation_is_refused" {
   }
 
   variables {
-    consumer_group_id = "slipway-create_service"
+    consumer_group_id = "slipway-example"
   }
 
   expect_failures = [var.consumer_group_id]

@@ -5,8 +5,8 @@ mock_provider "aws" {
 variables {
   name_prefix = "slipway"
   functions = {
-    create_service = { function_name = "slipway-create_service", log_group_name = "/aws/lambda/slipway-create_service", timeout_seconds = 120, consumer = true }
-    sweep_runs     = { function_name = "slipway-sweep_runs", log_group_name = "/aws/lambda/slipway-sweep_runs", timeout_seconds = 120, consumer = false, rate_seconds = 300 }
+    example    = { function_name = "slipway-example", log_group_name = "/aws/lambda/slipway-example", timeout_seconds = 120, consumer = true }
+    sweep_runs = { function_name = "slipway-sweep_runs", log_group_name = "/aws/lambda/slipway-sweep_runs", timeout_seconds = 120, consumer = false, rate_seconds = 300 }
   }
   state_machines = {
     approval = {
@@ -32,8 +32,8 @@ run "whatever_can_go_wrong_has_an_alarm" {
 
   assert {
     condition = toset(output.alarms) == toset([
-      "slipway-create_service-errors", "slipway-create_service-throttles", "slipway-create_service-duration",
-      "slipway-create_service-lag",
+      "slipway-example-errors", "slipway-example-throttles", "slipway-example-duration",
+      "slipway-example-lag",
       "slipway-sweep_runs-errors", "slipway-sweep_runs-throttles", "slipway-sweep_runs-duration", "slipway-sweep_runs-silent",
       "slipway-approval-ExecutionsFailed", "slipway-approvals-5XXError", "slipway-mirror-ErroredTaskCount",
       "slipway-failed-records-depth", "slipway-failed-records-age", "slipway-crashed", "slipway-signatures", "slipway-age",
@@ -43,7 +43,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
 
   assert {
     condition = (
-      aws_cloudwatch_metric_alarm.this["slipway-create_service-duration"].threshold == 108000 &&
+      aws_cloudwatch_metric_alarm.this["slipway-example-duration"].threshold == 108000 &&
       aws_cloudwatch_metric_alarm.query["slipway-age"].threshold == 600 &&
       aws_cloudwatch_metric_alarm.this["slipway-failed-records-age"].threshold == 172800
     )
@@ -96,7 +96,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
   }
 
   assert {
-    condition     = aws_xray_group.this[0].filter_expression == "service(\"slipway-create_service\") OR service(\"slipway-sweep_runs\")"
+    condition     = aws_xray_group.this[0].filter_expression == "service(\"slipway-example\") OR service(\"slipway-sweep_runs\")"
     error_message = "The group has the traces of these functions."
   }
 }

@@ -254,7 +254,7 @@ run "alerts_are_encrypted_and_go_to_the_people_named" {
   }
 }
 
-run "the_change_log_is_filtered_by_the_subscriptions" {
+run "the_change_log_and_the_policy_are_those_of_the_variables" {
   command = plan
 
   variables {
@@ -266,6 +266,16 @@ run "the_change_log_is_filtered_by_the_subscriptions" {
       { name = "audit", state_machine = "acme-audit", filter = { blueprint = "service", properties = { environment = ["Production"], owner = ["a", "b"] }, changed = ["replicas"] } },
       { name = "any", state_machine = "acme-any", filter = { blueprint = "team" } },
     ]
+    remediation = { strategies = [{ kind = "scale_up", step = 2, max_replicas = 4 }, { kind = "roll_back", auto_merge = true }, { kind = "restart", attempts = 2 }] }
+  }
+
+  assert {
+    condition = jsondecode(aws_s3_object.remediation_policy.content).strategies == [
+      { kind = "scale_up", attempts = 1, wait_seconds = 30, step = 2, max_replicas = 4 },
+      { kind = "roll_back", attempts = 1, wait_seconds = 30, auto_merge = true },
+      { kind = "restart", attempts = 2, wait_seconds = 30 },
+    ]
+    error_message = "In the order given, each with its own settings only."
   }
 
   assert {
@@ -280,65 +290,5 @@ run "the_change_log_is_filtered_by_the_subscriptions" {
   assert {
     condition     = jsondecode(local.environment.SUBSCRIPTIONS) == jsondecode(jsonencode(var.subscriptions))
     error_message = "The function has the same table."
-  }
-}
-
-run "the_policy_document_is_the_variable" {
-  command = plan
-
-  variables {
-    artifacts_dir = "./tests/artifacts"
-    port          = { org_id = "org_test" }
-    github        = { services_repo = "acme/services" }
-    alarm_actions = []
-    remediation   = { strategies = [{ kind = "scale_up", step = 2, max_replicas = 4 }, { kind = "roll_back", auto_merge = true }, { kind = "restart", attempts = 2 }] }
-  }
-
-  assert {
-    condition = jsondecode(aws_s3_object.remediation_policy.content).strategies == [
-      { kind = "scale_up", attempts = 1, wait_seconds = 30, step = 2, max_replicas = 4 },
-      { kind = "roll_back", attempts = 1, wait_seconds = 30, auto_merge = true },
-      { kind = "restart", attempts = 2, wait_seconds = 30 },
-    ]
-    error_message = "In the order given, each with its own settings only."
-  }
-
-  assert {
-    condition     = aws_s3_object.remediation_policy.key == local.environment.REMEDIATION_POLICY_KEY
-    error_message = "The function is told where the document is."
-  }
-}
-
-run "an_installation_that_says_nothing_writes_the_document_that_the_functions_test" {
-  command = plan
-
-  variables {
-    artifacts_dir = "./tests/artifacts"
-    port          = { org_id = "org_test" }
-    github        = { services_repo = "acme/services" }
-    alarm_actions = []
-  }
-
-  assert {
-    # tests/unit/health/test_policy.py has the functions read the same file.
-    condition     = jsonencode(jsondecode(aws_s3_object.remediation_policy.content)) == jsonencode(jsondecode(file("../tests/fixtures/terraform/remediation_policy.json")))
-    error_message = "What Terraform writes is what the functions are tested with."
-  }
-}
-
-run "a_mode_is_all_that_differs" {
-  command = plan
-
-  variables {
-    artifacts_dir = "./tests/artifacts"
-    port          = { org_id = "org_test" }
-    github        = { services_repo = "acme/services" }
-    alarm_actions = []
-    remediation   = { mode = "off" }
-  }
-
-  assert {
-    condition     = jsonencode(jsondecode(aws_s3_object.remediation_policy.content)) == jsonencode(merge(jsondecode(file("../tests/fixtures/terraform/remediation_policy.json")), { mode = "off" }))
-    error_message = "The switch alone is thrown."
   }
 }

@@ -1,5 +1,7 @@
+# What the modules know of each other only once they are made is known in these plans, too.
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 variables {
@@ -47,7 +49,7 @@ run "two_variables_are_enough" {
   assert {
     condition = alltrue([
       for action, _ in local.actions : local.functions[action].filters == [{ resourceType = ["run"], action = [action] }]
-    ]) && length(setsubtract(["create_service", "upscale_service", "downscale_service", "delete_service"], keys(local.actions))) == 0
+    ])
     error_message = "Each action has a function that gets its runs, and no other."
   }
 
@@ -94,34 +96,75 @@ run "two_variables_are_enough" {
     condition     = length(module.network) == 0 && length(module.kafka) == 0 && length(module.kafka_mirror) == 0 && length(aws_msk_single_scram_secret_association.kafka) == 0
     error_message = "No network, no cluster and no mirror is made."
   }
-}
 
-run "an_organisation_in_the_us_has_the_brokers_there" {
-  command = plan
-
-  variables {
-    port      = { org_id = "org_test", base_url = "https://api.us.port.io", app_url = "https://app.us.port.io" }
-    functions = { architecture = "x86_64" }
+  assert {
+    condition = jsonencode(jsondecode(aws_s3_object.policy.content).default.approval) == jsonencode({
+      emails                = []
+      teams                 = []
+      count                 = 1
+      expires_after_seconds = 86400
+      remind_before_seconds = 7200
+    }) && length(local.approver_emails) == 0
+    error_message = "Without approvers what needs an approval is refused at its start, and no notices are sent."
   }
 
   assert {
-    condition     = alltrue([for server in output.kafka.bootstrap_servers : endswith(server, ".us-east-1.amazonaws.com:9196")])
-    error_message = "Brokers and API are in one region."
+    # tests/unit/health/test_policy.py has the functions read the same file.
+    condition     = jsonencode(jsondecode(aws_s3_object.remediation_policy.content)) == jsonencode(jsondecode(file("../tests/fixtures/terraform/remediation_policy.json")))
+    error_message = "What Terraform writes is what the functions are tested with."
+  }
+
+  assert {
+    condition     = aws_s3_object.remediation_policy.key == local.environment.REMEDIATION_POLICY_KEY
+    error_message = "The function is told where the document is."
   }
 
   assert {
     condition     = aws_lambda_layer_version.slipway.s3_key == "layer-x86_64/content-of-layer-x86-64.zip"
     error_message = "The layer is that of the architecture."
   }
-}
 
-run "functions_may_do_their_work_and_no_more" {
-  variables {
-    port_credentials   = { client_id = "id", client_secret = "0123456789abcdef0123456789abcdef" }
-    github_credentials = { token = "token" }
-    kafka_credentials  = { username = "user", password = "password" }
-    mirror_credentials = { username = "reader", password = "password" }
-    slack_webhook_url  = "https://hooks.slack.com/services/T0/B0/x"
+  assert {
+    condition     = local.environment.SLACK_SECRET_ID == "" && local.environment.LINKS_SECRET_ID != ""
+    error_message = "Without Slack there is no secret to read."
+  }
+
+  assert {
+    condition = local.callers["approval"].api.source_arn == "arn:aws:execute-api:eu-west-1:111122223333:mock/live/*" && {
+      for name, caller in local.callers["sweep_runs"] : name => "${caller.principal} ${caller.source_arn}"
+    } == { for name in ["executions", "remediations", "schedule"] : name => "events.amazonaws.com arn:aws:events:eu-west-1:111122223333:rule/mock" }
+    error_message = "The API may call one function, EventBridge's rules the other."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_rule.sweep.schedule_expression == "rate(5 minutes)" && aws_cloudwatch_event_target.sweep.arn == local.function_alias_arns["sweep_runs"]
+    error_message = "The sweep's alias is called every five minutes."
+  }
+
+  assert {
+    condition = jsondecode(local.environment.SWEEP_LIMITS) == {
+      never_received = 900, report = 1800, pull_request = 2592000, reminder = 259200, held = 259200
+    }
+    error_message = "15 and 30 minutes, 30 days with a reminder 3 days before, 72 hours."
+  }
+
+  assert {
+    condition = jsondecode(local.environment.OWN_ACTIONS) == merge(
+      { decide_approval = local.function_alias_arns["approval"] },
+      { for action, _ in local.actions : action => local.function_alias_arns[action] },
+      { for action, _ in local.actions : "${action}_ended" => local.function_alias_arns["approval"] },
+    )
+    error_message = "Each action and automation of Slipway is swept, once the function that reads it does read, and nothing else is."
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.sweep_mappings.statement[0].actions == toset(["lambda:GetEventSourceMapping"]) && length(data.aws_iam_policy_document.sweep_mappings.statement) == 1
+    error_message = "The sweep looks at event source mappings and pauses none."
+  }
+
+  assert {
+    condition     = contains(module.observability.alarms, "slipway-sweep_runs-silent")
+    error_message = "An alarm begins when the sweep is not called."
   }
 
   assert {
@@ -279,7 +322,7 @@ run "functions_may_do_their_work_and_no_more" {
   }
 
   assert {
-    condition     = local.function_alias_arns["create_service"] == "arn:aws:lambda:eu-west-1:111122223333:function:slipway-create_service:live"
+    condition     = alltrue([for action, _ in local.actions : local.function_alias_arns[action] == "arn:aws:lambda:eu-west-1:111122223333:function:slipway-${action}:live"])
     error_message = "deliver_later may call the alias."
   }
 
@@ -293,6 +336,33 @@ run "functions_may_do_their_work_and_no_more" {
     error_message = "No secret is in the environment."
   }
 }
+
+run "an_organisation_in_the_us_has_the_brokers_there" {
+  command = plan
+
+  variables {
+    port      = { org_id = "org_test", base_url = "https://api.us.port.io", app_url = "https://app.us.port.io" }
+    functions = { architecture = "x86_64" }
+    # Not of the region: what is planned of it depends on nothing else.
+    remediation = { mode = "off" }
+  }
+
+  assert {
+    condition     = jsonencode(jsondecode(aws_s3_object.remediation_policy.content)) == jsonencode(merge(jsondecode(file("../tests/fixtures/terraform/remediation_policy.json")), { mode = "off" }))
+    error_message = "A mode is all that differs in the document."
+  }
+
+  assert {
+    condition     = alltrue([for server in output.kafka.bootstrap_servers : endswith(server, ".us-east-1.amazonaws.com:9196")])
+    error_message = "Brokers and API are in one region."
+  }
+
+  assert {
+    condition     = aws_lambda_layer_version.slipway.filename == "./tests/artifacts/layer-x86_64.zip"
+    error_message = "The layer is that of the architecture."
+  }
+}
+
 
 run "an_existing_cluster_is_read_from_now_on" {
   command = plan

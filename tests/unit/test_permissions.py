@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from sandbox.aws.iam import refusal
 from sandbox.aws.iam_actions import Access
+from scripts import permissions
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "permissions.md"
 REGION = "eu-west-1:111122223333"
 SECRETS = ("port", "github", "kafka", "links", "slack")
 # What AWS knows no resource for.
@@ -57,8 +60,11 @@ def who_may(action: str, resource: str) -> set[str]:
     return {function for function in ALL if may(function, action, resource)}
 
 
-def test_given_the_table_when_read_then_all_nine_functions_have_a_policy() -> None:
-    assert len(ALL) == 9
+def test_table_has_a_policy_for_every_function() -> None:
+    functions = {handler.parent.name for handler in ROOT.glob("functions/*/handler.py")}
+
+    assert functions > set(permissions.actions())
+    assert set(ALL) == functions - set(permissions.actions()) | {permissions.ACTION}
 
 
 @pytest.mark.parametrize("function", ALL)
@@ -158,3 +164,56 @@ def test_given_a_log_when_asked_who_may_write_it_then_its_function_alone() -> No
     for function in ALL:
         group = f"logs:log-group:/aws/lambda/slipway-{function}:log-stream:x"
         assert who_may("logs:PutLogEvents", group) == {function}
+
+
+def planned(**resources: str) -> dict[str, Any]:
+    """A plan in which each function may read one resource, and write its own log."""
+    changes = []
+    for number, (function, resource) in enumerate(resources.items()):
+        group = {"arn": f"group-{number}", "name": f"/aws/lambda/slipway-{function}"}
+        statements = [
+            {"sid": sid, "actions": ["s3:GetObject"], "resources": [arn], "effect": None,
+             "condition": [], "not_actions": None, "not_resources": None, "principals": [],
+             "not_principals": []}
+            for sid, arn in (("WriteOwnLog", f"group-{number}:*"), ("Read", resource))
+        ]  # fmt: skip
+        changes += [
+            {
+                "module_address": f'module.function["{function}"]',
+                "type": kind,
+                "name": "this",
+                "change": {"after": after},
+            }
+            for kind, after in [
+                ("aws_cloudwatch_log_group", group),
+                ("aws_iam_role_policy", {}),
+                ("aws_iam_policy_document", {"statement": statements}),
+            ]
+        ]
+    return {"resource_changes": changes}
+
+
+def test_table_does_not_change_when_an_action_is_added() -> None:
+    before = permissions.table(planned(one="a", other="b"), {"one"})
+
+    assert permissions.table(planned(one="a", two="a", other="b"), {"one", "two"}) == before
+    assert (
+        "| ACTION | WriteOwnLog | `s3:GetObject` | `logs:log-group:/aws/lambda/slipway-ACTION:*` |"
+        in before
+    )
+    assert (
+        "| other | WriteOwnLog | `s3:GetObject` | `logs:log-group:/aws/lambda/slipway-other:*` |"
+        in before
+    )
+
+
+def test_table_is_refused_when_two_actions_differ() -> None:
+    with pytest.raises(typer.BadParameter, match="two may not do the same as the other actions"):
+        permissions.table(planned(one="a", two="b"), {"one", "two"})
+
+
+def test_table_is_refused_when_a_log_is_not_its_own() -> None:
+    plan = planned(one="group-1:*", two="group-1:*")
+
+    with pytest.raises(typer.BadParameter, match="two may not do the same"):
+        permissions.table(plan, {"one", "two"})

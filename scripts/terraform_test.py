@@ -1,0 +1,133 @@
+"""Checks the Terraform code: its tests, its variables, what functions may do, the example plans.
+
+All parts share one process of AWS's provider, which runs as it does for a debugger. Terraform
+starts one for each walk through a plan otherwise, and that is most of the time.
+https://developer.hashicorp.com/terraform/plugin/debugging
+"""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "terraform" / ".terraform.lock.hcl"
+PROVIDERS = ROOT / "terraform" / ".terraform" / "providers"
+PROVIDER = "registry.terraform.io/hashicorp/aws"
+
+INIT = "scripts/terraform -chdir=terraform init -backend=false -input=false -lockfile=readonly"
+# `terraform test` validates what it plans, as `terraform validate` does.
+PARTS = (
+    "scripts/terraform -chdir=terraform test -no-color",
+    ".venv/bin/pytest --quiet tests/terraform",
+    "scripts/permissions --check",
+    "scripts/plan port-hosted",
+    "scripts/plan msk",
+)
+_FAILED_FILE = re.compile(r"^(tests/\S+\.tftest\.hcl)\.\.\. fail$", re.MULTILINE)
+# Terraform finishes what it is at when it is interrupted; with a mocked provider that is soon.
+_SECONDS_TO_END = 10
+
+
+def main() -> int:
+    """Run all parts; 1 if one failed."""
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, _interrupt)
+    # Each run plans from the start: the garbage collector takes a quarter of the time otherwise.
+    environment = {**os.environ, "GOGC": os.environ.get("GOGC", "800")}
+    if failed := run([INIT], environment):
+        return report(failed)
+    with shared_provider(environment) as reattach:
+        return report(run(PARTS, environment | {"TF_REATTACH_PROVIDERS": reattach}))
+
+
+def run(commands: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """Run commands one after the other, and print what those that fail write.
+
+    Returns:
+        A command for each failure, which repeats it.
+    """
+    failed: list[str] = []
+    for command in commands:
+        with _started(shlex.split(command), environment) as process:
+            output, _ = process.communicate()
+        print(f"{'failed' if process.returncode else 'passed'}: {command}", flush=True)
+        if process.returncode:
+            print(output, flush=True)
+            files = _FAILED_FILE.findall(output)
+            failed += [f"{command} -filter={file}" for file in files] or [command]
+    return failed
+
+
+def report(failed: Sequence[str]) -> int:
+    """Print how to repeat each failure; 1 if there is one."""
+    for command in failed:
+        print(f"terraform_test: to repeat a failure: {command}", file=sys.stderr)
+    return int(bool(failed))
+
+
+@contextmanager
+def shared_provider(environment: Mapping[str, str]) -> Iterator[str]:
+    """Start AWS's provider, of the version in the lock file.
+
+    Yields:
+        What TF_REATTACH_PROVIDERS has to be, for Terraform to use this process.
+
+    Raises:
+        RuntimeError: It is not there, or ended before it could be used.
+    """
+    version = re.search(r'^ *version *= *"(.*)"', LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    pattern = f"{PROVIDER}/{version and version[1]}/*/terraform-provider-aws_*"
+    program = next(PROVIDERS.glob(pattern), None)
+    if program is None:
+        raise RuntimeError(f"There is no {PROVIDERS / pattern}, though Terraform is initialised.")
+    # Otherwise it logs each call: to a pipe that is not read, so that it would wait forever.
+    quiet = {**environment, "TF_LOG_SDK": "off"}
+    with _started([program, "-debug"], quiet, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if found := re.search("TF_REATTACH_PROVIDERS='(.*)'", line):
+                yield found[1]
+                return
+        raise RuntimeError(f"{program} ended before it could be used.")
+
+
+@contextmanager
+def _started(
+    command: Sequence[str | Path], environment: Mapping[str, str], stderr: int = subprocess.STDOUT
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a program, and end it and what it started if it is left before its end."""
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(_SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
