@@ -35,10 +35,31 @@ _FAILED_FILE = re.compile(r"^(tests/\S+\.tftest\.hcl)\.\.\. fail$", re.MULTILINE
 _SECONDS_TO_END = 10
 
 
+class _End:
+    """Handles a signal to end: at once, or as soon as what is being started can be ended, too."""
+
+    is_held = False
+    _number = 0
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self._number = number
+        if not self.is_held:
+            self.release()
+
+    def release(self) -> None:
+        """End now if a signal came, and from now on at once."""
+        self.is_held = False
+        if self._number:
+            raise SystemExit(128 + self._number)
+
+
+_end = _End()
+
+
 def main() -> int:
     """Run all parts; 1 if one failed."""
-    for end in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(end, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     # Each run plans from the start: the garbage collector takes a quarter of the time otherwise.
     environment = {**os.environ, "GOGC": os.environ.get("GOGC", "800")}
     if failed := run([INIT], environment):
@@ -80,22 +101,21 @@ def shared_provider(environment: Mapping[str, str]) -> Iterator[str]:
         What TF_REATTACH_PROVIDERS has to be, for Terraform to use this process.
 
     Raises:
-        RuntimeError: It is not there, or ended before it could be used.
+        SystemExit: It is not there, or ended before it could be used.
     """
     version = re.search(r'^ *version *= *"(.*)"', LOCK.read_text(encoding="utf-8"), re.MULTILINE)
     pattern = f"{PROVIDER}/{version and version[1]}/*/terraform-provider-aws_*"
     program = next(PROVIDERS.glob(pattern), None)
     if program is None:
-        raise RuntimeError(f"There is no {PROVIDERS / pattern}, though Terraform is initialised.")
+        raise SystemExit(f"terraform_test: there is no {PROVIDERS / pattern} after terraform init.")
     # Otherwise it logs each call: to a pipe that is not read, so that it would wait forever.
     quiet = {**environment, "TF_LOG_SDK": "off"}
     with _started([program, "-debug"], quiet, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in process.stdout or ():
             if found := re.search("TF_REATTACH_PROVIDERS='(.*)'", line):
                 yield found[1]
                 return
-        raise RuntimeError(f"{program} ended before it could be used.")
+        raise SystemExit(f"terraform_test: {program} ended before it could be used.")
 
 
 @contextmanager
@@ -103,6 +123,7 @@ def _started(
     command: Sequence[str | Path], environment: Mapping[str, str], stderr: int = subprocess.STDOUT
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a program, and end it and what it started if it is left before its end."""
+    _end.is_held = True
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -114,8 +135,10 @@ def _started(
         start_new_session=True,
     )
     try:
+        _end.release()
         yield process
     finally:
+        _end.is_held = True
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
             try:
@@ -123,10 +146,7 @@ def _started(
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+        _end.release()
 
 
 if __name__ == "__main__":

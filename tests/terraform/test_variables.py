@@ -29,10 +29,11 @@ type Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Rule:
-    """Args:
+    """Values that a rule accepts and refuses.
 
-    message: Words of the message that a refused value gets.
-    variables: The variables of the stack that a value of the table stands for.
+    Args:
+        message: Words of the message that a refused value gets.
+        variables: The variables of the stack that a value of the table stands for.
     """
 
     message: str
@@ -79,8 +80,17 @@ def strategy(attribute: str) -> Callable[[Any], Values]:
     return lambda value: {"remediation": {"strategies": [{"kind": "scale_up", attribute: value}]}}
 
 
+def probes(window: str, attribute: str) -> Callable[[Any], Values]:
+    numbers = {"probes": 9, "healthy_after": 1, "ill_after": 1}
+    return lambda number: {"remediation": {window: {**numbers, attribute: number}}}
+
+
 def subscription(**changes: Any) -> dict[str, Any]:
     return {"name": "a", "state_machine": "m", "filter": {"blueprint": "b"}, **changes}
+
+
+def named(attribute: str) -> Callable[[Any], Values]:
+    return lambda text: {"subscriptions": [subscription(**{attribute: text})]}
 
 
 GENERAL = [
@@ -409,7 +419,6 @@ SECRETS = [
     ),
 ]
 
-CREATED = variable("kafka", mode="msk")
 KAFKA = [
     Rule("kafka.mode must be", variable("kafka.mode"), ["external"], ["confluent"]),
     Rule(
@@ -610,11 +619,7 @@ REMEDIATION = [
     *(
         Rule(
             "remediation.verify and settle",
-            lambda number, window=window, name=name: {
-                "remediation": {
-                    window: {"probes": 9, "healthy_after": 1, "ill_after": 1, name: number}
-                }
-            },
+            probes(window, name),
             **whole(1, high),
         )
         for window in ("verify", "settle")
@@ -634,7 +639,7 @@ REMEDIATION = [
     *(
         Rule(
             "name and state_machine must be",
-            lambda text, name=name: {"subscriptions": [subscription(**{name: text})]},
+            named(name),
             ["d_-1", "a" * 80],
             ["", "my own", "arn:aws:states:eu-west-1:111122223333:stateMachine:m", "a" * 81],
         )

@@ -103,7 +103,7 @@ def test_given_two_new_actions_when_checked_then_lint_types_and_tests_pass(
     check(repository, "mypy", "--follow-imports=silent", *typed)
     tests = [f"tests/unit/actions/test_{name}.py" for name in (NAME, LONG_NAME)]
     tests += ["tests/contract/test_actions.py", "tests/contract/test_port_definitions.py"]
-    tests += ["tests/unit/scripts/test_port_setup.py"]
+    tests += ["tests/unit/scripts/test_port_setup.py", "tests/unit/test_terraform.py"]
     check(repository, "pytest", "--quiet", *tests)
 
 
