@@ -10,7 +10,7 @@ variables {
   github        = { services_repo = "acme/services", team_reviewers = { platform = ["octocat"] } }
 }
 
-run "two_variables_are_enough" {
+run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   command = plan
 
   assert {
