@@ -72,7 +72,7 @@ LANES = (
         "terraform",
         "what the modules make, what variables refuse, permissions, plans",
         ("scripts/terraform_test",),
-        budget=140,
+        budget=70,
         in_test=True,
     ),
     Lane(

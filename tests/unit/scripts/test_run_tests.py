@@ -14,6 +14,7 @@ from scripts import run_tests
 from scripts.apply_sandbox import ROOT
 from scripts.lanes import LANES, Lane, changed_lanes, named, touched
 from scripts.run_tests import Result, Runner, report
+from scripts.terraform_test import PARTS
 
 pytestmark = pytest.mark.waits
 # Starts a process in a session of its own, which no signal to the lane's group reaches.
@@ -124,7 +125,8 @@ def test_report_says_when_a_lane_is_over_budget(capsys: pytest.CaptureFixture[st
 
 def test_lanes_run_every_folder_of_tests() -> None:
     folders = {path.relative_to(ROOT).parts[1] for path in (ROOT / "tests").rglob("test_*.py")}
-    run_by_lanes = {word for each in LANES for word in each.command}
+    commands = [*(each.command for each in LANES), *(part.split() for part in PARTS)]
+    run_by_lanes = {word for command in commands for word in command}
 
     assert {f"tests/{folder}" for folder in folders} <= run_by_lanes
 
