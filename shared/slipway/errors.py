@@ -5,6 +5,7 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     SlipwayError
     ├── UserError              the request is wrong: the run ends FAILURE with this sentence
     │   ├── InvalidInput         an input breaks a rule, named with its path
+    │   ├── DocumentRefused      a YAML or JSON text cannot be read or edited safely
     │   ├── ServiceExists        a service of that name is there already
     │   ├── ServiceLocked        another change of the same service is under way
     │   └── DecisionRefused      a decision on an approval request does not count
@@ -54,6 +55,22 @@ class InvalidInput(UserError):
         super().__init__(f"Input '{field}' {expectation}.")
         self.field = field
         self.expectation = expectation
+
+
+class DocumentRefused(UserError):
+    """A YAML or JSON text cannot be read, or not be edited, so that every reader agrees.
+
+    Args:
+        problem: what is wrong, where, and what to do, as the end of the sentence "The document …".
+        line: the line, counted from 1, where there is one.
+        column: the column, counted from 1.
+    """
+
+    def __init__(self, problem: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(f"The document {problem}.")
+        self.problem = problem
+        self.line = line
+        self.column = column
 
 
 class ServiceExists(UserError):

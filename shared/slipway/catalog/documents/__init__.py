@@ -1,0 +1,11 @@
+"""Reads and edits YAML and JSON text, and keeps every byte outside an edit as it was typed.
+
+A text is parsed for where its nodes stand, then edited as text: nothing is ever written out again.
+This package is the only reader of YAML in Slipway. It does no I/O.
+"""
+
+from slipway.catalog.documents.document import Document, read_document
+from slipway.catalog.documents.nodes import MAX_BYTES, MAX_DEPTH, MAX_NODES
+from slipway.catalog.documents.paths import parse_path
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "parse_path", "read_document"]
