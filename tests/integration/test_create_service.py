@@ -83,7 +83,7 @@ def test_given_a_request_when_merged_then_every_system_holds_what_was_typed(
     _users, teams = pull.get_review_requests()
     assert [team.slug for team in teams] == ["payments"]
     common = text_of(sandbox, f"apps/{name}/common_values.yaml", pull.head.sha)
-    assert common == YAML + "image:\n  tag: 1.4.0\nreplicas: 2\n"
+    assert common == YAML + 'image:\n  tag: "1.4.0"\nreplicas: 2\n'
     port_data = json.loads(text_of(sandbox, f"apps/{name}/portData.json", pull.head.sha))
     assert port_data["run_id"] == run_id
 

@@ -9,23 +9,21 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 from slipway.actions import delete_service, scale_service
 from slipway.actions.inputs import is_dry_run
-from slipway.actions.number_edit import find_number
 from slipway.actions.proposal import LONGEST_PREVIEW, Proposal, fenced, preview
 from slipway.actions.service_folder import read_port_data
 from slipway.actions.situation import ScaleLimits, Situation
 from slipway.errors import InvalidInput, UserError
 from slipway.github.models import Change, ServiceFolder, blob_sha
 from slipway.port.message import Requester, RunMessage
-from slipway_report.values import read_values as read_as_the_workflow_does
+
+from tests.property.documents.values_files import make_values_file
 
 FOLDER = "apps/shop"
 LIMITS = ScaleLimits(min=1, max=20, max_step=5, default_step=1)
 PORT_DATA = '{"identifier": "shop", "blueprint": "service", "environment": "Test"}'
 
-numbers = st.integers(0, 999_999_999)
 # Without halves of surrogate pairs, which no file of UTF-8 text can hold.
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 json_values = st.recursive(
@@ -33,89 +31,12 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=15,
 )
-spaces = st.text(" \t\r\n", max_size=3)
 
 
-@st.composite
-def json_documents(draw: st.DrawFn) -> tuple[str, int]:
-    """A JSON text with `replicas` at some place of its top level, and their number."""
-    rest = draw(st.dictionaries(texts.filter(lambda key: key != "replicas"), json_values))
-    count = draw(numbers)
-    members = [
-        (json.dumps(key, ensure_ascii=draw(st.booleans())), json.dumps(value, indent=indent))
-        for key, value in rest.items()
-        for indent in [draw(st.sampled_from([None, 0, 3, "\t"]))]
-    ]
-    name = draw(st.sampled_from(['"replicas"', '"repl\\u0069cas"']))
-    members.insert(draw(st.integers(0, len(members))), (name, str(count)))
-    body = ",".join(
-        f"{draw(spaces)}{key}{draw(spaces)}:{draw(spaces)}{value}{draw(spaces)}"
-        for key, value in members
-    )
-    mark = draw(st.sampled_from(["", "\ufeff"]))
-    return f"{mark}{draw(spaces)}{{{body}}}{draw(spaces)}", count
-
-
-PIECES = [
-    "# replicas: 1\n", "\n", "   # indented: {\n", "k{i}: 1 # c\n", "k{i}:   'it''s # none'\n",
-    'k{i}: "a\\n: b"\n', "k{i}: |\n   replicas: 3\n\n   # text\n", "k{i}: >-\n  a\n  b\n",
-    "k{i}:\n      replicas: 4 # nested\n      deep: [1, {replicas: 5}]\n", "k{i}:\n- a\n-   b\n",
-    "k{i}: &a{i} {cpu: 1}\nl{i}:\n  <<: *a{i}\n  replicas: 6\n", "k{i}: [a,\n  b]\n", "k{i}:\n",
-    "'k{i}': .inf\n", "? k{i}\n: 2001-01-01\n", "é{i}: 😀\n", "k{i}: 0x1F\n", "k{i}: ~\n",
-    "k{i}: replicas\n",
-]  # fmt: skip
-
-
-@st.composite
-def yaml_documents(draw: st.DrawFn) -> tuple[str, int]:
-    """A YAML text with `replicas` at some place of its top level, and their number."""
-    pieces = [
-        piece.replace("{i}", str(index))
-        for index, piece in enumerate(draw(st.lists(st.sampled_from(PIECES), max_size=8)))
-    ]
-    count = draw(numbers)
-    form = draw(
-        st.sampled_from(
-            ["replicas: {n}\n", "replicas:    {n}   # {{ x\n", '"replicas" : {n}\n',
-             "? replicas\n: {n}\n", "replicas:\n  # why\n  {n}\n"]
-        )
-    )  # fmt: skip
-    pieces.insert(draw(st.integers(0, len(pieces))), form.replace("{n}", str(count)))
-    start = draw(st.sampled_from(["", "\ufeff", "---\n", "%YAML 1.2\n---\n", "# first\n--- # c\n"]))
-    text = start + "".join(pieces) + draw(st.sampled_from(["", "...\n", "# last"]))
-    if draw(st.booleans()):
-        text = text.replace("\n", "\r\n")
-    return (text.removesuffix("\n") if draw(st.booleans()) else text), count
-
-
-@given(json_documents(), numbers)
-def test_given_any_json_when_scaled_then_only_the_number_changes(
-    document: tuple[str, int], then: int
-) -> None:
-    text, count = document
-
-    scaled = find_number("v.json", "replicas", text).replaced_by(then)
-
-    assert_only_digits_differ(text, scaled)
-    before, after = (json.loads(each.removeprefix("\ufeff")) for each in (text, scaled))
-    assert before["replicas"] == count
-    assert repr(after) == repr({**before, "replicas": then})
-    assert read_as_the_workflow_does(scaled, "json").replicas in {then, None}
-
-
-@given(yaml_documents(), numbers)
-def test_given_any_yaml_when_scaled_then_only_the_number_changes(
-    document: tuple[str, int], then: int
-) -> None:
-    text, count = document
-
-    scaled = find_number("v.yaml", "replicas", text).replaced_by(then)
-
-    assert_only_digits_differ(text, scaled)
-    before, after = (YAML(typ="safe", pure=True).load(each) for each in (text, scaled))
-    assert before["replicas"] == count
-    assert repr(after) == repr({**before, "replicas": then})
-    assert read_as_the_workflow_does(scaled, "yaml").replicas in {then, None}
+def with_replicas(seed: int) -> str:
+    """A values file as people write it, with `replicas` as its first key."""
+    file = make_values_file(seed, 3)
+    return "".join([file.head, "replicas: 2\n", *file.entries, file.tail])
 
 
 def assert_only_digits_differ(old: str, new: str) -> None:
@@ -140,7 +61,7 @@ JSON_PIECES = [
 broken_values = (
     st.lists(st.sampled_from(YAML_PIECES + JSON_PIECES), max_size=20).map("".join)
     | texts
-    | yaml_documents().map(lambda made: made[0])
+    | st.integers(0, 2**63).map(with_replicas)
 )
 port_data = (
     st.just(PORT_DATA)

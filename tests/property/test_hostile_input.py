@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from slipway.actions.text import as_text, hidden_comment, table
-from slipway.actions.values import read_values, with_defaults
 from slipway.errors import ForeignMessage, InvalidInput, RunNotFound, SignatureRejected
 from slipway.github.models import service_folder
 from slipway.port.message import identify, parse
@@ -38,12 +37,6 @@ messages = st.recursive(
     lambda inner: st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
     max_leaves=30,
 )
-YAML_PIECES = [
-    "a", ": ", "\n", "  ", "- ", "[", "]", "{", "}", "&x ", "*x", "!!str ", "!", "|", ">", "'", '"',
-    "#", "---", "...", "<<: ", "\t", "?", "%YAML 1.2", "\x00", "é", "1",
-    "? ", "- - ", " # c\n", "\r", "\x85", "\u2028", "\ufeff", "\ud800", "\\U99999999", "2001-99-99",
-    "25:61:61", "1_0", "0o9", "0b2", ".nan", "1e", "~", "=", "%TAG ! x\n", "%YAML 1.1\n",
-]  # fmt: skip
 # JSON as it may come over the wire, which Python and JavaScript would write differently.
 RAW_LEAVES = [
     "1e-7", "0.000001", "1E400", "-0", "-0.0", "1.0", "1e2", "12345678901234567890123", "9" * 5000,
@@ -165,37 +158,6 @@ def test_given_any_metadata_when_hidden_then_it_reads_back_and_cannot_end_the_co
     assert not set("<>&@") & set(found.group(1))
     assert "--" not in found.group(1)
     assert json.loads(found.group(1)) == data
-
-
-# What these say is not what their text looks like: ruamel takes them for a comment or a key of
-# lists, and fails by an error of its own.
-@example("? - - - |")
-@example("? [[a]]: b")
-@example("  \x85\n| # c\n")
-@example("a: 1\nb:  # c\n\u20280x}\n\x85")
-@given(st.lists(st.sampled_from(YAML_PIECES), max_size=25).map("".join) | st.text(max_size=60))
-def test_given_any_text_when_read_as_values_then_kept_as_typed_or_refused(typed: str) -> None:
-    with contextlib.suppress(InvalidInput):
-        values = read_values("custom_values", typed)
-        assert values.text == (typed if typed.endswith("\n") else typed + "\n")
-        assert isinstance(values.data, dict)
-
-
-assigned = st.text(st.characters(exclude_categories=["Cs", "Cn"]))
-
-
-@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), assigned | st.integers()))
-def test_given_any_values_when_defaults_are_added_then_nothing_that_was_typed_changes(
-    typed: dict[str, Any],
-) -> None:
-    for document in (typed, json.dumps(typed)):
-        values = read_values("common_values", document)
-
-        filled = with_defaults(values, {("replicas",): 2})
-
-        again = json.loads(filled.text) if values.extension == "json" else filled.text
-        read = read_values("common_values", again)
-        assert dict(read.data) == {"replicas": 2, **values.data}
 
 
 @given(st.text() | st.from_regex(r"[a-z0-9./_-]{0,70}"))

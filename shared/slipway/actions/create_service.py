@@ -15,7 +15,7 @@ from pydantic import (
 
 from slipway.actions.proposal import Proposal, preview
 from slipway.actions.text import BLUEPRINT, pull_request_body
-from slipway.actions.values import Values, lookup, read_values, with_defaults
+from slipway.actions.values import Values, read_values
 from slipway.errors import InvalidInput
 from slipway.github.models import SERVICE_NAME, Change, run_branch, service_folder
 from slipway.port.message import RunMessage
@@ -97,7 +97,8 @@ def plan(message: RunMessage, *, run_url: str, reviewers: Mapping[str, list[str]
         "run_id": message.run_id,
     }
     files: dict[str, str | None] = {
-        f"{folder}/{field}.{values.extension}": values.text for field, values in documents.items()
+        f"{folder}/{field}.{values.document.format}": values.document.text
+        for field, values in documents.items()
     }
     files[f"{folder}/portData.json"] = json.dumps(port_data, indent=2, ensure_ascii=False) + "\n"
     change = Change(
@@ -166,12 +167,16 @@ def _read_inputs(typed: dict[str, Any]) -> Inputs:
 
 def _read_documents(typed: dict[str, Any], inputs: Inputs) -> dict[str, Values]:
     documents = {field: _read_document(typed, field, inputs.values_format) for field in _VALUES}
-    wanted = {("image", "tag"): inputs.image_tag, ("replicas",): inputs.replicas}
     common = documents["common_values"]
-    for path, value in wanted.items():
-        _refuse_contradiction(common, path, value)
-    documents["common_values"] = with_defaults(common, wanted)
-    return documents
+    for path, value in {"image.tag": inputs.image_tag, "replicas": inputs.replicas}.items():
+        found = common.read(path)
+        if found is not None and not _same(found, value):
+            raise InvalidInput(
+                f"common_values.{path}",
+                f"must be the same as in the form ({value}), or be left out",
+            )
+        common = common.with_missing(path, value)
+    return {**documents, "common_values": common}
 
 
 def _read_document(typed: dict[str, Any], field: str, chosen: str | None) -> Values:
@@ -187,21 +192,7 @@ def _read_document(typed: dict[str, Any], field: str, chosen: str | None) -> Val
         return read_values(name, given[name])
     for name, value in given.items():
         return read_values(name, value)
-    return read_values(field, "" if chosen == "YAML" else {})
-
-
-def _refuse_contradiction(common: Values, path: tuple[str, ...], value: object) -> None:
-    dotted = ".".join(path)
-    for depth in range(1, len(path)):
-        parent = lookup(common.data, path[:depth])
-        if parent is not None and not isinstance(parent, dict):
-            raise InvalidInput(f"common_values.{'.'.join(path[:depth])}", "must be an object")
-    typed = lookup(common.data, path)
-    if typed is not None and not _same(typed, value):
-        raise InvalidInput(
-            f"common_values.{dotted}",
-            f"must be the same as in the form ({value}), or be left out",
-        )
+    return read_values(field, "\n" if chosen == "YAML" else {})
 
 
 def _same(typed: object, value: object) -> bool:

@@ -1,19 +1,47 @@
 """What *Upscale Service* and *Downscale Service* want done: another number of replicas."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from slipway.actions.edit import edit
-from slipway.actions.number_edit import NumberInText, find_number
 from slipway.actions.proposal import NothingToDo, Proposal
 from slipway.actions.service_folder import service_of
 from slipway.actions.situation import ScaleLimits, Situation
-from slipway.errors import InvalidInput, UserError
+from slipway.catalog.documents import Document, read_document
+from slipway.errors import DocumentRefused, InvalidInput, UserError
 from slipway.github.models import ServiceFolder, service_folder
 from slipway.port.message import RunMessage
 
 UPSCALE = "upscale_service"
 DOWNSCALE = "downscale_service"
 FILES = frozenset({"common_values.json", "common_values.yaml", "portData.json"})
+_MOST_REPLICAS = 999_999_999
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """How many replicas a service's values say.
+
+    Attributes:
+        path: the file that says it.
+        document: the file's content.
+        value: the number.
+    """
+
+    path: str
+    document: Document
+    value: int
+
+    def replaced_by(self, number: int) -> str:
+        """The file's text with another number, and every other byte as it is.
+
+        Raises:
+            UserError: more than this number would change.
+        """
+        try:
+            return self.document.set("replicas", number).text
+        except DocumentRefused as error:
+            raise _cannot(self.path, error) from None
 
 
 def plan(message: RunMessage, situation: Situation) -> Proposal | NothingToDo:
@@ -61,11 +89,12 @@ def plan(message: RunMessage, situation: Situation) -> Proposal | NothingToDo:
     )
 
 
-def find_replicas(folder: ServiceFolder) -> NumberInText:
-    """Where the folder says how many replicas there are.
+def find_replicas(folder: ServiceFolder) -> Replicas:
+    """Find how many replicas the folder says there are.
 
     Raises:
-        UserError: it does not say so in a way that can be changed safely.
+        UserError: it does not say so in a way that every reader understands; the text names the
+            file, the line and the reason.
     """
     base = service_folder(folder.service)
     names = [f"{base}/common_values.{extension}" for extension in ("json", "yaml")]
@@ -74,16 +103,36 @@ def find_replicas(folder: ServiceFolder) -> NumberInText:
         said = "both are there" if there else "neither is there"
         raise UserError(
             f"It is not certain how many replicas '{folder.service}' has: {' or '.join(names)} "
-            f"must say so, and {said}. Mend it on the base branch, then start this action again."
+            f"must say so, and {said}. Fix it on the base branch, then start this action again."
         )
     path = there[0]
     text = folder.texts.get(path)
     if text is None:
         raise UserError(
-            f"Slipway cannot change {path}: it is not a file of UTF-8 text, or too large. Mend it "
+            f"Slipway cannot change {path}: it is not a file of UTF-8 text, or too large. Fix it "
             "on the base branch, or change it by a pull request of your own."
         )
-    return find_number(path, "replicas", text)
+    try:
+        document = read_document(text, "json" if path.endswith(".json") else "yaml")
+        return Replicas(path, document, _whole_number(document))
+    except DocumentRefused as error:
+        raise _cannot(path, error) from None
+
+
+def _whole_number(document: Document) -> int:
+    value = document.read("replicas")
+    if value is None:
+        raise DocumentRefused("has no 'replicas' at its top level")
+    if type(value) is not int or not 0 <= value <= _MOST_REPLICAS:
+        raise document.refuse("replicas", "must have a plain whole number as 'replicas'")
+    return value
+
+
+def _cannot(path: str, error: DocumentRefused) -> UserError:
+    return UserError(
+        f"Slipway cannot change 'replicas' in {path}: it {error.problem}. Fix that on the base "
+        "branch, then start this action again; or change it by a pull request of your own."
+    )
 
 
 def _count(replicas: int) -> str:

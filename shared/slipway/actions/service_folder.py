@@ -1,11 +1,11 @@
 """What a service's folder says about the service; people may have edited it by hand."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slipway.actions.text import BLUEPRINT
-from slipway.errors import InvalidInput, UserError
+from slipway.catalog.documents import Document, read_document
+from slipway.errors import DocumentRefused, InvalidInput, UserError
 from slipway.github.models import SERVICE_NAME, ServiceFolder, service_folder
 from slipway.port.message import RunMessage
 
@@ -56,16 +56,16 @@ def read_port_data(folder: ServiceFolder) -> PortData:
             "pull request is not merged yet. If only its entity is left, unregister it in Port."
         )
     path = f"{service_folder(folder.service)}/portData.json"
+    if path not in folder.texts:
+        raise _unreliable(path, "must be there and be valid JSON")
     try:
-        data = json.loads(folder.texts[path])
-    except (KeyError, ValueError, RecursionError):
-        raise _unreliable(path, "must be there and be valid JSON") from None
-    if not isinstance(data, dict):
-        raise _unreliable(path, "must be a JSON object")
+        document = read_document(folder.texts[path], "json")
+    except DocumentRefused as error:
+        raise _unreliable(path, error.problem) from None
     for name, expected in (("identifier", folder.service), ("blueprint", BLUEPRINT)):
-        if data.get(name) != expected:
+        if document.read(name) != expected:
             raise _unreliable(path, f"must have '{name}' {expected!r}")
-    said = {name: text for name, text in data.items() if isinstance(text, str)}
+    said = _texts(document, "environment", "responsible_team", "run_id", *_REVIEWED)
     environment = said.get("environment", "")
     if not _is_name(environment):
         raise _unreliable(path, "must name the service's 'environment'")
@@ -74,11 +74,16 @@ def read_port_data(folder: ServiceFolder) -> PortData:
     return PortData(environment, team, run_id, reviewed)
 
 
+def _texts(document: Document, *names: str) -> dict[str, str]:
+    found = {name: document.read(name) for name in names}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
 def _is_name(text: str) -> bool:
     return 0 < len(text) <= 100 and text.isprintable()
 
 
 def _unreliable(path: str, expectation: str) -> UserError:
     return UserError(
-        f"{path} {expectation}. Mend it on the base branch, then start this action again."
+        f"{path} {expectation}. Fix it on the base branch, then start this action again."
     )

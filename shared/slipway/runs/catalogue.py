@@ -87,20 +87,23 @@ def _created(
         return "The service has been removed since, so no entity was made."
     try:
         data = read_port_data(folder)
-        replicas = scale_service.find_replicas(folder).value
     except UserError as error:
         return f"Port has no entity '{service}', and none was made. {error}"
     if data.run_id != run.id:
         return "The service has been replaced since, so its entity was left to that."
-    properties = {
+    properties: dict[str, Any] = {
         **data.reviewed,
-        "replicas": replicas,
         "health_status": "Progressing",
         "pr_url": pull.url,
     }
+    left_out = ""
+    try:
+        properties["replicas"] = scale_service.find_replicas(folder).value
+    except UserError as error:
+        left_out = f" The number of replicas was left out. {error}"
     body = {"identifier": service, "title": service, "properties": properties}
     port.upsert_entity(BLUEPRINT, body, run_id=run.id)
-    return "Its entity was made; its addresses and namespace are not filled in."
+    return f"Its entity was made; its addresses and namespace are not filled in.{left_out}"
 
 
 def _scaled(service: str, repository: "ServicesRepository", write: Callable[..., None]) -> str:

@@ -106,13 +106,14 @@ def _is_missing(tree: Tree, place: Any) -> bool:
 
 def paths(tree: Tree, above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Tree]]:
     """All paths of a tree whose keys are texts, with what stands there."""
+    members: list[tuple[str, Tree]] = []
+    if isinstance(tree, list):
+        members = [(str(index), inner) for index, inner in enumerate(tree)]
+    elif isinstance(tree, dict):
+        members = [(text, inner) for (kind, text), inner in tree.items() if kind == "str"]
     found = []
-    members = enumerate(tree) if isinstance(tree, list) else ()
-    if isinstance(tree, dict):
-        members = ((text, inner) for (kind, text), inner in tree.items() if kind == "str")
     for key, inner in members:
-        path = (*above, str(key))
-        found += [(path, inner), *paths(inner, path)]
+        found += [((*above, key), inner), *paths(inner, (*above, key))]
     return found
 
 
@@ -158,4 +159,6 @@ def _says(tree: Tree, value: Any) -> bool:
         return False
     if isinstance(value, bool):
         return bool(tree[1].lower() == str(value).lower())
+    if isinstance(value, int) and tree[1].startswith("0x"):
+        return int(tree[1], 16) == value
     return value is None or bool(type(value)(tree[1]) == value)

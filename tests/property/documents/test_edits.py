@@ -194,8 +194,8 @@ def test_any_text_is_edited_right_or_refused(
         edited = edit(document, operation, keys, 7)
 
         if operation != "add_missing" and (operation != "remove" or edited.text != text):
-            readers = READERS if form == "yaml" else [json_reader]
-            assert_edited(text, edited.text, readers, (operation, keys, 7))
+            judges: list[Reader] = READERS if form == "yaml" else [json_reader]
+            assert_edited(text, edited.text, judges, (operation, keys, 7))
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1))

@@ -38,7 +38,7 @@ KEYS = [
     '"{}: y"',
     "é{}",
 ]
-ODD_KEYS = ["80{}", "0{}", "1.{}", "'on{}'", "? {}"]
+ODD_KEYS = ["80{}", "1_{}", "1.{}", "'on{}'", "? {}"]
 LINES = [
     "set -e", "# no comment", "[section]", "key = value", "  indented", "\tafter a tab", "",
     "{{- if .Values.enabled }}", "{{ tpl . $ }}", "a: b", "- c", "---x", "it's \"quoted\"",
@@ -87,9 +87,9 @@ class _Writer:
         )
         outer = "" if self._chance(0.95) else "  "
         bodies = [self._entry(outer, 0) for _ in range(entries)]
-        tail = random.choice(
-            ["", "", "", "\n", "# the end\n", "...\n", "# replicas: 1\n\n", "  # x\n"]
-        )
+        tail = random.choice(["", "", "", "\n", "# the end\n", "...\n", "# replicas: 1\n\n"])
+        if not tail and not set("|>") & set(bodies[-1]):
+            tail = random.choice(["", "  # not of a block scalar\n"])
         parts = [mark + head, *bodies, tail]
         if self._chance(0.2):
             parts[-1 if tail else -2] = parts[-1 if tail else -2].removesuffix("\n")
@@ -118,8 +118,14 @@ class _Writer:
     def _after(self) -> str:
         return self._random.choice(["", "", "", "", " # why: 1", '   # "x"', "  ", " #"])
 
-    def _entry(self, indent: str, depth: int) -> str:
-        """A key with its value, comments around it, and the line break at its end."""
+    def _entry(self, indent: str, depth: int, *, is_first: bool = False) -> str:
+        """A key with its value, comments before it, and the line break at its end.
+
+        Args:
+            indent: the spaces before it.
+            depth: how many collections are around it.
+            is_first: whether it stands on the line of a dash, where no comment may precede it.
+        """
         before = self._comment(indent) if self._chance(0.25) else ""
         if self._chance(0.15):
             before = "\n" + before
@@ -128,10 +134,10 @@ class _Writer:
             key = self._random.choice(KEYS).format(key)
         elif self._chance(0.05):
             key = self._random.choice(ODD_KEYS).format(self._names)
-        colon = (
-            f"\n{indent}:" if key.startswith("? ") else self._random.choice([":", ":", ":", " :"])
-        )
-        return f"{before}{indent}{key}{colon}{self._value(indent, depth)}"
+        colon = self._random.choice([":", ":", ":", " :"])
+        if key.startswith("? "):
+            colon = f"\n{indent}:"
+        return f"{'' if is_first else before}{indent}{key}{colon}{self._value(indent, depth)}"
 
     def _value(self, indent: str, depth: int) -> str:
         """A value with the white space before it and the line break after it."""
@@ -191,13 +197,11 @@ class _Writer:
         items = []
         for _ in range(self._random.randint(1, 3)):
             if self._chance(0.4) and depth < 3:
-                entry = self._entry(f"{inner}  ", depth + 2).lstrip("\n")
-                first = entry.find(f"{inner}  ")
-                if first == 0 and entry.lstrip()[0] not in "#?":
-                    items.append(f"{inner}- {entry[len(inner) + 2 :]}")
-                    if self._chance(0.6):
-                        items[-1] += self._entry(f"{inner}  ", depth + 2)
-                    continue
+                entry = self._entry(f"{inner}  ", depth + 2, is_first=True)
+                items.append(f"{inner}- {entry[len(inner) + 2 :]}")
+                if self._chance(0.6):
+                    items[-1] += self._entry(f"{inner}  ", depth + 2)
+                continue
             items.append(f"{inner}-{self._value(inner, 5)}")
         return f"{self._after()}\n{''.join(items)}"
 

@@ -91,7 +91,7 @@ def test_given_yaml_values_when_planned_then_the_text_is_kept() -> None:
 def test_given_hidden_inputs_when_planned_then_the_chosen_format_decides() -> None:
     made = files(make_plan(values_format="YAML", custom_values={"j": 1}, custom_values_yaml="y: 1"))
 
-    assert made[f"{FOLDER}/custom_values.yaml"] == "y: 1\n"
+    assert made[f"{FOLDER}/custom_values.yaml"] == "y: 1"
 
 
 def test_given_no_format_when_both_are_filled_in_then_refused() -> None:
@@ -198,10 +198,10 @@ def test_given_a_good_service_name_when_planned_then_every_path_is_in_its_folder
         ("image_tag", "latest; rm -rf /", "'image_tag' must be a container image tag"),
         ("image_tag", ".x", "'image_tag' must be a container image tag"),
         ("values_format", "XML", "'values_format' must be JSON or YAML"),
-        ("custom_values", ["x"], "'custom_values' must be an object, not a list"),
+        ("custom_values", ["x"], "'custom_values' must be an object, but is a list"),
         ("common_values", {"replicas": 3}, "'common_values.replicas' must be the same as in"),
         ("common_values", {"image": {"tag": "x"}}, "'common_values.image.tag' must be the same"),
-        ("common_values", {"image": "x"}, "'common_values.image' must be an object"),
+        ("common_values", {"image": "x"}, "'common_values' has a text as 'image' at line 2"),
     ],
 )
 def test_given_a_bad_input_when_planned_then_field_and_expectation_are_named(
@@ -219,3 +219,46 @@ def test_given_typed_values_that_agree_with_the_form_when_planned_then_accepted(
     made = files(make_plan(common_values=typed))
 
     assert json.loads(made[f"{FOLDER}/common_values.json"]) == typed
+
+
+def common_yaml(typed: str) -> str | None:
+    """What becomes of typed YAML when the form asks for tag 1.4.0 and 2 replicas."""
+    made = make_plan(values_format="YAML", common_values_yaml=typed, common_values={})
+    return files(made)[f"{FOLDER}/common_values.yaml"]
+
+
+ADDED = 'image:\n  tag: "1.4.0"\nreplicas: 2\n'
+
+
+@pytest.mark.parametrize(
+    ("typed", "added"),
+    [
+        ("a: 1\r\nb:\r\n  - x\r\n# on Windows\r\n", ADDED.replace("\n", "\r\n")),
+        ("---\n# deep\nargs:\n        - --debug\nnothing: null\nlist:\n    - null\n", ADDED),
+        ("codes:\n  1: one\n  true: yes\n", ADDED),
+        ("# replicas: 5\n\n# more", f"\n{ADDED.rstrip()}"),
+        ("image:\n  tag: 1.4.0\n# c", "\nreplicas: 2"),
+        ("image:\n  tag: 1.4.0\nreplicas:   2", ""),
+    ],
+)
+def test_typed_yaml_stays_when_values_are_added(typed: str, added: str) -> None:
+    assert common_yaml(typed) == f"{typed}{added}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            "main: &img # shared\n  name: shop\nimage: *img\nsidecar:\n  image: *img\n",
+            "has the alias '*img' at line 3, column 8",
+        ),
+        ("ingress:\n  host: {{ .Values.host }}\n", "an unquoted '{{ … }}' at line 2, column 9"),
+        ("image:\n  tag: 2021-03-01\n", "has '2021-03-01' at line 2, column 8"),
+        ("d: &d {replicas: 1}\n<<: *d\n", "has 'replicas' by the merge key '<<' at line 2"),
+    ],
+)
+def test_typed_yaml_that_readers_may_mistake_is_refused(typed: str, said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        common_yaml(typed)
+
+    assert said in str(caught.value)

@@ -201,9 +201,9 @@ def test_given_no_folder_when_planned_then_the_service_is_said_to_be_gone() -> N
     ("port_data", "said"),
     [
         (None, "must be there and be valid JSON"),
-        ("{", "must be there and be valid JSON"),
-        ("[" * 100_000, "must be there and be valid JSON"),
-        ([PORT_DATA], "must be a JSON object"),
+        ("{", "is not valid JSON at line 1, column 2"),
+        ("[" * 100_000, "must be JSON of reasonable depth"),
+        ([PORT_DATA], "must be an object, but is a list"),
         ({**PORT_DATA, "identifier": "other"}, "must have 'identifier' 'my-service'"),
         ({**PORT_DATA, "blueprint": "other"}, "must have 'blueprint' 'service'"),
         ({**PORT_DATA, "environment": ""}, "must name the service's 'environment'"),
@@ -213,14 +213,14 @@ def test_given_no_folder_when_planned_then_the_service_is_said_to_be_gone() -> N
         ({"identifier": SERVICE, "blueprint": "service"}, "must name the service's"),
     ],
 )
-def test_given_port_data_that_cannot_be_relied_on_when_planned_then_what_to_mend_is_named(
+def test_given_port_data_that_cannot_be_relied_on_when_planned_then_what_to_fix_is_named(
     port_data: object, said: str
 ) -> None:
     with pytest.raises(UserError) as caught:
         make_plan(make_folder({"common_values.yaml": YAML}, port_data=port_data))
 
     assert str(caught.value).startswith(f"{FOLDER}/portData.json {said}")
-    assert str(caught.value).endswith("Mend it on the base branch, then start this action again.")
+    assert str(caught.value).endswith("Fix it on the base branch, then start this action again.")
 
 
 @pytest.mark.parametrize("team", [None, ["payments"], "unheard of"])
@@ -244,7 +244,7 @@ def test_given_a_team_without_reviewers_when_planned_then_nobody_is_asked(team: 
 def test_given_not_one_values_file_when_planned_then_refused(
     files: dict[str, str], said: str
 ) -> None:
-    with pytest.raises(UserError, match=f"{said}. Mend it on the base branch"):
+    with pytest.raises(UserError, match=f"{said}. Fix it on the base branch"):
         make_plan(make_folder(files))
 
 
@@ -253,12 +253,52 @@ def test_given_values_that_are_no_text_when_planned_then_refused() -> None:
         make_plan(make_folder(not_text=("common_values.json",)))
 
 
-def test_given_a_number_that_cannot_be_found_when_planned_then_file_and_cure_are_named() -> None:
-    with pytest.raises(UserError, match=rf"'replicas' in {FOLDER}/common_values\.yaml") as caught:
-        make_plan(make_folder({"common_values.yaml": "replicas: '2'\n"}))
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "common_values.yaml",
+            "replicas: '2'\n",
+            "must have a plain whole number as 'replicas' at",
+        ),
+        ("common_values.yaml", "a: 1\nreplicas: 2.0\n", "as 'replicas' at line 2, column 1"),
+        ("common_values.yaml", "replicas: -1\n", "must have a plain whole number as 'replicas'"),
+        ("common_values.yaml", "replicas: true\n", "must have a plain whole number as 'replicas'"),
+        ("common_values.yaml", "replicas: 12345678901\n", "a plain whole number as 'replicas'"),
+        ("common_values.yaml", "replicas: 010\n", "has '010' at line 1, column 11"),
+        ("common_values.yaml", "replicas:\n", "has no 'replicas' at its top level"),
+        ("common_values.yaml", "a:\n  replicas: 2\n", "has no 'replicas' at its top level"),
+        ("common_values.yaml", "a: [\n", "is not valid YAML at line 2, column 1"),
+        (
+            "common_values.json",
+            '{"replicas": 2, "replicas": 2}',
+            "has the duplicate key 'replicas'",
+        ),
+        ("common_values.json", "[2]", "must be an object, but is a list at line 1, column 1"),
+    ],
+)
+def test_number_that_is_not_certain_is_refused(name: str, text: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        make_plan(make_folder({name: text}))
 
-    assert not isinstance(caught.value, InvalidInput)
+    assert str(caught.value).startswith(f"Slipway cannot change 'replicas' in {FOLDER}/{name}: it ")
+    assert said in str(caught.value)
     assert "or change it by a pull request of your own." in str(caught.value)
+
+
+def test_anchored_number_is_refused_when_changed() -> None:
+    folder = make_folder({"common_values.yaml": "replicas: &r 2\nworkers: *r\n"})
+
+    with pytest.raises(UserError, match=r"has the alias '\*r' at line 2, column 10"):
+        make_plan(folder)
+
+
+def test_port_data_with_a_byte_order_mark_is_read() -> None:
+    text = "\ufeff" + json.dumps(PORT_DATA)
+
+    made = make_proposal(make_folder({"common_values.yaml": YAML}, port_data=text))
+
+    assert made.environment == "Production"
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def test_what_no_source_says_is_missing() -> None:
         ),
         ("image:\n  tag: 1.0\nreplicas: 2\n", Values(2, "1.0")),
         ("queues:\n- orders\nreplicas: 2\n", Values(2)),
+        ("note: 'the customer''s'\nreplicas: 2\n", Values(2)),
+        ("note: the customer's basket\nimage:\n  tag: 1.4.0\nreplicas: 2\n", Values(2, "1.4.0")),
         ("note: |\n  replicas: 9\n", Values()),
         ("deep:\n  replicas: 9\n", Values()),
         ("replicas: 2\nreplicas: 3\n", Values()),

@@ -19,7 +19,10 @@ _REPLICAS = re.compile(rf"replicas:[ ]+{_SCALAR}{_ENDED}")
 _IMAGE = re.compile(rf"image:{_ENDED}")
 _TAG = re.compile(rf"[ ]+tag:[ ]+{_SCALAR}{_ENDED}")
 _KEY = re.compile(r"[ ]+[\w.-]+:(?:[ ].*)?")
-_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'""")
+# A quote within a word, as an apostrophe, begins nothing.
+_BEGIN = r"(?<![^\s\[{,:])"
+_QUOTED = re.compile(rf"""{_BEGIN}(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')""")
+_OPEN_QUOTE = re.compile(rf"""{_BEGIN}["']""")
 # A document in flow style, directives, tags, anchors, explicit or quoted keys, document markers.
 _UNUSUAL = re.compile(r"[%{\[&*!?\"'|>}\]]|---|\.\.\.")
 
@@ -77,7 +80,7 @@ def _is_closed(line: str) -> bool:
     """Whether no quoted text and no flow collection goes on in the next line, for certain."""
     rest = _QUOTED.sub("", line).split(" #", 1)[0]
     counts = [rest.count(bracket) for bracket in "[]{}"]
-    return not {'"', "'"} & set(rest) and counts[0] == counts[1] and counts[2] == counts[3]
+    return not _OPEN_QUOTE.search(rest) and counts[0] == counts[1] and counts[2] == counts[3]
 
 
 def _inside_image(lines: list[str]) -> list[str]:

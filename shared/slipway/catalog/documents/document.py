@@ -79,7 +79,7 @@ def read_document(text: str, format: Format) -> "Document":  # noqa: A002  # the
     document = Document(text, format, tree, end)
     root = tree.root
     if root.kind != "object" and (format == "json" or not _is_null(root)):
-        raise refuse(text, root.start, f"must be an object, but has {_describe(root)}")
+        raise refuse(text, root.start, f"must be an object, but is {_describe(root)}")
     return document
 
 
@@ -273,12 +273,9 @@ class Document:
             raise self._doubtful(key)
 
     def _doubtful(self, node: Node) -> DocumentRefused:
-        problem = f"has '{node.value[:40]}'"
-        if len(_readings(node)) == 1:
-            consequence = f" as a key, which is {_describe(node)} and not a text"
-        else:
-            consequence = f", which readers of YAML take for {_describe(node)}"
-        return refuse(self.text, node.start, problem, f"{consequence}. Put it in quotes")
+        what = _describe(node)
+        consequence = f", which readers of YAML take for {what}. Put it in quotes"
+        return refuse(self.text, node.start, f"has '{node.value[:40]}'", consequence)
 
     def _refuse_merged(self, node: Node, name: str) -> None:
         for key, value in node.pairs:

@@ -201,13 +201,11 @@ class TreeBuilder:
             )
 
     def _key_refused(self, parent: Node, node: Node) -> DocumentRefused:
-        if node.kind == "object" and node.flow and parent.flow and node.start == parent.start + 1:
-            return refuse(
-                self._text,
-                parent.start,
-                "has an unquoted '{{ … }}'",
-                ", which YAML reads as an object. Put it in quotes",
-            )
+        # Of `{{ x }}`, the inner braces are a key of the outer ones.
+        start = parent.start if parent.flow and node.start == parent.start + 1 else node.start
+        if self._text.startswith("{{", start):
+            consequence = ", which YAML reads as an object. Put it in quotes"
+            return refuse(self._text, start, "has an unquoted '{{ … }}'", consequence)
         what = {"alias": "an alias", "list": "a list", "object": "an object"}[node.kind]
         return refuse(self._text, node.start, f"has {what} as a key", ". Use a text as the key")
 

@@ -3,7 +3,8 @@
 import json
 import re
 
-_SEGMENT = re.compile(r'("(?:[^"\\]|\\.)*"|[^."\s][^."]*)(?:\.(?!$)|$)')
+_BARE = re.compile(r'[^."\s][^."]*')
+_SEGMENT = re.compile(rf'("(?:[^"\\]|\\.)*"|{_BARE.pattern})(?:\.(?!$)|$)')
 
 
 def parse_path(path: str) -> tuple[str, ...]:
@@ -27,6 +28,4 @@ def parse_path(path: str) -> tuple[str, ...]:
 
 def join_path(keys: tuple[str, ...]) -> str:
     """Write keys as a path that `parse_path` reads."""
-    return ".".join(
-        key if _SEGMENT.fullmatch(key) and "." not in key else json.dumps(key) for key in keys
-    )
+    return ".".join(key if _BARE.fullmatch(key) else json.dumps(key) for key in keys)

@@ -18,6 +18,11 @@ _CORE = re.compile(
     r"|(?P<float>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
 )
+# By neither schema a number, but some readers are lax about signs and underscores.
+_NEARLY_A_NUMBER = re.compile(
+    r"(?=.*[0-9_])(?:[-+]?0x[0-9a-fA-F_]+|[-+]?0[bo][0-7_]+"
+    r"|[-+]?[0-9_]*\.?[0-9_]*(?:[eE][-+]?[0-9]+)?)"
+)
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _NUMERIC_START = frozenset("-+.0123456789")
@@ -41,6 +46,8 @@ def readings(text: str) -> list[Reading]:
     if len(text) > _LONGEST_NUMBER and text[0] in _NUMERIC_START:
         return [("str", text), ("number", text)]
     found = [_in_yaml_1_1(text), _in_yaml_1_2(text)]
+    if found[0] == found[1] == ("str", text) and _NEARLY_A_NUMBER.fullmatch(text):
+        found.append(("number", text))
     if text in {"y", "Y", "n", "N"}:  # PyYAML leaves out these two of YAML 1.1.
         found.append(("bool", text in {"y", "Y"}))
     # `1` equals `True` in Python, so kinds are compared too.

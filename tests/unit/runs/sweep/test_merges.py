@@ -44,7 +44,9 @@ def test_given_a_service_that_lives_already_when_the_report_fails_then_its_healt
     ("values", "written", "said"),
     [
         ("replicas: 4\n", [{"replicas": 4}], "replicas are 4"),
-        ("replicas: many\n", [], "number of replicas was left as it is"),
+        ("note: the customer's\nreplicas: 2\n", [{"replicas": 2}], "replicas are 2"),
+        ("a: 1\nreplicas: many\n", [], "a plain whole number as 'replicas' at line 2, column 1"),
+        ("host: {{ .x }}\n", [], "common_values.yaml: it has an unquoted '{{ … }}' at line 1"),
     ],
 )
 def test_given_a_merged_scale_when_the_report_fails_then_replicas_are_those_of_the_branch(
@@ -140,12 +142,29 @@ def test_given_a_merged_create_whose_function_was_killed_when_swept_then_the_ent
     }
 
 
+def test_merged_create_is_reported_without_a_value_in_doubt(world: World) -> None:
+    world.merged("create_service")
+    world.folder({"portData.json": f"\ufeff{port_data()}", "common_values.yaml": "replicas: 010\n"})
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert update["status"] == "SUCCESS"
+    assert "apps/shop/common_values.yaml: it has '010' at line 1, column 11" in update["summary"]
+    (entity,) = world.port.bodies(UPSERT)
+    assert entity["properties"]["environment"] == "Test"
+    assert "replicas" not in entity["properties"]
+
+
 @pytest.mark.parametrize(
     ("files", "said"),
     [
         ({}, "has been removed since"),
         ({"portData.json": port_data(run_id="r_another000000001")}, "has been replaced since"),
-        ({"portData.json": "{"}, "none was made. apps/shop/portData.json must be there"),
+        (
+            {"portData.json": "{"},
+            "none was made. apps/shop/portData.json is not valid JSON",
+        ),
     ],
 )
 def test_given_a_merged_create_that_is_not_so_any_more_when_swept_then_no_entity_is_made(
