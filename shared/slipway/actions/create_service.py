@@ -97,7 +97,7 @@ def plan(message: RunMessage, *, run_url: str, reviewers: Mapping[str, list[str]
         "run_id": message.run_id,
     }
     files: dict[str, str | None] = {
-        f"{folder}/{field}.{values.document.format}": values.document.text
+        f"{folder}/{field}.{values.document.syntax}": values.document.text
         for field, values in documents.items()
     }
     files[f"{folder}/portData.json"] = json.dumps(port_data, indent=2, ensure_ascii=False) + "\n"

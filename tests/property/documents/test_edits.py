@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -208,10 +207,6 @@ def test_path_of_any_keys_reads_back(keys: list[str]) -> None:
 def test_scalar_is_read_only_if_all_readers_agree(text: str) -> None:
     with contextlib.suppress(DocumentRefused):
         found = read_document(f"a: {text}\n", "yaml").read("a")
-        if isinstance(found, dict | list) or (
-            isinstance(found, float) and not math.isfinite(found)
-        ):
-            return
 
         for tree in trees(f"a: {text}\n", READERS).values():
             assert agrees({("str", "a"): found}, tree) or agrees(

@@ -10,7 +10,7 @@ from slipway.errors import InvalidInput
 def test_object_becomes_json_in_the_order_typed() -> None:
     document = read_values("custom_values", {"b": 1, "a": {"ü": True}}).document
 
-    assert document.format == "json"
+    assert document.syntax == "json"
     assert document.text == '{\n  "b": 1,\n  "a": {\n    "ü": true\n  }\n}\n'
 
 
@@ -18,7 +18,7 @@ def test_object_becomes_json_in_the_order_typed() -> None:
 def test_yaml_is_kept_as_typed(typed: str) -> None:
     document = read_values("custom_values", typed).document
 
-    assert (document.format, document.text) == ("yaml", typed)
+    assert (document.syntax, document.text) == ("yaml", typed)
 
 
 def deep(levels: int) -> dict[str, object]:

@@ -201,6 +201,7 @@ def test_value_is_written_for_every_reader(value: object, written: str) -> None:
         ),
         ("a: x\n", ("set", "a.b", 2), "has a text as 'a' at line 1, column 4, but 'a.b' needs"),
         ("a: [x]\n", ("set", "a.b", 2), "has a list as 'a' at line 1"),
+        ("a: [x]\n", ("set", f"a.{'9' * 5000}", 2), "has a list as 'a' at line 1"),
         ("a: [x]\n", ("set", "a.3", 2), "has only 1 items in the list at line 1"),
         ("a: x\n", ("append", "a", 2), "must have a list as 'a', but has a text at line 1"),
         (

@@ -21,6 +21,7 @@ from slipway.errors import DocumentRefused
         ("a: app-{{ .Release.Name }}\n", "a", "app-{{ .Release.Name }}"),
         ("l: [x, y1]\n", "l.1", "y1"),
         ("l: [x]\n", "l.1", None),
+        ("l: [x]\n", "l.999999", None),
         ("a: 1\n", "b.c", None),
         ("a: &x 1\nb: &x 2\nc: *x\n", "c", 2),
         ("<<: {r: 3}\nr: 2\n", "r", 2),
@@ -176,3 +177,9 @@ def test_merge_keys_in_a_chain_are_followed() -> None:
 
     with pytest.raises(DocumentRefused, match="has 'x' by the merge key '<<' at line 80"):
         read_document("\n".join(lines), "yaml").read("a79.x")
+
+
+@pytest.mark.parametrize(("text", "syntax"), [("a: .inf\n", "yaml"), ('{"a": 1e999}', "json")])
+def test_number_that_json_does_not_know_is_refused(text: str, syntax: Any) -> None:
+    with pytest.raises(DocumentRefused, match="which is not JSON, at line 1"):
+        read_document(text, syntax).read("a")

@@ -6,12 +6,14 @@ can refuse an edit, but never spoil a document.
 """
 
 import json
+import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from slipway.catalog.documents.json_text import json_reading, read_json
-from slipway.catalog.documents.layout import Format, Layout, Splice
+from slipway.catalog.documents.layout import Layout, Splice, Syntax
 from slipway.catalog.documents.nodes import MAX_BYTES, Node, TreeBuilder, refuse
 from slipway.catalog.documents.paths import join_path, parse_path
 from slipway.catalog.documents.scalars import Reading, readings
@@ -21,6 +23,7 @@ from slipway.errors import DocumentRefused
 
 type Keys = tuple[str, ...]
 
+_INDEX = re.compile(r"[0-9]{1,6}")
 _KINDS = {
     "null": "null",
     "number": "a number",
@@ -58,12 +61,12 @@ class _Edit:
     said: tuple[Any, ...]
 
 
-def read_document(text: str, format: Format) -> "Document":  # noqa: A002  # the word for it
+def read_document(text: str, syntax: Syntax) -> "Document":
     """Read a text.
 
     Args:
         text: the text, with or without a byte order mark.
-        format: `json` or `yaml`.
+        syntax: `json` or `yaml`.
 
     Raises:
         DocumentRefused: the text is not well-formed, not an object, or beyond a limit; or it uses
@@ -75,10 +78,10 @@ def read_document(text: str, format: Format) -> "Document":  # noqa: A002  # the
         raise DocumentRefused("must be text: it has half of a surrogate pair") from None
     if size > MAX_BYTES:
         raise DocumentRefused(f"must have at most {MAX_BYTES} bytes, but has {size} bytes")
-    tree, end = read_json(text) if format == "json" else read_yaml(text)
-    document = Document(text, format, tree, end)
+    tree, end = read_json(text) if syntax == "json" else read_yaml(text)
+    document = Document(text, syntax, tree, end)
     root = tree.root
-    if root.kind != "object" and (format == "json" or not _is_null(root)):
+    if root.kind != "object" and (syntax == "json" or not _is_null(root)):
         raise refuse(text, root.start, f"must be an object, but is {_describe(root)}")
     return document
 
@@ -93,14 +96,14 @@ class Document:
 
     Attributes:
         text: the text.
-        format: `json` or `yaml`.
+        syntax: `json` or `yaml`.
     """
 
-    def __init__(self, text: str, format: Format, tree: TreeBuilder, end: int) -> None:  # noqa: A002
+    def __init__(self, text: str, syntax: Syntax, tree: TreeBuilder, end: int) -> None:
         self.text = text
-        self.format = format
+        self.syntax = syntax
         self._tree = tree
-        self._layout = Layout(text, format, tree.root, end)
+        self._layout = Layout(text, syntax, tree.root, end)
 
     def read(self, path: str) -> Any:
         """Read a value as JSON has it; None if it is missing."""
@@ -178,7 +181,7 @@ class Document:
         node = step.node
         self._refuse_shared_within(node)
         if node.anchor:
-            problem = f"has the anchor '&{node.anchor}'"
+            problem = f"has the anchor '&{node.anchor[:40]}'"
             raise refuse(self.text, node.start, problem, ", which an edit would remove")
         way = self._layout.replaced(node, step.key, value)
         return self._apply(keys, step.key or node, [_Edit(way, node.first, node.last, (value,))])
@@ -194,17 +197,17 @@ class Document:
             for start, end, written in reversed(edit.splices):
                 text = f"{text[:start]}{written}{text[end:]}"
             try:
-                new = read_document(text, self.format)
+                new = read_document(text, self.syntax)
             except DocumentRefused as error:
                 if error.line is None:
                     raise  # It would be too large.
                 continue
-            if self._differs_by(edit, new):
+            if self._differs_only_by(edit, new):
                 return new
         problem = f"is written in a way that Slipway does not edit '{join_path(keys)}'"
         raise refuse(self.text, node.start, problem, ": more than that would change")
 
-    def _differs_by(self, edit: _Edit, new: "Document") -> bool:
+    def _differs_only_by(self, edit: _Edit, new: "Document") -> bool:
         before, after = self._tree.tokens, new._tree.tokens
         end = len(after) - len(before) + edit.last
         if after[: edit.first] != before[: edit.first] or after[end:] != before[edit.last :]:
@@ -232,7 +235,7 @@ class Document:
                 return steps, keys[index:]
             if node.kind == "object":
                 found = self._member(node, key)
-            elif node.kind == "list" and key.isdecimal():
+            elif node.kind == "list" and _INDEX.fullmatch(key):
                 found = _Step(node.items[int(key)]) if int(key) < len(node.items) else None
             else:
                 wanted = "an index" if node.kind == "list" else "an object"
@@ -264,6 +267,8 @@ class Document:
         found = _readings(node)
         if len(found) > 1:
             raise self._doubtful(node)
+        if isinstance(found[0][1], float) and not math.isfinite(found[0][1]):
+            raise refuse(self.text, node.start, f"has '{node.value[:40]}', which is not JSON,")
         return found[0][1]
 
     # What is refused.
@@ -286,10 +291,10 @@ class Document:
     def _refuse_shared(self, node: Node) -> None:
         if node.kind == "alias":
             consequence = ", so an edit would change all that uses it. Write it out"
-            raise refuse(self.text, node.start, f"has the alias '*{node.value}'", consequence)
+            raise refuse(self.text, node.start, f"has the alias '*{node.value[:40]}'", consequence)
         alias = self._tree.shared.get(node)
         if alias:
-            problem = f"has the alias '*{node.anchor}'"
+            problem = f"has the alias '*{alias.value[:40]}'"
             raise refuse(self.text, alias.start, problem, ", which an edit would change too")
 
     def _refuse_shared_within(self, node: Node) -> None:

@@ -19,7 +19,7 @@ from slipway.catalog.documents.writing import (
     yaml_text,
 )
 
-type Format = Literal["json", "yaml"]
+type Syntax = Literal["json", "yaml"]
 # What replaces the characters from the first index up to the second.
 type Splice = tuple[int, int, str]
 
@@ -33,14 +33,14 @@ class Layout:
 
     Args:
         text: the text.
-        format: `json` or `yaml`.
+        syntax: `json` or `yaml`.
         root: its outermost node.
         end: where a new line at the end of the document goes.
     """
 
-    def __init__(self, text: str, format: Format, root: Node, end: int) -> None:  # noqa: A002
+    def __init__(self, text: str, syntax: Syntax, root: Node, end: int) -> None:
         self._text = text
-        self._format = format
+        self._syntax = syntax
         self._root = root
         self._end = end
 
@@ -139,7 +139,7 @@ class Layout:
         if self._text[start:end].strip():  # a comment
             return end, end, render(None)
         on_lines = node is self._root or LINE_BREAK.search(self._text.strip())
-        if self._format == "yaml" or not on_lines:
+        if self._syntax == "yaml" or not on_lines:
             return start, end, render(None)
         outer, line_break = self._outer_indent(node), self._line_break(start)
         inner = f"{outer}  "
@@ -147,7 +147,7 @@ class Layout:
 
     def _member(self, node: Node, name: str, value: Any, indent: str | None) -> str:
         """A key and its value within brackets; with an indentation, each on a line of its own."""
-        if self._format == "yaml":
+        if self._syntax == "yaml":
             return f"{yaml_text(name)}: {yaml_inline(value)}"
         colon = ": "
         if node.items:
@@ -156,17 +156,17 @@ class Layout:
         return f"{json_inline(name)}{colon}{self._value(value, indent)}"
 
     def _value(self, value: Any, indent: str | None) -> str:
-        if self._format == "yaml" or indent is None:
+        if self._syntax == "yaml" or indent is None:
             return self._inline(value)
         unit = "\t" if "\t" in indent else "  "
         return self._line_break(0).join(json_lines(value, indent, unit))
 
     def _inline(self, value: Any) -> str:
-        return yaml_inline(value) if self._format == "yaml" else json_inline(value)
+        return yaml_inline(value) if self._syntax == "yaml" else json_inline(value)
 
     def _is_dense(self, node: Node) -> bool:
         """Whether the only member of an object in JSON is written without spaces."""
-        if self._format == "yaml" or node.kind == "list":
+        if self._syntax == "yaml" or node.kind == "list":
             return False
         return self._text[node.items[0].end : node.items[1].start] == ":"
 

@@ -127,7 +127,9 @@ class TreeBuilder:
             DocumentRefused: its anchor is not complete; it is a key; it multiplies.
         """
         if name not in self._anchors:
-            raise refuse(self._text, start, f"uses alias '*{name}' before its anchor is complete,")
+            raise refuse(
+                self._text, start, f"uses alias '*{name[:40]}' before its anchor is complete,"
+            )
         target, size = self._anchors[name]
         node = Node("alias", start, end, name, target=target)
         self.shared.setdefault(target, node)
