@@ -146,6 +146,7 @@ def test_yaml_that_could_be_mistaken_is_refused(text: str, said: str) -> None:
         ('{\n  "a": 1,\n}', "is not valid JSON at line 2, column 9"),
         ("[]", "must be an object, but is a list"),
         ("null", "must be an object, but is null"),
+        ('{"a": "\\ud800"}', "must be text: it has half of a surrogate pair at line 1, column 7"),
         ('{"a": NaN}', "must be JSON, which has no NaN"),
         ('{"a": -Infinity}', "must be JSON, which has no -Infinity"),
         ('{"a": 1, "\\u0061": 2}', "has the duplicate key 'a' at line 1, column 10"),

@@ -9,6 +9,7 @@ from slipway.errors import DocumentRefused
 
 # Of a text that is known to be JSON; strings first, because they may hold all of the others.
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|[^\s\[\]{}:,"]+')
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def read_json(text: str) -> tuple[TreeBuilder, int]:
@@ -38,7 +39,10 @@ def read_json(text: str) -> tuple[TreeBuilder, int]:
             case "}" | "]":
                 builder.close(end)
             case '"':
-                builder.scalar(start, end, json.loads(match[0]), "quoted")
+                value = json.loads(match[0])
+                if _HALF.search(value):
+                    raise refuse(text, start, "must be text: it has half of a surrogate pair")
+                builder.scalar(start, end, value, "quoted")
             case _:
                 builder.scalar(start, end, match[0], "json")
     return builder, len(text)
