@@ -60,7 +60,7 @@ class Mirror:
         Raises:
             GitError: the server does not give it.
         """
-        self._git.run("fetch", "--quiet", f"{self._url}.git", commit, env=self._credential)
+        self._git.fetch(f"{self._url}.git", commit, self._credential)
 
     def versions(self, commit: str) -> dict[str, Version]:
         """Service → what the commit wants of it."""

@@ -1,14 +1,21 @@
-"""A bare git repository, driven by git's own plumbing commands."""
+"""A bare git repository, read and written in this process by libgit2.
 
+Only the transfer of objects runs git: `fetch` here, `git http-backend` in `routes/smart_http.py`.
+"""
+
+import heapq
 import os
 import re
 import subprocess
-import tempfile
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import wraps
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cached_property, wraps
 from pathlib import Path
+
+import pygit2
+from pygit2.enums import ConfigLevel, DiffOption, FileMode, ObjectType, SortMode
 
 SHA = re.compile(r"[0-9a-f]{40}")
 ENVIRONMENT = {
@@ -20,6 +27,8 @@ ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_TERMINAL_PROMPT": "0",
 }
+for _level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL):
+    pygit2.settings.search_path[_level] = os.devnull
 # Whether a push is forced is known only when its objects have arrived: asked of git's own hook.
 _UPDATE_HOOK = """#!/bin/sh
 case " $NO_FORCE_REFS " in *" $1 "*) ;; *) exit 0 ;; esac
@@ -28,13 +37,12 @@ git merge-base --is-ancestor "$2" "$3" && exit 0
 echo "GH006: Protected branch update failed for $1: cannot force-push." >&2
 exit 1
 """
-_COMMIT_FORMAT = "%x00".join(
-    ("%H", "%T", "%P", "%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B%x00%x1e")
-)
+# What libgit2 raises for an object, a reference or a name that is missing or malformed.
+_REFUSED = (pygit2.GitError, KeyError, ValueError, TypeError)
 
 
 class GitError(Exception):
-    """git refused; the text is what it wrote to stderr."""
+    """git refused; the text is its message."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +101,9 @@ class FileChange:
 def _known_by_sha[T](
     ask: Callable[["GitRepository", str, str], T],
 ) -> Callable[["GitRepository", str, str], T]:
-    """Ask git but once for what two commits, named by their SHAs, always say of each other.
+    """Compute once what two commits, named by their SHAs, always say of each other.
 
-    "No" and "none" are asked again: a commit may come that is not there yet.
+    "None" is computed again, because a missing commit may arrive later.
     """
     known: dict[tuple[Path, str, str], T] = {}
 
@@ -122,10 +130,14 @@ class GitRepository:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @cached_property
+    def _git(self) -> pygit2.Repository:
+        return pygit2.Repository(str(self.path))
+
     def init(self, default_branch: str) -> None:
         """Make the repository, ready to be cloned and pushed to over HTTP."""
         self.path.mkdir(parents=True)
-        self.run("init", "--quiet", "--bare", f"--initial-branch={default_branch}", str(self.path))
+        made = pygit2.init_repository(str(self.path), bare=True, initial_head=default_branch)
         for key, value in {
             "http.receivepack": "true",
             "uploadpack.allowAnySHA1InWant": "true",
@@ -133,132 +145,179 @@ class GitRepository:
             "core.logAllRefUpdates": "false",
             "gc.auto": "0",
         }.items():
-            self.run("config", key, value)
+            made.config[key] = value
         hook = self.path / "hooks" / "update"
         hook.parent.mkdir(exist_ok=True)
         hook.write_text(_UPDATE_HOOK)
         hook.chmod(0o755)
 
-    def run(
-        self, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
-    ) -> bytes:
-        """Run a git command in the repository.
+    def fetch(self, url: str, commit: str, env: Mapping[str, str]) -> None:
+        """Bring a commit with its history here.
 
         Raises:
-            GitError: it ended with another status than 0.
+            GitError: the server does not give it.
         """
-        done = self._spawn(arguments, stdin, env)
-        if done.returncode:
-            raise GitError(done.stderr.decode(errors="replace").strip() or f"git {arguments[0]}")
-        return done.stdout
-
-    def _spawn(
-        self,
-        arguments: Iterable[str],
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            ["git", *arguments],
+        done = subprocess.run(
+            ["git", "fetch", "--quiet", url, commit],
             cwd=self.path,
-            env={**ENVIRONMENT, **(env or {})},
-            input=stdin or b"",
+            env={**ENVIRONMENT, **env},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
         )
+        if done.returncode:
+            raise GitError(done.stderr.decode(errors="replace").strip())
+
+    def _object(self, name: str) -> pygit2.Object:
+        """The object that a SHA or a full reference stands for."""
+        try:
+            if SHA.fullmatch(name):
+                return self._git[name]
+            return self._git[self._git.lookup_reference(name).target]
+        except _REFUSED as error:
+            raise GitError(str(error)) from error
+
+    def _commit(self, name: str) -> pygit2.Commit:
+        """The commit that a SHA or a full reference stands for."""
+        try:
+            return self._object(name).peel(pygit2.Commit)
+        except _REFUSED as error:
+            raise GitError(str(error)) from error
+
+    def _tree(self, name: str) -> pygit2.Tree:
+        """The tree that a SHA or a full reference stands for."""
+        try:
+            return self._object(name).peel(pygit2.Tree)
+        except _REFUSED as error:
+            raise GitError(str(error)) from error
 
     # -- references
 
     def resolve(self, revision: str) -> str | None:
         """The commit that a branch, tag, full reference or SHA stands for."""
         for candidate in (f"refs/heads/{revision}", f"refs/tags/{revision}", revision):
-            if not (candidate.startswith("refs/") or SHA.fullmatch(candidate)):
-                continue
-            arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options")
-            done = self._spawn((*arguments, f"{candidate}^{{commit}}"))
-            if done.returncode == 0:
-                return done.stdout.decode().strip()
+            if candidate.startswith("refs/") or SHA.fullmatch(candidate):
+                try:
+                    return str(self._commit(candidate).id)
+                except GitError:
+                    continue
         return None
 
     def refs(self, prefix: str = "refs/") -> dict[str, str]:
         """References whose full name begins with `prefix` → SHA, sorted by name."""
-        out = self.run("for-each-ref", "--format=%(refname)%00%(objectname)", "refs/").decode()
-        pairs = (line.split("\0") for line in out.splitlines())
-        return {name: sha for name, sha in pairs if name.startswith(prefix)}
+        names = sorted(self._git.listall_references())
+        return {
+            name: str(self._git.lookup_reference(name).target)
+            for name in names
+            if name.startswith(prefix)
+        }
 
     def ref(self, name: str) -> str | None:
         """The SHA that a full reference points at."""
-        done = self._spawn(("show-ref", "--verify", "--hash", "--", name))
-        return done.stdout.decode().strip() if done.returncode == 0 else None
+        try:
+            return str(self._git.lookup_reference(name).target)
+        except _REFUSED:
+            return None
 
-    def valid_ref(self, name: str) -> bool:
+    @staticmethod
+    def valid_ref(name: str) -> bool:
         """Whether the name obeys git's rules for references."""
-        return name.startswith("refs/") and self._spawn(("check-ref-format", name)).returncode == 0
+        return name.startswith("refs/") and pygit2.reference_is_valid_name(name)
 
     def update_ref(self, name: str, new: str, old: str | None) -> None:
         """Point a reference at `new`, if it still points at `old` (None: does not exist).
 
         Raises:
-            GitError: it points elsewhere by now.
+            GitError: it points elsewhere by now, or a branch would not point at a commit.
         """
-        self.run("update-ref", name, new, old or "0" * 40)
+        try:
+            if name.startswith("refs/heads/") and self.object_type(new) != "commit":
+                raise GitError(f"{new} is not a commit")
+            if old is None:
+                self._git.references.create(name, new)
+                return
+            reference = self._git.lookup_reference(name)
+            if str(reference.target) != old:
+                raise GitError(f"{name} is at {reference.target}, not at {old}")
+            # libgit2 refuses if the reference moved since it was looked up.
+            reference.set_target(new)
+        except _REFUSED as error:
+            raise GitError(str(error)) from error
 
     def delete_ref(self, name: str) -> None:
         """Remove a reference."""
-        self.run("update-ref", "-d", name)
+        self._git.lookup_reference(name).delete()
 
-    @_known_by_sha
+    def set_default_branch(self, branch: str) -> None:
+        """Choose the branch that a clone checks out."""
+        self._git.set_head(f"refs/heads/{branch}")
+
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Whether `commit` has `ancestor` in its history (or is it)."""
-        return self._spawn(("merge-base", "--is-ancestor", ancestor, commit)).returncode == 0
+        if self.object_type(ancestor) != "commit" or self.object_type(commit) != "commit":
+            return False
+        return ancestor == commit or self._git.descendant_of(commit, ancestor)
 
-    @_known_by_sha
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor."""
-        done = self._spawn(("merge-base", one, other))
-        return done.stdout.decode().split("\n")[0] if done.returncode == 0 else None
+        try:
+            found = self._git.merge_base(one, other)
+        except _REFUSED:
+            return None
+        return str(found) if found else None
 
     # -- objects
 
     def object_type(self, sha: str) -> str | None:
         """`blob`, `tree`, `commit`, `tag`, or None if there is no such object."""
-        if not SHA.fullmatch(sha):
+        if not SHA.fullmatch(sha) or sha not in self._git:
             return None
-        done = self._spawn(("cat-file", "-t", sha))
-        return done.stdout.decode().strip() if done.returncode == 0 else None
+        return self._git[sha].type_str
 
     def blob(self, sha: str) -> bytes:
         """A blob's bytes."""
-        return self.run("cat-file", "blob", sha)
+        found = self._object(sha)
+        if not isinstance(found, pygit2.Blob):
+            raise GitError(f"{sha} is not a blob")
+        return found.data
 
     def file(self, revision: str, path: str) -> bytes | None:
         """A file's bytes at a commit, or None."""
-        done = self._spawn(("cat-file", "blob", f"{revision}:{path}"))
-        return done.stdout if done.returncode == 0 else None
+        try:
+            found = self._tree(revision)[path]
+        except (GitError, KeyError, ValueError):
+            return None
+        return found.data if isinstance(found, pygit2.Blob) else None
 
     def write_blob(self, data: bytes) -> str:
         """Store bytes as a blob; returns its SHA."""
-        return self.run("hash-object", "-w", "--stdin", stdin=data).decode().strip()
+        return str(self._git.create_blob(data))
 
     def tree(self, treeish: str, *, recursive: bool = False, path: str = "") -> list[TreeEntry]:
         """The entries of a tree, or what lies at `path` in it (`path/` for a folder's content)."""
-        flags = ("-r", "-t") if recursive else ()
-        out = self.run(
-            "--literal-pathspecs",
-            "ls-tree",
-            "-z",
-            "-l",
-            *flags,
-            treeish,
-            "--",
-            *([path] if path else []),
-        )
-        entries = []
-        for line in out.decode(errors="surrogateescape").split("\0")[:-1]:
-            meta, name = line.split("\t", 1)
-            mode, kind, sha, size = meta.split()
-            entries.append(TreeEntry(mode, kind, sha, None if size == "-" else int(size), name))
-        return entries
+        root = self._tree(treeish)
+        if not path:
+            return list(self._entries(root, "", recursive=recursive))
+        try:
+            found = root[path.removesuffix("/")]
+        except (KeyError, ValueError):
+            return []
+        if not path.endswith("/"):
+            return [self._entry(found, path)]
+        if not isinstance(found, pygit2.Tree):
+            return []
+        return list(self._entries(found, path, recursive=recursive))
+
+    def _entries(self, folder: pygit2.Tree, prefix: str, *, recursive: bool) -> Iterator[TreeEntry]:
+        for found in folder:
+            path = prefix + (found.raw_name or b"").decode(errors="surrogateescape")
+            yield self._entry(found, path)
+            if recursive and isinstance(found, pygit2.Tree):
+                yield from self._entries(found, f"{path}/", recursive=True)
+
+    def _entry(self, found: pygit2.Object, path: str) -> TreeEntry:
+        size = self._git.odb.read_header(found.id)[1] if found.type_str == "blob" else None
+        return TreeEntry(f"{found.filemode:06o}", found.type_str, str(found.id), size, path)
 
     def write_tree(self, base: str | None, entries: Mapping[str, tuple[str, str] | None]) -> str:
         """Store a tree: that of `base` with entries (path → mode and SHA, None: removed).
@@ -266,21 +325,38 @@ class GitRepository:
         Raises:
             GitError: a path or an object is not valid.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            index = {"GIT_INDEX_FILE": f"{folder}/index"}
-            self.run("read-tree", *([base] if base else ["--empty"]), env=index)
-            lines, folders = [], []
-            for path, entry in entries.items():
-                if entry is None:
-                    lines.append(f"0 {'0' * 40}\t{path}\0")
-                elif entry[0] == "040000":
-                    folders.append((path, entry[1]))
-                else:
-                    lines.append(f"{entry[0]} {entry[1]}\t{path}\0")
-            self.run("update-index", "-z", "--index-info", stdin="".join(lines).encode(), env=index)
-            for path, sha in folders:
-                self.run("read-tree", f"--prefix={path}/", sha, env=index)
-            return self.run("write-tree", env=index).decode().strip()
+        tree = self._tree(base) if base else None
+        try:
+            written = self._write_folder(tree, entries)
+            return str(written or self._git.TreeBuilder().write())
+        except _REFUSED as error:
+            raise GitError(str(error)) from error
+
+    def _write_folder(
+        self, base: pygit2.Tree | None, entries: Mapping[str, tuple[str, str] | None]
+    ) -> pygit2.Oid | None:
+        """Store a folder and those in it that change; None: nothing is left in it."""
+        builder = self._git.TreeBuilder(base) if base else self._git.TreeBuilder()
+        inside: dict[str, dict[str, tuple[str, str] | None]] = defaultdict(dict)
+        for path, entry in entries.items():
+            name, slash, rest = path.partition("/")
+            there = builder.get(name)
+            if slash:
+                inside[name][rest] = entry
+            elif entry:
+                builder.insert(name, entry[1], FileMode(int(entry[0], 8)))
+            elif there is not None and not isinstance(there, pygit2.Tree):
+                builder.remove(name)
+        for name, below in inside.items():
+            there = builder.get(name)
+            if there is not None and not isinstance(there, pygit2.Tree):
+                raise GitError(f"{name} is a file, and a folder in another entry")
+            written = self._write_folder(there, below)
+            if written:
+                builder.insert(name, written, FileMode.TREE)
+            elif there is not None:
+                builder.remove(name)
+        return builder.write() if len(builder) else None
 
     def write_commit(
         self, message: str, tree: str, parents: list[str], author: Person, committer: Person
@@ -288,13 +364,15 @@ class GitRepository:
         """Store a commit with exactly these contents, so that the same input has the same SHA.
 
         Raises:
-            GitError: git finds the commit malformed.
+            GitError: libgit2 finds the commit malformed.
             ValueError: a date is malformed.
         """
         head = [f"tree {tree}", *(f"parent {sha}" for sha in parents)]
         head += [f"author {author.line()}", f"committer {committer.line()}"]
         raw = ("\n".join(head) + "\n\n" + message).encode()
-        return self.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=raw).decode().strip()
+        sha = str(self._git.write(ObjectType.COMMIT, raw))
+        self._commit(sha)
+        return sha
 
     def seed(self, files: Mapping[str, bytes], branch: str, executable: Container[str] = ()) -> str:
         """Make the first commit, of these files (path → content); returns its SHA."""
@@ -312,90 +390,116 @@ class GitRepository:
 
     def commit(self, sha: str) -> Commit:
         """A commit by its SHA."""
-        return self.log(sha, "--max-count=1")[0]
+        return _read(self._commit(sha))
 
-    def log(self, *arguments: str, path: str = "") -> list[Commit]:
-        """Commits, newest first; the arguments are those of `git log` (revisions, limits)."""
-        out = self.run(
-            "--literal-pathspecs",
-            "log",
-            f"--format={_COMMIT_FORMAT}",
-            *arguments,
-            "--",
-            *([path] if path else []),
-        ).decode(errors="replace")
-        commits = []
-        for record in out.split("\0\x1e"):
-            if not record.strip("\n"):
-                continue
-            sha, tree, parents, *people, message = record.lstrip("\n").split("\0")
-            author, committer = Person(*people[:3]), Person(*people[3:6])
-            commits.append(
-                Commit(sha, tree, parents.split(), author, committer, message.rstrip("\n"))
-            )
-        return commits
+    def log(self, head: str, *, without: str = "", path: str = "") -> list[Commit]:
+        """The commits of a history, newest first.
+
+        Args:
+            head: where it begins.
+            without: a commit whose own history is left out.
+            path: only the commits that changed what lies there, as `git log -- path` has them.
+        """
+        start = self._commit(head)
+        if path:
+            return [_read(found) for found in _changing(start, path)]
+        walker = self._git.walk(start.id, SortMode.TOPOLOGICAL | SortMode.TIME)
+        if without:
+            walker.hide(self._commit(without).id)
+        return [_read(found) for found in walker]
 
     @_known_by_sha
     def changes(self, old: str, new: str) -> list[FileChange]:
-        """The files that differ between two commits, with their patches."""
-        options = ("-M", "--full-index", "--no-abbrev", "--no-color", "--no-ext-diff")
-        raw = self.run("diff", *options, "--raw", "-z", old, new).decode(errors="replace")
-        counts = self.run("diff", *options, "--numstat", "-z", old, new).decode(errors="replace")
-        text = self.run("diff", *options, old, new).decode(errors="replace")
-        patches = iter(re.split(r"^diff --git .*\n", text, flags=re.MULTILINE)[1:])
-        found = zip(_raw_changes(raw), _numbers(counts), strict=True)
-        return [
-            FileChange(
-                status=status,
-                path=path,
-                previous=previous,
-                sha=sha,
-                additions=added,
-                deletions=removed,
-                # A file that becomes a link has two patches: one removes it, one adds the link.
-                patch=_hunks(next(patches) + (next(patches) if status == "changed" else "")),
-            )
-            for (status, path, previous, sha), (added, removed) in found
-        ]
+        """The files that differ between two commits or trees, with their patches."""
+        found = self._diff(old, new)
+        found.find_similar()
+        return [self._file_change(patch) for patch in found if patch]
+
+    def _file_change(self, patch: pygit2.Patch) -> FileChange:
+        delta = patch.delta
+        status = _STATUS[delta.status_char()]
+        patches = [patch]
+        if status == "changed":
+            # A file that becomes a link: one patch removes the file, one adds the link.
+            old, new = (self.blob(str(side.id)) for side in (delta.old_file, delta.new_file))
+            patches = [pygit2.Patch.create_from(old, None), pygit2.Patch.create_from(None, new)]
+        lines = [part.line_stats for part in patches]
+        hunks = [text for part in patches if (text := _hunks(part.data.decode(errors="replace")))]
+        return FileChange(
+            status=status,
+            path=delta.new_file.path,
+            previous=delta.old_file.path if status == "renamed" else None,
+            sha=str((delta.old_file if status == "removed" else delta.new_file).id),
+            additions=sum(added for _, added, _ in lines),
+            deletions=sum(removed for _, _, removed in lines),
+            patch="\n".join(hunks) or None,
+        )
 
     def changed_paths(self, old: str | None, new: str) -> list[str]:
         """Paths that differ between two commits; without `old`, all paths of `new`."""
-        arguments = ("diff", "--name-only", "--no-renames", "-z", old, new) if old else None
-        out = self.run(*(arguments or ("ls-tree", "-r", "--name-only", "-z", new)))
-        return out.decode(errors="surrogateescape").split("\0")[:-1]
+        if old is None:
+            return [entry.path for entry in self.tree(new, recursive=True) if entry.type != "tree"]
+        return [delta.new_file.path for delta in self._diff(old, new).deltas]
+
+    def _diff(self, old: str, new: str) -> pygit2.Diff:
+        one, other = (self._tree(name) for name in (old, new))
+        return one.diff_to_tree(other, DiffOption.INCLUDE_TYPECHANGE)
 
     @_known_by_sha
     def merge_tree(self, base: str, head: str) -> str | None:
         """The tree of a merge of two commits, or None if they conflict."""
-        done = self._spawn(("merge-tree", "--write-tree", base, head))
-        if done.returncode == 1:
-            return None
-        if done.returncode:
-            raise GitError(done.stderr.decode(errors="replace"))
-        return done.stdout.decode().split("\n")[0]
+        try:
+            merged = self._git.merge_commits(base, head)
+        except _REFUSED as error:
+            raise GitError(str(error)) from error
+        return None if merged.conflicts else str(merged.write_tree(self._git))
+
+
+def _read(found: pygit2.Commit) -> Commit:
+    return Commit(
+        str(found.id),
+        str(found.tree_id),
+        [str(parent) for parent in found.parent_ids],
+        _person(found.author),
+        _person(found.committer),
+        found.raw_message.decode(errors="replace").rstrip("\n"),
+    )
+
+
+def _person(found: pygit2.Signature) -> Person:
+    when = datetime.fromtimestamp(found.time, timezone(timedelta(minutes=found.offset)))
+    name, email = (text.decode(errors="replace") for text in (found.raw_name, found.raw_email))
+    return Person(name, email, when.isoformat())
+
+
+def _changing(start: pygit2.Commit, path: str) -> Iterator[pygit2.Commit]:
+    """The commits that changed what lies at a path, newest first.
+
+    A merge that took it over from one parent as it was is followed to that parent only.
+    """
+    met = {start.id}
+    # The number decides between commits of the same second: in the order in which they were met.
+    left = [(-start.commit_time, 0, start)]
+    while left:
+        commit = heapq.heappop(left)[2]
+        here, parents = _id_at(commit, path), commit.parents
+        same = next((parent for parent in parents if _id_at(parent, path) == here), None)
+        if same is None and (parents or here):
+            yield commit
+        for parent in [same] if same else parents:
+            if parent.id not in met:
+                met.add(parent.id)
+                heapq.heappush(left, (-parent.commit_time, len(met), parent))
+
+
+def _id_at(commit: pygit2.Commit, path: str) -> pygit2.Oid | None:
+    try:
+        return commit.tree[path].id
+    except KeyError:
+        return None
 
 
 _STATUS = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "T": "changed"}
-
-
-def _raw_changes(raw: str) -> Iterable[tuple[str, str, str | None, str]]:
-    fields = iter(raw.split("\0")[:-1])
-    for meta in fields:
-        _, _, old_sha, new_sha, letter = meta.lstrip(":").split()
-        status = _STATUS[letter[0]]
-        first = next(fields)
-        previous, path = (first, next(fields)) if status == "renamed" else (None, first)
-        yield status, path, previous, old_sha if status == "removed" else new_sha
-
-
-def _numbers(counts: str) -> Iterable[tuple[int, int]]:
-    fields = iter(counts.split("\0")[:-1])
-    for line in fields:
-        added, removed, path = line.split("\t")
-        if not path:  # A rename: its two paths follow.
-            next(fields), next(fields)
-        # A binary file has dashes.
-        yield (0, 0) if added == "-" else (int(added), int(removed))
 
 
 def _hunks(patch: str) -> str | None:

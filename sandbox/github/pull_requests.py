@@ -123,8 +123,8 @@ def changed_files(here: RepoSession, pull: Pull) -> list[dict[str, Any]]:
 
 def commits(here: RepoSession, pull: Pull) -> list[dict[str, Any]]:
     """The pull request's commits, oldest first."""
-    found = here.git.log("--reverse", f"{_fork_point(here, pull)}..{pull.head_sha}")
-    return [shapes.commit(commit, here.path) for commit in found]
+    found = here.git.log(pull.head_sha, without=_fork_point(here, pull))
+    return [shapes.commit(commit, here.path) for commit in reversed(found)]
 
 
 def emit(here: RepoSession, pull: Pull, action: str, **more: Any) -> None:
@@ -290,7 +290,7 @@ def _emit_push(here: RepoSession, ref: str, old: str | None, new: str | None) ->
         here.emit("create", **names, master_branch=here.repo.default_branch)
     if new is None:
         here.emit("delete", **names)
-    found = here.git.log("--reverse", f"{old}..{new}", "--max-count=20") if old and new else []
+    found = here.git.log(new, without=old)[:20] if old and new else []
     listed = [
         {
             "id": commit.sha,
@@ -301,7 +301,7 @@ def _emit_push(here: RepoSession, ref: str, old: str | None, new: str | None) ->
             "author": {"name": commit.author.name, "email": commit.author.email},
             "committer": {"name": commit.committer.name, "email": commit.committer.email},
         }
-        for commit in found
+        for commit in reversed(found)
     ]
     here.emit(
         "push",

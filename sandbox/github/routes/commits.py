@@ -3,6 +3,7 @@
 https://docs.github.com/rest/commits
 """
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -23,14 +24,20 @@ Optional = Annotated[str, Query()]
 
 @router.get("/commits")
 def list_commits(
-    here: Here, page: PageDep, sha: Optional = "", path: Optional = "", since: Optional = ""
+    here: Here,
+    page: PageDep,
+    sha: Optional = "",
+    path: Optional = "",
+    since: datetime | None = None,
 ) -> Response:
     """List commits of a branch, newest first."""
     start = here.git.resolve(sha or here.repo.default_branch)
     if start is None:
         raise ApiError(404, "Not Found") if sha else ApiError(409, "Git Repository is empty.")
-    limits = [f"--since={since}"] if since else []
-    found = here.git.log(start, *limits, path=path)
+    found = here.git.log(start, path=path)
+    if since:
+        after = since if since.tzinfo else since.replace(tzinfo=UTC)
+        found = [one for one in found if datetime.fromisoformat(one.committer.date) >= after]
     return page.of(found, lambda commit: shapes.commit(commit, here.path))
 
 
@@ -232,8 +239,8 @@ def compare(here: Here, basehead: str) -> Json:
     fork = here.git.merge_base(base, head) if base and head else None
     if not dots or base is None or head is None or fork is None:
         raise not_found()
-    ahead = here.git.log("--reverse", f"{base}..{head}")
-    behind = here.git.log(f"{head}..{base}")
+    ahead = here.git.log(head, without=base)[::-1]
+    behind = here.git.log(base, without=head)
     states = {(0, 0): "identical", (1, 0): "ahead", (0, 1): "behind", (1, 1): "diverged"}
     path = here.path
     return {

@@ -221,7 +221,6 @@ def create_tree(here: Here, body: NewTree) -> Json:
     if body.base_tree:
         refusal = ApiError(422, "base_tree is not a valid tree oid")
         base = _treeish(here, body.base_tree, refusal)
-    existing = {e.path for e in here.git.tree(base, recursive=True)} if base else set()
     entries: dict[str, tuple[str, str] | None] = {}
     for entry in body.tree:
         _check_path(entry.path)
@@ -233,7 +232,7 @@ def create_tree(here: Here, body: NewTree) -> Json:
             entries[entry.path] = (entry.mode, entry.sha)
         elif "sha" not in entry.model_fields_set:
             raise ApiError(422, "Must supply either tree.sha or tree.content")
-        elif entry.path in existing:
+        elif base and here.git.tree(base, path=entry.path):
             entries[entry.path] = None
         else:
             raise ApiError(422, "GitRPC::BadObjectState")

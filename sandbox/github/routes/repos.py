@@ -84,7 +84,7 @@ def edit_repo(here: Here, body: ChangedRepo) -> Json:
     if branch and here.git.ref(f"refs/heads/{branch}") is None:
         raise validation_failed("Repository", "default_branch", "invalid")
     if branch:
-        here.git.run("symbolic-ref", "HEAD", f"refs/heads/{branch}")
+        here.git.set_default_branch(branch)
     for key, value in changes.items():
         setattr(here.repo, key, value)
     return shapes.repository(here.repo)
