@@ -27,11 +27,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the matrix of `tests/faults`: flows, their calls, and the faults that met them."""
     flows: dict[str, Counter[str]] = {}
     calls: dict[str, int] = {}
-    swept = 0
+    swept, seed = 0, ""
     for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
         for name, value in report.user_properties:
             if name == "faults" and report.when == "call":
-                flow, calls[flow] = value[0], value[1]
+                flow, calls[flow], seed = value[0], value[1], value[4]
                 flows.setdefault(flow, Counter()).update(value[2])
                 swept += value[3]
     if not flows:
@@ -44,5 +44,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{fault:52} {number:17} cases")
     terminalreporter.write_line(
         f"{len(flows)} flows, {sum(calls.values())} calls, {len(total)} faults: "
-        f"{total.total()} cases, of which {swept} were mended by the sweep"
+        f"{total.total()} cases, of which {swept} were fixed by the sweep; FAULTS={seed}"
     )

@@ -12,9 +12,14 @@ from slipway.observability import logger
 
 from tests.contract.github.conftest import GitHubServer
 from tests.contract.github.conftest import running as running_github
+from tests.faults.draw import choice
 from tests.faults.installation import WORKFLOWS, Clock, Installation
 from tests.port_server import PortServer
 from tests.scripted import ScriptedServer
+
+
+def pytest_report_header() -> str:
+    return f"faults: FAULTS={choice()} repeats this draw, FAULTS=all plays all cases"
 
 
 @pytest.fixture(scope="session")

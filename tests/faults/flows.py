@@ -19,7 +19,7 @@ FLOWS: dict[str, Flow] = {}
 
 
 def flow(act: Flow) -> Flow:
-    FLOWS[act.__name__.replace("_", " ")] = act
+    FLOWS[act.__name__] = act
     return act
 
 

@@ -1,14 +1,9 @@
-"""A crash at every call: each flow, once for each of its calls and each fault, ends the same.
+"""A fault at any call: each flow, interrupted or answered wrongly anywhere, ends the same.
 
-A fault meets one call of the product. What was cut short is then delivered again, by whatever does
-that in AWS, until nothing is left to be done. `FAULTS=all` plays every case. Without it, each write
-of each piece of work, and a third of the reads, meet one fault: which one is drawn by the call's
-name, so always the same. Any other value of `FAULTS`, as a date, draws anew.
+A fault meets one call of the product. What was interrupted is then delivered again, by whatever
+does that in AWS, until nothing is left to be done. `draw` says which cases are played.
 """
 
-import os
-import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,15 +13,16 @@ from typing import Any
 
 import pytest
 
+from tests.faults.draw import case_id, choice, draw, last_write, one_case, possible
 from tests.faults.flows import FLOWS
 from tests.faults.installation import EXPECTED_WARNINGS, Installation, Json
 from tests.faults.observed import Observed
-from tests.faults.wire import FAULTS, Call, Fault, Kind, renamed
+from tests.faults.wire import FAULTS, Call, Fault, Kind
 from tests.faults.world import World, case, endings
 
-CHOICE = os.environ.get("FAULTS", "")
-ALL = CHOICE == "all"
-pytestmark = EXPECTED_WARNINGS
+ALL = choice() == "all"
+ONE = one_case()
+pytestmark = [EXPECTED_WARNINGS, pytest.mark.waits]
 
 
 @dataclass(frozen=True)
@@ -70,68 +66,19 @@ def rehearse(
         return Undisturbed(world.names, installation.pull, calls, state)
 
 
-def possible(calls: list[Call], index: int) -> list[Fault]:
-    """The faults that can meet a call: one that must be consistent is never stale."""
-    stale = calls[index].may_be_stale and last_write(calls, index) is not None
-    return [fault for fault in FAULTS if fault.kind is not Kind.STALE or stale]
-
-
-def drawn(calls: list[Call], index: int, place: str) -> Fault | None:
-    """One of the faults that differ at this call; none for most reads.
-
-    A process that is killed at a read is the same as one that is killed after the write before it.
-    Half of the writes meet that: what was written, but never known.
-    """
-    lot = zlib.crc32(f"{place}{CHOICE}".encode())
-    if not calls[index].writes and lot % 3:
-        return None
-    if calls[index].writes and lot % 2:
-        return Fault(Kind.KILLED_AFTER)
-    others = [
-        fault
-        for fault in possible(calls, index)
-        if fault.kind not in {Kind.KILLED_BEFORE, Kind.KILLED_AFTER}
-    ]
-    return others[lot // 6 % len(others)]
-
-
-def first_met(installation: Installation, flow: str, folder: Path) -> dict[int, str]:
-    """A flow's calls that no flow before it makes at the same place, with these places."""
-    met = set[str]()
-    for name in FLOWS:
-        known = rehearse(installation, name, folder)
-        found = {}
-        for index, call in enumerate(known.calls):
-            place = renamed(call.place, dict.fromkeys(known.names, "*"))
-            place = re.sub(r"[0-9a-f]{32,}|[0-9]+", "*", place)
-            if place not in met:
-                met.add(place)
-                found[index] = place
-        if name == flow:
-            break
-    return found
-
-
 def cases(
     installation: Installation, flow: str, fault: Fault | None, folder: Path
 ) -> Iterator[tuple[int, Fault]]:
-    """The calls to spoil, and how; None: a part."""
+    """The calls to disturb, and how; None: those that are drawn, or the one that is named."""
     calls = rehearse(installation, flow, folder).calls
-    if fault is None:
-        for index, place in first_met(installation, flow, folder).items():
-            if drawn_one := drawn(calls, index, place):
-                yield index, drawn_one
-        return
-    for index in range(len(calls)):
-        if fault in possible(calls, index):
-            yield index, fault
-
-
-def last_write(calls: list[Call], index: int) -> int | None:
-    """The last write to the same service before a call."""
-    service = calls[index].service
-    before = (n for n in range(index - 1, -1, -1) if calls[n].writes)
-    return next((n for n in before if calls[n].service == service), None)
+    if ONE:
+        yield ONE[1:]
+    elif fault is None:
+        yield from draw(choice(), list(FLOWS).index(flow), calls)
+    else:
+        yield from (
+            (index, fault) for index in range(len(calls)) if fault in possible(calls, index)
+        )
 
 
 def play(
@@ -208,10 +155,10 @@ def differences(place: str, wanted: Any, found: Any) -> list[str]:
     return [] if wanted == found else [f"{place} is {found!r}, not {wanted!r}"]
 
 
-@pytest.mark.timeout(1800 if ALL else 600)
-@pytest.mark.parametrize("fault", FAULTS if ALL else [None], ids=str)
-@pytest.mark.parametrize("flow", FLOWS)
-def test_given_a_fault_at_any_call_when_it_is_delivered_again_then_the_end_is_the_same(
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("fault", FAULTS if ALL else [None], ids=lambda one: one and one.slug)
+@pytest.mark.parametrize("flow", [ONE[0]] if ONE else FLOWS)
+def test_flow_ends_the_same_when_a_call_fails(
     installation: Installation,
     flow: str,
     fault: Fault | None,
@@ -222,11 +169,15 @@ def test_given_a_fault_at_any_call_when_it_is_delivered_again_then_the_end_is_th
     base = tmp_path_factory.getbasetemp()
     calls = rehearse(installation, flow, base).calls
     failures, played, swept = [], [], 0
-    for index, spoilt in cases(installation, flow, fault, base):
-        played.append(str(spoilt))
-        result = play(installation, flow, index, spoilt, folder, base)
+    for index, drawn in cases(installation, flow, fault, base):
+        played.append(str(drawn))
+        result = play(installation, flow, index, drawn, folder, base)
         swept += result.swept
         if result.problem:
-            failures.append(f"call {index}, {calls[index]}, {spoilt}: {result.problem}")
-    record_property("faults", [flow, len(calls), played, swept])
+            failures.append(
+                f"call {index}, {calls[index]}, {drawn}: {result.problem}\n"
+                f"  Again: FAULTS={case_id(flow, index, drawn)} "
+                ".venv/bin/pytest tests/faults/test_every_call.py"
+            )
+    record_property("faults", [flow, len(calls), played, swept, choice()])
     assert not failures, f"{len(failures)} of {len(played)} end otherwise:\n" + "\n".join(failures)

@@ -1,10 +1,9 @@
 """Whatever comes when: invocations that overtake each other, and people in between.
 
 Each invocation is a thread that stands still before each of its calls; which one goes on, and how
-far, is drawn. `FAULTS=all` draws many more stories.
+far, is drawn by the seed `FAULTS`. `FAULTS=all` draws many more stories.
 """
 
-import os
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,7 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 from github.PullRequest import PullRequest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,14 +23,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.faults.draw import choice
 from tests.faults.installation import EXPECTED_WARNINGS, Installation, Json
 from tests.faults.observed import Observed
 from tests.faults.wire import Call, Killed
 from tests.faults.world import World, case
 
-ALL = os.environ.get("FAULTS") == "all"
+ALL = choice() == "all"
+# Stories, in parts that two workers can share.
+STORIES, PARTS = 24, 4
+# A thread that makes no call for so long hangs: on a busy machine a call takes seconds.
+HANGS_AFTER = 600
 MOST_RUNS, MOST_AT_WORK = 4, 3
-pytestmark = EXPECTED_WARNINGS
+pytestmark = [EXPECTED_WARNINGS, pytest.mark.waits]
 
 
 class Work(threading.Thread):
@@ -83,7 +87,7 @@ class Work(threading.Thread):
         self.failed = True
 
     def _wait(self) -> None:
-        assert self._still.wait(30), f"{self.name} hangs"
+        assert self._still.wait(HANGS_AFTER), f"{self.name} hangs"
         self._still.clear()
 
 
@@ -320,20 +324,25 @@ class Stories(RuleBasedStateMachine):
                 assert f"replicas: {entity['replicas']:g}" in text.replace('"', "")
 
 
-@pytest.mark.timeout(3600 if ALL else 300)
-def test_given_any_order_of_events_when_all_is_over_then_nothing_is_lost_or_done_twice(
-    installation: Installation, folder: Path
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_interleaved_events_lose_or_repeat_nothing(
+    installation: Installation, folder: Path, part: int, request: pytest.FixtureRequest
 ) -> None:
     Stories.installation, Stories.folder = installation, folder
-    run_state_machine_as_test(
-        Stories,
-        settings=settings(
-            max_examples=200 if ALL else 8,
-            stateful_step_count=60 if ALL else 30,
-            deadline=None,
-            derandomize=not ALL,
-            database=None,
-            phases=(Phase.generate, Phase.shrink) if ALL else (Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    try:
+        run_state_machine_as_test(
+            seed(f"{choice()} {part}")(Stories),
+            settings=settings(
+                max_examples=(200 if ALL else STORIES) // PARTS,
+                stateful_step_count=60 if ALL else 30,
+                deadline=None,
+                database=None,
+                phases=(Phase.generate, Phase.shrink) if ALL else (Phase.generate,),
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    except BaseException as error:
+        node = request.node.nodeid
+        error.add_note(f"Again: FAULTS={choice()} .venv/bin/pytest '{node}'")
+        raise

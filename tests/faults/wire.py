@@ -72,6 +72,11 @@ class Fault:
     def __str__(self) -> str:
         return f"{self.kind}, lasting" if self.lasting else str(self.kind)
 
+    @property
+    def slug(self) -> str:
+        """The same, as one word of a command line."""
+        return str(self).replace(", ", "_").replace(" ", "_")
+
 
 FAULTS = (
     *(Fault(kind) for kind in Kind),
