@@ -32,6 +32,9 @@ class Observed:
     def __init__(self, world: World) -> None:
         self._world = world
         self._numbers: dict[int, str] = {}
+        self._superseded = {
+            row["id"] for row in self._rows("approvals") if row["status"] == "SUPERSEDED"
+        }
 
     def everything(self) -> Json:
         """All that must be the same whatever has gone wrong.
@@ -45,6 +48,8 @@ class Observed:
           however often they are started (`Repairs.restart`, `PullRequests.report_again`);
         * an e-mail that SNS refuses for as long as it is tried: the request, or the issue, says the
           same (`Notices`, `Alerts`);
+        * the summary of a decision on a request that was superseded later: a decision that is
+          delivered after that says so;
         * rows' counters and times (deliveries, postponements, versions, attempts of a wait);
         * `later/` records and `deliver_later` executions, as long as these have ended;
         * health findings' details, as a service is looked at once more or less often.
@@ -85,6 +90,8 @@ class Observed:
             "GET", f"/v1/actions/runs/{run_id}", params={"version": "v2"}
         )
         run = answer["run"]
+        if self._world.decisions.get(run_id) in self._superseded:
+            run["summary"] = "decided"
         return {name: run.get(name) for name in ("status", "statusLabel", "summary", "link")}
 
     def _pull(self, pull: PullRequest) -> Json:

@@ -70,6 +70,8 @@ class World:
         self.service = "s" + secrets.token_hex(6)
         self.names = [self.service]
         self.runs: list[str] = []
+        # Run of a decision → the request that it is about.
+        self.decisions: dict[str, str] = {}
         self.executions: dict[tuple[str, str], Execution] = {}
         # Whether changes of the service are looked at, pull requests reported, the service ill.
         self.watches, self.reports = False, True
@@ -183,7 +185,10 @@ class World:
     def decide(self, run_id: str, verdict: str, ask: int = 1) -> str:
         """Decide in Port."""
         inputs = {"decision": verdict, "comment": "so be it"}
-        return self.execute("decide_approval", inputs, entity=f"{run_id}.{ask}", person=DEVOPS)
+        request = f"{run_id}.{ask}"
+        decision = self.execute("decide_approval", inputs, entity=request, person=DEVOPS)
+        self.decisions[decision] = request
+        return decision
 
     def decide_by_api(self, approval_id: str, verdict: str) -> None:
         body = json.dumps({"decision": verdict, "comment": "so be it"})
