@@ -18,7 +18,7 @@ from scripts import port_setup
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / "sandbox" / ".venv" / "bin" / "python"
 CREDENTIALS = {"client_id": "client", "client_secret": "0123456789abcdef0123456789abcdefEXTRA"}
-STARTED_WITHIN = 60
+STARTED_WITHIN = 300
 
 
 class PortServer:
@@ -76,7 +76,7 @@ class PortServer:
         deadline = time.monotonic() + STARTED_WITHIN
         while True:
             with suppress(requests.ConnectionError):
-                if requests.get(f"{self.url}/_sandbox/health", timeout=5).ok:
+                if requests.get(f"{self.url}/_sandbox/health", timeout=60).ok:
                     return
             log_text = (self._folder / "log").read_text()
             assert self._process.poll() is None, log_text
@@ -86,7 +86,7 @@ class PortServer:
     def stop(self) -> None:
         """End the process; its data stays."""
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(STARTED_WITHIN)
 
     def sign_in(self, client_id: str, client_secret: str = "sandbox") -> PortClient:
         """A client as the organisation, or as a person by the address."""
@@ -108,6 +108,6 @@ class PortServer:
     def message(self, run_id: str) -> Any:
         """What is published for a run, as a consumer reads it."""
         params = {"topic": "org_sandbox.runs", "run_id": run_id}
-        answer = requests.get(f"{self.url}/_sandbox/messages", params=params, timeout=5)
+        answer = requests.get(f"{self.url}/_sandbox/messages", params=params, timeout=60)
         (message,) = answer.json()["messages"]
         return json.loads(message["value"])

@@ -20,6 +20,7 @@ class Fault(BaseModel):
         times: how many are spoilt then.
         when: `before` anything is done, or `after`: the request is executed and its answer lost.
         delay_seconds: wait so long first; with no `status` and no `reset` the answer is genuine.
+        hold: wait first until the faults are cleared, so that a test can act in between.
         status: answer with this status, `body` and `headers`.
         reset: cut the connection instead of answering.
     """
@@ -32,6 +33,7 @@ class Fault(BaseModel):
     times: int = Field(1, ge=1)
     when: Literal["before", "after"] = "before"
     delay_seconds: float = Field(0, ge=0)
+    hold: bool = False
     status: int | None = Field(None, ge=400, le=599)
     body: Any = None
     headers: dict[str, str] = {}
@@ -44,6 +46,7 @@ class Faults:
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
+        self.cleared = threading.Event()
 
     def add(self, fault: Fault) -> None:
         """Plan a fault; earlier ones go first."""
@@ -51,9 +54,11 @@ class Faults:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all of them, and let go on what they hold."""
         with self._lock:
             self._faults.clear()
+            self.cleared.set()
+            self.cleared = threading.Event()
 
     def pending(self) -> list[dict[str, Any]]:
         """What is still to happen."""

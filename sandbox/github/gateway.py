@@ -6,6 +6,7 @@ answer, also that of an unknown route, carry GitHub's headers.
 
 import json
 import secrets
+import threading
 from typing import Any
 
 import anyio
@@ -57,6 +58,8 @@ class Gateway:
                     message["headers"] = [*message["headers"], *self._headers(state["actor"])]
             await send(message)
 
+        # Taken first, so that a fault which is held never misses that faults are cleared.
+        cleared = self._server.faults.cleared
         fault = self._server.faults.take(method, path)
         try:
             try:
@@ -70,7 +73,7 @@ class Gateway:
             if fault is None:
                 await self._app(scope, receive, answer)
             else:
-                await self._spoil(fault, scope, receive, answer)
+                await self._spoil(fault, cleared, scope, receive, answer)
                 if fault.reset:
                     state["status"] = 0
                     await _cut(send)
@@ -81,8 +84,17 @@ class Gateway:
         with self._server.store.read() as session:
             return identify(session, authorization)
 
-    async def _spoil(self, fault: Fault, scope: Scope, receive: Receive, answer: Send) -> None:
+    async def _spoil(
+        self,
+        fault: Fault,
+        cleared: threading.Event,
+        scope: Scope,
+        receive: Receive,
+        answer: Send,
+    ) -> None:
         await anyio.sleep(fault.delay_seconds)
+        if fault.hold:
+            await anyio.to_thread.run_sync(cleared.wait)
         spoilt = fault.reset or fault.status is not None
         if fault.when == "after" or not spoilt:
             await self._app(scope, receive, _discard if spoilt else answer)

@@ -127,6 +127,7 @@ class RepoSession:
     repo: Repo
     git: GitRepository
     events: list[Event] = field(default_factory=list)
+    _users: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -156,8 +157,11 @@ class RepoSession:
         """A user as the API shows it; who is not known is GitHub's ghost."""
         if login is None:
             return None
-        found = self.session.scalars(select(Account).filter_by(login=login)).first()
-        return shapes.account(found or Account(id=10137, login="ghost", type="User"))
+        if login not in self._users:
+            found = self.session.scalars(select(Account).filter_by(login=login)).first()
+            ghost = Account(id=10137, login="ghost", type="User")
+            self._users[login] = shapes.account(found or ghost)
+        return self._users[login]
 
     def issue(self, number: int) -> Issue:
         """An issue or pull request.

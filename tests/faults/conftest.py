@@ -55,18 +55,20 @@ def installation(
     port: PortServer, github: GitHubServer, bare_repository: Path
 ) -> Iterator[Installation]:
     level = logger.log_level
-    with (
-        pytest.MonkeyPatch.context() as monkeypatch,
-        ScriptedServer().running() as health,
-        mock_aws(),
-        time_machine.travel(datetime.now(UTC), tick=True) as traveller,
-    ):
-        clock = Clock(monkeypatch, traveller)
-        installation = Installation(monkeypatch, port, github, health, clock, bare_repository)
-        yield installation
-        # The last process's connections, while it is known that nobody closes them.
-        installation.new_process()
-        gc.collect()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        # Only botocore calls AWS: thousands of patterns for `requests` slow each HTTP call down.
+        monkeypatch.setattr("moto.core.models.RESPONSES_METHODS", [])
+        with (
+            ScriptedServer().running() as health,
+            mock_aws(),
+            time_machine.travel(datetime.now(UTC), tick=True) as traveller,
+        ):
+            clock = Clock(monkeypatch, traveller)
+            installation = Installation(monkeypatch, port, github, health, clock, bare_repository)
+            yield installation
+            # The last process's connections, while it is known that nobody closes them.
+            installation.new_process()
+            gc.collect()
     logger.setLevel(level)
 
 

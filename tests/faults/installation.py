@@ -12,7 +12,6 @@ import boto3
 import botocore.session
 import pytest
 import time_machine
-from moto.backends import get_backend
 from slipway.observability import logger
 from slipway.port.client import PortClient
 from slipway_report.api import Patience
@@ -22,12 +21,20 @@ from tests.faults.machines import read_machine
 from tests.faults.wire import Wire
 from tests.port_server import CREDENTIALS, PortServer
 from tests.scripted import ScriptedServer
-from tests.unit.conftest import ENVIRONMENT, POLICY, TABLES, make_account, set_policy
+from tests.unit.conftest import (
+    ACCOUNT,
+    ENVIRONMENT,
+    POLICY,
+    TABLES,
+    backend,
+    make_account,
+    set_policy,
+)
 
 Json = dict[str, Any]
 # Everybody else's time.
 real = time_machine.escape_hatch.time
-REGION, ACCOUNT = "eu-west-1", "123456789012"
+REGION = "eu-west-1"
 ACTIONS = ("create_service", "upscale_service", "downscale_service", "delete_service")
 LINK_KEY = "a-key-that-signs-links"
 EXPECTED_WARNINGS = pytest.mark.filterwarnings(
@@ -228,7 +235,3 @@ def _keep_clients(monkeypatch: pytest.MonkeyPatch) -> None:
         return made[key]
 
     monkeypatch.setattr(botocore.session.Session, "create_client", create)
-
-
-def backend(service: str, region: str = REGION) -> Any:
-    return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]  # the name is no literal

@@ -10,12 +10,9 @@ import boto3
 from github.PullRequest import PullRequest
 from slipway.health.record import execution_name
 
-from tests.faults.installation import (
-    Json,
-    backend,
-)
+from tests.faults.installation import Json
 from tests.faults.world import World
-from tests.unit.conftest import TABLES
+from tests.unit.conftest import TABLES, backend
 
 _TIMES = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"

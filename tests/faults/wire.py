@@ -363,7 +363,7 @@ class Wire:
                     renamed(address, names),
                     data=renamed((sent or b"").decode(), names).encode() or None,
                     headers=kept,
-                    timeout=10,
+                    timeout=60,
                     allow_redirects=False,
                 )
             return Answer(

@@ -31,18 +31,17 @@ from slipway.errors import RunEnded
 
 from tests.contract.github.conftest import TOKEN
 from tests.faults.installation import (
-    ACCOUNT,
     LINK_KEY,
     REGION,
     Context,
     Installation,
     Json,
-    backend,
     real,
 )
 from tests.faults.machines import Execution
 from tests.faults.wire import Fault, Killed
 from tests.port_server import CREDENTIALS
+from tests.unit.conftest import ACCOUNT, backend
 
 CHANGES = "org_sandbox.change.log"
 DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
@@ -428,7 +427,7 @@ class World:
 
     def new_messages(self) -> list[Json]:
         url = f"{self.at.port.url}/_sandbox/messages"
-        found = requests.get(url, params={"limit": "50"}, timeout=10).json()["messages"]
+        found = requests.get(url, params={"limit": "50"}, timeout=60).json()["messages"]
         new = [message for message in found if message["number"] > self.at.message][::-1]
         if new:
             self.at.message = new[-1]["number"]
@@ -484,7 +483,7 @@ class World:
 
     def _let_workflows_end(self) -> None:
         """Wait for those of GitHub, which are real."""
-        ends = real.time() + 20
+        ends = real.time() + 300
         while any(run.status != "completed" for run in self._workflow_runs()):
             assert real.time() < ends, "a workflow does not end"
             select.select([], [], [], 0.05)  # between two looks; `time.sleep` moves the clock

@@ -23,7 +23,7 @@ from slipway.github.repository import ServicesRepository
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ROOT / "sandbox" / ".venv" / "bin" / "python"
 TOKEN = "ghp_" + secrets.token_hex(18)
-STARTED_WITHIN = 60
+STARTED_WITHIN = 300
 BRANCH = "slipway/upscale_service/r_1"
 
 
@@ -60,7 +60,7 @@ class GitHubServer:
         return lambda: sum("/api/" in one["path"] for one in self.control("GET", "requests"))
 
     def control(self, method: str, what: str, body: Any = None) -> Any:
-        answer = requests.request(method, f"{self.url}/_sandbox/{what}", json=body, timeout=10)
+        answer = requests.request(method, f"{self.url}/_sandbox/{what}", json=body, timeout=60)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -161,7 +161,7 @@ def running(folder: Path, seed: Path) -> Iterator[GitHubServer]:
         yield GitHubServer(f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(STARTED_WITHIN)
 
 
 @pytest.fixture(scope="session")
@@ -183,7 +183,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + STARTED_WITHIN
     while True:
         with suppress(requests.ConnectionError):
-            if requests.get(url, timeout=5).ok:
+            if requests.get(url, timeout=60).ok:
                 return
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()

@@ -5,6 +5,8 @@ from slipway.errors import GitHubUnavailable
 
 from tests.contract.github.conftest import BRANCH, Services, change
 
+pytestmark = pytest.mark.waits
+
 WHY = "The run was ended in Port."
 CHANGE = change({"apps/shop/a.yaml": "a: 1\n"})
 

@@ -1,6 +1,5 @@
 """A change is merged if it is what was approved, and only then."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -9,6 +8,8 @@ from slipway.errors import GitHubUnavailable
 from slipway.github.models import Change
 
 from tests.contract.github.conftest import BRANCH, Services, change
+
+pytestmark = pytest.mark.waits
 
 PATH = "apps/shop/common_values.yaml"
 UPSCALE = change({PATH: "replicas: 3\n"})
@@ -178,15 +179,15 @@ def test_given_a_push_while_merging_when_merged_then_it_is_changed_and_not_merge
     services: Services,
 ) -> None:
     number = proposed(services)
-    services.server.fault(method="PUT", path="/merge$", delay_seconds=2)
+    services.server.fault(method="PUT", path="/merge$", hold=True)
 
     with ThreadPoolExecutor() as pool:
         merging = pool.submit(services.slipway.merge, UPSCALE, number)
-        deadline = time.monotonic() + 20
         while services.server.faults_left():
-            assert time.monotonic() < deadline
-        # The files were compared; the merge itself is held up.
+            assert not merging.done()
+        # The files were compared; the merge itself is held.
         services.push({"apps/shop/extra": "x"}, BRANCH)
+        services.server.control("DELETE", "faults")
 
         assert merging.result() == "changed"
     assert services.github.get_pull(number).state == "open"

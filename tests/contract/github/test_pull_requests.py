@@ -9,6 +9,8 @@ from slipway.github.pull_requests import PullRequests
 
 from tests.contract.github.conftest import BRANCH, Services, change
 
+pytestmark = pytest.mark.waits
+
 CHANGE = change({"apps/shop/a.yaml": "a: 1\n"})
 WORKFLOW = """\
 name: Slipway report
@@ -68,7 +70,7 @@ def test_given_the_workflow_when_a_report_is_asked_for_then_it_is_started(
     PullRequests(services.slipway).report_again(7)
 
     workflow = services.github.get_workflow("slipway-report.yml")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not (events := [run.event for run in workflow.get_runs()]):
         assert time.monotonic() < deadline
     assert events == ["workflow_dispatch"]

@@ -2,10 +2,13 @@
 
 import base64
 
+import pytest
 from github import InputGitTreeElement
 from slipway.github.models import blob_sha
 
 from tests.contract.github.conftest import Services
+
+pytestmark = pytest.mark.waits
 
 VALUES = "replicas: 2  # für den Anfang\n"
 NESTED = {

@@ -13,6 +13,8 @@ from slipway.health.state import Attempt, Repair
 from tests.contract.github.conftest import Services
 from tests.unit.health.story import ILL, make_state
 
+pytestmark = pytest.mark.waits
+
 NOW = datetime.now(UTC).replace(microsecond=0)
 PATH = "apps/shop/common_values.json"
 EXECUTION = "e43fea3ed9496edff93508e602f251f7-2"

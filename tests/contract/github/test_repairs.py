@@ -16,6 +16,8 @@ from slipway.github.roll_back import LastChange, NothingToRollBack, roll_back, r
 from tests.contract.github.conftest import GitHubServer, Services
 from tests.scripted import ScriptedServer
 
+pytestmark = pytest.mark.waits
+
 TEMPLATE = Path(__file__).resolve().parents[3] / "services-repo"
 NOW = datetime.now(UTC).replace(microsecond=0)
 SINCE = NOW - timedelta(minutes=1)
@@ -91,7 +93,7 @@ def cluster(template: World) -> Iterator[ScriptedServer]:
 
 
 def ended(world: World, remediation_id: str, service: str = "shop") -> Restart:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while True:
         outcome = world.repairs.restart_outcome(service, remediation_id, since=SINCE)
         if outcome and outcome.state in {"succeeded", "failed"}:

@@ -9,6 +9,8 @@ from slipway.port import message
 from scripts import port_setup
 from tests.port_server import PortServer
 
+pytestmark = pytest.mark.waits
+
 DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
 
 

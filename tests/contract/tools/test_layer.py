@@ -11,6 +11,8 @@ import pytest
 from scripts import build
 from scripts.build import Architecture
 
+pytestmark = pytest.mark.waits
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 LAMBDA_PYTHON = REPOSITORY / "sandbox/.lambda-venv/bin/python"
 HOST = Architecture.ARM64 if platform.machine() in {"aarch64", "arm64"} else Architecture.X86_64
@@ -26,7 +28,7 @@ def real_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output / "opt/python"
 
 
-@pytest.mark.timeout(300)  # the first time, wheels are downloaded
+@pytest.mark.timeout(900)  # the first time, wheels are downloaded
 def test_real_layer_has_all_that_the_functions_import(real_layer: Path) -> None:
     # Given Lambda's own packages, the layer, and the functions
     path = os.pathsep.join([str(real_layer), str(REPOSITORY)])
@@ -44,7 +46,7 @@ def test_real_layer_has_all_that_the_functions_import(real_layer: Path) -> None:
         env={"PYTHONPATH": path, "AWS_DEFAULT_REGION": "eu-west-1", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

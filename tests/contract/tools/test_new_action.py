@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from scripts import new_action
 from tests.checkout import copy_repository
 
+pytestmark = pytest.mark.waits
+
 NAME = "made_in_a_test"
 LONG_NAME = "note_everything_down_for_the_next_shift"
 MADE = [
@@ -87,7 +89,7 @@ def test_given_a_name_when_made_then_files_and_entries_are_there_and_nothing_els
     assert not [path for path in MADE if b"xample" in after[path]]
 
 
-@pytest.mark.timeout(180)  # mypy reads pydantic
+@pytest.mark.timeout(900)  # mypy reads pydantic
 def test_given_two_new_actions_when_checked_then_lint_types_and_tests_pass(
     repository: Path,
 ) -> None:

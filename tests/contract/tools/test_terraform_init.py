@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.waits
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.timeout(300)  # without a mirror the provider is downloaded
+@pytest.mark.timeout(900)  # without a mirror the provider is downloaded
 def test_real_init_keeps_the_lock_file_as_it_is(tmp_path: Path) -> None:
     # Given the stack, as cloned
     stack = tmp_path / "terraform"
@@ -23,7 +25,7 @@ def test_real_init_keeps_the_lock_file_as_it_is(tmp_path: Path) -> None:
         [REPOSITORY / "scripts/terraform", f"-chdir={stack}", "init", "-input=false"],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
 

@@ -29,6 +29,8 @@ from slipway.health.verdict import Window, read_settings, verify
 
 from tests.unit.health.wire import Server, served
 
+pytestmark = pytest.mark.waits
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -95,9 +97,7 @@ def test_whatever_a_server_answers_a_probe_has_a_result(
 ) -> None:
     server.behave = server.answering(b"".join(pieces))
 
-    result = probe(
-        f"http://127.0.0.1:{server.port}/", server.limits(deadline_seconds=2, max_body_bytes=1024)
-    )
+    result = probe(f"http://127.0.0.1:{server.port}/", server.limits(max_body_bytes=1024))
     finding = judge(result, Expectation(200, JsonPath("a.b[0]"), "ok"))
 
     assert finding.sentence.isprintable()

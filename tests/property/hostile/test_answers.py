@@ -23,6 +23,8 @@ from tests.property.hostile.mutation import NASTY, examples, mutated_bytes, to_b
 from tests.scripted import Answer, ScriptedServer
 from tests.unit.github.conftest import PULL, SHA
 
+pytestmark = pytest.mark.waits
+
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 RUN = {"id": "r_1", "status": "IN_PROGRESS", "action": {"identifier": "a"}, "link": "https://x"}
 ENTITY = {"identifier": "shop", "blueprint": "service", "properties": {"a": 1}, "relations": {}}

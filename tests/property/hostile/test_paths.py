@@ -22,6 +22,8 @@ from slipway.github.roll_back import NothingToRollBack, texts_before
 from tests.property.hostile.mutation import examples
 from tests.property.hostile.outside import AnyGitHub
 
+pytestmark = pytest.mark.waits
+
 PIECES = [
     "apps", "shop", "/", "/", "/", ".", "..", "\\", ".git", ".GIT", "git~1", ".g\u200cit", ".git ",
     ".git::$INDEX_ALLOCATION", "\x00", "\n", "C:", "~", "x.json", "Shop", "ſhop", "\u2215",

@@ -23,6 +23,8 @@ from functions.health_checker import handler as health_checker
 from tests.property.hostile.conftest import Outside
 from tests.property.hostile.mutation import examples, mutated, mutated_bytes, to_bytes
 
+pytestmark = pytest.mark.waits
+
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "port"
 SEEDS = [json.loads(path.read_text()) for path in sorted(FIXTURES.glob("*.json"))]
 NOW = int(time.time() * 1000)

@@ -32,6 +32,8 @@ from tests.unit.services_repo.world import (
     serve,
 )
 
+pytestmark = pytest.mark.waits
+
 RUN: dict[str, Any] = {
     "id": "r_0123456789abcdef",
     "status": "IN_PROGRESS",

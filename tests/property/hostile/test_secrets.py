@@ -31,6 +31,8 @@ from tests.scripted import NO_ANSWER, ScriptedServer
 from tests.unit.conftest import POLICY, set_policy
 from tests.unit.github.conftest import REPOSITORY
 
+pytestmark = pytest.mark.waits
+
 RUN_ID = "r_0123456789abcdef"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:approvers"
 PORT, GITHUB, INPUT = (

@@ -23,6 +23,8 @@ from tests.scripted import Answer, ScriptedServer
 from tests.unit.approvals.conftest import make_approval
 from tests.unit.conftest import RUN_ID, make_message
 
+pytestmark = pytest.mark.waits
+
 OWN = "r_automation000001"
 NOW = datetime.now(UTC)
 

@@ -9,6 +9,8 @@ from slipway.approvals.notices import Notices, Places, email_text, slack_message
 from tests.scripted import NO_ANSWER, ScriptedServer
 from tests.unit.approvals.conftest import NOW, make_approval
 
+pytestmark = pytest.mark.waits
+
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:approvals"
 PLACES = Places("https://port.test/run", "https://port.test/request", "https://links.test/live")
 KEY = "k" * 32

@@ -5,6 +5,8 @@ from slipway.errors import GitHubError, GitHubUnavailable
 
 from tests.unit.github.conftest import BRANCH, FakeGitHub, full_route, repository
 
+pytestmark = pytest.mark.waits
+
 COMMENTS, CLOSE = "POST /issues/7/comments", "PATCH /pulls/7"
 DELETE = f"DELETE /git/refs/heads/{BRANCH}"
 

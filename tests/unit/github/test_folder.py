@@ -12,6 +12,8 @@ from slipway.github.folder import MAX_TEXT_BYTES, MAX_TEXTS
 from tests.scripted import Answer
 from tests.unit.github.conftest import SHA, FakeGitHub, repository
 
+pytestmark = pytest.mark.waits
+
 FOLDER = "GET /contents/apps/shop"
 
 

@@ -14,6 +14,8 @@ from slipway.github.models import Change, blob_sha
 from tests.scripted import Answer
 from tests.unit.github.conftest import BRANCH, SHA, FakeGitHub, full_route, repository
 
+pytestmark = pytest.mark.waits
+
 PULL, FILES, MERGE, LATER = (
     "GET /pulls/7",
     "GET /pulls/7/files",

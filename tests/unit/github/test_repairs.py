@@ -24,6 +24,8 @@ from slipway.github.roll_back import (
 from tests.scripted import NO_ANSWER, Answer
 from tests.unit.github.conftest import REPOSITORY, FakeGitHub, repository
 
+pytestmark = pytest.mark.waits
+
 RUNS = "GET /actions/workflows/slipway-restart.yml/runs"
 DISPATCH = "POST /actions/workflows/slipway-restart.yml/dispatches"
 SINCE = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

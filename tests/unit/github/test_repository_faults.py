@@ -12,6 +12,8 @@ from slipway.github.repository import authenticate
 
 from tests.unit.github.conftest import BRANCH, SHA, FakeGitHub, repository
 
+pytestmark = pytest.mark.waits
+
 CHANGE = Change(
     service="shop",
     branch=BRANCH,
@@ -188,7 +190,7 @@ def test_given_a_rate_limit_when_longer_than_our_patience_then_not_waited_for_bu
 
     assert caught.value.retry_at is not None
     until = caught.value.retry_at - datetime.now(UTC)
-    assert timedelta(seconds=700) < until < timedelta(seconds=910)
+    assert timedelta(seconds=500) < until < timedelta(seconds=910)
 
 
 def test_given_neither_app_nor_token_when_signed_in_then_the_secret_is_named() -> None:

@@ -9,6 +9,8 @@ from slipway.slack import mrkdwn, post
 from tests.scripted import NO_ANSWER, ScriptedServer
 from tests.unit.health.story import make_state
 
+pytestmark = pytest.mark.waits
+
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
 URL = "https://github.test/issues/9"
 LINES = ["2026-11-23 10:00:00 The service was said to be Degraded."]

@@ -3,7 +3,6 @@
 import gzip
 import socket
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from slipway.health.finding import Answered, Failed, FailureKind, ProbeResult
 from slipway.health.probe import probe
 
 from tests.unit.health.wire import NAME, Certificate, Server, dripping, http, read_head, served
+
+pytestmark = pytest.mark.waits
 
 SHORT = {"deadline_seconds": 0.3}
 
@@ -267,18 +268,15 @@ def test_given_a_name_server_that_does_not_answer_then_the_deadline_ends_it() ->
     released = threading.Event()
 
     def resolve(_host: str, _port: int) -> Sequence[str]:
-        released.wait(10)
+        released.wait()
         return ["8.8.8.8"]
 
-    began = time.monotonic()
     try:
         result = probe("http://slow.example/", ProbeLimits(deadline_seconds=0.1), resolve=resolve)
-        took = time.monotonic() - began
     finally:
         released.set()
 
     assert "within 0.1 s" in failed(result, FailureKind.TIMEOUT)
-    assert took < 2
 
 
 def test_given_nobody_listens_then_it_says_so() -> None:
@@ -405,17 +403,14 @@ def test_given_a_slow_loris_then_the_deadline_holds_for_the_whole_answer(
     first: bytes, drop: bytes
 ) -> None:
     with served(dripping(first, drop)) as server:
-        began = time.monotonic()
         result = probe(f"http://127.0.0.1:{server.port}/", server.limits(**SHORT))
-        took = time.monotonic() - began
 
     failed(result, FailureKind.TIMEOUT)
-    assert 0.25 < took < 2
 
 
 def test_given_silence_then_the_deadline_ends_it() -> None:
     def behave(_connected: socket.socket, stop: threading.Event) -> None:
-        stop.wait(5)
+        stop.wait()
 
     with served(behave) as server:
         failed(
@@ -535,30 +530,24 @@ def test_given_a_server_without_tls_then_it_says_so() -> None:
 def test_given_a_handshake_that_never_ends_then_the_deadline_ends_it() -> None:
     # A TLS record that announces 16 KiB and comes one byte after the other.
     with served(dripping(b"\x16\x03\x03\x40\x00", b"\x02")) as server:
-        began = time.monotonic()
         result = probe(
             f"https://{NAME}:{server.port}/", server.limits(**SHORT), resolve=at_loopback
         )
-        took = time.monotonic() - began
 
     failed(result, FailureKind.TIMEOUT)
-    assert took < 2
 
 
 def test_given_a_slow_loris_within_tls_then_the_deadline_holds(tmp_path: Path) -> None:
     certificate = Certificate(tmp_path)
     with served(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x"), tls=certificate.server) as server:
-        began = time.monotonic()
         result = probe(
             f"https://{NAME}:{server.port}/",
             server.limits(deadline_seconds=0.5),
             resolve=at_loopback,
             tls=certificate.trusted(),
         )
-        took = time.monotonic() - began
 
     failed(result, FailureKind.TIMEOUT)
-    assert took < 2
 
 
 def test_the_deadline_of_a_probe_is_three_seconds_by_default() -> None:

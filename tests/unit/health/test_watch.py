@@ -18,6 +18,8 @@ from functions.health_checker.handler import handler
 from tests.unit.health.remedy import SERVICE, World, changed, executions
 from tests.unit.health.story import BEGIN
 
+pytestmark = pytest.mark.waits
+
 FIRST = execution_name(SERVICE, 1)
 AUDIT = "arn:aws:states:eu-west-1:123456789012:stateMachine:acme-audit"
 SUBSCRIPTION: dict[str, Any] = {

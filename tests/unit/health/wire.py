@@ -18,6 +18,8 @@ from slipway.health.addresses import ProbeLimits
 
 Behave = Callable[[socket.socket, threading.Event], None]
 NAME = "service.test"
+# A thread that waits so long hangs; no answer of a test takes a part of it.
+HANGS_AFTER = 60
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
@@ -35,7 +37,7 @@ class Server:
         self._listening = socket.create_server(
             ("::1" if family is socket.AF_INET6 else "127.0.0.1", 0), family=family
         )
-        self._listening.settimeout(10)
+        self._listening.settimeout(HANGS_AFTER)
         self.behave = behave
         self._tls = tls
         self._stop = threading.Event()
@@ -46,18 +48,21 @@ class Server:
         self._run(self._accept)
 
     def limits(self, **changes: object) -> ProbeLimits:
-        """Limits that allow this server and nothing else."""
-        return ProbeLimits.model_validate(
+        """Limits that allow this server and nothing else; their deadline is no test's subject."""
+        limits = ProbeLimits.model_validate(
             {"allowed_cidrs": LOOPBACK, "allowed_ports": {self.port}, **changes}
         )
+        if "deadline_seconds" in changes:
+            return limits
+        return limits.model_copy(update={"deadline_seconds": HANGS_AFTER})
 
     def close(self) -> None:
         self._stop.set()
         # `accept` does not notice that its socket is closed, but that somebody comes.
         with contextlib.suppress(OSError):
-            socket.create_connection(self._listening.getsockname()[:2], timeout=1).close()
+            socket.create_connection(self._listening.getsockname()[:2], timeout=HANGS_AFTER).close()
         for thread in self._threads:
-            thread.join(timeout=5)
+            thread.join(timeout=HANGS_AFTER)
         self._listening.close()
 
     def _run(self, target: Callable[..., None], *args: object) -> None:
@@ -78,7 +83,7 @@ class Server:
     def _serve(self, connected: socket.socket) -> None:
         # Whatever the prober does to the connection is looked at by what the prober says.
         with contextlib.suppress(OSError), connected:
-            connected.settimeout(5)
+            connected.settimeout(HANGS_AFTER)
             if self._tls is None:
                 self.behave(connected, self._stop)
                 return

@@ -15,6 +15,8 @@ from slipway.port.client import PortClient
 from tests.scripted import NO_ANSWER, Answer, ScriptedServer
 from tests.unit.port.conftest import RUN, RUN_PATH, SECRET, TOKEN, Port, refusal
 
+pytestmark = pytest.mark.waits
+
 ENTITIES = "/v1/blueprints/service/entities"
 
 

@@ -9,6 +9,8 @@ from slipway.port.models import Run, User
 
 from tests.unit.port.conftest import RUN, RUN_PATH, TOKEN, Port, refusal
 
+pytestmark = pytest.mark.waits
+
 USER_PATH = "/v1/users/devops%40acme.example"
 TEAM_PATH = "/v1/teams/devops"
 SEARCH = "POST /v1/entities/search"

@@ -25,6 +25,8 @@ from tests.releases import RELEASES, fill, read_machine
 from tests.scripted import NO_ANSWER, Answer, ScriptedServer
 from tests.unit.conftest import RUN_ID
 
+pytestmark = pytest.mark.waits
+
 SECRET = "0123456789abcdef0123456789abcdefEXTRA"
 RUN = f"/v1/actions/runs/{RUN_ID}"
 TOPIC = "org_test.runs"

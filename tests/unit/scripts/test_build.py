@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 from scripts import build
 from scripts.build import Architecture, Artifact, BuildError
 
+pytestmark = pytest.mark.waits
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 LAMBDA_PYTHON = REPOSITORY / "sandbox/.lambda-venv/bin/python"
 HOST = Architecture.ARM64 if platform.machine() in {"aarch64", "arm64"} else Architecture.X86_64
@@ -243,7 +245,7 @@ def test_command_line_says_what_it_built(root: Path) -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -17,6 +17,8 @@ from scripts.checks.result import Installation, Result
 from scripts.port_setup import load_definitions
 from tests.scripted import NO_ANSWER, Answer, ScriptedServer
 
+pytestmark = pytest.mark.waits
+
 TOKEN = "POST /v1/auth/access_token"
 ENTITIES = "POST /v1/blueprints/service/entities"
 REPOSITORY = "GET /repos/acme/services"
@@ -159,7 +161,7 @@ def test_missing_and_old_definitions_are_named(
 def broker() -> Iterator[tuple[Producer, str]]:
     # librdkafka's own mock cluster, which speaks the real protocol on a real socket.
     producer = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "replaced"})
-    (address,) = producer.list_topics(timeout=10).brokers.values()
+    (address,) = producer.list_topics(timeout=300).brokers.values()
     yield producer, f"{address.host}:{address.port}"
     producer.purge()
 

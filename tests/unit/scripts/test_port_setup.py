@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 from scripts import port_setup
 from scripts.environment import read_settings
 
+pytestmark = pytest.mark.waits
+
 CHANGES = sorted([create_service.ACTION, *registry.ACTIONS])
 IDENTIFIERS = [
     "blueprint approval_request",

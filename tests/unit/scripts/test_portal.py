@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.waits
+
 ROOT = Path(__file__).resolve().parents[3]
 TOOLS = ("cat", "cksum", "dirname", "find", "sh", "sort", "xargs")
 
@@ -45,7 +47,7 @@ def run(project: Path, *arguments: str, path: str = os.environ["PATH"]) -> tuple
         env={**os.environ, "PATH": path, "npm_config_offline": "true"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

@@ -20,6 +20,8 @@ from scripts.replay import Operator, Selection, describe, read_time
 from tests.scripted import ScriptedServer
 from tests.unit.conftest import RUN_ID
 
+pytestmark = pytest.mark.waits
+
 NOW = datetime.now(UTC)
 KEY = "aws/lambda/uuid/org_test.runs-0/2026/11/23/2026-11-23T10.00.00-a"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:slipway-create_service:live"

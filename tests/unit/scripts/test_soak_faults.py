@@ -11,6 +11,8 @@ import responses
 
 from scripts.soaking.faults import KINDS, Faults
 
+pytestmark = pytest.mark.waits
+
 ENV = {
     "PORT_BASE_URL": "http://port.test",
     "GITHUB_API_URL": "http://github.test/api/v3",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.waits
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 VERSION = "5.100.0"
 OS = {"Darwin": "darwin"}.get(platform.system(), "linux")
@@ -66,7 +68,7 @@ class Machine:
             env=self.environment | environment,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=300,
             check=False,
         )
 

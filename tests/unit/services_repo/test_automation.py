@@ -5,6 +5,8 @@ import report
 
 from tests.unit.services_repo.world import PORT_DATA, RUN_ID, SERVICE, World
 
+pytestmark = pytest.mark.waits
+
 BOTS = ["slipway[bot]", "github-merge-queue[bot]"]
 DAY_2 = ["upscale_service", "downscale_service", "delete_service"]
 

@@ -7,6 +7,8 @@ import report
 
 from tests.unit.services_repo.world import FOLDER, PORT_DATA, SERVICE, World, entity
 
+pytestmark = pytest.mark.waits
+
 REMEDIATION = "0a1b2c3d4e5f60718293a4b5c6d7e8f9-3"
 KINDS = ["roll_back", "scale_up"]
 

@@ -18,6 +18,8 @@ from tests.unit.services_repo.world import (
     entity,
 )
 
+pytestmark = pytest.mark.waits
+
 PR_URL = "https://github.test/acme/services/pull/12"
 
 

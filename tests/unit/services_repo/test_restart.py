@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from tests.scripted import NO_ANSWER, ScriptedServer
 
+pytestmark = pytest.mark.waits
+
 ROUTE = "POST /services/shop/restart"
 
 

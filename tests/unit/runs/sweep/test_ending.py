@@ -23,6 +23,8 @@ from tests.unit.runs.sweep.conftest import (
     execution,
 )
 
+pytestmark = pytest.mark.waits
+
 
 def test_given_a_run_that_was_never_seen_when_swept_then_it_ends(world: World) -> None:
     world.run(executed=ago(minutes=16))

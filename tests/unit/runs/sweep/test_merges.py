@@ -9,6 +9,8 @@ from slipway.runs.sweep import sweep
 from tests.unit.conftest import RUN_ID
 from tests.unit.runs.sweep.conftest import PR_URL, SHOP, UPSERT, World
 
+pytestmark = pytest.mark.waits
+
 
 def test_given_a_merged_create_when_the_report_fails_then_ended_with_what_is_missing(
     world: World,

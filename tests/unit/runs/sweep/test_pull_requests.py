@@ -11,6 +11,8 @@ from slipway.runs.sweep import sweep
 from tests.unit.conftest import RUN_ID
 from tests.unit.runs.sweep.conftest import DISPATCH, World, ago
 
+pytestmark = pytest.mark.waits
+
 
 def test_given_a_pull_request_of_a_fork_with_our_branch_when_swept_then_it_is_none_of_ours(
     world: World,

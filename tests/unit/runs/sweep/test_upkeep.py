@@ -8,6 +8,8 @@ from slipway.runs.sweep import SweepConfig, sweep
 from tests.unit.conftest import RUN_ID
 from tests.unit.runs.sweep.conftest import LIST, REMEDIATION, RUN, SHOP, World, ago, execution
 
+pytestmark = pytest.mark.waits
+
 
 def test_given_a_run_that_ended_unnoticed_when_swept_then_it_is_cleared_up(world: World) -> None:
     world.ended(RUN_ID)
