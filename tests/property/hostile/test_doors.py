@@ -18,7 +18,10 @@ from tests.property.hostile.mutation import NASTY, examples, mutated_bytes
 from tests.unit.approvals.conftest import make_approval
 
 # What Powertools says in a function that has counted nothing.
-pytestmark = [pytest.mark.filterwarnings("ignore:No application metrics:UserWarning"), pytest.mark.waits]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:No application metrics:UserWarning"),
+    pytest.mark.waits,
+]
 KEY = PLANTED["key of links"]
 ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
 ID = "r_0123456789abcdef.1"

@@ -10,7 +10,10 @@ from slipway.config import load
 from functions.probe_health.handler import handler
 from tests.unit.health.wire import Server, http, served
 
-pytestmark = [pytest.mark.filterwarnings("ignore:No application metrics to publish"), pytest.mark.waits]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:No application metrics to publish"),
+    pytest.mark.waits,
+]
 
 
 @pytest.fixture
