@@ -29,13 +29,13 @@ lane: setup build ## Run one lane of the tests: make lane LANE=story
 	@scripts/chromium >/dev/null
 	@scripts/run_tests $(LANE)
 
-unit: setup ## Run the fast tests (a minute on two cores)
+unit: setup ## Run the fast tests (half a minute on two cores)
 	@scripts/run_tests unit
 
 contract: setup ## Run the tests with generated input, the sandbox's servers and real tools
 	@scripts/run_tests contract
 
-faults: setup ## Inject faults into calls of every flow; others: FAULTS=<seed>, all: FAULTS=all
+faults: setup ## Inject faults at calls of every flow, and interleave invocations; FAULTS=<seed> or FAULTS=all
 	@scripts/run_tests faults
 
 terraform-test: setup build ## Run the Terraform tests, and check permissions and plans

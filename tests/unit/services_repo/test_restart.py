@@ -115,7 +115,10 @@ def test_what_is_no_service_of_the_repository_is_refused(
 
 
 @given(st.text(max_size=50))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=50,
+)
 def test_any_text_is_a_service_of_the_repository_or_refused(repository: Path, text: str) -> None:
     assert restart.main(job(repository, text), repository / "no-hook") == 1
 
