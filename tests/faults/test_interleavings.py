@@ -116,6 +116,9 @@ class Stories(RuleBasedStateMachine):
         self.messages: dict[int, tuple[Json, Work | None]] = {}
         self.advancing: dict[tuple[str, str], Work] = {}
         self.ended: dict[str, str] = {}
+        # What was last seen, and after how many writes: it changes by no other means.
+        self._pulls: tuple[int, list[PullRequest]] = (-1, [])
+        self._statuses_seen = -1
 
     # -- people
 
@@ -146,12 +149,13 @@ class Stories(RuleBasedStateMachine):
             pull.edit(state="closed")
         elif pull.mergeable:
             pull.merge(merge_method="squash")
-        self.world.looked_at_pulls = -1
+        self.world.calls_of_people += 1
 
     @precondition(lambda self: self.running())
     @rule(data=st.data())
     def end_run(self, data: st.DataObject) -> None:
         self.world.end_run(data.draw(st.sampled_from(self.running())))
+        self.world.calls_of_people += 1
 
     # -- AWS and GitHub
 
@@ -241,7 +245,11 @@ class Stories(RuleBasedStateMachine):
         return sorted(str(row["id"]) for row in rows if row["status"] == "PENDING")
 
     def open_pulls(self) -> list[PullRequest]:
-        return [pull for pull in self.world.pulls() if pull.state == "open"]
+        seen = self.world.writes_to("GitHub") + self.world.calls_of_people
+        if seen != self._pulls[0]:
+            pulls = [pull for pull in self.world.pulls() if pull.state == "open"]
+            self._pulls = (seen, pulls)
+        return self._pulls[1]
 
     def running(self) -> list[str]:
         return [run for run in self.world.runs if run not in self.ended]
@@ -267,6 +275,10 @@ class Stories(RuleBasedStateMachine):
 
     @invariant()
     def a_terminal_status_never_changes(self) -> None:
+        seen = self.world.writes_to("Port") + self.world.calls_of_people + len(self.world.runs)
+        if seen == self._statuses_seen:
+            return
+        self._statuses_seen = seen
         for run_id in self.world.runs:
             status = self.world.port.get_run(run_id).status
             if run_id in self.ended:

@@ -82,7 +82,7 @@ class World:
         self.crashes = 0
         self._reported: set[tuple[int, str]] = set()
         self.looked_at_pulls = -1
-        self._calls_of_people = 0
+        self.calls_of_people = 0
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -238,11 +238,11 @@ class World:
 
     def merge(self) -> None:
         self.open_pull().merge(merge_method="squash")
-        self._calls_of_people += 1
+        self.calls_of_people += 1
 
     def close(self) -> None:
         self.open_pull().edit(state="closed")
-        self._calls_of_people += 1
+        self.calls_of_people += 1
 
     # -- what AWS and GitHub do
 
@@ -488,11 +488,12 @@ class World:
             assert real.time() < ends, "a workflow does not end"
             select.select([], [], [], 0.05)  # between two looks; `time.sleep` moves the clock
 
+    def writes_to(self, service: str) -> int:
+        """How often Slipway may have changed something in a service."""
+        return sum(call.service == service and call.writes for call in self.wire.everything)
+
     def report_ended_pulls(self) -> bool:
-        made = (
-            sum(call.service == "GitHub" and call.writes for call in self.wire.everything)
-            + self._calls_of_people
-        )
+        made = self.writes_to("GitHub") + self.calls_of_people
         if made == self.looked_at_pulls or not self.reports:
             return False
         self.looked_at_pulls = made
@@ -516,7 +517,7 @@ class World:
             if told := json.loads(message["value"]).get("context", {}).get("automationRunId"):
                 with suppress(RunEnded):
                     self.port.update_run(told, status="SUCCESS")
-        if any(call.service == "GitHub" and call.writes for call in self.wire.everything):
+        if self.writes_to("GitHub"):
             for pull in self.pulls():
                 if pull.state == "open":
                     pull.edit(state="closed")
