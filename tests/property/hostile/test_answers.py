@@ -22,6 +22,7 @@ from slipway.port.client import PortClient
 from tests.property.hostile.mutation import NASTY, examples, mutated_bytes, to_bytes
 from tests.scripted import Answer, ScriptedServer
 from tests.unit.github.conftest import PULL, SHA
+from tests.unit.port.conftest import UnhurriedSession
 
 pytestmark = pytest.mark.waits
 
@@ -160,7 +161,13 @@ def server() -> Iterator[Sequence]:
 
 def port_client(server: Sequence, *, patience: float = 0) -> PortClient:
     credentials = PortCredentials.model_validate({"client_id": "i", "client_secret": "s"})
-    return PortClient(server.url, lambda _: credentials, patience=patience, sleep=lambda _: None)
+    return PortClient(
+        server.url,
+        lambda _: credentials,
+        patience=patience,
+        session=UnhurriedSession(),
+        sleep=lambda _: None,
+    )
 
 
 def services_repository(server: Sequence) -> ServicesRepository:

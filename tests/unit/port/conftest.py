@@ -1,9 +1,11 @@
 """Port as a scripted HTTP server, and clients of it that wait for nothing."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from slipway.config import PortCredentials
 from slipway.port.client import PortClient
 
@@ -13,6 +15,13 @@ TOKEN = "POST /v1/auth/access_token"
 RUN_PATH = "/v1/actions/runs/r_1"
 RUN = {"id": "r_1", "status": "IN_PROGRESS", "action": {"identifier": "create_service"}}
 SECRET = "the-client-secret-of-more-than-32-bytes"
+
+
+class UnhurriedSession(requests.Session):
+    """Gives each request a minute: a client without patience allows a tenth of a second."""
+
+    def request(self, *args: Any, **more: Any) -> requests.Response:
+        return super().request(*args, **{**more, "timeout": 60})
 
 
 class Port(ScriptedServer):
@@ -34,15 +43,24 @@ class Port(ScriptedServer):
             self.fresh.append(fresh)
             return PortCredentials.model_validate({"client_id": "id", "client_secret": SECRET})
 
-        return PortClient(self.url, credentials, patience=patience, sleep=self.slept.append)
+        return PortClient(
+            self.url,
+            credentials,
+            patience=patience,
+            session=UnhurriedSession(),
+            sleep=self.slept.append,
+        )
 
     def sent_tokens(self) -> list[str | None]:
         return [r.headers.get("Authorization") for r in self.requests if r.route != TOKEN]
 
 
 @pytest.fixture
-def port() -> Iterator[Port]:
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[Port]:
     with Port().running() as server:
+        # The client's time passes only while it waits, however fast the machine is.
+        clock = SimpleNamespace(monotonic=lambda: sum(server.slept))
+        monkeypatch.setattr("slipway.port.client.time", clock)
         yield server
 
 
