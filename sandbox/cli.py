@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from sandbox.attached import ends_with_this_process
 from sandbox.stack import ROOT, Sandbox, SandboxError
 
 app = typer.Typer(
@@ -28,19 +30,33 @@ _DEFAULT = ROOT / ".sandbox"
 
 
 @app.command()
-def up(folder: Folder = _DEFAULT) -> None:
+def up(
+    folder: Folder = _DEFAULT,
+    attached: Annotated[
+        bool,
+        typer.Option(
+            "--attached",
+            help="Stay in the foreground, and end all of it at Ctrl-C, SIGTERM, SIGHUP or when the "
+            "standard input ends.",
+        ),
+    ] = False,
+) -> None:
     """Start everything that is not running yet, and say where it listens."""
     sandbox = Sandbox(folder)
     started = time.monotonic()
     try:
-        with console.status("Starting") as spinner:
-            sandbox.up(spinner.update)
+        with ends_with_this_process(sandbox) if attached else nullcontext():
+            with console.status("Starting") as spinner:
+                sandbox.up(spinner.update, attached=attached)
+            _show(sandbox)
+            console.print(f"Up after {time.monotonic() - started:.1f} s. For other clients:")
+            command = f"  set -a; . {os.path.relpath(sandbox.env_file)}; set +a"
+            console.print(command, soft_wrap=True)
+            while attached and sandbox.state():
+                time.sleep(1)
     except SandboxError as error:
         console.print(f"[red]sandbox:[/red] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
-    _show(sandbox)
-    console.print(f"Up after {time.monotonic() - started:.1f} s. For other clients:")
-    console.print(f"  set -a; . {os.path.relpath(sandbox.env_file)}; set +a", soft_wrap=True)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The sandbox's processes: starts, finds and ends them, and keeps what is needed to do so."""
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -13,13 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx
 import psutil
+from nacl.public import PublicKey, SealedBox
 
+from sandbox import mark
 from sandbox.broker import wait_until_ready
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +56,7 @@ class State:
         client_secret: its secret; also signs messages and encrypts secret inputs.
         github_token: a token that may do everything in the sandbox's GitHub.
         kafka: bootstrap servers; our own broker or the one given to `up`.
+        attached_to: process id of the `up --attached` that the parts are children of; 0: none.
     """
 
     ports: dict[str, int]
@@ -61,6 +65,7 @@ class State:
     github_token: str
     kafka: str
     pids: dict[str, int] = field(default_factory=dict)
+    attached_to: int = 0
 
     def url(self, name: str) -> str:
         """The address of an HTTP process."""
@@ -105,11 +110,12 @@ class Sandbox:
         """Which of the processes are alive."""
         return {name: _is_ours(pid, name) for name, pid in state.pids.items()}
 
-    def up(self, progress: Callable[[str], None]) -> State:
+    def up(self, progress: Callable[[str], None], *, attached: bool = False) -> State:
         """Start whatever is not running; if all of it runs, change nothing.
 
         Args:
             progress: told each step as it begins.
+            attached: the parts are to stay children of this process.
 
         Raises:
             SandboxError: a process ended or did not become ready; names its log.
@@ -123,6 +129,7 @@ class Sandbox:
         progress("Waiting for another sandbox that starts")
         with _alone():
             state = _decide(os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""))
+            state.attached_to = os.getpid() if attached else 0
             self._start(state, progress)
         lines = [f"{key}={shlex.quote(value)}\n" for key, value in state.environment().items()]
         _write_private(self.env_file, "".join(lines))
@@ -134,31 +141,25 @@ class Sandbox:
         Returns:
             The names of the processes that were ended.
         """
-        state = self.state()
-        if state is None:
-            return []
-        ended = []
-        for name, pid in reversed(state.pids.items()):
-            if _is_ours(pid, name):
-                _end_group(pid)
-                ended.append(name)
+        sessions = self._sessions()
+        _end(sessions)
         self.env_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         # What Terraform knows of an AWS that is gone would keep it from making the next one.
         for folder in self.folder.glob("terraform-*"):
             shutil.rmtree(folder, ignore_errors=True)
-        self._state_file.unlink()
-        return ended
+        self._state_file.unlink(missing_ok=True)
+        return sorted(sessions.values())
 
     def restart(self, name: str, down_seconds: float) -> None:
         """End one part, and start it again with the data that it has on disk.
 
         Args:
             name: `port`, `github` or `cluster`; the others keep theirs in memory.
-            down_seconds: how long nobody listens there meanwhile.
+            down_seconds: how long the part stays down.
 
         Raises:
-            SandboxError: there is no such part, or it did not become ready again; names its log.
+            SandboxError: the part is unknown, or did not become ready again; names its log.
         """
         state = self.state()
         if state is None or name not in _RESTARTABLE or not _is_ours(state.pids[name], name):
@@ -166,11 +167,28 @@ class Sandbox:
             raise SandboxError(
                 f"'{name}' cannot be restarted: it must be one of {known}, and be running."
             )
-        _end_group(state.pids[name])
+        before = state.pids[name]
+        _end({before})
         time.sleep(down_seconds)
-        state.pids[name] = self._spawn(name, dict(self._commands(state))[name], state)
-        self._save(state)
+        if state.attached_to:
+            # Only its parent can start it as a child of its own.
+            os.kill(state.attached_to, signal.SIGUSR1)
+            state = self._wait_for_another(name, before)
+        else:
+            self.start_missing()
+            state = self.state() or state
         self._wait(name, state)
+
+    def start_missing(self) -> None:
+        """Start each part that has ended, as a child of this process."""
+        state = self.state()
+        if state is None:
+            return
+        running = self.running(state)
+        for name, command in self._commands(state):
+            if not running[name]:
+                state.pids[name] = self._spawn(name, command, state)
+                self._save(state)
 
     def log_file(self, name: str) -> Path:
         """Where a process's output goes."""
@@ -213,6 +231,11 @@ class Sandbox:
                 progress(f"Starting {name}")
                 state.pids[name] = self._spawn(name, command, state)
                 self._save(state)
+                # Port makes its topics as it starts; all the others start side by side.
+                if name == "broker":
+                    self._wait(name, state)
+            for name in state.ports:
+                progress(f"Waiting for {name}")
                 self._wait(name, state)
             progress("Filling in the services repository's secrets and variables")
             _prepare_services_repo(state)
@@ -231,6 +254,7 @@ class Sandbox:
             "SANDBOX_KAFKA_PASSWORD": state.client_secret,
             "AWS_REGION": REGION,
             "PYTHONUNBUFFERED": "1",
+            mark.VARIABLE: f"{self.folder}:{name}",
         }
         with self.log_file(name).open("ab") as log:
             process = subprocess.Popen(
@@ -240,7 +264,7 @@ class Sandbox:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # A group of its own, so that what the process starts ends with it.
+                # A session of its own, so that whatever the part starts can be found and ended.
                 start_new_session=True,
             )
         # For a moment after it is made, a process has no command line to be known by.
@@ -253,23 +277,52 @@ class Sandbox:
             wait_until_ready(state.kafka, START_SECONDS)
             return
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if not _is_ours(state.pids[name], name):
-                raise SandboxError(
-                    f"{name} ended while it started. Its output is in {self.log_file(name)}:\n"
-                    + "\n".join(self.log_file(name).read_text(errors="replace").splitlines()[-15:])
-                )
-            try:
-                url = state.url(name) + _HEALTH[name]
-                # On loopback: whatever proxy the environment names has no part in it.
-                if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass  # Not listening yet; the loop's limit decides.
-            time.sleep(0.1)
+        # On loopback: whatever proxy the environment names has no part in it.
+        with httpx.Client(base_url=state.url(name), timeout=2, trust_env=False) as client:
+            while time.monotonic() < deadline:
+                if not _is_ours(state.pids[name], name):
+                    log = self.log_file(name).read_text(errors="replace")
+                    raise SandboxError(
+                        f"{name} ended while it started. "
+                        f"Its output is in {self.log_file(name)}:\n"
+                        + "\n".join(log.splitlines()[-15:])
+                    )
+                try:
+                    if client.get(_HEALTH[name]).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass  # Not listening yet; the loop's limit decides.
+                time.sleep(0.1)
         raise SandboxError(
             f"{name} was not ready after {START_SECONDS} s. Look at {self.log_file(name)}."
         )
+
+    def _wait_for_another(self, name: str, before: int) -> State:
+        """Wait until a part has another process than `before`."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            state = self.state()
+            if state is None:
+                break
+            if state.pids[name] != before:
+                return state
+            time.sleep(0.05)
+        raise SandboxError(f"{name} was not started again by the attached sandbox.")
+
+    def _sessions(self) -> dict[int, str]:
+        """Session id → part, of all processes that carry this sandbox's mark.
+
+        Looked up in the process table: a process that was killed while it started a part has not
+        written down that part's id.
+        """
+        found = {}
+        for pid in psutil.pids():
+            with contextlib.suppress(psutil.Error, ProcessLookupError):
+                value = psutil.Process(pid).environ().get(mark.VARIABLE, "")
+                folder, _, name = value.rpartition(":")
+                if folder == str(self.folder):
+                    found[os.getsid(pid)] = name
+        return found
 
     def _save(self, state: State) -> None:
         _write_private(self._state_file, json.dumps(asdict(state), indent=2))
@@ -312,26 +365,35 @@ def _free_port(preferred: int, held: contextlib.ExitStack) -> int:
 
 def _prepare_services_repo(state: State) -> None:
     """Give the merge workflow what its README asks an installation to set."""
-    from github import Auth, Github
-
-    client = Github(base_url=f"{state.url('github')}/api/v3", auth=Auth.Token(state.github_token))
-    repository = client.get_repo(SERVICES_REPO)
-    repository.create_secret("PORT_CLIENT_ID", state.client_id)
-    repository.create_secret("PORT_CLIENT_SECRET", state.client_secret)
     cluster = state.url("cluster")
+    secrets_ = {"PORT_CLIENT_ID": state.client_id, "PORT_CLIENT_SECRET": state.client_secret}
     variables = {
         "PORT_BASE_URL": state.url("port"),
         "HEALTH_URL": f"{cluster}/services/{{service}}/health",
         "CLUSTER_URL": cluster,
     }
-    for name, value in variables.items():
-        repository.create_variable(name, value)
+    with httpx.Client(
+        base_url=f"{state.url('github')}/api/v3/repos/{SERVICES_REPO}/actions",
+        headers={"Authorization": f"Bearer {state.github_token}"},
+        trust_env=False,
+    ) as client:
+        key = client.get("/secrets/public-key").raise_for_status().json()
+        box = SealedBox(PublicKey(base64.b64decode(key["key"])))
+        for name, value in secrets_.items():
+            sealed = base64.b64encode(box.encrypt(value.encode())).decode()
+            body = {"encrypted_value": sealed, "key_id": key["key_id"]}
+            client.put(f"/secrets/{name}", json=body).raise_for_status()
+        for name, value in variables.items():
+            client.post("/variables", json={"name": name, "value": value}).raise_for_status()
 
 
 def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read; a reader never finds half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    new = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
+    new.replace(path)
 
 
 def _is_ours(pid: int, name: str) -> bool:
@@ -344,23 +406,31 @@ def _is_ours(pid: int, name: str) -> bool:
         return False
 
 
-def _end_group(pid: int) -> None:
-    os.killpg(pid, signal.SIGTERM)
+def _end(sessions: Collection[int]) -> None:
+    """End every process of the sessions: their leaders in good order, if they do so in time."""
+    for leader in sessions:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while _group_exists(pid):
-        if time.monotonic() > deadline:
-            os.killpg(pid, signal.SIGKILL)
-            return
-        _reap(pid)
+    while members := _members(sessions):
+        late = time.monotonic() > deadline
+        for pid, leader in members.items():
+            # A leader that is gone can end nothing that it started.
+            if late or leader not in members:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
 
 
-def _group_exists(pid: int) -> bool:
-    try:
-        os.killpg(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def _members(sessions: Collection[int]) -> dict[int, int]:
+    """Process id → session id of each process of the sessions that has not ended."""
+    found = {}
+    for pid in psutil.pids():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            session = os.getsid(pid)
+            if session in sessions and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                found[pid] = session
+    return found
 
 
 def _reap(pid: int) -> None:

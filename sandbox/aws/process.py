@@ -45,7 +45,7 @@ class FunctionProcess:
                 stderr=subprocess.STDOUT,
                 pass_fds=[closes_with_child],
                 # Its own group, so that children of the function end with it.
-                start_new_session=True,
+                process_group=0,
             )
         os.close(closes_with_child)
         Thread(target=self._watch, name=f"function-{self._process.pid}", daemon=True).start()

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +155,28 @@ def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         return
     folder = tmp_path_factory.mktemp("sandbox")
     environment = {**os.environ, "SANDBOX_DIR": str(folder)}
-    command = ROOT / "scripts" / "sandbox"
-    subprocess.run([command, "up"], env=environment, check=True, timeout=180)
-    yield folder
-    subprocess.run([command, "down"], env=environment, check=True, timeout=60)
+    # It ends with its input: also when this process is killed and runs no teardown.
+    with subprocess.Popen(
+        [ROOT / "scripts" / "sandbox", "up", "--attached"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as attached:
+        assert attached.stdout is not None
+        said = list(until_up(attached.stdout))
+        assert said[-1].startswith("Up after"), "".join(said)
+        yield folder
+        attached.communicate(timeout=60)
+    assert attached.returncode == 0
+
+
+def until_up(lines: Iterable[str]) -> Iterator[str]:
+    """What `sandbox up` prints until everything runs; all of it if it fails."""
+    for line in lines:
+        yield line
+        if line.startswith("Up after"):
+            return
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sandbox import mark
 from sandbox.github.runner import builtin
 from sandbox.github.runner.commands import CommandError, Masker, parse_environment_file
 from sandbox.github.runner.context import RunInfo, default_variables, rendered
@@ -245,7 +246,7 @@ class JobRunner:
         return outputs
 
     def _variables(self, env: dict[str, str], files: dict[str, Path]) -> dict[str, str]:
-        """A step's whole environment: nothing of the sandbox's own but PATH."""
+        """A step's whole environment: nothing of the sandbox's own but PATH and its mark."""
         path = os.pathsep.join([*self._path, os.environ.get("PATH", os.defpath)])
         return {
             "LANG": "C.UTF-8",
@@ -255,6 +256,7 @@ class JobRunner:
             **env,
             **{f"GITHUB_{name.upper()}": str(file) for name, file in files.items()},
             "PATH": path,
+            **mark.inherited(),
         }
 
     def _use(

@@ -65,7 +65,7 @@ def run_process(
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        start_new_session=True,
+        process_group=0,
     ) as process:
         reader = threading.Thread(target=_read, args=(process, say), daemon=True)
         reader.start()
