@@ -31,7 +31,7 @@ def ends_with_this_process(sandbox: Sandbox) -> Iterator[None]:
     for number in _ENDING:
         signal.signal(number, _end_block)
     signal.signal(signal.SIGUSR1, lambda *_: _start_missing(sandbox))
-    heir = _heir(sandbox)
+    heir = start_heir(sandbox)
     threading.Thread(target=_read_input, daemon=True).start()
     try:
         yield
@@ -45,8 +45,8 @@ def ends_with_this_process(sandbox: Sandbox) -> Iterator[None]:
                 os.waitpid(-1, 0)
 
 
-def _heir(sandbox: Sandbox) -> subprocess.Popen[bytes]:
-    """A process that ends the sandbox if this one is killed.
+def start_heir(sandbox: Sandbox) -> subprocess.Popen[bytes]:
+    """Start a process that ends the sandbox when this one has ended; kill it if it must not.
 
     It has a session of its own: what is sent to this process's group must not reach it.
     """

@@ -2,11 +2,11 @@
 
 import logging
 import threading
-import time
 from typing import Any
 
 import httpx
 
+from sandbox.clock import Clock
 from sandbox.cluster.model import (
     Cure,
     Fault,
@@ -34,12 +34,20 @@ class Cluster:
         mirror: the repository.
         reporter: tells Port.
         startup_seconds: how long a service needs from its start to its first good answer.
+        clock: what services start up and recover by.
     """
 
-    def __init__(self, mirror: Mirror, reporter: Reporter, startup_seconds: float) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        reporter: Reporter,
+        startup_seconds: float,
+        clock: Clock | None = None,
+    ) -> None:
         self._mirror = mirror
         self._reporter = reporter
         self._startup = startup_seconds
+        self._clock = clock or Clock()
         self._services: dict[str, Service] = {}
         self._commit = ""
         self._lock = threading.Lock()
@@ -82,7 +90,7 @@ class Cluster:
         self._reporter.add(name, sync_status="OutOfSync")
         service = self._services.get(name)
         if service is None:
-            ready = time.monotonic() + self._startup
+            ready = self._clock.monotonic() + self._startup
             self._services[name] = Service(name, version, ready, history=earlier)
         else:
             # A new version replaces the old one while that still serves.
@@ -106,7 +114,7 @@ class Cluster:
             UnknownService: it does not run here.
         """
         with self._lock:
-            return health_answer(self._find(name), time.monotonic())
+            return health_answer(self._find(name), self._clock.monotonic())
 
     def list(self) -> list[dict[str, Any]]:
         """Every service with its state."""
@@ -130,7 +138,7 @@ class Cluster:
         """
         with self._lock:
             service = self._find(name)
-            until = None if for_seconds is None else time.monotonic() + for_seconds
+            until = None if for_seconds is None else self._clock.monotonic() + for_seconds
             service.fault = Fault(cure, service.version, symptom, until)
             self._reporter.add(name, health_status="Degraded")
             return self._describe(service)
@@ -156,7 +164,7 @@ class Cluster:
             service = self._find(name)
             if service.fault and service.fault.cure == "restart":
                 service.fault = None
-            service.ready_at = time.monotonic() + self._startup
+            service.ready_at = self._clock.monotonic() + self._startup
             service.restarts += 1
             return self._describe(service)
 
@@ -166,7 +174,7 @@ class Cluster:
         return self._services[name]
 
     def _describe(self, service: Service) -> dict[str, Any]:
-        version, now = service.version, time.monotonic()
+        version, now = service.version, self._clock.monotonic()
         fault = service.ails(now)
         return {
             "name": service.name,

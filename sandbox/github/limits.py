@@ -4,11 +4,11 @@ https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
 """
 
 import threading
-import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.clock import Clock
 from sandbox.github.auth import Actor
 from sandbox.github.errors import ApiError
 
@@ -18,8 +18,8 @@ _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 @dataclass
 class _Budget:
-    used: int = 0
-    reset: float = field(default_factory=lambda: time.time() + WINDOW_SECONDS)
+    used: int
+    reset: float
     writes: deque[float] = field(default_factory=deque)
 
 
@@ -33,7 +33,8 @@ class RateLimits:
         retry_after: seconds that the secondary limit asks to wait.
     """
 
-    def __init__(self, limit: int = 5000) -> None:
+    def __init__(self, limit: int = 5000, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
         self.limit = limit
         self.writes_per_minute: int | None = None
         self.retry_after = 60
@@ -51,7 +52,7 @@ class RateLimits:
                 return
             keys = [login] if login else list(self._budgets) or ["anonymous"]
             for key in keys:
-                self._budgets[key] = _Budget(limit - remaining, time.time() + reset_seconds)
+                self._budgets[key] = _Budget(limit - remaining, self._clock.time() + reset_seconds)
 
     def spend(self, actor: Actor, method: str) -> None:
         """Count a request.
@@ -88,12 +89,13 @@ class RateLimits:
 
     def _budget(self, actor: Actor) -> _Budget:
         budget = self._budgets.get(actor.key)
-        if budget is None or budget.reset <= time.time():
-            budget = self._budgets[actor.key] = _Budget()
+        if budget is None or budget.reset <= self._clock.time():
+            reset = self._clock.time() + WINDOW_SECONDS
+            budget = self._budgets[actor.key] = _Budget(0, reset)
         return budget
 
     def _spend_write(self, budget: _Budget) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         while budget.writes and budget.writes[0] < now - 60:
             budget.writes.popleft()
         if self.writes_per_minute is not None and len(budget.writes) >= self.writes_per_minute:

@@ -4,6 +4,14 @@ The `no_proxy` that it sets is one that httpx cannot read, and a test process ho
 """
 
 import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it ships none
+
+# Fixtures that stand for another process, or for a server in another thread.
+_OTHERS = {"aws", "broker", "live", "listening", "caller", "folder"}
 
 _before = os.environ.get("no_proxy")
 
@@ -13,3 +21,28 @@ if _before is None:
     os.environ.pop("no_proxy", None)
 else:
     os.environ["no_proxy"] = _before
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses another process; other tests that wait carry the marker themselves."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _OTHERS & set(item.fixturenames):
+            item.add_marker(pytest.mark.waits)
+
+
+class OneWorkerPerServer(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Keeps tests together that share a server, as starting one costs more than most tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        if path.stem == "test_localstack":
+            return str(path)
+        return _SHARED.get(path.parent.name, path.parent.name)
+
+
+# The cluster's tests have GitHub's server; the others are quick.
+_SHARED = {"cluster": "github", "portal": "port"}
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerPerServer:
+    return OneWorkerPerServer(config, log)

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sandbox.aws.event_source.records import Record, Source, encode
 from sandbox.aws.event_source.responses import Verdict, judge
 from sandbox.aws.event_source.retries import Work, after, backoff, expire
 from sandbox.aws.event_source.status import Count, Status
+from sandbox.clock import Clock
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Context:
     Attributes:
         stop: set when nothing new may be begun.
         report: told each new LastProcessingResult.
+        clock: what windows, ages of records and pauses before retries are measured by.
     """
 
     mapping: Mapping
@@ -53,6 +54,7 @@ class Context:
     timing: Timing
     stop: threading.Event
     report: Callable[[str], None]
+    clock: Clock
 
 
 class Partition:
@@ -71,6 +73,7 @@ class Partition:
         self.number = number
         self.error: Exception | None = None
         self._context = context
+        self._clock = context.clock
         self._limits = context.mapping.limits
         self._overhead = context.source.overhead(context.mapping.topic, number)
         self._progress = Progress(position)
@@ -90,7 +93,7 @@ class Partition:
         with self._changed:
             self._progress.read(record.offset, finished=not wanted)
             if wanted:
-                self._waiting.append((record, time.monotonic()))
+                self._waiting.append((record, self._clock.monotonic()))
                 self._waiting_bytes += record.size
                 # Between a window's begin and a full batch there is nothing to wake up for.
                 if (
@@ -135,12 +138,13 @@ class Partition:
                 count, complete = batch_length(sizes, self._overhead, self._limits)
                 left = 0.0
                 if count and not complete:
-                    left = self._waiting[0][1] + self._limits.window - time.monotonic()
+                    left = self._waiting[0][1] + self._limits.window
+                    left -= self._clock.monotonic()
                 if count and left <= 0:
                     batch = tuple(self._waiting.popleft()[0] for _ in range(count))
                     self._waiting_bytes -= sum(record.size for record in batch)
                     return batch
-                self._changed.wait(left or None)
+                self._clock.wait(self._changed, left or None)
         return ()
 
     def _work_through(self, batch: tuple[Record, ...]) -> None:
@@ -148,7 +152,8 @@ class Partition:
         queue = deque([Work(batch)])
         failures = 0
         while queue and not self._context.stop.is_set():
-            work, expired = expire(queue.popleft(), self._context.mapping.policy, time.time())
+            policy, now = self._context.mapping.policy, self._clock.time()
+            work, expired = expire(queue.popleft(), policy, now)
             if expired:
                 self._give_up(Failure(expired, Condition.TOO_OLD, work.invocations))
             if not work.records:
@@ -248,5 +253,8 @@ class Partition:
             self._progress.finish(offsets)
 
     def _wait(self, failures: int) -> None:
-        timing = self._context.timing
-        self._context.stop.wait(backoff(failures, timing.first_retry, timing.longest_retry))
+        timing, stop = self._context.timing, self._context.stop
+        pause = backoff(failures, timing.first_retry, timing.longest_retry)
+        ends = self._clock.monotonic() + pause
+        while not stop.is_set() and (left := ends - self._clock.monotonic()) > 0:
+            self._clock.wait(stop, left)

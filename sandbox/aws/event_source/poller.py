@@ -18,6 +18,7 @@ from sandbox.aws.event_source.positions import REQUEST_SECONDS, start_positions
 from sandbox.aws.event_source.problem import Problem
 from sandbox.aws.event_source.records import Record, Source
 from sandbox.aws.event_source.status import Count, Status
+from sandbox.clock import Clock
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Poller:
         expected: the cluster's user; None if a secret's content does not matter.
         fallback_brokers: used for an MSK cluster whose API names no brokers.
         timing: intervals.
+        clock: what windows, ages of records and pauses before retries are measured by.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Poller:
         expected: Credentials | None = None,
         fallback_brokers: str = "",
         timing: Timing | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._mapping = mapping
         self._aws = aws
@@ -64,6 +67,7 @@ class Poller:
         self._expected = expected
         self._fallback_brokers = fallback_brokers
         self._timing = timing or Timing()
+        self._clock = clock or Clock()
         self._filter = Filter(mapping.patterns)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"kafka-{mapping.uuid}", daemon=True)
@@ -114,7 +118,14 @@ class Poller:
         # A problem ends this attempt only, and so must not stop the poller.
         stop = threading.Event()
         context = Context(
-            self._mapping, source, self._aws, self._status, self._timing, stop, self._report
+            self._mapping,
+            source,
+            self._aws,
+            self._status,
+            self._timing,
+            stop,
+            self._report,
+            self._clock,
         )
         reader = _Reader(consumer, settings, context, self._filter)
         try:

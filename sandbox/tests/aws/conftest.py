@@ -3,15 +3,12 @@
 import io
 import itertools
 import json
-import socket
 import subprocess
 import sys
-import threading
-import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,26 +17,12 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from sandbox.tests.waiting import LIMIT, free_port, wait_for
+
 REPOSITORY = Path(__file__).parents[3]
 REGION = "eu-west-1"
 ACCOUNT = "000000000000"
 KAFKA = "127.0.0.1:29092"
-
-
-def wait_until[T](condition: Callable[[], T], seconds: float = 10) -> T:
-    """The first true answer of `condition`, asked again and again."""
-    deadline = time.monotonic() + seconds
-    pause = iter(itertools.chain([0.01, 0.02, 0.05], itertools.repeat(0.1)))
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
-        threading.Event().wait(next(pause))
-    return answer
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def archive(files: Mapping[str, str]) -> bytes:
@@ -85,10 +68,12 @@ class RunningAws:
                 "Role": f"arn:aws:iam::{ACCOUNT}:role/{name}",
                 "Architectures": [host_architecture()],
                 "Code": {"ZipFile": archive({"app.py": source})},
+                # Lambda's default of three seconds can be over before a busy machine has begun.
+                "Timeout": 60,
                 **options,
             }
         )
-        wait_until(lambda: self.state_of(name) == "Active")
+        wait_for(lambda: self.state_of(name) == "Active")
         return name
 
     def state_of(self, function: str) -> str:
@@ -172,7 +157,7 @@ def start(state_dir: Path) -> RunningAws:
         except (urllib.error.URLError, ConnectionError):
             return False
 
-    wait_until(is_ready, seconds=45)
+    wait_for(is_ready)
     return RunningAws(port, state_dir, process)
 
 
@@ -181,5 +166,5 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAws]:
     running = start(tmp_path_factory.mktemp("aws") / "state")
     yield running
     running.process.terminate()
-    assert running.process.wait(timeout=20) == 0
+    assert running.process.wait(timeout=LIMIT) == 0
     assert function_processes(running) == []

@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 from sandbox.aws.iam import check
+from sandbox.tests.waiting import wait_for
 
-from .conftest import ACCOUNT, REGION, RunningAws, wait_until
+from .conftest import ACCOUNT, REGION, RunningAws
 
 
 def calls_of(aws: RunningAws, function: str) -> list[dict[str, Any]]:
@@ -91,7 +92,7 @@ def test_what_lambda_does_with_the_role_is_recorded_without_a_function(aws: Runn
     def delivered() -> list[dict[str, Any]]:
         return [c for c in calls_of(aws, function) if c["operation"] == "PutLogEvents"]
 
-    call = wait_until(delivered)[0]
+    call = wait_for(delivered)[0]
     assert call["function"] is None
     assert call["parameters"]["logGroupName"] == f"/aws/lambda/{function}"
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from sandbox.aws.iam import check
+from sandbox.tests.waiting import wait_for
 
-from .conftest import ACCOUNT, REGION, RunningAws, wait_until
+from .conftest import ACCOUNT, REGION, RunningAws
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_personal_message_goes_to_its_person_alone(aws: RunningAws, topic: str) 
     publish(aws, topic, "for nobody", "stranger@acme.example")
     publish(aws, topic, "yours", devops)
 
-    found = wait_until(lambda: emails(aws, topic) if len(emails(aws, topic)) == 2 else None)
+    found = wait_for(lambda: emails(aws, topic) if len(emails(aws, topic)) == 2 else None)
     assert found is not None
     told = sorted((email["to"], email["subject"], email["message"]) for email in found)
     assert told == [

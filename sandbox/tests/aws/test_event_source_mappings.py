@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import ACCOUNT, KAFKA, REGION, RunningAws, wait_until
+from sandbox.tests.waiting import wait_for
+
+from .conftest import ACCOUNT, KAFKA, REGION, RunningAws
 
 PATTERN = '{"value": {"action": ["create_service"]}}'
 BUCKET = "arn:aws:s3:::failed-records"
@@ -137,7 +139,7 @@ def test_mapping_without_a_source_leaves_nothing_behind(aws: RunningAws, functio
             FunctionName=function, EventSourceArn=f"arn:aws:mq:{REGION}:{ACCOUNT}:broker:b:1"
         )
 
-    assert wait_until(
+    assert wait_for(
         lambda: (
             client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"] == []
         )

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import ACCOUNT, REGION, RunningAws, wait_until
+from sandbox.tests.waiting import wait_for
+
+from .conftest import ACCOUNT, REGION, RunningAws
 
 # Keeps each event by the name of the execution that it tells of.
 LISTENER = """
@@ -85,7 +87,7 @@ def run(aws: RunningAws, state_machine: str, status: str) -> tuple[str, str]:
     def ended() -> bool:
         return bool(client.describe_execution(executionArn=execution)["status"] == status)
 
-    wait_until(ended)
+    wait_for(ended)
     return run_id, execution
 
 
@@ -113,7 +115,7 @@ def test_function_is_told_how_an_execution_ended(
 
     run_id, execution = run(aws, state_machine, status)
 
-    event = wait_until(lambda: event_of(aws, bucket, run_id, status))
+    event = wait_for(lambda: event_of(aws, bucket, run_id, status))
     assert event["source"] == "aws.states"
     assert event["detail-type"] == "Step Functions Execution Status Change"
     assert event["resources"] == [execution]
@@ -150,6 +152,6 @@ def test_function_is_not_told_of_others(aws: RunningAws, bucket: str, listener: 
     last, _ = run(aws, failing, "FAILED")
 
     # Once the last one's event is there, those before it would be, too.
-    wait_until(lambda: event_of(aws, bucket, last, "FAILED"))
+    wait_for(lambda: event_of(aws, bucket, last, "FAILED"))
     assert event_of(aws, bucket, well, "SUCCEEDED") is None
     assert event_of(aws, bucket, not_watched, "FAILED") is None

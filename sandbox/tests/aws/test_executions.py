@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import ACCOUNT, RunningAws, wait_until
+from sandbox.tests.waiting import wait_for
+
+from .conftest import ACCOUNT, RunningAws
 
 # Keeps every event that it gets, by step, and answers as the input says.
 STEPS = """
@@ -93,14 +95,19 @@ class Steps:
             except ClientError:
                 return None
 
-        return dict(wait_until(read, 15))
+        return dict(wait_for(read))
+
+    def has(self, run_id: str) -> bool:
+        """Whether the function was called in this run."""
+        listed = self.aws.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=f"{run_id}/")
+        return bool(listed["KeyCount"])
 
     def ended(self, execution: str) -> dict[str, Any]:
         def description() -> Any:
             answer = self.aws.client("stepfunctions").describe_execution(executionArn=execution)
             return answer if answer["status"] != "RUNNING" else None
 
-        return dict(wait_until(description, 15))
+        return dict(wait_for(description))
 
     def succeed(self, token: str, output: str = '{"next": "Execute"}') -> str:
         """Send it: `ok` or the error's code."""
@@ -150,12 +157,12 @@ def approval(steps: Steps) -> str:
     )
 
 
-def waits(first: int, second: int = 60) -> dict[str, Any]:
+def waits(first: int, second: int = 600) -> dict[str, Any]:
     return {"step": {"first_wait": first, "second_wait": second}}
 
 
 def test_answered_wait_goes_on_with_the_answer(steps: Steps, approval: str) -> None:
-    run_id, execution = steps.start(approval, **waits(60))
+    run_id, execution = steps.start(approval, **waits(600))
     event = steps.called(run_id, "wait")
 
     assert steps.succeed(event["token"], '{"next": "Report"}') == "ok"
@@ -195,7 +202,7 @@ def test_when_both_limits_are_over_the_execution_fails(steps: Steps, approval: s
 
 
 def test_of_many_answers_at_once_one_counts(steps: Steps, approval: str) -> None:
-    run_id, execution = steps.start(approval, **waits(60))
+    run_id, execution = steps.start(approval, **waits(600))
     token = steps.called(run_id, "wait")["token"]
 
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -216,7 +223,7 @@ def test_of_many_answers_at_once_one_counts(steps: Steps, approval: str) -> None
 def test_answer_that_is_none_is_refused_and_the_wait_goes_on(
     steps: Steps, approval: str, token: str, output: str, error: str
 ) -> None:
-    run_id, execution = steps.start(approval, **waits(60))
+    run_id, execution = steps.start(approval, **waits(600))
     own = steps.called(run_id, "wait")["token"]
 
     assert steps.succeed(own if token == "of the task" else token, output) == error
@@ -226,7 +233,7 @@ def test_answer_that_is_none_is_refused_and_the_wait_goes_on(
 
 
 def test_function_may_answer_and_a_failure_too(steps: Steps, approval: str) -> None:
-    run_id, execution = steps.start(approval, **waits(60))
+    run_id, execution = steps.start(approval, **waits(600))
     token = steps.called(run_id, "wait")["token"]
     event = {"step": "decide", "bucket": steps.bucket, "run_id": run_id, "answer": token}
 
@@ -241,7 +248,7 @@ def test_function_may_answer_and_a_failure_too(steps: Steps, approval: str) -> N
     ]
     assert call["resource"] == approval
 
-    run_id, execution = steps.start(approval, **waits(60))
+    run_id, execution = steps.start(approval, **waits(600))
     token = steps.called(run_id, "wait")["token"]
     steps.aws.client("stepfunctions").send_task_failure(taskToken=token, error="E", cause="C")
     end = steps.ended(execution)
@@ -252,15 +259,15 @@ def test_name_is_idempotent_while_it_runs_and_with_the_same_input(
     steps: Steps, approval: str
 ) -> None:
     client = steps.aws.client("stepfunctions")
-    run_id, execution = steps.start(approval, **waits(60))
+    run_id, execution = steps.start(approval, **waits(600))
 
-    assert steps.start(approval, run_id, **waits(60)) == (run_id, execution)
+    assert steps.start(approval, run_id, **waits(600)) == (run_id, execution)
     with pytest.raises(client.exceptions.ExecutionAlreadyExists):
-        steps.start(approval, run_id, **waits(61))
+        steps.start(approval, run_id, **waits(601))
     client.stop_execution(executionArn=execution)
     steps.ended(execution)
     with pytest.raises(client.exceptions.ExecutionAlreadyExists):
-        steps.start(approval, run_id, **waits(60))
+        steps.start(approval, run_id, **waits(600))
 
 
 def test_name_of_an_execution_is_checked(steps: Steps, approval: str) -> None:
@@ -305,12 +312,16 @@ def test_time_limit_of_the_machine_ends_a_wait(steps: Steps) -> None:
     machine = steps.machine(
         {"Wait": steps.task("wait", wait=True, TimeoutSeconds=600, End=True)}, TimeoutSeconds=2
     )
-    run_id, execution = steps.start(machine)
-    token = steps.called(run_id, "wait")["token"]
 
-    end = steps.ended(execution)
+    def waited_and_ended() -> tuple[str, str] | None:
+        run_id, execution = steps.start(machine)
+        status = str(steps.ended(execution)["status"])
+        # On a busy machine the limit may be over before the function has its token.
+        return (status, steps.called(run_id, "wait")["token"]) if steps.has(run_id) else None
 
-    assert end["status"] == "TIMED_OUT"
+    status, token = wait_for(waited_and_ended)
+
+    assert status == "TIMED_OUT"
     assert steps.succeed(token) == "TaskTimedOut"
 
 
@@ -361,19 +372,18 @@ def test_execution_is_stopped_in_the_pause_before_a_retry(steps: Steps) -> None:
         history = client.get_execution_history(executionArn=execution)["events"]
         return any(event["type"] == "TaskFailed" for event in history)
 
-    wait_until(failed_once)
+    wait_for(failed_once)
     steps.aws.client("stepfunctions").stop_execution(executionArn=execution)
 
     assert steps.ended(execution)["status"] == "ABORTED"
 
 
 def test_every_attempt_at_a_wait_has_a_token_of_its_own(steps: Steps) -> None:
-    again = retry("States.Timeout", JitterStrategy="NONE", MaxAttempts=1)
-    machine = steps.machine(
-        {"Wait": steps.task("wait", wait=True, TimeoutSeconds=1, Retry=[again], End=True)}
-    )
+    again = retry("PortUnavailable", JitterStrategy="NONE", MaxAttempts=1)
+    machine = steps.machine({"Wait": steps.task("wait", wait=True, Retry=[again], End=True)})
     run_id, execution = steps.start(machine)
     first = steps.called(run_id, "wait", 0)["token"]
+    steps.aws.client("stepfunctions").send_task_failure(taskToken=first, error="PortUnavailable")
     second = steps.called(run_id, "wait", 1)["token"]
 
     assert first != second

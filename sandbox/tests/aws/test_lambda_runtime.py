@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import ACCOUNT, REGION, RunningAws, archive, host_architecture, wait_until
+from sandbox.tests.waiting import wait_for
+
+from .conftest import ACCOUNT, REGION, RunningAws, archive, host_architecture
 
 ECHO = "def handler(event, context):\n    return event\n"
 
@@ -159,7 +161,8 @@ def test_timeout_kills_the_process_and_the_next_invocation_starts_anew(aws: Runn
         "    return len(COUNT)\n",
         Timeout=1,
     )
-    assert [aws.invoke(function), aws.invoke(function)] == [1, 2]
+    # On a busy machine an invocation that does not hang may reach the limit, too.
+    wait_for(lambda: [aws.invoke_raw(function)["Payload"] for _ in range(2)] == [1, 2])
 
     answer = aws.invoke_raw(function, "hang", LogType="Tail")
 
@@ -174,7 +177,7 @@ def test_timeout_kills_the_process_and_the_next_invocation_starts_anew(aws: Runn
     assert "Status: timeout" in log
     pid = int(re.findall(r"pid (\d+)", log)[-1])
     assert not Path(f"/proc/{pid}").exists()
-    assert aws.invoke(function) == 1
+    wait_for(lambda: aws.invoke_raw(function)["Payload"] == 1)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +217,7 @@ def test_concurrent_invocations_have_an_environment_each(aws: RunningAws) -> Non
         "    while len(list(folder.iterdir())) < 2:\n"
         "        threading.Event().wait(0.01)\n"
         "    return [os.getpid(), tempfile.gettempdir()]\n",
-        Timeout=15,
+        Timeout=60,
     )
     folder = aws.state_dir / "meeting"
     folder.mkdir()
@@ -231,7 +234,7 @@ def test_versions_and_aliases_keep_their_code(aws: RunningAws) -> None:
     function = aws.function("def handler(event, context):\n    return 'old'\n")
     version = client.publish_version(FunctionName=function)["Version"]
     client.create_alias(FunctionName=function, Name="live", FunctionVersion=version)
-    wait_until(
+    wait_for(
         lambda: (
             client.get_function_configuration(FunctionName=function, Qualifier=version)["State"]
             == "Active"
@@ -242,7 +245,7 @@ def test_versions_and_aliases_keep_their_code(aws: RunningAws) -> None:
         FunctionName=function,
         ZipFile=archive({"app.py": "def handler(event, context):\n    return 'new'\n"}),
     )
-    wait_until(
+    wait_for(
         lambda: (
             client.get_function_configuration(FunctionName=function)["LastUpdateStatus"]
             == "Successful"
@@ -260,8 +263,8 @@ def test_log_is_delivered_to_cloudwatch(aws: RunningAws) -> None:
 
     group = f"/aws/lambda/{function}"
     groups = aws.client("logs").describe_log_groups
-    wait_until(lambda: groups(logGroupNamePrefix=group)["logGroups"])
-    lines = wait_until(lambda: aws.log_lines(group))
+    wait_for(lambda: groups(logGroupNamePrefix=group)["logGroups"])
+    lines = wait_for(lambda: aws.log_lines(group))
     assert [line.rstrip("\n") for line in lines[:4]] == [
         f"START RequestId: {request_id} Version: $LATEST",
         "hello",
@@ -293,7 +296,7 @@ def test_logging_config_names_group_and_format(aws: RunningAws) -> None:
 
     aws.invoke(function)
 
-    lines = [json.loads(line) for line in wait_until(lambda: aws.log_lines(group))]
+    lines = [json.loads(line) for line in wait_for(lambda: aws.log_lines(group))]
     assert [line.get("type") or line["message"] for line in lines] == [
         "platform.start",
         "hello",
@@ -374,7 +377,7 @@ def test_deleted_function_leaves_no_process(aws: RunningAws) -> None:
 
     aws.client("lambda").delete_function(FunctionName=function)
 
-    wait_until(lambda: not any(is_running(pid) for pid in pids))
+    wait_for(lambda: not any(is_running(pid) for pid in pids))
 
 
 def is_running(pid: int) -> bool:
@@ -396,12 +399,12 @@ def test_asynchronous_invocation_runs_too(aws: RunningAws) -> None:
     )
 
     assert answer["StatusCode"] == 202
-    wait_until(target.exists)
+    wait_for(target.exists)
 
 
 def test_function_at_work_can_be_killed_from_outside(aws: RunningAws) -> None:
     function = aws.function(
-        "import time\ndef handler(event, context):\n    time.sleep(30)\n", Timeout=60
+        "import time\ndef handler(event, context):\n    time.sleep(300)\n", Timeout=300
     )
 
     def kill() -> dict[str, object] | None:
@@ -410,15 +413,15 @@ def test_function_at_work_can_be_killed_from_outside(aws: RunningAws) -> None:
             data=b'{"busy": true}',
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             killed: dict[str, object] | None = json.load(answer)["killed"]
         return killed
 
     assert kill() is None
     with ThreadPoolExecutor(1) as pool:
         invocation = pool.submit(aws.invoke_raw, function)
-        killed = wait_until(kill)
-        answer = invocation.result(timeout=20)
+        killed = wait_for(kill)
+        answer = invocation.result(timeout=60)
 
     assert killed is not None
     assert killed["function"] == function

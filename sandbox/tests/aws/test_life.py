@@ -7,7 +7,9 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
 
-from .conftest import KAFKA, REPOSITORY, RunningAws, function_processes, start, wait_until
+from sandbox.tests.waiting import wait_for
+
+from .conftest import KAFKA, REPOSITORY, RunningAws, function_processes, start
 
 HANGS = """
 import pathlib, subprocess, threading
@@ -32,15 +34,15 @@ def test_killed_it_leaves_no_process_of_a_function(aws: RunningAws, tmp_path: Pa
 
     with ThreadPoolExecutor() as pool:
         pool.submit(invoke)
-        wait_until(called.exists)
+        wait_for(called.exists)
         assert len(function_processes(second)) == 2
 
         # When it is killed
         second.process.kill()
-        second.process.wait(timeout=10)
+        second.process.wait(timeout=60)
 
     # Then function and child end by themselves
-    wait_until(lambda: function_processes(second) == [])
+    wait_for(lambda: function_processes(second) == [])
 
 
 def test_port_in_use_is_told(aws: RunningAws, tmp_path: Path) -> None:
@@ -51,7 +53,7 @@ def test_port_in_use_is_told(aws: RunningAws, tmp_path: Path) -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 

@@ -13,7 +13,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from .conftest import ACCOUNT, REGION, RunningAws, wait_until
+from sandbox.tests.waiting import wait_for
+
+from .conftest import ACCOUNT, REGION, RunningAws
 
 ECHO = """
 import json
@@ -393,7 +395,7 @@ def test_access_log_has_the_resource_and_not_the_token(api: Api) -> None:
         found = api.aws.log_lines(api.log_group)
         return found if any("403" in line for line in found) else None
 
-    found = wait_until(lines)
+    found = wait_for(lines)
     assert "very-secret-token" not in str(found)
     entries = [json.loads(line) for line in found]
     base = {"caller": "-", "error": "-"}

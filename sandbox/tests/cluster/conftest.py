@@ -17,8 +17,10 @@ from sandbox.cluster.repository import Mirror
 from sandbox.tests.github.conftest import live, repo
 from sandbox.tests.github.harness import TOKEN, Live
 from sandbox.tests.port.harness import CLIENT_ID, CLIENT_SECRET, Http, Port, Start
+from sandbox.tests.waiting import MovedClock
 
 __all__ = ["live", "repo"]
+STARTUP_SECONDS = 2.0
 _TEXT = {"type": "string"}
 BLUEPRINT = {
     "identifier": "service",
@@ -47,6 +49,7 @@ class World:
     port: Port
     cluster: Cluster
     http: Http
+    clock: MovedClock
 
     def get(self, path: str) -> httpx.Response:
         return self.http.request("GET", path)
@@ -78,7 +81,9 @@ def world(live: Live, repo: Repository, tmp_path: Path) -> Iterator[World]:
         httpx.Client(transport=_PortTransport(port), base_url="http://port") as client,
         ExitStack() as stack,
     ):
-        cluster = Cluster(mirror, Reporter(client, CLIENT_ID, CLIENT_SECRET), 1)
-        yield World(repo, port, cluster, Http(create_app(cluster), stack))
+        clock = MovedClock()
+        reporter = Reporter(client, CLIENT_ID, CLIENT_SECRET)
+        cluster = Cluster(mirror, reporter, STARTUP_SECONDS, clock)
+        yield World(repo, port, cluster, Http(create_app(cluster), stack), clock)
     mirror.close()
     start.stop()

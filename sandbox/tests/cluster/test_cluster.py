@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from sandbox.cluster.app import create_app
 from sandbox.cluster.model import Fault, Version, cured_by, read_version
-from sandbox.tests.cluster.conftest import World
-from sandbox.tests.github.harness import commit, wait_for
+from sandbox.tests.cluster.conftest import STARTUP_SECONDS, World
+from sandbox.tests.github.harness import commit
+from sandbox.tests.waiting import LIMIT, wait_for
 
 
 def deploy(world: World, name: str = "one", tag: str = "1.0", replicas: int = 2) -> None:
@@ -23,8 +24,10 @@ def deploy(world: World, name: str = "one", tag: str = "1.0", replicas: int = 2)
     world.cluster.step()
 
 
-def healthy(world: World, name: str = "one") -> None:
-    wait_for(lambda: world.health(name) == (200, "ok"), "health", 30)
+def start_up(world: World, name: str = "one") -> None:
+    """Let the time pass that a service needs to start."""
+    world.clock.move(STARTUP_SECONDS)
+    assert world.health(name) == (200, "ok")
 
 
 @contextmanager
@@ -35,11 +38,11 @@ def served(world: World, hang_seconds: float = 20) -> Iterator[str]:
     thread = Thread(target=server.run)
     thread.start()
     try:
-        wait_for(lambda: server.started, "start", 5)
+        wait_for(lambda: server.started, "start")
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(LIMIT)
     assert not thread.is_alive()
 
 
@@ -47,8 +50,9 @@ def test_a_merged_service_starts_up_and_is_reported_synced(world: World) -> None
     world.add_entity("one")
     assert world.health("one")[0] == 404
     deploy(world)
+    world.clock.move(STARTUP_SECONDS - 0.1)
     assert world.health("one") == (503, "starting")
-    healthy(world)
+    start_up(world)
     assert world.get("/services/one/health").json() == {
         "status": "ok", "image_tag": "1.0", "replicas": 2,
     }  # fmt: skip
@@ -68,20 +72,21 @@ def test_reports_wait_for_the_entity_in_their_order(world: World) -> None:
 
 def test_a_restart_cures_only_what_a_restart_cures(world: World) -> None:
     deploy(world)
-    healthy(world)
+    start_up(world)
     for cure, after in (("restart", 200), ("never", 503)):
         world.post("/services/one/break", cure=cure)
         assert world.health("one") == (503, "failing")
         world.post("/services/one/restart")
-        wait_for(lambda code=after: world.health("one")[0] == code, "the restart", 5)  # type: ignore[misc]
+        world.clock.move(STARTUP_SECONDS)
+        assert world.health("one")[0] == after
     assert world.health("one") == (503, "failing")
     world.post("/services/one/heal")
-    healthy(world)
+    start_up(world)
 
 
 def test_more_replicas_cure_what_scaling_cures(world: World) -> None:
     deploy(world)
-    healthy(world)
+    start_up(world)
     world.post("/services/one/break", cure="scale")
     deploy(world, tag="2.0")
     assert world.health("one") == (503, "failing")
@@ -92,7 +97,7 @@ def test_more_replicas_cure_what_scaling_cures(world: World) -> None:
 def test_going_back_cures_what_a_roll_back_cures(world: World) -> None:
     deploy(world, tag="1.0")
     deploy(world, tag="2.0")
-    healthy(world)
+    start_up(world)
     world.post("/services/one/break", cure="roll_back")
     deploy(world, tag="3.0")
     assert world.health("one") == (503, "failing")
@@ -136,43 +141,45 @@ def test_what_is_no_fault_is_refused(world: World, body: dict[str, Any]) -> None
 
 def test_wrong_json_comes_with_a_good_status(world: World) -> None:
     deploy(world)
-    healthy(world)
+    start_up(world)
     world.post("/services/one/break", cure="restart", symptom="wrong_json")
     assert world.health("one") == (200, "failing")
     world.post("/services/one/restart")
-    healthy(world)
+    start_up(world)
 
 
 def test_a_service_that_answers_nothing_lets_a_probe_wait(world: World) -> None:
     deploy(world)
-    healthy(world)
+    start_up(world)
     world.post("/services/one/break", cure="never", symptom="timeout")
     with served(world) as url:
         with pytest.raises(httpx.ReadTimeout):
             httpx.get(f"{url}/services/one/health", timeout=0.3)
         # Others are not kept waiting by it.
-        assert httpx.get(f"{url}/services", timeout=5).json()[0]["symptom"] == "timeout"
-        httpx.post(f"{url}/services/one/heal", timeout=5)
-        assert httpx.get(f"{url}/services/one/health", timeout=5).status_code == 200
+        assert httpx.get(f"{url}/services", timeout=LIMIT).json()[0]["symptom"] == "timeout"
+        httpx.post(f"{url}/services/one/heal", timeout=LIMIT)
+        assert httpx.get(f"{url}/services/one/health", timeout=LIMIT).status_code == 200
 
 
 def test_a_probe_without_patience_of_its_own_is_ended_with_an_error(world: World) -> None:
     deploy(world)
     world.post("/services/one/break", cure="never", symptom="timeout")
     with served(world, hang_seconds=0.1) as url:
-        assert httpx.get(f"{url}/services/one/health", timeout=5).status_code == 504
+        assert httpx.get(f"{url}/services/one/health", timeout=LIMIT).status_code == 504
 
 
 def test_a_fault_for_a_while_passes_and_the_catalogue_still_says_degraded(world: World) -> None:
     world.add_entity("one")
     deploy(world)
-    healthy(world)
+    start_up(world)
     for _ in range(2):
-        world.post("/services/one/break", cure="never", for_seconds=0.2)
+        world.post("/services/one/break", cure="never", for_seconds=30)
         world.cluster.step()
+        world.clock.move(29.9)
         assert world.health("one") == (503, "failing")
         assert world.get("/services").json()[0]["cure"] == "never"
-        healthy(world)
+        world.clock.move(0.1)
+        assert world.health("one") == (200, "ok")
         world.cluster.step()
         assert world.entity("one")["health_status"] == "Degraded"
         assert world.get("/services").json()[0]["cure"] is None

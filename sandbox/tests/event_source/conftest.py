@@ -1,7 +1,6 @@
 """A real broker for the whole session."""
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,12 +9,7 @@ import pytest
 
 from sandbox.broker import wait_until_ready
 from sandbox.tests.event_source.harness import Topic
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from sandbox.tests.waiting import LIMIT, free_port
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +18,11 @@ def broker() -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "sandbox.broker", "--port", str(port)])
     try:
-        wait_until_ready(f"127.0.0.1:{port}", 20)
+        wait_until_ready(f"127.0.0.1:{port}", LIMIT)
         yield f"127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(LIMIT)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """A poller on a real broker, whose AWS calls are answered here."""
 
 import json
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,13 +18,13 @@ from sandbox.aws.event_source.poller import Poller
 from sandbox.aws.event_source.records import Record
 from sandbox.aws.event_source.status import Status
 from sandbox.broker import MESSAGE_MAX_BYTES, ensure_topics
+from sandbox.tests.waiting import LIMIT
 
 QUICK = Timing(first_retry=0.005, longest_retry=0.02, metadata=0.2, problem=0.05)
 CLUSTER = "arn:aws:kafka:eu-west-1:000000000000:cluster/demo/11111111-2222-3333-4444-555555555555-1"
 FUNCTION = "arn:aws:lambda:eu-west-1:000000000000:function:create_service:live"
 SECRET = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:kafka-abc"
 BUCKET = "arn:aws:s3:::failed-records"
-LIMIT = 15.0
 
 Answer = Callable[[dict[str, Any]], Any]
 
@@ -43,15 +41,6 @@ class FunctionError(Exception):
 
 class Unreachable(Exception):
     """Raised by a fake function: Lambda's API itself refuses."""
-
-
-def until(condition: Callable[[], object], what: str = "", limit: float = LIMIT) -> None:
-    """Wait for a condition, at most `limit` seconds."""
-    ready = threading.Event()
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {limit} s: {what or condition}"
-        ready.wait(0.01)
 
 
 def record(offset: int = 0, value: bytes | None = b"{}", **fields: Any) -> Record:
@@ -164,7 +153,7 @@ class Topic:
         for value in values:
             data = json.dumps(value) if isinstance(value, dict) else value
             self._producer.produce(self.name, data, partition=partition, on_delivery=note, **more)
-        assert self._producer.flush(10) == 0
+        assert self._producer.flush(LIMIT) == 0
         assert not failures
 
     def mapping(self, **configuration: Any) -> EventSourceMapping:
@@ -224,6 +213,6 @@ def started(running: Polling) -> bool:
 def committed(topic: Topic, mapping: EventSourceMapping, partition: int = 0) -> int:
     """The offset that the mapping's group has committed."""
     consumer = Consumer({"bootstrap.servers": topic.bootstrap, "group.id": mapping.group})
-    (found,) = consumer.committed([TopicPartition(topic.name, partition)], timeout=5)
+    (found,) = consumer.committed([TopicPartition(topic.name, partition)], timeout=LIMIT)
     consumer.close()
     return int(found.offset)

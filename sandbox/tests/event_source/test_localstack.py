@@ -21,8 +21,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from sandbox.tests.event_source.conftest import free_port
-from sandbox.tests.event_source.harness import Topic, until
+from sandbox.tests.event_source.harness import Topic
+from sandbox.tests.waiting import LIMIT, free_port, wait_for
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "000000000000"
@@ -60,7 +60,7 @@ class Aws:
         return hash(self.url)
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=LIMIT) as answer:
             return json.load(answer)
 
     def ready(self) -> bool:
@@ -98,7 +98,7 @@ def aws(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
             cwd=ROOT, env={**os.environ, **user}, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
-        until(lambda: running.ready() or process.poll() is not None, "LocalStack is ready", 45)
+        wait_for(lambda: running.ready() or process.poll() is not None, "LocalStack is ready")
         assert process.poll() is None, (folder / "log").read_text()
         for bucket in ("seen", BUCKET):
             running.client("s3").create_bucket(
@@ -106,10 +106,10 @@ def aws(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
             )
         yield running
         process.send_signal(signal.SIGTERM)
-        assert process.wait(12) == 0
+        assert process.wait(LIMIT) == 0
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(LIMIT)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def function(aws: Aws, request: pytest.FixtureRequest) -> str:
         FunctionName=name, Runtime="python3.13", Handler="app.handler", Architectures=[machine],
         Role=f"arn:aws:iam::{ACCOUNT}:role/{name}", Code={"ZipFile": buffer.getvalue()},
     )  # fmt: skip
-    until(lambda: client.get_function_configuration(FunctionName=name)["State"] == "Active")
+    wait_for(lambda: client.get_function_configuration(FunctionName=name)["State"] == "Active")
     version = client.publish_version(FunctionName=name)["Version"]
     alias = client.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
     return str(alias["AliasArn"])
@@ -168,13 +168,13 @@ def test_a_self_managed_cluster(aws: Aws, broker: str, function: str) -> None:
         DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{BUCKET}"}},
     )  # fmt: skip
     topic.send(b"not json", {"resourceType": "entity"}, {"resourceType": "run", "n": 1})
-    until(lambda: aws.seen(name_of(function)))
+    wait_for(lambda: aws.seen(name_of(function)))
     ((seen),) = aws.seen(name_of(function))
     assert seen["arn"] == function
     assert seen["event"]["eventSource"] == "SelfManagedKafka"
     ((record,),) = seen["event"]["records"].values()
     assert json.loads(base64.b64decode(record["value"])) == {"resourceType": "run", "n": 1}
-    until(lambda: aws.mapping(uuid).get("LastProcessingResult") == "OK")
+    wait_for(lambda: aws.mapping(uuid).get("LastProcessingResult") == "OK")
     assert aws.mapping(uuid)["State"] == "Enabled"
     assert aws.counters(uuid) == {
         "polled": 3, "filtered": 2, "notJson": 1, "invoked": 1, "failed": 0, "sentToDestination": 0,
@@ -182,7 +182,7 @@ def test_a_self_managed_cluster(aws: Aws, broker: str, function: str) -> None:
     }  # fmt: skip
 
     topic.send({"resourceType": "run", "fail": True})
-    until(lambda: aws.counters(uuid)["sentToDestination"])
+    wait_for(lambda: aws.counters(uuid)["sentToDestination"])
     objects = aws.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=f"aws/lambda/{uuid}/")
     (key,) = [one["Key"] for one in objects["Contents"]]
     document = json.load(aws.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"])
@@ -212,14 +212,14 @@ def test_an_msk_cluster(aws: Aws, broker: str, function: str) -> None:
         },
     )["UUID"]  # fmt: skip
     topic.send({"n": 1})
-    until(lambda: aws.seen(name_of(function)))
+    wait_for(lambda: aws.seen(name_of(function)))
     (seen,) = aws.seen(name_of(function))
     assert seen["event"]["eventSource"] == "aws:kafka"
     assert seen["event"]["eventSourceArn"] == made["ClusterArn"]
     assert seen["event"]["bootstrapServers"] == broker
-    until(lambda: aws.mapping(uuid).get("LastProcessingResult") == "OK")
+    wait_for(lambda: aws.mapping(uuid).get("LastProcessingResult") == "OK")
     topic.send({"fail": True})
-    until(lambda: aws.counters(uuid)["sentToDestination"] == 1)
+    wait_for(lambda: aws.counters(uuid)["sentToDestination"] == 1)
     (message,) = aws.client("sqs").receive_message(QueueUrl=queue)["Messages"]
     assert json.loads(message["Body"])["KafkaBatchInfo"]["eventSourceArn"] == made["ClusterArn"]
     assert "payload" not in json.loads(message["Body"])
@@ -229,13 +229,13 @@ def test_wrong_credentials_until_they_are_mended(aws: Aws, broker: str, function
     topic = Topic(broker)
     uuid = self_managed(aws, topic, function, "wrong")
     topic.send({"n": 1})
-    until(lambda: "SASL" in aws.mapping(uuid).get("LastProcessingResult", ""))
+    wait_for(lambda: "SASL" in aws.mapping(uuid).get("LastProcessingResult", ""))
     assert aws.mapping(uuid)["State"] == "Enabled"
     aws.client("secretsmanager").put_secret_value(
         SecretId=f"kafka-{name_of(function)}",
         SecretString='{"username": "org_sandbox", "password": "right"}',
     )
-    until(lambda: aws.mapping(uuid).get("LastProcessingResult") == "OK")
+    wait_for(lambda: aws.mapping(uuid).get("LastProcessingResult") == "OK")
     assert len(aws.seen(name_of(function))) == 1
 
 
@@ -247,27 +247,27 @@ def test_disable_update_enable_delete(aws: Aws, broker: str, function: str) -> N
     topic.send({"resourceType": "entity"}, {"resourceType": "run"}, {"resourceType": "run"})
     assert aws.mapping(uuid)["State"] == "Disabled"
     client.update_event_source_mapping(
-        UUID=uuid, FilterCriteria=FILTER, BatchSize=10, MaximumBatchingWindowInSeconds=1
+        UUID=uuid, FilterCriteria=FILTER, BatchSize=2, MaximumBatchingWindowInSeconds=300
     )
     assert aws.mapping(uuid)["State"] == "Disabled"
     assert aws.counters(uuid)["polled"] == 0
 
     client.update_event_source_mapping(UUID=uuid, Enabled=True)
-    until(lambda: aws.mapping(uuid).get("LastProcessingResult") == "OK")
+    wait_for(lambda: aws.mapping(uuid).get("LastProcessingResult") == "OK")
     (seen,) = aws.seen(name_of(function))
     assert [one["offset"] for one in seen["event"]["records"][f"{topic.name}-0"]] == [1, 2]
     (listed,) = client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
     assert listed["State"] == "Enabled"
 
-    client.update_event_source_mapping(UUID=uuid, BatchSize=1)
+    client.update_event_source_mapping(UUID=uuid, BatchSize=1, MaximumBatchingWindowInSeconds=0)
     topic.send({"resourceType": "run"}, {"resourceType": "run"})
-    until(lambda: len(aws.seen(name_of(function))) == 3)
-    until(lambda: aws.mapping(uuid)["State"] == "Enabled")
+    wait_for(lambda: len(aws.seen(name_of(function))) == 3)
+    wait_for(lambda: aws.mapping(uuid)["State"] == "Enabled")
 
     client.update_event_source_mapping(UUID=uuid, Enabled=False)
-    until(lambda: aws.mapping(uuid)["State"] == "Disabled")
+    wait_for(lambda: aws.mapping(uuid)["State"] == "Disabled")
     topic.send({"resourceType": "run"})
     client.delete_event_source_mapping(UUID=uuid)
-    until(lambda: uuid not in str(client.list_event_source_mappings()))
+    wait_for(lambda: uuid not in str(client.list_event_source_mappings()))
     assert aws.counters(uuid) == {}
     assert len(aws.seen(name_of(function))) == 3

@@ -12,7 +12,6 @@ from confluent_kafka import Consumer, TopicPartition
 from sandbox.aws.event_source import poller
 from sandbox.aws.event_source.credentials import Credentials
 from sandbox.broker import ensure_topics
-from sandbox.tests.event_source.conftest import free_port
 from sandbox.tests.event_source.harness import (
     CLUSTER,
     SECRET,
@@ -21,8 +20,8 @@ from sandbox.tests.event_source.harness import (
     committed,
     polling,
     started,
-    until,
 )
+from sandbox.tests.waiting import LIMIT, MovedClock, free_port, wait_for
 
 RUNS_ONLY = {"Filters": [{"Pattern": json.dumps({"value": {"resourceType": ["run"]}})}]}
 SCRAM = {"SourceAccessConfigurations": [{"Type": "SASL_SCRAM_512_AUTH", "URI": SECRET}]}
@@ -33,7 +32,7 @@ def test_a_record_reaches_the_function_and_is_committed(topic: Topic) -> None:
     topic.send({"n": 1}, key=b"k", headers=[("h", b"\x01")])
     mapping, aws = topic.mapping(), FakeAws()
     with polling(mapping, aws) as running:
-        until(lambda: committed(topic, mapping) == 1)
+        wait_for(lambda: committed(topic, mapping) == 1)
         (event,) = aws.events
         ((name, (record,)),) = event["records"].items()
         assert event["eventSource"] == "SelfManagedKafka"
@@ -48,7 +47,7 @@ def test_an_msk_cluster_is_found_by_its_api(topic: Topic) -> None:
     topic.send({"n": 1})
     aws = FakeAws(brokers={"BootstrapBrokerStringSaslIam": topic.bootstrap})
     with polling(topic.mapping(EventSourceArn=CLUSTER, SelfManagedEventSource=None), aws):
-        until(lambda: aws.events)
+        wait_for(lambda: aws.events)
     assert aws.events[0]["eventSource"] == "aws:kafka"
     assert aws.events[0]["eventSourceArn"] == CLUSTER
     assert aws.events[0]["bootstrapServers"] == topic.bootstrap
@@ -60,7 +59,7 @@ def test_an_msk_cluster_without_the_wanted_authentication_is_a_problem(topic: To
         secret='{"username": "u", "password": "p"}',
     )
     with polling(topic.mapping(EventSourceArn=CLUSTER, **SCRAM), aws) as running:
-        until(lambda: running.results)
+        wait_for(lambda: running.results)
         assert "has no BootstrapBrokerStringSaslScram" in running.results[0]
 
 
@@ -68,7 +67,7 @@ def test_a_tombstone_and_an_empty_value_reach_a_function_without_filter(topic: T
     topic.send(None, b"", key=b"k")
     aws = FakeAws()
     with polling(topic.mapping(), aws):
-        until(lambda: sum(len(one) for one in aws.seen) == 2)
+        wait_for(lambda: sum(len(one) for one in aws.seen) == 2)
     records = [one for event in aws.events for one in event["records"][f"{topic.name}-0"]]
     assert ["value" in one for one in records] == [False, True]
 
@@ -77,14 +76,18 @@ def test_a_large_record_reaches_the_function(topic: Topic) -> None:
     topic.send(bytes(1_048_000))
     aws = FakeAws()
     with polling(topic.mapping(), aws):
-        until(lambda: aws.events)
+        wait_for(lambda: aws.events)
 
 
 def test_a_batch_has_at_most_batch_size_records_in_order(topic: Topic) -> None:
     topic.send(*[{"n": n} for n in range(10)])
-    aws = FakeAws()
-    with polling(topic.mapping(BatchSize=4, MaximumBatchingWindowInSeconds=1), aws):
-        until(lambda: sum(len(one) for one in aws.seen) == 10)
+    aws, clock = FakeAws(), MovedClock()
+    mapping = topic.mapping(BatchSize=4, MaximumBatchingWindowInSeconds=1)
+    with polling(mapping, aws, clock=clock) as running:
+        wait_for(lambda: running.counts["polled"] == 10)
+        wait_for(lambda: len(aws.events) == 2)
+        clock.move(1)
+        wait_for(lambda: len(aws.events) == 3)
     assert aws.seen == [
         [(0, 0), (0, 1), (0, 2), (0, 3)],
         [(0, 4), (0, 5), (0, 6), (0, 7)],
@@ -95,20 +98,23 @@ def test_a_batch_has_at_most_batch_size_records_in_order(topic: Topic) -> None:
 def test_a_batch_is_at_most_six_megabytes(topic: Topic) -> None:
     topic.send(*[bytes(1_000_000)] * 9)
     aws = FakeAws()
-    with polling(topic.mapping(MaximumBatchingWindowInSeconds=30), aws):
-        until(lambda: len(aws.events) == 2)
+    mapping = topic.mapping(MaximumBatchingWindowInSeconds=30)
+    with polling(mapping, aws, clock=MovedClock()):
+        wait_for(lambda: len(aws.events) == 2)
     assert [len(one) for one in aws.seen] == [4, 4]
 
 
 def test_a_window_gathers_what_comes_within_it(topic: Topic) -> None:
-    aws = FakeAws()
-    with polling(topic.mapping(MaximumBatchingWindowInSeconds=2), aws) as running:
-        until(lambda: started(running))
+    aws, clock = FakeAws(), MovedClock()
+    mapping = topic.mapping(MaximumBatchingWindowInSeconds=2)
+    with polling(mapping, aws, clock=clock) as running:
         for n in range(3):
             topic.send({"n": n})
-            until(lambda n=n: running.counts["polled"] == n + 1)  # type: ignore[misc]
+            wait_for(lambda n=n: running.counts["polled"] == n + 1)  # type: ignore[misc]
+            clock.move(0.5)
         assert not aws.events
-        until(lambda: aws.events)
+        clock.move(0.5)
+        wait_for(lambda: aws.events)
     assert aws.seen == [[(0, 0), (0, 1), (0, 2)]]
 
 
@@ -116,12 +122,12 @@ def test_each_invocation_has_records_of_one_partition_and_partitions_run_at_once
     broker: str,
 ) -> None:
     topic = Topic(broker, partitions=2)
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=LIMIT)
     aws = FakeAws(answer=lambda _event: together.wait() * 0)
     topic.send({}, partition=0)
     topic.send({}, partition=1)
     with polling(topic.mapping(), aws):
-        until(lambda: len(aws.events) == 2)
+        wait_for(lambda: len(aws.events) == 2)
     assert sorted(aws.seen) == [[(0, 0)], [(1, 0)]]
 
 
@@ -137,7 +143,7 @@ def test_a_partition_has_one_invocation_at_a_time(topic: Topic) -> None:
     topic.send(*[{"n": n} for n in range(10)])
     aws = FakeAws(answer=function)
     with polling(topic.mapping(BatchSize=1), aws):
-        until(lambda: len(aws.events) == 10)
+        wait_for(lambda: len(aws.events) == 10)
     assert most == [1]
     assert aws.seen == [[(0, n)] for n in range(10)]
 
@@ -146,7 +152,7 @@ def test_more_records_than_are_held_all_arrive(topic: Topic) -> None:
     topic.send(*[{"n": n} for n in range(2000)])
     mapping, aws = topic.mapping(BatchSize=3), FakeAws()
     with polling(mapping, aws):
-        until(lambda: committed(topic, mapping) == 2000)
+        wait_for(lambda: committed(topic, mapping) == 2000)
     assert [offset for one in aws.seen for _, offset in one] == list(range(2000))
 
 
@@ -154,7 +160,7 @@ def test_filtered_records_are_counted_and_committed(topic: Topic) -> None:
     topic.send({"resourceType": "entity"}, b"not json", b"\xff", None)
     mapping, aws = topic.mapping(FilterCriteria=RUNS_ONLY), FakeAws()
     with polling(mapping, aws) as running:
-        until(lambda: committed(topic, mapping) == 4)
+        wait_for(lambda: committed(topic, mapping) == 4)
         assert running.counts["filtered"] == 4
         assert running.counts["notJson"] == 2
     assert not aws.events
@@ -164,11 +170,11 @@ def test_only_matching_records_fill_a_batch(topic: Topic) -> None:
     run = {"resourceType": "run"}
     topic.send(run, b"?", run, {"resourceType": "entity"}, run)
     mapping = topic.mapping(
-        FilterCriteria=RUNS_ONLY, BatchSize=3, MaximumBatchingWindowInSeconds=10
+        FilterCriteria=RUNS_ONLY, BatchSize=3, MaximumBatchingWindowInSeconds=300
     )
     aws = FakeAws()
     with polling(mapping, aws):
-        until(lambda: committed(topic, mapping) == 5)
+        wait_for(lambda: committed(topic, mapping) == 5)
     assert aws.seen == [[(0, 0), (0, 2), (0, 4)]]
 
 
@@ -177,19 +183,19 @@ def test_latest_begins_after_what_is_there(topic: Topic) -> None:
     topic.send(*[b"old"] * 5)
     mapping, aws = topic.mapping(StartingPosition="LATEST"), FakeAws()
     with polling(mapping, aws) as running:
-        until(lambda: started(running))
+        wait_for(lambda: started(running))
         topic.send(b"new")
-        until(lambda: aws.events)
+        wait_for(lambda: aws.events)
     assert aws.seen == [[(0, 6)]]
 
 
 def test_latest_holds_its_first_position_over_a_restart(topic: Topic) -> None:
     mapping, aws = topic.mapping(StartingPosition="LATEST"), FakeAws()
     with polling(mapping, aws) as running:
-        until(lambda: started(running))
+        wait_for(lambda: started(running))
     topic.send(b"while nobody polled")
     with polling(mapping, aws):
-        until(lambda: aws.events)
+        wait_for(lambda: aws.events)
     assert aws.seen == [[(0, 0)]]
 
 
@@ -201,7 +207,7 @@ def test_at_timestamp_begins_with_the_first_record_that_is_not_older(topic: Topi
         StartingPosition="AT_TIMESTAMP", StartingPositionTimestamp=moment, BatchSize=1
     ), FakeAws()  # fmt: skip
     with polling(mapping, aws):
-        until(lambda: committed(topic, mapping) == 4)
+        wait_for(lambda: committed(topic, mapping) == 4)
     assert aws.seen == [[(0, 2)], [(0, 3)]]
 
 
@@ -214,7 +220,7 @@ def test_a_committed_offset_goes_before_the_starting_position(topic: Topic, posi
     consumer.close()
     aws = FakeAws()
     with polling(topic.mapping(StartingPosition=position, **group), aws):
-        until(lambda: aws.events)
+        wait_for(lambda: aws.events)
     assert aws.seen == [[(0, 3)]]
 
 
@@ -222,7 +228,7 @@ def test_each_group_gets_every_record(topic: Topic) -> None:
     one, other = FakeAws(), FakeAws()
     with polling(topic.mapping(), one), polling(topic.mapping(), other):
         topic.send(b"x")
-        until(lambda: one.events and other.events)
+        wait_for(lambda: one.events and other.events)
 
 
 def test_partitions_that_are_added_later_are_read_from_their_beginning(
@@ -242,13 +248,13 @@ def test_partitions_that_are_added_later_are_read_from_their_beginning(
     monkeypatch.setattr(poller, "Consumer", GrowingConsumer)
     mapping, aws = topic.mapping(StartingPosition="LATEST"), FakeAws()
     with polling(mapping, aws) as running:
-        until(lambda: started(running))
+        wait_for(lambda: started(running))
         topic.send(b"1", partition=1)
         topic.send(b"2", partition=0)
-        until(lambda: aws.events)
+        wait_for(lambda: aws.events)
         assert aws.seen == [[(0, 0)]]
         grown.set()
-        until(lambda: committed(topic, mapping, 1) == 1)
+        wait_for(lambda: committed(topic, mapping, 1) == 1)
     assert aws.seen == [[(0, 0)], [(1, 0)]]
 
 
@@ -268,31 +274,32 @@ def test_a_bad_secret_is_a_problem_until_it_is_mended(
     topic.send(b"1")
     aws = FakeAws(secret=secret)
     with polling(topic.mapping(**SCRAM), aws, USER) as running:
-        until(lambda: running.results)
+        wait_for(lambda: running.results)
         assert running.results[0].startswith("PROBLEM: ")
         assert reason in running.results[0]
         assert SECRET in running.results[0]
         assert not aws.events
         aws.secret = '{"username": "org_sandbox", "password": "right"}'
-        until(lambda: running.results[-1] == "OK")
+        wait_for(lambda: running.results[-1] == "OK")
 
 
 def test_a_missing_topic_is_a_problem_until_it_is_made(broker: str) -> None:
     absent = Topic(broker, partitions=0)
     with polling(absent.mapping(), FakeAws()) as running:
-        until(lambda: running.results)
+        wait_for(lambda: running.results)
         assert running.results == [
             f"PROBLEM: The topic {absent.name} does not exist in the cluster."
         ]
         ensure_topics(broker, {absent.name: 1})
-        until(lambda: started(running))
+        wait_for(lambda: started(running))
 
 
+@pytest.mark.waits
 def test_a_cluster_that_does_not_answer_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller, "REQUEST_SECONDS", 0.5)
     absent = Topic(f"127.0.0.1:{free_port()}", partitions=0)
     with polling(absent.mapping(), FakeAws()) as running:
-        until(lambda: running.results)
+        wait_for(lambda: running.results)
         assert running.results[0].startswith("PROBLEM: Connection error.")
 
 
@@ -305,5 +312,5 @@ def test_a_fault_of_the_event_source_itself_is_a_problem_and_not_its_end(topic: 
             raise fault
 
     with polling(topic.mapping(), FakeAws(answer=function)) as running:
-        until(lambda: running.results and running.results[-1] == "OK")
+        wait_for(lambda: running.results and running.results[-1] == "OK")
         assert "PROBLEM: Internal error: oops" in running.results

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from github.Repository import Repository
 
-from sandbox.tests.github.harness import ROOT, TOKEN, Live, free_port, healthy, wait_for
+from sandbox.tests.github.harness import ROOT, TOKEN, Live, healthy
+from sandbox.tests.waiting import free_port, wait_for
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +49,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield server
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(60)
 
 
 @pytest.fixture

@@ -1,11 +1,7 @@
 """A server process, and what the tests do with it."""
 
 import secrets
-import socket
 import subprocess
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,15 +15,6 @@ from github.Repository import Repository
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "ghp_" + secrets.token_hex(18)
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-def wait_for[T](look: Callable[[], T], what: str, seconds: float = 60) -> T:
-    """Look until something is there."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
-        threading.Event().wait(0.02)
-    return found
 
 
 @dataclass
@@ -59,12 +46,6 @@ class Live:
     def call(self, method: str, path: str, token: str = TOKEN, **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
         return httpx.request(method, self.api + path, headers=headers, timeout=20, **options)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def healthy(server: Live) -> bool:

@@ -13,7 +13,8 @@ import pytest
 from github.Repository import Repository
 from github.WorkflowRun import WorkflowRun
 
-from sandbox.tests.github.harness import TOKEN, Live, commit, open_pull, wait_for
+from sandbox.tests.github.harness import TOKEN, Live, commit, open_pull
+from sandbox.tests.waiting import wait_for
 
 REPORT = """
 name: Report

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,23 +24,11 @@ from sandbox.tests.port.harness import (
     SERVICE,
     definitions,
 )
+from sandbox.tests.waiting import LIMIT, free_port, wait_for
 
+pytestmark = pytest.mark.waits
 ROOT = Path(__file__).parents[3]
 RUN = {"properties": {"service_name": "my-service"}}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for[T](attempt: Callable[[], T | None], seconds: float = 20) -> T:
-    deadline = time.monotonic() + seconds
-    while (found := attempt()) is None:
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)  # between two looks at a condition that has a limit
-    return found
 
 
 class Process:
@@ -51,7 +38,7 @@ class Process:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         if self._process.poll() is None:
             self._process.send_signal(number)
-        return self._process.wait(10)
+        return self._process.wait(LIMIT)
 
 
 @pytest.fixture
@@ -123,7 +110,7 @@ def consume(broker_port: int, topic: str, count: int) -> list[Any]:
     try:
         consumer.assign([TopicPartition(topic, 0, 0)])
         found: list[Any] = []
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + LIMIT
         while len(found) < count:
             assert time.monotonic() < deadline, f"only {len(found)} messages came"
             message = consumer.poll(0.2)

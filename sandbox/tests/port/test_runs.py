@@ -205,6 +205,7 @@ def test_run_as_needs_machine_credentials_and_a_user(catalogue: Port) -> None:
     assert catalogue.refused("POST", path, RUN, run_as="nobody@acme.example")[0] == 404
 
 
+@pytest.mark.waits
 def test_many_requests_at_once_lose_and_repeat_nothing(catalogue: Port) -> None:
     with ThreadPoolExecutor(50) as pool:
         made = list(pool.map(lambda _: execute(catalogue)["id"], range(50)))

@@ -18,8 +18,8 @@ import pytest
 
 from sandbox import mark
 from sandbox.stack import SERVICES_REPO, Sandbox, State
-from sandbox.tests.github.harness import free_port, wait_for
 from sandbox.tests.stack.test_cli import CLI
+from sandbox.tests.waiting import free_port, wait_for
 
 pytestmark = [pytest.mark.waits, pytest.mark.timeout(240)]
 # Attached as `sandbox up --attached` is, but with one part.
@@ -157,9 +157,12 @@ def test_attached_sandbox_ends_its_jobs_and_counts_its_time(tmp_path: Path) -> N
         text=True,
     ) as attached:
         assert attached.stdout is not None
+        assert attached.stdin is not None
         assert next(line for line in attached.stdout if line.startswith("Up after"))
-        restart = [CLI, "restart", "port", "--folder", tmp_path]
-        subprocess.run(restart, check=True, stdout=subprocess.DEVNULL, timeout=120)
+        restart: list[str | Path] = [CLI, "restart", "port", "--folder", tmp_path]
+        subprocess.run(
+            [str(word) for word in restart], check=True, stdout=subprocess.DEVNULL, timeout=120
+        )
         state = Sandbox(tmp_path).state()
         assert state is not None
         started = tmp_path / "started"

@@ -12,9 +12,10 @@ import httpx
 import psutil
 import pytest
 
+from sandbox.attached import start_heir
 from sandbox.stack import Sandbox
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.waits, pytest.mark.timeout(240)]
 CLI = Path(sys.executable).parent / "sandbox"
 VARIABLES = {
     "PORT_BASE_URL", "PORT_CLIENT_ID", "PORT_CLIENT_SECRET", "PORT_ORG_ID",
@@ -45,10 +46,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             taken.listen()
         except OSError:
             pass  # Taken already: just what this is about.
-        done = cli(folder, "up")
-    assert done.returncode == 0, done.stdout + done.stderr
-    yield folder
-    cli(folder, "down")
+        # A sandbox that is not attached would outlive a test run that is killed.
+        with start_heir(Sandbox(folder)) as heir:
+            done = cli(folder, "up")
+            assert done.returncode == 0, done.stdout + done.stderr
+            yield folder
+            cli(folder, "down")
+            heir.kill()
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -140,7 +144,7 @@ def test_given_a_sandbox_when_down_then_no_process_and_no_secret_is_left(folder:
     done = cli(folder, "down")
 
     assert done.returncode == 0
-    assert "Ended: cluster, aws, github, port, broker." in done.stdout
+    assert "Ended: aws, broker, cluster, github, port." in done.stdout
     assert not [pid for pid in state.pids.values() if psutil.pid_exists(pid)]
     assert not [child.pid for child in children if child.is_running()]
     assert sorted(path.name for path in folder.iterdir()) == ["logs"]

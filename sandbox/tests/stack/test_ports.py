@@ -28,6 +28,7 @@ def test_given_taken_defaults_when_decided_then_every_part_has_a_port_of_its_own
     assert len(set(ports)) == 6
 
 
+@pytest.mark.waits
 def test_given_a_sandbox_that_starts_when_another_starts_then_it_waits() -> None:
     inside = threading.Event()
 
@@ -39,5 +40,5 @@ def test_given_a_sandbox_that_starts_when_another_starts_then_it_waits() -> None
         other = threading.Thread(target=start)
         other.start()
         assert not inside.wait(0.2)
-    assert inside.wait(10)
+    assert inside.wait(60)
     other.join()
