@@ -10,9 +10,6 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it ships none
 
-# Fixtures that stand for another process, or for a server in another thread.
-_OTHERS = {"aws", "broker", "live", "listening", "caller", "folder"}
-
 _before = os.environ.get("no_proxy")
 
 import localstack.config  # noqa: E402, F401  for its effect, which is undone below
@@ -21,6 +18,17 @@ if _before is None:
     os.environ.pop("no_proxy", None)
 else:
     os.environ["no_proxy"] = _before
+
+from sandbox.tests.event_source.fixtures import broker, topic  # noqa: E402
+from sandbox.tests.github.fixtures import live, repo  # noqa: E402
+from sandbox.tests.port.fixtures import filled_state, new_state  # noqa: E402
+
+# Here and not in the folders': a session has one of each then, whoever uses it.
+__all__ = ["broker", "filled_state", "live", "new_state", "repo", "topic"]
+# Fixtures that stand for another process, or for a server in another thread.
+_OTHERS = {"aws", "broker", "live", "listening", "caller", "folder"}
+# The cluster's tests have GitHub's server; the others are quick.
+_SHARED = {"cluster": "github", "portal": "port"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,14 +42,8 @@ class OneWorkerPerServer(LoadScopeScheduling):  # type: ignore[misc]  # xdist sh
     """Keeps tests together that share a server, as starting one costs more than most tests."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = Path(nodeid.partition("::")[0])
-        if path.stem == "test_localstack":
-            return str(path)
-        return _SHARED.get(path.parent.name, path.parent.name)
-
-
-# The cluster's tests have GitHub's server; the others are quick.
-_SHARED = {"cluster": "github", "portal": "port"}
+        folder = Path(nodeid.partition("::")[0]).parent.name
+        return _SHARED.get(folder, folder)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerPerServer:

@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import os
 import subprocess
 import sys
 import urllib.error
@@ -22,7 +23,8 @@ from sandbox.tests.waiting import LIMIT, free_port, wait_for
 REPOSITORY = Path(__file__).parents[3]
 REGION = "eu-west-1"
 ACCOUNT = "000000000000"
-KAFKA = "127.0.0.1:29092"
+# The cluster's user, as secrets of mappings have to name it.
+KAFKA_USER = {"SANDBOX_KAFKA_USERNAME": "org_sandbox", "SANDBOX_KAFKA_PASSWORD": "right"}
 
 
 def archive(files: Mapping[str, str]) -> bytes:
@@ -37,6 +39,7 @@ def archive(files: Mapping[str, str]) -> bytes:
 class RunningAws:
     port: int
     state_dir: Path
+    kafka: str
     process: subprocess.Popen[bytes]
     _clients: dict[str, Any] = field(default_factory=dict)
     _names: Iterator[int] = field(default_factory=itertools.count)
@@ -133,7 +136,7 @@ def function_processes(aws: RunningAws) -> list[int]:
     return found
 
 
-def start(state_dir: Path) -> RunningAws:
+def start(state_dir: Path, kafka: str) -> RunningAws:
     """Start an AWS and wait until it answers."""
     port = free_port()
     log = state_dir.with_suffix(".log")
@@ -141,9 +144,10 @@ def start(state_dir: Path) -> RunningAws:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "sandbox.aws", "--port", str(port)),
-                *("--state-dir", str(state_dir), "--kafka", KAFKA),
+                *("--state-dir", str(state_dir), "--kafka", kafka),
             ],
             cwd=REPOSITORY,
+            env={**os.environ, **KAFKA_USER},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -158,12 +162,12 @@ def start(state_dir: Path) -> RunningAws:
             return False
 
     wait_for(is_ready)
-    return RunningAws(port, state_dir, process)
+    return RunningAws(port, state_dir, kafka, process)
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAws]:
-    running = start(tmp_path_factory.mktemp("aws") / "state")
+def aws(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAws]:
+    running = start(tmp_path_factory.mktemp("aws") / "state", broker)
     yield running
     running.process.terminate()
     assert running.process.wait(timeout=LIMIT) == 0

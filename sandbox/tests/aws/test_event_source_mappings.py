@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.tests.waiting import wait_for
 
-from .conftest import ACCOUNT, KAFKA, REGION, RunningAws
+from .conftest import ACCOUNT, REGION, RunningAws
 
 PATTERN = '{"value": {"action": ["create_service"]}}'
 BUCKET = "arn:aws:s3:::failed-records"
@@ -23,7 +23,7 @@ def self_managed(aws: RunningAws, **more: Any) -> dict[str, Any]:
     return {
         "Topics": [aws.name("org_sandbox.runs")],
         "StartingPosition": "TRIM_HORIZON",
-        "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": [KAFKA]}},
+        "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": [aws.kafka]}},
         "SourceAccessConfigurations": [{"Type": "SASL_SCRAM_512_AUTH", "URI": secret}],
         "Enabled": False,
         **more,

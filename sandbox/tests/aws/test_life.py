@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError
 
 from sandbox.tests.waiting import wait_for
 
-from .conftest import KAFKA, REPOSITORY, RunningAws, function_processes, start
+from .conftest import REPOSITORY, RunningAws, function_processes, start
 
 HANGS = """
 import pathlib, subprocess, threading
@@ -22,7 +22,7 @@ def handler(event, context):
 
 def test_killed_it_leaves_no_process_of_a_function(aws: RunningAws, tmp_path: Path) -> None:
     # Given a second AWS, beside the first one, with a function that hangs in an invocation
-    second = start(tmp_path / "second")
+    second = start(tmp_path / "second", aws.kafka)
     function = second.function(HANGS, Timeout=300)
     called = tmp_path / "called"
 
@@ -46,7 +46,7 @@ def test_killed_it_leaves_no_process_of_a_function(aws: RunningAws, tmp_path: Pa
 
 
 def test_port_in_use_is_told(aws: RunningAws, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sandbox.aws", "--port", str(aws.port), "--kafka", KAFKA]
+    command = [sys.executable, "-m", "sandbox.aws", "--port", str(aws.port), "--kafka", aws.kafka]
 
     ended = subprocess.run(
         [*command, "--state-dir", str(tmp_path)],

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import ACCOUNT, KAFKA, REGION, RunningAws
+from .conftest import ACCOUNT, REGION, RunningAws
 
 
 @pytest.fixture
@@ -170,8 +170,8 @@ def test_provisioned_cluster_is_active_at_once_with_the_brokers_address(aws: Run
     brokers = msk.get_bootstrap_brokers(ClusterArn=arn)
     brokers.pop("ResponseMetadata")
     assert brokers == {
-        "BootstrapBrokerStringSaslScram": KAFKA,
-        "BootstrapBrokerStringSaslIam": KAFKA,
+        "BootstrapBrokerStringSaslScram": aws.kafka,
+        "BootstrapBrokerStringSaslIam": aws.kafka,
     }
 
 
@@ -182,7 +182,7 @@ def test_cluster_without_authentication_has_tls_brokers(aws: RunningAws) -> None
     brokers = msk.get_bootstrap_brokers(ClusterArn=made["ClusterArn"])
 
     brokers.pop("ResponseMetadata")
-    assert brokers == {"BootstrapBrokerStringTls": KAFKA}
+    assert brokers == {"BootstrapBrokerStringTls": aws.kafka}
 
 
 def test_serverless_cluster_is_reached_with_iam(aws: RunningAws) -> None:
@@ -202,7 +202,7 @@ def test_serverless_cluster_is_reached_with_iam(aws: RunningAws) -> None:
     assert [(c["ClusterArn"], c["ClusterType"], c["State"]) for c in listed] == [
         (arn, "SERVERLESS", "ACTIVE")
     ]
-    assert msk.get_bootstrap_brokers(ClusterArn=arn)["BootstrapBrokerStringSaslIam"] == KAFKA
+    assert msk.get_bootstrap_brokers(ClusterArn=arn)["BootstrapBrokerStringSaslIam"] == aws.kafka
 
 
 def test_scram_secrets_are_associated_and_taken_away(aws: RunningAws) -> None:

@@ -14,12 +14,10 @@ from sandbox.cluster.app import create_app
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.port import Reporter
 from sandbox.cluster.repository import Mirror
-from sandbox.tests.github.conftest import live, repo
 from sandbox.tests.github.harness import TOKEN, Live
 from sandbox.tests.port.harness import CLIENT_ID, CLIENT_SECRET, Http, Port, Start
 from sandbox.tests.waiting import MovedClock
 
-__all__ = ["live", "repo"]
 STARTUP_SECONDS = 2.0
 _TEXT = {"type": "string"}
 BLUEPRINT = {
@@ -72,8 +70,8 @@ class World:
 
 
 @pytest.fixture
-def world(live: Live, repo: Repository, tmp_path: Path) -> Iterator[World]:
-    start = Start(tmp_path / "port")
+def world(live: Live, repo: Repository, new_state: Path, tmp_path: Path) -> Iterator[World]:
+    start = Start(tmp_path / "port", new_state)
     port = start()
     port.call("POST", "/blueprints", BLUEPRINT, 201)
     mirror = Mirror(tmp_path / "mirror.git", f"{live.url}/{repo.full_name}", TOKEN, "main")

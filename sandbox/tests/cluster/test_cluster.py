@@ -15,6 +15,7 @@ from sandbox.cluster.app import create_app
 from sandbox.cluster.model import Fault, Version, cured_by, read_version
 from sandbox.tests.cluster.conftest import STARTUP_SECONDS, World
 from sandbox.tests.github.harness import commit
+from sandbox.tests.http import HTTP
 from sandbox.tests.waiting import LIMIT, wait_for
 
 
@@ -154,18 +155,18 @@ def test_a_service_that_answers_nothing_lets_a_probe_wait(world: World) -> None:
     world.post("/services/one/break", cure="never", symptom="timeout")
     with served(world) as url:
         with pytest.raises(httpx.ReadTimeout):
-            httpx.get(f"{url}/services/one/health", timeout=0.3)
+            HTTP.get(f"{url}/services/one/health", timeout=0.3)
         # Others are not kept waiting by it.
-        assert httpx.get(f"{url}/services", timeout=LIMIT).json()[0]["symptom"] == "timeout"
-        httpx.post(f"{url}/services/one/heal", timeout=LIMIT)
-        assert httpx.get(f"{url}/services/one/health", timeout=LIMIT).status_code == 200
+        assert HTTP.get(f"{url}/services").json()[0]["symptom"] == "timeout"
+        HTTP.post(f"{url}/services/one/heal")
+        assert HTTP.get(f"{url}/services/one/health").status_code == 200
 
 
 def test_a_probe_without_patience_of_its_own_is_ended_with_an_error(world: World) -> None:
     deploy(world)
     world.post("/services/one/break", cure="never", symptom="timeout")
     with served(world, hang_seconds=0.1) as url:
-        assert httpx.get(f"{url}/services/one/health", timeout=LIMIT).status_code == 504
+        assert HTTP.get(f"{url}/services/one/health").status_code == 504
 
 
 def test_a_fault_for_a_while_passes_and_the_catalogue_still_says_degraded(world: World) -> None:

@@ -12,6 +12,8 @@ from github import Auth, Github, InputGitAuthor, InputGitTreeElement
 from github.PullRequest import PullRequest
 from github.Repository import Repository
 
+from sandbox.tests.http import HTTP
+
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "ghp_" + secrets.token_hex(18)
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -39,18 +41,18 @@ class Live:
         )
 
     def as_user(self, login: str, **more: Any) -> str:
-        answer = httpx.post(f"{self.url}/_sandbox/tokens", json={"login": login, **more})
+        answer = HTTP.post(f"{self.url}/_sandbox/tokens", json={"login": login, **more})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["token"])
 
     def call(self, method: str, path: str, token: str = TOKEN, **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
-        return httpx.request(method, self.api + path, headers=headers, timeout=20, **options)
+        return HTTP.request(method, self.api + path, headers=headers, **options)
 
 
 def healthy(server: Live) -> bool:
     try:
-        return httpx.get(f"{server.url}/_sandbox/health").status_code == 200
+        return HTTP.get(f"{server.url}/_sandbox/health").status_code == 200
     except httpx.TransportError:
         return False
 

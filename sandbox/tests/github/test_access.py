@@ -9,12 +9,13 @@ from github import Auth, Github, GithubException, GithubIntegration
 from github.Repository import Repository
 
 from sandbox.tests.github.harness import Live, open_pull
+from sandbox.tests.http import HTTP
 from sandbox.tests.waiting import wait_for
 
 
 @pytest.fixture
 def app(live: Live) -> dict[str, object]:
-    answer = httpx.post(
+    answer = HTTP.post(
         f"{live.url}/_sandbox/apps",
         json={
             "slug": f"slipway-{time.monotonic_ns()}",
@@ -96,7 +97,7 @@ def test_an_app_describes_itself(live: Live, app: dict[str, object]) -> None:
 
 
 def test_an_app_token_of_another_key_is_refused(live: Live, app: dict[str, object]) -> None:
-    other = httpx.post(
+    other = HTTP.post(
         f"{live.url}/_sandbox/apps", json={"slug": f"o{time.monotonic_ns()}", "permissions": {}}
     ).json()
     now = int(time.time())
@@ -122,7 +123,7 @@ def test_a_used_up_limit_names_its_reset(live: Live) -> None:
     token = live.as_user("developer")
     url = f"{live.url}/_sandbox/rate_limit"
     before = int(time.time())
-    httpx.put(url, json={"remaining": 1, "reset_seconds": 3000, "login": "developer"})
+    HTTP.put(url, json={"remaining": 1, "reset_seconds": 3000, "login": "developer"})
     try:
         assert live.call("GET", "/user", token).status_code == 200
         answer = live.call("GET", "/user", token)
@@ -132,12 +133,12 @@ def test_a_used_up_limit_names_its_reset(live: Live) -> None:
         assert before + 3000 <= int(answer.headers["X-RateLimit-Reset"]) <= time.time() + 3000
         assert live.call("GET", "/rate_limit", token).json()["rate"]["remaining"] == 0
     finally:
-        httpx.put(url, json={})
+        HTTP.put(url, json={})
 
 
 def test_the_secondary_limit_asks_to_wait(live: Live, repo: Repository) -> None:
     url = f"{live.url}/_sandbox/rate_limit"
-    httpx.put(url, json={"writes_per_minute": 1, "retry_after": 7})
+    HTTP.put(url, json={"writes_per_minute": 1, "retry_after": 7})
     try:
         token = live.as_user("devops")
         path = f"/repos/{repo.full_name}/issues"
@@ -146,11 +147,11 @@ def test_the_secondary_limit_asks_to_wait(live: Live, repo: Repository) -> None:
         assert (answer.status_code, answer.headers["Retry-After"]) == (403, "7")
         assert "secondary rate limit" in answer.json()["message"]
     finally:
-        httpx.put(url, json={})
+        HTTP.put(url, json={})
 
 
 def fault(live: Live, **fields: object) -> None:
-    assert httpx.post(f"{live.url}/_sandbox/faults", json=fields).status_code == 201
+    assert HTTP.post(f"{live.url}/_sandbox/faults", json=fields).status_code == 201
 
 
 def test_a_planned_fault_happens_as_often_as_planned(live: Live, repo: Repository) -> None:
@@ -169,9 +170,9 @@ def test_a_lost_answer_leaves_its_effect(live: Live, repo: Repository) -> None:
 
 
 def test_the_request_log_counts_by_actor(live: Live, repo: Repository) -> None:
-    httpx.delete(f"{live.url}/_sandbox/requests")
+    HTTP.delete(f"{live.url}/_sandbox/requests")
     live.call("GET", f"/repos/{repo.full_name}/branches?per_page=1", live.as_user("devops"))
-    assert httpx.get(f"{live.url}/_sandbox/requests").json() == [
+    assert HTTP.get(f"{live.url}/_sandbox/requests").json() == [
         {
             "method": "GET",
             "path": f"/api/v3/repos/{repo.full_name}/branches",

@@ -1,11 +1,11 @@
 """The product's flow, by PyGithub: tree, commit, reference, pull request, labels, merge."""
 
-import httpx
 import pytest
 from github import Auth, GithubException, InputGitTreeElement
 from github.Repository import Repository
 
 from sandbox.tests.github.harness import Live, commit, open_pull
+from sandbox.tests.http import HTTP
 
 
 def refused(status: int, text: str, error: pytest.ExceptionInfo[GithubException]) -> None:
@@ -251,26 +251,26 @@ def test_pages_have_links(live: Live, repo: Repository) -> None:
 def test_the_pull_request_page_interprets_no_html(live: Live, repo: Repository) -> None:
     pull = open_pull(repo)
     pull.edit(title="<script>alert(1)</script>", body="<img src=x onerror=y> **bold** <!-- no -->")
-    page = httpx.get(pull.html_url)
+    page = HTTP.get(pull.html_url)
     assert page.status_code == 200
     assert "<script" not in page.text
     assert "<img" not in page.text
     assert "<strong>bold</strong>" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert httpx.get(f"{live.url}/{repo.full_name}").status_code == 200
+    assert HTTP.get(f"{live.url}/{repo.full_name}").status_code == 200
 
 
 def test_the_pull_request_page_merges(live: Live, repo: Repository) -> None:
     pull = open_pull(repo)
     own_page = {"sec-fetch-site": "same-origin"}
-    assert "Approve and merge" in httpx.get(pull.html_url).text
+    assert "Approve and merge" in HTTP.get(pull.html_url).text
 
-    answer = httpx.post(f"{pull.html_url}/merge", headers=own_page, follow_redirects=True)
+    answer = HTTP.post(f"{pull.html_url}/merge", headers=own_page, follow_redirects=True)
 
     assert answer.status_code == 200
     assert "Approve and merge" not in answer.text
     assert repo.get_pull(pull.number).merged_by.login == "devops"
-    again = httpx.post(f"{pull.html_url}/merge", headers=own_page)
+    again = HTTP.post(f"{pull.html_url}/merge", headers=own_page)
     assert again.status_code == 405
     assert "not mergeable" in again.text
 
@@ -279,7 +279,7 @@ def test_no_other_page_merges(live: Live, repo: Repository) -> None:
     pull = open_pull(repo)
 
     for site in ({}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}):
-        assert httpx.post(f"{pull.html_url}/merge", headers=site).status_code == 403
+        assert HTTP.post(f"{pull.html_url}/merge", headers=site).status_code == 403
 
     assert not repo.get_pull(pull.number).merged
 
@@ -288,7 +288,7 @@ def test_a_merge_that_is_refused_leaves_no_review(live: Live, repo: Repository) 
     pull = open_pull(repo)
     repo.get_branch("main").edit_protection(contexts=["ci"], enforce_admins=True)
 
-    answer = httpx.post(f"{pull.html_url}/merge", headers={"sec-fetch-site": "same-origin"})
+    answer = HTTP.post(f"{pull.html_url}/merge", headers={"sec-fetch-site": "same-origin"})
 
     assert answer.status_code == 405
     assert "Required status check" in answer.text

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.tests.port.harness import CREATE_SERVICE, SERVICE, UPSCALE, Port, Start
+from sandbox.tests.port.harness import Port, Start
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    starter = Start(tmp_path)
+def start(new_state: Path, tmp_path: Path) -> Iterator[Start]:
+    starter = Start(tmp_path, new_state)
     yield starter
     starter.stop()
 
@@ -21,9 +21,8 @@ def port(start: Start) -> Port:
 
 
 @pytest.fixture
-def catalogue(port: Port) -> Port:
+def catalogue(filled_state: Path, tmp_path: Path) -> Iterator[Port]:
     """A server with the Service blueprint and its actions."""
-    port.call("POST", "/blueprints", SERVICE, 201)
-    port.call("POST", "/actions", CREATE_SERVICE, 201)
-    port.call("POST", "/actions", UPSCALE, 201)
-    return port
+    start = Start(tmp_path, filled_state)
+    yield start()
+    start.stop()

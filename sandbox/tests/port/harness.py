@@ -1,6 +1,7 @@
 """A server in this process, with a publisher that keeps what it is given."""
 
 import json
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -104,8 +105,10 @@ def make_settings(tmp_path: Path, **changes: Any) -> Settings:
 class Start:
     """Starts servers on the same state."""
 
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self, tmp_path: Path, begin_with: Path | None = None) -> None:
         self._tmp_path = tmp_path
+        if begin_with:
+            shutil.copytree(begin_with, tmp_path, dirs_exist_ok=True)
         self._running: list[ExitStack] = []
 
     def __call__(self, publisher: RecordingPublisher | None = None, **changes: Any) -> Port:
@@ -119,6 +122,13 @@ class Start:
     def stop(self) -> None:
         while self._running:
             self._running.pop().close()
+
+
+def fill(port: Port) -> None:
+    """Make the Service blueprint and its actions."""
+    port.call("POST", "/blueprints", SERVICE, 201)
+    port.call("POST", "/actions", CREATE_SERVICE, 201)
+    port.call("POST", "/actions", UPSCALE, 201)
 
 
 SERVICE: Json = {

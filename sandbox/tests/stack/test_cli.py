@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from sandbox.attached import start_heir
 from sandbox.stack import Sandbox
+from sandbox.tests.http import HTTP
+from sandbox.tests.waiting import LIMIT
 
 pytestmark = [pytest.mark.waits, pytest.mark.timeout(240)]
 CLI = Path(sys.executable).parent / "sandbox"
@@ -65,7 +66,7 @@ def test_given_a_taken_default_when_up_then_another_port_is_chosen(folder: Path)
 
     assert state is not None
     assert state.ports["port"] != 3100
-    assert httpx.get(environment(folder)["PORT_BASE_URL"] + "/_sandbox/health").status_code == 200
+    assert HTTP.get(environment(folder)["PORT_BASE_URL"] + "/_sandbox/health").status_code == 200
 
 
 def test_given_a_sandbox_when_up_then_the_env_file_is_complete_and_private(folder: Path) -> None:
@@ -108,7 +109,7 @@ def test_given_a_part_when_restarted_then_it_answers_with_the_data_that_it_had(
     before = Sandbox(folder).state()
     repository = f"{environment(folder)['GITHUB_API_URL']}/repos/acme/services"
     login = {"Authorization": f"Bearer {environment(folder)['GITHUB_TOKEN']}"}
-    assert httpx.patch(repository, json={"description": "kept"}, headers=login).status_code == 200
+    assert HTTP.patch(repository, json={"description": "kept"}, headers=login).status_code == 200
 
     done = cli(folder, "restart", "github")
 
@@ -117,7 +118,7 @@ def test_given_a_part_when_restarted_then_it_answers_with_the_data_that_it_had(
     assert before is not None
     assert after is not None
     assert {n for n in after.pids if after.pids[n] != before.pids[n]} == {"github"}
-    assert httpx.get(repository, headers=login).json()["description"] == "kept"
+    assert HTTP.get(repository, headers=login).json()["description"] == "kept"
 
 
 def test_given_a_part_that_keeps_all_in_memory_when_restarted_then_refused(folder: Path) -> None:
@@ -139,12 +140,13 @@ def test_given_no_sandbox_when_asked_then_said_how_to_start_it(tmp_path: Path) -
 def test_given_a_sandbox_when_down_then_no_process_and_no_secret_is_left(folder: Path) -> None:
     state = Sandbox(folder).state()
     assert state is not None
-    children = [c for pid in state.pids.values() for c in psutil.Process(pid).children()]
+    parts = [psutil.Process(pid) for pid in state.pids.values()]
+    processes = [*parts, *(child for part in parts for child in part.children())]
 
     done = cli(folder, "down")
 
     assert done.returncode == 0
     assert "Ended: aws, broker, cluster, github, port." in done.stdout
-    assert not [pid for pid in state.pids.values() if psutil.pid_exists(pid)]
-    assert not [child.pid for child in children if child.is_running()]
+    # One that has ended is in the process table until its new parent has waited for it.
+    assert psutil.wait_procs(processes, timeout=LIMIT)[1] == []
     assert sorted(path.name for path in folder.iterdir()) == ["logs"]

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from github.Repository import Repository
 
 from sandbox.tests.github.harness import ROOT, TOKEN, Live, healthy
+from sandbox.tests.http import HTTP
 from sandbox.tests.waiting import free_port, wait_for
 
 
@@ -62,4 +62,4 @@ def repo(live: Live) -> Iterator[Repository]:
     live.call("PUT", f"/repos/acme/{name}/collaborators/developer", json={"permission": "push"})
     live.call("PUT", f"/repos/acme/{name}/collaborators/devops", json={"permission": "push"})
     yield made
-    httpx.delete(f"{live.url}/_sandbox/faults")
+    HTTP.delete(f"{live.url}/_sandbox/faults")

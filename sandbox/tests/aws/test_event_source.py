@@ -1,32 +1,18 @@
 """Mappings in a real LocalStack, on a real broker, with functions in real processes."""
 
 import base64
-import io
 import json
-import os
-import platform
-import signal
-import subprocess
-import sys
-import urllib.error
 import urllib.request
-import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from sandbox.tests.event_source.harness import Topic
-from sandbox.tests.waiting import LIMIT, free_port, wait_for
+from sandbox.tests.waiting import LIMIT, wait_for
 
-ROOT = Path(__file__).parents[3]
-ACCOUNT = "000000000000"
-REGION = "eu-west-1"
+from .conftest import ACCOUNT, REGION, RunningAws
+
 BUCKET = "failed-records"
 FILTER = {"Filters": [{"Pattern": json.dumps({"value": {"resourceType": ["run"]}})}]}
 # Writes each event to S3; fails on request.
@@ -45,29 +31,12 @@ def handler(event, context):
 
 @dataclass
 class Aws:
-    """A running LocalStack."""
+    """A running AWS, and what happens to records in it."""
 
-    url: str
+    running: RunningAws
 
-    @cache  # noqa: B019  # one instance per session
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service, region_name=REGION, endpoint_url=self.url, aws_access_key_id="test",
-            aws_secret_access_key="test", config=Config(retries={"total_max_attempts": 1}),
-        )  # fmt: skip
-
-    def __hash__(self) -> int:
-        return hash(self.url)
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=LIMIT) as answer:
-            return json.load(answer)
-
-    def ready(self) -> bool:
-        try:
-            return bool(self.get("/_localstack/health"))
-        except (urllib.error.URLError, ConnectionError):
-            return False
+        return self.running.client(service)
 
     def seen(self, function: str) -> list[dict[str, Any]]:
         """What the function was invoked with, in no order."""
@@ -80,52 +49,27 @@ class Aws:
         return self.client("lambda").get_event_source_mapping(UUID=uuid)
 
     def counters(self, uuid: str) -> dict[str, int]:
-        listed = self.get("/_sandbox/event-source-mappings")["EventSourceMappings"]
+        url = f"http://127.0.0.1:{self.running.port}/_sandbox/event-source-mappings"
+        with urllib.request.urlopen(url, timeout=LIMIT) as answer:
+            listed = json.load(answer)["EventSourceMappings"]
         (counters,) = [one["Counters"] for one in listed if one["UUID"] == uuid] or [{}]
         return dict(counters)
 
 
-@pytest.fixture(scope="session")
-def aws(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    folder = tmp_path_factory.mktemp("aws")
-    port = free_port()
-    running = Aws(f"http://127.0.0.1:{port}")
-    user = {"SANDBOX_KAFKA_USERNAME": "org_sandbox", "SANDBOX_KAFKA_PASSWORD": "right"}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.aws", "--port", str(port),
-             "--state-dir", str(folder / "state"), "--kafka", broker],
-            cwd=ROOT, env={**os.environ, **user}, stdout=log, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        wait_for(lambda: running.ready() or process.poll() is not None, "LocalStack is ready")
-        assert process.poll() is None, (folder / "log").read_text()
-        for bucket in ("seen", BUCKET):
-            running.client("s3").create_bucket(
-                Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
-            )
-        yield running
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(LIMIT) == 0
-    finally:
-        process.kill()
-        process.wait(LIMIT)
+@pytest.fixture(scope="module")
+def aws(aws: RunningAws) -> Aws:
+    for bucket in ("seen", BUCKET):
+        aws.client("s3").create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+    return Aws(aws)
 
 
 @pytest.fixture
-def function(aws: Aws, request: pytest.FixtureRequest) -> str:
+def function(aws: Aws) -> str:
     """The ARN of an alias of a new function."""
-    name = request.node.name[:60]
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("app.py", FUNCTION)
-    machine = "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
+    name = aws.running.function(FUNCTION)
     client = aws.client("lambda")
-    client.create_function(
-        FunctionName=name, Runtime="python3.13", Handler="app.handler", Architectures=[machine],
-        Role=f"arn:aws:iam::{ACCOUNT}:role/{name}", Code={"ZipFile": buffer.getvalue()},
-    )  # fmt: skip
-    wait_for(lambda: client.get_function_configuration(FunctionName=name)["State"] == "Active")
     version = client.publish_version(FunctionName=name)["Version"]
     alias = client.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
     return str(alias["AliasArn"])
@@ -159,9 +103,9 @@ def self_managed(aws: Aws, topic: Topic, function: str, password: str, **more: A
     return str(made["UUID"])
 
 
-def test_a_self_managed_cluster(aws: Aws, broker: str, function: str) -> None:
+def test_a_self_managed_cluster(aws: Aws, function: str) -> None:
     """Given a mapping with filter and destination, when records come, then AWS's rules hold."""
-    topic = Topic(broker)
+    topic = Topic(aws.running.kafka)
     uuid = self_managed(
         aws, topic, function, "right", FilterCriteria=FILTER, MaximumRetryAttempts=1,
         ProvisionedPollerConfig={"MinimumPollers": 1, "MaximumPollers": 2},
@@ -194,9 +138,9 @@ def test_a_self_managed_cluster(aws: Aws, broker: str, function: str) -> None:
     assert json.loads(document["payload"])["records"].keys() == {f"{topic.name}-0"}
 
 
-def test_an_msk_cluster(aws: Aws, broker: str, function: str) -> None:
+def test_an_msk_cluster(aws: Aws, function: str) -> None:
     """Given a serverless cluster and a queue for failures, when records come, both are used."""
-    topic = Topic(broker)
+    topic = Topic(aws.running.kafka)
     queue = aws.client("sqs").create_queue(QueueName=topic.name)["QueueUrl"]
     made = aws.client("kafka").create_cluster_v2(
         ClusterName=topic.name,
@@ -216,7 +160,7 @@ def test_an_msk_cluster(aws: Aws, broker: str, function: str) -> None:
     (seen,) = aws.seen(name_of(function))
     assert seen["event"]["eventSource"] == "aws:kafka"
     assert seen["event"]["eventSourceArn"] == made["ClusterArn"]
-    assert seen["event"]["bootstrapServers"] == broker
+    assert seen["event"]["bootstrapServers"] == aws.running.kafka
     wait_for(lambda: aws.mapping(uuid).get("LastProcessingResult") == "OK")
     topic.send({"fail": True})
     wait_for(lambda: aws.counters(uuid)["sentToDestination"] == 1)
@@ -225,8 +169,8 @@ def test_an_msk_cluster(aws: Aws, broker: str, function: str) -> None:
     assert "payload" not in json.loads(message["Body"])
 
 
-def test_wrong_credentials_until_they_are_mended(aws: Aws, broker: str, function: str) -> None:
-    topic = Topic(broker)
+def test_wrong_credentials_until_they_are_mended(aws: Aws, function: str) -> None:
+    topic = Topic(aws.running.kafka)
     uuid = self_managed(aws, topic, function, "wrong")
     topic.send({"n": 1})
     wait_for(lambda: "SASL" in aws.mapping(uuid).get("LastProcessingResult", ""))
@@ -239,9 +183,9 @@ def test_wrong_credentials_until_they_are_mended(aws: Aws, broker: str, function
     assert len(aws.seen(name_of(function))) == 1
 
 
-def test_disable_update_enable_delete(aws: Aws, broker: str, function: str) -> None:
+def test_disable_update_enable_delete(aws: Aws, function: str) -> None:
     """Given a disabled mapping, when it is changed, then each change takes effect."""
-    topic = Topic(broker)
+    topic = Topic(aws.running.kafka)
     client = aws.client("lambda")
     uuid = self_managed(aws, topic, function, "right", Enabled=False)
     topic.send({"resourceType": "entity"}, {"resourceType": "run"}, {"resourceType": "run"})

@@ -1,0 +1,12 @@
+"""One client for all requests of the tests: each new one would read the system's certificates.
+
+It keeps no connection, as a server may close one at the moment of the next request.
+"""
+
+import httpx
+
+from sandbox.tests.waiting import LIMIT
+
+HTTP = httpx.Client(
+    timeout=LIMIT, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+)
