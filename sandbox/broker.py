@@ -29,7 +29,7 @@ LOG = logging.getLogger(__name__)
 # https://kafka.apache.org/documentation/#brokerconfigs_message.max.bytes
 MESSAGE_MAX_BYTES = 1_048_588
 
-_REQUEST_SECONDS = 10.0
+_REQUEST_SECONDS = 30.0
 
 
 def command(port: int) -> list[str]:

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class RunningAws:
                 endpoint_url=f"http://127.0.0.1:{self.port}",
                 aws_access_key_id="test",
                 aws_secret_access_key="test",
-                config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
+                config=Config(retries={"total_max_attempts": 1}, read_timeout=LIMIT),
             )
         return self._clients[service]
 
@@ -72,7 +73,7 @@ class RunningAws:
                 "Architectures": [host_architecture()],
                 "Code": {"ZipFile": archive({"app.py": source})},
                 # Lambda's default of three seconds can be over before a busy machine has begun.
-                "Timeout": 60,
+                "Timeout": 300,
                 **options,
             }
         )
@@ -136,8 +137,9 @@ def function_processes(aws: RunningAws) -> list[int]:
     return found
 
 
-def start(state_dir: Path, kafka: str) -> RunningAws:
-    """Start an AWS and wait until it answers."""
+@contextmanager
+def running_aws(state_dir: Path, kafka: str) -> Iterator[RunningAws]:
+    """An AWS that answers; it is killed at the end, if it has not ended before."""
     port = free_port()
     log = state_dir.with_suffix(".log")
     with log.open("wb") as output:
@@ -156,19 +158,23 @@ def start(state_dir: Path, kafka: str) -> RunningAws:
         assert process.poll() is None, log.read_text()
         try:
             url = f"http://127.0.0.1:{port}/_localstack/health"
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=LIMIT) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError):
             return False
 
-    wait_for(is_ready)
-    return RunningAws(port, state_dir, kafka, process)
+    try:
+        wait_for(is_ready)
+        yield RunningAws(port, state_dir, kafka, process)
+    finally:
+        process.kill()
+        process.wait(LIMIT)
 
 
 @pytest.fixture(scope="session")
 def aws(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAws]:
-    running = start(tmp_path_factory.mktemp("aws") / "state", broker)
-    yield running
-    running.process.terminate()
-    assert running.process.wait(timeout=LIMIT) == 0
-    assert function_processes(running) == []
+    with running_aws(tmp_path_factory.mktemp("aws") / "state", broker) as running:
+        yield running
+        running.process.terminate()
+        assert running.process.wait(timeout=LIMIT) == 0
+        assert function_processes(running) == []

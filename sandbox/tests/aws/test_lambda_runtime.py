@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.tests.waiting import wait_for
+from sandbox.tests.waiting import LIMIT, wait_for
 
 from .conftest import ACCOUNT, REGION, RunningAws, archive, host_architecture
 
@@ -217,7 +217,7 @@ def test_concurrent_invocations_have_an_environment_each(aws: RunningAws) -> Non
         "    while len(list(folder.iterdir())) < 2:\n"
         "        threading.Event().wait(0.01)\n"
         "    return [os.getpid(), tempfile.gettempdir()]\n",
-        Timeout=60,
+        Timeout=300,
     )
     folder = aws.state_dir / "meeting"
     folder.mkdir()
@@ -413,7 +413,7 @@ def test_function_at_work_can_be_killed_from_outside(aws: RunningAws) -> None:
             data=b'{"busy": true}',
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
             killed: dict[str, object] | None = json.load(answer)["killed"]
         return killed
 
@@ -421,7 +421,7 @@ def test_function_at_work_can_be_killed_from_outside(aws: RunningAws) -> None:
     with ThreadPoolExecutor(1) as pool:
         invocation = pool.submit(aws.invoke_raw, function)
         killed = wait_for(kill)
-        answer = invocation.result(timeout=60)
+        answer = invocation.result(timeout=LIMIT)
 
     assert killed is not None
     assert killed["function"] == function

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
 
-from sandbox.tests.waiting import wait_for
+from sandbox.tests.waiting import LIMIT, wait_for
 
-from .conftest import REPOSITORY, RunningAws, function_processes, start
+from .conftest import REPOSITORY, RunningAws, function_processes, running_aws
 
 HANGS = """
 import pathlib, subprocess, threading
@@ -22,24 +22,26 @@ def handler(event, context):
 
 def test_killed_it_leaves_no_process_of_a_function(aws: RunningAws, tmp_path: Path) -> None:
     # Given a second AWS, beside the first one, with a function that hangs in an invocation
-    second = start(tmp_path / "second", aws.kafka)
-    function = second.function(HANGS, Timeout=300)
-    called = tmp_path / "called"
+    with (
+        running_aws(tmp_path / "second", aws.kafka) as second,
+        ThreadPoolExecutor() as pool,
+    ):
+        function = second.function(HANGS, Timeout=900)
+        called = tmp_path / "called"
 
-    def invoke() -> None:
-        try:
-            second.invoke_raw(function, str(called))
-        except BotoCoreError:  # the connection is lost with the server
-            return
+        def invoke() -> None:
+            try:
+                second.invoke_raw(function, str(called))
+            except BotoCoreError:  # the connection is lost with the server
+                return
 
-    with ThreadPoolExecutor() as pool:
         pool.submit(invoke)
         wait_for(called.exists)
         assert len(function_processes(second)) == 2
 
         # When it is killed
         second.process.kill()
-        second.process.wait(timeout=60)
+        second.process.wait(timeout=LIMIT)
 
     # Then function and child end by themselves
     wait_for(lambda: function_processes(second) == [])
@@ -53,7 +55,7 @@ def test_port_in_use_is_told(aws: RunningAws, tmp_path: Path) -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
         check=False,
     )
 

@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from sandbox.tests.waiting import wait_for
+from sandbox.tests.waiting import LIMIT, wait_for
 
 from .conftest import ACCOUNT, REGION, RunningAws
 
@@ -81,7 +81,7 @@ class Api:
             method=method,
         )
         try:
-            with urllib.request.urlopen(plain, timeout=20) as answer:
+            with urllib.request.urlopen(plain, timeout=LIMIT) as answer:
                 return Answer(answer.status, answer.headers, json.load(answer))
         except urllib.error.HTTPError as error:
             with error:

@@ -11,7 +11,7 @@ from github.Repository import Repository
 
 from sandbox.tests.github.harness import ROOT, TOKEN, Live, healthy
 from sandbox.tests.http import HTTP
-from sandbox.tests.waiting import free_port, wait_for
+from sandbox.tests.waiting import LIMIT, free_port, wait_for
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +49,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield server
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(LIMIT)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from sandbox.tests.port.harness import (
     Start,
     make_settings,
 )
+from sandbox.tests.waiting import LIMIT
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def listening(tmp_path: Path) -> Iterator[httpx.Client]:
         address, number = listener.getsockname()
         url = f"http://{address}:{number}"
         try:
-            with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
+            with httpx.Client(base_url=url, timeout=LIMIT, trust_env=False) as client:
                 _fill(client, settings)
                 yield client
         finally:

@@ -19,9 +19,9 @@ import pytest
 from sandbox import mark
 from sandbox.stack import SERVICES_REPO, Sandbox, State
 from sandbox.tests.stack.test_cli import CLI
-from sandbox.tests.waiting import free_port, wait_for
+from sandbox.tests.waiting import LIMIT, free_port, wait_for
 
-pytestmark = [pytest.mark.waits, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.waits
 # Attached as `sandbox up --attached` is, but with one part.
 ATTACHED = """
 import sys, time
@@ -140,7 +140,7 @@ def test_attached_sandbox_is_refused_when_one_is_up(tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
         check=False,
     )
 
@@ -161,7 +161,7 @@ def test_attached_sandbox_ends_its_jobs_and_counts_its_time(tmp_path: Path) -> N
         assert next(line for line in attached.stdout if line.startswith("Up after"))
         restart: list[str | Path] = [CLI, "restart", "port", "--folder", tmp_path]
         subprocess.run(
-            [str(word) for word in restart], check=True, stdout=subprocess.DEVNULL, timeout=120
+            [str(word) for word in restart], check=True, stdout=subprocess.DEVNULL, timeout=LIMIT
         )
         state = Sandbox(tmp_path).state()
         assert state is not None

@@ -16,7 +16,7 @@ from sandbox.stack import Sandbox
 from sandbox.tests.http import HTTP
 from sandbox.tests.waiting import LIMIT
 
-pytestmark = [pytest.mark.waits, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.waits
 CLI = Path(sys.executable).parent / "sandbox"
 VARIABLES = {
     "PORT_BASE_URL", "PORT_CLIENT_ID", "PORT_CLIENT_SECRET", "PORT_ORG_ID",
@@ -31,7 +31,7 @@ def cli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=LIMIT,
         check=False,
     )
 

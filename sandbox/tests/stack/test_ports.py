@@ -8,6 +8,7 @@ import pytest
 
 from sandbox import stack
 from sandbox.stack import _alone, _decide
+from sandbox.tests.waiting import LIMIT
 
 
 def test_given_taken_defaults_when_decided_then_every_part_has_a_port_of_its_own(
@@ -40,5 +41,5 @@ def test_given_a_sandbox_that_starts_when_another_starts_then_it_waits() -> None
         other = threading.Thread(target=start)
         other.start()
         assert not inside.wait(0.2)
-    assert inside.wait(60)
+    assert inside.wait(LIMIT)
     other.join()
