@@ -32,6 +32,8 @@ REGION = "eu-west-1"
 START_SECONDS = 180
 STOP_SECONDS = 15
 _DEFAULT_PORTS = {"broker": 9092, "port": 3100, "github": 3200, "aws": 4566, "cluster": 3300}
+# What a part asks for as it starts; all others start side by side.
+_NEEDS = {"port": ("broker",), "cluster": ("port", "github")}
 _RESTARTABLE = ("port", "github", "cluster")
 _HEALTH = {
     "port": "/_sandbox/health",
@@ -229,11 +231,11 @@ class Sandbox:
         try:
             for name, command in self._commands(state):
                 progress(f"Starting {name}")
+                for needed in _NEEDS.get(name, ()):
+                    if needed in state.ports:
+                        self._wait(needed, state)
                 state.pids[name] = self._spawn(name, command, state)
                 self._save(state)
-                # Port makes its topics as it starts; all the others start side by side.
-                if name == "broker":
-                    self._wait(name, state)
             for name in state.ports:
                 progress(f"Waiting for {name}")
                 self._wait(name, state)
@@ -310,14 +312,16 @@ class Sandbox:
         raise SandboxError(f"{name} was not started again by the attached sandbox.")
 
     def _sessions(self) -> dict[int, str]:
-        """Session id → part, of all processes that carry this sandbox's mark.
+        """Session id → part, of all processes that belong to this sandbox.
 
-        Looked up in the process table: a process that was killed while it started a part has not
+        The mark is looked up, too: a process that was killed while it started a part has not
         written down that part's id.
         """
-        found = {}
+        state = self.state()
+        pids = state.pids if state else {}
+        found = {pid: name for name, pid in pids.items() if _is_ours(pid, name)}
         for pid in psutil.pids():
-            with contextlib.suppress(psutil.Error, ProcessLookupError):
+            with contextlib.suppress(psutil.Error, OSError):
                 value = psutil.Process(pid).environ().get(mark.VARIABLE, "")
                 folder, _, name = value.rpartition(":")
                 if folder == str(self.folder):
@@ -426,7 +430,7 @@ def _members(sessions: Collection[int]) -> dict[int, int]:
     """Process id → session id of each process of the sessions that has not ended."""
     found = {}
     for pid in psutil.pids():
-        with contextlib.suppress(psutil.Error, ProcessLookupError):
+        with contextlib.suppress(psutil.Error, OSError):
             session = os.getsid(pid)
             if session in sessions and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
                 found[pid] = session

@@ -411,7 +411,7 @@ def test_access_log_has_the_resource_and_not_the_token(api: Api) -> None:
 
 def test_too_many_requests_are_refused(api: Api) -> None:
     own = "/links/{token}/GET"
-    limits = {f"{own}/throttling/rateLimit": "0.01", f"{own}/throttling/burstLimit": "2"}
+    limits = {f"{own}/throttling/rateLimit": "0.0001", f"{own}/throttling/burstLimit": "2"}
     update_stage(api.aws, api.id, limits)
     try:
         stage = api.aws.client("apigateway").get_stage(restApiId=api.id, stageName="live")
@@ -423,7 +423,7 @@ def test_too_many_requests_are_refused(api: Api) -> None:
         )
 
     settings = stage["methodSettings"][own[1:]]
-    assert (settings["throttlingRateLimit"], settings["throttlingBurstLimit"]) == (0.01, 2)
+    assert (settings["throttlingRateLimit"], settings["throttlingBurstLimit"]) == (0.0001, 2)
     assert [answer.status for answer in answers] == [201, 201, 429]
     assert answers[-1].body == {"message": "Too Many Requests"}
     assert other.status == 201
