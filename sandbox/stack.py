@@ -31,6 +31,7 @@ SERVICES_REPO = "acme/services"
 REGION = "eu-west-1"
 START_SECONDS = 180
 STOP_SECONDS = 15
+_ATTEMPTS = 3
 _DEFAULT_PORTS = {"broker": 9092, "port": 3100, "github": 3200, "aws": 4566, "cluster": 3300}
 # What a part asks for as it starts; all others start side by side.
 _NEEDS = {"port": ("broker",), "cluster": ("port", "github")}
@@ -130,9 +131,7 @@ class Sandbox:
             self.down()
         progress("Waiting for another sandbox that starts")
         with _alone():
-            state = _decide(os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""))
-            state.attached_to = os.getpid() if attached else 0
-            self._start(state, progress)
+            state = self._start_anew(progress, attached=attached)
         lines = [f"{key}={shlex.quote(value)}\n" for key, value in state.environment().items()]
         _write_private(self.env_file, "".join(lines))
         return state
@@ -170,16 +169,18 @@ class Sandbox:
                 f"'{name}' cannot be restarted: it must be one of {known}, and be running."
             )
         before = state.pids[name]
-        _end({before})
-        time.sleep(down_seconds)
-        if state.attached_to:
-            # Only its parent can start it as a child of its own.
-            os.kill(state.attached_to, signal.SIGUSR1)
-            state = self._wait_for_another(name, before)
-        else:
-            self.start_missing()
-            state = self.state() or state
-        self._wait(name, state)
+        # A sandbox that starts now would take the part's port.
+        with _alone():
+            _end({before})
+            time.sleep(down_seconds)
+            if state.attached_to:
+                # Only its parent can start it as a child of its own.
+                os.kill(state.attached_to, signal.SIGUSR1)
+                state = self._wait_for_another(name, before)
+            else:
+                self.start_missing()
+                state = self.state() or state
+            self._wait(name, state)
 
     def start_missing(self) -> None:
         """Start each part that has ended, as a child of this process."""
@@ -222,6 +223,22 @@ class Sandbox:
              "--github-url", f"{state.url('github')}/api/v3", "--repo", SERVICES_REPO,
              "--port-url", state.url("port")],
         )  # fmt: skip
+
+    def _start_anew(self, progress: Callable[[str], None], *, attached: bool) -> State:
+        """Start all parts; again with other ports if another program takes one meanwhile."""
+        attempt = 1
+        while True:
+            state = _decide(os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""))
+            state.attached_to = os.getpid() if attached else 0
+            try:
+                self._start(state, progress)
+            except SandboxError:
+                if attempt == _ATTEMPTS or all(map(_is_free, state.ports.values())):
+                    raise
+                progress("A port was taken meanwhile: starting again")
+                attempt += 1
+            else:
+                return state
 
     def _start(self, state: State, progress: Callable[[str], None]) -> None:
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -275,12 +292,9 @@ class Sandbox:
         return process.pid
 
     def _wait(self, name: str, state: State) -> None:
-        if name == "broker":
-            wait_until_ready(state.kafka, START_SECONDS)
-            return
         deadline = time.monotonic() + START_SECONDS
         # On loopback: whatever proxy the environment names has no part in it.
-        with httpx.Client(base_url=state.url(name), timeout=2, trust_env=False) as client:
+        with httpx.Client(timeout=2, trust_env=False) as client:
             while time.monotonic() < deadline:
                 if not _is_ours(state.pids[name], name):
                     log = self.log_file(name).read_text(errors="replace")
@@ -289,11 +303,8 @@ class Sandbox:
                         f"Its output is in {self.log_file(name)}:\n"
                         + "\n".join(log.splitlines()[-15:])
                     )
-                try:
-                    if client.get(_HEALTH[name]).status_code == 200:
-                        return
-                except httpx.TransportError:
-                    pass  # Not listening yet; the loop's limit decides.
+                if _answers(name, state, client):
+                    return
                 time.sleep(0.1)
         raise SandboxError(
             f"{name} was not ready after {START_SECONDS} s. Look at {self.log_file(name)}."
@@ -365,6 +376,36 @@ def _free_port(preferred: int, held: contextlib.ExitStack) -> int:
             continue
         return int(probe.getsockname()[1])
     raise SandboxError("No free TCP port was found on 127.0.0.1.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _answers(name: str, state: State, client: httpx.Client) -> bool:
+    """Whether the part answers, and not another program that has its port."""
+    try:
+        process = psutil.Process(state.pids[name])
+        if not any(
+            one.status == psutil.CONN_LISTEN and one.laddr.port == state.ports[name]
+            for one in process.net_connections("tcp")
+        ):
+            return False
+    except psutil.Error:  # It has just ended.
+        return False
+    if name == "broker":
+        wait_until_ready(state.kafka, START_SECONDS)
+        return True
+    try:
+        return client.get(state.url(name) + _HEALTH[name]).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _prepare_services_repo(state: State) -> None:

@@ -2,12 +2,15 @@
 
 import contextlib
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from sandbox import stack
-from sandbox.stack import _alone, _decide
+from sandbox.stack import Sandbox, SandboxError, State, _alone, _decide
 from sandbox.tests.waiting import LIMIT
 
 
@@ -43,3 +46,21 @@ def test_given_a_sandbox_that_starts_when_another_starts_then_it_waits() -> None
         assert not inside.wait(0.2)
     assert inside.wait(LIMIT)
     other.join()
+
+
+@pytest.mark.waits
+def test_part_is_not_ready_when_another_program_answers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        sandbox = Sandbox(tmp_path)
+        sandbox.log_file("broker").parent.mkdir(parents=True)
+        state = State({"broker": port}, "", "", "", f"127.0.0.1:{port}")
+
+        command = [sys.executable, "-m", "sandbox.broker", "--port", str(port)]
+        with (
+            sandbox.log_file("broker").open("wb") as log,
+            subprocess.Popen(command, stderr=log) as process,
+        ):
+            state.pids["broker"] = process.pid
+            with pytest.raises(SandboxError, match=f"cannot listen on 127.0.0.1:{port}"):
+                sandbox._wait("broker", state)
