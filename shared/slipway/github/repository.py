@@ -347,7 +347,11 @@ class ServicesRepository:
                 notes = (f"GitHub could not ask {names} for a review: not all are collaborators.",)
                 logger.warning("reviewers refused", extra={"reviewers": change.reviewers})
         if missing:
-            pull.add_to_labels(*sorted(missing))
+            # PyGithub's `add_to_labels` sends a bare list, which GitHub no longer describes.
+            # https://docs.github.com/rest/issues/labels#add-labels-to-an-issue
+            pull.requester.requestJsonAndCheck(
+                "POST", f"{pull.issue_url}/labels", input={"labels": sorted(missing)}
+            )
         return notes
 
 

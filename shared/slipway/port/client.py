@@ -180,7 +180,7 @@ class PortClient:
             "externalRunId": external_run_id,
         }
         body = {name: value for name, value in fields.items() if value is not None}
-        self._write_run("PATCH", _run(run_id), run_id, body)
+        self._write_run("PATCH", _run(run_id), run_id, body, params={"version": "v2"})
 
     def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
         """Read an entity; None if there is none."""
@@ -195,7 +195,7 @@ class PortClient:
         Raises:
             PortError: code `identifier_taken` if it exists, `run_exhausted` if the run has ended.
         """
-        params = {"run_id": run_id} if run_id else None
+        params = {"upsert": "false"} | ({"run_id": run_id} if run_id else {})
         answer = self.request("POST", _entities(blueprint), params=params, json=body)
         return _model(Entity, answer, "entity")
 
@@ -298,9 +298,16 @@ class PortClient:
                 raise
             return None
 
-    def _write_run(self, method: str, path: str, run_id: str, body: dict[str, Any]) -> None:
+    def _write_run(
+        self,
+        method: str,
+        path: str,
+        run_id: str,
+        body: dict[str, Any],
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
         try:
-            self.request(method, path, params={"version": "v2"}, json=body)
+            self.request(method, path, params=params, json=body)
         except PortError as error:
             if error.code == "run_exhausted":
                 raise RunEnded(f"Run {run_id} has ended.") from error
