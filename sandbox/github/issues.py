@@ -45,6 +45,8 @@ def issue_json(here: RepoSession, issue: Issue) -> dict[str, Any]:
         body["pull_request"] = {
             "url": urls.api(f"{here.path}/pulls/{issue.number}"),
             "html_url": urls.web(page),
+            "diff_url": urls.web(f"{page}.diff"),
+            "patch_url": urls.web(f"{page}.patch"),
             "merged_at": issue.pull.merged_at,
         }
     return body

@@ -97,6 +97,19 @@ def protection_json(here: RepoSession, branch: str) -> dict[str, Any]:
     return body
 
 
+def summary(here: RepoSession, branch: str) -> dict[str, Any]:
+    """What a branch itself shows of its protection."""
+    contexts = (here.repo.protections.get(branch) or {}).get("contexts")
+    return {
+        "enabled": branch in here.repo.protections,
+        "required_status_checks": {
+            "enforcement_level": "off" if contexts is None else "everyone",
+            "contexts": contexts or [],
+            "checks": [{"context": name, "app_id": None} for name in contexts or []],
+        },
+    }
+
+
 def is_admin(here: RepoSession) -> bool:
     """Whether the actor administers the repository."""
     teams = teams_of(here.session, here.repo.owner, here.actor.login)

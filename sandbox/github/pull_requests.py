@@ -16,6 +16,11 @@ from sandbox.github.store import Issue, Pull, Review, Team, now
 
 MergeMethod = Literal["merge", "squash", "rebase"]
 _GITHUB = ("GitHub", "noreply@github.com")
+# Of what a pull request shares with an issue, what only the issue's own routes show.
+_OF_ISSUES = frozenset(
+    {"pull_request", "comments", "labels_url", "events_url", "repository_url"}
+    | {"closed_by", "state_reason"}
+)
 
 
 @dataclass(frozen=True)
@@ -49,25 +54,36 @@ def pull_json(here: RepoSession, pull: Pull, *, full: bool = True) -> dict[str, 
     issue, path = pull.issue, f"{here.path}/pulls/{pull.issue.number}"
     page = urls.web(f"/{here.repo.full_name}/pull/{issue.number}")
     shared = issues.issue_json(here, issue)
-    left_out = ("pull_request", "comments", "labels_url", "events_url", "repository_url")
+    url, sides = urls.api(path), shapes.repository(here.repo)
+    teams = [shapes.team(team) for team in _teams(here, pull.review_teams)]
+    addresses = {
+        "comments": shared["comments_url"],
+        "commits": f"{url}/commits",
+        "html": page,
+        "issue": shared["url"],
+        "review_comment": urls.api(f"{here.path}/pulls/comments") + "{/number}",
+        "review_comments": f"{url}/comments",
+        "self": url,
+        "statuses": urls.api(f"{here.path}/statuses/{pull.head_sha}"),
+    }
     body: dict[str, Any] = {
-        **{key: value for key, value in shared.items() if key not in left_out},
+        **{key: value for key, value in shared.items() if key not in _OF_ISSUES},
         "node_id": shapes.node_id("PullRequest", issue.id),
-        "url": urls.api(path),
+        "url": url,
         "html_url": page,
         "diff_url": f"{page}.diff",
-        "issue_url": shared["url"],
-        "commits_url": urls.api(f"{path}/commits"),
-        "review_comments_url": urls.api(f"{path}/comments"),
-        "statuses_url": urls.api(f"{here.path}/statuses/{pull.head_sha}"),
+        "patch_url": f"{page}.patch",
+        **{f"{name}_url": addresses[name] for name in addresses.keys() - {"html", "self"}},
+        "_links": {name: {"href": address} for name, address in addresses.items()},
         "merged_at": pull.merged_at,
         "merge_commit_sha": pull.merge_commit_sha,
         "draft": pull.draft,
         "requested_reviewers": [here.user(login) for login in pull.reviewers],
-        "requested_teams": [shapes.team(team) for team in _teams(here, pull.review_teams)],
+        # A list has teams as the teams API shows them, with their parent.
+        "requested_teams": teams if full else [{**team, "parent": None} for team in teams],
         "auto_merge": _auto_merge_json(here, pull),
-        "head": _side(here, pull.head_ref, pull.head_sha),
-        "base": _side(here, pull.base_ref, pull.base_sha),
+        "head": _side(here, pull.head_ref, pull.head_sha, sides),
+        "base": _side(here, pull.base_ref, pull.base_sha, sides),
     }
     if full:
         changes = here.git.changes(_fork_point(here, pull), pull.head_sha)
@@ -89,13 +105,13 @@ def pull_json(here: RepoSession, pull: Pull, *, full: bool = True) -> dict[str, 
     return body
 
 
-def _side(here: RepoSession, ref: str, sha: str) -> dict[str, Any]:
+def _side(here: RepoSession, ref: str, sha: str, repo: dict[str, Any]) -> dict[str, Any]:
     return {
         "label": f"{here.repo.owner}:{ref}",
         "ref": ref,
         "sha": sha,
-        "user": here.user(here.repo.owner),
-        "repo": shapes.repository(here.repo),
+        "user": repo["owner"],
+        "repo": repo,
     }
 
 
@@ -107,7 +123,13 @@ def _teams(here: RepoSession, slugs: list[str]) -> list[Team]:
 def _auto_merge_json(here: RepoSession, pull: Pull) -> dict[str, Any] | None:
     if pull.auto_merge is None:
         return None
-    return {**pull.auto_merge, "enabled_by": here.user(pull.auto_merge["enabled_by"])}
+    asked = pull.auto_merge
+    return {
+        **asked,
+        "commit_title": asked["commit_title"] or f"{pull.issue.title} (#{pull.issue.number})",
+        "commit_message": asked["commit_message"] or "",
+        "enabled_by": here.user(asked["enabled_by"]),
+    }
 
 
 def _fork_point(here: RepoSession, pull: Pull) -> str:

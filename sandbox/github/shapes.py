@@ -1,4 +1,7 @@
-"""Rows and git objects as GitHub's JSON. Only fields that some client reads are here."""
+"""Rows and git objects as GitHub's JSON: every field that GitHub's OpenAPI description requires.
+
+`tests/contract/references` holds the answers to that description.
+"""
 
 import base64
 from typing import Any
@@ -28,18 +31,79 @@ def node_id(kind: str, number: int) -> str:
     return base64.urlsafe_b64encode(f"{kind}:{number}".encode()).decode()
 
 
+# What GitHub links to from an account and from a repository: field → path below its own address.
+_ACCOUNT_URLS = {
+    "followers_url": "/followers",
+    "following_url": "/following{/other_user}",
+    "gists_url": "/gists{/gist_id}",
+    "starred_url": "/starred{/owner}{/repo}",
+    "subscriptions_url": "/subscriptions",
+    "organizations_url": "/orgs",
+    "repos_url": "/repos",
+    "events_url": "/events{/privacy}",
+    "received_events_url": "/received_events",
+}
+_REPOSITORY_URLS = {
+    "archive_url": "/{archive_format}{/ref}",
+    "assignees_url": "/assignees{/user}",
+    "blobs_url": "/git/blobs{/sha}",
+    "branches_url": "/branches{/branch}",
+    "collaborators_url": "/collaborators{/collaborator}",
+    "comments_url": "/comments{/number}",
+    "commits_url": "/commits{/sha}",
+    "compare_url": "/compare/{base}...{head}",
+    "contents_url": "/contents/{+path}",
+    "contributors_url": "/contributors",
+    "deployments_url": "/deployments",
+    "downloads_url": "/downloads",
+    "events_url": "/events",
+    "forks_url": "/forks",
+    "git_commits_url": "/git/commits{/sha}",
+    "git_refs_url": "/git/refs{/sha}",
+    "git_tags_url": "/git/tags{/sha}",
+    "hooks_url": "/hooks",
+    "issue_comment_url": "/issues/comments{/number}",
+    "issue_events_url": "/issues/events{/number}",
+    "issues_url": "/issues{/number}",
+    "keys_url": "/keys{/key_id}",
+    "labels_url": "/labels{/name}",
+    "languages_url": "/languages",
+    "merges_url": "/merges",
+    "milestones_url": "/milestones{/number}",
+    "notifications_url": "/notifications{?since,all,participating}",
+    "pulls_url": "/pulls{/number}",
+    "releases_url": "/releases{/id}",
+    "stargazers_url": "/stargazers",
+    "statuses_url": "/statuses/{sha}",
+    "subscribers_url": "/subscribers",
+    "subscription_url": "/subscription",
+    "tags_url": "/tags",
+    "teams_url": "/teams",
+    "trees_url": "/git/trees{/sha}",
+}
+_UNSIGNED = {
+    "verified": False,
+    "reason": "unsigned",
+    "signature": None,
+    "payload": None,
+    "verified_at": None,
+}
+
+
 def account(row: Account) -> Json:
-    """A user, bot or organisation."""
+    """A user, bot or organisation, as other objects name it."""
+    url = urls.api(f"/users/{row.login}")
     return {
         "login": row.login,
         "id": row.id,
         "node_id": node_id("User", row.id),
         "type": row.type,
         "site_admin": False,
-        "url": urls.api(f"/{'orgs' if row.type == 'Organization' else 'users'}/{row.login}"),
-        "repos_url": urls.api(f"/orgs/{row.login}/repos"),
+        "url": url,
         "html_url": urls.web(f"/{row.login}"),
         "avatar_url": urls.web(f"/_sandbox/avatar/{row.id}"),
+        "gravatar_id": "",
+        **{field: url + below for field, below in _ACCOUNT_URLS.items()},
     }
 
 
@@ -56,47 +120,72 @@ def team(row: Team) -> Json:
         "url": urls.api(f"/orgs/{row.org}/teams/{row.slug}"),
         "html_url": urls.web(f"/orgs/{row.org}/teams/{row.slug}"),
         "members_url": urls.api(f"/orgs/{row.org}/teams/{row.slug}/members{{/member}}"),
+        "repositories_url": urls.api(f"/orgs/{row.org}/teams/{row.slug}/repos"),
+        "type": "organization",
     }
 
 
-def repository(row: Repo) -> Json:
-    """A repository, with the settings that its administrators see."""
-    path = f"/repos/{row.full_name}"
+def minimal_repository(row: Repo) -> Json:
+    """A repository, as workflow runs name it."""
+    url = urls.api(f"/repos/{row.full_name}")
+    page = urls.web(f"/{row.full_name}")
     return {
         "id": row.id,
         "node_id": node_id("Repository", row.id),
         "name": row.name,
         "full_name": row.full_name,
-        "owner": {
-            "login": row.owner,
-            "type": "Organization",
-            "url": urls.api(f"/users/{row.owner}"),
-            "html_url": urls.web(f"/{row.owner}"),
-        },
+        "owner": account(row.owner_account or Account(id=0, login=row.owner, type="Organization")),
         "private": row.private,
         "visibility": "private" if row.private else "public",
         "description": row.description,
+        "homepage": None,
+        "language": None,
+        "license": None,
+        "mirror_url": None,
         "fork": False,
         "archived": False,
         "disabled": False,
         "default_branch": row.default_branch,
+        "delete_branch_on_merge": row.delete_branch_on_merge,
+        "has_issues": True,
+        "has_projects": False,
+        "has_wiki": False,
+        "has_pages": False,
+        "has_downloads": False,
+        "has_discussions": False,
+        "size": 0,
+        **dict.fromkeys(
+            ["forks", "forks_count", "stargazers_count", "watchers", "watchers_count"], 0
+        ),
+        "open_issues": row.last_number,
+        "open_issues_count": row.last_number,
+        "created_at": row.created_at,
+        "updated_at": row.pushed_at,
+        "pushed_at": row.pushed_at,
+        "url": url,
+        "html_url": page,
+        "svn_url": page,
+        "clone_url": f"{page}.git",
+        "git_url": f"{page}.git",
+        "ssh_url": f"{page}.git",
+        **{field: url + below for field, below in _REPOSITORY_URLS.items()},
+    }
+
+
+def repository(row: Repo) -> Json:
+    """A repository, with the settings that its administrators see."""
+    return {
+        **minimal_repository(row),
         "allow_auto_merge": row.allow_auto_merge,
         "allow_merge_commit": row.allow_merge_commit,
         "allow_squash_merge": row.allow_squash_merge,
         "allow_rebase_merge": False,
-        "delete_branch_on_merge": row.delete_branch_on_merge,
-        "has_issues": True,
-        "created_at": row.created_at,
-        "updated_at": row.pushed_at,
-        "pushed_at": row.pushed_at,
-        "url": urls.api(path),
-        "html_url": urls.web(f"/{row.full_name}"),
-        "clone_url": urls.web(f"/{row.full_name}.git"),
-        "git_url": urls.web(f"/{row.full_name}.git"),
-        "pulls_url": urls.api(f"{path}/pulls{{/number}}"),
-        "issues_url": urls.api(f"{path}/issues{{/number}}"),
-        "contents_url": urls.api(f"{path}/contents/{{+path}}"),
     }
+
+
+def full_repository(row: Repo) -> Json:
+    """A repository that was asked for by its name."""
+    return {**repository(row), "network_count": 0, "subscribers_count": 0}
 
 
 def _person(person: Person) -> Json:
@@ -105,41 +194,43 @@ def _person(person: Person) -> Json:
 
 def git_commit(commit: Commit, path: str) -> Json:
     """A commit of the git database API."""
+    page = f"{path.removeprefix('/repos')}/commit"
     return {
         "sha": commit.sha,
         "node_id": base64.urlsafe_b64encode(f"C:{commit.sha}".encode()).decode(),
         "url": urls.api(f"{path}/git/commits/{commit.sha}"),
-        "html_url": urls.web(f"{path.removeprefix('/repos')}/commit/{commit.sha}"),
+        "html_url": urls.web(f"{page}/{commit.sha}"),
         "author": _person(commit.author),
         "committer": _person(commit.committer),
         "message": commit.message,
         "tree": {"sha": commit.tree, "url": urls.api(f"{path}/git/trees/{commit.tree}")},
         "parents": [
-            {"sha": sha, "url": urls.api(f"{path}/git/commits/{sha}")} for sha in commit.parents
+            {
+                "sha": sha,
+                "url": urls.api(f"{path}/git/commits/{sha}"),
+                "html_url": urls.web(f"{page}/{sha}"),
+            }
+            for sha in commit.parents
         ],
-        "verification": {
-            "verified": False,
-            "reason": "unsigned",
-            "signature": None,
-            "payload": None,
-        },
+        "verification": _UNSIGNED,
     }
 
 
 def commit(value: Commit, path: str) -> Json:
     """A commit of the repository API."""
     inner = git_commit(value, path)
+    url = urls.api(f"{path}/commits")
+    shared = ("url", "author", "committer", "message", "tree", "verification")
     return {
         "sha": value.sha,
         "node_id": inner["node_id"],
-        "url": urls.api(f"{path}/commits/{value.sha}"),
+        "url": f"{url}/{value.sha}",
         "html_url": inner["html_url"],
-        "commit": {k: v for k, v in inner.items() if k not in {"sha", "parents", "html_url"}},
+        "comments_url": f"{url}/{value.sha}/comments",
+        "commit": {**{key: inner[key] for key in shared}, "comment_count": 0},
         "author": None,
         "committer": None,
-        "parents": [
-            {"sha": sha, "url": urls.api(f"{path}/commits/{sha}")} for sha in value.parents
-        ],
+        "parents": [{**parent, "url": f"{url}/{parent['sha']}"} for parent in inner["parents"]],
     }
 
 
@@ -204,6 +295,8 @@ def comment(row: Comment, path: str, user: Json | None) -> Json:
 def review(row: Review, path: str, user: Json | None) -> Json:
     """A review of a pull request."""
     page = f"{path.removeprefix('/repos')}/pull/{row.pull_number}"
+    address = urls.web(page) + f"#pullrequestreview-{row.id}"
+    pull = urls.api(f"{path}/pulls/{row.pull_number}")
     return {
         "id": row.id,
         "node_id": node_id("PullRequestReview", row.id),
@@ -212,8 +305,9 @@ def review(row: Review, path: str, user: Json | None) -> Json:
         "state": row.state,
         "commit_id": row.commit_id,
         "submitted_at": row.submitted_at,
-        "html_url": urls.web(page) + f"#pullrequestreview-{row.id}",
-        "pull_request_url": urls.api(f"{path}/pulls/{row.pull_number}"),
+        "html_url": address,
+        "pull_request_url": pull,
+        "_links": {"html": {"href": address}, "pull_request": {"href": pull}},
         "author_association": "MEMBER",
     }
 
@@ -292,12 +386,15 @@ def workflow(row: Workflow, path: str) -> Json:
         "updated_at": row.created_at,
         "url": urls.api(f"{path}/actions/workflows/{row.id}"),
         "html_url": urls.web(f"{path.removeprefix('/repos')}/blob/main/{row.path}"),
+        "badge_url": urls.web(f"{path.removeprefix('/repos')}/workflows/{row.name}/badge.svg"),
     }
 
 
-def run(row: Run, path: str, workflow_path: str) -> Json:
-    """A workflow run."""
+def run(row: Run, repo: Repo, workflow_path: str, actor: Json | None) -> Json:
+    """A workflow run; GitHub also shows its commit, which this server leaves null."""
+    path = f"/repos/{repo.full_name}"
     url = urls.api(f"{path}/actions/runs/{row.id}")
+    where = minimal_repository(repo)
     return {
         "id": row.id,
         "node_id": node_id("WorkflowRun", row.id),
@@ -312,17 +409,20 @@ def run(row: Run, path: str, workflow_path: str) -> Json:
         "path": workflow_path,
         "head_branch": row.head_branch,
         "head_sha": row.head_sha,
-        "actor": {"login": row.actor},
+        "head_commit": None,
+        "actor": actor,
+        "triggering_actor": actor,
         "created_at": row.created_at,
         "run_started_at": row.created_at,
         "updated_at": row.updated_at,
         "pull_requests": [],
+        "repository": where,
+        "head_repository": where,
         "url": url,
-        "html_url": urls.web(f"{path.removeprefix('/repos')}/actions/runs/{row.id}"),
-        "jobs_url": f"{url}/jobs",
-        "logs_url": f"{url}/logs",
-        "cancel_url": f"{url}/cancel",
-        "rerun_url": f"{url}/rerun",
+        "html_url": urls.web(f"/{repo.full_name}/actions/runs/{row.id}"),
+        **{f"{name}_url": f"{url}/{name}" for name in ("jobs", "logs", "cancel", "rerun")},
+        "artifacts_url": f"{url}/artifacts",
+        "check_suite_url": urls.api(f"{path}/check-suites/{row.id}"),
         "workflow_url": urls.api(f"{path}/actions/workflows/{row.workflow_id}"),
     }
 

@@ -262,7 +262,7 @@ def _run(here: RepoSession, number: int) -> Run:
 
 def _run_json(here: RepoSession, row: Run) -> Json:
     workflow = here.session.get_one(Workflow, row.workflow_id)
-    return shapes.run(row, here.path, workflow.path)
+    return shapes.run(row, here.repo, workflow.path, here.user(row.actor))
 
 
 def _runs(here: RepoSession, request: Request) -> list[Run]:

@@ -100,7 +100,7 @@ def combined_status(here: Here, ref: str) -> Json:
         "sha": sha,
         "total_count": len(latest),
         "statuses": [_status(here, row) for row in latest.values()],
-        "repository": shapes.repository(here.repo),
+        "repository": shapes.minimal_repository(here.repo),
         "commit_url": urls.api(f"{here.path}/commits/{sha}"),
         "url": urls.api(f"{here.path}/commits/{sha}/status"),
     }
@@ -242,10 +242,13 @@ def compare(here: Here, basehead: str) -> Json:
     ahead = here.git.log(head, without=base)[::-1]
     behind = here.git.log(base, without=head)
     states = {(0, 0): "identical", (1, 0): "ahead", (0, 1): "behind", (1, 1): "diverged"}
-    path = here.path
+    path, page = here.path, urls.web(f"/{here.repo.full_name}/compare/{basehead}")
     return {
         "url": urls.api(f"{path}/compare/{basehead}"),
-        "html_url": urls.web(f"/{here.repo.full_name}/compare/{basehead}"),
+        "html_url": page,
+        "permalink_url": page,
+        "diff_url": f"{page}.diff",
+        "patch_url": f"{page}.patch",
         "status": states[bool(ahead), bool(behind)],
         "ahead_by": len(ahead),
         "behind_by": len(behind),

@@ -11,7 +11,7 @@ import graphql
 from fastapi import APIRouter
 from sqlalchemy import select
 
-from sandbox.github import permissions, protection, pull_requests
+from sandbox.github import permissions, protection, pull_requests, urls
 from sandbox.github.auth import Actor
 from sandbox.github.errors import ApiError
 from sandbox.github.routes.deps import ActorDep, Body, Json, ServerDep
@@ -19,28 +19,47 @@ from sandbox.github.server import RepoSession, Server, teams_of
 from sandbox.github.store import Pull, Repo
 
 router = APIRouter()
+# A part of GitHub's own schema, with the same names and types: a contract test compares the two.
 _SCHEMA = graphql.build_schema("""
-    enum PullRequestMergeMethod { MERGE SQUASH REBASE }
-    type Actor { login: String! url: String! avatarUrl: String! resourcePath: String! }
-    type AutoMergeRequest { enabledAt: String mergeMethod: PullRequestMergeMethod! }
+    scalar DateTime
+    scalar GitObjectID
+    scalar URI
+    enum PullRequestMergeMethod { MERGE REBASE SQUASH }
+    enum PullRequestState { CLOSED MERGED OPEN }
+    interface Actor { avatarUrl: URI! login: String! resourcePath: URI! url: URI! }
+    type User implements Actor { avatarUrl: URI! login: String! resourcePath: URI! url: URI! }
+    type AutoMergeRequest { enabledAt: DateTime mergeMethod: PullRequestMergeMethod! }
     type PullRequest {
-      id: ID! number: Int! url: String! isDraft: Boolean! state: String!
+      id: ID! number: Int! url: URI! isDraft: Boolean! state: PullRequestState!
       autoMergeRequest: AutoMergeRequest
     }
-    type Payload { actor: Actor clientMutationId: String pullRequest: PullRequest }
+    type EnablePullRequestAutoMergePayload {
+      actor: Actor clientMutationId: String pullRequest: PullRequest
+    }
+    type DisablePullRequestAutoMergePayload {
+      actor: Actor clientMutationId: String pullRequest: PullRequest
+    }
+    type MarkPullRequestReadyForReviewPayload {
+      clientMutationId: String pullRequest: PullRequest
+    }
+    type ConvertPullRequestToDraftPayload { clientMutationId: String pullRequest: PullRequest }
     input EnablePullRequestAutoMergeInput {
       pullRequestId: ID! mergeMethod: PullRequestMergeMethod = MERGE clientMutationId: String
-      commitHeadline: String commitBody: String expectedHeadOid: String authorEmail: String
+      commitHeadline: String commitBody: String expectedHeadOid: GitObjectID authorEmail: String
     }
     input DisablePullRequestAutoMergeInput { pullRequestId: ID! clientMutationId: String }
     input MarkPullRequestReadyForReviewInput { pullRequestId: ID! clientMutationId: String }
     input ConvertPullRequestToDraftInput { pullRequestId: ID! clientMutationId: String }
-    type Query { viewer: Actor! }
+    type Query { viewer: User! }
     type Mutation {
-      enablePullRequestAutoMerge(input: EnablePullRequestAutoMergeInput!): Payload
-      disablePullRequestAutoMerge(input: DisablePullRequestAutoMergeInput!): Payload
-      markPullRequestReadyForReview(input: MarkPullRequestReadyForReviewInput!): Payload
-      convertPullRequestToDraft(input: ConvertPullRequestToDraftInput!): Payload
+      enablePullRequestAutoMerge(
+        input: EnablePullRequestAutoMergeInput!): EnablePullRequestAutoMergePayload
+      disablePullRequestAutoMerge(
+        input: DisablePullRequestAutoMergeInput!): DisablePullRequestAutoMergePayload
+      markPullRequestReadyForReview(
+        input: MarkPullRequestReadyForReviewInput!): MarkPullRequestReadyForReviewPayload
+      convertPullRequestToDraft(
+        input: ConvertPullRequestToDraftInput!): ConvertPullRequestToDraftPayload
     }
 """)
 
@@ -161,7 +180,13 @@ class _Root:
 
 
 def _actor(login: str) -> Json:
-    return {"login": login, "url": f"/{login}", "avatarUrl": "", "resourcePath": f"/{login}"}
+    return {
+        "__typename": "User",
+        "login": login,
+        "url": urls.web(f"/{login}"),
+        "avatarUrl": urls.web(f"/_sandbox/avatar/{login}"),
+        "resourcePath": f"/{login}",
+    }
 
 
 def _check_auto_merge(here: RepoSession, pull: Pull, given: Json) -> None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 from sqlalchemy import select
 
-from sandbox.github import shapes
+from sandbox.github import shapes, urls
 from sandbox.github.auth import INSTALLATION_SECONDS, LEVELS, issue_token
 from sandbox.github.errors import ApiError, not_found
 from sandbox.github.routes.deps import ActorDep, Body, Call, CallDep, Json, PageDep, ServerDep
@@ -15,6 +15,8 @@ from sandbox.github.server import find_repo
 from sandbox.github.store import Account, App, Team
 
 router = APIRouter()
+# Of accounts, of which the server keeps no dates.
+_FOUNDED = "2026-01-01T00:00:00Z"
 
 
 @router.get("/")
@@ -46,19 +48,40 @@ def _account(call: Call, login: str) -> Account:
     return found
 
 
+def _counts(*names: str) -> Json:
+    return dict.fromkeys(names, 0)
+
+
+def _public(account: Account) -> Json:
+    return {
+        **shapes.account(account),
+        "name": account.login,
+        **dict.fromkeys(("company", "blog", "location", "email", "hireable", "bio")),
+        **_counts("public_repos", "public_gists", "followers", "following"),
+        "created_at": _FOUNDED,
+        "updated_at": _FOUNDED,
+    }
+
+
 @router.get("/user")
 def get_user(call: CallDep) -> Json:
     """Get the signed-in user; an installation is none."""
     if call.actor.kind != "user":
         raise ApiError(403, "Resource not accessible by integration")
     account = _account(call, call.actor.login)
-    return {**shapes.account(account), "name": account.login, "email": account.email}
+    private = ("private_gists", "total_private_repos", "owned_private_repos", "disk_usage")
+    return {
+        **_public(account),
+        "email": account.email,
+        **_counts(*private, "collaborators"),
+        "two_factor_authentication": True,
+    }
 
 
 @router.get("/users/{login}")
 def get_other_user(call: CallDep, login: str) -> Json:
     """Get anybody."""
-    return {**shapes.account(_account(call, login)), "name": login}
+    return _public(_account(call, login))
 
 
 @router.get("/orgs/{org}")
@@ -67,7 +90,24 @@ def get_org(call: CallDep, org: str) -> Json:
     account = _account(call, org)
     if account.type != "Organization":
         raise not_found()
-    return {**shapes.account(account), "name": account.login, "description": None}
+    url = urls.api(f"/orgs/{org}")
+    shown = shapes.account(account)
+    below = ("repos", "events", "hooks", "issues")
+    return {
+        **{key: shown[key] for key in ("login", "id", "node_id", "avatar_url", "html_url", "type")},
+        "name": account.login,
+        "description": None,
+        "url": url,
+        **{f"{name}_url": f"{url}/{name}" for name in below},
+        "members_url": f"{url}/members{{/member}}",
+        "public_members_url": f"{url}/public_members{{/member}}",
+        "has_organization_projects": False,
+        "has_repository_projects": False,
+        **_counts("public_repos", "public_gists", "followers", "following"),
+        "created_at": _FOUNDED,
+        "updated_at": _FOUNDED,
+        "archived_at": None,
+    }
 
 
 def _team(call: Call, org: str, slug: str) -> Team:

@@ -64,7 +64,7 @@ def create_repo(call: CallDep, org: str, body: NewRepo) -> Json:
         readme = f"# {body.name}\n"
         call.server.git(repo).seed({"README.md": readme.encode()}, repo.default_branch)
     call.session.flush()
-    return shapes.repository(repo)
+    return shapes.full_repository(repo)
 
 
 @router.get(_REPO)
@@ -73,7 +73,7 @@ def get_repo(here: Here) -> Json:
     teams = teams_of(here.session, here.repo.owner, here.actor.login)
     level = LEVELS.get(role(here.actor, here.repo, teams) or "", 0)
     may = {"pull": level >= 1, "triage": level >= 2, "push": level >= 2, "admin": level >= 3}
-    return {**shapes.repository(here.repo), "permissions": may}
+    return {**shapes.full_repository(here.repo), "permissions": may}
 
 
 @router.patch(_REPO)
@@ -87,7 +87,7 @@ def edit_repo(here: Here, body: ChangedRepo) -> Json:
         here.git.set_default_branch(branch)
     for key, value in changes.items():
         setattr(here.repo, key, value)
-    return shapes.repository(here.repo)
+    return shapes.full_repository(here.repo)
 
 
 @router.get("/orgs/{org}/repos")
@@ -95,7 +95,7 @@ def list_repos(call: CallDep, org: str, page: PageDep) -> Response:
     """List an organisation's repositories that the actor may see."""
     teams = teams_of(call.session, org, call.actor.login)
     rows = call.session.scalars(select(Repo).filter_by(owner=org).order_by(Repo.id))
-    return page.of([row for row in rows if role(call.actor, row, teams)], shapes.repository)
+    return page.of([row for row in rows if role(call.actor, row, teams)], shapes.minimal_repository)
 
 
 # -- branches
@@ -109,6 +109,7 @@ def _branch(here: RepoSession, branch: str) -> Json:
         "name": branch,
         "commit": shapes.commit(here.git.commit(sha), here.path),
         "protected": branch in here.repo.protections,
+        "protection": protection.summary(here, branch),
         "protection_url": urls.api(f"{here.path}/branches/{branch}/protection"),
         "_links": {
             "self": urls.api(f"{here.path}/branches/{branch}"),

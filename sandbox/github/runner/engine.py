@@ -33,7 +33,7 @@ from sandbox.github.runner.workflow import (
     WorkflowError,
     parse,
 )
-from sandbox.github.server import Event, Server
+from sandbox.github.server import Event, RepoSession, Server
 from sandbox.github.store import (
     ActionsSecret,
     ActionsVariable,
@@ -148,9 +148,7 @@ class Runner:
                 here.session.add(run)
                 here.session.flush()
                 run.title = self._title(here.session, run, text)
-                here.emit(
-                    "workflow_run", "requested", workflow_run=shapes.run(run, here.path, path)
-                )
+                _emit(here, "requested", run, path)
                 made.append((run.id, text))
         return made
 
@@ -358,7 +356,7 @@ class Runner:
             repo = session.get_one(Repo, run.repo_id)
         with self._server.open(repo.owner, repo.name, BOT) as here:
             path = here.session.get_one(WorkflowRow, run.workflow_id).path
-            here.emit("workflow_run", "completed", workflow_run=shapes.run(run, here.path, path))
+            _emit(here, "completed", run, path)
 
     def _create_job(self, info: RunInfo, key: str, name: str) -> int:
         with self._server.open(info.owner, info.repo, BOT) as here:
@@ -390,3 +388,8 @@ class Runner:
             here.session.flush()
             here.emit("check_run", "completed", check_run=shapes.check_run(check, here.path))
             pull_requests.try_auto_merge(here, info.head_sha)
+
+
+def _emit(here: RepoSession, action: str, run: Run, path: str) -> None:
+    shown = shapes.run(run, here.repo, path, here.user(run.actor))
+    here.emit("workflow_run", action, workflow_run=shown)
