@@ -175,7 +175,15 @@ def query(work: Work, group: Json, blueprint: str | None = None) -> list[Entity]
         PortApiError: 422 `invalid_request` for a query that is none, 404 for the blueprint.
     """
     scope = make_scope(work)
-    return [row for row in listed(work, blueprint) if matches(group, view(work, row), scope)]
+    return [row for row in listed(work, blueprint) if matches(group, _searched(work, row), scope)]
+
+
+def _searched(work: Work, row: Entity) -> Json:
+    """The entity with what can be searched for, but is not shown.
+
+    Port's integrations find what they wrote by it: port-labs/ocean and port-labs/port-k8s-exporter.
+    """
+    return {**view(work, row), "$datasource": row.datasource}
 
 
 def make_scope(work: Work) -> Scope:

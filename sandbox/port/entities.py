@@ -210,6 +210,7 @@ def _write(
         work.stamp(row)
     for key, value in merged.items():
         setattr(row, key, value)
+    row.datasource = work.caller.user_agent
     work.db.flush()
     after = document(row)
     _note(work, "CREATE" if before is None else "UPDATE", before, after, options.run_id)

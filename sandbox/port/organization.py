@@ -91,9 +91,10 @@ def _get(work: Work, name: str) -> Secret:
 
 
 def _secret(row: Secret) -> Json:
+    described = {} if row.description is None else {"description": row.description}
     return {
         "secretName": row.name,
-        "description": row.description,
+        **described,
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
     }

@@ -9,7 +9,10 @@ Json = dict[str, Any]
 
 
 def view(work: Work, run: Run, version: str = "v2") -> Json:
-    """The run's JSON; `v1` names action, entity and blueprint by their identifiers alone."""
+    """The run's JSON; `v1` names action and entity by their identifiers alone.
+
+    https://docs.port.io/actions-and-automations/reflect-action-progress/ shows the older shape.
+    """
     common: Json = {
         "id": run.id,
         "status": run.status,
@@ -31,19 +34,18 @@ def view(work: Work, run: Run, version: str = "v2") -> Json:
     action = work.db.get(Action, run.action)
     blueprint = work.db.get(Blueprint, run.blueprint) if run.blueprint else None
     entity = work.db.get(Entity, (run.blueprint, run.entity)) if run.entity else None
+    if run.blueprint:
+        definition = blueprint.definition if blueprint else None
+        common["blueprint"] = _reference(run.blueprint, definition)
     if version == "v1":
         return common | {
             "action": run.action,
-            "blueprint": run.blueprint,
             "entity": run.entity,
             "relatedEntityExists": entity is not None,
             "relatedBlueprintExists": blueprint is not None,
             "endedAt": run.ended_at,
         }
     common["action"] = _reference(run.action, action.definition if action else None)
-    if run.blueprint:
-        definition = blueprint.definition if blueprint else None
-        common["blueprint"] = _reference(run.blueprint, definition)
     if run.entity:
         known = {"title": entity.title, "icon": entity.icon} if entity else None
         common["entity"] = _reference(run.entity, known)

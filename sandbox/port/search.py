@@ -22,6 +22,7 @@ _META = {
     "$createdBy": "createdBy",
     "$updatedBy": "updatedBy",
     "$blueprint": "blueprint",
+    "$datasource": "$datasource",
 }
 # Days before now; `tomorrow` is the one that looks ahead.
 _PRESETS = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -64,11 +64,11 @@ def services_of(request: Request) -> Services:
 def _authenticate(request: Request) -> Call:
     services = services_of(request)
     # Port shows by which door something came in; a browser is its user interface.
-    is_browser = request.headers.get("user-agent", "").startswith("Mozilla/")
-    origin: Origin = "UI" if is_browser else "API"
+    user_agent = request.headers.get("user-agent", "")
+    origin: Origin = "UI" if user_agent.startswith("Mozilla/") else "API"
     with services.store.transaction() as db:
         caller = auth.authenticate(db, request.headers.get("authorization"), origin)
-    return Call(services, caller)
+    return Call(services, replace(caller, user_agent=user_agent))
 
 
 ServicesDep = Annotated[Services, Depends(services_of)]

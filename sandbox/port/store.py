@@ -58,6 +58,8 @@ class Entity(_Authored, Base):
     title: Mapped[str | None]
     icon: Mapped[str | None] = mapped_column(default=None)
     team: Mapped[list[str]] = mapped_column(default=list)
+    # The `User-Agent` of the last request that wrote it.
+    datasource: Mapped[str] = mapped_column(default="")
     properties: Mapped[Document] = mapped_column(default=dict)
     relations: Mapped[Document] = mapped_column(default=dict)
 

@@ -26,6 +26,7 @@ class Caller:
         teams: the user's teams.
         origin: from where the request came.
         impersonated_by: the machine credentials that act as this user.
+        user_agent: the request's `User-Agent`.
     """
 
     user_id: str
@@ -34,6 +35,7 @@ class Caller:
     teams: tuple[str, ...] = ()
     origin: Origin = "API"
     impersonated_by: str | None = None
+    user_agent: str = ""
 
     @property
     def is_machine(self) -> bool:

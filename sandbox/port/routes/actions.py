@@ -91,8 +91,8 @@ def list_runs(
 
 
 @router.get("/runs/{run_id}")
-def get_run(run_id: str, call: CallDep, version: Version = "v2") -> Json:
-    """One run."""
+def get_run(run_id: str, call: CallDep, version: Version = "v1") -> Json:
+    """One run; in the older shape, unless the newer one is asked for."""
     with call.work() as work:
         return {"ok": True, "run": view(work, runs.get(work, run_id), version)}
 

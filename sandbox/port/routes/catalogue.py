@@ -37,7 +37,12 @@ class _Shown:
 
     def view(self, work: Work, row: Entity) -> Json:
         entity = catalogue.view(work, row, calculated=self._calculated, titles=self._titles)
-        return catalogue.pick(entity, self.include, self.exclude)
+        return _without_nulls(catalogue.pick(entity, self.include, self.exclude))
+
+
+def _without_nulls(entity: Json) -> Json:
+    """Leave out the fields without a value, for which Port's description has no null."""
+    return {key: value for key, value in entity.items() if value is not None}
 
 
 class _Writing:
@@ -148,7 +153,7 @@ def post_entity(
         saved = entities.post(work, blueprint, body, writing.options)
     if not saved.created:
         reply.status_code = 200
-    return {"ok": True, "entity": saved.entity}
+    return {"ok": True, "entity": _without_nulls(saved.entity)}
 
 
 @router.post("/blueprints/{blueprint}/entities/bulk")
@@ -237,7 +242,7 @@ def search_blueprint(blueprint: str, body: _SearchRequest, call: CallDep) -> Jso
         query = body.query or {"combinator": "and", "rules": []}
         found = catalogue.query(work, query, blueprint)
         page = [
-            catalogue.pick(catalogue.view(work, row), body.include, body.exclude)
+            _without_nulls(catalogue.pick(catalogue.view(work, row), body.include, body.exclude))
             for row in found[start : start + body.limit]
         ]
     more = len(found) > start + body.limit
@@ -297,7 +302,7 @@ def _change(call: CallDep, key: tuple[str, str], body: Any, options: Options, mo
     with call.work() as work:
         options = Options(mode, options.create_missing, options.run_id)
         saved = entities.change(work, *key, body, options)
-    return {"ok": True, "entity": saved.entity}
+    return {"ok": True, "entity": _without_nulls(saved.entity)}
 
 
 @router.delete("/blueprints/{blueprint}/entities/{identifier:path}")

@@ -26,8 +26,9 @@ class _Secret(Closed):
 
 
 class _SecretChange(Closed):
-    secret_value: str | None = None
-    description: str | None = Field(None, max_length=200)
+    # Only the fields that are sent change; null is not a value of either.
+    secret_value: str = ""
+    description: str = Field("", max_length=200)
 
 
 class _OrganizationChange(BaseModel):

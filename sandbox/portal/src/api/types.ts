@@ -46,7 +46,7 @@ export interface Blueprint extends Authored {
 export interface Entity extends Authored {
   identifier: string;
   title: string | null;
-  icon: string | null;
+  icon?: string;
   blueprint: string;
   team: string[];
   properties: JsonObject;

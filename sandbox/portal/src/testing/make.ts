@@ -28,7 +28,6 @@ export function makeEntity(identifier: string, properties: JsonObject = {}): Ent
   return {
     identifier,
     title: identifier,
-    icon: null,
     blueprint: 'thing',
     team: [],
     properties,

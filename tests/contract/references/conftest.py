@@ -1,0 +1,27 @@
+"""An installation whose exchanges with Port and GitHub are recorded."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.conftest import bare_repository, folder, github, github_folder, installation
+from tests.port_server import PortServer
+from tests.references.recorder import Exchange, recording
+
+__all__ = ["bare_repository", "folder", "github", "github_folder", "installation"]
+
+
+@pytest.fixture(scope="session")
+def exchanges() -> Iterator[list[Exchange]]:
+    """Everything that this process exchanges with a server, in order."""
+    with recording() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def port(
+    exchanges: list[Exchange], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PortServer]:
+    """Port's server, whose blueprints and actions are installed while it is recorded."""
+    with PortServer(tmp_path_factory.mktemp("port")) as server:
+        yield server
