@@ -1,0 +1,133 @@
+"""What is sent to Port and GitHub, and what our stand-ins answer, is as their descriptions say.
+
+One test plays everything once, because the play is what costs time.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import graphql
+import pytest
+import requests
+from graphql.execution.values import get_variable_values
+
+from tests.contract.github.conftest import TOKEN
+from tests.contract.references import visits
+from tests.faults.flows import FLOWS
+from tests.faults.installation import EXPECTED_WARNINGS, Installation
+from tests.faults.world import case
+from tests.references import descriptions
+from tests.references.description import Route
+from tests.references.recorder import Exchange
+
+pytestmark = EXPECTED_WARNINGS
+REST, GRAPHQL = "/api/v3", "/api/graphql"
+# Flows whose requests and answers are all of a kind with those of other flows.
+LEFT_OUT = frozenset(
+    {
+        "create and close",
+        "create behind an approval",
+        "create and cancel between branch and pull request",
+        "upscale straight",
+        "dry run",
+        "nothing to do",
+        "a bad request",
+        "two at once",
+        "delivered later",
+        "upscale approved in port",
+        "downscale approved by api",
+        "delete approved by link",
+        "reminded and expired",
+        "reminded and approved",
+        "asked again because the base moved",
+        "said to be ill but well",
+        "a remediation is stopped",
+        "swept because never received",
+        "swept because closed unreported",
+        "swept because of a lost notice",
+    }
+)
+
+
+def play(installation: Installation, folder: Path) -> None:
+    """Have the flows, and what no flow does, send their requests once, undisturbed."""
+    visits.read_people(installation)
+    visits.look_as_the_doctor(installation)
+    visits.install_again(installation)
+    visits.merge_behind_protection(installation)
+    visits.propose_as_an_app(installation)
+    with case(installation, folder) as world:
+        visits.play_the_demo(world, folder)
+    assert FLOWS.keys() >= LEFT_OUT
+    for name in (name for name in FLOWS if name not in LEFT_OUT):
+        with case(installation, folder) as world:
+            FLOWS[name](world)
+
+
+def sent_to(exchanges: list[Exchange], url: str, below: str) -> Iterator[tuple[Exchange, str]]:
+    """The exchanges with a server, and each one's path below a prefix."""
+    for exchange in exchanges:
+        path = urlsplit(exchange.url).path
+        if exchange.url.startswith(url) and path.startswith(below):
+            yield exchange, path.removeprefix(below)
+
+
+def document_faults(exchange: Exchange) -> Iterator[str]:
+    """What of a GraphQL request does not fit GitHub's schema."""
+    schema = descriptions.github_graphql()
+    sent = json.loads(exchange.sent)
+    document = graphql.parse(sent["query"])
+    yield from (error.message for error in graphql.validate(schema, document))
+    for definition in document.definitions:
+        if isinstance(definition, graphql.OperationDefinitionNode):
+            declared = definition.variable_definitions or ()
+            found = get_variable_values(schema, declared, sent.get("variables") or {})
+            if isinstance(found, list):
+                yield from (error.message for error in found)
+
+
+@pytest.mark.timeout(600)
+def test_exchanges_fit_the_published_descriptions(
+    installation: Installation,
+    exchanges: list[Exchange],
+    folder: Path,
+    subtests: pytest.Subtests,
+) -> None:
+    play(installation, folder)
+
+    with subtests.test("GitHub's REST API"):
+        described = descriptions.github()
+        rest = sent_to(exchanges, installation.github.url, REST)
+        faults = {fault for each, path in rest for fault in described.faults(each, path)}
+        assert not faults, "\n".join(sorted(faults))
+    with subtests.test("GitHub's GraphQL API"):
+        documents = list(sent_to(exchanges, installation.github.url, GRAPHQL))
+        assert documents
+        faults = {fault for each, _ in documents for fault in document_faults(each)}
+        assert not faults, "\n".join(sorted(faults))
+    with subtests.test("Port's API"):
+        described = descriptions.port()
+        asked = list(sent_to(exchanges, installation.port.url, "/v1"))
+        faults = {f for each, path in asked for f in described.faults(each, f"/v1{path}")}
+        assert not faults, "\n".join(sorted(faults))
+    with subtests.test("each route that is described of Port's API is used"):
+        used: set[Route | None] = {
+            described.route(each.method, f"/v1{path}") for each, path in asked
+        }
+        assert described.routes <= used, "\n".join(map(str, described.routes - used))
+
+
+def test_graphql_schema_is_a_part_of_githubs(installation: Installation) -> None:
+    answer = requests.post(
+        f"{installation.github.url}{GRAPHQL}",
+        json={"query": graphql.get_introspection_query()},
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=10,
+    )
+
+    ours = graphql.build_client_schema(answer.json()["data"])
+    # A change from ours to GitHub's breaks what only ours has.
+    only_ours = graphql.find_breaking_changes(ours, descriptions.github_graphql())
+    assert not only_ours, "\n".join(change.description for change in only_ours)

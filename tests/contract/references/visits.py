@@ -1,0 +1,140 @@
+"""What Slipway and its scripts ask of Port and GitHub that no flow of `tests/faults` asks."""
+
+from pathlib import Path
+from typing import Any
+
+from slipway.config import GitHubConfig, GitHubCredentials
+from slipway.github.models import Change
+from slipway.github.repository import ServicesRepository
+
+from scripts import demo, port_setup
+from scripts.checks import github as github_checks
+from scripts.checks import port as port_checks
+from scripts.checks.result import Installation as Checked
+from scripts.environment import port_client
+from tests.contract.github.conftest import TOKEN, Services, change
+from tests.faults.installation import Installation
+from tests.faults.world import World
+from tests.port_server import CREDENTIALS
+
+Json = dict[str, Any]
+PATH = "apps/shop/common_values.yaml"
+UPSCALE: Change = change({PATH: "replicas: 3\n"})
+
+
+def settings(installation: Installation) -> dict[str, str]:
+    """The variables that scripts find an installation by."""
+    return {
+        "PORT_BASE_URL": installation.port.url,
+        **{f"PORT_{name.upper()}": value for name, value in CREDENTIALS.items()},
+        "GITHUB_API_URL": installation.github.api,
+        "GITHUB_TOKEN": TOKEN,
+        "SERVICES_REPO": "acme/services",
+        "CLUSTER_URL": "http://127.0.0.1:9",
+    }
+
+
+def merge_behind_protection(installation: Installation) -> None:
+    """Enable auto-merge for an approved change; disable it when the change becomes another one."""
+    services = Services(installation.github)
+    services.push({PATH: "replicas: 2\n"})
+    number = services.slipway.propose(UPSCALE).number
+    services.github.edit(allow_auto_merge=True)
+    protection = {
+        "enforce_admins": True,
+        "required_pull_request_reviews": {"required_approving_review_count": 1},
+        "required_status_checks": None,
+        "restrictions": None,
+    }
+    # PyGithub's `edit_protection` sends a null for each other setting, which is not described.
+    services.github.requester.requestJsonAndCheck(
+        "PUT", f"{services.github.url}/branches/main/protection", input=protection
+    )
+    assert services.slipway.merge(UPSCALE, number) == "waiting_for_checks"
+    services.push({PATH: "replicas: 4\n"}, UPSCALE.branch)
+    assert services.slipway.merge(UPSCALE, number) == "changed"
+
+
+def propose_as_an_app(installation: Installation) -> None:
+    """Propose a change as an App, with a reviewer that GitHub refuses."""
+    granted = dict.fromkeys(["contents", "pull_requests", "issues", "actions"], "write")
+    body = {"slug": "slipway-app", "account": "acme", "permissions": granted}
+    app = installation.github.control("POST", "apps", body)
+    config = GitHubConfig.model_validate(
+        {**settings(installation), "GITHUB_SECRET_ID": "slipway/github"}
+    )
+    credentials = GitHubCredentials.model_validate(app)
+    proposed = ServicesRepository(config, lambda _fresh: credentials).propose(
+        Change(
+            service="by-an-app",
+            branch="slipway/create_service/r_app",
+            title="Scaffold",
+            body="",
+            files={"apps/by-an-app/portData.json": "{}\n"},
+            committed_at=UPSCALE.committed_at,
+            labels=("slipway",),
+            reviewers=("stranger",),
+        )
+    )
+    assert proposed.notes
+    checked = {
+        **settings(installation),
+        **{f"GITHUB_{name.upper()}": str(value) for name, value in app.items()},
+    }
+    assert github_checks.permissions(Checked(checked)).ok
+
+
+def look_as_the_doctor(installation: Installation) -> None:
+    """Make the doctor's checks of Port and GitHub."""
+    installation.repository.create_variable("PORT_BASE_URL", installation.port.url)
+    checked = Checked(settings(installation))
+    for check in (port_checks.sign_in, port_checks.role, port_checks.definitions):
+        assert check(checked).ok, check
+    for look in (
+        github_checks.permissions,
+        github_checks.repository,
+        github_checks.workflow,
+        github_checks.actions_settings,
+    ):
+        look(checked)
+
+
+def install_again(installation: Installation) -> None:
+    """Restore a blueprint and an action that an administrator has edited."""
+    client = port_client(settings(installation))
+    definitions = port_setup.load_definitions()
+    steps = port_setup.plan(client, definitions)
+    for step in (steps[0], steps[-1]):
+        changed = {**step.wanted, "title": "By hand"}
+        client.request("PUT", f"/v1/{step.kind}s/{step.identifier}", json=changed)
+    for step in port_setup.plan(client, definitions):
+        port_setup.apply(client, step)
+
+
+def play_the_demo(world: World, folder: Path) -> None:
+    """Create, merge and scale a service with the requests of `make demo`."""
+    lines = (f"{name}={value}" for name, value in settings(world.at).items())
+    (folder / "env").write_text("\n".join(lines))
+    story = demo.Story(folder)
+    assert story.free_name(world.service) == world.service
+    inputs = {**demo.INPUTS, "service_name": world.service, "environment": "Test"}
+    world.runs.append(story.execute("create_service", inputs))
+    world.settle()
+    run = story.proposed(world.runs[-1])
+    assert run
+    demo.merge(story.pull_request(run))
+    world.settle()
+    run_id = story.execute("upscale_service", {"step": 1}, entity=world.service)
+    world.runs.append(run_id)
+    world.settle()
+    assert story.logs(run_id)
+    assert story.properties(world.service)["replicas"] == demo.INPUTS["replicas"]
+    assert story.issue(world.service) is None
+
+
+def read_people(installation: Installation) -> None:
+    """Read who belongs to a team, as a policy that names one has it read."""
+    client = installation.port.client
+    assert client.team_members("devops") == ["devops@acme.example"]
+    assert client.team_members("strangers") == []
+    assert client.get_user("stranger@acme.example") is None
