@@ -1,5 +1,7 @@
+import json
 from copy import deepcopy
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +54,7 @@ def record(
     } | changes
 
 
+PUBLISHED = Path(__file__).resolve().parents[2] / "fixtures" / "port"
 DEGRADED = record({}, {"health_status": "Degraded"})
 
 
@@ -66,6 +69,13 @@ def skipped(value: object) -> Reason:
     assert isinstance(read, Skipped), read
     assert read.sentence.endswith(".")
     return read.reason
+
+
+def test_published_example_is_read_as_a_change_of_health() -> None:
+    found = change(json.loads((PUBLISHED / "change_log_update_2022.json").read_text()))
+
+    assert (found.blueprint, found.entity) == ("service", "shop")
+    assert found.changed == {"health_status"}
 
 
 def test_given_a_changed_property_then_the_change_names_it() -> None:

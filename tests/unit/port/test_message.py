@@ -18,6 +18,13 @@ def load(name: str) -> Any:
     return json.loads((FIXTURES / f"{name}.json").read_text())
 
 
+def test_every_example_message_names_its_source() -> None:
+    sources = (FIXTURES / "README.md").read_text()
+
+    files = {file.name for file in FIXTURES.glob("*.json")}
+    assert set(re.findall(r"`([a-z0-9_]+\.json)`", sources)) == files
+
+
 @pytest.mark.parametrize("name", ["run_v1_create", "run_v2_create"])
 def test_given_a_create_in_either_shape_when_read_then_it_is_the_same_request(name: str) -> None:
     value = load(name)
@@ -59,10 +66,16 @@ def test_given_a_machine_as_requester_when_read_then_its_client_id_is_the_name()
     "name",
     [
         "change_log_update",
+        "change_log_update_2022",
+        "change_log_agent",
         "change_log_run",
         "timer",
         "agent_webhook",
+        "automation_event",
+        "template_own_shape",
+        "template_run_id",
         "workflow",
+        "workflow_agent",
         "workflow_wrapped",
         "array",
     ],
