@@ -74,10 +74,11 @@ def create_and_cancel_between_branch_and_pull_request(world: World) -> None:
     """GitHub takes no pull request for a while, so that this is put off."""
     opening = "GitHub POST /api/v3/repos/acme/services/pulls"
     world.away = {opening: Fault(Kind.THROTTLED_UNTIL, lasting=True)}
+    world.wire.given = world.away
     run_id = world.create()
-    world.deliver_messages()
+    world.settle_until(lambda: world.has_branch(run_id))
     world.end_run(run_id)
-    world.away = {}
+    world.away = world.wire.given = {}
     world.settle()
 
 

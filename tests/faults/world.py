@@ -274,7 +274,7 @@ class World:
             try:
                 return self.deliver_once(function, records)
             finally:
-                self.wire.given = {}
+                self.wire.given = self.away
 
         self._repeated(f"{function}'s record", take, 1)
 
@@ -386,14 +386,26 @@ class World:
     def settle(self) -> None:
         """Let everything go on until nothing does."""
         for _ in range(300):
-            if not (
-                self.deliver_messages()
-                or self._advance()
-                or self.report_ended_pulls()
-                or self._wake()
-            ):
+            if not self._go_on():
                 return
         raise AssertionError("it never comes to rest")
+
+    def settle_until(self, condition: Callable[[], bool]) -> None:
+        """Let everything go on until a condition holds."""
+        while not condition():
+            assert self._go_on(), "the condition never holds"
+
+    def _go_on(self) -> bool:
+        return (
+            self.deliver_messages() or self._advance() or self.report_ended_pulls() or self._wake()
+        )
+
+    def has_branch(self, run_id: str) -> bool:
+        """Whether there is a branch of the run."""
+        return any(
+            reference.ref.endswith(f"/{run_id}")
+            for reference in self.at.repository.get_git_matching_refs("heads/slipway/")
+        )
 
     def deliver_messages(self) -> bool:
         messages = self.new_messages()
