@@ -39,7 +39,8 @@ class Observed:
         Legitimate differences, which are not looked at:
 
         * lines of a run's log: what is repeated says its line again, and a comfort line may be
-          lost (`RunReporter.remark`); the run's status, label, summary and links are looked at;
+          lost (`RunReporter.remark`), as may the label of a wait; the run's status, other labels,
+          summary and links are looked at;
         * how often an e-mail was sent: the kinds of e-mail are looked at, not their number;
         * how often a workflow of the services repository was started: both do what they do once,
           however often they are started (`Repairs.restart`, `PullRequests.report_again`);
@@ -89,6 +90,8 @@ class Observed:
         run = answer["run"]
         if self._world.decisions.get(run_id) in self._superseded:
             run["summary"] = "decided"
+        if str(run.get("statusLabel")).startswith("Waiting until "):
+            run["statusLabel"] = None
         return {name: run.get(name) for name in ("status", "statusLabel", "summary", "link")}
 
     def _pull(self, pull: PullRequest) -> Json:

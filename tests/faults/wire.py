@@ -238,7 +238,14 @@ class Wire:
         if fault.lasting:
             process.down[made.service] = fault
         process.dead = fault.kind in {Kind.KILLED_BEFORE, Kind.KILLED_AFTER}
-        return self._spoil(fault, made, perform, answer, drain, fail, first=first)
+
+        def refused() -> T:
+            assert down is not None
+            return self._spoil(down, made, perform, answer, drain, fail, first=False)
+
+        # What is away stays so for a process that is killed, or whose answer is lost.
+        send = refused if first and down else perform
+        return self._spoil(fault, made, send, answer, drain, fail, first=first)
 
     def _spoil[T](
         self,
