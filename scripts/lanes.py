@@ -19,6 +19,7 @@ class Lane:
 
     Attributes:
         budget: processor seconds that it may take on an idle machine; more is said, not refused.
+        minutes: how long it takes on two idle cores; what `changed_lanes` adds up.
         in_test: whether `make test` runs it.
         touches: patterns of the files that it is about (`*` also matches `/`).
         environment: variables for its command.
@@ -28,6 +29,7 @@ class Lane:
     purpose: str
     command: tuple[str, ...]
     budget: int
+    minutes: float = 0
     in_test: bool = False
     touches: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
@@ -81,27 +83,31 @@ LANES = (
         ("sandbox/.venv/bin/pytest", "--numprocesses", "2", "-c",
          "sandbox/pyproject.toml", "--rootdir", "sandbox", "sandbox/tests"),
         budget=150,
+        minutes=3,
         touches=("sandbox/*.py", "sandbox/pyproject.toml", "requirements/sandbox.txt"),
     ),
     Lane(
         "portal",
         "the parts of the portal's pages",
         ("scripts/portal", "test"),
-        budget=60,
+        budget=20,
+        minutes=0.2,
         touches=("sandbox/portal/*",),
     ),
     Lane(
         "browser",
         "the portal's pages in Chromium",
         (*PYTEST, "--numprocesses", "2", "--dist", "loadfile", "tests/browser"),
-        budget=380,
+        budget=130,
+        minutes=3,
         touches=("sandbox/portal/*", "sandbox/port/*", "tests/browser/*", "tests/port_server.py"),
     ),
     Lane(
         "integration",
         "every story in both Kafka modes, policies, removal, a small soak",
         (*PYTEST, "--numprocesses", "2", "tests/integration"),
-        budget=1300,
+        budget=700,
+        minutes=14,
         touches=(*ENGINE, "terraform/*", "sandbox/aws/*", "tests/integration/*", "scripts/soak*"),
     ),
     Lane(
@@ -109,6 +115,7 @@ LANES = (
         "twenty times as much hostile and generated input",
         (*PYTEST, "--numprocesses", "2", "tests/property"),
         budget=1500,
+        minutes=14,
         touches=("shared/*", "tests/property/*"),
         environment=(("FUZZ", "20"),),
     ),
@@ -117,6 +124,7 @@ LANES = (
         "every fault at every call of every flow",
         (*PYTEST, "--numprocesses", "2", "tests/faults"),
         budget=9000,
+        minutes=90,
         touches=("shared/*", "tests/faults/*"),
         environment=(("FAULTS", "all"),),
     ),
@@ -125,6 +133,7 @@ LANES = (
         "some hundred runs while parts fail, then an audit",
         ("scripts/soak", "--runs", "200"),
         budget=1800,
+        minutes=20,
         touches=(*ENGINE, "scripts/soak*"),
     ),
 )  # fmt: skip
@@ -142,24 +151,24 @@ def changed_lanes(
 
     Args:
         root: the checkout.
-        within_minutes: how long they may take, judged by their budgets; None: without a limit.
+        within_minutes: how long they may take, judged by their `minutes`; None: without a limit.
         side_by_side: how many run at a time.
 
     Returns:
         Those to run, and those that would take too long.
     """
     paths = changed_paths(root)
-    left = None if within_minutes is None else within_minutes * 60 * side_by_side
+    left = None if within_minutes is None else within_minutes * side_by_side
     chosen: list[Lane] = []
     left_out: list[Lane] = []
     for lane in LANES:
         if lane.in_test or not touched(lane, paths):
             continue
-        if left is not None and lane.budget > left:
+        if left is not None and lane.minutes > left:
             left_out.append(lane)
             continue
         chosen.append(lane)
-        left = None if left is None else left - lane.budget
+        left = None if left is None else left - lane.minutes
     return chosen, left_out
 
 

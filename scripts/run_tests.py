@@ -269,7 +269,7 @@ def main(
         ),
     ] = "test",
     within: Annotated[
-        float | None, typer.Option(help="Minutes that '--set changed' may take by its budgets.")
+        float | None, typer.Option(help="Minutes that '--set changed' may take.")
     ] = None,
     side_by_side: Annotated[int, typer.Option(min=1, help="Lanes at a time.")] = SIDE_BY_SIDE,
 ) -> None:

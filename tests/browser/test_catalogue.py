@@ -278,14 +278,14 @@ def parts(organisation: PortServer) -> None:
     make_blueprint(organisation, "part", 5)
     now = "2026-11-28T12:00:00.000Z"
     columns = ("blueprint", "identifier", "title", "team", "relations", "properties")
-    authorship = ("created_at", "created_by", "updated_at", "updated_by")
+    authorship = ("created_at", "created_by", "updated_at", "updated_by", "datasource")
 
     def row(n: int) -> tuple[Any, ...]:
         properties = json.dumps({f"p{p}": f"value {n % (p + 2)}" for p in range(5)})
         part = ("part", f"part-{n:05}", f"Part {n:05}", "[]", "{}", properties)
-        return (*part, now, "client", now, "client")
+        return (*part, now, "client", now, "client", "")
 
-    statement = f"INSERT INTO entities ({', '.join(columns + authorship)}) VALUES (?{',?' * 9})"
+    statement = f"INSERT INTO entities ({', '.join(columns + authorship)}) VALUES (?{',?' * 10})"
     # Through the API, which takes twenty at a time, this would take minutes.
     with closing(sqlite3.connect(organisation.database)) as database, database:
         database.executemany(statement, map(row, range(10_000)))
