@@ -21,9 +21,9 @@ test-all: setup build ## Run every test: other modes, all pages, all faults, soa
 	@scripts/chromium >/dev/null
 	@scripts/run_tests --set all
 
-test-changed: setup build ## Run what `make test-all` adds for the files that changed, within eight minutes
+test-changed: setup build ## Run what `make test-all` adds for the files that changed, within ten minutes
 	@scripts/chromium >/dev/null
-	@scripts/run_tests --set changed --within 8
+	@scripts/run_tests --set changed --within 10
 
 lane: setup build ## Run one lane of the tests: make lane LANE=story
 	@scripts/chromium >/dev/null

@@ -4,6 +4,7 @@
 """
 
 import fnmatch
+import math
 import os
 import subprocess
 from dataclasses import dataclass
@@ -158,17 +159,18 @@ def changed_lanes(
         Those to run, and those that would take too long.
     """
     paths = changed_paths(root)
-    left = None if within_minutes is None else within_minutes * side_by_side
+    longest = math.inf if within_minutes is None else within_minutes
+    left = longest * side_by_side
     chosen: list[Lane] = []
     left_out: list[Lane] = []
     for lane in LANES:
         if lane.in_test or not touched(lane, paths):
             continue
-        if left is not None and lane.minutes > left:
+        if lane.minutes > min(left, longest):
             left_out.append(lane)
             continue
         chosen.append(lane)
-        left = None if left is None else left - lane.minutes
+        left -= lane.minutes
     return chosen, left_out
 
 
