@@ -13,7 +13,7 @@ setup: ## Make the environments from their lock files, build the portal's pages
 demo: setup ## Play the whole story on this machine, without any account
 	@scripts/demo
 
-test: setup build ## Run the tests: ten minutes on two idle cores
+test: setup build ## Run the tests: seven minutes on two idle cores
 	@scripts/chromium >/dev/null
 	@scripts/run_tests
 
@@ -29,7 +29,7 @@ lane: setup build ## Run one lane of the tests: make lane LANE=story
 	@scripts/chromium >/dev/null
 	@scripts/run_tests $(LANE)
 
-unit: setup ## Run the fast tests (half a minute on two cores)
+unit: setup ## Run the fast tests (a minute on two cores)
 	@scripts/run_tests unit
 
 contract: setup ## Run the tests with generated input, the sandbox's servers and real tools

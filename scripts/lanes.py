@@ -61,7 +61,7 @@ LANES = (
         "faults",
         "a fault at calls of every flow; invocations that overtake each other",
         (*PYTEST, "--numprocesses", "2", "tests/faults"),
-        budget=180,
+        budget=220,
         in_test=True,
     ),
     Lane(
