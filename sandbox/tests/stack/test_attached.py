@@ -1,7 +1,7 @@
 """A sandbox that is attached to its caller, and all the ways in which the caller ends.
 
 What ends is looked up in the process table. One part stands for all, but for the last test: the
-broker, which is no Python and so cannot look after itself.
+broker, which is not a Python program and so cannot look after itself.
 """
 
 import base64

@@ -2,7 +2,7 @@
 
 An edit replaces, inserts or removes a few characters, then reads the new text and compares all
 tokens: if anything but the edit differs, the edit is refused. So a gap in the rules of the layout
-can refuse an edit, but never spoil a document.
+can refuse an edit, but never corrupt a document.
 """
 
 import json
