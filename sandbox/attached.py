@@ -20,8 +20,8 @@ def ends_with_this_process(sandbox: Sandbox) -> Iterator[None]:
     """End the sandbox when the block ends, and end the block at a signal or at the input's end.
 
     The signals are SIGINT, SIGTERM and SIGHUP; the input is the standard input. If this process
-    is killed, another one ends the sandbox. All parts are waited for, so that whoever waits for
-    this process is told their processor time.
+    is killed, another one ends the sandbox. This process waits for
+    all parts, so its caller's accounting includes their processor time.
 
     Raises:
         SandboxError: the sandbox is up already.

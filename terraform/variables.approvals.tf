@@ -105,7 +105,7 @@ variable "approvals" {
       ]) :
       length(approval.emails) == 0 || length(approval.teams) > 0 || approval.count <= length(distinct([for email in approval.emails : lower(email)]))
     ])
-    error_message = "approvals: count must not be more than there are emails where no team is named: nobody could ever approve."
+    error_message = "approvals: count must not be more than there are emails where no team is named: no approver could ever approve."
   }
 
   validation {

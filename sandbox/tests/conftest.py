@@ -23,7 +23,7 @@ from sandbox.tests.event_source.fixtures import broker, topic  # noqa: E402
 from sandbox.tests.github.fixtures import live, repo  # noqa: E402
 from sandbox.tests.port.fixtures import filled_state, new_state  # noqa: E402
 
-# Here and not in the folders': a session has one of each then, whoever uses it.
+# Fixtures of the root conftest, so that a session has one of each for all folders.
 __all__ = ["broker", "filled_state", "live", "new_state", "repo", "topic"]
 # Fixtures that stand for another process, or for a server in another thread.
 _OTHERS = {"aws", "broker", "live", "listening", "caller", "folder"}

@@ -66,7 +66,7 @@ def installation(
             clock = Clock(monkeypatch, traveller)
             installation = Installation(monkeypatch, port, github, health, clock, bare_repository)
             yield installation
-            # The last process's connections, while it is known that nobody closes them.
+            # The last process's connections, because no test closes them.
             installation.new_process()
             gc.collect()
     logger.setLevel(level)

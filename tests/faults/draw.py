@@ -48,7 +48,7 @@ def one_case() -> tuple[str, int, Fault] | None:
     """The case that `FAULTS` names, if it names one.
 
     Raises:
-        KeyError: there is no such fault.
+        KeyError: the fault is unknown.
     """
     if choice().count("/") != 2:
         return None

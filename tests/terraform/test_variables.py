@@ -261,13 +261,13 @@ APPROVALS = [
     ),
     Rule("count must be a whole number", lambda n: rule_of(teams=["a"], count=n), **whole(1, 10)),
     Rule(
-        "nobody could ever approve",
+        "no approver could ever approve",
         lambda emails: {"approvals": {"approvers": {"emails": emails, "count": 2}}},
         [["one@acme.example", "two@acme.example"]],
         [["one@acme.example"], ["one@acme.example", "One@acme.example"]],
     ),
     Rule(
-        "nobody could ever approve",
+        "no approver could ever approve",
         lambda approvers: rule_of(count=2, **approvers),
         [
             {"emails": ["one@acme.example", "two@acme.example"]},
@@ -276,7 +276,7 @@ APPROVALS = [
         [{"emails": ["one@acme.example"]}],
     ),
     Rule(
-        "nobody could ever approve",
+        "no approver could ever approve",
         lambda approvers: {"approvals": {"approvers": approvers, **rule_of(count=2)["approvals"]}},
         [{"teams": ["a"]}, {}],
         [{"emails": ["one@acme.example"]}],

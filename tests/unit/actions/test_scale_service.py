@@ -213,9 +213,7 @@ def test_given_no_folder_when_planned_then_the_service_is_said_to_be_gone() -> N
         ({"identifier": SERVICE, "blueprint": "service"}, "must name the service's"),
     ],
 )
-def test_given_port_data_that_cannot_be_relied_on_when_planned_then_what_to_fix_is_named(
-    port_data: object, said: str
-) -> None:
+def test_plan_names_what_to_fix_when_port_data_is_unreliable(port_data: object, said: str) -> None:
     with pytest.raises(UserError) as caught:
         make_plan(make_folder({"common_values.yaml": YAML}, port_data=port_data))
 

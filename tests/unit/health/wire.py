@@ -48,7 +48,7 @@ class Server:
         self._run(self._accept)
 
     def limits(self, **changes: object) -> ProbeLimits:
-        """Limits that allow this server and nothing else; their deadline is no test's subject."""
+        """Limits that allow this server and nothing else; no test looks at their deadline."""
         limits = ProbeLimits.model_validate(
             {"allowed_cidrs": LOOPBACK, "allowed_ports": {self.port}, **changes}
         )

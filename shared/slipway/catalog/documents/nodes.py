@@ -109,7 +109,7 @@ class TreeBuilder:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no document."""
+        """Whether the text has no document."""
         return not self.tokens
 
     def scalar(
