@@ -9,8 +9,9 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.portal import ROOT, Portal
 
-# What this machine does meanwhile is not the pages' fault.
-expect.set_options(timeout=20_000)
+# What this machine does meanwhile is not the pages' fault: the limit is for pages that hang.
+LIMIT_MS = 120_000
+expect.set_options(timeout=LIMIT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +58,7 @@ def visit(new_context: Callable[..., BrowserContext], base_url: str) -> Iterator
 
     def open_window(person: str | None, path: str = "/") -> Portal:
         made = new_context()
-        made.set_default_timeout(20_000)
+        made.set_default_timeout(LIMIT_MS)
         window = Portal(made, base_url)
         windows.append(window)
         if person is not None:

@@ -252,6 +252,19 @@ def test_given_an_open_page_when_others_change_entities_then_it_shows_them(
     expect(results(portal)).to_have_text("13 results")
 
 
+def test_page_shows_a_change_from_before_it_listens(visit: Visit, server: PortServer) -> None:
+    portal = visit(DEVELOPER)
+    events = "**/portal/events*"
+    portal.page.route(events, lambda _: None)
+    portal.go("/services")
+    expect(results(portal)).to_have_text("12 results")
+
+    server.client.create_entity("service", {"identifier": "new", "properties": {}})
+    portal.page.unroute(events)
+
+    expect(results(portal)).to_have_text("13 results")
+
+
 def test_given_no_entity_when_opened_then_told_what_to_do(visit: Visit, server: PortServer) -> None:
     for blueprint in ("tool", "service"):  # a tool depends on its service
         server.client.request("DELETE", f"/v1/blueprints/{blueprint}/all-entities")

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Cookie, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 from sqlalchemy import JSON, func, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from sandbox.port import actions, auth, catalogue, people, permissions, runs
 from sandbox.port.blueprints import blueprint_of
@@ -109,7 +109,11 @@ def keep_session(call: CallDep, authorization: Annotated[str, Header()], reply: 
 def get_session(
     services: ServicesDep, token: Annotated[str | None, Cookie(alias=_COOKIE)] = None
 ) -> Json:
-    """The person, and the token for the other requests; null for nobody."""
+    """The person, and the token for the other requests; null for nobody.
+
+    `change` is the number of the last change: a page asks for the events after it, and so misses
+    nothing that happens between its first reads and its connection.
+    """
     nobody = {"ok": True, "accessToken": None, "user": None}
     try:
         call = _cookie_call(services, token)
@@ -117,9 +121,11 @@ def get_session(
         return nobody
     with call.work() as work:
         user = people.find(work.db, call.caller.email or "")
+        change = _last_change(work.db)
     if user is None:
         return nobody
-    return {"ok": True, "accessToken": token, "user": {**user.form_context(), "id": user.id}}
+    shown = {**user.form_context(), "id": user.id}
+    return {"ok": True, "accessToken": token, "user": shown, "change": change}
 
 
 @router.delete("/session")
@@ -315,7 +321,11 @@ def _start(services: Services, last_event_id: str) -> tuple[int, int]:
     if change.isdecimal() and line.isdecimal():
         return int(change), int(line)
     with services.store.transaction() as db:
-        return db.scalar(select(func.max(AuditEvent.number))) or 0, 0
+        return _last_change(db), 0
+
+
+def _last_change(db: Session) -> int:
+    return db.scalar(select(func.max(AuditEvent.number))) or 0
 
 
 def _changes(call: Call, after: int) -> tuple[list[Json], int]:

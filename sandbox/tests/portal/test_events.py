@@ -86,6 +86,17 @@ def test_who_connects_again_is_told_what_happened_meanwhile(listening: httpx.Cli
         assert [stream.next()[1]["identifier"] for _ in range(2)] == ["a", "b"]
 
 
+def test_a_page_is_told_what_happened_before_it_connected(listening: httpx.Client) -> None:
+    session = listening.get(
+        "/_sandbox/portal/session", headers=_cookie(listening, "developer@acme.example")
+    )
+    _add(listening, "a")
+
+    with _open(listening, after=session.json()["change"]) as stream:
+        assert stream.next()[0] == "ready"
+        assert stream.next()[1]["identifier"] == "a"
+
+
 def test_a_page_that_connects_anew_goes_on_where_it_was(listening: httpx.Client) -> None:
     with _open(listening) as stream:
         _, _, last = stream.next()

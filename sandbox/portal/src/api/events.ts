@@ -92,13 +92,14 @@ export type Connection = 'connecting' | 'live' | 'lost';
 
 /**
  * Listens while the page is visible; a browser has few connections to one server, and several tabs
- * may be open. `run` also brings the lines of that run's log. Nothing happens while not `enabled`.
+ * may be open. `run` also brings the lines of that run's log. `change` is the last change before
+ * anything was read. Nothing happens while not `enabled`.
  */
-export function useEvents(run: string | undefined, enabled: boolean): Connection {
+export function useEvents(run: string | undefined, change: number, enabled: boolean): Connection {
   const client = useQueryClient();
   const [connection, setConnection] = useState<Connection>('connecting');
   // The last change that was told: the next connection goes on after it.
-  const told = useRef<string>(undefined);
+  const told = useRef(`${change}`);
   useEffect(() => {
     if (!enabled) return undefined;
     let source: EventSource | null = null;
@@ -114,12 +115,11 @@ export function useEvents(run: string | undefined, enabled: boolean): Connection
       refresh(client, changes).catch(() => client.invalidateQueries());
     };
     const open = () => {
-      const query = new URLSearchParams();
+      const query = new URLSearchParams({ after: told.current });
       if (run !== undefined) query.set('run', run);
-      if (told.current !== undefined) query.set('after', told.current);
       source = new EventSource(`/_sandbox/portal/events?${query}`);
       const remember = ({ lastEventId }: MessageEvent) => {
-        told.current = lastEventId.split('.')[0];
+        told.current = lastEventId.split('.')[0] ?? told.current;
       };
       source.addEventListener('ready', (event) => {
         remember(event);

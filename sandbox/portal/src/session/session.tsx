@@ -9,7 +9,7 @@ export type SessionState =
   | { status: 'loading' }
   | { status: 'signed-out'; reason: string | null }
   | { status: 'unreachable'; reason: string }
-  | { status: 'signed-in'; me: Me; expired: boolean };
+  | { status: 'signed-in'; me: Me; change: number; expired: boolean };
 
 export interface Session {
   state: SessionState;
@@ -20,16 +20,29 @@ export interface Session {
 }
 
 const SESSION = '/_sandbox/portal/session';
+
+/** `change` is the last change before anything was read. */
+interface Found {
+  user: Me;
+  accessToken: string;
+  change: number;
+}
+
+interface Nobody {
+  user: null;
+  accessToken: null;
+}
+
 const SessionContext = createContext<Session | null>(null);
 /** The other tabs. One channel for all: it is the only one that does not hear itself. */
 const others = new BroadcastChannel('session');
 
 async function load(): Promise<SessionState> {
   try {
-    const found = await call<{ user: Me | null; accessToken: string | null }>('GET', SESSION);
+    const found = await call<Found | Nobody>('GET', SESSION);
     setToken(found.accessToken);
     if (found.user === null) return { status: 'signed-out', reason: null };
-    return { status: 'signed-in', me: found.user, expired: false };
+    return { status: 'signed-in', me: found.user, change: found.change, expired: false };
   } catch (error) {
     return { status: 'unreachable', reason: (error as Error).message };
   }

@@ -66,7 +66,7 @@ function Navigation({ onNavigate }: { onNavigate: () => void }) {
   );
 }
 
-function SignedIn({ expired }: { expired: boolean }) {
+function SignedIn({ change, expired }: { change: number; expired: boolean }) {
   const [opened, { toggle, close }] = useDisclosure();
   const runId = useRouterState({
     select: ({ location }) =>
@@ -76,7 +76,7 @@ function SignedIn({ expired }: { expired: boolean }) {
   });
   // The lines of a run that is not there cannot be asked for.
   const run = useQuery({ ...runQuery(runId ?? ''), enabled: Boolean(runId) });
-  const connection = useEvents(run.isSuccess ? runId : undefined, !expired);
+  const connection = useEvents(run.isSuccess ? runId : undefined, change, !expired);
   return (
     <AppShell
       header={{ height: 52 }}
@@ -155,6 +155,6 @@ export function Shell(): ReactNode {
     case 'signed-out':
       return <SignIn reason={state.reason} />;
     case 'signed-in':
-      return <SignedIn expired={state.expired} />;
+      return <SignedIn change={state.change} expired={state.expired} />;
   }
 }
