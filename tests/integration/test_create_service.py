@@ -10,7 +10,6 @@ import subprocess
 from typing import Any
 
 import pytest
-from slipway.errors import PortError
 
 from sandbox.aws.iam import check
 from scripts.apply_sandbox import ROOT, Mode, Stack
@@ -158,62 +157,6 @@ def test_given_a_name_that_exists_when_requested_again_then_refused_with_a_link(
     run = sandbox.wait_for_status(second, "FAILURE")
     assert f"A service named '{name}' exists already: http" in run["summary"]
     assert pulls_of(sandbox, second) == []
-
-
-@pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
-def test_given_an_open_request_when_another_asks_for_the_name_then_it_is_told_who_holds_it(
-    sandbox: SandboxClient, name: str
-) -> None:
-    first = sandbox.execute("create_service", form(name))
-    sandbox.wait_for_link(first)
-
-    second = sandbox.execute("create_service", form(name))
-
-    run = sandbox.wait_for_status(second, "FAILURE")
-    assert f"under way (run {first})" in run["summary"]
-
-
-@pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
-def test_given_values_with_a_mistake_when_requested_then_input_and_position_are_named(
-    sandbox: SandboxClient, name: str
-) -> None:
-    run_id = sandbox.execute("create_service", form(name, custom_values_yaml="a: [1\nb: 2"))
-
-    run = sandbox.wait_for_status(run_id, "FAILURE")
-    assert "Input 'custom_values_yaml' is not valid YAML at line 2" in run["summary"]
-    assert sandbox.port.get_entity("service", name) is None
-
-
-@pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
-def test_given_a_name_that_leaves_the_folder_when_requested_then_ports_form_refuses_it(
-    sandbox: SandboxClient,
-) -> None:
-    with pytest.raises(PortError) as caught:
-        sandbox.execute("create_service", form("../../etc"))
-
-    assert caught.value.status == 422
-
-
-@pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
-def test_given_a_form_without_the_rule_when_requested_then_the_function_refuses_it(
-    sandbox: SandboxClient,
-) -> None:
-    route = "/v1/actions/create_service"
-    shipped = json.loads((ROOT / "port" / "actions" / "create_service.json").read_text())
-    lax = json.loads(json.dumps(shipped))
-    name_input = lax["trigger"]["userInputs"]["properties"]["service_name"]
-    for rule in ("pattern", "maxLength"):
-        del name_input[rule]
-    sandbox.port.request("PUT", route, json=lax)
-
-    try:
-        run_id = sandbox.execute("create_service", form("../../etc"))
-    finally:
-        sandbox.port.request("PUT", route, json=shipped)
-
-    run = sandbox.wait_for_status(run_id, "FAILURE")
-    assert "Input 'service_name' must have 1 to 63 lower-case letters" in run["summary"]
-    assert pulls_of(sandbox, run_id) == []
 
 
 @pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)

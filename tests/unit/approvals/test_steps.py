@@ -442,6 +442,19 @@ def test_given_a_changed_file_when_resumed_after_superseding_then_it_asks_again(
     assert world.port.entities[f"{RUN_ID}.1"]["status"] == "Superseded"
 
 
+def test_run_ends_when_its_files_changed_four_times(world: World) -> None:
+    world.take("begin")
+    world.take("lock")
+    for ask in range(1, 5):
+        world.take("request")
+        world.desk.decide(f"{RUN_ID}.{ask}", Ballot("devops@acme.example", "APPROVE", "Port", ""))
+        world.content = f"replicas: {ask + 3}\n"
+        following = world.take("execute")["next"]
+
+    assert following == "Report"
+    assert "changed 4 times" in (world.ledger.get(RUN_ID) or {})["verdict"]["reason"]
+
+
 def test_given_a_refusal_when_requesting_then_it_is_noted_before_the_run_is_ended(
     world: World,
 ) -> None:
