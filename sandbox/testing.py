@@ -1,4 +1,4 @@
-"""A pytest plug-in for all suites: prints the command that repeats each failure."""
+"""A pytest plug-in for all suites: draws examples, prints the command that repeats a failure."""
 
 import os
 import shlex
@@ -6,6 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A slow example says nothing on a busy machine; pytest's time limit bounds the test as a whole.
+# A merge must not fail by a draw: CI always draws the same examples, contributors draw new ones.
+settings.register_profile(
+    "slipway",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
+settings.load_profile("slipway")
 
 # What decides which cases a suite draws.
 _SETTINGS = ("FAULTS", "FUZZ")
@@ -17,11 +28,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     tests = list(dict.fromkeys(report.nodeid for report in failed))
     if not tests:
         return
-    settings = [f"{name}={os.environ[name]}" for name in _SETTINGS if name in os.environ]
+    chosen = [f"{name}={os.environ[name]}" for name in _SETTINGS if name in os.environ]
     python = os.path.relpath(sys.executable)
     root = os.path.relpath(terminalreporter.config.rootpath)
     place = [] if root == "." else ["-c", str(Path(root) / "pyproject.toml"), "--rootdir", root]
     terminalreporter.section("repeat")
     for test in tests:
-        command = [*settings, python, "-m", "pytest", *place, str(Path(root) / test)]
+        command = [*chosen, python, "-m", "pytest", *place, str(Path(root) / test)]
         terminalreporter.write_line(shlex.join(command))

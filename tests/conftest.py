@@ -1,21 +1,9 @@
-"""How tests draw examples, and what a test run says of its tests and at its end."""
+"""What a test run says of its tests and at its end."""
 
-import os
 from collections import Counter
 from collections.abc import Generator
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-# A slow example says nothing on a busy machine; pytest's time limit bounds the test as a whole.
-# A merge must not fail by a draw: CI always draws the same examples, contributors draw new ones.
-settings.register_profile(
-    "slipway",
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    derandomize="CI" in os.environ,
-)
-settings.load_profile("slipway")
 
 
 @pytest.hookimpl(wrapper=True)
