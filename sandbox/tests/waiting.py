@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from sandbox.clock import Clock
 
-# Reached only by what hangs: a start that takes two seconds took ninety on a crowded machine.
-LIMIT = 180.0
+# Reached only by what hangs: a start that takes two seconds took minutes on a crowded machine.
+LIMIT = 600.0
 
 
 def wait_for[T](look: Callable[[], T | None], what: str = "", seconds: float = LIMIT) -> T:

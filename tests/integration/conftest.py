@@ -24,7 +24,7 @@ from tests.browser.fixtures import browser_context_args, browser_type_launch_arg
 from tests.checkout import copy_repository
 
 __all__ = ["browser_context_args", "browser_type_launch_args", "visit"]
-WAIT_SECONDS = 60
+WAIT_SECONDS = 300
 # Of the action that was just made when the story begins; nobody would choose it.
 NEW_ACTION = "made_in_a_test"
 # Files whose tests `test_policies` looks back at: they share one sandbox with it.
@@ -142,7 +142,7 @@ class SandboxClient:
             "github": self.env["GITHUB_API_URL"].removesuffix("/api/v3"),
             "aws": self.env["AWS_ENDPOINT_URL"],
         }[part]
-        answer = requests.request(method, f"{base}/_sandbox/{path}", json=body, timeout=10)
+        answer = requests.request(method, f"{base}/_sandbox/{path}", json=body, timeout=300)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -167,7 +167,7 @@ def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         said = list(until_up(attached.stdout))
         assert said[-1].startswith("Up after"), "".join(said)
         yield folder
-        attached.communicate(timeout=60)
+        attached.communicate(timeout=300)
     assert attached.returncode == 0
 
 
@@ -239,7 +239,7 @@ def sandbox(sandbox_folder: Path, with_new_action: Path, stack: Stack) -> Sandbo
     """The sandbox with blueprint and actions installed."""
     setup = [sys.executable, "-m", "scripts.port_setup", "--apply"]
     env_file = ["--env-file", str(sandbox_folder.resolve() / "env")]
-    subprocess.run([*setup, *env_file], cwd=with_new_action, check=True, timeout=60)
+    subprocess.run([*setup, *env_file], cwd=with_new_action, check=True, timeout=300)
     return SandboxClient(sandbox_folder)
 
 

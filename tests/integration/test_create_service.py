@@ -16,7 +16,7 @@ from scripts.apply_sandbox import ROOT, Mode, Stack
 from tests.integration.conftest import SandboxClient, wait_for
 
 # The first test of each mode waits for the stack to be applied.
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 YAML = "# typed by hand\nlog:\n  level: info   # not debug\n"
 

@@ -21,7 +21,6 @@ from tests.integration.world import DEVOPS, World, service_name
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(300),
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 
@@ -58,7 +57,7 @@ class Patient(World):
         entity = self.sandbox.port.get_entity("service", self.service)
         return entity.properties if entity else {}
 
-    def becomes(self, status: str, detail: str = "", seconds: float = 90) -> dict[str, Any]:
+    def becomes(self, status: str, detail: str = "") -> dict[str, Any]:
         """The catalogue entry, once it says so."""
 
         def said() -> dict[str, Any] | None:
@@ -67,7 +66,7 @@ class Patient(World):
             return now if fits else None
 
         try:
-            return wait_for(f"{self.service} {status} ({detail})", said, seconds)
+            return wait_for(f"{self.service} {status} ({detail})", said)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.properties()} {self.looks()}") from error
 
@@ -136,9 +135,9 @@ class Patient(World):
     def _in_cluster(self, what: str, body: object = None) -> dict[str, Any]:
         base = f"{self.sandbox.env['CLUSTER_URL']}/services"
         if what == "state":
-            found = requests.get(base, timeout=10).json()
+            found = requests.get(base, timeout=300).json()
             return next((each for each in found if each["name"] == self.service), {})
-        answer = requests.post(f"{base}/{self.service}/{what}", json=body, timeout=10)
+        answer = requests.post(f"{base}/{self.service}/{what}", json=body, timeout=300)
         answer.raise_for_status()
         return dict(answer.json())
 
@@ -318,10 +317,10 @@ def test_given_production_when_somebody_declines_by_link_then_it_is_handed_over(
         in_production.falls_ill("restart")
         execution = request_of(in_production)
         link = in_production.link(in_production.service)
-        shown = requests.get(link, timeout=10).text
+        shown = requests.get(link, timeout=300).text
         form = dict(re.findall(r"type='hidden' name='(\w+)' value='(\w+)'", shown))
         typed = {**form, "decision": "DECLINE", "comment": "I look myself"}
-        requests.post(link, data=typed, timeout=10)
+        requests.post(link, data=typed, timeout=300)
 
         now = in_production.becomes("Degraded", "was not approved")
 

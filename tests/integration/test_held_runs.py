@@ -23,7 +23,6 @@ from tests.integration.world import World
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(300),
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 

@@ -18,7 +18,6 @@ from tests.integration.conftest import SandboxClient
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(300),
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 NEEDED = {

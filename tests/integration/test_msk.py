@@ -10,7 +10,6 @@ from tests.integration.conftest import SandboxClient
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(300),
     pytest.mark.parametrize("stack", [Mode.MSK], indirect=True),
 ]
 
@@ -46,4 +45,4 @@ def test_given_a_cluster_when_topics_are_made_twice_then_they_are_there_once(
         "org_new.change.log is there already",
     ]
     brokers = AdminClient({"bootstrap.servers": sandbox.env["KAFKA_BOOTSTRAP_SERVERS"]})
-    assert {"org_new.runs", "org_new.change.log"} <= set(brokers.list_topics(timeout=10).topics)
+    assert {"org_new.runs", "org_new.change.log"} <= set(brokers.list_topics(timeout=300).topics)

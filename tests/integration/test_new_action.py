@@ -10,7 +10,6 @@ from tests.integration.world import World, service_name
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(300),
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 

@@ -14,11 +14,10 @@ from tests.integration.world import World, service_name
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.story,
-    pytest.mark.timeout(300),
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 # What a function, a workflow or a probe may take.
-SOON = 90_000
+SOON = 300_000
 
 
 def says(portal: Portal, text: str) -> None:

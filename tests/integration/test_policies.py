@@ -16,7 +16,6 @@ from tests.leaks import leaks
 # After the other files, by its name: their tests are what is looked at.
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(300),
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 

@@ -10,7 +10,6 @@ from tests.integration.conftest import SandboxClient
 # Of the mode that makes most: a cluster and a network, too.
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(300),
     pytest.mark.parametrize("stack", [Mode.MSK], indirect=True),
 ]
 PREFIX = "slipway-msk"

@@ -11,7 +11,6 @@ from tests.integration.conftest import SandboxClient
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(600),
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 FAULTS = (

@@ -216,7 +216,7 @@ class World:
         if role is not None:
             region = self.sandbox.env["AWS_REGION"]
             SigV4Auth(self._assume(role), "execute-api", region).add_auth(request)
-        return requests.post(url, data=data, headers=dict(request.headers.items()), timeout=30)
+        return requests.post(url, data=data, headers=dict(request.headers.items()), timeout=300)
 
     def _assume(self, role: str) -> Credentials:
         iam, sts = self.sandbox.aws("iam"), self.sandbox.aws("sts")

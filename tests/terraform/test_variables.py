@@ -798,21 +798,18 @@ def identifier(case: Case) -> str:
     return f"{case.rule.message}: {str(case.value)[:50]}"
 
 
-@pytest.mark.timeout(300)  # the first one waits for Terraform
 @pytest.mark.usefixtures("rules_that_refused")
 @pytest.mark.parametrize("case", [case for case in CASES if case.is_refused], ids=identifier)
 def test_variable_refuses_value(case: Case) -> None:
     assert [message for message in case.messages if case.rule.message in message], case.messages
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("rules_that_refused")
 @pytest.mark.parametrize("case", [case for case in CASES if not case.is_refused], ids=identifier)
 def test_variable_accepts_value(case: Case) -> None:
     assert case.messages == []
 
 
-@pytest.mark.timeout(300)
 def test_every_rule_refuses_a_value(rules_that_refused: set[tuple[str, int]]) -> None:
     there = {
         (file.name, number)

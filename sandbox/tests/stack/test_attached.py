@@ -5,6 +5,7 @@ broker, which is not a Python program and so cannot look after itself.
 """
 
 import base64
+import itertools
 import os
 import signal
 import subprocess
@@ -158,7 +159,9 @@ def test_attached_sandbox_ends_its_jobs_and_counts_its_time(tmp_path: Path) -> N
     ) as attached:
         assert attached.stdout is not None
         assert attached.stdin is not None
-        assert next(line for line in attached.stdout if line.startswith("Up after"))
+        lines = iter(attached.stdout.readline, "")
+        said = list(itertools.takewhile(lambda line: not line.startswith("Up after"), lines))
+        assert attached.poll() is None, said
         restart: list[str | Path] = [CLI, "restart", "port", "--folder", tmp_path]
         subprocess.run(
             [str(word) for word in restart], check=True, stdout=subprocess.DEVNULL, timeout=LIMIT

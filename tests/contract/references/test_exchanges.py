@@ -88,7 +88,6 @@ def document_faults(exchange: Exchange) -> Iterator[str]:
                 yield from (error.message for error in found)
 
 
-@pytest.mark.timeout(600)
 def test_exchanges_fit_the_published_descriptions(
     installation: Installation,
     exchanges: list[Exchange],

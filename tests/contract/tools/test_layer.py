@@ -28,7 +28,6 @@ def real_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output / "opt/python"
 
 
-@pytest.mark.timeout(900)  # the first time, wheels are downloaded
 def test_real_layer_has_all_that_the_functions_import(real_layer: Path) -> None:
     # Given Lambda's own packages, the layer, and the functions
     path = os.pathsep.join([str(real_layer), str(REPOSITORY)])

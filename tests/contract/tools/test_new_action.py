@@ -89,7 +89,6 @@ def test_given_a_name_when_made_then_files_and_entries_are_there_and_nothing_els
     assert not [path for path in MADE if b"xample" in after[path]]
 
 
-@pytest.mark.timeout(900)  # mypy reads pydantic
 def test_given_two_new_actions_when_checked_then_lint_types_and_tests_pass(
     repository: Path,
 ) -> None:

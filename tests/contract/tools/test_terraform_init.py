@@ -11,7 +11,6 @@ pytestmark = pytest.mark.waits
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.timeout(900)  # without a mirror the provider is downloaded
 def test_real_init_keeps_the_lock_file_as_it_is(tmp_path: Path) -> None:
     # Given the stack, as cloned
     stack = tmp_path / "terraform"
