@@ -4,8 +4,9 @@ variable "kafka" {
     mode: `external` reads from any cluster with SASL/SCRAM-SHA-512 and a public certificate, as Port's own; `msk` reads from Amazon MSK.
     bootstrap_servers: external only. Null: Port's own brokers in the region of `port.base_url`.
     cluster_arn: msk only: an existing cluster. It needs routes to Lambda, STS, Secrets Manager and S3, or `provisioned_pollers`.
-    create: msk only: make a cluster, `provisioned` or `serverless`, in the network of variable `network`. volume_gib: of each
-      broker at first; volume_gib_max: what it may grow to.
+    create: msk only: make a cluster, `provisioned` or `serverless`, in the network of variable `network`. kafka_version: a new
+      cluster may have one with KRaft, as `3.9.x.kraft`; a cluster that exists keeps ZooKeeper or KRaft. volume_gib: of each broker
+      at first; volume_gib_max: what it may grow to. Topics have a copy on each of up to three brokers.
     authentication: msk only: `SCRAM` or `IAM`; a serverless cluster knows only IAM.
     starting_position: where a new consumer group begins. Null: TRIM_HORIZON for a cluster made here, else LATEST.
   EOT

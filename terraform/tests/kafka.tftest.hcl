@@ -2,6 +2,24 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+variables {
+  name               = "slipway"
+  subnet_ids         = ["subnet-a", "subnet-b", "subnet-c"]
+  security_group_id  = "sg-a"
+  log_retention_days = 90
+  authentication     = "IAM"
+  storage_scaling    = false
+  key_arn            = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
+  settings = {
+    type                 = "provisioned"
+    kafka_version        = "3.8.x"
+    broker_instance_type = "kafka.m7g.large"
+    brokers_per_zone     = 1
+    volume_gib           = 50
+    volume_gib_max       = 200
+  }
+}
+
 run "a_provisioned_cluster_speaks_tls_to_those_with_an_access_list" {
   command = plan
 
@@ -10,21 +28,8 @@ run "a_provisioned_cluster_speaks_tls_to_those_with_an_access_list" {
   }
 
   variables {
-    name               = "slipway"
-    subnet_ids         = ["subnet-a", "subnet-b", "subnet-c"]
-    security_group_id  = "sg-a"
-    log_retention_days = 90
-    authentication     = "SCRAM"
-    storage_scaling    = true
-    key_arn            = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
-    settings = {
-      type                 = "provisioned"
-      kafka_version        = "3.8.x"
-      broker_instance_type = "kafka.m7g.large"
-      brokers_per_zone     = 1
-      volume_gib           = 50
-      volume_gib_max       = 200
-    }
+    authentication  = "SCRAM"
+    storage_scaling = true
   }
 
   assert {
@@ -78,13 +83,6 @@ run "a_cluster_for_iam_knows_no_passwords" {
   }
 
   variables {
-    name               = "slipway"
-    subnet_ids         = ["subnet-a", "subnet-b", "subnet-c"]
-    security_group_id  = "sg-a"
-    log_retention_days = 90
-    authentication     = "IAM"
-    storage_scaling    = false
-    key_arn            = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
     settings = {
       type                 = "provisioned"
       kafka_version        = "3.8.x"
@@ -103,5 +101,58 @@ run "a_cluster_for_iam_knows_no_passwords" {
   assert {
     condition     = aws_msk_cluster.this[0].number_of_broker_nodes == 6 && length(aws_appautoscaling_target.storage) == 0
     error_message = "Brokers as asked for; nothing scales where the feature is off."
+  }
+}
+
+run "topics_have_no_more_copies_than_brokers" {
+  command = plan
+
+  module {
+    source = "./modules/kafka"
+  }
+
+  variables {
+    subnet_ids = ["subnet-a", "subnet-b"]
+  }
+
+  assert {
+    condition = (
+      strcontains(aws_msk_configuration.this[0].server_properties, "default.replication.factor = 2\n") &&
+      strcontains(aws_msk_configuration.this[0].server_properties, "min.insync.replicas = 1\n")
+    )
+    error_message = "Two brokers hold two copies, and writing goes on while one of them is restarted."
+  }
+}
+
+run "two_brokers_in_each_of_two_zones_hold_three_copies" {
+  command = plan
+
+  module {
+    source = "./modules/kafka"
+  }
+
+  variables {
+    subnet_ids = ["subnet-a", "subnet-b"]
+    settings = {
+      type                 = "provisioned"
+      kafka_version        = "3.9.x.kraft"
+      broker_instance_type = "kafka.m7g.large"
+      brokers_per_zone     = 2
+      volume_gib           = 50
+      volume_gib_max       = 200
+    }
+  }
+
+  assert {
+    condition = (
+      strcontains(aws_msk_configuration.this[0].server_properties, "default.replication.factor = 3\n") &&
+      strcontains(aws_msk_configuration.this[0].server_properties, "min.insync.replicas = 2\n")
+    )
+    error_message = "Three copies are enough, and two must be written."
+  }
+
+  assert {
+    condition     = aws_msk_configuration.this[0].name == "slipway-3-9-x-kraft"
+    error_message = "Each version has a configuration of its own name, of the characters that MSK takes."
   }
 }

@@ -1,5 +1,9 @@
 locals {
   provisioned = var.settings.type == "provisioned"
+  brokers     = length(var.subnet_ids) * var.settings.brokers_per_zone
+
+  # The brokers' default, which the mirror and scripts/topics ask for: no topic says another number.
+  replication_factor = min(3, local.brokers)
 }
 
 resource "aws_msk_serverless_cluster" "this" {
@@ -26,7 +30,7 @@ resource "aws_msk_cluster" "this" {
 
   cluster_name           = var.name
   kafka_version          = var.settings.kafka_version
-  number_of_broker_nodes = length(var.subnet_ids) * var.settings.brokers_per_zone
+  number_of_broker_nodes = local.brokers
 
   broker_node_group_info {
     instance_type   = var.settings.broker_instance_type
@@ -116,17 +120,24 @@ resource "aws_appautoscaling_policy" "storage" {
 resource "aws_msk_configuration" "this" {
   count = local.provisioned ? 1 : 0
 
-  name           = var.name
+  # The version is in the name, so that the next configuration can exist beside the one that the cluster still uses:
+  # MSK refuses to delete that, and the provider replaces a configuration whose versions change.
+  # https://github.com/hashicorp/terraform-provider-aws/issues/15831
+  name           = "${var.name}-${replace(var.settings.kafka_version, ".", "-")}"
   kafka_versions = [var.settings.kafka_version]
 
   # A topic that does not exist is a fault to be seen, and a user without an access list has no access.
   server_properties = <<-EOT
     allow.everyone.if.no.acl.found = false
     auto.create.topics.enable = false
-    default.replication.factor = 3
-    min.insync.replicas = 2
+    default.replication.factor = ${local.replication_factor}
+    min.insync.replicas = ${max(1, local.replication_factor - 1)}
     unclean.leader.election.enable = false
   EOT
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_cloudwatch_log_group" "brokers" {

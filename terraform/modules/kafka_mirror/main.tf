@@ -65,7 +65,8 @@ resource "aws_mskconnect_connector" "this" {
 
     "topics"                   = join(",", [for topic in var.topics : replace(topic, ".", "\\.")])
     "replication.policy.class" = "org.apache.kafka.connect.mirror.IdentityReplicationPolicy"
-    "replication.factor"       = "3"
+    # -1: the cluster's own default.
+    "replication.factor" = "-1"
     # Runs from before the mirror are not repeated.
     "consumer.auto.offset.reset" = "latest"
 
@@ -75,7 +76,7 @@ resource "aws_mskconnect_connector" "this" {
 
     # Port lets its customers read their topics and do nothing else.
     "offset-syncs.topic.location"           = "target"
-    "offset-syncs.topic.replication.factor" = "3"
+    "offset-syncs.topic.replication.factor" = "-1"
     "sync.topic.configs.enabled"            = "false"
     "sync.topic.acls.enabled"               = "false"
     "emit.heartbeats.enabled"               = "false"
