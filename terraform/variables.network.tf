@@ -1,7 +1,7 @@
 variable "network" {
   description = <<-EOT
     The VPC of a Kafka cluster or mirror that this stack makes. Otherwise none is needed, and none is made.
-    cidr: IPv4 range of a VPC made here: /26 or larger, with a mirror /24 or larger.
+    cidr: IPv4 range of a VPC made here, in two or three zones: /26 or larger, with a mirror /24 or larger.
     vpc_id, subnet_ids: a VPC of yours instead, and private subnets in two or three zones of it. Event pollers on demand need ways
       from there to Lambda, STS, Secrets Manager and S3; a mirror needs one to the Internet.
     security_group_id: the group of your brokers, whose members may reach them; null: one is made. A mirror to an existing
@@ -51,7 +51,7 @@ variable "network" {
 variable "kafka_mirror" {
   description = <<-EOT
     MirrorMaker 2 on MSK Connect, which copies Port's topics to the MSK cluster: Port itself writes only to its own. Null: something
-    else does.
+    else does. The topics must exist in the MSK cluster, which must allow IAM: make them with scripts/topics before you set this.
     source_servers: brokers to mirror from; null: Port's own in the region of `port.base_url`.
     plugin: the archive with MirrorMaker 2 in S3; docs/install.md says how it is made. version: null where the bucket keeps none.
   EOT

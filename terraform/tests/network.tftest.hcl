@@ -52,6 +52,122 @@ run "the_network_has_no_way_to_the_internet" {
   }
 }
 
+run "subnets_are_in_zones_by_id" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  assert {
+    condition     = aws_subnet.private[*].availability_zone_id == ["euw1-az1", "euw1-az2", "euw1-az3"]
+    error_message = "A zone's name means another zone in another account."
+  }
+}
+
+run "subnets_avoid_zones_that_msk_refuses" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    nat = true
+  }
+
+  override_data {
+    target = data.aws_region.current
+    values = { name = "us-east-1" }
+  }
+
+  override_data {
+    target = data.aws_availability_zones.available[0]
+    values = { zone_ids = ["use1-az6", "use1-az3", "use1-az2", "use1-az4"] }
+  }
+
+  assert {
+    condition     = aws_subnet.private[*].availability_zone_id == ["use1-az2", "use1-az4", "use1-az6"] && aws_subnet.public[0].availability_zone_id == "use1-az2"
+    error_message = "Client subnets of MSK cannot be in use1-az3."
+  }
+}
+
+run "a_region_of_two_zones_gets_two_subnets" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  override_data {
+    target = data.aws_region.current
+    values = { name = "us-west-1" }
+  }
+
+  override_data {
+    target = data.aws_availability_zones.available[0]
+    values = { zone_ids = ["usw1-az3", "usw1-az1"] }
+  }
+
+  assert {
+    condition     = aws_subnet.private[*].availability_zone_id == ["usw1-az1", "usw1-az3"] && length(aws_route_table_association.private) == 2
+    error_message = "A subnet per zone."
+  }
+}
+
+run "us_west_1_gets_two_subnets_in_any_case" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  override_data {
+    target = data.aws_region.current
+    values = { name = "us-west-1" }
+  }
+
+  override_data {
+    target = data.aws_availability_zones.available[0]
+    values = { zone_ids = ["usw1-az4", "usw1-az3", "usw1-az1"] }
+  }
+
+  assert {
+    condition     = length(aws_subnet.private) == 2
+    error_message = "There MSK takes exactly two subnets."
+  }
+}
+
+run "a_region_with_one_usable_zone_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  override_data {
+    target = data.aws_availability_zones.available[0]
+    values = { zone_ids = ["use1-az3", "use1-az1"] }
+  }
+
+  expect_failures = [data.aws_availability_zones.available[0]]
+}
+
+run "the_flow_log_may_find_its_group" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  assert {
+    condition = {
+      for statement in data.aws_iam_policy_document.flow_log[0].statement : one(statement.actions) => one(statement.resources) if statement.sid == "FindLogGroup"
+    } == { "logs:DescribeLogGroups" = "arn:aws:logs:eu-west-1:111122223333:log-group:*" }
+    error_message = "The service looks the group up before it writes."
+  }
+}
+
 run "pollers_of_its_own_need_no_endpoints" {
   command = plan
 

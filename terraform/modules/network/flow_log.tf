@@ -46,6 +46,13 @@ data "aws_iam_policy_document" "flow_log" {
     actions   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
     resources = ["${aws_cloudwatch_log_group.flow_log[0].arn}:*"]
   }
+
+  statement {
+    sid     = "FindLogGroup"
+    actions = ["logs:DescribeLogGroups"]
+    # CloudWatch asks for this one about all groups of the account and region.
+    resources = ["arn:${data.aws_partition.current.partition}:logs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:log-group:*"]
+  }
 }
 
 resource "aws_iam_role_policy" "flow_log" {

@@ -1,6 +1,8 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
-# Zones that AWS adds later do not move the subnets: see there.
+# By id, which means the same zone in every account. Zones that AWS adds later do not move the subnets: see there.
 data "aws_availability_zones" "available" {
   # checkov:skip=CKV_AWS_394: only the first three are taken, and subnets that exist keep theirs
   count = var.existing == null ? 1 : 0
@@ -11,11 +13,28 @@ data "aws_availability_zones" "available" {
     name   = "opt-in-status"
     values = ["opt-in-not-required"]
   }
+
+  lifecycle {
+    postcondition {
+      condition     = length(setsubtract(self.zone_ids, local.excluded_zone_ids)) >= 2
+      error_message = "The region has fewer than two zones in which MSK places brokers. Choose another region, or name subnets of yours in variable network."
+    }
+  }
 }
 
 locals {
-  made  = var.existing == null
-  zones = local.made ? slice(data.aws_availability_zones.available[0].names, 0, 3) : []
+  # Old zones without newer kinds of instances: MSK refuses the first, EKS all three.
+  # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-msk-cluster-brokernodegroupinfo.html
+  # https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
+  excluded_zone_ids = ["use1-az3", "usw1-az2", "cac1-az3"]
+
+  # MSK takes two or three subnets, in us-west-1 exactly two.
+  # https://docs.aws.amazon.com/msk/latest/developerguide/msk-create-cluster.html
+  most_zones = data.aws_region.current.name == "us-west-1" ? 2 : 3
+
+  made     = var.existing == null
+  zone_ids = sort(setsubtract(flatten(data.aws_availability_zones.available[*].zone_ids), local.excluded_zone_ids))
+  zones    = slice(local.zone_ids, 0, min(local.most_zones, length(local.zone_ids)))
 
   vpc_id     = local.made ? aws_vpc.this[0].id : var.existing.vpc_id
   subnet_ids = local.made ? aws_subnet.private[*].id : var.existing.subnet_ids
@@ -44,14 +63,14 @@ resource "aws_default_security_group" "this" {
 resource "aws_subnet" "private" {
   count = length(local.zones)
 
-  vpc_id            = aws_vpc.this[0].id
-  cidr_block        = cidrsubnet(var.cidr, 2, count.index)
-  availability_zone = local.zones[count.index]
+  vpc_id               = aws_vpc.this[0].id
+  cidr_block           = cidrsubnet(var.cidr, 2, count.index)
+  availability_zone_id = local.zones[count.index]
 
-  tags = { Name = "${var.name}-${local.zones[count.index]}" }
+  tags = { Name = "${var.name}-private-${count.index + 1}" }
 
   lifecycle {
-    ignore_changes = [availability_zone]
+    ignore_changes = [availability_zone_id]
   }
 }
 

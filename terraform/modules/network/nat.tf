@@ -14,14 +14,14 @@ resource "aws_internet_gateway" "this" {
 resource "aws_subnet" "public" {
   count = local.nat ? 1 : 0
 
-  vpc_id            = aws_vpc.this[0].id
-  cidr_block        = cidrsubnet(var.cidr, 4, 12) # of the quarter that the private subnets leave
-  availability_zone = local.zones[0]
+  vpc_id               = aws_vpc.this[0].id
+  cidr_block           = cidrsubnet(var.cidr, 4, 12) # of the quarter that the private subnets leave
+  availability_zone_id = local.zones[0]
 
   tags = { Name = "${var.name}-public" }
 
   lifecycle {
-    ignore_changes = [availability_zone]
+    ignore_changes = [availability_zone_id]
   }
 }
 

@@ -4,7 +4,7 @@ output "vpc_id" {
 }
 
 output "subnet_ids" {
-  description = "Private subnets, each in another zone; of a VPC made here, in three zones."
+  description = "Private subnets, each in another zone; of a VPC made here, in two or three zones."
   value       = local.subnet_ids
 }
 

@@ -13,7 +13,7 @@ mock_data "aws_region" {
 }
 
 mock_data "aws_availability_zones" {
-  defaults = { names = ["eu-west-1a", "eu-west-1b", "eu-west-1c"] }
+  defaults = { zone_ids = ["euw1-az3", "euw1-az1", "euw1-az2"] }
 }
 
 mock_data "aws_iam_policy_document" {
