@@ -56,7 +56,7 @@ data "aws_iam_policy_document" "this" {
 
     content {
       sid       = "EventSourceFindCluster"
-      actions   = ["kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"]
+      actions   = concat(["kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"], local.scram ? ["kafka:ListScramSecrets"] : [])
       resources = [statement.value]
     }
   }
@@ -76,6 +76,14 @@ data "aws_iam_policy_document" "this" {
       ]
       # The interfaces do not exist yet, and EC2's Describe calls know no resource.
       resources = ["*"]
+
+      # Not for the function's code: calls that Lambda makes for an event source have no source function.
+      # https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+      condition {
+        test     = "Null"
+        variable = "lambda:SourceFunctionArn"
+        values   = ["true"]
+      }
     }
   }
 
