@@ -75,7 +75,33 @@ run "both_topics_are_copied_under_their_names_and_nothing_else_is_written_at_por
   }
 
   assert {
+    condition = !contains(flatten([
+      for statement in data.aws_iam_policy_document.this.statement : statement.actions if statement.sid == "WriteMirroredTopics"
+    ]), "kafka-cluster:CreateTopic")
+    error_message = "scripts/topics makes the two topics: the mirror could not, without reading their configuration at Port."
+  }
+
+  assert {
+    condition     = alltrue([for key in ["replication.factor", "offset-syncs.topic.replication.factor"] : aws_mskconnect_connector.this.connector_configuration[key] == "-1"])
+    error_message = "The cluster alone says how many copies there are."
+  }
+
+  assert {
     condition     = aws_iam_role.this.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary" && aws_cloudwatch_log_group.this.kms_key_id == var.key_arn
     error_message = "The role is within the boundary, the log encrypted."
   }
+}
+
+run "a_cluster_without_iam_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_mirror"
+  }
+
+  variables {
+    target = { cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/slipway/0a1b-1", bootstrap_servers = "" }
+  }
+
+  expect_failures = [var.target]
 }

@@ -40,10 +40,11 @@ data "aws_iam_policy_document" "this" {
   }
 
   statement {
+    # It creates none of them: for that MirrorMaker reads the topic's configuration at Port, which Port does not allow.
+    # scripts/topics does.
     sid = "WriteMirroredTopics"
     actions = [
       "kafka-cluster:AlterTopic",
-      "kafka-cluster:CreateTopic",
       "kafka-cluster:DescribeTopic",
       "kafka-cluster:DescribeTopicDynamicConfiguration",
       "kafka-cluster:WriteData",

@@ -32,6 +32,12 @@ variable "target" {
     cluster_arn       = string
     bootstrap_servers = string
   })
+
+  validation {
+    # MSK gives no address for a way to sign in that the cluster does not allow.
+    condition     = var.target.bootstrap_servers != ""
+    error_message = "The mirror signs in to the cluster by IAM, which kafka.cluster_arn does not allow. Allow it (aws kafka update-security, or Edit security settings in the console: IAM role-based authentication), wait until the cluster is active, and plan again."
+  }
 }
 
 variable "network" {
