@@ -1,5 +1,13 @@
 data "aws_caller_identity" "current" {}
-data "aws_partition" "current" {}
+data "aws_partition" "current" {
+  lifecycle {
+    postcondition {
+      # Names of endpoints and of services in policies are composed with amazonaws.com, which other partitions do not have.
+      condition     = contains(["aws", "aws-us-gov"], self.partition)
+      error_message = "Slipway works in the partitions aws and aws-us-gov, not in ${self.partition}: choose a region of theirs."
+    }
+  }
+}
 data "aws_region" "current" {}
 
 locals {
