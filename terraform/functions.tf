@@ -265,10 +265,11 @@ locals {
         conditions = []
       },
       {
+        # Also for reading: without it S3 answers 403, not 404, for a record that was just put away (ADR 18).
         sid        = "FindFailedRecords"
         actions    = ["s3:ListBucket"]
         resources  = [module.storage.records_bucket.arn]
-        conditions = [{ test = "StringEquals", variable = "s3:prefix", values = module.storage.failed_prefixes }]
+        conditions = [{ test = "StringLike", variable = "s3:prefix", values = [for prefix in module.storage.failed_prefixes : "${prefix}*"] }]
       },
       {
         sid        = "ReadFailedRecords"

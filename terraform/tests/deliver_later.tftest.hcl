@@ -47,6 +47,11 @@ run "every_task_is_bounded_repeated_and_caught" {
   }
 
   assert {
+    condition     = !strcontains(aws_sfn_state_machine.this.definition, "NoSuchKey")
+    error_message = "S3 answers 403 for a record that is not there: the role may not list, so no rule can tell the two apart."
+  }
+
+  assert {
     condition     = aws_sfn_state_machine.this.tracing_configuration[0].enabled && aws_sfn_state_machine.this.logging_configuration[0].level == "ALL"
     error_message = "Executions are logged and traced."
   }

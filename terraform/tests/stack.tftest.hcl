@@ -305,6 +305,13 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
+    condition = flatten([
+      for statement in local.grants.sweep : [for condition in statement.conditions : [condition.test, condition.values]] if statement.sid == "FindFailedRecords"
+    ]) == ["StringLike", "aws/lambda/*", "held/*"]
+    error_message = "Wherever the sweep reads records it may list them: S3 says of no other that it is not there."
+  }
+
+  assert {
     condition     = local.grants.ledger[0].resources == [for key in ["runs", "locks", "idempotency"] : module.storage.tables[key].arn]
     error_message = "Requests are not part of the ledger."
   }
