@@ -163,7 +163,8 @@ def parse(document: Mapping[str, Any], name: str) -> list[Statement]:
         if "${" in str(statement):
             raise PolicyError(f"{place}: policy variables are not known here")
         for operator, keys in statement.get("Condition", {}).items():
-            _operator(place, operator)
+            if operator != "Null":
+                _operator(place, operator)
             for key in keys:
                 _condition_key(place, key)
         statements.append(Statement(place, statement))
@@ -224,6 +225,7 @@ _KEYS = (
     "aws:RequestedRegion",
     "aws:ResourceAccount",
     "kms:ViaService",
+    "lambda:SourceFunctionArn",
     "s3:prefix",
     "secretsmanager:VersionStage",
     "cloudwatch:namespace",
@@ -250,8 +252,10 @@ def _condition_key(place: str, key: str) -> str:
 def _condition_holds(
     place: str, operator: str, key: str, expected: list[str], access: Access
 ) -> bool:
-    compare, negated, if_exists = _operator(place, operator)
     actual = access.context.get(_condition_key(place, key))
+    if operator == "Null":
+        return any((str(value).lower() == "true") == (actual is None) for value in expected)
+    compare, negated, if_exists = _operator(place, operator)
     if actual is None:
         # A negated operator holds for a key that a request does not have.
         return if_exists or negated

@@ -44,6 +44,9 @@ def accesses(call: Call) -> list[Access]:
         "aws:PrincipalArn": call["role"],
         "aws:PrincipalAccount": call["role"].split(":")[4],
     }
+    if function := call.get("function"):
+        # https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+        context["lambda:SourceFunctionArn"] = _arn(call, "lambda", f"function:{function}")
     result = []
     for action, resource, own in [*_SERVICES[service](call), *_key_use(call)]:
         account = resource.split(":")[4] if resource.count(":") >= 5 else ""
@@ -200,6 +203,7 @@ _BY_PARAMETER: dict[str, dict[str, str]] = {
         "DescribeCluster": "ClusterArn",
         "DescribeClusterV2": "ClusterArn",
         "GetBootstrapBrokers": "ClusterArn",
+        "ListScramSecrets": "ClusterArn",
     },
     "xray": {
         "PutTraceSegments": "*",

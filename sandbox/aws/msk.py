@@ -1,10 +1,22 @@
 """Amazon MSK's API: clusters that are ACTIVE at once and whose brokers are the sandbox's broker.
 
 Operations and shapes: https://docs.aws.amazon.com/msk/1.0/apireference/ and
-https://docs.aws.amazon.com/MSK/2.0/APIReference/. Clusters cannot be changed after they are made,
-but for their SCRAM secrets and tags.
+https://docs.aws.amazon.com/MSK/2.0/APIReference/. Of a cluster that is made, only Kafka version,
+configuration, SCRAM secrets and tags can be changed; that is done at once, too.
+
+What MSK refuses, and its models do not say:
+
+* subnets of other than two or three zones, in us-west-1 two; in the zone use1-az3; brokers that do
+  not divide evenly: https://docs.aws.amazon.com/msk/latest/developerguide/msk-create-cluster.html,
+  https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-msk-cluster-brokernodegroupinfo.html
+* to delete a configuration that a cluster uses:
+  https://github.com/hashicorp/terraform-provider-aws/issues/16691
+* two configurations of one name: https://github.com/hashicorp/terraform-provider-aws/issues/8898
+* to change between ZooKeeper and KRaft:
+  https://docs.aws.amazon.com/msk/latest/developerguide/metadata-management.html
 """
 
+import re
 import secrets
 import threading
 import uuid
@@ -16,6 +28,7 @@ from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.aws.skeleton import Skeleton
 from localstack.aws.spec import load_service
 from localstack.services.plugins import Service, aws_provider
+from moto.ec2.models import ec2_backends
 
 from sandbox.aws.settings import current
 
@@ -39,6 +52,10 @@ def _not_found(what: str, arn: str) -> CommonServiceException:
     return _error(404, "NotFoundException", f"The {what} {arn} does not exist.")
 
 
+def _bad_request(message: str) -> CommonServiceException:
+    return _error(400, "BadRequestException", message)
+
+
 class Msk:
     """The clusters and configurations of all accounts and regions, by ARN.
 
@@ -50,6 +67,7 @@ class Msk:
         self._brokers = brokers
         self._clusters: dict[str, Answer] = {}
         self._configurations: dict[str, list[Answer]] = {}
+        self._operations: dict[str, Answer] = {}
         self._scram: dict[str, list[str]] = {}
         self._policies: dict[str, Answer] = {}
         self._tags: dict[str, dict[str, str]] = {}
@@ -69,6 +87,9 @@ class Msk:
             "ListClusters": self._list,
             "ListClustersV2": self._list_v2,
             "DeleteCluster": self._delete,
+            "UpdateClusterConfiguration": self._update,
+            "UpdateClusterKafkaVersion": self._update,
+            "DescribeClusterOperation": self._describe_operation,
             "GetBootstrapBrokers": self._bootstrap_brokers,
             "BatchAssociateScramSecret": self._associate,
             "BatchDisassociateScramSecret": self._disassociate,
@@ -109,6 +130,8 @@ class Msk:
             raise _error(409, "ConflictException", f"A cluster named {name} exists already.")
         arn = _arn(context, "cluster", name)
         kind = "Serverless" if request.get("Serverless") else "Provisioned"
+        if kind == "Provisioned":
+            _check_brokers(context, request[kind])
         self._clusters[arn] = {
             "ClusterArn": arn,
             "ClusterName": name,
@@ -130,9 +153,7 @@ class Msk:
     def _describe(self, _context: RequestContext, request: Request) -> Answer:
         cluster = self._cluster(request["ClusterArn"])
         if "Serverless" in cluster:
-            raise _error(
-                400, "BadRequestException", "This operation cannot be performed on serverless."
-            )
+            raise _bad_request("This operation cannot be performed on serverless.")
         return {"ClusterInfo": _version_1(cluster)}
 
     def _describe_v2(self, _context: RequestContext, request: Request) -> Answer:
@@ -161,6 +182,46 @@ class Msk:
         for store in (self._clusters, self._scram, self._policies, self._tags):
             store.pop(arn, None)
         return {"ClusterArn": arn, "State": "DELETING"}
+
+    def _update(self, context: RequestContext, request: Request) -> Answer:
+        """Change the Kafka version, the configuration or both."""
+        arn = request["ClusterArn"]
+        cluster = self._cluster(arn)
+        if request["CurrentVersion"] != cluster["CurrentVersion"]:
+            raise _bad_request("This operation cannot be performed on an old version.")
+        software = dict(cluster["Provisioned"]["CurrentBrokerSoftwareInfo"])
+        if version := request.get("TargetKafkaVersion"):
+            if version.endswith(".kraft") != software["KafkaVersion"].endswith(".kraft"):
+                raise _bad_request("A cluster cannot change between ZooKeeper and KRaft.")
+            software["KafkaVersion"] = version
+        if configuration := request.get("ConfigurationInfo"):
+            software |= self._software(configuration)
+        self._clusters[arn] = self._clusters[arn] | {
+            "CurrentVersion": _version(),
+            "Provisioned": cluster["Provisioned"] | {"CurrentBrokerSoftwareInfo": software},
+        }
+        operation = _arn(context, "cluster-operation", cluster["ClusterName"])
+        self._operations[operation] = {
+            "ClusterArn": arn,
+            "CreationTime": datetime.now(UTC),
+            "EndTime": datetime.now(UTC),
+            "OperationArn": operation,
+            "OperationState": "UPDATE_COMPLETE",
+        }
+        return {"ClusterArn": arn, "ClusterOperationArn": operation}
+
+    def _describe_operation(self, _context: RequestContext, request: Request) -> Answer:
+        arn = request["ClusterOperationArn"]
+        if arn not in self._operations:
+            raise _not_found("cluster operation", arn)
+        return {"ClusterOperationInfo": self._operations[arn]}
+
+    def _software(self, configuration: Request) -> Answer:
+        self._revisions(configuration["Arn"])
+        return {
+            "ConfigurationArn": configuration["Arn"],
+            "ConfigurationRevision": configuration["Revision"],
+        }
 
     def _bootstrap_brokers(self, _context: RequestContext, request: Request) -> Answer:
         cluster = self._cluster(request["ClusterArn"])
@@ -206,7 +267,15 @@ class Msk:
     # Configurations
 
     def _create_configuration(self, context: RequestContext, request: Request) -> Answer:
-        arn = _arn(context, "configuration", request["Name"])
+        name = request["Name"]
+        if re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z-]*", name) is None:
+            raise _bad_request(f"The name {name} must consist of letters, digits and hyphens.")
+        if any(
+            revisions[-1]["Name"] == name and _is_in(context, arn)
+            for arn, revisions in self._configurations.items()
+        ):
+            raise _error(409, "ConflictException", "A resource with this name already exists.")
+        arn = _arn(context, "configuration", name)
         now = datetime.now(UTC)
         self._configurations[arn] = [
             {
@@ -226,7 +295,7 @@ class Msk:
     def _revisions(self, arn: str) -> list[Answer]:
         if arn not in self._configurations:
             # Not a NotFoundException; Terraform's provider goes by these words.
-            raise _error(400, "BadRequestException", "Configuration ARN does not exist.")
+            raise _bad_request("Configuration ARN does not exist.")
         return self._configurations[arn]
 
     def _update_configuration(self, _context: RequestContext, request: Request) -> Answer:
@@ -269,9 +338,16 @@ class Msk:
         }
 
     def _delete_configuration(self, _context: RequestContext, request: Request) -> Answer:
-        self._revisions(request["Arn"])
-        del self._configurations[request["Arn"]]
-        return {"Arn": request["Arn"], "State": "DELETING"}
+        arn = request["Arn"]
+        self._revisions(arn)
+        for cluster in self._clusters.values():
+            software = cluster.get("Provisioned", {}).get("CurrentBrokerSoftwareInfo", {})
+            if software.get("ConfigurationArn") == arn:
+                raise _bad_request(
+                    f"Configuration is in use by one or more clusters: {cluster['ClusterArn']}."
+                )
+        del self._configurations[arn]
+        return {"Arn": arn, "State": "DELETING"}
 
     # Policies and tags
 
@@ -316,6 +392,31 @@ def _is_in(context: RequestContext, arn: str) -> bool:
 
 def _version() -> str:
     return "K" + secrets.token_hex(7).upper()
+
+
+def _check_brokers(context: RequestContext, request: Request) -> None:
+    """See that MSK would spread the brokers of a provisioned cluster over these subnets.
+
+    Raises:
+        CommonServiceException: it would not.
+    """
+    known = {
+        subnet.id: subnet.availability_zone_id
+        for zone in ec2_backends[context.account_id][context.region].subnets.values()
+        for subnet in zone.values()
+    }
+    subnets = request["BrokerNodeGroupInfo"]["ClientSubnets"]
+    if unknown := [subnet for subnet in subnets if subnet not in known]:
+        raise _bad_request(f"The subnet {unknown[0]} does not exist.")
+    zones = [known[subnet] for subnet in subnets]
+    if "use1-az3" in zones:
+        raise _bad_request("Client subnets cannot be in the Availability Zone use1-az3.")
+    numbers = [2] if context.region == "us-west-1" else [2, 3]
+    if len(zones) not in numbers or len(set(zones)) != len(zones):
+        wanted = " or ".join(map(str, numbers))
+        raise _bad_request(f"Specify {wanted} subnets in distinct Availability Zones.")
+    if request["NumberOfBrokerNodes"] % len(zones):
+        raise _bad_request("The number of broker nodes must be a multiple of that of the zones.")
 
 
 def _configuration(revisions: list[Answer]) -> Answer:

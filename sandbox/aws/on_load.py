@@ -15,6 +15,7 @@ CHANGES = {
     "apigateway": ("sandbox.aws.api_authorization", "sandbox.aws.api_stage"),
     "cloudwatch": ("sandbox.aws.alarms",),
     "ec2": ("sandbox.aws.security_groups",),
+    "s3": ("sandbox.aws.missing_objects",),
     "sns": ("sandbox.aws.email_subscriptions",),
     "stepfunctions": ("sandbox.aws.task_tokens", "sandbox.aws.executions"),
 }

@@ -37,6 +37,9 @@ class Aws(Protocol):
     def bootstrap_brokers(self, cluster_arn: str) -> Mapping[str, str]:
         """The brokers of an MSK cluster: the members of GetBootstrapBrokers's answer."""
 
+    def scram_secrets(self, cluster_arn: str) -> list[str]:
+        """The secrets whose users an MSK cluster knows."""
+
     def check_bucket(self, bucket: str) -> None:
         """Find out whether a bucket can be used."""
 

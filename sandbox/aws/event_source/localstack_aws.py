@@ -65,6 +65,11 @@ class LocalStackAws:
         answer = self._call("kafka", "get_bootstrap_brokers", ClusterArn=cluster_arn)
         return {name: value for name, value in answer.items() if isinstance(value, str)}
 
+    def scram_secrets(self, cluster_arn: str) -> list[str]:
+        """The secrets whose users an MSK cluster knows."""
+        answer = self._call("kafka", "list_scram_secrets", ClusterArn=cluster_arn)
+        return [str(arn) for arn in answer["SecretArnList"]]
+
     def check_bucket(self, bucket: str) -> None:
         """Find out whether a bucket can be used; needs `s3:ListBucket`."""
         self._call("s3", "head_bucket", Bucket=bucket)

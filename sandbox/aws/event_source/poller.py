@@ -160,6 +160,7 @@ class Poller:
             return Source(mapping.endpoints)
         try:
             brokers = self._aws.bootstrap_brokers(mapping.arn)
+            known = self._aws.scram_secrets(mapping.arn) if mapping.secret else []
         except CallFailed as error:
             raise Problem(f"The cluster {mapping.arn} cannot be described: {error}") from error
         addresses = (brokers[name] for name in mapping.brokers_members if brokers.get(name))
@@ -168,6 +169,11 @@ class Poller:
             raise Problem(
                 f"The cluster {mapping.arn} has no {' or '.join(mapping.brokers_members)}: turn on "
                 "the authentication that the mapping uses."
+            )
+        if mapping.secret and mapping.secret not in known:
+            raise Problem(
+                f"SASL authentication failed. The secret {mapping.secret} is not associated with "
+                f"the cluster {mapping.arn}."
             )
         return Source(address, mapping.arn)
 

@@ -11,7 +11,7 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class RunningAws:
     state_dir: Path
     kafka: str
     process: subprocess.Popen[bytes]
+    region: str = REGION
     _clients: dict[str, Any] = field(default_factory=dict)
     _names: Iterator[int] = field(default_factory=itertools.count)
 
@@ -49,13 +50,17 @@ class RunningAws:
         if service not in self._clients:
             self._clients[service] = boto3.client(
                 service,
-                region_name=REGION,
+                region_name=self.region,
                 endpoint_url=f"http://127.0.0.1:{self.port}",
                 aws_access_key_id="test",
                 aws_secret_access_key="test",
                 config=Config(retries={"total_max_attempts": 1}, read_timeout=LIMIT),
             )
         return self._clients[service]
+
+    def in_region(self, region: str) -> "RunningAws":
+        """The same AWS, with clients of another region."""
+        return replace(self, region=region, _clients={})
 
     def name(self, what: str) -> str:
         return f"{what}-{next(self._names)}"

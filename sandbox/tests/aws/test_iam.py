@@ -104,12 +104,27 @@ def test_not_resource_is_everything_else() -> None:
         ({"StringEqualsIfExists": {"s3:prefix": "later/"}}, True),
         ({"StringNotEquals": {"s3:prefix": "later/"}}, True),
         ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}}, True),
+        ({"Null": {"s3:prefix": "true"}}, True),
+        ({"Null": {"s3:prefix": "false"}}, False),
+        ({"Null": {"aws:RequestedRegion": "true"}}, False),
+        ({"Null": {"aws:RequestedRegion": "false"}}, True),
     ],
 )
 def test_conditions(condition: dict[str, Any], holds: bool) -> None:
     violations, _ = check([PUT], [policy(allow("*", "*", Condition=condition))])
 
     assert (violations == []) is holds
+
+
+@pytest.mark.parametrize("function", ["create_service", None])
+def test_source_function_is_known_of_its_code_only(function: str | None) -> None:
+    # Lambda's own calls with the role have no function.
+    made = {**PUT, "function": function}
+    condition = {"Null": {"lambda:SourceFunctionArn": "true"}}
+
+    violations, _ = check([made], [policy(allow("*", "*", Condition=condition))])
+
+    assert (violations == []) is (function is None)
 
 
 @pytest.mark.parametrize(

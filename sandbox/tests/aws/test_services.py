@@ -139,12 +139,27 @@ def test_settings_that_terraform_reads_are_kept(aws: RunningAws, table: str) -> 
     assert client.list_tags_of_resource(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "b"}]
 
 
-def provisioned(**more: Any) -> dict[str, Any]:
+def subnets(aws: RunningAws, *zone_ids: str) -> list[str]:
+    """A subnet in each zone, of a VPC of their own."""
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/24")["Vpc"]["VpcId"]
+    made = [
+        ec2.create_subnet(
+            VpcId=vpc, CidrBlock=f"10.0.0.{32 * number}/27", AvailabilityZoneId=zone_id
+        )
+        for number, zone_id in enumerate(zone_ids)
+    ]
+    return [subnet["Subnet"]["SubnetId"] for subnet in made]
+
+
+def provisioned(
+    aws: RunningAws, *, zone_ids: tuple[str, ...] = ("euw1-az1", "euw1-az2"), **more: Any
+) -> dict[str, Any]:
     return {
         "KafkaVersion": "3.8.x",
         "NumberOfBrokerNodes": 2,
         "BrokerNodeGroupInfo": {
-            "ClientSubnets": ["subnet-1", "subnet-2"],
+            "ClientSubnets": subnets(aws, *zone_ids),
             "InstanceType": "kafka.t3.small",
             "SecurityGroups": ["sg-1"],
         },
@@ -157,7 +172,9 @@ def test_provisioned_cluster_is_active_at_once_with_the_brokers_address(aws: Run
     ways = {"Sasl": {"Scram": {"Enabled": True}, "Iam": {"Enabled": True}}}
 
     made = msk.create_cluster(
-        ClusterName=aws.name("cluster"), **provisioned(ClientAuthentication=ways), Tags={"a": "b"}
+        ClusterName=aws.name("cluster"),
+        **provisioned(aws, ClientAuthentication=ways),
+        Tags={"a": "b"},
     )
 
     arn = made["ClusterArn"]
@@ -177,7 +194,7 @@ def test_provisioned_cluster_is_active_at_once_with_the_brokers_address(aws: Run
 
 def test_cluster_without_authentication_has_tls_brokers(aws: RunningAws) -> None:
     msk = aws.client("kafka")
-    made = msk.create_cluster(ClusterName=aws.name("cluster"), **provisioned())
+    made = msk.create_cluster(ClusterName=aws.name("cluster"), **provisioned(aws))
 
     brokers = msk.get_bootstrap_brokers(ClusterArn=made["ClusterArn"])
 
@@ -207,7 +224,7 @@ def test_serverless_cluster_is_reached_with_iam(aws: RunningAws) -> None:
 
 def test_scram_secrets_are_associated_and_taken_away(aws: RunningAws) -> None:
     msk = aws.client("kafka")
-    arn = msk.create_cluster(ClusterName=aws.name("cluster"), **provisioned())["ClusterArn"]
+    arn = msk.create_cluster(ClusterName=aws.name("cluster"), **provisioned(aws))["ClusterArn"]
     prefix = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
     good, bad = f"{prefix}AmazonMSK_slipway-AbCdEf", f"{prefix}slipway-AbCdEf"
 
@@ -233,9 +250,84 @@ def test_configuration_keeps_its_revisions(aws: RunningAws) -> None:
     assert revisions == [b"a=1", b"a=2"]
 
 
+def test_configuration_in_use_is_not_deleted(aws: RunningAws) -> None:
+    msk = aws.client("kafka")
+    old, new = (
+        msk.create_configuration(Name=aws.name("conf"), ServerProperties=b"a=1")["Arn"]
+        for _ in range(2)
+    )
+    made = msk.create_cluster(
+        ClusterName=aws.name("cluster"),
+        **provisioned(aws, ConfigurationInfo={"Arn": old, "Revision": 1}),
+    )
+
+    with pytest.raises(ClientError, match="BadRequestException.*in use"):
+        msk.delete_configuration(Arn=old)
+
+    before = msk.describe_cluster_v2(ClusterArn=made["ClusterArn"])["ClusterInfo"]
+    operation = msk.update_cluster_kafka_version(
+        ClusterArn=made["ClusterArn"],
+        CurrentVersion=before["CurrentVersion"],
+        TargetKafkaVersion="3.9.x",
+        ConfigurationInfo={"Arn": new, "Revision": 1},
+    )["ClusterOperationArn"]
+    msk.delete_configuration(Arn=old)
+
+    done = msk.describe_cluster_operation(ClusterOperationArn=operation)["ClusterOperationInfo"]
+    after = msk.describe_cluster_v2(ClusterArn=made["ClusterArn"])["ClusterInfo"]
+    assert done["OperationState"] == "UPDATE_COMPLETE"
+    assert after["Provisioned"]["CurrentBrokerSoftwareInfo"] == {
+        "KafkaVersion": "3.9.x",
+        "ConfigurationArn": new,
+        "ConfigurationRevision": 1,
+    }
+    assert after["CurrentVersion"] != before["CurrentVersion"]
+
+
+def test_configuration_name_is_taken_once(aws: RunningAws) -> None:
+    msk, name = aws.client("kafka"), aws.name("conf")
+    msk.create_configuration(Name=name, ServerProperties=b"a=1")
+
+    with pytest.raises(ClientError, match="ConflictException"):
+        msk.create_configuration(Name=name, ServerProperties=b"a=2")
+    with pytest.raises(ClientError, match="BadRequestException"):
+        msk.create_configuration(Name="slipway-3.9.x", ServerProperties=b"a=1")
+
+
+def test_cluster_keeps_its_metadata_mode(aws: RunningAws) -> None:
+    msk = aws.client("kafka")
+    arn = msk.create_cluster(ClusterName=aws.name("cluster"), **provisioned(aws))["ClusterArn"]
+    version = msk.describe_cluster_v2(ClusterArn=arn)["ClusterInfo"]["CurrentVersion"]
+
+    with pytest.raises(ClientError, match="BadRequestException.*KRaft"):
+        msk.update_cluster_kafka_version(
+            ClusterArn=arn, CurrentVersion=version, TargetKafkaVersion="3.9.x.kraft"
+        )
+
+
+@pytest.mark.parametrize(
+    ("region", "zone_ids", "brokers", "reason"),
+    [
+        ("us-east-1", ("use1-az1", "use1-az3"), 2, "use1-az3"),
+        ("us-east-1", ("use1-az1",), 1, "2 or 3 subnets"),
+        ("us-east-1", ("use1-az1", "use1-az1"), 2, "distinct"),
+        ("us-west-1", ("usw1-az1", "usw1-az3", "usw1-az1"), 3, "2 subnets"),
+        ("eu-west-1", ("euw1-az1", "euw1-az2"), 3, "multiple"),
+    ],
+)
+def test_cluster_in_other_zones_is_refused(
+    aws: RunningAws, region: str, zone_ids: tuple[str, ...], brokers: int, reason: str
+) -> None:
+    there = aws.in_region(region)
+    asked = provisioned(there, zone_ids=zone_ids) | {"NumberOfBrokerNodes": brokers}
+
+    with pytest.raises(ClientError, match=f"BadRequestException.*{reason}"):
+        there.client("kafka").create_cluster(ClusterName=aws.name("cluster"), **asked)
+
+
 def test_deleted_cluster_is_gone(aws: RunningAws) -> None:
     msk = aws.client("kafka")
-    arn = msk.create_cluster(ClusterName=aws.name("cluster"), **provisioned())["ClusterArn"]
+    arn = msk.create_cluster(ClusterName=aws.name("cluster"), **provisioned(aws))["ClusterArn"]
 
     msk.delete_cluster(ClusterArn=arn)
 

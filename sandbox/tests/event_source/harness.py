@@ -69,6 +69,7 @@ class FakeAws:
     answer: Answer = lambda _event: None
     secret: str | None = None
     brokers: dict[str, str] = field(default_factory=dict)
+    associated: list[str] = field(default_factory=list)
     broken_destinations: int = 0
     missing_bucket: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -96,6 +97,10 @@ class FakeAws:
     def bootstrap_brokers(self, cluster_arn: str) -> Mapping[str, str]:
         assert cluster_arn == CLUSTER
         return self.brokers
+
+    def scram_secrets(self, cluster_arn: str) -> list[str]:
+        assert cluster_arn == CLUSTER
+        return self.associated
 
     def check_bucket(self, bucket: str) -> None:
         if self.missing_bucket:

@@ -63,6 +63,16 @@ def test_an_msk_cluster_without_the_wanted_authentication_is_a_problem(topic: To
         assert "has no BootstrapBrokerStringSaslScram" in running.results[0]
 
 
+def test_an_msk_cluster_must_know_the_secret(topic: Topic) -> None:
+    aws = FakeAws(
+        brokers={"BootstrapBrokerStringSaslScram": topic.bootstrap},
+        secret='{"username": "u", "password": "p"}',
+    )
+    with polling(topic.mapping(EventSourceArn=CLUSTER, **SCRAM), aws) as running:
+        wait_for(lambda: running.results)
+        assert f"not associated with the cluster {CLUSTER}" in running.results[0]
+
+
 def test_a_tombstone_and_an_empty_value_reach_a_function_without_filter(topic: Topic) -> None:
     topic.send(None, b"", key=b"k")
     aws = FakeAws()
