@@ -82,7 +82,11 @@ class Statement:
     def _conditions_hold(self, access: Access) -> bool:
         for operator, keys in self.document.get("Condition", {}).items():
             for key, expected in keys.items():
-                if not _condition_holds(self.place, operator, key, _listed(expected), access):
+                if operator == "Null":
+                    is_absent = _condition_key(self.place, key) not in access.context
+                    if str(is_absent).lower() not in map(str.lower, _listed(expected)):
+                        return False
+                elif not _condition_holds(self.place, operator, key, _listed(expected), access):
                     return False
         return True
 
@@ -252,10 +256,8 @@ def _condition_key(place: str, key: str) -> str:
 def _condition_holds(
     place: str, operator: str, key: str, expected: list[str], access: Access
 ) -> bool:
-    actual = access.context.get(_condition_key(place, key))
-    if operator == "Null":
-        return any((str(value).lower() == "true") == (actual is None) for value in expected)
     compare, negated, if_exists = _operator(place, operator)
+    actual = access.context.get(_condition_key(place, key))
     if actual is None:
         # A negated operator holds for a key that a request does not have.
         return if_exists or negated

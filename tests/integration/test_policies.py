@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 
 from sandbox.aws.iam import check
@@ -90,6 +91,29 @@ def test_given_a_state_machine_when_held_against_its_policy_then_all_was_allowed
 
     assert calls
     assert violations == []
+
+
+@pytest.mark.story
+@pytest.mark.parametrize("prefix", ["aws/lambda", "held"])
+def test_sweep_is_told_that_a_failed_record_is_gone(
+    sandbox: SandboxClient, stack: Stack, prefix: str
+) -> None:
+    role = (
+        f"arn:aws:iam::000000000000:role/{stack.outputs()['functions']['sweep_runs']['role_name']}"
+    )
+    session = sandbox.aws("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    storage = boto3.client(
+        "s3",
+        endpoint_url=sandbox.env["AWS_ENDPOINT_URL"],
+        region_name=sandbox.env["AWS_REGION"],
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+
+    # Without the right to list there, S3 says 403: as if the record were there.
+    with pytest.raises(storage.exceptions.NoSuchKey):
+        storage.get_object(Bucket=stack.outputs()["records_bucket"], Key=f"{prefix}/gone.json")
 
 
 @pytest.mark.story

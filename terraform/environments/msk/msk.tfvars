@@ -25,6 +25,7 @@ kafka = {
 
 # network = { vpc_id = "vpc-0123", subnet_ids = ["subnet-a", "subnet-b", "subnet-c"], security_group_id = "sg-0123" }
 
+# The first apply leaves it out (-var kafka_mirror=null): scripts/topics makes its topics in between.
 kafka_mirror = {
   plugin = { bucket_arn = "arn:aws:s3:::acme-msk-plugins", key = "slipway-mirror.zip" }
 }
