@@ -92,6 +92,9 @@ def subject_of(record: dict[str, Any]) -> Subject | None:
 class FailedRecords:
     """The failed records of the records bucket.
 
+    The caller needs `s3:ListBucket` on the prefixes of failed records: without it S3 answers 403,
+    not 404, for a record that was put away.
+
     Args:
         bucket: its name.
     """

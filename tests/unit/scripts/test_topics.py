@@ -1,5 +1,7 @@
 """`scripts/topics`: rights that are enough, and no more; how it signs in."""
 
+from unittest.mock import Mock
+
 import aws_msk_iam_sasl_signer  # type: ignore[import-untyped]  # it has no types
 import pytest
 import typer
@@ -27,6 +29,17 @@ def test_given_a_user_when_access_is_listed_then_it_may_read_and_nothing_else() 
     assert {(rule.principal, rule.permission_type) for rule in rules} == {
         ("User:lambda", AclPermissionType.ALLOW)
     }
+
+
+def test_topics_have_as_many_copies_as_the_cluster_says() -> None:
+    admin = Mock()
+    admin.create_topics.return_value = {}
+
+    topics.make_topics(admin, "org_test", 1, print)
+
+    # The mirror asks for the same: the number is in the brokers' configuration alone.
+    (wanted,) = admin.create_topics.call_args.args
+    assert [topic.replication_factor for topic in wanted] == [-1, -1]
 
 
 def test_given_a_cluster_when_connected_then_the_token_is_of_its_region(
