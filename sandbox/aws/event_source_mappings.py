@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localstack.aws.api import RequestContext
+from localstack.aws.api.lambda_ import InvalidParameterValueException
 from localstack.services.lambda_ import hooks
 from localstack.services.lambda_.event_source_mapping import esm_worker
 from localstack.services.lambda_.invocation.models import lambda_stores
@@ -16,6 +17,16 @@ from localstack.utils.patch import patch
 
 # An update with one of these empty takes it away; an answer then does not have it at all.
 _REMOVABLE = {"FilterCriteria": "Filters", "ProvisionedPollerConfig": None}
+
+# AWS documents these error controls for Kafka in provisioned mode only. Each has the value that
+# means "not set".
+# https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html
+_PROVISIONED_ONLY: dict[str, object] = {
+    "BisectBatchOnFunctionError": False,
+    "FunctionResponseTypes": [],
+    "MaximumRecordAgeInSeconds": -1,
+    "MaximumRetryAttempts": -1,
+}
 
 
 @hooks.set_event_source_config_defaults()  # type: ignore[untyped-decorator]  # LocalStack's
@@ -40,6 +51,27 @@ def is_removal(name: str, value: Mapping[str, Any]) -> bool:
     return not (value.get(inner) if inner else value)
 
 
+def check_error_controls(configuration: Mapping[str, Any]) -> None:
+    """Refuse the error controls of a Kafka mapping that has no provisioned pollers.
+
+    AWS does not say whether it refuses or ignores them; a test sees only the former. The message is
+    the one that Lambda gave for Kafka before provisioned mode existed:
+    https://github.com/aws/aws-cdk/issues/17934
+
+    Raises:
+        InvalidParameterValueException: a control is set.
+    """
+    if not configuration.get("Topics") or configuration.get("ProvisionedPollerConfig"):
+        return
+    for name, unset in _PROVISIONED_ONLY.items():
+        if configuration.get(name, unset) != unset:
+            parameter = name[0].lower() + name[1:]
+            raise InvalidParameterValueException(
+                f"Unsupported '{parameter}' parameter for given event source mapping type.",
+                Type="User",
+            )
+
+
 def _create(
     original: Callable[..., dict[str, Any]],
     provider: LambdaProvider,
@@ -47,6 +79,7 @@ def _create(
     request: Mapping[str, Any],
 ) -> dict[str, Any]:
     """LocalStack stores a mapping before it makes its poller: if that fails, nothing may stay."""
+    check_error_controls(request)
     stored = lambda_stores[context.account_id][context.region].event_source_mappings
     before = set(stored)
     try:
@@ -65,13 +98,15 @@ def _update(
 ) -> dict[str, Any]:
     stored = lambda_stores[context.account_id][context.region].event_source_mappings
     mapping = stored.get(request.get("UUID"))
-    kept = dict(request)
-    for name in _REMOVABLE:
-        if name in kept and is_removal(name, kept[name] or {}):
-            del kept[name]
-            if mapping:
-                mapping.pop(name, None)
+    removed = {
+        name for name in _REMOVABLE if name in request and is_removal(name, request[name] or {})
+    }
+    kept = {name: value for name, value in request.items() if name not in removed}
+    left = {name: value for name, value in (mapping or {}).items() if name not in removed}
+    check_error_controls(left | kept)
     if mapping:
+        for name in removed:
+            mapping.pop(name, None)
         mapping["LastModified"] = datetime.now(UTC)
     return original(provider, context, kept)
 

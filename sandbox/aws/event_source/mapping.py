@@ -94,8 +94,9 @@ class Mapping:
             patterns=tuple(one["Pattern"] for one in criteria.get("Filters") or ()),
             policy=RetryPolicy.of(configuration, has_destination=bool(destination)),
             destination=destination,
-            item_failures="ReportBatchItemFailures"
-            in (configuration.get("FunctionResponseTypes") or ()),
+            # An error control as those of `RetryPolicy.of`: in provisioned mode only.
+            item_failures=bool(configuration.get("ProvisionedPollerConfig"))
+            and "ReportBatchItemFailures" in (configuration.get("FunctionResponseTypes") or ()),
         )
 
 

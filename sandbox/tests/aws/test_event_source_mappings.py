@@ -118,6 +118,61 @@ def test_update_changes_and_takes_away(aws: RunningAws, function: str) -> None:
     assert read["LastModified"] > made["LastModified"]
 
 
+CONTROLS: dict[str, Any] = {
+    "BisectBatchOnFunctionError": True,
+    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    "MaximumRecordAgeInSeconds": 60,
+    "MaximumRetryAttempts": 0,
+}
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_create_refuses_error_control_when_on_demand(
+    aws: RunningAws, function: str, control: str
+) -> None:
+    client = aws.client("lambda")
+    parameters = self_managed(aws, **{control: CONTROLS[control]})
+
+    with pytest.raises(ClientError) as refused:
+        client.create_event_source_mapping(FunctionName=function, **parameters)
+
+    assert refused.value.response["Error"] == {
+        "Code": "InvalidParameterValueException",
+        "Message": f"Unsupported '{control[0].lower()}{control[1:]}' parameter for given event "
+        "source mapping type.",
+    }
+    assert client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"] == []
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_update_refuses_error_control_when_on_demand(
+    aws: RunningAws, function: str, control: str
+) -> None:
+    client = aws.client("lambda")
+    uuid = client.create_event_source_mapping(FunctionName=function, **self_managed(aws))["UUID"]
+
+    with pytest.raises(ClientError, match=f"(?i)Unsupported '{control}'"):
+        client.update_event_source_mapping(UUID=uuid, **{control: CONTROLS[control]})
+
+    read = client.get_event_source_mapping(UUID=uuid)
+    assert read.get(control) in (None, [], False, -1)
+
+
+def test_update_keeps_pollers_when_controls_would_be_left(aws: RunningAws, function: str) -> None:
+    client = aws.client("lambda")
+    pollers = {"MinimumPollers": 1, "MaximumPollers": 2}
+    parameters = self_managed(aws, ProvisionedPollerConfig=pollers, **CONTROLS)
+    uuid = client.create_event_source_mapping(FunctionName=function, **parameters)["UUID"]
+
+    # What Terraform's provider sends: retries and age stay.
+    with pytest.raises(ClientError, match="Unsupported"):
+        client.update_event_source_mapping(
+            UUID=uuid, BisectBatchOnFunctionError=False, ProvisionedPollerConfig={}
+        )
+
+    assert client.get_event_source_mapping(UUID=uuid)["ProvisionedPollerConfig"] == pollers
+
+
 def test_deleted_while_disabled_it_can_be_made_again(aws: RunningAws, function: str) -> None:
     client = aws.client("lambda")
     parameters = self_managed(aws)

@@ -108,6 +108,7 @@ def test_a_mapping_is_read_whole() -> None:
             "StartingPositionTimestamp": datetime(2026, 1, 1, tzinfo=UTC),
             "FilterCriteria": {"Filters": [{"Pattern": RUNS}]},
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "ProvisionedPollerConfig": {"MinimumPollers": 1},
             "DestinationConfig": {"OnFailure": {"Destination": BUCKET}},
         }
     )

@@ -100,16 +100,29 @@ def test_a_partial_answer_retries_only_the_failed_records(topic: Topic) -> None:
     topic.send(*[{"n": n} for n in range(4)])
     answers = iter([item_failures(topic, 1, 3), item_failures(topic, 3), {}])
     aws = FakeAws(answer=lambda _event: next(answers))
-    mapping = topic.mapping(BatchSize=4, MaximumBatchingWindowInSeconds=300, **PARTIAL)
+    mapping = topic.mapping(
+        BatchSize=4, MaximumBatchingWindowInSeconds=300, **PROVISIONED, **PARTIAL
+    )
     with polling(mapping, aws):
         wait_for(lambda: committed(topic, mapping) == 4)
     assert aws.seen == [[(0, 0), (0, 1), (0, 2), (0, 3)], [(0, 1), (0, 3)], [(0, 3)]]
 
 
+def test_partial_answer_is_a_success_when_on_demand(topic: Topic) -> None:
+    topic.send({"n": 0}, {"n": 1})
+    aws = FakeAws(answer=lambda _event: item_failures(topic, 1))
+    mapping = topic.mapping(BatchSize=2, MaximumBatchingWindowInSeconds=300, **PARTIAL)
+    with polling(mapping, aws):
+        wait_for(lambda: committed(topic, mapping) == 2)
+    assert aws.seen == [[(0, 0), (0, 1)]]
+
+
 def test_a_partial_answer_commits_up_to_the_lowest_failed_record(topic: Topic) -> None:
     topic.send(*[{"n": n} for n in range(4)])
     aws = FakeAws(answer=lambda _event: item_failures(topic, 2))
-    mapping = topic.mapping(BatchSize=4, MaximumBatchingWindowInSeconds=300, **PARTIAL)
+    mapping = topic.mapping(
+        BatchSize=4, MaximumBatchingWindowInSeconds=300, **PROVISIONED, **PARTIAL
+    )
     with polling(mapping, aws):
         wait_for(lambda: len(aws.events) > 3)
         wait_for(lambda: committed(topic, mapping) == 2)
