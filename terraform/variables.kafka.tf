@@ -97,8 +97,9 @@ variable "provisioned_pollers" {
   description = <<-EOT
     Event pollers of its own for each event source mapping (they cost extra). Null: on demand.
     With them Lambda also lets retries be bounded: `maximum_retry_attempts` (0 to 10000, -1 without end),
-    `maximum_record_age_seconds` (60 to 604800, -1 without end) and `bisect_batch_on_error`.
-    Without them none of the three is sent, and the on-failure destination bounds the retries.
+    `maximum_record_age_seconds` (60 to 604800, -1 without end) and `bisect_batch_on_error`. It then also reads which
+    records of a batch failed (partial batch responses). Without them none of this is sent, a failed record has the whole
+    batch retried, and the on-failure destination bounds the retries. A change between the two replaces the mappings.
   EOT
   type = object({
     min                        = optional(number, 1)

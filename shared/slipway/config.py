@@ -88,6 +88,13 @@ class LedgerConfig(Config):
     records_bucket: str = Field(alias="RECORDS_BUCKET", min_length=1)
 
 
+class MappingConfig(Config):
+    """How the function's event source mapping is set."""
+
+    # Only a mapping with provisioned pollers reads partial batch responses.
+    partial_batch_response: bool = Field(False, alias="PARTIAL_BATCH_RESPONSE")
+
+
 class PolicyConfig(Config):
     """Where the approval policy is, and the state machine that waits for approvals."""
 
@@ -109,7 +116,7 @@ class ApprovalsConfig(Config):
     approver_principals: Json[dict[str, str]] = Field({}, alias="APPROVER_PRINCIPALS")
 
 
-class WatchConfig(Config):
+class WatchConfig(MappingConfig):
     """What starts on a change of an entity, and the table that admits one remediation a service."""
 
     remediations_table: str = Field(alias="REMEDIATIONS_TABLE", min_length=1)

@@ -25,6 +25,7 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     │   └── SignatureRejected    signature missing, wrong or out of time: a security event
     ├── PortError              Port refused a call in a way that no user can mend
     ├── GitHubError            GitHub refused a call in a way that no user can mend
+    ├── RecordsFailed          records of a batch failed: the event source retries the batch
     ├── SweepIncomplete        some runs could not be looked after; the next sweep tries again
     └── ConfigurationError     the installation is wrong: names the setting and its cure
 
@@ -232,6 +233,10 @@ class GitHubError(SlipwayError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class RecordsFailed(SlipwayError):
+    """Records of a batch failed, and the event source mapping must retry the whole batch."""
 
 
 class SweepIncomplete(SlipwayError):

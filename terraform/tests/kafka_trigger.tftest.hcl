@@ -68,8 +68,8 @@ run "each_record_is_invoked_filtered_and_stored_on_failure" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.this.batch_size == 1 && aws_lambda_event_source_mapping.this.function_response_types == toset(["ReportBatchItemFailures"])
-    error_message = "One record at a time, with a partial batch response."
+    condition     = aws_lambda_event_source_mapping.this.batch_size == 1
+    error_message = "One record at a time."
   }
 
   assert {
@@ -106,6 +106,11 @@ run "without_own_pollers_no_error_control_is_sent" {
     condition     = aws_lambda_event_source_mapping.this.bisect_batch_on_function_error == null
     error_message = "Bisecting is not sent."
   }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.function_response_types == null
+    error_message = "Partial responses are not sent."
+  }
 }
 
 run "with_own_pollers_retries_are_bounded" {
@@ -137,9 +142,69 @@ run "with_own_pollers_retries_are_bounded" {
     condition = (
       aws_lambda_event_source_mapping.this.maximum_retry_attempts == 3 &&
       aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == 3600 &&
-      aws_lambda_event_source_mapping.this.bisect_batch_on_function_error == true
+      aws_lambda_event_source_mapping.this.bisect_batch_on_function_error == true &&
+      aws_lambda_event_source_mapping.this.function_response_types == toset(["ReportBatchItemFailures"])
     )
-    error_message = "Retries, age and bisecting are sent."
+    error_message = "Retries, age, bisecting and partial responses are sent."
+  }
+}
+
+run "mapping_with_own_pollers" {
+  state_key = "mode"
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  variables {
+    provisioned_pollers = {
+      min                        = 1
+      max                        = 2
+      maximum_retry_attempts     = 3
+      maximum_record_age_seconds = 3600
+      bisect_batch_on_error      = true
+    }
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.this.maximum_retry_attempts == 3
+    error_message = "There are controls to be left behind."
+  }
+}
+
+run "other_limits_change_the_mapping_in_place" {
+  state_key = "mode"
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  variables {
+    provisioned_pollers = {
+      min                        = 1
+      max                        = 3
+      maximum_retry_attempts     = 4
+      maximum_record_age_seconds = 3600
+      bisect_batch_on_error      = true
+    }
+  }
+
+  assert {
+    condition     = output.uuid == run.mapping_with_own_pollers.uuid
+    error_message = "The mapping stays."
+  }
+}
+
+run "mapping_is_replaced_when_pollers_are_taken_away" {
+  state_key = "mode"
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  assert {
+    condition     = output.uuid != run.mapping_with_own_pollers.uuid
+    error_message = "A new mapping has none of the old one's error controls."
   }
 }
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,16 +19,8 @@ from slipway.health.subscriptions import (
     subscriptions_for,
 )
 from slipway.observability import Metric, count, logger, mask
-from slipway.runs.consumer import REPLAY, RecordOutcome, decode
+from slipway.runs.consumer import RecordOutcome, answer, decode
 from slipway.runs.executions import start_execution
-
-
-@dataclass(frozen=True)
-class _Position:
-    """Where a record stands: partition as `topic-0`, and offset."""
-
-    partition: str
-    offset: int
 
 
 class ChangeWatch:
@@ -40,6 +31,7 @@ class ChangeWatch:
     """
 
     def __init__(self, config: WatchConfig) -> None:
+        self._config = config
         self._machine_arn = config.remediation_machine_arn
         self._prefix, _, name = self._machine_arn.rpartition(":")
         self._table = read_table(health_subscription(name), config.subscriptions)
@@ -49,38 +41,32 @@ class ChangeWatch:
         """Work on an event of the event source mapping.
 
         Returns:
-            A partial batch response: the records of entities for which nothing could be started;
-            for a replay with `replayed`: a `RecordOutcome` of each of them.
+            See `answer`; it is given the records of entities for which nothing could be started.
+
+        Raises:
+            RecordsFailed: see `answer`.
         """
-        changes, positions = [], dict[tuple[str, str, bool], list[_Position]]()
-        told: list[RecordOutcome] = []
-        for position, record in _records(event):
+        changes, places = [], dict[tuple[str, str, bool], list[str]]()
+        failed: list[RecordOutcome] = []
+        for place, record in _records(event):
             change = _read(record)
             if isinstance(change, Skipped):
                 _skip(change)
             else:
                 changes.append(change)
-                positions.setdefault(_group(change), []).append(position)
-        failed = []
+                places.setdefault(_group(change), []).append(place)
         for change in newest(changes):
             try:
                 self._follow(change)
             except Exception as error:  # noqa: BLE001 - logged, and the records are repeated
                 # Whatever it is, other entities of the batch are not to wait for it.
                 logger.exception("Nothing could be started for a change")
-                failed += positions[_group(change)]
                 why = mask(f"{type(error).__name__}: {error}")
-                told += [
-                    {"record": f"{each.partition}@{each.offset}", "outcome": "failed", "why": why}
-                    for each in positions[_group(change)]
+                failed += [
+                    {"record": place, "outcome": "failed", "why": why}
+                    for place in places[_group(change)]
                 ]
-        answer = {
-            "batchItemFailures": [
-                {"itemIdentifier": {"partition": each.partition, "offset": each.offset}}
-                for each in failed
-            ]
-        }
-        return {**answer, "replayed": told} if event.get(REPLAY) else answer
+        return answer(event, failed, self._config)
 
     def _follow(self, change: Change) -> None:
         logger.append_keys(blueprint=change.blueprint, entity=change.entity)
@@ -133,10 +119,10 @@ def _group(change: Change) -> tuple[str, str, bool]:
     return change.blueprint, change.entity, change.own
 
 
-def _records(event: dict[str, Any]) -> Iterator[tuple[_Position, dict[str, Any]]]:
+def _records(event: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for partition, records in event["records"].items():
         for record in records:
-            yield _Position(partition, record["offset"]), record
+            yield f"{partition}@{record['offset']}", record
 
 
 def _read(record: dict[str, Any]) -> Change | Skipped:

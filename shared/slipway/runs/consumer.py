@@ -7,8 +7,7 @@ all of them: reading the message, its signature, the claim, and the three kinds 
 
 import base64
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -24,9 +23,10 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipway import aws
-from slipway.config import load
+from slipway.config import MappingConfig, load
 from slipway.errors import (
     ForeignMessage,
+    RecordsFailed,
     RetryableError,
     RunEnded,
     RunInProgress,
@@ -45,8 +45,6 @@ from slipway.runs.ledger import Ledger
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.data_classes.kafka_event import KafkaEventRecord
-
     from slipway.port.client import PortClient
     from slipway.port.models import Run
 
@@ -58,6 +56,7 @@ Outcome = Literal["done", "later", "skipped", "rejected", "failed"]
 _SHOWN_WITHIN = timedelta(minutes=1)
 # What an event has beside its records when an operator sends it once more.
 REPLAY = "replay"
+_NAMED = 3  # failed records in the text of the error
 
 
 class RecordOutcome(TypedDict):
@@ -71,6 +70,10 @@ class RecordOutcome(TypedDict):
     record: str
     outcome: Outcome
     why: str
+
+
+class ConsumerConfig(RunConfig, MappingConfig):
+    """What Terraform tells a function that reads runs from Kafka."""
 
 
 def consume(
@@ -93,51 +96,62 @@ def consume(
         on_ended: told of runs that somebody ended in Port; None: such notices are not ours.
 
     Returns:
-        A partial batch response for the event source mapping; for a replay with `replayed`: a
-        `RecordOutcome` of each record.
+        See `answer`.
+
+    Raises:
+        RecordsFailed: see `answer`.
     """
     replay = bool(event.get(REPLAY))
-    consumer = _Consumer(load(RunConfig), context, action, act, on_ended, replay=replay)
+    config = load(ConsumerConfig)
+    consumer = _Consumer(config, context, action, act, on_ended, replay=replay)
     if "deliver" in event:
         run_id = str(event["deliver"]["run_id"])
         consumer.work_on(consumer.later.load(run_id))
         return {"delivered": run_id}
-    # Late, because it brings models of every event source along: a quarter of the start-up.
-    from aws_lambda_powertools.utilities.batch import (
-        BatchProcessor,
-        EventType,
-        process_partial_response,
-    )
-
-    told: list[RecordOutcome] = []
-
-    def work_on(record: "KafkaEventRecord") -> None:
-        if not replay:  # What is replayed, or was delivered later, was meant to be old.
-            _measure_age(record.timestamp)
-        with telling(record.raw_event, told) as tell:
-            tell(*consumer.work_on(record.raw_event))
-
-    answer = process_partial_response(
-        event=event,
-        record_handler=work_on,
-        processor=BatchProcessor(EventType.Kafka, raise_on_entire_batch_failure=False),
-        context=context,
-    )
-    return {**answer, "replayed": told} if replay else answer
+    outcomes = [
+        consumer.outcome_of(record) for records in event["records"].values() for record in records
+    ]
+    return answer(event, outcomes, config)
 
 
-@contextmanager
-def telling(
-    record: dict[str, Any], told: list[RecordOutcome]
-) -> Iterator[Callable[[Outcome, str], None]]:
-    """Have what comes of a record added to `told`, also if working on it raises."""
-    place = f"{record['topic']}-{record['partition']}@{record['offset']}"
-    try:
-        yield lambda outcome, why: told.append({"record": place, "outcome": outcome, "why": why})
-    except Exception as error:
-        why = mask(f"{type(error).__name__}: {error}")
-        told.append({"record": place, "outcome": "failed", "why": why})
-        raise
+def answer(
+    event: Event, outcomes: Sequence[RecordOutcome], config: MappingConfig
+) -> dict[str, Any]:
+    """Answer an event source mapping, or the operator who replays an event.
+
+    An on-demand mapping takes any answer for success, so only an error has it retry the batch.
+    Records that are done are then repeated, which is harmless. A provisioned one reads which
+    records failed.
+    https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html
+
+    Args:
+        event: the records, and `"replay": true` for an operator.
+        outcomes: what came of the records; those that are done may be left out.
+        config: how the mapping is set.
+
+    Returns:
+        A partial batch response; for an operator with `replayed`: the outcomes.
+
+    Raises:
+        RecordsFailed: the mapping must retry the whole batch.
+    """
+    failed = [each for each in outcomes if each["outcome"] == "failed"]
+    response = {"batchItemFailures": [{"itemIdentifier": _identify(each)} for each in failed]}
+    if event.get(REPLAY):
+        return {**response, "replayed": outcomes}
+    if not failed:
+        return response
+    logger.error("Records failed", extra={"failed": failed})
+    received = sum(map(len, event["records"].values()))
+    if config.partial_batch_response and len(failed) < received:
+        return response
+    named = "; ".join(f"{each['record']}: {each['why']}" for each in failed[:_NAMED])
+    raise RecordsFailed(f"{len(failed)} of {received} records failed. {named}")
+
+
+def _identify(outcome: RecordOutcome) -> dict[str, Any]:
+    partition, _, offset = outcome["record"].rpartition("@")
+    return {"partition": partition, "offset": int(offset)}
 
 
 def _measure_age(timestamp_ms: int) -> None:
@@ -173,6 +187,17 @@ class _Consumer:
     @cached_property
     def _port(self) -> "PortClient":
         return port_client()
+
+    def outcome_of(self, record: dict[str, Any]) -> RecordOutcome:
+        """Work on one Kafka record; whatever fails with it must not stop its neighbours."""
+        place = f"{record['topic']}-{record['partition']}@{record['offset']}"
+        try:
+            if not self._replay:  # What is replayed, or was delivered later, was meant to be old.
+                _measure_age(record["timestamp"])
+            outcome, why = self.work_on(record)
+        except Exception as error:  # noqa: BLE001 - `answer` has the mapping retry it
+            outcome, why = "failed", mask(f"{type(error).__name__}: {error}")
+        return {"record": place, "outcome": outcome, "why": why}
 
     def work_on(self, record: dict[str, Any]) -> tuple[Outcome, str]:
         """Work on one Kafka record (the dictionary that Lambda gives, its value in base64).

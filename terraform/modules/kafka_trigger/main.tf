@@ -1,6 +1,8 @@
 data "aws_region" "current" {}
 
 locals {
+  provisioned = var.provisioned_pollers != null
+
   external = var.source_cluster.mode == "external"
   scram    = var.source_cluster.authentication == "SCRAM"
 }
@@ -10,8 +12,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   topics            = [var.topic]
   starting_position = var.starting_position
 
-  batch_size              = var.batch_size
-  function_response_types = ["ReportBatchItemFailures"]
+  batch_size = var.batch_size
 
   event_source_arn = local.external ? null : var.source_cluster.cluster_arn
 
@@ -75,8 +76,9 @@ resource "aws_lambda_event_source_mapping" "this" {
     }
   }
 
-  # Lambda has these three only together with pollers of one's own.
+  # The error controls: Lambda has all four in provisioned mode only.
   # https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html
+  function_response_types        = local.provisioned ? ["ReportBatchItemFailures"] : null
   maximum_retry_attempts         = one(var.provisioned_pollers[*].maximum_retry_attempts)
   maximum_record_age_in_seconds  = one(var.provisioned_pollers[*].maximum_record_age_seconds)
   bisect_batch_on_function_error = one(var.provisioned_pollers[*].bisect_batch_on_error)
@@ -86,6 +88,13 @@ resource "aws_lambda_event_source_mapping" "this" {
 
   lifecycle {
     # So that a paused function stays paused over an apply.
-    ignore_changes = [enabled]
+    ignore_changes       = [enabled]
+    replace_triggered_by = [terraform_data.mode]
   }
+}
+
+# A change of mode replaces the mapping, because an update to on demand leaves error controls behind: the provider
+# reads them into its state and sends them no more. The offsets stay with the consumer group.
+resource "terraform_data" "mode" {
+  input = local.provisioned ? "provisioned" : "on_demand"
 }

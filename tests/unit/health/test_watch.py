@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from slipway.config import WatchConfig, load
+from slipway.errors import RecordsFailed
 from slipway.health import admission, watch
 from slipway.health.record import execution_name
 from slipway.health.watch import ChangeWatch
@@ -126,8 +127,8 @@ def test_given_a_crash_before_the_start_when_redelivered_then_it_is_started(
 ) -> None:
     with monkeypatch.context() as patched:
         refuse_to_start(patched)
-        answer = world.deliver(degraded())
-    assert len(answer["batchItemFailures"]) == 1
+        with pytest.raises(RecordsFailed, match="ServiceUnavailable"):
+            world.deliver(degraded())
     assert (world.row.execution, world.row.started, executions()) == (FIRST, False, {})
 
     assert world.deliver(degraded()) == {"batchItemFailures": []}
@@ -223,9 +224,8 @@ def test_given_records_that_need_no_look_when_read_then_each_is_counted_and_forg
     assert executions() == {}
 
 
-def test_given_one_service_that_cannot_be_started_then_only_its_records_are_repeated(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def poisoned_batch(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any] | None]:
+    """Changes of ten services; nothing can be started for one, which changes twice."""
     real = admission.launch
 
     def launch(store: Any, machine_arn: str, record: Any) -> None:
@@ -234,15 +234,55 @@ def test_given_one_service_that_cannot_be_started_then_only_its_records_are_repe
         real(store, machine_arn, record)
 
     monkeypatch.setattr(watch, "launch", launch)
-    batch = [degraded(0, "a"), degraded(0, "bad"), degraded(0, "b"), degraded(1, "bad"), None]
+    names = ["s0", "bad", "s1", "bad", *(f"s{number}" for number in range(2, 10))]
+    return [*(degraded(second, name) for second, name in enumerate(names)), None]
 
-    answer = world.deliver(*batch)
+
+STARTED = {execution_name(f"s{number}", 1) for number in range(10)}
+
+
+def test_batch_names_records_of_failed_service_when_provisioned(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARTIAL_BATCH_RESPONSE", "true")
+    load.cache_clear()
+
+    answer = world.deliver(*poisoned_batch(monkeypatch))
 
     assert answer["batchItemFailures"] == [
         {"itemIdentifier": {"partition": "org_test.change.log-0", "offset": offset}}
         for offset in (1, 3)
     ]
-    assert set(executions()) == {execution_name("a", 1), execution_name("b", 1)}
+    assert set(executions()) == STARTED
+
+
+def test_batch_raises_when_one_service_fails_on_demand(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        batch = poisoned_batch(patched)
+        with pytest.raises(RecordsFailed) as raised:
+            world.deliver(*batch)
+    assert str(raised.value) == (
+        "2 of 13 records failed. org_test.change.log-0@1: RuntimeError: not today; "
+        "org_test.change.log-0@3: RuntimeError: not today"
+    )
+    assert set(executions()) == STARTED
+
+    assert world.deliver(*batch) == {"batchItemFailures": []}
+
+    assert set(executions()) == STARTED | {execution_name("bad", 1)}
+
+
+def test_batch_raises_when_every_change_fails_provisioned(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARTIAL_BATCH_RESPONSE", "true")
+    load.cache_clear()
+    refuse_to_start(monkeypatch)
+
+    with pytest.raises(RecordsFailed, match=r"^2 of 2 records failed\."):
+        world.deliver(degraded(0, "a"), degraded(0, "b"))
 
 
 def test_given_a_change_that_cannot_be_followed_when_replayed_then_the_answer_says_why(
@@ -319,9 +359,9 @@ def test_given_a_teams_machine_that_is_gone_then_health_starts_and_the_record_is
     entry = SUBSCRIPTION | {"state_machine": "acme-gone"}
     subscribe(monkeypatch, entry)
 
-    answer = world.deliver(degraded(replicas=5))
+    with pytest.raises(RecordsFailed, match="StateMachineDoesNotExist"):
+        world.deliver(degraded(replicas=5))
 
-    assert len(answer["batchItemFailures"]) == 1
     assert list(executions()) == [FIRST]
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipway.errors import GitHubUnavailable, UserError
+from slipway.errors import GitHubUnavailable, RecordsFailed, UserError
 from slipway.observability import logger, metrics
 from slipway.port.signature import sign
 from slipway.runs import clients, consumer, later
@@ -343,8 +343,10 @@ def test_given_a_stored_record_when_a_releases_machine_delivers_it_then_the_func
 
 
 def test_given_a_bug_when_consumed_then_only_that_record_fails_and_the_run_is_held(
-    scene: Scene, capsys: pytest.CaptureFixture[str]
+    scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PARTIAL_BATCH_RESPONSE", "true")
+
     def crash(run: ActiveRun) -> None:
         raise ZeroDivisionError("secret-ish detail")
 
@@ -362,6 +364,68 @@ def test_given_a_bug_when_consumed_then_only_that_record_fails_and_the_run_is_he
     assert not scene.updates()
 
 
+def poisoned_batch(scene: Scene) -> dict[str, Any]:
+    """An event with ten runs, of which the function crashes on the fourth."""
+    runs = [f"r_{number}" for number in range(10)]
+    for run_id in runs:
+        route = f"/v1/actions/runs/{run_id}"
+        run = {"id": run_id, "status": "IN_PROGRESS", "action": {"identifier": "create_service"}}
+        scene.port.script(f"GET {route}", (200, {"ok": True, "run": run}, {}))
+        scene.port.script(f"POST {route}/logs", (201, {"ok": True, "runLog": {}}, {}))
+
+    def crash(run: ActiveRun) -> None:
+        if run.run_id == "r_3":
+            raise ZeroDivisionError(f"a bug, and {SECRET}")
+
+    scene.act = crash
+    return event(*(message(context={"runId": run_id}) for run_id in runs))
+
+
+@pytest.mark.parametrize("set_to", [None, "false"])
+def test_batch_raises_when_one_record_fails_on_demand(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, set_to: str | None
+) -> None:
+    if set_to:
+        monkeypatch.setenv("PARTIAL_BATCH_RESPONSE", set_to)
+    batch = poisoned_batch(scene)
+
+    with pytest.raises(RecordsFailed) as raised:
+        scene.consume(batch)
+
+    why = f"{TOPIC}-0@3: ZeroDivisionError: a bug, and *****"
+    assert str(raised.value) == f"1 of 10 records failed. {why}"
+    assert len(scene.acted) == 10
+
+    scene.act = lambda run: None
+    assert scene.consume(batch) == DONE
+    assert [run.run_id for run in scene.acted[10:]] == ["r_3"]
+
+
+def test_batch_names_failed_record_when_provisioned(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARTIAL_BATCH_RESPONSE", "true")
+    batch = poisoned_batch(scene)
+
+    answer = scene.consume(batch)
+
+    failed = {"partition": f"{TOPIC}-0", "offset": 3}
+    assert answer == {"batchItemFailures": [{"itemIdentifier": failed}]}
+    assert len(scene.acted) == 10
+    assert f'"record":"{TOPIC}-0@3"' in scene.log.getvalue()
+
+
+def test_batch_raises_when_every_record_fails_provisioned(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARTIAL_BATCH_RESPONSE", "true")
+    batch = poisoned_batch(scene)
+    batch["records"] = {f"{TOPIC}-0": batch["records"][f"{TOPIC}-0"][3:4]}
+
+    with pytest.raises(RecordsFailed, match=r"^1 of 1 records failed\."):
+        scene.consume(batch)
+
+
 def test_given_a_run_postponed_too_often_when_consumed_then_it_fails_and_is_held(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,9 +435,9 @@ def test_given_a_run_postponed_too_often_when_consumed_then_it_fails_and_is_held
     scene.act = throttle
     monkeypatch.setattr(later, "MAX_POSTPONED", 0)
 
-    answer = scene.consume(event(message()))
+    with pytest.raises(RecordsFailed, match="postponed 0 times in vain"):
+        scene.consume(event(message()))
 
-    assert len(answer["batchItemFailures"]) == 1
     body = scene.port.bodies(f"POST {RUN}/logs")[-1]
     assert body["statusLabel"] == "Held, reference no-trace"
 
@@ -499,7 +563,8 @@ def test_given_a_bug_when_consumed_then_the_ledger_tells_operators_why(scene: Sc
         raise ZeroDivisionError(f"a bug, and {SECRET}")
 
     scene.act = crash
-    scene.consume(event(message()))
+    with pytest.raises(RecordsFailed):
+        scene.consume(event(message()))
 
     held = (row("runs", run_id=RUN_ID) or {})["held"]
     assert (held["reference"], held["why"]) == ("no-trace", "ZeroDivisionError: a bug, and *****")
@@ -513,7 +578,8 @@ def test_given_port_refuses_before_the_run_is_known_when_consumed_then_it_is_a_h
 ) -> None:
     scene.port.script(f"GET {RUN}", (403, {"ok": False, "error": "forbidden"}, {}))
 
-    scene.consume(event(message()))
+    with pytest.raises(RecordsFailed, match="403"):
+        scene.consume(event(message()))
 
     found = row("runs", run_id=RUN_ID) or {}
     assert (found["action"], found["open"]) == ("create_service", "yes")
@@ -529,7 +595,8 @@ def test_given_a_run_that_used_up_its_patience_when_replayed_then_it_has_it_anew
     scene.act = throttle
     monkeypatch.setattr(later, "MAX_POSTPONED", 1)
     days_ago = NOW - 3 * 86_400_000
-    for _ in range(2):
+    scene.consume(event(message(), timestamp=days_ago))
+    with pytest.raises(RecordsFailed):
         scene.consume(event(message(), timestamp=days_ago))
     before = datetime.now(UTC)
 
