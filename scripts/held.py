@@ -89,8 +89,14 @@ class HeldList:
         return sorted(found, key=lambda held: held.failed_at)
 
     def _of_record(self, record: FailedRecord) -> Held:
-        runs = tuple(record.subjects)
-        rows = [self._ledger.get(run.run_id) or {} for run in runs]
+        found = {run: self._ledger.get(run.run_id) or {} for run in record.subjects}
+        if len(record.records) > 1:  # On demand, Lambda stores the whole batch of what failed.
+            found = {
+                run: row
+                for run, row in found.items()
+                if run.notice or not ("outcome" in row or self._goes_on(run.run_id, row))
+            }
+        runs, rows = tuple(found), list(found.values())
         noted = [row["held"] for row in rows if "held" in row]
         function = record.function_name or next(
             (str(row["function_arn"]).split(":")[6] for row in rows if "function_arn" in row), ""
@@ -134,17 +140,22 @@ class HeldList:
         due = datetime.fromisoformat(str(row["resume_at"]))
         if datetime.now(UTC) - due < _SETTLED:
             return False
-        name = f"{run_id}-later-{row['postponed']}"
-        return executions.status(self._config.deliver_later_arn, name) in _STOPPED
+        machine = self._config.deliver_later_arn
+        return executions.status(machine, _delivery(run_id, row)) in _STOPPED
 
     def goes_on(self, run_id: str) -> bool:
         """Whether a run is not held after all: another delivery of it got further."""
-        row = self._ledger.get(run_id) or {}
+        return self._goes_on(run_id, self._ledger.get(run_id) or {})
+
+    def _goes_on(self, run_id: str, row: dict[str, Any]) -> bool:
         if "held" in row:
             return False
-        last = executions.latest(run_id, row)
-        machine = self._config.approval_machine_arn
-        return "pr_number" in row or executions.status(machine, last) == "RUNNING"
+        if "pr_number" in row:
+            return True
+        at_work = {self._config.approval_machine_arn: executions.latest(run_id, row)}
+        if "postponed" in row:
+            at_work[self._config.deliver_later_arn] = _delivery(run_id, row)
+        return any(executions.status(arn, name) == "RUNNING" for arn, name in at_work.items())
 
     def put_away(self, record: FailedRecord, *, discarded: bool) -> None:
         """Move a record that was dealt with to the archive."""
@@ -153,6 +164,11 @@ class HeldList:
     def read_again(self, record: FailedRecord) -> FailedRecord | None:
         """The record as it is now; None if somebody has dealt with it meanwhile."""
         return self._records.read(record.place)
+
+
+def _delivery(run_id: str, row: dict[str, Any]) -> str:
+    """The name of the `deliver_later` execution that delivers a postponed run."""
+    return f"{run_id}-later-{row['postponed']}"
 
 
 def services_of(record: FailedRecord) -> list[str]:

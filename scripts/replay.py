@@ -135,11 +135,13 @@ class Operator:
             return Result(dealt_with=True, said="Somebody else has just dealt with it.")
         if record.event is None or not held.function:
             return Result(dealt_with=False, said=f"It can only be discarded: {held.why}")
-        ended = self._ended(held)
-        if ended is None:
-            result = self._invoke(held.function, record)
+        done = self._done(record)
+        left = record.without(done)
+        if done and not left.records:
+            said = " ".join([*done.values(), "Nothing is left to be done for it."])
+            result = Result(dealt_with=True, said=said)
         else:
-            result = Result(dealt_with=True, said=f"{ended} Nothing is left to be done for it.")
+            result = self._invoke(held.function, left)
         if result.dealt_with:
             self.list.put_away(record, discarded=False)
         return result
@@ -170,20 +172,21 @@ class Operator:
             return Result(dealt_with=False, said=str(error))
         return Result(dealt_with=True, said=f"Execution {execution} goes on with the run.")
 
-    def _ended(self, held: Held) -> str | None:
-        """How its runs have ended; None if one has not, or if it is no run that it is about."""
-        if not held.runs or any(run.notice for run in held.runs):
-            return None
-        said = []
-        for subject in held.runs:
-            try:
-                run = port_client().get_run(subject.run_id)
-            except RunNotFound:
-                return None  # for the function to say
-            if not run.ended:
-                return None
-            said.append(f"Run {run.id} has ended with {_state(run)}.")
-        return " ".join(said)
+    def _done(self, record: FailedRecord) -> dict[str, str]:
+        """The runs for which nothing is left to be done, each with how it stands.
+
+        An on-demand mapping stores the whole batch of a record that failed, so most of a batch is
+        done. A record that is alone has failed, whatever its run's row says.
+        """
+        done: dict[str, str] = {}
+        for run_id in [subject.run_id for subject in record.subjects if not subject.notice]:
+            with suppress(RunNotFound):  # for the function to say
+                run = port_client().get_run(run_id)
+                if run.ended:
+                    done[run_id] = f"Run {run_id} has ended with {_state(run)}."
+                elif len(record.records) > 1 and self.list.goes_on(run_id):
+                    done[run_id] = f"Run {run_id} goes on: {_state(run)}."
+        return done
 
     def _invoke(self, function: str, record: FailedRecord) -> Result:
         event = {**(record.event or {}), REPLAY: True}

@@ -6,8 +6,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -77,6 +77,15 @@ class FailedRecord:
         """The runs that the records are about: none for changes of entities."""
         found = (subject_of(record) for record in self.records)
         return list(dict.fromkeys(subject for subject in found if subject))
+
+    def without(self, run_ids: Collection[str]) -> "FailedRecord":
+        """The same without the records of these runs; notices of their ends stay."""
+        done = {Subject(run_id) for run_id in run_ids}
+        left: dict[str, list[dict[str, Any]]] = {}
+        for partition, records in (self.event or {"records": {}})["records"].items():
+            if kept := [record for record in records if subject_of(record) not in done]:
+                left[partition] = kept
+        return replace(self, event={**(self.event or {}), "records": left})
 
 
 def subject_of(record: dict[str, Any]) -> Subject | None:

@@ -26,6 +26,7 @@ NOW = datetime.now(UTC)
 KEY = "aws/lambda/uuid/org_test.runs-0/2026/11/23/2026-11-23T10.00.00-a"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:slipway-create_service:live"
 INVOKE = "POST /2015-03-31/functions/slipway-create_service/invocations"
+CANCEL = "POST /2015-03-31/functions/slipway-approval/invocations"
 RUN = f"/v1/actions/runs/{RUN_ID}"
 MESSAGE: dict[str, Any] = {
     "action": "create_service",
@@ -49,12 +50,13 @@ def kafka(value: object) -> dict[str, Any]:
     return {**place, "value": text}
 
 
-def store(key: str = KEY, message: object = MESSAGE) -> None:
+def store(key: str = KEY, message: object = MESSAGE, *more: object) -> None:
     record = kafka(message)
     body: Any = record
     if key.startswith("aws/"):
         context = {"functionArn": FUNCTION, "condition": "Retries", "approximateInvokeCount": 11}
-        payload = json.dumps({"records": {"org_test.runs-0": [record]}})
+        records = [record, *map(kafka, more)]
+        payload = json.dumps({"records": {"org_test.runs-0": records}})
         body = {"requestContext": context, "payload": payload}
     boto3.client("s3").put_object(Bucket="records", Key=key, Body=json.dumps(body).encode())
 
@@ -73,9 +75,12 @@ class World:
         self.operator = Operator(self.config, "slipway")
         self.run("IN_PROGRESS")
 
-    def run(self, status: str) -> None:
-        run = {"id": RUN_ID, "status": status, "action": {"identifier": "create_service"}}
-        self.server.script(f"GET {RUN}", (200, {"ok": True, "run": run}, {}))
+    def run(self, status: str, run_id: str = RUN_ID) -> None:
+        run = {"id": run_id, "status": status, "action": {"identifier": "create_service"}}
+        route = f"/v1/actions/runs/{run_id}"
+        self.server.script(f"GET {route}", (200, {"ok": True, "run": run}, {}))
+        self.server.script(f"PATCH {route}", (200, {"ok": True, "run": run}, {}))
+        self.server.script(f"POST {route}/logs", (201, {"ok": True, "runLog": {}}, {}))
 
     def answers(self, outcome: str, why: str = "") -> None:
         failed: list[object] = [{"itemIdentifier": {}}] if outcome == "failed" else []
@@ -209,6 +214,94 @@ def test_given_a_run_that_has_ended_when_replayed_then_nothing_is_done_and_it_is
     assert f"Run {RUN_ID} has ended with FAILURE." in result.said
     assert world.server.bodies(INVOKE) == []
     assert stored("archive/") == [f"archive/replayed/{KEY}"]
+
+
+def of_run(run_id: str) -> dict[str, Any]:
+    return {**MESSAGE, "context": {**MESSAGE["context"], "runId": run_id}}
+
+
+def store_batch(world: World) -> list[str]:
+    """Store a batch of ten with one poison record, as an on-demand mapping does.
+
+    Returns:
+        The runs whose records are done: ended, with a pull request, asked for, delivered later.
+    """
+    done = [f"r_{number}" for number in range(1, 10)]
+    ledger, states = Ledger("runs"), boto3.client("stepfunctions")
+    for run_id in done:
+        world.run("SUCCESS" if run_id in {"r_1", "r_2"} else "IN_PROGRESS", run_id)
+    for run_id in ("r_1", "r_2"):
+        ledger.close(run_id, "SUCCESS")
+    for number, run_id in enumerate(done[2:6]):
+        ledger.record_pull_request(run_id, "shop", number, "https://github.test/pull/7")
+    for run_id in ("r_7", "r_8"):
+        ledger.record_ask(run_id, "shop", 1)
+        machine = world.config.approval_machine_arn
+        states.start_execution(stateMachineArn=machine, name=run_id, input="{}")
+    ledger.postpone("r_9", NOW, FUNCTION)
+    machine = world.config.deliver_later_arn
+    states.start_execution(stateMachineArn=machine, name="r_9-later-1", input="{}")
+    ledger.hold(RUN_ID, "create_service", "1-trace", "ValueError: a bug")
+    store(KEY, *map(of_run, done[:4]), MESSAGE, *map(of_run, done[4:]))
+    return done
+
+
+def test_list_shows_failed_run_alone_when_batch_is_stored(world: World) -> None:
+    done = store_batch(world)
+
+    (held,) = world.held()
+
+    assert held.runs == (Subject(RUN_ID),)
+    assert held.why == "ValueError: a bug"
+    assert held.names.isdisjoint(done)
+
+
+def test_replay_sends_only_failed_record_when_batch_is_stored(world: World) -> None:
+    store_batch(world)
+    (held,) = world.held()
+    world.answers("done")
+
+    assert world.operator.replay(held).dealt_with
+
+    (event,) = world.server.bodies(INVOKE)
+    assert event["records"] == {"org_test.runs-0": [kafka(MESSAGE)]}
+    assert (stored("aws/"), stored("archive/")) == ([], [f"archive/replayed/{KEY}"])
+
+
+def test_replay_keeps_batch_when_its_record_fails_again(world: World) -> None:
+    store_batch(world)
+    (held,) = world.held()
+    world.answers("failed", "ValueError: still a bug")
+
+    assert world.operator.replay(held).said == "ValueError: still a bug"
+
+    assert stored("aws/") == [KEY]
+
+
+def test_replay_invokes_nothing_when_whole_batch_is_done(world: World) -> None:
+    store_batch(world)
+    (held,) = world.held()
+    world.run("FAILURE")
+
+    result = world.operator.replay(held)
+
+    assert result.dealt_with
+    for said in (f"Run {RUN_ID} has ended with FAILURE.", "Run r_9 goes on: IN_PROGRESS."):
+        assert said in result.said
+    assert world.server.bodies(INVOKE) == []
+    assert stored("archive/") == [f"archive/replayed/{KEY}"]
+
+
+def test_discard_ends_only_failed_run_when_batch_is_stored(world: World) -> None:
+    done = store_batch(world)
+    (held,) = world.held()
+    world.server.script(CANCEL, (200, {}, {}))
+
+    assert world.operator.discard(held, "Not wanted.").dealt_with
+
+    assert world.server.bodies(f"PATCH {RUN}")[0]["status"] == "FAILURE"
+    assert not [each for each in done if world.server.bodies(f"PATCH /v1/actions/runs/{each}")]
+    assert stored("archive/") == [f"archive/discarded/{KEY}"]
 
 
 def test_given_a_notice_of_an_end_when_replayed_then_the_function_gets_it(world: World) -> None:
