@@ -39,7 +39,7 @@ resource "aws_cloudwatch_event_target" "sweep" {
   }
 }
 
-# Which mapping reads for which function: a paused function's runs were not lost. Not in the functions' environment,
+# Which mapping reads for which function: a paused function's runs were not lost, and one with a problem is counted. Not in the functions' environment,
 # because their mappings are made after them.
 resource "aws_s3_object" "consumers" {
   bucket       = module.storage.records_bucket.name
@@ -50,7 +50,7 @@ resource "aws_s3_object" "consumers" {
 
 data "aws_iam_policy_document" "sweep_mappings" {
   statement {
-    sid       = "FindPausedFunctions"
+    sid       = "LookAtMappings"
     actions   = ["lambda:GetEventSourceMapping"]
     resources = [for trigger in module.kafka_trigger : "arn:${local.partition}:lambda:${local.region}:${local.account_id}:event-source-mapping:${trigger.uuid}"]
   }

@@ -46,6 +46,7 @@ class Metric(StrEnum):
     RUN_SWEPT = "RunSwept"
     RUN_CLEARED_UP = "RunClearedUp"
     LOCK_FREED = "LockFreed"
+    MAPPING_PROBLEM = "MappingProblem"
 
 
 MASK = "*****"

@@ -37,8 +37,9 @@ run "whatever_can_go_wrong_has_an_alarm" {
       "slipway-sweep_runs-errors", "slipway-sweep_runs-throttles", "slipway-sweep_runs-duration", "slipway-sweep_runs-silent",
       "slipway-approval-ExecutionsFailed", "slipway-approvals-5XXError", "slipway-mirror-ErroredTaskCount",
       "slipway-failed-records-depth", "slipway-failed-records-age", "slipway-crashed", "slipway-signatures", "slipway-age",
+      "slipway-mappings", "slipway-never-received",
     ])
-    error_message = "Functions, topics, state machines, API, mirror, failed records, crashed runs and foreign messages."
+    error_message = "Functions, topics, state machines, API, mirror, failed records, crashed runs, foreign messages, mappings with a problem and lost runs."
   }
 
   assert {
@@ -61,9 +62,14 @@ run "whatever_can_go_wrong_has_an_alarm" {
   assert {
     condition = alltrue([
       for alarm in aws_cloudwatch_metric_alarm.query :
-      contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway\"$", one(alarm.metric_query).expression)[0])
+      contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway\"(?: WHERE deed = 'END_NEVER_RECEIVED')?$", one(alarm.metric_query).expression)[0])
     ])
     error_message = "Queries are about metrics that there are."
+  }
+
+  assert {
+    condition     = one(aws_cloudwatch_metric_alarm.query["slipway-never-received"].metric_query).expression == "SELECT SUM(RunSwept) FROM \"Slipway\" WHERE deed = 'END_NEVER_RECEIVED'"
+    error_message = "Of what the sweep did, one deed only."
   }
 
   assert {

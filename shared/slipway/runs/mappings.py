@@ -1,7 +1,8 @@
-"""Event source mappings: whether a function reads its topic, and since when."""
+"""Event source mappings: whether a function reads its topic, since when, and what is in its way."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cached_property
 
 from slipway import aws
 from slipway.runs.records import get_record
@@ -16,15 +17,25 @@ class Reading:
     Attributes:
         state: of its event source mapping, in Lambda's words.
         since: when the mapping was last changed, paused or resumed.
+        result: LastProcessingResult, as `OK` or `PROBLEM: SASL authentication failed`.
     """
 
     state: str
     since: datetime
+    result: str = ""
 
     @property
     def paused(self) -> bool:
         """Whether nothing is read, be it because the mapping is only about to read again."""
         return self.state != _READING
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether Lambda reports a problem. The result of a paused mapping is of before the pause.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/with-kafka-troubleshoot.html
+        """
+        return not self.paused and self.result.startswith("PROBLEM")
 
 
 class Mappings:
@@ -41,10 +52,20 @@ class Mappings:
         self._bucket = bucket
         self._key = key
 
+    @cached_property
+    def uuids(self) -> dict[str, str]:
+        """Alias of each function that reads a topic → id of its mapping."""
+        return get_record(self._bucket, self._key)
+
     def reading(self, alias_arn: str) -> Reading | None:
         """Whether a function reads its topic; None if it has no event source mapping."""
-        uuid = get_record(self._bucket, self._key).get(alias_arn)
+        uuid = self.uuids.get(alias_arn)
         if uuid is None:
             return None
-        found = aws.lambda_().get_event_source_mapping(UUID=uuid)
-        return Reading(found["State"], found["LastModified"])
+        client = aws.lambda_()
+        try:
+            found = client.get_event_source_mapping(UUID=uuid)
+        except client.exceptions.ResourceNotFoundException:
+            # An apply is replacing it, and stores the new one's id at its end.
+            return Reading("Deleted", datetime.now(UTC))
+        return Reading(found["State"], found["LastModified"], found.get("LastProcessingResult", ""))

@@ -104,8 +104,8 @@ class Sweep:
         self._deeds = Deeds(config, config.limits, self._port, self._ledger, self._repository)
         self._failures: list[str] = []
         self._pulls: dict[str, PullRequest] | None = None
-        mappings = Mappings(config.records_bucket, config.consumers_key)
-        self._reading = cache(mappings.reading)
+        self._mappings = Mappings(config.records_bucket, config.consumers_key)
+        self._reading = cache(self._mappings.reading)
         self._failed_records = FailedRecords(config.records_bucket)
         self._subjects = cache(self._read_subjects)
 
@@ -115,6 +115,8 @@ class Sweep:
         Raises:
             SweepIncomplete: something failed.
         """
+        with self._collected("event source mappings"):
+            self._each(sorted(self._mappings.uuids), lambda alias: alias, self._watch_mapping)
         open_rows: list[dict[str, Any]] = []
         with self._collected("open rows"):
             open_rows.extend(self._ledger.open_rows())
@@ -138,6 +140,17 @@ class Sweep:
             more = f" and {len(self._failures) - _NAMED} more" if self._failures[_NAMED:] else ""
             named = "; ".join(self._failures[:_NAMED])
             raise SweepIncomplete(f"Not everything could be looked after: {named}{more}.")
+
+    def _watch_mapping(self, alias_arn: str) -> None:
+        """Count a mapping that cannot read its topic: Lambda itself has no metric for that."""
+        found = self._reading(alias_arn)
+        if found and found.has_problem:
+            name = alias_arn.split(":")[6]
+            logger.error(
+                "An event source mapping reports a problem",
+                extra={"function": name, "result": found.result},
+            )
+            count(Metric.MAPPING_PROBLEM, function_name=name)
 
     def _runs(self, action: str) -> list[Run]:
         """The runs of an action that are in progress; others wait for an approval of Port's own."""
@@ -195,7 +208,8 @@ class Sweep:
         if judge(facts, self._now, self._config.limits) is Deed.LEAVE:
             return Case(run), facts
         if found := self._reading(self._config.own_actions[run.action]):
-            facts = replace(facts, paused=found.paused, resumed_at=found.since)
+            paused = found.paused or found.has_problem
+            facts = replace(facts, paused=paused, resumed_at=found.since)
         reference = self._failed_record(run.id, facts.published_at)
         return Case(run, reference=reference), replace(facts, failed=bool(reference))
 

@@ -83,7 +83,7 @@ locals {
     }
   }
 
-  # Whatever their dimensions: a failed record is no error to Lambda, which is told of it in an answer.
+  # Sums over all dimensions, unless `where` names one.
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-alarm-create.html
   query_alarms = {
     "${var.name_prefix}-crashed" = {
@@ -103,6 +103,19 @@ locals {
       runbook     = "records-are-waiting"
       metric      = "MAX(RecordAge)"
       threshold   = var.record_age_seconds
+    }
+    "${var.name_prefix}-mappings" = {
+      description = "An event source mapping reports a problem: it cannot read its topic, or its function fails"
+      runbook     = "a-mapping-reports-a-problem"
+      metric      = "SUM(MappingProblem)"
+      threshold   = 1
+    }
+    "${var.name_prefix}-never-received" = {
+      description = "A run was ended because its function did not receive it"
+      runbook     = "runs-are-never-received"
+      metric      = "SUM(RunSwept)"
+      where       = " WHERE deed = 'END_NEVER_RECEIVED'"
+      threshold   = 1
     }
   }
 
@@ -173,7 +186,7 @@ resource "aws_cloudwatch_metric_alarm" "query" {
   metric_query {
     id          = "query"
     label       = each.value.metric
-    expression  = "SELECT ${each.value.metric} FROM \"${local.namespace}\""
+    expression  = "SELECT ${each.value.metric} FROM \"${local.namespace}\"${try(each.value.where, "")}"
     period      = 300
     return_data = true
   }

@@ -54,7 +54,7 @@ locals {
     },
     {
       title   = "Messages that were not worked on"
-      slipway = ["MessageSkipped", "SignatureRejected"]
+      slipway = ["MessageSkipped", "SignatureRejected", "MappingProblem"]
     },
     {
       title   = "What the sweep found that nobody worked on"

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from slipway import aws
 from slipway.aws import dynamodb_table
 from slipway.config import load
 from slipway.runs import clients
@@ -15,7 +16,7 @@ from slipway.runs.ledger import Ledger, timestamp
 from slipway.runs.lock import ServiceLocks
 
 from tests.scripted import ScriptedServer
-from tests.unit.conftest import RUN_ID
+from tests.unit.conftest import ENVIRONMENT, RUN_ID
 from tests.unit.github.conftest import FakeGitHub
 
 LIST = "GET /v1/actions/runs"
@@ -160,6 +161,24 @@ class World:
             blob = {"content": content, "encoding": "base64", "sha": sha}
             self.github.script(f"GET /git/blobs/{sha}", (200, blob, {}))
         self.github.script(f"GET {path}", (200, entries, {}))
+
+    def mapping(self, monkeypatch: pytest.MonkeyPatch, status: int = 200, **changes: Any) -> None:
+        """The event source mapping of `upscale_service`, as Lambda answers it."""
+        alias = json.loads(ENVIRONMENT["OWN_ACTIONS"])["upscale_service"]
+        body = json.dumps({alias: MAPPING}).encode()
+        boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=body)
+        client = boto3.client("lambda", endpoint_url=self.port.url)
+        monkeypatch.setattr(aws, "lambda_", lambda: client)
+        mapping = {
+            "UUID": MAPPING,
+            "State": "Enabled",
+            "LastModified": ago(days=2).timestamp(),
+            "LastProcessingResult": "OK",
+            **changes,
+        }
+        headers = {} if status == 200 else {"x-amzn-ErrorType": "ResourceNotFoundException"}
+        route = f"GET /2015-03-31/event-source-mappings/{MAPPING}"
+        self.port.script(route, (status, mapping, headers))
 
     def updates(self, run_id: str = RUN_ID) -> list[Any]:
         return self.port.bodies(f"PATCH /v1/actions/runs/{run_id}")

@@ -7,16 +7,14 @@ from typing import Any
 
 import boto3
 import pytest
-from slipway import aws
 from slipway.aws import dynamodb_table
 from slipway.errors import SweepIncomplete
 from slipway.runs.ledger import timestamp
 from slipway.runs.records import put_record
 from slipway.runs.sweep import sweep
 
-from tests.unit.conftest import ENVIRONMENT, RUN_ID
+from tests.unit.conftest import RUN_ID
 from tests.unit.runs.sweep.conftest import (
-    MAPPING,
     RUN,
     World,
     ago,
@@ -52,33 +50,41 @@ def test_given_a_run_that_was_only_ever_postponed_when_held_for_too_long_then_it
 
 
 @pytest.mark.parametrize(
-    ("state", "changed", "updates"),
+    ("state", "result", "changed", "updates"),
     [
-        ("Disabled", timedelta(days=2), 0),
-        ("Enabling", timedelta(days=2), 0),
-        ("Enabled", timedelta(minutes=10), 0),
-        ("Enabled", timedelta(minutes=16), 1),
+        ("Disabled", "OK", timedelta(days=2), 0),
+        ("Enabling", "OK", timedelta(days=2), 0),
+        ("Enabled", "OK", timedelta(minutes=10), 0),
+        ("Enabled", "OK", timedelta(minutes=16), 1),
+        ("Enabled", "PROBLEM: SASL authentication failed", timedelta(minutes=16), 0),
     ],
 )
 def test_given_a_function_that_was_paused_when_swept_then_its_runs_have_their_time_anew(
-    world: World, monkeypatch: pytest.MonkeyPatch, state: str, changed: timedelta, updates: int
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    result: str,
+    changed: timedelta,
+    updates: int,
 ) -> None:
-    alias = json.loads(ENVIRONMENT["OWN_ACTIONS"])["upscale_service"]
-    body = json.dumps({alias: MAPPING}).encode()
-    boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=body)
-    client = boto3.client("lambda", endpoint_url=world.port.url)
-    monkeypatch.setattr(aws, "lambda_", lambda: client)
-    mapping = {
-        "UUID": MAPPING,
-        "State": state,
-        "LastModified": (datetime.now(UTC) - changed).timestamp(),
-    }
-    world.port.script(f"GET /2015-03-31/event-source-mappings/{MAPPING}", (200, mapping, {}))
+    modified = (datetime.now(UTC) - changed).timestamp()
+    world.mapping(monkeypatch, State=state, LastModified=modified, LastProcessingResult=result)
     world.run(executed=ago(days=2))
 
     sweep(60)
 
     assert len(world.updates()) == updates
+
+
+def test_sweep_leaves_run_when_its_mapping_is_being_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.mapping(monkeypatch, status=404)
+    world.run(executed=ago(days=2))
+
+    sweep(60)
+
+    assert world.updates() == []
 
 
 def test_given_a_run_whose_record_failed_unseen_when_swept_then_it_is_held_and_not_ended(

@@ -1,14 +1,81 @@
 """What ended runs have left, locks of gone owners, and sweeps that fail in part."""
 
+import json
+from typing import Any
+
 import pytest
 from slipway.config import load
 from slipway.errors import ConfigurationError, SweepIncomplete
 from slipway.runs.sweep import SweepConfig, sweep
 
 from tests.unit.conftest import RUN_ID
-from tests.unit.runs.sweep.conftest import LIST, REMEDIATION, RUN, SHOP, World, ago, execution
+from tests.unit.runs.sweep.conftest import (
+    LIST,
+    MAPPING,
+    REMEDIATION,
+    RUN,
+    SHOP,
+    World,
+    ago,
+    execution,
+)
 
 pytestmark = pytest.mark.waits
+
+REFUSED = "PROBLEM: SASL authentication failed"
+
+
+def mapping_problems(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The functions whose mapping was counted as one with a problem."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [line["function_name"] for line in lines if "MappingProblem" in line]
+
+
+def test_sweep_counts_mapping_that_reports_a_problem(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
+    world.mapping(monkeypatch, LastProcessingResult=REFUSED)
+
+    sweep(60)
+
+    assert mapping_problems(capsys) == ["slipway-upscale_service"]
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"LastProcessingResult": "OK"},
+        {"LastProcessingResult": "No records processed"},
+        {"LastProcessingResult": REFUSED, "State": "Disabled"},
+    ],
+)
+def test_sweep_counts_no_mapping_that_reads_or_is_paused(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mapping: dict[str, Any],
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
+    world.mapping(monkeypatch, **mapping)
+
+    sweep(60)
+
+    assert mapping_problems(capsys) == []
+
+
+def test_sweep_goes_on_when_a_mapping_cannot_be_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.mapping(monkeypatch)
+    world.port.script(f"GET /2015-03-31/event-source-mappings/{MAPPING}", (403, {}, {}))
+    world.ended(RUN_ID)
+    world.seen()
+
+    with pytest.raises(SweepIncomplete, match="slipway-upscale_service"):
+        sweep(60)
+
+    assert world.row()["outcome"] == "FAILURE"
 
 
 def test_given_a_run_that_ended_unnoticed_when_swept_then_it_is_cleared_up(world: World) -> None:
