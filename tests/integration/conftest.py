@@ -31,6 +31,7 @@ NEW_ACTION = "made_in_a_test"
 LOOKED_AT = {
     "test_abandoned_runs",
     "test_approvals",
+    "test_batches",
     "test_create_service",
     "test_health",
     "test_held_runs",

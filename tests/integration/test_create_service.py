@@ -14,6 +14,7 @@ import pytest
 from sandbox.aws.iam import check
 from scripts.apply_sandbox import ROOT, Mode, Stack
 from tests.integration.conftest import SandboxClient, wait_for
+from tests.integration.world import base64_values
 
 # The first test of each mode waits for the stack to be applied.
 pytestmark = pytest.mark.integration
@@ -281,15 +282,6 @@ def test_given_a_bug_when_retries_are_used_up_then_the_whole_record_is_in_the_bu
     # The partition goes on.
     other = sandbox.execute("create_service", form(f"after-{name}"[:63].rstrip("-")))
     sandbox.wait_for_link(other)
-
-
-def base64_values(record: dict[str, Any]) -> str:
-    """The values of a failed record, decoded."""
-    payload = (
-        json.loads(record["payload"]) if isinstance(record["payload"], str) else record["payload"]
-    )
-    records = [r for batch in payload["records"].values() for r in batch]
-    return " ".join(base64.b64decode(r["value"]).decode() for r in records)
 
 
 @pytest.mark.story

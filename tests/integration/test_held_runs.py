@@ -18,7 +18,7 @@ import pytest
 from scripts.apply_sandbox import TEAM_MACHINE, Mode, Stack
 from scripts.soaking.installation import Sweeper
 from tests.integration.conftest import SandboxClient, wait_for
-from tests.integration.test_create_service import base64_values, form
+from tests.integration.test_create_service import form
 from tests.integration.world import World
 
 pytestmark = [
@@ -57,35 +57,6 @@ class Failures:
     def new_service(self) -> str:
         return f"{self.world.service}-new"
 
-    def keys(self, prefix: str) -> list[str]:
-        """The keys of the records under a prefix."""
-        storage, bucket = self.world.sandbox.aws("s3"), self.world.outputs["records_bucket"]
-        listed = storage.list_objects_v2(Bucket=bucket, Prefix=prefix)
-        return [item["Key"] for item in listed.get("Contents", [])]
-
-    def failed(self, what: str) -> str | None:
-        """The key of a failed record in which a text occurs."""
-        storage, bucket = self.world.sandbox.aws("s3"), self.world.outputs["records_bucket"]
-        for key in self.keys("aws/lambda/"):
-            body = storage.get_object(Bucket=bucket, Key=key)["Body"].read()
-            if what in base64_values(json.loads(body)):
-                return key
-        return None
-
-    def announced(self, key: str) -> bool:
-        """Whether the queue has a notice of a record."""
-        queue = self.world.sandbox.aws("sqs")
-        url = self.world.outputs["failed_records_queue_url"]
-        messages = []
-        while found := queue.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=5
-        ).get("Messages"):
-            messages += found
-        for message in messages:
-            handle = message["ReceiptHandle"]
-            queue.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
-        return any(key.rpartition("-")[2] in message["Body"] for message in messages)
-
 
 @pytest.fixture(scope="module")
 def failures(sandbox: SandboxClient, stack: Stack) -> Iterator[Failures]:
@@ -108,7 +79,7 @@ def failures(sandbox: SandboxClient, stack: Stack) -> Iterator[Failures]:
     sandbox.port.upsert_entity("service", properties)
     try:
         for what in (created, made.scaled, '"replicas":9'):
-            wait_for(f"the record of {what}", partial(made.failed, what), 120)
+            wait_for(f"the record of {what}", partial(world.failed, what), 120)
         yield made
     finally:
         made.mend()
@@ -171,16 +142,16 @@ def test_given_a_cause_that_lasts_when_replayed_then_the_record_stays_and_says_w
     assert replayed.returncode == 1
     assert "GitHub answered 403" in replayed.stdout
     assert "0 replayed, 1 still held." in replayed.stdout
-    key = failures.failed(failures.scaled)
+    key = failures.world.failed(failures.scaled)
     assert key
-    assert failures.announced(key)
+    assert failures.world.announced(key)
 
 
 @pytest.mark.story
 def test_given_a_failed_record_when_discarded_then_its_run_fails_and_its_service_is_free(
     failures: Failures,
 ) -> None:
-    key = failures.failed(failures.scaled)
+    key = failures.world.failed(failures.scaled)
     assert key
     assert failures.world.lock() == failures.scaled
 
@@ -190,9 +161,9 @@ def test_given_a_failed_record_when_discarded_then_its_run_fails_and_its_service
     run = failures.world.ended(failures.scaled, "FAILURE")
     assert (run["statusLabel"], run["summary"]) == ("Discarded", "Nobody wants it any more.")
     assert failures.world.lock() is None
-    assert key not in failures.keys("aws/lambda/")
-    assert f"archive/discarded/{key}" in failures.keys("archive/")
-    assert not failures.announced(key)
+    assert key not in failures.world.keys("aws/lambda/")
+    assert f"archive/discarded/{key}" in failures.world.keys("archive/")
+    assert not failures.world.announced(key)
 
 
 @pytest.mark.story
@@ -200,7 +171,7 @@ def test_given_a_cause_that_is_gone_when_two_replay_at_once_then_it_is_done_once
     failures: Failures,
 ) -> None:
     world, run_id = failures.world, failures.created
-    key = failures.failed(run_id)
+    key = failures.world.failed(run_id)
     assert key
     failures.mend()
 
@@ -213,8 +184,8 @@ def test_given_a_cause_that_is_gone_when_two_replay_at_once_then_it_is_done_once
     )
     assert (len(world.pulls(run_id)), pull.commits) == (1, 1)
     assert world.sandbox.label(run_id) == f"Waiting for the merge of pull request #{pull.number}"
-    assert f"archive/replayed/{key}" in failures.keys("archive/")
-    assert not failures.announced(key)
+    assert f"archive/replayed/{key}" in failures.world.keys("archive/")
+    assert not failures.world.announced(key)
     again = replay(failures, "run", run_id)
     assert again.returncode == 1
     assert "nothing of this name is held" in again.stdout
@@ -242,4 +213,4 @@ def test_given_a_change_that_failed_when_replayed_by_its_function_then_it_is_fol
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert followed() == before + 1
-    assert failures.failed('"replicas":9') is None
+    assert failures.world.failed('"replicas":9') is None

@@ -1,5 +1,6 @@
 """One service in the sandbox, and what people do with it."""
 
+import base64
 import json
 import re
 import secrets
@@ -31,6 +32,8 @@ class World:
         self.sandbox = sandbox
         self.service = service
         self.outputs = stack.outputs()
+        functions = self.outputs["functions"]
+        self.prefix = functions["sweep_runs"]["function_name"].removesuffix("-sweep_runs")
 
     def commit(self, message: str, files: dict[str, str | None], branch: str = "main") -> str:
         """Change files on a branch, as somebody who pushes."""
@@ -239,17 +242,60 @@ class World:
         given = sts.assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
         return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
+    def keys(self, prefix: str) -> list[str]:
+        """The keys of the records under a prefix."""
+        storage, bucket = self.sandbox.aws("s3"), self.outputs["records_bucket"]
+        listed = storage.list_objects_v2(Bucket=bucket, Prefix=prefix)
+        return [item["Key"] for item in listed.get("Contents", [])]
+
+    def record(self, key: str) -> dict[str, Any]:
+        """A record of the records bucket."""
+        storage, bucket = self.sandbox.aws("s3"), self.outputs["records_bucket"]
+        found: dict[str, Any] = json.load(storage.get_object(Bucket=bucket, Key=key)["Body"])
+        return found
+
+    def failed(self, what: str) -> str | None:
+        """The key of a failed record in which a text occurs."""
+        for key in self.keys("aws/lambda/"):
+            if what in base64_values(self.record(key)):
+                return key
+        return None
+
+    def announced(self, key: str) -> bool:
+        """Whether the queue has a notice of a record."""
+        queue = self.sandbox.aws("sqs")
+        url = self.outputs["failed_records_queue_url"]
+        messages = []
+        while found := queue.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=5
+        ).get("Messages"):
+            messages += found
+        for message in messages:
+            handle = message["ReceiptHandle"]
+            queue.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+        return any(key.rpartition("-")[2] in message["Body"] for message in messages)
+
     def script(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Use an operator's command."""
         path, *arguments = command
         env_file = str(self.sandbox.folder / "env")
+        options = ["--name-prefix", self.prefix, "--env-file", env_file]
         return subprocess.run(
-            [ROOT / "scripts" / path, *arguments, "--env-file", env_file],
+            [ROOT / "scripts" / path, *arguments, *options],
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
+
+
+def base64_values(record: dict[str, Any]) -> str:
+    """The values of a failed record, decoded."""
+    payload = (
+        json.loads(record["payload"]) if isinstance(record["payload"], str) else record["payload"]
+    )
+    records = [r for batch in payload["records"].values() for r in batch]
+    return " ".join(base64.b64decode(r["value"]).decode() for r in records)
 
 
 def service_name(request: pytest.FixtureRequest) -> str:

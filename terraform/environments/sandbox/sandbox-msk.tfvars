@@ -1,5 +1,5 @@
-# As sandbox.tfvars, but the records come from a cluster in the sandbox's MSK that the stack makes. The
-# other name lets both installations live in one sandbox.
+# As sandbox.tfvars, but the records come from a cluster in the sandbox's MSK that the stack makes, and its mappings
+# have provisioned pollers. The other name lets both installations live in one sandbox.
 name_prefix         = "slipway-msk"
 deletion_protection = false
 features            = { records_lifecycle = false, xray_group = false, broker_storage_scaling = false }
@@ -11,6 +11,8 @@ kafka = {
   authentication = "SCRAM"
   create         = { type = "provisioned" }
 }
+
+provisioned_pollers = { min = 1, max = 1 }
 
 approvals = {
   approvers           = { emails = ["devops@acme.example"], teams = ["devops"] }
