@@ -128,11 +128,9 @@ def test_replay_takes_only_the_failed_record(batch: Batch) -> None:
 
 
 @contextmanager
-def wrong_password(world: World) -> Iterator[None]:
-    """Have the Kafka secret hold a password that the cluster does not know, for so long."""
-    client = world.sandbox.aws("secretsmanager")
-    listed = [each["Name"] for each in client.list_secrets()["SecretList"]]
-    (name,) = [each for each in listed if each.endswith(f"{world.prefix}/kafka")]
+def wrong_password(sandbox: SandboxClient, name: str) -> Iterator[None]:
+    """Have a Kafka secret hold a password that the cluster does not know, for so long."""
+    client = sandbox.aws("secretsmanager")
     before = client.get_secret_value(SecretId=name)
     wrong = json.dumps({**json.loads(before["SecretString"]), "password": "no longer right"})
     after = client.put_secret_value(SecretId=name, SecretString=wrong)
@@ -164,9 +162,10 @@ def test_mapping_with_wrong_password_is_counted_and_loses_no_run(
     function = world.outputs["functions"]["downscale_service"]
     uuid, functions = function["event_source_mapping"], sandbox.aws("lambda")
     set_mapping(sandbox, uuid, "Disabled")
+    (access,) = functions.get_event_source_mapping(UUID=uuid)["SourceAccessConfigurations"]
     sweeper = Sweeper(functions, f"{world.prefix}-sweep_runs")
     try:
-        with wrong_password(world):
+        with wrong_password(sandbox, access["URI"]):
             # It signs in again.
             set_mapping(sandbox, uuid, "Enabled")
             inputs = {"dry_run": True}
