@@ -326,7 +326,7 @@ locals {
     IDEMPOTENCY_TABLE       = module.storage.tables["idempotency"].name
     RECORDS_BUCKET          = module.storage.records_bucket.name
     DELIVER_LATER_ARN       = module.deliver_later.arn
-    PARTIAL_BATCH_RESPONSE  = tostring(var.provisioned_pollers != null)
+    PARTIAL_BATCH_RESPONSE  = tostring(terraform_data.poller_mode.triggers_replace == "provisioned")
     APPROVALS_TABLE         = module.storage.tables["approvals"].name
     APPROVAL_MACHINE_ARN    = module.approval.machine_arn
     POLICY_KEY              = aws_s3_object.policy.key

@@ -41,6 +41,12 @@ resource "aws_msk_single_scram_secret_association" "kafka" {
   secret_arn  = module.secrets.written_kafka_arn # MSK reads the value when it is attached
 }
 
+# A function that answers for the other mode loses records. Functions depend on this, and mappings on functions: so a
+# change of mode deletes the mappings, then changes the functions, then makes the mappings again.
+resource "terraform_data" "poller_mode" {
+  triggers_replace = var.provisioned_pollers == null ? "on_demand" : "provisioned"
+}
+
 module "kafka_trigger" {
   source   = "./modules/kafka_trigger"
   for_each = local.consumers

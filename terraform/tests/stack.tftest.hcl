@@ -337,6 +337,24 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
     condition     = !anytrue([for name, _ in local.environment : strcontains(name, "TOKEN") || endswith(name, "CLIENT_SECRET") || strcontains(name, "PASSWORD")])
     error_message = "No secret is in the environment."
   }
+
+  assert {
+    condition     = local.environment.PARTIAL_BATCH_RESPONSE == "false"
+    error_message = "On demand, no answer of a function is read."
+  }
+}
+
+run "functions_answer_for_each_record_with_provisioned_pollers" {
+  command = plan
+
+  variables {
+    provisioned_pollers = {}
+  }
+
+  assert {
+    condition     = local.environment.PARTIAL_BATCH_RESPONSE == "true"
+    error_message = "The mappings read partial batch responses."
+  }
 }
 
 run "an_organisation_in_the_us_has_the_brokers_there" {
