@@ -383,7 +383,10 @@ def poisoned_batch(scene: Scene) -> dict[str, Any]:
 
 @pytest.mark.parametrize("set_to", [None, "false"])
 def test_batch_raises_when_one_record_fails_on_demand(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, set_to: str | None
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    set_to: str | None,
 ) -> None:
     if set_to:
         monkeypatch.setenv("PARTIAL_BATCH_RESPONSE", set_to)
@@ -395,6 +398,7 @@ def test_batch_raises_when_one_record_fails_on_demand(
     why = f"{TOPIC}-0@3: ZeroDivisionError: a bug, and *****"
     assert str(raised.value) == f"1 of 10 records failed. {why}"
     assert len(scene.acted) == 10
+    assert capsys.readouterr().out.count('"Name":"RunCrashed"') == 1
 
     scene.act = lambda run: None
     assert scene.consume(batch) == DONE
@@ -402,7 +406,7 @@ def test_batch_raises_when_one_record_fails_on_demand(
 
 
 def test_batch_names_failed_record_when_provisioned(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PARTIAL_BATCH_RESPONSE", "true")
     batch = poisoned_batch(scene)
@@ -413,6 +417,7 @@ def test_batch_names_failed_record_when_provisioned(
     assert answer == {"batchItemFailures": [{"itemIdentifier": failed}]}
     assert len(scene.acted) == 10
     assert f'"record":"{TOPIC}-0@3"' in scene.log.getvalue()
+    assert capsys.readouterr().out.count('"Name":"RunCrashed"') == 1
 
 
 def test_batch_raises_when_every_record_fails_provisioned(
