@@ -61,6 +61,13 @@ resource "aws_s3_object" "policy" {
   key          = "policy/approvals.json"
   content      = jsonencode(local.policy)
   content_type = "application/json"
+
+  # S3 takes ten tags of an object, which an installation's own tags may exceed.
+  override_provider {
+    default_tags {
+      tags = {}
+    }
+  }
 }
 
 module "approval" {

@@ -52,6 +52,13 @@ resource "aws_s3_object" "remediation_policy" {
   key          = "policy/remediation.json"
   content      = jsonencode(local.remediation_policy)
   content_type = "application/json"
+
+  # S3 takes ten tags of an object, which an installation's own tags may exceed.
+  override_provider {
+    default_tags {
+      tags = {}
+    }
+  }
 }
 
 module "remediation" {

@@ -46,6 +46,13 @@ resource "aws_s3_object" "consumers" {
   key          = "policy/consumers.json"
   content      = jsonencode({ for name, trigger in module.kafka_trigger : local.function_alias_arns[name] => trigger.uuid })
   content_type = "application/json"
+
+  # S3 takes ten tags of an object, which an installation's own tags may exceed.
+  override_provider {
+    default_tags {
+      tags = {}
+    }
+  }
 }
 
 data "aws_iam_policy_document" "sweep_mappings" {
