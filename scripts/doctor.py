@@ -32,6 +32,7 @@ CHECKS: list[tuple[str, Check]] = [
     ("GitHub: services repository", github.repository),
     ("GitHub: workflow", github.workflow),
     ("GitHub: secrets and variables", github.actions_settings),
+    ("AWS: API Gateway's log role", aws.api_log_role),
     ("AWS: secrets", aws.secrets),
     ("AWS: functions", aws.functions),
 ]

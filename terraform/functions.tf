@@ -359,6 +359,7 @@ module "function" {
   }
   layer_arn                = aws_lambda_layer_version.slipway.arn
   settings                 = var.functions
+  reserved_concurrency     = lookup(var.functions.reserved_concurrency, each.key, null)
   key_arn                  = module.secrets.key_arn
   vpc                      = lookup(local.function_vpcs, each.key, null)
   environment              = lookup(each.value, "environment", local.environment)

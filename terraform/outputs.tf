@@ -10,6 +10,11 @@ output "functions" {
       event_source_mapping = try(module.kafka_trigger[name].uuid, null)
     }
   }
+
+  precondition {
+    condition     = length(setsubtract(keys(var.functions.reserved_concurrency), keys(local.functions))) == 0
+    error_message = "functions.reserved_concurrency names ${join(", ", setsubtract(keys(var.functions.reserved_concurrency), keys(local.functions)))}. The functions are ${join(", ", keys(local.functions))}."
+  }
 }
 
 output "topics" {

@@ -14,13 +14,14 @@ variable "approvals" {
       delete, and nothing else needs one.
     approver_principals: IAM role to the e-mail address of the one person who may assume it, for decisions by the
       REST API. Roles of IAM Identity Center need no entry: their sessions carry the person's name.
-    audit: how long S3 keeps anybody from deleting the records of decisions. mode: in `COMPLIANCE` nobody can,
-      not even the account's root user, and a bucket that holds records cannot be destroyed; in `GOVERNANCE`
-      whoever has s3:BypassGovernanceRetention can.
-    api: requests a second, at once, and whether this stack gives API Gateway the role that writes the access log.
-      There is one such role per account and region: false where something else sets it, as another installation.
-      resource_policy: who may reach the API at all, as a JSON policy for `execute-api:/*`, for instance from an
-      office's addresses. Null: everybody, and then IAM and the links' signatures decide.
+    audit: for how long S3 protects the records of decisions from deletion. mode: in `GOVERNANCE` only a role with
+      s3:BypassGovernanceRetention can delete one; in `COMPLIANCE` not even the account's root user can, so personal
+      data in the records cannot be erased on request, and the bucket cannot be destroyed until the last record expires.
+    api: requests a second, at once, and manage_account: whether this stack sets the role with which API Gateway writes
+      access logs. There is one such role per account and region, and it stays when the stack is destroyed. False: the
+      account has one already, as scripts/doctor checks.
+      resource_policy: who may reach the API at all, as a JSON policy whose resources are `execute-api:/…`, for instance
+      from an office's addresses. Null: everybody, and then IAM and the links' signatures decide.
   EOT
   type = object({
     approvers = optional(object({
@@ -51,13 +52,13 @@ variable "approvals" {
     })))
     approver_principals = optional(map(string), {})
     audit = optional(object({
-      mode           = optional(string, "COMPLIANCE")
+      mode           = optional(string, "GOVERNANCE")
       retention_days = optional(number, 400)
     }), {})
     api = optional(object({
       throttle_rate   = optional(number, 10)
       throttle_burst  = optional(number, 20)
-      manage_account  = optional(bool, true)
+      manage_account  = optional(bool, false)
       resource_policy = optional(string)
     }), {})
   })
@@ -185,9 +186,19 @@ variable "approvals" {
     )
     error_message = "approvals.api.throttle_rate must be 1 to 10000 requests a second, and throttle_burst a whole number from 1 to 5000."
   }
+
   validation {
     condition     = var.approvals.api.resource_policy == null || can(jsondecode(var.approvals.api.resource_policy).Statement)
     error_message = "approvals.api.resource_policy must be a policy in JSON."
+  }
+
+  validation {
+    # The API's id is not known before it exists; the module completes the short form.
+    condition = var.approvals.api.resource_policy == null || try(alltrue([
+      for statement in flatten([jsondecode(var.approvals.api.resource_policy).Statement]) :
+      length(flatten([statement.Resource])) > 0 && alltrue([for resource in flatten([statement.Resource]) : startswith(resource, "execute-api:/")])
+    ]), false)
+    error_message = "approvals.api.resource_policy: each statement needs a Resource that begins with \"execute-api:/\", as \"execute-api:/*\"."
   }
 }
 

@@ -78,7 +78,9 @@ variable "functions" {
     timeout_seconds: 30 to 840, so that the 15 minutes of an event source mapping's invocation are never reached.
     log_level: DEBUG, INFO, WARNING or ERROR.
     log_retention_days: a retention that CloudWatch Logs knows.
-    reserved_concurrency: null reserves none.
+    reserved_concurrency: function (`create_service`, `approval`, …) to the concurrent executions that are kept for it, and
+      are its limit. Those not named share what the account has left. AWS refuses what leaves less than 100 for the rest,
+      and so any reservation in a new account that has 10 in all.
   EOT
   type = object({
     architecture         = optional(string, "arm64")
@@ -86,7 +88,7 @@ variable "functions" {
     timeout_seconds      = optional(number, 120)
     log_level            = optional(string, "INFO")
     log_retention_days   = optional(number, 90)
-    reserved_concurrency = optional(number)
+    reserved_concurrency = optional(map(number), {})
   })
   default  = {}
   nullable = false
@@ -119,8 +121,8 @@ variable "functions" {
   }
 
   validation {
-    condition     = coalesce(var.functions.reserved_concurrency, 1) >= 1
-    error_message = "functions.reserved_concurrency must be at least 1, or null to reserve none. To stop a function, disable its event source mapping."
+    condition     = alltrue([for number in values(var.functions.reserved_concurrency) : number >= 1 && floor(number) == number])
+    error_message = "functions.reserved_concurrency must be whole numbers from 1; leave a function out to reserve none. To stop a function, run scripts/pause."
   }
 }
 
@@ -209,10 +211,17 @@ variable "name_prefix" {
 }
 
 variable "tags" {
-  description = "Tags for all resources, beside Application and ManagedBy."
+  description = "Tags for all resources except S3 objects, beside Application and ManagedBy. At most 40."
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    # AWS takes 50 of most resources; the rest is for Application, ManagedBy, names, and tags that others add.
+    # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+    condition     = length(var.tags) <= 40
+    error_message = "tags must have at most 40 entries, and has ${length(var.tags)}: AWS takes 50 tags of a resource."
+  }
 }
 
 variable "alarm_actions" {

@@ -35,6 +35,10 @@ def localstack_environment(settings: Settings) -> dict[str, str]:
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "DNS_ADDRESS": "0",
         "LAMBDA_RUNTIME_EXECUTOR": "process",
+        # A new account has 10 concurrent executions and must leave 10 unreserved: it takes no
+        # reservation. That is imitated, its throttling is not.
+        # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+        "LAMBDA_LIMITS_MINIMUM_UNRESERVED_CONCURRENCY": "1000",
         "PROVIDER_OVERRIDE_DYNAMODB": "moto",
         # The folders: LocalStack's own, also when the host is a container, and plux's cache.
         "OVERRIDE_IN_DOCKER": "0",

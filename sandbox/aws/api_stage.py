@@ -1,4 +1,4 @@
-"""Throttling and access logs of API Gateway's stages, which LocalStack only stores."""
+"""Throttling, access logs and resource policies of API Gateway, which LocalStack only stores."""
 
 import logging
 import re
@@ -9,9 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from localstack.aws.api import RequestContext
+from localstack.aws.api.apigateway import BadRequestException
 from localstack.aws.connect import connect_to
 from localstack.http import Response
-from localstack.services.apigateway.helpers import get_moto_rest_api
+from localstack.services.apigateway.helpers import get_apigateway_store, get_moto_rest_api
 from localstack.services.apigateway.next_gen.execute_api import handlers
 from localstack.services.apigateway.next_gen.execute_api.api import RestApiGatewayHandlerChain
 from localstack.services.apigateway.next_gen.execute_api.context import RestApiInvocationContext
@@ -66,6 +67,11 @@ def _update_stage(
 ) -> Any:
     """LocalStack loses the settings of a method whose path has more than one part."""
     operations = patch_operations or []
+    if any(
+        operation["path"].startswith("/accessLogSettings") and operation["op"] != "remove"
+        for operation in operations
+    ):
+        _require_log_role(context)
     stages = get_moto_rest_api(context, rest_api_id).stages
     settings = stages[stage_name].method_settings if stage_name in stages else {}
     ours = [
@@ -85,6 +91,53 @@ def _update_stage(
         elif match := _SETTING.fullmatch(operation["path"]):
             stage._patch_method_setting(match["method"], match["setting"], operation["value"])
     return {**answer, "methodSettings": stage.method_settings}
+
+
+def _create_stage(
+    original: Callable[..., Any],
+    provider: ApigatewayNextGenProvider,
+    context: RequestContext,
+    request: dict[str, Any],
+) -> Any:
+    if request.get("accessLogSettings"):
+        _require_log_role(context)
+    return original(provider, context, request)
+
+
+def _require_log_role(context: RequestContext) -> None:
+    """Refuse an access log where API Gateway has no role to write it with.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+
+    Raises:
+        BadRequestException: As the real service words it.
+    """
+    if not get_apigateway_store(context=context).account.get("cloudwatchRoleArn"):
+        raise BadRequestException(
+            "CloudWatch Logs role ARN must be set in account settings to enable logging"
+        )
+
+
+def _update_rest_api(
+    original: Callable[..., Any],
+    provider: ApigatewayNextGenProvider,
+    context: RequestContext,
+    rest_api_id: str,
+    patch_operations: list[dict[str, str]] | None = None,
+    **kwargs: object,
+) -> Any:
+    """Store the short form of a policy's resources as the API's ARN.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-resource-policies-examples.html
+    """
+    arn = f"arn:aws:execute-api:{context.region}:{context.account_id}:{rest_api_id}/"
+    operations = [
+        {**operation, "value": operation["value"].replace('"execute-api:/', f'"{arn}')}
+        if operation["path"] == "/policy" and operation.get("value")
+        else operation
+        for operation in patch_operations or []
+    ]
+    return original(provider, context, rest_api_id, operations, **kwargs)
 
 
 def _process(
@@ -125,7 +178,9 @@ def _write(context: RestApiInvocationContext, group: str, line: str) -> None:
 
 
 def install() -> None:
-    """Make API Gateway throttle and log."""
+    """Make API Gateway throttle, log and complete policies."""
     handlers.preprocess_request.append(throttle)
     patch(RestApiGateway.process_with_context)(_process)
+    patch(ApigatewayNextGenProvider.create_stage)(_create_stage)
+    patch(ApigatewayNextGenProvider.update_rest_api)(_update_rest_api)
     patch(ApigatewayNextGenProvider.update_stage)(_update_stage)

@@ -1,7 +1,8 @@
-"""What the process runtime cannot run, or Lambda would not, is refused by name."""
+"""Refuse by name what the process runtime cannot run, and what AWS refuses and LocalStack takes."""
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.aws.chain import HandlerChain
@@ -32,6 +33,22 @@ RESERVED_VARIABLES = {
     "LAMBDA_RUNTIME_DIR",
     "LAMBDA_TASK_ROOT",
 }
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+MAX_OBJECT_TAGS = 10
+
+
+def tags_refusal(request: Mapping[str, Any]) -> str | None:
+    """Return why S3 refuses the tags of an object, or None.
+
+    Args:
+        request: The parameters of PutObject (tags as a query) or PutObjectTagging (as a set).
+    """
+    tagging = request.get("Tagging") or ""
+    tags = parse_qsl(tagging, True) if isinstance(tagging, str) else tagging["TagSet"]
+    if len(tags) > MAX_OBJECT_TAGS:
+        return f"Object tags cannot be greater than {MAX_OBJECT_TAGS}"
+    return None
 
 
 def refusal(operation: str, request: Mapping[str, Any], architecture: str) -> str | None:
@@ -76,12 +93,17 @@ def refuse_what_cannot_run(
     """A request handler for LocalStack's chain.
 
     Raises:
-        CommonServiceException: InvalidParameterValueException with the reason.
+        CommonServiceException: with the service's own code and the reason.
     """
     if context.service is None or context.operation is None:
         return
+    request = context.service_request or {}
+    if context.operation.name in {"PutObject", "PutObjectTagging"}:
+        if reason := tags_refusal(request):
+            raise CommonServiceException("BadRequest", reason)
+        return
     if context.service.service_name != "lambda":
         return
-    reason = refusal(context.operation.name, context.service_request or {}, host_architecture())
+    reason = refusal(context.operation.name, request, host_architecture())
     if reason:
         raise CommonServiceException("InvalidParameterValueException", reason)

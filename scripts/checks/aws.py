@@ -1,4 +1,4 @@
-"""AWS: the secrets, the functions and their Kafka triggers. Looked at only where AWS is given."""
+"""AWS: the account, secrets, functions and Kafka triggers. Checked only where AWS is given."""
 
 import json
 from pathlib import Path
@@ -78,6 +78,28 @@ def functions(installation: Installation) -> Result:
     except (BotoCoreError, ClientError) as error:
         return Result(name, False, str(error), _APPLY)
     return Result(name, not wrong, "; ".join(wrong) or f"ready: {', '.join(found)}", _APPLY)
+
+
+def api_log_role(installation: Installation) -> Result:
+    """Check that API Gateway has the role with which it writes access logs.
+
+    There is one per account and region; a stage with an access log is refused without it.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+    """
+    name = "AWS: API Gateway's log role"
+    if not _given(installation):
+        return _skipped(name)
+    cure = (
+        "Apply the stack with approvals.api.manage_account = true, or set the role of this account "
+        "and region in API Gateway's settings."
+    )
+    endpoint = installation.settings.get("AWS_ENDPOINT_URL")
+    client = _session(installation).client("apigateway", endpoint_url=endpoint, config=_CONFIG)
+    try:
+        role = client.get_account().get("cloudwatchRoleArn")
+    except (BotoCoreError, ClientError) as error:
+        return Result(name, False, str(error), "See the message.")
+    return Result(name, bool(role), role or "the account has none", cure)
 
 
 def _fault(client: "SecretsManagerClient", names: list[str], fields: list[set[str]]) -> str:

@@ -14,7 +14,7 @@ run "the_upper_limits_can_be_planned" {
   variables {
     port                     = { org_id = "org_test", base_url = "https://api.us.port.io", signature = "required" }
     github                   = { services_repo = "acme/services.prod", api_url = "https://git.acme.example/api/v3", base_branch = "release/1.x", team_reviewers = { "Team A" = ["octocat", "team:platform"] } }
-    functions                = { architecture = "x86_64", memory_mb = 10240, timeout_seconds = 840, log_level = "DEBUG", log_retention_days = 3653, reserved_concurrency = 1 }
+    functions                = { architecture = "x86_64", memory_mb = 10240, timeout_seconds = 840, log_level = "DEBUG", log_retention_days = 3653, reserved_concurrency = { approval = 1 } }
     name_prefix              = "a23456789012345678901234"
     alarm_actions            = ["arn:aws:sns:eu-west-1:111122223333:alarms"]
     permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
@@ -36,7 +36,7 @@ run "the_upper_limits_can_be_planned" {
       scale               = { min = 20, max = 20, max_step = 7, default_step = 7 }
       approver_principals = { "release.manager+1" = "one@acme.example" }
       audit               = { mode = "COMPLIANCE", retention_days = 36500 }
-      api                 = { throttle_rate = 10000, throttle_burst = 5000, manage_account = false }
+      api                 = { throttle_rate = 10000, throttle_burst = 5000, manage_account = true }
       rules = [
         { actions = ["*"], environments = ["*"], approval = { emails = ["one@acme.example", "two@acme.example"], count = 2 } },
         { actions = ["*"], environments = ["my own"], approval = { teams = ["a"], count = 10 }, auto_merge = true },

@@ -132,6 +132,23 @@ run "a_grant_on_everything_is_refused" {
   expect_failures = [var.statements]
 }
 
+run "a_reservation_is_the_functions_own" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    reserved_concurrency = 2
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == 2
+    error_message = "The reservation is the one that was asked for."
+  }
+}
+
 run "a_service_may_call_the_alias_for_one_resource" {
   command = plan
 

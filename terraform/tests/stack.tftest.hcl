@@ -78,8 +78,16 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
-    condition     = alltrue([for object in aws_s3_object.artifact : length(object.override_provider[0].default_tags[0].tags) == 0])
-    error_message = "Archives have no tags: S3 takes ten, and an installation may have more."
+    condition = alltrue([
+      for object in concat(values(aws_s3_object.artifact), [aws_s3_object.policy, aws_s3_object.remediation_policy, aws_s3_object.consumers]) :
+      length(object.override_provider[0].default_tags[0].tags) == 0
+    ])
+    error_message = "Objects have no tags: S3 takes ten, and an installation may have more."
+  }
+
+  assert {
+    condition     = var.approvals.audit.mode == "GOVERNANCE" && !var.approvals.api.manage_account && length(var.functions.reserved_concurrency) == 0
+    error_message = "By default records can be erased, the account's role is left alone, and no concurrency is reserved."
   }
 
   assert {
@@ -383,6 +391,16 @@ run "an_organisation_in_the_us_has_the_brokers_there" {
   }
 }
 
+
+run "a_reservation_for_an_unknown_function_is_refused" {
+  command = plan
+
+  variables {
+    functions = { reserved_concurrency = { no_such = 1 } }
+  }
+
+  expect_failures = [output.functions]
+}
 
 run "an_existing_cluster_is_read_from_now_on" {
   command = plan

@@ -76,6 +76,12 @@ def rule_of(**approval: Any) -> Values:
     }
 
 
+def api_policy(resource: Any) -> str:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke"}
+    named = {} if resource is None else {"Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement | named]})
+
+
 def strategy(attribute: str) -> Callable[[Any], Values]:
     return lambda value: {"remediation": {"strategies": [{"kind": "scale_up", attribute: value}]}}
 
@@ -158,7 +164,16 @@ GENERAL = [
         "functions.log_retention_days", variable("functions.log_retention_days"), [1, 3653], [0, 31]
     ),
     Rule(
-        "functions.reserved_concurrency", variable("functions.reserved_concurrency"), [None, 1], [0]
+        "functions.reserved_concurrency",
+        variable("functions.reserved_concurrency"),
+        [{}, {"approval": 1}],
+        [{"approval": 0}, {"approval": 1.5}],
+    ),
+    Rule(
+        "tags must have at most 40 entries",
+        lambda count: {"tags": {f"tag-{number}": "" for number in range(count)}},
+        [40],
+        [41],
     ),
     Rule(
         "no artifacts.json",
@@ -371,6 +386,12 @@ APPROVALS = [
         variable("approvals.api.resource_policy"),
         [None, '{"Statement": []}'],
         ["everybody", "[]"],
+    ),
+    Rule(
+        'needs a Resource that begins with "execute-api:/"',
+        lambda resource: {"approvals": {"api": {"resource_policy": api_policy(resource)}}},
+        ["execute-api:/*", ["execute-api:/live/POST/*", "execute-api:/live/GET/*"]],
+        [None, [], "*", "arn:aws:s3:::bucket/*", ["execute-api:/*", "*"]],
     ),
     Rule(
         "links_base_url",

@@ -19,6 +19,4 @@ approvals = {
   domain_aliases      = { "acme.test" = "acme.example" }
   approver_principals = { slipway-approver = "devops@acme.example" }
   audit               = { mode = "GOVERNANCE", retention_days = 1 }
-  # The other installation has set it.
-  api = { manage_account = false }
 }

@@ -4,8 +4,13 @@
 name_prefix         = "slipway"
 deletion_protection = false
 features            = { records_lifecycle = false, xray_group = false, broker_storage_scaling = false }
-tags                = { Environment = "sandbox" }
-links_base_url      = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live"
+
+# With the stack's own two, more than S3 takes of an object.
+tags = {
+  Environment = "sandbox", CostCenter = "1", Owner = "platform", Team = "platform", Contact = "platform", Tier = "1"
+  Repository  = "slipway", Criticality = "low", Backup = "no"
+}
+links_base_url = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live"
 
 # Quicker than anywhere else, so that one can watch. The cluster's health URLs are on this machine.
 health_probe = { allowed_cidrs = ["127.0.0.0/8"], allowed_ports = [3300] }
@@ -39,4 +44,12 @@ approvals = {
   approver_principals = { slipway-approver = "devops@acme.example" }
   # So that the sandbox can be taken away.
   audit = { mode = "GOVERNANCE", retention_days = 1 }
+  # The form of AWS's own examples; a second plan must find nothing to change.
+  api = { resource_policy = <<-EOT
+    {
+      "Version": "2012-10-17",
+      "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}]
+    }
+  EOT
+  }
 }

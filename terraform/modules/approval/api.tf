@@ -2,6 +2,12 @@
 locals {
   stage = "live"
 
+  # API Gateway stores the short form of a resource as the API's ARN: what is sent must be what is read.
+  # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-resource-policies-examples.html
+  resource_policy = var.api.resource_policy == null ? null : replace(
+    var.api.resource_policy, "\"execute-api:/", "\"${aws_api_gateway_rest_api.this.execution_arn}/"
+  )
+
   methods = {
     decide       = { resource_id = aws_api_gateway_resource.decision.id, method = "POST", authorization = "AWS_IAM" }
     show_link    = { resource_id = aws_api_gateway_resource.link.id, method = "GET", authorization = "NONE" }
@@ -23,7 +29,7 @@ resource "aws_api_gateway_rest_api_policy" "this" {
   count = var.api.resource_policy == null ? 0 : 1
 
   rest_api_id = aws_api_gateway_rest_api.this.id
-  policy      = var.api.resource_policy
+  policy      = local.resource_policy
 }
 
 resource "aws_api_gateway_resource" "approvals" {
@@ -128,7 +134,7 @@ resource "aws_api_gateway_stage" "this" {
   }
 
   # API Gateway accepts a log only once it has a role to write it with.
-  depends_on = [aws_api_gateway_account.this]
+  depends_on = [aws_cloudformation_stack.api_log]
 }
 
 resource "aws_api_gateway_method_settings" "this" {
@@ -153,12 +159,39 @@ resource "aws_cloudwatch_log_group" "api" {
   kms_key_id        = var.key_arn
 }
 
-# One per account and region, for the access logs of all its APIs.
-resource "aws_api_gateway_account" "this" {
+# API Gateway has one log role per account and region, for all its APIs. CloudFormation leaves it in place when this
+# stack is destroyed, which Terraform cannot: other APIs would lose their logs. CDK does the same.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
+resource "aws_cloudformation_stack" "api_log" {
   count = var.api.manage_account ? 1 : 0
 
-  cloudwatch_role_arn = aws_iam_role.api_log[0].arn
+  name          = "${var.name_prefix}-api-gateway-log"
+  capabilities  = ["CAPABILITY_IAM"]
+  template_body = file("${path.module}/api_log.cfn.json")
+  parameters    = var.permissions_boundary_arn == null ? {} : { PermissionsBoundary = var.permissions_boundary_arn }
+}
 
-  # API Gateway tries the role.
-  depends_on = [aws_iam_role_policy.api_log]
+# Earlier releases managed the role here: it is forgotten, not destroyed.
+removed {
+  from = aws_api_gateway_account.this
+
+  lifecycle {
+    destroy = false
+  }
+}
+
+removed {
+  from = aws_iam_role.api_log
+
+  lifecycle {
+    destroy = false
+  }
+}
+
+removed {
+  from = aws_iam_role_policy.api_log
+
+  lifecycle {
+    destroy = false
+  }
 }

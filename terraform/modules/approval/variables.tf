@@ -29,7 +29,7 @@ variable "approver_emails" {
 }
 
 variable "api" {
-  description = "Requests a second, at once, whether API Gateway's role for logs is made here, and the API's resource policy as JSON or null."
+  description = "Requests a second, at once, whether the account's log role of API Gateway is made here, and the API's resource policy as JSON or null."
   type = object({
     throttle_rate   = number
     throttle_burst  = number

@@ -23,7 +23,7 @@ resource "aws_lambda_function" "this" {
 
   memory_size                    = var.settings.memory_mb
   timeout                        = var.settings.timeout_seconds
-  reserved_concurrent_executions = coalesce(var.settings.reserved_concurrency, -1)
+  reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
 
   environment {
     variables = merge(var.environment, {

@@ -29,13 +29,18 @@ variable "layer_arn" {
 variable "settings" {
   description = "Tuning that all functions share; the root's variable `functions` describes it."
   type = object({
-    architecture         = string
-    memory_mb            = number
-    timeout_seconds      = number
-    log_level            = string
-    log_retention_days   = number
-    reserved_concurrency = optional(number)
+    architecture       = string
+    memory_mb          = number
+    timeout_seconds    = number
+    log_level          = string
+    log_retention_days = number
   })
+}
+
+variable "reserved_concurrency" {
+  description = "Concurrent executions that are kept for the function, and are its limit. Null: it shares the account's."
+  type        = number
+  default     = null
 }
 
 variable "key_arn" {

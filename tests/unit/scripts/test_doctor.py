@@ -379,7 +379,43 @@ def test_a_function_that_is_not_there_is_a_fault(
     assert "has no alias 'live'" in result.detail
 
 
+def test_account_with_a_log_role_is_no_fault(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    role = "arn:aws:iam::123456789012:role/api-gateway-log"
+    server.script("GET /account", (200, {"cloudwatchRoleArn": role}, {}))
+
+    result = aws.api_log_role(installation)
+
+    assert (result.ok, result.detail) == (True, role)
+
+
+def test_account_without_a_log_role_is_a_fault(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    server.script("GET /account", (200, {"throttleSettings": {"burstLimit": 5000}}, {}))
+
+    result = aws.api_log_role(installation)
+
+    assert (result.ok, result.detail) == (False, "the account has none")
+    assert "manage_account = true" in result.cure
+
+
+def test_account_that_cannot_be_read_is_a_fault(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    denied = {"message": "not authorized"}
+    headers = {"X-Amzn-ErrorType": "AccessDeniedException"}
+    server.script("GET /account", (403, denied, headers))
+
+    result = aws.api_log_role(installation)
+
+    assert result.ok is False
+    assert "AccessDenied" in result.detail
+
+
 def test_without_aws_nothing_is_said_about_it() -> None:
+    assert aws.api_log_role(Installation({})).ok is None
     assert aws.secrets(Installation({})).ok is None
     assert aws.functions(Installation({})).ok is None
 
