@@ -363,6 +363,7 @@ module "function" {
   key_arn                  = module.secrets.key_arn
   vpc                      = lookup(local.function_vpcs, each.key, null)
   environment              = lookup(each.value, "environment", local.environment)
+  metrics_namespace        = local.metrics_namespace
   statements               = flatten([for grant in each.value.grants : local.grants[grant]])
   callers                  = lookup(local.callers, each.key, {})
   permissions_boundary_arn = var.permissions_boundary_arn

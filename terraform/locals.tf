@@ -24,6 +24,9 @@ locals {
     change_log = "${var.port.org_id}.change.log"
   }
 
+  # A namespace per installation costs nothing; a dimension would be one more of each metric.
+  metrics_namespace = "Slipway/${var.name_prefix}"
+
   # Composed, not taken from the modules: functions name the state machine that names the functions.
   function_names = { for name, _ in local.functions : name => "${var.name_prefix}-${name}" }
   # Likewise: the function that takes its steps starts its next execution.

@@ -1,7 +1,8 @@
 module "observability" {
   source = "./modules/observability"
 
-  name_prefix = var.name_prefix
+  name_prefix       = var.name_prefix
+  metrics_namespace = local.metrics_namespace
   functions = {
     for name, function in module.function : name => {
       function_name   = function.function_name
@@ -45,6 +46,8 @@ module "observability" {
   api                  = module.approval.api
   mirror               = one(module.kafka_mirror[*].connector_name)
   alarm_actions        = var.alarm_actions
+  alarm_emails         = var.alarm_emails
+  key_arn              = module.secrets.key_arn
   runbook_url          = var.observability.runbook_url
   record_age_seconds   = var.observability.record_age_seconds
   xray_group           = var.features.xray_group

@@ -224,8 +224,20 @@ variable "tags" {
   }
 }
 
+variable "alarm_emails" {
+  description = "People who are told by e-mail when an alarm begins and ends. Each must confirm the subscription once, by the e-mail from AWS."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for email in var.alarm_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", email))])
+    error_message = "alarm_emails must be e-mail addresses."
+  }
+}
+
 variable "alarm_actions" {
-  description = "ARNs that are told when an alarm begins and ends, as SNS topics."
+  description = "ARNs that are told when an alarm begins and ends, as SNS topics. An encrypted topic's key must let CloudWatch use it."
   type        = list(string)
   default     = []
   nullable    = false

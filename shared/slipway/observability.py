@@ -17,7 +17,8 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.metrics.functions import is_metrics_disabled
 
-NAMESPACE = "Slipway"
+# Each installation has its own: alarms and dashboards of another one must not see its metrics.
+NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Slipway")
 
 
 class Metric(StrEnum):

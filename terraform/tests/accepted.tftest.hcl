@@ -16,6 +16,7 @@ run "the_upper_limits_can_be_planned" {
     github                   = { services_repo = "acme/services.prod", api_url = "https://git.acme.example/api/v3", base_branch = "release/1.x", team_reviewers = { "Team A" = ["octocat", "team:platform"] } }
     functions                = { architecture = "x86_64", memory_mb = 10240, timeout_seconds = 840, log_level = "DEBUG", log_retention_days = 3653, reserved_concurrency = { approval = 1 } }
     name_prefix              = "a23456789012345678901234"
+    alarm_emails             = ["one+alarms@sub.acme.example"]
     alarm_actions            = ["arn:aws:sns:eu-west-1:111122223333:alarms"]
     permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
     secret_versions          = { port = 0, github = 7, links = 0, slack = 1 }

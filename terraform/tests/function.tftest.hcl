@@ -17,6 +17,8 @@ variables {
   }
   key_arn     = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
   environment = { PORT_BASE_URL = "https://api.port.io" }
+
+  metrics_namespace = "Slipway/example"
   statements = [{
     sid       = "KeepLedger"
     actions   = ["dynamodb:GetItem"]
@@ -64,7 +66,7 @@ run "the_function_is_what_was_built" {
       PORT_BASE_URL                = "https://api.port.io"
       POWERTOOLS_SERVICE_NAME      = "example"
       POWERTOOLS_LOG_LEVEL         = "INFO"
-      POWERTOOLS_METRICS_NAMESPACE = "Slipway"
+      POWERTOOLS_METRICS_NAMESPACE = "Slipway/example"
     })
     error_message = "The environment is what was given, and Powertools' own."
   }

@@ -3,7 +3,8 @@ mock_provider "aws" {
 }
 
 variables {
-  name_prefix = "slipway"
+  name_prefix       = "slipway"
+  metrics_namespace = "Slipway/slipway"
   functions = {
     example    = { function_name = "slipway-example", log_group_name = "/aws/lambda/slipway-example", timeout_seconds = 120, consumer = true }
     sweep_runs = { function_name = "slipway-sweep_runs", log_group_name = "/aws/lambda/slipway-sweep_runs", timeout_seconds = 120, consumer = false, rate_seconds = 300 }
@@ -20,6 +21,8 @@ variables {
   api                  = { name = "slipway-approvals", stage = "live" }
   mirror               = "slipway-mirror"
   alarm_actions        = ["arn:aws:sns:eu-west-1:111122223333:alarms"]
+  alarm_emails         = ["one@acme.example", "two@acme.example"]
+  key_arn              = "arn:aws:kms:eu-west-1:111122223333:key/k"
   runbook_url          = "https://acme.example/runbook.md"
   record_age_seconds   = 600
   xray_group           = true
@@ -54,7 +57,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
   assert {
     condition = alltrue([
       for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_metric_alarm.query)) :
-      alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms"]) && alarm.ok_actions == alarm.alarm_actions && alarm.treat_missing_data == "notBreaching"
+      alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms", aws_sns_topic.alarms[0].arn]) && alarm.ok_actions == alarm.alarm_actions && alarm.treat_missing_data == "notBreaching"
     ])
     error_message = "Each alarm tells those named, at its end too, and silence is no fault."
   }
@@ -62,7 +65,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
   assert {
     condition = alltrue([
       for alarm in aws_cloudwatch_metric_alarm.query :
-      contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway\"(?: WHERE deed = 'END_NEVER_RECEIVED')?$", one(alarm.metric_query).expression)[0])
+      contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway/slipway\"(?: WHERE deed = 'END_NEVER_RECEIVED')?$", one(alarm.metric_query).expression)[0])
     ])
     error_message = "Queries are about metrics that there are."
   }
@@ -86,7 +89,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
       aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].period * aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].evaluation_periods == 900 &&
       aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].comparison_operator == "LessThanThreshold" &&
       aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].treat_missing_data == "breaching" &&
-      aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms"])
+      aws_cloudwatch_metric_alarm.silent["slipway-sweep_runs-silent"].alarm_actions == aws_cloudwatch_metric_alarm.query["slipway-age"].alarm_actions
     )
     error_message = "A function that a schedule calls must be called: after three missed turns people are told."
   }
@@ -94,6 +97,14 @@ run "whatever_can_go_wrong_has_an_alarm" {
   assert {
     condition     = toset(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : try([for metric in widget.properties.metrics : regexall("MetricName=\"(\\w+)\"", metric[0].expression)], [])])) == toset(keys(local.metrics))
     error_message = "The dashboard shows every metric of the functions."
+  }
+
+  assert {
+    condition = alltrue([
+      for search in flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : try([for metric in widget.properties.metrics : regexall("SEARCH\\('(.*?),", metric[0].expression)], [])]) :
+      search == "{\"Slipway/slipway\""
+    ])
+    error_message = "The dashboard shows the metrics of this installation only."
   }
 
   assert {
@@ -107,6 +118,35 @@ run "whatever_can_go_wrong_has_an_alarm" {
   }
 }
 
+run "alarms_reach_people_by_a_topic_of_their_own" {
+  command = plan
+
+  module {
+    source = "./modules/observability"
+  }
+
+  assert {
+    condition     = aws_sns_topic.alarms[0].kms_master_key_id == "arn:aws:kms:eu-west-1:111122223333:key/k" && toset([for one in aws_sns_topic_subscription.alarms : "${one.protocol} ${one.endpoint}"]) == toset(["email one@acme.example", "email two@acme.example"])
+    error_message = "Each address is subscribed to an encrypted topic."
+  }
+
+  assert {
+    condition = jsonencode([
+      for statement in data.aws_iam_policy_document.alarms[0].statement : [statement.actions, { for condition in statement.condition : condition.variable => condition.values }]
+      if contains(flatten([for principal in statement.principals : tolist(principal.identifiers)]), "cloudwatch.amazonaws.com")
+      ]) == jsonencode([[["sns:Publish"], {
+        "aws:SourceAccount" = ["111122223333"]
+        "aws:SourceArn"     = ["arn:aws:cloudwatch:eu-west-1:111122223333:alarm:slipway-*"]
+    }]])
+    error_message = "CloudWatch may publish for the alarms of this stack."
+  }
+
+  assert {
+    condition     = alltrue([for name in output.alarms : startswith(name, "slipway-")])
+    error_message = "Topic and key know the alarms by what their names begin with."
+  }
+}
+
 run "without_mirror_and_x_ray_there_is_nothing_of_them" {
   command = plan
 
@@ -115,8 +155,14 @@ run "without_mirror_and_x_ray_there_is_nothing_of_them" {
   }
 
   variables {
-    mirror     = null
-    xray_group = false
+    mirror       = null
+    xray_group   = false
+    alarm_emails = []
+  }
+
+  assert {
+    condition     = length(aws_sns_topic.alarms) == 0 && aws_cloudwatch_metric_alarm.this["slipway-example-errors"].alarm_actions == toset(["arn:aws:sns:eu-west-1:111122223333:alarms"])
+    error_message = "Without addresses there is no topic."
   }
 
   assert {

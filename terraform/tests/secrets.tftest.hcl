@@ -33,6 +33,17 @@ run "secrets_are_written_and_not_kept" {
   }
 
   assert {
+    condition = jsonencode([
+      for statement in data.aws_iam_policy_document.key.statement : [statement.actions, { for condition in statement.condition : condition.variable => condition.values }]
+      if contains(flatten([for principal in statement.principals : tolist(principal.identifiers)]), "cloudwatch.amazonaws.com")
+      ]) == jsonencode([[["kms:Decrypt", "kms:GenerateDataKey*"], {
+        "aws:SourceAccount" = ["111122223333"]
+        "aws:SourceArn"     = ["arn:aws:cloudwatch:eu-west-1:111122223333:alarm:slipway-*"]
+    }]])
+    error_message = "CloudWatch may use the key for the alarms of this stack: else none would reach an encrypted topic."
+  }
+
+  assert {
     condition     = aws_secretsmanager_secret.this["kafka"].name == "slipway/kafka" && aws_secretsmanager_secret.this["port"].recovery_window_in_days == 30
     error_message = "Names begin with the prefix, and a deleted secret can be brought back."
   }

@@ -14,7 +14,7 @@ from slipway.github.models import Change
 from slipway.github.repository import ServicesRepository
 
 from scripts.apply_sandbox import ROOT, Mode
-from tests.integration.conftest import SandboxClient
+from tests.integration.conftest import SandboxClient, wait_for
 
 pytestmark = [
     pytest.mark.integration,
@@ -145,3 +145,18 @@ def test_given_an_app_when_the_doctor_looks_then_its_permissions_are_judged(
     (judged,) = [result for result in results if result["name"] == "GitHub: permissions"]
     assert judged["ok"] is not bool(missing)
     assert missing in judged["detail"]
+
+
+@pytest.mark.story
+def test_alarm_reaches_the_operator_by_email(sandbox: SandboxClient) -> None:
+    name = "slipway-failed-records-age"
+
+    sandbox.aws("cloudwatch").set_alarm_state(
+        AlarmName=name, StateValue="ALARM", StateReason="a test"
+    )
+
+    def email() -> dict[str, str] | None:
+        found: list[dict[str, str]] = sandbox.sandbox("aws", "GET", "emails")
+        return next((one for one in found if f'ALARM: "{name}"' in one["subject"]), None)
+
+    assert wait_for("the e-mail", email)["to"] == "operator@acme.example"

@@ -194,6 +194,12 @@ GENERAL = [
         ["operator@acme.example"],
     ),
     Rule(
+        "alarm_emails must be e-mail addresses",
+        lambda email: {"alarm_emails": [email]},
+        ["operator@acme.example"],
+        ["arn:aws:sns:eu-west-1:111122223333:alarms"],
+    ),
+    Rule(
         "permissions_boundary_arn",
         variable("permissions_boundary_arn"),
         [None, "arn:aws:iam::111122223333:policy/boundary", "arn:aws:iam::aws:policy/boundary"],

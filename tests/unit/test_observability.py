@@ -4,6 +4,9 @@ import base64
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import cast
 from urllib.parse import quote, quote_plus
@@ -193,3 +196,20 @@ def test_given_metrics_are_switched_off_when_counted_by_dimension_then_nothing_i
     count(Metric.API_RETRY, api="port")
 
     assert capsys.readouterr().out == ""
+
+
+def test_metrics_are_in_the_namespace_of_the_installation() -> None:
+    # Another process, because the namespace is read when the module is imported.
+    source = (
+        "from slipway.observability import Metric, count, metrics\n"
+        "count(Metric.API_RETRY, api='port')\n"
+        "count(Metric.RECORD_RECEIVED)\n"
+        "metrics.flush_metrics()\n"
+    )
+    own = {"POWERTOOLS_METRICS_NAMESPACE": "Slipway/acme", "POWERTOOLS_SERVICE_NAME": "approval"}
+    command = [sys.executable, "-c", source]
+    done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=True)
+
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    found = [line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in lines]
+    assert found == ["Slipway/acme", "Slipway/acme"]

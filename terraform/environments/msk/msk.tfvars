@@ -15,6 +15,8 @@ approvals = {
   approvers = { emails = ["devops@acme.example"], teams = ["devops"] }
 }
 
+alarm_emails = ["platform@acme.example"] # each confirms the subscription once
+
 kafka = {
   mode           = "msk"
   authentication = "IAM"

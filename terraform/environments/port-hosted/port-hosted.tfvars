@@ -21,9 +21,11 @@ approvals = {
   }
   # domain_aliases      = { "acme.io" = "acme.example" }
   # approver_principals = { release-manager = "devops@acme.example" }
-  # To try the stack out: records of decisions that can be deleted with it.
-  # audit = { mode = "GOVERNANCE", retention_days = 1 }
+  # To try the stack out: records of decisions that can be deleted after a day.
+  # audit = { retention_days = 1 }
 }
+
+alarm_emails = ["platform@acme.example"] # each confirms the subscription once
 
 # alarm_actions   = ["arn:aws:sns:eu-west-1:111122223333:platform-alarms"]
 # observability   = { runbook_url = "https://github.com/acme/slipway/blob/main/docs/runbook.md" }

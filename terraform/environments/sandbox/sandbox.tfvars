@@ -38,6 +38,8 @@ subscriptions = [{
 
 sweep = { rate_minutes = 1 }
 
+alarm_emails = ["operator@acme.example"]
+
 approvals = {
   approvers           = { emails = ["devops@acme.example"], teams = ["devops"] }
   domain_aliases      = { "acme.test" = "acme.example" }

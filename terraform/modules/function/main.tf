@@ -29,7 +29,7 @@ resource "aws_lambda_function" "this" {
     variables = merge(var.environment, {
       POWERTOOLS_SERVICE_NAME      = var.name
       POWERTOOLS_LOG_LEVEL         = var.settings.log_level
-      POWERTOOLS_METRICS_NAMESPACE = "Slipway"
+      POWERTOOLS_METRICS_NAMESPACE = var.metrics_namespace
     })
   }
 

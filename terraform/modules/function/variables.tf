@@ -62,6 +62,11 @@ variable "environment" {
   type        = map(string)
 }
 
+variable "metrics_namespace" {
+  description = "CloudWatch namespace of the function's own metrics."
+  type        = string
+}
+
 variable "statements" {
   description = "What the function may do, beside writing its own log and traces."
   type = list(object({

@@ -148,8 +148,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = try(each.value.threshold, 1)
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
 }
 
 # What a schedule calls is silent only if the schedule is.
@@ -167,8 +167,8 @@ resource "aws_cloudwatch_metric_alarm" "silent" {
   threshold           = 1
   comparison_operator = "LessThanThreshold"
   treat_missing_data  = "breaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
 }
 
 resource "aws_cloudwatch_metric_alarm" "query" {
@@ -180,13 +180,13 @@ resource "aws_cloudwatch_metric_alarm" "query" {
   threshold           = each.value.threshold
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
 
   metric_query {
     id          = "query"
     label       = each.value.metric
-    expression  = "SELECT ${each.value.metric} FROM \"${local.namespace}\"${try(each.value.where, "")}"
+    expression  = "SELECT ${each.value.metric} FROM \"${var.metrics_namespace}\"${try(each.value.where, "")}"
     period      = 300
     return_data = true
   }

@@ -1,8 +1,8 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  namespace = "Slipway"
-
   # What the functions emit, and with which dimensions; a test compares it with their code.
   metrics = jsondecode(file("${path.module}/metrics.json"))
 
@@ -10,7 +10,7 @@ locals {
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
   searches = {
     for name, dimensions in local.metrics :
-    name => "{${local.namespace},${join(",", dimensions)}} MetricName=\"${name}\""
+    name => "{\"${var.metrics_namespace}\",${join(",", dimensions)}} MetricName=\"${name}\""
   }
 }
 

@@ -3,6 +3,11 @@ variable "name_prefix" {
   type        = string
 }
 
+variable "metrics_namespace" {
+  description = "CloudWatch namespace of the functions' own metrics."
+  type        = string
+}
+
 variable "functions" {
   description = "Each function by its folder in `functions/`: its names, its time-out in seconds, whether it reads a topic, and how often a schedule calls it, if one does."
   type = map(object({
@@ -45,6 +50,16 @@ variable "mirror" {
 variable "alarm_actions" {
   description = "ARNs that are told when an alarm begins and ends."
   type        = list(string)
+}
+
+variable "alarm_emails" {
+  description = "People who are told of alarms by a topic that is made here. None: no topic is made."
+  type        = set(string)
+}
+
+variable "key_arn" {
+  description = "KMS key that encrypts the topic; its policy must let CloudWatch use it."
+  type        = string
 }
 
 variable "runbook_url" {
