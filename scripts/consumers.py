@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from slipway.aws import dynamodb_table
 from slipway.config import load
 from slipway.errors import ConfigurationError, SlipwayError
-from slipway.runs.sweep import SweepConfig
+from slipway.runs.run import RunConfig
+from slipway.runs.sweep import own_actions
 
 from scripts.installed import ALIAS
 
@@ -133,9 +134,9 @@ def at_work(consumers: list[Consumer]) -> int:
     Each has a claim in the table of idempotency until its invocation ends, or would have had to.
     """
     now = int(datetime.now(UTC).timestamp() * 1000)
-    config = load(SweepConfig)
+    config: RunConfig = load(RunConfig)
     aliases = {consumer.alias_arn for consumer in consumers}
-    actions = {action for action, alias in config.own_actions.items() if alias in aliases}
+    actions = {action for action, alias in own_actions(config).items() if alias in aliases}
     table = dynamodb_table(config.idempotency_table)
     pages = table.meta.client.get_paginator("scan").paginate(
         TableName=table.name,

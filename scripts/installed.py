@@ -25,7 +25,7 @@ _AWS = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_PROFILE")
 
 
 def connect(env_file: Path | None, name_prefix: str) -> ApprovalConfig:
-    """Take the settings of the deployed approval function for this process.
+    """Take the settings of the deployed sweep, which has those of all commands.
 
     Raises:
         ConfigurationError: AWS cannot be reached, or has no such installation.
@@ -39,7 +39,7 @@ def connect(env_file: Path | None, name_prefix: str) -> ApprovalConfig:
     if "AWS_ENDPOINT_URL" in os.environ:  # The sandbox takes any credentials.
         os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
         os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
-    function = approval_function(name_prefix)
+    function = f"{name_prefix}-sweep_runs"
     try:
         functions = boto3.client("lambda")
         version = functions.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]

@@ -1,4 +1,4 @@
-# Approvals: the policy document, and what asks, waits and is answered.
+# The policy document, and what asks for approvals, waits and is answered.
 locals {
   approvers = merge(var.approvals.approvers, {
     remind_before_seconds = var.approvals.approvers.remind_before_seconds == 0 ? null : var.approvals.approvers.remind_before_seconds
@@ -48,6 +48,10 @@ locals {
     scale          = var.approvals.scale
     rules          = concat(local.rules, [for rule in local.default_rules : rule if var.approvals.rules == null])
     default        = { approval = local.approvers, auto_merge = false }
+    # Lists that would outgrow a function's environment.
+    approver_principals = var.approvals.approver_principals
+    team_reviewers      = var.github.team_reviewers
+    own_actions         = local.own_actions
   }
 
   # Everybody who is named anywhere gets notices.
@@ -58,7 +62,7 @@ locals {
 
 resource "aws_s3_object" "policy" {
   bucket       = module.storage.records_bucket.name
-  key          = "policy/approvals.json"
+  key          = "policy/policy.json"
   content      = jsonencode(local.policy)
   content_type = "application/json"
 
@@ -67,6 +71,11 @@ resource "aws_s3_object" "policy" {
     default_tags {
       tags = {}
     }
+  }
+
+  lifecycle {
+    # Under another key the functions read the old document until they know the new key.
+    create_before_destroy = true
   }
 }
 

@@ -24,7 +24,6 @@ locals {
     probe_health = {
       description = "Asks the health URL of a service"
       grants      = []
-      environment = { HEALTH_PROBE = jsonencode(local.probe_limits) }
     }
     # No topic: called by EventBridge.
     sweep_runs = {
@@ -320,7 +319,6 @@ locals {
     GITHUB_SECRET_ID        = module.secrets.arns["github"]
     SERVICES_REPO           = var.github.services_repo
     SERVICES_BASE_BRANCH    = var.github.base_branch
-    TEAM_REVIEWERS          = jsonencode(var.github.team_reviewers)
     RUNS_TABLE              = module.storage.tables["runs"].name
     LOCKS_TABLE             = module.storage.tables["locks"].name
     IDEMPOTENCY_TABLE       = module.storage.tables["idempotency"].name
@@ -335,14 +333,22 @@ locals {
     LINKS_SECRET_ID         = module.secrets.arns["links"]
     SLACK_SECRET_ID         = lookup(module.secrets.arns, "slack", "")
     LINKS_BASE_URL          = module.approval.base_url
-    APPROVER_PRINCIPALS     = jsonencode(var.approvals.approver_principals)
     REMEDIATIONS_TABLE      = module.storage.tables["remediations"].name
     REMEDIATION_MACHINE_ARN = local.remediation_machine_arn
     REMEDIATION_POLICY_KEY  = aws_s3_object.remediation_policy.key
     SUBSCRIPTIONS           = jsonencode(var.subscriptions)
     ALERTS_TOPIC_ARN        = module.remediation.topic_arn
-    OWN_ACTIONS             = jsonencode(local.own_actions)
     SWEEP_LIMITS            = jsonencode(local.sweep_limits)
+    HEALTH_PROBE            = jsonencode(local.probe_limits)
+  }
+
+  # Each function gets what its settings model in the layer names; scripts/settings writes the file. Lists that grow with
+  # an installation are in the policy document: Lambda takes 4 KB of environment.
+  settings = jsondecode(file("${path.module}/settings.json"))
+  function_environments = {
+    for name, _ in local.functions : name => {
+      for variable in local.settings[contains(keys(local.actions), name) ? "ACTION" : name] : variable => local.environment[variable]
+    }
   }
 }
 
@@ -362,7 +368,7 @@ module "function" {
   reserved_concurrency     = lookup(var.functions.reserved_concurrency, each.key, null)
   key_arn                  = module.secrets.key_arn
   vpc                      = lookup(local.function_vpcs, each.key, null)
-  environment              = lookup(each.value, "environment", local.environment)
+  environment              = local.function_environments[each.key]
   metrics_namespace        = local.metrics_namespace
   statements               = flatten([for grant in each.value.grants : local.grants[grant]])
   callers                  = lookup(local.callers, each.key, {})

@@ -76,7 +76,7 @@ def _decide_by_api(
     app: APIGatewayRestResolver, function: ApprovalFunction, approval_id: str
 ) -> Any:
     identity = app.current_event.request_context.identity
-    approver = approver_of(identity.user_arn or "", function.config.approver_principals)
+    approver = approver_of(identity.user_arn or "", function.policy().policy.approver_principals)
     try:
         body = json.loads(_body(app))
     except (ValueError, RecursionError):

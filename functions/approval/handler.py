@@ -3,10 +3,12 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.function import ApprovalConfig, ApprovalFunction
 from slipway.approvals.request import DECIDE_ACTION
 from slipway.observability import logger, metrics
 from slipway.runs.consumer import consume
+
+SETTINGS = ApprovalConfig
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -20,6 +20,9 @@ class ProbeConfig(Config):
     limits: Json[ProbeLimits] = Field(alias="HEALTH_PROBE")
 
 
+SETTINGS = ProbeConfig
+
+
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:

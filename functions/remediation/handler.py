@@ -10,6 +10,8 @@ from slipway.observability import logger, metrics
 from slipway.runs.clients import port_client, services_repository
 from slipway.slack import slack_webhook
 
+SETTINGS = RemediationConfig
+
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)

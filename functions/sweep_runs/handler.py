@@ -4,10 +4,18 @@ import json
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from slipway.approvals.function import ApprovalConfig
 from slipway.config import WatchConfig, load
 from slipway.health.stopped import remediation_stopped
 from slipway.observability import logger, metrics
-from slipway.runs.sweep import stopped, sweep
+from slipway.runs.sweep import SweepConfig, stopped, sweep
+
+
+class Settings(SweepConfig, ApprovalConfig):
+    """What Terraform tells the sweep, which also withdraws approval requests."""
+
+
+SETTINGS = Settings
 
 
 @logger.inject_lambda_context(clear_state=True)

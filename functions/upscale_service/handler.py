@@ -6,7 +6,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.actions import scale_service
 from slipway.observability import logger, metrics
 from slipway.runs.change import carry_out
-from slipway.runs.consumer import consume
+from slipway.runs.consumer import ConsumerConfig, consume
+
+SETTINGS = ConsumerConfig
 
 
 @logger.inject_lambda_context(clear_state=True)

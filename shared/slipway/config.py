@@ -8,6 +8,10 @@ its first event, never at import::
 
     config = load(Config)
 
+`SETTINGS` of each handler is the model of everything that the function loads: Terraform gives it
+those variables and no others (`scripts/settings`). Lists that grow with an installation are in the
+policy document, because Lambda takes 4 KB of environment.
+
 Secrets are never in the environment. The models hold Secrets Manager ids, and
 `read_secret` fetches the value.
 """
@@ -23,7 +27,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    Json,
     SecretStr,
     StringConstraints,
     ValidationError,
@@ -68,8 +71,6 @@ class GitHubConfig(Config):
         alias="SERVICES_REPO"
     )
     services_base_branch: str = Field("main", alias="SERVICES_BASE_BRANCH")
-    # Port team → GitHub users and teams; a team is written `team:<slug>`.
-    team_reviewers: Json[dict[str, list[str]]] = Field({}, alias="TEAM_REVIEWERS")
 
     @property
     def services_repo_url(self) -> str:
@@ -96,9 +97,9 @@ class MappingConfig(Config):
 
 
 class PolicyConfig(Config):
-    """Where the approval policy is, and the state machine that waits for approvals."""
+    """Where the policy is, and the state machine that waits for approvals."""
 
-    policy_key: str = Field("policy/approvals.json", alias="POLICY_KEY", min_length=1)
+    policy_key: str = Field("policy/policy.json", alias="POLICY_KEY", min_length=1)
     approval_machine_arn: str = Field(alias="APPROVAL_MACHINE_ARN", min_length=1)
 
 
@@ -112,15 +113,18 @@ class ApprovalsConfig(Config):
     links_base_url: HttpUrl = Field(alias="LINKS_BASE_URL")
     # Empty: nobody is told by Slack.
     slack_secret_id: str = Field("", alias="SLACK_SECRET_ID")
-    # IAM role → e-mail address of the person who alone may assume it.
-    approver_principals: Json[dict[str, str]] = Field({}, alias="APPROVER_PRINCIPALS")
 
 
-class WatchConfig(MappingConfig):
-    """What starts on a change of an entity, and the table that admits one remediation a service."""
+class WatchConfig(Config):
+    """The table that admits one remediation a service, and its state machine."""
 
     remediations_table: str = Field(alias="REMEDIATIONS_TABLE", min_length=1)
     remediation_machine_arn: str = Field(alias="REMEDIATION_MACHINE_ARN", min_length=1)
+
+
+class SubscriptionsConfig(WatchConfig, MappingConfig):
+    """What starts on a change of an entity."""
+
     # JSON, see `slipway.health.subscriptions`.
     subscriptions: str = Field("[]", alias="SUBSCRIPTIONS")
 

@@ -134,6 +134,38 @@ run "a_grant_on_everything_is_refused" {
   expect_failures = [var.statements]
 }
 
+run "an_environment_of_4_kb_is_accepted" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    # Digits, and one character of two bytes.
+    environment = { SUBSCRIPTIONS = "ü${format("%0${4096 - 2 - length(jsonencode({ POWERTOOLS_LOG_LEVEL = "INFO", POWERTOOLS_METRICS_NAMESPACE = "Slipway/example", POWERTOOLS_SERVICE_NAME = "example", SUBSCRIPTIONS = "" }))}d", 0)}" }
+  }
+
+  assert {
+    condition     = local.environment_bytes == 4096
+    error_message = "Bytes are counted, not characters."
+  }
+}
+
+run "an_environment_of_more_than_4_kb_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    environment = { SUBSCRIPTIONS = "üü${format("%0${4096 - 2 - length(jsonencode({ POWERTOOLS_LOG_LEVEL = "INFO", POWERTOOLS_METRICS_NAMESPACE = "Slipway/example", POWERTOOLS_SERVICE_NAME = "example", SUBSCRIPTIONS = "" })) - 1}d", 0)}" }
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
 run "a_reservation_is_the_functions_own" {
   command = plan
 

@@ -152,7 +152,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
-    condition = jsondecode(local.environment.OWN_ACTIONS) == merge(
+    condition = jsondecode(aws_s3_object.policy.content).own_actions == merge(
       { decide_approval = local.function_alias_arns["approval"] },
       { for action, _ in local.actions : action => local.function_alias_arns[action] },
       { for action, _ in local.actions : "${action}_ended" => local.function_alias_arns["approval"] },
@@ -257,7 +257,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
-    condition     = length(local.functions["probe_health"].grants) == 0 && keys(local.functions["probe_health"].environment) == ["HEALTH_PROBE"]
+    condition     = length(local.functions["probe_health"].grants) == 0 && keys(local.function_environments["probe_health"]) == ["HEALTH_PROBE"]
     error_message = "What goes where anybody's health URL leads has no rights and knows nothing."
   }
 
@@ -337,8 +337,23 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
-    condition     = jsondecode(local.environment.TEAM_REVIEWERS) == { platform = ["octocat"] } && local.environment.PORT_SIGNATURE == "if_present"
-    error_message = "The environment is what slipway.config reads."
+    condition     = jsondecode(aws_s3_object.policy.content).team_reviewers == { platform = ["octocat"] } && local.environment.PORT_SIGNATURE == "if_present"
+    error_message = "Reviewers are in the policy, whose length has no limit."
+  }
+
+  assert {
+    condition     = toset(flatten(values(local.settings))) == toset(keys(local.environment))
+    error_message = "Each variable is read by a function."
+  }
+
+  assert {
+    condition     = toset(keys(local.settings)) == toset(concat(["ACTION"], [for name, _ in local.functions : name if !contains(keys(local.actions), name)]))
+    error_message = "Each function has settings; scripts/settings writes them."
+  }
+
+  assert {
+    condition     = local.metrics_namespace == "Slipway/slipway"
+    error_message = "The metrics are those of this installation."
   }
 
   assert {

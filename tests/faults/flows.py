@@ -10,9 +10,10 @@ from typing import Any
 
 from slipway.health.record import execution_name
 
+from tests.faults.installation import POLICY
 from tests.faults.wire import Fault, Kind
 from tests.faults.world import World
-from tests.unit.conftest import POLICY, set_policy
+from tests.unit.conftest import set_policy
 
 Flow = Callable[[World], None]
 FLOWS: dict[str, Flow] = {}

@@ -24,12 +24,12 @@ from tests.scripted import ScriptedServer
 from tests.unit.conftest import (
     ACCOUNT,
     ENVIRONMENT,
-    POLICY,
     TABLES,
     backend,
     make_account,
     set_policy,
 )
+from tests.unit.conftest import POLICY as UNIT_POLICY
 
 Json = dict[str, Any]
 # Everybody else's time.
@@ -127,6 +127,15 @@ def function_arn(name: str) -> str:
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:slipway-{name}:live"
 
 
+POLICY: Json = {
+    **UNIT_POLICY,
+    "own_actions": {action: function_arn(action) for action in ACTIONS}
+    | dict.fromkeys(
+        ["decide_approval", *(f"{action}_ended" for action in ACTIONS)], function_arn("approval")
+    ),
+}
+
+
 class Installation:
     """What all cases share: the servers, moto's account, the clock and the wire."""
 
@@ -157,13 +166,6 @@ class Installation:
             **ENVIRONMENT,
             "PORT_BASE_URL": port.url,
             "GITHUB_API_URL": github.api,
-            "OWN_ACTIONS": json.dumps(
-                {action: function_arn(action) for action in ACTIONS}
-                | dict.fromkeys(
-                    ["decide_approval", *(f"{action}_ended" for action in ACTIONS)],
-                    function_arn("approval"),
-                )
-            ),
             "SWEEP_LIMITS": "{}",
             "HEALTH_PROBE": json.dumps(
                 {"allowed_cidrs": ["127.0.0.0/8"], "allowed_ports": [health.server_port]}

@@ -28,30 +28,22 @@ ENVIRONMENT = {
     "GITHUB_API_URL": "https://github.test/api/v3",
     "GITHUB_SECRET_ID": "slipway/github",
     "SERVICES_REPO": "acme/services",
-    "TEAM_REVIEWERS": '{"payments": ["team:payments"]}',
     "RUNS_TABLE": "runs",
     "LOCKS_TABLE": "locks",
     "IDEMPOTENCY_TABLE": "idempotency",
     "DELIVER_LATER_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:deliver_later",
     "RECORDS_BUCKET": "records",
-    "POLICY_KEY": "policy/approvals.json",
+    "POLICY_KEY": "policy/policy.json",
     "APPROVAL_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:approval",
     "APPROVALS_TABLE": "approvals",
     "AUDIT_BUCKET": "audit",
     "APPROVALS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:approvals",
     "LINKS_SECRET_ID": "slipway/links",
     "LINKS_BASE_URL": "https://links.test/live",
-    "APPROVER_PRINCIPALS": '{"approver": "devops@acme.example"}',
     "REMEDIATIONS_TABLE": "remediations",
     "REMEDIATION_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:remediation",
     "REMEDIATION_POLICY_KEY": "policy/remediation.json",
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:alerts",
-    "OWN_ACTIONS": json.dumps(
-        {
-            action: f"arn:aws:lambda:eu-west-1:123456789012:function:slipway-{action}:live"
-            for action in ("create_service", "upscale_service", "delete_service")
-        }
-    ),
     "SWEEP_LIMITS": '{"never_received": 900, "report": 1800, "held": 259200}',
     # Whatever imports a command switches them off in the whole process.
     "POWERTOOLS_METRICS_DISABLED": "false",
@@ -81,6 +73,12 @@ POLICY: dict[str, Any] = {
             "remind_before_seconds": 600,
         },
         "auto_merge": True,
+    },
+    "approver_principals": {"approver": "devops@acme.example"},
+    "team_reviewers": {"payments": ["team:payments"]},
+    "own_actions": {
+        action: f"arn:aws:lambda:eu-west-1:123456789012:function:slipway-{action}:live"
+        for action in ("create_service", "upscale_service", "delete_service")
     },
 }
 
@@ -193,7 +191,7 @@ def put_policies() -> None:
 def set_policy(policy: dict[str, Any]) -> None:
     """Store a policy document where the functions read it."""
     body = json.dumps(policy).encode()
-    clients.s3().put_object(Bucket="records", Key="policy/approvals.json", Body=body)
+    clients.s3().put_object(Bucket="records", Key="policy/policy.json", Body=body)
 
 
 def make_message(**changes: Any) -> RunMessage:

@@ -25,7 +25,6 @@ def test_given_terraforms_environment_when_loaded_then_it_is_typed() -> None:
 
     assert config.port_base_url == "https://port.test"
     assert config.port_signature == "if_present"
-    assert config.team_reviewers == {"payments": ["team:payments"]}
     assert config.run_url("r_1") == "https://app.port.test/organization/run?runId=r_1"
     assert config.services_repo_url == "https://github.test/acme/services"
 
@@ -46,8 +45,6 @@ def test_given_github_com_when_a_link_is_made_then_it_is_not_to_the_api(
         ("PORT_SIGNATURE", "maybe"),
         ("PORT_SECRET_ID", ""),
         ("SERVICES_REPO", "services"),
-        ("TEAM_REVIEWERS", "not json"),
-        ("TEAM_REVIEWERS", '{"a": "b"}'),
     ],
 )
 def test_given_a_wrong_variable_when_loaded_then_it_is_named_with_the_cure(

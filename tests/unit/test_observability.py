@@ -206,7 +206,11 @@ def test_metrics_are_in_the_namespace_of_the_installation() -> None:
         "count(Metric.RECORD_RECEIVED)\n"
         "metrics.flush_metrics()\n"
     )
-    own = {"POWERTOOLS_METRICS_NAMESPACE": "Slipway/acme", "POWERTOOLS_SERVICE_NAME": "approval"}
+    own = {
+        "POWERTOOLS_METRICS_DISABLED": "false",
+        "POWERTOOLS_METRICS_NAMESPACE": "Slipway/acme",
+        "POWERTOOLS_SERVICE_NAME": "approval",
+    }
     command = [sys.executable, "-c", source]
     done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=True)
 

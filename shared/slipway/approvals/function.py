@@ -27,17 +27,17 @@ from slipway.port.message import EndedRun
 from slipway.runs.catalogue import remove_pending
 from slipway.runs.change import request_key
 from slipway.runs.clients import port_client, services_repository
-from slipway.runs.consumer import read_message
+from slipway.runs.consumer import ConsumerConfig, read_message
 from slipway.runs.ledger import Ledger
 from slipway.runs.records import get_record
-from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
+from slipway.runs.run import ActiveRun, RunReporter, service_locks
 from slipway.slack import slack_webhook
 
 # Of the automations in `port/automations/`, after the action's identifier.
 AUTOMATION_SUFFIX = "_ended"
 
 
-class ApprovalConfig(RunConfig, ApprovalsConfig):
+class ApprovalConfig(ConsumerConfig, ApprovalsConfig):
     """What Terraform tells the approval function."""
 
 

@@ -1,6 +1,6 @@
-"""The approval policy: which change needs whose approval. It is data: one document in S3.
+"""The policy: which change needs whose approval, and lists that grow. It is one document in S3.
 
-Terraform writes the document from its variable `approvals`; see `docs/approvals.md`.
+Terraform writes the document; see `docs/approvals.md`.
 """
 
 import json
@@ -91,6 +91,9 @@ class Policy(_Model):
         scale: limits of *Upscale* and *Downscale*.
         rules: the first one that fits decides.
         default: what a change needs that no rule is for.
+        approver_principals: IAM role → e-mail address of the person who alone may assume it.
+        team_reviewers: Port team → GitHub users and teams; a team is written `team:<slug>`.
+        own_actions: action → alias of the function that reads its runs.
     """
 
     schema_version: Literal[1]
@@ -98,6 +101,9 @@ class Policy(_Model):
     scale: ScaleLimits
     rules: tuple[Rule, ...] = ()
     default: Requirement
+    approver_principals: dict[str, str] = {}
+    team_reviewers: dict[str, list[str]] = {}
+    own_actions: dict[str, str]
 
     @model_validator(mode="after")
     def _default_asks_somebody(self) -> "Policy":
@@ -152,6 +158,6 @@ def read_policy(bucket: str, key: str) -> PolicyVersion:
     else:
         return PolicyVersion(policy, answer.get("VersionId", "unversioned"))
     raise ConfigurationError(
-        f"The approval policy s3://{bucket}/{key} cannot be used ({fault}). "
-        "Correct variable 'approvals' and apply the stack again."
+        f"The policy s3://{bucket}/{key} cannot be used ({fault}). "
+        "Correct variable 'approvals' or 'github' and apply the stack again."
     )

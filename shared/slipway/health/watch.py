@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from slipway.config import WatchConfig
+from slipway.config import SubscriptionsConfig
 from slipway.errors import ForeignMessage
 from slipway.health.admission import launch
 from slipway.health.changes import Change, Reason, Skipped, newest, read_change
@@ -30,7 +30,7 @@ class ChangeWatch:
         config: the table of subscriptions, and where remediations are kept.
     """
 
-    def __init__(self, config: WatchConfig) -> None:
+    def __init__(self, config: SubscriptionsConfig) -> None:
         self._config = config
         self._machine_arn = config.remediation_machine_arn
         self._prefix, _, name = self._machine_arn.rpartition(":")

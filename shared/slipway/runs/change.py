@@ -98,7 +98,7 @@ def prepare(
         UserError: the request is wrong, or not possible as things are.
     """
     message = run.message
-    run_url, reviewers = run.config.run_url(run.run_id), run.config.team_reviewers
+    run_url, reviewers = run.config.run_url(run.run_id), policy.team_reviewers
     if message.action == create_service.ACTION:
         return create_service.plan(message, run_url=run_url, reviewers=reviewers)
     action, service = ACTIONS[message.action], service_of(message)

@@ -8,6 +8,8 @@ from slipway import aws
 from slipway.runs.records import get_record
 
 _READING = "Enabled"
+# A JSON object: alias of a function → id of its mapping.
+_KEY = "policy/consumers.json"
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,15 @@ class Mappings:
 
     Args:
         bucket: the records bucket.
-        key: of a JSON object: alias of a function → id of its mapping.
     """
 
-    def __init__(self, bucket: str, key: str) -> None:
+    def __init__(self, bucket: str) -> None:
         self._bucket = bucket
-        self._key = key
 
     @cached_property
     def uuids(self) -> dict[str, str]:
         """Alias of each function that reads a topic → id of its mapping."""
-        return get_record(self._bucket, self._key)
+        return get_record(self._bucket, _KEY)
 
     def reading(self, alias_arn: str) -> Reading | None:
         """Whether a function reads its topic; None if it has no event source mapping."""

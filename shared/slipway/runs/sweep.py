@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import Field, Json
 
+from slipway.approvals.policy import read_policy
 from slipway.config import WatchConfig, load
 from slipway.errors import SkippedMessage, SlipwayError, SweepIncomplete
 from slipway.github.models import PullRequest, run_branch
@@ -38,10 +39,16 @@ _NAMED = 3  # failures in the text of the error
 class SweepConfig(RunConfig, WatchConfig):
     """What Terraform tells the sweep."""
 
-    # Action → alias of the function that reads its runs.
-    own_actions: Json[dict[str, str]] = Field(alias="OWN_ACTIONS")
     limits: Json[Limits] = Field(alias="SWEEP_LIMITS")
-    consumers_key: str = Field("policy/consumers.json", alias="CONSUMERS_KEY", min_length=1)
+
+
+def own_actions(config: RunConfig) -> dict[str, str]:
+    """Return each action of this installation with the alias of the function that reads its runs.
+
+    Raises:
+        ConfigurationError: the policy cannot be used.
+    """
+    return read_policy(config.records_bucket, config.policy_key).policy.own_actions
 
 
 def sweep(seconds: float) -> None:
@@ -104,7 +111,8 @@ class Sweep:
         self._deeds = Deeds(config, config.limits, self._port, self._ledger, self._repository)
         self._failures: list[str] = []
         self._pulls: dict[str, PullRequest] | None = None
-        self._mappings = Mappings(config.records_bucket, config.consumers_key)
+        self._own_actions = own_actions(config)
+        self._mappings = Mappings(config.records_bucket)
         self._reading = cache(self._mappings.reading)
         self._failed_records = FailedRecords(config.records_bucket)
         self._subjects = cache(self._read_subjects)
@@ -123,7 +131,7 @@ class Sweep:
         with self._collected("open pull requests"):
             self._pulls = PullRequests(self._repository).open()
         # Read after the rows: a run that has a row and is not among these has ended.
-        active = {run.id: run for action in self._config.own_actions for run in self._runs(action)}
+        active = {run.id: run for action in self._own_actions for run in self._runs(action)}
         left = {str(row["run_id"]) for row in open_rows if self._is_left(row)} - set(active)
         self._each(list(active.values()), lambda run: run.id, self._look_after)
         self._each(sorted(left), lambda run_id: run_id, self._clear_up)
@@ -207,7 +215,7 @@ class Sweep:
         """Find out why a run was never seen, if it is late."""
         if judge(facts, self._now, self._config.limits) is Deed.LEAVE:
             return Case(run), facts
-        if found := self._reading(self._config.own_actions[run.action]):
+        if found := self._reading(self._own_actions[run.action]):
             paused = found.paused or found.has_problem
             facts = replace(facts, paused=paused, resumed_at=found.since)
         reference = self._failed_record(run.id, facts.published_at)

@@ -4,6 +4,20 @@ resource "aws_cloudwatch_log_group" "this" {
   kms_key_id        = var.key_arn
 }
 
+locals {
+  environment = merge(var.environment, {
+    POWERTOOLS_SERVICE_NAME      = var.name
+    POWERTOOLS_LOG_LEVEL         = var.settings.log_level
+    POWERTOOLS_METRICS_NAMESPACE = var.metrics_namespace
+  })
+
+  # Lambda measures the variables as JSON, in bytes of UTF-8; base64 has four characters for three of them.
+  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+  environment_bytes = length(base64encode(jsonencode(local.environment))) / 4 * 3 - length(regexall("=", base64encode(jsonencode(local.environment))))
+  # By size, padded so that texts are in the order of numbers.
+  largest_variable = split(" ", reverse(sort([for name, value in local.environment : format("%08d %s", length(base64encode(value)), name)]))[0])[1]
+}
+
 resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_116: Kafka's failures go to the event source's own destination; what EventBridge calls is repeated by it, and named by an alarm
   # checkov:skip=CKV_AWS_117: in a VPC only where `vpc` says so: Port and GitHub are on the Internet
@@ -26,11 +40,7 @@ resource "aws_lambda_function" "this" {
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
 
   environment {
-    variables = merge(var.environment, {
-      POWERTOOLS_SERVICE_NAME      = var.name
-      POWERTOOLS_LOG_LEVEL         = var.settings.log_level
-      POWERTOOLS_METRICS_NAMESPACE = var.metrics_namespace
-    })
+    variables = local.environment
   }
 
   # Text, because Powertools writes JSON lines itself: with the format JSON, Lambda would filter them
@@ -51,6 +61,13 @@ resource "aws_lambda_function" "this" {
 
   tracing_config {
     mode = "Active"
+  }
+
+  lifecycle {
+    precondition {
+      condition     = local.environment_bytes <= 4096
+      error_message = "The environment of ${var.function_name} has ${local.environment_bytes} bytes, and Lambda takes 4096. The largest variable is ${local.largest_variable}: shorten what the stack writes there."
+    }
   }
 
   depends_on = [aws_iam_role_policy.this]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from slipway import aws
-from slipway.config import WatchConfig
+from slipway.config import SubscriptionsConfig
 from slipway.errors import RequestNotFound
 from slipway.health import admission, steps, stopped, watch
 from slipway.health.finding import Finding
@@ -162,7 +162,7 @@ class Simulation:
 
     def read(self, batch: list[dict[str, Any]]) -> None:
         event = World.event(SimpleNamespace(offset=0), *batch)  # type: ignore[arg-type]  # its offset
-        config = WatchConfig.model_validate(ENVIRONMENT)
+        config = SubscriptionsConfig.model_validate(ENVIRONMENT)
         assert watch.ChangeWatch(config).read(event) == {"batchItemFailures": []}
 
     def open(self) -> list[Machine]:

@@ -34,9 +34,10 @@ class Function:
         self.refusal: Exception | None = None
         self.approval = make_approval()
         self.config = SimpleNamespace(
-            approver_principals={"approver": "devops@acme.example"},
             run_url=lambda run_id: f"https://port.test/{run_id}",
         )
+        policy = SimpleNamespace(approver_principals={"approver": "devops@acme.example"})
+        self.policy = lambda: SimpleNamespace(policy=policy)
         self.desk = SimpleNamespace(
             decide=self.decide,
             store=SimpleNamespace(get=lambda _: self.approval, preview=lambda _: "+a"),

@@ -51,7 +51,7 @@ def test_given_a_stored_policy_when_read_then_its_version_comes_along(aws: None)
     )
     set_policy({**POLICY, "scale": {**POLICY["scale"], "max": 7}})
 
-    found = read_policy("records", "policy/approvals.json")
+    found = read_policy("records", "policy/policy.json")
 
     assert found.policy.scale.max == 7
     assert found.version not in {"", "null", "unversioned"}
@@ -78,15 +78,15 @@ def test_given_a_wrong_policy_when_read_then_the_fault_and_its_cure_are_named(
     set_policy({**POLICY, **change})
 
     with pytest.raises(ConfigurationError, match="apply the stack again") as refused:
-        read_policy("records", "policy/approvals.json")
+        read_policy("records", "policy/policy.json")
 
     assert where in str(refused.value)
 
 
 def test_given_no_json_when_read_then_it_is_a_fault_of_the_installation(aws: None) -> None:
-    boto3.client("s3").put_object(Bucket="records", Key="policy/approvals.json", Body=b"{")
+    boto3.client("s3").put_object(Bucket="records", Key="policy/policy.json", Body=b"{")
     with pytest.raises(ConfigurationError, match="cannot be used"):
-        read_policy("records", "policy/approvals.json")
+        read_policy("records", "policy/policy.json")
 
 
 def approvers(**changes: Any) -> Approvers:

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from slipway.approvals import function
-from slipway.config import WatchConfig, load
+from slipway.config import SubscriptionsConfig, load
 from slipway.errors import GitHubError
 from slipway.github.models import PullRequest
 from slipway.github.repairs import HandOver, Restart
@@ -176,7 +176,7 @@ class World:
 
     def deliver(self, *values: Any) -> dict[str, Any]:
         """Give records to the watch, as one batch."""
-        return ChangeWatch(load(WatchConfig)).read(self.event(*values))
+        return ChangeWatch(load(SubscriptionsConfig)).read(self.event(*values))
 
     def event(self, *values: Any) -> dict[str, Any]:
         """An event of the event source mapping: bytes as they are, anything else as JSON."""

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from slipway.config import WatchConfig, load
+from slipway.config import SubscriptionsConfig, load
 from slipway.errors import RecordsFailed
 from slipway.health import admission, watch
 from slipway.health.record import execution_name
@@ -85,7 +85,7 @@ def test_given_a_storm_of_one_service_in_ten_batches_then_one_remediation_starts
 def test_given_a_storm_read_by_several_functions_at_once_then_one_remediation_starts(
     world: World,
 ) -> None:
-    config: WatchConfig = load(WatchConfig)
+    config: SubscriptionsConfig = load(SubscriptionsConfig)
     events = [world.event(*(degraded(n / 10 + b / 1000) for n in range(5))) for b in range(8)]
 
     with ThreadPoolExecutor(4) as pool:
@@ -291,12 +291,15 @@ def test_given_a_change_that_cannot_be_followed_when_replayed_then_the_answer_sa
     event = {**world.event(degraded()), "replay": True}
     with monkeypatch.context() as patched:
         refuse_to_start(patched)
-        answer = ChangeWatch(load(WatchConfig)).read(event)
+        answer = ChangeWatch(load(SubscriptionsConfig)).read(event)
 
     (told,) = answer["replayed"]
     assert told["outcome"] == "failed"
     assert "ServiceUnavailable" in told["why"]
-    assert ChangeWatch(load(WatchConfig)).read(event) == {"batchItemFailures": [], "replayed": []}
+    assert ChangeWatch(load(SubscriptionsConfig)).read(event) == {
+        "batchItemFailures": [],
+        "replayed": [],
+    }
 
 
 def test_given_a_subscription_when_a_change_fits_then_it_starts_once_with_its_input(

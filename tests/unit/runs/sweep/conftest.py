@@ -16,7 +16,7 @@ from slipway.runs.ledger import Ledger, timestamp
 from slipway.runs.lock import ServiceLocks
 
 from tests.scripted import ScriptedServer
-from tests.unit.conftest import ENVIRONMENT, RUN_ID
+from tests.unit.conftest import POLICY, RUN_ID
 from tests.unit.github.conftest import FakeGitHub
 
 LIST = "GET /v1/actions/runs"
@@ -164,7 +164,7 @@ class World:
 
     def mapping(self, monkeypatch: pytest.MonkeyPatch, status: int = 200, **changes: Any) -> None:
         """The event source mapping of `upscale_service`, as Lambda answers it."""
-        alias = json.loads(ENVIRONMENT["OWN_ACTIONS"])["upscale_service"]
+        alias = POLICY["own_actions"]["upscale_service"]
         body = json.dumps({alias: MAPPING}).encode()
         boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=body)
         client = boto3.client("lambda", endpoint_url=self.port.url)

@@ -174,7 +174,7 @@ def test_given_a_run_held_for_too_long_when_swept_then_it_ends_and_is_forgotten(
     assert world.row()["outcome"] == "FAILURE"
     assert world.holder() is None
     stored = boto3.client("s3").list_objects_v2(Bucket="records").get("Contents", [])
-    assert [item["Key"] for item in stored] == ["policy/approvals.json", "policy/consumers.json"]
+    assert [item["Key"] for item in stored] == ["policy/consumers.json", "policy/policy.json"]
 
 
 @pytest.mark.parametrize("why", ["approval", "postponed", "just seen", "held for an hour"])

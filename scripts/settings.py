@@ -1,0 +1,46 @@
+"""Writes terraform/settings.json: which environment variables each function gets.
+
+They follow from the model that a handler names `SETTINGS`. The functions of the actions share one
+entry, as they have the same model: a new action changes no file.
+"""
+
+import importlib
+import json
+from pathlib import Path
+
+import typer
+
+from scripts.permissions import ACTION, actions
+
+ROOT = Path(__file__).resolve().parent.parent
+FILE = ROOT / "terraform" / "settings.json"
+
+
+def main() -> None:
+    """Write the names of the variables that Terraform gives each function."""
+    FILE.write_text(written(settings()), encoding="utf-8")
+
+
+def settings() -> dict[str, list[str]]:
+    """Return the names of each function's variables, in order.
+
+    Raises:
+        typer.BadParameter: two actions have different settings.
+    """
+    found: dict[str, list[str]] = {}
+    for handler in sorted(ROOT.glob("functions/*/handler.py")):
+        name = handler.parent.name
+        model = importlib.import_module(f"functions.{name}.handler").SETTINGS
+        own = sorted(str(field.alias) for field in model.model_fields.values())
+        if found.setdefault(ACTION if name in actions() else name, own) != own:
+            raise typer.BadParameter(f"{name} does not have the settings of the other actions.")
+    return dict(sorted(found.items()))
+
+
+def written(names: dict[str, list[str]]) -> str:
+    """Return the file's text."""
+    return json.dumps(names, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    typer.run(main)
