@@ -1,3 +1,14 @@
+# The longest history that an execution of the remediation machine can have. Step Functions fails one at 25,000 events.
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+locals {
+  # From the machine's definition and the layer, as tests/unit/health/test_history.py counts them.
+  remediation_events_of = {
+    probe   = 21   # with the wait and the decision before the next one
+    attempt = 2896 # a repair that is looked at every 5 seconds for 15 minutes, and the wait after it
+    rest    = 200  # beginning, approval, cool-down, end
+  }
+}
+
 variable "remediation" {
   description = <<-EOT
     What is done for a service whose health status in Port is Progressing or Degraded. `docs/health.md` tells how.
@@ -97,6 +108,15 @@ variable "remediation" {
       alltrue([for number in values(window) : floor(number) == number])
     ])
     error_message = "remediation.verify and settle must be whole numbers: probes 1 to 60, interval_seconds 1 to 600, healthy_after and ill_after 1 to probes."
+  }
+
+  validation {
+    # Probes begin again after each attempt, an approval and a cool-down.
+    condition = (
+      (3 * max(var.remediation.verify.probes, var.remediation.settle.probes) + sum(concat([0], var.remediation.strategies[*].attempts)) * var.remediation.settle.probes) * local.remediation_events_of.probe +
+      sum(concat([0], var.remediation.strategies[*].attempts)) * local.remediation_events_of.attempt + local.remediation_events_of.rest <= 20000
+    )
+    error_message = "remediation: with ${sum(concat([0], var.remediation.strategies[*].attempts))} attempts, verify.probes ${var.remediation.verify.probes} and settle.probes ${var.remediation.settle.probes}, an execution may reach ${(3 * max(var.remediation.verify.probes, var.remediation.settle.probes) + sum(concat([0], var.remediation.strategies[*].attempts)) * var.remediation.settle.probes) * local.remediation_events_of.probe + sum(concat([0], var.remediation.strategies[*].attempts)) * local.remediation_events_of.attempt + local.remediation_events_of.rest} events. Step Functions ends one at 25000, of which 5000 are left for retries: lower the attempts or the probes."
   }
 
   validation {

@@ -48,16 +48,16 @@ run "the_upper_limits_can_be_planned" {
     remediation = {
       mode = "repair"
       strategies = [
-        { kind = "restart", attempts = 5, wait_seconds = 3600 },
-        { kind = "roll_back", attempts = 5, wait_seconds = 3600, auto_merge = true },
-        { kind = "scale_up", attempts = 5, wait_seconds = 3600, step = 10, max_replicas = 1000 },
+        { kind = "restart", attempts = 3, wait_seconds = 3600 },
+        { kind = "roll_back", wait_seconds = 3600, auto_merge = true },
+        { kind = "scale_up", wait_seconds = 3600, step = 10, max_replicas = 1000 },
       ]
       environments          = ["Test", "Staging", "Production"]
       approval_environments = ["Test", "Staging", "Production"]
       max_per_hour          = 20
       quiet_seconds         = 604800
       verify                = { probes = 60, interval_seconds = 600, healthy_after = 60, ill_after = 60 }
-      settle                = { probes = 60, interval_seconds = 600, healthy_after = 60, ill_after = 60 }
+      settle                = { probes = 14, interval_seconds = 600, healthy_after = 14, ill_after = 14 }
       alert_emails          = ["one+alerts@sub.acme.example"]
     }
     subscriptions = [

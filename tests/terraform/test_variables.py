@@ -618,6 +618,19 @@ NETWORK = [
 ]
 
 REMEDIATION = [
+    Rule(
+        "Step Functions ends one at 25000",
+        lambda attempts: {
+            "remediation": {
+                "strategies": [
+                    {"kind": "restart", "attempts": 5},
+                    {"kind": "roll_back", "attempts": attempts},
+                ]
+            }
+        },
+        accepted=[1],
+        refused=[2],
+    ),
     Rule("remediation.mode", variable("remediation.mode"), ["repair", "verify", "off"], ["on"]),
     Rule(
         "remediation.strategies must be restart",
