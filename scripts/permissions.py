@@ -49,16 +49,20 @@ def main(
         raise typer.Exit(1)
 
 
-def plan() -> dict[str, Any]:
-    """Terraform's plan as JSON.
+def plan(folder: str = "permissions", values: str = VALUES) -> dict[str, Any]:
+    """Return Terraform's plan as JSON.
+
+    Args:
+        folder: the folder of terraform/ with the test that plans.
+        values: the file of variables.
 
     Raises:
         typer.BadParameter: Terraform could not make it; the text has its own words.
     """
     terraform: list[str | Path] = [ROOT / "scripts" / "terraform", "-chdir=terraform"]
-    test = ["test", "-test-directory=permissions", "-verbose", "-json", f"-var-file={VALUES}"]
+    test = ["test", f"-test-directory={folder}", "-verbose", "-json", f"-var-file={values}"]
     init = ["init", "-backend=false", "-input=false", "-lockfile=readonly"]
-    _run([*terraform, *init, "-test-directory=permissions"])
+    _run([*terraform, *init, f"-test-directory={folder}"])
     lines = [json.loads(line) for line in _run([*terraform, *test]).splitlines()]
     plans = [line["test_plan"] for line in lines if line["type"] == "test_plan"]
     if len(plans) != 1:
