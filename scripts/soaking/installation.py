@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
-from urllib.parse import urlencode
 
 import boto3
 
@@ -90,7 +89,7 @@ class Installation:
 
     @contextmanager
     def policy(
-        self, change: Callable[[dict[str, Any]], None], name: str = "approvals"
+        self, change: Callable[[dict[str, Any]], None], name: str = "policy"
     ) -> Iterator[None]:
         """Have another policy for a while."""
         key, storage = f"policy/{name}.json", self.aws("s3")
@@ -98,13 +97,8 @@ class Installation:
         document = json.loads(before)
         change(document)
         place = {"Bucket": self.outputs["records_bucket"], "Key": key}
-        tags = storage.get_object_tagging(**place)["TagSet"]
         # As Terraform made it, so that it finds nothing to change afterwards.
-        as_json = {
-            **place,
-            "ContentType": "application/json",
-            "Tagging": urlencode({tag["Key"]: tag["Value"] for tag in tags}),
-        }
+        as_json = {**place, "ContentType": "application/json"}
         storage.put_object(**as_json, Body=json.dumps(document).encode())
         try:
             yield

@@ -189,7 +189,7 @@ class World:
         }
 
     def policy(
-        self, change: Callable[[dict[str, Any]], None], name: str = "approvals"
+        self, change: Callable[[dict[str, Any]], None], name: str = "policy"
     ) -> AbstractContextManager[None]:
         """Have another policy for a while."""
         return Installation(self.sandbox.env, self.outputs).policy(change, name)
