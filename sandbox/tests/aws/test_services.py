@@ -57,6 +57,16 @@ def test_of_many_concurrent_conditional_puts_one_wins(aws: RunningAws, table: st
     assert item["owner"] == {"N": str(won.index(True))}
 
 
+def test_table_answers_all_its_tags(aws: RunningAws, table: str) -> None:
+    client = aws.client("dynamodb")
+    arn = client.describe_table(TableName=table)["Table"]["TableArn"]
+    tags = [{"Key": f"tag-{number}", "Value": "v"} for number in range(11)]
+
+    client.tag_resource(ResourceArn=arn, Tags=tags)
+
+    assert client.list_tags_of_resource(ResourceArn=arn)["Tags"] == tags
+
+
 def test_refused_put_answers_the_item_that_is_there(aws: RunningAws, table: str) -> None:
     client = aws.client("dynamodb")
     item = {"run_id": {"S": "r_3"}, "owner": {"S": "me"}}

@@ -4,11 +4,6 @@
 name_prefix         = "slipway"
 deletion_protection = false
 features            = { records_lifecycle = false, xray_group = false, broker_storage_scaling = false }
-tags                = { Environment = "sandbox" }
-links_base_url if AWS is at another port, and the three credentials.
-name_prefix         = "slipway"
-deletion_protection = false
-features            = { records_lifecycle = false, xray_group = false, broker_storage_scaling = false }
 
 # With the stack's own two, more than S3 takes of an object.
 tags = {
