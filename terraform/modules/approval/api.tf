@@ -163,6 +163,7 @@ resource "aws_cloudwatch_log_group" "api" {
 # stack is destroyed, which Terraform cannot: other APIs would lose their logs. CDK does the same.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
 resource "aws_cloudformation_stack" "api_log" {
+  # checkov:skip=CKV_AWS_124: Terraform waits for the stack and reports its events
   count = var.api.manage_account ? 1 : 0
 
   name          = "${var.name_prefix}-api-gateway-log"
