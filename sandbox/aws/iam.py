@@ -141,6 +141,36 @@ def refusal(access: Access, policy_documents: Sequence[Mapping[str, Any]]) -> st
     return _refusal([statement for statement in statements if statement.applies(access)])
 
 
+def lets_service_in(
+    document: Mapping[str, Any], service: str, action: str, context: Mapping[str, str]
+) -> bool:
+    """Whether a resource's policy lets a service of AWS do something.
+
+    Args:
+        document: The policy of a key, a queue or the like, parsed.
+        service: The service's principal, as `logs.eu-west-1.amazonaws.com`.
+        action: IAM's name of the action.
+        context: The condition keys that the service sends; a condition on another key fails.
+    """
+    allowed = False
+    for statement in _listed(document["Statement"]):
+        principal = statement.get("Principal", {})
+        services = (
+            _listed(principal.get("Service", [])) if isinstance(principal, Mapping) else ["*"]
+        )
+        if not {service, "*"} & set(services) or not _any_action(statement["Action"], action):
+            continue
+        if all(
+            _compares(operator, _listed(expected), context.get(key))
+            for operator, keys in statement.get("Condition", {}).items()
+            for key, expected in keys.items()
+        ):
+            if statement["Effect"] == "Deny":
+                return False
+            allowed = True
+    return allowed
+
+
 def _refusal(matching: Sequence[Statement]) -> str | None:
     if any(not statement.is_allow for statement in matching):
         return "denied"
@@ -256,8 +286,13 @@ def _condition_key(place: str, key: str) -> str:
 def _condition_holds(
     place: str, operator: str, key: str, expected: list[str], access: Access
 ) -> bool:
+    return _compares(operator, expected, access.context.get(_condition_key(place, key)), place)
+
+
+def _compares(
+    operator: str, expected: list[str], actual: str | None, place: str = "a resource's policy"
+) -> bool:
     compare, negated, if_exists = _operator(place, operator)
-    actual = access.context.get(_condition_key(place, key))
     if actual is None:
         # A negated operator holds for a key that a request does not have.
         return if_exists or negated

@@ -16,7 +16,15 @@ from localstack.runtime import current as localstack_current
 from localstack.runtime.server import twisted as gateway_server
 from localstack.services.lambda_.invocation.runtime_executor import get_runtime_executor
 
-from sandbox.aws import cloudwatch, emails, event_source_mappings, kills, limits, on_load
+from sandbox.aws import (
+    cloudwatch,
+    emails,
+    event_source_mappings,
+    kills,
+    limits,
+    on_load,
+    refusals,
+)
 from sandbox.aws.calls import CallRecorder
 from sandbox.aws.runtime import ProcessRuntimeExecutor, stop_all
 from sandbox.aws.settings import Settings
@@ -45,6 +53,7 @@ def run(settings: Settings) -> int:
     kills.install()
     on_load.install()
     handlers.serve_custom_service_request_handlers.append(limits.refuse_what_cannot_run)
+    handlers.serve_custom_service_request_handlers.append(refusals.refuse)
     handlers.run_custom_response_handlers.append(CallRecorder(settings.calls_file))
 
     runtime = localstack_current.initialize_runtime()

@@ -1,0 +1,33 @@
+"""What the sandbox's AWS holds, for rules that depend on it.
+
+LocalStack's stores are imported late: `sandbox.aws.rules` is also read without LocalStack.
+"""
+
+import json
+from typing import Any
+
+
+def inline_policies(account: str, role: str) -> dict[str, str]:
+    """Name → document of each inline policy of a role; none of a role that does not exist."""
+    from moto.iam.models import iam_backends
+
+    for found in iam_backends[account]["global"].roles.values():
+        if found.name == role:
+            return dict(found.policies)
+    return {}
+
+
+def key_policy(account: str, region: str, key: str) -> dict[str, Any] | None:
+    """The policy of a KMS key by id or ARN, or None if there is no such key."""
+    from localstack.services.kms.models import kms_stores
+
+    found = kms_stores[account][region].keys.get(key.rsplit("/", 1)[-1])
+    return None if found is None else json.loads(found.policy)
+
+
+def api_log_role(account: str, region: str) -> str | None:
+    """The role that API Gateway writes the logs of all APIs of an account with."""
+    from localstack.services.apigateway.models import apigateway_stores
+
+    role = apigateway_stores[account][region].account.get("cloudwatchRoleArn")
+    return str(role) if role else None
