@@ -60,11 +60,16 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     # Each run plans from the start: the garbage collector takes a quarter of the time otherwise.
-    environment = {**os.environ, "GOGC": os.environ.get("GOGC", "800")}
+    environment = {"GOGC": "800"} | without_account(os.environ)
     if failed := run([INIT], environment):
         return report(failed)
     with shared_provider(environment) as reattach:
         return report(run(PARTS, environment | {"TF_REATTACH_PROVIDERS": reattach}))
+
+
+def without_account(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out AWS settings, so that no plan depends on the caller's account."""
+    return {name: value for name, value in environment.items() if not name.startswith("AWS_")}
 
 
 def run(commands: Sequence[str], environment: Mapping[str, str]) -> list[str]:

@@ -202,7 +202,7 @@ _BY_PARAMETER: dict[str, dict[str, str]] = {
     "kafka": {
         "DescribeCluster": "ClusterArn",
         "DescribeClusterV2": "ClusterArn",
-        "GetBootstrapBrokers": "ClusterArn",
+        "GetBootstrapBrokers": "*",
         "ListScramSecrets": "ClusterArn",
     },
     "xray": {

@@ -144,14 +144,14 @@ resource "aws_cloudwatch_log_group" "this" {
 # Beside the brokers' own group: the way to Port's brokers and to Secrets Manager, by NAT.
 resource "aws_security_group" "mirror" {
   name        = var.name
-  description = "Mirror of Port's topics"
+  description = "Mirror of the topics of Port"
   vpc_id      = var.network.vpc_id
 
   tags = { Name = var.name }
 }
 
 resource "aws_vpc_security_group_egress_rule" "out" {
-  for_each = { port = { port = var.source_port, to = "Port's brokers" }, aws = { port = 443, to = "Secrets Manager" } }
+  for_each = { port = { port = var.source_port, to = "Brokers of Port" }, aws = { port = 443, to = "Secrets Manager" } }
 
   description       = each.value.to
   security_group_id = aws_security_group.mirror.id

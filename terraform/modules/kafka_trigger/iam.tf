@@ -56,8 +56,20 @@ data "aws_iam_policy_document" "this" {
 
     content {
       sid       = "EventSourceFindCluster"
-      actions   = concat(["kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"], local.scram ? ["kafka:ListScramSecrets"] : [])
+      actions   = concat(["kafka:DescribeClusterV2"], local.scram ? ["kafka:ListScramSecrets"] : [])
       resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.external ? [] : [true]
+
+    content {
+      sid     = "EventSourceFindBrokers"
+      actions = ["kafka:GetBootstrapBrokers"]
+      # IAM knows no resource for it.
+      # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonmanagedstreamingforapachekafka.html
+      resources = ["*"]
     }
   }
 
