@@ -45,10 +45,10 @@ class CallRecorder:
     """A response handler of LocalStack's chain that appends each call of a role to a file.
 
     A line is `{"time", "function", "role", "account", "region", "service", "operation",
-    "parameters", "resource", "kms_key", "status", "error"}`: `function` is null for a call that
-    AWS made with the role, `resource` the ARN where the request holds only a name (told by the
-    answer) or a task token (that of its state machine), `kms_key` the ARN of the customer's key
-    that the call went through, `error` AWS's error code.
+    "parameters", "resource", "kms_key", "answer", "status", "error"}`: `function` is null for a
+    call that AWS made with the role, `resource` the ARN where the request holds only a name (told
+    by the answer) or a task token (that of its state machine), `kms_key` the ARN of the customer's
+    key that the call went through, `answer` null for an error, `error` AWS's code of it.
     """
 
     def __init__(self, file: Path) -> None:
@@ -79,6 +79,7 @@ class CallRecorder:
             "parameters": recordable(context.service_request, context.operation.input_shape),
             "resource": _resource(answer, context.service_request or {}),
             "kms_key": customer_key(context, answer) if error is None else None,
+            "answer": None if error else recordable(answer, context.operation.output_shape),
             "status": response.status_code,
             "error": error.code if error else None,
         }
@@ -109,10 +110,12 @@ def _resource(answer: Mapping[str, Any], request: Mapping[str, Any]) -> str | No
 
 
 def recordable(value: Any, shape: Shape | None) -> Any:
-    """Request parameters without what is secret, binary or large.
+    """Parameters or an answer without what is secret, binary or large.
+
+    What takes its place is known to `sandbox.aws.shapes.is_left_out`.
 
     Args:
-        value: Parsed parameters, or a part of them.
+        value: Parsed parameters or a parsed answer, or a part of one.
         shape: Their shape in AWS's own model, which marks what is sensitive.
     """
     result: Any
@@ -129,6 +132,8 @@ def recordable(value: Any, shape: Shape | None) -> Any:
         result = [recordable(member, shape.member) for member in value]
     elif shape is None or shape.type_name == "blob" or not isinstance(value, str | int | float):
         result = f"<{shape.type_name if shape else type(value).__name__}>"
+    elif shape.type_name in {"integer", "long"}:
+        result = int(value)  # LocalStack keeps some of S3's headers as text
     elif isinstance(value, str) and len(value) > LONGEST_VALUE:
         result = f"<{len(value)} characters>"
     else:

@@ -18,6 +18,7 @@ from localstack.aws.api.stepfunctions import ExecutionFailedEventDetails
 from localstack.services.stepfunctions.asl.component.common.retry import retrier_decl
 from localstack.services.stepfunctions.asl.component.state.state_execution import execute_state
 from localstack.services.stepfunctions.asl.eval.environment import Environment
+from localstack.services.stepfunctions.asl.eval.event.event_manager import EventManager
 from localstack.services.stepfunctions.asl.eval.program_state import (
     ProgramStopped,
     ProgramTimedOut,
@@ -37,6 +38,7 @@ LOG = logging.getLogger(__name__)
 # How long a state may take to come to its end once its token was answered, and an execution to
 # come to its beginning.
 MOMENT_SECONDS = 30
+HISTORY_EVENTS = 25_000
 
 
 class _Ended(BaseException):
@@ -154,6 +156,29 @@ def _reflect_status(
         execution.error, execution.cause = end.error, end.cause
 
 
+def _begin(original: Callable[..., None], environment: Environment, *args: Any, **kw: Any) -> None:
+    """The history is that of the whole execution: parts of it take the manager of the whole."""
+    original(environment, *args, **kw)
+    environment.event_manager.slipway_execution = environment
+
+
+def _add_event(original: Callable[..., int], manager: EventManager, *args: Any, **kw: Any) -> int:
+    """An execution fails when its history is full, whatever its Retry and Catch say.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+
+    Raises:
+        _Ended: The history is full.
+    """
+    number = original(manager, *args, **kw)
+    if number == HISTORY_EVENTS - 1:  # the last one says that the execution failed
+        cause = f"The execution reached the maximum number of history events ({HISTORY_EVENTS})."
+        error = ExecutionFailedEventDetails(error="States.Runtime", cause=cause)
+        manager.slipway_execution.set_error(error=error)
+        raise _Ended
+    return number
+
+
 def _describe(
     original: Callable[..., dict[str, Any]], machine: StateMachineInstance
 ) -> dict[str, Any]:
@@ -212,6 +237,8 @@ def install() -> None:
     patch(execute_state.ExecutionState._eval_state)(_eval_state)
     patch(execute_state.ExecutionState._evaluate_with_timeout)(_attempt)
     patch(StepFunctionsProvider.start_execution)(_start)
+    patch(Environment.__init__)(_begin)
+    patch(EventManager.add_event)(_add_event)
     patch(Environment.set_stop)(_end)
     patch(Environment.set_timed_out)(_end)
     patch(Environment.set_error)(_fail)

@@ -5,7 +5,7 @@ not in an enumeration or not of a pattern.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from numbers import Real
 from typing import Any
@@ -16,6 +16,8 @@ from botocore.model import ListShape, MapShape, Shape, StringShape, StructureSha
 # A pattern is matched against text of unknown origin: what takes longer is given up as a match.
 PATTERN_SECONDS = 1.0
 SHOWN_CHARACTERS = 100
+# What `sandbox.aws.calls.recordable` writes instead of a value.
+_LEFT_OUT = regex.compile(r"<(\w+|\d+ characters)>")
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "structure": (Mapping,),
     "map": (Mapping,),
@@ -30,15 +32,21 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def faults(value: Any, shape: Shape | None, place: str = "") -> Iterator[str]:
+def faults(
+    value: Any,
+    shape: Shape | None,
+    place: str = "",
+    is_unknown: Callable[[Any], bool] = lambda _: False,
+) -> Iterator[str]:
     """Everything about a value that its shape does not allow, each with its place.
 
     Args:
         value: Parsed parameters or a parsed answer, or a part of one.
-        shape: The shape of it; a request or an answer without one must be empty.
+        shape: The shape of it; None allows anything.
         place: Where the value is, for the texts: `Environment.Variables`.
+        is_unknown: Whether a part stands for one that was left out, and is not judged.
     """
-    if shape is None:
+    if shape is None or is_unknown(value):
         return
     types = _PYTHON_TYPES.get(shape.type_name)
     if types is None:  # blobs and times, which have a form of their own in each protocol
@@ -48,36 +56,42 @@ def faults(value: Any, shape: Shape | None, place: str = "") -> Iterator[str]:
         yield f"{place or 'it'} is a {type(value).__name__}, not a {shape.type_name}"
         return
     yield from _limits(value, shape, place)
-    yield from _members(value, shape, place)
-
-
-def _members(value: Any, shape: Shape, place: str) -> Iterator[str]:
     if isinstance(shape, StructureShape):
         yield from _structure(value, shape, place)
+    if isinstance(shape, StringShape):
+        yield from _text(value, shape, place)
+    for member, member_shape, member_place in _members(value, shape, place):
+        yield from faults(member, member_shape, member_place, is_unknown)
+
+
+def is_left_out(value: Any) -> bool:
+    """Whether a recorded value stands for one that was secret, binary or large."""
+    return isinstance(value, str) and _LEFT_OUT.fullmatch(value) is not None
+
+
+def _members(value: Any, shape: Shape, place: str) -> Iterator[tuple[Any, Shape, str]]:
+    if isinstance(shape, StructureShape):
+        for name, member in value.items():
+            if member is not None and name in shape.members:
+                yield member, shape.members[name], f"{place}.{name}" if place else name
     elif isinstance(shape, MapShape):
         for key, member in value.items():
-            yield from faults(key, shape.key, f"{place} (key)")
-            yield from faults(member, shape.value, f"{place}.{key}")
+            yield key, shape.key, f"{place} (key)"
+            yield member, shape.value, f"{place}.{key}"
     elif isinstance(shape, ListShape):
         for index, member in enumerate(value):
-            yield from faults(member, shape.member, f"{place}[{index}]")
-    elif isinstance(shape, StringShape):
-        yield from _text(value, shape, place)
+            yield member, shape.member, f"{place}[{index}]"
 
 
 def _structure(value: Mapping[str, Any], shape: StructureShape, place: str) -> Iterator[str]:
-    given = {name: member for name, member in value.items() if member is not None}
+    given = {name for name, member in value.items() if member is not None}
     prefix = f"{place}." if place else ""
     for name in shape.required_members:
         if name not in given:
             yield f"{prefix}{name} is missing"
     if shape.is_tagged_union and len(given) != 1:
         yield f"{place or 'it'} needs exactly one of {', '.join(shape.members)}"
-    for name, member in given.items():
-        if name in shape.members:
-            yield from faults(member, shape.members[name], f"{prefix}{name}")
-        else:
-            yield f"{prefix}{name} is not known"
+    yield from (f"{prefix}{name} is not known" for name in sorted(given - set(shape.members)))
 
 
 def _limits(value: Any, shape: Shape, place: str) -> Iterator[str]:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 
 from sandbox.aws.iam import check
+from sandbox.aws.shapes import faults, is_left_out
 from scripts.apply_sandbox import Mode, Stack
 from tests.integration.conftest import NEW_ACTION, SandboxClient
 from tests.integration.test_create_service import calls_of, policies
@@ -91,6 +93,36 @@ def test_given_a_state_machine_when_held_against_its_policy_then_all_was_allowed
 
     assert calls
     assert violations == []
+
+
+# Errors of any operation, which models leave out, and those that S3's model does not have:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+ANY_ERROR = {"AccessDenied", "AccessDeniedException", "ValidationException", "PreconditionFailed"}
+
+
+@pytest.mark.story
+def test_recorded_calls_are_as_aws_models_them(sandbox: SandboxClient, stack: Stack) -> None:
+    session = botocore.session.get_session()
+    recorded = (sandbox.folder / "data" / "aws" / "aws-calls.jsonl").read_text()
+    calls = [json.loads(line) for line in recorded.splitlines()]
+
+    odd = set()
+    for call in calls:
+        operation = session.get_service_model(call["service"]).operation_model(call["operation"])
+        name = f"{call['service']}:{call['operation']}"
+        modelled = {shape.error_code for shape in operation.error_shapes} | ANY_ERROR
+        if call["error"] and call["error"] not in modelled:
+            odd.add(f"{name} answered {call['error']}")
+        for part, shape in (
+            ("parameters", operation.input_shape),
+            ("answer", operation.output_shape),
+        ):
+            if call[part] is not None:
+                found = faults(call[part], shape, part, is_left_out)
+                odd |= {f"{name} {fault}" for fault in found}
+
+    assert len(calls) > 100
+    assert odd == set()
 
 
 @pytest.mark.story

@@ -273,8 +273,8 @@ def test_name_is_idempotent_while_it_runs_and_with_the_same_input(
 def test_name_of_an_execution_is_checked(steps: Steps, approval: str) -> None:
     client = steps.aws.client("stepfunctions")
 
-    for name in ("r_1#1", "r_" + "x" * 79):
-        with pytest.raises(client.exceptions.InvalidName):
+    for name, code in (("r_1#1", "InvalidName"), ("r_" + "x" * 79, "ValidationException")):
+        with pytest.raises(ClientError, match=code):
             client.start_execution(stateMachineArn=approval, name=name)
 
 
@@ -393,3 +393,14 @@ def test_every_attempt_at_a_wait_has_a_token_of_its_own(steps: Steps) -> None:
     assert first != second
     assert (steps.succeed(first), steps.succeed(second)) == ("TaskTimedOut", "ok")
     assert steps.ended(execution)["status"] == "SUCCEEDED"
+
+
+def test_execution_fails_when_its_history_is_full(steps: Steps) -> None:
+    forever = {"Type": "Pass", "Next": "Again"}
+    machine = steps.machine({"Once": forever, "Again": forever})
+
+    _, execution = steps.start(machine)
+
+    ended = steps.ended(execution)
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
+    assert "maximum number of history events (25000)" in ended["cause"]
