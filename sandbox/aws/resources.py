@@ -23,11 +23,3 @@ def key_policy(account: str, region: str, key: str) -> dict[str, Any] | None:
 
     found = kms_stores[account][region].keys.get(key.rsplit("/", 1)[-1])
     return None if found is None else json.loads(found.policy)
-
-
-def api_log_role(account: str, region: str) -> str | None:
-    """The role that API Gateway writes the logs of all APIs of an account with."""
-    from localstack.services.apigateway.models import apigateway_stores
-
-    role = apigateway_stores[account][region].account.get("cloudwatchRoleArn")
-    return str(role) if role else None

@@ -352,26 +352,6 @@ def _odd_description(descriptions: Iterator[str] | list[str]) -> str | None:
     )
 
 
-# API Gateway
-
-
-def _stage_logs(request: Request) -> str | None:
-    """Logs need a role of the account, whichever API they are of."""
-    if resources.api_log_role(request.account, request.region):
-        return None
-    logs = any(
-        operation.get("op") in {"add", "replace"}
-        and (
-            operation["path"] == "/accessLogSettings/destinationArn"
-            or (operation["path"].endswith("/logging/loglevel") and operation["value"] != "OFF")
-        )
-        for operation in request.parameters.get("patchOperations") or []
-    )
-    if not logs:
-        return None
-    return "CloudWatch Logs role ARN must be set in account settings to enable logging"
-
-
 # Any service
 
 RESOURCE_TAGS = 50
@@ -531,12 +511,6 @@ RULES = (
         _security_group_rules,
         "InvalidParameterValue",
         f"{_AWS}/AWSEC2/latest/APIReference/API_IpRange.html",
-    ),
-    Rule(
-        ("apigateway:UpdateStage",),
-        _stage_logs,
-        "BadRequestException",
-        f"{_AWS}/apigateway/latest/developerguide/set-up-logging.html",
     ),
 )
 

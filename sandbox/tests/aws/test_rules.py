@@ -40,11 +40,6 @@ def egress(description: str) -> dict[str, Any]:
     return {"IpPermissions": [{"IpRanges": [{"CidrIp": "::/0", "Description": description}]}]}
 
 
-def log_level(value: str) -> dict[str, Any]:
-    path = "/*/*/logging/loglevel"
-    return {"patchOperations": [{"op": "replace", "path": path, "value": value}]}
-
-
 def key_policy(**statement: Any) -> dict[str, Any]:
     everything = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
     return {"Statement": [{**everything, **statement}]}
@@ -241,18 +236,6 @@ def test_log_group_needs_a_key_that_lets_it_in(
     assert codes("logs:CreateLogGroup", {"logGroupName": "g", "kmsKeyId": "k"}) == expected
 
 
-@pytest.mark.parametrize("role", [None, "arn:aws:iam::000000000000:role/logs"])
-def test_stage_logs_only_with_a_role_of_the_account(
-    monkeypatch: pytest.MonkeyPatch, role: str | None
-) -> None:
-    monkeypatch.setattr(resources, "api_log_role", lambda account, region: role)
-
-    assert codes("apigateway:UpdateStage", log_level("INFO")) == (
-        [] if role else ["BadRequestException"]
-    )
-    assert codes("apigateway:UpdateStage", log_level("OFF")) == []
-
-
 @pytest.mark.parametrize("rule", [*RULES, TAGS], ids=lambda rule: rule.refusal.__name__)
 def test_rule_names_its_source(rule: Rule) -> None:
     assert rule.source.startswith("https://docs.aws.amazon.com/")
@@ -260,7 +243,7 @@ def test_rule_names_its_source(rule: Rule) -> None:
 
 def test_rules_are_all_tried_here() -> None:
     tried = {operation for operation, *_ in ROWS}
-    elsewhere = {"iam:PutRolePolicy", "logs:CreateLogGroup", "apigateway:UpdateStage"}
+    elsewhere = {"iam:PutRolePolicy", "logs:CreateLogGroup"}
 
     for rule in RULES:
         assert {*rule.operations} & (tried | elsewhere), json.dumps(rule.operations)
