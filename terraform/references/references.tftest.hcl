@@ -1,5 +1,7 @@
-# For tests/terraform/test_references.py: plans in both Kafka modes, with all that is optional. The real provider makes them, as it alone composes policy documents; it asks AWS nothing here. What AWS
-# would make is named below, so that no statement and no definition is unknown.
+# For tests/terraform/test_references.py and test_side_by_side.py: plans in both Kafka modes, with all that is optional.
+# The real provider makes them, as it alone composes policy documents; it asks AWS nothing here. What AWS would make or
+# answer is named below, so that no statement and no definition is unknown. A module that is new to ask which account it
+# is in needs an entry; one for a module that does not ask is a warning.
 provider "aws" {
   region                      = "eu-west-1"
   access_key                  = "none"
@@ -35,6 +37,16 @@ override_data {
 }
 
 override_data {
+  target = module.network[0].data.aws_caller_identity.current
+  values = { account_id = "111122223333" }
+}
+
+override_data {
+  target = module.observability.data.aws_caller_identity.current
+  values = { account_id = "111122223333" }
+}
+
+override_data {
   target = module.secrets.data.aws_caller_identity.current
   values = { account_id = "111122223333" }
 }
@@ -51,7 +63,7 @@ override_data {
 
 override_data {
   target = module.network[0].data.aws_availability_zones.available[0]
-  values = { names = ["eu-west-1a", "eu-west-1b", "eu-west-1c"] }
+  values = { names = ["eu-west-1a", "eu-west-1b", "eu-west-1c"], zone_ids = ["euw1-az1", "euw1-az2", "euw1-az3"] }
 }
 
 override_resource {

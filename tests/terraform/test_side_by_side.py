@@ -79,6 +79,7 @@ NAMELESS = {
     "aws_vpc_security_group_ingress_rule",
     "aws_wafv2_web_acl_association",
     "aws_wafv2_web_acl_logging_configuration",
+    "terraform_data",
 }
 
 
