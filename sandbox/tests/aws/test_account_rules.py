@@ -42,13 +42,13 @@ def test_reservation_is_refused_as_in_a_new_account(aws: RunningAws) -> None:
 
 
 def test_environment_is_refused_when_it_exceeds_4_kib(aws: RunningAws) -> None:
-    # `{"A":"…"}` has eight bytes around the value.
-    fits = {"Variables": {"A": "x" * (4096 - 8)}}
+    # `{"AB":"…"}` has nine bytes around the value.
+    fits = {"Variables": {"AB": "x" * (4096 - 9)}}
     function = aws.function("def handler(event, context):\n    pass\n", Environment=fits)
 
     with pytest.raises(ClientError, match="exceeded the 4KB limit"):
         aws.client("lambda").update_function_configuration(
-            FunctionName=function, Environment={"Variables": {"A": "x" * (4096 - 7)}}
+            FunctionName=function, Environment={"Variables": {"AB": "x" * (4096 - 8)}}
         )
 
 

@@ -14,6 +14,20 @@ from sandbox.tests.waiting import LIMIT
 from .conftest import REGION, REPOSITORY, RunningAws
 from .test_services import subnets
 
+# CloudWatch Logs must be let in: the brokers' logs are encrypted with the key.
+KEY_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": f"logs.{REGION}.amazonaws.com"},
+                "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:GenerateDataKey*"],
+                "Resource": "*",
+            }
+        ],
+    }
+)
 # The cluster of the stack, and nothing else of it.
 ROOT_MODULE = """
 variable "kafka_version" {{}}
@@ -87,7 +101,7 @@ class Terraform:
 
 @pytest.fixture
 def terraform(aws: RunningAws, tmp_path: Path) -> Terraform:
-    key_arn = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    key_arn = aws.client("kms").create_key(Policy=KEY_POLICY)["KeyMetadata"]["Arn"]
     text = ROOT_MODULE.format(
         modules=REPOSITORY / "terraform/modules",
         name=aws.name("upgrade"),
