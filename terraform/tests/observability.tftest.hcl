@@ -71,7 +71,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
   }
 
   assert {
-    condition     = one(aws_cloudwatch_metric_alarm.query["slipway-never-received"].metric_query).expression == "SELECT SUM(RunSwept) FROM \"Slipway\" WHERE deed = 'END_NEVER_RECEIVED'"
+    condition     = one(aws_cloudwatch_metric_alarm.query["slipway-never-received"].metric_query).expression == "SELECT SUM(RunSwept) FROM \"Slipway/slipway\" WHERE deed = 'END_NEVER_RECEIVED'"
     error_message = "Of what the sweep did, one deed only."
   }
 
