@@ -445,6 +445,29 @@ class GitRepository:
         one, other = (self._tree(name) for name in (old, new))
         return one.diff_to_tree(other, DiffOption.INCLUDE_TYPECHANGE)
 
+    def rebase(self, commits: list[Commit], onto: str, committer: Person) -> str | None:
+        """Make commits again on top of another one, without merge commits.
+
+        Args:
+            commits: oldest first.
+            onto: where the first one goes.
+            committer: who makes them again; their authors stay.
+
+        Returns:
+            The SHA of the last one, or None on a conflict.
+        """
+        tip = onto
+        for commit in commits:
+            if len(commit.parents) != 1:
+                continue
+            parent = self._tree(commit.parents[0])
+            merged = self._git.merge_trees(parent, self._tree(tip), self._tree(commit.sha))
+            if merged.conflicts:
+                return None
+            tree = str(merged.write_tree(self._git))
+            tip = self.write_commit(commit.message, tree, [tip], commit.author, committer)
+        return tip
+
     @_known_by_sha
     def merge_tree(self, base: str, head: str) -> str | None:
         """The tree of a merge of two commits, or None if they conflict."""

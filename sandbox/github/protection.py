@@ -189,6 +189,16 @@ def latest_reviews(here: RepoSession, pull: Pull) -> dict[str, str]:
     }
 
 
+def must_be_current(here: RepoSession, pull: Pull) -> bool:
+    """Whether the base branch takes only what contains its newest commit.
+
+    GitHub asks for this only together with a required check:
+    https://docs.github.com/repositories/configuring-branches-and-merges-in-your-repository/managing-protected-branches/about-protected-branches#require-status-checks-before-merging
+    """
+    rules = here.repo.protections.get(pull.base_ref)
+    return bool(rules and rules["strict"] and rules["contexts"])
+
+
 def check_results(here: RepoSession, sha: str) -> dict[str, str]:
     """Context or check name → its last state or conclusion; `pending` while it runs."""
     statuses = here.session.scalars(

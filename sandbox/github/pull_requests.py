@@ -1,20 +1,20 @@
-"""The life of a pull request: whether it can be merged, merging, auto-merge, following pushes."""
+"""The life of a pull request: whether it can be merged, merging, following pushes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import select
 
 from sandbox.github import issues, protection, shapes, urls
-from sandbox.github.auth import Actor
-from sandbox.github.errors import ApiError
-from sandbox.github.git import GitError, Person
+from sandbox.github.errors import ApiError, validation_failed
+from sandbox.github.git import Commit, GitError, Person
 from sandbox.github.runner.registry import register
 from sandbox.github.server import RepoSession
-from sandbox.github.store import Issue, Pull, Review, Team, now
+from sandbox.github.store import Issue, Pull, Repo, Review, Team, now
 
 MergeMethod = Literal["merge", "squash", "rebase"]
+_NOUNS = {"merge": "Merge commits", "squash": "Squash merges", "rebase": "Rebase merges"}
 _GITHUB = ("GitHub", "noreply@github.com")
 # Of what a pull request shares with an issue, what only the issue's own routes show.
 _OF_ISSUES = frozenset(
@@ -43,8 +43,7 @@ def mergeability(here: RepoSession, pull: Pull) -> tuple[bool | None, str]:
         return True, "draft"
     if protection.unmet(here, pull):
         return True, "blocked"
-    rules = here.repo.protections.get(pull.base_ref)
-    if rules and rules["strict"] and not here.git.is_ancestor(base, pull.head_sha):
+    if protection.must_be_current(here, pull) and not here.git.is_ancestor(base, pull.head_sha):
         return True, "behind"
     return True, "unstable" if protection.failing(here, pull.head_sha) else "clean"
 
@@ -81,7 +80,7 @@ def pull_json(here: RepoSession, pull: Pull, *, full: bool = True) -> dict[str, 
         "requested_reviewers": [here.user(login) for login in pull.reviewers],
         # A list has teams as the teams API shows them, with their parent.
         "requested_teams": teams if full else [{**team, "parent": None} for team in teams],
-        "auto_merge": _auto_merge_json(here, pull),
+        "auto_merge": None,
         "head": _side(here, pull.head_ref, pull.head_sha, sides),
         "base": _side(here, pull.base_ref, pull.base_sha, sides),
     }
@@ -92,7 +91,7 @@ def pull_json(here: RepoSession, pull: Pull, *, full: bool = True) -> dict[str, 
             "merged": pull.merged_at is not None,
             "mergeable": mergeable,
             "mergeable_state": state,
-            "rebaseable": False,
+            "rebaseable": bool(mergeable) and not _has_merges(here, pull),
             "merged_by": here.user(pull.merged_by),
             "maintainer_can_modify": pull.maintainer_can_modify,
             "comments": shared["comments"],
@@ -120,18 +119,6 @@ def _teams(here: RepoSession, slugs: list[str]) -> list[Team]:
     return list(here.session.scalars(query))
 
 
-def _auto_merge_json(here: RepoSession, pull: Pull) -> dict[str, Any] | None:
-    if pull.auto_merge is None:
-        return None
-    asked = pull.auto_merge
-    return {
-        **asked,
-        "commit_title": asked["commit_title"] or f"{pull.issue.title} (#{pull.issue.number})",
-        "commit_message": asked["commit_message"] or "",
-        "enabled_by": here.user(asked["enabled_by"]),
-    }
-
-
 def _fork_point(here: RepoSession, pull: Pull) -> str:
     """Where the pull request's own changes begin; after a merge the base has moved past it."""
     return here.git.merge_base(pull.base_sha, pull.head_sha) or pull.base_sha
@@ -145,8 +132,15 @@ def changed_files(here: RepoSession, pull: Pull) -> list[dict[str, Any]]:
 
 def commits(here: RepoSession, pull: Pull) -> list[dict[str, Any]]:
     """The pull request's commits, oldest first."""
-    found = here.git.log(pull.head_sha, without=_fork_point(here, pull))
-    return [shapes.commit(commit, here.path) for commit in reversed(found)]
+    return [shapes.commit(commit, here.path) for commit in _own_commits(here, pull)]
+
+
+def _own_commits(here: RepoSession, pull: Pull) -> list[Commit]:
+    return here.git.log(pull.head_sha, without=_fork_point(here, pull))[::-1]
+
+
+def _has_merges(here: RepoSession, pull: Pull) -> bool:
+    return any(len(commit.parents) > 1 for commit in _own_commits(here, pull))
 
 
 def emit(here: RepoSession, pull: Pull, action: str, **more: Any) -> None:
@@ -181,30 +175,94 @@ def merge(here: RepoSession, pull: Pull, how: Merge, expected_head: str | None =
     """
     base = here.git.ref(f"refs/heads/{pull.base_ref}")
     tree = _check_merge(here, pull, how, base, expected_head)
-    number, repo = pull.issue.number, here.repo
-    if how.method == "squash":
-        title = how.title or f"{pull.issue.title} (#{number})"
-        message = how.message if how.message is not None else ""
-        parents = [str(base)]
-    else:
-        title = how.title or f"Merge pull request #{number} from {repo.owner}/{pull.head_ref}"
-        message = how.message if how.message is not None else pull.issue.title
-        parents = [str(base), pull.head_sha]
-    stamp = datetime.now(UTC).isoformat(timespec="seconds")
-    account = here.account(here.actor.login)
-    author = Person(here.actor.login, account.email if account else _GITHUB[1], stamp)
-    text = f"{title}\n\n{message}".rstrip("\n")
-    sha = here.git.write_commit(text, tree, parents, author, Person(*_GITHUB, stamp))
+    sha = _rebased(here, pull, str(base)) if how.method == "rebase" else None
+    if sha is None:
+        sha = _merge_commit(here, pull, how, str(base), tree)
     try:
         here.git.update_ref(f"refs/heads/{pull.base_ref}", sha, base)
     except GitError:
         raise ApiError(405, "Base branch was modified. Review and try the merge again.") from None
     _mark_merged(here, pull, sha)
     ref_changed(here, f"refs/heads/{pull.base_ref}", base, sha)
-    if repo.delete_branch_on_merge and here.git.ref(f"refs/heads/{pull.head_ref}"):
+    if here.repo.delete_branch_on_merge and here.git.ref(f"refs/heads/{pull.head_ref}"):
         here.git.delete_ref(f"refs/heads/{pull.head_ref}")
         ref_changed(here, f"refs/heads/{pull.head_ref}", pull.head_sha, None)
     return sha
+
+
+def _rebased(here: RepoSession, pull: Pull, onto: str) -> str:
+    """The pull request's commits made again on top of the base branch.
+
+    GitHub rebases no branch that has merge commits, although it can merge it:
+    https://github.com/Mnigos/tessera/issues/162
+
+    Raises:
+        ApiError: 405, they cannot be rebased.
+    """
+    stamp = datetime.now(UTC).isoformat(timespec="seconds")
+    sha = None
+    if not _has_merges(here, pull):
+        sha = here.git.rebase(_own_commits(here, pull), onto, Person(*_GITHUB, stamp))
+    if sha is None:
+        raise ApiError(405, "Pull Request is not mergeable")
+    return sha
+
+
+def _merge_commit(here: RepoSession, pull: Pull, how: Merge, base: str, tree: str) -> str:
+    number, repo = pull.issue.number, here.repo
+    if how.method == "squash":
+        title = how.title or f"{pull.issue.title} (#{number})"
+        message = how.message if how.message is not None else ""
+        parents = [base]
+    else:
+        title = how.title or f"Merge pull request #{number} from {repo.owner}/{pull.head_ref}"
+        message = how.message if how.message is not None else pull.issue.title
+        parents = [base, pull.head_sha]
+    stamp = datetime.now(UTC).isoformat(timespec="seconds")
+    account = here.account(here.actor.login)
+    author = Person(here.actor.login, account.email if account else _GITHUB[1], stamp)
+    text = f"{title}\n\n{message}".rstrip("\n")
+    return here.git.write_commit(text, tree, parents, author, Person(*_GITHUB, stamp))
+
+
+def merge_methods(repo: Repo) -> list[MergeMethod]:
+    """The methods that a repository allows."""
+    allowed: dict[MergeMethod, bool] = {
+        "merge": repo.allow_merge_commit,
+        "squash": repo.allow_squash_merge,
+        "rebase": repo.allow_rebase_merge,
+    }
+    return [method for method, here in allowed.items() if here]
+
+
+def update_branch(
+    here: RepoSession, pull: Pull, expected_head: str | None, method: Literal["merge", "rebase"]
+) -> None:
+    """Bring the base branch into the pull request's branch.
+
+    Raises:
+        ApiError: 422 with the reason.
+    """
+    if expected_head and expected_head != pull.head_sha:
+        raise ApiError(422, "expected head sha didn't match current head ref.")
+    base = here.git.ref(f"refs/heads/{pull.base_ref}")
+    if base is None or pull.issue.state == "closed":
+        raise validation_failed("PullRequest", "state", "invalid")
+    if here.git.is_ancestor(base, pull.head_sha):
+        raise ApiError(422, "There are no new commits on the base branch.")
+    stamp = datetime.now(UTC).isoformat(timespec="seconds")
+    author = Person(here.actor.login, _GITHUB[1], stamp)
+    sha = None
+    if method == "rebase":
+        sha = here.git.rebase(_own_commits(here, pull), base, author)
+    elif tree := here.git.merge_tree(pull.head_sha, base):
+        message = f"Merge branch '{pull.base_ref}' into {pull.head_ref}"
+        sha = here.git.write_commit(message, tree, [pull.head_sha, base], author, author)
+    if sha is None:
+        raise ApiError(422, "merge conflict between base and head")
+    ref, old = f"refs/heads/{pull.head_ref}", pull.head_sha
+    here.git.update_ref(ref, sha, old)
+    ref_changed(here, ref, old, sha)
 
 
 def _check_merge(
@@ -212,12 +270,8 @@ def _check_merge(
 ) -> str:
     if expected_head and expected_head != pull.head_sha:
         raise ApiError(409, "Head branch was modified. Review and try the merge again.")
-    allowed = {"merge": here.repo.allow_merge_commit, "squash": here.repo.allow_squash_merge}
-    if not allowed.get(how.method):
-        noun = {"merge": "Merge commits", "squash": "Squash merges"}.get(
-            how.method, "Rebase merges"
-        )
-        raise ApiError(405, f"{noun} are not allowed on this repository.")
+    if how.method not in merge_methods(here.repo):
+        raise ApiError(405, f"{_NOUNS[how.method]} are not allowed on this repository.")
     if pull.draft and pull.issue.state == "open":
         raise ApiError(405, "Pull Request is still a draft")
     tree = here.git.merge_tree(base, pull.head_sha) if base else None
@@ -225,9 +279,11 @@ def _check_merge(
         raise ApiError(405, "Pull Request is not mergeable")
     if not protection.bypassed(here, pull.base_ref):
         sentences = protection.unmet(here, pull)
-        rules = here.repo.protections[pull.base_ref]
-        if rules["strict"] and not here.git.is_ancestor(base, pull.head_sha):
-            sentences.append("The head branch is not up to date with the base branch.")
+        behind = not here.git.is_ancestor(base, pull.head_sha)
+        if not sentences and behind and protection.must_be_current(here, pull):
+            # As GitHub says it: https://github.com/RakuenSoftware/aimee/pull/2460
+            count = len(here.repo.protections[pull.base_ref]["contexts"])
+            sentences = [f"{count} of {count} required status checks are expected."]
         if sentences:
             raise ApiError(405, " ".join(sentences))
     return tree
@@ -236,27 +292,7 @@ def _check_merge(
 def _mark_merged(here: RepoSession, pull: Pull, sha: str) -> None:
     issues.close(here, pull.issue)
     pull.merged_at, pull.merged_by, pull.merge_commit_sha = now(), here.actor.login, sha
-    pull.auto_merge = None
     emit(here, pull, "closed")
-
-
-def try_auto_merge(here: RepoSession, sha: str | None = None) -> None:
-    """Merge the pull requests with auto-merge whose requirements are met by now.
-
-    Args:
-        here: the repository.
-        sha: only those with this head; None: all.
-    """
-    for pull in _open_pulls(here):
-        wanted = pull.auto_merge
-        if wanted is None or (sha and pull.head_sha != sha):
-            continue
-        # Auto-merge waits for the requirements even where its author could pass by them.
-        if mergeability(here, pull)[1] in {"clean", "unstable"}:
-            how = Merge(wanted["merge_method"], wanted["commit_title"], wanted["commit_message"])
-            # Done in the name of whoever asked for it, whose merge may start workflows.
-            as_author = replace(here, actor=Actor(wanted["enabled_by"], "user"))
-            merge(as_author, pull, how)
 
 
 def _open_pulls(here: RepoSession) -> list[Pull]:

@@ -38,9 +38,7 @@ def seed(server: Server, token: str, repositories: dict[str, Path]) -> None:
             _organisation(session, owner)
             if session.scalars(select(Repo).filter_by(owner=owner, name=name)).first():
                 continue
-            repo = server.create_repo(
-                session, owner, name, allow_auto_merge=True, delete_branch_on_merge=True
-            )
+            repo = server.create_repo(session, owner, name, delete_branch_on_merge=True)
             repo.collaborators = {OWNER: "admin", "devops": "admin"}
             repo.teams = {"platform": "write", "payments": "write", "devops": "admin"}
             files, executable = _files(folder)

@@ -176,10 +176,10 @@ def repository(row: Repo) -> Json:
     """A repository, with the settings that its administrators see."""
     return {
         **minimal_repository(row),
-        "allow_auto_merge": row.allow_auto_merge,
+        "allow_auto_merge": False,
         "allow_merge_commit": row.allow_merge_commit,
         "allow_squash_merge": row.allow_squash_merge,
-        "allow_rebase_merge": False,
+        "allow_rebase_merge": row.allow_rebase_merge,
     }
 
 
@@ -318,6 +318,7 @@ def status(row: Status, path: str, creator: Json | None) -> Json:
         "id": row.id,
         "node_id": node_id("StatusContext", row.id),
         "url": urls.api(f"{path}/statuses/{row.sha}"),
+        "avatar_url": creator["avatar_url"] if creator else None,
         "state": row.state,
         "context": row.context,
         "description": row.description,

@@ -95,10 +95,10 @@ class Repo(Base):
     description: Mapped[str | None] = mapped_column(default=None)
     private: Mapped[bool] = mapped_column(default=True)
     default_branch: Mapped[str] = mapped_column(default="main")
-    allow_auto_merge: Mapped[bool] = mapped_column(default=False)
     delete_branch_on_merge: Mapped[bool] = mapped_column(default=False)
     allow_merge_commit: Mapped[bool] = mapped_column(default=True)
     allow_squash_merge: Mapped[bool] = mapped_column(default=True)
+    allow_rebase_merge: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[str] = mapped_column(default=now)
     pushed_at: Mapped[str] = mapped_column(default=now)
     last_number: Mapped[int] = mapped_column(default=0)
@@ -179,8 +179,6 @@ class Pull(Base):
     merge_commit_sha: Mapped[str | None] = mapped_column(default=None)
     reviewers: Mapped[list[str]] = mapped_column(JsonList, default=list)
     review_teams: Mapped[list[str]] = mapped_column(JsonList, default=list)
-    # enabled_by, merge_method, commit_title, commit_message
-    auto_merge: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
 
 
 class Comment(Base):

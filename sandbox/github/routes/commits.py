@@ -13,7 +13,7 @@ from sandbox.github import shapes, urls
 from sandbox.github.auth import Actor
 from sandbox.github.errors import ApiError, not_found
 from sandbox.github.pull_requests import commits as commits_of
-from sandbox.github.pull_requests import pull_json, try_auto_merge
+from sandbox.github.pull_requests import pull_json
 from sandbox.github.routes.deps import Body, Here, Json, PageDep
 from sandbox.github.server import RepoSession
 from sandbox.github.store import CheckRun, Pull, Status, now
@@ -71,7 +71,6 @@ def create_status(here: Here, sha: str, body: NewStatus) -> Json:
     here.session.add(row)
     here.session.flush()
     here.emit("status", sha=sha, state=row.state, context=row.context, id=row.id)
-    try_auto_merge(here, sha)
     return _status(here, row)
 
 
@@ -136,8 +135,6 @@ def _set_check(here: RepoSession, row: CheckRun, body: CheckFields) -> Json:
     here.session.flush()
     shape = shapes.check_run(row, here.path)
     here.emit("check_run", "completed" if row.conclusion else "created", check_run=shape)
-    if row.conclusion:
-        try_auto_merge(here, row.sha)
     return shape
 
 

@@ -5,13 +5,13 @@ https://docs.github.com/graphql
 
 import base64
 import binascii
-from typing import Any
+from typing import Any, Literal
 
 import graphql
 from fastapi import APIRouter
 from sqlalchemy import select
 
-from sandbox.github import permissions, protection, pull_requests, urls
+from sandbox.github import permissions, pull_requests, urls
 from sandbox.github.auth import Actor
 from sandbox.github.errors import ApiError
 from sandbox.github.routes.deps import ActorDep, Body, Json, ServerDep
@@ -21,41 +21,31 @@ from sandbox.github.store import Pull, Repo
 router = APIRouter()
 # A part of GitHub's own schema, with the same names and types: a contract test compares the two.
 _SCHEMA = graphql.build_schema("""
-    scalar DateTime
     scalar GitObjectID
     scalar URI
-    enum PullRequestMergeMethod { MERGE REBASE SQUASH }
+    enum PullRequestBranchUpdateMethod { MERGE REBASE }
     enum PullRequestState { CLOSED MERGED OPEN }
     interface Actor { avatarUrl: URI! login: String! resourcePath: URI! url: URI! }
     type User implements Actor { avatarUrl: URI! login: String! resourcePath: URI! url: URI! }
-    type AutoMergeRequest { enabledAt: DateTime mergeMethod: PullRequestMergeMethod! }
     type PullRequest {
       id: ID! number: Int! url: URI! isDraft: Boolean! state: PullRequestState!
-      autoMergeRequest: AutoMergeRequest
+      headRefOid: GitObjectID!
     }
-    type EnablePullRequestAutoMergePayload {
-      actor: Actor clientMutationId: String pullRequest: PullRequest
-    }
-    type DisablePullRequestAutoMergePayload {
-      actor: Actor clientMutationId: String pullRequest: PullRequest
-    }
+    type UpdatePullRequestBranchPayload { clientMutationId: String pullRequest: PullRequest }
     type MarkPullRequestReadyForReviewPayload {
       clientMutationId: String pullRequest: PullRequest
     }
     type ConvertPullRequestToDraftPayload { clientMutationId: String pullRequest: PullRequest }
-    input EnablePullRequestAutoMergeInput {
-      pullRequestId: ID! mergeMethod: PullRequestMergeMethod = MERGE clientMutationId: String
-      commitHeadline: String commitBody: String expectedHeadOid: GitObjectID authorEmail: String
+    input UpdatePullRequestBranchInput {
+      pullRequestId: ID! expectedHeadOid: GitObjectID updateMethod: PullRequestBranchUpdateMethod
+      clientMutationId: String
     }
-    input DisablePullRequestAutoMergeInput { pullRequestId: ID! clientMutationId: String }
     input MarkPullRequestReadyForReviewInput { pullRequestId: ID! clientMutationId: String }
     input ConvertPullRequestToDraftInput { pullRequestId: ID! clientMutationId: String }
     type Query { viewer: User! }
     type Mutation {
-      enablePullRequestAutoMerge(
-        input: EnablePullRequestAutoMergeInput!): EnablePullRequestAutoMergePayload
-      disablePullRequestAutoMerge(
-        input: DisablePullRequestAutoMergeInput!): DisablePullRequestAutoMergePayload
+      updatePullRequestBranch(
+        input: UpdatePullRequestBranchInput!): UpdatePullRequestBranchPayload
       markPullRequestReadyForReview(
         input: MarkPullRequestReadyForReviewInput!): MarkPullRequestReadyForReviewPayload
       convertPullRequestToDraft(
@@ -104,27 +94,17 @@ class _Root:
     def viewer(self, _info: object) -> Json:
         return _actor(self._actor.login)
 
-    def enablePullRequestAutoMerge(self, _info: object, input: Json) -> Json:  # noqa: A002, N802
-        def enable(here: RepoSession, pull: Pull) -> None:
-            _check_auto_merge(here, pull, input)
-            pull.auto_merge = {
-                "enabled_by": here.actor.login,
-                "merge_method": input["mergeMethod"].lower(),
-                "commit_title": input.get("commitHeadline"),
-                "commit_message": input.get("commitBody"),
-            }
-            pull_requests.emit(here, pull, "auto_merge_enabled")
+    def updatePullRequestBranch(self, _info: object, input: Json) -> Json:  # noqa: A002, N802
+        def update(here: RepoSession, pull: Pull) -> None:
+            method: Literal["merge", "rebase"] = (
+                "rebase" if input.get("updateMethod") == "REBASE" else "merge"
+            )
+            try:
+                pull_requests.update_branch(here, pull, input.get("expectedHeadOid"), method)
+            except ApiError as error:
+                raise _refusal("UNPROCESSABLE", error.message) from None
 
-        return self._change(input, enable)
-
-    def disablePullRequestAutoMerge(self, _info: object, input: Json) -> Json:  # noqa: A002, N802
-        def disable(here: RepoSession, pull: Pull) -> None:
-            if pull.auto_merge is None:
-                raise _refusal("UNPROCESSABLE", "Can't disable auto-merge for this pull request")
-            pull.auto_merge = None
-            pull_requests.emit(here, pull, "auto_merge_disabled")
-
-        return self._change(input, disable)
+        return self._change(input, update)
 
     def markPullRequestReadyForReview(self, _info: object, input: Json) -> Json:  # noqa: A002, N802
         return self._change(input, lambda here, pull: _set_draft(here, pull, draft=False))
@@ -143,9 +123,7 @@ class _Root:
             pull = here.pull(number)
             change(here, pull)
             body = pull_requests.pull_json(here, pull, full=False)
-        merge = body["auto_merge"]
         return {
-            "actor": _actor(self._actor.login),
             "clientMutationId": given.get("clientMutationId"),
             "pullRequest": {
                 "id": body["node_id"],
@@ -153,7 +131,7 @@ class _Root:
                 "url": body["html_url"],
                 "isDraft": body["draft"],
                 "state": "MERGED" if body["merged_at"] else body["state"].upper(),
-                "autoMergeRequest": merge and {"mergeMethod": merge["merge_method"].upper()},
+                "headRefOid": body["head"]["sha"],
             },
         }
 
@@ -187,27 +165,6 @@ def _actor(login: str) -> Json:
         "avatarUrl": urls.web(f"/_sandbox/avatar/{login}"),
         "resourcePath": f"/{login}",
     }
-
-
-def _check_auto_merge(here: RepoSession, pull: Pull, given: Json) -> None:
-    if not here.repo.allow_auto_merge:
-        raise _refusal("UNPROCESSABLE", "Auto merge is not allowed for this repository")
-    if pull.issue.state == "closed":
-        raise _refusal("UNPROCESSABLE", "Pull request is closed")
-    if given.get("expectedHeadOid") not in {None, pull.head_sha}:
-        raise _refusal("UNPROCESSABLE", "Head branch was modified. Review and try the merge again.")
-    method = given["mergeMethod"].lower()
-    if not {"merge": here.repo.allow_merge_commit, "squash": here.repo.allow_squash_merge}.get(
-        method
-    ):
-        raise _refusal("UNPROCESSABLE", f"Merge method {method} is not allowed for this repository")
-    state = pull_requests.mergeability(here, pull)[1]
-    if state == "clean" or (state == "unstable" and not protection.failing(here, pull.head_sha)):
-        raise _refusal("UNPROCESSABLE", "Pull request is in clean status")
-    if state == "dirty":
-        raise _refusal("UNPROCESSABLE", "Pull request is in dirty status")
-    if state == "draft":
-        raise _refusal("UNPROCESSABLE", "Pull request is in draft status")
 
 
 def _set_draft(here: RepoSession, pull: Pull, *, draft: bool) -> None:

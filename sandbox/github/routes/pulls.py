@@ -3,7 +3,6 @@
 https://docs.github.com/rest/pulls
 """
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -12,8 +11,7 @@ from sqlalchemy import select
 
 from sandbox.github import issues, pull_requests, shapes
 from sandbox.github.errors import ApiError, custom_failure, not_found, validation_failed
-from sandbox.github.git import Person
-from sandbox.github.pull_requests import Merge, emit, pull_json, ref_changed
+from sandbox.github.pull_requests import Merge, emit, pull_json
 from sandbox.github.routes.deps import Body, Here, Json, PageDep
 from sandbox.github.routes.repos import people
 from sandbox.github.server import RepoSession
@@ -149,7 +147,6 @@ def edit_pull(here: Here, number: int, body: ChangedPull) -> Json:
     if body.state and body.state != issue.state:
         if body.state == "closed":
             issues.close(here, issue)
-            pull.auto_merge = None
         elif pull.merged_at or here.git.ref(f"refs/heads/{pull.head_ref}") is None:
             raise validation_failed("PullRequest", "state", "invalid", "state cannot be changed.")
         else:
@@ -217,24 +214,7 @@ def merge(here: Here, number: int, body: HowToMerge | None = None) -> Json:
 def update_branch(here: Here, number: int, body: HeadOnly | None = None) -> Json:
     """Merge the base into the head branch."""
     pull = here.pull(number)
-    if body and body.expected_head_sha and body.expected_head_sha != pull.head_sha:
-        raise ApiError(422, "expected head sha didn't match current head ref.")
-    base = here.git.ref(f"refs/heads/{pull.base_ref}")
-    if base is None or pull.issue.state == "closed":
-        raise validation_failed("PullRequest", "state", "invalid")
-    if here.git.is_ancestor(base, pull.head_sha):
-        raise ApiError(422, "There are no new commits on the base branch.")
-    tree = here.git.merge_tree(pull.head_sha, base)
-    if tree is None:
-        raise ApiError(422, "merge conflict between base and head")
-    author = Person(
-        here.actor.login, "noreply@github.com", datetime.now(UTC).isoformat(timespec="seconds")
-    )
-    message = f"Merge branch '{pull.base_ref}' into {pull.head_ref}"
-    sha = here.git.write_commit(message, tree, [pull.head_sha, base], author, author)
-    ref, old = f"refs/heads/{pull.head_ref}", pull.head_sha
-    here.git.update_ref(ref, sha, old)
-    ref_changed(here, ref, old, sha)
+    pull_requests.update_branch(here, pull, body.expected_head_sha if body else None, "merge")
     return {"message": "Updating pull request branch.", "url": pull_json(here, pull)["url"]}
 
 
@@ -258,8 +238,8 @@ class NewReview(Body):
 
 
 _NOT_COLLABORATORS = (
-    "Reviews may only be requested from collaborators. One or more of the {} you specified is "
-    "not a collaborator of the {} repository."
+    "Reviews may only be requested from collaborators. One or more of the users or teams you "
+    "specified is not a collaborator of the {} repository."
 )
 
 
@@ -278,10 +258,11 @@ def request_reviewers(here: Here, number: int, body: Reviewers) -> Json:
     if pull.issue.user.lower() in {login.lower() for login in body.reviewers}:
         raise ApiError(422, "Review cannot be requested from pull request author.")
     if any(login.lower() not in known for login in body.reviewers):
-        raise ApiError(422, _NOT_COLLABORATORS.format("users", here.repo.full_name))
+        raise ApiError(422, _NOT_COLLABORATORS.format(here.repo.full_name))
+    _check_teams_seen(here, body.team_reviewers)
     teams = set(here.session.scalars(select(Team.slug).filter_by(org=here.repo.owner)))
     if any(slug not in teams or slug not in here.repo.teams for slug in body.team_reviewers):
-        raise ApiError(422, _NOT_COLLABORATORS.format("teams", here.repo.full_name))
+        raise ApiError(422, _NOT_COLLABORATORS.format(here.repo.full_name))
     users = [known[login.lower()] for login in body.reviewers]
     pull.reviewers = list(dict.fromkeys([*pull.reviewers, *users]))
     pull.review_teams = list(dict.fromkeys([*pull.review_teams, *body.team_reviewers]))
@@ -291,6 +272,21 @@ def request_reviewers(here: Here, number: int, body: Reviewers) -> Json:
     for slug in body.team_reviewers:
         emit(here, pull, "review_requested", requested_team={"slug": slug, "name": slug})
     return pull_json(here, pull, full=False)
+
+
+def _check_teams_seen(here: RepoSession, slugs: list[str]) -> None:
+    """Refuse teams to an App, or fine-grained token, that may not read the organisation's members.
+
+    https://github.com/github/docs/issues/35057
+
+    Raises:
+        ApiError: 422.
+    """
+    granted = here.actor.permissions
+    if slugs and granted is not None and "members" not in granted:
+        node = shapes.node_id("Team", 0)
+        sentence = f"Could not resolve to a node with the global id of '{node}'."
+        raise ApiError(422, "Validation Failed", [sentence])
 
 
 @router.delete("/{number}/requested_reviewers")
@@ -343,5 +339,4 @@ def create_review(here: Here, number: int, body: NewReview) -> Json:
     shape = shapes.review(row, here.path, here.user(row.user))
     told = {**shape, "state": state.lower()}
     here.emit("pull_request_review", "submitted", review=told, pull_request=pull_json(here, pull))
-    pull_requests.try_auto_merge(here, pull.head_sha)
     return shape

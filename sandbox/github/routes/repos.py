@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from sqlalchemy import select
 
-from sandbox.github import protection, shapes, urls
+from sandbox.github import protection, pull_requests, shapes, urls
 from sandbox.github.auth import LEVELS
 from sandbox.github.errors import ApiError, not_found, validation_failed
 from sandbox.github.permissions import role
@@ -28,7 +28,6 @@ class NewRepo(Body):
     description: str | None = None
     private: bool = True
     auto_init: bool = False
-    allow_auto_merge: bool = False
     delete_branch_on_merge: bool = False
 
 
@@ -38,9 +37,9 @@ class ChangedRepo(Body):
     description: str | None = None
     private: bool | None = None
     default_branch: str | None = None
-    allow_auto_merge: bool | None = None
     allow_merge_commit: bool | None = None
     allow_squash_merge: bool | None = None
+    allow_rebase_merge: bool | None = None
     delete_branch_on_merge: bool | None = None
 
 
@@ -87,6 +86,9 @@ def edit_repo(here: Here, body: ChangedRepo) -> Json:
         here.git.set_default_branch(branch)
     for key, value in changes.items():
         setattr(here.repo, key, value)
+    if not pull_requests.merge_methods(here.repo):
+        message = "Sorry, need to allow at least one merge strategy. (no_merge_method)"
+        raise validation_failed("Repository", "merge_commit_allowed", "invalid", message)
     return shapes.full_repository(here.repo)
 
 
@@ -220,6 +222,16 @@ def list_teams(here: Here, page: PageDep) -> Response:
     """List the teams that may work on the repository."""
     rows = here.session.scalars(select(Team).filter_by(org=here.repo.owner).order_by(Team.slug))
     return page.of([row for row in rows if row.slug in here.repo.teams], shapes.team)
+
+
+@router.put("/orgs/{org}/teams/{slug}" + _REPO, status_code=204)
+def add_team(here: Here, org: str, slug: str, body: Collaborator | None = None) -> Response:
+    """Let a team work on the repository."""
+    known = here.session.scalars(select(Team).filter_by(org=org, slug=slug)).first()
+    if known is None or not protection.is_admin(here):
+        raise not_found()
+    here.repo.teams[slug] = _ROLES[(body or Collaborator()).permission]
+    return Response(status_code=204)
 
 
 def installation_json(app: App) -> Json:

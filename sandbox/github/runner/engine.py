@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from sandbox.github import pull_requests, shapes, urls
+from sandbox.github import shapes, urls
 from sandbox.github.auth import Actor, issue_token, revoke
 from sandbox.github.runner import registry
 from sandbox.github.runner.context import RunInfo
@@ -387,7 +387,6 @@ class Runner:
             check.completed_at = now()
             here.session.flush()
             here.emit("check_run", "completed", check_run=shapes.check_run(check, here.path))
-            pull_requests.try_auto_merge(here, info.head_sha)
 
 
 def _emit(here: RepoSession, action: str, run: Run, path: str) -> None:

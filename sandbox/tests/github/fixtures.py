@@ -58,7 +58,6 @@ def repo(live: Live) -> Iterator[Repository]:
     client = live.client()
     name = "r" + secrets.token_hex(5)
     made = client.get_organization("acme").create_repo(name, auto_init=True)
-    made.edit(allow_auto_merge=True)
     live.call("PUT", f"/repos/acme/{name}/collaborators/developer", json={"permission": "push"})
     live.call("PUT", f"/repos/acme/{name}/collaborators/devops", json={"permission": "push"})
     yield made

@@ -75,6 +75,17 @@ def test_an_installation_opens_pull_requests(
     assert pull.user.login.endswith("[bot]")
 
 
+def test_team_is_not_seen_by_an_app_without_members(live: Live, app: dict[str, object]) -> None:
+    pull = open_pull(installed(live, app).get_repo("acme/services"), branch="team")
+
+    with pytest.raises(GithubException) as error:
+        pull.create_review_request(team_reviewers=["payments"])
+    pull.edit(state="closed")
+
+    assert error.value.status == 422
+    assert "Could not resolve to a node with the global id of" in error.value.data["errors"][0]
+
+
 def test_an_installation_may_only_what_it_was_granted(
     live: Live, app: dict[str, object], repo: Repository
 ) -> None:

@@ -117,6 +117,7 @@ def test_squash_makes_one_commit(repo: Repository) -> None:
     sha = pull.merge(merge_method="squash", commit_title="One").sha
     made = repo.get_git_commit(sha)
     assert (len(made.parents), made.message) == (1, "One")
+    repo.edit(allow_rebase_merge=False)
     with pytest.raises(GithubException) as error:
         open_pull(repo, branch="other", files={"z": "z"}).merge(merge_method="rebase")
     refused(405, "Rebase merges are not allowed", error)
@@ -168,20 +169,58 @@ def test_protection_blocks_until_approved_and_checked(live: Live, repo: Reposito
     assert pull.merge().merged
 
 
-def test_auto_merge_waits_for_the_requirements(live: Live, repo: Repository) -> None:
+def test_branch_may_be_behind_without_a_required_check(repo: Repository) -> None:
     pull = open_pull(repo)
-    with pytest.raises(GithubException) as error:
-        pull.enable_automerge()
-    assert "Pull request is in clean status" in str(error.value.data)
-    repo.get_branch("main").edit_protection(contexts=["ci"], strict=False)
-    pull.enable_automerge(merge_method="SQUASH", expected_head_oid=pull.head.sha)
-    assert repo.get_pull(pull.number).raw_data["auto_merge"]["merge_method"] == "squash"
+    commit(repo, {"new": "n"}, "main")
+    repo.get_branch("main").edit_protection(strict=True, contexts=[], enforce_admins=True)
 
+    assert repo.get_pull(pull.number).mergeable_state == "clean"
+    assert pull.merge().merged
+
+
+def test_branch_behind_is_refused_with_a_required_check(repo: Repository) -> None:
+    pull = open_pull(repo)
+    commit(repo, {"new": "n"}, "main")
+    repo.get_branch("main").edit_protection(strict=True, contexts=["ci"], enforce_admins=True)
     repo.get_commit(pull.head.sha).create_status("success", context="ci")
 
-    merged = repo.get_pull(pull.number)
-    assert merged.merged
-    assert repo.get_git_commit(merged.merge_commit_sha).parents[0].sha != pull.head.sha
+    assert repo.get_pull(pull.number).mergeable_state == "behind"
+    with pytest.raises(GithubException) as error:
+        pull.merge()
+    refused(405, "1 of 1 required status checks are expected.", error)
+
+
+def test_rebase_makes_each_commit_again_on_the_base(repo: Repository) -> None:
+    pull = open_pull(repo)
+    commit(repo, {"apps/one/more": "x"}, "next", base="feature")
+    repo.get_git_ref("heads/feature").edit(repo.get_branch("next").commit.sha)
+    base = commit(repo, {"new": "n"}, "main")
+
+    sha = pull.merge(merge_method="rebase").sha
+
+    last = repo.get_git_commit(sha)
+    first = repo.get_git_commit(last.parents[0].sha)
+    assert [last.message, first.message] == ["change next", "change feature"]
+    assert [parent.sha for parent in first.parents] == [base]
+    assert {"apps/one/more", "new"} <= {
+        entry.path for entry in repo.get_git_tree(sha, recursive=True).tree
+    }
+
+
+def test_rebase_is_refused_when_the_branch_has_a_merge(repo: Repository) -> None:
+    pull = open_pull(repo)
+    commit(repo, {"new": "n"}, "main")
+    pull.update_branch(pull.head.sha)
+
+    with pytest.raises(GithubException) as error:
+        repo.get_pull(pull.number).merge(merge_method="rebase")
+    refused(405, "Pull Request is not mergeable", error)
+
+
+def test_repository_keeps_a_merge_method(repo: Repository) -> None:
+    with pytest.raises(GithubException) as error:
+        repo.edit(allow_merge_commit=False, allow_squash_merge=False, allow_rebase_merge=False)
+    refused(422, "need to allow at least one merge strategy", error)
 
 
 def test_unenforced_protection_is_refused_by_name(repo: Repository) -> None:
