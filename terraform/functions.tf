@@ -319,6 +319,7 @@ locals {
     GITHUB_SECRET_ID        = module.secrets.arns["github"]
     SERVICES_REPO           = var.github.services_repo
     SERVICES_BASE_BRANCH    = var.github.base_branch
+    MERGE_METHOD            = var.github.merge_method
     RUNS_TABLE              = module.storage.tables["runs"].name
     LOCKS_TABLE             = module.storage.tables["locks"].name
     IDEMPOTENCY_TABLE       = module.storage.tables["idempotency"].name

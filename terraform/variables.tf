@@ -37,12 +37,14 @@ variable "github" {
     api_url: GitHub's REST API (`https://<host>/api/v3` on GitHub Enterprise Server).
     services_repo: `<owner>/<name>`.
     base_branch: the branch that pull requests go to.
+    merge_method: how Slipway merges: `squash`, `merge`, `rebase`, or `auto` for the first of these that the repository allows.
     team_reviewers: Port team to the GitHub users who review its pull requests; a GitHub team is written `team:<slug>`.
   EOT
   type = object({
     api_url        = optional(string, "https://api.github.com")
     services_repo  = string
     base_branch    = optional(string, "main")
+    merge_method   = optional(string, "auto")
     team_reviewers = optional(map(list(string)), {})
   })
   nullable = false
@@ -60,6 +62,11 @@ variable "github" {
   validation {
     condition     = can(regex("^[^\\s~^:?*\\[\\\\]+$", var.github.base_branch))
     error_message = "github.base_branch must be the name of a branch."
+  }
+
+  validation {
+    condition     = contains(["auto", "squash", "merge", "rebase"], var.github.merge_method)
+    error_message = "github.merge_method must be \"auto\", \"squash\", \"merge\" or \"rebase\"."
   }
 
   validation {

@@ -35,6 +35,8 @@ from pydantic import (
 from slipway import aws
 from slipway.errors import ConfigurationError
 
+# `auto`: the first of squash, merge and rebase that the repository allows.
+MergeMethod = Literal["auto", "squash", "merge", "rebase"]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+.*[^/]$")]
 
 
@@ -71,6 +73,7 @@ class GitHubConfig(Config):
         alias="SERVICES_REPO"
     )
     services_base_branch: str = Field("main", alias="SERVICES_BASE_BRANCH")
+    merge_method: MergeMethod = Field("auto", alias="MERGE_METHOD")
 
     @property
     def services_repo_url(self) -> str:
@@ -148,10 +151,13 @@ class PortCredentials(Config):
 
 
 class GitHubCredentials(Config):
-    """Either an App installation (`app_id`, `installation_id`, `private_key`) or a `token`."""
+    """Either an App installation (`app_id`, `installation_id`, `private_key`) or a `token`.
 
-    app_id: int | None = None
-    installation_id: int | None = None
+    `slipway.github.sign_in` checks the values, and names the one that is wrong.
+    """
+
+    app_id: int | str | None = None
+    installation_id: int | str | None = None
     private_key: SecretStr | None = None
     token: SecretStr | None = None
 

@@ -70,7 +70,7 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
     condition = {
       for choice in jsondecode(aws_sfn_state_machine.this.definition).States["Go on"].Choices :
       try(choice.StringEquals, choice.And[0].StringEquals) => choice.Next if can(choice.StringEquals) || can(choice.And)
-    } == { Lock = "Lock", Request = "Request", Wait = "Wait for decision", Execute = "Execute", Report = "Report", Done = "Done" }
+    } == { Lock = "Lock", Request = "Request", Wait = "Wait for decision", Execute = "Execute", "Wait to merge" = "Wait to merge", Report = "Report", Done = "Done" }
     error_message = "The function says what comes next."
   }
 

@@ -225,6 +225,25 @@ def asked_again_because_the_base_moved(world: World) -> None:
 
 
 @flow
+def merged_when_its_check_has_passed(world: World) -> None:
+    """The branch of an approved change is behind, and then waits for a check of its new commit."""
+    world.exists()
+    with world.undisturbed():
+        run_id = world.upscale()
+        world.settle()
+    with world.checked():
+        world.decide(run_id, "APPROVE")
+        world.settle_until(lambda: world.waits_to_merge(run_id))
+        with world.undisturbed():
+            world.move_base()
+            world.pass_check()
+        world.settle_until(lambda: not world.is_behind())
+        with world.undisturbed():
+            world.pass_check()
+        world.settle()
+
+
+@flow
 def cancelled_while_waiting_for_approval(world: World) -> None:
     world.exists()
     with world.undisturbed():

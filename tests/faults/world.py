@@ -244,6 +244,40 @@ class World:
         self.open_pull().edit(state="closed")
         self.calls_of_people += 1
 
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Ask for a check, and for a branch that is up to date, before anything is merged."""
+        self._protect()
+        try:
+            yield
+        finally:
+            self.at.repository.get_branch("main").remove_protection()
+
+    def _protect(self) -> None:
+        self.at.repository.get_branch("main").edit_protection(
+            strict=True, contexts=["ci"], enforce_admins=True
+        )
+
+    def move_base(self) -> None:
+        """Another change comes to the base branch."""
+        self.at.repository.get_branch("main").remove_protection()
+        self.commit({"apps/other/note": self.service})
+        self._protect()
+
+    def pass_check(self) -> None:
+        """Report success for the newest commit of the open pull request."""
+        head = self.open_pull().head.sha
+        self.at.repository.get_commit(head).create_status("success", context="ci")
+
+    def is_behind(self) -> bool:
+        """Whether the open pull request lacks commits of the base branch."""
+        number = self.open_pull().number
+        return self.at.repository.get_pull(number).mergeable_state == "behind"
+
+    def waits_to_merge(self, run_id: str) -> bool:
+        """Whether the approval's execution waits for GitHub to allow the merge."""
+        return self.executions["approval", run_id].state == "Wait to merge"
+
     # -- what AWS and GitHub do
 
     def invoke(self, function: str, event: Json) -> Any:

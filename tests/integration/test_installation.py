@@ -3,7 +3,6 @@
 import json
 import shlex
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,6 @@ def change(service: str) -> Change:
         title=f"Scaffold new service {service}",
         body="body",
         files={f"apps/{service}/portData.json": "{}\n"},
-        committed_at=datetime(2026, 11, 23, tzinfo=UTC),
         labels=("slipway",),
         reviewers=("team:payments",),
         creates_service=True,

@@ -170,7 +170,6 @@ def hash_of(files: Mapping[str, tuple[str | None, str | None]]) -> str:
         title="t",
         body="",
         files={f"{FOLDER}/{name}": text for name, (text, _) in files.items()},
-        committed_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
     return Proposal(
         action="upscale_service",

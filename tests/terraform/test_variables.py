@@ -142,6 +142,12 @@ GENERAL = [
         ["my branch"],
     ),
     Rule(
+        "github.merge_method",
+        variable("github.merge_method", services_repo="acme/services"),
+        ["auto", "squash", "merge", "rebase"],
+        ["Squash", "fast-forward"],
+    ),
+    Rule(
         "github.team_reviewers",
         lambda user: {
             "github": {"services_repo": "acme/services", "team_reviewers": {"a b": [user]}}

@@ -45,6 +45,7 @@ def test_given_github_com_when_a_link_is_made_then_it_is_not_to_the_api(
         ("PORT_SIGNATURE", "maybe"),
         ("PORT_SECRET_ID", ""),
         ("SERVICES_REPO", "services"),
+        ("MERGE_METHOD", "fast-forward"),
     ],
 )
 def test_given_a_wrong_variable_when_loaded_then_it_is_named_with_the_cure(

@@ -107,7 +107,6 @@ def plan(message: RunMessage, *, run_url: str, reviewers: Mapping[str, list[str]
         title=f"Scaffold new service {name}",
         body=_body(message, inputs, sorted(files), run_url),
         files=files,
-        committed_at=message.requested_at,
         labels=("slipway", ACTION),
         reviewers=tuple(reviewers.get(inputs.team, ())),
         creates_service=True,

@@ -49,7 +49,6 @@ def edit(
             consequence=consequence,
         ),
         files=dict(files),
-        committed_at=message.requested_at,
         base_commit=folder.commit,
         labels=("slipway", message.action),
         reviewers=tuple(situation.reviewers.get(data.team, ())),

@@ -26,6 +26,7 @@ from slipway.github.models import PullRequest, run_branch
 from slipway.observability import Metric, count, logger
 from slipway.runs import change
 from slipway.runs.clients import services_repository
+from slipway.runs.ledger import timestamp
 from slipway.runs.run import ActiveRun
 
 Answer = dict[str, Any]
@@ -63,7 +64,8 @@ class Steps:
 
         Args:
             step: its name, as in the machine's definition.
-            event: the machine's payload: `token` for waits, `execution` to be named when held.
+            event: the machine's payload: `token` for waits, `execution` to be named when held,
+                `can_wait` for `execute` if the machine can wait and take that step again.
 
         Raises:
             SlipwayError: the step is unknown.
@@ -77,12 +79,12 @@ class Steps:
                 return self._hold(event["execution"])
             case "report":
                 return self._report()
-        working = {
+        working: dict[str, Callable[[], Answer]] = {
             "begin": self._begin,
             "lock": self._lock,
             "request": self._request,
             "expire": self._expire,
-            "execute": self._execute,
+            "execute": lambda: self._execute(can_wait=bool(event.get("can_wait"))),
         }
         if step not in working:
             raise SlipwayError(f"The approval function knows no step '{step[:40]}'.")
@@ -183,7 +185,7 @@ class Steps:
     def _expire(self) -> Answer:
         return {"next": following(self._desk.settle(self._required_approval().id, Status.EXPIRED))}
 
-    def _execute(self) -> Answer:
+    def _execute(self, *, can_wait: bool) -> Answer:
         """Make the change, if it is still the one that was approved."""
         if self._ended():
             return {"next": "Report"}
@@ -198,9 +200,10 @@ class Steps:
             return self._show_pull(approval, pull)
         proposal = change.prepare_again(self._run, repository, self._policy().policy, pull)
         if isinstance(proposal, Proposal) and proposal.change_hash == approval.change_hash:
-            return self._propose(approval, proposal)
+            return self._propose(approval, proposal, can_wait=can_wait)
         if pull is not None:
-            # The base moved on below an open pull request: people must look at it.
+            why = "The service's files were changed on the base branch after its approval."
+            change.leave_to_people(self._run, pull.number, why)
             return self._show_pull(approval, pull)
         return self._ask_again(approval)
 
@@ -218,11 +221,12 @@ class Steps:
         self._mirror(approval)
         return {"next": "Request"}
 
-    def _propose(self, approval: Approval, proposal: Proposal) -> Answer:
-        self._say_votes(approval)
+    def _propose(self, approval: Approval, proposal: Proposal, *, can_wait: bool) -> Answer:
+        if "merge_tried_at" not in self._row():
+            self._say_votes(approval)
         repository = services_repository(self._run.config)
         try:
-            change.propose(
+            later = change.propose(
                 self._run,
                 repository,
                 proposal,
@@ -232,6 +236,13 @@ class Steps:
         except RunEnded:
             return {"next": "Report"}
         self._mirror(approval)
+        if later is None:
+            return {"next": "Done"}
+        if can_wait:
+            self._run.report.waiting_until(later.until, later.why)
+            return {"next": "Wait to merge", "until": timestamp(later.until)}
+        # The execution has the definition of an earlier release.
+        change.leave_to_people(self._run, int(self._row()["pr_number"]), later.why)
         return {"next": "Done"}
 
     def _ask_again(self, approval: Approval) -> Answer:

@@ -1,46 +1,67 @@
 """Merges a pull request, if it is exactly the change that it was opened for."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from github import GithubException
 from github.PullRequest import PullRequest
 
+from slipway.config import MergeMethod
 from slipway.errors import GitHubUnavailable
 from slipway.github.models import Change, blob_sha
-from slipway.github.retry import Patience, graphql_errors, is_passing
-from slipway.observability import logger
+from slipway.github.retry import Patience, is_passing, reason
 
-# merged: it is on the base branch. waiting_for_checks: GitHub merges it once it may.
-# waiting_for_people: GitHub refuses, so that somebody must. changed: it is another change now.
-Merge = Literal["merged", "waiting_for_checks", "waiting_for_people", "changed", "closed"]
 _PAUSE_SECONDS = 1.0
-# GitHub enables auto-merge only for what it would not merge at once.
-_MERGEABLE_NOW = ("in clean status", "in unstable status")
 
 
-def merge(pull: PullRequest, change: Change, base_branch: str, patience: Patience) -> Merge:
-    """Merge it with the SHA of the head that was looked at, or enable auto-merge.
+@dataclass(frozen=True)
+class Merge:
+    """The outcome of an attempt to merge.
+
+    Attributes:
+        state: `merged`: the change is on the base branch. `waiting`: a later attempt may succeed.
+            `refused`: a person must act first. `changed`: it is another change now. `closed`: a
+            person closed it.
+        reason: why it is `waiting` or `refused`, as a sentence.
+    """
+
+    state: Literal["merged", "waiting", "refused", "changed", "closed"]
+    reason: str = ""
+
+
+def merge(
+    pull: PullRequest,
+    change: Change,
+    base_branch: str,
+    patience: Patience,
+    method: MergeMethod = "auto",
+) -> Merge:
+    """Merge the head that was compared with the change, or update a branch that is behind.
 
     Args:
         pull: the pull request, freshly read.
         change: what it must be.
         base_branch: where it must go.
-        patience: for GitHub's finding out whether it can be merged.
+        patience: for GitHub to find out whether it can be merged.
+        method: how; `auto` takes the first of squash, merge and rebase that the repository allows.
     """
-    head = pull.head.sha
-    if pull.state == "open" and not _is(pull, change, base_branch):
-        return _changed(pull)
+    compared, pause = "", _PAUSE_SECONDS
     while pull.state == "open":
-        answer = _merge_now(pull, head)
-        if answer:
-            return answer
+        if pull.head.sha != compared:
+            if not _is(pull, change, base_branch):
+                return Merge("changed")
+            compared = pull.head.sha
+        refusal = _refusal(pull, _method(pull, method), compared)
+        if refusal is None:
+            return Merge("merged")
         # It is closed now if an earlier attempt succeeded whose answer was lost.
         pull.update()
-        if pull.state == "open" and not _is_undecided(pull, patience):
-            answer = _merge_later(pull, head)
-            if answer or not _paused(patience):
-                return answer or "waiting_for_people"
-    return "merged" if pull.merged else "closed"
+        if pull.state == "open" and pull.head.sha == compared:
+            outcome = _look(pull, refusal, _method(pull, method))
+            if outcome or not _paused(patience, pause):
+                return outcome or Merge("waiting", reason(refusal))
+            pause *= 2
+    return Merge("merged" if pull.merged else "closed")
 
 
 def _is(pull: PullRequest, change: Change, base_branch: str) -> bool:
@@ -54,71 +75,71 @@ def _is(pull: PullRequest, change: Change, base_branch: str) -> bool:
     return pull.base.ref == base_branch and found == wanted
 
 
-def _changed(pull: PullRequest) -> Merge:
-    """Disable auto-merge that was enabled for what the pull request was before.
-
-    That of a person, who may well want what was added, stays.
-    """
-    enabled = pull.auto_merge
-    if enabled and enabled["enabled_by"]["login"] == pull.user.login:
-        pull.disable_automerge()
-    return "changed"
-
-
-def _method(pull: PullRequest) -> str:
-    """A merge method that the repository allows."""
+def _method(pull: PullRequest, method: MergeMethod) -> str:
+    """The merge method, which for `auto` is one that the repository allows."""
+    if method != "auto":
+        return method
     repository = pull.base.repo
     if repository.allow_squash_merge is not False:
         return "squash"
     return "merge" if repository.allow_merge_commit is not False else "rebase"
 
 
-def _merge_now(pull: PullRequest, head: str) -> Merge | None:
-    """Merge; None if GitHub does not."""
+def _refusal(pull: PullRequest, method: str, head: str) -> GithubException | None:
+    """Merge; GitHub's refusal if it does not."""
     try:
-        pull.merge(merge_method=_method(pull), sha=head)
+        pull.merge(merge_method=method, sha=head)
     except GithubException as error:
-        if error.status == 409:
-            return _changed(pull)
-        # 405: its protection asks for more, or GitHub does not know yet. 403: only some may merge.
-        if error.status not in {403, 405} or is_passing(error):
+        # 409: the head moved. 405: protection asks for more, or GitHub does not know yet.
+        # 403: only some may merge.
+        if error.status not in {403, 405, 409} or is_passing(error):
             raise
-        return None
-    return "merged"
+        return error
+    return None
 
 
-def _is_undecided(pull: PullRequest, patience: Patience) -> bool:
-    """Whether GitHub is still finding out if it can be merged; waits a moment if so.
+def _look(pull: PullRequest, refusal: GithubException, method: str) -> Merge | None:
+    """Find out what a refused merge waits for; None if another attempt may succeed at once.
 
-    https://docs.github.com/rest/guides/using-the-rest-api-to-interact-with-your-git-database#checking-mergeability-of-pull-requests
+    `mergeable_state` has the values of GraphQL's `MergeStateStatus`, in lower case.
+    https://docs.github.com/graphql/reference/enums#mergestatestatus
     """
-    return pull.mergeable is None and _paused(patience)
+    if refusal.status == 403 or pull.mergeable_state in {"dirty", "draft"}:
+        return Merge("refused", reason(refusal))
+    if pull.mergeable_state == "behind":
+        return _update(pull, method)
+    if pull.mergeable_state == "blocked":
+        return Merge("waiting", reason(refusal))
+    return None
 
 
-def _paused(patience: Patience) -> bool:
+def _update(pull: PullRequest, method: str) -> Merge:
+    """Bring the base branch into the pull request's branch, if its head is still the same.
+
+    By GraphQL, because REST only merges, and GitHub rebases no branch that has a merge commit.
+    GitHub's own `gh pr update-branch` does the same:
+    https://github.com/cli/cli/blob/trunk/api/queries_pr.go
+    """
+    update = {
+        "pullRequestId": pull.node_id,
+        "expectedHeadOid": pull.head.sha,
+        "updateMethod": "REBASE" if method == "rebase" else "MERGE",
+    }
+    try:
+        pull.requester.graphql_named_mutation(
+            "updatePullRequestBranch", update, "pullRequest { headRefOid }"
+        )
+    except GithubException as error:
+        if error.status != 400 or is_passing(error):
+            raise
+        return Merge("waiting", f"Its branch is behind and was not updated: {reason(error)}")
+    return Merge("waiting", "Its branch was behind and is updated, so its checks run again.")
+
+
+def _paused(patience: Patience, seconds: float) -> bool:
     """Wait a moment, if there is patience left."""
     try:
-        patience.wait(_PAUSE_SECONDS)
+        patience.wait(seconds)
     except GitHubUnavailable:
         return False
     return True
-
-
-def _merge_later(pull: PullRequest, head: str) -> Merge | None:
-    """Enable auto-merge; None if GitHub says that it could be merged right now."""
-    if pull.head.sha != head:
-        return _changed(pull)
-    if pull.auto_merge:
-        return "waiting_for_checks"
-    try:
-        pull.enable_automerge(merge_method=_method(pull).upper(), expected_head_oid=head)
-    except GithubException as error:
-        refusals = graphql_errors(error)
-        if not refusals or is_passing(error):
-            raise
-        why = " ".join(str(refusal.get("message")) for refusal in refusals)
-        if any(status in why for status in _MERGEABLE_NOW):
-            return None
-        logger.info("auto-merge refused", extra={"why": why})
-        return "waiting_for_people"
-    return "waiting_for_checks"

@@ -54,7 +54,6 @@ class Change:
         title: the pull request's title, also the commit's first line.
         body: the pull request's body in GitHub's Markdown.
         files: path → new content, or None to delete the file.
-        committed_at: the commit's date. A fixed one makes the same change the same commit.
         labels: labels of the pull request.
         reviewers: GitHub logins asked for a review, teams as `team:<slug>`.
         creates_service: the service's folder must not be there yet.
@@ -67,7 +66,6 @@ class Change:
     title: str
     body: str
     files: dict[str, str | None]
-    committed_at: datetime
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = field(default=())
     creates_service: bool = False

@@ -12,11 +12,9 @@ from urllib.parse import quote
 
 import requests
 from github import (
-    Auth,
     BadAttributeException,
     Github,
     GithubException,
-    InputGitAuthor,
     InputGitTreeElement,
 )
 from github.GitCommit import GitCommit
@@ -26,12 +24,13 @@ from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository
 
 from slipway.config import GitHubConfig, GitHubCredentials
-from slipway.errors import ConfigurationError, GitHubError, GitHubUnavailable, ServiceExists
+from slipway.errors import GitHubError, GitHubUnavailable, ServiceExists
 from slipway.github.folder import read_folder
 from slipway.github.merging import Merge, merge
 from slipway.github.models import Change, PullRequest, ServiceFolder, service_folder
-from slipway.github.retry import Patience, PatientRetry, asked_wait, graphql_errors, is_passing
-from slipway.observability import logger, mask, register_secret
+from slipway.github.retry import Patience, PatientRetry, asked_wait, is_passing, reason
+from slipway.github.sign_in import authenticate
+from slipway.observability import logger
 
 TIMEOUT_SECONDS = 10
 # What PyGithub raises while it reads an answer of another shape than GitHub documents.
@@ -47,29 +46,6 @@ _ODD = (
 )
 # In each closing comment, unseen: another reason may come to finish what one has begun.
 _CLOSING = "<!-- slipway closes this pull request -->"
-_AUTHOR = "slipway"
-_AUTHOR_EMAIL = "slipway@users.noreply.github.com"
-
-
-def authenticate(credentials: GitHubCredentials) -> Auth.Auth:
-    """Sign in as an App installation, or with a token.
-
-    Raises:
-        ConfigurationError: the secret holds neither.
-    """
-    if credentials.app_id and credentials.installation_id and credentials.private_key:
-        key = credentials.private_key.get_secret_value()
-        register_secret(key)
-        return Auth.AppAuth(credentials.app_id, key).get_installation_auth(
-            credentials.installation_id
-        )
-    if credentials.token:
-        register_secret(credentials.token.get_secret_value())
-        return Auth.Token(credentials.token.get_secret_value())
-    raise ConfigurationError(
-        "The GitHub secret is incomplete. It needs either 'app_id', 'installation_id' and "
-        "'private_key', or 'token'."
-    )
 
 
 class ServicesRepository:
@@ -146,7 +122,7 @@ class ServicesRepository:
         return self._with_credentials(f"read the folder of '{service}'", act)
 
     def merge(self, change: Change, number: int) -> Merge:
-        """Merge a pull request if it is exactly this change, or have GitHub merge it later.
+        """Merge a pull request if it is exactly this change, or update its branch if it is behind.
 
         Raises:
             GitHubUnavailable: GitHub is throttling, failing or silent.
@@ -155,7 +131,13 @@ class ServicesRepository:
 
         def act() -> Merge:
             pull = self._connect().get_pull(number)
-            return merge(pull, change, self._config.services_base_branch, self._patience)
+            return merge(
+                pull,
+                change,
+                self._config.services_base_branch,
+                self._patience,
+                self._config.merge_method,
+            )
 
         return self._with_credentials(f"merge pull request #{number}", act)
 
@@ -191,6 +173,21 @@ class ServicesRepository:
             return described(pull)
 
         return self._with_credentials(f"close the pull request of '{branch}'", act)
+
+    def delete_finished(self, branch: str) -> None:
+        """Delete a branch whose newest pull request is merged or closed.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubError: GitHub refused.
+        """
+
+        def act() -> None:
+            pull = self._find(branch)
+            if pull is not None and pull.state == "closed":
+                self._delete_branch(branch)
+
+        self._with_credentials(f"delete branch '{branch}'", act)
 
     def using[T](self, what: str, act: Callable[[Repository, str], T]) -> T:
         """Do something that needs more of GitHub than the methods here.
@@ -313,14 +310,12 @@ class ServicesRepository:
             # A commit's SHA stands for its tree here, which saves the request for the tree.
             base_tree=GitTree(repository.requester, {}, {"sha": base}, completed=True),
         )
-        when = change.committed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        author = InputGitAuthor(_AUTHOR, _AUTHOR_EMAIL, when)
+        # Without an author, it is the account that Slipway signs in as: the App's own bot.
+        # https://docs.github.com/rest/git/commits#create-a-commit
         commit = repository.create_git_commit(
             message=f"{change.title}\n\nBranch: {change.branch}",
             tree=tree,
             parents=[GitCommit(repository.requester, {}, {"sha": base}, completed=True)],
-            author=author,
-            committer=author,
         )
         try:
             repository.create_git_ref(f"refs/heads/{change.branch}", commit.sha)
@@ -334,25 +329,30 @@ class ServicesRepository:
         missing = set(change.labels) - {label.name for label in pull.labels}
         if change.labels and not missing:
             return ()
-        notes: tuple[str, ...] = ()
-        teams = [r.removeprefix("team:") for r in change.reviewers if r.startswith("team:")]
-        users = [r for r in change.reviewers if not r.startswith("team:")]
-        if users or teams:
-            try:
-                pull.create_review_request(reviewers=users, team_reviewers=teams)
-            except GithubException as error:
-                if error.status != 422:
-                    raise
-                names = ", ".join(change.reviewers)
-                notes = (f"GitHub could not ask {names} for a review: not all are collaborators.",)
-                logger.warning("reviewers refused", extra={"reviewers": change.reviewers})
+        notes = [note for reviewer in change.reviewers if (note := _ask_for_review(pull, reviewer))]
         if missing:
             # PyGithub's `add_to_labels` sends a bare list, which GitHub no longer describes.
             # https://docs.github.com/rest/issues/labels#add-labels-to-an-issue
             pull.requester.requestJsonAndCheck(
                 "POST", f"{pull.issue_url}/labels", input={"labels": sorted(missing)}
             )
-        return notes
+        return tuple(notes)
+
+
+def _ask_for_review(pull: GitHubPull, reviewer: str) -> str:
+    """Ask one reviewer, as GitHub refuses all of a request for one; gives its refusal, if any."""
+    team = reviewer.startswith("team:")
+    names = [reviewer.removeprefix("team:")]
+    try:
+        pull.create_review_request(**{"team_reviewers" if team else "reviewers": names})
+    except GithubException as error:
+        if error.status not in {403, 404, 422} or is_passing(error):
+            raise
+        why = reason(error)
+        logger.warning("reviewer refused", extra={"reviewer": reviewer, "why": why})
+        who = f"team {names[0]}" if team else names[0]
+        return f"GitHub did not ask {who} for a review ({error.status}): {why}"
+    return ""
 
 
 def described(pull: GitHubPull, notes: tuple[str, ...] = ()) -> PullRequest:
@@ -377,9 +377,7 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except GithubException as error:
-        said = error.message or " ".join(str(each["message"]) for each in graphql_errors(error))
-        # GitHub, or what stands before it, may quote what it was sent.
-        text = mask(f"GitHub answered {error.status} to: {what}. {said}").strip()
+        text = f"GitHub answered {error.status} to: {what}. {reason(error)}".strip()
         if is_passing(error):
             wait = asked_wait(error)
             retry_at = datetime.now(UTC) + timedelta(seconds=wait) if wait is not None else None

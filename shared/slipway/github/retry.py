@@ -11,7 +11,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import BaseHTTPResponse, Retry
 
 from slipway.errors import GitHubUnavailable
-from slipway.observability import Metric, count
+from slipway.observability import Metric, count, mask
 
 _LONGEST_NAMED = 86_400.0
 
@@ -40,6 +40,21 @@ def graphql_errors(error: GithubException) -> list[dict[str, Any]]:
     """What a GraphQL answer lists as its errors; empty if GitHub refused in another way."""
     errors = error.data.get("errors", []) if isinstance(error.data, dict) else []
     return [each for each in errors if isinstance(each, dict) and "message" in each]
+
+
+def reason(error: GithubException) -> str:
+    """GitHub's words for a refusal: its message, and the details that it lists beside it."""
+    data = error.data if isinstance(error.data, dict) else {}
+    listed = data.get("errors")
+    details = [
+        str(each.get("message") or " ".join(map(str, each.values())))
+        if isinstance(each, dict)
+        else str(each)
+        for each in (listed if isinstance(listed, list) else [listed] if listed else [])
+    ]
+    # It may quote what it was sent.
+    message = str(data.get("message") or error.message or "")  # PyGithub drops some of them
+    return mask(" ".join(text for text in (message, *details) if text))
 
 
 def is_passing(error: GithubException) -> bool:

@@ -100,7 +100,6 @@ def roll_back(
     *,
     remediation_id: str,
     why: str,
-    at: datetime,
     labels: tuple[str, ...] = (),
     reviewers: tuple[str, ...] = (),
 ) -> Change:
@@ -110,7 +109,6 @@ def roll_back(
         last: the last change.
         remediation_id: what it is for; the branch's name is made of it.
         why: what ails the service, in Markdown that is safe to show.
-        at: date of the commit: the same each time, so that it is the same commit each time.
         labels: labels of the pull request.
         reviewers: GitHub logins asked for a review, teams as `team:<slug>`.
 
@@ -129,7 +127,6 @@ def roll_back(
             "does not propose it again for the same remediation."
         ),
         files=dict(last.before),
-        committed_at=at,
         base_commit=last.base_commit,
         labels=labels,
         reviewers=reviewers,

@@ -117,7 +117,6 @@ class Repairer:
             last,
             remediation_id=remediation_id,
             why=self._why(state),
-            at=attempt.began_at,
             labels=_LABELS,
         )
         return self._propose(change, merge=repair.auto_merge)
@@ -140,7 +139,6 @@ class Repairer:
             title=f"Scale {service} from {number.value} to {target} replicas: it is ill",
             body=f"{self._why(state)}\n\nMerging this pull request scales the service.",
             files={number.path: number.replaced_by(target)},
-            committed_at=attempt.began_at,
             base_commit=folder.commit,
             labels=_LABELS,
         )
@@ -154,15 +152,14 @@ class Repairer:
         if not merge:
             return Result("proposed", f"Somebody must merge #{pull.number}.", link)
         merged = self._repository.merge(change, pull.number)
-        if merged in {"merged", "closed"}:
-            return _ended(merged, pull.number, link)
-        if merged == "waiting_for_checks":
-            return Result(None, f"#{pull.number} waits for its checks.", link)
-        why = {
-            "waiting_for_people": f"GitHub does not let Slipway merge #{pull.number}.",
-            "changed": f"#{pull.number} was changed by somebody, so Slipway does not merge it.",
-        }
-        return Result("proposed", f"{why[merged]} Somebody must.", link)
+        if merged.state in {"merged", "closed"}:
+            return _ended(merged.state, pull.number, link)
+        if merged.state == "waiting":
+            return Result(None, f"#{pull.number} is not merged yet. {merged.reason}", link)
+        why = f"GitHub refuses: {merged.reason}"
+        if merged.state == "changed":
+            why = "it is no longer the change that Slipway proposed."
+        return Result("proposed", f"A person must merge #{pull.number}, because {why}", link)
 
     def _why(self, state: State) -> str:
         ill = [seen.finding.sentence for seen in state.observations[-1:]]

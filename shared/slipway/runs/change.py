@@ -1,5 +1,7 @@
 """Carries a change of a service out: preview, approval where the policy wants one, pull request."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from slipway.actions import create_service
@@ -12,7 +14,7 @@ from slipway.actions.text import BLUEPRINT
 from slipway.approvals import machine
 from slipway.approvals.approvers import eligible
 from slipway.approvals.policy import Approvers, Policy, read_policy
-from slipway.errors import RunEnded, ServiceExists, UserError
+from slipway.errors import RetryableError, RunEnded, ServiceExists, UserError
 from slipway.github.models import PullRequest, run_branch, service_folder
 from slipway.runs.clients import services_repository
 from slipway.runs.records import put_record
@@ -21,9 +23,30 @@ from slipway.runs.run import ActiveRun
 if TYPE_CHECKING:
     from slipway.github.repository import ServicesRepository
 
+# How long Slipway itself tries to merge; then a person must.
+MERGE_WITHIN = timedelta(days=1)
+_SHORTEST, _LONGEST = timedelta(seconds=30), timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class MergeLater:
+    """A merge that GitHub does not allow yet.
+
+    Attributes:
+        until: when to try again, in UTC.
+        why: what it waits for, as a sentence.
+    """
+
+    until: datetime
+    why: str
+
 
 def carry_out(run: ActiveRun) -> None:
-    """Do what the run asks for, or have the state machine ask for its approval first."""
+    """Do what the run asks for, or have the state machine ask for its approval first.
+
+    Raises:
+        RetryableError: GitHub does not merge the pull request yet.
+    """
     repository = services_repository(run.config)
     pull = _proposed_before(run, repository)
     if pull is not None:
@@ -36,6 +59,8 @@ def carry_out(run: ActiveRun) -> None:
     dry = is_dry_run(run.message.inputs)
     proposal = prepare_again(run, repository, policy, pull)
     if proposal is None:
+        if pull is not None:
+            leave_to_people(run, pull.number, "The base branch no longer asks for its change.")
         return
     if isinstance(proposal, NothingToDo):
         run.report.succeed(proposal.reason, label="Nothing to do")
@@ -47,7 +72,9 @@ def carry_out(run: ActiveRun) -> None:
         run.report.succeed("Dry run: nothing was changed.", label="Dry run")
     elif requirement.approval is None:
         with run.lock(proposal.service):
-            propose(run, repository, proposal, auto_merge=requirement.auto_merge)
+            later = propose(run, repository, proposal, auto_merge=requirement.auto_merge)
+        if later is not None:
+            raise RetryableError(later.why, later.until)
     else:
         approvers_of(run, requirement.approval, policy)
         _ask(run)
@@ -151,7 +178,7 @@ def propose(
     *,
     auto_merge: bool,
     links: tuple[str, ...] = (),
-) -> None:
+) -> MergeLater | None:
     """Open the pull request and, if the policy says so, merge it. Repeatable at any point.
 
     Args:
@@ -160,6 +187,9 @@ def propose(
         proposal: what.
         auto_merge: whether Slipway merges.
         links: what else the run's page links to.
+
+    Returns:
+        When to call this again, if Slipway is to merge and GitHub does not allow it yet.
 
     Raises:
         RunEnded: the run was ended while the pull request was made; it was closed again.
@@ -171,11 +201,24 @@ def propose(
             run.refuse_existing_entity(BLUEPRINT, proposal.service)
 
     pull = repository.propose(proposal.change, admit=admit)
-    run.ledger.record_pull_request(run.run_id, proposal.service, pull.number, pull.url)
+    row = run.ledger.record_pull_request(run.run_id, proposal.service, pull.number, pull.url)
     if pull.state != "open":
-        return  # Merged or closed already: from here on the services repository reports.
+        return None  # Merged or closed already: from here on the services repository reports.
+    if "merge_tried_at" not in row:
+        _show(run, repository, proposal, pull, links)
+    return _merge(run, repository, proposal, pull.number) if auto_merge else None
+
+
+def _show(
+    run: ActiveRun,
+    repository: "ServicesRepository",
+    proposal: Proposal,
+    pull: PullRequest,
+    links: tuple[str, ...],
+) -> None:
+    """Show the pull request in Port, and the entity of a new service."""
     try:
-        if creates and proposal.entity:
+        if proposal.change.creates_service and proposal.entity:
             entity = create_service.with_pull_request(proposal.entity, pull.url)
             run.add_entity(BLUEPRINT, entity, volatile=create_service.VOLATILE)
         run.report.waiting_for_merge(pull, links=links)
@@ -184,24 +227,23 @@ def propose(
         # want the change any more.
         repository.close(proposal.change.branch, "The run was ended in Port.")
         raise
-    if auto_merge:
-        _merge(run, repository, proposal, pull.number)
 
 
 def _merge(
     run: ActiveRun, repository: "ServicesRepository", proposal: Proposal, number: int
-) -> None:
-    match repository.merge(proposal.change, number):
-        case "waiting_for_checks":
-            run.report.note(
-                "Waiting for checks",
-                f"GitHub merges pull request #{number} as soon as its checks and reviews allow it.",
-            )
-        case "waiting_for_people":
-            run.report.note(
-                f"Waiting for the merge of pull request #{number}",
-                f"GitHub does not let Slipway merge pull request #{number}: somebody must.",
-            )
+) -> MergeLater | None:
+    merge = repository.merge(proposal.change, number)
+    match merge.state:
+        case "waiting":
+            now = datetime.now(UTC)
+            waited = now - run.ledger.record_merge_attempt(run.run_id)
+            if waited < MERGE_WITHIN:
+                until = now + min(max(waited, _SHORTEST), _LONGEST)
+                why = f"GitHub does not merge pull request #{number} yet. {merge.reason}"
+                return MergeLater(until, why)
+            leave_to_people(run, number, f"GitHub's reason: {merge.reason}")
+        case "refused":
+            leave_to_people(run, number, f"GitHub's reason: {merge.reason}")
         case "changed":
             run.report.note(
                 f"Pull request #{number} was changed",
@@ -210,6 +252,21 @@ def _merge(
             )
         case "merged" | "closed":
             pass  # The services repository reports it.
+    return None
+
+
+def leave_to_people(run: ActiveRun, number: int, why: str) -> None:
+    """Say that Slipway does not merge the pull request.
+
+    Args:
+        run: the run.
+        number: the pull request's number.
+        why: as a sentence.
+    """
+    run.report.note(
+        f"Waiting for the merge of pull request #{number}",
+        f"Slipway does not merge pull request #{number}, so a person must merge or close it. {why}",
+    )
 
 
 def _ask(run: ActiveRun) -> None:

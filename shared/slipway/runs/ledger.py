@@ -96,13 +96,36 @@ class Ledger:
             values={":none": 0},
         )
 
-    def record_pull_request(self, run_id: str, service: str, number: int, url: str) -> None:
-        """Note the run's pull request. The row stays open until somebody merges or closes it."""
-        self._update(
+    def record_pull_request(
+        self, run_id: str, service: str, number: int, url: str
+    ) -> dict[str, Any]:
+        """Note the run's pull request. The row stays open until a person merges or closes it.
+
+        Returns:
+            The row.
+        """
+        return self._update(
             run_id,
             "SET service = :service, pr_number = :number, pr_url = :url, updated_at = :now",
             values={":service": service, ":number": number, ":url": url},
         )
+
+    def record_merge_attempt(self, run_id: str) -> datetime:
+        """Note that GitHub does not merge the run's pull request yet.
+
+        The run may then be postponed as often as a new one: it waits for GitHub's checks or for
+        reviewers, and not in vain.
+
+        Returns:
+            When the first such attempt was, in UTC.
+        """
+        row = self._update(
+            run_id,
+            "SET merge_tried_at = if_not_exists(merge_tried_at, :now),"
+            " forgiven = if_not_exists(postponed, :none), updated_at = :now",
+            values={":none": 0},
+        )
+        return datetime.fromisoformat(str(row["merge_tried_at"]))
 
     def get(self, run_id: str) -> dict[str, Any] | None:
         """The run's row; None if Slipway has never taken the run on."""

@@ -5,9 +5,8 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import requests
 from github import Auth, Github, InputGitAuthor, InputGitTreeElement
 from github.Repository import Repository
 from pydantic import SecretStr
-from slipway.config import GitHubConfig, GitHubCredentials
+from slipway.config import GitHubConfig, GitHubCredentials, MergeMethod
 from slipway.github.models import Change
 from slipway.github.repository import ServicesRepository
 
@@ -74,17 +73,23 @@ class Services:
         self.github = organisation.create_repo("s" + secrets.token_hex(5), auto_init=True)
         self.slipway = self.signed_in()
 
-    def signed_in(self, patience: float = 10) -> ServicesRepository:
+    def signed_in(
+        self,
+        patience: float = 10,
+        method: MergeMethod = "auto",
+        credentials: GitHubCredentials | None = None,
+    ) -> ServicesRepository:
         """What Slipway makes of this repository, anew, as in another invocation."""
         config = GitHubConfig.model_validate(
             {
                 "GITHUB_API_URL": self.server.api,
                 "GITHUB_SECRET_ID": "slipway/github",
                 "SERVICES_REPO": self.github.full_name,
+                "MERGE_METHOD": method,
             }
         )
-        credentials = GitHubCredentials(token=SecretStr(TOKEN))
-        return ServicesRepository(config, lambda fresh: credentials, patience=patience)
+        given = credentials or GitHubCredentials(token=SecretStr(TOKEN))
+        return ServicesRepository(config, lambda fresh: given, patience=patience)
 
     def as_user(self, login: str) -> Repository:
         """The repository as a person with write access sees it."""
@@ -119,12 +124,33 @@ class Services:
     def branches(self) -> list[str]:
         return [branch.name for branch in self.github.get_branches()]
 
-    def protect(self, *, auto_merge: bool = True) -> None:
+    def allow(self, method: str) -> None:
+        """Allow one merge method, as `rebase_merge`, and no other."""
+        self.github.edit(
+            allow_squash_merge=method == "squash_merge",
+            allow_merge_commit=method == "merge_commit",
+            allow_rebase_merge=method == "rebase_merge",
+        )
+
+    def protect(self) -> None:
         """Ask for a review before anything is merged, of everybody."""
-        self.github.edit(allow_auto_merge=auto_merge)
         self.github.get_branch("main").edit_protection(
             required_approving_review_count=1, enforce_admins=True
         )
+
+    def require_check(self, contexts: Sequence[str] = ("ci",)) -> None:
+        """Ask for a check of a branch that is up to date before anything is merged."""
+        self.github.get_branch("main").edit_protection(
+            strict=True, contexts=list(contexts), enforce_admins=True
+        )
+
+    def unprotect(self) -> None:
+        self.github.get_branch("main").remove_protection()
+
+    def pass_check(self, number: int) -> None:
+        """Report success for the newest commit of a pull request."""
+        head = self.github.get_pull(number).head.sha
+        self.github.get_commit(head).create_status("success", context="ci")
 
     def approve(self, number: int) -> None:
         self.as_user("devops").get_pull(number).create_review(event="APPROVE")
@@ -138,7 +164,6 @@ def change(files: dict[str, str | None]) -> Change:
         title="Upscale shop to 3",
         body="Why",
         files=files,
-        committed_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
 
 

@@ -4,7 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from slipway.config import MergeMethod
 from slipway.errors import GitHubUnavailable
+from slipway.github.merging import Merge
 from slipway.github.models import Change
 
 from tests.contract.github.conftest import BRANCH, Services, change
@@ -13,6 +15,12 @@ pytestmark = pytest.mark.waits
 
 PATH = "apps/shop/common_values.yaml"
 UPSCALE = change({PATH: "replicas: 3\n"})
+OTHER = replace(
+    UPSCALE,
+    service="cart",
+    branch="slipway/create_service/r_2",
+    files={"apps/cart/portData.json": "{}\n"},
+)
 
 
 def proposed(services: Services, wanted: Change = UPSCALE) -> int:
@@ -21,11 +29,16 @@ def proposed(services: Services, wanted: Change = UPSCALE) -> int:
     return services.slipway.propose(wanted).number
 
 
+def merge(services: Services, number: int, wanted: Change = UPSCALE) -> str:
+    """As in another invocation."""
+    return services.signed_in().merge(wanted, number).state
+
+
 def test_given_the_change_when_merged_then_it_is_one_commit_on_main(services: Services) -> None:
     number = proposed(services)
     requests = services.server.count()
 
-    assert services.slipway.merge(UPSCALE, number) == "merged"
+    assert merge(services, number) == "merged"
 
     # The pull request, its files, the merge.
     assert requests() == 3
@@ -39,7 +52,7 @@ def test_given_it_is_merged_when_merged_again_then_success(services: Services) -
     number = proposed(services)
     services.slipway.merge(UPSCALE, number)
 
-    assert services.slipway.merge(UPSCALE, number) == "merged"
+    assert merge(services, number) == "merged"
 
 
 def test_given_the_answer_to_the_merge_was_lost_when_merging_then_it_is_found_merged(
@@ -48,7 +61,7 @@ def test_given_the_answer_to_the_merge_was_lost_when_merging_then_it_is_found_me
     number = proposed(services)
     services.server.fault(method="PUT", path="/merge$", when="after", status=502)
 
-    assert services.slipway.merge(UPSCALE, number) == "merged"
+    assert merge(services, number) == "merged"
     assert services.server.faults_left() == 0
 
 
@@ -56,7 +69,7 @@ def test_given_a_deletion_when_merged_then_the_folder_is_gone(services: Services
     deletion = change({PATH: None, "apps/shop/charts/a/b.yaml": None})
     number = proposed(services, deletion)
 
-    assert services.slipway.merge(deletion, number) == "merged"
+    assert merge(services, number, deletion) == "merged"
     assert services.paths() == ["README.md"]
 
 
@@ -70,7 +83,7 @@ def test_given_a_moved_file_when_merged_then_its_two_halves_are_the_change(
     (file,) = services.github.get_pull(number).get_files()
     assert file.status == "renamed"
 
-    assert services.slipway.merge(move, number) == "merged"
+    assert merge(services, number, move) == "merged"
 
 
 def test_given_others_changed_the_file_since_it_was_planned_when_merged_then_theirs_stays(
@@ -83,72 +96,154 @@ def test_given_others_changed_the_file_since_it_was_planned_when_merged_then_the
 
     number = services.slipway.propose(upscale).number
 
-    assert services.slipway.merge(upscale, number) == "waiting_for_people"
+    assert merge(services, number, upscale) == "refused"
     assert services.slipway.read_service("shop", names=None).texts[PATH].endswith("2Gi\n")
 
 
 @pytest.mark.parametrize(
-    ("squash", "parents"), [(True, 1), (False, 2)], ids=["squash", "merge commit"]
+    ("allowed", "parents"),
+    [("squash_merge", 1), ("merge_commit", 2), ("rebase_merge", 1)],
 )
 def test_given_one_merge_method_when_merged_then_by_that(
-    services: Services, squash: bool, parents: int
+    services: Services, allowed: str, parents: int
 ) -> None:
-    services.github.edit(allow_squash_merge=squash, allow_merge_commit=not squash)
+    services.allow(allowed)
     number = proposed(services)
 
-    assert services.slipway.merge(UPSCALE, number) == "merged"
+    assert merge(services, number) == "merged"
     sha = services.github.get_pull(number).merge_commit_sha
     assert len(services.github.get_git_commit(sha).parents) == parents
+
+
+@pytest.mark.parametrize(("method", "parents"), [("squash", 1), ("merge", 2), ("rebase", 1)])
+def test_merge_uses_the_configured_method(
+    services: Services, method: MergeMethod, parents: int
+) -> None:
+    number = proposed(services)
+
+    assert services.signed_in(method=method).merge(UPSCALE, number).state == "merged"
+    sha = services.github.get_pull(number).merge_commit_sha
+    assert len(services.github.get_git_commit(sha).parents) == parents
+
+
+def test_merge_waits_when_the_configured_method_is_not_allowed(services: Services) -> None:
+    services.allow("squash_merge")
+    number = proposed(services)
+
+    found = services.signed_in(patience=0.1, method="rebase").merge(UPSCALE, number)
+
+    assert found == Merge("waiting", "Rebase merges are not allowed on this repository.")
 
 
 # -- protection
 
 
-def test_given_a_required_review_when_merged_then_github_merges_after_the_review(
-    services: Services,
-) -> None:
+def test_merge_waits_for_a_required_review(services: Services) -> None:
     number = proposed(services)
     services.protect()
 
-    assert services.slipway.merge(UPSCALE, number) == "waiting_for_checks"
-    assert not services.github.get_pull(number).merged
+    found = services.slipway.merge(UPSCALE, number)
+
+    assert found.state == "waiting"
+    assert "At least 1 approving review is required" in found.reason
     # A second delivery of the same run.
-    assert services.signed_in().merge(UPSCALE, number) == "waiting_for_checks"
+    assert services.signed_in().merge(UPSCALE, number) == found
 
     services.approve(number)
 
-    assert services.github.get_pull(number).merged
-    assert services.slipway.merge(UPSCALE, number) == "merged"
+    assert merge(services, number) == "merged"
 
 
-def test_given_no_auto_merge_in_the_repository_when_merged_then_people_must(
-    services: Services,
-) -> None:
+def test_merge_waits_for_a_required_check(services: Services) -> None:
     number = proposed(services)
-    services.protect(auto_merge=False)
+    services.require_check()
 
-    assert services.slipway.merge(UPSCALE, number) == "waiting_for_people"
+    assert services.slipway.merge(UPSCALE, number).reason.endswith("is expected.")
 
-    services.approve(number)
-    assert not services.github.get_pull(number).merged
-    assert services.slipway.merge(UPSCALE, number) == "merged"
+    services.pass_check(number)
+
+    assert merge(services, number) == "merged"
+
+
+@pytest.mark.parametrize("allowed", ["squash_merge", "merge_commit", "rebase_merge"])
+def test_two_changes_from_one_base_both_merge(services: Services, allowed: str) -> None:
+    services.allow(allowed)
+    first = proposed(services)
+    second = services.slipway.propose(OTHER).number
+    services.require_check()
+    services.pass_check(first)
+    services.pass_check(second)
+
+    assert merge(services, first) == "merged"
+    assert services.slipway.merge(OTHER, second).reason.endswith("its checks run again.")
+    assert merge(services, second, OTHER) == "waiting"
+    services.pass_check(second)
+
+    assert merge(services, second, OTHER) == "merged"
+    assert set(services.paths()) >= {PATH, *OTHER.files}
+
+
+@pytest.mark.parametrize("allowed", ["squash_merge", "rebase_merge"])
+def test_branch_that_is_behind_twice_is_updated_twice(services: Services, allowed: str) -> None:
+    services.allow(allowed)
+    number = proposed(services)
+    for text in ("once", "twice"):
+        services.push({"apps/other/a.yaml": f"a: {text}\n"})
+        services.require_check()
+        services.pass_check(number)
+        before = services.github.get_pull(number).head.sha
+        assert merge(services, number) == "waiting"
+        assert services.github.get_pull(number).head.sha != before
+        services.unprotect()
+    services.require_check()
+    services.pass_check(number)
+
+    assert merge(services, number) == "merged"
+    assert services.slipway.read_service("shop", names=None).texts[PATH] == "replicas: 3\n"
+
+
+def test_branch_is_not_updated_over_a_push(services: Services) -> None:
+    number = proposed(services)
+    services.push({"apps/other/a.yaml": "a: 1\n"})
+    services.require_check()
+    services.pass_check(number)
+    services.server.fault(method="POST", path="/api/graphql$", hold=True)
+
+    with ThreadPoolExecutor() as pool:
+        merging = pool.submit(services.slipway.merge, UPSCALE, number)
+        while services.server.faults_left():
+            assert not merging.done()
+        services.push({"apps/shop/extra": "x"}, BRANCH)
+        services.server.control("DELETE", "faults")
+
+        assert "expected head" in merging.result().reason
+    assert services.github.get_pull(number).commits == 2
+    assert merge(services, number) == "changed"
+
+
+def test_branch_behind_is_merged_without_a_required_check(services: Services) -> None:
+    number = proposed(services)
+    services.push({"apps/other/a.yaml": "a: 1\n"})
+    services.require_check(contexts=[])
+
+    assert merge(services, number) == "merged"
 
 
 def test_given_a_conflict_with_main_when_merged_then_people_must(services: Services) -> None:
-    services.github.edit(allow_auto_merge=True)
     number = proposed(services)
     services.push({PATH: "replicas: 7\n"})
 
-    assert services.slipway.merge(UPSCALE, number) == "waiting_for_people"
+    found = services.slipway.merge(UPSCALE, number)
+
+    assert found == Merge("refused", "Pull Request is not mergeable")
     assert services.github.get_pull(number).state == "open"
 
 
 def test_given_a_draft_when_merged_then_people_must(services: Services) -> None:
-    services.github.edit(allow_auto_merge=True)
     number = proposed(services)
     services.github.get_pull(number).convert_to_draft()
 
-    assert services.slipway.merge(UPSCALE, number) == "waiting_for_people"
+    assert merge(services, number) == "refused"
 
 
 # -- another change than the approved one
@@ -171,7 +266,7 @@ def test_given_a_person_pushed_when_merged_then_it_is_changed_and_not_merged(
     number = proposed(services)
     services.push(by_hand, BRANCH)
 
-    assert services.slipway.merge(UPSCALE, number) == "changed"
+    assert merge(services, number) == "changed"
     assert services.github.get_pull(number).state == "open"
 
 
@@ -189,7 +284,7 @@ def test_given_a_push_while_merging_when_merged_then_it_is_changed_and_not_merge
         services.push({"apps/shop/extra": "x"}, BRANCH)
         services.server.control("DELETE", "faults")
 
-        assert merging.result() == "changed"
+        assert merging.result().state == "changed"
     assert services.github.get_pull(number).state == "open"
 
 
@@ -199,40 +294,14 @@ def test_given_another_base_when_merged_then_it_is_changed(services: Services) -
     services.github.create_git_ref("refs/heads/elsewhere", tip)
     services.github.get_pull(number).edit(base="elsewhere")
 
-    assert services.slipway.merge(UPSCALE, number) == "changed"
-
-
-def test_given_auto_merge_when_a_person_pushes_then_a_second_look_takes_it_back(
-    services: Services,
-) -> None:
-    number = proposed(services)
-    services.protect()
-    services.slipway.merge(UPSCALE, number)
-    services.push({PATH: "replicas: 30\n"}, BRANCH)
-
-    assert services.slipway.merge(UPSCALE, number) == "changed"
-
-    services.approve(number)
-    assert not services.github.get_pull(number).merged
-
-
-def test_given_a_persons_auto_merge_when_the_change_is_theirs_then_it_stays(
-    services: Services,
-) -> None:
-    number = proposed(services)
-    services.protect()
-    services.push({PATH: "replicas: 30\n"}, BRANCH)
-    services.as_user("developer").get_pull(number).enable_automerge(merge_method="SQUASH")
-
-    assert services.slipway.merge(UPSCALE, number) == "changed"
-    assert services.github.get_pull(number).auto_merge is not None
+    assert merge(services, number) == "changed"
 
 
 def test_given_a_closed_pull_request_when_merged_then_closed(services: Services) -> None:
     number = proposed(services)
     services.github.get_pull(number).edit(state="closed")
 
-    assert services.slipway.merge(UPSCALE, number) == "closed"
+    assert merge(services, number) == "closed"
 
 
 def test_given_github_is_down_when_merged_then_not_now_and_nothing_is_merged(

@@ -35,10 +35,9 @@ class World:
             title=f"Have {replicas} replicas",
             body="For humans.",
             files={PATH: json.dumps({"replicas": replicas})},
-            committed_at=NOW,
         )
         pull = self.services.slipway.propose(change)
-        assert self.services.slipway.merge(change, pull.number) == "merged"
+        assert self.services.slipway.merge(change, pull.number).state == "merged"
 
     def carry_out(
         self, kind: Kind, *, later: timedelta = timedelta(0), **settings: bool | int

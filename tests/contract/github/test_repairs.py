@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slipway.github.merging import Merge
 from slipway.github.models import Change
 from slipway.github.repairs import Repairs, Restart
 from slipway.github.roll_back import LastChange, NothingToRollBack, roll_back, roll_back_branch
@@ -38,7 +37,6 @@ class World:
             title=f"Change {service}",
             body="For humans.",
             files={f"apps/{service}/{name}": json.dumps(data) for name, data in files.items()},
-            committed_at=NOW,
         )
         self.services.slipway.propose(change)
         return change
@@ -54,12 +52,12 @@ class World:
         files = {"portData.json": {"identifier": service}, "common_values.json": {"v": 1}}
         self.merge(self.propose(f"slipway/create_service/r_{service}", files, service))
 
-    def take_back(self, last: LastChange, remediation_id: str) -> Merge:
+    def take_back(self, last: LastChange, remediation_id: str) -> str:
         """Propose the roll back, twice as after a crash, and merge it."""
-        change = roll_back(last, remediation_id=remediation_id, why="It is ill.", at=NOW)
+        change = roll_back(last, remediation_id=remediation_id, why="It is ill.")
         pull = self.services.slipway.propose(change)
         assert self.services.slipway.propose(change).number == pull.number
-        return self.services.slipway.merge(change, pull.number)
+        return self.services.slipway.merge(change, pull.number).state
 
     def tree(self) -> dict[str, str]:
         """Path → blob SHA of the service's folder."""

@@ -42,6 +42,7 @@ LEFT_OUT = frozenset(
         "reminded_and_expired",
         "reminded_and_approved",
         "asked_again_because_the_base_moved",
+        "merged_when_its_check_has_passed",
         "said_to_be_ill_but_well",
         "a_remediation_is_stopped",
         "swept_because_never_received",
@@ -56,7 +57,7 @@ def play(installation: Installation, folder: Path) -> None:
     visits.read_people(installation)
     visits.look_as_the_doctor(installation)
     visits.install_again(installation)
-    visits.merge_behind_protection(installation)
+    visits.merge_behind_a_check(installation)
     visits.propose_as_an_app(installation)
     with case(installation, folder) as world:
         visits.play_the_demo(world, folder)

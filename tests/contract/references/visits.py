@@ -34,25 +34,26 @@ def settings(installation: Installation) -> dict[str, str]:
     }
 
 
-def merge_behind_protection(installation: Installation) -> None:
-    """Enable auto-merge for an approved change; disable it when the change becomes another one."""
+def merge_behind_a_check(installation: Installation) -> None:
+    """Update the branch of an approved change, and merge it after its check."""
     services = Services(installation.github)
     services.push({PATH: "replicas: 2\n"})
     number = services.slipway.propose(UPSCALE).number
-    services.github.edit(allow_auto_merge=True)
+    services.push({"apps/other/a.yaml": "a: 1\n"})
+    services.pass_check(number)
     protection = {
         "enforce_admins": True,
-        "required_pull_request_reviews": {"required_approving_review_count": 1},
-        "required_status_checks": None,
+        "required_pull_request_reviews": None,
+        "required_status_checks": {"strict": True, "contexts": ["ci"]},
         "restrictions": None,
     }
     # PyGithub's `edit_protection` sends a null for each other setting, which is not described.
     services.github.requester.requestJsonAndCheck(
         "PUT", f"{services.github.url}/branches/main/protection", input=protection
     )
-    assert services.slipway.merge(UPSCALE, number) == "waiting_for_checks"
-    services.push({PATH: "replicas: 4\n"}, UPSCALE.branch)
-    assert services.slipway.merge(UPSCALE, number) == "changed"
+    assert services.slipway.merge(UPSCALE, number).state == "waiting"
+    services.pass_check(number)
+    assert services.slipway.merge(UPSCALE, number).state == "merged"
 
 
 def propose_as_an_app(installation: Installation) -> None:
@@ -71,7 +72,6 @@ def propose_as_an_app(installation: Installation) -> None:
             title="Scaffold",
             body="",
             files={"apps/by-an-app/portData.json": "{}\n"},
-            committed_at=UPSCALE.committed_at,
             labels=("slipway",),
             reviewers=("stranger",),
         )

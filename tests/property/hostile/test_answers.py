@@ -97,7 +97,6 @@ CHANGE = Change(
     title="t",
     body="b",
     files={f"{FOLDER}/portData.json": "{}\n"},
-    committed_at=NOW,
     labels=("slipway",),
     reviewers=("team:payments",),
     creates_service=True,

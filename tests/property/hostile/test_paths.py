@@ -4,7 +4,6 @@ import contextlib
 import os
 import posixpath
 import subprocess
-from datetime import UTC, datetime
 from ntpath import normpath as windows_path
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,6 @@ def change(path: str, text: str | None) -> Change:
         title="t",
         body="b",
         files={path: text},
-        committed_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -21,7 +20,6 @@ def make_proposal(**changes: Any) -> Proposal:
         title="Title",
         body=changes.pop("body", "Body"),
         files=files,
-        committed_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
     defaults: dict[str, Any] = {
         "action": "upscale_service",

@@ -1,7 +1,7 @@
 """The machine's steps, at the points that only a crash reaches."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +19,7 @@ from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
 from slipway.config import load
 from slipway.errors import RunEnded, SlipwayError, UserError
+from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest
 from slipway.runs import change
 from slipway.runs.ledger import Ledger
@@ -79,6 +80,7 @@ class Repository:
         self.pulls: dict[str, PullRequest] = {}
         self.closed: list[str] = []
         self.merged: list[int] = []
+        self.outcome = Merge("merged")
         self.on_propose: Callable[[], None] = lambda: None
 
     def find(self, branch: str) -> PullRequest | None:
@@ -94,9 +96,9 @@ class Repository:
         self.on_propose()
         return self.pulls[proposed.branch]
 
-    def merge(self, proposed: Change, number: int) -> str:
+    def merge(self, proposed: Change, number: int) -> Merge:
         self.merged.append(number)
-        return "merged"
+        return self.outcome
 
     def close(self, branch: str, comment: str) -> None:
         self.closed.append(branch)
@@ -163,7 +165,6 @@ class World:
                 title="t",
                 body="b",
                 files={PATH: self.content},
-                committed_at=NOW,
             ),
             base={PATH: "a" * 40},
             preview="-replicas: 2\n+replicas: 3",
@@ -313,6 +314,39 @@ def test_given_the_base_moved_below_an_open_pull_request_when_executed_again_the
 
     assert world.take("execute") == {"next": "Done"}
     assert world.repository.merged == []
+    assert world.port.labels[-1] == "Waiting for the merge of pull request #7"
+
+
+def test_execution_waits_when_github_does_not_merge_yet(world: World) -> None:
+    world.approved()
+    world.repository.outcome = Merge("waiting", "A check is expected.")
+
+    answer = world.take("execute", can_wait=True)
+    again = world.take("execute", can_wait=True)
+
+    assert answer["next"] == again["next"] == "Wait to merge"
+    assert datetime.fromisoformat(answer["until"]) > datetime.now(UTC)
+    assert "A check is expected." in world.port.logs[-1]
+    assert sum("Approved by" in text for text in world.port.logs) == 1
+
+
+def test_execution_merges_after_it_waited(world: World) -> None:
+    world.approved()
+    world.repository.outcome = Merge("waiting", "A check is expected.")
+    world.take("execute", can_wait=True)
+
+    world.repository.outcome = Merge("merged")
+
+    assert world.take("execute", can_wait=True) == {"next": "Done"}
+    assert world.repository.merged == [7, 7]
+
+
+def test_execution_of_an_older_machine_leaves_the_merge(world: World) -> None:
+    world.approved()
+    world.repository.outcome = Merge("waiting", "A check is expected.")
+
+    assert world.take("execute") == {"next": "Done"}
+    assert world.port.labels[-1] == "Waiting for the merge of pull request #7"
 
 
 def test_given_a_merge_after_the_pull_request_was_found_when_executed_again_then_it_is_shown(

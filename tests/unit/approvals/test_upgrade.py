@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from slipway.approvals.function import ApprovalFunction
+from slipway.github.merging import Merge
 
 from tests.releases import RELEASES, ROOT, fill, read_machine
 from tests.unit.approvals import test_permission as repairs
@@ -45,6 +46,17 @@ def test_given_a_machine_of_a_release_when_it_takes_a_step_then_it_understands_t
     waits = "waitForTaskToken" in machine.states[state]["Resource"]
     assert (answer is None) is waits
     assert waits or state == "Hold" or answer["next"] in machine.understood
+
+
+@pytest.mark.parametrize("file", DEFINITIONS, ids=[file.parent.name for file in DEFINITIONS])
+def test_machine_understands_that_a_merge_must_wait(world: World, file: Path) -> None:
+    machine = read_machine(file)
+    world.approved()
+    world.repository.outcome = Merge("waiting", "A check is expected.")
+
+    event = fill(machine.payloads["Execute"], {"$.run_id": RUN_ID})
+
+    assert world.take(**event)["next"] in machine.understood
 
 
 @pytest.mark.parametrize(

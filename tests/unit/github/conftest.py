@@ -69,12 +69,14 @@ def repository(
     github: FakeGitHub,
     credentials: Callable[[bool], GitHubCredentials] | None = None,
     patience: float = 5.0,
+    method: str = "auto",
 ) -> ServicesRepository:
     config = GitHubConfig.model_validate(
         {
             "GITHUB_API_URL": github.url,
             "GITHUB_SECRET_ID": "slipway/github",
             "SERVICES_REPO": "acme/services",
+            "MERGE_METHOD": method,
         }
     )
     token = GitHubCredentials(token=SecretStr("ghp_first"))

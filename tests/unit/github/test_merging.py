@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from slipway.config import GitHubCredentials
 from slipway.errors import GitHubError, GitHubUnavailable
 from slipway.github import merging
+from slipway.github.merging import Merge
 from slipway.github.models import Change, blob_sha
 
 from tests.scripted import Answer
@@ -16,7 +17,7 @@ from tests.unit.github.conftest import BRANCH, SHA, FakeGitHub, full_route, repo
 
 pytestmark = pytest.mark.waits
 
-PULL, FILES, MERGE, LATER = (
+PULL, FILES, MERGE, UPDATE = (
     "GET /pulls/7",
     "GET /pulls/7/files",
     "PUT /pulls/7/merge",
@@ -29,15 +30,18 @@ CHANGE = Change(
     title="Upscale",
     body="body",
     files={PATH: TEXT},
-    committed_at=datetime(2026, 11, 23, tzinfo=UTC),
 )
 MERGED: Answer = (200, {"merged": True, "sha": SHA}, {})
 REFUSED: Answer = (405, {"message": "At least 1 approving review is required."}, {})
-ENABLED: Answer = (200, {"data": {"enablePullRequestAutoMerge": {"actor": None}}}, {})
+UPDATED: Answer = (
+    200,
+    {"data": {"updatePullRequestBranch": {"pullRequest": {"headRefOid": "b" * 40}}}},
+    {},
+)
 
 
 def graphql_error(message: str, kind: str | None = None, **headers: str) -> Answer:
-    error = {"message": message, "path": ["enablePullRequestAutoMerge"]}
+    error = {"message": message, "path": ["updatePullRequestBranch"]}
     return 200, {"data": None, "errors": [{**error, **({"type": kind} if kind else {})}]}, headers
 
 
@@ -48,7 +52,7 @@ def github(github: FakeGitHub, monkeypatch: pytest.MonkeyPatch) -> FakeGitHub:
     github.script(PULL, (200, pull(github), {}))
     github.script(FILES, (200, [file(PATH, TEXT)], {}))
     github.script(MERGE, MERGED)
-    github.script(LATER, ENABLED)
+    github.script(UPDATE, UPDATED)
     return github
 
 
@@ -59,8 +63,7 @@ def pull(github: FakeGitHub, **more: Any) -> dict[str, Any]:
         "node_id": "PR_7",
         "merged": False,
         "mergeable": True,
-        "auto_merge": None,
-        "user": {"login": "slipway[bot]"},
+        "mergeable_state": "clean",
         "base": {"ref": "main", "repo": {"full_name": "acme/services", **allowed}},
         **more,
     }
@@ -70,8 +73,18 @@ def file(path: str, text: str, status: str = "modified") -> dict[str, str]:
     return {"filename": path, "status": status, "sha": blob_sha(text)}
 
 
-def merge(github: FakeGitHub, patience: float = 5.0) -> str:
-    return repository(github, patience=patience).merge(CHANGE, 7)
+def merge(github: FakeGitHub, patience: float = 5.0, method: str = "auto") -> str:
+    return outcome(github, patience, method).state
+
+
+def outcome(github: FakeGitHub, patience: float = 5.0, method: str = "auto") -> Merge:
+    return repository(github, patience=patience, method=method).merge(CHANGE, 7)
+
+
+def refuse(github: FakeGitHub, state: str, reason: str = "Not yet.", **more: Any) -> None:
+    """Have GitHub refuse the merge and name the pull request's state."""
+    github.script(MERGE, (405, {"message": reason}, {}))
+    github.script(PULL, (200, pull(github, mergeable_state=state, **more), {}))
 
 
 def test_given_the_change_when_merged_then_three_requests_with_the_head_that_was_looked_at(
@@ -104,68 +117,52 @@ def test_given_a_deletion_of_another_change_when_merged_then_the_content_is_not_
     assert merge(github) == "changed"
 
 
-def test_given_the_head_moved_when_merged_then_changed(github: FakeGitHub) -> None:
+def test_merge_compares_again_when_the_head_moved(github: FakeGitHub) -> None:
+    moved = pull(github, head={"sha": "b" * 40})
+    github.script(PULL, (200, pull(github), {}), (200, moved, {}))
+    github.script(MERGE, (409, {"message": "Head branch was modified."}, {}), MERGED)
+
+    assert merge(github) == "merged"
+    assert [sent["sha"] for sent in github.sent(MERGE)] == [SHA, "b" * 40]
+    assert github.count(FILES) == 2
+
+
+def test_merge_is_changed_when_the_new_head_differs(github: FakeGitHub) -> None:
+    moved = pull(github, head={"sha": "b" * 40})
+    github.script(PULL, (200, pull(github), {}), (200, moved, {}))
+    github.script(FILES, (200, [file(PATH, TEXT)], {}), (200, [file(PATH, "other")], {}))
     github.script(MERGE, (409, {"message": "Head branch was modified."}, {}))
 
     assert merge(github) == "changed"
-    assert github.count(LATER) == 0
+    assert github.count(MERGE) == 1
 
 
-def test_given_the_head_moved_after_a_refusal_when_merged_then_changed(github: FakeGitHub) -> None:
-    github.script(MERGE, REFUSED)
-    github.script(PULL, (200, pull(github), {}), (200, pull(github, head={"sha": "b" * 40}), {}))
-
-    assert merge(github) == "changed"
-    assert github.count(LATER) == 0
+# -- refused
 
 
-# -- refused at first
-
-
-def test_given_mergeability_is_unknown_yet_when_merged_then_asked_again(
-    github: FakeGitHub,
-) -> None:
-    github.script(PULL, (200, pull(github, mergeable=None), {}))
+def test_merge_succeeds_once_mergeability_is_known(github: FakeGitHub) -> None:
+    refuse(github, "unknown", mergeable=None)
     github.script(MERGE, (405, {"message": "Pull Request is not mergeable"}, {}), REFUSED, MERGED)
 
     assert merge(github) == "merged"
     assert github.count(MERGE) == 3
-    assert github.count(LATER) == 0
 
 
-def test_given_mergeability_stays_unknown_when_patience_ends_then_left_to_github(
-    github: FakeGitHub,
-) -> None:
-    github.script(PULL, (200, pull(github, mergeable=None), {}))
-    github.script(MERGE, REFUSED)
+def test_merge_waits_when_mergeability_stays_unknown(github: FakeGitHub) -> None:
+    refuse(github, "unknown", "Pull Request is not mergeable", mergeable=None)
 
-    started = time.monotonic()
-    assert merge(github, patience=0.1) == "waiting_for_checks"
-    assert time.monotonic() - started < 5
-    assert github.count(LATER) == 1
+    assert outcome(github, 0.1) == Merge("waiting", "Pull Request is not mergeable")
 
 
-@pytest.mark.parametrize("status", ["clean", "unstable"])
-def test_given_auto_merge_is_refused_because_it_can_be_merged_when_merged_then_it_is(
-    github: FakeGitHub, status: str
-) -> None:
+@pytest.mark.parametrize("state", ["clean", "unstable", "has_hooks"])
+def test_merge_is_tried_again_when_the_base_branch_moved(github: FakeGitHub, state: str) -> None:
+    refuse(github, state)
     github.script(MERGE, (405, {"message": "Base branch was modified."}, {}), MERGED)
-    message = f"Pull request Pull request is in {status} status"
-    github.script(LATER, graphql_error(message, "UNPROCESSABLE"))
 
     assert merge(github) == "merged"
 
 
-def test_given_github_contradicts_itself_when_patience_ends_then_people_must(
-    github: FakeGitHub,
-) -> None:
-    github.script(MERGE, REFUSED)
-    github.script(LATER, graphql_error("Pull request is in clean status", "UNPROCESSABLE"))
-
-    assert merge(github, patience=0.1) == "waiting_for_people"
-
-
-def test_given_it_was_merged_meanwhile_when_refused_then_merged(github: FakeGitHub) -> None:
+def test_merge_is_found_done_when_its_answer_was_lost(github: FakeGitHub) -> None:
     github.script(MERGE, (405, {"message": "Pull Request is not mergeable"}, {}))
     merged = pull(github, state="closed", merged=True, mergeable=None)
     github.script(PULL, (200, pull(github), {}), (200, merged, {}))
@@ -173,57 +170,68 @@ def test_given_it_was_merged_meanwhile_when_refused_then_merged(github: FakeGitH
     assert merge(github) == "merged"
 
 
-# -- auto-merge
+def test_merge_waits_with_githubs_reason_when_blocked(github: FakeGitHub) -> None:
+    reason = "At least 1 approving review is required by reviewers with write access."
+    refuse(github, "blocked", reason)
+
+    assert outcome(github) == Merge("waiting", reason)
+    assert github.count(MERGE) == 1
 
 
-def test_given_protection_when_merged_then_auto_merge_of_that_head_is_enabled(
-    github: FakeGitHub,
-) -> None:
-    github.script(MERGE, REFUSED)
+@pytest.mark.parametrize("state", ["dirty", "draft"])
+def test_merge_is_refused_when_only_a_person_can_help(github: FakeGitHub, state: str) -> None:
+    refuse(github, state, "Pull Request is not mergeable")
 
-    assert merge(github) == "waiting_for_checks"
-    (sent,) = github.sent(LATER)
-    assert sent["variables"]["input"] == {
-        "pullRequestId": "PR_7",
-        "expectedHeadOid": SHA,
-        "mergeMethod": "SQUASH",
-    }
+    assert outcome(github) == Merge("refused", "Pull Request is not mergeable")
 
 
-def test_given_auto_merge_is_enabled_when_merged_again_then_success(github: FakeGitHub) -> None:
-    github.script(PULL, (200, pull(github, auto_merge={"merge_method": "squash"}), {}))
-    github.script(MERGE, REFUSED)
+def test_merge_is_refused_when_slipway_may_not_merge(github: FakeGitHub) -> None:
+    reason = "Resource not accessible by integration"
+    refuse(github, "clean")
+    github.script(MERGE, (403, {"message": reason}, {}))
 
-    assert merge(github) == "waiting_for_checks"
-    assert github.count(LATER) == 0
+    assert outcome(github) == Merge("refused", reason)
+
+
+# -- behind
 
 
 @pytest.mark.parametrize(
-    ("message", "kind"),
-    [
-        ("Auto merge is not allowed for this repository", "UNPROCESSABLE"),
-        ("Resource not accessible by integration", "FORBIDDEN"),
-        ("Could not resolve to a node", "NOT_FOUND"),
-    ],
+    ("method", "update"), [("auto", "MERGE"), ("merge", "MERGE"), ("rebase", "REBASE")]
 )
-@pytest.mark.parametrize("status", [403, 405])
-def test_given_auto_merge_is_refused_when_merged_then_people_must(
-    github: FakeGitHub, message: str, kind: str, status: int
+def test_branch_behind_is_updated_from_the_compared_head(
+    github: FakeGitHub, method: str, update: str
 ) -> None:
-    github.script(MERGE, (status, {"message": "You are not allowed to merge"}, {}))
-    github.script(LATER, graphql_error(message, kind))
+    refuse(github, "behind")
 
-    assert merge(github) == "waiting_for_people"
+    assert merge(github, method=method) == "waiting"
+    (sent,) = github.sent(UPDATE)
+    assert sent["variables"]["input"] == {
+        "pullRequestId": "PR_7",
+        "expectedHeadOid": SHA,
+        "updateMethod": update,
+    }
+
+
+@pytest.mark.parametrize("kind", ["UNPROCESSABLE", "FORBIDDEN"])
+def test_merge_waits_with_the_reason_when_an_update_is_refused(
+    github: FakeGitHub, kind: str
+) -> None:
+    refuse(github, "behind")
+    github.script(UPDATE, graphql_error("merge conflict between base and head", kind))
+
+    found = outcome(github)
+
+    assert found.state == "waiting"
+    assert "merge conflict between base and head" in found.reason
 
 
 @pytest.mark.parametrize("kind", ["RATE_LIMIT", "RATE_LIMITED"])
-def test_given_graphql_throttles_when_merged_then_not_now_until_it_says(
-    github: FakeGitHub, kind: str
-) -> None:
+def test_update_is_put_off_until_githubs_time_when_throttled(github: FakeGitHub, kind: str) -> None:
     reset = str(int(time.time()) + 900)
     headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
-    github.script(MERGE, REFUSED)
-    github.script(LATER, graphql_error("API rate limit exceeded", kind, **headers))
+    refuse(github, "behind")
+    github.script(UPDATE, graphql_error("API rate limit exceeded", kind, **headers))
 
     with pytest.raises(GitHubUnavailable, match="API rate limit exceeded") as caught:
         merge(github)
@@ -232,25 +240,24 @@ def test_given_graphql_throttles_when_merged_then_not_now_until_it_says(
     assert timedelta(seconds=700) < caught.value.retry_at - datetime.now(UTC)
 
 
-def test_given_graphql_fails_when_merged_then_not_now(github: FakeGitHub) -> None:
-    github.script(MERGE, REFUSED)
-    github.script(LATER, graphql_error("Something went wrong while executing your query."))
-
-    with pytest.raises(GitHubUnavailable, match="Something went wrong"):
-        merge(github)
-
-
-def test_given_no_answer_of_graphql_when_merged_then_not_now(github: FakeGitHub) -> None:
-    github.script(MERGE, REFUSED)
-    github.script(LATER, (502, {"message": "We couldn't respond to your request in time."}, {}))
+@pytest.mark.parametrize(
+    "answer",
+    [
+        graphql_error("Something went wrong while executing your query."),
+        (502, {"message": "We couldn't respond to your request in time."}, {}),
+    ],
+)
+def test_update_is_put_off_when_github_fails(github: FakeGitHub, answer: Answer) -> None:
+    refuse(github, "behind")
+    github.script(UPDATE, answer)
 
     with pytest.raises(GitHubUnavailable):
-        merge(github, patience=0.1)
+        merge(github, 0.1)
 
 
-def test_given_an_answer_that_is_no_decision_when_merged_then_an_error(github: FakeGitHub) -> None:
-    github.script(MERGE, REFUSED)
-    github.script(LATER, (404, {"message": "Not Found"}, {}))
+def test_update_without_a_decision_is_an_error(github: FakeGitHub) -> None:
+    refuse(github, "behind")
+    github.script(UPDATE, (404, {"message": "Not Found"}, {}))
 
     with pytest.raises(GitHubError, match="404.*merge pull request #7"):
         merge(github)
@@ -259,11 +266,11 @@ def test_given_an_answer_that_is_no_decision_when_merged_then_an_error(github: F
 # -- credentials and throttling
 
 
-@pytest.mark.parametrize("route", [PULL, FILES, MERGE, LATER])
+@pytest.mark.parametrize("route", [PULL, FILES, MERGE, UPDATE])
 def test_given_rotated_credentials_when_merged_then_fresh_ones_are_read_once(
     github: FakeGitHub, route: str
 ) -> None:
-    github.script(MERGE, REFUSED)
+    refuse(github, "behind")
     good = github.answers[full_route(route)][0]
     github.script(route, (401, {"message": "Bad credentials"}, {}), good)
     asked: list[bool] = []
@@ -272,7 +279,7 @@ def test_given_rotated_credentials_when_merged_then_fresh_ones_are_read_once(
         asked.append(fresh)
         return GitHubCredentials(token=SecretStr("ghp_new" if fresh else "ghp_old"))
 
-    assert repository(github, credentials).merge(CHANGE, 7) == "waiting_for_checks"
+    assert repository(github, credentials).merge(CHANGE, 7).state == "waiting"
     assert asked == [False, True]
 
 
@@ -296,7 +303,16 @@ def test_given_throttled_when_merged_then_not_taken_for_a_refusal(
         merge(github)
 
     assert caught.value.retry_at is not None
-    assert github.count(LATER) == 0
+    assert github.count(UPDATE) == 0
+
+
+# -- method
+
+
+@pytest.mark.parametrize("method", ["squash", "merge", "rebase"])
+def test_merge_uses_the_configured_method(github: FakeGitHub, method: str) -> None:
+    assert merge(github, method=method) == "merged"
+    assert github.sent(MERGE) == [{"merge_method": method, "sha": SHA}]
 
 
 def test_given_the_method_is_not_told_when_merged_then_it_is_looked_up(github: FakeGitHub) -> None:

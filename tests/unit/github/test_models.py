@@ -1,7 +1,5 @@
 """What a change may be, and git's names of contents."""
 
-from datetime import UTC, datetime
-
 import pytest
 from slipway.github.models import Change, blob_sha, service_folder
 
@@ -13,7 +11,6 @@ def change(path: str) -> Change:
         title="t",
         body="b",
         files={path: ""},
-        committed_at=datetime.now(UTC),
     )
 
 

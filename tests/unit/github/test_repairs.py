@@ -463,19 +463,18 @@ def last_change(**fields: Any) -> LastChange:
 
 
 def test_given_the_last_change_when_rolled_back_then_it_is_a_change_of_the_remediation() -> None:
-    change = roll_back(last_change(), remediation_id=ID, why="It is ill.", at=SINCE)
+    change = roll_back(last_change(), remediation_id=ID, why="It is ill.")
 
     assert change.branch == f"slipway/roll_back/{ID}" == roll_back_branch(ID)
     assert change.title == "Roll back shop: undo #12"
     assert change.files == {"apps/shop/common_values.json": "{}"}
-    assert change.committed_at == SINCE
     assert f"[#12]({PAGE}/pull/12)" in change.body
     assert change.body.startswith("It is ill.")
 
 
 def test_given_a_change_without_pull_request_when_rolled_back_then_the_commit_is_named() -> None:
     last = last_change(pull_number=None, url=f"{PAGE}/commit/{'c' * 40}")
-    change = roll_back(last, remediation_id=ID, why="", at=SINCE)
+    change = roll_back(last, remediation_id=ID, why="")
 
     assert change.title == "Roll back shop: undo ccccccc"
 
@@ -483,4 +482,4 @@ def test_given_a_change_without_pull_request_when_rolled_back_then_the_commit_is
 @pytest.mark.parametrize("remediation_id", ["", "a/b", "..", "a b", "a" * 101])
 def test_given_a_bad_id_when_rolled_back_then_refused(remediation_id: str) -> None:
     with pytest.raises(ValueError, match="not the id"):
-        roll_back(last_change(), remediation_id=remediation_id, why="", at=SINCE)
+        roll_back(last_change(), remediation_id=remediation_id, why="")

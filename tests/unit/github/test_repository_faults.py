@@ -2,14 +2,15 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from slipway.config import GitHubCredentials
-from slipway.errors import ConfigurationError, GitHubError, GitHubUnavailable, ServiceExists
+from slipway.errors import GitHubError, GitHubUnavailable, ServiceExists
 from slipway.github.models import Change
-from slipway.github.repository import authenticate
 
+from tests.scripted import Answer
 from tests.unit.github.conftest import BRANCH, SHA, FakeGitHub, repository
 
 pytestmark = pytest.mark.waits
@@ -20,20 +21,19 @@ CHANGE = Change(
     title="Scaffold new service shop",
     body="body",
     files={"apps/shop/portData.json": "{}\n"},
-    committed_at=datetime(2026, 11, 23, tzinfo=UTC),
     labels=("slipway",),
     reviewers=("team:payments", "olivia"),
     creates_service=True,
 )
 
 
-def test_given_nothing_yet_when_proposed_then_nine_requests_make_the_pull_request(
+def test_given_nothing_yet_when_proposed_then_ten_requests_make_the_pull_request(
     github: FakeGitHub,
 ) -> None:
     pull = repository(github).propose(CHANGE)
 
     assert (pull.number, pull.state, pull.notes) == (7, "open", ())
-    assert len(github.requests) == 9
+    assert len(github.requests) == 10
 
 
 def test_given_the_pull_request_with_its_labels_when_proposed_then_only_looked_at(
@@ -107,15 +107,73 @@ def test_given_the_service_is_on_main_when_proposed_then_refused_with_a_link(
     assert github.count("POST /git/trees") == 0
 
 
-def test_given_an_unknown_reviewer_when_proposed_then_it_is_a_note_and_labels_are_set(
-    github: FakeGitHub,
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (
+            422,
+            {"message": "Review cannot be requested from pull request author."},
+            "request author",
+        ),
+        (
+            422,
+            {"message": "Validation Failed", "errors": ["Could not resolve to a node."]},
+            "node.",
+        ),
+        (
+            422,
+            {"message": "Validation Failed", "errors": [{"code": "custom", "message": "Why."}]},
+            "Validation Failed Why.",
+        ),
+        (
+            422,
+            {"message": "Validation Failed", "errors": [{"field": "f", "code": "invalid"}]},
+            "f inv",
+        ),
+        (403, {"message": "Resource not accessible by integration"}, "not accessible"),
+        (404, {"message": "Not Found"}, "Not Found"),
+    ],
+)
+def test_reviewer_refused_by_github_is_noted_with_its_reason(
+    github: FakeGitHub, status: int, body: dict[str, Any], words: str
 ) -> None:
-    github.script("POST /pulls/7/requested_reviewers", (422, {"message": "not a collaborator"}, {}))
+    created: Answer = (201, github.pull, {})
+    github.script("POST /pulls/7/requested_reviewers", (status, body, {}), created)
 
     pull = repository(github).propose(CHANGE)
 
-    assert "could not ask team:payments, olivia" in pull.notes[0]
+    (note,) = pull.notes
+    assert note.startswith(f"GitHub did not ask team payments for a review ({status}): ")
+    assert words in note
+    assert github.sent("POST /pulls/7/requested_reviewers") == [
+        {"team_reviewers": ["payments"]},
+        {"reviewers": ["olivia"]},
+    ]
     assert github.count("POST /issues/7/labels") == 1
+
+
+def test_reviewer_is_asked_again_with_fresh_credentials(github: FakeGitHub) -> None:
+    route = "POST /pulls/7/requested_reviewers"
+    created: Answer = (201, github.pull, {})
+    github.script(route, (401, {"message": "Bad credentials"}, {}), created)
+    github.script("GET /pulls", (200, [], {}), (200, [github.pull], {}))
+
+    assert repository(github).propose(CHANGE).notes == ()
+
+
+def test_refusal_of_a_request_quotes_its_details(github: FakeGitHub) -> None:
+    errors = [{"resource": "PullRequest", "code": "custom", "message": "No commits between"}]
+    github.script("POST /pulls", (422, {"message": "Validation Failed", "errors": errors}, {}))
+
+    with pytest.raises(GitHubError, match="Validation Failed No commits between"):
+        repository(github).propose(CHANGE)
+
+
+def test_commit_has_no_invented_author(github: FakeGitHub) -> None:
+    repository(github).propose(CHANGE)
+
+    (sent,) = github.sent("POST /git/commits")
+    assert sent.keys() == {"message", "tree", "parents"}
 
 
 def test_given_rotated_credentials_when_refused_then_fresh_ones_are_read_once(
@@ -191,8 +249,3 @@ def test_given_a_rate_limit_when_longer_than_our_patience_then_not_waited_for_bu
     assert caught.value.retry_at is not None
     until = caught.value.retry_at - datetime.now(UTC)
     assert timedelta(seconds=500) < until < timedelta(seconds=910)
-
-
-def test_given_neither_app_nor_token_when_signed_in_then_the_secret_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="'app_id', 'installation_id'"):
-        authenticate(GitHubCredentials(app_id=1))

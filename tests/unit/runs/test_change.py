@@ -1,17 +1,20 @@
 """How a change is carried out: which way it takes, and what its requester then reads."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+import time_machine
 from slipway.actions.proposal import NothingToDo, Proposal
 from slipway.config import load
-from slipway.errors import RunEnded, ServiceExists, UserError
+from slipway.errors import RetryableError, RunEnded, ServiceExists, UserError
+from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest, ServiceFolder
 from slipway.runs import change
+from slipway.runs.later import MAX_POSTPONED
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
@@ -19,6 +22,7 @@ from slipway.runs.run import ActiveRun, RunConfig, RunReporter
 from tests.unit.conftest import POLICY, RUN_ID, make_message, set_policy
 
 PATH = "apps/shop/common_values.yaml"
+NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 BRANCH = f"slipway/upscale_service/{RUN_ID}"
 
 
@@ -28,7 +32,7 @@ class Repository:
     def __init__(self) -> None:
         self.proposed: list[Change] = []
         self.closed: list[str] = []
-        self.outcome = "merged"
+        self.merge_outcome = Merge("merged")
         self.state: Any = "open"
         self.folder: dict[str, str] = {}
 
@@ -46,8 +50,8 @@ class Repository:
             opened_at=datetime.now(UTC),
         )
 
-    def merge(self, proposed: Change, number: int) -> str:
-        return self.outcome
+    def merge(self, proposed: Change, number: int) -> Merge:
+        return self.merge_outcome
 
     def close(self, branch: str, comment: str) -> None:
         self.closed.append(branch)
@@ -89,7 +93,6 @@ class World:
                 title="t",
                 body="b",
                 files={PATH: "replicas: 3\n"},
-                committed_at=make_message().requested_at,
                 creates_service=creates,
             ),
             base={PATH: None if creates else "a" * 40},
@@ -192,22 +195,85 @@ def test_given_no_approval_is_needed_when_carried_out_then_proposed_and_merged(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "label"),
+    ("outcome", "label", "text"),
     [
-        ("waiting_for_checks", "Waiting for checks"),
-        ("waiting_for_people", "Waiting for the merge of pull request #7"),
-        ("changed", "Pull request #7 was changed"),
+        (
+            Merge("refused", "Merge conflict."),
+            "Waiting for the merge of pull request #7",
+            "GitHub's reason: Merge conflict.",
+        ),
+        (Merge("changed"), "Pull request #7 was changed", "no longer the change"),
     ],
 )
 def test_given_github_does_not_merge_when_carried_out_then_the_run_says_what_it_waits_for(
-    world: World, outcome: str, label: str
+    world: World, outcome: Merge, label: str, text: str
 ) -> None:
     world.planned = world.proposal(environment="Test")
-    world.repository.outcome = outcome
+    world.repository.merge_outcome = outcome
 
     world.carry_out()
 
     assert world.labels()[-1] == label
+    assert text in world.logs[-1][0]
+
+
+def waiting(world: World) -> RetryableError:
+    """Carry the run out while GitHub does not merge."""
+    world.planned = world.proposal(environment="Test")
+    world.repository.merge_outcome = Merge("waiting", "A check is expected.")
+    with pytest.raises(RetryableError) as caught:
+        world.carry_out()
+    return caught.value
+
+
+def test_merge_is_retried_later_when_github_does_not_allow_it_yet(world: World) -> None:
+    error = waiting(world)
+
+    assert "A check is expected." in str(error)
+    assert error.retry_at is not None
+    assert timedelta(seconds=20) < error.retry_at - datetime.now(UTC) <= timedelta(seconds=30)
+    assert world.holder() == RUN_ID
+
+
+def test_merge_is_retried_less_often_the_longer_it_waits(world: World) -> None:
+    with time_machine.travel(NOW, tick=False) as clock:
+        waiting(world)
+        distances = []
+        for _ in range(12):
+            error = waiting(world)
+            assert error.retry_at is not None
+            distances.append(error.retry_at - datetime.now(UTC))
+            clock.move_to(error.retry_at)
+
+    assert distances[:4] == [timedelta(seconds=30 * 2**n) for n in (0, 0, 1, 2)]
+    assert distances[-1] == timedelta(hours=1)
+
+
+def test_merge_is_left_to_people_after_a_day(world: World) -> None:
+    with time_machine.travel(NOW, tick=False) as clock:
+        waiting(world)
+        clock.shift(change.MERGE_WITHIN)
+        world.carry_out()
+
+    assert world.labels()[-1] == "Waiting for the merge of pull request #7"
+    assert world.logs[-1][0].endswith("GitHub's reason: A check is expected.")
+
+
+def test_waiting_merge_shows_its_pull_request_once(world: World) -> None:
+    waiting(world)
+    waiting(world)
+
+    assert sum("is open" in text for text, _ in world.logs) == 1
+
+
+def test_waiting_merge_may_be_postponed_as_often_as_a_new_run(world: World) -> None:
+    ledger = Ledger(load(RunConfig).runs_table)
+    for _ in range(MAX_POSTPONED):
+        ledger.postpone(RUN_ID, NOW, "arn")
+
+    waiting(world)
+
+    assert ledger.postpone(RUN_ID, NOW, "arn") == (MAX_POSTPONED + 1, 1)
 
 
 @pytest.mark.parametrize("state", ["merged", "closed"])

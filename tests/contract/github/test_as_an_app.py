@@ -1,0 +1,72 @@
+"""A change that an App proposed: who made its commit, and who is asked to review it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from slipway.config import GitHubCredentials
+from slipway.github.repository import ServicesRepository
+
+from tests.contract.github.conftest import BRANCH, Services, change
+
+pytestmark = pytest.mark.waits
+
+CHANGE = change({"apps/shop/a.yaml": "a: 1\n"})
+
+
+def signed_in(services: Services, **permissions: str) -> ServicesRepository:
+    """Slipway as an App of the repository's organisation."""
+    granted = dict.fromkeys(("contents", "pull_requests", "issues"), "write") | permissions
+    body: dict[str, Any] = {"slug": services.github.name, "permissions": granted}
+    app = services.server.control("POST", "apps", body)
+    return services.signed_in(credentials=GitHubCredentials.model_validate(app))
+
+
+def let_in(services: Services, team: str) -> None:
+    """Give a team of the organisation access to the repository."""
+    services.github.requester.requestJsonAndCheck(
+        "PUT", f"/orgs/acme/teams/{team}/repos/{services.github.full_name}"
+    )
+
+
+def test_commit_is_by_the_apps_own_bot(services: Services) -> None:
+    signed_in(services).propose(CHANGE)
+
+    made = services.github.get_branch(BRANCH).commit.commit
+    bot = services.server.client().get_user(f"{services.github.name}[bot]")
+    assert made.author.name == made.committer.name == bot.login
+    # https://docs.github.com/account-and-profile/reference/email-addresses-reference
+    email = f"{bot.id}+{bot.login}@users.noreply.github.com"
+    assert made.author.email == made.committer.email == email
+
+
+def test_reviewers_are_asked_each_on_their_own(services: Services) -> None:
+    services.as_user("developer")
+    let_in(services, "payments")
+    bot = f"{services.github.name}[bot]"
+    asked = ("stranger", "developer", "team:payments", "team:devops", bot)
+
+    pull = signed_in(services, members="read").propose(replace(CHANGE, reviewers=asked))
+
+    users, teams = services.github.get_pull(pull.number).get_review_requests()
+    assert [user.login for user in users] == ["developer"]
+    assert [team.slug for team in teams] == ["payments"]
+    not_a_collaborator = "users or teams you specified is not a collaborator"
+    expected = {
+        "stranger": not_a_collaborator,
+        "team devops": not_a_collaborator,
+        bot: "Review cannot be requested from pull request author.",
+    }
+    assert len(pull.notes) == len(expected)
+    for who, why in expected.items():
+        (note,) = (note for note in pull.notes if note.startswith(f"GitHub did not ask {who} for"))
+        assert why in note
+
+
+def test_team_is_not_asked_without_the_members_permission(services: Services) -> None:
+    let_in(services, "payments")
+
+    pull = signed_in(services).propose(replace(CHANGE, reviewers=("team:payments",)))
+
+    (note,) = pull.notes
+    assert "Could not resolve to a node with the global id of" in note
