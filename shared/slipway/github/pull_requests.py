@@ -39,6 +39,23 @@ class PullRequests:
 
         return self._repository.using("list the open pull requests", act)
 
+    def branches(self) -> list[str]:
+        """The branches `slipway/…`, whatever became of their pull requests.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubError: GitHub refused.
+        """
+
+        def act(repository: Repository, _branch: str) -> list[str]:
+            # PyGithub asks for pages, which this list does not have.
+            # https://docs.github.com/rest/git/refs#list-matching-references
+            url = f"{repository.url}/git/matching-refs/heads/slipway/"
+            _, found = repository.requester.requestJsonAndCheck("GET", url)
+            return [reference["ref"].removeprefix("refs/heads/") for reference in found]
+
+        return self._repository.using("list the branches of pull requests", act)
+
     def remind(self, number: int, comment: str) -> None:
         """Comment on a pull request, unless the same was said there.
 

@@ -128,8 +128,9 @@ class Sweep:
         open_rows: list[dict[str, Any]] = []
         with self._collected("open rows"):
             open_rows.extend(self._ledger.open_rows())
+        pulls = PullRequests(self._repository)
         with self._collected("open pull requests"):
-            self._pulls = PullRequests(self._repository).open()
+            self._pulls = pulls.open()
         # Read after the rows: a run that has a row and is not among these has ended.
         active = {run.id: run for action in self._own_actions for run in self._runs(action)}
         left = {str(row["run_id"]) for row in open_rows if self._is_left(row)} - set(active)
@@ -140,6 +141,10 @@ class Sweep:
         with self._collected("locks"):
             held = [lock for lock in self._locks.held() if lock["owner"] not in active]
             self._each(held, lambda lock: str(lock["service"]), self._free)
+        with self._collected("branches"):
+            # GitHub deletes the branch of a pull request that is merged, and only if it is told to.
+            finished = [name for name in pulls.branches() if name not in (self._pulls or {})]
+            self._each(finished, lambda name: name, self._repository.delete_finished)
         logger.info(
             "Swept",
             extra={"runs": len(active), "ended": len(left), "failures": len(self._failures)},

@@ -1,6 +1,7 @@
 """What the sweep needs of pull requests, against a server of GitHub's API."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -74,3 +75,16 @@ def test_given_the_workflow_when_a_report_is_asked_for_then_it_is_started(
     while not (events := [run.event for run in workflow.get_runs()]):
         assert time.monotonic() < deadline
     assert events == ["workflow_dispatch"]
+
+
+def test_branch_that_a_person_closed_is_deleted(services: Services) -> None:
+    closed = services.slipway.propose(CHANGE)
+    services.github.get_pull(closed.number).edit(state="closed")
+    other = replace(CHANGE, branch="slipway/upscale_service/r_2")
+    services.slipway.propose(other)
+    pulls = PullRequests(services.slipway)
+
+    for branch in pulls.branches():
+        services.slipway.delete_finished(branch)
+
+    assert services.branches() == ["main", other.branch]

@@ -24,6 +24,7 @@ RUN = f"/v1/actions/runs/{RUN_ID}"
 SHOP = "/v1/blueprints/service/entities/shop"
 UPSERT = "POST /v1/blueprints/service/entities"
 DISPATCH = "POST /actions/workflows/slipway-report.yml/dispatches"
+BRANCHES = "GET /git/matching-refs/heads/slipway/"
 PR_URL = "https://github.test/pull/7"
 MAPPING = "a14e31db-10fe-4dca-a86e-3a684ab20a35"
 REMEDIATION = "a" * 32 + "-1"
@@ -46,6 +47,7 @@ class World:
         port.script(f"DELETE {SHOP}", (200, {"ok": True}, {}))
         port.script(UPSERT, (200, {"ok": True, "entity": {"identifier": "shop"}}, {}))
         github.script(DISPATCH, (204, b"", {}))
+        github.script(BRANCHES, (200, [], {}))
         never_made: Any = (422, {"message": "Reference does not exist"}, {})
         for action in ("create_service", "upscale_service", "delete_service"):
             github.script(f"DELETE /git/refs/heads/slipway/{action}/{RUN_ID}", never_made)

@@ -15,6 +15,7 @@ from slipway.runs.sweep import sweep
 
 from tests.unit.conftest import RUN_ID
 from tests.unit.runs.sweep.conftest import (
+    BRANCHES,
     RUN,
     World,
     ago,
@@ -32,7 +33,7 @@ def test_given_a_run_that_was_never_seen_when_swept_then_it_ends(world: World) -
     (update,) = world.updates()
     assert (update["status"], update["statusLabel"]) == ("FAILURE", "Never received")
     assert "within 15 minutes" in update["summary"]
-    assert world.asked_github() == ["GET /pulls"]
+    assert world.asked_github() == ["GET /pulls", BRANCHES]
 
 
 def test_given_a_run_that_was_only_ever_postponed_when_held_for_too_long_then_it_is_closed(
@@ -198,7 +199,7 @@ def test_given_a_run_that_rightly_waits_when_swept_then_nobody_is_asked_about_it
 
     assert world.updates() == []
     assert world.holder() == RUN_ID
-    assert world.asked_github() == ["GET /pulls"]
+    assert world.asked_github() == ["GET /pulls", BRANCHES]
 
 
 def test_given_hundreds_of_open_pull_requests_when_swept_then_a_request_for_each_hundred(
@@ -219,6 +220,6 @@ def test_given_hundreds_of_open_pull_requests_when_swept_then_a_request_for_each
 
     sweep(60)
 
-    assert world.asked_github() == ["GET /pulls", "GET /pulls"]
+    assert world.asked_github() == ["GET /pulls", "GET /pulls", BRANCHES]
     assert world.github.requests[0].query.split("&").count("per_page=100") == 1
     assert not any(route.startswith("PATCH") for route in world.port.routes())

@@ -9,7 +9,7 @@ from slipway.runs.ledger import timestamp
 from slipway.runs.sweep import sweep
 
 from tests.unit.conftest import RUN_ID
-from tests.unit.runs.sweep.conftest import DISPATCH, World, ago
+from tests.unit.runs.sweep.conftest import BRANCHES, DISPATCH, World, ago
 
 pytestmark = pytest.mark.waits
 
@@ -27,7 +27,7 @@ def test_given_a_pull_request_of_a_fork_with_our_branch_when_swept_then_it_is_no
 
     sweep(60)
 
-    assert world.asked_github() == ["GET /pulls", "GET /pulls"]
+    assert world.asked_github() == ["GET /pulls", "GET /pulls", BRANCHES]
 
 
 def test_given_a_pull_request_near_its_limit_when_swept_twice_then_reminded_of_once(
@@ -110,3 +110,51 @@ def test_given_no_workflow_when_a_report_is_asked_for_then_said_and_not_tried_fo
         sweep(60)
 
     assert "reported_again_at" in world.row()
+
+
+# -- branches
+
+
+def leave(world: World, state: str, branch: str = "slipway/roll_back/x-1") -> str:
+    """A branch whose pull request is in a state; the route that deletes it."""
+    route = f"DELETE /git/refs/heads/{branch}"
+    world.pull(state)
+    (pull,) = world.github.answers["GET /repos/acme/services/pulls"][-1][1]
+    world.github.script("GET /pulls", (200, [], {}), (200, [pull], {}))
+    world.github.script(BRANCHES, (200, [{"ref": f"refs/heads/{branch}"}], {}))
+    world.github.script(route, (204, None, {}))
+    return route
+
+
+@pytest.mark.parametrize("state", ["closed", "merged"])
+def test_branch_of_a_finished_pull_request_is_deleted(world: World, state: str) -> None:
+    route = leave(world, state)
+
+    sweep(60)
+
+    assert world.github.count(route) == 1
+
+
+def test_branch_of_an_open_pull_request_stays(world: World) -> None:
+    route = leave(world, "open")
+
+    sweep(60)
+
+    assert world.github.count(route) == 0
+
+
+def test_branch_without_a_pull_request_stays(world: World) -> None:
+    route = leave(world, "closed")
+    world.github.script("GET /pulls", (200, [], {}))
+
+    sweep(60)
+
+    assert world.github.count(route) == 0
+
+
+def test_branch_that_cannot_be_deleted_is_named(world: World) -> None:
+    route = leave(world, "closed")
+    world.github.script(route, (403, {"message": "Resource not accessible"}, {}))
+
+    with pytest.raises(SweepIncomplete, match="slipway/roll_back/x-1: GitHub answered 403"):
+        sweep(60)
