@@ -53,6 +53,11 @@ def _examine(name: str, check: Check, installation: Installation) -> Result:
     except (GithubException, requests.RequestException, BotoCoreError) as error:
         cure = "Check the address and that this network may reach it."
         return Result(name, False, f"{type(error).__name__}: {error}", cure)
+    except Exception as error:  # noqa: BLE001  the other checks go on
+        # Its text may quote a secret.
+        kind = type(error).__name__
+        cure = "Check the settings that this check needs; if they are right, report it as a bug."
+        return Result(name, False, f"could not be checked ({kind})", cure)
 
 
 def table(results: list[Result]) -> Table:

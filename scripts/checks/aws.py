@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from slipway.config import GitHubCredentials
+from slipway.errors import ConfigurationError
+from slipway.github.sign_in import authenticate
 
 from scripts.checks.result import Installation, Result
 
@@ -50,7 +53,7 @@ def secrets(installation: Installation) -> Result:
         wrong = [
             f"{candidates[0]} {fault}"
             for kind, candidates in names.items()
-            if (fault := _fault(client, candidates, _FIELDS[kind]))
+            if (fault := _fault(client, kind, candidates))
         ]
     except (BotoCoreError, ClientError) as error:
         return Result(name, False, str(error), "See the message.")
@@ -102,7 +105,7 @@ def api_log_role(installation: Installation) -> Result:
     return Result(name, bool(role), role or "the account has none", cure)
 
 
-def _fault(client: "SecretsManagerClient", names: list[str], fields: list[set[str]]) -> str:
+def _fault(client: "SecretsManagerClient", kind: str, names: list[str]) -> str:
     for name in names:
         try:
             text = client.get_secret_value(SecretId=name).get("SecretString", "")
@@ -113,8 +116,19 @@ def _fault(client: "SecretsManagerClient", names: list[str], fields: list[set[st
         except ValueError:
             return "is no JSON"
         filled = {key for key, item in value.items() if item} if isinstance(value, dict) else set()
-        return "" if any(wanted <= filled for wanted in fields) else "lacks fields"
+        if not any(wanted <= filled for wanted in _FIELDS[kind]):
+            return "lacks fields"
+        return _github_fault(value) if kind == "github" else ""
     return "is missing or has no value"
+
+
+def _github_fault(value: dict[str, Any]) -> str:
+    """What the functions would say of the GitHub secret."""
+    try:
+        authenticate(GitHubCredentials.model_validate(value))
+    except ConfigurationError as error:
+        return f"is wrong: {error}"
+    return ""
 
 
 def _function_fault(client: "LambdaClient", name_prefix: str, name: str) -> str:

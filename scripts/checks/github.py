@@ -7,7 +7,8 @@ from github import Auth, Github, GithubException, GithubIntegration
 from github.Repository import Repository
 from slipway.config import GitHubCredentials
 from slipway.errors import ConfigurationError
-from slipway.github.repository import authenticate
+from slipway.github.retry import reason
+from slipway.github.sign_in import app_of, authenticate
 
 from scripts.checks.result import Installation, Result
 from scripts.environment import require
@@ -27,8 +28,8 @@ def permissions(installation: Installation) -> Result:
     name = "GitHub: permissions"
     credentials = _credentials(installation)
     try:
-        if credentials.app_id:
-            return _of_app(name, installation, credentials)
+        if app := app_of(credentials):
+            return _of_app(name, installation, *app)
         may_push = _repository(installation).permissions.push
     except GithubException as error:
         return _refused(name, error)
@@ -161,17 +162,18 @@ def _repository(installation: Installation) -> Repository:
     return client.get_repo(installation.settings["SERVICES_REPO"])
 
 
-def _of_app(name: str, installation: Installation, credentials: GitHubCredentials) -> Result:
-    assert credentials.app_id and credentials.installation_id and credentials.private_key  # noqa: S101, PT018  `_credentials` has seen to it
-    app = Auth.AppAuth(credentials.app_id, credentials.private_key.get_secret_value())
+def _of_app(name: str, installation: Installation, app: Auth.AppAuth, number: int) -> Result:
     integration = GithubIntegration(auth=app, base_url=_api(installation), retry=None)
-    granted = integration.get_access_token(credentials.installation_id).permissions
+    granted = integration.get_access_token(number).permissions
     missing = [permission for permission in PERMISSIONS if granted.get(permission) != "write"]
     cure = (
         "Give the App 'Contents', 'Pull requests', 'Actions' and 'Issues' as read and write, and "
         "accept the new permissions in the installation."
     )
     detail = f"not writable: {', '.join(missing)}" if missing else "the App may write these four"
+    if "members" not in granted:
+        # https://github.com/github/docs/issues/35057
+        detail += "; it cannot ask teams for a review: that needs 'Members' as read"
     return Result(name, not missing, detail, cure)
 
 
@@ -182,7 +184,7 @@ def _refused(name: str, error: GithubException) -> Result:
         404: "Check SERVICES_REPO (owner/name) and SERVICES_BASE_BRANCH, and that the token or App "
         "has access to that repository.",
     }.get(error.status, "Try again later; see https://www.githubstatus.com.")
-    return Result(name, False, f"GitHub answered {error.status}: {error.message}", cure)
+    return Result(name, False, f"GitHub answered {error.status}: {reason(error)}", cure)
 
 
 def _api(installation: Installation) -> str:

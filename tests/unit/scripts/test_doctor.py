@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import typer
 from confluent_kafka import Producer
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from typer.testing import CliRunner
 
 from scripts import doctor
@@ -210,6 +212,62 @@ def test_the_token_must_be_able_to_push(
     assert github.permissions(installation).ok is push
 
 
+@pytest.fixture(scope="module")
+def key() -> str:
+    """The private key of an App."""
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return made.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+def of_app(installation: Installation, key: str, **changes: str) -> Installation:
+    """The installation, with an App instead of the token."""
+    app = {"APP_ID": "1", "INSTALLATION_ID": "2", "PRIVATE_KEY": key, **changes}
+    settings = {f"GITHUB_{name}": value for name, value in app.items()}
+    return Installation({**installation.settings, **settings})
+
+
+@pytest.mark.parametrize(("members", "told"), [({}, True), ({"members": "read"}, False)])
+def test_app_that_cannot_ask_teams_is_told(
+    server: ScriptedServer,
+    installation: Installation,
+    key: str,
+    members: dict[str, str],
+    told: bool,
+) -> None:
+    granted = dict.fromkeys(github.PERMISSIONS, "write") | members
+    token = {"token": "ghs_a", "expires_at": "2030-01-01T00:00:00Z", "permissions": granted}
+    server.script("POST /app/installations/2/access_tokens", (201, token, {}))
+
+    result = github.permissions(of_app(installation, key))
+
+    assert result.ok
+    assert ("'Members'" in result.detail) is told
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"APP_ID": "Iv23liABCDEFGHIJKLMN"}, "'app_id'"),
+        ({"INSTALLATION_ID": "acme"}, "'installation_id'"),
+        ({"PRIVATE_KEY": "hidden-value"}, "'private_key'"),
+    ],
+)
+def test_wrong_field_of_an_app_is_named_by_each_check(
+    installation: Installation, key: str, changes: dict[str, str], field: str
+) -> None:
+    checks = [check for check in doctor.CHECKS if check[1].__module__ == github.__name__]
+
+    results = doctor.examine(of_app(installation, key, **changes), checks)
+
+    assert len(results) == 4
+    assert all(result.ok is False and field in result.cure for result in results)
+    assert "hidden-value" not in str(results)
+
+
 @pytest.mark.parametrize(("status", "cure"), [(401, "new ones"), (404, "SERVICES_REPO")])
 def test_a_repository_that_is_not_shown_is_a_fault(
     server: ScriptedServer, installation: Installation, status: int, cure: str
@@ -324,16 +382,31 @@ KAFKA_SECRET = secret(username="a", password="b")
 
 
 @pytest.mark.parametrize(
-    "github_secret",
-    [secret(token="t"), secret(app_id="1", installation_id="2", private_key="k")],
+    "fields",
+    [{"token": "t"}, {"app_id": "1", "installation_id": "2"}],
 )
 def test_filled_in_secrets_are_no_fault(
-    server: ScriptedServer, installation: Installation, github_secret: Any
+    server: ScriptedServer, installation: Installation, key: str, fields: dict[str, str]
 ) -> None:
+    github_secret = secret(**fields, private_key=key)
     links = secret(key="c")
     server.script("POST /", PORT_SECRET, github_secret, NO_SECRET, KAFKA_SECRET, links)
 
     assert aws.secrets(installation).ok
+
+
+def test_secret_that_functions_cannot_use_is_named(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    wrong = secret(app_id="1", installation_id="2", private_key="hidden-value")
+    links = secret(key="c")
+    server.script("POST /", PORT_SECRET, wrong, NO_SECRET, KAFKA_SECRET, links)
+
+    result = aws.secrets(installation)
+
+    assert result.ok is False
+    assert "slipway/github is wrong: 'private_key'" in result.detail
+    assert "hidden-value" not in result.detail
 
 
 def test_empty_and_incomplete_secrets_are_named_without_their_values(
@@ -441,6 +514,19 @@ def test_a_server_that_hangs_up_is_a_fault(
     (result,) = doctor.examine(installation, [("GitHub", github.repository)])
 
     assert result.ok is False
+
+
+def test_check_that_fails_unexpectedly_is_a_fault_without_details(
+    installation: Installation,
+) -> None:
+    def crash(_: Installation) -> Result:
+        raise RuntimeError("hidden-value")
+
+    (result,) = doctor.examine(installation, [("GitHub", crash)])
+
+    assert result.ok is False
+    assert "RuntimeError" in result.detail
+    assert "hidden-value" not in str(result)
 
 
 @pytest.mark.parametrize(("ok", "code"), [(True, 0), (None, 0), (False, 1)])
