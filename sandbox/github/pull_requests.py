@@ -1,4 +1,4 @@
-"""The life of a pull request: whether it can be merged, merging, following pushes."""
+"""The life of a pull request: mergeability, merging, following pushes."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

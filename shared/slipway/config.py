@@ -151,9 +151,9 @@ class PortCredentials(Config):
 
 
 class GitHubCredentials(Config):
-    """Either an App installation (`app_id`, `installation_id`, `private_key`) or a `token`.
+    """An App installation or a `token`.
 
-    `slipway.github.sign_in` checks the values, and names the one that is wrong.
+    An installation has `app_id`, `installation_id` and `private_key`. `slipway.github.sign_in` checks the values, and names the one that is wrong.
     """
 
     app_id: int | str | None = None

@@ -275,7 +275,7 @@ def request_reviewers(here: Here, number: int, body: Reviewers) -> Json:
 
 
 def _check_teams_seen(here: RepoSession, slugs: list[str]) -> None:
-    """Refuse teams to an App, or fine-grained token, that may not read the organisation's members.
+    """Refuse teams to an App, or token, that may not read members.
 
     https://github.com/github/docs/issues/35057
 

@@ -36,7 +36,7 @@ def merge(
     patience: Patience,
     method: MergeMethod = "auto",
 ) -> Merge:
-    """Merge the head that was compared with the change, or update a branch that is behind.
+    """Merge the compared head, or update a branch that is behind.
 
     Args:
         pull: the pull request, freshly read.
@@ -99,10 +99,13 @@ def _refusal(pull: PullRequest, method: str, head: str) -> GithubException | Non
 
 
 def _look(pull: PullRequest, refusal: GithubException, method: str) -> Merge | None:
-    """Find out what a refused merge waits for; None if another attempt may succeed at once.
+    """Find out what a refused merge waits for.
 
     `mergeable_state` has the values of GraphQL's `MergeStateStatus`, in lower case.
     https://docs.github.com/graphql/reference/enums#mergestatestatus
+
+    Returns:
+        None: another attempt may succeed at once.
     """
     if refusal.status == 403 or pull.mergeable_state in {"dirty", "draft"}:
         return Merge("refused", reason(refusal))
@@ -114,7 +117,7 @@ def _look(pull: PullRequest, refusal: GithubException, method: str) -> Merge | N
 
 
 def _update(pull: PullRequest, method: str) -> Merge:
-    """Bring the base branch into the pull request's branch, if its head is still the same.
+    """Bring the base branch into the branch, if its head is the same.
 
     By GraphQL, because REST only merges, and GitHub rebases no branch that has a merge commit.
     GitHub's own `gh pr update-branch` does the same:

@@ -122,7 +122,9 @@ class ServicesRepository:
         return self._with_credentials(f"read the folder of '{service}'", act)
 
     def merge(self, change: Change, number: int) -> Merge:
-        """Merge a pull request if it is exactly this change, or update its branch if it is behind.
+        """Merge a pull request if it is exactly this change.
+
+        A branch that is behind is updated first, and merged by a later call.
 
         Raises:
             GitHubUnavailable: GitHub is throttling, failing or silent.
@@ -340,7 +342,11 @@ class ServicesRepository:
 
 
 def _ask_for_review(pull: GitHubPull, reviewer: str) -> str:
-    """Ask one reviewer, as GitHub refuses all of a request for one; gives its refusal, if any."""
+    """Ask one reviewer, because GitHub refuses a request as a whole.
+
+    Returns:
+        GitHub's refusal as a sentence; empty if it asked.
+    """
     team = reviewer.startswith("team:")
     names = [reviewer.removeprefix("team:")]
     try:

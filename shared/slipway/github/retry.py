@@ -43,7 +43,7 @@ def graphql_errors(error: GithubException) -> list[dict[str, Any]]:
 
 
 def reason(error: GithubException) -> str:
-    """GitHub's words for a refusal: its message, and the details that it lists beside it."""
+    """GitHub's words for a refusal: its message, and the details beside it."""
     data = error.data if isinstance(error.data, dict) else {}
     listed = data.get("errors")
     details = [

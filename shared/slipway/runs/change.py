@@ -42,7 +42,7 @@ class MergeLater:
 
 
 def carry_out(run: ActiveRun) -> None:
-    """Do what the run asks for, or have the state machine ask for its approval first.
+    """Do what the run asks for, or have its approval asked for first.
 
     Raises:
         RetryableError: GitHub does not merge the pull request yet.

@@ -99,7 +99,7 @@ class Ledger:
     def record_pull_request(
         self, run_id: str, service: str, number: int, url: str
     ) -> dict[str, Any]:
-        """Note the run's pull request. The row stays open until a person merges or closes it.
+        """Note the run's pull request; the row stays open until that ends.
 
         Returns:
             The row.

@@ -27,7 +27,7 @@ CHANGE = Change(
 )
 
 
-def test_given_nothing_yet_when_proposed_then_ten_requests_make_the_pull_request(
+def test_proposal_takes_ten_requests_with_two_reviewers(
     github: FakeGitHub,
 ) -> None:
     pull = repository(github).propose(CHANGE)

@@ -226,7 +226,7 @@ def waiting(world: World) -> RetryableError:
     return caught.value
 
 
-def test_merge_is_retried_later_when_github_does_not_allow_it_yet(world: World) -> None:
+def test_merge_is_retried_when_github_does_not_allow_it_yet(world: World) -> None:
     error = waiting(world)
 
     assert "A check is expected." in str(error)

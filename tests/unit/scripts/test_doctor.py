@@ -516,7 +516,7 @@ def test_a_server_that_hangs_up_is_a_fault(
     assert result.ok is False
 
 
-def test_check_that_fails_unexpectedly_is_a_fault_without_details(
+def test_check_that_crashes_is_a_fault_without_details(
     installation: Installation,
 ) -> None:
     def crash(_: Installation) -> Result:
