@@ -153,7 +153,8 @@ class PortCredentials(Config):
 class GitHubCredentials(Config):
     """An App installation or a `token`.
 
-    An installation has `app_id`, `installation_id` and `private_key`. `slipway.github.sign_in` checks the values, and names the one that is wrong.
+    An installation has `app_id`, `installation_id` and `private_key`. `slipway.github.sign_in`
+    checks the values, and names the one that is wrong.
     """
 
     app_id: int | str | None = None

@@ -45,18 +45,18 @@ def merge(
         patience: for GitHub to find out whether it can be merged.
         method: how; `auto` takes the first of squash, merge and rebase that the repository allows.
     """
-    compared, pause = "", _PAUSE_SECONDS
+    compared, pause = ("", ""), _PAUSE_SECONDS
     while pull.state == "open":
-        if pull.head.sha != compared:
+        if compared != (pull.head.sha, pull.base.ref):
             if not _is(pull, change, base_branch):
                 return Merge("changed")
-            compared = pull.head.sha
-        refusal = _refusal(pull, _method(pull, method), compared)
+            compared = (pull.head.sha, pull.base.ref)
+        refusal = _refusal(pull, _method(pull, method))
         if refusal is None:
             return Merge("merged")
         # It is closed now if an earlier attempt succeeded whose answer was lost.
         pull.update()
-        if pull.state == "open" and pull.head.sha == compared:
+        if pull.state == "open" and compared == (pull.head.sha, pull.base.ref):
             outcome = _look(pull, refusal, _method(pull, method))
             if outcome or not _paused(patience, pause):
                 return outcome or Merge("waiting", reason(refusal))
@@ -85,10 +85,10 @@ def _method(pull: PullRequest, method: MergeMethod) -> str:
     return "merge" if repository.allow_merge_commit is not False else "rebase"
 
 
-def _refusal(pull: PullRequest, method: str, head: str) -> GithubException | None:
-    """Merge; GitHub's refusal if it does not."""
+def _refusal(pull: PullRequest, method: str) -> GithubException | None:
+    """Merge the head that was compared; GitHub's refusal if it does not."""
     try:
-        pull.merge(merge_method=method, sha=head)
+        pull.merge(merge_method=method, sha=pull.head.sha)
     except GithubException as error:
         # 409: the head moved. 405: protection asks for more, or GitHub does not know yet.
         # 403: only some may merge.

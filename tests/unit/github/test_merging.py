@@ -137,6 +137,15 @@ def test_merge_is_changed_when_the_new_head_differs(github: FakeGitHub) -> None:
     assert github.count(MERGE) == 1
 
 
+def test_merge_is_changed_when_the_base_was_changed(github: FakeGitHub) -> None:
+    other = {**pull(github)["base"], "ref": "elsewhere"}
+    github.script(PULL, (200, pull(github), {}), (200, pull(github, base=other), {}))
+    github.script(MERGE, (405, {"message": "Base branch was modified."}, {}), MERGED)
+
+    assert merge(github) == "changed"
+    assert github.count(MERGE) == 1
+
+
 # -- refused
 
 
