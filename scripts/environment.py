@@ -23,7 +23,7 @@ def read_settings(env_file: Path | None) -> dict[str, str]:
     if env_file is None:
         return dict(os.environ)
     try:
-        words = shlex.split(env_file.read_text(encoding="utf-8"), comments=True)
+        words = shlex.split(env_file.read_text(encoding="utf-8-sig"), comments=True)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"{env_file} cannot be read: {error}. "

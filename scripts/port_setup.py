@@ -171,7 +171,7 @@ def _compare(client: PortClient, kind: Kind, ours: Json) -> Step:
     try:
         answer = client.request("GET", f"/v1/{kind}s/{quote(identifier, safe='')}")
     except PortError as error:
-        if error.status == 404:
+        if error.not_found:
             return Step(kind, identifier, None, ours)
         raise _explained(error, f"{kind} {identifier}") from error
     current = {k: v for k, v in answer[kind].items() if k in _WRITABLE[kind]}

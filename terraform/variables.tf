@@ -1,7 +1,7 @@
 variable "port" {
   description = <<-EOT
     The Port organisation.
-    base_url: Port's API (`https://api.us.port.io` for organisations in the US).
+    base_url: Port's API (`https://api.us.port.io` for organisations in the US), without the `/v1` of its routes.
     app_url: where people open Port; links on run pages and in pull requests begin with it.
     org_id: the organisation's id; the Kafka topics and consumer groups begin with it.
     signature: `required` refuses messages without Port's signature, `if_present` checks those that have one.
@@ -17,6 +17,11 @@ variable "port" {
   validation {
     condition     = can(regex("^https?://[^\\s/]+(/.*[^/])?$", var.port.base_url)) && can(regex("^https?://[^\\s/]+(/.*[^/])?$", var.port.app_url))
     error_message = "port.base_url and port.app_url must be http(s) addresses without a slash at the end."
+  }
+
+  validation {
+    condition     = !endswith(var.port.base_url, "/v1")
+    error_message = "port.base_url must not end with /v1, which is part of each route: https://api.port.io."
   }
 
   validation {

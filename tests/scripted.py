@@ -25,7 +25,8 @@ class Request:
 class ScriptedServer(ThreadingHTTPServer):
     """Answers `METHOD path` from its table; a list of answers is used up, the last one stays.
 
-    The status `NO_ANSWER` closes the connection without an answer.
+    A route that is not in it is an object that Port does not have. The status `NO_ANSWER` closes
+    the connection without an answer.
     """
 
     daemon_threads = True
@@ -71,7 +72,8 @@ class _Handler(BaseHTTPRequestHandler):
         route = f"{self.command} {path}"
         body = json.loads(text) if text else None
         self.server.requests.append(Request(route, query, body, dict(self.headers)))
-        answers = self.server.answers.get(route, [(404, {"message": f"{route} unscripted"}, {})])
+        unknown = {"ok": False, "error": "not_found", "message": f"{route} unscripted"}
+        answers = self.server.answers.get(route, [(404, unknown, {})])
         status, answer, headers = answers.pop(0) if len(answers) > 1 else answers[0]
         self.close_connection = True
         if status == NO_ANSWER:

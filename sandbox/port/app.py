@@ -70,6 +70,9 @@ async def _validation_error(_request: Request, error: Exception) -> JSONResponse
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  what it is registered for
-    code = "not_found" if error.status_code == 404 else "bad_request"
+    if error.status_code == 404:
+        # What Port says of an unknown route is not published, but it says nothing of an object.
+        text = f"Route {request.method}:{request.url.path} not found"
+        return JSONResponse({"message": text, "error": "Not Found", "statusCode": 404}, 404)
     text = f"{request.method} {request.url.path}: {error.detail}"
-    return await _port_error(request, PortApiError(error.status_code, code, text))
+    return await _port_error(request, PortApiError(error.status_code, "bad_request", text))

@@ -21,6 +21,7 @@ from sandbox.port.settings import Settings
 # https://docs.port.io/api-reference/rate-limits and the answers of the entities routes
 MAX_BODY = 1024 * 1024
 _PERIOD = 300
+_PAGE = b"<!doctype html><title>Gateway</title><p>This page is not Port's.</p>"
 _LOG = logging.getLogger(__name__)
 
 
@@ -34,6 +35,7 @@ class Fault(BaseModel):
         skip: how many matching requests pass before.
         status: HTTP status of the answer; without it the request is only delayed.
         error: Port's error code in the answer.
+        html: answer with a web page instead, as a gateway before Port does.
         headers: of the answer.
         delay: seconds before the answer.
         when: `after` carries the request out and then loses its answer.
@@ -45,8 +47,9 @@ class Fault(BaseModel):
     path: str = "^/v1/"
     count: int = Field(1, ge=1)
     skip: int = Field(0, ge=0)
-    status: int | None = Field(None, ge=400, le=599)
+    status: int | None = Field(None, ge=200, le=599)
     error: str = "internal_error"
+    html: bool = False
     headers: dict[str, str] = Field({})
     delay: float = Field(0, ge=0, le=120)
     when: Literal["before", "after"] = "before"
@@ -140,7 +143,9 @@ class Edge:
             await self._carry_out(scope, _replay(body, receive), _nowhere)
         if fault.delay:
             await asyncio.sleep(fault.delay)
-        if fault.status is not None:
+        if fault.status is not None and fault.html:
+            await _send(_with_headers(send, fault.headers), fault.status, b"text/html", _PAGE)
+        elif fault.status is not None:
             error = PortApiError(fault.status, fault.error, "A fault of the sandbox")
             await _answer(_with_headers(send, fault.headers), error)
         elif fault.when == "before":
@@ -229,6 +234,10 @@ async def _nowhere(_message: Message) -> None:
 
 async def _answer(send: Send, error: PortApiError) -> None:
     text = json.dumps(error.body()).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(text))]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await _send(send, error.status, b"application/json", text)
+
+
+async def _send(send: Send, status: int, kind: bytes, text: bytes) -> None:
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(text))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text})

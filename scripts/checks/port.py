@@ -36,11 +36,11 @@ def role(installation: Installation) -> Result:
             json={"identifier": "slipway-doctor", "properties": {}},
         )
     except PortError as error:
-        cure = {
+        missing = error.not_found and "Install the blueprint: scripts/port_setup --apply"
+        cure = missing or {
             401: _CREDENTIALS,
             403: "Give these credentials the role Admin, or let their role create and update "
             "entities of blueprint 'service' (Port: blueprint → Permissions).",
-            404: "Install the blueprint: scripts/port_setup --apply",
         }.get(error.status, "Compare the blueprint with ours: scripts/port_setup")
         return Result(name, False, str(error), cure)
     return Result(name, True, "may write services")

@@ -221,6 +221,11 @@ class PortError(SlipwayError):
         self.status = status
         self.code = code
 
+    @property
+    def not_found(self) -> bool:
+        """Whether Port itself says that it does not have the object; not every 404 does."""
+        return self.status == 404 and self.code == "not_found"
+
 
 class GitHubError(SlipwayError):
     """GitHub refused a call.

@@ -118,6 +118,12 @@ GENERAL = [
         ]
     ),
     Rule(
+        "port.base_url must not end with /v1",
+        variable("port.base_url", org_id="org_test"),
+        ["https://api.port.io", "https://port.acme.example/v1/proxy"],
+        ["https://api.port.io/v1"],
+    ),
+    Rule(
         "port.org_id",
         variable("port.org_id"),
         ["org_Test-1", "o" * 200],

@@ -20,8 +20,24 @@ def test_every_answer_has_a_trace_id(port: Port) -> None:
     assert len({answer.headers["X-Trace-Id"] for answer in answers}) == 3
 
 
-def test_an_unknown_path_has_ports_error_shape(port: Port) -> None:
-    assert port.refused("GET", "/nowhere") == (404, "not_found")
+@pytest.mark.parametrize("path", ["/v1/nowhere", "/v1/v1/auth/access_token"])
+def test_unknown_path_is_not_a_missing_object(port: Port, path: str) -> None:
+    answer = port.http.request("POST", path, headers=port.headers)
+
+    assert answer.status_code == 404
+    assert answer.json()["error"] != "not_found"
+    assert "ok" not in answer.json()
+
+
+@pytest.mark.parametrize("status", [200, 404, 502])
+def test_html_fault_answers_with_a_page(port: Port, status: int) -> None:
+    fault(port, status=status, html=True)
+
+    answer = port.http.request("GET", "/v1/blueprints", headers=port.headers)
+
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "text/html"
+    assert answer.text.startswith("<!doctype html>")
 
 
 def test_a_body_over_one_mebibyte_is_refused(catalogue: Port) -> None:

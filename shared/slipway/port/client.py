@@ -15,11 +15,18 @@ from urllib.parse import quote
 
 import requests
 from pydantic import BaseModel, ValidationError
-from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from tenacity import RetryCallState, Retrying, retry_if_exception
 from tenacity.wait import wait_base
 
 from slipway.config import PortCredentials
-from slipway.errors import PortError, PortUnavailable, RunEnded, RunNotFound
+from slipway.errors import (
+    ConfigurationError,
+    PortError,
+    PortUnavailable,
+    RunEnded,
+    RunNotFound,
+    SlipwayError,
+)
 from slipway.observability import Metric, count, mask, register_secret
 from slipway.port.models import Entity, Run, Team, User
 
@@ -53,7 +60,7 @@ class PortClient:
     """A client of Port's API. It may be used from several threads.
 
     Args:
-        base_url: as `https://api.port.io`.
+        base_url: as `https://api.port.io`; the `/v1` of all routes may be at its end.
         credentials: gives client id and secret; True asks for freshly read ones.
         patience: seconds that one call may take with all its repetitions.
         session: HTTP session to use.
@@ -69,7 +76,7 @@ class PortClient:
         session: requests.Session | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._base_url = base_url.rstrip("/")
+        self._base_url = base_url.strip().rstrip("/").removesuffix("/v1")
         self._credentials = credentials
         self._patience = patience
         self._session = session or requests.Session()
@@ -94,8 +101,10 @@ class PortClient:
         credentials, once.
 
         Raises:
-            PortUnavailable: Port is throttling, failing or silent for longer than our patience.
+            PortUnavailable: Port is throttling, failing or silent for longer than our patience, or
+                something other than Port answers.
             PortError: Port refused the call.
+            ConfigurationError: the base URL is not that of Port's API.
         """
         call = _Call(method, path, params, json)
         used = ""
@@ -116,7 +125,7 @@ class PortClient:
         try:
             answer = self.request("GET", _run(run_id), params={"version": "v2"})
         except PortError as error:
-            if error.status == 404:
+            if error.not_found:
                 raise RunNotFound(f"Port does not know run {run_id}.") from error
             raise
         return _model(Run, answer, "run")
@@ -226,7 +235,7 @@ class PortClient:
             path = _path("blueprints", blueprint, "entities", identifier)
             self.request("PATCH", path, json={"properties": properties})
         except PortError as error:
-            if error.status != 404:
+            if not error.not_found:
                 raise
             return False
         return True
@@ -242,7 +251,7 @@ class PortClient:
             path = _path("blueprints", blueprint, "entities", identifier)
             self.request("DELETE", path, params=params)
         except PortError as error:
-            if error.status != 404:
+            if not error.not_found:
                 raise
 
     def get_user(self, email: str) -> User | None:
@@ -294,7 +303,7 @@ class PortClient:
         try:
             return self.request("GET", _path(*path), params=params)
         except PortError as error:
-            if error.status != 404:
+            if not error.not_found:
                 raise
             return None
 
@@ -311,7 +320,7 @@ class PortClient:
         except PortError as error:
             if error.code == "run_exhausted":
                 raise RunEnded(f"Run {run_id} has ended.") from error
-            if error.status == 404:
+            if error.not_found:
                 raise RunNotFound(f"Port does not know run {run_id}.") from error
             raise
 
@@ -326,7 +335,7 @@ class PortClient:
                 "clientId": credentials.client_id,
                 "clientSecret": credentials.client_secret.get_secret_value(),
             }
-            answer = self._repeat(_Call("POST", "/v1/auth/access_token", json=body), token=None)
+            answer = self._sign_in(body)
             token, seconds = answer.get("accessToken"), answer.get("expiresIn", 0)
             token = token if isinstance(token, str) and _TOKEN.fullmatch(token) else None
             if token is None or not isinstance(seconds, int | float):
@@ -338,10 +347,31 @@ class PortClient:
             self._token_ends = time.monotonic() + max(lifetime, 0)
             return self._token
 
+    def _sign_in(self, body: dict[str, str]) -> dict[str, Any]:
+        """Ask for an access token.
+
+        Raises:
+            ConfigurationError: what answers is not Port's API.
+        """
+        try:
+            return self._repeat(_Call("POST", "/v1/auth/access_token", json=body), token=None)
+        except _NotPort as error:
+            if self._token:  # The address was right before, so this is an outage.
+                raise PortUnavailable(str(error)) from None
+            raise _wrong_address(error) from None
+        except PortError as error:
+            if error.status < 400 or error.status in {404, 405}:
+                raise _wrong_address(error) from None
+            raise
+
     def _repeat(self, call: _Call, token: str | None) -> dict[str, Any]:
         deadline = time.monotonic() + self._patience
+        # What answers a sign-in in Port's place is most likely at a wrong address: not repeated.
+        final = (_NotPort,) if token is None else ()
         retrying = Retrying(
-            retry=retry_if_exception_type(PortUnavailable),
+            retry=retry_if_exception(
+                lambda error: isinstance(error, PortUnavailable) and not isinstance(error, final)
+            ),
             wait=_WaitAsTold(),
             stop=lambda state: time.monotonic() + state.upcoming_sleep > deadline,
             sleep=self._sleep,
@@ -374,6 +404,18 @@ class PortClient:
         except ValueError as error:  # from a `Location` that is none
             _odd(f"to {call} cannot be read ({type(error).__name__})")
         return _read(response, str(call))
+
+
+class _NotPort(PortUnavailable):
+    """Something other than Port's API has answered: a gateway, a proxy, a web server."""
+
+
+def _wrong_address(error: SlipwayError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{error} The base URL of Port's API is wrong: Terraform's 'port.base_url', or "
+        "PORT_BASE_URL for commands and the services repository. It is https://api.port.io, or "
+        "https://api.us.port.io for organisations in the US."
+    )
 
 
 class _WaitAsTold(wait_base):
@@ -417,6 +459,11 @@ def _read(response: requests.Response, what: str) -> dict[str, Any]:
     envelope = body if isinstance(body, dict) else {}
     if response.status_code < 300 and envelope.get("ok", True) and isinstance(body, dict):
         return body
+    if _is_foreign(response.status_code, body):
+        kind = mask(response.headers.get("Content-Type", "no content type"))
+        raise _NotPort(
+            f"Something other than Port answered {response.status_code} ({kind}) to {what}."
+        )
     code = str(envelope.get("error", ""))
     said = str(envelope.get("message", "")) or response.reason or "no reason given"
     trace = response.headers.get("X-Trace-Id", "none")
@@ -427,6 +474,16 @@ def _read(response: requests.Response, what: str) -> dict[str, Any]:
     if response.status_code in _PASSING:
         raise PortUnavailable(text, _named_time(response.status_code, response.headers))
     raise PortError(response.status_code, code, text)
+
+
+def _is_foreign(status: int, body: object) -> bool:
+    """Whether an answer is one that Port's API never gives: it says nothing about Port's objects.
+
+    Each answer of Port is an object; one that refuses has `"ok": false` and a code.
+    """
+    if status == 404:
+        return not (isinstance(body, dict) and body.get("ok") is False and body.get("error"))
+    return 200 <= status < 300 and not isinstance(body, dict)
 
 
 def _model[T: BaseModel](model: type[T], answer: dict[str, Any], name: str) -> T:

@@ -11,10 +11,9 @@ from botocore.exceptions import ClientError
 from slipway.config import GitHubConfig, LedgerConfig, PolicyConfig, PortConfig
 from slipway.errors import (
     PortError,
-    PortUnavailable,
     RunEnded,
-    RunNotFound,
     ServiceExists,
+    SlipwayError,
     UserError,
 )
 from slipway.github.models import PullRequest
@@ -154,7 +153,7 @@ class RunReporter:
     def _write(self, text: str, label: str | None) -> None:
         try:
             self.port.add_log(self.run_id, text, status_label=label)
-        except (PortError, PortUnavailable, RunEnded, RunNotFound) as error:
+        except SlipwayError as error:
             logger.warning("The run's page could not be updated", extra={"reason": str(error)})
 
 

@@ -25,6 +25,7 @@ from tests.unit.conftest import RUN_ID, make_message
 
 pytestmark = pytest.mark.waits
 
+NOT_FOUND = {"ok": False, "error": "not_found"}
 OWN = "r_automation000001"
 NOW = datetime.now(UTC)
 
@@ -255,7 +256,7 @@ def test_given_port_names_another_person_when_deciding_in_port_then_refused(
     world: World, user: dict[str, str] | None, why: str
 ) -> None:
     world.waits()
-    found: Answer = (200, {"ok": True, "user": user}, {}) if user else (404, {"ok": False}, {})
+    found: Answer = (200, {"ok": True, "user": user}, {}) if user else (404, NOT_FOUND, {})
     world.port.script("GET /v1/users/devops%40acme.example", found)
     requester = make_message().requester.model_copy(update={"email": "devops@acme.example"})
     run: Any = SimpleNamespace(

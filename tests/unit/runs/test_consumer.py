@@ -459,6 +459,30 @@ def test_given_port_is_down_when_consumed_then_nothing_is_lost(
     assert row("runs", run_id=RUN_ID)
 
 
+PAGE: Answer = (404, b"<!doctype html><title>Gateway</title>", {"Content-Type": "text/html"})
+
+
+def test_run_is_delivered_later_when_a_gateway_says_404(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.port.script(f"GET {RUN}", PAGE)
+    monkeypatch.setattr(clients.port_client(), "_patience", 0)
+
+    assert scene.consume(event(message(), timestamp=NOW - 3_600_000)) == DONE
+
+    assert (row("runs", run_id=RUN_ID) or {})["postponed"] == 1
+    assert "Something other than Port answered 404" in scene.logs()[-1]
+
+
+def test_run_is_on_hold_when_the_base_url_is_wrong(scene: Scene) -> None:
+    scene.port.script("POST /v1/auth/access_token", PAGE)
+
+    answer = scene.consume(event(message(), timestamp=NOW - 3_600_000))
+
+    assert len(answer["batchItemFailures"]) == 1
+    assert "port.base_url" in (row("runs", run_id=RUN_ID) or {})["held"]["why"]
+
+
 def signed(body: dict[str, Any], at_ms: int, secret: str = SECRET) -> dict[str, Any]:
     unsigned = {**body, "headers": {}}
     text = json.dumps(unsigned, separators=(",", ":"))

@@ -91,6 +91,18 @@ def test_wrong_credentials_are_a_fault(server: ScriptedServer, installation: Ins
     assert "a-long-secret" not in result.detail
 
 
+@pytest.mark.parametrize("status", [200, 404])
+def test_wrong_base_url_is_named(
+    server: ScriptedServer, installation: Installation, status: int
+) -> None:
+    server.script(TOKEN, (status, b"<!doctype html>", {"Content-Type": "text/html"}))
+
+    (result,) = doctor.examine(installation, [("Port: credentials", port.sign_in)])
+
+    assert result.ok is False
+    assert "PORT_BASE_URL" in result.cure
+
+
 def test_credentials_of_another_organisation_are_a_fault(
     server: ScriptedServer, installation: Installation
 ) -> None:
@@ -116,7 +128,8 @@ def test_the_role_is_tried_without_storing_anything(
     ("answer", "cure"),
     [
         (refusal(403, "missing_permissions"), "role"),
-        (refusal(404, "not_found"), "scripts/port_setup --apply"),
+        (refusal(404, "not_found"), "Install the blueprint: scripts/port_setup --apply"),
+        (refusal(404, "not_resolvable"), "Compare the blueprint with ours"),
         (refusal(422, "blueprint_schema_mismatch"), "scripts/port_setup"),
     ],
 )

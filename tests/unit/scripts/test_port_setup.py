@@ -5,12 +5,13 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import typer
 from slipway.actions import create_service, registry
 from slipway.errors import ConfigurationError
+from slipway.port.client import PortClient
 from typer.testing import CliRunner
 
 from scripts import port_setup
@@ -38,12 +39,16 @@ class FakePort(ThreadingHTTPServer):
         self.writes: list[str] = []
         self.bodies: list[dict[str, Any]] = []
         self.refuse: dict[str, tuple[int, str, str]] = {}
+        self.is_gateway = False
 
 
 class Handler(BaseHTTPRequestHandler):
     server: FakePort
 
     def do_GET(self) -> None:
+        if self.server.is_gateway:
+            self._answer(404, {"message": "no upstream"})
+            return
         found = self.server.objects.get(self.path)
         kind = self.path.split("/")[2].removesuffix("s")
         if found is None:
@@ -135,6 +140,27 @@ def test_without_apply_it_names_what_would_be_created_and_writes_nothing(
     assert port.writes == []
     for identifier in IDENTIFIERS:
         assert f"{identifier} would be created" in output
+
+
+def test_nothing_is_created_when_a_gateway_says_404(
+    port: FakePort, env_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(cast("Any", PortClient.__init__).__kwdefaults__, "patience", 0)
+    port.is_gateway = True
+
+    code, output = invoke(env_file, "--apply")
+
+    assert code == 1
+    assert "Is PORT_BASE_URL right?" in output
+    assert port.writes == []
+
+
+def test_env_file_may_begin_with_a_byte_order_mark(port: FakePort, env_file: Path) -> None:
+    env_file.write_text(env_file.read_text().partition("\n")[2], encoding="utf-8-sig")
+
+    code, output = invoke(env_file)
+
+    assert (code, "blueprint service would be created" in output) == (0, True)
 
 
 def test_apply_installs_the_blueprint_before_its_actions(port: FakePort, env_file: Path) -> None:

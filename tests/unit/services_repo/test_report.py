@@ -524,6 +524,30 @@ def test_unreachable_port_fails_the_job_within_the_patience(
     assert "re-run this job" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "call", ["GET /port/v1/actions/runs", "DELETE /port/v1/blueprints", "POST /port/v1/auth"]
+)
+def test_404_that_is_not_ports_fails_the_job(
+    world: World, capsys: pytest.CaptureFixture[str], call: str
+) -> None:
+    world.pending(pr_url=PR_URL)
+    world.faults = [(call, 404, {})]
+
+    assert report.main(world.closed(world.pull(merged=False))) == 1
+
+    said = capsys.readouterr().out
+    assert "404" in said
+    assert "Port does not know" not in said
+    assert ("PORT_BASE_URL" in said) == call.endswith("auth")
+
+
+def test_base_url_may_end_with_the_version(world: World) -> None:
+    world.commit("merge-sha")
+    world.commit("main")
+
+    assert report.main(world.closed(world.pull(), PORT_BASE_URL=f"{world.url}/port/v1/")) == 0
+
+
 def test_redirect_does_not_take_the_token_along(world: World) -> None:
     world.faults = [("GET /port/v1/actions", 302, {"Location": f"{world.url}/stolen"})]
 

@@ -36,6 +36,11 @@ class Refused(ReportError):
         self.code = code
         self.said = said
 
+    @property
+    def not_found(self) -> bool:
+        """Whether Port itself says that it does not have the object; not every 404 does."""
+        return self.status == 404 and self.code == "not_found"
+
 
 class Patience:
     """How long all calls together may wait for better times.

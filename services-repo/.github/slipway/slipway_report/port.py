@@ -16,7 +16,7 @@ class Port:
     """A client of Port's API.
 
     Args:
-        base_url: as `https://api.port.io`.
+        base_url: as `https://api.port.io`; the `/v1` of all routes may be at its end.
         client_id: the organisation's client id.
         client_secret: its secret.
         patience: for all calls together.
@@ -25,7 +25,7 @@ class Port:
     def __init__(
         self, base_url: str, client_id: str, client_secret: str, patience: Patience
     ) -> None:
-        self._base_url = base_url.rstrip("/")
+        self._base_url = base_url.strip().rstrip("/").removesuffix("/v1")
         self._login = {"clientId": client_id, "clientSecret": client_secret}
         self._patience = patience
         self._token = ""
@@ -39,7 +39,7 @@ class Port:
         try:
             answer = self._call("GET", _run(run_id), {"version": "v2"})
         except Refused as error:
-            if error.status != 404:
+            if not error.not_found:
                 raise
             raise ReportError(
                 f"Port does not know run {run_id}, which the branch is named after. "
@@ -52,7 +52,7 @@ class Port:
         try:
             return dict(self._call("GET", _entities(blueprint, identifier))["entity"])
         except Refused as error:
-            if error.status != 404:
+            if not error.not_found:
                 raise
             return None
 
@@ -71,7 +71,7 @@ class Port:
         try:
             self._linked("DELETE", _entities(blueprint, identifier), query, run_id)
         except Refused as error:
-            if error.status != 404:
+            if not error.not_found:
                 raise
 
     def dependents(self, blueprint: str, identifier: str) -> list[str]:
@@ -137,6 +137,12 @@ class Port:
         try:
             answer = call("POST", url, patience=self._patience, headers={}, body=self._login)
         except Refused as error:
+            if error.status < 400 or error.status in {404, 405}:
+                raise ReportError(
+                    f"{error}. What answers is not Port's API: set the repository variable "
+                    "PORT_BASE_URL to https://api.port.io, or to https://api.us.port.io for "
+                    "organisations in the US, then re-run this job."
+                ) from None
             raise ReportError(
                 f"Port refused the credentials ({error.status}). Set the repository secrets "
                 "PORT_CLIENT_ID and PORT_CLIENT_SECRET to valid ones, then re-run this job."
