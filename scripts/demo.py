@@ -8,11 +8,12 @@ would with real accounts. The sandbox stays up afterwards.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,8 @@ from rich.console import Console
 from rich.table import Table
 from slipway.config import PortCredentials
 from slipway.errors import SlipwayError
+from slipway.health.automations import automation_of
+from slipway.health.subscriptions import HEALTH
 from slipway.port.client import PortClient
 
 from scripts.apply_sandbox import ROOT, Stack, StackError, read_environment
@@ -34,6 +37,7 @@ WAIT_SECONDS = 90
 REQUESTER = "developer@acme.example"
 APPROVER = "devops@acme.example"
 REVIEWER = "devops"
+CHANGES = automation_of(HEALTH)
 INPUTS = {
     "owner": REQUESTER,
     "team": "payments",
@@ -162,6 +166,12 @@ class Story:
         run = self.run(run_id)
         return run if run["status"] != "IN_PROGRESS" else None
 
+    def reported_change(self) -> dict[str, Any] | None:
+        """The run by which Port's automation reported the newest change, once it has ended."""
+        params = {"action": CHANGES, "version": "v2", "limit": 1}
+        runs = self.port.request("GET", "/v1/actions/runs", params=params)["runs"]
+        return runs[0] if runs and runs[0]["status"] != "IN_PROGRESS" else None
+
     def pull_request(self, run: dict[str, Any]) -> PullRequest:
         """The pull request that the run links to."""
         return self.services.get_pull(int(run["link"][0].rsplit("/", 1)[1]))
@@ -193,7 +203,9 @@ def prepare(folder: Path) -> None:
         stack.init()
         stack.apply()
     with step("Install blueprint and actions in Port"):
-        _command("scripts/port_setup", "--apply", "--env-file", str(folder / "env"))
+        settings = stack.outputs()["port_setup"]
+        env_file = str(folder / "env")
+        _command("scripts/port_setup", "--apply", "--env-file", env_file, settings=settings)
 
 
 def create(story: Story) -> str:
@@ -274,7 +286,10 @@ def repair(story: Story, name: str) -> None:
     with step(f"{name} falls ill: its health URL answers 503"):
         story.break_service(name, "restart")
         _wait_for_health(story, name, "Degraded")
-    with step("Change log → probes → restart → probes → catalogue") as detail:
+    with step(f"Port's automation {CHANGES} → Kafka → health_checker"):
+        run = wait_for("The end of the automation's run", story.reported_change)
+    console.print(f"    run {run['id']} of {CHANGES} reported the change: {run['status']}\n")
+    with step("Probes → restart → probes → catalogue") as detail:
         told = _follow_health(story, name, detail, lambda now: now["health_status"] == "Healthy")
     _show_health(told)
 
@@ -349,10 +364,11 @@ def merge(pull: PullRequest) -> None:
         raise DemoError(f"GitHub refused the merge: {error.status} {error.message}") from error
 
 
-def _command(*command: str) -> None:
+def _command(*command: str, settings: Mapping[str, str] | None = None) -> None:
     done = subprocess.run(
         [str(ROOT / command[0]), *command[1:]],
         cwd=ROOT,
+        env={**os.environ, **(settings or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

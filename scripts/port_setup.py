@@ -6,7 +6,7 @@ an object of ours (a property, an input, a relation) stays; what `port/` says ab
 
 import difflib
 import json
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ from rich.text import Text
 from slipway.errors import ConfigurationError, PortError, PortUnavailable, SlipwayError
 from slipway.port.client import PortClient
 
+from scripts.change_automations import automations, uses_change_log
 from scripts.environment import port_client, read_settings
 
 DEFINITIONS = Path(__file__).resolve().parent.parent / "port"
@@ -88,13 +89,31 @@ class SetupError(Exception):
     """Port refused; the text says for which object and what to do."""
 
 
-def load_definitions(folder: Path = DEFINITIONS) -> list[tuple[Kind, Json]]:
-    """Read all objects, in the order in which they must be installed."""
-    return [
+def load_definitions(
+    settings: Mapping[str, str] | None = None, folder: Path = DEFINITIONS
+) -> list[tuple[Kind, Json]]:
+    """Read all objects, in the order in which they must be installed.
+
+    Args:
+        settings: of the installation: where changes come from (CHANGES_SOURCE), and what
+            subscribes to them (SUBSCRIPTIONS).
+        folder: holds the objects that every installation has.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
+    settings = settings or {}
+    found: list[tuple[Kind, Json]] = [
         (kind, json.loads(file.read_text(encoding="utf-8")))
         for name, kind in _FOLDERS.items()
         for file in sorted((folder / name).glob("*.json"))
     ]
+    if not uses_change_log(settings):
+        return [*found, *(("action", each) for each in automations(settings))]
+    for kind, definition in found:
+        if (kind, definition["identifier"]) == ("blueprint", "service"):
+            definition["changelogDestination"] = {"type": "KAFKA"}
+    return found
 
 
 def overlay(current: Json, ours: Json) -> Json:
@@ -187,6 +206,8 @@ def _explained(error: PortError, what: str) -> SetupError:
         401: "Port does not take these credentials. Check PORT_CLIENT_ID and PORT_CLIENT_SECRET "
         "(Port: … → Credentials), and that PORT_BASE_URL is your organisation's region.",
         403: "These credentials may not do this: their role must be Admin.",
+        404: "A blueprint that it names is not in Port. Install that first, or remove the "
+        "subscription that needs it from Terraform's variable 'subscriptions'.",
         422: "Port does not take this definition. If an object of this name was there before, "
         "compare it with the file in port/: the type of a property cannot be changed.",
     }.get(error.status, "")
@@ -201,10 +222,11 @@ def _show(console: Console, step: Step) -> None:
         console.print(Text(f"  {line}", style=styles.get(line[:1], "")), soft_wrap=True)
 
 
-def _run(console: Console, client: PortClient, *, write: bool) -> None:
+def _run(console: Console, settings: Mapping[str, str], *, write: bool) -> None:
+    client, definitions = port_client(settings), load_definitions(settings)
     done = 0
     # An action needs its blueprint, so each object is written before the next one is looked at.
-    for kind, ours in load_definitions():
+    for kind, ours in definitions:
         step = _compare(client, kind, ours)
         if step.change is None:
             continue
@@ -218,7 +240,7 @@ def _run(console: Console, client: PortClient, *, write: bool) -> None:
     if not done:
         console.print("Nothing to change.")
     elif not write:
-        console.print(f"\n{done} of {len(load_definitions())} objects. Write them: --apply")
+        console.print(f"\n{done} of {len(definitions)} objects. Write them: --apply")
 
 
 def main(
@@ -233,7 +255,7 @@ def main(
     """Install the blueprints, actions and automations of port/ in a Port organisation."""
     errors = Console(stderr=True, highlight=False)
     try:
-        _run(Console(highlight=False), port_client(read_settings(env_file)), write=write)
+        _run(Console(highlight=False), read_settings(env_file), write=write)
     except ConfigurationError as error:
         errors.print(Text(f"port_setup: {error}", style="red"), soft_wrap=True)
         raise typer.Exit(2) from None

@@ -1,4 +1,4 @@
-"""Makes Port's two topics in an MSK cluster, and the access lists of whoever reads them by SCRAM.
+"""Makes Port's topics in an MSK cluster, and the access lists of whoever reads them by SCRAM.
 
 Neither is a resource of Terraform's AWS provider. It signs in by IAM, so the caller needs
 `kafka-cluster:*Topic*` and `AlterCluster` on the cluster, and must reach its brokers. What is there
@@ -38,15 +38,15 @@ DEFAULT_REPLICATION = -1  # the cluster's own
 _READ = (AclOperation.READ, AclOperation.DESCRIBE)
 
 
-def topic_names(org_id: str) -> list[str]:
-    """Port's topics of an organisation."""
-    return [f"{org_id}.runs", f"{org_id}.change.log"]
+def topic_names(org_id: str, *, change_log: bool = False) -> list[str]:
+    """Port's topics of an organisation, with or without the one that Port has withdrawn."""
+    return [f"{org_id}.runs", *([f"{org_id}.change.log"] if change_log else [])]
 
 
-def access_list(org_id: str, username: str) -> list[AclBinding]:
-    """What a reader needs: both topics, and groups whose names begin with the organisation's id."""
+def access_list(org_id: str, username: str, topics: list[str]) -> list[AclBinding]:
+    """What a reader needs: the topics, and groups whose names begin with the organisation's id."""
     literal, prefixed = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
-    resources = [(ResourceType.TOPIC, name, literal) for name in topic_names(org_id)]
+    resources = [(ResourceType.TOPIC, name, literal) for name in topics]
     resources.append((ResourceType.GROUP, f"{org_id}.", prefixed))
     return [
         AclBinding(*resource, f"User:{username}", "*", operation, AclPermissionType.ALLOW)
@@ -56,14 +56,14 @@ def access_list(org_id: str, username: str) -> list[AclBinding]:
 
 
 def make_topics(
-    admin: AdminClient, org_id: str, partitions: int, say: Callable[[str], None]
+    admin: AdminClient, topics: list[str], partitions: int, say: Callable[[str], None]
 ) -> None:
     """Make each topic that is not there.
 
     Raises:
         KafkaException: the cluster refuses, or does not answer.
     """
-    wanted = [NewTopic(name, partitions, DEFAULT_REPLICATION) for name in topic_names(org_id)]
+    wanted = [NewTopic(name, partitions, DEFAULT_REPLICATION) for name in topics]
     made = admin.create_topics(wanted, request_timeout=TIMEOUT_SECONDS)
     for name, future in made.items():
         try:
@@ -77,17 +77,17 @@ def make_topics(
 
 
 def make_access_list(
-    admin: AdminClient, org_id: str, username: str, say: Callable[[str], None]
+    admin: AdminClient, org_id: str, username: str, topics: list[str], say: Callable[[str], None]
 ) -> None:
     """Let a SCRAM user read the topics. To Kafka it makes no difference whether it was allowed to.
 
     Raises:
         KafkaException: the cluster refuses, or does not answer.
     """
-    made = admin.create_acls(access_list(org_id, username), request_timeout=TIMEOUT_SECONDS)
+    made = admin.create_acls(access_list(org_id, username, topics), request_timeout=TIMEOUT_SECONDS)
     for future in made.values():
         _wait(future)
-    say(f"{username} may read both topics, in groups whose names begin with {org_id}.")
+    say(f"{username} may read {' and '.join(topics)}, in groups whose names begin with {org_id}.")
 
 
 def _wait(future: Future[None]) -> None:
@@ -140,6 +140,9 @@ def main(
     username: Annotated[
         str | None, typer.Option(help="SCRAM user of the functions; none: they use IAM.")
     ] = None,
+    change_log: Annotated[
+        bool, typer.Option("--change-log", help="Also the topic of changes.source = change_log.")
+    ] = False,
     partitions: Annotated[int, typer.Option(min=1, help="Of a topic that is made.")] = 1,
     plaintext: Annotated[
         bool, typer.Option("--plaintext", help="For the sandbox's broker, which knows no TLS.")
@@ -148,7 +151,7 @@ def main(
         Path | None, typer.Option(help="File with AWS_ENDPOINT_URL and so on, as .sandbox/env.")
     ] = None,
 ) -> None:
-    """Make Port's two topics in an MSK cluster, and let a SCRAM user read them."""
+    """Make Port's topics in an MSK cluster, and let a SCRAM user read them."""
     console = Console(soft_wrap=True, highlight=False)
     try:
         if username and plaintext:
@@ -159,9 +162,10 @@ def main(
             raise ConfigurationError(f"{cluster_arn} is not the ARN of an MSK cluster.")
         os.environ["AWS_DEFAULT_REGION"] = region[1]
         admin = connect(brokers(cluster_arn), region[1], plaintext=plaintext)
-        make_topics(admin, org_id, partitions, console.print)
+        topics = topic_names(org_id, change_log=change_log)
+        make_topics(admin, topics, partitions, console.print)
         if username:
-            make_access_list(admin, org_id, username, console.print)
+            make_access_list(admin, org_id, username, topics, console.print)
     except (ConfigurationError, KafkaException, TimeoutError) as error:
         told = error.args[0].str() if isinstance(error, KafkaException) else str(error)
         Console(stderr=True, soft_wrap=True).print(f"[red]topics:[/red] {told}")

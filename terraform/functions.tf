@@ -10,10 +10,10 @@ locals {
     }
     health_checker = {
       description = "Starts what subscribes to changes of entities, as the look at a service that is ill"
-      topic       = "change_log"
+      topic       = var.changes.source == "change_log" ? "change_log" : "runs"
       filters     = local.change_filters
       batch_size  = 100 # changes of one entity that come together are one
-      grants      = ["remediations", "remediate", "subscriptions"]
+      grants      = ["port", "remediations", "remediate", "subscriptions"]
     }
     # No topic: called by its state machine.
     remediation = {
@@ -67,6 +67,20 @@ locals {
       },
       {
         sid        = "DecryptSecrets"
+        actions    = ["kms:Decrypt"]
+        resources  = [module.secrets.key_arn]
+        conditions = [local.only_via.secretsmanager]
+      },
+    ]
+    port = [
+      {
+        sid        = "ReadPortSecret"
+        actions    = ["secretsmanager:GetSecretValue"]
+        resources  = [module.secrets.arns["port"]]
+        conditions = []
+      },
+      {
+        sid        = "DecryptPortSecret"
         actions    = ["kms:Decrypt"]
         resources  = [module.secrets.key_arn]
         conditions = [local.only_via.secretsmanager]

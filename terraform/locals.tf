@@ -19,10 +19,10 @@ locals {
   artifacts     = jsondecode(file("${local.artifacts_dir}/artifacts.json"))
 
   # Port's topics; those of a mirror in MSK have the same names.
-  topics = {
-    runs       = "${var.port.org_id}.runs"
-    change_log = "${var.port.org_id}.change.log"
-  }
+  topics = merge(
+    { runs = "${var.port.org_id}.runs" },
+    { for name in ["change_log"] : name => "${var.port.org_id}.change.log" if var.changes.source == name },
+  )
 
   # A namespace per installation costs nothing; a dimension would be one more of each metric.
   metrics_namespace = "Slipway/${var.name_prefix}"

@@ -18,8 +18,16 @@ output "functions" {
 }
 
 output "topics" {
-  description = "The Kafka topics that must exist: `runs` and `change_log`."
+  description = "The Kafka topics that must exist: `runs`, and `change_log` if changes come from there."
   value       = local.topics
+}
+
+output "port_setup" {
+  description = "Environment variables that tell `scripts/port_setup` and `scripts/doctor` which automations this stack needs in Port."
+  value = {
+    CHANGES_SOURCE = var.changes.source
+    SUBSCRIPTIONS  = jsonencode(var.subscriptions)
+  }
 }
 
 output "kafka" {

@@ -1,4 +1,4 @@
-# The change log: what is started by which change, and what looks after services that are ill.
+# Changes of entities: what is started by which change, and what looks after unhealthy services.
 locals {
   # What a strategy has beside what all have.
   strategy_settings = {

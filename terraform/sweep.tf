@@ -5,7 +5,7 @@ locals {
   own_actions = merge(flatten([
     [
       for name, function in local.consumers : {
-        for action in setsubtract(flatten(function.filters[*].action), ["run_ended"]) : action => local.function_alias_arns[name]
+        for action in setsubtract(flatten([for filter in function.filters : lookup(filter, "action", [])]), ["run_ended"]) : action => local.function_alias_arns[name]
       } if function.topic == "runs"
     ],
     { for action, _ in local.actions : "${action}_ended" => local.function_alias_arns["approval"] },

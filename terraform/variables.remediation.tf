@@ -125,6 +125,25 @@ variable "remediation" {
   }
 }
 
+variable "changes" {
+  description = <<-EOT
+    Where changes of entities come from.
+    source: `automations`: Port's automations publish them on the topic of runs, and `scripts/port_setup` installs one for each
+      subscription. `change_log`: the topic `ORG_ID.change.log`, for organisations that still have it: Port withdrew it on
+      2026-07-13.
+  EOT
+  type = object({
+    source = optional(string, "automations")
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["automations", "change_log"], var.changes.source)
+    error_message = "changes.source must be \"automations\" or \"change_log\"."
+  }
+}
+
 variable "subscriptions" {
   description = <<-EOT
     What else is started by changes of entities: state machines of this account and region, beside Slipway's own look at

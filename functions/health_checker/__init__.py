@@ -1,1 +1,1 @@
-"""Follows the change log."""
+"""Reads changes of entities."""

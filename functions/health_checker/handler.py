@@ -1,4 +1,4 @@
-"""Lambda handler of the change log, invoked by Kafka through an event source mapping."""
+"""Lambda handler of changes, invoked by Kafka through an event source mapping."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ SETTINGS = SubscriptionsConfig
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Start what subscribes to the changes of an event."""
-    return ChangeWatch(load(SubscriptionsConfig)).read(event)
+    seconds = context.get_remaining_time_in_millis() / 1000
+    return ChangeWatch(load(SubscriptionsConfig)).read(event, seconds)

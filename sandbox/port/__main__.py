@@ -41,6 +41,9 @@ def serve(  # noqa: PLR0913  each is an option of the command line
     app_url: str | None = None,
     sign_messages: Annotated[bool, typer.Option("--sign-messages")] = False,
     envelope: Annotated[str, typer.Option(help="v2 or v1")] = "v2",
+    change_log: Annotated[
+        bool, typer.Option("--change-log", help="Publish ORG_ID.change.log, as Port once did.")
+    ] = False,
     run_exhausted: Annotated[str, typer.Option(help="strict or lax")] = "strict",
     token_lifetime: Annotated[int, typer.Option(help="Seconds.")] = 10_800,
 ) -> None:
@@ -67,6 +70,7 @@ def serve(  # noqa: PLR0913  each is an option of the command line
             kafka_password=kafka_password,
             sign_messages=sign_messages,
             envelope="v1" if envelope == "v1" else "v2",
+            change_log=change_log,
             run_exhausted="lax" if run_exhausted == "lax" else "strict",
             token_lifetime=token_lifetime,
         )
@@ -74,7 +78,8 @@ def serve(  # noqa: PLR0913  each is an option of the command line
         raise typer.BadParameter(str(error)) from None
     # uvicorn shuts down in good order and then raises the signal again: that is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    publisher = KafkaPublisher(kafka, (settings.runs_topic, settings.change_log_topic))
+    topics = (settings.runs_topic, *([settings.change_log_topic] if change_log else []))
+    publisher = KafkaPublisher(kafka, topics)
     app = create_app(settings, publisher)
     server = uvicorn.Server(
         uvicorn.Config(app, _HOST, port, access_log=False, timeout_graceful_shutdown=5)

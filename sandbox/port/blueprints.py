@@ -104,6 +104,15 @@ def check_definition(body: Json) -> Json:
     return {**empty, **kept, "schema": schema}
 
 
+def _check_change_log(work: Work, body: Json) -> None:
+    """Refuse what Port removed on 2026-07-13, unless the server is started as of before.
+
+    https://docs.port.io/actions-and-automations/define-automations/migrate-from-changelog-destination
+    """
+    if body.get("changelogDestination") is not None and not work.settings.change_log:
+        raise invalid("changelogDestination is not supported any more: use an automation")
+
+
 def _check_relations(definition: BlueprintDefinition) -> None:
     unknown = set(definition.schema_.required) - set(definition.schema_.properties)
     if unknown:
@@ -149,6 +158,7 @@ def create(work: Work, body: Json) -> Json:
         PortApiError: 409 `identifier_taken`, 422 `invalid_request`, 404 for a relation's target.
     """
     work.caller.require_admin()
+    _check_change_log(work, body)
     definition = check_definition(body)
     identifier = definition["identifier"]
     if work.db.get(Blueprint, identifier):
@@ -169,6 +179,7 @@ def replace(work: Work, identifier: str, body: Json) -> Json:
     work.caller.require_admin()
     row = get(work, identifier)
     before = view(row)
+    _check_change_log(work, body)
     definition = check_definition({"identifier": identifier, **body})
     if definition["identifier"] != identifier:
         raise invalid("The sandbox does not rename blueprints.")

@@ -22,7 +22,8 @@ def publish_changes(work: Work) -> None:
         work.changes.clear()
         for change in batch:
             _record(work, change)
-            _send(work, change)
+            if work.settings.change_log:
+                _send(work, change)
             if depth < _DEEPEST and not change.silent:
                 automations.react(work, change)
     _LOG.error("automations trigger each other in a circle: stopped after %d rounds", _DEEPEST)

@@ -29,6 +29,8 @@ class Settings:
         token_lifetime: seconds for which an access token is valid.
         sign_messages: put signed `headers` into the messages of action runs.
         envelope: `v2` sends the action's own payload, `v1` the older fixed shape.
+        change_log: publish changes on `ORG_ID.change.log`, as Port did until 2026-07-13. Otherwise
+            `changelogDestination` is refused.
         run_exhausted: `strict` refuses a PATCH of a finished run, `lax` accepts it (Port's own
             behaviour is not documented).
         rate_limit: requests for each credential in five minutes; the entities API has more.
@@ -49,6 +51,7 @@ class Settings:
     token_lifetime: int = 10_800
     sign_messages: bool = False
     envelope: Literal["v1", "v2"] = "v2"
+    change_log: bool = False
     run_exhausted: Literal["strict", "lax"] = "strict"
     rate_limit: int = 15_000
     entities_rate_limit: int = 35_000
@@ -64,5 +67,5 @@ class Settings:
 
     @property
     def change_log_topic(self) -> str:
-        """The topic of changes in the catalogue."""
+        """The topic of changes in the catalogue, which Port has withdrawn."""
         return f"{self.org_id}.change.log"

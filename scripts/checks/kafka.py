@@ -1,16 +1,18 @@
-"""Kafka: the brokers and Port's two topics."""
+"""Kafka: the brokers and Port's topics."""
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from scripts.change_automations import uses_change_log
 from scripts.checks.result import Installation, Result
 from scripts.environment import require
+from scripts.topics import topic_names
 
 TIMEOUT_SECONDS = 10
 
 
 def topics(installation: Installation) -> Result:
-    """Whether the brokers answer and have the topics of runs and of changes."""
+    """Whether the brokers answer and have the topics that this installation reads."""
     name = "Kafka: topics"
     settings = installation.settings
     require(settings, "KAFKA_BOOTSTRAP_SERVERS", "PORT_ORG_ID")
@@ -34,8 +36,7 @@ def topics(installation: Installation) -> Result:
             "Check KAFKA_BOOTSTRAP_SERVERS, KAFKA_USERNAME and KAFKA_PASSWORD, and that this "
             "network may reach the brokers.",
         )
-    organization = settings["PORT_ORG_ID"]
-    wanted = [f"{organization}.runs", f"{organization}.change.log"]
+    wanted = topic_names(settings["PORT_ORG_ID"], change_log=uses_change_log(settings))
     if missing := [topic for topic in wanted if topic not in found]:
         cure = "Port's support creates an organisation's topics; check PORT_ORG_ID first."
         return Result(name, False, f"missing: {', '.join(missing)}", cure)

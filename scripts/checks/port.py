@@ -48,7 +48,8 @@ def role(installation: Installation) -> Result:
 
 def definitions(installation: Installation) -> Result:
     """Whether blueprint and actions are installed and up to date."""
-    steps = plan(port_client(installation.settings), load_definitions())
+    settings = installation.settings
+    steps = plan(port_client(settings), load_definitions(settings))
     wrong = [f"{s.kind} {s.identifier} is " + _state(s.change) for s in steps if s.change]
     detail = ", ".join(wrong) or f"{len(steps)} objects are up to date"
     cure = "Look at the difference: scripts/port_setup; then install: scripts/port_setup --apply"

@@ -254,7 +254,29 @@ run "alerts_are_encrypted_and_go_to_the_people_named" {
   }
 }
 
-run "the_change_log_and_the_policy_are_those_of_the_variables" {
+run "changes_come_from_the_change_log_on_request" {
+  command = plan
+
+  variables {
+    artifacts_dir = "./tests/artifacts"
+    port          = { org_id = "org_test" }
+    github        = { services_repo = "acme/services" }
+    alarm_actions = []
+    changes       = { source = "change_log" }
+  }
+
+  assert {
+    condition     = output.topics == { runs = "org_test.runs", change_log = "org_test.change.log" }
+    error_message = "The topic is one of those that must exist."
+  }
+
+  assert {
+    condition     = local.functions["health_checker"].topic == "change_log" && output.port_setup.CHANGES_SOURCE == "change_log"
+    error_message = "Changes are read from it, and Port is set up for it."
+  }
+}
+
+run "changes_and_policy_are_those_of_the_variables" {
   command = plan
 
   variables {
@@ -290,5 +312,10 @@ run "the_change_log_and_the_policy_are_those_of_the_variables" {
   assert {
     condition     = jsondecode(local.environment.SUBSCRIPTIONS) == jsondecode(jsonencode(var.subscriptions))
     error_message = "The function has the same table."
+  }
+
+  assert {
+    condition     = local.functions["health_checker"].topic == "runs" && output.port_setup == { CHANGES_SOURCE = "automations", SUBSCRIPTIONS = local.environment.SUBSCRIPTIONS }
+    error_message = "Automations publish changes on the topic of runs, for the same table."
   }
 }

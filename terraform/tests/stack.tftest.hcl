@@ -24,8 +24,8 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
-    condition     = output.topics == { runs = "org_test.runs", change_log = "org_test.change.log" }
-    error_message = "The topics are the organisation's."
+    condition     = output.topics == { runs = "org_test.runs" }
+    error_message = "The topic is the organisation's."
   }
 
   assert {

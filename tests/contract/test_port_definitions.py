@@ -10,9 +10,11 @@ from slipway.actions import create_service, registry
 from slipway.approvals import request
 from slipway.approvals.decision import read_verdict
 from slipway.approvals.models import MAX_COMMENT, Status, Vote
+from slipway.errors import ConfigurationError
 from slipway.github.models import SERVICE_NAME
 from slipway.port import message
 
+from scripts.port_setup import load_definitions
 from tests.unit.approvals.conftest import NOW, make_approval
 
 PORT = Path(__file__).resolve().parents[2] / "port"
@@ -33,6 +35,7 @@ RENDERED: dict[str, Any] = {
     "{{ (if .entity == {} then null else .entity end) }}": None,
     "{{ .action.encryptedProperties }}": [],
 }
+CHANGE_LOG = {"CHANGES_SOURCE": "change_log"}
 VOTE = Vote(
     approver="devops@acme.example",
     verdict="APPROVE",
@@ -174,8 +177,23 @@ def test_each_status_of_a_request_has_a_colour() -> None:
     assert list(status["enumColors"]) == status["enum"]
 
 
-def test_changes_of_services_go_to_kafka() -> None:
-    assert load("blueprints/service.json")["changelogDestination"] == {"type": "KAFKA"}
+def test_changes_of_services_come_by_an_automation() -> None:
+    found = {body["identifier"]: body for _, body in load_definitions()}
+
+    assert "changelogDestination" not in found["service"]
+    assert found["health_changes"]["trigger"]["event"]["blueprintIdentifier"] == "service"
+
+
+def test_changes_of_services_go_to_the_change_log_on_request() -> None:
+    found = {body["identifier"]: body for _, body in load_definitions(CHANGE_LOG)}
+
+    assert found["service"]["changelogDestination"] == {"type": "KAFKA"}
+    assert "health_changes" not in found
+
+
+def test_unknown_source_of_changes_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="CHANGES_SOURCE"):
+        load_definitions({"CHANGES_SOURCE": "kafka"})
 
 
 def test_identifiers_keep_to_ports_characters() -> None:

@@ -43,7 +43,6 @@ from tests.faults.wire import Fault, Killed
 from tests.port_server import CREDENTIALS
 from tests.unit.conftest import ACCOUNT, backend
 
-CHANGES = "org_sandbox.change.log"
 DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
 ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
 VALUES = "# by hand\nreplicas: 2   # not more\nimage: {tag: '1.0'}\n"
@@ -451,7 +450,7 @@ class World:
     def consumer_of(self, message: Json) -> str | None:
         """The function whose event source mapping lets a message through."""
         value = json.loads(message["value"])
-        if message["topic"] == CHANGES:
+        if value.get("resourceType") == "entity":
             ours = (value.get("context") or {}).get("entity") == self.service
             return "health_checker" if self.watches and ours else None
         decides = value["action"] in {"run_ended", "decide_approval"}

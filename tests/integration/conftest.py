@@ -240,7 +240,8 @@ def sandbox(sandbox_folder: Path, with_new_action: Path, stack: Stack) -> Sandbo
     """The sandbox with blueprint and actions installed."""
     setup = [sys.executable, "-m", "scripts.port_setup", "--apply"]
     env_file = ["--env-file", str(sandbox_folder.resolve() / "env")]
-    subprocess.run([*setup, *env_file], cwd=with_new_action, check=True, timeout=300)
+    settings = {**os.environ, **stack.outputs()["port_setup"]}
+    subprocess.run([*setup, *env_file], cwd=with_new_action, env=settings, check=True, timeout=300)
     return SandboxClient(sandbox_folder)
 
 

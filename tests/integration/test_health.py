@@ -1,4 +1,4 @@
-"""A service falls ill: change log → remediation → catalogue, through the real topic and machine.
+"""A service becomes unhealthy: automation → remediation → catalogue, by the real topic.
 
 The cluster breaks services for real: each fault has one cure, so a repair that does nothing shows.
 """
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 from github.Issue import Issue
+from slipway.port.models import Run
 
 from scripts.apply_sandbox import TEAM_MACHINE, Mode, Stack
 from tests.integration.conftest import SandboxClient, wait_for
@@ -98,13 +99,23 @@ class Patient(World):
         return wait_for(f"the end of the look at {self.service}", idle, 90)
 
     def history(self) -> list[dict[str, Any]]:
-        """The entity's changes as the change log has them, oldest first."""
-        topic = f"{self.sandbox.env['PORT_ORG_ID']}.change.log"
+        """The entity's changes as the audit log has them, oldest first."""
+        params = {"blueprint": "service", "entity": self.service, "limit": 1000}
+        answer = self.sandbox.port.request("GET", "/v1/audit-log", params=params)
+        changes: list[dict[str, Any]] = answer["audits"][::-1]
+        return changes
+
+    def automation_runs(self) -> list[Run]:
+        """The runs of the automations that have published changes of the service."""
+        topic = f"{self.sandbox.env['PORT_ORG_ID']}.runs"
         query = f"messages?topic={topic}&limit=2000"
-        found = [each["value"] for each in self.sandbox.sandbox("port", "GET", query)["messages"]]
-        values = [json.loads(value) if isinstance(value, str) else value for value in found]
-        mine = [v for v in values if v and v.get("context", {}).get("entity") == self.service]
-        return mine[::-1]
+        found = self.sandbox.sandbox("port", "GET", query)["messages"]
+        contexts = [json.loads(each["value"]).get("context", {}) for each in found if each["value"]]
+        return [
+            self.sandbox.port.get_run(context["automationRunId"])
+            for context in contexts
+            if context.get("entity") == self.service and "automationRunId" in context
+        ]
 
     def issues(self) -> list[Issue]:
         issues = self.sandbox.services.get_issues(state="open", labels=["remediation"])
@@ -393,7 +404,7 @@ def test_given_a_thousand_changes_in_a_second_when_read_then_one_remediation(
         for number in range(1000):
             at = (begin + timedelta(milliseconds=number)).isoformat().replace("+00:00", "Z")
             record["trigger"]["at"] = record["diff"]["after"]["updatedAt"] = at
-            message = {"topic": "change.log", "value": record}
+            message = {"topic": "runs", "value": record}
             patient.sandbox.sandbox("port", "POST", "publish", message)
         patient.becomes("Healthy")
         seen = wait_for(
@@ -470,7 +481,24 @@ def test_given_port_fails_while_reporting_when_repaired_then_nothing_is_lost(
     assert patient.restarts() == 1
 
 
-# -- what else is on the change log
+# -- the automation, and what else subscribes to changes
+
+
+def test_automation_run_is_ended_when_its_change_was_read(patient: Patient) -> None:
+    before = len(patient.automation_runs())
+
+    patient.says(health_status="Progressing")
+    patient.becomes("Healthy", "answers as it should")
+    patient.is_left_alone()
+
+    wait_for(
+        "the end of the automation's runs",
+        lambda: all(run.ended for run in patient.automation_runs()),
+    )
+    # Slipway's own writes fire no automation, so one change has one run.
+    runs = patient.automation_runs()
+    assert len(runs) == before + 1
+    assert {(run.action, run.status) for run in runs} == {("health_changes", "SUCCESS")}
 
 
 def test_given_a_teams_subscription_when_replicas_change_then_its_machine_is_started_once(

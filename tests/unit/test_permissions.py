@@ -82,7 +82,7 @@ def test_given_a_function_when_looked_at_then_it_may_no_more_than_it_names(funct
 @pytest.mark.parametrize(
     ("secret", "functions"),
     [
-        ("port", set(ALL) - {"probe_health", "health_checker"}),
+        ("port", set(ALL) - {"probe_health"}),
         ("github", set(ALL) - {"probe_health", "health_checker"}),
         ("links", {"approval"}),
         ("slack", {"approval", "remediation"}),

@@ -141,7 +141,7 @@ def list_users(call: CallDep) -> Json:
         return {"ok": True, "users": [user.view(org_id) for user in people.users(work.db)]}
 
 
-@router.get("/users/{email}")
+@router.get("/users/{email:path}")
 def get_user(email: str, call: CallDep) -> Json:
     """One user."""
     with call.work() as work:
@@ -150,7 +150,7 @@ def get_user(email: str, call: CallDep) -> Json:
         return {"ok": True, "user": view}
 
 
-@router.patch("/users/{email}")
+@router.patch("/users/{email:path}")
 def update_user(email: str, body: _UserChange, call: CallDep) -> Json:
     """Set a user's roles or teams."""
     with call.work() as work:
@@ -172,7 +172,7 @@ def create_team(body: _Team, call: CallDep) -> Json:
         return {"ok": True, "team": people.save_team(work, body.model_dump(exclude_unset=True))}
 
 
-@router.get("/teams/{name}")
+@router.get("/teams/{name:path}")
 def get_team(name: str, call: CallDep, fields: TeamFields) -> Json:
     """One team; its members only if they are asked for."""
     with call.work() as work:
@@ -180,8 +180,8 @@ def get_team(name: str, call: CallDep, fields: TeamFields) -> Json:
         return {"ok": True, "team": people.team_view(work.db, name, wanted)}
 
 
-@router.patch("/teams/{name}")
-@router.put("/teams/{name}")
+@router.patch("/teams/{name:path}")
+@router.put("/teams/{name:path}")
 def update_team(name: str, body: _TeamChange, call: CallDep) -> Json:
     """Change a team."""
     with call.work() as work:
@@ -189,7 +189,7 @@ def update_team(name: str, body: _TeamChange, call: CallDep) -> Json:
         return {"ok": True, "team": team}
 
 
-@router.delete("/teams/{name}")
+@router.delete("/teams/{name:path}")
 def delete_team(name: str, call: CallDep) -> Json:
     """Remove a team."""
     with call.work() as work:

@@ -26,3 +26,13 @@ def catalogue(filled_state: Path, tmp_path: Path) -> Iterator[Port]:
     start = Start(tmp_path, filled_state)
     yield start()
     start.stop()
+
+
+@pytest.fixture
+def logged(filled_state: Path, tmp_path: Path) -> Iterator[Port]:
+    """A server from before Port withdrew the change log, with a blueprint that asks for it."""
+    start = Start(tmp_path, filled_state)
+    port = start(change_log=True)
+    port.call("PATCH", "/blueprints/service", {"changelogDestination": {"type": "KAFKA"}})
+    yield port
+    start.stop()

@@ -149,7 +149,6 @@ SERVICE: Json = {
         "required": ["owner"],
     },
     "relations": {},
-    "changelogDestination": {"type": "KAFKA"},
 }
 CREATE_SERVICE: Json = {
     "identifier": "create_service",

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.tests.port.harness import SERVICE, Port, add_service
+from sandbox.tests.port.harness import SERVICE, Port, Start, add_service
 
 PLAIN = {"identifier": "plain", "title": "Plain", "schema": {"properties": {}}}
 
@@ -66,7 +66,25 @@ def test_put_replaces_and_patch_adds(catalogue: Port) -> None:
     assert patched["schema"]["required"] == ["owner"]
     replaced = catalogue.call("PUT", "/blueprints/service", {**PLAIN, "identifier": "service"})
     assert replaced["blueprint"]["schema"]["properties"] == {}
-    assert "changelogDestination" not in replaced["blueprint"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", ""), ("PUT", "/service"), ("PATCH", "/service")]
+)
+def test_changelog_destination_is_refused(catalogue: Port, method: str, path: str) -> None:
+    body = {**SERVICE, "changelogDestination": {"type": "KAFKA"}}
+    if method == "POST":
+        body["identifier"] = "another"
+
+    assert catalogue.refused(method, f"/blueprints{path}", body) == (422, "invalid_request")
+
+
+def test_changelog_destination_is_taken_by_a_change_log_server(start: Start) -> None:
+    body = {**SERVICE, "changelogDestination": {"type": "KAFKA"}}
+
+    made = start(change_log=True).call("POST", "/blueprints", body, 201)["blueprint"]
+
+    assert made["changelogDestination"] == {"type": "KAFKA"}
 
 
 def test_the_type_of_a_property_cannot_change(catalogue: Port) -> None:

@@ -1,7 +1,10 @@
-"""The records on `ORG_ID.change.log`: which of them say that an entity has changed. Pure.
+"""The messages about changes of entities: which of them need a look. Pure.
 
-Anybody's blueprint may write to that topic, and its records have neither keys nor a promised order:
+Port's automations publish them on `ORG_ID.runs`, by the template of `scripts.change_automations`.
+`ORG_ID.change.log` has the same envelope, in organisations that still have that topic. Both topics
+carry messages of other consumers, without keys and without a promised order:
 https://docs.port.io/actions-and-automations/setup-backend/kafka/
+https://docs.port.io/actions-and-automations/define-automations/migrate-from-changelog-destination
 """
 
 import json
@@ -20,6 +23,8 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
+
+from slipway.port.message import is_run_id
 
 # Set anew by each of Slipway's health writes; so a change of it is Slipway's own.
 CHECK_ID = "health_check_id"
@@ -92,6 +97,17 @@ def read_change(value: object) -> Change | Skipped:
         return _unknown(f"{'.'.join(map(str, first['loc']))[:200]}: {first['msg'][:200]}")
     except RecursionError:
         return _unknown("it is nested too deeply")
+
+
+def automation_run(value: object) -> str | None:
+    """The id of the automation's run that published a message; None for the change log.
+
+    Port leaves that run in progress until a consumer ends it.
+    """
+    match value:
+        case {"resourceType": "entity", "context": {"automationRunId": str(run_id)}}:
+            return run_id if is_run_id(run_id) else None
+    return None
 
 
 def _foreign(value: object) -> Skipped | None:

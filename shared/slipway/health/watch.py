@@ -1,6 +1,7 @@
-"""The change log: decides which changes want something started, and starts it, once each."""
+"""Changes of entities: decides which of them start something, and starts it, once each."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,15 @@ from typing import Any
 from slipway.config import SubscriptionsConfig
 from slipway.errors import ForeignMessage
 from slipway.health.admission import launch
-from slipway.health.changes import Change, Reason, Skipped, newest, read_change
+from slipway.health.automations import automation_of, end_runs
+from slipway.health.changes import (
+    Change,
+    Reason,
+    Skipped,
+    automation_run,
+    newest,
+    read_change,
+)
 from slipway.health.record import Admission, Record, admit
 from slipway.health.store import RemediationStore
 from slipway.health.subscriptions import (
@@ -19,12 +28,18 @@ from slipway.health.subscriptions import (
     subscriptions_for,
 )
 from slipway.observability import Metric, count, logger, mask
+from slipway.runs.clients import port_client
 from slipway.runs.consumer import RecordOutcome, answer, decode
 from slipway.runs.executions import start_execution
 
+# A call that ends an automation's run may take so many seconds.
+_PATIENCE = 3.0
+# Of the time that the function has left, for ending the runs of automations.
+_SHARE = 0.5
+
 
 class ChangeWatch:
-    """Works on the records of the change log.
+    """Works on records about changes of entities.
 
     Args:
         config: the table of subscriptions, and where remediations are kept.
@@ -35,10 +50,15 @@ class ChangeWatch:
         self._machine_arn = config.remediation_machine_arn
         self._prefix, _, name = self._machine_arn.rpartition(":")
         self._table = read_table(health_subscription(name), config.subscriptions)
+        self._automations = frozenset(automation_of(entry.name) for entry in self._table)
         self._store = RemediationStore(config.remediations_table)
 
-    def read(self, event: dict[str, Any]) -> dict[str, Any]:
+    def read(self, event: dict[str, Any], seconds: float = 60) -> dict[str, Any]:
         """Work on an event of the event source mapping.
+
+        Args:
+            event: as Lambda gives it.
+            seconds: how long this may take.
 
         Returns:
             See `answer`; it is given the records of entities for which nothing could be started.
@@ -46,10 +66,15 @@ class ChangeWatch:
         Raises:
             RecordsFailed: see `answer`.
         """
+        ends = time.monotonic() + seconds
         changes, places = [], dict[tuple[str, str, bool], list[str]]()
         failed: list[RecordOutcome] = []
+        runs: dict[str, str] = {}
         for place, record in _records(event):
-            change = _read(record)
+            value = _decode(record)
+            if run_id := automation_run(value):
+                runs[place] = run_id
+            change = value if isinstance(value, Skipped) else read_change(value)
             if isinstance(change, Skipped):
                 _skip(change)
             else:
@@ -66,6 +91,11 @@ class ChangeWatch:
                     {"record": place, "outcome": "failed", "why": why}
                     for place in places[_group(change)]
                 ]
+        unfinished = {outcome["record"] for outcome in failed}
+        done = [run_id for place, run_id in runs.items() if place not in unfinished]
+        if done:
+            port = port_client(_PATIENCE)
+            end_runs(done, self._automations, port, (ends - time.monotonic()) * _SHARE)
         return answer(event, failed, self._config)
 
     def _follow(self, change: Change) -> None:
@@ -125,11 +155,12 @@ def _records(event: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{partition}@{record['offset']}", record
 
 
-def _read(record: dict[str, Any]) -> Change | Skipped:
+def _decode(record: dict[str, Any]) -> Any:
+    """A record's value; None for a tombstone, `Skipped` for what is not JSON."""
     if not record.get("value"):
-        return read_change(None)
+        return None
     try:
-        return read_change(decode(record["value"])[1])
+        return decode(record["value"])[1]
     except ForeignMessage as error:
         return Skipped(Reason.UNKNOWN_SHAPE, str(error))
 

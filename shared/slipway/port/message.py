@@ -159,6 +159,11 @@ class EndedRun(_Model):
     automation_run_id: str | None = None
 
 
+def is_run_id(text: str) -> bool:
+    """Whether a text is the id of an action's run, as Port makes them."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
 def run_ended(value: object) -> EndedRun | None:
     """Read a notice of a run's end; None if the message is something else.
 
@@ -171,9 +176,9 @@ def run_ended(value: object) -> EndedRun | None:
         return None
     run_id = _dig(value, "context", "runId")
     own = _dig(value, "context", "automationRunId")
-    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+    if not isinstance(run_id, str) or not is_run_id(run_id):
         raise ForeignMessage("The notice names no run (context.runId).")
-    if own is not None and (not isinstance(own, str) or not _RUN_ID.fullmatch(own)):
+    if own is not None and (not isinstance(own, str) or not is_run_id(own)):
         raise ForeignMessage("The notice's own run is none (context.automationRunId).")
     return EndedRun(run_id=run_id, automation_run_id=own)
 
@@ -202,7 +207,7 @@ def identify(value: object) -> str:
     run_id = _dig(value, "context", "runId")
     if isinstance(run_id, str) and run_id.startswith(("wfnr_", "wfr_")):
         raise ForeignMessage("The message is a workflow's.")
-    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+    if not isinstance(run_id, str) or not is_run_id(run_id):
         raise RunNotFound("The message names no run (context.runId).")
     return run_id
 

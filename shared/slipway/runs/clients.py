@@ -22,13 +22,21 @@ if TYPE_CHECKING:
 
 
 @cache
-def port_client() -> "PortClient":
-    """One client for the life of the process: it keeps Port's access token."""
+def port_client(patience: float = 20.0) -> "PortClient":
+    """One client for the life of the process: it keeps Port's access token.
+
+    Args:
+        patience: seconds that one call may take with all its repetitions.
+    """
     # requests and tenacity come with it: a message that is not ours does without them.
     from slipway.port.client import PortClient
 
     config = load(PortConfig)
-    return PortClient(config.port_base_url, lambda fresh: port_credentials(config, fresh=fresh))
+    return PortClient(
+        config.port_base_url,
+        lambda fresh: port_credentials(config, fresh=fresh),
+        patience=patience,
+    )
 
 
 def services_repository(config: GitHubConfig, *, patience: float = 20.0) -> "ServicesRepository":

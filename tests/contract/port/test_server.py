@@ -31,7 +31,7 @@ def test_given_an_installation_when_installed_again_then_there_is_nothing_to_do(
     steps = port_setup.plan(server.client, port_setup.load_definitions())
 
     assert [step.name for step in steps if step.change] == []
-    assert sum(step.name.startswith("automation ") for step in steps) == 4
+    assert sum(step.name.startswith("automation ") for step in steps) == 5
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,18 @@
 """What is installed in Port is what Port's description says of it."""
 
-import json
-from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scripts.port_setup import load_definitions
 from tests.references import descriptions
 
-FOLDER = descriptions.ROOT / "port"
-FILES = sorted(FOLDER.glob("*/*.json"))
+DEFINITIONS = load_definitions()
+NAMES = [f"{kind} {definition['identifier']}" for kind, definition in DEFINITIONS]
 
 
-@pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(FOLDER)) for file in FILES])
-def test_definition_fits_ports_description(file: Path) -> None:
-    schema = "blueprint" if file.parent.name == "blueprints" else "action"
-
-    faults = list(descriptions.port().check(schema, json.loads(file.read_text())))
+@pytest.mark.parametrize(("kind", "definition"), DEFINITIONS, ids=NAMES)
+def test_definition_fits_ports_description(kind: str, definition: dict[str, Any]) -> None:
+    faults = list(descriptions.port().check(kind, definition))
 
     assert not faults, "\n".join(faults)

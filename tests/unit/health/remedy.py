@@ -21,7 +21,7 @@ from slipway.health.record import Record
 from slipway.health.steps import RemediationConfig, RemediationSteps
 from slipway.health.store import RemediationStore
 from slipway.health.watch import ChangeWatch
-from slipway.port.models import Entity
+from slipway.port.models import Entity, Run
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import service_locks
 
@@ -29,6 +29,7 @@ from tests.unit.health.story import BEGIN, ILL, WELL, make_policy
 
 SERVICE = "my-service"
 URL = "https://my-service.test/health"
+AUTOMATIONS, CHANGE_LOG = "org_test.runs-0", "org_test.change.log-0"
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:remediation"
 Answer = dict[str, Any]
 
@@ -46,6 +47,8 @@ class Port:
         entities: properties by identifier.
         writes: what Slipway wrote, in order.
         upserted: requests for approval, in order.
+        automation: the action of every run.
+        ended: the runs that were ended, in any order.
         fail: called before each operation with its name; may raise.
     """
 
@@ -54,6 +57,18 @@ class Port:
         self.writes: list[dict[str, Any]] = []
         self.fail: Callable[[str], None] = lambda _operation: None
         self.upserted: list[dict[str, Any]] = []
+        self.automation = "health_changes"
+        self.ended: list[str] = []
+
+    def get_run(self, run_id: str) -> Run:
+        self.fail("get_run")
+        status = "SUCCESS" if run_id in self.ended else "IN_PROGRESS"
+        return Run(id=run_id, status=status, action=self.automation)
+
+    def update_run(self, run_id: str, *, status: str) -> None:
+        self.fail("update_run")
+        assert status == "SUCCESS"
+        self.ended.append(run_id)
 
     def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
         self.fail("get_entity")
@@ -125,6 +140,7 @@ class World:
         probed: what was probed.
         decide: what people answer who are asked for approval.
         asked: what they were asked.
+        partition: where changes are published: by automations, unless a test says otherwise.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,12 +160,14 @@ class World:
         self.config: RemediationConfig = load(RemediationConfig)
         self.set_policy()
         self.offset = 0
+        self.partition = AUTOMATIONS
         clock = type("Clock", (datetime,), {"now": classmethod(lambda _cls, _zone: self.now)})
         for module in (steps, stopped, watch):
             monkeypatch.setattr(module, "datetime", clock)
         monkeypatch.setattr(steps, "_repairs", lambda repository: repository)
         for module in (stopped, function):
             monkeypatch.setattr(module, "port_client", lambda: self.port)
+        monkeypatch.setattr(watch, "port_client", lambda _patience: self.port)
         queue = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
         arn = "arn:aws:sqs:eu-west-1:123456789012:people"
         boto3.client("sns").subscribe(
@@ -181,14 +199,16 @@ class World:
     def event(self, *values: Any) -> dict[str, Any]:
         """An event of the event source mapping: bytes as they are, anything else as JSON."""
         records = []
-        for value in values:
+        by_automation = self.partition == AUTOMATIONS
+        for given in values:
+            value = with_own_run(given, self.offset) if by_automation else given
             raw = value if isinstance(value, bytes) else json.dumps(value).encode()
             record: dict[str, Any] = {"offset": self.offset, "timestamp": 0}
             if value is not None:
                 record["value"] = base64.b64encode(raw).decode()
             records.append(record)
             self.offset += 1
-        return {"eventSource": "SelfManagedKafka", "records": {"org_test.change.log-0": records}}
+        return {"eventSource": "SelfManagedKafka", "records": {self.partition: records}}
 
     def fall_ill(self, status: str = "Degraded") -> "Machine":
         """The service is said to be ill; the execution that looks after it."""
@@ -312,6 +332,19 @@ class Machine:
     def run(self) -> "Machine":
         """Go on to the end."""
         return self.until("Done")
+
+
+def with_own_run(value: Any, number: int) -> Any:
+    """A change as an automation publishes it, by a run of its own."""
+    match value:
+        case {"resourceType": "entity", "context": dict(context)}:
+            return {**value, "context": {**context, "automationRunId": own_run(number)}}
+    return value
+
+
+def own_run(number: int) -> str:
+    """The automation's run for the record at an offset."""
+    return f"r_{number:016}"
 
 
 def changed(

@@ -89,7 +89,6 @@ def test_given_a_run_that_holds_the_service_then_the_hand_over_names_its_pull_re
     ledger.open(make_message(action="upscale_service", entity=SERVICE))
     ledger.record_pull_request(RUN_ID, SERVICE, 12, "https://github.test/pull/12")
     world.locks.take(SERVICE, RUN_ID)
-    running(world)
 
     world.fall_ill().run()
 
@@ -101,11 +100,6 @@ def test_given_a_run_that_holds_the_service_then_the_hand_over_names_its_pull_re
     assert world.holder() == RUN_ID
     assert world.row.state.attempts == ()
     assert len(world.alerts()) == 1
-
-
-def running(world: World) -> None:
-    run: Any = type("Run", (), {"ended": False})
-    world.port.get_run = lambda run_id: run  # type: ignore[attr-defined]  # of locks alone
 
 
 def test_given_a_run_that_holds_the_service_then_it_is_restarted_all_the_same(
@@ -152,7 +146,6 @@ def test_given_a_repair_under_way_when_its_lock_is_lost_then_the_next_strategy_i
     world.github.fail_find = None
     world.locks.release(SERVICE, FIRST)
     world.locks.take(SERVICE, RUN_ID)
-    running(world)
 
     machine.run()
 

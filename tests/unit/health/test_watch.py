@@ -1,4 +1,4 @@
-"""The change log, on moto's DynamoDB and Step Functions."""
+"""Changes from both sources, on moto's DynamoDB and Step Functions."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,14 @@ from slipway.health.record import execution_name
 from slipway.health.watch import ChangeWatch
 
 from functions.health_checker.handler import handler
-from tests.unit.health.remedy import SERVICE, World, changed, executions
+from tests.unit.health.remedy import (
+    AUTOMATIONS,
+    CHANGE_LOG,
+    SERVICE,
+    World,
+    changed,
+    executions,
+)
 from tests.unit.health.story import BEGIN
 
 pytestmark = pytest.mark.waits
@@ -28,6 +35,12 @@ SUBSCRIPTION: dict[str, Any] = {
     "state_machine": "acme-audit",
     "filter": {"blueprint": "service", "changed": ["replicas"]},
 }
+
+
+@pytest.fixture(params=[AUTOMATIONS, CHANGE_LOG])
+def world(world: World, request: pytest.FixtureRequest) -> World:
+    world.partition = request.param
+    return world
 
 
 def degraded(second: float = 0, service: str = SERVICE, **properties: Any) -> dict[str, Any]:
@@ -250,8 +263,7 @@ def test_batch_names_records_of_failed_service_when_provisioned(
     answer = world.deliver(*poisoned_batch(monkeypatch))
 
     assert answer["batchItemFailures"] == [
-        {"itemIdentifier": {"partition": "org_test.change.log-0", "offset": offset}}
-        for offset in (1, 3)
+        {"itemIdentifier": {"partition": world.partition, "offset": offset}} for offset in (1, 3)
     ]
     assert set(executions()) == STARTED
 
@@ -375,6 +387,7 @@ def test_given_the_lambda_when_invoked_then_it_answers_for_its_batch(world: Worl
         memory_limit_in_mb=128,
         invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:health_checker",
         aws_request_id="1",
+        get_remaining_time_in_millis=lambda: 60_000,
     )
 
     assert handler(world.event(degraded()), context) == {"batchItemFailures": []}

@@ -183,8 +183,7 @@ def broker() -> Iterator[tuple[Producer, str]]:
 
 def test_existing_topics_are_no_fault(broker: tuple[Producer, str]) -> None:
     producer, servers = broker
-    for topic in ("org_1.runs", "org_1.change.log"):
-        producer.produce(topic, b"{}")
+    producer.produce("org_1.runs", b"{}")
     assert producer.flush(10) == 0
 
     result = kafka.topics(
@@ -194,13 +193,20 @@ def test_existing_topics_are_no_fault(broker: tuple[Producer, str]) -> None:
     assert result.ok, result
 
 
-def test_missing_topics_are_named(broker: tuple[Producer, str]) -> None:
+@pytest.mark.parametrize(
+    ("source", "missing"),
+    [
+        ("automations", "org_other.runs"),
+        ("change_log", "org_other.runs, org_other.change.log"),
+    ],
+)
+def test_missing_topics_are_named(broker: tuple[Producer, str], source: str, missing: str) -> None:
     settings = {"KAFKA_BOOTSTRAP_SERVERS": broker[1], "PORT_ORG_ID": "org_other"}
 
-    result = kafka.topics(Installation(settings))
+    result = kafka.topics(Installation({**settings, "CHANGES_SOURCE": source}))
 
     assert result.ok is False
-    assert result.detail == "missing: org_other.runs, org_other.change.log"
+    assert result.detail == f"missing: {missing}"
 
 
 def test_brokers_that_do_not_answer_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ IDENTIFIERS = [
     "blueprint service",
     *(f"action {name}" for name in sorted([*CHANGES, "decide_approval"])),
     *(f"automation {name}_ended" for name in CHANGES),
+    "automation health_changes",
 ]
 
 

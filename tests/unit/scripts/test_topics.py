@@ -17,7 +17,8 @@ from scripts import topics
 
 
 def test_given_a_user_when_access_is_listed_then_it_may_read_and_nothing_else() -> None:
-    rules = topics.access_list("org_test", "lambda")
+    names = topics.topic_names("org_test", change_log=True)
+    rules = topics.access_list("org_test", "lambda", names)
 
     literal, prefixed = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
     assert {(rule.restype, rule.name, rule.resource_pattern_type) for rule in rules} == {
