@@ -58,6 +58,12 @@ def automations(settings: Mapping[str, str]) -> list[Json]:
     return [automation(entry) for entry in table]
 
 
+def is_change_automation(definition: Json) -> bool:
+    """Whether a definition is one of those that this module makes."""
+    automatic = definition["trigger"]["type"] == "automation"
+    return automatic and str(definition["identifier"]).endswith(automation_of(""))
+
+
 def automation(subscription: Subscription) -> Json:
     """The automation that publishes the changes for one subscription."""
     return {

@@ -1,15 +1,17 @@
 """Installs the blueprints, actions and automations of `port/` in a Port organisation.
 
 Without `--apply` it shows what would change and changes nothing. What an organisation has added to
-an object of ours (a property, an input, a relation) stays; what `port/` says about it is put right.
+an object of ours (a property, an input, a value of an enum) stays; what `port/` says about it is
+put right. What was installed last is kept in Port, as an entity of blueprint `slipway_setup`: what
+is in there and no longer in `port/` is taken back.
 """
 
 import difflib
 import json
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import typer
@@ -18,41 +20,37 @@ from rich.text import Text
 from slipway.errors import ConfigurationError, PortError, PortUnavailable, SlipwayError
 from slipway.port.client import PortClient
 
-from scripts.change_automations import automations, uses_change_log
+from scripts.change_automations import automations, is_change_automation, uses_change_log
 from scripts.environment import port_client, read_settings
+from scripts.port_overlay import Json, additions, overlay
 
 DEFINITIONS = Path(__file__).resolve().parent.parent / "port"
-Json = dict[str, Any]
 # An automation is an action that an event executes: it has the same routes.
 Kind = Literal["blueprint", "action"]
+# Definitions by kind and identifier, as `action upscale_service`.
+Record = dict[str, Json]
 _FOLDERS: dict[str, Kind] = {
     "blueprints": "blueprint",
     "actions": "action",
     "automations": "action",
 }
 
-# What may be written; the rest of an object (times, ids, authors) is the server's.
+# The server's part of a blueprint. Port describes blueprints as open to further fields, so the rest
+# (as `includeInGlobalSearch`) is written as it was read.
 # https://docs.port.io/api-reference/create-a-blueprint
+_AUTHORSHIP = frozenset({"id", "createdAt", "createdBy", "updatedAt", "updatedBy"})
+# An action takes these fields and no others.
 # https://docs.port.io/api-reference/create-an-action-automation
-_WRITABLE: dict[Kind, frozenset[str]] = {
-    "blueprint": frozenset(
-        {
-            "identifier", "title", "icon", "description", "schema", "calculationProperties",
-            "mirrorProperties", "aggregationProperties", "relations", "ownership",
-            "teamInheritance", "changelogDestination",
-        }
-    ),
-    "action": frozenset(
-        {
-            "identifier", "title", "icon", "description", "trigger", "invocationMethod",
-            "requiredApproval", "approvalNotification", "publish", "allowAnyoneToViewRuns",
-        }
-    ),
-}  # fmt: skip
-# Objects that are wholly ours: nothing else may stand in them.
-_WHOLE = frozenset({"invocationMethod", "enumColors", "visible", "changelogDestination"})
-# Port takes at most one of the two.
-_EXCLUSIVE = {"steps": "order", "order": "steps"}
+_OF_ACTIONS = frozenset(
+    {
+        "identifier", "title", "icon", "description", "trigger", "invocationMethod",
+        "requiredApproval", "approvalNotification", "publish", "allowAnyoneToViewRuns",
+    }
+)  # fmt: skip
+# Where it is kept what was installed last.
+_RECORD, _RECORD_ENTITY = "slipway_setup", "installed"
+# What was installed before there was such a record.
+_UNRECORDED: Record = {"blueprint service": {"changelogDestination": {"type": "KAFKA"}}}
 
 
 @dataclass(frozen=True)
@@ -63,26 +61,33 @@ class Step:
         kind: what it is.
         identifier: its identifier.
         current: what Port has of it that can be written; None if Port does not have it.
-        wanted: what has to be written.
+        wanted: what has to be written; None: it was ours and is no longer needed.
+        ours: what the definition says.
     """
 
     kind: Kind
     identifier: str
     current: Json | None
-    wanted: Json
+    wanted: Json | None
+    ours: Json
 
     @property
     def name(self) -> str:
         """What people call it, as `automation upscale_service_ended`."""
-        automatic = self.wanted.get("trigger", {}).get("type") == "automation"
+        automatic = self.ours.get("trigger", {}).get("type") == "automation"
         return f"{'automation' if automatic else self.kind} {self.identifier}"
 
     @property
-    def change(self) -> Literal["create", "change"] | None:
+    def change(self) -> Literal["create", "change", "delete"] | None:
         """What has to be done; None if nothing."""
+        if self.wanted is None:
+            return None if self.current is None else "delete"
         if self.current is None:
             return "create"
         return "change" if self.current != self.wanted else None
+
+
+_PAST = {"create": "created", "change": "changed", "delete": "deleted"}
 
 
 class SetupError(Exception):
@@ -116,41 +121,6 @@ def load_definitions(
     return found
 
 
-def overlay(current: Json, ours: Json) -> Json:
-    """`current` with everything that `ours` says, and with what only `current` has.
-
-    An empty value counts as said by its absence, as servers leave such fields out.
-    """
-    merged = dict(current)
-    for key, value in ours.items():
-        there = current.get(key)
-        if key not in current and value in (None, False, [], {}):
-            continue
-        if isinstance(value, dict) and isinstance(there, dict) and key not in _WHOLE:
-            merged[key] = overlay(there, value)
-        elif key in {"order", "required", "steps"} and isinstance(there, list):
-            added = current.get("properties", {}).keys() - ours.get("properties", {}).keys()
-            merge = _with_added_inputs if key == "steps" else _with_added_names
-            merged[key] = merge(value, there, added)
-        else:
-            merged[key] = value
-        if key in _EXCLUSIVE:
-            merged.pop(_EXCLUSIVE[key], None)
-    return merged
-
-
-def _with_added_names(ours: list[str], current: list[str], added: Set[str]) -> list[str]:
-    """Our names, then those of what the organisation has added to a form or a schema."""
-    return [*ours, *(name for name in current if name in added)]
-
-
-def _with_added_inputs(ours: list[Json], current: list[Json], added: Set[str]) -> list[Json]:
-    """Our steps of a form, with added inputs where they were: in one of them, or in their own."""
-    extra = {step["title"]: _with_added_names([], step["order"], added) for step in current}
-    merged = [{**s, "order": [*s["order"], *extra.pop(s["title"], [])]} for s in ours]
-    return merged + [{**s, "order": extra[s["title"]]} for s in current if extra.get(s["title"])]
-
-
 def plan(client: PortClient, definitions: list[tuple[Kind, Json]]) -> list[Step]:
     """Compare Port's objects with ours. Writes nothing.
 
@@ -158,7 +128,45 @@ def plan(client: PortClient, definitions: list[tuple[Kind, Json]]) -> list[Step]
         SetupError: Port refused to show an object.
         PortUnavailable: Port does not answer.
     """
-    return [_compare(client, kind, ours) for kind, ours in definitions]
+    record = read_record(client)
+    return list(_steps(client, definitions, record))
+
+
+def _steps(
+    client: PortClient, definitions: list[tuple[Kind, Json]], record: Record
+) -> Iterator[Step]:
+    for kind, ours in definitions:
+        yield _compare(client, kind, ours, record.get(f"{kind} {ours['identifier']}"))
+    defined = _as_record(definitions)
+    for name, before in record.items():
+        # A blueprint stays: its entities would go with it.
+        if name not in defined and name.startswith("action "):
+            step = _compare(client, "action", before, before)
+            yield replace(step, wanted=None)
+
+
+def read_record(client: PortClient) -> Record:
+    """Read what was installed last."""
+    entity = client.get_entity(_RECORD, _RECORD_ENTITY)
+    found: Record = entity.properties["definitions"] if entity else _UNRECORDED
+    return found
+
+
+def write_record(client: PortClient, definitions: list[tuple[Kind, Json]]) -> None:
+    """Note what is installed.
+
+    Raises:
+        PortError: Port refused it.
+    """
+    properties = {"definitions": _as_record(definitions)}
+    body = {"identifier": _RECORD_ENTITY, "title": "Installed", "properties": properties}
+    # Without `merge`, which may merge the two records.
+    path = f"/v1/blueprints/{_RECORD}/entities"
+    client.request("POST", path, params={"upsert": "true"}, json=body)
+
+
+def _as_record(definitions: list[tuple[Kind, Json]]) -> Record:
+    return {f"{kind} {ours['identifier']}": ours for kind, ours in definitions}
 
 
 def apply(client: PortClient, step: Step) -> None:
@@ -169,32 +177,38 @@ def apply(client: PortClient, step: Step) -> None:
         PortUnavailable: Port does not answer.
     """
     collection = f"/v1/{step.kind}s"
+    path = f"{collection}/{quote(step.identifier, safe='')}"
     try:
         if step.change == "create":
-            client.request("POST", collection, json=step.wanted)
+            # Port makes a page for each new blueprint, which the record needs as little as a menu.
+            hidden = {"create_catalog_page": "false"} if step.identifier == _RECORD else None
+            client.request("POST", collection, params=hidden, json=step.wanted)
         elif step.change == "change":
-            path = f"{collection}/{quote(step.identifier, safe='')}"
             client.request("PUT", path, json=step.wanted)
+        elif step.change == "delete":
+            client.request("DELETE", path)
     except PortError as error:
         raise _explained(error, step.name) from error
 
 
 def difference(step: Step) -> list[str]:
     """The change as lines of a unified diff."""
-    before = [] if step.current is None else _lines(step.current)
-    return list(difflib.unified_diff(before, _lines(step.wanted), lineterm="", n=2))[2:]
+    before, after = ([] if side is None else _lines(side) for side in (step.current, step.wanted))
+    return list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
 
 
-def _compare(client: PortClient, kind: Kind, ours: Json) -> Step:
+def _compare(client: PortClient, kind: Kind, ours: Json, base: Json | None) -> Step:
     identifier = str(ours["identifier"])
     try:
         answer = client.request("GET", f"/v1/{kind}s/{quote(identifier, safe='')}")
     except PortError as error:
         if error.not_found:
-            return Step(kind, identifier, None, ours)
+            return Step(kind, identifier, None, ours, ours)
         raise _explained(error, f"{kind} {identifier}") from error
-    current = {k: v for k, v in answer[kind].items() if k in _WRITABLE[kind]}
-    return Step(kind, identifier, current, overlay(current, ours))
+    found: Json = answer[kind]
+    writable = _OF_ACTIONS if kind == "action" else found.keys() - _AUTHORSHIP
+    current = {key: value for key, value in found.items() if key in writable}
+    return Step(kind, identifier, current, overlay(current, ours, base), ours)
 
 
 def _lines(value: Json) -> list[str]:
@@ -215,28 +229,38 @@ def _explained(error: PortError, what: str) -> SetupError:
 
 
 def _show(console: Console, step: Step) -> None:
-    verb = {"create": "would be created", "change": "would be changed"}[str(step.change)]
-    console.print(Text(f"{step.name} {verb}", style="bold"))
+    if step.change:
+        console.print(Text(f"{step.name} would be {_PAST[step.change]}", style="bold"))
     styles = {"+": "green", "-": "red", "@": "cyan"}
-    for line in difference(step):
+    for line in difference(step) if step.change else ():
         console.print(Text(f"  {line}", style=styles.get(line[:1], "")), soft_wrap=True)
+    if step.current and step.wanted and (kept := list(additions(step.wanted, step.ours))):
+        text = f"{step.name} keeps what your organisation has added: {', '.join(kept)}"
+        console.print(Text(text, style="dim"), soft_wrap=True)
 
 
 def _run(console: Console, settings: Mapping[str, str], *, write: bool) -> None:
     client, definitions = port_client(settings), load_definitions(settings)
+    record = read_record(client)
+    if "SUBSCRIPTIONS" not in settings and not uses_change_log(settings):
+        # Without the table it is not known which of them are still wanted.
+        defined = _as_record(definitions)
+        definitions += [
+            ("action", before)
+            for name, before in record.items()
+            if name.startswith("action ") and is_change_automation(before) and name not in defined
+        ]
     done = 0
     # An action needs its blueprint, so each object is written before the next one is looked at.
-    for kind, ours in definitions:
-        step = _compare(client, kind, ours)
-        if step.change is None:
-            continue
-        done += 1
-        if write:
-            apply(client, step)
-            past = "created" if step.change == "create" else "changed"
-            console.print(Text(f"{step.name} {past}", style="green"))
-        else:
+    for step in _steps(client, definitions, record):
+        done += step.change is not None
+        if not write:
             _show(console, step)
+        elif step.change:
+            apply(client, step)
+            console.print(Text(f"{step.name} {_PAST[step.change]}", style="green"))
+    if write and record != _as_record(definitions):
+        write_record(client, definitions)
     if not done:
         console.print("Nothing to change.")
     elif not write:

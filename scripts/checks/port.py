@@ -57,4 +57,5 @@ def definitions(installation: Installation) -> Result:
 
 
 def _state(change: str | None) -> str:
-    return "missing" if change == "create" else "out of date"
+    states = {"create": "missing", "change": "out of date", "delete": "no longer needed"}
+    return states[change or ""]

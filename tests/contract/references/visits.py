@@ -105,10 +105,18 @@ def install_again(installation: Installation) -> None:
     definitions = port_setup.load_definitions()
     steps = port_setup.plan(client, definitions)
     for step in (steps[0], steps[-1]):
+        assert step.wanted
         changed = {**step.wanted, "title": "By hand"}
         client.request("PUT", f"/v1/{step.kind}s/{step.identifier}", json=changed)
     for step in port_setup.plan(client, definitions):
         port_setup.apply(client, step)
+    port_setup.write_record(client, definitions)
+    retired = {**definitions[-1][1], "identifier": "retired_changes"}
+    port_setup.apply(client, port_setup.Step("action", "retired_changes", None, retired, retired))
+    port_setup.write_record(client, [*definitions, ("action", retired)])
+    (step,) = (each for each in port_setup.plan(client, definitions) if each.change)
+    assert step.change == "delete"
+    port_setup.apply(client, step)
 
 
 def play_the_demo(world: World, folder: Path) -> None:

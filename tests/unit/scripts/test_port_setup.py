@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from scripts import port_setup
 from scripts.environment import read_settings
+from scripts.port_overlay import additions, overlay
 
 pytestmark = pytest.mark.waits
 
@@ -23,6 +24,7 @@ CHANGES = sorted([create_service.ACTION, *registry.ACTIONS])
 IDENTIFIERS = [
     "blueprint approval_request",
     "blueprint service",
+    "blueprint slipway_setup",
     *(f"action {name}" for name in sorted([*CHANGES, "decide_approval"])),
     *(f"automation {name}_ended" for name in CHANGES),
     "automation health_changes",
@@ -42,6 +44,13 @@ class FakePort(ThreadingHTTPServer):
         self.refuse: dict[str, tuple[int, str, str]] = {}
         self.is_gateway = False
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """What was installed last."""
+        entity = self.objects["/v1/blueprints/slipway_setup/entities/installed"]
+        found: dict[str, Any] = entity["properties"]["definitions"]
+        return found
+
 
 class Handler(BaseHTTPRequestHandler):
     server: FakePort
@@ -51,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(404, {"message": "no upstream"})
             return
         found = self.server.objects.get(self.path)
-        kind = self.path.split("/")[2].removesuffix("s")
+        kind = "entity" if "/entities" in self.path else self.path.split("/")[2].removesuffix("s")
         if found is None:
             self._answer(404, {"ok": False, "error": "not_found", "message": "not found"})
         else:
@@ -62,10 +71,16 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/auth/access_token":
             self._sign_in()
         else:
-            self._write(f"{self.path}/{body['identifier']}", body)
+            route = self.path.partition("?")[0]
+            self._write(f"{route}/{body['identifier']}", body)
 
     def do_PUT(self) -> None:
         self._write(self.path, self._body())
+
+    def do_DELETE(self) -> None:
+        self.server.writes.append(f"DELETE {self.path}")
+        del self.server.objects[self.path]
+        self._answer(200, {"ok": True})
 
     def _sign_in(self) -> None:
         if "sign in" in self.server.refuse:
@@ -77,8 +92,9 @@ class Handler(BaseHTTPRequestHandler):
         if path in self.server.refuse:
             self._refuse(path)
             return
-        self.server.writes.append(f"{self.command} {path}")
-        self.server.bodies.append(body)
+        if "/entities/" not in path:
+            self.server.writes.append(f"{self.command} {path}")
+            self.server.bodies.append(body)
         added = {"createdAt": "2026-01-01T00:00:00Z", "createdBy": "me", "id": "x", "publish": True}
         kept = {key: value for key, value in body.items() if value not in (False, {}, [])}
         self.server.objects[path] = {**added, **kept}
@@ -242,21 +258,21 @@ def test_an_input_that_the_organisation_has_added_stays_in_its_step() -> None:
         ],
     }
 
-    merged = port_setup.overlay(current, ours)
+    merged = overlay(current, ours)
 
     assert merged["steps"] == [
         {"title": "One", "order": ["a", "cost"]},
         {"title": "Two", "order": ["b", "new"]},
         {"title": "Theirs", "order": ["ticket"], "visible": True},
     ]
-    assert port_setup.overlay(merged, ours) == merged
+    assert overlay(merged, ours) == merged
 
 
 def test_what_we_do_not_require_any_more_is_not_required() -> None:
     ours = {"properties": {"step": {}}, "order": ["step"], "required": []}
     current = {"properties": {"step": {}}, "order": ["step"], "required": ["step"]}
 
-    assert port_setup.overlay(current, ours) == ours
+    assert overlay(current, ours) == ours
 
 
 def test_an_automation_that_was_switched_off_is_shown_and_switched_on(
@@ -295,12 +311,12 @@ def test_a_payload_template_is_replaced_as_a_whole() -> None:
     current = {"invocationMethod": {"type": "KAFKA", "payload": {"runId": "{{ .run.id }}"}}}
     ours = {"invocationMethod": {"type": "KAFKA", "payload": {"action": "a"}}}
 
-    assert port_setup.overlay(current, ours) == ours
+    assert overlay(current, ours) == ours
 
 
 def test_an_order_gives_way_to_our_steps() -> None:
-    assert port_setup.overlay({"order": ["a"]}, {"steps": []}) == {"order": ["a"]}
-    assert port_setup.overlay({"order": ["a"]}, {"steps": [1]}) == {"steps": [1]}
+    assert overlay({"order": ["a"]}, {"steps": []}) == {"order": ["a"]}
+    assert overlay({"order": ["a"]}, {"steps": [1]}) == {"steps": [1]}
 
 
 @pytest.mark.parametrize(
@@ -354,3 +370,140 @@ def test_an_env_file_that_is_no_list_of_assignments_is_refused(tmp_path: Path, t
 
     with pytest.raises(ConfigurationError, match="env"):
         read_settings(file)
+
+
+# -- what was installed before
+
+
+@pytest.fixture
+def definitions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[port_setup.Kind, dict[str, Any]]]:
+    """What is to be installed: the list may be changed."""
+    found = port_setup.load_definitions()
+    monkeypatch.setattr(port_setup, "load_definitions", lambda _settings: list(found))
+    return found
+
+
+def inputs_of(body: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = body["trigger"]["userInputs"]
+    return found
+
+
+def test_renamed_input_is_taken_back(
+    port: FakePort,
+    env_file: Path,
+    definitions: list[tuple[port_setup.Kind, dict[str, Any]]],
+) -> None:
+    ours = next(body for _, body in definitions if body["identifier"] == "upscale_service")
+    inputs = inputs_of(ours)
+    new = json.loads(json.dumps(inputs))
+    inputs["properties"]["steps"] = {"type": "number"}
+    inputs |= {"required": ["steps"], "order": ["steps", "dry_run"]}
+    del inputs["properties"]["step"]
+    invoke(env_file, "--apply")
+    theirs = inputs_of(port.objects["/v1/actions/upscale_service"])
+    theirs["properties"]["ticket"] = {"type": "string"}
+    theirs |= {"required": ["steps", "ticket"], "order": ["ticket", "steps", "dry_run"]}
+    ours["trigger"]["userInputs"] = new
+
+    _, shown = invoke(env_file)
+    invoke(env_file, "--apply")
+
+    found = inputs_of(port.objects["/v1/actions/upscale_service"])
+    assert sorted(found["properties"]) == ["dry_run", "step", "ticket"]
+    assert (found["required"], found["order"]) == (["ticket"], ["step", "dry_run", "ticket"])
+    assert '-        "steps": {' in shown
+    assert "action upscale_service keeps what your organisation has added" in shown
+    assert "trigger.userInputs.properties.ticket" in shown
+    assert "Nothing to change" in invoke(env_file)[1]
+
+
+def test_enum_keeps_added_values_and_loses_ours(port: FakePort, env_file: Path) -> None:
+    invoke(env_file, "--apply")
+    path = "/v1/blueprints/service"
+    before = port.record["blueprint service"]["schema"]["properties"]["environment"]
+    before["enum"] = [*before["enum"], "Old"]
+    before["enumColors"] = {**before["enumColors"], "Old": "red"}
+    theirs = port.objects[path]["schema"]["properties"]["environment"]
+    theirs["enum"] = [*before["enum"], "QA"]
+    theirs["enumColors"] = {**before["enumColors"], "QA": "blue"}
+
+    _, shown = invoke(env_file)
+    invoke(env_file, "--apply")
+
+    found = port.objects[path]["schema"]["properties"]["environment"]
+    assert found["enum"] == ["Test", "Staging", "Production", "QA"]
+    assert list(found["enumColors"]) == ["Test", "Staging", "Production", "QA"]
+    assert "schema.properties.environment.enum 'QA'" in shown
+
+
+def test_fields_of_blueprints_that_we_do_not_know_are_left(port: FakePort, env_file: Path) -> None:
+    invoke(env_file, "--apply")
+    port.objects["/v1/blueprints/service"] |= {"includeInGlobalSearch": True, "title": "By hand"}
+
+    _, shown = invoke(env_file)
+    invoke(env_file, "--apply")
+
+    assert port.bodies[-1]["title"] == "Service"
+    assert port.bodies[-1]["includeInGlobalSearch"] is True
+    assert "includeInGlobalSearch" in shown
+
+
+def test_action_that_is_no_longer_defined_is_deleted(
+    port: FakePort,
+    env_file: Path,
+    definitions: list[tuple[port_setup.Kind, dict[str, Any]]],
+) -> None:
+    old = {**definitions[-1][1], "identifier": "old_ended"}
+    definitions.append(("action", old))
+    definitions.append(("blueprint", {**definitions[0][1], "identifier": "old"}))
+    invoke(env_file, "--apply")
+    port.writes.clear()
+    del definitions[-2:]
+
+    _, shown = invoke(env_file)
+    invoke(env_file, "--apply")
+
+    assert "automation old_ended would be deleted" in shown
+    assert port.writes == ["DELETE /v1/actions/old_ended"]
+    assert "/v1/blueprints/old" in port.objects
+    assert "action old_ended" not in port.record
+
+
+def test_automations_of_subscriptions_follow_the_table(port: FakePort, env_file: Path) -> None:
+    table = [{"name": "audit", "state_machine": "m", "filter": {"blueprint": "service"}}]
+    settings = env_file.read_text()
+    env_file.write_text(f"{settings}SUBSCRIPTIONS='{json.dumps(table)}'\n")
+    invoke(env_file, "--apply")
+    assert "/v1/actions/audit_changes" in port.objects
+
+    env_file.write_text(settings)
+    assert "Nothing to change" in invoke(env_file, "--apply")[1]
+    env_file.write_text(f"{settings}SUBSCRIPTIONS='[]'\n")
+    invoke(env_file, "--apply")
+
+    assert "/v1/actions/audit_changes" not in port.objects
+    assert "/v1/actions/health_changes" in port.objects
+
+
+def test_changelog_destination_of_older_releases_is_taken_back(
+    port: FakePort, env_file: Path
+) -> None:
+    invoke(env_file, "--apply")
+    del port.objects["/v1/blueprints/slipway_setup/entities/installed"]
+    port.objects["/v1/blueprints/service"]["changelogDestination"] = {"type": "KAFKA"}
+
+    invoke(env_file, "--apply")
+
+    assert "changelogDestination" not in port.objects["/v1/blueprints/service"]
+
+
+def test_dry_run_writes_no_record(port: FakePort, env_file: Path) -> None:
+    invoke(env_file)
+
+    assert port.objects == {}
+
+
+def test_additions_leave_out_what_servers_fill_in() -> None:
+    wanted = {"a": 1, "b": {}, "c": False, "d": {"e": 2, "x": [1]}, "f": None}
+
+    assert list(additions(wanted, {"a": 1, "d": {"e": 2}})) == ["d.x"]
