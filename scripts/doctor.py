@@ -27,6 +27,7 @@ CHECKS: list[tuple[str, Check]] = [
     ("Port: credentials", port.sign_in),
     ("Port: role", port.role),
     ("Port: blueprint and actions", port.definitions),
+    ("Kafka: Port's brokers", kafka.brokers),
     ("Kafka: topics", kafka.topics),
     ("GitHub: permissions", github.permissions),
     ("GitHub: services repository", github.repository),

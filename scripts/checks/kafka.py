@@ -5,10 +5,35 @@ from confluent_kafka.admin import AdminClient
 
 from scripts.change_automations import uses_change_log
 from scripts.checks.result import Installation, Result
-from scripts.environment import require
+from scripts.environment import port_client, require
 from scripts.topics import topic_names
 
 TIMEOUT_SECONDS = 10
+
+
+def brokers(installation: Installation) -> Result:
+    """Whether the configured brokers are those that Port names for the organisation."""
+    name = "Kafka: Port's brokers"
+    settings = installation.settings
+    require(settings, "KAFKA_BOOTSTRAP_SERVERS")
+    if settings.get("KAFKA_MODE") == "msk":
+        return Result(name, None, "not compared: the functions read an MSK cluster")
+    answer = port_client(settings).request("GET", "/v1/kafka-credentials")
+    credentials = answer.get("credentials")
+    named = credentials.get("brokers") if isinstance(credentials, dict) else None
+    if not isinstance(named, list) or not named:
+        return Result(name, None, "Port names no brokers")
+    theirs = {str(broker).strip().lower() for broker in named}
+    ours = {each.strip().lower() for each in settings["KAFKA_BOOTSTRAP_SERVERS"].split(",")}
+    if ours <= theirs:
+        return Result(name, True, ", ".join(sorted(ours)))
+    return Result(
+        name,
+        False,
+        f"not Port's: {', '.join(sorted(ours - theirs))}",
+        f"Port names {', '.join(sorted(theirs))}: set kafka.bootstrap_servers in Terraform and "
+        "KAFKA_BOOTSTRAP_SERVERS to these. For an MSK cluster, set KAFKA_MODE=msk.",
+    )
 
 
 def topics(installation: Installation) -> Result:

@@ -21,7 +21,7 @@ from pydantic import (
     ValidationError,
 )
 
-from slipway.errors import ForeignMessage, InvalidInput, RunNotFound
+from slipway.errors import ForeignMessage, InvalidInput, RunNotFound, UserError
 
 _RUN_ID = re.compile(r"r_[A-Za-z0-9]{1,64}|run_[A-Za-z0-9]{1,64}")
 _RUN_ENDED = "run_ended"
@@ -217,7 +217,14 @@ def parse(value: dict[str, Any]) -> RunMessage:
 
     Raises:
         InvalidInput: a field is missing or has another type; the text names it and what it must be.
+        UserError: Port itself started the run.
     """
+    by = _dig(value, "trigger", "by")
+    if isinstance(by, dict) and by.get("byPort") is True and not by.get("userId"):
+        raise UserError(
+            "Port started this run by itself, and not for a person or credentials. Slipway must "
+            "know who requests a change. Execute the action in Port."
+        )
     try:
         envelope = _Envelope.model_validate(value)
     except ValidationError as error:

@@ -1,10 +1,11 @@
 """Port's runs and entities, as far as Slipway looks at them. Unknown fields are ignored."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-RunStatus = Literal["IN_PROGRESS", "SUCCESS", "FAILURE", "WAITING_FOR_APPROVAL", "DECLINED"]
+_ENDED = {"SUCCESS", "FAILURE", "DECLINED"}
+_OPEN = {"IN_PROGRESS", "WAITING_FOR_APPROVAL"}
 
 
 class _Model(BaseModel):
@@ -18,7 +19,7 @@ class Run(_Model):
 
     Attributes:
         id: `r_` and sixteen letters or digits.
-        status: where it is.
+        status: where it is, as `IN_PROGRESS`. Port may have others than the published ones.
         action: the action's identifier.
         entity: identifier of the entity that the run is about; None for one that creates it.
         status_label: what the run's page shows in place of the status.
@@ -31,7 +32,7 @@ class Run(_Model):
     """
 
     id: str
-    status: RunStatus
+    status: str
     action: str
     entity: str | None = None
     status_label: str | None = Field(None, alias="statusLabel")
@@ -63,7 +64,12 @@ class Run(_Model):
     @property
     def ended(self) -> bool:
         """Whether the run has a terminal status, after which nothing of it can change."""
-        return self.status in {"SUCCESS", "FAILURE", "DECLINED"}
+        return self.status in _ENDED
+
+    @property
+    def status_is_known(self) -> bool:
+        """Whether Port's documentation has the status, so that it says what may be done."""
+        return self.status in _ENDED | _OPEN
 
 
 class User(_Model):

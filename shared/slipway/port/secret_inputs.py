@@ -1,7 +1,8 @@
 """Inputs that Port encrypts with the organisation's client secret.
 
 base64(IV of 16 bytes ‖ ciphertext ‖ tag of 16 bytes), AES-256-GCM; the key is the first 32 bytes of
-the secret: https://docs.port.io/actions-and-automations/create-self-service-experiences/setup-ui-for-action/user-inputs/secret
+the secret. Client-side encryption, for which an organisation has an RSA key pair of its own, is not
+supported. https://docs.port.io/actions-and-automations/create-self-service-experiences/setup-ui-for-action/user-inputs/secret
 """
 
 import base64
@@ -72,7 +73,10 @@ def _open(field: str, value: object, secrets: list[str]) -> str:
         except ValueError:
             continue
     raise InvalidInput(
-        field, "could not be decrypted: Port's client secret was rotated. Start the action again"
+        field,
+        "could not be decrypted. If Port's client secret was rotated, start the action again. "
+        "If the input uses client-side encryption, the platform team must change it to "
+        "Port-managed encryption ('aes256-gcm'): Slipway does not have the private key",
     )
 
 

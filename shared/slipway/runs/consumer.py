@@ -26,6 +26,7 @@ from slipway import aws
 from slipway.config import MappingConfig, load
 from slipway.errors import (
     ForeignMessage,
+    PortError,
     RecordsFailed,
     RetryableError,
     RunEnded,
@@ -316,22 +317,26 @@ class _Consumer:
         if run.action != self._action:
             # Port's own record of the run decides, not what a message claims.
             raise ForeignMessage(f"Port knows run {run_id} as one of action '{run.action}'.")
+        if not run.status_is_known:
+            raise PortError(200, "", f"Slipway does not know status '{run.status}' of a run.")
         try:
             message = read_message(record, self._config)
-            self._ledger.open(message)
-            report.received()
-            self._act(
-                ActiveRun(
-                    message=message,
-                    record=record,
-                    created_by=run.created_by,
-                    config=self._config,
-                    port=self._port,
-                    ledger=self._ledger,
-                    locks=service_locks(self._config, self._port),
-                    report=report,
+            with self._ledger.at_work(message) as interruptions:
+                report.received()
+                if interruptions > 1:
+                    report.interrupted(interruptions)
+                self._act(
+                    ActiveRun(
+                        message=message,
+                        record=record,
+                        created_by=run.created_by,
+                        config=self._config,
+                        port=self._port,
+                        ledger=self._ledger,
+                        locks=service_locks(self._config, self._port),
+                        report=report,
+                    )
                 )
-            )
         except UserError as error:
             logger.info("The request was refused", extra={"why": str(error)})
             report.fail(str(error))

@@ -5,6 +5,7 @@ which lists them oldest first without a scan.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -30,18 +31,39 @@ class Ledger:
     def __init__(self, table_name: str) -> None:
         self._table = aws.dynamodb_table(table_name)
 
-    def open(self, message: RunMessage) -> None:
+    @contextmanager
+    def at_work(self, message: RunMessage) -> Iterator[int]:
+        """Note that this delivery works on the run, and when it has stopped to do so.
+
+        A process that is killed does not get to note the latter.
+
+        Yields:
+            How many deliveries in a row, up to this one, were interrupted like that.
+
+        Raises:
+            RunEnded: Slipway has ended this run before.
+        """
+        interruptions = self.open(message)
+        try:
+            yield interruptions
+        finally:
+            self._update(message.run_id, "SET updated_at = :now REMOVE at_work", values={})
+
+    def open(self, message: RunMessage) -> int:
         """Note that this delivery works on the run; the first one fixes since when it is open.
+
+        Returns:
+            How many deliveries in a row, up to this one, were interrupted.
 
         Raises:
             RunEnded: Slipway has ended this run before.
         """
         try:
-            self._update(
+            row = self._update(
                 message.run_id,
                 "SET #action = :action, blueprint = :blueprint, requested_by = :requester,"
                 " #open = :yes, open_since = if_not_exists(open_since, :now), updated_at = :now"
-                " REMOVE held ADD deliveries :one",
+                " REMOVE held ADD deliveries :one, at_work :one",
                 condition="attribute_not_exists(outcome)",
                 names={"#action": "action", "#open": "open"},
                 values={
@@ -56,6 +78,7 @@ class Ledger:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             raise RunEnded(f"Run {message.run_id} was ended before.") from error
+        return int(row["at_work"]) - 1
 
     def hold(self, run_id: str, action: str, reference: str, why: str) -> None:
         """Note that a run failed for nobody's request; also one that never got as far as `open`.

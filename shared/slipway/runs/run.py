@@ -66,6 +66,15 @@ class RunReporter:
         """Say that Slipway has the run, and under which trace to look for it."""
         self.port.add_log(self.run_id, f"Slipway received the request (trace {trace_id()}).")
 
+    def interrupted(self, times: int) -> None:
+        """Say that the function was stopped again and again before it could finish."""
+        self.remark(
+            f"The function that works on this run was interrupted {times} times before it could "
+            "finish. Slipway retries automatically. If this message comes again, tell the platform "
+            f"team: the function runs out of time or memory. Reference: {trace_id()}."
+        )
+        count(Metric.RUN_CRASHED, action=self.action)
+
     def preview(self, summary: str, diff: str) -> None:
         """Show what would change."""
         self.port.add_log(self.run_id, f"{summary}\n\n{diff}" if diff else summary)

@@ -335,7 +335,7 @@ def test_odd_refusal_is_an_error_at_once(
     [
         ({}, "run"),
         ({"run": []}, "run"),
-        ({"run": {**RUN, "status": "typed-by-a-person"}}, "run.status"),
+        ({"run": {**RUN, "status": ["typed-by-a-person"]}}, "run.status"),
         ({"run": {**RUN, "properties": "typed-by-a-person"}}, "run.properties"),
     ],
 )
@@ -445,6 +445,30 @@ def test_given_a_label_when_logged_then_it_is_sent_with_the_line(port: Port) -> 
         {"message": "one"},
         {"message": "two", "statusLabel": "Held"},
     ]
+
+
+def test_log_is_sent_without_a_version(port: Port) -> None:
+    port.script(f"POST {RUN_PATH}/logs", (201, {"ok": True, "runLog": {}}, {}))
+
+    port.client().add_log("r_1", "one")
+
+    assert port.requests[-1].query == ""
+
+
+def test_entity_is_created_without_an_upsert(port: Port) -> None:
+    port.script(f"POST {ENTITIES}", (201, {"entity": {"identifier": "shop"}}, {}))
+
+    port.client().create_entity("service", {"identifier": "shop"})
+
+    assert port.requests[-1].query == "upsert=false"
+
+
+def test_run_of_an_unknown_status_is_read(port: Port) -> None:
+    port.script(f"GET {RUN_PATH}", (200, {"run": {**RUN, "status": "PAUSED"}}, {}))
+
+    run = port.client().get_run("r_1")
+
+    assert (run.status, run.ended, run.status_is_known) == ("PAUSED", False, False)
 
 
 def test_given_an_ended_run_when_an_entity_is_created_then_the_code_says_so(port: Port) -> None:

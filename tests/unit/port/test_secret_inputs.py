@@ -4,6 +4,8 @@ import base64
 import os
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from slipway.errors import InvalidInput
 from slipway.observability import mask
@@ -44,9 +46,20 @@ def test_given_a_decrypted_value_when_logged_then_it_is_masked() -> None:
     assert mask("it is a-very-secret-value!") == "it is *****!"
 
 
+def test_client_side_encryption_is_named_as_a_cause() -> None:
+    # As the browser encrypts: IV, wrapped AES key, ciphertext, tag.
+    public_key = rsa.generate_private_key(65537, 2048).public_key()
+    key, iv = AESGCM.generate_key(256), os.urandom(12)
+    padded = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    sealed = iv + public_key.encrypt(key, padded) + AESGCM(key).encrypt(iv, b"x", None)
+
+    with pytest.raises(InvalidInput, match=r"client-side encryption.*aes256-gcm"):
+        decrypt_inputs({"a": base64.b64encode(sealed).decode()}, ["a"], [SECRET])
+
+
 @pytest.mark.parametrize(
     "value",
-    ["not base64!", "AAEC", encrypt("x", OLD), encrypt("x")[:-8] + "AAAAAAA=", 5, ["x"]],
+    ["not base64!", "AAEC", encrypt("x", OLD), encrypt("x")[:-8] + "AAAAAAA=", 98765, ["x"]],
     ids=["not base64", "too short", "other secret", "changed", "number", "list"],
 )
 def test_given_what_cannot_be_opened_when_decrypted_then_the_input_is_named_not_its_value(

@@ -17,8 +17,10 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.errors import GitHubUnavailable, RecordsFailed, UserError
 from slipway.observability import logger, metrics
+from slipway.port.message import parse
 from slipway.port.signature import sign
 from slipway.runs import clients, consumer, later
+from slipway.runs.ledger import Ledger
 from slipway.runs.run import ActiveRun
 
 from tests.releases import RELEASES, fill, read_machine
@@ -457,6 +459,62 @@ def test_given_port_is_down_when_consumed_then_nothing_is_lost(
     assert scene.consume(event(message())) == DONE
     assert not scene.acted
     assert row("runs", run_id=RUN_ID)
+
+
+def test_run_of_an_unknown_status_is_on_hold(scene: Scene) -> None:
+    set_run(scene, status="PAUSED")
+
+    answer = scene.consume(event(message()))
+
+    assert len(answer["batchItemFailures"]) == 1
+    assert not scene.acted
+    assert "PAUSED" in (row("runs", run_id=RUN_ID) or {})["held"]["why"]
+
+
+def test_run_that_port_started_ends_with_that_reason(scene: Scene) -> None:
+    by = {"byPort": True, "orgId": "org_test"}
+
+    assert scene.consume(event(message(trigger={**message()["trigger"], "by": by}))) == DONE
+
+    assert not scene.acted
+    assert scene.updates()[-1]["summary"].startswith("Port started this run by itself")
+
+
+@pytest.mark.parametrize(("killed", "is_said"), [(1, False), (2, True), (3, True)])
+def test_run_says_when_its_function_is_killed_repeatedly(
+    scene: Scene, capsys: pytest.CaptureFixture[str], killed: int, is_said: bool
+) -> None:
+    for _ in range(killed):
+        # A process that is killed does not get to note its end.
+        Ledger("runs").open(parse(message()))
+
+    assert scene.consume(event(message())) == DONE
+
+    assert len(scene.acted) == 1
+    text = f"interrupted {killed} times"
+    assert any(text in line for line in scene.logs()) == is_said
+    assert ('"RunCrashed"' in capsys.readouterr().out) == is_said
+
+
+def test_run_that_waits_is_not_said_to_be_interrupted(scene: Scene) -> None:
+    def throttle(run: ActiveRun) -> None:
+        raise GitHubUnavailable("GitHub asks to wait.")
+
+    scene.act = throttle
+    scene.consume(event(message()))
+    for _ in range(3):
+        scene.consume({"schema_version": 1, "deliver": {"run_id": RUN_ID}})
+
+    assert not any("interrupted" in line for line in scene.logs())
+
+
+def test_row_of_an_older_release_counts_no_interruptions(scene: Scene) -> None:
+    table = boto3.resource("dynamodb").Table("runs")
+    table.put_item(Item={"run_id": RUN_ID, "action": "create_service", "deliveries": 5})
+
+    scene.consume(event(message()))
+
+    assert not any("interrupted" in line for line in scene.logs())
 
 
 PAGE: Answer = (404, b"<!doctype html><title>Gateway</title>", {"Content-Type": "text/html"})

@@ -22,6 +22,7 @@ from tests.scripted import NO_ANSWER, Answer, ScriptedServer
 pytestmark = pytest.mark.waits
 
 TOKEN = "POST /v1/auth/access_token"
+CREDENTIALS = "GET /v1/kafka-credentials"
 ENTITIES = "POST /v1/blueprints/service/entities"
 REPOSITORY = "GET /repos/acme/services"
 FUNCTIONS = sorted(p.parent.name for p in Path("functions").glob("*/handler.py"))
@@ -179,6 +180,42 @@ def broker() -> Iterator[tuple[Producer, str]]:
     (address,) = producer.list_topics(timeout=300).brokers.values()
     yield producer, f"{address.host}:{address.port}"
     producer.purge()
+
+
+PORTS = ["b-1.port:9196", "b-2.port:9196"]
+
+
+@pytest.mark.parametrize(
+    ("configured", "credentials", "ok"),
+    [
+        ("b-1.port:9196,B-2.port:9196", {"brokers": PORTS}, True),
+        ("b-2.port:9196", {"brokers": PORTS}, True),
+        ("b-1.port:9196,b-1.old:9196", {"brokers": PORTS}, False),
+        ("b-1.port:9196", {"username": "me"}, None),
+        ("b-1.port:9196", None, None),
+    ],
+)
+def test_configured_brokers_are_compared_with_ports(
+    server: ScriptedServer,
+    installation: Installation,
+    configured: str,
+    credentials: object,
+    ok: bool | None,
+) -> None:
+    server.script(CREDENTIALS, (200, {"ok": True, "credentials": credentials}, {}))
+    settings = {**installation.settings, "KAFKA_BOOTSTRAP_SERVERS": configured}
+
+    result = kafka.brokers(Installation(settings))
+
+    assert result.ok is ok
+    assert ("b-1.old:9196" in result.detail) == (ok is False)
+    assert (PORTS[1] in result.cure) == (ok is False)
+
+
+def test_brokers_of_an_msk_cluster_are_not_compared(installation: Installation) -> None:
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": "msk:9098", "KAFKA_MODE": "msk"}
+
+    assert kafka.brokers(Installation({**installation.settings, **settings})).ok is None
 
 
 def test_existing_topics_are_no_fault(broker: tuple[Producer, str]) -> None:

@@ -168,6 +168,17 @@ def test_given_a_run_that_fails_when_swept_then_the_others_are_looked_after_all_
     assert all(len(world.updates(run_id)) == 1 for run_id in others)
 
 
+def test_run_of_an_unknown_status_does_not_stop_the_sweep(world: World) -> None:
+    other = "r_other00000000000"
+    world.run(status="PAUSED")
+    world.run(other)
+
+    sweep(60)
+
+    assert world.updates() == []
+    assert len(world.updates(other)) == 1
+
+
 def test_given_a_run_that_ended_meanwhile_when_swept_then_it_is_no_failure(world: World) -> None:
     world.run()
     exhausted = {"ok": False, "error": "run_exhausted", "message": "It is over."}
