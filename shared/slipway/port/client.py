@@ -3,6 +3,7 @@
 https://docs.port.io/api-reference/port-api
 """
 
+import random
 import re
 import threading
 import time
@@ -33,8 +34,13 @@ from slipway.port.models import Entity, Run, Team, User
 CONNECT_SECONDS = 3.05
 READ_SECONDS = 10.0
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
-# A token is renewed this long before its end, so that it does not end on its way.
-_TOKEN_MARGIN = 60.0
+# All functions get the same token, so each renews it at a moment of its own within these seconds
+# before the end.
+_TOKEN_MARGIN = 300.0
+# Requests for a token that Port refuses until a named time are spread over so many seconds after
+# it: Port allows 100 in five minutes, and ten at once.
+# https://docs.port.io/api-reference/rate-limits
+_SPREAD = 10.0
 # What can stand in a header.
 _TOKEN = re.compile(r"[!-~]+")
 _EPOCH_IF_ABOVE = 1_000_000_000
@@ -65,6 +71,7 @@ class PortClient:
         patience: seconds that one call may take with all its repetitions.
         session: HTTP session to use.
         sleep: waits for so many seconds.
+        jitter: a number from 0 to 1, another one each time.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class PortClient:
         patience: float = 20.0,
         session: requests.Session | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._base_url = base_url.strip().rstrip("/").removesuffix("/v1")
         self._credentials = credentials
@@ -82,6 +90,7 @@ class PortClient:
         self._session = session or requests.Session()
         self._session.headers["User-Agent"] = "slipway"
         self._sleep = sleep
+        self._jitter = jitter
         self._token = ""
         self._token_ends = 0.0
         self._lock = threading.Lock()
@@ -343,8 +352,9 @@ class PortClient:
             self._token = token
             register_secret(self._token)
             # One token per credentials: a second request gets the same one, with less time left.
-            lifetime = seconds - _TOKEN_MARGIN
-            self._token_ends = time.monotonic() + max(lifetime, 0)
+            # It is used for at least half of that: a token that ends on its way gets a 401.
+            early = min(_TOKEN_MARGIN, max(seconds, 0) / 2) * self._jitter()
+            self._token_ends = time.monotonic() + seconds - early
             return self._token
 
     def _sign_in(self, body: dict[str, str]) -> dict[str, Any]:
@@ -372,7 +382,7 @@ class PortClient:
             retry=retry_if_exception(
                 lambda error: isinstance(error, PortUnavailable) and not isinstance(error, final)
             ),
-            wait=_WaitAsTold(),
+            wait=_WaitAsTold(self._jitter if token is None else lambda: 0.0),
             stop=lambda state: time.monotonic() + state.upcoming_sleep > deadline,
             sleep=self._sleep,
             before_sleep=lambda _: count(Metric.API_RETRY, api="port"),
@@ -403,7 +413,12 @@ class PortClient:
             ) from None
         except ValueError as error:  # from a `Location` that is none
             _odd(f"to {call} cannot be read ({type(error).__name__})")
-        return _read(response, str(call))
+        try:
+            return _read(response, str(call))
+        except PortUnavailable as error:
+            if token is None and error.retry_at:
+                error.retry_at += timedelta(seconds=_SPREAD * self._jitter())
+            raise
 
 
 class _NotPort(PortUnavailable):
@@ -419,13 +434,21 @@ def _wrong_address(error: SlipwayError) -> ConfigurationError:
 
 
 class _WaitAsTold(wait_base):
-    """As long as Port says (half a second at least), else half a second, one, two … up to eight."""
+    """As long as Port says (half a second at least), else half a second, one, two … up to eight.
+
+    Args:
+        jitter: what is added to the latter, as a part of it.
+    """
+
+    def __init__(self, jitter: Callable[[], float]) -> None:
+        self._jitter = jitter
 
     def __call__(self, retry_state: RetryCallState) -> float:
         error = retry_state.outcome.exception() if retry_state.outcome else None
         if isinstance(error, PortUnavailable) and error.retry_at:
             return max(_SHORTEST_WAIT, (error.retry_at - datetime.now(UTC)).total_seconds())
-        return float(min(8.0, 0.25 * 2 ** min(retry_state.attempt_number, 5)))
+        seconds = float(min(8.0, 0.25 * 2 ** min(retry_state.attempt_number, 5)))
+        return seconds * (1 + self._jitter())
 
 
 def _run(run_id: str) -> str:

@@ -31,6 +31,7 @@ class Port(ScriptedServer):
         super().__init__()
         self.slept: list[float] = []
         self.fresh: list[bool] = []
+        self.jitter = 0.0
         self.issue("token-1")
         self.script(f"GET {RUN_PATH}", (200, {"ok": True, "run": RUN}, {}))
 
@@ -49,6 +50,7 @@ class Port(ScriptedServer):
             patience=patience,
             session=UnhurriedSession(),
             sleep=self.slept.append,
+            jitter=lambda: self.jitter,
         )
 
     def sent_tokens(self) -> list[str | None]:

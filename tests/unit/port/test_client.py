@@ -32,14 +32,76 @@ def test_given_two_calls_when_made_then_one_token_serves_both(port: Port) -> Non
     assert {r.query for r in port.requests if r.route != TOKEN} == {"version=v2"}
 
 
-def test_given_a_token_near_its_end_when_used_then_it_is_renewed_before(port: Port) -> None:
-    port.issue("token-1", "token-2", lifetime=59)
+@pytest.mark.parametrize(
+    ("lifetime", "jitter", "later", "renewed"),
+    [
+        (10_800, 1, 10_499, False),
+        (10_800, 1, 10_501, True),
+        (10_800, 0.5, 10_601, False),
+        (10_800, 0.5, 10_651, True),
+        (10_800, 0, 10_799, False),
+        # Near its end, Port gives the same token again: not once for each call.
+        (59, 1, 29, False),
+        (59, 1, 30, True),
+        (59, 0, 60, True),
+    ],
+)
+def test_token_is_renewed_at_a_moment_of_its_own(
+    port: Port, lifetime: float, jitter: float, later: float, renewed: bool
+) -> None:
+    port.issue("token-1", "token-2", lifetime=lifetime)
+    port.jitter = jitter
     client = port.client()
+    client.get_run("r_1")
+    port.slept.append(later)
 
     client.get_run("r_1")
-    client.get_run("r_1")
 
-    assert port.sent_tokens() == ["Bearer token-1", "Bearer token-2"]
+    assert port.sent_tokens()[-1] == f"Bearer token-{2 if renewed else 1}"
+
+
+@pytest.mark.parametrize(("jitter", "waited"), [(0, 2), (0.5, 7), (1, 12)])
+def test_token_requests_are_spread_after_a_429(port: Port, jitter: float, waited: float) -> None:
+    token = {"ok": True, "accessToken": "token-1", "expiresIn": 10_800}
+    port.script(TOKEN, (429, {}, {"Retry-After": "2"}), (200, token, {}))
+    port.jitter = jitter
+
+    port.client().get_run("r_1")
+
+    assert port.slept == [pytest.approx(waited, abs=1)]
+
+
+@pytest.mark.parametrize(("jitter", "waited"), [(0, [0.5, 1]), (1, [1, 2])])
+def test_repeated_token_requests_are_jittered(
+    port: Port, jitter: float, waited: list[float]
+) -> None:
+    token = {"ok": True, "accessToken": "token-1", "expiresIn": 10_800}
+    port.script(TOKEN, (503, {}, {}), (503, {}, {}), (200, token, {}))
+    port.jitter = jitter
+
+    port.client().get_run("r_1")
+
+    assert port.slept == waited
+
+
+def test_later_token_request_is_jittered(port: Port) -> None:
+    port.script(TOKEN, (429, {}, {"Retry-After": "600"}))
+    port.jitter = 1
+
+    with pytest.raises(PortUnavailable) as caught:
+        port.client().get_run("r_1")
+
+    assert caught.value.retry_at is not None
+    assert in_seconds(605) < caught.value.retry_at <= in_seconds(610)
+
+
+def test_other_requests_are_not_jittered(port: Port) -> None:
+    port.script(f"GET {RUN_PATH}", (503, {}, {}), (200, {"run": RUN}, {}))
+    port.jitter = 1
+
+    port.client().get_run("r_1")
+
+    assert port.slept == [0.5]
 
 
 def test_given_a_refused_token_when_called_then_renewed_once_with_fresh_credentials(

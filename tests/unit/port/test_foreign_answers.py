@@ -87,6 +87,7 @@ def test_sign_in_elsewhere_is_not_now_after_a_success(port: Port) -> None:
     port.issue("token-1", lifetime=1)
     client = port.client()
     client.get_run("r_1")
+    port.slept.append(2)
     port.script(TOKEN, (404, PAGE, HTML))
 
     with pytest.raises(PortUnavailable):
