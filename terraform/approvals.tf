@@ -48,6 +48,7 @@ locals {
     scale          = var.approvals.scale
     rules          = concat(local.rules, [for rule in local.default_rules : rule if var.approvals.rules == null])
     default        = { approval = local.approvers, auto_merge = false }
+    without_person = var.approvals.without_person
     # Lists that would outgrow a function's environment.
     approver_principals = var.approvals.approver_principals
     team_reviewers      = var.github.team_reviewers

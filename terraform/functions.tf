@@ -32,12 +32,15 @@ locals {
     }
   })
 
+  # The wrapper of a workflow's message is not published: the function looks for the action in it.
+  workflow_filters = [for prefix in ["wfnr_"] : { context = { runId = [{ prefix = prefix }] } } if var.workflows]
+
   # Those of `actions`, which differ in nothing else.
   change_functions = {
     for action, description in local.actions : action => {
       description = description
       topic       = "runs"
-      filters     = [{ resourceType = ["run"], action = [action] }]
+      filters     = concat([{ resourceType = ["run"], action = [action] }], local.workflow_filters)
       batch_size  = 1
       grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
     }
@@ -329,6 +332,7 @@ locals {
     PORT_ORG_ID             = var.port.org_id
     PORT_SECRET_ID          = module.secrets.arns["port"]
     PORT_SIGNATURE          = var.port.signature
+    WORKFLOWS               = tostring(var.workflows)
     GITHUB_API_URL          = var.github.api_url
     GITHUB_SECRET_ID        = module.secrets.arns["github"]
     SERVICES_REPO           = var.github.services_repo

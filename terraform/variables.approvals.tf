@@ -12,6 +12,8 @@ variable "approvals" {
       emails and teams stand in for none; null: nobody is asked. auto_merge: whether Slipway merges the pull
       request. What no rule fits needs the approval of `approvers`. Null: Production needs their approval to scale or
       delete, and nothing else needs one.
+    without_person: what a change needs that no person has requested (machine credentials, workflows), where it needs an
+      approval: `two_approvers`, or `refuse`.
     approver_principals: IAM role to the e-mail address of the one person who may assume it, for decisions by the
       REST API. Roles of IAM Identity Center need no entry: their sessions carry the person's name.
     audit: for how long S3 protects the records of decisions from deletion. mode: in `GOVERNANCE` only a role with
@@ -50,6 +52,7 @@ variable "approvals" {
       }))
       auto_merge = optional(bool, false)
     })))
+    without_person      = optional(string, "two_approvers")
     approver_principals = optional(map(string), {})
     audit = optional(object({
       mode           = optional(string, "GOVERNANCE")
@@ -64,6 +67,11 @@ variable "approvals" {
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition     = contains(["two_approvers", "refuse"], var.approvals.without_person)
+    error_message = "approvals.without_person must be \"two_approvers\" or \"refuse\"."
+  }
 
   validation {
     # 254: https://www.rfc-editor.org/errata/eid1690

@@ -36,6 +36,16 @@ variable "port" {
   }
 }
 
+variable "workflows" {
+  description = <<-EOT
+    Whether KAFKA nodes of Port's Workflows may request changes. Such a request has no person: its inputs are what its message
+    says, and where a change needs an approval, two people must agree (`approvals.without_person`).
+  EOT
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "github" {
   description = <<-EOT
     The services repository: the one that receives the pull requests.

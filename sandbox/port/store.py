@@ -110,6 +110,17 @@ class RunLog(Base):
     created_at: Mapped[str]
 
 
+class NodeRun(_Authored, Base):
+    """A run of a workflow's KAFKA node."""
+
+    __tablename__ = "node_runs"
+    identifier: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[str] = mapped_column(default="IN_PROGRESS")
+    result: Mapped[str | None] = mapped_column(default=None)
+    output: Mapped[Document] = mapped_column(default=dict)
+    logs: Mapped[list[str]] = mapped_column(default=list)
+
+
 class Vote(Base):
     """One approver's decision on a run."""
 

@@ -109,7 +109,7 @@ class ServiceLocked(UserError):
 
 
 def _owner(owner: str) -> str:
-    return f"run {owner}" if owner.startswith("r_") else f"Slipway's repair {owner}"
+    return f"run {owner}" if owner.startswith(("r_", "wfnr_")) else f"Slipway's repair {owner}"
 
 
 class DecisionRefused(UserError):

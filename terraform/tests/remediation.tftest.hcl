@@ -254,6 +254,39 @@ run "alerts_are_encrypted_and_go_to_the_people_named" {
   }
 }
 
+run "workflows_are_taken_on_request" {
+  command = plan
+
+  variables {
+    artifacts_dir = "./tests/artifacts"
+    port          = { org_id = "org_test" }
+    github        = { services_repo = "acme/services" }
+    alarm_actions = []
+    approvals     = { without_person = "refuse" }
+    workflows     = true
+  }
+
+  assert {
+    condition = alltrue([
+      for action, _ in local.actions : jsonencode(local.functions[action].filters) == jsonencode([
+        { resourceType = ["run"], action = [action] },
+        { context = { runId = [{ prefix = "wfnr_" }] } },
+      ])
+    ])
+    error_message = "Each function of an action also gets the runs of nodes."
+  }
+
+  assert {
+    condition     = jsonencode(local.functions["approval"].filters) == jsonencode([{ resourceType = ["run"], action = ["decide_approval", "run_ended"] }])
+    error_message = "A workflow decides nothing."
+  }
+
+  assert {
+    condition     = local.environment.WORKFLOWS == "true" && jsondecode(aws_s3_object.policy.content).without_person == "refuse"
+    error_message = "The functions know it, and the policy what a change without a person needs."
+  }
+}
+
 run "changes_come_from_the_change_log_on_request" {
   command = plan
 

@@ -453,6 +453,8 @@ class World:
         if value.get("resourceType") == "entity":
             ours = (value.get("context") or {}).get("entity") == self.service
             return "health_checker" if self.watches and ours else None
+        if "action" not in value:  # Of a workflow's node, which no flow has.
+            return None
         decides = value["action"] in {"run_ended", "decide_approval"}
         return "approval" if decides else str(value["action"])
 

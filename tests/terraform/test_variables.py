@@ -194,6 +194,18 @@ GENERAL = [
         [str(STACK / "tests")],
     ),
     Rule(
+        "changes.source must be",
+        variable("changes.source"),
+        ["automations", "change_log"],
+        ["kafka"],
+    ),
+    Rule(
+        "approvals.without_person must be",
+        variable("approvals.without_person"),
+        ["two_approvers", "refuse"],
+        ["nobody"],
+    ),
+    Rule(
         "name_prefix",
         variable("name_prefix"),
         ["abc", "a-3456789012345678901234"],

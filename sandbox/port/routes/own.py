@@ -6,13 +6,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import select
 
-from sandbox.port import auth
+from sandbox.port import auth, node_runs
 from sandbox.port.edge import Fault
 from sandbox.port.errors import invalid, not_found
 from sandbox.port.outbox import enqueue
 from sandbox.port.services import ServicesDep
 from sandbox.port.signature import stringify
-from sandbox.port.store import OutboxMessage
+from sandbox.port.store import NodeRun, OutboxMessage
+from sandbox.port.work import Caller, bare_work
 
 Json = dict[str, Any]
 router = APIRouter()
@@ -35,6 +36,12 @@ class _RawMessage(BaseModel):
         if self.text is not None and self.value is not None:
             raise ValueError('only one of "text" and "value" may be there')
         return self
+
+
+class _Reached(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    payload: dict[str, Any] | list[Any]
 
 
 class _Redelivery(BaseModel):
@@ -107,6 +114,26 @@ def publish(message: _RawMessage, services: ServicesDep) -> Json:
         enqueue(db, topic, None if text is None else text.encode())
     services.outbox.wake()
     return {"ok": True}
+
+
+@router.post("/_sandbox/node-runs")
+def reach_node(reached: _Reached, services: ServicesDep) -> Json:
+    """Let a workflow reach a KAFKA node with a payload."""
+    itself = Caller(user_id=services.settings.client_id)
+    with bare_work(services.store, services.settings, itself) as work:
+        identifier = node_runs.reach(work, reached.payload)
+    services.outbox.wake()
+    return {"ok": True, "nodeRun": identifier}
+
+
+@router.get("/_sandbox/node-runs/{identifier}")
+def show_node_run(identifier: str, services: ServicesDep) -> Json:
+    """What became of a node run: people see it in Port, but no route of the API shows it."""
+    with services.store.transaction() as db:
+        run = db.get(NodeRun, identifier)
+        if run is None:
+            raise not_found("Node run", identifier)
+        return {"ok": True, "nodeRun": {**node_runs.view(run), "logs": run.logs}}
 
 
 @router.post("/_sandbox/redeliver")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.port import audit, auth, organization, people
+from sandbox.port import audit, auth, node_runs, organization, people
 from sandbox.port.properties import Closed
 from sandbox.port.services import CallDep, ServicesDep
 
@@ -194,6 +194,21 @@ def delete_team(name: str, call: CallDep) -> Json:
     """Remove a team."""
     with call.work() as work:
         people.delete_team(work, name)
+    return {"ok": True}
+
+
+@router.patch("/workflows/nodes/runs/{identifier}")
+def update_node_run(identifier: str, body: node_runs.Change, call: CallDep) -> Json:
+    """Change a node run."""
+    with call.work() as work:
+        return {"ok": True, "nodeRun": node_runs.update(work, identifier, body)}
+
+
+@router.post("/workflows/nodes/runs/{identifier}/logs", status_code=201)
+def add_node_run_logs(identifier: str, body: node_runs.Lines, call: CallDep) -> Json:
+    """Add lines to a node run's log."""
+    with call.work() as work:
+        node_runs.add_logs(work, identifier, body)
     return {"ok": True}
 
 

@@ -19,7 +19,7 @@ from pydantic import (
 
 from slipway import aws
 from slipway.actions.situation import ScaleLimits
-from slipway.errors import ConfigurationError
+from slipway.errors import ConfigurationError, UserError
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
 Team = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -94,6 +94,8 @@ class Policy(_Model):
         approver_principals: IAM role → e-mail address of the person who alone may assume it.
         team_reviewers: Port team → GitHub users and teams; a team is written `team:<slug>`.
         own_actions: action → alias of the function that reads its runs.
+        without_person: what a change needs that no person has requested, where it needs an
+            approval: that of two people, or it is refused.
     """
 
     schema_version: Literal[1]
@@ -104,6 +106,7 @@ class Policy(_Model):
     approver_principals: dict[str, str] = {}
     team_reviewers: dict[str, list[str]] = {}
     own_actions: dict[str, str]
+    without_person: Literal["two_approvers", "refuse"] = "two_approvers"
 
     @model_validator(mode="after")
     def _default_asks_somebody(self) -> "Policy":
@@ -117,6 +120,21 @@ class Policy(_Model):
             if rule.fits(action, environment):
                 return rule
         return self.default
+
+    def approval_of(self, approval: Approvers, *, by_person: bool) -> Approvers:
+        """Who must agree, given whether a person has requested the change.
+
+        Raises:
+            UserError: a change without a person is refused.
+        """
+        if by_person:
+            return approval
+        if self.without_person == "refuse":
+            raise UserError(
+                "This change needs an approval, and no person has requested it: the approval "
+                "policy refuses such changes. Execute the action in Port as a person."
+            )
+        return approval.model_copy(update={"count": max(2, approval.count)})
 
     def identity(self, email: str) -> str:
         """One spelling for one person.

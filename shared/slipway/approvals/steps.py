@@ -132,6 +132,7 @@ class Steps:
         approvers = requirement.approval or policy.default.approval
         if approvers is None:  # Refused by the policy's own validation.
             raise SlipwayError("The policy's default has no approval.")
+        approvers = policy.approval_of(approvers, by_person=change.is_by_person(self._run))
         change.approvers_of(self._run, approvers, policy)
         approval = self._desk.store.create(
             request_for(

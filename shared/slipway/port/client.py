@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, Never
+from typing import Any, Literal, Never, Protocol
 from urllib.parse import quote
 
 import requests
@@ -30,6 +30,7 @@ from slipway.errors import (
 )
 from slipway.observability import Metric, count, mask, register_secret
 from slipway.port.models import Entity, Run, Team, User
+from slipway.port.node_run import is_node_run
 
 CONNECT_SECONDS = 3.05
 READ_SECONDS = 10.0
@@ -62,6 +63,20 @@ class _Call:
         return f"{self.method} {self.path}"
 
 
+class NodeRunStore(Protocol):
+    """What is known of runs of workflow nodes."""
+
+    def get(self, run_id: str) -> Run:
+        """Read a node run.
+
+        Raises:
+            RunNotFound: it is not known.
+        """
+
+    def note_end(self, run_id: str, status: str) -> None:
+        """Note that it was ended."""
+
+
 class PortClient:
     """A client of Port's API. It may be used from several threads.
 
@@ -72,6 +87,7 @@ class PortClient:
         session: HTTP session to use.
         sleep: waits for so many seconds.
         jitter: a number from 0 to 1, another one each time.
+        node_runs: what is known of runs of workflow nodes, which Port does not show.
     """
 
     def __init__(
@@ -83,6 +99,7 @@ class PortClient:
         session: requests.Session | None = None,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
+        node_runs: NodeRunStore | None = None,
     ) -> None:
         self._base_url = base_url.strip().rstrip("/").removesuffix("/v1")
         self._credentials = credentials
@@ -91,6 +108,7 @@ class PortClient:
         self._session.headers["User-Agent"] = "slipway"
         self._sleep = sleep
         self._jitter = jitter
+        self._node_runs = node_runs
         self._token = ""
         self._token_ends = 0.0
         self._lock = threading.Lock()
@@ -131,6 +149,10 @@ class PortClient:
         Raises:
             RunNotFound: Port does not know it.
         """
+        if is_node_run(run_id):
+            if self._node_runs is None:
+                raise RunNotFound(f"Port does not show node run {run_id}.")
+            return self._node_runs.get(run_id)
         try:
             answer = self.request("GET", _run(run_id), params={"version": "v2"})
         except PortError as error:
@@ -171,6 +193,11 @@ class PortClient:
         Raises:
             RunEnded: the run has ended.
         """
+        if is_node_run(run_id):
+            text = mask(f"{status_label}: {message}" if status_label else message)
+            logs = {"logs": [{"level": "INFO", "message": text}]}
+            self._write_run("POST", f"{_run(run_id)}/logs", run_id, logs)
+            return
         label = {"statusLabel": mask(status_label)} if status_label else {}
         body = {"message": mask(message), **label}
         self._write_run("POST", f"{_run(run_id)}/logs", run_id, body)
@@ -190,6 +217,10 @@ class PortClient:
         Raises:
             RunEnded: the run has ended.
         """
+        if is_node_run(run_id):
+            output = {"label": status_label, "summary": summary, "links": link}
+            self._update_node_run(run_id, status, output)
+            return
         fields = {
             "status": status,
             "statusLabel": mask(status_label) if status_label else status_label,
@@ -199,6 +230,25 @@ class PortClient:
         }
         body = {name: value for name, value in fields.items() if value is not None}
         self._write_run("PATCH", _run(run_id), run_id, body, params={"version": "v2"})
+
+    def _update_node_run(
+        self, run_id: str, status: Literal["SUCCESS", "FAILURE"] | None, output: dict[str, Any]
+    ) -> None:
+        """End a node run, or write what a run's page would show into its log."""
+        said = {name: value for name, value in output.items() if value}
+        if status is None:
+            words = [mask(str(said[name])) for name in ("label", "summary") if name in said]
+            if words or "links" in said:
+                self.add_log(run_id, " ".join([*words, *said.get("links", [])]))
+            return
+        body = {
+            "status": "COMPLETED",
+            "result": "SUCCESS" if status == "SUCCESS" else "FAILED",
+            "output": {k: v if k == "links" else mask(str(v)) for k, v in said.items()},
+        }
+        self._write_run("PATCH", _run(run_id), run_id, body)
+        if self._node_runs is not None:
+            self._node_runs.note_end(run_id, status)
 
     def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
         """Read an entity; None if there is none."""
@@ -213,7 +263,7 @@ class PortClient:
         Raises:
             PortError: code `identifier_taken` if it exists, `run_exhausted` if the run has ended.
         """
-        params = {"upsert": "false"} | ({"run_id": run_id} if run_id else {})
+        params = {"upsert": "false"} | _linked(run_id)
         answer = self.request("POST", _entities(blueprint), params=params, json=body)
         return _model(Entity, answer, "entity")
 
@@ -225,7 +275,7 @@ class PortClient:
         A run that has ended cannot be linked any more; the entity is then written without it.
         """
         params: dict[str, Any] = {"upsert": "true", "merge": "true"}
-        linked = params | ({"run_id": run_id} if run_id else {})
+        linked = params | _linked(run_id)
         try:
             answer = self.request("POST", _entities(blueprint), params=linked, json=body)
         except PortError as error:
@@ -451,7 +501,14 @@ class _WaitAsTold(wait_base):
         return seconds * (1 + self._jitter())
 
 
+def _linked(run_id: str | None) -> dict[str, str]:
+    """The query that links a write to a run; the runs of workflow nodes cannot be linked."""
+    return {"run_id": run_id} if run_id and not is_node_run(run_id) else {}
+
+
 def _run(run_id: str) -> str:
+    if is_node_run(run_id):
+        return _path("workflows", "nodes", "runs", run_id)
     return _path("actions", "runs", run_id)
 
 

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from slipway.errors import ForeignMessage, InvalidInput, RunNotFound, UserError
+from slipway.port.node_run import node_request, node_run_id
 
 _RUN_ID = re.compile(r"r_[A-Za-z0-9]{1,64}|run_[A-Za-z0-9]{1,64}")
 _RUN_ENDED = "run_ended"
@@ -147,6 +148,17 @@ class _Envelope(_Model):
     payload: _Payload
 
 
+class _NodeRequest(_Model):
+    """The payload of `port/workflows/`."""
+
+    action: _Identifier
+    operation: Annotated[Literal["CREATE", "DAY-2", "DELETE"], BeforeValidator(_operation)]
+    blueprint: Annotated[_Identifier | None, _Optional] = None
+    entity: Annotated[_Identifier | None, _Optional] = None
+    requested_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(alias="requestedAt")
+    properties: dict[str, Any]
+
+
 class EndedRun(_Model):
     """Notice that a run was ended in Port, from the automations in `port/automations/`.
 
@@ -183,11 +195,15 @@ def run_ended(value: object) -> EndedRun | None:
     return EndedRun(run_id=run_id, automation_run_id=own)
 
 
-def identify(value: object) -> str:
+def identify(value: object, *, workflows: bool = False) -> str:
     """The run id of a decoded message, if the message is meant for Slipway.
 
     The topic carries every action of the organisation, webhooks by way of Port's agent, nodes of
     workflows, and whatever their templates say.
+
+    Args:
+        value: the message.
+        workflows: whether runs of workflow nodes are taken.
 
     Raises:
         ForeignMessage: the message is meant for somebody else.
@@ -195,6 +211,10 @@ def identify(value: object) -> str:
     """
     if not isinstance(value, dict):
         raise ForeignMessage(f"The message is {type(value).__name__}, not an object.")
+    if node := node_run_id(value):
+        if not workflows or node_request(value) is None:
+            raise ForeignMessage("The message is a workflow's.")
+        return node
     if value.get("resourceType") != "run" or "changelogDestination" in value or "diff" in value:
         raise ForeignMessage("The message is not a run.")
     if _is_notice(value):
@@ -212,6 +232,13 @@ def identify(value: object) -> str:
     return run_id
 
 
+def action_named(value: dict[str, Any]) -> object:
+    """What a message that `identify` has accepted names as its action; None if it names none."""
+    if node_run_id(value):
+        return (node_request(value) or {}).get("action")
+    return value.get("action")
+
+
 def parse(value: dict[str, Any]) -> RunMessage:
     """Read a message that `identify` has accepted.
 
@@ -219,6 +246,9 @@ def parse(value: dict[str, Any]) -> RunMessage:
         InvalidInput: a field is missing or has another type; the text names it and what it must be.
         UserError: Port itself started the run.
     """
+    node = node_run_id(value)
+    if node is not None:
+        return _parse_node(node, node_request(value))
     by = _dig(value, "trigger", "by")
     if isinstance(by, dict) and by.get("byPort") is True and not by.get("userId"):
         raise UserError(
@@ -228,13 +258,7 @@ def parse(value: dict[str, Any]) -> RunMessage:
     try:
         envelope = _Envelope.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InvalidInput(
-            field,
-            f"of Port's message is wrong: {first['msg']}. "
-            "The action's payload template must be the one that Slipway ships",
-        ) from None
+        raise _wrong(error) from None
     user = envelope.trigger.by.user or _User()
     names = (user.first_name, user.last_name)
     return RunMessage(
@@ -252,6 +276,35 @@ def parse(value: dict[str, Any]) -> RunMessage:
         inputs={k: _entity_identifiers(v) for k, v in envelope.payload.properties.items()},
         censored=envelope.payload.censored,
         entity_snapshot=envelope.payload.entity,
+    )
+
+
+def _parse_node(run_id: str, request: object) -> RunMessage:
+    """Read a node's request. It has no person and no encrypted inputs."""
+    try:
+        node = _NodeRequest.model_validate(request)
+    except ValidationError as error:
+        raise _wrong(error) from None
+    return RunMessage(
+        run_id=run_id,
+        action=node.action,
+        blueprint=node.blueprint,
+        entity=node.entity,
+        operation=node.operation,
+        requester=Requester(user_id=run_id),
+        requested_at=node.requested_at,
+        inputs={k: _entity_identifiers(v) for k, v in node.properties.items()},
+        censored=(),
+        entity_snapshot=None,
+    )
+
+
+def _wrong(error: ValidationError) -> InvalidInput:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return InvalidInput(
+        ".".join(str(part) for part in first["loc"]),
+        f"of Port's message is wrong: {first['msg']}. "
+        "The payload template must be the one that Slipway ships",
     )
 
 

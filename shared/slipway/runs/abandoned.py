@@ -71,6 +71,8 @@ class Facts:
         pull: its pull request; None: there is none.
         reported_again_at: when the sweep had the workflow report once more; None: never.
         reminded: whether the pull request has the sweep's comment.
+        reported: whether the services repository reports the end of its pull request; it does not
+            for runs of workflow nodes.
     """
 
     published_at: datetime
@@ -83,6 +85,7 @@ class Facts:
     pull: Pull | None = None
     reported_again_at: datetime | None = None
     reminded: bool = False
+    reported: bool = True
 
 
 class Deed(StrEnum):
@@ -131,6 +134,8 @@ def _judge_pull(facts: Facts, pull: Pull, now: datetime, limits: Limits) -> Deed
         if left <= timedelta(0):
             return Deed.CLOSE
         return Deed.REMIND if left <= limits.reminder and not facts.reminded else Deed.LEAVE
+    if not facts.reported:
+        return Deed.END_REPORTED
     ended = pull.ended_at or pull.opened_at
     again = facts.reported_again_at
     if again is None or again < ended:  # Then it was of an end before the last one: reopened since.

@@ -148,7 +148,13 @@ def approvers_of(run: ActiveRun, approval: Approvers, policy: Policy) -> list[st
     Raises:
         UserError: there are too few.
     """
+    approval = policy.approval_of(approval, by_person=is_by_person(run))
     return eligible(approval, requester_of(run), policy, run.port.team_members)
+
+
+def is_by_person(run: ActiveRun) -> bool:
+    """Whether a person has requested the change, and not machine credentials or a workflow."""
+    return bool(run.message.requester.email)
 
 
 def requester_of(run: ActiveRun) -> str:

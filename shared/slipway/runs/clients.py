@@ -5,6 +5,8 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from slipway.config import (
     GitHubConfig,
     GitHubCredentials,
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
 
+class _ClientConfig(PortConfig):
+    runs_table: str = Field("", alias="RUNS_TABLE")
+
+
 @cache
 def port_client(patience: float = 20.0) -> "PortClient":
     """One client for the life of the process: it keeps Port's access token.
@@ -30,12 +36,14 @@ def port_client(patience: float = 20.0) -> "PortClient":
     """
     # requests and tenacity come with it: a message that is not ours does without them.
     from slipway.port.client import PortClient
+    from slipway.runs.node_runs import NodeRuns
 
-    config = load(PortConfig)
+    config = load(_ClientConfig)
     return PortClient(
         config.port_base_url,
         lambda fresh: port_credentials(config, fresh=fresh),
         patience=patience,
+        node_runs=NodeRuns(config.runs_table),
     )
 
 

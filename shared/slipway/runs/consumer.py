@@ -37,7 +37,15 @@ from slipway.errors import (
     UserError,
 )
 from slipway.observability import Metric, count, logger, mask, metrics, trace_id
-from slipway.port.message import EndedRun, RunMessage, identify, parse, run_ended
+from slipway.port.message import (
+    EndedRun,
+    RunMessage,
+    action_named,
+    identify,
+    parse,
+    run_ended,
+)
+from slipway.port.node_run import is_node_run
 from slipway.port.secret_inputs import decrypt_inputs
 from slipway.port.signature import verify
 from slipway.runs.clients import port_client, signing_secrets
@@ -226,10 +234,11 @@ class _Consumer:
     def _receive(self, record: dict[str, Any]) -> tuple[Outcome, str]:
         text, value = decode(record.get("value"))
         ended = run_ended(value) if self._on_ended else None
-        run_id = ended.run_id if ended else identify(value)
+        workflows = self._config.workflows
+        run_id = ended.run_id if ended else identify(value, workflows=workflows)
         logger.append_keys(run_id=run_id)
-        if ended is None and value.get("action") not in (None, self._action):
-            raise ForeignMessage(f"Run {run_id} is of action '{str(value['action'])[:100]}'.")
+        if ended is None and (named := action_named(value)) not in (None, self._action):
+            raise ForeignMessage(f"Run {run_id} is of action '{str(named)[:100]}'.")
         received_at = _time_of(record)
         verify(
             text,
@@ -310,8 +319,25 @@ class _Consumer:
                 raise
             raise RetryableError(f"Port does not show run {run_id} yet.") from None
 
+    def _find_node(self, run_id: str, report: RunReporter) -> "Run":
+        """What is known of a workflow node's run. That Port takes a log line shows that it exists.
+
+        Raises:
+            RunNotFound: Port does not know it.
+        """
+        from slipway.port.models import Run
+
+        report.received()
+        try:
+            return self._port.get_run(run_id)
+        except RunNotFound:
+            return Run(id=run_id, status="IN_PROGRESS", action=self._action)
+
     def _carry_out(self, run_id: str, record: dict[str, Any], report: RunReporter) -> None:
-        run = self._find(run_id, _time_of(record))
+        if is_node_run(run_id):
+            run = self._find_node(run_id, report)
+        else:
+            run = self._find(run_id, _time_of(record))
         if run.ended:
             raise RunEnded(f"Run {run_id} has ended with {run.status}.")
         if run.action != self._action:
@@ -322,7 +348,8 @@ class _Consumer:
         try:
             message = read_message(record, self._config)
             with self._ledger.at_work(message) as interruptions:
-                report.received()
+                if not is_node_run(run_id):  # There it is the very first line.
+                    report.received()
                 if interruptions > 1:
                     report.interrupted(interruptions)
                 self._act(

@@ -14,6 +14,7 @@ from slipway.errors import GitHubError, SlipwayError
 from slipway.github.models import PullRequest, run_branch
 from slipway.github.pull_requests import REPORT_WORKFLOW, PullRequests
 from slipway.port.models import Run
+from slipway.port.node_run import is_node_run
 from slipway.runs.abandoned import Deed, Execution, Limits
 from slipway.runs.catalogue import follow_merge, remove_pending
 from slipway.runs.change import request_key
@@ -175,14 +176,14 @@ class Deeds:
         """End the run as the report would have, and say what only that could have done."""
         status, label, done = self._outcome(case, pull)
         how = "merged" if pull.state == "merged" else "closed without a merge"
-        self._end(
-            case.run.id,
-            label,
-            f"Pull request #{pull.number} was {how}. {done} The services repository did not report "
-            f"this, so Slipway ended the run itself: once the workflow {REPORT_WORKFLOW} works "
-            f"again, run it for #{pull.number} to bring the entity up to date.",
-            status=status,
-        )
+        sentence = f"Pull request #{pull.number} was {how}. {done}"
+        if not is_node_run(case.run.id):
+            sentence += (
+                " The services repository did not report this, so Slipway ended the run itself: "
+                f"once the workflow {REPORT_WORKFLOW} works again, run it for #{pull.number} to "
+                "bring the entity up to date."
+            )
+        self._end(case.run.id, label, sentence, status=status)
         ApprovalFunction().clear_up(case.run.id)
 
     def _outcome(

@@ -93,7 +93,11 @@ def subject_of(record: dict[str, Any]) -> Subject | None:
     try:
         _, value = decode(record.get("value"))
         ended = run_ended(value)
-        return Subject(ended.run_id, notice=True) if ended else Subject(identify(value))
+        return (
+            Subject(ended.run_id, notice=True)
+            if ended
+            else Subject(identify(value, workflows=True))
+        )
     except SkippedMessage:
         return None
 

@@ -191,6 +191,14 @@ class Ledger:
             values={":verdict": {"status": status, "label": label, "reason": reason}},
         )
 
+    def record_node_result(self, run_id: str, status: str) -> None:
+        """Note how a workflow node's run was ended in Port, which nothing else says."""
+        self._update(
+            run_id,
+            "SET node_result = :status, updated_at = :now",
+            values={":status": status},
+        )
+
     def record_resumption(self, run_id: str) -> int:
         """Count how often the run's state machine was started again; from 1."""
         row = self._update(run_id, "SET updated_at = :now ADD resumed :one", values={":one": 1})

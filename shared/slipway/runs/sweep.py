@@ -19,6 +19,7 @@ from slipway.github.pull_requests import PullRequests
 from slipway.health.stopped import look_after, services_at_work
 from slipway.observability import Metric, count, logger
 from slipway.port.models import Run
+from slipway.port.node_run import is_node_run
 from slipway.runs import executions, owners
 from slipway.runs.abandoned import Deed, Execution, Facts, Limits, Pull, judge
 from slipway.runs.clients import port_client, services_repository
@@ -133,6 +134,7 @@ class Sweep:
             self._pulls = pulls.open()
         # Read after the rows: a run that has a row and is not among these has ended.
         active = {run.id: run for action in self._own_actions for run in self._runs(action)}
+        active |= {run.id: run for run in self._node_runs(open_rows)}
         left = {str(row["run_id"]) for row in open_rows if self._is_left(row)} - set(active)
         self._each(list(active.values()), lambda run: run.id, self._look_after)
         self._each(sorted(left), lambda run_id: run_id, self._clear_up)
@@ -174,6 +176,16 @@ class Sweep:
             )
         return found
 
+    def _node_runs(self, open_rows: list[dict[str, Any]]) -> list[Run]:
+        """The runs of workflow nodes that are in progress, which Port does not list."""
+        ids = [str(row["run_id"]) for row in open_rows if is_node_run(str(row["run_id"]))]
+        found: list[Run] = []
+        for run_id in ids:
+            with self._collected(run_id):
+                run = self._port.get_run(run_id)
+                found += [] if run.ended else [run]
+        return found
+
     def _is_left(self, row: dict[str, Any]) -> bool:
         """Whether nobody has worked on a row for so long that it is for the sweep to look at it."""
         return self._now - _moment(row["updated_at"]) >= self._config.limits.report
@@ -209,6 +221,7 @@ class Sweep:
             pull=_pull(pull),
             reported_again_at=_optional(row.get("reported_again_at")),
             reminded="reminded_at" in row,
+            reported=not is_node_run(run.id),
         )
         if pull is None and self._is_to_be_found(row, facts):
             pull = self._repository.find(branch)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import requests
 from slipway.errors import PortError, RunEnded
 from slipway.port import message
 
@@ -196,3 +197,18 @@ def test_given_an_entity_when_deleted_twice_then_it_is_gone(server: PortServer) 
         server.client.delete_entity("service", "gone")
 
     assert server.client.get_entity("service", "gone") is None
+
+
+def test_node_run_takes_what_slipway_writes(server: PortServer) -> None:
+    url = f"{server.url}/_sandbox/node-runs"
+    run = requests.post(url, json={"payload": {}}, timeout=60).json()["nodeRun"]
+
+    server.client.add_log(run, "one", status_label="Waiting")
+    server.client.update_run(run, link=["https://x"])
+    server.client.update_run(run, status="FAILURE", status_label="Failed", summary="Why.")
+
+    shown = requests.get(f"{url}/{run}", timeout=60).json()["nodeRun"]
+    assert shown["logs"] == ["Waiting: one", "https://x"]
+    assert (shown["status"], shown["result"]) == ("COMPLETED", "FAILED")
+    with pytest.raises(RunEnded):
+        server.client.add_log(run, "two")

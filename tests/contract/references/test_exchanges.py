@@ -55,6 +55,7 @@ LEFT_OUT = frozenset(
 def play(installation: Installation, folder: Path) -> None:
     """Have the flows, and what no flow does, send their requests once, undisturbed."""
     visits.read_people(installation)
+    visits.end_a_node_run(installation)
     visits.look_as_the_doctor(installation)
     visits.install_again(installation)
     visits.merge_behind_a_check(installation)

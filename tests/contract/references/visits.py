@@ -1,9 +1,12 @@
 """What Slipway and its scripts ask of Port and GitHub that no flow of `tests/faults` asks."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import requests
 from slipway.config import GitHubConfig, GitHubCredentials
+from slipway.errors import RunNotFound
 from slipway.github.models import Change
 from slipway.github.repository import ServicesRepository
 
@@ -138,6 +141,17 @@ def play_the_demo(world: World, folder: Path) -> None:
     assert story.logs(run_id)
     assert story.properties(world.service)["replicas"] == demo.INPUTS["replicas"]
     assert story.issue(world.service) is None
+
+
+def end_a_node_run(installation: Installation) -> None:
+    """Log to the run of a workflow's node and end it, and one that is not there."""
+    url = f"{installation.port.url}/_sandbox/node-runs"
+    run = requests.post(url, json={"payload": {}}, timeout=60).json()["nodeRun"]
+    client = installation.port.client
+    client.add_log(run, "one")
+    client.update_run(run, status="SUCCESS", summary="Done.")
+    with suppress(RunNotFound):
+        client.add_log("wfnr_none", "one")
 
 
 def read_people(installation: Installation) -> None:

@@ -122,3 +122,26 @@ def test_given_too_few_approvers_when_asked_then_refused_with_the_reason(
 def test_given_a_policy_when_written_as_json_then_it_reads_back() -> None:
     text = json.dumps(POLICY_MODEL.model_dump(mode="json"))
     assert Policy.model_validate_json(text) == POLICY_MODEL
+
+
+@pytest.mark.parametrize(
+    ("count", "by_person", "needed"), [(1, True, 1), (1, False, 2), (3, False, 3)]
+)
+def test_change_without_a_person_needs_two_approvers(
+    count: int, by_person: bool, needed: int
+) -> None:
+    policy = Policy.model_validate({**POLICY, "default": {"approval": {"count": count}}})
+    approval = policy.default.approval
+    assert approval
+
+    assert policy.approval_of(approval, by_person=by_person).count == needed
+
+
+def test_change_without_a_person_is_refused_by_policy() -> None:
+    policy = Policy.model_validate({**POLICY, "without_person": "refuse"})
+    approval = policy.default.approval
+    assert approval
+
+    assert policy.approval_of(approval, by_person=True) == approval
+    with pytest.raises(UserError, match="no person has requested it"):
+        policy.approval_of(approval, by_person=False)

@@ -1,6 +1,7 @@
 """The machine's steps, at the points that only a crash reaches."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from slipway.config import load
 from slipway.errors import RunEnded, SlipwayError, UserError
 from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest
+from slipway.port.message import Requester
 from slipway.runs import change
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
@@ -200,6 +202,18 @@ class World:
 @pytest.fixture
 def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(monkeypatch)
+
+
+def test_request_without_a_person_needs_two_approvals(world: World) -> None:
+    emails = ["devops@acme.example", "lead@acme.example"]
+    approval = {**POLICY["default"]["approval"], "emails": emails}
+    world.policy = Policy.model_validate({**POLICY, "default": {"approval": approval}})
+    message = world.run.message.model_copy(update={"requester": Requester(user_id="wfnr_1")})
+    world.run = replace(world.run, message=message)
+
+    world.waiting()
+
+    assert world.store.get(f"{RUN_ID}.1").needed == 2
 
 
 def test_given_a_request_when_asked_again_after_a_crash_then_there_is_one_row_and_one_notice(

@@ -13,6 +13,7 @@ from slipway.config import load
 from slipway.errors import RetryableError, RunEnded, ServiceExists, UserError
 from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest, ServiceFolder
+from slipway.port.message import Requester
 from slipway.runs import change
 from slipway.runs.later import MAX_POSTPONED
 from slipway.runs.ledger import Ledger
@@ -99,7 +100,9 @@ class World:
             preview="+replicas: 3",
         )
 
-    def carry_out(self, inputs: dict[str, Any] | None = None, record: Any = None) -> None:
+    def carry_out(
+        self, inputs: dict[str, Any] | None = None, record: Any = None, **changes: Any
+    ) -> None:
         config = load(RunConfig)
         port: Any = SimpleNamespace(
             add_log=self.add_log,
@@ -109,7 +112,11 @@ class World:
         )
         ledger = Ledger(config.runs_table)
         message = make_message(
-            action="upscale_service", entity="shop", operation="DAY-2", inputs=inputs or {}
+            action="upscale_service",
+            entity="shop",
+            operation="DAY-2",
+            inputs=inputs or {},
+            **changes,
         )
         ledger.open(message)
         self.locks = ServiceLocks(config.locks_table, lambda owner: False)
@@ -318,6 +325,21 @@ def test_given_the_same_run_id_with_another_message_when_asked_then_the_first_on
     world.carry_out(record={"value": "another"})
 
     assert world.stored() == {"value": "first"}
+
+
+@pytest.mark.parametrize(
+    ("without_person", "said"),
+    [("two_approvers", "the approval of 2 people"), ("refuse", "no person has requested it")],
+)
+def test_change_without_a_person_needs_more(world: World, without_person: str, said: str) -> None:
+    approval = {**POLICY["default"]["approval"], "emails": ["lead@acme.example"]}
+    default = {"approval": approval}
+    set_policy({**POLICY, "default": default, "without_person": without_person})
+
+    with pytest.raises(UserError, match=said):
+        world.carry_out(requester=Requester(user_id="wfnr_1"))
+
+    assert world.started == []
 
 
 def test_given_nobody_may_approve_when_carried_out_then_nothing_is_started(world: World) -> None:

@@ -591,3 +591,12 @@ def test_entity_without_health_counts_as_pending(world: World) -> None:
 
     properties = world.entities[SERVICE]["properties"]
     assert (properties["health_status"], properties["sync_status"]) == ("Progressing", "OutOfSync")
+
+
+def test_pull_request_of_a_workflow_node_is_left_to_slipway(world: World) -> None:
+    pull = world.pull()
+    pull["head"]["ref"] = "slipway/create_service/wfnr_0123456789abcdef"
+
+    assert report.main(world.closed(pull)) == 0
+
+    assert world.writes() == []

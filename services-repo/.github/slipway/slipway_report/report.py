@@ -28,6 +28,7 @@ from slipway_report.subject import (
     claims_of_paths,
     claims_of_repair,
     claims_of_run,
+    is_of_a_node,
 )
 from slipway_report.values import Values, read_values
 
@@ -86,6 +87,9 @@ class Report:
         repair = claims_of_repair(self._pull.branch)
         if repair is not None:
             return self._repaired(repair)
+        if is_of_a_node(self._pull.branch):
+            told = "Slipway itself reports what a workflow's node has requested."
+            return Outcome(None, "Workflow", f"{told} Nothing was reported.")
         branch = claims_of_branch(self._pull.branch)
         run = self._port.run(branch["run_id"])
         subject = self._identify(run)

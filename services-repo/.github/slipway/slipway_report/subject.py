@@ -18,6 +18,8 @@ Claims = Mapping[str, str]
 # Made by a remediation, not by a run of Port.
 _REPAIR = re.compile(r"slipway/(roll_back|scale_up)/([A-Za-z0-9_-]{1,100})")
 _BRANCH = re.compile(r"slipway/([a-z_]+)/((?:r|run)_[A-Za-z0-9]{1,64})")
+# Requested by a node of a workflow, whose run no route of Port shows.
+_NODE = re.compile(r"slipway/[a-z_]+/wfnr_[A-Za-z0-9]{1,64}")
 _COMMENT = re.compile(r"<!-- slipway (.*?) -->", re.DOTALL)
 _RULES = {
     # A DNS label (RFC 1123); no path that is made of one leaves apps/.
@@ -61,6 +63,11 @@ def claims_of_repair(branch: str) -> Claims | None:
     """Action and remediation id, if a remediation has made this branch."""
     match = _REPAIR.fullmatch(branch)
     return {"action": match[1], "run_id": match[2]} if match else None
+
+
+def is_of_a_node(branch: str) -> bool:
+    """Whether a workflow's node has requested this branch: Slipway itself reports its end."""
+    return _NODE.fullmatch(branch) is not None
 
 
 def claims_of_paths(paths: Iterable[str]) -> Claims | None:

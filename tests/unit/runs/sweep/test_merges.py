@@ -4,10 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from slipway.aws import dynamodb_table
+from slipway.runs.ledger import timestamp
 from slipway.runs.sweep import sweep
 
 from tests.unit.conftest import RUN_ID
-from tests.unit.runs.sweep.conftest import PR_URL, SHOP, UPSERT, World
+from tests.unit.runs.sweep.conftest import PR_URL, SHOP, UPSERT, World, ago
 
 pytestmark = pytest.mark.waits
 
@@ -28,6 +30,62 @@ def test_given_a_merged_create_when_the_report_fails_then_ended_with_what_is_mis
     assert entity == {"identifier": "shop", "properties": {"health_status": "Progressing"}}
     assert world.row()["outcome"]
     assert world.holder() is None
+
+
+@pytest.mark.parametrize(("state", "result"), [("merged", "SUCCESS"), ("closed", "FAILED")])
+def test_node_run_ends_with_its_pull_request(world: World, state: str, result: str) -> None:
+    node = "wfnr_0123456789abcdef"
+    path = f"/v1/workflows/nodes/runs/{node}"
+    world.port.script(f"POST {path}/logs", (201, {"ok": True}, {}))
+    world.port.script(f"PATCH {path}", (200, {"ok": True}, {}))
+    world.seen(node, pr_number=7, pr_url=PR_URL)
+    world.pull(state)
+    world.entity(replicas=3)
+    world.folder({"common_values.yaml": "replicas: 4\n"})
+    pull = {**world.github.pull, **pull_of(world, node, state)}
+    world.github.script("GET /pulls", (200, [], {}), (200, [pull], {}))
+    branch = f"slipway/upscale_service/{node}"
+    world.github.script(f"DELETE /git/refs/heads/{branch}", (204, None, {}))
+
+    sweep(60)
+
+    (body,) = world.port.bodies(f"PATCH {path}")
+    assert (body["status"], body["result"]) == ("COMPLETED", result)
+    assert "services repository did not report" not in body["output"]["summary"]
+    assert world.port.bodies(UPSERT) == (
+        [{"identifier": "shop", "properties": {"replicas": 4}}] if state == "merged" else []
+    )
+    assert dynamodb_table("runs").get_item(Key={"run_id": node})["Item"]["outcome"]
+    assert world.holder() is None
+
+
+def test_node_run_with_an_open_pull_request_is_left(world: World) -> None:
+    node = "wfnr_0123456789abcdef"
+    world.seen(node, pr_number=7, pr_url=PR_URL)
+    pull = {**world.github.pull, **pull_of(world, node, "open")}
+    world.github.script("GET /pulls", (200, [pull], {}))
+
+    sweep(60)
+
+    assert world.holder() == node
+    assert not any("workflows" in route for route in world.port.routes())
+
+
+def pull_of(world: World, run_id: str, state: str) -> dict[str, Any]:
+    """What is different in the pull request of another run."""
+    ended = None if state == "open" else timestamp(ago(minutes=1))
+    return {
+        "state": "open" if state == "open" else "closed",
+        "created_at": timestamp(ago(days=1)),
+        "merged_at": ended if state == "merged" else None,
+        "closed_at": ended,
+        "head": {
+            "ref": f"slipway/upscale_service/{run_id}",
+            "sha": "a" * 40,
+            "repo": {"full_name": "acme/services"},
+        },
+        "base": {"repo": {"full_name": "acme/services"}},
+    }
 
 
 def test_given_a_service_that_lives_already_when_the_report_fails_then_its_health_stays(
