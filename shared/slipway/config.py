@@ -66,6 +66,13 @@ class PortConfig(Config):
         return f"{self.port_app_url}/{blueprint}Entity?identifier={identifier}"
 
 
+class ClientConfig(PortConfig):
+    """What the client of Port needs."""
+
+    # Empty: there are no runs of workflow nodes.
+    runs_table: str = Field("", alias="RUNS_TABLE")
+
+
 class GitHubConfig(Config):
     """The services repository and how Slipway signs in to it."""
 
@@ -127,7 +134,7 @@ class WatchConfig(Config):
     remediation_machine_arn: str = Field(alias="REMEDIATION_MACHINE_ARN", min_length=1)
 
 
-class SubscriptionsConfig(WatchConfig, MappingConfig):
+class SubscriptionsConfig(WatchConfig, MappingConfig, ClientConfig):
     """What starts on a change of an entity."""
 
     # JSON, see `slipway.health.subscriptions`.

@@ -5,9 +5,8 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from slipway.config import (
+    ClientConfig,
     GitHubConfig,
     GitHubCredentials,
     PortConfig,
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
 
-class _ClientConfig(PortConfig):
-    runs_table: str = Field("", alias="RUNS_TABLE")
-
-
 @cache
 def port_client(patience: float = 20.0) -> "PortClient":
     """One client for the life of the process: it keeps Port's access token.
@@ -38,7 +33,7 @@ def port_client(patience: float = 20.0) -> "PortClient":
     from slipway.port.client import PortClient
     from slipway.runs.node_runs import NodeRuns
 
-    config = load(_ClientConfig)
+    config = load(ClientConfig)
     return PortClient(
         config.port_base_url,
         lambda fresh: port_credentials(config, fresh=fresh),

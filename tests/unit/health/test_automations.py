@@ -5,8 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from slipway.config import WatchConfig, load
-from slipway.errors import ConfigurationError, PortError, PortUnavailable, RunEnded, SlipwayError
+from slipway.config import SubscriptionsConfig, load
+from slipway.errors import (
+    ConfigurationError,
+    PortError,
+    PortUnavailable,
+    RecordsFailed,
+    RunEnded,
+    SlipwayError,
+)
 from slipway.health import admission
 from slipway.health.automations import end_runs
 from slipway.health.record import execution_name
@@ -52,7 +59,8 @@ def test_run_stays_open_when_its_change_starts_nothing(
 
     with monkeypatch.context() as patched:
         patched.setattr(admission, "start_execution", fail)
-        assert len(world.deliver(degraded())["batchItemFailures"]) == 1
+        with pytest.raises(RecordsFailed):
+            world.deliver(degraded())
     assert world.port.ended == []
 
     world.deliver(degraded())
@@ -78,7 +86,7 @@ def test_runs_of_a_subscriptions_automation_are_ended(
     load.cache_clear()
     world.port.automation = "audit_changes"
 
-    ChangeWatch(load(WatchConfig)).read(world.event(degraded()))
+    ChangeWatch(load(SubscriptionsConfig)).read(world.event(degraded()))
 
     assert world.port.ended == [own_run(0)]
 
@@ -87,7 +95,7 @@ def test_runs_of_a_subscriptions_automation_are_ended(
 def test_malformed_run_id_is_ignored(world: World, run_id: object) -> None:
     event = world.event({"resourceType": "entity", "context": {"automationRunId": run_id}})
 
-    assert ChangeWatch(load(WatchConfig)).read(event) == {"batchItemFailures": []}
+    assert ChangeWatch(load(SubscriptionsConfig)).read(event) == {"batchItemFailures": []}
 
 
 @pytest.mark.parametrize(

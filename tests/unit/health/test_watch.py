@@ -276,8 +276,8 @@ def test_batch_raises_when_one_service_fails_on_demand(
         with pytest.raises(RecordsFailed) as raised:
             world.deliver(*batch)
     assert str(raised.value) == (
-        "2 of 13 records failed. org_test.change.log-0@1: RuntimeError: not today; "
-        "org_test.change.log-0@3: RuntimeError: not today"
+        f"2 of 13 records failed. {world.partition}@1: RuntimeError: not today; "
+        f"{world.partition}@3: RuntimeError: not today"
     )
     assert set(executions()) == STARTED
 

@@ -36,11 +36,11 @@ def test_topics_have_as_many_copies_as_the_cluster_says() -> None:
     admin = Mock()
     admin.create_topics.return_value = {}
 
-    topics.make_topics(admin, "org_test", 1, print)
+    topics.make_topics(admin, ["org_test.runs"], 1, print)
 
     # The mirror asks for the same: the number is in the brokers' configuration alone.
     (wanted,) = admin.create_topics.call_args.args
-    assert [topic.replication_factor for topic in wanted] == [-1, -1]
+    assert [topic.replication_factor for topic in wanted] == [-1]
 
 
 def test_given_a_cluster_when_connected_then_the_token_is_of_its_region(
