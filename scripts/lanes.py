@@ -66,8 +66,8 @@ LANES = (
     ),
     Lane(
         "contract",
-        "hostile and generated input, the sandbox's servers, real tools",
-        (*PYTEST, "--numprocesses", "2", "tests/property", "tests/contract"),
+        "attacks, hostile and generated input, the sandbox's servers, real tools",
+        (*PYTEST, "--numprocesses", "2", "tests/attacks", "tests/property", "tests/contract"),
         budget=110,
         in_test=True,
     ),

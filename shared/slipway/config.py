@@ -18,11 +18,13 @@ Secrets are never in the environment. The models hold Secrets Manager ids, and
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -37,6 +39,9 @@ from slipway.errors import ConfigurationError
 
 # `auto`: the first of squash, merge and rebase that the repository allows.
 MergeMethod = Literal["auto", "squash", "merge", "rebase"]
+# The value before a rotation counts for as long as a held run can be replayed by default
+# (`sweep.held_seconds` in Terraform).
+PREVIOUS_COUNTS = timedelta(hours=72)
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+.*[^/]$")]
 
 
@@ -187,13 +192,9 @@ class SlackWebhook(Config):
     webhook_url: SecretStr
 
 
-def _secrets() -> parameters.SecretsProvider:
-    return parameters.SecretsProvider(boto3_client=aws.secretsmanager())
-
-
 @cache
 def _current_secrets() -> parameters.SecretsProvider:
-    return _secrets()
+    return parameters.SecretsProvider(boto3_client=aws.secretsmanager())
 
 
 @cache
@@ -213,33 +214,52 @@ def load[T: Config](model: type[T]) -> T:
         ) from None
 
 
-def read_secret[T: Config](
-    model: type[T],
-    secret_id: str,
-    *,
-    fresh: bool = False,
-    stage: Literal["AWSCURRENT", "AWSPREVIOUS"] = "AWSCURRENT",
-) -> T:
-    """Fetch a secret from Secrets Manager; the current version is cached for five minutes.
+def read_secret[T: Config](model: type[T], secret_id: str, *, fresh: bool = False) -> T:
+    """Fetch the current version of a secret, which is cached for five minutes.
 
     Args:
         model: what the secret's JSON must look like.
         secret_id: the secret's ARN or name.
         fresh: ask Secrets Manager even if the value is cached (after a 401: it may have rotated).
-        stage: which version of a rotated secret.
 
     Raises:
         ConfigurationError: the secret cannot be read, is empty or has another shape.
     """
     try:
-        # Powertools' cache knows a secret by its name alone, so the previous version must not get
-        # into it: it is asked for by a provider with a cache of its own.
-        secrets = _current_secrets() if stage == "AWSCURRENT" else _secrets()
-        text = secrets.get(secret_id, force_fetch=fresh, max_age=300, VersionStage=stage)
+        text = _current_secrets().get(secret_id, force_fetch=fresh, max_age=300)
         return model.model_validate(json.loads(str(text)))
     except (GetParameterError, ValueError) as error:
-        # The text of a parse error can quote the secret: only its type is told.
-        raise ConfigurationError(
-            f"Secret {secret_id} ({stage}) could not be read ({type(error).__name__}). "
-            f"It must be a JSON object with {', '.join(model.model_fields)}."
-        ) from None
+        raise _unreadable(model, secret_id, error) from None
+
+
+def read_previous_secret[T: Config](model: type[T], secret_id: str) -> T | None:
+    """Fetch the version before the last rotation, while it still counts.
+
+    The rotation's time is when the current version was created, by Secrets Manager's clock.
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
+
+    Returns:
+        None if the secret was not rotated, or more than `PREVIOUS_COUNTS` ago.
+
+    Raises:
+        ConfigurationError: the secret cannot be read, or the version has another shape.
+    """
+    client = aws.secretsmanager()
+    try:
+        rotated_at = client.get_secret_value(SecretId=secret_id)["CreatedDate"]
+        if datetime.now(UTC) - rotated_at > PREVIOUS_COUNTS:
+            return None
+        found = client.get_secret_value(SecretId=secret_id, VersionStage="AWSPREVIOUS")
+        return model.model_validate(json.loads(found.get("SecretString", "")))
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    except (BotoCoreError, ClientError, ValueError) as error:
+        raise _unreadable(model, secret_id, error) from None
+
+
+def _unreadable(model: type[Config], secret_id: str, error: Exception) -> ConfigurationError:
+    # The text of a parse error can quote the secret, so the message names only the type.
+    return ConfigurationError(
+        f"Secret {secret_id} could not be read ({type(error).__name__}). "
+        f"It must be a JSON object with {', '.join(model.model_fields)}."
+    )

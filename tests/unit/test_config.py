@@ -11,6 +11,7 @@ from slipway.config import (
     PortConfig,
     PortCredentials,
     load,
+    read_previous_secret,
     read_secret,
 )
 from slipway.errors import ConfigurationError
@@ -89,8 +90,28 @@ def test_given_a_rotated_secret_when_read_fresh_then_it_is_the_new_one() -> None
     assert value_of("rotated") == "first" + SECRET
     fresh = read_secret(PortCredentials, "rotated", fresh=True)
     assert fresh.client_secret.get_secret_value() == "second" + SECRET
-    previous = read_secret(PortCredentials, "rotated", stage="AWSPREVIOUS")
+    previous = read_previous_secret(PortCredentials, "rotated")
+    assert previous
     assert previous.client_secret.get_secret_value() == "first" + SECRET
+
+
+def test_previous_secret_is_none_when_never_rotated() -> None:
+    boto3.client("secretsmanager").create_secret(
+        Name="first", SecretString=json.dumps(pair("first"))
+    )
+
+    assert read_previous_secret(PortCredentials, "first") is None
+
+
+def test_previous_secret_of_another_shape_is_named_without_value() -> None:
+    secrets = boto3.client("secretsmanager")
+    secrets.create_secret(Name="mistyped", SecretString=SECRET)
+    secrets.put_secret_value(SecretId="mistyped", SecretString=json.dumps(pair("second")))
+
+    with pytest.raises(ConfigurationError, match="mistyped") as caught:
+        read_previous_secret(PortCredentials, "mistyped")
+
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 def pair(prefix: str) -> dict[str, str]:

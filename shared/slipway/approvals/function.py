@@ -19,8 +19,8 @@ from slipway.approvals.policy import PolicyVersion, read_policy
 from slipway.approvals.request import BLUEPRINT, asked_at, entity
 from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
-from slipway.config import ApprovalsConfig, LinkKey, load, read_secret
-from slipway.errors import ConfigurationError, NotAnApprover, RunEnded, RunNotFound
+from slipway.config import ApprovalsConfig, LinkKey, load, read_previous_secret, read_secret
+from slipway.errors import NotAnApprover, RunEnded, RunNotFound
 from slipway.github.models import run_branch
 from slipway.observability import Metric, count, logger, register_secret
 from slipway.port.message import EndedRun
@@ -227,7 +227,6 @@ class ApprovalFunction:
 
     def _link_keys(self) -> Iterator[str]:
         yield self._link_key()
-        # Links of before a rotation stay valid until their requests expire.
-        with suppress(ConfigurationError):
-            previous = read_secret(LinkKey, self.config.links_secret_id, stage="AWSPREVIOUS")
+        if previous := read_previous_secret(LinkKey, self.config.links_secret_id):
+            register_secret(previous.key.get_secret_value())
             yield previous.key.get_secret_value()

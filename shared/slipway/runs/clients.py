@@ -1,7 +1,6 @@
 """The clients that all functions share, each made when it is first needed."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,9 @@ from slipway.config import (
     PortConfig,
     PortCredentials,
     load,
+    read_previous_secret,
     read_secret,
 )
-from slipway.errors import ConfigurationError
 from slipway.observability import register_secret
 
 if TYPE_CHECKING:
@@ -67,14 +66,12 @@ def port_credentials(config: PortConfig, *, fresh: bool = False) -> PortCredenti
 
 
 def signing_secrets(config: PortConfig) -> Iterator[str]:
-    """The client secret; then a freshly read one; then the one before the last rotation.
+    """The client secret; then a freshly read one; then the one before a recent rotation.
 
     Read only as far as needed: a signature that fits the cached secret costs no call.
     """
     yield port_credentials(config).client_secret.get_secret_value()
     yield port_credentials(config, fresh=True).client_secret.get_secret_value()
-    # A secret that was never rotated has no previous version.
-    with suppress(ConfigurationError):
-        previous = read_secret(PortCredentials, config.port_secret_id, stage="AWSPREVIOUS")
+    if previous := read_previous_secret(PortCredentials, config.port_secret_id):
         register_secret(previous.client_secret.get_secret_value())
         yield previous.client_secret.get_secret_value()
