@@ -1,18 +1,20 @@
 """Looks the locked dependencies up in the advisory databases: OSV for Python, npm's own for npm.
 
 Whether a database answers is found out by a package that it must know to be vulnerable: only if it
-does, its silence about ours says something. One that does not answer is named and passes, so that
-`make lint` works without a network; an advisory of a package that is locked fails, unless
-`requirements/audit.toml` says why it does no harm here.
+does, its silence about ours says something. One that does not answer fails in CI and is only named
+elsewhere, so that `make lint` works without a network; `AUDIT_REQUIRE_ANSWERS` (1 or 0) decides
+otherwise. An advisory of a package that is locked fails, unless `requirements/audit.toml` says why
+it does no harm here.
 """
 
 import json
+import os
 import subprocess
 import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -31,35 +33,57 @@ def main(
     pip_audit: Annotated[Path, typer.Option(help="The program.")] = ROOT
     / "build/audit/bin/pip-audit",
     osv_url: Annotated[str, typer.Option(help="OSV's API.")] = "https://api.osv.dev/v1/query",
+    require_answers: Annotated[
+        bool | None,
+        typer.Option(
+            envvar="AUDIT_REQUIRE_ANSWERS",
+            help="Whether a database that does not answer is a failure. Default: in CI only.",
+        ),
+    ] = None,
 ) -> None:
-    """Look all locked dependencies up; 1 if one has an advisory that nobody has judged."""
+    """Look up all locked dependencies; fail if one has an advisory without a recorded reason."""
+    if require_answers is None:
+        require_answers = "CI" in os.environ
     if osv_url.startswith("https://api.osv.dev"):
         subprocess.run([ROOT / "scripts" / "setup", "audit"], check=True)
     ignored = read_ignored(IGNORED.read_text(encoding="utf-8"))
-    found: Findings = {}
     with tempfile.TemporaryDirectory() as folder:
-        known = Path(folder, "known.txt")
-        known.write_text(KNOWN_PYTHON, encoding="utf-8")
-        if of_python(_pip_audit(pip_audit, osv_url, known)):
-            for lock in sorted((ROOT / "requirements").glob("*.txt")):
-                answer = _pip_audit(pip_audit, osv_url, lock)
-                if answer is None:
-                    raise typer.Exit(_failed(f"{lock.name} could not be read by pip-audit"))
-                found |= of_python(answer)
-        else:
-            typer.echo(f"audit: {osv_url} was not reached: the Python packages were not looked up.")
-        if of_npm(_npm_audit(_known_npm(Path(folder)))):
-            for project in NPM:
-                found |= of_npm(_npm_audit(ROOT / project))
-        else:
-            typer.echo("audit: npm's registry has no audit: the npm packages were not looked up.")
+        sources = [_look_up_python(pip_audit, osv_url, Path(folder)), _look_up_npm(Path(folder))]
+    silent = [source for source in sources if isinstance(source, str)]
+    for sentence in silent:
+        typer.echo(f"audit: {sentence}.", err=require_answers)
+    found = {
+        key: one for source in sources if isinstance(source, dict) for key, one in source.items()
+    }
     faults = unjudged(found, ignored)
     for fault in faults:
         typer.echo(f"audit: {fault}", err=True)
     if faults:
-        raise typer.Exit(
-            _failed("Raise these (make lock), or say in requirements/audit.toml why not")
-        )
+        _fail("Raise these (make lock), or say in requirements/audit.toml why not")
+    if silent and require_answers:
+        _fail("Run it again later, or set AUDIT_REQUIRE_ANSWERS=0 to pass without an answer")
+
+
+def _look_up_python(program: Path, osv_url: str, folder: Path) -> Findings | str:
+    """What OSV says of the lock files, or the sentence that it did not answer."""
+    known = folder / "known.txt"
+    known.write_text(KNOWN_PYTHON, encoding="utf-8")
+    if not of_python(_pip_audit(program, osv_url, known)):
+        return f"{osv_url} was not reached: the Python packages were not looked up"
+    found: Findings = {}
+    for lock in sorted((ROOT / "requirements").glob("*.txt")):
+        answer = _pip_audit(program, osv_url, lock)
+        if answer is None:
+            _fail(f"{lock.name} could not be read by pip-audit")
+        found |= of_python(answer)
+    return found
+
+
+def _look_up_npm(folder: Path) -> Findings | str:
+    """What npm's registry says of the lock files, or the sentence that it did not answer."""
+    if not of_npm(_npm_audit(_known_npm(folder))):
+        return "npm's registry has no audit: the npm packages were not looked up"
+    return {key: one for project in NPM for key, one in of_npm(_npm_audit(ROOT / project)).items()}
 
 
 def read_ignored(text: str) -> Mapping[str, str]:
@@ -147,9 +171,9 @@ def _json_of(command: Iterable[str | Path], folder: Path) -> Any:
         return None
 
 
-def _failed(sentence: str) -> int:
+def _fail(sentence: str) -> NoReturn:
     typer.echo(f"audit: {sentence}.", err=True)
-    return 1
+    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ def look_up(
     *,
     known: bool = True,
     ignored: str = "",
+    environment: dict[str, str] | None = None,
 ) -> Any:
     """Run the audit; `python` is said of every lock file, `known` of what must be vulnerable."""
 
@@ -41,9 +42,11 @@ def look_up(
     monkeypatch.setattr(
         audit, "read_ignored", lambda _: {ignored: "no call of ours"} if ignored else {}
     )
+    for name in ("CI", "AUDIT_REQUIRE_ANSWERS"):
+        monkeypatch.delenv(name, raising=False)
     app = typer.Typer()
     app.command()(audit.main)
-    return CliRunner().invoke(app, ["--osv-url", "http://osv.test"])
+    return CliRunner(env=environment).invoke(app, ["--osv-url", "http://osv.test"])
 
 
 def _python(*, known: bool) -> dict[str, Any]:
@@ -63,6 +66,29 @@ def test_given_no_answer_when_looked_up_then_it_says_so_and_passes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended = look_up(monkeypatch, None, None)
+
+    assert ended.exit_code == 0
+    assert ended.output.count("not looked up") == 2
+
+
+def test_audit_fails_in_ci_when_no_source_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = look_up(monkeypatch, None, None, environment={"CI": "true"})
+
+    assert ended.exit_code == 1
+    assert "AUDIT_REQUIRE_ANSWERS=0" in ended.output
+
+
+def test_audit_fails_in_ci_when_one_source_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = look_up(monkeypatch, CLEAN, None, environment={"CI": "true"})
+
+    assert ended.exit_code == 1
+    assert "npm packages were not looked up" in ended.output
+
+
+def test_audit_passes_in_ci_when_told_so_explicitly(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"CI": "true", "AUDIT_REQUIRE_ANSWERS": "0"}
+
+    ended = look_up(monkeypatch, None, None, environment=told)
 
     assert ended.exit_code == 0
     assert ended.output.count("not looked up") == 2
