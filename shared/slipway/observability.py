@@ -54,9 +54,14 @@ MASK = "*****"
 _PATTERNS = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{20,}"  # GitHub tokens
     r"|github_pat_[A-Za-z0-9_]{20,}"
-    r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"  # JSON Web Tokens, as Port's access token
+    # JSON Web Tokens, as Port's access token; approval links, which have two parts.
+    r"|eyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
-    r"|AQoDYXdz[\w/+=]{20,}",  # AWS session tokens
+    # AWS session tokens: base64 that begins with the issuer's name ("aws", "er/aws", "origin_ec").
+    r"|[\w+/]{2}o(?:DYXdz|GZXIvYXdz|Jb3JpZ2luX2Vj)[\w+/=%]{20,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}"  # AWS access key ids, lasting and temporary
+    # Signed requests to AWS: presigned URLs (also within another URL) and headers.
+    r"|(?:Signature|X-Amz-Security-Token|X-Amz-Credential)(?:=|%3D)[\w+/=%.~-]{16,}",
     re.DOTALL,
 )
 _known: set[str] = set()

@@ -8,10 +8,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import cast
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
+from slipway.approvals.links import Link, sign
 from slipway.observability import Metric, count, logger, mask, register_secret, trace_id
 
 from tests.leaks import leaks
@@ -118,10 +120,50 @@ def test_given_an_empty_secret_when_registered_then_nothing_is_masked() -> None:
         "github_pat_" + "A1" * 20,
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
         "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+        "IQoJb3JpZ2luX2VjEG0aCWV1LXdlc3QtMiJHMEUC+IQC1/x4=",
+        "FwoGZXIvYXdzENH//////////wEaDLtcNupZxgkt6ivKyCLA",
+        "AQoDYXdzEJr//////////wEaDLtcNupZxgkt6ivKyCLA",
+        "IQoJb3JpZ2luX2VjEND%2F%2F%2F%2FwEaCXVzLXdlc3QtMiJH",
+        "ASIAIOSFODNN7EXAMPLE",
+        "AKIAIOSFODNN7EXAMPLE",
     ],
 )
 def test_given_what_looks_like_a_secret_when_masked_then_it_is_gone(text: str) -> None:
     assert mask(f"before {text} after") == "before ***** after"
+
+
+@pytest.mark.parametrize("quoted", [lambda url: url, lambda url: quote(url, safe="")])
+def test_presigned_url_cannot_be_used_when_masked(quoted: Callable[[str], str]) -> None:
+    parts = {"X-Amz-Credential": "ASIAIOSFODNN7EXAMPLE/20261123/eu-west-1/s3/aws4_request",
+             "X-Amz-Security-Token": "IQoJb3JpZ2luX2VjEG0aCWV1LXdlc3QtMiJHMEUC",
+             "X-Amz-Signature": "0123456789abcdef" * 4}  # fmt: skip
+    url = f"https://records.s3.amazonaws.com/held.json?X-Amz-Expires=60&{urlencode(parts)}"
+
+    text = mask(quoted(url))
+
+    assert "held.json" in text
+    assert "X-Amz-Expires" in text
+    assert not any(quoted(quote(value, safe="")) in text for value in parts.values())
+
+
+def test_approval_link_is_masked() -> None:
+    link = Link("r_0123456789abcdef.1", "devops@acme.example", datetime(2026, 11, 23, tzinfo=UTC))
+    url = f"https://links.test/live/links/{sign(link, PLANTED)}"
+
+    assert mask(f"GET {url} failed") == "GET https://links.test/live/links/***** failed"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "commit 0123456789abcdef0123456789abcdef01234567",
+        "arn:aws:states:eu-west-1:123456789012:execution:approval:r_0123456789abcdef",
+        "Signature rejected, Signature=missing",
+        "slipway/upscale_service/r_0123456789abcdef",
+    ],
+)
+def test_ordinary_identifier_is_not_masked(text: str) -> None:
+    assert mask(text) == text
 
 
 def test_given_the_base64_of_a_secret_when_masked_then_it_is_gone_too() -> None:

@@ -12,13 +12,18 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
 from slipway import config
-from slipway.observability import MASK
+from slipway.approvals.links import Link, sign
+from slipway.observability import MASK, mask
 from slipway.runs import clients
 
 from functions.approval import handler as approval
@@ -280,6 +285,36 @@ def only_other_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     caplog.handler.addFilter(lambda entry: entry.name != "slipway")
     with caplog.at_level("INFO"):
         yield
+
+
+LATER = datetime(2026, 11, 23, tzinfo=UTC)
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+TOKENS = st.one_of(
+    st.builds(
+        "{}{}".format,
+        st.sampled_from(["IQoJb3JpZ2luX2Vj", "FwoGZXIvYXdz", "FQoGZXIvYXdz", "AQoDYXdz"]),
+        st.text(ALPHABET, min_size=100, max_size=400),
+    ),
+    st.builds("ASIA{}".format, st.text(ALPHABET[:26], min_size=16, max_size=16)),
+    st.builds(
+        lambda approval, person, key: sign(Link(approval, person, LATER), key),
+        *(st.text(min_size=1, max_size=40), st.emails(), st.text(min_size=1, max_size=40)),
+    ),
+)
+QUOTED = st.sampled_from(
+    [str, repr, json.dumps, lambda text: json.dumps(json.dumps(text)), lambda text: quote(text, "")]
+)
+
+
+@given(token=TOKENS, quoted=QUOTED, before=st.text(max_size=40), after=st.text(max_size=40))
+def test_unregistered_token_is_masked_in_any_text(
+    token: str, quoted: Callable[[str], str], before: str, after: str
+) -> None:
+    text = mask(quoted(f"{before} {token} {after}"))
+
+    assert token not in text
+    assert quote(token, safe="") not in text
+    assert MASK in text
 
 
 def _basic(secret: str) -> str:
