@@ -10,17 +10,22 @@ import platform
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import boto3
 import requests
 import typer
 from rich.console import Console
+
+from scripts.confirm import confirm
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
 
 ROOT = Path(__file__).resolve().parent.parent
 TEAM_MACHINE = "team-scaling-log"
@@ -50,6 +55,29 @@ def read_environment(folder: Path) -> dict[str, str]:
     if not file.exists():
         raise StackError(f"{file} is not there: the sandbox is down. Start it: scripts/sandbox up")
     return dict(word.split("=", 1) for word in shlex.split(file.read_text(), comments=True))
+
+
+def knob(env: Mapping[str, str], part: str, method: str, path: str, body: object = None) -> Any:
+    """Use one of the sandbox's own routes, `/_sandbox/…`.
+
+    Args:
+        env: the sandbox's `env` file.
+        part: `port`, `github` or `aws`.
+        method: of HTTP.
+        path: below `/_sandbox/`.
+        body: sent as JSON.
+
+    Returns:
+        What it answers, from JSON; None for an empty answer.
+    """
+    bases = {
+        "port": env["PORT_BASE_URL"],
+        "github": env["GITHUB_API_URL"].removesuffix("/api/v3"),
+        "aws": env["AWS_ENDPOINT_URL"],
+    }
+    answer = requests.request(method, f"{bases[part]}/_sandbox/{path}", json=body, timeout=30)
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
 
 
 def host_architecture() -> str:
@@ -102,6 +130,33 @@ class Stack:
             team_machine = pool.submit(self._make_team_machine)
             self._terraform("apply", "-auto-approve", PARALLELISM, *self._arguments(), secrets=True)
             team_machine.result()
+        self._confirm_subscriptions()
+
+    def _confirm_subscriptions(self) -> None:
+        """Confirm all e-mail subscriptions, as their people and an operator do together."""
+        sns = self._client("sns")
+        for mail in knob(self._env, "aws", "GET", "emails"):
+            link = mail["message"].rpartition(" ")[2]
+            if "Action=ConfirmSubscription" in link and self._is_pending(sns, mail):
+                confirm(sns, mail["topic"], link)
+
+    @staticmethod
+    def _is_pending(sns: "SNSClient", mail: dict[str, str]) -> bool:
+        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=mail["topic"])
+        return any(
+            one["Endpoint"] == mail["to"] and not one["SubscriptionArn"].startswith("arn:")
+            for page in pages
+            for one in page["Subscriptions"]
+        )
+
+    def _client(self, service: Literal["sns", "stepfunctions"]) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self._env["AWS_ENDPOINT_URL"],
+            region_name=self._env["AWS_REGION"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - the sandbox's AWS takes any
+        )
 
     def _make_team_machine(self) -> None:
         """Make what a team of its own would: a state machine that subscribes to the change log.
@@ -109,17 +164,10 @@ class Stack:
         The simplest there is: its executions keep what it was told. `subscriptions` in the
         sandbox's variables names it.
         """
-        states = boto3.client(
-            "stepfunctions",
-            endpoint_url=self._env["AWS_ENDPOINT_URL"],
-            region_name=self._env["AWS_REGION"],
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the sandbox's AWS takes any
-        )
         role_arn = "arn:aws:iam::000000000000:role/team"
         definition = {"StartAt": "Seen", "States": {"Seen": {"Type": "Succeed"}}}
         # Making one that is there already, just so, is a success.
-        states.create_state_machine(
+        self._client("stepfunctions").create_state_machine(
             name=TEAM_MACHINE, definition=json.dumps(definition), roleArn=role_arn
         )
 

@@ -36,29 +36,31 @@ CHECKS: list[tuple[str, Check]] = [
     ("AWS: API Gateway's log role", aws.api_log_role),
     ("AWS: secrets", aws.secrets),
     ("AWS: functions", aws.functions),
+    ("AWS: e-mails to approvers", aws.approvers),
 ]
 
 
 def examine(installation: Installation, checks: list[tuple[str, Check]] = CHECKS) -> list[Result]:
     """Make all checks. One that cannot be made is a fault of its own, and ends no other."""
-    return [_examine(name, check, installation) for name, check in checks]
+    return [row for name, check in checks for row in _examine(name, check, installation)]
 
 
-def _examine(name: str, check: Check, installation: Installation) -> Result:
+def _examine(name: str, check: Check, installation: Installation) -> list[Result]:
     try:
-        return check(installation)
+        found = check(installation)
+        return found if isinstance(found, list) else [found]
     except ConfigurationError as error:
-        return Result(name, False, "not set up", str(error))
+        return [Result(name, False, "not set up", str(error))]
     except (SetupError, SlipwayError) as error:
-        return Result(name, False, str(error), "See the message, and the credentials first.")
+        return [Result(name, False, str(error), "See the message, and the credentials first.")]
     except (GithubException, requests.RequestException, BotoCoreError) as error:
         cure = "Check the address and that this network may reach it."
-        return Result(name, False, f"{type(error).__name__}: {error}", cure)
+        return [Result(name, False, f"{type(error).__name__}: {error}", cure)]
     except Exception as error:  # noqa: BLE001  the other checks go on
         # Its text may quote a secret.
         kind = type(error).__name__
         cure = "Check the settings that this check needs; if they are right, report it as a bug."
-        return Result(name, False, f"could not be checked ({kind})", cure)
+        return [Result(name, False, f"could not be checked ({kind})", cure)]
 
 
 def table(results: list[Result]) -> Table:

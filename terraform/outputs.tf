@@ -81,7 +81,7 @@ output "approvals_decision_arn" {
 }
 
 output "approvals_topic_arn" {
-  description = "SNS topic of notices to approvers. Each must confirm their subscription once, by the e-mail from AWS."
+  description = "SNS topic of notices to approvers. Each subscription is confirmed once, by scripts/confirm with the link of the e-mail from AWS."
   value       = module.approval.topic_arn
 }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from slipway.approvals.policy import Policy
 from slipway.config import GitHubCredentials
 from slipway.errors import ConfigurationError
 from slipway.github.sign_in import authenticate
@@ -16,6 +17,7 @@ from scripts.checks.result import Installation, Result
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
 
 ALIAS = "live"
 _APPLY = (
@@ -103,6 +105,55 @@ def api_log_role(installation: Installation) -> Result:
     except (BotoCoreError, ClientError) as error:
         return Result(name, False, str(error), "See the message.")
     return Result(name, bool(role), role or "the account has none", cure)
+
+
+def approvers(installation: Installation) -> list[Result]:
+    """Whether each approver's e-mails arrive, and cannot be ended by a click on a link in them."""
+    name = "AWS: e-mails to approvers"
+    if not _given(installation):
+        return [_skipped(name)]
+    session, endpoint = _session(installation), installation.settings.get("AWS_ENDPOINT_URL")
+    sns = session.client("sns", endpoint_url=endpoint, config=_CONFIG)
+    s3 = session.client("s3", endpoint_url=endpoint, config=_CONFIG)
+    try:
+        configured = _lambda(installation).get_function_configuration(
+            FunctionName=f"{installation.name_prefix}-approval", Qualifier=ALIAS
+        )["Environment"]["Variables"]
+        document = s3.get_object(Bucket=configured["RECORDS_BUCKET"], Key=configured["POLICY_KEY"])
+        policy = Policy.model_validate_json(document["Body"].read())
+        return subscriptions(sns, configured["APPROVALS_TOPIC_ARN"], policy.emails())
+    except (BotoCoreError, ClientError) as error:
+        return [Result(name, False, str(error), _APPLY)]
+
+
+def subscriptions(sns: "SNSClient", topic_arn: str, emails: list[str]) -> list[Result]:
+    """Whether each address has a subscription that only signed calls can end."""
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+    arns = {one["Endpoint"]: one["SubscriptionArn"] for p in pages for one in p["Subscriptions"]}
+    return [
+        Result(f"AWS: e-mails to {email}", not fault, fault or "confirmed, signed", cure)
+        for email in emails
+        for fault, cure in [_subscription_fault(sns, email, arns.get(email))]
+    ]
+
+
+def _subscription_fault(sns: "SNSClient", email: str, arn: str | None) -> tuple[str, str]:
+    """What is wrong with an approver's subscription, and the cure.
+
+    https://docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html
+    """
+    address = f"""'module.approval.aws_sns_topic_subscription.approver["{email}"]'"""
+    confirm = "Ask the approver for the link in the newest e-mail of AWS: scripts/confirm '<link>'"
+    again = f"terraform apply -replace={address} sends a new one."
+    if arn is None:
+        return "not subscribed", f"The subscription was ended, or expired. {again} {confirm}"
+    # SNS shows no ARN of a subscription that is not confirmed.
+    if not arn.startswith("arn:"):
+        return "not confirmed", f"{confirm} If it is too old, {again}"
+    attributes = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+    if attributes.get("ConfirmationWasAuthenticated") != "true":
+        return "a click on a link in any e-mail ends it", f"{again} {confirm}"
+    return "", ""
 
 
 def _fault(client: "SecretsManagerClient", kind: str, names: list[str]) -> str:

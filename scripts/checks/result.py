@@ -34,4 +34,5 @@ class Installation:
     name_prefix: str = "slipway"
 
 
-Check = Callable[[Installation], Result]
+# Some checks have a row for each of what they look at.
+Check = Callable[[Installation], Result | list[Result]]

@@ -1,15 +1,18 @@
 """SNS: who is sent what by an attribute of the message, and where the e-mails are to be read."""
 
 import json
-import urllib.request
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
 from sandbox.aws.iam import check
+from sandbox.tests.http import HTTP
 from sandbox.tests.waiting import wait_for
 
 from .conftest import ACCOUNT, REGION, RunningAws
+
+PERSON = "devops@acme.example"
 
 
 @pytest.fixture
@@ -45,20 +48,49 @@ def publish(aws: RunningAws, topic: str, message: str, approver: str, **more: An
 
 
 def emails(aws: RunningAws, topic: str) -> list[dict[str, str]]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{aws.port}/_sandbox/emails") as answer:
-        return [email for email in json.load(answer) if email["topic"] == topic]
+    answer = HTTP.get(f"http://127.0.0.1:{aws.port}/_sandbox/emails")
+    return [email for email in answer.json() if email["topic"] == topic]
+
+
+def notices(aws: RunningAws, topic: str) -> list[dict[str, str]]:
+    """The e-mails but those that ask for a confirmation."""
+    return [email for email in emails(aws, topic) if "Confirm" not in email["message"]]
+
+
+def confirmation_link(aws: RunningAws, topic: str, person: str) -> str:
+    (mail,) = (mail for mail in emails(aws, topic) if mail["to"] == person)
+    return mail["message"].rpartition(" ")[2]
+
+
+def unsubscribe_link(aws: RunningAws, subscription: str) -> str:
+    query = urlencode({"Action": "Unsubscribe", "SubscriptionArn": subscription})
+    return f"http://127.0.0.1:{aws.port}/?{query}"
+
+
+def authenticate(aws: RunningAws, topic: str) -> None:
+    """Confirm as `scripts/confirm` does."""
+    query = parse_qs(urlsplit(confirmation_link(aws, topic, PERSON)).query)
+    aws.client("sns").confirm_subscription(
+        TopicArn=topic, Token=query["Token"][0], AuthenticateOnUnsubscribe="true"
+    )
+
+
+def attributes(aws: RunningAws, subscription: str) -> dict[str, str]:
+    answer = aws.client("sns").get_subscription_attributes(SubscriptionArn=subscription)
+    return dict(answer["Attributes"])
 
 
 def test_personal_message_goes_to_its_person_alone(aws: RunningAws, topic: str) -> None:
     devops, admin = "devops@acme.example", "admin@acme.example"
-    subscribe(aws, topic, "email", devops, devops)
-    subscribe(aws, topic, "email", admin, admin)
+    for person in (devops, admin):
+        subscribe(aws, topic, "email", person, person)
+        HTTP.get(confirmation_link(aws, topic, person)).raise_for_status()
 
     publish(aws, topic, "your link: …", admin, Subject="Please decide")
     publish(aws, topic, "for nobody", "stranger@acme.example")
     publish(aws, topic, "yours", devops)
 
-    found = wait_for(lambda: emails(aws, topic) if len(emails(aws, topic)) == 2 else None)
+    found = wait_for(lambda: found if len(found := notices(aws, topic)) == 2 else None)
     assert found is not None
     told = sorted((email["to"], email["subject"], email["message"]) for email in found)
     assert told == [
@@ -68,15 +100,56 @@ def test_personal_message_goes_to_its_person_alone(aws: RunningAws, topic: str) 
     assert all(email["at"].endswith("Z") for email in found)
 
 
-def test_email_subscription_is_taken_as_confirmed(aws: RunningAws, topic: str) -> None:
-    subscription = subscribe(aws, topic, "email", "devops@acme.example", "devops@acme.example")
+def test_pending_email_subscription_shows_no_arn(aws: RunningAws, topic: str) -> None:
+    subscription = subscribe(aws, topic, "email", PERSON, PERSON)
 
-    attributes = aws.client("sns").get_subscription_attributes(SubscriptionArn=subscription)
+    (shown,) = aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
 
-    assert attributes["Attributes"]["PendingConfirmation"] == "false"
-    assert json.loads(attributes["Attributes"]["FilterPolicy"]) == {
-        "approver": ["devops@acme.example"]
-    }
+    assert shown["SubscriptionArn"] == "PendingConfirmation"
+    assert attributes(aws, subscription)["PendingConfirmation"] == "true"
+    assert json.loads(attributes(aws, subscription)["FilterPolicy"]) == {"approver": [PERSON]}
+
+
+def test_click_confirms_without_authentication(aws: RunningAws, topic: str) -> None:
+    subscription = subscribe(aws, topic, "email", PERSON, PERSON)
+
+    HTTP.get(confirmation_link(aws, topic, PERSON)).raise_for_status()
+
+    assert attributes(aws, subscription)["PendingConfirmation"] == "false"
+    assert attributes(aws, subscription)["ConfirmationWasAuthenticated"] == "false"
+
+
+def test_click_ends_subscription_confirmed_by_click(aws: RunningAws, topic: str) -> None:
+    subscription = subscribe(aws, topic, "email", PERSON, PERSON)
+    HTTP.get(confirmation_link(aws, topic, PERSON)).raise_for_status()
+
+    HTTP.get(unsubscribe_link(aws, subscription)).raise_for_status()
+
+    assert aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
+
+
+def test_click_does_not_end_authenticated_subscription(aws: RunningAws, topic: str) -> None:
+    subscription = subscribe(aws, topic, "email", PERSON, PERSON)
+    authenticate(aws, topic)
+
+    assert HTTP.get(unsubscribe_link(aws, subscription)).status_code == 403
+    assert attributes(aws, subscription)["ConfirmationWasAuthenticated"] == "true"
+
+
+def test_authenticated_confirmation_needs_a_signature(aws: RunningAws, topic: str) -> None:
+    subscribe(aws, topic, "email", PERSON, PERSON)
+    link = confirmation_link(aws, topic, PERSON)
+
+    assert HTTP.get(f"{link}&AuthenticateOnUnsubscribe=true").status_code == 403
+
+
+def test_signed_call_ends_authenticated_subscription(aws: RunningAws, topic: str) -> None:
+    subscription = subscribe(aws, topic, "email", PERSON, PERSON)
+    authenticate(aws, topic)
+
+    aws.client("sns").unsubscribe(SubscriptionArn=subscription)
+
+    assert aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
 
 
 def test_queue_is_sent_what_its_filter_lets_through(aws: RunningAws, topic: str) -> None:

@@ -136,6 +136,11 @@ class Policy(_Model):
             )
         return approval.model_copy(update={"count": max(2, approval.count)})
 
+    def emails(self) -> list[str]:
+        """All addresses that are notified of requests."""
+        asked = (requirement.approval for requirement in (self.default, *self.rules))
+        return sorted({email for approvers in asked if approvers for email in approvers.emails})
+
     def identity(self, email: str) -> str:
         """One spelling for one person.
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import typer
+from botocore.stub import Stubber
 from confluent_kafka import Producer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -547,6 +549,36 @@ def test_without_aws_nothing_is_said_about_it() -> None:
     assert aws.api_log_role(Installation({})).ok is None
     assert aws.secrets(Installation({})).ok is None
     assert aws.functions(Installation({})).ok is None
+    assert [row.ok for row in aws.approvers(Installation({}))] == [None]
+
+
+APPROVER = "devops@acme.example"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:slipway-approvals"
+
+
+@pytest.mark.parametrize(
+    ("arn", "authenticated", "fault"),
+    [
+        (f"{TOPIC}:1", "true", ""),
+        (f"{TOPIC}:1", "false", "a click on a link in any e-mail ends it"),
+        ("PendingConfirmation", None, "not confirmed"),
+        (None, None, "not subscribed"),
+    ],
+)
+def test_each_approver_has_a_row(arn: str | None, authenticated: str | None, fault: str) -> None:
+    sns = boto3.client("sns", "eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(sns) as answers:
+        found = [{"Endpoint": APPROVER, "SubscriptionArn": arn}] if arn else []
+        answers.add_response("list_subscriptions_by_topic", {"Subscriptions": found})
+        if authenticated:
+            attributes = {"ConfirmationWasAuthenticated": authenticated}
+            answers.add_response("get_subscription_attributes", {"Attributes": attributes})
+
+        (row,) = aws.subscriptions(sns, TOPIC, [APPROVER])
+
+    assert row.name == f"AWS: e-mails to {APPROVER}"
+    assert (row.ok, row.detail if fault else "") == (not fault, fault)
+    assert fault == "" or "scripts/confirm" in row.cure
 
 
 # -- all of them
