@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,12 @@ LAYER_LIMIT = 15_000_000  # bytes zipped; keeps cold starts and uploads short
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip entry can have
 MODE = 0o644
 PYTHON_VERSION = "3.13"
+
+
+_LICENSES_BEGIN = """\
+The layer contains Slipway (Apache-2.0, see LICENSE) and these distributions, each under its own
+licence. Their Python sources are in python/ as published; to use another build of one, replace its
+folder in the layer."""
 
 
 class Architecture(StrEnum):
@@ -112,7 +119,8 @@ def installed_files(target: Path) -> Iterator[Path]:
     """What a Lambda needs of an installed environment.
 
     Of a `.dist-info` only METADATA is kept: vulnerability scanners read there what the layer holds.
-    No package of the lock file reads the rest at run time.
+    `THIRD_PARTY_LICENSES` has its licences, and no package of the lock file reads the rest at run
+    time.
     """
     for path in target.rglob("*"):
         parts = path.relative_to(target).parts
@@ -159,8 +167,47 @@ def install_wheels(root: Path, architecture: Architecture, target: Path) -> None
         )
 
 
+def third_party_licenses(target: Path) -> bytes:
+    """Name, version, licence and licence texts of each installed distribution, as it states them.
+
+    https://packaging.python.org/en/latest/specifications/core-metadata/#license-file
+
+    Raises:
+        BuildError: a distribution states no licence, or lacks a text that it names.
+    """
+    parts = [_LICENSES_BEGIN]
+    found = [PathDistribution(path) for path in target.glob("*.dist-info")]
+    for one in sorted(found, key=lambda each: each.name.lower()):
+        title = f"{one.name} {one.version}: {_license(one)}"
+        parts.append(f"{'=' * 79}\n{title}\n{'=' * 79}")
+        parts += [f"--- {name} ---\n\n{text}" for name, text in _license_texts(one)]
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def _license(distribution: Distribution) -> str:
+    """The licence's name. Old metadata may have the whole text in `License`, or a classifier."""
+    metadata = distribution.metadata
+    for field in ("License-Expression", "License"):
+        if (name := metadata.get(field)) and "\n" not in name:
+            return str(name)
+    classifiers = metadata.get_all("Classifier") or []
+    names = [text.rpartition(" :: ")[2] for text in classifiers if text.startswith("License ::")]
+    if not names:
+        raise BuildError(f"{distribution.name} states no licence. Leave it out of the layer.")
+    return ", ".join(names)
+
+
+def _license_texts(distribution: Distribution) -> Iterator[tuple[str, str]]:
+    for name in sorted(distribution.metadata.get_all("License-File") or []):
+        # Wheels from before metadata 2.4 have it beside METADATA.
+        text = distribution.read_text(f"licenses/{name}") or distribution.read_text(name)
+        if text is None:
+            raise BuildError(f"{distribution.name} lacks its licence's text {name}.")
+        yield name, text.strip()
+
+
 def layer_entries(root: Path, architecture: Architecture) -> Entries:
-    """The layer's archive: `slipway` and its dependencies under `python/`."""
+    """The layer's archive: `slipway` and its dependencies under `python/`, and all licences."""
     with tempfile.TemporaryDirectory(prefix="slipway-layer-") as folder:
         target = Path(folder)
         install_wheels(root, architecture, target)
@@ -168,6 +215,8 @@ def layer_entries(root: Path, architecture: Architecture) -> Entries:
             f"python/{path.relative_to(target).as_posix()}": path.read_bytes()
             for path in installed_files(target)
         }
+        entries["THIRD_PARTY_LICENSES"] = third_party_licenses(target)
+    entries["LICENSE"] = (root / "LICENSE").read_bytes()
     return entries | python_sources(root / "shared/slipway", "python/slipway")
 
 
@@ -207,6 +256,7 @@ class Builder:
             BuildError: the wheels cannot be installed, or the archive is over `LAYER_LIMIT`.
         """
         inputs = python_sources(self.root / "shared/slipway", "slipway")
+        inputs["license"] = (self.root / "LICENSE").read_bytes()
         inputs["lock"] = (self.root / "requirements/layer.txt").read_bytes()
         artifact = self._build(
             f"layer-{architecture}", inputs, lambda: layer_entries(self.root, architecture)

@@ -75,7 +75,7 @@ resource "aws_lambda_layer_version" "slipway" {
   s3_key                   = aws_s3_object.artifact["layer"].key
   compatible_runtimes      = ["python3.13"]
   compatible_architectures = [var.functions.architecture]
-  license_info             = "Apache-2.0"
+  license_info             = "Slipway: Apache-2.0. Dependencies, some under the LGPL or MPL: /opt/THIRD_PARTY_LICENSES"
 
   lifecycle {
     create_before_destroy = true

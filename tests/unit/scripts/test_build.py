@@ -3,10 +3,12 @@
 import json
 import os
 import platform
+import re
 import stat
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import files
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,8 @@ for file in lib/__init__.py lib/__init__.pyi lib/__pycache__/__init__.pyc lib/te
     lib-1.0.dist-info/licenses/LICENSE; do
     echo content >"$2/$file"
 done
+printf 'Name: lib\\nVersion: 1.0\\nLicense-Expression: MIT\\nLicense-File: LICENSE\\n' \\
+    >"$2/lib-1.0.dist-info/METADATA"
 """
 
 
@@ -60,6 +64,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     put(
         root,
         {
+            "LICENSE": "Apache License 2.0\n",
             "functions/__init__.py": "",
             "functions/greet/__init__.py": "",
             "functions/greet/handler.py": "def handler(event, context): ...\n",
@@ -99,12 +104,66 @@ def test_layer_holds_slipway_and_what_its_dependencies_need(root: Path) -> None:
     built(root)
 
     assert names(root, "layer-arm64.zip") == [
+        "LICENSE",
+        "THIRD_PARTY_LICENSES",
         "python/lib-1.0.dist-info/METADATA",
         "python/lib/__init__.py",
         "python/lib/native.so",
         "python/slipway/__init__.py",
         "python/slipway/port/client.py",
     ]
+
+
+def test_layer_has_the_licence_of_each_dependency(root: Path) -> None:
+    built(root)
+
+    with zipfile.ZipFile(root / "build/layer-arm64.zip") as file:
+        text = file.read("THIRD_PARTY_LICENSES").decode()
+    assert "lib 1.0: MIT" in text
+    assert "--- LICENSE ---\n\ncontent" in text
+
+
+@pytest.mark.parametrize(
+    ("metadata", "label"),
+    [
+        ("License-Expression: MIT-0\nLicense: MIT", "MIT-0"),
+        ("License: MPL-2.0\nClassifier: License :: OSI Approved :: Other", "MPL-2.0"),
+        (
+            "License: BSD\n        All rights reserved.\nClassifier: License :: OSI Approved :: B",
+            "B",
+        ),
+        ("Classifier: License :: OSI Approved :: GNU LGPL", "GNU LGPL"),
+    ],
+)
+def test_licence_label_is_what_the_metadata_states(
+    tmp_path: Path, metadata: str, label: str
+) -> None:
+    text = f"Metadata-Version: 2.1\nName: one\nVersion: 2\n{metadata}\n"
+    put(tmp_path, {"one-2.dist-info/METADATA": text})
+
+    assert f"one 2: {label}\n" in build.third_party_licenses(tmp_path).decode()
+
+
+@pytest.mark.parametrize("metadata", ["", "License: MIT\nLicense-File: LICENSE\n"])
+def test_distribution_without_licence_is_refused(tmp_path: Path, metadata: str) -> None:
+    put(tmp_path, {"one-2.dist-info/METADATA": f"Name: one\nVersion: 2\n{metadata}"})
+
+    with pytest.raises(BuildError, match="one"):
+        build.third_party_licenses(tmp_path)
+
+
+def test_own_layer_names_its_lgpl_part(tmp_path: Path) -> None:
+    locked = (REPOSITORY / "requirements/layer.txt").read_text()
+    # The environment of the tests has what the layer has.
+    for name in re.findall(r"^([\w-]+)==", locked, re.MULTILINE):
+        metadata = next(file for file in files(name) or () if file.name == "METADATA").locate()
+        folder = Path(str(metadata)).parent
+        (tmp_path / folder.name).symlink_to(folder)
+
+    text = build.third_party_licenses(tmp_path).decode()
+
+    assert re.search(r"^PyGithub \S+: .*LGPL", text, re.MULTILINE)
+    assert "GNU LESSER GENERAL PUBLIC LICENSE" in text
 
 
 def test_layer_has_the_wheels_of_its_own_architecture(root: Path) -> None:
@@ -169,6 +228,7 @@ def test_archive_that_was_damaged_is_built_again(root: Path) -> None:
         ("functions/greet/handler.py", {"greet"}),
         ("shared/slipway/port/client.py", {"layer-arm64", "layer-x86_64"}),
         ("requirements/layer.txt", {"layer-arm64", "layer-x86_64"}),
+        ("LICENSE", {"layer-arm64", "layer-x86_64"}),
         ("docs/install.md", set()),
     ],
 )
