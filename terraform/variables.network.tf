@@ -54,6 +54,7 @@ variable "kafka_mirror" {
     else does. The topics must exist in the MSK cluster, which must allow IAM: make them with scripts/topics before you set this.
     source_servers: brokers to mirror from; null: Port's own in the region of `port.base_url`.
     plugin: the archive with MirrorMaker 2 in S3; docs/install.md says how it is made. version: null where the bucket keeps none.
+      sha256: the archive's checksum in base64, which must be the one that S3 has computed.
   EOT
   type = object({
     source_servers = optional(list(string))
@@ -61,6 +62,7 @@ variable "kafka_mirror" {
       bucket_arn = string
       key        = string
       version    = optional(string)
+      sha256     = string
     })
   })
   default = null
@@ -73,6 +75,11 @@ variable "kafka_mirror" {
   validation {
     condition     = can(regex("^arn:[\\w-]+:s3:::[a-z0-9.-]{3,63}$", try(var.kafka_mirror.plugin.bucket_arn, "arn:aws:s3:::none"))) && try(length(var.kafka_mirror.plugin.key) > 0, true)
     error_message = "kafka_mirror.plugin needs the ARN of an S3 bucket and the key of the archive in it."
+  }
+
+  validation {
+    condition     = var.kafka_mirror == null || can(regex("^[A-Za-z0-9+/]{43}=$", var.kafka_mirror.plugin.sha256))
+    error_message = "kafka_mirror.plugin.sha256 must be the archive's SHA-256 in base64: openssl dgst -sha256 -binary FILE | base64."
   }
 
   validation {

@@ -29,7 +29,7 @@ run "the_upper_limits_can_be_planned" {
     kafka               = { mode = "msk", authentication = "IAM", cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1" }
     provisioned_pollers = { min = 200, max = 2000, maximum_retry_attempts = 10000, maximum_record_age_seconds = 604800 }
     network             = { vpc_id = "vpc-a", subnet_ids = ["subnet-a", "subnet-b"], security_group_id = "sg-a" }
-    kafka_mirror        = { source_servers = ["kafka.example.com:9096"], plugin = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip", version = "1" } }
+    kafka_mirror        = { source_servers = ["kafka.example.com:9096"], plugin = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip", version = "1", sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" } }
 
     approvals = {
       approvers           = { emails = ["one@acme.example", "two+work@sub.acme.example"], teams = ["Platform Team"], count = 10, expires_after_seconds = 2592000, remind_before_seconds = 2591999 }

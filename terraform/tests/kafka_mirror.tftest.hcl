@@ -10,7 +10,7 @@ variables {
   secret                   = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slipway/mirror-a1", key_arn = "arn:aws:kms:eu-west-1:111122223333:key/slipway" }
   target                   = { cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/slipway/0a1b-1", bootstrap_servers = "b-1.slipway:9098" }
   network                  = { vpc_id = "vpc-a", subnet_ids = ["subnet-a", "subnet-b"], security_group_id = "sg-a" }
-  plugin                   = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip", version = null }
+  plugin                   = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip", version = null, sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
   key_arn                  = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
   log_retention_days       = 90
   permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
@@ -104,4 +104,34 @@ run "a_cluster_without_iam_is_refused" {
   }
 
   expect_failures = [var.target]
+}
+
+run "an_archive_that_was_changed_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_mirror"
+  }
+
+  override_data {
+    target = data.aws_s3_object.plugin
+    values = { checksum_sha256 = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" }
+  }
+
+  expect_failures = [data.aws_s3_object.plugin]
+}
+
+run "an_archive_without_a_checksum_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_mirror"
+  }
+
+  override_data {
+    target = data.aws_s3_object.plugin
+    values = { checksum_sha256 = "" }
+  }
+
+  expect_failures = [data.aws_s3_object.plugin]
 }

@@ -440,7 +440,7 @@ run "a_new_provisioned_cluster_is_read_from_its_beginning" {
 
   variables {
     kafka        = { mode = "msk", create = {} }
-    kafka_mirror = { plugin = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip" } }
+    kafka_mirror = { plugin = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip", sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" } }
   }
 
   assert {

@@ -21,7 +21,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 STACK = ROOT / "terraform"
 MSK = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1"
-PLUGIN = {"bucket_arn": "arn:aws:s3:::acme-plugins", "key": "mm2.zip"}
+PLUGIN = {
+    "bucket_arn": "arn:aws:s3:::acme-plugins",
+    "key": "mm2.zip",
+    "sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+}
 ACTION = next(iter(hcl2.loads((STACK / "actions.tf").read_text())["locals"][0]["actions"]))
 
 type Values = Mapping[str, Any]
@@ -572,6 +576,15 @@ KAFKA = [
         },
         [{}, {"version": "1"}],
         [{"bucket_arn": "acme-plugins"}, {"key": ""}],
+    ),
+    Rule(
+        "kafka_mirror.plugin.sha256",
+        lambda sha256: {
+            "kafka": {"mode": "msk", "create": {}},
+            "kafka_mirror": {"plugin": {**PLUGIN, "sha256": sha256}},
+        },
+        [PLUGIN["sha256"]],
+        ["", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     ),
     Rule(
         "kafka_mirror.source_servers",

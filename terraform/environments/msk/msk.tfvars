@@ -29,7 +29,11 @@ kafka = {
 
 # The first apply leaves it out (-var kafka_mirror=null): scripts/topics makes its topics in between.
 kafka_mirror = {
-  plugin = { bucket_arn = "arn:aws:s3:::acme-msk-plugins", key = "slipway-mirror.zip" }
+  plugin = {
+    bucket_arn = "arn:aws:s3:::acme-msk-plugins"
+    key        = "slipway-mirror.zip"
+    sha256     = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" # of your archive: docs/install.md
+  }
 }
 
 # By IAM nobody reads a Kafka password but the mirror: `mirror_credentials`, those of Port.

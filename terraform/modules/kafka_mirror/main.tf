@@ -10,6 +10,22 @@ locals {
   bytes = "org.apache.kafka.connect.converters.ByteArrayConverter"
 }
 
+# The archive's code gets Port's Kafka credentials, so it must be what was uploaded. S3 computes the checksum itself.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+data "aws_s3_object" "plugin" {
+  bucket        = element(split(":", var.plugin.bucket_arn), -1)
+  key           = var.plugin.key
+  version_id    = var.plugin.version
+  checksum_mode = "ENABLED"
+
+  lifecycle {
+    postcondition {
+      condition     = self.checksum_sha256 == var.plugin.sha256
+      error_message = "The archive ${var.plugin.key} has the SHA-256 checksum \"${self.checksum_sha256}\", not \"${var.plugin.sha256}\". Find out who changed it. Without a checksum, or with one that ends in \"-<parts>\", upload it again by aws s3api put-object --checksum-algorithm SHA256."
+    }
+  }
+}
+
 # https://docs.aws.amazon.com/msk/latest/developerguide/msk-connect-plugins.html
 resource "aws_mskconnect_custom_plugin" "this" {
   name         = var.name
@@ -19,7 +35,7 @@ resource "aws_mskconnect_custom_plugin" "this" {
   location {
     s3 {
       bucket_arn     = var.plugin.bucket_arn
-      file_key       = var.plugin.key
+      file_key       = data.aws_s3_object.plugin.key # after its check
       object_version = var.plugin.version
     }
   }

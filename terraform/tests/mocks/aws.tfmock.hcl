@@ -88,6 +88,10 @@ mock_resource "aws_sqs_queue" {
   defaults = { arn = "arn:aws:sqs:eu-west-1:111122223333:mock" }
 }
 
+mock_data "aws_s3_object" {
+  defaults = { checksum_sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
+}
+
 mock_data "aws_msk_bootstrap_brokers" {
   defaults = { bootstrap_brokers_sasl_iam = "b-1.mock.kafka.eu-west-1.amazonaws.com:9098" }
 }
