@@ -23,7 +23,7 @@ import httpx
 import psutil
 from nacl.public import PublicKey, SealedBox
 
-from sandbox import mark
+from sandbox import guard, mark
 from sandbox.broker import wait_until_ready
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +64,7 @@ class State:
         client_secret: its secret; also signs messages and encrypts secret inputs.
         github_token: a token that may do everything in the sandbox's GitHub.
         kafka: bootstrap servers; our own broker or the one given to `up`.
+        token: what the servers' own routes, `/_sandbox/…`, ask for.
         attached_to: process id of the `up --attached` that the parts are children of; 0: none.
     """
 
@@ -72,6 +73,7 @@ class State:
     client_secret: str
     github_token: str
     kafka: str
+    token: str = ""
     pids: dict[str, int] = field(default_factory=dict)
     attached_to: int = 0
 
@@ -93,6 +95,7 @@ class State:
             "AWS_ENDPOINT_URL": self.url("aws"),
             "AWS_REGION": REGION,
             "CLUSTER_URL": self.url("cluster"),
+            guard.VARIABLE: self.token,
         }
 
 
@@ -274,6 +277,7 @@ class Sandbox:
             "PORT_CLIENT_ID": state.client_id,
             "PORT_CLIENT_SECRET": state.client_secret,
             "GITHUB_TOKEN": state.github_token,
+            guard.VARIABLE: state.token,
             "SANDBOX_KAFKA_USERNAME": ORG_ID,
             "SANDBOX_KAFKA_PASSWORD": state.client_secret,
             "AWS_REGION": REGION,
@@ -369,6 +373,7 @@ def _decide(external_kafka: str) -> State:
         client_secret=secrets.token_urlsafe(48),
         github_token="ghp_" + secrets.token_hex(20),
         kafka=external_kafka or f"127.0.0.1:{ports['broker']}",
+        token=secrets.token_urlsafe(32),
     )
 
 
@@ -404,7 +409,8 @@ def _answers(name: str, state: State, client: httpx.Client) -> bool:
         wait_until_ready(state.kafka, START_SECONDS)
         return True
     try:
-        return client.get(state.url(name) + _HEALTH[name]).status_code == 200
+        headers = {guard.HEADER: state.token}
+        return client.get(state.url(name) + _HEALTH[name], headers=headers).status_code == 200
     except httpx.TransportError:
         return False
 

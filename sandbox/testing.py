@@ -1,6 +1,10 @@
-"""A pytest plug-in for all suites: draws examples, prints the command that repeats a failure."""
+"""A pytest plug-in for all suites: draws examples, gives the sandbox's servers their token.
+
+It prints the command that repeats a failure.
+"""
 
 import os
+import secrets
 import shlex
 import sys
 from pathlib import Path
@@ -18,6 +22,9 @@ settings.register_profile(
 )
 settings.load_profile("slipway")
 
+# The servers that a suite starts read it in its environment, and their clients send it.
+TOKEN = os.environ.setdefault("SANDBOX_TOKEN", secrets.token_urlsafe(32))
+OWN_ROUTES = {"X-Sandbox-Token": TOKEN}
 # What decides which cases a suite draws.
 _SETTINGS = ("FAULTS", "FUZZ")
 

@@ -75,7 +75,13 @@ def knob(env: Mapping[str, str], part: str, method: str, path: str, body: object
         "github": env["GITHUB_API_URL"].removesuffix("/api/v3"),
         "aws": env["AWS_ENDPOINT_URL"],
     }
-    answer = requests.request(method, f"{bases[part]}/_sandbox/{path}", json=body, timeout=30)
+    answer = requests.request(
+        method,
+        f"{bases[part]}/_sandbox/{path}",
+        json=body,
+        headers={"X-Sandbox-Token": env["SANDBOX_TOKEN"]},
+        timeout=30,
+    )
     answer.raise_for_status()
     return answer.json() if answer.content else None
 

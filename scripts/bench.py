@@ -9,17 +9,17 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import requests
 import typer
 from rich.console import Console
 from rich.table import Table
 from slipway.catalog.documents import read_document
 
-from scripts.apply_sandbox import ROOT, StackError, read_environment
+from scripts.apply_sandbox import ROOT, StackError, knob, read_environment
 from scripts.demo import APPROVER, INPUTS, DemoError, Story, merge, wait_for
 
 IMPORT_ROUNDS = 9
@@ -65,21 +65,16 @@ def requests_of_one_create(folder: Path) -> dict[str, int]:
     """How often one create calls GitHub and Port, the function being warm."""
     env = read_environment(folder)
     story = Story(folder)
-    servers = {
-        "GitHub": env["GITHUB_API_URL"].removesuffix("/api/v3"),
-        "Port": env["PORT_BASE_URL"],
-    }
     # The first one warms the function, and its access token, up.
     for _ in range(2):
         name = story.free_name("my-demo-service")
-        for base in servers.values():
-            requests.delete(f"{base}/_sandbox/requests", timeout=10).raise_for_status()
+        for part in ("port", "github"):
+            knob(env, part, "DELETE", "requests")
         run_id = story.execute("create_service", {"service_name": name, **INPUTS})
-        wait_for("The create", partial(_reported, servers["Port"], run_id))
+        wait_for("The create", partial(_reported, env, run_id))
     counted = {}
-    for name, base in servers.items():
-        seen = requests.get(f"{base}/_sandbox/requests", timeout=10).json()
-        paths = [request["path"] for request in seen]
+    for name in ("GitHub", "Port"):
+        paths = [one["path"] for one in knob(env, name.lower(), "GET", "requests")]
         counted[name] = sum(
             path.startswith(("/api/", "/v1/")) and not path.endswith("/access_token")
             for path in paths
@@ -88,9 +83,9 @@ def requests_of_one_create(folder: Path) -> dict[str, int]:
     return {**counted, "Port": counted["Port"] - 1}
 
 
-def _reported(base: str, run_id: str) -> bool | None:
+def _reported(env: Mapping[str, str], run_id: str) -> bool | None:
     """Whether the function is done with this run: its label is the last thing it writes."""
-    seen = requests.get(f"{base}/_sandbox/requests", timeout=10).json()
+    seen = knob(env, "port", "GET", "requests")
     return {"method": "PATCH", "path": f"/v1/actions/runs/{run_id}"} in seen or None
 
 

@@ -13,6 +13,7 @@ import requests
 from slipway.config import PortCredentials
 from slipway.port.client import PortClient
 
+from sandbox.testing import OWN_ROUTES
 from scripts import port_setup
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,7 +77,7 @@ class PortServer:
         deadline = time.monotonic() + STARTED_WITHIN
         while True:
             with suppress(requests.ConnectionError):
-                if requests.get(f"{self.url}/_sandbox/health", timeout=60).ok:
+                if requests.get(f"{self.url}/_sandbox/health", headers=OWN_ROUTES, timeout=60).ok:
                     return
             log_text = (self._folder / "log").read_text()
             assert self._process.poll() is None, log_text
@@ -108,6 +109,7 @@ class PortServer:
     def message(self, run_id: str) -> Any:
         """What is published for a run, as a consumer reads it."""
         params = {"topic": "org_sandbox.runs", "run_id": run_id}
-        answer = requests.get(f"{self.url}/_sandbox/messages", params=params, timeout=60)
+        url = f"{self.url}/_sandbox/messages"
+        answer = requests.get(url, params=params, headers=OWN_ROUTES, timeout=60)
         (message,) = answer.json()["messages"]
         return json.loads(message["value"])

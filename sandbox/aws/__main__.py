@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 from sandbox.aws.settings import LAMBDA_PYTHON, Settings, configure
+from sandbox.guard import take_token
 
 # LocalStack, moto and boto3 take settings from the environment: what the person's shell has for
 # real AWS work (profiles, proxies, endpoints, DEBUG) must not reach them.
@@ -66,6 +67,7 @@ def main() -> None:
         state_dir=options.state_dir.resolve(),
         kafka=options.kafka,
         lambda_python=options.lambda_python.absolute(),
+        token=take_token(),
     )
     configure(settings)
     _prepare(settings)

@@ -12,6 +12,8 @@ from queue import Queue
 from threading import Thread
 from typing import Literal
 
+from sandbox.guard import Guard
+
 LOG = logging.getLogger(__name__)
 
 # A synchronous invocation's response: 6 MiB, and a little for the envelope.
@@ -104,11 +106,26 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.api = api
         self.asked = False
+        self.guard = Guard(self.server_port)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+
+    def parse_request(self) -> bool:
+        """Read the request line and the headers, and refuse what the function did not send."""
+        if not super().parse_request():
+            return False
+
+        def header(name: str) -> list[str]:
+            return self.headers.get_all(name, [])
+
+        refusal = self.server.guard.refusal(self.command, self.path, header)
+        if refusal:
+            self.close_connection = True
+            self._refuse(refusal.status, "Forbidden", refusal.text)
+        return refusal is None
 
     def do_GET(self) -> None:  # the method's name is http.server's
         """Serve `invocation/next`: waits until there is an invocation."""

@@ -17,6 +17,7 @@ from localstack.runtime.server import twisted as gateway_server
 from localstack.services.lambda_.invocation.runtime_executor import get_runtime_executor
 
 from sandbox.aws import (
+    border,
     cloudwatch,
     emails,
     event_source_mappings,
@@ -28,6 +29,7 @@ from sandbox.aws import (
 from sandbox.aws.calls import CallRecorder
 from sandbox.aws.runtime import ProcessRuntimeExecutor, stop_all
 from sandbox.aws.settings import Settings
+from sandbox.guard import Guard
 
 LOG = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ def run(settings: Settings) -> int:
         raise RuntimeError("LocalStack does not see the sandbox's plug-ins: run scripts/setup")
 
     _listen_on_loopback_only()
+    border.install(Guard(settings.port, settings.token, pages=border.PAGES))
     cloudwatch.install()
     event_source_mappings.install()
     emails.install()

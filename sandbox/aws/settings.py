@@ -20,12 +20,14 @@ class Settings:
         state_dir: Where everything that this AWS writes to disk is.
         kafka: `host:port` of the broker that stands behind every MSK cluster.
         lambda_python: The interpreter that has `awslambdaric` and Lambda's boto3.
+        token: What the routes under `/_sandbox/` ask for.
     """
 
     port: int
     state_dir: Path
     kafka: str
     lambda_python: Path = LAMBDA_PYTHON
+    token: str = ""
 
     @property
     def endpoint_url(self) -> str:

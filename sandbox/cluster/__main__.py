@@ -13,6 +13,7 @@ from sandbox.cluster.app import create_app
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.port import Reporter
 from sandbox.cluster.repository import Mirror
+from sandbox.guard import Guard, Guarded, take_token
 
 HOST = "127.0.0.1"
 
@@ -42,6 +43,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter for each option
     }.items():
         if not value:
             raise typer.BadParameter(f"{name} is missing")
+    guard = Guard(port, take_token(), pages=r"/services(/[^/]+/health)?$")
     web = github_url.removesuffix("/").removesuffix("/api/v3")
     state_dir.mkdir(parents=True, exist_ok=True)
     mirror = Mirror(state_dir.resolve() / "mirror.git", f"{web}/{repo}", github_token, branch)
@@ -52,7 +54,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter for each option
         follower.start()
         try:
             uvicorn.run(
-                create_app(cluster),
+                Guarded(create_app(cluster), guard),
                 host=HOST,
                 port=port,
                 log_level="warning",

@@ -12,6 +12,7 @@ from sandbox.github import urls
 from sandbox.github.app import create_app
 from sandbox.github.seed import seed
 from sandbox.github.server import Server
+from sandbox.guard import Guard, Guarded, take_token
 
 HOST = "127.0.0.1"
 # `git merge-tree --write-tree` came with it.
@@ -32,6 +33,7 @@ def main(
     """Serve GitHub's REST API, git over HTTP and Actions on 127.0.0.1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    own_token = take_token()
     _check_git()
     if not token:
         raise typer.BadParameter("give --token or set GITHUB_TOKEN")
@@ -46,7 +48,7 @@ def main(
     server = Server(state_dir.resolve(), base_url)
     seed(server, token, repositories)
     uvicorn.run(
-        create_app(server),
+        Guarded(create_app(server), Guard(port, own_token, pages=r"/(?!api/|_sandbox/)")),
         host=HOST,
         port=port,
         log_level="warning",

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from sandbox.guard import Guard, Guarded, take_token
 from sandbox.port.app import create_app
 from sandbox.port.kafka import KafkaPublisher
 from sandbox.port.settings import Settings
@@ -52,6 +53,7 @@ def serve(  # noqa: PLR0913  each is an option of the command line
     # jq programs can read the environment, and so could whoever may write a template.
     for name in _SECRET_VARIABLES:
         os.environ.pop(name, None)
+    token = take_token()
     if envelope not in ("v1", "v2"):
         raise typer.BadParameter("--envelope must be v1 or v2")
     if run_exhausted not in ("strict", "lax"):
@@ -81,8 +83,9 @@ def serve(  # noqa: PLR0913  each is an option of the command line
     topics = (settings.runs_topic, *([settings.change_log_topic] if change_log else []))
     publisher = KafkaPublisher(kafka, topics)
     app = create_app(settings, publisher)
+    guarded = Guarded(app, Guard(port, token, pages=r"/(?!v1/|_sandbox/)"))
     server = uvicorn.Server(
-        uvicorn.Config(app, _HOST, port, access_log=False, timeout_graceful_shutdown=5)
+        uvicorn.Config(guarded, _HOST, port, access_log=False, timeout_graceful_shutdown=5)
     )
     app.state.is_stopping = lambda: server.should_exit
     server.run()

@@ -5,8 +5,12 @@ It keeps no connection, as a server may close one at the moment of the next requ
 
 import httpx
 
+from sandbox.testing import OWN_ROUTES
 from sandbox.tests.waiting import LIMIT
 
 HTTP = httpx.Client(
-    timeout=LIMIT, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+    headers=OWN_ROUTES,
+    timeout=LIMIT,
+    trust_env=False,
+    limits=httpx.Limits(max_keepalive_connections=0),
 )

@@ -15,10 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import requests
 from requests.exceptions import RequestException
 
-from scripts.apply_sandbox import ROOT
+from scripts.apply_sandbox import ROOT, knob
 
 # Executing an action is the soak's own part: one whose answer is lost would be asked for twice.
 _PORT_PATHS = "^/v1/(?!actions/[^/]+/runs$|kafka-credentials)"
@@ -54,11 +53,7 @@ class Faults:
         broker_restart: str | None = None,
         pause: float = 9.0,
     ) -> None:
-        self._bases = {
-            "port": env["PORT_BASE_URL"],
-            "github": env["GITHUB_API_URL"].removesuffix("/api/v3"),
-            "aws": env["AWS_ENDPOINT_URL"],
-        }
+        self._env = env
         self._folder = folder
         self._kinds = kinds
         self._chance = random.Random(seed)  # noqa: S311  it is to be repeatable
@@ -104,10 +99,7 @@ class Faults:
             self.done[kind] += 1
 
     def _call(self, part: str, method: str, path: str, body: object = None) -> Any:
-        url = f"{self._bases[part]}/_sandbox/{path}"
-        answer = requests.request(method, url, json=body, timeout=30)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        return knob(self._env, part, method, path, body)
 
     @contextmanager
     def spoilt(

@@ -15,7 +15,7 @@ from github import Auth, Github, GithubException
 from github.PullRequest import PullRequest
 from slipway.errors import RetryableError, RunEnded, SlipwayError
 
-from scripts.apply_sandbox import read_environment
+from scripts.apply_sandbox import knob, read_environment
 from scripts.demo import APPROVER, REQUESTER
 from scripts.environment import port_client
 from scripts.soaking.gather import ACTIONS, CHANGED_MIND, Asked
@@ -52,6 +52,7 @@ class People:
             lazy=True,
         )
         self.services = github.get_repo(env["SERVICES_REPO"])
+        self._env = env
         self._url = env["PORT_BASE_URL"]
         # Executing an action is no repetition of an earlier one, so it must not be repeated: that
         # is done without the client, which does so.
@@ -158,8 +159,7 @@ class People:
             pull.edit(state="closed")
 
     def _redeliver(self, run_id: str) -> None:
-        url = f"{self._url}/_sandbox/redeliver"
-        requests.post(url, json={"run_id": run_id}, timeout=30).raise_for_status()
+        knob(self._env, "port", "POST", "redeliver", {"run_id": run_id})
 
     def _cancel(self, run_id: str) -> None:
         with suppress(RunEnded):

@@ -4,6 +4,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from sandbox.testing import OWN_ROUTES
 from tests.browser.fixtures import Visit
 from tests.browser.portal import ADMIN, DEVELOPER, REFUSED
 from tests.port_server import PortServer
@@ -14,7 +15,8 @@ BROKEN = r"net::ERR_|Failed to load resource"
 
 
 def expire(server: PortServer) -> None:
-    requests.post(f"{server.url}/_sandbox/expire-tokens", timeout=5).raise_for_status()
+    url = f"{server.url}/_sandbox/expire-tokens"
+    requests.post(url, headers=OWN_ROUTES, timeout=5).raise_for_status()
 
 
 def test_given_nobody_when_a_page_is_opened_then_asked_who_one_is_and_shown_that_page(

@@ -29,6 +29,7 @@ from report import main as report
 from slipway.approvals.links import Link, sign
 from slipway.errors import RunEnded
 
+from sandbox.testing import OWN_ROUTES
 from tests.contract.github.conftest import TOKEN
 from tests.faults.installation import (
     LINK_KEY,
@@ -474,7 +475,8 @@ class World:
 
     def new_messages(self) -> list[Json]:
         url = f"{self.at.port.url}/_sandbox/messages"
-        found = requests.get(url, params={"limit": "50"}, timeout=60).json()["messages"]
+        answer = requests.get(url, params={"limit": "50"}, headers=OWN_ROUTES, timeout=60)
+        found = answer.json()["messages"]
         new = [message for message in found if message["number"] > self.at.message][::-1]
         if new:
             self.at.message = new[-1]["number"]

@@ -11,14 +11,13 @@ from typing import Any
 
 import boto3
 import pytest
-import requests
 from github import Auth, Github
 from github.Repository import Repository
 from slipway.config import PortCredentials
 from slipway.port.client import PortClient
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it ships none
 
-from scripts.apply_sandbox import ROOT, Mode, Stack, host_architecture, read_environment
+from scripts.apply_sandbox import ROOT, Mode, Stack, host_architecture, knob, read_environment
 from scripts.new_action import make
 from tests.browser.fixtures import browser_context_args, browser_type_launch_args, visit
 from tests.checkout import copy_repository
@@ -138,14 +137,7 @@ class SandboxClient:
 
     def sandbox(self, part: str, method: str, path: str, body: object = None) -> Any:
         """Use a knob of the sandbox itself (`/_sandbox/…`)."""
-        base = {
-            "port": self.env["PORT_BASE_URL"],
-            "github": self.env["GITHUB_API_URL"].removesuffix("/api/v3"),
-            "aws": self.env["AWS_ENDPOINT_URL"],
-        }[part]
-        answer = requests.request(method, f"{base}/_sandbox/{path}", json=body, timeout=300)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        return knob(self.env, part, method, path, body)
 
 
 @pytest.fixture(scope="session")

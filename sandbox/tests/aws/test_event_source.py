@@ -2,14 +2,14 @@
 
 import base64
 import json
-import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from sandbox.tests.event_source.harness import Topic
-from sandbox.tests.waiting import LIMIT, wait_for
+from sandbox.tests.http import HTTP
+from sandbox.tests.waiting import wait_for
 
 from .conftest import ACCOUNT, REGION, RunningAws
 
@@ -50,8 +50,7 @@ class Aws:
 
     def counters(self, uuid: str) -> dict[str, int]:
         url = f"http://127.0.0.1:{self.running.port}/_sandbox/event-source-mappings"
-        with urllib.request.urlopen(url, timeout=LIMIT) as answer:
-            listed = json.load(answer)["EventSourceMappings"]
+        listed = HTTP.get(url).raise_for_status().json()["EventSourceMappings"]
         (counters,) = [one["Counters"] for one in listed if one["UUID"] == uuid] or [{}]
         return dict(counters)
 

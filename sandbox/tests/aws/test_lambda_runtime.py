@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.testing import OWN_ROUTES
 from sandbox.tests.waiting import LIMIT, wait_for
 
 from .conftest import ACCOUNT, REGION, RunningAws, archive, host_architecture
@@ -411,7 +412,7 @@ def test_function_at_work_can_be_killed_from_outside(aws: RunningAws) -> None:
         request = urllib.request.Request(
             f"http://127.0.0.1:{aws.port}/_sandbox/lambda/kills",
             data=b'{"busy": true}',
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", **OWN_ROUTES},
         )
         with urllib.request.urlopen(request, timeout=LIMIT) as answer:
             killed: dict[str, object] | None = json.load(answer)["killed"]

@@ -21,7 +21,7 @@ CLI = Path(sys.executable).parent / "sandbox"
 VARIABLES = {
     "PORT_BASE_URL", "PORT_CLIENT_ID", "PORT_CLIENT_SECRET", "PORT_ORG_ID",
     "KAFKA_BOOTSTRAP_SERVERS", "GITHUB_API_URL", "GITHUB_TOKEN", "SERVICES_REPO",
-    "AWS_ENDPOINT_URL", "AWS_REGION", "CLUSTER_URL",
+    "AWS_ENDPOINT_URL", "AWS_REGION", "CLUSTER_URL", "SANDBOX_TOKEN",
 }  # fmt: skip
 
 
@@ -66,7 +66,9 @@ def test_given_a_taken_default_when_up_then_another_port_is_chosen(folder: Path)
 
     assert state is not None
     assert state.ports["port"] != 3100
-    assert HTTP.get(environment(folder)["PORT_BASE_URL"] + "/_sandbox/health").status_code == 200
+    own_routes = {"X-Sandbox-Token": environment(folder)["SANDBOX_TOKEN"]}
+    url = environment(folder)["PORT_BASE_URL"] + "/_sandbox/health"
+    assert HTTP.get(url, headers=own_routes).status_code == 200
 
 
 def test_given_a_sandbox_when_up_then_the_env_file_is_complete_and_private(folder: Path) -> None:

@@ -19,6 +19,8 @@ from slipway.config import GitHubConfig, GitHubCredentials, MergeMethod
 from slipway.github.models import Change
 from slipway.github.repository import ServicesRepository
 
+from sandbox.testing import OWN_ROUTES
+
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ROOT / "sandbox" / ".venv" / "bin" / "python"
 TOKEN = "ghp_" + secrets.token_hex(18)
@@ -59,7 +61,8 @@ class GitHubServer:
         return lambda: sum("/api/" in one["path"] for one in self.control("GET", "requests"))
 
     def control(self, method: str, what: str, body: Any = None) -> Any:
-        answer = requests.request(method, f"{self.url}/_sandbox/{what}", json=body, timeout=60)
+        url = f"{self.url}/_sandbox/{what}"
+        answer = requests.request(method, url, json=body, headers=OWN_ROUTES, timeout=60)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -208,7 +211,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + STARTED_WITHIN
     while True:
         with suppress(requests.ConnectionError):
-            if requests.get(url, timeout=60).ok:
+            if requests.get(url, headers=OWN_ROUTES, timeout=60).ok:
                 return
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()

@@ -17,6 +17,7 @@ ENV = {
     "PORT_BASE_URL": "http://port.test",
     "GITHUB_API_URL": "http://github.test/api/v3",
     "AWS_ENDPOINT_URL": "http://aws.test",
+    "SANDBOX_TOKEN": "token",
 }
 KNOBS = re.compile(r"http://(port|github|aws)\.test/_sandbox/.*")
 OF_KNOBS = [kind for kind in KINDS if not kind.endswith("-gone") and kind != "broker-restart"]
