@@ -250,6 +250,8 @@ class Sandbox:
 
     def _start(self, state: State, progress: Callable[[str], None]) -> None:
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        # The databases hold access tokens.
+        self.folder.chmod(0o700)
         for name in state.ports:
             self.log_file(name).unlink(missing_ok=True)
         self._save(state)

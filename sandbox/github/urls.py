@@ -1,7 +1,6 @@
 """Absolute addresses in answers: as the client of the current request addresses this server.
 
-PyGithub refuses an address whose host differs from the one that it was given, so `localhost` and
-`127.0.0.1` must each get their own back.
+PyGithub refuses an address whose host differs from the one that it was given.
 """
 
 from contextvars import ContextVar

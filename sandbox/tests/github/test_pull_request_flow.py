@@ -1,7 +1,7 @@
 """The product's flow, by PyGithub: tree, commit, reference, pull request, labels, merge."""
 
 import pytest
-from github import Auth, GithubException, InputGitTreeElement
+from github import GithubException, InputGitTreeElement
 from github.Repository import Repository
 
 from sandbox.tests.github.harness import Live, commit, open_pull
@@ -332,11 +332,3 @@ def test_a_merge_that_is_refused_leaves_no_review(live: Live, repo: Repository) 
     assert answer.status_code == 405
     assert "Required status check" in answer.text
     assert pull.get_reviews().totalCount == 0
-
-
-def test_localhost_gets_its_own_name_back(live: Live, repo: Repository) -> None:
-    client = live.client()
-    other = type(client)(
-        base_url=live.api.replace("127.0.0.1", "localhost"), auth=Auth.Token(live.as_user("devops"))
-    )
-    assert "localhost" in other.get_repo(repo.full_name).get_branch("main").commit.url

@@ -73,6 +73,7 @@ def test_given_a_taken_default_when_up_then_another_port_is_chosen(folder: Path)
 
 def test_given_a_sandbox_when_up_then_the_env_file_is_complete_and_private(folder: Path) -> None:
     assert environment(folder).keys() == VARIABLES
+    assert folder.stat().st_mode & 0o077 == 0
     assert (folder / "env").stat().st_mode & 0o077 == 0
     assert (folder / "state.json").stat().st_mode & 0o077 == 0
 
