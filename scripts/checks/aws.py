@@ -116,9 +116,11 @@ def approvers(installation: Installation) -> list[Result]:
     sns = session.client("sns", endpoint_url=endpoint, config=_CONFIG)
     s3 = session.client("s3", endpoint_url=endpoint, config=_CONFIG)
     try:
-        configured = _lambda(installation).get_function_configuration(
-            FunctionName=f"{installation.name_prefix}-approval", Qualifier=ALIAS
-        )["Environment"]["Variables"]
+        functions, function = _lambda(installation), f"{installation.name_prefix}-approval"
+        version = functions.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
+        configured = functions.get_function_configuration(FunctionName=function, Qualifier=version)[
+            "Environment"
+        ]["Variables"]
         document = s3.get_object(Bucket=configured["RECORDS_BUCKET"], Key=configured["POLICY_KEY"])
         policy = Policy.model_validate_json(document["Body"].read())
         return subscriptions(sns, configured["APPROVALS_TOPIC_ARN"], policy.emails())
