@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 TEAM_MACHINE = "team-scaling-log"
+_BASES = {"port": "PORT_BASE_URL", "github": "GITHUB_API_URL", "aws": "AWS_ENDPOINT_URL"}
 CHANGES_EXIT_STATUS = 2  # of `terraform plan -detailed-exitcode`
 # The provider mostly waits, so the queue's 25 s begin with the first resources, not after them.
 PARALLELISM = "-parallelism=30"
@@ -70,14 +71,10 @@ def knob(env: Mapping[str, str], part: str, method: str, path: str, body: object
     Returns:
         What it answers, from JSON; None for an empty answer.
     """
-    bases = {
-        "port": env["PORT_BASE_URL"],
-        "github": env["GITHUB_API_URL"].removesuffix("/api/v3"),
-        "aws": env["AWS_ENDPOINT_URL"],
-    }
+    base = env[_BASES[part]].removesuffix("/api/v3")
     answer = requests.request(
         method,
-        f"{bases[part]}/_sandbox/{path}",
+        f"{base}/_sandbox/{path}",
         json=body,
         headers={"X-Sandbox-Token": env["SANDBOX_TOKEN"]},
         timeout=30,

@@ -10,6 +10,7 @@ from slipway.errors import RunNotFound
 from slipway.github.models import Change
 from slipway.github.repository import ServicesRepository
 
+from sandbox.testing import TOKEN as TOKEN_OF_OWN_ROUTES
 from scripts import demo, port_setup
 from scripts.checks import github as github_checks
 from scripts.checks import port as port_checks
@@ -34,6 +35,7 @@ def settings(installation: Installation) -> dict[str, str]:
         "GITHUB_TOKEN": TOKEN,
         "SERVICES_REPO": "acme/services",
         "CLUSTER_URL": "http://127.0.0.1:9",
+        "SANDBOX_TOKEN": TOKEN_OF_OWN_ROUTES,
     }
 
 
