@@ -118,13 +118,13 @@ def approvers(installation: Installation) -> list[Result]:
     try:
         functions, function = _lambda(installation), f"{installation.name_prefix}-approval"
         version = functions.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
-        configured = functions.get_function_configuration(FunctionName=function, Qualifier=version)[
-            "Environment"
-        ]["Variables"]
+        found = functions.get_function_configuration(FunctionName=function, Qualifier=version)
+        configured = found["Environment"]["Variables"]
         document = s3.get_object(Bucket=configured["RECORDS_BUCKET"], Key=configured["POLICY_KEY"])
         policy = Policy.model_validate_json(document["Body"].read())
         return subscriptions(sns, configured["APPROVALS_TOPIC_ARN"], policy.emails())
-    except (BotoCoreError, ClientError) as error:
+    # What is no policy is a ValueError, too.
+    except (BotoCoreError, ClientError, ValueError) as error:
         return [Result(name, False, str(error), _APPLY)]
 
 

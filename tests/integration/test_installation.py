@@ -87,7 +87,7 @@ def doctor(env_file: Path) -> tuple[int, list[dict[str, Any]]]:
         [ROOT / "scripts" / "doctor", "--env-file", env_file, "--json"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return done.returncode, json.loads(done.stdout)
