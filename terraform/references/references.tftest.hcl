@@ -168,6 +168,11 @@ override_resource {
   values          = { arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/one/0a1b2c3d-1" }
 }
 
+override_data {
+  target = module.kafka_mirror[0].data.aws_s3_object.plugin
+  values = { checksum_sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
+}
+
 variables {
   artifacts_dir = "./tests/artifacts"
   port          = { org_id = "org_xxxxxxxxxxxxxxxx" }
@@ -198,6 +203,6 @@ run "msk" {
   variables {
     name_prefix  = "second"
     kafka        = { mode = "msk", authentication = "IAM", create = { volume_gib = 20, volume_gib_max = 100 } }
-    kafka_mirror = { plugin = { bucket_arn = "arn:aws:s3:::acme-msk-plugins", key = "slipway-mirror.zip" } }
+    kafka_mirror = { plugin = { bucket_arn = "arn:aws:s3:::acme-msk-plugins", key = "slipway-mirror.zip", sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" } }
   }
 }
