@@ -13,6 +13,7 @@ import json
 import re
 import secrets
 import select
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import datetime, timedelta
@@ -570,8 +571,16 @@ class World:
             for pull in self.pulls():
                 if pull.state == "open":
                     pull.edit(state="closed")
+            self._delete_branches()
             issues = self.at.repository.get_issues(state="all", sort="created", direction="desc")
             self.at.pull = max(self.at.pull, next((issue.number for issue in issues), 0))
+
+    def _delete_branches(self) -> None:
+        """The sweep of another case would delete them."""
+        git = ["git", "-C", str(self.at.bare_repository)]
+        branches = ["for-each-ref", "--format=delete %(refname)", "refs/heads/slipway"]
+        listed = subprocess.run([*git, *branches], check=True, stdout=subprocess.PIPE)
+        subprocess.run([*git, "update-ref", "--stdin"], check=True, input=listed.stdout)
 
 
 def _machine_arn(name: str) -> str:
