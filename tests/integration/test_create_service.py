@@ -203,7 +203,8 @@ def test_given_junk_on_the_topic_when_consumed_then_dropped_and_the_next_run_goe
         "both invocations",
         lambda: now if (now := counters(sandbox))["invoked"] == invoked else None,
     )
-    assert after["filtered"] - before["filtered"] == 5
+    # The automations of the new entity send messages, too.
+    assert after["filtered"] - before["filtered"] >= 5
     assert after["notJson"] - before["notJson"] == 1
     assert after["failed"] == before["failed"]
 

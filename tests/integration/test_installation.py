@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from slipway.errors import GitHubError
 from slipway.github.models import Change
 from slipway.github.repository import ServicesRepository
 
-from scripts.apply_sandbox import ROOT, Mode
+from scripts.apply_sandbox import Mode
 from tests.integration.conftest import SandboxClient, wait_for
 
 pytestmark = [
@@ -24,6 +25,7 @@ NEEDED = {
     "pull_requests": "write",
     "actions": "write",
     "issues": "write",
+    "members": "read",
     "metadata": "read",
 }
 
@@ -61,7 +63,7 @@ def test_given_an_app_installation_when_it_proposes_then_the_pull_request_is_the
     assert made.notes == ()
 
 
-def test_given_the_same_change_when_proposed_again_then_it_is_the_same_commit(
+def test_given_the_same_change_when_proposed_again_then_it_is_the_same_pull_request(
     sandbox: SandboxClient,
 ) -> None:
     first = as_app(sandbox, "slipway-first", NEEDED).propose(change("twice"))
@@ -82,9 +84,10 @@ def test_given_an_app_without_a_permission_when_it_proposes_then_github_is_quote
         app.propose(change("not-allowed"))
 
 
-def doctor(env_file: Path) -> tuple[int, list[dict[str, Any]]]:
+def doctor(root: Path, env_file: Path) -> tuple[int, list[dict[str, Any]]]:
     done = subprocess.run(
-        [ROOT / "scripts" / "doctor", "--env-file", env_file, "--json"],
+        [sys.executable, "-m", "scripts.doctor", "--env-file", env_file.resolve(), "--json"],
+        cwd=root,
         capture_output=True,
         text=True,
         timeout=300,
@@ -95,16 +98,16 @@ def doctor(env_file: Path) -> tuple[int, list[dict[str, Any]]]:
 
 @pytest.mark.story
 def test_given_a_whole_installation_when_the_doctor_looks_then_there_is_no_fault(
-    sandbox: SandboxClient,
+    sandbox: SandboxClient, with_new_action: Path
 ) -> None:
-    status, results = doctor(sandbox.folder / "env")
+    status, results = doctor(with_new_action, sandbox.folder / "env")
 
     assert [result for result in results if not result["ok"]] == []
     assert status == 0
 
 
 def test_given_a_wrong_secret_when_the_doctor_looks_then_the_fault_has_a_cure(
-    sandbox: SandboxClient, tmp_path: Path
+    sandbox: SandboxClient, with_new_action: Path, tmp_path: Path
 ) -> None:
     wrong = tmp_path / "env"
     lines = (sandbox.folder / "env").read_text().splitlines()
@@ -112,7 +115,7 @@ def test_given_a_wrong_secret_when_the_doctor_looks_then_the_fault_has_a_cure(
     with wrong.open("a") as file:
         file.write("\nPORT_CLIENT_SECRET=another-secret-of-more-than-32-bytes-000\n")
 
-    status, results = doctor(wrong)
+    status, results = doctor(with_new_action, wrong)
 
     faults = [result for result in results if not result["ok"]]
     assert status == 1
@@ -124,7 +127,11 @@ def test_given_a_wrong_secret_when_the_doctor_looks_then_the_fault_has_a_cure(
     ("permissions", "missing"), [(NEEDED, ""), ({**NEEDED, "contents": "read"}, "contents")]
 )
 def test_given_an_app_when_the_doctor_looks_then_its_permissions_are_judged(
-    sandbox: SandboxClient, tmp_path: Path, permissions: dict[str, str], missing: str
+    sandbox: SandboxClient,
+    with_new_action: Path,
+    tmp_path: Path,
+    permissions: dict[str, str],
+    missing: str,
 ) -> None:
     slug = f"doctor-{missing or 'whole'}"
     body = {"slug": slug, "account": "acme", "permissions": permissions}
@@ -138,7 +145,7 @@ def test_given_an_app_when_the_doctor_looks_then_its_permissions_are_judged(
     env_file = tmp_path / "env"
     env_file.write_text("".join(f"{k}={shlex.quote(v)}\n" for k, v in settings.items()))
 
-    _, results = doctor(env_file)
+    _, results = doctor(with_new_action, env_file)
 
     (judged,) = [result for result in results if result["name"] == "GitHub: permissions"]
     assert judged["ok"] is not bool(missing)

@@ -119,7 +119,9 @@ def test_recorded_calls_are_as_aws_models_them(sandbox: SandboxClient, stack: St
         ):
             if call[part] is not None:
                 found = faults(call[part], shape, part, is_left_out)
-                odd |= {f"{name} {fault}" for fault in found}
+                # boto3 drops what its models do not know, so that nothing depends on it.
+                known = [f for f in found if part != "answer" or not f.endswith("is not known")]
+                odd |= {f"{name} {fault}" for fault in known}
 
     assert len(calls) > 100
     assert odd == set()

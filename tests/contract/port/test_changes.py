@@ -15,6 +15,7 @@ from slipway.health.subscriptions import (
     subscriptions_for,
 )
 
+from sandbox.testing import OWN_ROUTES
 from scripts import port_setup
 from scripts.change_automations import automation, conditions
 from tests.port_server import PortServer
@@ -65,7 +66,8 @@ class Changes:
         """The messages about the entity since the last look, by subscription."""
         params: dict[str, Any] = {"topic": "org_sandbox.runs", "limit": 100}
         url = f"{self.server.url}/_sandbox/messages"
-        found = requests.get(url, params=params, timeout=60).json()["messages"]
+        answer = requests.get(url, params=params, headers=OWN_ROUTES, timeout=300)
+        found = answer.json()["messages"]
         values = [json.loads(message["value"]) for message in found]
         mine = [v for v in values if v["context"]["entity"] == self.name]
         fresh = mine[: len(mine) - self._seen]

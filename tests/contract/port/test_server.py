@@ -7,6 +7,7 @@ import requests
 from slipway.errors import PortError, RunEnded
 from slipway.port import message
 
+from sandbox.testing import OWN_ROUTES
 from scripts import port_setup
 from tests.port_server import PortServer
 
@@ -201,13 +202,14 @@ def test_given_an_entity_when_deleted_twice_then_it_is_gone(server: PortServer) 
 
 def test_node_run_takes_what_slipway_writes(server: PortServer) -> None:
     url = f"{server.url}/_sandbox/node-runs"
-    run = requests.post(url, json={"payload": {}}, timeout=60).json()["nodeRun"]
+    answer = requests.post(url, json={"payload": {}}, headers=OWN_ROUTES, timeout=300)
+    run = answer.json()["nodeRun"]
 
     server.client.add_log(run, "one", status_label="Waiting")
     server.client.update_run(run, link=["https://x"])
     server.client.update_run(run, status="FAILURE", status_label="Failed", summary="Why.")
 
-    shown = requests.get(f"{url}/{run}", timeout=60).json()["nodeRun"]
+    shown = requests.get(f"{url}/{run}", headers=OWN_ROUTES, timeout=300).json()["nodeRun"]
     assert shown["logs"] == ["Waiting: one", "https://x"]
     assert (shown["status"], shown["result"]) == ("COMPLETED", "FAILED")
     with pytest.raises(RunEnded):

@@ -20,7 +20,17 @@ from slipway.health.store import RemediationStore
 from slipway.port.models import Entity
 
 from tests.unit.conftest import ENVIRONMENT
-from tests.unit.health.remedy import SERVICE, URL, GitHub, Machine, Port, World, changed, policy
+from tests.unit.health.remedy import (
+    CHANGE_LOG,
+    SERVICE,
+    URL,
+    GitHub,
+    Machine,
+    Port,
+    World,
+    changed,
+    policy,
+)
 from tests.unit.health.story import BEGIN, ILL, WELL
 
 SAID_TO_BE_ILL = {"Progressing", "Degraded"}
@@ -161,7 +171,8 @@ class Simulation:
         self.log = self.log if again else [each for each in self.log if each not in batch]
 
     def read(self, batch: list[dict[str, Any]]) -> None:
-        event = World.event(SimpleNamespace(offset=0), *batch)  # type: ignore[arg-type]  # its offset
+        place: Any = SimpleNamespace(offset=0, partition=CHANGE_LOG)
+        event = World.event(place, *batch)
         config = SubscriptionsConfig.model_validate(ENVIRONMENT)
         assert watch.ChangeWatch(config).read(event) == {"batchItemFailures": []}
 
