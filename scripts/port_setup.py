@@ -121,6 +121,28 @@ def load_definitions(
     return found
 
 
+def wanted_definitions(
+    record: Mapping[str, Json], settings: Mapping[str, str]
+) -> list[tuple[Kind, Json]]:
+    """What the installation should have in Port, given what was installed before.
+
+    Without SUBSCRIPTIONS it is not known which automations of subscriptions are still wanted: they
+    stay as they are.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
+    definitions = load_definitions(settings)
+    if "SUBSCRIPTIONS" in settings or uses_change_log(settings):
+        return definitions
+    defined = _as_record(definitions)
+    return definitions + [
+        ("action", before)
+        for name, before in record.items()
+        if name.startswith("action ") and is_change_automation(before) and name not in defined
+    ]
+
+
 def plan(client: PortClient, definitions: list[tuple[Kind, Json]]) -> list[Step]:
     """Compare Port's objects with ours. Writes nothing.
 
@@ -240,16 +262,9 @@ def _show(console: Console, step: Step) -> None:
 
 
 def _run(console: Console, settings: Mapping[str, str], *, write: bool) -> None:
-    client, definitions = port_client(settings), load_definitions(settings)
+    client = port_client(settings)
     record = read_record(client)
-    if "SUBSCRIPTIONS" not in settings and not uses_change_log(settings):
-        # Without the table it is not known which of them are still wanted.
-        defined = _as_record(definitions)
-        definitions += [
-            ("action", before)
-            for name, before in record.items()
-            if name.startswith("action ") and is_change_automation(before) and name not in defined
-        ]
+    definitions = wanted_definitions(record, settings)
     done = 0
     # An action needs its blueprint, so each object is written before the next one is looked at.
     for step in _steps(client, definitions, record):

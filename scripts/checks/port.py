@@ -4,7 +4,7 @@ from slipway.errors import PortError
 
 from scripts.checks.result import Installation, Result
 from scripts.environment import port_client
-from scripts.port_setup import load_definitions, plan
+from scripts.port_setup import plan, read_record, wanted_definitions
 
 _CREDENTIALS = (
     "Check PORT_CLIENT_ID and PORT_CLIENT_SECRET (Port: … → Credentials), and that PORT_BASE_URL "
@@ -48,8 +48,8 @@ def role(installation: Installation) -> Result:
 
 def definitions(installation: Installation) -> Result:
     """Whether blueprint and actions are installed and up to date."""
-    settings = installation.settings
-    steps = plan(port_client(settings), load_definitions(settings))
+    client = port_client(installation.settings)
+    steps = plan(client, wanted_definitions(read_record(client), installation.settings))
     wrong = [f"{s.kind} {s.identifier} is " + _state(s.change) for s in steps if s.change]
     detail = ", ".join(wrong) or f"{len(steps)} objects are up to date"
     cure = "Look at the difference: scripts/port_setup; then install: scripts/port_setup --apply"
