@@ -68,14 +68,14 @@ LANES = (
         "contract",
         "attacks, hostile and generated input, the sandbox's servers, real tools",
         (*PYTEST, "--numprocesses", "2", "tests/attacks", "tests/property", "tests/contract"),
-        budget=110,
+        budget=130,
         in_test=True,
     ),
     Lane(
         "terraform",
         "what the modules make, what variables refuse, permissions, plans, AWS's references",
         ("scripts/terraform_test",),
-        budget=75,
+        budget=80,
         in_test=True,
     ),
     Lane(
