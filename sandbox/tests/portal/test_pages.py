@@ -44,7 +44,7 @@ def test_the_api_answers_for_itself(port: Port, dist: Path, path: str, method: s
     answer = port.http.request(method, path, headers=_BROWSER)
 
     assert answer.status_code == 404
-    assert answer.json()["error"] == "not_found"
+    assert answer.json()["error"] == "Not Found"
 
 
 @pytest.mark.parametrize(
