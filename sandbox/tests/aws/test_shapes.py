@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from botocore.model import ServiceModel
+from botocore.model import ServiceModel, StringShape
 
+from sandbox.aws import shapes
 from sandbox.aws.shapes import faults
 
 MODEL = ServiceModel(
@@ -87,3 +88,10 @@ def test_value_as_its_shape_has_it_has_no_faults(more: dict[str, Any]) -> None:
 )  # fmt: skip
 def test_value_beyond_its_shape_is_a_fault(value: dict[str, Any], expected: str) -> None:
     assert next(faults(value, SHAPE)) == expected
+
+
+def test_value_is_taken_when_its_pattern_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "PATTERN_SECONDS", 0.01)
+    slow = StringShape("Slow", {"type": "string", "pattern": "(a|aa)+b"})
+
+    assert list(faults("a" * 100, slow, "it")) == []
