@@ -63,7 +63,7 @@ def test_given_an_app_installation_when_it_proposes_then_the_pull_request_is_the
     assert made.notes == ()
 
 
-def test_given_the_same_change_when_proposed_again_then_it_is_the_same_pull_request(
+def test_change_proposed_again_is_the_same_pull_request(
     sandbox: SandboxClient,
 ) -> None:
     first = as_app(sandbox, "slipway-first", NEEDED).propose(change("twice"))
