@@ -16,9 +16,11 @@ from sandbox.github.routes import (
     actions,
     commits,
     contents,
+    environments,
     gitdata,
     graphql,
     hooks,
+    identity,
     issues,
     meta,
     pulls,
@@ -50,8 +52,11 @@ def create_app(server: Server) -> ASGIApp:
     app.state.server = server
     app.include_router(sandbox.router)
     app.include_router(graphql.router)
+    app.include_router(identity.router)
     # `meta` first: its installation route is below a repository's path.
-    for module in (meta, repos, gitdata, contents, commits, pulls, issues, actions, hooks):
+    for module in (
+        meta, repos, gitdata, contents, commits, pulls, issues, actions, environments, hooks
+    ):  # fmt: skip
         app.include_router(module.router, prefix=urls.API_PREFIX)
     # git addresses a repository with and without the suffix.
     for suffix in (".git", ""):

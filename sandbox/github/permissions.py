@@ -16,6 +16,9 @@ _TABLE: list[tuple[str, tuple[str, ...]]] = [
     (r"/actions/variables", ("actions_variables",)),
     (r"/actions", ("actions",)),
     (r"/branches/[^/]+(/[^/]+)*/protection", ("administration",)),
+    # https://docs.github.com/rest/authentication/permissions-required-for-github-apps
+    (r"/environments/[^/]+/secrets", ("environments",)),
+    (r"/environments", ("actions", "administration")),
     (r"/hooks", ("repository_hooks",)),
     (r"/collaborators|/teams|/installation$", ("metadata",)),
     (r"/pulls/\d+/merge$", ("contents",)),
@@ -32,7 +35,7 @@ _TABLE: list[tuple[str, tuple[str, ...]]] = [
 ]
 _COMPILED = [(re.compile(pattern), permissions) for pattern, permissions in _TABLE]
 # What only an administrator of the repository may touch, whatever the token's kind.
-_ADMIN = {"administration", "secrets", "repository_hooks"}
+_ADMIN = {"administration", "environments", "secrets", "repository_hooks"}
 
 
 def role(actor: Actor, repo: Repo, teams: list[str]) -> str | None:

@@ -16,6 +16,7 @@ from sandbox.github.errors import ApiError, not_found
 from sandbox.github.faults import Faults, RequestLog
 from sandbox.github.git import GitRepository
 from sandbox.github.limits import RateLimits
+from sandbox.github.oidc import IdTokens
 from sandbox.github.store import Account, App, Issue, Pull, Repo, Store, Team, now
 
 
@@ -56,6 +57,7 @@ class Server:
         self.store = Store(state / "github.sqlite")
         self.faults = Faults()
         self.limits = RateLimits()
+        self.id_tokens = IdTokens(state, base_url)
         self.requests = RequestLog()
         self._listeners: list[Callable[[Event], None]] = []
 

@@ -293,6 +293,30 @@ class ActionsVariable(Base):
     updated_at: Mapped[str] = mapped_column(default=now)
 
 
+class Environment(Base):
+    """An environment that jobs may name, and which branches may use it."""
+
+    __tablename__ = "environment"
+    __table_args__ = (UniqueConstraint("repo_id", "name"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    repo_id: Mapped[int] = mapped_column(ForeignKey("repo.id"), index=True)
+    name: Mapped[str]
+    # protected_branches and custom_branch_policies, one of which is true; None: every branch.
+    branch_policy: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    patterns: Mapped[list[str]] = mapped_column(JsonList, default=list)
+
+
+class EnvironmentSecret(Base):
+    """A secret that only the jobs of an environment are given."""
+
+    __tablename__ = "environment_secret"
+    environment_id: Mapped[int] = mapped_column(ForeignKey("environment.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[str] = mapped_column(default=now)
+    updated_at: Mapped[str] = mapped_column(default=now)
+
+
 class Workflow(Base):
     """A workflow file that has been seen on the default branch or in a run."""
 

@@ -43,7 +43,12 @@ class Variable(Body):
     value: str | None = None
 
 
-def _checked(name: str) -> str:
+def secret_name(name: str) -> str:
+    """The name of a secret or variable, as GitHub keeps it.
+
+    Raises:
+        ApiError: 422, it cannot be one.
+    """
     if not _NAME.fullmatch(name):
         raise ApiError(
             422,
@@ -53,15 +58,36 @@ def _checked(name: str) -> str:
     return name.upper()
 
 
-def _key_id(repo_id: int) -> str:
+def key_id(repo_id: int) -> str:
+    """The id of the key that secrets of a repository are sealed with."""
     return f"56838018251234{repo_id:04}"
+
+
+def public_key(here: RepoSession) -> Json:
+    """The key that secrets are sealed with."""
+    key = PrivateKey(bytes.fromhex(here.repo.secret_key)).public_key
+    return {"key_id": key_id(here.repo.id), "key": base64.b64encode(bytes(key)).decode()}
+
+
+def opened(here: RepoSession, body: Sealed) -> str:
+    """The value of a sealed secret.
+
+    Raises:
+        ApiError: 422, it was sealed with another key.
+    """
+    if body.key_id != key_id(here.repo.id):
+        raise ApiError(422, "Key ID does not match the repository's public key")
+    key = PrivateKey(bytes.fromhex(here.repo.secret_key))
+    try:
+        return SealedBox(key).decrypt(base64.b64decode(body.encrypted_value)).decode()
+    except (CryptoError, ValueError):
+        raise ApiError(422, "The encrypted value could not be opened with the public key") from None
 
 
 @router.get("/actions/secrets/public-key")
 def get_public_key(here: Here) -> Json:
     """Get the key that secrets are sealed with."""
-    key = PrivateKey(bytes.fromhex(here.repo.secret_key)).public_key
-    return {"key_id": _key_id(here.repo.id), "key": base64.b64encode(bytes(key)).decode()}
+    return public_key(here)
 
 
 @router.get("/actions/secrets")
@@ -80,14 +106,7 @@ def get_secret(here: Here, secret: str) -> Json:
 @router.put("/actions/secrets/{secret}", status_code=201)
 def put_secret(here: Here, secret: str, body: Sealed, response: Response) -> Json:
     """Set a secret."""
-    key = PrivateKey(bytes.fromhex(here.repo.secret_key))
-    if body.key_id != _key_id(here.repo.id):
-        raise ApiError(422, "Key ID does not match the repository's public key")
-    try:
-        value = SealedBox(key).decrypt(base64.b64decode(body.encrypted_value)).decode()
-    except (CryptoError, ValueError):
-        raise ApiError(422, "The encrypted value could not be opened with the public key") from None
-    name = _checked(secret)
+    value, name = opened(here, body), secret_name(secret)
     row = here.session.get(ActionsSecret, (here.repo.id, name))
     if row is None:
         here.session.add(ActionsSecret(repo_id=here.repo.id, name=name, value=value))
@@ -114,7 +133,7 @@ def list_variables(here: Here, page: PageDep) -> Response:
 @router.post("/actions/variables", status_code=201)
 def create_variable(here: Here, body: Variable) -> Json:
     """Make a variable."""
-    name = _checked(body.name or "")
+    name = secret_name(body.name or "")
     if here.session.get(ActionsVariable, (here.repo.id, name)):
         raise ApiError(409, "Already exists - Variable already exists")
     row = ActionsVariable(repo_id=here.repo.id, name=name, value=body.value or "")

@@ -117,6 +117,22 @@ def revoke_token(server: ServerDep, token: str) -> Response:
     return Response(status_code=204)
 
 
+class NewIdToken(Body):
+    """A workflow job's OpenID Connect token to be.
+
+    Attributes:
+        claims: all that it says beside its times, id and issuer, or instead of these.
+    """
+
+    claims: dict[str, Any]
+
+
+@router.post("/id_tokens", status_code=201)
+def sign_id_token(server: ServerDep, body: NewIdToken) -> Json:
+    """Sign a token as a job's, with any claims: what GitHub itself would never say included."""
+    return {"token": server.id_tokens.sign(body.claims)}
+
+
 class NewApp(Body):
     """An App to be; without `public_key` (PEM) a key pair is made."""
 

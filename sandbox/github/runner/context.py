@@ -21,6 +21,8 @@ class RunInfo:
         payload: the event's webhook body.
         ref: the full reference that it runs for.
         sha: the commit that it runs for; for pull requests the merge commit.
+        ids: of the repository, its owner and the actor, as the `github` context names them.
+        private: whether the repository is.
         head_sha: the commit that its checks are shown at.
         actor: who caused the event.
         path: the workflow file.
@@ -43,6 +45,8 @@ class RunInfo:
     path: str
     workflow: Workflow
     base_url: str
+    ids: dict[str, str] = field(default_factory=dict)
+    private: bool = True
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -55,6 +59,7 @@ class RunInfo:
         kind = "tag" if self.ref.startswith("refs/tags/") else "branch"
         full_name = f"{self.owner}/{self.repo}"
         return {
+            **self.ids,
             "actor": self.actor,
             "triggering_actor": self.actor,
             "api_url": f"{self.base_url}{API_PREFIX}",

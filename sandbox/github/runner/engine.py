@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from sandbox.github import shapes, urls
 from sandbox.github.auth import Actor, issue_token, revoke
+from sandbox.github.oidc import job_claims
 from sandbox.github.runner import registry
 from sandbox.github.runner.context import RunInfo
+from sandbox.github.runner.environments import EnvironmentRefused, environment_secrets
 from sandbox.github.runner.evaluation import Scope, condition, render, to_text, truthy
 from sandbox.github.runner.expressions import ExpressionError
 from sandbox.github.runner.groups import Groups
@@ -35,6 +37,7 @@ from sandbox.github.runner.workflow import (
 )
 from sandbox.github.server import Event, RepoSession, Server
 from sandbox.github.store import (
+    Account,
     ActionsSecret,
     ActionsVariable,
     CheckRun,
@@ -266,8 +269,20 @@ class Runner:
         job_id: int,
         cancellation: Cancellation,
     ) -> Result:
-        given = info.workflow.jobs[key].permissions
-        permissions = token_permissions(info.workflow.permissions if given is None else given)
+        job = info.workflow.jobs[key]
+        given = info.workflow.permissions if job.permissions is None else job.permissions
+        permissions = token_permissions(given)
+        environment = ""
+        if job.environment:
+            scope = Scope({**info.shared(), "needs": needs}, {})
+            environment = to_text(render(job.environment.name, scope))
+            with self._server.open(info.owner, info.repo, BOT) as here:
+                try:
+                    secrets = environment_secrets(here, info, environment)
+                except EnvironmentRefused as error:
+                    return Result("failure", log=f"##[error]{error}\n")
+            info = replace(info, secrets={**info.secrets, **secrets})
+        may_ask = permissions.pop("id_token", "") == "write"
         with self._server.store.write() as session:
             token = issue_token(
                 session,
@@ -285,9 +300,13 @@ class Runner:
                 session.get_one(Job, job_id).steps = list(steps)
                 session.commit()
 
+        ids = self._server.id_tokens
+        claims = job_claims(info.github(), private=info.private, environment=environment)
+        asking = ids.open(claims) if may_ask else ""
         try:
-            return JobRunner(info, key, needs, token, cancellation).run(progress)
+            return JobRunner(info, key, needs, token, cancellation, asking).run(progress)
         finally:
+            ids.close(asking)
             with self._server.store.write() as session:
                 revoke(session, token)
                 session.commit()
@@ -303,6 +322,10 @@ class Runner:
         secrets = session.scalars(select(ActionsSecret).filter_by(repo_id=repo.id))
         variables = session.scalars(select(ActionsVariable).filter_by(repo_id=repo.id))
         row = session.get_one(WorkflowRow, run.workflow_id)
+        accounts = session.scalars(
+            select(Account).where(Account.login.in_([repo.owner, run.actor]))
+        )
+        known = {account.login: str(account.id) for account in accounts}
         return RunInfo(
             run_id=run.id,
             number=run.number,
@@ -317,6 +340,12 @@ class Runner:
             path=row.path,
             workflow=workflow,
             base_url=self._server.base_url,
+            ids={
+                "repository_id": str(repo.id),
+                "repository_owner_id": known.get(repo.owner, ""),
+                "actor_id": known.get(run.actor, ""),
+            },
+            private=repo.private,
             secrets={secret.name: secret.value for secret in secrets},
             variables={variable.name: variable.value for variable in variables},
         )

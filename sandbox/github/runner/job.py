@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import mark
+from sandbox.github.oidc import REQUESTS
 from sandbox.github.runner import builtin
 from sandbox.github.runner.commands import CommandError, Masker, parse_environment_file
 from sandbox.github.runner.context import RunInfo, default_variables, rendered
@@ -57,6 +58,7 @@ class JobRunner:
         needs: the `needs` context.
         token: the job's own token.
         cancellation: may end the job.
+        asking: what the job shows to be given an OpenID Connect token; empty: it may have none.
     """
 
     def __init__(
@@ -66,12 +68,14 @@ class JobRunner:
         needs: dict[str, Any],
         token: str,
         cancellation: Cancellation,
+        asking: str = "",
     ) -> None:
         self._info = info
+        self._asking = asking
         self._job: Job = info.workflow.jobs[key]
         self._needs = needs
         self._cancellation = cancellation
-        self._masker = Masker([*info.secrets.values(), token])
+        self._masker = Masker([*info.secrets.values(), token, asking])
         self._lines: list[str] = []
         self._size = 0
         self._status = "success"
@@ -253,10 +257,23 @@ class JobRunner:
             "HOME": str(self._home),
             **default_variables(self._github),
             **{f"RUNNER_{name.upper()}": value for name, value in self._runner.items() if value},
+            **self._identity(),
             **env,
             **{f"GITHUB_{name.upper()}": str(file) for name, file in files.items()},
             "PATH": path,
             **mark.inherited(),
+        }
+
+    def _identity(self) -> dict[str, str]:
+        """Where the job asks for an OpenID Connect token, if it may have one.
+
+        https://docs.github.com/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-cloud-providers
+        """
+        if not self._asking:
+            return {}
+        return {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self._info.base_url}{REQUESTS}?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self._asking,
         }
 
     def _use(

@@ -15,6 +15,7 @@ _ALL_PERMISSIONS = (
     "actions",
     "checks",
     "contents",
+    "id_token",
     "issues",
     "packages",
     "pull_requests",
@@ -96,16 +97,22 @@ def start_of(here: RepoSession, event: Event) -> Start | None:
 def _pull_start(here: RepoSession, event: Event) -> Start | None:
     pull = event.payload["pull_request"]
     head, base, title = pull["head"]["sha"], pull["base"]["ref"], pull["title"]
+    fork = here.git.merge_base(pull["base"]["sha"], head)
+    if event.name == "pull_request_target":
+        # Of the default branch since 2025-12-08, whatever branch the pull request goes to.
+        # https://github.blog/changelog/2025-11-07-actions-pull_request_target-and-environment-branch-protections-changes/
+        ref = f"refs/heads/{here.repo.default_branch}"
+        newest = here.git.ref(ref)
+        if newest is None:
+            return None
+        return Start(ref, newest, pull["head"]["ref"], head, base, (fork, head), title)
     ref, sha = f"refs/pull/{pull['number']}/merge", pull["merge_commit_sha"]
     if pull["merged"]:
         # Of a merged pull request the branch is meant that it was merged into.
         ref = f"refs/heads/{base}"
-    elif event.name == "pull_request_target":
-        ref, sha = f"refs/heads/{base}", pull["base"]["sha"]
     elif pull["mergeable"] is False or sha is None:
         # GitHub runs nothing for a pull request with conflicts.
         return None
-    fork = here.git.merge_base(pull["base"]["sha"], head)
     return Start(ref, sha, pull["head"]["ref"], head, base, (fork, head), title)
 
 

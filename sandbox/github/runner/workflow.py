@@ -105,6 +105,13 @@ class Step(_Model):
 Permissions = dict[str, Literal["read", "write", "none"]] | Literal["read-all", "write-all"]
 
 
+class JobEnvironment(_Model):
+    """The environment that a job runs in."""
+
+    name: str
+    url: str | None = None
+
+
 class Job(_Model):
     """A job."""
 
@@ -119,11 +126,15 @@ class Job(_Model):
     outputs: dict[str, Text] = {}
     timeout_minutes: float | str = Field(360, alias="timeout-minutes")
     concurrency: Concurrency | None = None
+    environment: JobEnvironment | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _short_concurrency(cls, data: Any) -> Any:
-        return _with_group(data)
+    def _short_forms(cls, data: Any) -> Any:
+        data = _with_group(data)
+        if isinstance(data, dict) and isinstance(data.get("environment"), str):
+            data = {**data, "environment": {"name": data["environment"]}}
+        return data
 
 
 class Workflow(_Model):
