@@ -1,6 +1,5 @@
 """The sandbox's processes: starts, finds and ends them, and keeps what is needed to do so."""
 
-import base64
 import contextlib
 import fcntl
 import json
@@ -21,7 +20,6 @@ from pathlib import Path
 
 import httpx
 import psutil
-from nacl.public import PublicKey, SealedBox
 
 from sandbox import guard, mark
 from sandbox.broker import wait_until_ready
@@ -29,6 +27,7 @@ from sandbox.broker import wait_until_ready
 ROOT = Path(__file__).resolve().parent.parent
 ORG_ID = "org_sandbox"
 SERVICES_REPO = "acme/services"
+RESTART_ENVIRONMENT = "slipway-restart"
 REGION = "eu-west-1"
 START_SECONDS = 600  # reached only by what hangs
 STOP_SECONDS = 15
@@ -266,7 +265,7 @@ class Sandbox:
             for name in state.ports:
                 progress(f"Waiting for {name}")
                 self._wait(name, state)
-            progress("Filling in the services repository's secrets and variables")
+            progress("Filling in the services repository's settings")
             _prepare_services_repo(state)
         except BaseException:
             self.down()
@@ -418,27 +417,19 @@ def _answers(name: str, state: State, client: httpx.Client) -> bool:
 
 
 def _prepare_services_repo(state: State) -> None:
-    """Give the merge workflow what its README asks an installation to set."""
-    cluster = state.url("cluster")
-    secrets_ = {"PORT_CLIENT_ID": state.client_id, "PORT_CLIENT_SECRET": state.client_secret}
-    variables = {
-        "PORT_BASE_URL": state.url("port"),
-        "HEALTH_URL": f"{cluster}/services/{{service}}/health",
-        "CLUSTER_URL": cluster,
-    }
+    """Set what the repository's README asks for before Slipway is there: how to restart."""
     with httpx.Client(
-        base_url=f"{state.url('github')}/api/v3/repos/{SERVICES_REPO}/actions",
+        base_url=f"{state.url('github')}/api/v3/repos/{SERVICES_REPO}",
         headers={"Authorization": f"Bearer {state.github_token}"},
         trust_env=False,
     ) as client:
-        key = client.get("/secrets/public-key").raise_for_status().json()
-        box = SealedBox(PublicKey(base64.b64decode(key["key"])))
-        for name, value in secrets_.items():
-            sealed = base64.b64encode(box.encrypt(value.encode())).decode()
-            body = {"encrypted_value": sealed, "key_id": key["key_id"]}
-            client.put(f"/secrets/{name}", json=body).raise_for_status()
-        for name, value in variables.items():
-            client.post("/variables", json={"name": name, "value": value}).raise_for_status()
+        variable = {"name": "CLUSTER_URL", "value": state.url("cluster")}
+        client.post("/actions/variables", json=variable).raise_for_status()
+        policy = {"protected_branches": False, "custom_branch_policies": True}
+        here = f"/environments/{RESTART_ENVIRONMENT}"
+        client.put(here, json={"deployment_branch_policy": policy}).raise_for_status()
+        patterns = f"{here}/deployment-branch-policies"
+        client.post(patterns, json={"name": "main"}).raise_for_status()
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 TEAM_MACHINE = "team-scaling-log"
 _BASES = {"port": "PORT_BASE_URL", "github": "GITHUB_API_URL", "aws": "AWS_ENDPOINT_URL"}
+REPORTS_VARIABLE = "SLIPWAY_REPORTS_URL"
 CHANGES_EXIT_STATUS = 2  # of `terraform plan -detailed-exitcode`
 # The provider mostly waits, so the queue's 25 s begin with the first resources, not after them.
 PARALLELISM = "-parallelism=30"
@@ -134,6 +135,7 @@ class Stack:
             self._terraform("apply", "-auto-approve", PARALLELISM, *self._arguments(), secrets=True)
             team_machine.result()
         self._confirm_subscriptions()
+        self._set_reports_url()
 
     def _confirm_subscriptions(self) -> None:
         """Confirm all e-mail subscriptions, as their people and an operator do together."""
@@ -160,6 +162,19 @@ class Stack:
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106 - the sandbox's AWS takes any
         )
+
+    def _set_reports_url(self) -> None:
+        """Set the services repository's variable, as an operator does after the first apply."""
+        variables = (
+            f"{self._env['GITHUB_API_URL']}/repos/{self._env['SERVICES_REPO']}/actions/variables"
+        )
+        body = {"name": REPORTS_VARIABLE, "value": self.outputs()["reports_url"]}
+        with requests.Session() as session:
+            session.headers["Authorization"] = f"Bearer {self._env['GITHUB_TOKEN']}"
+            answer = session.post(variables, json=body, timeout=10)
+            if answer.status_code == 409:  # It is there already.
+                answer = session.patch(f"{variables}/{REPORTS_VARIABLE}", json=body, timeout=10)
+            answer.raise_for_status()
 
     def _make_team_machine(self) -> None:
         """Make what a team of its own would: a state machine that subscribes to the change log.
@@ -217,6 +232,7 @@ class Stack:
         ]
 
     def _variables(self) -> dict[str, Any]:
+        apis = f"{self._env['AWS_ENDPOINT_URL']}/_aws/execute-api/{{api_id}}/live"
         variables: dict[str, Any] = {
             "artifacts_dir": str(self._root / "build"),
             # A shorter time than by default: for so long a run waits whose function was killed.
@@ -235,7 +251,11 @@ class Stack:
                 "allowed_cidrs": ["127.0.0.0/8"],
                 "allowed_ports": [urlsplit(self._env["CLUSTER_URL"]).port],
             },
-            "links_base_url": f"{self._env['AWS_ENDPOINT_URL']}/_aws/execute-api/{{api_id}}/live",
+            "links_base_url": apis,
+            "reports": {"base_url": apis},
+            "deployed_service": {
+                "urls": {"health_url": f"{self._env['CLUSTER_URL']}/services/{{service}}/health"}
+            },
         }
         if self.mode is Mode.EXTERNAL:
             # From the beginning: what was asked before the stack was applied is not lost.

@@ -25,6 +25,11 @@ locals {
       description = "Asks the health URL of a service"
       grants      = []
     }
+    # No topic: called by API Gateway, on the word of a GitHub workflow.
+    report_pull_request = {
+      description = "Tells Port what became of a pull request that was merged or closed"
+      grants      = ["secrets", "report"]
+    }
     # No topic: called by EventBridge.
     sweep_runs = {
       description = "Ends or finishes what nobody works on any more: runs, locks, stopped executions"
@@ -52,6 +57,9 @@ locals {
   # Who else may call a function's alias.
   callers = {
     approval = { api = { principal = "apigateway.amazonaws.com", source_arn = "${module.approval.api_stage_arn}/*" } }
+    report_pull_request = {
+      api = { principal = "apigateway.amazonaws.com", source_arn = "${module.reports.stage_arn}/POST/reports" }
+    }
     sweep_runs = {
       executions   = { principal = "events.amazonaws.com", source_arn = module.approval.stopped_rule_arn }
       remediations = { principal = "events.amazonaws.com", source_arn = module.remediation.stopped_rule_arn }
@@ -94,6 +102,21 @@ locals {
         sid        = "KeepLedger"
         actions    = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         resources  = [for key in ["runs", "locks", "idempotency"] : module.storage.tables[key].arn]
+        conditions = []
+      },
+    ]
+    report = [
+      {
+        sid        = "ReadRuns"
+        actions    = ["dynamodb:GetItem"]
+        resources  = [module.storage.tables["runs"].arn]
+        conditions = []
+      },
+      {
+        # How often each repository has asked.
+        sid        = "CountReports"
+        actions    = ["dynamodb:UpdateItem"]
+        resources  = [module.storage.tables["idempotency"].arn]
         conditions = []
       },
     ]
@@ -359,6 +382,10 @@ locals {
     ALERTS_TOPIC_ARN        = module.remediation.topic_arn
     SWEEP_LIMITS            = jsonencode(local.sweep_limits)
     HEALTH_PROBE            = jsonencode(local.probe_limits)
+    REPORTS_AUDIENCE        = module.reports.url
+    REPORTS_PER_MINUTE      = var.reports.per_minute
+    GITHUB_OIDC_ISSUER      = local.oidc_issuer
+    DEPLOYED_SERVICE        = jsonencode(var.deployed_service)
   }
 
   # Each function gets what its settings model in the layer names; scripts/settings writes the file. Lists that grow with

@@ -44,6 +44,7 @@ module "observability" {
   }
   failed_records_queue = module.storage.failed_records_queue_name
   api                  = module.approval.api
+  reports_api          = module.reports.api
   mirror               = one(module.kafka_mirror[*].connector_name)
   alarm_actions        = var.alarm_actions
   alarm_emails         = var.alarm_emails

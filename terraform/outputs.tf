@@ -75,6 +75,11 @@ output "approvals_api_url" {
   value       = module.approval.base_url
 }
 
+output "reports_url" {
+  description = "What the services repository's variable SLIPWAY_REPORTS_URL must be."
+  value       = module.reports.url
+}
+
 output "approvals_decision_arn" {
   description = "What an approver's role must be allowed to `execute-api:Invoke` to decide by the REST API."
   value       = "${module.approval.api_stage_arn}/POST/approvals/*/decision"

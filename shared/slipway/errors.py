@@ -26,6 +26,9 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     ├── PortError              Port refused a call in a way that no user can mend
     ├── GitHubError            GitHub refused a call in a way that no user can mend
     ├── RecordsFailed          records of a batch failed: the event source retries the batch
+    ├── TokenRejected          who asks for a report is not our workflow: a security event
+    ├── NothingToReport        a pull request is open, or not Slipway's
+    ├── ReportTooEarly         a run's pull request is not in the ledger yet
     ├── SweepIncomplete        some runs could not be looked after; the next sweep tries again
     └── ConfigurationError     the installation is wrong: names the setting and its cure
 
@@ -33,6 +36,7 @@ Whatever is neither `UserError`, `RetryableError` nor `SkippedMessage` counts as
 source repeats the record a bounded number of times and then stores it (the run is *held*).
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 
@@ -242,6 +246,31 @@ class GitHubError(SlipwayError):
 
 class RecordsFailed(SlipwayError):
     """Records of a batch failed, and the event source mapping must retry the whole batch."""
+
+
+class TokenRejected(SlipwayError):
+    """A caller's token is not one that GitHub gave to the report workflow for this installation.
+
+    Args:
+        reason: a stable identifier, as `workflow`, or the name of PyJWT's error.
+        what: what is wrong, as the end of the sentence "The token is …".
+        claims: the claims, if GitHub's signature was verified.
+    """
+
+    _TOLD = ("repository", "repository_id", "event_name", "workflow_ref", "run_id", "actor")
+
+    def __init__(self, reason: str, what: str, claims: Mapping[str, object] | None = None) -> None:
+        super().__init__(f"The token is {what}.")
+        self.reason = reason
+        self.claims = {name: str((claims or {}).get(name, ""))[:200] for name in self._TOLD}
+
+
+class NothingToReport(SlipwayError):
+    """A pull request cannot be reported: it is open, or Slipway did not make it."""
+
+
+class ReportTooEarly(SlipwayError):
+    """The ledger does not know the run's pull request yet: its function is still at work."""
 
 
 class SweepIncomplete(SlipwayError):

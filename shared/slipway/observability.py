@@ -33,6 +33,8 @@ class Metric(StrEnum):
     RUN_CRASHED = "RunCrashed"
     MESSAGE_SKIPPED = "MessageSkipped"
     SIGNATURE_REJECTED = "SignatureRejected"
+    RUN_REPORTED = "RunReported"
+    REPORT_REFUSED = "ReportRefused"
     RUN_ENDED_BY_SOMEBODY = "RunEndedBySomebody"
     APPROVAL_REQUESTED = "ApprovalRequested"
     APPROVAL_DECIDED = "ApprovalDecided"

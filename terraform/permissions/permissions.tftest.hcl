@@ -115,6 +115,12 @@ mock_provider "aws" {
     override_during = plan
     values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:slipway-approvals" }
   }
+
+  override_resource {
+    target          = module.reports.aws_cloudwatch_log_group.this
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:slipway-reports" }
+  }
 }
 
 variables {

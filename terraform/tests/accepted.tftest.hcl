@@ -44,6 +44,12 @@ run "the_upper_limits_can_be_planned" {
       ]
     }
     links_base_url = "https://approvals.acme.example/{api_id}/live"
+    reports        = { issuer = "https://token.actions.githubusercontent.com/acme", base_url = "https://reports.acme.example/{api_id}", per_minute = 10000, throttle_rate = 10000, throttle_burst = 10000 }
+    deployed_service = {
+      namespace = "{environment}-{service}"
+      urls      = { apps_chart_url = "https://c.example/{service}", argocd_app_url = "https://a.example/{namespace}", grafana_url = "https://g.example", health_url = "https://{service}.example/health" }
+      ttl_days  = 99999
+    }
 
     remediation = {
       mode = "repair"
@@ -81,6 +87,11 @@ run "the_upper_limits_can_be_planned" {
   }
 
   assert {
+    condition     = local.environment.GITHUB_OIDC_ISSUER == "https://token.actions.githubusercontent.com/acme"
+    error_message = "An enterprise's own issuer counts."
+  }
+
+  assert {
     condition     = alltrue([for name, vpc in local.function_vpcs : vpc == null || name == "probe_health"])
     error_message = "No other function is."
   }
@@ -107,6 +118,7 @@ run "the_lower_limits_can_be_planned" {
       rules     = []
     }
     links_base_url    = "http://127.0.0.1:4566"
+    reports           = { per_minute = 1, throttle_rate = 1, throttle_burst = 1 }
     slack_webhook_url = "http://127.0.0.1:8080/hook"
 
     remediation = {

@@ -19,6 +19,7 @@ variables {
   }
   failed_records_queue = "slipway-failed-records"
   api                  = { name = "slipway-approvals", stage = "live" }
+  reports_api          = { name = "slipway-reports", stage = "live" }
   mirror               = "slipway-mirror"
   alarm_actions        = ["arn:aws:sns:eu-west-1:111122223333:alarms"]
   alarm_emails         = ["one@acme.example", "two@acme.example"]
@@ -38,7 +39,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
       "slipway-example-errors", "slipway-example-throttles", "slipway-example-duration",
       "slipway-example-lag",
       "slipway-sweep_runs-errors", "slipway-sweep_runs-throttles", "slipway-sweep_runs-duration", "slipway-sweep_runs-silent",
-      "slipway-approval-ExecutionsFailed", "slipway-approvals-5XXError", "slipway-mirror-ErroredTaskCount",
+      "slipway-approval-ExecutionsFailed", "slipway-approvals-5XXError", "slipway-reports-5XXError", "slipway-mirror-ErroredTaskCount",
       "slipway-failed-records-depth", "slipway-failed-records-age", "slipway-crashed", "slipway-signatures", "slipway-age",
       "slipway-mappings", "slipway-never-received",
     ])

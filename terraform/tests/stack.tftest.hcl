@@ -32,11 +32,12 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
     condition = {
       for name, function in output.functions : name => function.consumer_group_id
       } == merge({ for action, _ in local.actions : action => "org_test.slipway-${action}" }, {
-        approval       = "org_test.slipway-approval"
-        health_checker = "org_test.slipway-health_checker"
-        remediation    = null
-        probe_health   = null
-        sweep_runs     = null
+        approval            = "org_test.slipway-approval"
+        health_checker      = "org_test.slipway-health_checker"
+        remediation         = null
+        probe_health        = null
+        report_pull_request = null
+        sweep_runs          = null
     })
     error_message = "Each function with a topic has a consumer group that Port's brokers accept."
   }
@@ -140,6 +141,19 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
+    condition = (
+      local.callers["report_pull_request"].api.source_arn == "arn:aws:execute-api:eu-west-1:111122223333:mock/live/POST/reports" &&
+      endswith(local.environment.REPORTS_AUDIENCE, "/reports") && output.reports_url == local.environment.REPORTS_AUDIENCE
+    )
+    error_message = "Reports come by one route of an API of their own, whose address is the audience of tokens."
+  }
+
+  assert {
+    condition     = local.environment.GITHUB_OIDC_ISSUER == "https://token.actions.githubusercontent.com"
+    error_message = "github.com's tokens count."
+  }
+
+  assert {
     condition     = aws_cloudwatch_event_rule.sweep.schedule_expression == "rate(5 minutes)" && aws_cloudwatch_event_target.sweep.arn == local.function_alias_arns["sweep_runs"]
     error_message = "The sweep's alias is called every five minutes."
   }
@@ -187,6 +201,18 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       }
     ])
     error_message = "Changes: these statements, and no other."
+  }
+
+  assert {
+    condition = {
+      for statement in flatten([for grant in local.functions["report_pull_request"].grants : local.grants[grant]]) : statement.sid => statement.actions
+      } == {
+      ReadSecrets    = ["secretsmanager:GetSecretValue"]
+      DecryptSecrets = ["kms:Decrypt"]
+      ReadRuns       = ["dynamodb:GetItem"]
+      CountReports   = ["dynamodb:UpdateItem"]
+    }
+    error_message = "Reports: these statements, and no other; it writes to no run."
   }
 
   assert {
@@ -385,6 +411,7 @@ run "an_organisation_in_the_us_has_the_brokers_there" {
 
   variables {
     port      = { org_id = "org_test", base_url = "https://api.us.port.io", app_url = "https://app.us.port.io" }
+    github    = { api_url = "https://api.acme.ghe.com", services_repo = "acme/services" }
     functions = { architecture = "x86_64" }
     # Not of the region: what is planned of it depends on nothing else.
     remediation = { mode = "off" }
@@ -398,6 +425,11 @@ run "an_organisation_in_the_us_has_the_brokers_there" {
   assert {
     condition     = alltrue([for server in output.kafka.bootstrap_servers : endswith(server, ".us-east-1.amazonaws.com:9196")])
     error_message = "Brokers and API are in one region."
+  }
+
+  assert {
+    condition     = local.environment.GITHUB_OIDC_ISSUER == "https://token.actions.acme.ghe.com"
+    error_message = "An enterprise with data residency has an issuer of its own."
   }
 
   assert {

@@ -13,7 +13,7 @@ from random import Random
 from tests.faults.wire import FAULTS, Call, Fault, Kind
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("functions", "services-repo", "shared", "terraform/modules", "tests/faults")
+SOURCES = ("functions", "shared", "terraform/modules", "tests/faults")
 SUFFIXES = {".json", ".py", ".tf", ".yaml", ".yml"}
 # A number of cases, not a time: three of each flow take two minutes on two processors.
 CASES_OF_A_FLOW = 3

@@ -385,15 +385,13 @@ def swept_because_nobody_merges(world: World) -> None:
 
 @flow
 def swept_because_not_reported(world: World) -> None:
-    """The workflow fails, is asked once more, and fails again: the sweep ends the run itself."""
+    """The workflow fails, so the sweep reports."""
     with world.undisturbed():
         world.create()
         world.settle()
         world.reports = False
         world.merge()
         world.time_passes(timedelta(minutes=31))
-    world.sweep()
-    world.time_passes(timedelta(minutes=31))
     world.sweep()
     world.settle()
 
@@ -405,8 +403,6 @@ def swept_because_closed_unreported(world: World) -> None:
         world.settle()
         world.reports = False
         world.close()
-        world.time_passes(timedelta(minutes=31))
-        world.sweep()
         world.time_passes(timedelta(minutes=31))
     world.sweep()
     world.settle()

@@ -14,7 +14,6 @@ import pytest
 import time_machine
 from slipway.observability import logger
 from slipway.port.client import PortClient
-from slipway_report.api import Patience
 
 from tests.contract.github.conftest import TOKEN, GitHubServer
 from tests.faults.machines import read_machine
@@ -36,6 +35,7 @@ Json = dict[str, Any]
 real = time_machine.escape_hatch.time
 REGION = "eu-west-1"
 ACTIONS = ("create_service", "upscale_service", "downscale_service", "delete_service")
+AUDIENCE = "https://reports.test/reports"
 LINK_KEY = "a-key-that-signs-links"
 EXPECTED_WARNINGS = pytest.mark.filterwarnings(
     # A process that was killed leaves its connections to the garbage collector.
@@ -43,8 +43,8 @@ EXPECTED_WARNINGS = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning",
     "ignore:No application metrics:UserWarning",
 )
-# What the workflows of the services repository do is done by the flows themselves: the report by
-# its own script, the restart by whoever says what is ill.
+# What the workflows of the services repository do is done by the flows themselves: they call the
+# function that reports, and who says what is unhealthy restarts.
 _WORKFLOW = """\
 name: {name}
 run-name: {run_name}
@@ -55,16 +55,13 @@ jobs:
     steps: [{{run: "true"}}]
 """
 WORKFLOWS = {
-    "slipway-report.yml": _WORKFLOW.format(
-        name="Slipway report",
-        run_name="Report ${{ inputs.pull_request }}",
-        inputs="pull_request: {required: true, type: string}",
-    ),
     "slipway-restart.yml": _WORKFLOW.format(
         name="Slipway restart",
         run_name="Restart ${{ inputs.service }} (${{ inputs.remediation }})",
-        inputs="service: {required: true, type: string}, "
-        "remediation: {required: false, type: string}",
+        inputs=", ".join(
+            f"{name}: {{required: true, type: string}}"
+            for name in ("service", "namespace", "environment", "remediation")
+        ),
     ),
 }
 REMEDIATION: Json = {
@@ -93,7 +90,6 @@ class Clock:
         # These have taken time.sleep as a default before.
         defaults = PortClient.__init__.__kwdefaults__ or {}
         monkeypatch.setitem(defaults, "sleep", self.pass_by)
-        monkeypatch.setattr(Patience.__init__, "__defaults__", (300, self.pass_by))
 
     def pass_by(self, seconds: float) -> None:
         self._ahead += seconds
@@ -167,6 +163,10 @@ class Installation:
             "PORT_BASE_URL": port.url,
             "GITHUB_API_URL": github.api,
             "SWEEP_LIMITS": "{}",
+            "REPORTS_AUDIENCE": AUDIENCE,
+            "REPORTS_PER_MINUTE": "1000",
+            "GITHUB_OIDC_ISSUER": f"{github.url}/_services/token",
+            "DEPLOYED_SERVICE": json.dumps({"urls": {"health_url": f"{health.url}/{{service}}"}}),
             "HEALTH_PROBE": json.dumps(
                 {"allowed_cidrs": ["127.0.0.0/8"], "allowed_ports": [health.server_port]}
             ),

@@ -42,8 +42,8 @@ class Observed:
           lost (`RunReporter.remark`), as may the label of a wait; the run's status, other labels,
           summary and links are looked at;
         * how often an e-mail was sent: the kinds of e-mail are looked at, not their number;
-        * how often a workflow of the services repository was started: both do what they do once,
-          however often they are started (`Repairs.restart`, `PullRequests.report_again`);
+        * how often the restart workflow of the services repository was started: it restarts once,
+          however often it is started (`Repairs.restart`);
         * an e-mail that SNS refuses for as long as it is tried: the request, or the issue, says the
           same (`Notices`, `Alerts`);
         * the summary of a decision on a request that was superseded later: a decision that is

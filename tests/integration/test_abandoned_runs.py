@@ -74,14 +74,13 @@ def reports(world: World, conclusion: str) -> int:
 
 @contextmanager
 def unreported(world: World) -> Iterator[None]:
-    """The report's workflow cannot read what it needs of the new service."""
-    path = f"/contents/apps/{world.service}-new/portData.json"
-    fault = {"method": "GET", "path": path, "times": 1000, "status": 403}
-    world.sandbox.sandbox("github", "POST", "faults", fault)
+    """The report's workflow does not know where to report to."""
+    services, name = world.sandbox.services, "SLIPWAY_REPORTS_URL"
+    services.delete_variable(name)
     try:
         yield
     finally:
-        world.sandbox.sandbox("github", "DELETE", "faults")
+        services.create_variable(name, world.outputs["reports_url"])
 
 
 def test_given_the_stack_when_some_minutes_have_passed_then_the_schedule_has_swept(
@@ -118,36 +117,8 @@ def test_given_a_message_that_is_lost_when_its_time_is_over_then_the_run_ends(
     assert "did not receive this request within 1 second." in run["summary"]
 
 
-@pytest.mark.story
-def test_given_a_report_that_failed_when_swept_then_it_is_made_again(
-    world: World, sweeper: Sweeper
-) -> None:
-    run_id, pull = create(world)
-    failed = reports(world, "failure")
-    with unreported(world):
-        pull.merge(merge_method="squash")
-        wait_for("the failed report", lambda: reports(world, "failure") == failed + 1)
-    sweeper.sweep()
-    assert world.sandbox.run(run_id)["status"] == "IN_PROGRESS"
-
-    def asked() -> bool:
-        sweeper.sweep(report=2)
-        return any("asking for it once more" in line for line in world.sandbox.logs(run_id))
-
-    wait_for("the second report", asked)
-
-    run = world.ended(run_id, "SUCCESS")
-    assert run["statusLabel"] == "Merged"
-    assert "ended the run itself" not in run["summary"]
-    entity = entity_of(world)
-    assert entity is not None
-    assert entity["namespace"] == f"{world.service}-new"
-
-
-@pytest.mark.parametrize("end", ["merged", "closed"])
-def test_given_reports_that_fail_when_swept_again_then_the_run_ends_as_its_pull_request_did(
-    world: World, sweeper: Sweeper, end: str
-) -> None:
+@pytest.mark.parametrize("end", [pytest.param("merged", marks=pytest.mark.story), "closed"])
+def test_sweep_reports_what_the_workflow_did_not(world: World, sweeper: Sweeper, end: str) -> None:
     world.service += f"-{end}"
     run_id, pull = create(world)
     failed = reports(world, "failure")
@@ -156,17 +127,19 @@ def test_given_reports_that_fail_when_swept_again_then_the_run_ends_as_its_pull_
             pull.merge(merge_method="squash")
         else:
             pull.edit(state="closed")
-        wait_for("the failed report", lambda: reports(world, "failure") == failed + 1)
-        run = until_ended(sweeper, world, run_id, report=2)
-        wait_for("its repetition", lambda: reports(world, "failure") == failed + 2)
+        wait_for("the failed workflow", lambda: reports(world, "failure") == failed + 1)
+    sweeper.sweep()
+    assert world.sandbox.run(run_id)["status"] == "IN_PROGRESS"
+
+    run = until_ended(sweeper, world, run_id, report=2)
 
     entity = entity_of(world)
     assert f"Pull request #{pull.number} was {end}" in run["summary"]
-    assert "ended the run itself" in run["summary"]
     if end == "merged":
         assert (run["status"], run["statusLabel"]) == ("SUCCESS", "Merged")
         assert entity is not None
         assert entity["health_status"] in {"Progressing", "Healthy"}
+        assert entity["namespace"] == f"{world.service}-new"
     else:
         assert (run["status"], run["statusLabel"]) == ("FAILURE", "Closed")
         assert entity is None

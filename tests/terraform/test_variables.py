@@ -435,6 +435,37 @@ APPROVALS = [
     ),
 ]
 
+ADDRESS = (
+    [None, "https://slipway.acme.example/{api_id}/live", "http://127.0.0.1:4566"],
+    ["https://slipway.acme.example/", "slipway.acme.example", "https://a b"],
+)
+REPORTS = [
+    Rule("issuer and base_url", variable("reports.issuer"), *ADDRESS),
+    Rule("issuer and base_url", variable("reports.base_url"), *ADDRESS),
+    Rule("per_minute", variable("reports.per_minute"), **whole(1, 10_000)),
+    Rule("throttle_rate", variable("reports.throttle_rate"), **whole(1, 10_000)),
+    Rule("throttle_burst", variable("reports.throttle_burst"), **whole(1, 10_000)),
+    Rule(
+        "deployed_service.namespace",
+        variable("deployed_service.namespace"),
+        ["{service}", "{environment}-{service}", "all"],
+        ["", "{team}", "{namespace}"],
+    ),
+    Rule(
+        "deployed_service.urls may have",
+        variable("deployed_service.urls"),
+        [{}, {"grafana_url": "https://g.example/d?var={service}&ns={namespace}"}],
+        [{"made_up_url": "https://g.example"}],
+    ),
+    Rule(
+        "deployed_service.urls must be",
+        variable("deployed_service.urls.health_url"),
+        ["https://{service}.{environment}.example.com/health", "http://127.0.0.1:3300/x"],
+        ["ftp://x/{service}", "{service}", "https://", "https://a b", "https://x/{team}"],
+    ),
+    Rule("ttl_days", variable("deployed_service.ttl_days"), **whole(1, 99_999)),
+]
+
 SECRETS = [
     Rule("secret_versions", variable("secret_versions.links"), **whole(0)),
     Rule("secret_versions", variable("secret_versions.kafka"), refused=[-1]),
@@ -774,7 +805,7 @@ REMEDIATION = [
 CASES = [
     Case(rule, value, is_refused)
     for rule in (
-        *GENERAL, *SWEEP, *APPROVALS, *SECRETS, *KAFKA, *NETWORK, *REMEDIATION,
+        *GENERAL, *SWEEP, *APPROVALS, *REPORTS, *SECRETS, *KAFKA, *NETWORK, *REMEDIATION,
     )
     for is_refused, values in ((False, rule.accepted), (True, rule.refused))
     for value in values

@@ -24,7 +24,7 @@ from slipway.errors import NotAnApprover, RunEnded, RunNotFound
 from slipway.github.models import run_branch
 from slipway.observability import Metric, count, logger, register_secret
 from slipway.port.message import EndedRun
-from slipway.runs.catalogue import remove_pending
+from slipway.reports.report import remove_pending
 from slipway.runs.change import request_key
 from slipway.runs.clients import port_client, services_repository
 from slipway.runs.consumer import ConsumerConfig, read_message
@@ -163,7 +163,7 @@ class ApprovalFunction:
         branch = run_branch(action, run_id)
         pull = services_repository(self.config).close(branch, "The run was ended in Port.")
         if action == create_service.ACTION and service and pull and pull.state == "closed":
-            remove_pending(port, str(service), pull)
+            remove_pending(port, str(service), pull.url)
         if service:
             service_locks(self.config, port).release(str(service), run_id)
         if for_good:

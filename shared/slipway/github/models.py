@@ -106,6 +106,21 @@ class PullRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RestartTarget:
+    """What the restart workflow is told, so that it needs no code of ours.
+
+    Attributes:
+        service: the service's name.
+        namespace: where it runs.
+        environment: as in its reviewed `portData.json`.
+    """
+
+    service: str
+    namespace: str
+    environment: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceFolder:
     """`apps/<service>/` at one commit of the base branch.
 

@@ -3,11 +3,8 @@
 from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository
 
-from slipway.errors import GitHubError
 from slipway.github.models import PullRequest
 from slipway.github.repository import ServicesRepository, described
-
-REPORT_WORKFLOW = "slipway-report.yml"
 
 
 class PullRequests:
@@ -70,31 +67,6 @@ class PullRequests:
                 issue.create_comment(comment)
 
         self._repository.using(f"comment on pull request #{number}", act)
-
-    def report_again(self, number: int) -> None:
-        """Start the workflow that tells Port what became of a pull request.
-
-        It only writes what differs, so that starting it twice does no harm.
-
-        Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
-            GitHubError: GitHub refused; the text says what to do if the workflow is not there.
-        """
-
-        def act(repository: Repository, branch: str) -> None:
-            workflow = repository.get_workflow(REPORT_WORKFLOW)
-            workflow.create_dispatch(branch, {"pull_request": str(number)}, throw=True)
-
-        try:
-            self._repository.using(f"have pull request #{number} reported again", act)
-        except GitHubError as error:
-            if error.status != 404:
-                raise
-            raise GitHubError(
-                404,
-                f"The services repository's workflow {REPORT_WORKFLOW} was not found. Copy it to "
-                "the default branch, and let the credentials have 'Actions' as read and write.",
-            ) from error
 
 
 def _is_from_here(pull: GitHubPull) -> bool:

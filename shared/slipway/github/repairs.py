@@ -15,7 +15,7 @@ from github.WorkflowRun import WorkflowRun
 
 from slipway.errors import GitHubError, UserError
 from slipway.github.folder import read_folder
-from slipway.github.models import service_folder
+from slipway.github.models import RestartTarget, service_folder
 from slipway.github.repository import ServicesRepository
 from slipway.github.roll_back import (
     REMEDIATION_ID,
@@ -70,14 +70,14 @@ class Repairs:
     def __init__(self, repository: ServicesRepository) -> None:
         self._repository = repository
 
-    def restart(self, service: str, remediation_id: str, *, since: datetime) -> Restart:
+    def restart(self, target: RestartTarget, remediation_id: str, *, since: datetime) -> Restart:
         """Start the restart workflow, or find the run that was started before.
 
         GitHub lists a run some moments after it was asked for. Who calls this twice within these
         gets two runs, one after the other, which do the same.
 
         Args:
-            service: the service's name.
+            target: what to restart, which the workflow is told whole.
             remediation_id: a new one for each attempt; the run's name is made of it.
             since: no run of this attempt is older.
 
@@ -86,19 +86,24 @@ class Repairs:
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused; the text says what to do if the workflow is not there.
         """
-        name = _restart_name(service, remediation_id)
+        name = _restart_name(target.service, remediation_id)
 
         def act(repository: Repository, branch: str) -> Restart:
             workflow = repository.get_workflow(RESTART_WORKFLOW)
             run = _find_run(workflow, name, since)
             if run:
                 return _restart(run)
-            inputs = {"service": service, "remediation": remediation_id}
+            inputs = {
+                "service": target.service,
+                "namespace": target.namespace,
+                "environment": target.environment,
+                "remediation": remediation_id,
+            }
             workflow.create_dispatch(branch, inputs, throw=True)
             return Restart(state="queued")
 
         try:
-            return self._repository.using(f"restart service '{service}'", act)
+            return self._repository.using(f"restart service '{target.service}'", act)
         except GitHubError as error:
             if error.status != 404:
                 raise

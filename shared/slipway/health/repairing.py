@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from slipway.actions.scale_service import FILES, find_replicas
+from slipway.actions.service_folder import read_port_data
 from slipway.actions.text import as_text
 from slipway.errors import GitHubError, UserError
-from slipway.github.models import SERVICE_NAME, Change, run_branch
+from slipway.github.models import SERVICE_NAME, Change, RestartTarget, run_branch
 from slipway.github.roll_back import NothingToRollBack, roll_back, roll_back_branch
 from slipway.health.state import Attempt, Outcome, Repair, State
+from slipway.reports.deployed import DeployedService
 
 if TYPE_CHECKING:
     from slipway.github.repairs import Repairs
@@ -46,6 +48,7 @@ class Repairer:
         repository: the services repository.
         repairs: the same, as repairs use it.
         entity_url: the service's page in Port.
+        deployed: says in which namespace a service runs.
     """
 
     def __init__(
@@ -54,11 +57,13 @@ class Repairer:
         repository: "ServicesRepository",
         repairs: "Repairs",
         entity_url: str,
+        deployed: DeployedService,
     ) -> None:
         self._execution = execution
         self._repository = repository
         self._repairs = repairs
         self._entity_url = entity_url
+        self._deployed = deployed
 
     def carry_out(self, state: State, attempt: Attempt, now: datetime) -> Result:
         """Carry a repair out, or look how far it is. Repeatable at any point.
@@ -95,7 +100,15 @@ class Repairer:
 
     def _restart(self, state: State, attempt: Attempt) -> Result:
         since = attempt.began_at - _CLOCKS_APART
-        restart = self._repairs.restart(state.service, self._id(attempt.repair), since=since)
+        folder = self._repository.read_service(state.service, names=frozenset({"portData.json"}))
+        # From the reviewed file: more people may edit the catalogue.
+        environment = read_port_data(folder).environment
+        target = RestartTarget(
+            service=state.service,
+            namespace=self._deployed.namespace_of(state.service, environment),
+            environment=environment,
+        )
+        restart = self._repairs.restart(target, self._id(attempt.repair), since=since)
         link = restart.url or ""
         match restart.state:
             case "succeeded":

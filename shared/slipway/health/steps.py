@@ -46,6 +46,7 @@ from slipway.health.state import (
 from slipway.health.store import RemediationStore
 from slipway.health.verdict import HealthSettings, not_probed, read_settings, verify
 from slipway.observability import Metric, count, logger, measure
+from slipway.reports.settings import DeployedConfig
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import RunConfig, service_locks
 
@@ -59,7 +60,7 @@ Answer = dict[str, Any]
 _LOOK_AGAIN = timedelta(seconds=5)
 
 
-class RemediationConfig(RunConfig, WatchConfig, AlertsConfig):
+class RemediationConfig(RunConfig, WatchConfig, AlertsConfig, DeployedConfig):
     """What Terraform tells the remediation function."""
 
 
@@ -273,7 +274,8 @@ class RemediationSteps:
     def _repairer(self, record: Record) -> Repairer:
         repository = self._repository()
         url = self._config.entity_url(BLUEPRINT, record.service)
-        return Repairer(record.owner, repository, _repairs(repository), url)
+        deployed = self._config.deployed_service
+        return Repairer(record.owner, repository, _repairs(repository), url, deployed)
 
     def _note_outcome(self, record: Record, step: Repair, result: Result) -> None:
         if result.outcome is None:

@@ -478,8 +478,8 @@ class _NotPort(PortUnavailable):
 def _wrong_address(error: SlipwayError) -> ConfigurationError:
     return ConfigurationError(
         f"{error} The base URL of Port's API is wrong: Terraform's 'port.base_url', or "
-        "PORT_BASE_URL for commands and the services repository. It is https://api.port.io, or "
-        "https://api.us.port.io for organisations in the US."
+        "PORT_BASE_URL for commands. It is https://api.port.io, or https://api.us.port.io for "
+        "organisations in the US."
     )
 
 

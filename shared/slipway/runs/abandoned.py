@@ -69,9 +69,8 @@ class Facts:
         resume_at: until when it is postponed; None: it is not.
         execution: status of its approval's execution; None: it has none.
         pull: its pull request; None: there is none.
-        reported_again_at: when the sweep had the workflow report once more; None: never.
         reminded: whether the pull request has the sweep's comment.
-        reported: whether the services repository reports the end of its pull request; it does not
+        reported: whether the report's function reports the end of its pull request; it does not
             for runs of workflow nodes.
     """
 
@@ -83,7 +82,6 @@ class Facts:
     resume_at: datetime | None = None
     execution: Execution | None = None
     pull: Pull | None = None
-    reported_again_at: datetime | None = None
     reminded: bool = False
     reported: bool = True
 
@@ -96,8 +94,7 @@ class Deed(StrEnum):
     END_NEVER_RECEIVED = "end: never received"
     END_STOPPED = "end: its execution was stopped"
     END_HELD = "end: held for too long"
-    REPORT_AGAIN = "have the workflow report again"
-    END_REPORTED = "end as its pull request did"
+    REPORT = "report its pull request"
     REMIND = "comment on the pull request"
     CLOSE = "close the pull request"
 
@@ -135,9 +132,6 @@ def _judge_pull(facts: Facts, pull: Pull, now: datetime, limits: Limits) -> Deed
             return Deed.CLOSE
         return Deed.REMIND if left <= limits.reminder and not facts.reminded else Deed.LEAVE
     if not facts.reported:
-        return Deed.END_REPORTED
+        return Deed.REPORT
     ended = pull.ended_at or pull.opened_at
-    again = facts.reported_again_at
-    if again is None or again < ended:  # Then it was of an end before the last one: reopened since.
-        return Deed.REPORT_AGAIN if now - ended >= limits.report else Deed.LEAVE
-    return Deed.END_REPORTED if now - again >= limits.report else Deed.LEAVE
+    return Deed.REPORT if now - ended >= limits.report else Deed.LEAVE

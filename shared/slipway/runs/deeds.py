@@ -6,17 +6,17 @@ ended with an open row, which the next sweep clears up.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from slipway.actions import create_service
 from slipway.approvals.function import ApprovalFunction
-from slipway.errors import GitHubError, SlipwayError
+from slipway.errors import SlipwayError
+from slipway.github.ended import EndedPulls
 from slipway.github.models import PullRequest, run_branch
-from slipway.github.pull_requests import REPORT_WORKFLOW, PullRequests
+from slipway.github.pull_requests import PullRequests
 from slipway.port.models import Run
-from slipway.port.node_run import is_node_run
+from slipway.reports.report import Reports
+from slipway.reports.settings import DeployedConfig
 from slipway.runs.abandoned import Deed, Execution, Limits
-from slipway.runs.catalogue import follow_merge, remove_pending
 from slipway.runs.change import request_key
 from slipway.runs.later import LaterDelivery
 from slipway.runs.ledger import Ledger
@@ -47,6 +47,10 @@ class Case:
     reference: str = ""
 
 
+class DeedsConfig(RunConfig, DeployedConfig):
+    """What carrying out a deed needs to know of the installation."""
+
+
 @dataclass(frozen=True)
 class Deeds:
     """Carries out what `slipway.runs.abandoned.judge` has decided.
@@ -59,7 +63,7 @@ class Deeds:
         repository: the services repository.
     """
 
-    config: RunConfig
+    config: DeedsConfig
     limits: Limits
     port: "PortClient"
     ledger: Ledger
@@ -86,10 +90,8 @@ class Deeds:
                 self._remind(case, _pull_of(case))
             case Deed.CLOSE:
                 self._close(case)
-            case Deed.REPORT_AGAIN:
-                self._report_again(case, _pull_of(case))
-            case Deed.END_REPORTED:
-                self._end_reported(case, _pull_of(case))
+            case Deed.REPORT:
+                self._report(case, _pull_of(case))
 
     def end_stopped(self, run_id: str, *, aborted: bool) -> None:
         """End a run whose execution waits for nobody any more, and withdraw its request."""
@@ -115,7 +117,7 @@ class Deeds:
         if run.ended and "service" in row and "outcome" not in row:
             pull = self.repository.find(run_branch(run.action, run_id))
             if pull and pull.state == "merged":
-                follow_merge(run, str(row["service"]), pull, self.port, self.repository)
+                self._reports.report_run(run, str(row["service"]), pull.number)
         return ApprovalFunction().clear_up(run_id)
 
     def _hold(self, case: Case) -> None:
@@ -151,7 +153,7 @@ class Deeds:
             f"[run]({self.config.run_url(case.run.id)}), unless somebody merges or closes it "
             "before.",
         )
-        self.ledger.record_sweep(case.run.id, "reminded_at")
+        self.ledger.record_reminder(case.run.id)
 
     def _close(self, case: Case) -> None:
         """The end of the run is then reported as for any pull request that is closed."""
@@ -161,59 +163,28 @@ class Deeds:
             "Slipway closes it. Start the action again in Port if the change is still wanted.",
         )
 
-    def _report_again(self, case: Case, pull: PullRequest) -> None:
-        try:
-            self._pulls.report_again(pull.number)
-        except GitHubError:
-            # For good, so that asking once more is in vain: the sweep then ends the run itself.
-            self.ledger.record_sweep(case.run.id, "reported_again_at")
-            raise
-        self.ledger.record_sweep(case.run.id, "reported_again_at")
-        text = f"The end of pull request #{pull.number} was not reported; asking for it once more."
-        self.port.add_log(case.run.id, text)
-
-    def _end_reported(self, case: Case, pull: PullRequest) -> None:
-        """End the run as the report would have, and say what only that could have done."""
-        status, label, done = self._outcome(case, pull)
-        how = "merged" if pull.state == "merged" else "closed without a merge"
-        sentence = f"Pull request #{pull.number} was {how}. {done}"
-        if not is_node_run(case.run.id):
-            sentence += (
-                " The services repository did not report this, so Slipway ended the run itself: "
-                f"once the workflow {REPORT_WORKFLOW} works again, run it for #{pull.number} to "
-                "bring the entity up to date."
-            )
-        self._end(case.run.id, label, sentence, status=status)
+    def _report(self, case: Case, pull: PullRequest) -> None:
+        """Do what the workflow of the services repository did not ask for."""
+        self._reports.report_run(case.run, case.service or "", pull.number)
         ApprovalFunction().clear_up(case.run.id)
 
-    def _outcome(
-        self, case: Case, pull: PullRequest
-    ) -> tuple[Literal["SUCCESS", "FAILURE"], str, str]:
-        if pull.state == "closed":
-            if case.run.action != create_service.ACTION or case.service is None:
-                return "FAILURE", "Closed", "The service stays as it is."
-            gone = remove_pending(self.port, case.service, pull)
-            done = "There is no pending service." if gone else "The service's entity stays."
-            return "FAILURE", "Closed", done
-        if case.service is None:
-            return "SUCCESS", "Merged", "The entity was left as it is."
-        as_wanted, done = follow_merge(case.run, case.service, pull, self.port, self.repository)
-        return ("SUCCESS", "Merged", done) if as_wanted else ("FAILURE", "Has dependents", done)
-
-    def _end(
-        self,
-        run_id: str,
-        label: str,
-        sentence: str,
-        *,
-        status: Literal["SUCCESS", "FAILURE"] = "FAILURE",
-    ) -> None:
+    def _end(self, run_id: str, label: str, sentence: str) -> None:
         self.port.add_log(run_id, sentence)
-        self.port.update_run(run_id, status=status, status_label=label, summary=sentence)
+        self.port.update_run(run_id, status="FAILURE", status_label=label, summary=sentence)
 
     @property
     def _pulls(self) -> PullRequests:
         return PullRequests(self.repository)
+
+    @property
+    def _reports(self) -> Reports:
+        return Reports(
+            EndedPulls(self.repository),
+            self.port,
+            self.ledger,
+            self.config.deployed_service,
+            self.config.services_base_branch,
+        )
 
 
 def _pull_of(case: Case) -> PullRequest:

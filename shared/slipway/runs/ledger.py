@@ -7,7 +7,7 @@ which lists them oldest first without a scan.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -166,14 +166,9 @@ class Ledger:
         for page in pages:
             yield from page["Items"]
 
-    def record_sweep(self, run_id: str, what: Literal["reminded_at", "reported_again_at"]) -> None:
-        """Note what the sweep has just done. It is no work on the run: `updated_at` stays."""
-        self._update(
-            run_id,
-            "SET #what = :now",
-            names={"#what": what},
-            values={},
-        )
+    def record_reminder(self, run_id: str) -> None:
+        """Note that the sweep reminded of the pull request; `updated_at` stays as it is."""
+        self._update(run_id, "SET reminded_at = :now", values={})
 
     def record_ask(self, run_id: str, service: str, ask: int) -> None:
         """Note which of the run's approval requests is the current one."""

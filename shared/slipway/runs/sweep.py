@@ -23,12 +23,12 @@ from slipway.port.node_run import is_node_run
 from slipway.runs import executions, owners
 from slipway.runs.abandoned import Deed, Execution, Facts, Limits, Pull, judge
 from slipway.runs.clients import port_client, services_repository
-from slipway.runs.deeds import Case, Deeds
+from slipway.runs.deeds import Case, Deeds, DeedsConfig
 from slipway.runs.failed import FailedRecords, Place
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.mappings import Mappings
-from slipway.runs.run import RunConfig, RunReporter
+from slipway.runs.run import RunReporter
 
 # Of the time that an invocation has: the rest is for what was begun before it was over.
 _SHARE = 0.6
@@ -37,13 +37,13 @@ _SETTLED = timedelta(minutes=1)
 _NAMED = 3  # failures in the text of the error
 
 
-class SweepConfig(RunConfig, WatchConfig):
+class SweepConfig(DeedsConfig, WatchConfig):
     """What Terraform tells the sweep."""
 
     limits: Json[Limits] = Field(alias="SWEEP_LIMITS")
 
 
-def own_actions(config: RunConfig) -> dict[str, str]:
+def own_actions(config: DeedsConfig) -> dict[str, str]:
     """Return each action of this installation with the alias of the function that reads its runs.
 
     Raises:
@@ -219,7 +219,6 @@ class Sweep:
             resume_at=_optional(row.get("resume_at")),
             execution=execution,
             pull=_pull(pull),
-            reported_again_at=_optional(row.get("reported_again_at")),
             reminded="reminded_at" in row,
             reported=not is_node_run(run.id),
         )

@@ -5,6 +5,8 @@ deletion_protection = false
 features            = { records_lifecycle = false, xray_group = false, broker_storage_scaling = false }
 tags                = { Environment = "sandbox" }
 links_base_url      = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live"
+reports             = { base_url = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live" }
+deployed_service    = { urls = { health_url = "http://127.0.0.1:3300/services/{service}/health" } }
 
 kafka = {
   mode           = "msk"

@@ -1,6 +1,6 @@
 # The installation on one machine. What only the running sandbox knows comes as -var or -var-file beside
 # this file: port, github, kafka with its bootstrap_servers, functions with the host's architecture,
-# links_base_url if AWS is at another port, and the three credentials.
+# links_base_url, reports and deployed_service where parts are at other ports, and the three credentials.
 name_prefix         = "slipway"
 deletion_protection = false
 features            = { records_lifecycle = false, xray_group = false, broker_storage_scaling = false }
@@ -11,6 +11,8 @@ tags = {
   Repository  = "slipway", Criticality = "low", Backup = "no"
 }
 links_base_url = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live"
+reports             = { base_url = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live" }
+deployed_service    = { urls = { health_url = "http://127.0.0.1:3300/services/{service}/health" } }
 
 # Quicker than anywhere else, so that one can watch. The cluster's health URLs are on this machine.
 health_probe = { allowed_cidrs = ["127.0.0.0/8"], allowed_ports = [3300] }

@@ -81,6 +81,13 @@ locals {
       metric      = "5XXError"
       dimensions  = { ApiName = var.api.name, Stage = var.api.stage }
     }
+    "${var.reports_api.name}-5XXError" = {
+      description = "${var.reports_api.name}: the end of a pull request could not be reported; the sweep reports it later"
+      runbook     = "reports-fail"
+      namespace   = "AWS/ApiGateway"
+      metric      = "5XXError"
+      dimensions  = { ApiName = var.reports_api.name, Stage = var.reports_api.stage }
+    }
   }
 
   # Sums over all dimensions, unless `where` names one.

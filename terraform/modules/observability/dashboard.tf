@@ -3,7 +3,7 @@ locals {
   graphs = [
     {
       title   = "Runs by action and outcome"
-      slipway = ["RunProposed", "RunSucceeded", "RunFailed", "RunDeliveredLater", "RunEndedBySomebody", "RunCrashed"]
+      slipway = ["RunProposed", "RunSucceeded", "RunFailed", "RunDeliveredLater", "RunReported", "RunEndedBySomebody", "RunCrashed"]
       width   = 16
     },
     {
@@ -53,8 +53,8 @@ locals {
       metrics = [for function in local.consumers : ["AWS/Lambda", "OffsetLag", "FunctionName", function, { label = function, stat = "Maximum" }]]
     },
     {
-      title   = "Messages that were not worked on"
-      slipway = ["MessageSkipped", "SignatureRejected", "MappingProblem"]
+      title   = "Messages and reports that were not worked on"
+      slipway = ["MessageSkipped", "SignatureRejected", "ReportRefused", "MappingProblem"]
     },
     {
       title   = "What the sweep found that nobody worked on"

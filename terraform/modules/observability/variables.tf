@@ -42,6 +42,14 @@ variable "api" {
   })
 }
 
+variable "reports_api" {
+  description = "Name and stage of the REST API that takes reports."
+  type = object({
+    name  = string
+    stage = string
+  })
+}
+
 variable "mirror" {
   description = "Name of the connector that mirrors Port's topics. Null: none."
   type        = string

@@ -1,11 +1,9 @@
 """What the sweep needs of pull requests, against a server of GitHub's API."""
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from slipway.errors import GitHubError
 from slipway.github.pull_requests import PullRequests
 
 from tests.contract.github.conftest import BRANCH, Services, change
@@ -13,18 +11,6 @@ from tests.contract.github.conftest import BRANCH, Services, change
 pytestmark = pytest.mark.waits
 
 CHANGE = change({"apps/shop/a.yaml": "a: 1\n"})
-WORKFLOW = """\
-name: Slipway report
-on:
-  workflow_dispatch:
-    inputs:
-      pull_request: {required: true, type: string}
-jobs:
-  report:
-    if: ${{ false }}
-    runs-on: ubuntu-latest
-    steps: [{run: "true"}]
-"""
 
 
 def test_given_pull_requests_when_listed_then_the_open_ones_of_runs_with_their_times(
@@ -53,28 +39,6 @@ def test_given_a_comment_when_made_twice_then_it_is_there_once(services: Service
 
     comments = services.github.get_pull(number).get_issue_comments()
     assert [each.body for each in comments] == ["Soon.", "Now."]
-
-
-def test_given_no_workflow_when_a_report_is_asked_for_then_it_says_what_to_do(
-    services: Services,
-) -> None:
-    with pytest.raises(GitHubError, match="Copy it to the default branch"):
-        PullRequests(services.slipway).report_again(7)
-
-
-def test_given_the_workflow_when_a_report_is_asked_for_then_it_is_started(
-    services: Services,
-) -> None:
-    path = ".github/workflows/slipway-report.yml"
-    services.github.create_file(path, "Report", WORKFLOW, branch="main")
-
-    PullRequests(services.slipway).report_again(7)
-
-    workflow = services.github.get_workflow("slipway-report.yml")
-    deadline = time.monotonic() + 300
-    while not (events := [run.event for run in workflow.get_runs()]):
-        assert time.monotonic() < deadline
-    assert events == ["workflow_dispatch"]
 
 
 def test_branch_that_a_person_closed_is_deleted(services: Services) -> None:

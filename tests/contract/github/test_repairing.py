@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from slipway.github.models import Change
 from slipway.github.repairs import Repairs
+from slipway.github.repository import ServicesRepository
 from slipway.health.policy import Kind
 from slipway.health.repairing import LONGEST, Repairer, Result
 from slipway.health.state import Attempt, Repair
+from slipway.reports.deployed import DeployedService
 
 from tests.contract.github.conftest import Services
 from tests.unit.health.story import ILL, make_state
@@ -18,6 +20,11 @@ pytestmark = pytest.mark.waits
 NOW = datetime.now(UTC).replace(microsecond=0)
 PATH = "apps/shop/common_values.json"
 EXECUTION = "e43fea3ed9496edff93508e602f251f7-2"
+
+
+def make_repairer(slipway: ServicesRepository) -> Repairer:
+    url = "https://port.test/shop"
+    return Repairer(EXECUTION, slipway, Repairs(slipway), url, DeployedService())
 
 
 class World:
@@ -44,7 +51,7 @@ class World:
     ) -> Result:
         repair = Repair.model_validate({"step": kind, "attempt": 1, "reason": "r"} | settings)
         slipway = self.services.slipway
-        repairer = Repairer(EXECUTION, slipway, Repairs(slipway), "https://port.test/shop")
+        repairer = make_repairer(slipway)
         state = make_state(service="shop").observed(ILL, NOW)
         return repairer.carry_out(state, Attempt(repair=repair, began_at=NOW), NOW + later)
 
@@ -88,7 +95,7 @@ def test_given_a_service_without_folder_when_scaled_up_then_skipped(services: Se
     slipway = services.slipway
     repair = Repair(step="scale_up", attempt=1, replicas=3, reason="r")
 
-    result = Repairer(EXECUTION, slipway, Repairs(slipway), "https://port.test").carry_out(
+    result = make_repairer(slipway).carry_out(
         make_state(service="nobody"), Attempt(repair=repair, began_at=NOW), NOW
     )
 

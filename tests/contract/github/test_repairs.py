@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slipway.github.models import Change
+from slipway.github.models import Change, RestartTarget
 from slipway.github.repairs import Repairs, Restart
 from slipway.github.roll_back import LastChange, NothingToRollBack, roll_back, roll_back_branch
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.waits
 TEMPLATE = Path(__file__).resolve().parents[3] / "services-repo"
 NOW = datetime.now(UTC).replace(microsecond=0)
 SINCE = NOW - timedelta(minutes=1)
+SHOP = RestartTarget(service="shop", namespace="test-shop", environment="Test")
 MARKER = '<!-- slipway {"kind":"remediation","identifier":"shop"} -->'
 
 
@@ -76,7 +77,7 @@ def template(server: GitHubServer) -> World:
     files = {
         str(path.relative_to(TEMPLATE)): path.read_text()
         for path in (TEMPLATE / ".github").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file()
     }
     world.services.push({**files})
     world.create()
@@ -109,10 +110,10 @@ def test_given_a_service_when_restarted_twice_then_one_run_has_asked_the_cluster
     route = "POST /services/shop/restart"
     cluster.script(route, (200, {}, {}))
 
-    first = template.repairs.restart("shop", "once-1", since=SINCE)
+    first = template.repairs.restart(SHOP, "once-1", since=SINCE)
     assert (first.state, first.url) == ("queued", None)
     outcome = ended(template, "once-1")
-    again = template.repairs.restart("shop", "once-1", since=SINCE)
+    again = template.repairs.restart(SHOP, "once-1", since=SINCE)
 
     assert outcome.state == again.state == "succeeded"
     assert outcome.url == again.url
@@ -126,19 +127,37 @@ def test_given_a_cluster_that_refuses_when_restarted_then_it_has_failed(
 ) -> None:
     cluster.script("POST /services/shop/restart", (404, {"message": "not here"}, {}))
 
-    template.repairs.restart("shop", "refused-1", since=SINCE)
+    template.repairs.restart(SHOP, "refused-1", since=SINCE)
 
     outcome = ended(template, "refused-1")
     assert (outcome.state, outcome.conclusion) == ("failed", "failure")
 
 
-def test_given_a_service_without_folder_when_restarted_then_the_workflow_refuses_it(
-    template: World, cluster: ScriptedServer
+@pytest.mark.parametrize("typed", ["../shop", "shop; touch x", "$(touch x)", "Shop", "a b", ""])
+def test_restart_workflow_refuses_a_name_that_no_service_has(
+    template: World, cluster: ScriptedServer, typed: str
 ) -> None:
-    template.repairs.restart("nobody", "absent-1", since=SINCE)
+    before = len(cluster.requests)
+    inputs = {
+        "service": typed or " ",
+        "namespace": "n",
+        "environment": "Test",
+        "remediation": f"typed-{abs(hash(typed))}",
+    }
+    workflow = template.services.github.get_workflow("slipway-restart.yml")
+    assert workflow.create_dispatch("main", inputs)
 
-    assert ended(template, "absent-1", "nobody").state == "failed"
-    assert "POST /services/nobody/restart" not in cluster.routes()
+    def run() -> Any:
+        name = f"Restart {inputs['service']} ({inputs['remediation']})"
+        runs = [run for run in workflow.get_runs() if run.display_title == name.strip()]
+        return runs[0] if runs and runs[0].status == "completed" else None
+
+    deadline = time.monotonic() + 300
+    while (found := run()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # between two looks at a condition that has a limit
+    assert found.conclusion == "failure"
+    assert len(cluster.requests) == before
 
 
 # -- roll back

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from slipway.config import GitHubConfig, GitHubCredentials, PortCredentials
 from slipway.errors import GitHubError, PortError, SlipwayError
-from slipway.github.models import Change
+from slipway.github.ended import EndedPull, EndedPulls
+from slipway.github.models import Change, RestartTarget
 from slipway.github.pull_requests import PullRequests
 from slipway.github.repairs import Repairs
 from slipway.github.repository import ServicesRepository
@@ -21,7 +22,8 @@ from slipway.port.client import PortClient
 
 from tests.property.hostile.mutation import NASTY, examples, mutated_bytes, to_bytes
 from tests.scripted import Answer, ScriptedServer
-from tests.unit.github.conftest import PULL, SHA
+from tests.unit.github.conftest import PULL as OPEN_PULL
+from tests.unit.github.conftest import SHA
 from tests.unit.port.conftest import UnhurriedSession
 
 pytestmark = pytest.mark.waits
@@ -66,7 +68,7 @@ FILE = {
     "status": "modified",
 }
 FULL_PULL = {
-    **PULL,
+    **OPEN_PULL,
     "head": {"sha": SHA, "ref": "slipway/create_service/r_1", "repo": {"full_name": "acme/s"}},
     "base": {"ref": "main", "sha": SHA, "repo": {"full_name": "acme/s", "url": "https://x"}},
     "user": {"login": "slipway"},
@@ -101,6 +103,16 @@ CHANGE = Change(
     reviewers=("team:payments",),
     creates_service=True,
 )
+SHOP = RestartTarget(service="shop", namespace="shop", environment="Test")
+PULL = EndedPull(
+    number=7,
+    url="u",
+    state="merged",
+    branch=CHANGE.branch,
+    base="main",
+    from_here=True,
+    merge_sha="a" * 40,
+)
 GITHUB_CALLS: list[Callable[[ServicesRepository], object]] = [
     lambda github: github.propose(CHANGE),
     lambda github: github.find(CHANGE.branch),
@@ -109,8 +121,10 @@ GITHUB_CALLS: list[Callable[[ServicesRepository], object]] = [
     lambda github: github.close(CHANGE.branch, "comment"),
     lambda github: PullRequests(github).open(),
     lambda github: PullRequests(github).remind(7, "comment"),
-    lambda github: PullRequests(github).report_again(7),
-    lambda github: Repairs(github).restart("shop", "x-1", since=NOW),
+    lambda github: EndedPulls(github).read(7),
+    lambda github: EndedPulls(github).service_of(PULL),
+    lambda github: EndedPulls(github).read_service("shop", PULL, names=frozenset()),
+    lambda github: Repairs(github).restart(SHOP, "x-1", since=NOW),
     lambda github: Repairs(github).last_change("shop"),
     lambda github: Repairs(github).escalate(title="t", body="m", labels=["l"], marker="m"),
 ]

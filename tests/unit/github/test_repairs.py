@@ -1,6 +1,7 @@
 """What repairs make of GitHub's answers. A real HTTP server plays GitHub."""
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from slipway.config import GitHubCredentials
 from slipway.errors import GitHubError, GitHubUnavailable
-from slipway.github.models import ServiceFolder, blob_sha
+from slipway.github.models import RestartTarget, ServiceFolder, blob_sha
 from slipway.github.repairs import Repairs
 from slipway.github.roll_back import (
     LastChange,
@@ -30,6 +31,7 @@ RUNS = "GET /actions/workflows/slipway-restart.yml/runs"
 DISPATCH = "POST /actions/workflows/slipway-restart.yml/dispatches"
 SINCE = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 ID = "0a1b-2"
+SHOP = RestartTarget(service="shop", namespace="test-shop", environment="Test")
 MARKER = '<!-- slipway {"kind":"remediation"} -->'
 PAGE = "https://github.test/acme/services"
 
@@ -71,12 +73,20 @@ def listed(*runs: dict[str, Any]) -> Answer:
 
 
 def test_given_no_run_when_restarted_then_the_workflow_is_started(github: FakeGitHub) -> None:
-    restart = repairs(github).restart("shop", ID, since=SINCE)
+    restart = repairs(github).restart(SHOP, ID, since=SINCE)
 
     assert (restart.state, restart.url) == ("queued", None)
     assert asked(github) == [RUNS, DISPATCH]
     assert github.sent(DISPATCH) == [
-        {"ref": "main", "inputs": {"service": "shop", "remediation": ID}}
+        {
+            "ref": "main",
+            "inputs": {
+                "service": "shop",
+                "namespace": "test-shop",
+                "environment": "Test",
+                "remediation": ID,
+            },
+        }
     ]
     query = parse_qs(github.requests[0].query)
     assert query["event"] == ["workflow_dispatch"]
@@ -89,7 +99,7 @@ def test_given_the_run_among_others_when_restarted_again_then_it_is_found(
     others = [run("Restart shop (0a1b-1)"), run("Restart shopping (0a1b-2)"), run("x")]
     github.script(RUNS, listed(*others, run(status="in_progress")))
 
-    restart = repairs(github).restart("shop", ID, since=SINCE)
+    restart = repairs(github).restart(SHOP, ID, since=SINCE)
 
     assert (restart.state, restart.url) == ("running", f"{PAGE}/actions/runs/9")
     assert asked(github) == [RUNS]
@@ -132,7 +142,7 @@ def test_given_no_workflow_when_restarted_then_the_error_says_what_to_do(
     github.script(RUNS, (404, {"message": "Not Found"}, {}))
 
     with pytest.raises(GitHubError, match=r"slipway-restart.yml was not found. Copy it") as caught:
-        repairs(github).restart("shop", ID, since=SINCE)
+        repairs(github).restart(SHOP, ID, since=SINCE)
     assert caught.value.status == 404
 
 
@@ -145,7 +155,7 @@ def test_given_a_refusal_when_restarted_then_it_is_not_repeated(
     with pytest.raises(
         GitHubError, match=f"{status} to: restart service 'shop' in acme.services. Nope"
     ):
-        repairs(github).restart("shop", ID, since=SINCE)
+        repairs(github).restart(SHOP, ID, since=SINCE)
     assert len(github.sent(DISPATCH)) == 1
 
 
@@ -156,7 +166,7 @@ def test_given_a_failure_that_stays_when_restarted_then_it_is_not_now(
     github.script(RUNS, (status, {"message": "down"}, {}))
 
     with pytest.raises(GitHubUnavailable):
-        repairs(github, patience=0.2).restart("shop", ID, since=SINCE)
+        repairs(github, patience=0.2).restart(SHOP, ID, since=SINCE)
     assert DISPATCH not in asked(github)
 
 
@@ -168,9 +178,7 @@ def test_given_rotated_credentials_when_restarted_then_fresh_ones_are_read(
     def credentials(fresh: bool) -> GitHubCredentials:
         return GitHubCredentials(token=SecretStr("ghp_new" if fresh else "ghp_old"))
 
-    assert (
-        repairs(github, credentials=credentials).restart("shop", ID, since=SINCE).state == "queued"
-    )
+    assert repairs(github, credentials=credentials).restart(SHOP, ID, since=SINCE).state == "queued"
     sent = [request.headers["Authorization"] for request in github.requests]
     assert sent == ["token ghp_old", "token ghp_new", "token ghp_new"]
 
@@ -183,7 +191,7 @@ def test_given_a_bad_name_or_id_when_restarted_then_nothing_is_asked(
     github: FakeGitHub, service: str, remediation_id: str
 ) -> None:
     with pytest.raises(ValueError, match="not "):
-        repairs(github).restart(service, remediation_id, since=SINCE)
+        repairs(github).restart(replace(SHOP, service=service), remediation_id, since=SINCE)
     assert github.requests == []
 
 

@@ -11,7 +11,7 @@ import pytest
 from slipway.approvals import function
 from slipway.config import SubscriptionsConfig, load
 from slipway.errors import GitHubError
-from slipway.github.models import PullRequest
+from slipway.github.models import PullRequest, RestartTarget, ServiceFolder
 from slipway.github.repairs import HandOver, Restart
 from slipway.github.roll_back import NothingToRollBack
 from slipway.health import steps, stopped, watch
@@ -38,6 +38,12 @@ def policy(**changes: Any) -> bytes:
     """A quick policy that restarts, unless said otherwise, as a document."""
     known: dict[str, Any] = {"strategies": [{"kind": "restart", "wait_seconds": 5}]}
     return make_policy(**(known | changes)).model_dump_json().encode()
+
+
+def port_data(**changes: str) -> str:
+    """The service's reviewed `portData.json`."""
+    said = {"identifier": SERVICE, "blueprint": "service", "environment": "Test"}
+    return json.dumps(said | changes)
 
 
 class Port:
@@ -95,6 +101,8 @@ class GitHub:
     Attributes:
         restarts: what a restart comes to, one answer or error after the other; the last one stays.
         restarted: the ids of restarts.
+        targets: what the restart workflow was told.
+        folder: the service's files on the base branch.
         pulls: pull requests that are there, by the beginning of their branch.
         issues: body and comment of each hand-over.
         refuses_issues: what the repository answers to a hand-over.
@@ -104,17 +112,26 @@ class GitHub:
     def __init__(self) -> None:
         self.restarts: list[Restart | Exception] = [Restart(state="succeeded", url="https://g/1")]
         self.restarted: list[str] = []
+        self.targets: list[RestartTarget] = []
+        self.folder = {"portData.json": port_data()}
         self.pulls: dict[str, PullRequest] = {}
         self.issues: list[tuple[str, str | None]] = []
         self.refuses_issues: GitHubError | None = None
         self.fail_find: Exception | None = None
 
-    def restart(self, service: str, remediation_id: str, *, since: datetime) -> Restart:
+    def restart(self, target: RestartTarget, remediation_id: str, *, since: datetime) -> Restart:
         self.restarted.append(remediation_id)
+        self.targets.append(target)
         answer = self.restarts.pop(0) if len(self.restarts) > 1 else self.restarts[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def read_service(self, service: str, *, names: frozenset[str]) -> ServiceFolder:
+        texts = {f"apps/{service}/{name}": text for name, text in self.folder.items()}
+        return ServiceFolder(
+            service=service, commit="c", files=dict.fromkeys(texts, "b"), texts=texts
+        )
 
     def find(self, branch: str) -> PullRequest | None:
         if self.fail_find:

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from slipway.errors import GitHubError, PortUnavailable
-from slipway.github.models import PullRequest
+from slipway.github.models import PullRequest, RestartTarget
 from slipway.github.repairs import Restart
 from slipway.health.policy import Kind
 from slipway.health.record import execution_name
 from slipway.health.repairing import Repairer
 from slipway.health.state import Attempt, Repair
+from slipway.reports.deployed import DeployedService
 from slipway.runs.ledger import Ledger
 
 from tests.unit.conftest import RUN_ID, make_message
@@ -18,6 +19,7 @@ from tests.unit.health.remedy import (
     SERVICE,
     World,
     ill_until_restarted,
+    port_data,
 )
 from tests.unit.health.story import BEGIN, ILL, WELL, make_state
 
@@ -237,12 +239,33 @@ def test_given_an_identifier_that_is_no_service_of_the_repository_then_nothing_i
     github: Any = None
     repair = Repair(step=kind, attempt=1, reason="r")
 
-    result = Repairer("e-1", github, github, "https://port.test").carry_out(
+    result = Repairer("e-1", github, github, "https://port.test", DeployedService()).carry_out(
         make_state(service="../My Service"), Attempt(repair=repair, began_at=BEGIN), BEGIN
     )
 
     assert result.outcome == "failed"
     assert result.detail == "Its identifier names no service of the services repository."
+
+
+def test_restart_is_told_namespace_and_reviewed_environment(world: World) -> None:
+    world.github.folder = {"portData.json": port_data(environment="Staging")}
+    world.look = ill_until_restarted(world)
+
+    world.fall_ill().run()
+
+    (target,) = world.github.targets
+    assert target == RestartTarget(service=SERVICE, namespace=SERVICE, environment="Staging")
+
+
+@pytest.mark.parametrize("folder", [{}, {"portData.json": "{"}])
+def test_restart_fails_when_the_files_are_not_there(world: World, folder: dict[str, str]) -> None:
+    world.github.folder = folder
+    world.look = lambda: ILL
+
+    world.fall_ill().run()
+
+    assert world.github.restarted == []
+    assert world.row.state.attempts[0].outcome == "failed"
 
 
 # -- approval

@@ -59,42 +59,17 @@ CASES: list[tuple[str, Facts, Deed]] = [
     (
         "merged, no report",
         Facts(OLD, OLD, pull=pull("merged", opened=OLD, ended=ago(minutes=30))),
-        Deed.REPORT_AGAIN,
+        Deed.REPORT,
     ),
     (
         "closed, no report",
         Facts(OLD, OLD, pull=pull("closed", opened=OLD, ended=ago(hours=2))),
-        Deed.REPORT_AGAIN,
+        Deed.REPORT,
     ),
     (
-        "merged, asked again",
-        Facts(OLD, OLD, pull=pull("merged", opened=OLD, ended=OLD), reported_again_at=RECENT),
+        "closed, reopened, merged just now",
+        Facts(OLD, OLD, pull=pull("merged", opened=OLD, ended=RECENT)),
         Deed.LEAVE,
-    ),
-    (
-        "merged, asked again in vain",
-        Facts(OLD, OLD, pull=pull("merged", opened=OLD, ended=OLD), reported_again_at=ago(hours=1)),
-        Deed.END_REPORTED,
-    ),
-    (
-        "closed, asked again, reopened, merged just now",
-        Facts(
-            OLD,
-            OLD,
-            pull=pull("merged", opened=OLD, ended=RECENT),
-            reported_again_at=ago(hours=1),
-        ),
-        Deed.LEAVE,
-    ),
-    (
-        "closed, asked again, reopened, merged, no report",
-        Facts(
-            OLD,
-            OLD,
-            pull=pull("merged", opened=OLD, ended=ago(minutes=31)),
-            reported_again_at=ago(hours=1),
-        ),
-        Deed.REPORT_AGAIN,
     ),
     (
         "pull request, machine aborted",
@@ -131,7 +106,6 @@ facts = st.builds(
     execution=st.none()
     | st.sampled_from(["RUNNING", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"]),
     pull=st.none() | pulls,
-    reported_again_at=st.none() | times,
     reminded=st.booleans(),
 )
 

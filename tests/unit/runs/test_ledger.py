@@ -82,11 +82,11 @@ def test_given_open_and_ended_runs_when_listed_then_the_open_ones_oldest_first()
     assert [found["run_id"] for found in ledger.open_rows()] == ["r_1", "r_2"]
 
 
-def test_given_the_sweep_did_something_when_noted_then_it_does_not_count_as_work() -> None:
+def test_reminder_of_the_sweep_does_not_count_as_work() -> None:
     ledger = Ledger("runs")
     dynamodb_table("runs").put_item(Item={"run_id": RUN_ID, "updated_at": "2026-11-01T00:00:00Z"})
 
-    ledger.record_sweep(RUN_ID, "reminded_at")
+    ledger.record_reminder(RUN_ID)
 
     assert row()["updated_at"] == "2026-11-01T00:00:00Z"
     assert row()["reminded_at"].endswith("Z")

@@ -19,8 +19,8 @@ def open_since(moment: datetime, *, reminded: bool = False) -> dict[str, Any]:
     return {"pull": Pull(7, "open", moment), "reminded": reminded}
 
 
-def ended(moment: datetime, *, again: datetime | None = None) -> dict[str, Any]:
-    return {"pull": Pull(7, "merged", NOW - LONG, moment), "reported_again_at": again}
+def ended(moment: datetime) -> dict[str, Any]:
+    return {"pull": Pull(7, "merged", NOW - LONG, moment)}
 
 
 NEAR = NOW - LIMITS.pull_request + LIMITS.reminder
@@ -32,9 +32,6 @@ PULLS: dict[str, dict[str, Any]] = {
     "open beyond its limit": open_since(NOW - LIMITS.pull_request, reminded=True),
     "ended just now": ended(NOW - LIMITS.report + MOMENT),
     "ended, not reported in time": ended(NOW - LIMITS.report),
-    "ended, just asked to report again": ended(NOW - LONG, again=NOW - LIMITS.report + MOMENT),
-    "ended, asked to report again in vain": ended(NOW - LONG, again=NOW - LIMITS.report),
-    "ended once more after that, just now": ended(NOW - MOMENT, again=NOW - LIMITS.report),
 }
 ROWS: dict[str, dict[str, Any]] = {
     "none, just executed": {"published_at": NOW - LIMITS.never_received + MOMENT},

@@ -23,7 +23,6 @@ LIST = "GET /v1/actions/runs"
 RUN = f"/v1/actions/runs/{RUN_ID}"
 SHOP = "/v1/blueprints/service/entities/shop"
 UPSERT = "POST /v1/blueprints/service/entities"
-DISPATCH = "POST /actions/workflows/slipway-report.yml/dispatches"
 BRANCHES = "GET /git/matching-refs/heads/slipway/"
 PR_URL = "https://github.test/pull/7"
 MAPPING = "a14e31db-10fe-4dca-a86e-3a684ab20a35"
@@ -46,7 +45,6 @@ class World:
         port.script(LIST, (200, {"ok": True, "runs": self.listed}, {}))
         port.script(f"DELETE {SHOP}", (200, {"ok": True}, {}))
         port.script(UPSERT, (200, {"ok": True, "entity": {"identifier": "shop"}}, {}))
-        github.script(DISPATCH, (204, b"", {}))
         github.script(BRANCHES, (200, [], {}))
         never_made: Any = (422, {"message": "Reference does not exist"}, {})
         for action in ("create_service", "upscale_service", "delete_service"):
@@ -117,10 +115,16 @@ class World:
             "head": {
                 "ref": f"slipway/upscale_service/{RUN_ID}",
                 "sha": "a" * 40,
-                "repo": {"full_name": "acme/services"},
+                "repo": {"id": 7, "full_name": "acme/services"},
             },
-            "base": {"repo": {"full_name": "acme/services"}},
+            "base": {"ref": "main", "repo": {"id": 7, "full_name": "acme/services"}},
+            "merged": state == "merged",
+            "merged_by": {"login": "octocat"} if state == "merged" else None,
+            "merge_commit_sha": "b" * 40,
         }
+        self.github.script("GET /pulls/7", (200, pull, {}))
+        compare: Any = (200, {"status": "ahead", "url": f"{self.github.url}/compare"}, {})
+        self.github.script(f"GET /compare/{'b' * 40}...main", compare)
         if state == "open":
             self.github.script("GET /pulls", (200, [pull], {}))
         else:
@@ -133,10 +137,9 @@ class World:
         self.github.script(f"DELETE /git/refs/heads/{branch}", (204, None, {}))
 
     def merged(self, action: str, **fields: Any) -> None:
-        """A run whose merged pull request was asked to be reported again, in vain."""
+        """A run whose merged pull request was not reported."""
         self.run(action=action)
-        again = timestamp(ago(hours=1))
-        self.seen(action=action, pr_number=7, pr_url=PR_URL, reported_again_at=again, **fields)
+        self.seen(action=action, pr_number=7, pr_url=PR_URL, **fields)
         self.pull("merged")
 
     def entity(self, **properties: Any) -> None:

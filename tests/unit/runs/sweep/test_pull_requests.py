@@ -9,7 +9,7 @@ from slipway.runs.ledger import timestamp
 from slipway.runs.sweep import sweep
 
 from tests.unit.conftest import RUN_ID
-from tests.unit.runs.sweep.conftest import BRANCHES, DISPATCH, World, ago
+from tests.unit.runs.sweep.conftest import BRANCHES, World, ago
 
 pytestmark = pytest.mark.waits
 
@@ -81,35 +81,42 @@ def test_given_a_pull_request_beyond_its_limit_when_swept_then_closed_with_a_rea
 
 
 @pytest.mark.parametrize("noted", [True, False])
-def test_given_an_end_that_was_not_reported_when_swept_twice_then_asked_for_once(
-    world: World, noted: bool
-) -> None:
+def test_ended_pull_request_is_reported_when_nobody_asked(world: World, noted: bool) -> None:
     world.run()
     fields: dict[str, Any] = {"pr_number": 7} if noted else {}
     world.seen(**fields)
-    world.pull("merged")
+    world.pull("closed")
 
     sweep(60)
-    world.pull("merged")
+
+    (update,) = world.updates()
+    assert (update["status"], update["statusLabel"]) == ("FAILURE", "Closed")
+    assert world.row()["outcome"]
+    assert world.holder() is None
+
+
+def test_pull_request_that_ended_just_now_is_left_to_the_workflow(world: World) -> None:
+    world.run()
+    world.seen(pr_number=7)
+    world.pull("merged", ended=ago(minutes=29))
+
     sweep(60)
 
-    assert world.github.sent(DISPATCH) == [{"ref": "main", "inputs": {"pull_request": "7"}}]
     assert world.updates() == []
     assert world.holder() == RUN_ID
 
 
-def test_given_no_workflow_when_a_report_is_asked_for_then_said_and_not_tried_for_ever(
-    world: World,
-) -> None:
+def test_pull_request_of_a_fork_is_not_reported(world: World) -> None:
     world.run()
     world.seen(pr_number=7)
     world.pull("merged")
-    world.github.script(DISPATCH, (404, {"message": "Not Found"}, {}))
+    (pull,) = world.github.answers["GET /repos/acme/services/pulls/7"]
+    pull[1]["head"]["repo"]["id"] = 8
 
-    with pytest.raises(SweepIncomplete, match=r"slipway-report\.yml was not found"):
+    with pytest.raises(SweepIncomplete, match="comes from another repository"):
         sweep(60)
 
-    assert "reported_again_at" in world.row()
+    assert world.updates() == []
 
 
 # -- branches

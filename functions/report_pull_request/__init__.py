@@ -1,0 +1,1 @@
+"""The function `report_pull_request`."""

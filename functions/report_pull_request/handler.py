@@ -1,0 +1,20 @@
+"""Lambda handler behind `POST /reports`."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from slipway.observability import logger, metrics
+from slipway.reports.door import ReportFunctionConfig, answer
+
+# Of API Gateway's 29 seconds, what may be spent on waiting for GitHub.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+_PATIENCE_SECONDS = 8.0
+
+SETTINGS = ReportFunctionConfig
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Look at a pull request, and report what became of it."""
+    return answer(event, _PATIENCE_SECONDS)

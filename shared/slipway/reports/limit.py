@@ -1,0 +1,36 @@
+"""How often one repository may ask for reports: a counter per minute, after verification."""
+
+import time
+
+from botocore.exceptions import ClientError
+
+from slipway import aws
+
+_MINUTE = 60
+
+
+def admit(table_name: str, repository_id: str, per_minute: int) -> bool:
+    """Count a request of a repository; False if it has used up this minute's.
+
+    Args:
+        table_name: the table of what expires by itself.
+        repository_id: from a verified token.
+        per_minute: how many are admitted.
+    """
+    minute = int(time.time()) // _MINUTE
+    try:
+        aws.dynamodb_table(table_name).update_item(
+            Key={"id": f"reports/{repository_id}/{minute}"},
+            UpdateExpression="SET expiration = :ends ADD requests :one",
+            ConditionExpression="attribute_not_exists(requests) OR requests < :most",
+            ExpressionAttributeValues={
+                ":ends": (minute + 60) * _MINUTE,
+                ":one": 1,
+                ":most": per_minute,
+            },
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True

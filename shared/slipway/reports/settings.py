@@ -1,0 +1,24 @@
+"""What Terraform tells those who report pull requests."""
+
+from pydantic import Field, Json
+
+from slipway.config import Config, HttpUrl
+from slipway.reports.deployed import DeployedService
+
+
+class DeployedConfig(Config):
+    """What the catalogue shows of a deployed service."""
+
+    deployed_service: Json[DeployedService] = Field(DeployedService(), alias="DEPLOYED_SERVICE")
+
+
+class ReportsConfig(Config):
+    """Who may ask for reports of pull requests, and how often."""
+
+    reports_audience: HttpUrl = Field(alias="REPORTS_AUDIENCE")
+    oidc_issuer: HttpUrl = Field(
+        "https://token.actions.githubusercontent.com", alias="GITHUB_OIDC_ISSUER"
+    )
+    reports_per_minute: int = Field(60, alias="REPORTS_PER_MINUTE", ge=1)
+    runs_table: str = Field(alias="RUNS_TABLE", min_length=1)
+    idempotency_table: str = Field(alias="IDEMPOTENCY_TABLE", min_length=1)

@@ -1,0 +1,173 @@
+"""Who asks for a report: the OpenID Connect token of a GitHub workflow.
+
+A caller is believed only if GitHub itself says that the workflow file of our default branch asks.
+Even then the caller can only have Slipway look at a pull request, so a token that is sent again
+within its few minutes causes one more look and nothing else: no list of used tokens is kept.
+
+The claims and the issuers are those of
+https://docs.github.com/en/actions/reference/security/oidc
+Since 2025-12-08 GitHub takes the file, and so `workflow_ref`, of a `pull_request_target` from the
+default branch, whatever branch the pull request goes to:
+https://github.blog/changelog/2025-11-07-actions-pull_request_target-and-environment-branch-protections-changes/
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+import requests
+
+from slipway.errors import GitHubUnavailable, TokenRejected
+
+REPORT_WORKFLOW = ".github/workflows/slipway-report.yml"
+EVENTS = frozenset({"pull_request_target", "workflow_dispatch"})
+# A token lives for minutes: https://docs.github.com/actions/concepts/security/openid-connect
+_CLOCKS_APART_SECONDS = 10
+_REQUIRED = ["aud", "exp", "iat", "iss", "nbf", "repository_id", "event_name", "workflow_ref"]
+_RENEWED_SECONDS = 60.0
+_LIVES_SECONDS = 3600.0
+_TIMEOUT_SECONDS = 5
+_LONGEST_TOKEN = 16_384
+
+
+class Renewed[T]:
+    """Something that is looked up, kept for an hour, and looked up at most once a minute.
+
+    A value that does not fit is looked up again, but not for each of many callers who make up
+    what does not fit.
+
+    Args:
+        look_up: looks the value up.
+        clock: seconds that only go up.
+    """
+
+    def __init__(self, look_up: Callable[[], T], clock: Callable[[], float]) -> None:
+        self._look_up = look_up
+        self._clock = clock
+        self._value: T | None = None
+        self._looked_up_at = self._tried_at = float("-inf")
+
+    def get(self, fits: Callable[[T], bool]) -> T | None:
+        """The value that fits; None if even a fresh one does not.
+
+        Raises:
+            GitHubUnavailable: there is no value, and it cannot be looked up now.
+        """
+        now = self._clock()
+        fresh = now - self._looked_up_at < _LIVES_SECONDS
+        if fresh and self._value is not None and fits(self._value):
+            return self._value
+        if now - self._tried_at >= _RENEWED_SECONDS:
+            self._tried_at = now
+            self._value = self._look_up()
+            self._looked_up_at = now
+        elif not fresh:
+            raise GitHubUnavailable("GitHub could not be asked a moment ago; try again later.")
+        return self._value if self._value is not None and fits(self._value) else None
+
+
+@dataclass(frozen=True)
+class Home:
+    """The services repository as GitHub has it now.
+
+    Attributes:
+        id: its number, which no other repository ever has.
+        full_name: `owner/name`.
+        default_branch: the branch whose workflow file asks for reports.
+    """
+
+    id: int
+    full_name: str
+    default_branch: str
+
+    @property
+    def workflow_ref(self) -> str:
+        """The `workflow_ref` of our file on the default branch."""
+        return f"{self.full_name}/{REPORT_WORKFLOW}@refs/heads/{self.default_branch}"
+
+
+class Tokens:
+    """Verifies GitHub's tokens.
+
+    Args:
+        issuer: as `https://token.actions.githubusercontent.com`.
+        audience: whom the token must be for: this installation.
+        find_home: looks the services repository up.
+        clock: seconds that only go up.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        find_home: Callable[[], Home],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self._keys = Renewed(lambda: _fetch_keys(issuer), clock)
+        self._home = Renewed(find_home, clock)
+
+    def verify(self, token: str) -> dict[str, Any]:
+        """Verify a token; returns its claims.
+
+        Raises:
+            TokenRejected: it is not GitHub's, not for us, out of time, or of another workflow.
+            GitHubUnavailable: GitHub's keys or the repository cannot be read now.
+        """
+        claims = self._decode(token)
+        if claims["event_name"] not in EVENTS:
+            raise TokenRejected("event", f"of the event {claims['event_name']!r}", claims)
+        home = self._home.get(lambda home: home.workflow_ref == claims["workflow_ref"])
+        if home is None:
+            raise TokenRejected("workflow", f"of the workflow {claims['workflow_ref']!r}", claims)
+        if str(claims["repository_id"]) != str(home.id):
+            raise TokenRejected(
+                "repository", f"of the repository {claims['repository_id']!r}", claims
+            )
+        return claims
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        if not token or len(token) > _LONGEST_TOKEN:
+            raise TokenRejected("malformed", "missing or too long")
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            # Key and algorithm are ours to choose: never what the token's own header says.
+            keys = self._keys.get(lambda keys: kid in keys) if isinstance(kid, str) else None
+            if keys is None:
+                raise TokenRejected("key", "signed with a key that GitHub does not publish")
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                keys[str(kid)].key,
+                algorithms=["RS256"],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=_CLOCKS_APART_SECONDS,
+                options={"require": _REQUIRED, "strict_aud": True},
+            )
+        except jwt.PyJWTError as error:
+            # Its text may quote the token.
+            raise TokenRejected(type(error).__name__, "not valid for this installation") from None
+        except (ValueError, RecursionError, OverflowError):
+            raise TokenRejected("malformed", "not a JSON Web Token") from None
+        return claims
+
+
+def _fetch_keys(issuer: str) -> dict[str, jwt.PyJWK]:
+    """GitHub's public keys by `kid`; only those that can verify RS256."""
+    url = f"{issuer}/.well-known/jwks"
+    try:
+        answer = requests.get(url, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
+        answer.raise_for_status()
+        found = jwt.PyJWKSet.from_dict(answer.json()).keys
+    except (requests.RequestException, jwt.PyJWTError, ValueError, AttributeError) as error:
+        raise GitHubUnavailable(
+            f"GitHub's keys could not be read from {url} ({type(error).__name__})."
+        ) from None
+    return {
+        key.key_id: key
+        for key in found
+        if key.key_id and key.key_type == "RSA" and key.algorithm_name == "RS256"
+    }

@@ -1,0 +1,106 @@
+# `POST /reports`, on an API of its own: the resource policy and the throttle of the approvals' API would shut out
+# GitHub's runners.
+locals {
+  stage = "live"
+}
+
+resource "aws_api_gateway_rest_api" "this" {
+  # checkov:skip=CKV_AWS_237: another API has another id and so another address: nothing is gained by making it first
+  name        = "${var.name_prefix}-reports"
+  description = "Takes reports of pull requests from GitHub workflows"
+
+  endpoint_configuration {
+    types = ["REGIONAL"]
+  }
+}
+
+resource "aws_api_gateway_resource" "reports" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_rest_api.this.root_resource_id
+  path_part   = "reports"
+}
+
+resource "aws_api_gateway_method" "report" {
+  # checkov:skip=CKV_AWS_59: a workflow has no AWS credentials; the function verifies GitHub's token
+  # checkov:skip=CKV2_AWS_53: the function validates what it is sent, and answers in words
+  rest_api_id   = aws_api_gateway_rest_api.this.id
+  resource_id   = aws_api_gateway_resource.reports.id
+  http_method   = "POST"
+  authorization = "NONE"
+}
+
+resource "aws_api_gateway_integration" "report" {
+  rest_api_id             = aws_api_gateway_rest_api.this.id
+  resource_id             = aws_api_gateway_resource.reports.id
+  http_method             = aws_api_gateway_method.report.http_method
+  type                    = "AWS_PROXY"
+  integration_http_method = "POST"
+  uri                     = var.invocation_uri
+}
+
+resource "aws_api_gateway_deployment" "this" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+
+  # A deployment is a copy: whatever is changed above needs a new one.
+  triggers = {
+    api = sha1(jsonencode([aws_api_gateway_method.report.authorization, aws_api_gateway_integration.report.type, aws_api_gateway_integration.report.uri]))
+  }
+
+  depends_on = [aws_api_gateway_integration.report]
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_api_gateway_stage" "this" {
+  # checkov:skip=CKV_AWS_73: the function is traced; segments here would add the callers' addresses only
+  # checkov:skip=CKV_AWS_120: each answer is of one moment: nothing may be cached
+  # checkov:skip=CKV2_AWS_4: the execution log would hold tokens
+  # checkov:skip=CKV2_AWS_29: GitHub's runners have no fixed addresses, and the token decides
+  # checkov:skip=CKV2_AWS_77: as CKV2_AWS_29
+  # checkov:skip=CKV2_AWS_51: the backend is a function, called by IAM, not an address with TLS of its own
+  rest_api_id          = aws_api_gateway_rest_api.this.id
+  deployment_id        = aws_api_gateway_deployment.this.id
+  stage_name           = local.stage
+  xray_tracing_enabled = false
+
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.this.arn
+    # No header and no body: the token is in one.
+    format = jsonencode({
+      requestId          = "$context.requestId"
+      requestTime        = "$context.requestTime"
+      httpMethod         = "$context.httpMethod"
+      resourcePath       = "$context.resourcePath"
+      status             = "$context.status"
+      responseLatency    = "$context.responseLatency"
+      sourceIp           = "$context.identity.sourceIp"
+      errorType          = "$context.error.responseType" # its message may quote the request
+      integrationStatus  = "$context.integration.status"
+      integrationLatency = "$context.integration.latency"
+    })
+  }
+}
+
+resource "aws_api_gateway_method_settings" "this" {
+  # checkov:skip=CKV_AWS_225: each answer is of one moment: nothing may be cached
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  method_path = "*/*"
+
+  settings {
+    throttling_rate_limit  = var.throttle_rate
+    throttling_burst_limit = var.throttle_burst
+    metrics_enabled        = true
+    # The execution log would hold tokens and bodies.
+    logging_level      = "OFF"
+    data_trace_enabled = false
+  }
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/aws/apigateway/${aws_api_gateway_rest_api.this.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.key_arn
+}

@@ -1,0 +1,34 @@
+variable "name_prefix" {
+  description = "What the names begin with."
+  type        = string
+}
+
+variable "invocation_uri" {
+  description = "What API Gateway calls: the alias of the function, as a path of Lambda's API."
+  type        = string
+}
+
+variable "throttle_rate" {
+  description = "Requests a second."
+  type        = number
+}
+
+variable "throttle_burst" {
+  description = "Requests at once."
+  type        = number
+}
+
+variable "base_url" {
+  description = "What the API's address begins with, `{api_id}` standing for the API's id; null: the stage's own address."
+  type        = string
+}
+
+variable "key_arn" {
+  description = "KMS key that encrypts the access log."
+  type        = string
+}
+
+variable "log_retention_days" {
+  description = "How long the access log is kept."
+  type        = number
+}

@@ -1,0 +1,26 @@
+# Reports of pull requests, on the word of a GitHub workflow: no secret of Port is in GitHub.
+locals {
+  # https://docs.github.com/en/actions/reference/security/oidc
+  github_host = regex("^https?://([^/]+)", var.github.api_url)[0]
+  oidc_issuer = coalesce(
+    var.reports.issuer,
+    local.github_host == "api.github.com" ? "https://token.actions.githubusercontent.com" : null,
+    can(regex("^api\\..+\\.ghe\\.com$", local.github_host)) ? "https://token.actions.${trimprefix(local.github_host, "api.")}" : null,
+    "${trimsuffix(var.github.api_url, "/api/v3")}/_services/token",
+  )
+}
+
+module "reports" {
+  source = "./modules/reports"
+
+  name_prefix        = var.name_prefix
+  invocation_uri     = "arn:${local.partition}:apigateway:${local.region}:lambda:path/2015-03-31/functions/${local.function_alias_arns["report_pull_request"]}/invocations"
+  throttle_rate      = var.reports.throttle_rate
+  throttle_burst     = var.reports.throttle_burst
+  base_url           = var.reports.base_url
+  key_arn            = module.secrets.key_arn
+  log_retention_days = var.functions.log_retention_days
+
+  # API Gateway accepts an access log only once it has a role to write it with, which is made there.
+  depends_on = [module.approval]
+}
