@@ -33,8 +33,8 @@ _FIELDS = {
     "kafka": [{"username", "password"}],
     "links": [{"key"}],
 }
-# Called by EventBridge or by state machines, not by Kafka.
-_WITHOUT_TRIGGER = {"sweep_runs", "remediation", "probe_health"}
+# Called by EventBridge, API Gateway or state machines, not by Kafka.
+_WITHOUT_TRIGGER = {"sweep_runs", "remediation", "probe_health", "report_pull_request"}
 
 
 def secrets(installation: Installation) -> Result:
@@ -156,6 +156,20 @@ def _subscription_fault(sns: "SNSClient", email: str, arn: str | None) -> tuple[
     if attributes.get("ConfirmationWasAuthenticated") != "true":
         return "a click on a link in any e-mail ends it", f"{again} {confirm}"
     return "", ""
+
+
+def reports_url(installation: Installation) -> str | None:
+    """The address that reports must be asked for; None if AWS does not say."""
+    if not _given(installation):
+        return None
+    function = f"{installation.name_prefix}-report_pull_request"
+    try:
+        answer = _lambda(installation).get_function_configuration(
+            FunctionName=function, Qualifier=ALIAS
+        )
+    except (BotoCoreError, ClientError):
+        return None
+    return answer.get("Environment", {}).get("Variables", {}).get("REPORTS_AUDIENCE")
 
 
 def _fault(client: "SecretsManagerClient", kind: str, names: list[str]) -> str:

@@ -1,7 +1,6 @@
 """GitHub: credentials, permissions, and the services repository."""
 
 from pathlib import Path
-from typing import Literal
 
 from github import Auth, Github, GithubException, GithubIntegration
 from github.Repository import Repository
@@ -10,14 +9,18 @@ from slipway.errors import ConfigurationError
 from slipway.github.retry import reason
 from slipway.github.sign_in import app_of, authenticate
 
+from scripts.checks.aws import reports_url
 from scripts.checks.result import Installation, Result
 from scripts.environment import require
 
 TEMPLATE = Path(__file__).resolve().parent.parent.parent / "services-repo"
 TIMEOUT_SECONDS = 10
-SECRETS = ("PORT_CLIENT_ID", "PORT_CLIENT_SECRET")
-# What the workflow takes for PORT_BASE_URL if the variable is not set.
-DEFAULT_PORT = "https://api.port.io"
+REPORT_WORKFLOW = ".github/workflows/slipway-report.yml"
+RESTART_WORKFLOW = ".github/workflows/slipway-restart.yml"
+RESTART_ENVIRONMENT = "slipway-restart"
+REPORTS_VARIABLE = "SLIPWAY_REPORTS_URL"
+# Up to release 0.1.0 the services repository had Port's credentials.
+FORBIDDEN_SECRETS = {"PORT_CLIENT_ID", "PORT_CLIENT_SECRET", "RESTART_CREDENTIALS"}
 # What Slipway asks of an App installation.
 # Actions and issues are for repairs: the restart workflow, and the hand-over to people.
 PERMISSIONS = ("contents", "pull_requests", "actions", "issues")
@@ -56,54 +59,83 @@ def repository(installation: Installation) -> Result:
 
 
 def workflow(installation: Installation) -> Result:
-    """Whether the base branch has the template's workflow and script, unchanged."""
-    name = "GitHub: workflow"
+    """Whether the default branch has the template's report workflow, and one that restarts.
+
+    How a service is restarted is the team's to write, so only the report must be as it is here.
+    """
+    name = "GitHub: workflows"
     try:
         found = _repository(installation)
-        states = {path: _state(found, path, _base(installation)) for path in template_files()}
+        report = _state(found, REPORT_WORKFLOW, found.default_branch)
+        restart = _state(found, RESTART_WORKFLOW, found.default_branch)
     except GithubException as error:
         return _refused(name, error)
-    wrong = [f"{path} is {state}" for path, state in states.items() if state]
-    if len(wrong) == len(states):
-        wrong = ["none of its files is there as in services-repo/"]
-    cure = f"Copy services-repo/.github to the branch {_base(installation)} of the repository."
+    wrong = [f"{REPORT_WORKFLOW} is {report}"] if report else []
+    wrong += [f"{RESTART_WORKFLOW} is missing"] if restart == "missing" else []
+    cure = f"Copy services-repo/.github to the default branch, {found.default_branch}."
     return Result(name, not wrong, ", ".join(wrong) or "as in services-repo/", cure)
 
 
-def actions_settings(installation: Installation) -> Result:
-    """Whether the secrets and the variable are set that the workflow needs."""
-    name = "GitHub: secrets and variables"
+def secrets(installation: Installation) -> Result:
+    """Whether a secret is kept where every branch can read it: any pushed workflow may."""
+    name = "GitHub: secrets"
     try:
         found = _repository(installation)
-        secrets = {secret.name for secret in found.get_secrets()}
-        variables = {variable.name: variable.value for variable in found.get_variables()}
-        secrets |= _of_organization(found, "secrets")
-        shared = _of_organization(found, "variables")
+        there = {secret.name for secret in found.get_secrets()} | _of_organization(found)
     except GithubException as error:
         if error.status == 403:
-            return Result(name, None, "these credentials may not list them")
+            return Result(name, None, "these credentials may not list them: look by hand")
         return _refused(name, error)
-    missing = [f"secret {name}" for name in SECRETS if name not in secrets]
-    base_url = installation.settings.get("PORT_BASE_URL", "")
-    given = variables.get("PORT_BASE_URL")
-    if given is None and "PORT_BASE_URL" not in shared:
-        given = DEFAULT_PORT
-    if given is not None and base_url and given.rstrip("/") != base_url.rstrip("/"):
-        missing.append(f"variable PORT_BASE_URL (is {given}, must be {base_url})")
-    cure = "Set them in the repository: Settings → Secrets and variables → Actions."
-    detail = f"to set: {', '.join(missing)}" if missing else "all set"
-    return Result(name, not missing, detail, cure)
-
-
-def template_files() -> list[str]:
-    """Paths of what the workflow needs, as they are in the repository."""
-    folders = (TEMPLATE / ".github" / "workflows", TEMPLATE / ".github" / "slipway")
-    return sorted(
-        str(file.relative_to(TEMPLATE))
-        for folder in folders
-        for file in folder.rglob("*")
-        if file.is_file() and "__pycache__" not in file.parts
+    exposed = sorted(there & FORBIDDEN_SECRETS)
+    cure = (
+        "Whoever may push a branch can read these. Slipway does not use Port's any more: rotate "
+        "Port's client secret (docs/runbook.md, 'Port's credentials leaked'), then delete "
+        "PORT_CLIENT_ID and PORT_CLIENT_SECRET under Settings → Secrets and variables → Actions. "
+        f"Move RESTART_CREDENTIALS, rotated, to the environment {RESTART_ENVIRONMENT}."
     )
+    return Result(name, not exposed, ", ".join(exposed) or "none that Slipway knows", cure)
+
+
+def restart_environment(installation: Installation) -> Result:
+    """Whether only chosen branches may use the environment that keeps the cluster's credential."""
+    name = "GitHub: restart environment"
+    try:
+        found = _repository(installation)
+        policy = found.get_environment(RESTART_ENVIRONMENT).deployment_branch_policy
+    except GithubException as error:
+        if error.status in {403, 404}:
+            return Result(name, None, f"{RESTART_ENVIRONMENT} is not there, or not shown")
+        return _refused(name, error)
+    # Null if every branch may, whatever PyGithub's annotation says.
+    limited: object = policy
+    cure = (
+        f"In Settings → Environments → {RESTART_ENVIRONMENT}, let only the branch "
+        f"{_base(installation)} deploy. Private repositories need a plan that has environments."
+    )
+    detail = "for chosen branches only" if limited else "every branch may use it"
+    return Result(name, limited is not None, detail, cure)
+
+
+def reports_variable(installation: Installation) -> Result:
+    """Whether the report workflow knows the address of this installation."""
+    name = "GitHub: reports"
+    try:
+        found = _repository(installation)
+        given = found.get_variable(REPORTS_VARIABLE).value
+    except GithubException as error:
+        if error.status == 403:
+            return Result(name, None, "these credentials may not read variables: look by hand")
+        given = ""
+        if error.status != 404:
+            return _refused(name, error)
+    wanted = reports_url(installation)
+    cure = (
+        f"Set the repository variable {REPORTS_VARIABLE} to Terraform's output reports_url"
+        f"{f', {wanted}' if wanted else ''}."
+    )
+    if not given:
+        return Result(name, False, f"{REPORTS_VARIABLE} is not set", cure)
+    return Result(name, wanted in {None, given}, f"{REPORTS_VARIABLE} is {given}", cure)
 
 
 def _state(repository: Repository, path: str, branch: str) -> str:
@@ -117,19 +149,19 @@ def _state(repository: Repository, path: str, branch: str) -> str:
     return "" if same else "different"
 
 
-def _of_organization(repository: Repository, kind: Literal["secrets", "variables"]) -> set[str]:
-    """Names that the organisation shares with it; none where it does not show them.
+def _of_organization(repository: Repository) -> set[str]:
+    """Names of secrets that the organisation shares with it; none where it does not show them.
 
     https://docs.github.com/rest/actions/secrets#list-repository-organization-secrets
     """
-    url = f"{repository.url}/actions/organization-{kind}?per_page=30"
+    url = f"{repository.url}/actions/organization-secrets?per_page=30"
     try:
         _, answer = repository.requester.requestJsonAndCheck("GET", url)
     except GithubException as error:
         if error.status not in {403, 404}:
             raise
         return set()
-    return {item["name"] for item in answer[kind]}
+    return {item["name"] for item in answer["secrets"]}
 
 
 def _credentials(installation: Installation) -> GitHubCredentials:

@@ -28,7 +28,7 @@ from slipway.runs.failed import FailedRecords, Place
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.mappings import Mappings
-from slipway.runs.run import RunReporter
+from slipway.runs.run import RunConfig, RunReporter
 
 # Of the time that an invocation has: the rest is for what was begun before it was over.
 _SHARE = 0.6
@@ -43,7 +43,7 @@ class SweepConfig(DeedsConfig, WatchConfig):
     limits: Json[Limits] = Field(alias="SWEEP_LIMITS")
 
 
-def own_actions(config: DeedsConfig) -> dict[str, str]:
+def own_actions(config: RunConfig) -> dict[str, str]:
     """Return each action of this installation with the alias of the function that reads its runs.
 
     Raises:

@@ -352,79 +352,132 @@ def test_branches_of_merged_pull_requests_must_go(
     assert ("merged branches stay" in result.detail) is not ok
 
 
-def test_a_workflow_as_in_the_template_is_no_fault(
+def workflows(server: ScriptedServer, **changes: bytes) -> None:
+    """The workflows on the default branch, by default as in the template."""
+    repository(server, default_branch="main")
+    for path in (github.REPORT_WORKFLOW, github.RESTART_WORKFLOW):
+        kind = path.removeprefix(".github/workflows/slipway-").removesuffix(".yml")
+        content = changes.get(kind, (github.TEMPLATE / path).read_bytes())
+        if content:
+            server.script(f"{REPOSITORY}/contents/{path}", (200, file(path, content), {}))
+
+
+def test_workflows_as_in_the_template_are_fine(
     server: ScriptedServer, installation: Installation
 ) -> None:
-    repository(server)
-    for path in github.template_files():
-        content = (github.TEMPLATE / path).read_bytes()
-        server.script(f"{REPOSITORY}/contents/{path}", (200, file(path, content), {}))
+    workflows(server)
 
     assert github.workflow(installation).ok
 
 
-def test_a_changed_workflow_is_named(server: ScriptedServer, installation: Installation) -> None:
-    repository(server)
-    for path in github.template_files():
-        content = (github.TEMPLATE / path).read_bytes()
-        server.script(f"{REPOSITORY}/contents/{path}", (200, file(path, content), {}))
-    path = ".github/workflows/slipway-report.yml"
-    server.script(f"{REPOSITORY}/contents/{path}", (200, file(path, b"on: push"), {}))
+def test_restart_may_be_the_teams_own(server: ScriptedServer, installation: Installation) -> None:
+    workflows(server, restart=b"on: workflow_dispatch")
 
-    result = github.workflow(installation)
-
-    assert (result.ok, result.detail) == (False, f"{path} is different")
+    assert github.workflow(installation).ok
 
 
-def test_a_repository_without_the_workflow_is_a_fault(
-    server: ScriptedServer, installation: Installation
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"report": b"on: push"}, "slipway-report.yml is different"),
+        ({"report": b""}, "slipway-report.yml is missing"),
+        ({"restart": b""}, "slipway-restart.yml is missing"),
+    ],
+)
+def test_workflow_that_cannot_report_is_named(
+    server: ScriptedServer, installation: Installation, changes: dict[str, bytes], said: str
 ) -> None:
-    repository(server)
+    workflows(server, **changes)
 
     result = github.workflow(installation)
 
     assert result.ok is False
+    assert said in result.detail
     assert "services-repo/.github" in result.cure
 
 
-def test_secrets_of_the_repository_and_of_the_organisation_count(
-    server: ScriptedServer, installation: Installation
-) -> None:
+def secrets_of(server: ScriptedServer, own: list[str], shared: list[str]) -> None:
     repository(server)
-    actions = f"{REPOSITORY}/actions"
-    own = {"total_count": 1, "secrets": [{"name": "PORT_CLIENT_ID"}]}
-    shared = {"total_count": 1, "secrets": [{"name": "PORT_CLIENT_SECRET"}]}
-    variable = {"name": "PORT_BASE_URL", "value": server.url}
-    server.script(f"{actions}/secrets", (200, own, {}))
-    server.script(f"{actions}/organization-secrets", (200, shared, {}))
-    server.script(f"{actions}/variables", (200, {"total_count": 1, "variables": [variable]}, {}))
-
-    assert github.actions_settings(installation).ok
+    for kind, names in (("secrets", own), ("organization-secrets", shared)):
+        listed = {"total_count": len(names), "secrets": [{"name": name} for name in names]}
+        server.script(f"{REPOSITORY}/actions/{kind}", (200, listed, {}))
 
 
-def test_missing_secrets_and_a_variable_of_another_region_are_named(
-    server: ScriptedServer, installation: Installation
+@pytest.mark.parametrize("where", ["own", "shared"])
+@pytest.mark.parametrize("name", ["PORT_CLIENT_SECRET", "RESTART_CREDENTIALS"])
+def test_secret_that_every_branch_reads_is_a_fault(
+    server: ScriptedServer, installation: Installation, where: str, name: str
 ) -> None:
-    repository(server)
-    actions = f"{REPOSITORY}/actions"
-    variable = {"name": "PORT_BASE_URL", "value": "https://api.us.port.io"}
-    server.script(f"{actions}/secrets", (200, {"total_count": 0, "secrets": []}, {}))
-    server.script(f"{actions}/variables", (200, {"total_count": 1, "variables": [variable]}, {}))
+    lists = {"own": ["OTHER"], "shared": ["OTHER"], where: [name]}
+    secrets_of(server, lists["own"], lists["shared"])
 
-    result = github.actions_settings(installation)
+    result = github.secrets(installation)
 
-    assert result.ok is False
-    for word in ("secret PORT_CLIENT_ID", "secret PORT_CLIENT_SECRET", "is https://api.us.port.io"):
-        assert word in result.detail
+    assert (result.ok, result.detail) == (False, name)
+    assert "rotate Port's client secret" in result.cure
 
 
-def test_credentials_that_may_not_list_secrets_say_nothing_about_them(
+def test_other_secrets_are_fine(server: ScriptedServer, installation: Installation) -> None:
+    secrets_of(server, ["DEPLOY_KEY"], [])
+
+    assert github.secrets(installation).ok
+
+
+def test_secrets_that_are_not_shown_say_nothing(
     server: ScriptedServer, installation: Installation
 ) -> None:
     repository(server)
     server.script(f"{REPOSITORY}/actions/secrets", (403, {"message": "not accessible"}, {}))
 
-    assert github.actions_settings(installation).ok is None
+    assert github.secrets(installation).ok is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "ok"),
+    [
+        (None, False),
+        ({"protected_branches": True, "custom_branch_policies": False}, True),
+        ({"protected_branches": False, "custom_branch_policies": True}, True),
+    ],
+)
+def test_restart_environment_must_be_for_chosen_branches(
+    server: ScriptedServer, installation: Installation, policy: dict[str, bool] | None, ok: bool
+) -> None:
+    repository(server)
+    shown = {"name": "slipway-restart", "deployment_branch_policy": policy}
+    server.script(f"{REPOSITORY}/environments/slipway-restart", (200, shown, {}))
+
+    assert github.restart_environment(installation).ok is ok
+
+
+def test_missing_restart_environment_says_nothing(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    repository(server)
+
+    assert github.restart_environment(installation).ok is None
+
+
+@pytest.mark.parametrize(
+    ("given", "ok"),
+    [("https://x.test/reports", True), ("https://other.test/reports", False), (None, False)],
+)
+def test_reports_variable_must_be_this_installations(
+    server: ScriptedServer, installation: Installation, given: str | None, ok: bool
+) -> None:
+    repository(server)
+    function = "GET /2015-03-31/functions/slipway-report_pull_request/configuration"
+    known = {"Environment": {"Variables": {"REPORTS_AUDIENCE": "https://x.test/reports"}}}
+    server.script(function, (200, known, {}))
+    if given:
+        variable = {"name": "SLIPWAY_REPORTS_URL", "value": given}
+        url = f"{REPOSITORY}/actions/variables/SLIPWAY_REPORTS_URL"
+        server.script(url, (200, variable, {}))
+
+    result = github.reports_variable(installation)
+
+    assert result.ok is ok
+    assert ok or "https://x.test/reports" in result.cure
 
 
 # -- AWS
