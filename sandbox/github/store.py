@@ -304,6 +304,8 @@ class Environment(Base):
     # protected_branches and custom_branch_policies, one of which is true; None: every branch.
     branch_policy: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     patterns: Mapped[list[str]] = mapped_column(JsonList, default=list)
+    created_at: Mapped[str] = mapped_column(default=now)
+    updated_at: Mapped[str] = mapped_column(default=now)
 
 
 class EnvironmentSecret(Base):

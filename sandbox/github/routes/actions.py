@@ -20,7 +20,15 @@ from sandbox.github.errors import ApiError, not_found
 from sandbox.github.routes.deps import Body, Here, Json, PageDep
 from sandbox.github.runner.workflow import WorkflowError, parse
 from sandbox.github.server import RepoSession
-from sandbox.github.store import ActionsSecret, ActionsVariable, Job, Run, Workflow, now
+from sandbox.github.store import (
+    ActionsSecret,
+    ActionsVariable,
+    EnvironmentSecret,
+    Job,
+    Run,
+    Workflow,
+    now,
+)
 
 router = APIRouter(prefix="/repos/{owner}/{name}")
 _NAME = re.compile(r"(?!GITHUB_)[A-Z_][A-Z0-9_]*", re.IGNORECASE)
@@ -94,13 +102,13 @@ def get_public_key(here: Here) -> Json:
 def list_secrets(here: Here, page: PageDep) -> Response:
     """List the secrets' names."""
     query = select(ActionsSecret).filter_by(repo_id=here.repo.id).order_by(ActionsSecret.name)
-    return page.of(list(here.session.scalars(query)), _dated, "secrets")
+    return page.of(list(here.session.scalars(query)), dated, "secrets")
 
 
 @router.get("/actions/secrets/{secret}")
 def get_secret(here: Here, secret: str) -> Json:
     """Get a secret's dates; nobody gets its value."""
-    return _dated(_kept(here, ActionsSecret, secret))
+    return dated(_kept(here, ActionsSecret, secret))
 
 
 @router.put("/actions/secrets/{secret}", status_code=201)
@@ -170,12 +178,13 @@ def _kept[T: (ActionsSecret, ActionsVariable)](here: RepoSession, model: type[T]
     return row
 
 
-def _dated(row: ActionsSecret | ActionsVariable) -> Json:
+def dated(row: ActionsSecret | ActionsVariable | EnvironmentSecret) -> Json:
+    """A secret, or what all variables show too: its name and dates."""
     return {"name": row.name, "created_at": row.created_at, "updated_at": row.updated_at}
 
 
 def _variable(row: ActionsVariable) -> Json:
-    return {**_dated(row), "value": row.value}
+    return {**dated(row), "value": row.value}
 
 
 # -- workflows

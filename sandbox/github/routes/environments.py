@@ -9,8 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 from sqlalchemy import select
 
+from sandbox.github import shapes, urls
 from sandbox.github.errors import ApiError, not_found
-from sandbox.github.routes.actions import Sealed, opened, secret_name
+from sandbox.github.routes.actions import Sealed, dated, opened, secret_name
 from sandbox.github.routes.actions import public_key as repository_key
 from sandbox.github.routes.deps import Body, Here, Json, PageDep
 from sandbox.github.server import RepoSession
@@ -56,13 +57,13 @@ def _found(here: RepoSession, environment: str) -> Environment:
 def list_environments(here: Here, page: PageDep) -> Response:
     """List environments."""
     rows = here.session.scalars(select(Environment).filter_by(repo_id=here.repo.id))
-    return page.of(list(rows), _shown, "environments")
+    return page.of(list(rows), lambda row: _shown(here, row), "environments")
 
 
 @router.get("/{environment}")
 def get_environment(here: Here, environment: str) -> Json:
     """Get an environment."""
-    return _shown(_found(here, environment))
+    return _shown(here, _found(here, environment))
 
 
 @router.put("/{environment}")
@@ -80,15 +81,16 @@ def put_environment(here: Here, environment: str, body: Settings) -> Json:
         row = Environment(repo_id=here.repo.id, name=environment)
         here.session.add(row)
     row.branch_policy = policy.model_dump() if policy else None
+    row.updated_at = now()
     here.session.flush()
-    return _shown(row)
+    return _shown(here, row)
 
 
 @router.get("/{environment}/deployment-branch-policies")
 def list_patterns(here: Here, environment: str, page: PageDep) -> Response:
     """List the patterns of the branches that may use an environment."""
     patterns = list(enumerate(_found(here, environment).patterns, 1))
-    return page.of(patterns, lambda one: {"id": one[0], "name": one[1]}, "branch_policies")
+    return page.of(patterns, lambda one: _pattern(*one), "branch_policies")
 
 
 @router.post("/{environment}/deployment-branch-policies")
@@ -99,7 +101,7 @@ def add_pattern(here: Here, environment: str, body: Pattern) -> Json:
         raise ApiError(404, "Not Found")
     if body.name not in row.patterns:
         row.patterns = [*row.patterns, body.name]
-    return {"id": row.patterns.index(body.name) + 1, "name": body.name, "type": "branch"}
+    return _pattern(row.patterns.index(body.name) + 1, body.name)
 
 
 @router.get("/{environment}/secrets/public-key")
@@ -114,7 +116,7 @@ def list_secrets(here: Here, environment: str, page: PageDep) -> Response:
     """List the names of an environment's secrets."""
     row = _found(here, environment)
     rows = here.session.scalars(select(EnvironmentSecret).filter_by(environment_id=row.id))
-    return page.of(list(rows), lambda one: {"name": one.name}, "secrets")
+    return page.of(list(rows), dated, "secrets")
 
 
 @router.put("/{environment}/secrets/{secret}", status_code=201)
@@ -141,5 +143,22 @@ def delete_secret(here: Here, environment: str, secret: str) -> Response:
     return Response(status_code=204)
 
 
-def _shown(row: Environment) -> dict[str, Any]:
-    return {"id": row.id, "name": row.name, "deployment_branch_policy": row.branch_policy}
+def _shown(here: RepoSession, row: Environment) -> dict[str, Any]:
+    node_id = shapes.node_id("Environment", row.id)
+    rules = [{"id": row.id, "node_id": node_id, "type": "branch_policy"}]
+    page = f"/{here.repo.full_name}/deployments/activity_log?environments_filter={row.name}"
+    return {
+        "id": row.id,
+        "node_id": node_id,
+        "name": row.name,
+        "url": urls.api(f"{here.path}/environments/{row.name}"),
+        "html_url": urls.web(page),
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "protection_rules": rules if row.branch_policy else [],
+        "deployment_branch_policy": row.branch_policy,
+    }
+
+
+def _pattern(number: int, name: str) -> dict[str, Any]:
+    return {"id": number, "node_id": shapes.node_id("Gate", number), "name": name, "type": "branch"}

@@ -92,7 +92,11 @@ def propose_as_an_app(installation: Installation) -> None:
 
 def look_as_the_doctor(installation: Installation) -> None:
     """Make the doctor's checks of Port and GitHub."""
-    installation.repository.create_variable("PORT_BASE_URL", installation.port.url)
+    repository = installation.repository
+    repository.create_variable("SLIPWAY_REPORTS_URL", "https://reports.test/reports")
+    repository.requester.requestJsonAndCheck(
+        "PUT", f"{repository.url}/environments/slipway-restart", input={}
+    )
     checked = Checked(settings(installation))
     for check in (port_checks.sign_in, port_checks.role, port_checks.definitions):
         assert check(checked).ok, check
@@ -100,7 +104,9 @@ def look_as_the_doctor(installation: Installation) -> None:
         github_checks.permissions,
         github_checks.repository,
         github_checks.workflow,
-        github_checks.actions_settings,
+        github_checks.secrets,
+        github_checks.restart_environment,
+        github_checks.reports_variable,
     ):
         look(checked)
 
