@@ -218,7 +218,7 @@ def create(story: Story) -> str:
     before = story.properties(name)
     with step(f"Pull request #{pull.number} is approved and merged by {REVIEWER}"):
         merge(pull)
-    with step("Workflow after the merge → Port"):
+    with step("Report after the merge → Port"):
         run = wait_for("The run's end", lambda: story.ended(run_id))
     _show_run(run, story.logs(run_id))
     _show_entity(name, before, story.properties(name))
@@ -241,7 +241,7 @@ def upscale(story: Story, name: str) -> None:
         answer = story.decide(run_id, "APPROVE", APPROVER, "Looks right.")
     _show_answer(answer)
     before = story.properties(name)
-    with step("Pull request, merged by Slipway → workflow → Port"):
+    with step("Pull request, merged by Slipway → report → Port"):
         run = wait_for("The run's end", lambda: story.ended(run_id))
     _show_run(run, _without_diffs(story.logs(run_id)))
     after = story.properties(name)

@@ -183,6 +183,7 @@ KINDS: dict[str, Callable[[Faults], Any]] = {
     "github-rate-limit": _limit(remaining=0, reset_seconds=25),
     "github-secondary-limit": _limit(writes_per_minute=4, retry_after=25),
     "lambda-killed": Faults.kill_functions,
-    "workflow-fails": _github(method="GET", path="/contents/apps/.*portData", status=403),
+    # Only reports compare: their function fails, and the workflow with it.
+    "report-fails": _github(method="GET", path="/compare/", status=403),
     "broker-restart": Faults.restart_broker,
 }

@@ -20,7 +20,7 @@ FAULTS = (
     "github-answers-lost",
     "github-resets",
     "lambda-killed",
-    "workflow-fails",
+    "report-fails",
 )
 
 

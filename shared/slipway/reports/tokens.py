@@ -118,7 +118,7 @@ class Tokens:
             GitHubUnavailable: GitHub's keys or the repository cannot be read now.
         """
         claims = self._decode(token)
-        if claims["event_name"] not in EVENTS:
+        if str(claims["event_name"]) not in EVENTS:
             raise TokenRejected("event", f"of the event {claims['event_name']!r}", claims)
         home = self._home.get(lambda home: home.workflow_ref == claims["workflow_ref"])
         if home is None:

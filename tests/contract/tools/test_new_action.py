@@ -61,7 +61,7 @@ def contents(repository: Path) -> dict[str, bytes]:
 
 def check(repository: Path, *module: str) -> None:
     """Run a Python module in the copy, with what it imports from there."""
-    paths = [repository / "shared", repository, repository / "services-repo/.github/slipway"]
+    paths = [repository / "shared", repository]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(map(str, paths))}
     done = subprocess.run(
         [sys.executable, "-m", *module],
