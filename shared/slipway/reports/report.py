@@ -88,18 +88,13 @@ class Reports:
             later = "The sweep reports what a workflow's node has requested. Nothing was reported."
             return Outcome(None, "Workflow", later)
         run = self._run_of(pull)
-        row = self.ledger.get(run.id)
-        noted = (row or {}).get("pr_number")
-        if noted is None:
+        row = self.ledger.get(run.id) or {}
+        if "pr_number" not in row:
             raise ReportTooEarly(
                 f"Slipway has not noted the pull request of run {run.id} yet. Report again later."
             )
-        if int(noted) != number:
-            raise NothingToReport(
-                f"The pull request of run {run.id} is #{noted}, not #{number}. Nothing was "
-                "reported."
-            )
-        return self.end(run, str((row or {}).get("service") or ""), pull)
+        _refuse_another(run, row, number)
+        return self.end(run, str(row.get("service") or ""), pull)
 
     def report_run(self, run: Run, service: str, number: int) -> Outcome:
         """Report the pull request that the sweep has found for a run.
@@ -112,6 +107,7 @@ class Reports:
         if pull is None:
             raise NothingToReport(f"There is no pull request #{number}.")
         _refuse_foreign(pull)
+        _refuse_another(run, self.ledger.get(run.id) or {}, number)
         return self.end(run, service, pull)
 
     def end(self, run: Run, service: str, pull: "EndedPull") -> Outcome:
@@ -315,6 +311,15 @@ def _refuse_foreign(pull: "EndedPull") -> None:
     if pull.state == "open":
         raise NothingToReport(
             f"Pull request #{pull.number} is open. It is reported when it is merged or closed."
+        )
+
+
+def _refuse_another(run: Run, row: dict[str, Any], number: int) -> None:
+    """Anybody who may push can open another pull request from a run's branch."""
+    noted = row.get("pr_number")
+    if noted is not None and int(noted) != number:
+        raise NothingToReport(
+            f"The pull request of run {run.id} is #{noted}, not #{number}. Nothing was reported."
         )
 
 

@@ -170,6 +170,9 @@ def test_given_somebody_closed_the_pull_request_when_looked_at_again_then_it_has
 def test_given_a_repository_without_the_workflow_when_restarted_then_it_says_what_to_do(
     world: World,
 ) -> None:
+    data = {"identifier": "shop", "blueprint": "service", "environment": "Test"}
+    world.services.push({"apps/shop/portData.json": json.dumps(data)})
+
     result = world.carry_out("restart")
 
     assert result.outcome == "failed"

@@ -106,6 +106,17 @@ def test_pull_request_that_ended_just_now_is_left_to_the_workflow(world: World) 
     assert world.holder() == RUN_ID
 
 
+def test_another_pull_request_of_the_branch_is_not_reported(world: World) -> None:
+    world.run()
+    world.seen(pr_number=6)
+    world.pull("merged")
+
+    with pytest.raises(SweepIncomplete, match="is #6, not #7"):
+        sweep(60)
+
+    assert world.updates() == []
+
+
 def test_pull_request_of_a_fork_is_not_reported(world: World) -> None:
     world.run()
     world.seen(pr_number=7)
