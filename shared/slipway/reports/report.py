@@ -89,6 +89,11 @@ class Reports:
             return Outcome(None, "Workflow", later)
         run = self._run_of(pull)
         row = self.ledger.get(run.id) or {}
+        if "pr_number" not in row and run.ended:
+            raise NothingToReport(
+                f"Run {run.id} has ended, and Slipway has noted no pull request of it. Nothing was "
+                "reported."
+            )
         if "pr_number" not in row:
             raise ReportTooEarly(
                 f"Slipway has not noted the pull request of run {run.id} yet. Report again later."

@@ -497,6 +497,16 @@ def test_pull_request_the_ledger_does_not_know_waits(world: World, row: dict[str
     assert world.writes() == []
 
 
+def test_ended_run_without_pull_request_is_refused(world: World) -> None:
+    world.commit()
+    world.pull()
+    world.note(pr_number=None)
+    world.run["status"] = "FAILURE"
+
+    with pytest.raises(NothingToReport, match="noted no pull request"):
+        world.report()
+
+
 def test_run_that_names_no_service_is_refused(world: World) -> None:
     world.commit()
     world.pull()
