@@ -88,7 +88,7 @@ def secrets(installation: Installation) -> Result:
         return _refused(name, error)
     exposed = sorted(there & FORBIDDEN_SECRETS)
     cure = (
-        "Whoever may push a branch can read these. Slipway does not use Port's any more: rotate "
+        "Every developer with push access can read these. Slipway no longer uses Port's: rotate "
         "Port's client secret (docs/runbook.md, 'Port's credentials leaked'), then delete "
         "PORT_CLIENT_ID and PORT_CLIENT_SECRET under Settings → Secrets and variables → Actions. "
         f"Move RESTART_CREDENTIALS, rotated, to the environment {RESTART_ENVIRONMENT}."

@@ -1,6 +1,6 @@
 """The outsider: can reach `POST /reports`, and holds at most tokens that were not given to us.
 
-Each attack sends what somebody without access to the services repository can have.
+Each attack sends what a caller without access to the services repository can have.
 """
 
 import base64

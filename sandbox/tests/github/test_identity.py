@@ -78,7 +78,7 @@ def token_in(text: str) -> str:
 
 
 def claims_of(live: Live, token: str) -> dict[str, Any]:
-    """What a token says, verified as anybody would."""
+    """What a token says, verified with the published key."""
     issuer = f"{live.url}/_services/token"
     found = HTTP.get(f"{issuer}/.well-known/openid-configuration").json()
     keys = jwt.PyJWKSet.from_dict(HTTP.get(found["jwks_uri"]).json())

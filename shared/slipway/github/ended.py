@@ -28,7 +28,7 @@ class EndedPull:
         state: `merged` is a closed one whose change is on `base`.
         branch: the branch that it came from.
         base: the branch that it went to.
-        from_here: whether `branch` is this repository's: anybody can name a branch of a fork.
+        from_here: whether `branch` is this repository's: a fork may name its branch alike.
         merge_sha: the commit that it became on `base`; None if it was not merged.
         by: GitHub login of the user who merged or closed it; empty if GitHub does not say.
     """

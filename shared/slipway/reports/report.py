@@ -320,7 +320,7 @@ def _refuse_foreign(pull: "EndedPull") -> None:
 
 
 def _refuse_another(run: Run, row: dict[str, Any], number: int) -> None:
-    """Anybody who may push can open another pull request from a run's branch."""
+    """A developer with push access can open another pull request from a run's branch."""
     noted = row.get("pr_number")
     if noted is not None and int(noted) != number:
         raise NothingToReport(

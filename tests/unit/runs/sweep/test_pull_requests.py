@@ -81,7 +81,7 @@ def test_given_a_pull_request_beyond_its_limit_when_swept_then_closed_with_a_rea
 
 
 @pytest.mark.parametrize("noted", [True, False])
-def test_ended_pull_request_is_reported_when_nobody_asked(world: World, noted: bool) -> None:
+def test_ended_pull_request_is_reported_when_no_workflow_asked(world: World, noted: bool) -> None:
     world.run()
     fields: dict[str, Any] = {"pr_number": 7} if noted else {}
     world.seen(**fields)
@@ -95,7 +95,7 @@ def test_ended_pull_request_is_reported_when_nobody_asked(world: World, noted: b
     assert world.holder() is None
 
 
-def test_pull_request_that_ended_just_now_is_left_to_the_workflow(world: World) -> None:
+def test_pull_request_that_just_ended_is_left_to_the_workflow(world: World) -> None:
     world.run()
     world.seen(pr_number=7)
     world.pull("merged", ended=ago(minutes=29))
