@@ -84,6 +84,15 @@ def test_pull_request_of_others_is_a_conflict(installation: Installation) -> Non
     assert (status, said["error"]) == (409, "NothingToReport")
 
 
+def test_pull_request_of_a_node_is_left_to_the_sweep(installation: Installation) -> None:
+    head = {"ref": "slipway/upscale_service/wfnr_0123456789abcdef", "repo": {"id": 4711}}
+    installation.pull(head=head)
+
+    assert installation.ask(installation.github.token())[0] == 200
+
+    assert installation.port.routes() == []
+
+
 @pytest.mark.parametrize("route", [KEYS, HOME, PULL])
 def test_outage_of_github_asks_to_retry(installation: Installation, route: str) -> None:
     installation.github.script(route, (503, {"message": "down"}, {"Retry-After": "120"}))

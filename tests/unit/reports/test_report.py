@@ -531,6 +531,19 @@ def test_outage_is_for_later(world: World, route: str, error: type[Exception]) -
     assert world.writes() == []
 
 
+@pytest.mark.parametrize("call", ["GET /port/v1/actions/runs", "DELETE /port/v1/blueprints"])
+def test_404_that_is_not_ports_is_for_later(world: World, call: str) -> None:
+    world.pending()
+    world.pull(merged=False)
+    world.faults = [(call, 404)] * 20
+
+    with pytest.raises(PortUnavailable):
+        world.report()
+
+    assert world.run["status"] == "IN_PROGRESS"
+    assert SERVICE in world.entities
+
+
 # -- repairs
 
 

@@ -306,7 +306,9 @@ def serve(world: World) -> Iterator[World]:
             called = f"{self.command} {self.path}"
             world.calls.append(called)
             if world.faults and called.startswith(world.faults[0][0]):
-                status, data = world.faults.pop(0)[1], refusal("fault")
+                status = world.faults.pop(0)[1]
+                # A 404 without Port's envelope is not Port's.
+                data: Any = {} if status == 404 else refusal("fault")
             else:
                 token = self.headers.get("Authorization", "")
                 status, data = world.respond(self.command, self.path, token, body)

@@ -321,7 +321,7 @@ def test_wrong_field_of_an_app_is_named_by_each_check(
 
     results = doctor.examine(of_app(installation, key, **changes), checks)
 
-    assert len(results) == 4
+    assert len(results) == 6
     assert all(result.ok is False and field in result.cure for result in results)
     assert "hidden-value" not in str(results)
 

@@ -4,6 +4,7 @@ What the catalogue then says is the report's: tests/unit/reports has all of it.
 """
 
 import json
+from typing import Any
 
 import pytest
 from slipway.aws import dynamodb_table
@@ -25,7 +26,7 @@ def test_node_run_ends_with_its_pull_request(world: World, state: str, result: s
     world.seen(node, pr_number=7, pr_url=PR_URL)
     world.pull(state)
     world.entity(replicas=3)
-    world.folder({"common_values.yaml": "replicas: 4\n"})
+    world.folder({"portData.json": port_data(), "common_values.yaml": "replicas: 4\n"})
     pull = {**world.github.pull, **pull_of(world, node, state)}
     world.github.script("GET /pulls", (200, [], {}), (200, [pull], {}))
     branch = f"slipway/upscale_service/{node}"
@@ -35,9 +36,9 @@ def test_node_run_ends_with_its_pull_request(world: World, state: str, result: s
 
     (body,) = world.port.bodies(f"PATCH {path}")
     assert (body["status"], body["result"]) == ("COMPLETED", result)
-    assert "services repository did not report" not in body["output"]["summary"]
-    assert world.port.bodies(UPSERT) == (
-        [{"identifier": "shop", "properties": {"replicas": 4}}] if state == "merged" else []
+    assert f"Pull request #7 was {state}" in body["output"]["summary"]
+    assert [body["properties"].get("replicas") for body in world.port.bodies(UPSERT)] == (
+        [4] if state == "merged" else []
     )
     assert dynamodb_table("runs").get_item(Key={"run_id": node})["Item"]["outcome"]
     assert world.holder() is None
