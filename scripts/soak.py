@@ -57,7 +57,7 @@ class Settings:
         faults: what may go wrong, of `scripts.soaking.faults.KINDS`.
         at_once: how many runs may be in progress.
         expire_seconds: how long an approval waits.
-        report_seconds: after which the sweep asks for a report again.
+        report_seconds: after which the sweep reports a pull request.
         broker_restart: command that restarts an external broker.
     """
 

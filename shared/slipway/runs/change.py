@@ -209,7 +209,7 @@ def propose(
     pull = repository.propose(proposal.change, admit=admit)
     row = run.ledger.record_pull_request(run.run_id, proposal.service, pull.number, pull.url)
     if pull.state != "open":
-        return None  # Merged or closed already: from here on the services repository reports.
+        return None  # Merged or closed already: from here on its report ends the run.
     if "merge_tried_at" not in row:
         _show(run, repository, proposal, pull, links)
     return _merge(run, repository, proposal, pull.number) if auto_merge else None
@@ -257,7 +257,7 @@ def _merge(
                 "merged automatically. Look at what was added, then merge or close it.",
             )
         case "merged" | "closed":
-            pass  # The services repository reports it.
+            pass  # Its report ends the run.
     return None
 
 

@@ -10,9 +10,9 @@ tags = {
   Environment = "sandbox", CostCenter = "1", Owner = "platform", Team = "platform", Contact = "platform", Tier = "1"
   Repository  = "slipway", Criticality = "low", Backup = "no"
 }
-links_base_url = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live"
-reports             = { base_url = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live" }
-deployed_service    = { urls = { health_url = "http://127.0.0.1:3300/services/{service}/health" } }
+links_base_url   = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live"
+reports          = { base_url = "http://127.0.0.1:4566/_aws/execute-api/{api_id}/live" }
+deployed_service = { urls = { health_url = "http://127.0.0.1:3300/services/{service}/health" } }
 
 # Quicker than anywhere else, so that one can watch. The cluster's health URLs are on this machine.
 health_probe = { allowed_cidrs = ["127.0.0.0/8"], allowed_ports = [3300] }
