@@ -532,7 +532,7 @@ def test_given_somebody_pushed_after_the_approval_when_merging_then_it_is_not_me
     assert "replicas: 2 " in text_of(world.sandbox, path, "main")
 
 
-def test_given_a_review_is_required_when_approved_then_github_merges_after_it(
+def test_required_review_delays_the_merge_of_an_approved_change(
     world: World,
 ) -> None:
     branch = world.sandbox.services.get_branch("main")
@@ -541,7 +541,8 @@ def test_given_a_review_is_required_when_approved_then_github_merges_after_it(
         run_id = world.upscale()
         world.request(run_id)
         world.decide(run_id, "APPROVE")
-        wait_for("the label", lambda: world.sandbox.label(run_id) == "Waiting for checks" or None)
+        waiting = "GitHub does not merge pull request"
+        wait_for("the wait", lambda: waiting in "".join(world.sandbox.logs(run_id)) or None)
         (pull,) = world.pulls(run_id)
         assert not pull.merged
 

@@ -110,7 +110,8 @@ class Patient(World):
         topic = f"{self.sandbox.env['PORT_ORG_ID']}.runs"
         query = f"messages?topic={topic}&limit=2000"
         found = self.sandbox.sandbox("port", "GET", query)["messages"]
-        contexts = [json.loads(each["value"]).get("context", {}) for each in found if each["value"]]
+        values = [json.loads(each["value"]) for each in found if each["value"]]
+        contexts = [value.get("context", {}) for value in values if isinstance(value, dict)]
         return [
             self.sandbox.port.get_run(context["automationRunId"])
             for context in contexts
