@@ -13,6 +13,9 @@ from slipway.port.client import PortClient
 # https://docs.powertools.aws.dev/lambda/python/latest/core/metrics/
 os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
 
+# What every person of the sandbox's Port signs in with; see `sandbox/port/settings.py`.
+SANDBOX_PASSWORD = "sandbox"  # noqa: S105 not a secret: the sandbox answers on 127.0.0.1 only
+
 
 def read_settings(env_file: Path | None) -> dict[str, str]:
     """The environment's variables, and over them those of a file in shell syntax.
@@ -33,6 +36,14 @@ def read_settings(env_file: Path | None) -> dict[str, str]:
     if wrong := [name for name, equals, _ in pairs if not (equals and name.isidentifier())]:
         raise ConfigurationError(f"{env_file}: '{wrong[0]}' is no assignment (KEY=value).")
     return {**os.environ, **{name: value for name, _, value in pairs}}
+
+
+def person_client(base_url: str, email: str) -> PortClient:
+    """A client of the sandbox's Port with a person's own access token."""
+    credentials = PortCredentials.model_validate(
+        {"client_id": email, "client_secret": SANDBOX_PASSWORD}
+    )
+    return PortClient(base_url, lambda _fresh: credentials)
 
 
 def require(settings: Mapping[str, str], *names: str) -> None:

@@ -38,6 +38,7 @@ class PortServer:
         self.url = f"http://127.0.0.1:{self._port}"
         self.client = self.sign_in(**CREDENTIALS)
         self.database = folder / "port.sqlite"
+        self._people: dict[str, PortClient] = {}
         self._folder = folder
         self._module = module
 
@@ -89,6 +90,10 @@ class PortServer:
         self._process.terminate()
         self._process.wait(STARTED_WITHIN)
 
+    def person(self, email: str) -> PortClient:
+        """A client with the person's own access token."""
+        return self._people.setdefault(email, self.sign_in(email))
+
     def sign_in(self, client_id: str, client_secret: str = "sandbox") -> PortClient:
         """A client as the organisation, or as a person by the address."""
         credentials = PortCredentials.model_validate(
@@ -98,10 +103,9 @@ class PortServer:
 
     def execute(self, action: str, inputs: dict[str, Any], entity: str | None, person: str) -> str:
         """Execute an action as a person; returns the run's id."""
-        answer = self.client.request(
+        answer = self.person(person).request(
             "POST",
             f"/v1/actions/{action}/runs",
-            params={"run_as": person},
             json={"properties": inputs} | ({"entity": entity} if entity else {}),
         )
         return str(answer["run"]["id"])

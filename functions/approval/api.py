@@ -76,7 +76,13 @@ def _decide_by_api(
     app: APIGatewayRestResolver, function: ApprovalFunction, approval_id: str
 ) -> Any:
     identity = app.current_event.request_context.identity
-    approver = approver_of(identity.user_arn or "", function.policy().policy.approver_principals)
+    policy = function.policy().policy
+    approver = approver_of(
+        identity.user_arn or "",
+        policy.approver_principals,
+        policy.approver_accounts,
+        function.config.own_account,
+    )
     try:
         body = json.loads(_body(app))
     except (ValueError, RecursionError):
@@ -90,6 +96,7 @@ def _decide_by_api(
         "REST API",
         read_comment(body.get("comment")),
         seen if isinstance(seen, str) else None,
+        request_id=app.current_event.request_context.request_id or "",
     )
     approval = function.desk.decide(approval_id, ballot)
     return {
@@ -124,6 +131,7 @@ def _decide_by_link(
         # Browsers send line breaks as two characters, and count them as one.
         read_comment(typed.get("comment", "").replace("\r\n", "\n")),
         typed.get("change_hash", ""),
+        request_id=app.current_event.request_context.request_id or "",
     )
     approval = function.desk.decide(link.approval_id, ballot)
     return page.answer_page(200, "Thank you", said(approval))

@@ -17,7 +17,7 @@ from slipway.errors import RetryableError, RunEnded, SlipwayError
 
 from scripts.apply_sandbox import knob, read_environment
 from scripts.demo import APPROVER, REQUESTER
-from scripts.environment import port_client
+from scripts.environment import SANDBOX_PASSWORD, port_client
 from scripts.soaking.gather import ACTIONS, CHANGED_MIND, Asked
 from scripts.soaking.workload import CREATE, DECIDE, Ask, as_creation
 
@@ -54,12 +54,9 @@ class People:
         self.services = github.get_repo(env["SERVICES_REPO"])
         self._env = env
         self._url = env["PORT_BASE_URL"]
-        # Executing an action is no repetition of an earlier one, so it must not be repeated: that
-        # is done without the client, which does so.
-        login = {"clientId": env["PORT_CLIENT_ID"], "clientSecret": env["PORT_CLIENT_SECRET"]}
-        answer = requests.post(f"{self._url}/v1/auth/access_token", json=login, timeout=30)
-        answer.raise_for_status()
-        self._headers = {"Authorization": f"Bearer {answer.json()['accessToken']}"}
+        self._headers = {
+            person: self._sign_in(person) for person in (REQUESTER, APPROVER, _SECOND_APPROVER)
+        }
         self.asked: dict[str, Asked] = {}
         self.open: set[str] = set()
         self._asking = asking
@@ -68,6 +65,16 @@ class People:
         self._number = itertools.count()
         self._seen: set[str] = set()
         self._next_look = 0.0
+
+    def _sign_in(self, person: str) -> dict[str, str]:
+        """The headers of a person's requests.
+
+        The client would repeat the execution of an action, which makes a second run.
+        """
+        login = {"clientId": person, "clientSecret": SANDBOX_PASSWORD}
+        answer = requests.post(f"{self._url}/v1/auth/access_token", json=login, timeout=30)
+        answer.raise_for_status()
+        return {"Authorization": f"Bearer {answer.json()['accessToken']}"}
 
     def may_ask(self, ask: Ask) -> bool:
         """Whether it is time for a request: of one service mostly one after the other."""
@@ -172,9 +179,8 @@ class People:
         with self._asking:
             answer = requests.post(
                 f"{self._url}/v1/actions/{action}/runs",
-                params={"run_as": person},
                 json={"properties": inputs} | ({"entity": entity} if entity else {}),
-                headers=self._headers,
+                headers=self._headers[person],
                 timeout=60,
             )
         if answer.status_code == 404:

@@ -131,6 +131,11 @@ class ApprovalsConfig(Config):
     # Empty: nobody is told by Slack.
     slack_secret_id: str = Field("", alias="SLACK_SECRET_ID")
 
+    @property
+    def own_account(self) -> str:
+        """The AWS account of this installation, from the ARN of its topic."""
+        return self.approvals_topic_arn.split(":")[4]
+
 
 class WatchConfig(Config):
     """The table that admits one remediation a service, and its state machine."""

@@ -21,6 +21,7 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     ├── SkippedMessage         not ours, or nothing to do: acknowledged, counted, forgotten
     │   ├── ForeignMessage       another consumer's message on the same topic
     │   ├── RunNotFound          Port does not know the run
+    │   ├── RunNotInProgress     the run waits for an approval of Port's own
     │   ├── RunEnded             the run ended before: it is never touched again
     │   └── SignatureRejected    signature missing, wrong or out of time: a security event
     ├── PortError              Port refused a call in a way that no user can mend
@@ -197,6 +198,12 @@ class RunNotFound(SkippedMessage):
     """The message names no run, or one that Port does not know."""
 
     reason = "RunNotFound"
+
+
+class RunNotInProgress(SkippedMessage):
+    """The run is in Port, but Port has not let it go on. Its message then comes again."""
+
+    reason = "RunNotInProgress"
 
 
 class RunEnded(SkippedMessage):

@@ -32,6 +32,7 @@ class Metric(StrEnum):
     RUN_DELIVERED_LATER = "RunDeliveredLater"
     RUN_CRASHED = "RunCrashed"
     MESSAGE_SKIPPED = "MessageSkipped"
+    MESSAGE_DIFFERS = "MessageDiffers"
     SIGNATURE_REJECTED = "SignatureRejected"
     RUN_REPORTED = "RunReported"
     REPORT_REFUSED = "ReportRefused"

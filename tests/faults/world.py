@@ -146,9 +146,8 @@ class World:
     ) -> str:
         """Execute an action as its form would; returns the run's id."""
         body: Json = {"properties": inputs or {}} | ({"entity": entity} if entity else {})
-        answer = self.port.request(
-            "POST", f"/v1/actions/{action}/runs", params={"run_as": person}, json=body
-        )
+        client = self.at.port.person(person)
+        answer = client.request("POST", f"/v1/actions/{action}/runs", json=body)
         run_id = str(answer["run"]["id"])
         self.runs.append(run_id)
         self.names.append(run_id)
@@ -211,7 +210,11 @@ class World:
             "queryStringParameters": None,
             "body": body,
             "isBase64Encoded": False,
-            "requestContext": {"stage": "live", "identity": {"userArn": ROLE}},
+            "requestContext": {
+                "stage": "live",
+                "requestId": "request-1",
+                "identity": {"userArn": ROLE},
+            },
         }
         self._repeated(
             f"{method} {path}", lambda: self.invoke("approval", event)["statusCode"] < 500, 60

@@ -18,6 +18,7 @@ from slipway.port.client import PortClient
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it ships none
 
 from scripts.apply_sandbox import ROOT, Mode, Stack, host_architecture, knob, read_environment
+from scripts.environment import person_client
 from scripts.new_action import make
 from tests.browser.fixtures import browser_context_args, browser_type_launch_args, visit
 from tests.checkout import copy_repository
@@ -76,6 +77,7 @@ class SandboxClient:
             }
         )
         self.port = PortClient(self.env["PORT_BASE_URL"], lambda fresh: credentials)
+        self._people: dict[str, PortClient] = {}
 
     @property
     def services(self) -> Repository:
@@ -96,10 +98,11 @@ class SandboxClient:
         person: str = "developer@acme.example",
     ) -> str:
         """Execute an action as its form would; returns the run's id."""
-        answer = self.port.request(
+        if person not in self._people:
+            self._people[person] = person_client(self.env["PORT_BASE_URL"], person)
+        answer = self._people[person].request(
             "POST",
             f"/v1/actions/{action}/runs",
-            params={"run_as": person},
             json={"properties": properties} | ({"entity": entity} if entity else {}),
         )
         return str(answer["run"]["id"])

@@ -123,7 +123,7 @@ def test_given_the_requester_when_approving_by_any_door_then_refused_and_still_p
     answer = world.decide(run_id, "APPROVE", person=DEVELOPER)
 
     assert answer["status"] == "FAILURE"
-    assert "asked for this change, so somebody else must decide" in answer["summary"]
+    assert "asked for this change, so another person must decide" in answer["summary"]
     stranger = world.decide(run_id, "APPROVE", person=ADMIN)
     assert stranger["status"] == "FAILURE"
     assert "may not decide this request. These may: devops@acme.example" in stranger["summary"]
@@ -615,7 +615,7 @@ def test_given_two_approvers_are_needed_when_one_approves_then_it_waits_for_the_
         assert any("1 of 2 approvals" in line for line in world.sandbox.logs(run_id))
         twice = world.decide(run_id, "APPROVE")
         assert twice["status"] == "FAILURE"
-        assert "You have decided already" in twice["summary"]
+        assert "You already approved" in twice["summary"]
         world.decide(run_id, "APPROVE", person=ADMIN)
         world.ended(run_id, "SUCCESS")
 

@@ -91,7 +91,7 @@ def test_given_a_sensitive_change_when_the_wrong_person_decides_then_only_the_ri
 
     wrong = requester.tab("/approvals")
     decide(wrong, run_id, "Approve", "I know what I do.")
-    says(wrong, "somebody else must decide")
+    says(wrong, "another person must decide")
     says(requester, "Waiting for approval until")
     right = visit(DEVOPS, "/approvals")
     expect(card(right, run_id)).to_contain_text("+replicas: 3")

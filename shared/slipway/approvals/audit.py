@@ -28,7 +28,7 @@ class AuditTrail:
         """Make sure that every vote, and the end of the request, are on record."""
         for person, vote in approval.votes.items():
             name = sha256(person.encode()).hexdigest()[:16]
-            self._put(approval, name, vote.model_dump(mode="json"))
+            self._put(approval, name, vote.model_dump(mode="json", exclude={"counts"}))
         if approval.status in {Status.EXPIRED, Status.CANCELLED}:
             ended = {"outcome": approval.status, "at": approval.decided_at or datetime.now(UTC)}
             self._put(approval, approval.status.lower(), ended)
@@ -41,6 +41,8 @@ class AuditTrail:
             "service": approval.service,
             "environment": approval.environment,
             "requested_by": approval.requested_by,
+            "requester_id": approval.requester_id,
+            "impersonated_by": approval.impersonated_by,
             "change_hash": approval.change_hash,
             "policy_version": approval.policy_version,
             **what,

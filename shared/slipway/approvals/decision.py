@@ -1,13 +1,21 @@
 """The one decision function: whether a vote counts, and what follows from it. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from slipway.approvals.models import MAX_COMMENT, Approval, Door, Status, Verdict, Vote, approval_id
-from slipway.errors import InvalidInput, NotAnApprover, OwnRequest, RequestClosed
+from slipway.approvals.policy import Policy, PolicyVersion
+from slipway.errors import (
+    DecisionRefused,
+    InvalidInput,
+    NotAnApprover,
+    OwnRequest,
+    RequestClosed,
+)
 
-Identity = Callable[[str], str]
+# Gives the teams of Port that a person is in, by the e-mail address.
+Teams = Callable[[str], Set[str]]
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,7 @@ class Ballot:
         comment: what the person wrote.
         seen_hash: hash of the change that the person was shown, where the door can tell.
         run_id: the run of *Decide Approval* that it came by; empty for other doors.
+        request_id: API Gateway's id of the request that it came by; empty for Port.
     """
 
     approver: str
@@ -29,6 +38,7 @@ class Ballot:
     comment: str = ""
     seen_hash: str | None = None
     run_id: str = ""
+    request_id: str = ""
 
 
 def read_verdict(value: object) -> Verdict:
@@ -63,56 +73,108 @@ def read_comment(value: object) -> str:
     return value.strip()
 
 
-def may_decide(approval: Approval, approver: str, identity: Identity, teams: set[str]) -> None:
+def under(approval: Approval, found: PolicyVersion) -> Approval:
+    """The request with the approvers, the count and the auto-merge that a policy has for it."""
+    policy, change = found.policy, (approval.action, approval.environment)
+    approvers = policy.approvers(*change, by_machine=bool(approval.by_machine))
+    return approval.model_copy(
+        update={
+            "emails": approvers.emails,
+            "teams": approvers.teams,
+            "needed": approvers.count,
+            "auto_merge": policy.requirement(*change).auto_merge,
+            "policy_version": found.version,
+        }
+    )
+
+
+def may_decide(approval: Approval, approver: str, policy: Policy, teams: Teams) -> None:
     """Refuse who must not decide, whatever the request's status.
 
     Args:
-        approval: the request.
+        approval: the request, under the policy.
         approver: e-mail address of the person.
-        identity: gives the one spelling of an address.
-        teams: the teams of Port that the person is in.
+        policy: tells which addresses are one person's.
+        teams: gives the teams of Port that a person is in.
 
     Raises:
-        OwnRequest: the person asked for the change.
+        OwnRequest: the person asked for the change, or caused it.
         NotAnApprover: the person is not named by the policy.
     """
-    person = identity(approver)
-    if person == identity(approval.requested_by):
+    person, address = policy.identity(approver), policy.address(approver)
+    if person == policy.identity(approval.requested_by):
         raise OwnRequest(
-            f"{approver} asked for this change, so somebody else must decide. Nothing was decided."
+            f"{approver} asked for this change, so another person must decide. Nothing was decided."
         )
-    if person not in {identity(email) for email in approval.emails} and not teams & set(
-        approval.teams
-    ):
+    if person in {policy.identity(email) for email in approval.excluded}:
+        raise OwnRequest(
+            f"{approver} changed this service before Slipway asked to repair it, so another "
+            "person must decide. Nothing was decided."
+        )
+    named = {policy.address(email) for email in approval.emails}
+    # Port is only asked about a person whom the policy may name by a team.
+    if address not in named and not (approval.teams and teams(approver) & set(approval.teams)):
         raise NotAnApprover(
             f"{approver} may not decide this request. "
             f"These may: {', '.join((*approval.emails, *(f'team {t}' for t in approval.teams)))}."
         )
 
 
-def judge(
-    approval: Approval, ballot: Ballot, *, now: datetime, identity: Identity, teams: set[str]
-) -> Approval:
-    """Count a vote.
+def counted(approval: Approval, policy: Policy, teams: Teams) -> Approval:
+    """The request with all its votes counted again under a policy.
 
     Args:
-        approval: the request as it is.
+        approval: the request, under the policy.
+        policy: the policy.
+        teams: gives the teams of Port that a person is in.
+    """
+
+    def counts(vote: Vote) -> bool:
+        try:
+            may_decide(approval, vote.approver, policy, teams)
+        except DecisionRefused:
+            return False
+        return True
+
+    votes = {
+        person: vote.model_copy(update={"counts": counts(vote)})
+        for person, vote in approval.votes.items()
+    }
+    return approval.model_copy(update={"votes": votes})
+
+
+def is_enough(approval: Approval, policy: Policy) -> bool:
+    """Whether the votes that count are as many as the policy asks for."""
+    return approval.approvals >= approval.needed and not _is_refused(approval, policy)
+
+
+def _is_refused(approval: Approval, policy: Policy) -> bool:
+    return bool(approval.by_machine) and policy.without_person == "refuse"
+
+
+def judge(
+    approval: Approval, ballot: Ballot, *, now: datetime, policy: Policy, teams: Teams
+) -> Approval:
+    """Count a vote, and all others again.
+
+    Args:
+        approval: the request as it is, under the policy.
         ballot: the vote.
         now: the time, in UTC.
-        identity: gives the one spelling of an address.
-        teams: the teams of Port that the voter is in.
+        policy: the policy of now.
+        teams: gives the teams of Port that a person is in.
 
     Returns:
         The request as it is then: one decline ends it, as does the last approval that it needs.
         The same request for a ballot that was counted before, and is delivered again.
 
     Raises:
-        OwnRequest: the voter asked for the change.
-        NotAnApprover: the voter is not named by the policy.
-        RequestClosed: the request waits for nobody any more, or not for this change, or the voter
+        OwnRequest: the voter asked for the change, or caused it.
+        NotAnApprover: the policy does not name the voter.
+        RequestClosed: the request does not wait any more, or not for this change, or the voter
             has voted.
     """
-    may_decide(approval, ballot.approver, identity, teams)
+    may_decide(approval, ballot.approver, policy, teams)
     if ballot.run_id and ballot.run_id in {vote.run_id for vote in approval.votes.values()}:
         return approval
     if approval.status is not Status.PENDING or now >= approval.expires_at:
@@ -123,11 +185,18 @@ def judge(
             "was decided.",
             Status.SUPERSEDED,
         )
-    person = identity(ballot.approver)
+    if ballot.verdict == "APPROVE" and _is_refused(approval, policy):
+        raise NotAnApprover(
+            "Machine credentials requested this change, and the policy refuses such requests. "
+            "Nothing was decided. Decline it, and have a person start the action again."
+        )
+    person, approval = policy.identity(ballot.approver), counted(approval, policy, teams)
     if person in approval.votes:
+        if is_enough(approval, policy):  # The policy asks for fewer approvals than before.
+            return _settled(approval, Status.APPROVED, now)
         earlier = approval.votes[person]
         raise RequestClosed(
-            f"You have decided already: {_verb(earlier.verdict)} on {moment(earlier.at)}. "
+            f"You already {_verb(earlier.verdict)} this request on {moment(earlier.at)}. "
             f"{approval.approvals} of {approval.needed} approvals are there.",
             approval.status,
         )
@@ -139,13 +208,12 @@ def judge(
         at=now,
         change_hash=approval.change_hash,
         run_id=ballot.run_id,
+        request_id=ballot.request_id,
     )
     voted = approval.model_copy(update={"votes": {**approval.votes, person: vote}})
     if ballot.verdict == "DECLINE":
         return _settled(voted, Status.DECLINED, now)
-    if voted.approvals >= voted.needed:
-        return _settled(voted, Status.APPROVED, now)
-    return voted
+    return _settled(voted, Status.APPROVED, now) if is_enough(voted, policy) else voted
 
 
 def settle(approval: Approval, status: Status, now: datetime) -> Approval:

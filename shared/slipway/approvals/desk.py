@@ -1,15 +1,17 @@
 """Where decisions are taken: the same for all doors, and for the state machine's own endings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from slipway.approvals.audit import AuditTrail
-from slipway.approvals.decision import Ballot, judge, settle
+from slipway.approvals.decision import Ballot, Teams, counted, is_enough, judge, settle, under
 from slipway.approvals.machine import Next, tell
 from slipway.approvals.models import Approval, Status
-from slipway.approvals.policy import Policy
+from slipway.approvals.policy import Policy, PolicyVersion
+from slipway.approvals.requester import is_machine
 from slipway.approvals.store import ApprovalStore, Conflict
 from slipway.errors import DecisionRefused, RequestClosed, RetryableError, RunEnded
 from slipway.observability import Metric, count, logger
@@ -36,8 +38,8 @@ class DecisionDesk:
     Args:
         store: the requests.
         audit: the audit trail.
-        port: knows the members of teams.
-        policy: gives the approval policy.
+        port: knows runs and the members of teams.
+        policy: gives the approval policy as it is now.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class DecisionDesk:
         store: ApprovalStore,
         audit: AuditTrail,
         port: "PortClient",
-        policy: Callable[[], Policy],
+        policy: Callable[[], PolicyVersion],
     ) -> None:
         self.store = store
         self._audit = audit
@@ -53,7 +55,7 @@ class DecisionDesk:
         self._policy = policy
 
     def decide(self, approval_id: str, ballot: Ballot) -> Approval:
-        """Count a vote.
+        """Count a vote, and all others again under the policy of now.
 
         Returns:
             The request as it is then; it may need more votes.
@@ -62,14 +64,15 @@ class DecisionDesk:
             DecisionRefused: the vote does not count; the text says why.
             RetryableError: too many people decide at this moment.
         """
-        identity = self._policy().identity
+        found = self._policy()
         try:
-            approval = self.store.get(approval_id)
-            teams = self._teams_of(ballot.approver, approval)
+            stored = self.store.get(approval_id)
+            by_machine = self._by_machine(stored)
+            teams = self._teams(found.policy)
             for _ in range(_ATTEMPTS):
-                voted = judge(
-                    approval, ballot, now=datetime.now(UTC), identity=identity, teams=teams
-                )
+                approval = under(stored.model_copy(update={"by_machine": by_machine}), found)
+                now = datetime.now(UTC)
+                voted = judge(approval, ballot, now=now, policy=found.policy, teams=teams)
                 if voted is approval:
                     # Whoever counted it may have been cut off before anybody was told.
                     self.follow_up(approval)
@@ -77,7 +80,7 @@ class DecisionDesk:
                 try:
                     saved = self.store.save(approval, voted)
                 except Conflict:
-                    approval = self.store.get(approval_id)
+                    stored = self.store.get(approval_id)
                     continue
                 self.follow_up(saved)
                 count(Metric.APPROVAL_DECIDED, door=ballot.door, verdict=ballot.verdict)
@@ -114,6 +117,17 @@ class DecisionDesk:
             return saved
         raise RetryableError("Too many people decide on this request at the moment.")
 
+    def standing(self, approval: Approval) -> Approval | None:
+        """An approved request under the policy of now, with all votes counted again.
+
+        Returns:
+            None if the approvals that count are fewer than the policy of now asks for.
+        """
+        found = self._policy()
+        known = approval.model_copy(update={"by_machine": self._by_machine(approval)})
+        now = counted(under(known, found), found.policy, self._teams(found.policy))
+        return now if is_enough(now, found.policy) else None
+
     def record(self, approval: Approval) -> None:
         """Make sure that the votes are in the audit trail."""
         self._audit.record(approval)
@@ -141,11 +155,23 @@ class DecisionDesk:
         with suppress(RunEnded):
             self._port.add_log(approval.run_id, text)
 
-    def _teams_of(self, approver: str, approval: Approval) -> set[str]:
-        if not approval.teams:
-            return set()
-        user = self._port.get_user(approver)
-        if user is None:
-            logger.info("Port does not know the approver")
-            return set()
-        return set(user.teams)
+    def _by_machine(self, approval: Approval) -> bool:
+        """Whether machine credentials requested the change; looked up for older requests."""
+        if approval.by_machine is not None or approval.is_repair:
+            return bool(approval.by_machine)
+        run = self._port.get_run(approval.run_id)
+        return is_machine(self._port, approval.requested_by, run.created_by, run.impersonated_by)
+
+    def _teams(self, policy: Policy) -> Teams:
+        """Gives the teams of a person, each asked for once."""
+
+        @cache
+        def teams(approver: str) -> Set[str]:
+            user = self._port.get_user(approver)
+            # Port may find a person by another spelling, and only the exact one grants anything.
+            if user is None or policy.address(user.email) != policy.address(approver):
+                logger.info("Port does not know the approver")
+                return frozenset()
+            return frozenset(user.teams)
+
+        return teams

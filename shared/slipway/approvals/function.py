@@ -15,8 +15,10 @@ from slipway.approvals.links import Link, read
 from slipway.approvals.models import Status, approval_id
 from slipway.approvals.notices import Notices
 from slipway.approvals.permission import STEPS, Permission
-from slipway.approvals.policy import PolicyVersion, read_policy
+from slipway.approvals.policy import PolicyVersion
+from slipway.approvals.policy_document import read_policy
 from slipway.approvals.request import BLUEPRINT, asked_at, entity
+from slipway.approvals.requester import is_machine
 from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
 from slipway.config import ApprovalsConfig, LinkKey, load, read_previous_secret, read_secret
@@ -56,7 +58,7 @@ class ApprovalFunction:
         config = self.config
         store = ApprovalStore(config.approvals_table, config.records_bucket)
         audit = AuditTrail(config.audit_bucket)
-        return DecisionDesk(store, audit, port_client(), lambda: self.policy().policy)
+        return DecisionDesk(store, audit, port_client(), self.policy)
 
     @cached_property
     def notices(self) -> Notices:
@@ -98,25 +100,27 @@ class ApprovalFunction:
     def decide_by_port(self, run: ActiveRun) -> None:
         """Carry out a run of *Decide Approval*; the run ends with the answer.
 
+        Port's own record of the run says what was decided on which request, and who executed it.
+        The message only gives an address to look the person up by.
+
         Raises:
             DecisionRefused: the vote does not count.
         """
-        approver = run.message.requester.email
-        user = run.port.get_user(approver) if approver else None
-        # Port's own record of the run says who executed it, not what a message claims.
-        if user is None or user.id != run.created_by:
+        approver, told = run.message.requester.email, run.port.get_run(run.run_id)
+        # Machine credentials can act in any person's name.
+        if is_machine(run.port, approver, told.created_by, told.impersonated_by):
             raise NotAnApprover(
                 "Port does not say which person executed this action, so nothing was decided. "
                 "Decide as a person, not with machine credentials."
             )
         ballot = Ballot(
             approver,
-            read_verdict(run.message.inputs.get("decision")),
+            read_verdict(told.properties.get("decision")),
             "Port",
-            read_comment(run.message.inputs.get("comment")),
+            read_comment(told.properties.get("comment")),
             run_id=run.run_id,
         )
-        approval = self.desk.decide(run.message.entity or "", ballot)
+        approval = self.desk.decide(told.entity or "", ballot)
         run.report.succeed(outcome(approval), label=ballot.verdict.title() + "d")
 
     def read_link(self, token: str) -> Link:

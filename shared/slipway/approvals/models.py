@@ -42,6 +42,9 @@ class Vote(_Model):
         at: when, in UTC.
         change_hash: of the change that was decided on.
         run_id: the run of *Decide Approval* that cast it; empty for other doors.
+        request_id: API Gateway's id of the request that cast it, as in the access log; empty for
+            Port.
+        counts: whether the policy named the voter when the votes were last counted.
     """
 
     approver: str
@@ -51,6 +54,8 @@ class Vote(_Model):
     at: datetime
     change_hash: str
     run_id: str = ""
+    request_id: str = ""
+    counts: bool = True
 
 
 class Approval(_Model):
@@ -66,13 +71,18 @@ class Approval(_Model):
         service: the service's name.
         environment: the service's environment.
         requested_by: e-mail address, or user id where there is none.
+        requester_id: Port's id of whoever executed the action; empty for a repair.
+        impersonated_by: the machine credentials that executed it in a person's name; empty: none.
+        by_machine: whether Port's record of the run names no person as the requester. None: the
+            request is older than this attribute.
+        excluded: e-mail addresses of other people who may not decide, as the cause of a repair.
         summary: what would change, in one line.
         change_hash: see `slipway.actions.proposal.Proposal`.
         emails: people who may decide.
         teams: Port teams whose members may decide.
         needed: how many people must approve.
         auto_merge: whether the pull request is then merged by Slipway.
-        policy_version: of the document that said so.
+        policy_version: of the document that said so when the votes were last counted.
         created_at: in UTC.
         expires_at: when waiting ends; absolute, whatever the state machine does.
         remind_at: when the approvers are reminded; None: never.
@@ -91,6 +101,10 @@ class Approval(_Model):
     service: str
     environment: str
     requested_by: str
+    requester_id: str = ""
+    impersonated_by: str = ""
+    by_machine: bool | None = None
+    excluded: tuple[str, ...] = ()
     summary: str
     change_hash: str
     emails: tuple[str, ...] = ()
@@ -115,8 +129,8 @@ class Approval(_Model):
 
     @property
     def approvals(self) -> int:
-        """How many people have approved so far."""
-        return sum(vote.verdict == "APPROVE" for vote in self.votes.values())
+        """How many approvals count so far."""
+        return sum(vote.verdict == "APPROVE" and vote.counts for vote in self.votes.values())
 
 
 def approval_id(run_id: str, ask: int) -> str:

@@ -3,21 +3,20 @@
 These steps are the approval function's, so that what repairs services can decide on no request.
 """
 
-import hashlib
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
 
+from slipway.actions.repair import PlannedRepair, repair_hash
 from slipway.actions.text import BLUEPRINT as SERVICE
 from slipway.approvals.approvers import eligible
-from slipway.approvals.decision import outcome
+from slipway.approvals.decision import outcome, under
 from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.models import REPAIR, Approval, Status, approval_id
 from slipway.approvals.notices import Notices, Occasion, Places
-from slipway.approvals.policy import Approvers, PolicyVersion
+from slipway.approvals.policy import PolicyVersion
 from slipway.approvals.request import BLUEPRINT, entity, new_request, waits
 from slipway.approvals.store import Conflict
 from slipway.config import PortConfig
@@ -40,12 +39,16 @@ class Repair(BaseModel):
         environment: its environment.
         reason: why it is to be repaired, as a sentence.
         strategies: what would be tried, in this order.
+        planned: the same, as it would be carried out now.
+        causes: Port's ids of those who changed the service before: they may not decide.
     """
 
     service: str
     environment: str
     reason: str
     strategies: list[str]
+    planned: list[PlannedRepair] = []
+    causes: list[str] = []
 
 
 class Permission:
@@ -86,7 +89,7 @@ class Permission:
 
         Returns:
             `next`: `Wait for decision` with its times, or `Note decision` with the decision
-            (`granted`, `at`, `sentence`); None for a wait.
+            (`granted`, `at`, `sentence`, `change_hash`); None for a wait.
         """
         match step:
             case "ask_for_repair":
@@ -131,18 +134,24 @@ class Permission:
             raise SlipwayError(f"Nobody has decided on request {self._id} yet.")
         self._desk.record(approval)
         self._show(approval)
-        granted = approval.status is Status.APPROVED
-        return _noted(granted=granted, at=approval.decided_at, sentence=outcome(approval))
+        granted, sentence = approval.status is Status.APPROVED, outcome(approval)
+        if granted and not self._desk.standing(approval):
+            granted = False
+            sentence = "The approval policy was changed, and the approval is no longer enough."
+        return _noted(
+            granted=granted,
+            at=approval.decided_at,
+            sentence=sentence,
+            change_hash=approval.change_hash,
+        )
 
     def _create(self, repair: Repair) -> Approval:
         found = self._policy()
-        requirement = found.policy.requirement(REPAIR, repair.environment)
-        approvers = requirement.approval or found.policy.default.approval or Approvers()
-        eligible(approvers, REQUESTER, found.policy, port_client().team_members)
+        approvers = found.policy.approvers(REPAIR, repair.environment, by_machine=False)
+        excluded = _addresses(repair.causes)
+        eligible(approvers, REQUESTER, found.policy, port_client().team_members, excluded=excluded)
         names = ", ".join(repair.strategies)
-        asked = {"action": REPAIR, "execution": self._execution, "strategies": repair.strategies}
-        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
-        preview = [repair.reason, "", "Slipway would try, one after the other:", *repair.strategies]
+        digests = [digest for each in repair.planned for digest in each.digests]
         approval = new_request(
             approvers,
             run_id=self._execution,
@@ -151,12 +160,13 @@ class Permission:
             service=repair.service,
             environment=repair.environment,
             requested_by=REQUESTER,
+            excluded=excluded,
             summary=f"try to {names}",
-            change_hash=hashlib.sha256(canonical.encode()).hexdigest(),
+            change_hash=repair_hash(repair.service, self._execution, digests),
             policy_version=found.version,
             now=datetime.now(UTC),
         )
-        return self._desk.store.create(approval, "\n".join(preview))
+        return self._desk.store.create(approval, _preview(repair))
 
     def _show(self, approval: Approval) -> None:
         url = self._config.entity_url(SERVICE, approval.service)
@@ -165,8 +175,10 @@ class Permission:
         port_client().upsert_entity(BLUEPRINT, body)
 
     def _notify(self, approval: Approval, occasion: Occasion) -> None:
-        config, policy = self._config, self._policy().policy
-        emails = [e for e in approval.emails if policy.identity(e) not in approval.votes]
+        config, found = self._config, self._policy()
+        policy, approval = found.policy, under(approval, found)
+        silent = {*map(policy.identity, approval.excluded), *approval.votes}
+        emails = [e for e in approval.emails if policy.identity(e) not in silent]
         places = Places(
             run_url=config.entity_url(SERVICE, approval.service),
             request_url=config.entity_url(BLUEPRINT, approval.id),
@@ -175,6 +187,25 @@ class Permission:
         self._notices.send(approval, emails, places, occasion)
 
 
-def _noted(*, granted: bool, at: datetime, sentence: str) -> dict[str, Any]:
-    decision = {"granted": granted, "at": at.isoformat(), "sentence": sentence}
+def _addresses(ids: list[str]) -> tuple[str, ...]:
+    """E-mail addresses of those of Port's ids that are people's."""
+    if not ids:
+        return ()
+    return tuple(sorted(user.email for user in port_client().users() if user.id in ids))
+
+
+def _preview(repair: Repair) -> str:
+    """What would be done, with the diff of each file that would be changed."""
+    planned = [part for each in repair.planned for part in (each.sentence, each.preview) if part]
+    head = [repair.reason, "", "Slipway would try, one after the other:"]
+    return "\n".join([*head, *(planned or repair.strategies)])
+
+
+def _noted(*, granted: bool, at: datetime, sentence: str, change_hash: str = "") -> dict[str, Any]:
+    decision = {
+        "granted": granted,
+        "at": at.isoformat(),
+        "sentence": sentence,
+        "change_hash": change_hash,
+    }
     return {"next": "Note decision", "decision": decision}

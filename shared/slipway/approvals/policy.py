@@ -3,7 +3,7 @@
 Terraform writes the document; see `docs/approvals.md`.
 """
 
-import json
+import string
 import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -13,17 +13,17 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
 
-from slipway import aws
 from slipway.actions.situation import ScaleLimits
-from slipway.errors import ConfigurationError, UserError
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
 Team = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 ANY = "*"
+# How many must approve what machine credentials requested: one of them may hold the credentials.
+MACHINE_COUNT = 2
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class _Model(BaseModel):
@@ -92,10 +92,12 @@ class Policy(_Model):
         rules: the first one that fits decides.
         default: what a change needs that no rule is for.
         approver_principals: IAM role → e-mail address of the person who alone may assume it.
+        approver_accounts: AWS accounts beside the own one whose Identity Center roles count as
+            people.
         team_reviewers: Port team → GitHub users and teams; a team is written `team:<slug>`.
         own_actions: action → alias of the function that reads its runs.
         without_person: what a change needs that no person has requested, where it needs an
-            approval: that of two people, or it is refused.
+            approval: `MACHINE_COUNT` must approve, or it is refused.
     """
 
     schema_version: Literal[1]
@@ -104,6 +106,7 @@ class Policy(_Model):
     rules: tuple[Rule, ...] = ()
     default: Requirement
     approver_principals: dict[str, str] = {}
+    approver_accounts: frozenset[str] = frozenset()
     team_reviewers: dict[str, list[str]] = {}
     own_actions: dict[str, str]
     without_person: Literal["two_approvers", "refuse"] = "two_approvers"
@@ -121,31 +124,42 @@ class Policy(_Model):
                 return rule
         return self.default
 
-    def approval_of(self, approval: Approvers, *, by_person: bool) -> Approvers:
-        """Who must agree, given whether a person has requested the change.
-
-        Raises:
-            UserError: a change without a person is refused.
-        """
-        if by_person:
-            return approval
-        if self.without_person == "refuse":
-            raise UserError(
-                "This change needs an approval, and no person has requested it: the approval "
-                "policy refuses such changes. Execute the action in Port as a person."
-            )
-        return approval.model_copy(update={"count": max(2, approval.count)})
-
     def emails(self) -> list[str]:
         """All addresses that are notified of requests."""
         asked = (requirement.approval for requirement in (self.default, *self.rules))
         return sorted({email for approvers in asked if approvers for email in approvers.emails})
 
+    def approvers(self, action: str, environment: str, *, by_machine: bool) -> Approvers:
+        """Who must approve a change for which a request is made.
+
+        A policy that no longer asks for an approval does not withdraw a request that was made: the
+        default's approvers decide then.
+
+        Args:
+            action: identifier of the Port action.
+            environment: the service's environment.
+            by_machine: whether machine credentials requested it.
+        """
+        found = self.requirement(action, environment).approval or self.default.approval
+        if found is None:
+            raise ValueError("the default has an approval: see the validation")
+        count = max(found.count, MACHINE_COUNT) if by_machine else found.count
+        return found.model_copy(update={"count": count})
+
+    def address(self, email: str) -> str:
+        """The address as rights are granted to it: exactly as it is spelt.
+
+        Only the case of ASCII letters makes no difference, and a domain in `domain_aliases` is the
+        one that it is another name of.
+        """
+        local, at, domain = email.translate(_LOWER).rpartition("@")
+        return f"{local}{at}{self.domain_aliases.get(domain, domain)}"
+
     def identity(self, email: str) -> str:
-        """One spelling for one person.
+        """One spelling for one person, to refuse people by. It grants nothing.
 
         Letter case, a plus-tag (`me+work@…`) and aliases of the domain make no difference: else
-        people could approve their own requests by another spelling of their address.
+        people could approve their own requests, or approve twice, by another spelling.
         """
         folded = unicodedata.normalize("NFKC", email.strip()).casefold()
         local, at, domain = folded.rpartition("@")
@@ -161,26 +175,3 @@ class PolicyVersion:
 
     policy: Policy
     version: str
-
-
-def read_policy(bucket: str, key: str) -> PolicyVersion:
-    """Read the document as it is now. It is not cached: a stricter policy counts at once.
-
-    Raises:
-        ConfigurationError: it is no policy; the text names the first fault.
-    """
-    answer = aws.s3().get_object(Bucket=bucket, Key=key)
-    try:
-        policy = Policy.model_validate(json.loads(answer["Body"].read()))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the document"
-        fault = f"{where}: {first['msg']}"
-    except (ValueError, RecursionError) as error:
-        fault = f"it is not JSON ({type(error).__name__})"
-    else:
-        return PolicyVersion(policy, answer.get("VersionId", "unversioned"))
-    raise ConfigurationError(
-        f"The policy s3://{bucket}/{key} cannot be used ({fault}). "
-        "Correct variable 'approvals' or 'github' and apply the stack again."
-    )

@@ -22,12 +22,10 @@ def request_for(
     *,
     run_id: str,
     ask: int,
-    requested_by: str,
-    auto_merge: bool,
-    policy_version: str,
     now: datetime,
+    **facts: Any,
 ) -> Approval:
-    """The request that asks for a proposal's approval."""
+    """The request that asks for a proposal's approval; `facts` as in `new_request`."""
     return new_request(
         approvers,
         run_id=run_id,
@@ -35,12 +33,10 @@ def request_for(
         action=proposal.action,
         service=proposal.service,
         environment=proposal.environment,
-        requested_by=requested_by,
         summary=proposal.summary,
         change_hash=proposal.change_hash,
-        auto_merge=auto_merge,
-        policy_version=policy_version,
         now=now,
+        **facts,
     )
 
 

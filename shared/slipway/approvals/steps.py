@@ -13,17 +13,19 @@ from slipway.actions.proposal import NothingToDo, Proposal
 from slipway.actions.service_folder import service_of
 from slipway.actions.text import BLUEPRINT as SERVICE
 from slipway.approvals.approvers import described
-from slipway.approvals.decision import moment, outcome
+from slipway.approvals.decision import moment, outcome, under
 from slipway.approvals.desk import DecisionDesk, following
 from slipway.approvals.machine import tell
 from slipway.approvals.models import Approval, Status, approval_id
 from slipway.approvals.notices import Notices, Occasion, Places
 from slipway.approvals.policy import PolicyVersion
 from slipway.approvals.request import BLUEPRINT, entity, request_for, waits
+from slipway.approvals.requester import is_machine
 from slipway.approvals.store import Conflict
 from slipway.errors import InvalidInput, RunEnded, SlipwayError, UserError
 from slipway.github.models import PullRequest, run_branch
 from slipway.observability import Metric, count, logger
+from slipway.port.models import Run
 from slipway.runs import change
 from slipway.runs.clients import services_repository
 from slipway.runs.ledger import timestamp
@@ -32,6 +34,14 @@ from slipway.runs.run import ActiveRun
 Answer = dict[str, Any]
 # A run asks at most four times in all.
 MAX_ASKS = 4
+_FILES_CHANGED = (
+    "A file that this change touches, or the service's environment, was changed on the base branch "
+    "after the request was made, so the approval does not count for it."
+)
+_POLICY_CHANGED = (
+    "The approval policy, or a team that it names, was changed after the decision, so the approval "
+    "is no longer enough."
+)
 
 
 class Steps:
@@ -113,7 +123,8 @@ class Steps:
         return {"next": "Request"}
 
     def _request(self) -> Answer:
-        if self._ended():
+        seen = self._look()
+        if seen.ended:
             return {"next": "Report"}
         approval = self._approval()
         if approval is not None and approval.status is not Status.SUPERSEDED:
@@ -127,21 +138,21 @@ class Steps:
         if isinstance(proposal, NothingToDo):
             return self._end("SUCCESS", "Nothing to do", proposal.reason)
         change.refuse_existing(self._run, repository, proposal)
-        requirement = policy.requirement(proposal.action, proposal.environment)
-        # A policy that has become milder meanwhile does not take back what was announced.
-        approvers = requirement.approval or policy.default.approval
-        if approvers is None:  # Refused by the policy's own validation.
-            raise SlipwayError("The policy's default has no approval.")
-        approvers = policy.approval_of(approvers, by_person=change.is_by_person(self._run))
-        change.approvers_of(self._run, approvers, policy)
+        requester = change.requester_of(self._run)
+        by_machine = is_machine(self._run.port, requester, seen.created_by, seen.impersonated_by)
+        change.require_approvers(self._run, policy, proposal, by_machine=by_machine)
+        about = (proposal.action, proposal.environment)
         approval = self._desk.store.create(
             request_for(
                 proposal,
-                approvers,
+                policy.approvers(*about, by_machine=by_machine),
                 run_id=self._run.run_id,
                 ask=ask,
-                requested_by=change.requester_of(self._run),
-                auto_merge=requirement.auto_merge,
+                requested_by=requester,
+                requester_id=seen.created_by,
+                impersonated_by=seen.impersonated_by,
+                by_machine=by_machine,
+                auto_merge=policy.requirement(*about).auto_merge,
                 policy_version=version,
                 now=datetime.now(UTC),
             ),
@@ -200,13 +211,15 @@ class Steps:
         if pull is not None and pull.state != "open":
             return self._show_pull(approval, pull)
         proposal = change.prepare_again(self._run, repository, self._policy().policy, pull)
-        if isinstance(proposal, Proposal) and proposal.change_hash == approval.change_hash:
-            return self._propose(approval, proposal, can_wait=can_wait)
+        reason = _FILES_CHANGED
+        if isinstance(proposal, Proposal) and _is_of(approval, proposal):
+            if standing := self._desk.standing(approval):
+                return self._propose(standing, proposal, can_wait=can_wait)
+            reason = _POLICY_CHANGED
         if pull is not None:
-            why = "The service's files were changed on the base branch after its approval."
-            change.leave_to_people(self._run, pull.number, why)
+            change.leave_to_people(self._run, pull.number, reason)
             return self._show_pull(approval, pull)
-        return self._ask_again(approval)
+        return self._ask_again(approval, reason)
 
     def _show_pull(self, approval: Approval, pull: PullRequest) -> Answer:
         """Finish what was cut off once the pull request was there."""
@@ -246,21 +259,17 @@ class Steps:
         change.leave_to_people(self._run, int(self._row()["pr_number"]), later.why)
         return {"next": "Done"}
 
-    def _ask_again(self, approval: Approval) -> Answer:
+    def _ask_again(self, approval: Approval, reason: str) -> Answer:
         if approval.ask >= MAX_ASKS:
             raise UserError(
-                f"The service's files were changed {approval.ask} times while this request waited, "
-                "so nothing was done. Start the action again when they have come to rest."
+                f"The service's files or its approvers were changed {approval.ask} times while "
+                "this request waited, so nothing was done. Start the action again later."
             )
         self._say_votes(approval)
         self._desk.store.supersede(approval.id)
         superseded = self._desk.store.get(approval.id)
         self._mirror(superseded)
-        self._run.report.note(
-            "Asking for approval again",
-            "A file that this change touches was changed on the base branch after the request "
-            "was made, so the approval does not count for it. It is asked for again.",
-        )
+        self._run.report.note("Asking for approval again", f"{reason} It is asked for again.")
         return {"next": "Request"}
 
     def _report(self) -> Answer:
@@ -304,13 +313,16 @@ class Steps:
 
     def _ended(self) -> str | None:
         """With which status the run was ended in Port, if it was; its request is then withdrawn."""
+        run = self._look()
+        return run.status if run.ended else None
+
+    def _look(self) -> Run:
+        """Port's record of the run. The request of a run that was ended is withdrawn."""
         run = self._run.port.get_run(self._run.run_id)
-        if not run.ended:
-            return None
-        approval = self._approval()
+        approval = self._approval() if run.ended else None
         if approval is not None:
             self._desk.settle(approval.id, Status.CANCELLED)
-        return run.status
+        return run
 
     def _row(self) -> dict[str, Any]:
         return self._run.ledger.get(self._run.run_id) or {}
@@ -341,7 +353,8 @@ class Steps:
         self._run.port.upsert_entity(BLUEPRINT, body, run_id=self._run.run_id)
 
     def _notify(self, approval: Approval, occasion: Occasion) -> None:
-        policy = self._policy().policy
+        found = self._policy()
+        policy, approval = found.policy, under(approval, found)
         requester = policy.identity(approval.requested_by)
         silent = {requester, *approval.votes}
         approvers = [e for e in approval.emails if policy.identity(e) not in silent]
@@ -361,3 +374,9 @@ class Steps:
             self._run.report.remark(
                 f"{verb} by {vote.approver} by way of {vote.door} on {moment(vote.at)}{comment}"
             )
+
+
+def _is_of(approval: Approval, proposal: Proposal) -> bool:
+    """Whether a proposal is the change that was approved, in the environment that it was for."""
+    same = proposal.change_hash == approval.change_hash
+    return same and proposal.environment == approval.environment

@@ -64,23 +64,30 @@ class ApprovalStore:
         return str(json.loads(answer["Body"].read())["preview"])
 
     def save(self, before: Approval, after: Approval) -> Approval:
-        """Write votes and status, if nobody else has since `before` was read.
+        """Write votes, status and what the policy asks for, if `before` is still what is stored.
 
         Returns:
             The row as it is then, with the task token that it has by then.
 
         Raises:
-            Conflict: somebody else has.
+            Conflict: another invocation has written the row.
         """
         row = after.model_dump(mode="json")
         return self._update(
             after.id,
-            "SET votes = :votes, #status = :status, decided_at = :decided, version = :next",
+            "SET votes = :votes, #status = :status, decided_at = :decided, version = :next, "
+            "emails = :emails, teams = :teams, needed = :needed, auto_merge = :auto_merge, "
+            "policy_version = :policy_version",
             condition="version = :version",
             values={
                 ":votes": row["votes"],
                 ":status": row["status"],
                 ":decided": row["decided_at"],
+                ":emails": row["emails"],
+                ":teams": row["teams"],
+                ":needed": row["needed"],
+                ":auto_merge": row["auto_merge"],
+                ":policy_version": row["policy_version"],
                 ":next": before.version + 1,
                 ":version": before.version,
             },

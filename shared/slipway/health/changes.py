@@ -74,6 +74,7 @@ class Change:
         changed: what differs: identifiers of properties, and `$title`, `$relations` and the like
             for whatever else an entity has.
         own: whether it was a health write of Slipway.
+        by: Port's ids of the people or credentials that made it.
     """
 
     blueprint: str
@@ -82,6 +83,7 @@ class Change:
     properties: Mapping[str, Any]
     changed: frozenset[str]
     own: bool
+    by: frozenset[str] = frozenset()
 
 
 def read_change(value: object) -> Change | Skipped:
@@ -144,6 +146,7 @@ def _merge(group: list[Change]) -> Change:
     return replace(
         max(group, key=lambda change: change.updated_at),
         changed=frozenset[str]().union(*(change.changed for change in group)),
+        by=frozenset[str]().union(*(change.by for change in group)),
     )
 
 
@@ -172,6 +175,7 @@ def _compare(record: "_Record") -> Change | Skipped:
         properties=after.properties,
         changed=changed,
         own=CHECK_ID in changed,
+        by=frozenset({record.trigger.by.user_id} - {""}),
     )
 
 
@@ -235,8 +239,14 @@ class _Context(_Model):
     blueprint: _Identifier
 
 
+class _By(_Model):
+    # Timers and Port itself have none.
+    user_id: Annotated[str, StringConstraints(max_length=1000)] = Field("", alias="userId")
+
+
 class _Trigger(_Model):
     at: _Time | None = None
+    by: _By = _By()
 
 
 class _Record(_Model):

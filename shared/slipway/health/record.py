@@ -18,6 +18,7 @@ from slipway.health.state import Healthy, LastStep, State
 # Longer than the policy can ask back: an hour for repairs, a week for escalations.
 _REMEMBERED = timedelta(days=8)
 _MOST_REMEMBERED = 100
+_MOST_CAUSES = 20
 
 
 class Record(BaseModel):
@@ -32,6 +33,7 @@ class Record(BaseModel):
         seen: `updatedAt` of the newest change that was acted on.
         said: the health status that this change says.
         known: `seen` when the execution last read the entity.
+        causes: Port's ids of those who changed the entity before this remediation asked people.
         closed_at: when the execution before it let the service go.
         state: of the newest remediation.
         ending: its last step, once it has come to that, so that a repetition ends in the same.
@@ -50,6 +52,7 @@ class Record(BaseModel):
     seen: datetime
     said: str | None = None
     known: datetime | None = None
+    causes: tuple[str, ...] = ()
     closed_at: datetime | None = None
     state: State
     ending: LastStep | None = Field(None, discriminator="step")
@@ -65,6 +68,11 @@ class Record(BaseModel):
     def changed(self, **changes: Any) -> "Record":
         """The row with other values."""
         return self.model_copy(update=changes)
+
+    def caused_by(self, *people: str) -> "Record":
+        """The row with more people who changed the entity."""
+        new = [person for person in sorted(people) if person and person not in self.causes]
+        return self.changed(causes=(*self.causes, *new)[-_MOST_CAUSES:]) if new else self
 
 
 class Admission(StrEnum):
@@ -98,13 +106,14 @@ def admit(record: Record | None, change: Change, now: datetime) -> tuple[Record,
             seen=change.updated_at,
             said=said,
             state=_state(change.entity, change.properties, now),
-        )
+        ).caused_by(*change.by)
         return begun(first, change.properties, now), Admission.STARTED
     if change.updated_at <= record.seen:
         return record, Admission.OLDER
     record = record.changed(seen=change.updated_at, said=said)
     if record.execution:
-        return record, Admission.JOINED
+        return record.caused_by(*change.by), Admission.JOINED
+    record = record.changed(causes=()).caused_by(*change.by)
     return begun(record, change.properties, now), Admission.STARTED
 
 

@@ -1,16 +1,26 @@
 """Carries the repairs of a remediation out on the services repository, each get-or-create."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from slipway.actions.proposal import preview
+from slipway.actions.repair import PlannedRepair, repair_digest
 from slipway.actions.scale_service import FILES, find_replicas
 from slipway.actions.service_folder import read_port_data
 from slipway.actions.text import as_text
 from slipway.errors import GitHubError, UserError
-from slipway.github.models import SERVICE_NAME, Change, RestartTarget, run_branch
+from slipway.github.models import (
+    SERVICE_NAME,
+    Change,
+    RestartTarget,
+    run_branch,
+    service_folder,
+)
 from slipway.github.roll_back import NothingToRollBack, roll_back, roll_back_branch
+from slipway.health.policy import ScaleUp, Strategy
+from slipway.health.remediation import NAMES
 from slipway.health.state import Attempt, Outcome, Repair, State
 from slipway.reports.deployed import DeployedService
 
@@ -21,6 +31,7 @@ if TYPE_CHECKING:
 # A queue of GitHub's runners may be long, and checks of a pull request take their time.
 LONGEST = timedelta(minutes=15)
 _LABELS = ("slipway", "repair")
+_NO_SERVICE = "Its identifier names no service of the services repository."
 # GitHub's clock and ours: a run that is found must not be older than the attempt.
 _CLOCKS_APART = timedelta(minutes=1)
 
@@ -82,7 +93,7 @@ class Repairer:
             "scale_up": self._scale_up,
         }
         if not SERVICE_NAME.fullmatch(state.service):
-            return Result("failed", "Its identifier names no service of the services repository.")
+            return Result("failed", _NO_SERVICE)
         try:
             result = strategies[attempt.repair.step](state, attempt)
         except (GitHubError, UserError) as error:
@@ -95,10 +106,67 @@ class Repairer:
             return Result(outcome, detail, result.link)
         return result
 
+    def plan(self, state: State, strategies: Iterable[Strategy]) -> list[PlannedRepair]:
+        """What each strategy would do now, for people to approve.
+
+        Raises:
+            GitHubUnavailable: GitHub is throttling, failing or silent.
+        """
+        planned: list[PlannedRepair] = []
+        for strategy in strategies:
+            if not SERVICE_NAME.fullmatch(state.service):
+                planned.append(_impossible(strategy, _NO_SERVICE))
+                continue
+            try:
+                planned.append(self._plan(state, strategy))
+            except (GitHubError, UserError) as error:
+                planned.append(_impossible(strategy, str(error)))
+        return planned
+
+    def _plan(self, state: State, strategy: Strategy) -> PlannedRepair:
+        name = NAMES[strategy.kind].capitalize()
+        if strategy.kind == "restart":
+            return PlannedRepair(sentence=f"{name} it.", digests=(repair_digest("restart", {}),))
+        if isinstance(strategy, ScaleUp):
+            return self._plan_scale_up(state, strategy)
+        last = self._repairs.last_change(state.service)
+        if isinstance(last, NothingToRollBack):
+            return _impossible(strategy, last.reason)
+        below = f"{service_folder(state.service)}/"
+        names = frozenset(path.removeprefix(below) for path in last.before)
+        folder = self._repository.read_service(state.service, names=names)
+        now = {path: folder.texts.get(path) for path in last.before if path in folder.files}
+        return PlannedRepair(
+            sentence=f"{name}: undo {last.name}.",
+            preview=preview(now, last.before),
+            digests=(repair_digest("roll_back", last.before),),
+        )
+
+    def _plan_scale_up(self, state: State, strategy: ScaleUp) -> PlannedRepair:
+        folder = self._repository.read_service(state.service, names=FILES)
+        if not folder.files or state.replicas is None:
+            return _impossible(strategy, "the number of replicas is not known.")
+        number = find_replicas(folder)
+        targets = {
+            min(state.replicas + strategy.step * attempt, strategy.max_replicas)
+            for attempt in range(1, strategy.attempts + 1)
+        }
+        texts = [number.replaced_by(target) for target in sorted(targets) if target > number.value]
+        if not texts:
+            return _impossible(strategy, "the limit of replicas is reached.")
+        now = {number.path: folder.texts[number.path]}
+        return PlannedRepair(
+            sentence=f"Scale up from {number.value} to at most {max(targets)} replicas.",
+            preview="\n".join(preview(now, {number.path: text}) for text in texts),
+            digests=tuple(repair_digest("scale_up", {number.path: text}) for text in texts),
+        )
+
     def _id(self, repair: Repair) -> str:
         return f"{self._execution}-{repair.attempt}"
 
     def _restart(self, state: State, attempt: Attempt) -> Result:
+        if not _is_approved(state, repair_digest("restart", {})):
+            return Result("skipped", "A restart is not what was approved.")
         since = attempt.began_at - _CLOCKS_APART
         folder = self._repository.read_service(state.service, names=frozenset({"portData.json"}))
         # From the reviewed file: more people may edit the catalogue.
@@ -119,7 +187,7 @@ class Repairer:
         return Result(None, link=link)
 
     def _roll_back(self, state: State, attempt: Attempt) -> Result:
-        repair, remediation_id = attempt.repair, self._id(attempt.repair)
+        remediation_id = self._id(attempt.repair)
         found = self._repository.find(roll_back_branch(remediation_id))
         if found and found.state != "open":
             return _ended(found.state, found.number, found.url)
@@ -132,7 +200,7 @@ class Repairer:
             why=self._why(state),
             labels=_LABELS,
         )
-        return self._propose(change, merge=repair.auto_merge)
+        return self._propose(state, change, attempt)
 
     def _scale_up(self, state: State, attempt: Attempt) -> Result:
         service, target = state.service, attempt.repair.replicas or 0
@@ -155,9 +223,13 @@ class Repairer:
             base_commit=folder.commit,
             labels=_LABELS,
         )
-        return self._propose(change, merge=True)
+        return self._propose(state, change, attempt)
 
-    def _propose(self, change: Change, *, merge: bool) -> Result:
+    def _propose(self, state: State, change: Change, attempt: Attempt) -> Result:
+        repair = attempt.repair
+        if not _is_approved(state, repair_digest(repair.step, change.files)):
+            return Result("skipped", "It would change other files than those that were approved.")
+        merge = repair.step == "scale_up" or repair.auto_merge
         pull = self._repository.propose(change)
         link = pull.url
         if pull.state != "open":
@@ -180,6 +252,15 @@ class Repairer:
             f"Slipway opened this because service {as_text(state.service)} is ill. "
             f"{' '.join(map(as_text, ill))}\n\n[The service in Port]({self._entity_url})"
         )
+
+
+def _is_approved(state: State, digest: str) -> bool:
+    """Whether an attempt is one that people were shown, if they were asked."""
+    return state.shown is None or digest in state.shown
+
+
+def _impossible(strategy: Strategy, why: str) -> PlannedRepair:
+    return PlannedRepair(sentence=f"{NAMES[strategy.kind].capitalize()}: not possible now, {why}")
 
 
 def _ended(state: str, number: int, link: str) -> Result:

@@ -168,11 +168,13 @@ class Decision(_Model):
         granted: whether the repair may be made.
         at: when.
         sentence: who decided and what, or why nobody could be asked.
+        change_hash: `repair_hash` of what they were shown.
     """
 
     granted: bool
     at: datetime
     sentence: str = ""
+    change_hash: str = ""
 
 
 class State(_Model):
@@ -188,6 +190,8 @@ class State(_Model):
         observations: oldest first.
         attempts: oldest first.
         locked_by: who else was found holding the service's lock.
+        shown: digests of the attempts that people were asked about; None: nobody was asked, or
+            before requests had digests.
         decision: on the request for approval.
         cooled_until: end of the cool-down that this remediation has waited for.
         interventions: when earlier remediations of this service first repaired or corrected it.
@@ -204,6 +208,7 @@ class State(_Model):
     observations: tuple[Observation, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     locked_by: Holder | None = None
+    shown: tuple[str, ...] | None = None
     decision: Decision | None = None
     cooled_until: datetime | None = None
     interventions: tuple[datetime, ...] = ()

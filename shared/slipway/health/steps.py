@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from slipway import aws
+from slipway.actions.repair import repair_hash
 from slipway.actions.text import BLUEPRINT, hidden_comment
 from slipway.config import AlertsConfig, WatchConfig
 from slipway.errors import GitHubError, ServiceLocked, SlipwayError
@@ -134,7 +135,8 @@ class RemediationSteps:
             finding = Finding.model_validate(look["finding"])
             record = self._observe(record, finding, policy, now)
         if decision is not None and record.state.decision is None:
-            record = self._save(record, record.state.decided(Decision.model_validate(decision)))
+            decided = _bound(record, Decision.model_validate(decision))
+            record = self._save(record, record.state.decided(decided))
         step = next_step(record.state, policy, now)
         if isinstance(step, Probe) and settings.url is None:
             record = self._observe(record, not_probed(settings), policy, now)
@@ -167,11 +169,16 @@ class RemediationSteps:
                 return {"next": "Repair"}
             case ApprovalNeeded(reason=reason):
                 self._report(record, step, datetime.now(UTC))
+                planned = self._repairer(record).plan(record.state, policy.strategies)
+                shown = tuple(digest for each in planned for digest in each.digests)
+                record = self._save(record, record.state.model_copy(update={"shown": shown}))
                 repair = {
                     "service": record.service,
                     "environment": record.state.environment or "",
                     "reason": reason,
                     "strategies": [NAMES[strategy.kind] for strategy in policy.strategies],
+                    "planned": [each.model_dump(mode="json") for each in planned],
+                    "causes": list(record.causes),
                 }
                 return {"next": "Ask", "repair": repair}
             case CoolDown(until=until):
@@ -235,7 +242,8 @@ class RemediationSteps:
             Bucket=self._config.records_bucket, Key=self._config.remediation_policy_key
         )
         policy = parse_policy(answer["Body"].read())
-        properties = self._properties(record.service)
+        entity = self._port.get_entity(BLUEPRINT, record.service)
+        properties = entity.properties if entity else None
         status, environment, replicas = read_entity(properties or {})
         if properties and policy.mode != "off" and _overwritten(record, properties):
             # Slipway's last word on the service was written over the change that this is about.
@@ -243,13 +251,13 @@ class RemediationSteps:
             said = {"health_status": status, CHECK_ID: _check_id(record)}
             self._port.update_entity(BLUEPRINT, record.service, said)
         state = record.state.reread(status, environment, replicas)
+        cause = entity.updated_by if entity else ""
         # What was seen before the entity was read is known; what comes now is not.
-        record = self._update(record, lambda row: row.changed(state=state, known=record.seen))
+        seen = record.seen
+        record = self._update(
+            record, lambda row: row.changed(state=state, known=seen).caused_by(cause)
+        )
         return record, read_settings(properties or {}), policy
-
-    def _properties(self, service: str) -> dict[str, Any] | None:
-        entity = self._port.get_entity(BLUEPRINT, service)
-        return entity.properties if entity else None
 
     def _observe(self, record: Record, finding: Finding, policy: Policy, now: datetime) -> Record:
         before, state = record.state, record.state.observed(finding, now)
@@ -381,6 +389,17 @@ def _overwritten(record: Record, properties: dict[str, Any]) -> bool:
         and earlier.startswith(f"{execution_name(record.service, record.number - 1)}.")
         and properties.get("health_status") in {"Healthy", "Unknown"}
     )
+
+
+def _bound(record: Record, decision: Decision) -> Decision:
+    """A decision, which grants nothing if people were shown something else than is planned."""
+    shown = record.state.shown
+    if not decision.granted or shown is None:
+        return decision
+    if decision.change_hash == repair_hash(record.service, record.owner, shown):
+        return decision
+    refused = "What was approved is not what is planned now: a file of the service was changed."
+    return decision.model_copy(update={"granted": False, "sentence": refused})
 
 
 def _check_id(record: Record) -> str:

@@ -326,6 +326,17 @@ class PortClient:
         user = _model(User, {"user": answer.get("user", answer)}, "user")
         return user if user.active else None
 
+    def users(self) -> list[User]:
+        """Everybody in the organisation, also those who can no longer sign in.
+
+        The route is documented without the shape of its answer.
+        https://docs.port.io/api-reference/get-all-users-in-your-organization
+        """
+        found = self.request("GET", "/v1/users").get("users")
+        if not isinstance(found, list):
+            _odd("has no list of users")
+        return [_model(User, {"user": item}, "user") for item in found]
+
     def team_members(self, team: str) -> list[str]:
         """E-mail addresses of the members who can sign in; none if there is no team of that name.
 

@@ -308,6 +308,31 @@ def _wrong(error: ValidationError) -> InvalidInput:
     )
 
 
+def envelope(message: RunMessage) -> dict[str, Any]:
+    """A message as `parse` reads it."""
+    first, _, last = message.requester.name.partition(" ")
+    user = {"email": message.requester.email, "firstName": first, "lastName": last}
+    return {
+        "action": message.action,
+        "resourceType": "run",
+        "trigger": {
+            "by": {"userId": message.requester.user_id, "user": user},
+            "at": message.requested_at.isoformat(),
+        },
+        "context": {
+            "runId": message.run_id,
+            "blueprint": message.blueprint,
+            "entity": message.entity,
+        },
+        "payload": {
+            "action": {"trigger": message.operation},
+            "properties": message.inputs,
+            "censoredProperties": list(message.censored),
+            "entity": message.entity_snapshot,
+        },
+    }
+
+
 def _is_notice(value: object) -> TypeGuard[dict[str, Any]]:
     return (
         isinstance(value, dict)

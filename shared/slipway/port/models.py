@@ -27,6 +27,8 @@ class Run(_Model):
         link: addresses beside it.
         properties: the form's values by input identifier.
         created_by: Port's id of whoever executed the action; empty if Port does not say.
+        impersonated_by: client id of the machine credentials that executed it in a person's name
+            (`run_as`); empty if the person did.
         created_at: when it was executed; None if Port does not say.
         updated_at: when Port last changed it, as by an approval of Port's own; None as above.
     """
@@ -40,6 +42,7 @@ class Run(_Model):
     link: list[str] = []
     properties: dict[str, Any] = {}
     created_by: str = Field("", alias="createdBy")
+    impersonated_by: str = Field("", alias="impersonatedBy")
     created_at: AwareDatetime | None = Field(None, alias="createdAt")
     updated_at: AwareDatetime | None = Field(None, alias="updatedAt")
 
@@ -49,7 +52,7 @@ class Run(_Model):
         # A string in version v1 of the route, an object in v2.
         return value.get("identifier") if isinstance(value, dict) else value
 
-    @field_validator("created_by", mode="before")
+    @field_validator("created_by", "impersonated_by", mode="before")
     @classmethod
     def _empty_if_none(cls, value: object) -> object:
         return value or ""
@@ -87,6 +90,8 @@ class User(_Model):
 
     id: str = ""
     email: str
+    first_name: str = Field("", alias="firstName")
+    last_name: str = Field("", alias="lastName")
     status: str = ""
     teams: list[str] = []
     roles: list[str] = []
@@ -104,7 +109,14 @@ class User(_Model):
         named = [*_names(value.get("teams")), *_names(identifiers)]
         roles = _names(value.get("roles"))
         given = {name: value.get(name) or "" for name in ("id", "status")}
+        for name in ("firstName", "lastName"):
+            given[name] = found if isinstance(found := value.get(name), str) else ""
         return {**value, **given, "teams": list(dict.fromkeys(named)), "roles": roles}
+
+    @property
+    def name(self) -> str:
+        """First and last name; empty where an answer leaves them out."""
+        return f"{self.first_name} {self.last_name}".strip()
 
     @property
     def active(self) -> bool:
@@ -137,7 +149,11 @@ def _names(value: object) -> list[str]:
 
 
 class Entity(_Model):
-    """An entity of the catalogue."""
+    """An entity of the catalogue.
+
+    Attributes:
+        updated_by: Port's id of the person or credentials that wrote it last; empty if unknown.
+    """
 
     identifier: str
     blueprint: str = ""
@@ -145,3 +161,9 @@ class Entity(_Model):
     properties: dict[str, Any] = {}
     relations: dict[str, Any] = {}
     updated_at: str | None = Field(None, alias="updatedAt")
+    updated_by: str = Field("", alias="updatedBy")
+
+    @field_validator("updated_by", mode="before")
+    @classmethod
+    def _empty_if_none(cls, value: object) -> object:
+        return value or ""

@@ -13,7 +13,9 @@ from slipway.actions.situation import Situation
 from slipway.actions.text import BLUEPRINT
 from slipway.approvals import machine
 from slipway.approvals.approvers import eligible
-from slipway.approvals.policy import Approvers, Policy, read_policy
+from slipway.approvals.policy import Policy
+from slipway.approvals.policy_document import read_policy
+from slipway.approvals.requester import is_machine
 from slipway.errors import RetryableError, RunEnded, ServiceExists, UserError
 from slipway.github.models import PullRequest, run_branch, service_folder
 from slipway.runs.clients import services_repository
@@ -76,7 +78,9 @@ def carry_out(run: ActiveRun) -> None:
         if later is not None:
             raise RetryableError(later.why, later.until)
     else:
-        approvers_of(run, requirement.approval, policy)
+        requester = requester_of(run)
+        by_machine = is_machine(run.port, requester, run.created_by, run.impersonated_by)
+        require_approvers(run, policy, proposal, by_machine=by_machine)
         _ask(run)
 
 
@@ -142,19 +146,27 @@ def prepare(
     return action.plan(message, situation)
 
 
-def approvers_of(run: ActiveRun, approval: Approvers, policy: Policy) -> list[str]:
-    """The people who may decide on this run's change.
+def require_approvers(
+    run: ActiveRun, policy: Policy, proposal: Proposal, *, by_machine: bool
+) -> None:
+    """Refuse a change that can never get the approvals that it needs.
+
+    Args:
+        run: the run.
+        policy: the policy of now.
+        proposal: what it would change.
+        by_machine: whether machine credentials requested it.
 
     Raises:
-        UserError: there are too few.
+        UserError: too few people may decide, or the policy refuses requests of machines.
     """
-    approval = policy.approval_of(approval, by_person=is_by_person(run))
-    return eligible(approval, requester_of(run), policy, run.port.team_members)
-
-
-def is_by_person(run: ActiveRun) -> bool:
-    """Whether a person has requested the change, and not machine credentials or a workflow."""
-    return bool(run.message.requester.email)
+    if by_machine and policy.without_person == "refuse":
+        raise UserError(
+            "This change needs an approval, and no person has requested it: the approval "
+            "policy refuses such changes. Execute the action in Port as a person."
+        )
+    approvers = policy.approvers(proposal.action, proposal.environment, by_machine=by_machine)
+    eligible(approvers, requester_of(run), policy, run.port.team_members)
 
 
 def requester_of(run: ActiveRun) -> str:

@@ -32,6 +32,7 @@ from slipway.errors import (
     RunEnded,
     RunInProgress,
     RunNotFound,
+    RunNotInProgress,
     SignatureRejected,
     SkippedMessage,
     UserError,
@@ -49,6 +50,7 @@ from slipway.port.node_run import is_node_run
 from slipway.port.secret_inputs import decrypt_inputs
 from slipway.port.signature import verify
 from slipway.runs.clients import port_client, signing_secrets
+from slipway.runs.doorbell import as_port_has_it
 from slipway.runs.later import LaterDelivery, resume_time
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
@@ -309,15 +311,20 @@ class _Consumer:
         """What Port says of the run.
 
         Raises:
-            RetryableError: it does not show the run, which is so new that it may not do so yet.
+            RetryableError: it does not show the run, or that the run goes on, and the message is
+                so new that it may not do so yet.
             RunNotFound: it does not know the run.
+            RunNotInProgress: the run waits for an approval of Port's own.
         """
         try:
-            return self._port.get_run(run_id)
-        except RunNotFound:
+            run = self._port.get_run(run_id)
+            if run.status == "WAITING_FOR_APPROVAL":
+                raise RunNotInProgress(f"Run {run_id} is {run.status} in Port.")
+            return run
+        except (RunNotFound, RunNotInProgress):
             if datetime.now(UTC) - published_at > _SHOWN_WITHIN:
                 raise
-            raise RetryableError(f"Port does not show run {run_id} yet.") from None
+            raise RetryableError(f"Port does not show run {run_id} as in progress yet.") from None
 
     def _find_node(self, run_id: str, report: RunReporter) -> "Run":
         """What is known of a workflow node's run. That Port takes a log line shows that it exists.
@@ -346,6 +353,9 @@ class _Consumer:
         if not run.status_is_known:
             raise PortError(200, "", f"Slipway does not know status '{run.status}' of a run.")
         try:
+            if not is_node_run(run_id):  # Port has no record of what such a run asks for.
+                _, value = decode(record["value"])
+                record = as_port_has_it(record, value, run, self._port)
             message = read_message(record, self._config)
             with self._ledger.at_work(message) as interruptions:
                 if not is_node_run(run_id):  # There it is the very first line.
@@ -362,6 +372,7 @@ class _Consumer:
                         ledger=self._ledger,
                         locks=service_locks(self._config, self._port),
                         report=report,
+                        impersonated_by=run.impersonated_by,
                     )
                 )
         except UserError as error:

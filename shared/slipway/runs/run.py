@@ -187,6 +187,7 @@ class ActiveRun:
         ledger: what Slipway itself knows of the run.
         locks: one change per service at a time.
         report: the run's page.
+        impersonated_by: the machine credentials that executed it in a person's name; empty: none.
     """
 
     message: RunMessage
@@ -197,6 +198,7 @@ class ActiveRun:
     ledger: Ledger
     locks: ServiceLocks
     report: RunReporter
+    impersonated_by: str = ""
 
     @contextmanager
     def lock(self, service: str) -> Iterator[None]:

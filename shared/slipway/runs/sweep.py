@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field, Json
 
-from slipway.approvals.policy import read_policy
+from slipway.approvals.policy_document import read_policy
 from slipway.config import WatchConfig, load
 from slipway.errors import SkippedMessage, SlipwayError, SweepIncomplete
 from slipway.github.models import PullRequest, run_branch
@@ -133,7 +133,8 @@ class Sweep:
         with self._collected("open pull requests"):
             self._pulls = pulls.open()
         # Read after the rows: a run that has a row and is not among these has ended.
-        active = {run.id: run for action in self._own_actions for run in self._runs(action)}
+        known = {str(row["run_id"]) for row in open_rows}
+        active = {run.id: run for action in self._own_actions for run in self._runs(action, known)}
         active |= {run.id: run for run in self._node_runs(open_rows)}
         left = {str(row["run_id"]) for row in open_rows if self._is_left(row)} - set(active)
         self._each(list(active.values()), lambda run: run.id, self._look_after)
@@ -167,12 +168,17 @@ class Sweep:
             )
             count(Metric.MAPPING_PROBLEM, function_name=name)
 
-    def _runs(self, action: str) -> list[Run]:
-        """The runs of an action that are in progress; others wait for an approval of Port's own."""
+    def _runs(self, action: str, known: set[str]) -> list[Run]:
+        """The runs of an action that are in progress.
+
+        Others wait for an approval of Port's own, and need a look only if Slipway took them on.
+        """
         found: list[Run] = []
         with self._collected(f"runs of {action}"):
             found.extend(
-                run for run in self._port.active_runs(action) if run.status == "IN_PROGRESS"
+                run
+                for run in self._port.active_runs(action)
+                if run.status == "IN_PROGRESS" or run.id in known
             )
         return found
 

@@ -170,3 +170,4 @@ def read_people(installation: Installation) -> None:
     assert client.team_members("devops") == ["devops@acme.example"]
     assert client.team_members("strangers") == []
     assert client.get_user("stranger@acme.example") is None
+    assert "devops@acme.example" in [user.email for user in client.users()]

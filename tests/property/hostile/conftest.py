@@ -49,6 +49,7 @@ class Outside:
             aws_request_id="request-1",
             get_remaining_time_in_millis=lambda: 60_000,
         )
+        self.port.publish(event)
         return handler(event, cast("LambdaContext", context))
 
 

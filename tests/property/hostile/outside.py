@@ -1,9 +1,14 @@
 """A Port and a GitHub that know whatever they are asked for, over real HTTP."""
 
+import base64
 import itertools
+import json
 import re
 from collections.abc import Callable
 from typing import Any, override
+from urllib.parse import unquote
+
+from slipway.port.models import Run
 
 from tests.scripted import Answer, ScriptedServer
 from tests.unit.github.conftest import PULL, REPOSITORY, SHA
@@ -28,15 +33,17 @@ class _Table(dict[str, list[Answer]]):
 
 
 class AnyPort(ScriptedServer):
-    """Port, in which every run is in progress and of one action.
+    """Port, in which every run is in progress, of one action, and of whoever is asked for.
 
     Attributes:
         action: the action of all runs.
+        published: what its record of a run says beside that, by run id.
     """
 
     def __init__(self, action: str) -> None:
         super().__init__()
         self.action = action
+        self.published: dict[str, dict[str, Any]] = {}
         self.answers = _Table(self._decide)
 
     def _decide(self, route: str) -> Answer | None:
@@ -49,12 +56,29 @@ class AnyPort(ScriptedServer):
                 "status": "IN_PROGRESS",
                 "action": {"identifier": self.action},
                 "createdBy": "auth0|1",
+                **self.published.get(found[1], {}),
             }
             return 200, {"ok": True, "run": run}, {}
+        if method == "GET" and path.startswith("/v1/users/"):
+            user = {"id": "auth0|1", "email": unquote(path.removeprefix("/v1/users/"))}
+            return 200, {"ok": True, "user": user}, {}
         if method == "GET":
             return 404, {"ok": False, "error": "not_found"}, {}
         entity = {"identifier": "x", "blueprint": "service"}
         return 200, {"ok": True, "entity": entity, "run": {}, "entities": []}, {}
+
+    def publish(self, event: dict[str, Any]) -> None:
+        """Have the records of runs say what the messages of an event say, if they can."""
+        for record in itertools.chain.from_iterable(event.get("records", {}).values()):
+            try:
+                value = json.loads(base64.b64decode(record.get("value", "")))
+                known = {"properties": value["payload"]["properties"]}
+                if value["context"]["entity"]:
+                    known["entity"] = value["context"]["entity"]
+                Run.model_validate({"id": "r", "status": "SUCCESS", "action": "a", **known})
+                self.published[value["context"]["runId"]] = known
+            except (ValueError, LookupError, TypeError, RecursionError):
+                continue
 
 
 class AnyGitHub(ScriptedServer):

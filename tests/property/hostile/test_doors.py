@@ -55,7 +55,11 @@ def ask(outside: Outside, method: str, path: str, body: str | None, caller: Any)
         "queryStringParameters": None,
         "body": body,
         "isBase64Encoded": False,
-        "requestContext": {"stage": "live", "identity": {"userArn": caller}},
+        "requestContext": {
+            "stage": "live",
+            "requestId": "request-1",
+            "identity": {"userArn": caller},
+        },
     }
     answer: dict[str, Any] = outside.call(approval.handler, event)
     return answer

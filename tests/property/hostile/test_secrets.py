@@ -226,7 +226,7 @@ def is_approved(written: Written) -> None:
     written.step("wait", token="task-token")
     written.step("remind", token="task-token-2")
     page = {"httpMethod": "GET", "path": f"/links/{token}", "headers": {}, "multiValueHeaders": {},
-            "requestContext": {"stage": "live", "identity": {}}}  # fmt: skip
+            "requestContext": {"stage": "live", "requestId": "r", "identity": {}}}  # fmt: skip
     shown = written.call(approval.handler, page)
     assert shown["statusCode"] == 200
     written.call(approval.handler, {**page, "path": f"/links/{token}x"})

@@ -23,6 +23,7 @@ from slipway.errors import (
 from functions.approval.api import resolve
 from tests.unit.approvals.conftest import NOW, make_approval
 
+REQUEST = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
 
 
@@ -34,9 +35,12 @@ class Function:
         self.refusal: Exception | None = None
         self.approval = make_approval()
         self.config = SimpleNamespace(
+            own_account="123456789012",
             run_url=lambda run_id: f"https://port.test/{run_id}",
         )
-        policy = SimpleNamespace(approver_principals={"approver": "devops@acme.example"})
+        policy = SimpleNamespace(
+            approver_principals={"approver": "devops@acme.example"}, approver_accounts=frozenset()
+        )
         self.policy = lambda: SimpleNamespace(policy=policy)
         self.desk = SimpleNamespace(
             decide=self.decide,
@@ -70,7 +74,7 @@ def call(function: Function, method: str, path: str, body: str = "", **event: An
         "queryStringParameters": None,
         "body": body,
         "isBase64Encoded": False,
-        "requestContext": {"stage": "live", "identity": {"userArn": ROLE}},
+        "requestContext": {"stage": "live", "requestId": REQUEST, "identity": {"userArn": ROLE}},
         **event,
     }
     return resolve(given, cast("LambdaContext", None), cast("Any", function))
@@ -92,7 +96,9 @@ def test_given_a_signed_request_when_decided_then_the_principal_is_the_voter(
     assert status == 200
     ((approval_id, ballot),) = function.ballots
     assert approval_id == "r_1.1"
-    assert ballot == Ballot("devops@acme.example", "APPROVE", "REST API", "ok", "h")
+    assert ballot == Ballot(
+        "devops@acme.example", "APPROVE", "REST API", "ok", "h", request_id=REQUEST
+    )
 
 
 @pytest.mark.parametrize("identity", [{}, {"userArn": None}, {"userArn": "arn:aws:iam::1:root"}])
@@ -100,7 +106,9 @@ def test_given_no_person_when_decided_then_forbidden_whatever_the_body_says(
     function: Function, identity: dict[str, Any]
 ) -> None:
     body = {"decision": "APPROVE", "approver": "devops@acme.example"}
-    status, answer = decide(function, body, requestContext={"stage": "live", "identity": identity})
+    status, answer = decide(
+        function, body, requestContext={"stage": "live", "requestId": REQUEST, "identity": identity}
+    )
     assert (status, answer["error"]) == (403, "NotAnApprover")
     assert function.ballots == []
 
@@ -164,7 +172,9 @@ def test_given_the_pages_form_when_sent_then_the_links_owner_is_the_voter(
 
     ((approval_id, ballot),) = function.ballots
     assert approval_id == "r_1.1"
-    assert ballot == Ballot("lead@acme.example", "DECLINE", "link", "no\nreally", "h")
+    assert ballot == Ballot(
+        "lead@acme.example", "DECLINE", "link", "no\nreally", "h", request_id=REQUEST
+    )
 
 
 def test_given_bytes_that_are_no_text_when_sent_then_only_the_comment_is_spoilt(

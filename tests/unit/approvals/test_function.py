@@ -57,6 +57,11 @@ class World:
         self.port.script(f"PATCH {route}", (200, {"ok": True, "run": run}, {}))
         self.port.script(f"POST {route}/logs", (201, {"ok": True, "runLog": {}}, {}))
 
+    def script_user(self, user: dict[str, str]) -> None:
+        """Have Port know a person."""
+        path = user["email"].replace("@", "%40")
+        self.port.script(f"GET /v1/users/{path}", (200, {"ok": True, "user": user}, {}))
+
     def waits(self) -> None:
         self.ledger.open(make_message(action="upscale_service", entity="shop"))
         self.ledger.record_ask(RUN_ID, "shop", 1)
@@ -259,12 +264,10 @@ def test_given_port_names_another_person_when_deciding_in_port_then_refused(
     found: Answer = (200, {"ok": True, "user": user}, {}) if user else (404, NOT_FOUND, {})
     world.port.script("GET /v1/users/devops%40acme.example", found)
     requester = make_message().requester.model_copy(update={"email": "devops@acme.example"})
+    decision = {"createdBy": "auth0|1", "properties": {"decision": "APPROVE"}}
+    world.set_run(OWN, "decide_approval", "IN_PROGRESS", entity=f"{RUN_ID}.1", **decision)
     run: Any = SimpleNamespace(
-        message=make_message(
-            entity=f"{RUN_ID}.1", inputs={"decision": "APPROVE"}, requester=requester
-        ),
-        created_by="auth0|1",
-        port=clients.port_client(),
+        run_id=OWN, message=make_message(requester=requester), port=clients.port_client()
     )
 
     with pytest.raises(NotAnApprover, match="Decide as a person"):

@@ -75,7 +75,10 @@ def test_given_the_page_when_served_then_it_loads_runs_and_tells_nothing() -> No
     assert HEADERS["Cache-Control"] == "no-store"
 
 
-PRINCIPALS = {"approver": "devops@acme.example"}
+PRINCIPALS = {
+    "approver": "devops@acme.example",
+    "arn:aws:iam::777788889999:role/partner": "partner@acme.example",
+}
 
 
 @pytest.mark.parametrize(
@@ -86,11 +89,16 @@ PRINCIPALS = {"approver": "devops@acme.example"}
             "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Ops_0123456789abcdef/me@acme.io",
             "me@acme.io",
         ),
-        ("arn:aws-us-gov:sts::123456789012:assumed-role/approver/x", "devops@acme.example"),
+        ("arn:aws-us-gov:sts::123456789012:assumed-role/approver/ci", "devops@acme.example"),
+        (
+            "arn:aws:sts::444455556666:assumed-role/AWSReservedSSO_Ops_0123456789abcdef/me@acme.io",
+            "me@acme.io",
+        ),
+        ("arn:aws:sts::777788889999:assumed-role/partner/ci", "partner@acme.example"),
     ],
 )
 def test_given_a_principal_when_asked_who_it_is_then_the_person(arn: str, person: str) -> None:
-    assert approver_of(arn, PRINCIPALS) == person
+    assert approver_of(arn, PRINCIPALS, ["444455556666"], "123456789012") == person
 
 
 @pytest.mark.parametrize(
@@ -106,5 +114,5 @@ def test_given_a_principal_when_asked_who_it_is_then_the_person(arn: str, person
     ],
 )
 def test_given_a_principal_that_is_no_person_when_asked_who_it_is_then_refused(arn: str) -> None:
-    with pytest.raises(NotAnApprover, match="stands for no person"):
-        approver_of(arn, PRINCIPALS)
+    with pytest.raises(NotAnApprover, match="does not stand for a person"):
+        approver_of(arn, PRINCIPALS, ["444455556666"], "123456789012")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from slipway.approvals.approvers import eligible
-from slipway.approvals.policy import Approvers, Policy, read_policy
+from slipway.approvals.policy import Approvers, Policy
+from slipway.approvals.policy_document import read_policy
 from slipway.errors import ConfigurationError, UserError
 
 from tests.unit.conftest import POLICY, set_policy
@@ -37,6 +38,21 @@ def test_given_spellings_of_an_address_when_compared_then_they_are_one(
     email: str, person: str
 ) -> None:
     assert POLICY_MODEL.identity(email) == person
+
+
+@pytest.mark.parametrize(
+    ("email", "address"),
+    [
+        ("Me@Acme.Example", "me@acme.example"),
+        ("me@ACME.test", "me@acme.example"),
+        ("me+x@acme.example", "me+x@acme.example"),
+        ("ﬀ@acme.example", "ﬀ@acme.example"),
+        ("STRAẞE@acme.example", "straẞe@acme.example"),
+        ("auth0|42", "auth0|42"),
+    ],
+)
+def test_address_folds_ascii_case_and_listed_domains_only(email: str, address: str) -> None:
+    assert POLICY_MODEL.address(email) == address
 
 
 @given(email=st.emails())
@@ -125,23 +141,11 @@ def test_given_a_policy_when_written_as_json_then_it_reads_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "by_person", "needed"), [(1, True, 1), (1, False, 2), (3, False, 3)]
+    ("count", "by_machine", "needed"), [(1, False, 1), (1, True, 2), (3, True, 3)]
 )
 def test_change_without_a_person_needs_two_approvers(
-    count: int, by_person: bool, needed: int
+    count: int, by_machine: bool, needed: int
 ) -> None:
     policy = Policy.model_validate({**POLICY, "default": {"approval": {"count": count}}})
-    approval = policy.default.approval
-    assert approval
 
-    assert policy.approval_of(approval, by_person=by_person).count == needed
-
-
-def test_change_without_a_person_is_refused_by_policy() -> None:
-    policy = Policy.model_validate({**POLICY, "without_person": "refuse"})
-    approval = policy.default.approval
-    assert approval
-
-    assert policy.approval_of(approval, by_person=True) == approval
-    with pytest.raises(UserError, match="no person has requested it"):
-        policy.approval_of(approval, by_person=False)
+    assert policy.approvers("any", "any", by_machine=by_machine).count == needed

@@ -23,6 +23,7 @@ from slipway.errors import RunEnded, SlipwayError, UserError
 from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest
 from slipway.port.message import Requester
+from slipway.port.models import User
 from slipway.runs import change
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
@@ -39,6 +40,7 @@ class Port:
 
     def __init__(self) -> None:
         self.status = "IN_PROGRESS"
+        self.created_by, self.impersonated_by = "auth0|1", ""
         self.logs: list[str] = []
         self.labels: list[str] = []
         self.ends: list[tuple[str, str]] = []
@@ -69,6 +71,9 @@ class Port:
 
     def team_members(self, team: str) -> list[str]:
         return []
+
+    def get_user(self, email: str) -> User | None:
+        return User(id="auth0|1", email=email) if email == "dev@acme.example" else None
 
     def _writable(self) -> None:
         if self.ended:
@@ -134,7 +139,9 @@ class World:
             report=RunReporter(RUN_ID, message.action, port, self.ledger),
         )
         self.store = ApprovalStore("approvals", "records")
-        self.desk = DecisionDesk(self.store, AuditTrail("audit"), port, lambda: self.policy)
+        self.desk = DecisionDesk(
+            self.store, AuditTrail("audit"), port, lambda: PolicyVersion(self.policy, "v1")
+        )
         monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
         monkeypatch.setattr("slipway.approvals.steps.tell", self.tell)
         monkeypatch.setattr("slipway.approvals.steps.services_repository", self.repositories)

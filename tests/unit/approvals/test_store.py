@@ -13,15 +13,17 @@ from slipway.approvals.audit import AuditTrail
 from slipway.approvals.decision import Ballot, settle
 from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.models import Status
-from slipway.approvals.policy import Policy
+from slipway.approvals.policy import Policy, PolicyVersion
 from slipway.approvals.store import ApprovalStore, Conflict
 from slipway.errors import NotAnApprover, RequestClosed, RequestNotFound
+from slipway.port.models import Run, User
 
 from tests.unit.approvals.conftest import make_approval
 from tests.unit.conftest import POLICY
 
 NOW = datetime.now(UTC)
 REQUEST = make_approval(created_at=NOW, expires_at=NOW + timedelta(hours=1))
+APPROVAL: dict[str, Any] = POLICY["default"]["approval"]
 DEVOPS = Ballot("devops@acme.example", "APPROVE", "Port", "fine")
 
 
@@ -41,11 +43,21 @@ class World:
 
         monkeypatch.setattr("slipway.approvals.desk.tell", tell)
         port: Any = SimpleNamespace(
-            get_user=lambda email: SimpleNamespace(teams=self.teams),
+            get_user=lambda email: User(id="auth0|1", email=email, teams=self.teams),
+            get_run=lambda run_id: Run.model_validate(
+                {"id": run_id, "status": "IN_PROGRESS", "action": "a", "createdBy": "auth0|1"}
+            ),
             add_log=lambda run_id, text: self.log.append(text),
         )
-        policy = Policy.model_validate(POLICY)
-        self.desk = DecisionDesk(self.store, AuditTrail("audit"), port, lambda: policy)
+        self.ask_of(emails=REQUEST.emails)
+        self.desk = DecisionDesk(self.store, AuditTrail("audit"), port, self.policy_now)
+
+    def ask_of(self, **changes: Any) -> None:
+        """Have the policy of now ask for other approvers."""
+        self.policy = POLICY | {"default": {"approval": APPROVAL | changes}}
+
+    def policy_now(self) -> PolicyVersion:
+        return PolicyVersion(Policy.model_validate(self.policy), "v1")
 
     def audited(self) -> dict[str, Any]:
         storage = boto3.client("s3")
@@ -169,7 +181,8 @@ def test_given_two_people_at_the_same_instant_when_deciding_then_one_wins_and_on
 def test_given_two_are_needed_when_both_vote_at_once_then_both_count(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.store.create(REQUEST.model_copy(update={"needed": 2}), "")
+    world.store.create(REQUEST, "")
+    world.ask_of(emails=REQUEST.emails, count=2)
     save = world.store.save
     raced: list[bool] = []
 
@@ -231,7 +244,8 @@ def test_given_a_decision_that_was_cut_off_when_decided_again_then_the_machine_i
 def test_given_team_approvers_when_a_member_decides_then_port_is_asked_for_the_teams(
     world: World,
 ) -> None:
-    world.store.create(REQUEST.model_copy(update={"emails": (), "teams": ("sre",)}), "")
+    world.store.create(REQUEST, "")
+    world.ask_of(emails=(), teams=["sre"])
     with pytest.raises(NotAnApprover):
         world.desk.decide(REQUEST.id, DEVOPS)
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import boto3
 import pytest
+from slipway.approvals.decision import Ballot
 from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.models import Status
 from slipway.github.merging import Merge
 
 from tests.releases import RELEASES, ROOT, fill, read_machine
@@ -97,3 +99,18 @@ def test_given_a_request_of_a_release_when_asked_again_then_it_waits_as_before(
     assert {"first_wait", "second_wait"} <= answer.keys()
     assert world.store.get(row["id"]).token == row["token"]
     assert world.sent == ["request"]
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
+def test_request_of_a_release_can_be_decided_and_carried_out(world: World, release: Path) -> None:
+    world.waiting()
+    row = json.loads((release / "approval_item.json").read_text())
+    # The fixture's change is another one than that of the world.
+    hash_now = world.store.get(row["id"]).change_hash
+    boto3.resource("dynamodb").Table("approvals").put_item(Item=row | {"change_hash": hash_now})
+
+    voted = world.desk.decide(row["id"], Ballot("devops@acme.example", "APPROVE", "link"))
+
+    assert (voted.status, voted.needed) == (Status.APPROVED, 1)
+    assert world.take("execute") == {"next": "Done"}
+    assert world.repository.merged == [7]

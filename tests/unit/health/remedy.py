@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from slipway.actions.repair import repair_hash
 from slipway.approvals import function
 from slipway.config import SubscriptionsConfig, load
 from slipway.errors import GitHubError
@@ -234,7 +235,13 @@ class World:
 
     def decision(self, *, granted: bool) -> dict[str, Any]:
         """What people decided just now."""
-        return {"granted": granted, "at": self.now.isoformat(), "sentence": "By lead@acme.example."}
+        shown = self.row.state.shown or ()
+        return {
+            "granted": granted,
+            "at": self.now.isoformat(),
+            "sentence": "By lead@acme.example.",
+            "change_hash": repair_hash(SERVICE, self.row.owner, shown),
+        }
 
     # -- what came of it
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from slipway.errors import PortError, PortUnavailable
-from slipway.port.models import Run, User
+from slipway.port.models import Run
 
 from tests.unit.port.conftest import RUN, RUN_PATH, TOKEN, Port, refusal
 
@@ -27,16 +27,30 @@ USER = {
 }
 
 
+def test_people_of_the_organisation_are_listed(port: Port) -> None:
+    port.script("GET /v1/users", (200, {"ok": True, "users": [USER]}, {}))
+
+    (user,) = port.client().users()
+
+    assert (user.id, user.email) == ("auth0|1", "devops@acme.example")
+
+
+def test_list_of_people_is_refused_when_it_is_none(port: Port) -> None:
+    port.script("GET /v1/users", (200, {"ok": True}, {}))
+
+    with pytest.raises(PortError, match="no list of users"):
+        port.client().users()
+
+
 def test_given_a_person_when_read_then_id_teams_and_roles_are_known(port: Port) -> None:
     port.script(f"GET {USER_PATH}", (200, {"ok": True, "user": USER}, {}))
 
-    assert port.client().get_user("devops@acme.example") == User(
-        id="auth0|1",
-        email="devops@acme.example",
-        status="ACTIVE",
-        teams=["DevOps", "devops"],
-        roles=["Member", "Approver"],
-    )
+    user = port.client().get_user("devops@acme.example")
+
+    assert user is not None
+    assert (user.id, user.email, user.name) == ("auth0|1", "devops@acme.example", "Devin")
+    assert (user.status, user.teams) == ("ACTIVE", ["DevOps", "devops"])
+    assert user.roles == ["Member", "Approver"]
 
 
 @pytest.mark.parametrize(

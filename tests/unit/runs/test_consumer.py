@@ -159,7 +159,7 @@ def test_given_a_message_when_consumed_then_the_function_gets_the_run(scene: Sce
     assert scene.consume(event(message())) == DONE
 
     assert [run.run_id for run in scene.acted] == [RUN_ID]
-    assert scene.acted[0].message.requester.email == "dev@acme.example"
+    assert scene.acted[0].message.action == "create_service"
     assert scene.logs() == ["Slipway received the request (trace no-trace)."]
 
 

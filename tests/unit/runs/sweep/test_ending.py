@@ -124,6 +124,16 @@ def test_given_an_approval_of_ports_own_when_swept_then_its_time_does_not_count(
     assert world.updates() == []
 
 
+def test_run_that_waits_in_port_is_swept_when_slipway_took_it_on(world: World) -> None:
+    world.run(status="WAITING_FOR_APPROVAL", changed=ago(days=5))
+    world.seen()
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert (update["status"], update["statusLabel"]) == ("FAILURE", "Held for too long")
+
+
 def test_given_a_run_that_another_function_of_the_organisation_does_when_swept_then_not_ours(
     world: World,
 ) -> None:

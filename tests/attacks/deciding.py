@@ -1,0 +1,39 @@
+"""A message about a run of *Decide Approval*, and the function that reads it."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from functions.approval.handler import handler
+from tests.unit.runs.test_consumer import event, message
+
+
+def deliver_decision(run_id: str, person: dict[str, str], request: str, verdict: str) -> None:
+    """Give the approval function a message; anything in it may be forged.
+
+    Args:
+        run_id: the run that it is about.
+        person: id and address of the one who is said to have executed it.
+        request: the approval request that is said to be decided.
+        verdict: what is said to be decided.
+    """
+    by = {"orgId": "org_test", "userId": person["id"], "user": person}
+    told = message(
+        action="decide_approval",
+        trigger={"by": by, "origin": "API", "at": "2026-11-23T10:00:00.000Z"},
+        context={"entity": request, "blueprint": "approval_request", "runId": run_id},
+        payload={
+            "entity": None,
+            "action": {"invocationMethod": {"type": "KAFKA"}, "trigger": "DAY-2"},
+            "properties": {"decision": verdict},
+            "censoredProperties": [],
+        },
+    )
+    context = SimpleNamespace(
+        function_name="slipway-approval",
+        function_version="1",
+        memory_limit_in_mb=128,
+        invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:slipway-approval:live",
+        aws_request_id="request-1",
+        get_remaining_time_in_millis=lambda: 60_000,
+    )
+    handler(event(told), cast("Any", context))

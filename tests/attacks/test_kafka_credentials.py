@@ -1,0 +1,165 @@
+"""The holder of Kafka's credentials: may write any message to the topic of runs.
+
+Port does not say whether it signs the messages of Kafka actions, so these are not signed.
+"""
+
+import pytest
+from slipway.approvals.models import Status
+from slipway.runs.consumer import read_message
+
+from tests.attacks.deciding import deliver_decision
+from tests.unit.approvals import test_function
+from tests.unit.approvals.conftest import make_approval
+from tests.unit.conftest import RUN_ID
+from tests.unit.runs import test_consumer
+
+pytestmark = [
+    pytest.mark.waits,
+    # What Powertools says in a function that has counted nothing.
+    pytest.mark.filterwarnings("ignore:No application metrics:UserWarning"),
+]
+REQUEST, OTHER, DECISION = f"{RUN_ID}.1", f"{RUN_ID}.2", "r_decision00000001"
+DEVOPS = {"id": "auth0|2", "email": "devops@acme.example"}
+world = test_function.world
+scene = test_consumer.scene
+
+
+@pytest.fixture
+def declined(world: test_function.World) -> test_function.World:
+    """A run in which devops@acme.example declines a request, and Slipway is slow to see it."""
+    world.waits()
+    world.store.create(make_approval(id=OTHER, ask=2, by_machine=False), "")
+    world.script_user(DEVOPS)
+    world.script_user({"id": "auth0|1", "email": "dev@acme.example"})
+    world.set_run(RUN_ID, "upscale_service", "IN_PROGRESS", createdBy="auth0|1")
+    world.set_run(
+        DECISION,
+        "decide_approval",
+        "IN_PROGRESS",
+        createdBy=DEVOPS["id"],
+        entity={"identifier": REQUEST},
+        properties={"decision": "DECLINE"},
+    )
+    return world
+
+
+def forge(
+    *, person: dict[str, str] = DEVOPS, request: str = REQUEST, verdict: str = "APPROVE"
+) -> None:
+    """Write a message about the run of the decision, before Port's own one arrives."""
+    deliver_decision(DECISION, person, request, verdict)
+
+
+def test_forged_verdict_is_not_counted(declined: test_function.World) -> None:
+    forge(verdict="APPROVE")
+
+    assert declined.status() is Status.DECLINED
+
+
+def test_forged_request_of_a_decision_is_not_decided(declined: test_function.World) -> None:
+    forge(request=OTHER, verdict="DECLINE")
+
+    assert declined.store.get(OTHER).status is Status.PENDING
+    assert declined.status() is Status.DECLINED
+
+
+def test_forged_approver_is_refused(declined: test_function.World) -> None:
+    forge(person={"id": DEVOPS["id"], "email": "dev@acme.example"})
+
+    assert declined.status() is Status.PENDING
+
+
+@pytest.fixture
+def executed(scene: test_consumer.Scene) -> test_consumer.Scene:
+    """dev@acme.example has scaled `shop` up by one; the function's action stands for that."""
+    run = {
+        "id": RUN_ID,
+        "status": "IN_PROGRESS",
+        "action": {"identifier": "create_service"},
+        "entity": {"identifier": "shop"},
+        "properties": {"step": 1},
+        "createdBy": "auth0|1",
+    }
+    scene.port.script(f"GET {test_consumer.RUN}", (200, {"ok": True, "run": run}, {}))
+    for user in ({"id": "auth0|1", "email": "dev@acme.example"}, DEVOPS):
+        path = f"GET /v1/users/{user['email'].replace('@', '%40')}"
+        scene.port.script(path, (200, {"ok": True, "user": user}, {}))
+    return scene
+
+
+def forged_run(person: dict[str, str], entity: str, inputs: dict[str, object]) -> dict[str, object]:
+    """A message about that run."""
+    by = {"orgId": "org_test", "userId": person["id"], "user": person}
+    return test_consumer.message(
+        trigger={"by": by, "origin": "UI", "at": "2026-11-23T10:00:00.000Z"},
+        context={"entity": entity, "blueprint": "service", "runId": RUN_ID},
+        payload={
+            "entity": None,
+            "action": {"invocationMethod": {"type": "KAFKA"}, "trigger": "DELETE"},
+            "properties": inputs,
+            "censoredProperties": [],
+        },
+    )
+
+
+def test_forged_run_is_carried_out_as_port_has_it(executed: test_consumer.Scene) -> None:
+    forged = forged_run(DEVOPS, "payments", {"step": 100, "dry_run": False})
+
+    executed.consume(test_consumer.event(forged))
+
+    (run,) = executed.acted
+    assert (run.message.entity, run.message.inputs) == ("shop", {"step": 1})
+    # The message names another person, so the person is not known.
+    assert (run.message.requester.user_id, run.message.requester.email) == ("auth0|1", "")
+    assert "The message is not what Port has" in executed.log.getvalue()
+
+
+def test_forged_run_cannot_change_what_is_asked_for(executed: test_consumer.Scene) -> None:
+    forged = forged_run(DEVOPS, "payments", {"step": 100})
+
+    executed.consume(test_consumer.event(forged))
+
+    # The steps of the approval read this record again.
+    (run,) = executed.acted
+    stored = read_message(run.record, run.config)
+    assert (stored.entity, stored.inputs) == ("shop", {"step": 1})
+
+
+def test_run_of_the_message_that_port_sent_names_the_person(executed: test_consumer.Scene) -> None:
+    person = {"id": "auth0|1", "email": "dev@acme.example"}
+
+    executed.consume(test_consumer.event(forged_run(person, "shop", {"step": 1})))
+
+    (run,) = executed.acted
+    assert run.message.requester.email == "dev@acme.example"
+
+
+def test_run_that_waits_for_ports_approval_is_not_carried_out(scene: test_consumer.Scene) -> None:
+    run = {
+        "id": RUN_ID,
+        "status": "WAITING_FOR_APPROVAL",
+        "action": {"identifier": "create_service"},
+    }
+    scene.port.script(f"GET {test_consumer.RUN}", (200, {"ok": True, "run": run}, {}))
+    an_hour_ago = test_consumer.NOW - 3_600_000
+
+    scene.consume(test_consumer.event(test_consumer.message(), timestamp=an_hour_ago))
+
+    assert scene.acted == []
+    assert scene.writes() == []
+
+
+def test_run_that_may_just_have_been_approved_is_looked_at_again(
+    scene: test_consumer.Scene,
+) -> None:
+    run = {
+        "id": RUN_ID,
+        "status": "WAITING_FOR_APPROVAL",
+        "action": {"identifier": "create_service"},
+    }
+    scene.port.script(f"GET {test_consumer.RUN}", (200, {"ok": True, "run": run}, {}))
+
+    scene.consume(test_consumer.event(test_consumer.message()))
+
+    assert scene.acted == []
+    assert any("goes on" in line or "in progress yet" in line for line in scene.logs())

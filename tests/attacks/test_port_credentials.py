@@ -1,0 +1,143 @@
+"""The holder of Port's credentials: may call the whole API, and act in any person's name."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from slipway.approvals.decision import Ballot
+from slipway.approvals.models import Status
+from slipway.approvals.policy import Policy
+from slipway.errors import NotAnApprover
+
+from tests.attacks.deciding import deliver_decision
+from tests.unit.approvals import test_function, test_steps
+from tests.unit.conftest import POLICY, RUN_ID
+
+pytestmark = [
+    pytest.mark.waits,
+    # What Powertools says in a function that has counted nothing.
+    pytest.mark.filterwarnings("ignore:No application metrics:UserWarning"),
+]
+CLIENT = "60EsooJtOqimlekxrNh7nfr2iOgTcyLZ"
+REQUEST, DECISION = f"{RUN_ID}.1", "r_decision00000001"
+APPROVAL: dict[str, Any] = POLICY["default"]["approval"]
+TWO = APPROVAL | {"emails": ["devops@acme.example", "lead@acme.example"]}
+decisions = test_function.world
+
+
+@pytest.fixture
+def requests(aws: None, monkeypatch: pytest.MonkeyPatch) -> test_steps.World:
+    """A run that machine credentials made in the name of dev@acme.example; two may approve."""
+    world = test_steps.World(monkeypatch)
+    world.port.impersonated_by = CLIENT
+    world.policy = Policy.model_validate(POLICY | {"default": {"approval": TWO}})
+    return world
+
+
+def decide(world: test_function.World, **run: str) -> None:
+    """Execute *Decide Approval* as devops@acme.example; `run`: what Port notes beside that."""
+    world.script_user({"id": "auth0|1", "email": "dev@acme.example"})
+    world.set_run(RUN_ID, "upscale_service", "IN_PROGRESS", createdBy="auth0|1")
+    user = {"id": "auth0|2", "email": "devops@acme.example"}
+    world.script_user(user)
+    record: dict[str, Any] = {
+        "createdBy": user["id"],
+        "entity": {"identifier": REQUEST},
+        "properties": {"decision": "APPROVE"},
+        **run,
+    }
+    world.set_run(DECISION, "decide_approval", "IN_PROGRESS", **record)
+    deliver_decision(DECISION, user, REQUEST, "APPROVE")
+
+
+def test_decision_in_a_persons_name_is_refused(decisions: test_function.World) -> None:
+    decisions.waits()
+
+    decide(decisions, impersonatedBy=CLIENT)
+
+    assert decisions.status() is Status.PENDING
+    (ended,) = decisions.updates(DECISION)
+    assert "not with machine credentials" in ended["summary"]
+
+
+def test_decision_of_the_person_counts(decisions: test_function.World) -> None:
+    decisions.waits()
+
+    decide(decisions)
+
+    assert decisions.status() is Status.APPROVED
+
+
+def test_request_in_a_persons_name_needs_two_approvers(requests: test_steps.World) -> None:
+    requests.waiting()
+
+    first = requests.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+    second = requests.desk.decide(REQUEST, Ballot("lead@acme.example", "APPROVE", "link"))
+
+    assert (first.status, second.status) == (Status.PENDING, Status.APPROVED)
+    assert (second.requester_id, second.impersonated_by) == ("auth0|1", CLIENT)
+
+
+def test_request_of_the_credentials_needs_two_approvers(
+    requests: test_steps.World,
+) -> None:
+    requests.port.impersonated_by, requests.port.created_by = "", CLIENT
+
+    requests.waiting()
+
+    assert requests.store.get(REQUEST).needed == 2
+
+
+def test_request_in_a_persons_name_is_refused_by_policy(
+    requests: test_steps.World,
+) -> None:
+    requests.policy = requests.policy.model_copy(update={"without_person": "refuse"})
+    requests.take("lock")
+
+    assert requests.take("request") == {"next": "Report"}
+    requests.take("report")
+
+    ((status, summary),) = requests.port.ends
+    assert status == "FAILURE"
+    assert "start the action as a person" in summary
+
+
+def test_pending_request_of_a_machine_is_refused_by_policy(
+    requests: test_steps.World,
+) -> None:
+    requests.waiting()
+    requests.policy = requests.policy.model_copy(update={"without_person": "refuse"})
+
+    with pytest.raises(NotAnApprover, match="policy refuses"):
+        requests.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+
+
+def test_request_of_before_the_upgrade_needs_two_approvers(requests: test_steps.World) -> None:
+    requests.waiting()
+    # The release before did not note who executed the action.
+    requests.store._table.update_item(
+        Key={"id": REQUEST}, UpdateExpression="REMOVE by_machine, impersonated_by, requester_id"
+    )
+
+    voted = requests.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+
+    assert (voted.status, voted.needed) == (Status.PENDING, 2)
+
+
+def test_audit_record_names_person_and_credentials(requests: test_steps.World) -> None:
+    requests.waiting()
+    requests.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+
+    (record,) = audited()
+    assert (record["requested_by"], record["requester_id"]) == ("dev@acme.example", "auth0|1")
+    assert record["impersonated_by"] == CLIENT
+
+
+def audited() -> list[dict[str, Any]]:
+    storage = boto3.client("s3")
+    found = storage.list_objects_v2(Bucket="audit")["Contents"]
+    return [
+        json.loads(storage.get_object(Bucket="audit", Key=item["Key"])["Body"].read())
+        for item in found
+    ]

@@ -1,0 +1,290 @@
+"""The member of the Port organisation: executes actions, edits entities, once was an approver."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from slipway.actions.repair import repair_hash
+from slipway.approvals import function, permission
+from slipway.approvals.decision import Ballot
+from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.models import Status
+from slipway.approvals.policy import Policy
+from slipway.errors import NotAnApprover, OwnRequest
+from slipway.github.models import ServiceFolder
+from slipway.health.record import execution_name
+from slipway.port.models import User
+
+from tests.unit.approvals.test_steps import World
+from tests.unit.conftest import POLICY, RUN_ID, set_policy
+from tests.unit.health import remedy
+from tests.unit.health.story import ILL
+
+REQUEST = f"{RUN_ID}.1"
+APPROVAL: dict[str, Any] = POLICY["default"]["approval"]
+EXECUTION = execution_name("shop", 3)
+REPAIR = {
+    "service": "shop",
+    "environment": "Production",
+    "reason": "The health URL answered 503, not a 2xx.",
+    "strategies": ["restart"],
+    "planned": [{"sentence": "Restart it.", "digests": ["d"]}],
+}
+
+
+def ask_of(*, auto_merge: bool = True, **changes: Any) -> Policy:
+    """A policy with other approvers."""
+    default = {"approval": APPROVAL | changes, "auto_merge": auto_merge}
+    return Policy.model_validate(POLICY | {"default": default})
+
+
+@pytest.fixture
+def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A run that asks for the approval of devops@acme.example."""
+    return World(monkeypatch)
+
+
+# -- spellings
+
+
+@pytest.mark.parametrize(
+    ("listed", "mine"),
+    [
+        ("devops@acme.example", "devops+mine@acme.example"),
+        ("strasse@acme.example", "straße@acme.example"),
+        ("devops@acme.example", "ｄｅｖｏｐｓ@acme.example"),
+        ("devops@acme.example", " devops@acme.example"),
+        ("devops@acme.example", "DEVOPS@acme.example".replace("S", "ſ")),
+    ],
+)
+def test_address_that_resembles_an_approvers_grants_nothing(
+    world: World, listed: str, mine: str
+) -> None:
+    world.policy = ask_of(emails=[listed])
+    world.waiting()
+
+    with pytest.raises(NotAnApprover):
+        world.desk.decide(REQUEST, Ballot(mine, "APPROVE", "REST API"))
+
+
+def test_address_of_an_unlisted_domain_grants_nothing(world: World) -> None:
+    world.waiting()
+
+    with pytest.raises(NotAnApprover):
+        world.desk.decide(REQUEST, Ballot("devops@acme.com", "APPROVE", "REST API"))
+
+
+def test_address_of_a_listed_domain_is_the_approvers(world: World) -> None:
+    world.waiting()
+
+    voted = world.desk.decide(REQUEST, Ballot("DevOps@acme.test", "APPROVE", "REST API"))
+
+    assert voted.status is Status.APPROVED
+
+
+def test_team_of_a_similar_address_grants_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.policy = ask_of(emails=[], teams=["sre"])
+    monkeypatch.setattr(world.port, "team_members", lambda _team: ["lead@acme.example"])
+    world.waiting()
+    # Port may find people whatever the case, or the tag, of their address.
+    found = User(id="auth0|2", email="lead@acme.example", teams=["sre"])
+    monkeypatch.setattr(world.port, "get_user", lambda _email: found)
+
+    with pytest.raises(NotAnApprover):
+        world.desk.decide(REQUEST, Ballot("lead+x@acme.example", "APPROVE", "REST API"))
+
+
+# -- a policy that has become stricter
+
+
+def test_approver_whom_the_policy_dropped_cannot_approve(world: World) -> None:
+    world.waiting()
+    world.policy = ask_of(emails=["lead@acme.example"])
+
+    with pytest.raises(NotAnApprover):
+        world.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+
+
+def test_vote_of_a_dropped_approver_does_not_count(world: World) -> None:
+    world.policy = ask_of(emails=["devops@acme.example", "lead@acme.example"], count=2)
+    world.waiting()
+    world.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+    world.policy = ask_of(emails=["lead@acme.example", "boss@acme.example"], count=2)
+
+    voted = world.desk.decide(REQUEST, Ballot("lead@acme.example", "APPROVE", "link"))
+
+    assert (voted.status, voted.approvals, voted.needed) == (Status.PENDING, 1, 2)
+
+
+def test_raised_count_holds_for_pending_requests(world: World) -> None:
+    world.waiting()
+    world.policy = ask_of(emails=["devops@acme.example", "lead@acme.example"], count=2)
+
+    voted = world.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+
+    assert voted.status is Status.PENDING
+
+
+def test_approval_of_a_dropped_approver_changes_nothing(world: World) -> None:
+    world.approved()
+    world.policy = ask_of(emails=["lead@acme.example"])
+
+    assert world.take("execute") == {"next": "Request"}
+
+    assert world.repository.pulls == {}
+    assert world.store.get(REQUEST).status is Status.SUPERSEDED
+    assert world.take("request")["next"] == "Wait"
+    assert world.store.get(f"{RUN_ID}.2").emails == ("lead@acme.example",)
+
+
+def test_withdrawn_auto_merge_holds_for_approved_requests(world: World) -> None:
+    world.approved()
+    world.policy = ask_of(auto_merge=False)
+
+    assert world.take("execute") == {"next": "Done"}
+
+    assert len(world.repository.pulls) == 1
+    assert world.repository.merged == []
+
+
+def test_approval_for_test_does_not_count_in_production(world: World) -> None:
+    world.approved()
+    row = world.store.get(REQUEST)
+    world.store._table.update_item(
+        Key={"id": row.id},
+        UpdateExpression="SET environment = :test",
+        ExpressionAttributeValues={":test": "Test"},
+    )
+
+    assert world.take("execute") == {"next": "Request"}
+
+    assert world.repository.pulls == {}
+
+
+# -- the repair of a service that the approver made unhealthy
+
+
+class Repairs:
+    """The approval function as a remediation calls it, and what Port knows of people."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        port = SimpleNamespace(
+            upsert_entity=lambda _blueprint, _body: None,
+            team_members=lambda _team: [],
+            users=lambda: [
+                User(id="auth0|2", email="devops@acme.example"),
+                User(id="auth0|3", email="lead@acme.example"),
+            ],
+        )
+        for module in (function, permission):
+            monkeypatch.setattr(module, "port_client", lambda: port)
+        silent = SimpleNamespace(send=lambda *_notice: [])
+        monkeypatch.setattr(ApprovalFunction, "notices", silent)
+
+    def take(self, step: str, **event: Any) -> Any:
+        payload = {"step": step, "execution": EXECUTION, **event}
+        return ApprovalFunction().take_step(payload)
+
+    def vote(self, person: str) -> None:
+        ApprovalFunction().desk.decide(f"{EXECUTION}.1", Ballot(person, "APPROVE", "Port"))
+
+
+@pytest.fixture
+def repairs(aws: None, monkeypatch: pytest.MonkeyPatch) -> Repairs:
+    """Two people may approve repairs."""
+    policy = ask_of(emails=["devops@acme.example", "lead@acme.example"])
+    set_policy(policy.model_dump(mode="json"))
+    return Repairs(monkeypatch)
+
+
+def test_cause_of_a_repair_cannot_approve_it(repairs: Repairs) -> None:
+    repairs.take("ask_for_repair", repair=REPAIR | {"causes": ["auth0|2", "client@clients"]})
+
+    with pytest.raises(OwnRequest, match="changed this service"):
+        repairs.vote("devops@acme.test")
+    repairs.vote("lead@acme.example")
+
+    assert repairs.take("decided_repair")["decision"]["granted"]
+
+
+def test_repair_is_not_asked_for_when_only_its_cause_may_approve(repairs: Repairs) -> None:
+    causes = ["auth0|2", "auth0|3"]
+
+    answer = repairs.take("ask_for_repair", repair=REPAIR | {"causes": causes})
+
+    assert answer["next"] == "Note decision"
+    assert not answer["decision"]["granted"]
+
+
+@pytest.fixture
+def ill_service(aws: None, monkeypatch: pytest.MonkeyPatch) -> remedy.World:
+    """A service that a remediation looks after."""
+    return remedy.World(monkeypatch)
+
+
+def test_remediation_names_who_changed_the_entity(
+    ill_service: remedy.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = ill_service
+    world.set_policy(environments=["Test"], approval_environments=["Test"])
+    world.look = lambda: ILL
+    read = world.port.get_entity
+    monkeypatch.setattr(
+        world.port,
+        "get_entity",
+        lambda *path: (
+            found.model_copy(update={"updated_by": "auth0|writer"})
+            if (found := read(*path))
+            else None
+        ),
+    )
+
+    world.fall_ill().until("Ask").advance()
+
+    (asked,) = world.asked
+    # "u" is `trigger.by` of the record.
+    assert {"u", "auth0|writer"} <= set(asked["causes"])
+
+
+def test_repair_is_bound_to_the_files_that_were_shown(
+    ill_service: remedy.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = ill_service
+    scale_up = {"kind": "scale_up", "step": 1, "max_replicas": 5, "wait_seconds": 5}
+    world.set_policy(environments=["Test"], approval_environments=["Test"], strategies=[scale_up])
+    world.look = lambda: ILL
+    texts = ["replicas: 2\n", "replicas: 2\nimage: mine\n"]
+    path = "apps/my-service/common_values.yaml"
+    proposed: list[dict[str, str | None]] = []
+
+    def read_service(service: str, *, names: object) -> ServiceFolder:
+        text = texts.pop(0) if len(texts) > 1 else texts[0]
+        return ServiceFolder(service=service, commit="c", files={path: "b"}, texts={path: text})
+
+    def propose(change: Any) -> Any:
+        proposed.append(change.files)
+        raise AssertionError("it proposes what nobody was shown")
+
+    monkeypatch.setattr(world.github, "read_service", read_service, raising=False)
+    monkeypatch.setattr(world.github, "propose", propose, raising=False)
+
+    world.fall_ill().run()
+
+    assert proposed == []
+    (asked,) = world.asked
+    assert "+replicas: 3" in asked["planned"][0]["preview"]
+    assert "other files than those that were approved" in world.entity["health_detail"]
+
+
+def test_decision_on_another_plan_grants_no_repair(ill_service: remedy.World) -> None:
+    world = ill_service
+    world.set_policy(environments=["Test"], approval_environments=["Test"])
+    world.look = lambda: ILL
+    other = repair_hash(remedy.SERVICE, "another execution", ["d"])
+    world.decide = lambda: world.decision(granted=True) | {"change_hash": other}
+
+    world.fall_ill().run()
+
+    assert world.github.restarted == []
