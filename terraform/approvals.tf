@@ -51,6 +51,7 @@ locals {
     without_person = var.approvals.without_person
     # Lists that would outgrow a function's environment.
     approver_principals = var.approvals.approver_principals
+    approver_accounts   = var.approvals.approver_accounts
     team_reviewers      = var.github.team_reviewers
     own_actions         = local.own_actions
   }

@@ -85,6 +85,16 @@ output "approvals_decision_arn" {
   value       = "${module.approval.api_stage_arn}/POST/approvals/*/decision"
 }
 
+output "operators_deny_policy" {
+  description = "IAM policy in JSON that keeps a role from deciding by another way than the approval flow: for a permission set, or as a service control policy. Not for the role that applies this stack."
+  value = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      for sid, denied in local.operators_denied : { Sid = sid, Effect = "Deny", Action = denied.actions, Resource = denied.resources } if length(denied.resources) > 0
+    ]
+  })
+}
+
 output "approvals_topic_arn" {
   description = "SNS topic of notices to approvers. Each subscription is confirmed once, by scripts/confirm with the link of the e-mail from AWS."
   value       = module.approval.topic_arn

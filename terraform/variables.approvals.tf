@@ -12,10 +12,12 @@ variable "approvals" {
       emails and teams stand in for none; null: nobody is asked. auto_merge: whether Slipway merges the pull
       request. What no rule fits needs the approval of `approvers`. Null: Production needs their approval to scale or
       delete, and nothing else needs one.
-    without_person: what a change needs that no person has requested (machine credentials, workflows), where it needs an
-      approval: `two_approvers`, or `refuse`.
+    without_person: what a change needs that no person has requested, but machine credentials (as themselves or in a
+      person's name) or a workflow, where it needs an approval: `two_approvers`, or `refuse`.
     approver_principals: IAM role to the e-mail address of the one person who may assume it, for decisions by the
-      REST API. Roles of IAM Identity Center need no entry: their sessions carry the person's name.
+      REST API: a role of this account by its name, one of another account as arn:aws:iam::<account>:role/<name>.
+      Roles of IAM Identity Center need no entry: their sessions carry the person's name.
+    approver_accounts: other accounts whose roles of IAM Identity Center count as people.
     audit: for how long S3 protects the records of decisions from deletion. mode: in `GOVERNANCE` only a role with
       s3:BypassGovernanceRetention can delete one; in `COMPLIANCE` not even the account's root user can, so personal
       data in the records cannot be erased on request, and the bucket cannot be destroyed until the last record expires.
@@ -23,7 +25,9 @@ variable "approvals" {
       access logs. There is one such role per account and region, and it stays when the stack is destroyed. False: the
       account has one already, as scripts/doctor checks.
       resource_policy: who may reach the API at all, as a JSON policy whose resources are `execute-api:/…`, for instance
-      from an office's addresses. Null: everybody, and then IAM and the links' signatures decide.
+      from an office's addresses. A statement that allows `*` needs aws:PrincipalAccount or aws:PrincipalOrgID, unless its
+      resources are the links (execute-api:/live/GET/links/*, execute-api:/live/POST/links/*), which are opened
+      without AWS credentials. Null: IAM principals of this account, and the links' signatures decide.
   EOT
   type = object({
     approvers = optional(object({
@@ -54,6 +58,7 @@ variable "approvals" {
     })))
     without_person      = optional(string, "two_approvers")
     approver_principals = optional(map(string), {})
+    approver_accounts   = optional(list(string), [])
     audit = optional(object({
       mode           = optional(string, "GOVERNANCE")
       retention_days = optional(number, 400)
@@ -165,12 +170,17 @@ variable "approvals" {
   }
 
   validation {
+    condition     = contains(["two_approvers", "refuse"], var.approvals.without_person)
+    error_message = "approvals.without_person must be two_approvers or refuse."
+  }
+
+  validation {
     # Whoever may assume a role of Identity Center would pass as the one person named here.
     condition = alltrue([
       for role in keys(var.approvals.approver_principals) :
-      can(regex("^[\\w+=,.@-]{1,64}$", role)) && !startswith(role, "AWSReservedSSO_")
+      can(regex("^(arn:aws[a-z-]*:iam::[0-9]{12}:role/)?[\\w+=,.@-]{1,64}$", role)) && !can(regex("(^|/)AWSReservedSSO_", role))
     ])
-    error_message = "approvals.approver_principals must name IAM roles, without their path. Roles of IAM Identity Center (AWSReservedSSO_…) belong to many people: leave them out, their sessions say who it is."
+    error_message = "approvals.approver_principals must name IAM roles, without their path; those of other accounts as arn:aws:iam::<account>:role/<name>. Roles of IAM Identity Center (AWSReservedSSO_…) belong to many people: leave them out, their sessions say who it is."
   }
 
   validation {
@@ -207,6 +217,34 @@ variable "approvals" {
       length(flatten([statement.Resource])) > 0 && alltrue([for resource in flatten([statement.Resource]) : startswith(resource, "execute-api:/")])
     ]), false)
     error_message = "approvals.api.resource_policy: each statement needs a Resource that begins with \"execute-api:/\", as \"execute-api:/*\"."
+  }
+
+  validation {
+    # Another account's principal gets in where its own policies and this one allow it, so an Allow for everybody lets
+    # every AWS account sign requests.
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html
+    condition = alltrue([
+      for statement in flatten([try(jsondecode(var.approvals.api.resource_policy).Statement, [])]) :
+      try(statement.Effect, "") == "Deny" ||
+      alltrue([for principal in try(flatten(values(statement.Principal)), ["*"]) : !can(regex("[*]", principal))]) ||
+      alltrue([
+        for resource in try(flatten([statement.Resource]), ["*"]) :
+        can(regex("^(execute-api:|arn:aws[a-z-]*:execute-api:[^:]*:[^:]*:[^/:*]+)/live/(GET|POST)/links/", resource))
+      ]) ||
+      anytrue(flatten([
+        for operator, keys in try(statement.Condition, {}) : [
+          for key, value in keys :
+          contains(["aws:principalaccount", "aws:principalorgid"], lower(key)) &&
+          alltrue([for each in flatten([value]) : can(regex("^([0-9]{12}|o-[a-z0-9]{10,32})$", each))])
+        ] if contains(["stringequals", "stringlike"], lower(operator))
+      ]))
+    ])
+    error_message = "approvals.api.resource_policy must not allow * without a condition StringEquals on aws:PrincipalAccount or aws:PrincipalOrgID: every AWS account could sign requests. Only the links (execute-api:/live/GET/links/*, execute-api:/live/POST/links/*) may be open."
+  }
+
+  validation {
+    condition     = alltrue([for account in var.approvals.approver_accounts : can(regex("^[0-9]{12}$", account))])
+    error_message = "approvals.approver_accounts must be AWS account ids of twelve digits."
   }
 }
 

@@ -35,6 +35,8 @@ run "rules_of_an_installation_replace_the_default_rules" {
     approvals = {
       approvers           = { emails = ["one@acme.example"], remind_before_seconds = 0 }
       approver_principals = { release-manager = "one@acme.example" }
+      approver_accounts   = ["444455556666"]
+      without_person      = "refuse"
       rules = [
         { actions = ["*"], environments = ["Lab"], auto_merge = true },
         { actions = ["*"], environments = ["Production"], approval = { emails = ["two@acme.example", "three@acme.example"], count = 2, expires_after_seconds = 10, remind_before_seconds = 5 } },
@@ -61,6 +63,16 @@ run "rules_of_an_installation_replace_the_default_rules" {
       },
     ]
     error_message = "They stand as they were given; approvers that a rule does not name are the general ones."
+  }
+
+  assert {
+    condition     = anytrue([for statement in jsondecode(output.operators_deny_policy).Statement : statement.Sid == "BecomeApprovers" && contains(statement.Resource, "arn:aws:iam::111122223333:role/release-manager")])
+    error_message = "Operators may not decide who becomes an approver."
+  }
+
+  assert {
+    condition     = jsondecode(aws_s3_object.policy.content).without_person == "refuse" && jsonencode(jsondecode(aws_s3_object.policy.content).approver_accounts) == jsonencode(["444455556666"])
+    error_message = "The functions know what becomes of requests of machines, and which other accounts count."
   }
 
   assert {

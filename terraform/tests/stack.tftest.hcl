@@ -24,6 +24,13 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
+    # The most that a service control policy may have.
+    # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
+    condition     = length(output.operators_deny_policy) <= 5120 && alltrue([for statement in jsondecode(output.operators_deny_policy).Statement : statement.Effect == "Deny" && !contains(statement.Resource, "*")])
+    error_message = "The policy for operators denies, names what is Slipway's, and fits wherever policies are attached."
+  }
+
+  assert {
     condition     = output.topics == { runs = "org_test.runs" }
     error_message = "The topic is the organisation's."
   }

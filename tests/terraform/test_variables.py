@@ -73,6 +73,13 @@ def whole(low: int, high: int | None = None) -> dict[str, Sequence[Any]]:
     return {"accepted": (low, *upper), "refused": (low - 1, *beyond, low + 0.5)}
 
 
+def reachable(**changes: Any) -> str:
+    """A resource policy of one statement: everybody, unless said otherwise; None leaves it out."""
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke"}
+    statement |= {"Resource": "execute-api:/*"} | changes
+    return json.dumps({"Statement": [{k: v for k, v in statement.items() if v is not None}]})
+
+
 def rule_of(**approval: Any) -> Values:
     """An approval rule for all actions and environments."""
     return {
@@ -394,8 +401,26 @@ APPROVALS = [
     Rule(
         "approvals.approver_principals",
         lambda role: {"approvals": {"approver_principals": {role: "one@acme.example"}}},
-        ["release.manager+1", "r" * 64],
-        ["teams/devops", "AWSReservedSSO_Admin_0123456789abcdef", "r" * 65],
+        ["release.manager+1", "r" * 64, "arn:aws:iam::444455556666:role/devops"],
+        [
+            "teams/devops",
+            "AWSReservedSSO_Admin_0123456789abcdef",
+            "arn:aws:iam::444455556666:role/AWSReservedSSO_Admin_0123456789abcdef",
+            "arn:aws:iam::444455556666:role/teams/devops",
+            "r" * 65,
+        ],
+    ),
+    Rule(
+        "approvals.without_person",
+        variable("approvals.without_person"),
+        ["two_approvers", "refuse"],
+        ["allow"],
+    ),
+    Rule(
+        "approvals.approver_accounts",
+        variable("approvals.approver_accounts"),
+        [[], ["444455556666"]],
+        [["44445555666"], ["*"]],
     ),
     Rule(
         "approvals.audit.mode",
@@ -426,6 +451,28 @@ APPROVALS = [
         lambda resource: {"approvals": {"api": {"resource_policy": api_policy(resource)}}},
         ["execute-api:/*", ["execute-api:/live/POST/*", "execute-api:/live/GET/*"]],
         [None, [], "*", "arn:aws:s3:::bucket/*", ["execute-api:/*", "*"]],
+    ),
+    Rule(
+        "must not allow *",
+        variable("approvals.api.resource_policy"),
+        [
+            reachable(Effect="Deny"),
+            reachable(Principal={"AWS": "arn:aws:iam::444455556666:role/devops"}),
+            reachable(Condition={"StringEquals": {"aws:PrincipalAccount": ["111122223333"]}}),
+            reachable(Condition={"StringEquals": {"AWS:PrincipalOrgId": "o-abcdefghij"}}),
+            reachable(Resource=[f"execute-api:/live/{m}/links/*" for m in ("GET", "POST")]),
+        ],
+        [
+            reachable(),
+            reachable(Principal={"AWS": ["arn:aws:iam::444455556666:root", "*"]}),
+            reachable(Principal=None, NotPrincipal={"AWS": "arn:aws:iam::444455556666:root"}),
+            reachable(Condition={"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}),
+            reachable(Condition={"StringEqualsIfExists": {"aws:PrincipalAccount": "111122223333"}}),
+            reachable(Condition={"StringNotEquals": {"aws:PrincipalAccount": "111122223333"}}),
+            reachable(Condition={"StringLike": {"aws:PrincipalAccount": "*"}}),
+            reachable(Resource=["execute-api:/live/GET/links/*", "execute-api:/*"]),
+            reachable(Resource="execute-api:/live/*/links/*"),
+        ],
     ),
     Rule(
         "links_base_url",

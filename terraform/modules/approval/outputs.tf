@@ -24,8 +24,8 @@ output "api_stage_arn" {
 }
 
 output "api" {
-  description = "Name and stage of the REST API."
-  value       = { name = aws_api_gateway_rest_api.this.name, stage = aws_api_gateway_stage.this.stage_name }
+  description = "Id, name and stage of the REST API."
+  value       = { id = aws_api_gateway_rest_api.this.id, name = aws_api_gateway_rest_api.this.name, stage = aws_api_gateway_stage.this.stage_name }
 }
 
 output "base_url" {

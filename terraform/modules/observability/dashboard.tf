@@ -54,7 +54,7 @@ locals {
     },
     {
       title   = "Messages and reports that were not worked on"
-      slipway = ["MessageSkipped", "SignatureRejected", "ReportRefused", "MappingProblem"]
+      slipway = ["MessageSkipped", "MessageDiffers", "SignatureRejected", "ReportRefused", "MappingProblem"]
     },
     {
       title   = "What the sweep found that nobody worked on"

@@ -1,0 +1,60 @@
+# What a role must not do if its people are not to decide by another way than the approval flow. It is attached by the
+# operator: inline in a permission set of IAM Identity Center, or as a service control policy. docs/security.md says
+# what it stops, and which scripts then need another role.
+locals {
+  function_arn_prefix = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${var.name_prefix}-"
+  iam_arn_prefix      = "arn:${local.partition}:iam::${local.account_id}:role"
+
+  operators_denied = {
+    # The approval function believes its event, and the remediation function the decision in it.
+    DecideByInvoking = {
+      actions   = ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"]
+      resources = flatten([for name in ["approval", "remediation"] : ["${local.function_arn_prefix}${name}", "${local.function_arn_prefix}${name}:*"]])
+    }
+    ReplaceCode = {
+      actions   = ["lambda:AddPermission", "lambda:CreateFunctionUrlConfig", "lambda:Update*Config*", "lambda:UpdateAlias", "lambda:UpdateFunctionCode"]
+      resources = ["${local.function_arn_prefix}*"]
+    }
+    AnswerWaits = {
+      actions   = ["states:SendTask*", "states:UpdateStateMachine"]
+      resources = ["${local.machine_arn_prefix}:${var.name_prefix}-*"]
+    }
+    WriteRequests = {
+      actions   = ["dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PartiQL*", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      resources = [for name in ["approvals", "remediations"] : module.storage.tables[name].arn]
+    }
+    WritePolicy = {
+      actions = ["s3:DeleteObject*", "s3:PutObject*"]
+      resources = concat(
+        [for prefix in ["approvals", "later", "policy", "requests"] : "${module.storage.records_bucket.arn}/${prefix}/*"],
+        ["${aws_s3_bucket.artifacts.arn}/*", "${module.storage.audit_bucket.arn}/*"],
+      )
+    }
+    SignLinks = {
+      actions   = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecret*"]
+      resources = [module.secrets.arns["links"]]
+    }
+    ReceiveLinks = {
+      actions   = ["sns:AddPermission", "sns:Set*Attributes", "sns:Subscribe"]
+      resources = [module.approval.topic_arn]
+    }
+    TakeRoles = {
+      actions   = ["iam:*RolePolic*", "iam:CreateRole", "iam:PassRole", "iam:UpdateAssumeRolePolicy", "sts:AssumeRole"]
+      resources = concat(["${local.iam_arn_prefix}/${var.name_prefix}-*"], [for path in ["", "*/"] : "${local.iam_arn_prefix}/${path}AWSReservedSSO_*"])
+    }
+    BecomeApprovers = {
+      actions = ["iam:UpdateAssumeRolePolicy"]
+      resources = flatten([
+        for role in keys(var.approvals.approver_principals) : startswith(role, "arn:") ? [] : ["${local.iam_arn_prefix}/${role}", "${local.iam_arn_prefix}/*/${role}"]
+      ])
+    }
+    ChangeApi = {
+      actions   = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT", "apigateway:UpdateRestApiPolicy"]
+      resources = ["arn:${local.partition}:apigateway:${local.region}::/restapis/${module.approval.api.id}", "arn:${local.partition}:apigateway:${local.region}::/restapis/${module.approval.api.id}/*"]
+    }
+    ForgetAccessLog = {
+      actions   = ["logs:DeleteLogGroup", "logs:DeleteLogStream", "logs:PutRetentionPolicy"]
+      resources = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/apigateway/${module.approval.api.name}*"]
+    }
+  }
+}
