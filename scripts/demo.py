@@ -128,8 +128,14 @@ class Story:
 
     def decide(self, run_id: str, verdict: str, person: str, comment: str) -> dict[str, Any]:
         """Execute *Decide Approval* on the run's request; returns its run, once that has ended."""
-        inputs = {"decision": verdict, "comment": comment}
-        decision = self.execute("decide_approval", inputs, entity=f"{run_id}.1", person=person)
+        request = f"{run_id}.1"
+        shown = self.port.get_entity("approval_request", request)
+        if shown is None:
+            raise DemoError(f"Port does not show request {request}.")
+        # As Port's form fills it in when it opens.
+        change = shown.properties["change_hash"]
+        inputs = {"decision": verdict, "comment": comment, "change": change}
+        decision = self.execute("decide_approval", inputs, entity=request, person=person)
         return wait_for("The answer to a decision", lambda: self.ended(decision))
 
     def waiting(self, run_id: str) -> dict[str, Any] | None:

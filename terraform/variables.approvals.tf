@@ -170,11 +170,6 @@ variable "approvals" {
   }
 
   validation {
-    condition     = contains(["two_approvers", "refuse"], var.approvals.without_person)
-    error_message = "approvals.without_person must be two_approvers or refuse."
-  }
-
-  validation {
     # Whoever may assume a role of Identity Center would pass as the one person named here.
     condition = alltrue([
       for role in keys(var.approvals.approver_principals) :

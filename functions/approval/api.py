@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from slipway.actions.proposal import with_code
 from slipway.approvals import page
 from slipway.approvals.decision import Ballot, outcome, read_comment, read_verdict
 from slipway.approvals.function import ApprovalFunction
@@ -113,7 +114,7 @@ def _show(function: ApprovalFunction, token: str) -> page.Page:
     approval = function.desk.store.get(link.approval_id)
     return page.request_page(
         approval,
-        function.desk.store.preview(approval),
+        with_code(function.desk.store.preview(approval)),
         link.approver,
         asked_at(approval, function.config),
     )

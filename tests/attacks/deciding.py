@@ -4,7 +4,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from functions.approval.handler import handler
+from tests.unit.approvals import test_function
+from tests.unit.conftest import RUN_ID
 from tests.unit.runs.test_consumer import event, message
+
+# What `test_function.World.waits` makes, and a run of *Decide Approval*.
+REQUEST, DECISION = f"{RUN_ID}.1", "r_decision00000001"
 
 
 def deliver_decision(run_id: str, person: dict[str, str], request: str, verdict: str) -> None:
@@ -24,7 +29,7 @@ def deliver_decision(run_id: str, person: dict[str, str], request: str, verdict:
         payload={
             "entity": None,
             "action": {"invocationMethod": {"type": "KAFKA"}, "trigger": "DAY-2"},
-            "properties": {"decision": verdict},
+            "properties": {"decision": verdict, "change": "f" * 64},
             "censoredProperties": [],
         },
     )
@@ -37,3 +42,28 @@ def deliver_decision(run_id: str, person: dict[str, str], request: str, verdict:
         get_remaining_time_in_millis=lambda: 60_000,
     )
     handler(event(told), cast("Any", context))
+
+
+def decide_in_port(
+    world: test_function.World, *, verdict: str = "APPROVE", change: str = "f" * 64, **run: str
+) -> None:
+    """Execute *Decide Approval* as devops@acme.example.
+
+    Args:
+        world: the request waits there.
+        verdict: what was chosen in the form.
+        change: what the form says was shown.
+        run: what Port notes beside that.
+    """
+    world.script_user({"id": "auth0|1", "email": "dev@acme.example"})
+    world.set_run(RUN_ID, "upscale_service", "IN_PROGRESS", createdBy="auth0|1")
+    user = {"id": "auth0|2", "email": "devops@acme.example"}
+    world.script_user(user)
+    record: dict[str, Any] = {
+        "createdBy": user["id"],
+        "entity": {"identifier": REQUEST},
+        "properties": {"decision": verdict, "change": change},
+        **run,
+    }
+    world.set_run(DECISION, "decide_approval", "IN_PROGRESS", **record)
+    deliver_decision(DECISION, user, REQUEST, verdict)

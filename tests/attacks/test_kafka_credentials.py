@@ -7,7 +7,7 @@ import pytest
 from slipway.approvals.models import Status
 from slipway.runs.consumer import read_message
 
-from tests.attacks.deciding import deliver_decision
+from tests.attacks.deciding import DECISION, REQUEST, deliver_decision
 from tests.unit.approvals import test_function
 from tests.unit.approvals.conftest import make_approval
 from tests.unit.conftest import RUN_ID
@@ -18,7 +18,7 @@ pytestmark = [
     # What Powertools says in a function that has counted nothing.
     pytest.mark.filterwarnings("ignore:No application metrics:UserWarning"),
 ]
-REQUEST, OTHER, DECISION = f"{RUN_ID}.1", f"{RUN_ID}.2", "r_decision00000001"
+OTHER = f"{RUN_ID}.2"
 DEVOPS = {"id": "auth0|2", "email": "devops@acme.example"}
 world = test_function.world
 scene = test_consumer.scene
@@ -38,7 +38,7 @@ def declined(world: test_function.World) -> test_function.World:
         "IN_PROGRESS",
         createdBy=DEVOPS["id"],
         entity={"identifier": REQUEST},
-        properties={"decision": "DECLINE"},
+        properties={"decision": "DECLINE", "change": "f" * 64},
     )
     return world
 

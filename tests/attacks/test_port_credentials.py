@@ -10,9 +10,9 @@ from slipway.approvals.models import Status
 from slipway.approvals.policy import Policy
 from slipway.errors import NotAnApprover
 
-from tests.attacks.deciding import deliver_decision
+from tests.attacks.deciding import DECISION, REQUEST, decide_in_port
 from tests.unit.approvals import test_function, test_steps
-from tests.unit.conftest import POLICY, RUN_ID
+from tests.unit.conftest import POLICY
 
 pytestmark = [
     pytest.mark.waits,
@@ -20,7 +20,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:No application metrics:UserWarning"),
 ]
 CLIENT = "60EsooJtOqimlekxrNh7nfr2iOgTcyLZ"
-REQUEST, DECISION = f"{RUN_ID}.1", "r_decision00000001"
 APPROVAL: dict[str, Any] = POLICY["default"]["approval"]
 TWO = APPROVAL | {"emails": ["devops@acme.example", "lead@acme.example"]}
 decisions = test_function.world
@@ -35,26 +34,10 @@ def requests(aws: None, monkeypatch: pytest.MonkeyPatch) -> test_steps.World:
     return world
 
 
-def decide(world: test_function.World, **run: str) -> None:
-    """Execute *Decide Approval* as devops@acme.example; `run`: what Port notes beside that."""
-    world.script_user({"id": "auth0|1", "email": "dev@acme.example"})
-    world.set_run(RUN_ID, "upscale_service", "IN_PROGRESS", createdBy="auth0|1")
-    user = {"id": "auth0|2", "email": "devops@acme.example"}
-    world.script_user(user)
-    record: dict[str, Any] = {
-        "createdBy": user["id"],
-        "entity": {"identifier": REQUEST},
-        "properties": {"decision": "APPROVE"},
-        **run,
-    }
-    world.set_run(DECISION, "decide_approval", "IN_PROGRESS", **record)
-    deliver_decision(DECISION, user, REQUEST, "APPROVE")
-
-
 def test_decision_in_a_persons_name_is_refused(decisions: test_function.World) -> None:
     decisions.waits()
 
-    decide(decisions, impersonatedBy=CLIENT)
+    decide_in_port(decisions, impersonatedBy=CLIENT)
 
     assert decisions.status() is Status.PENDING
     (ended,) = decisions.updates(DECISION)
@@ -64,7 +47,7 @@ def test_decision_in_a_persons_name_is_refused(decisions: test_function.World) -
 def test_decision_of_the_person_counts(decisions: test_function.World) -> None:
     decisions.waits()
 
-    decide(decisions)
+    decide_in_port(decisions)
 
     assert decisions.status() is Status.APPROVED
 
@@ -100,7 +83,7 @@ def test_request_in_a_persons_name_is_refused_by_policy(
 
     ((status, summary),) = requests.port.ends
     assert status == "FAILURE"
-    assert "start the action as a person" in summary
+    assert "Execute the action in Port as a person" in summary
 
 
 def test_pending_request_of_a_machine_is_refused_by_policy(

@@ -15,12 +15,17 @@ from slipway.github.models import ServiceFolder
 from slipway.health.record import execution_name
 from slipway.port.models import User
 
+from tests.attacks.deciding import DECISION, REQUEST, decide_in_port
+from tests.unit.approvals import test_function
 from tests.unit.approvals.test_steps import World
 from tests.unit.conftest import POLICY, RUN_ID, set_policy
 from tests.unit.health import remedy
 from tests.unit.health.story import ILL
 
-REQUEST = f"{RUN_ID}.1"
+# What Powertools says in a function that has counted nothing.
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics:UserWarning")
+CODE = "0123456789"
+decisions = test_function.world
 APPROVAL: dict[str, Any] = POLICY["default"]["approval"]
 EXECUTION = execution_name("shop", 3)
 REPAIR = {
@@ -150,13 +155,9 @@ def test_withdrawn_auto_merge_holds_for_approved_requests(world: World) -> None:
 
 
 def test_approval_for_test_does_not_count_in_production(world: World) -> None:
+    world.environment = "Test"
     world.approved()
-    row = world.store.get(REQUEST)
-    world.store._table.update_item(
-        Key={"id": row.id},
-        UpdateExpression="SET environment = :test",
-        ExpressionAttributeValues={":test": "Test"},
-    )
+    world.environment = "Production"
 
     assert world.take("execute") == {"next": "Request"}
 
@@ -288,3 +289,56 @@ def test_decision_on_another_plan_grants_no_repair(ill_service: remedy.World) ->
     world.fall_ill().run()
 
     assert world.github.restarted == []
+
+
+# -- what was shown
+
+
+def test_cut_diff_cannot_be_approved_by_what_port_shows(decisions: test_function.World) -> None:
+    decisions.waits(code=CODE)
+
+    # The hash of the change is a property of the request's entity.
+    decide_in_port(decisions, change="f" * 64)
+
+    assert decisions.status() is Status.PENDING
+    (ended,) = decisions.updates(DECISION)
+    assert "the code at the end of the full diff" in ended["summary"]
+
+
+def test_cut_diff_is_approved_by_the_code_of_the_full_one(decisions: test_function.World) -> None:
+    decisions.waits(code=CODE)
+
+    decide_in_port(decisions, change=CODE)
+
+    assert decisions.status() is Status.APPROVED
+
+
+def test_approval_of_another_change_than_was_shown_is_refused(
+    decisions: test_function.World,
+) -> None:
+    decisions.waits()
+
+    decide_in_port(decisions, change="0" * 64)
+
+    assert decisions.status() is Status.PENDING
+    (ended,) = decisions.updates(DECISION)
+    assert "not the one that you were shown" in ended["summary"]
+
+
+@pytest.mark.parametrize("change", ["", " "])
+def test_approval_without_what_was_shown_is_refused(
+    decisions: test_function.World, change: str
+) -> None:
+    decisions.waits()
+
+    decide_in_port(decisions, change=change)
+
+    assert decisions.status() is Status.PENDING
+
+
+def test_cut_diff_can_be_declined_without_its_code(decisions: test_function.World) -> None:
+    decisions.waits(code=CODE)
+
+    decide_in_port(decisions, verdict="DECLINE", change="no")
+
+    assert decisions.status() is Status.DECLINED

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from slipway.actions import create_service, registry
+from slipway.actions.proposal import LONGEST_PREVIEW, code_of
 from slipway.approvals import request
 from slipway.approvals.decision import read_verdict
 from slipway.approvals.models import MAX_COMMENT, Status, Vote
@@ -204,8 +205,14 @@ def test_identifiers_keep_to_ports_characters() -> None:
 
 
 def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
-    approval = make_approval(votes={"devops@acme.example": VOTE}, decided_at=NOW, status="APPROVED")
-    body = request.entity(approval, run_url="https://a", service_url="https://b", preview="-a\n+b")
+    diff = "+line\n" * LONGEST_PREVIEW
+    approval = make_approval(
+        votes={"devops@acme.example": VOTE},
+        decided_at=NOW,
+        status="APPROVED",
+        code=code_of(diff),
+    )
+    body = request.entity(approval, run_url="https://a", service_url="https://b", preview=diff)
     body["properties"]["pr_url"] = "https://c"
 
     schema = load("blueprints/approval_request.json")["schema"]
@@ -232,10 +239,10 @@ def test_a_request_is_titled_in_words() -> None:
 
 def test_the_decision_form_asks_for_what_slipway_reads() -> None:
     inputs = form("decide_approval")
-    assert set(inputs["properties"]) == {"decision", "comment"}
+    assert set(inputs["properties"]) == {"decision", "comment", "change"}
     assert [read_verdict(value) for value in inputs["properties"]["decision"]["enum"]]
     assert inputs["properties"]["comment"]["maxLength"] == MAX_COMMENT
-    assert inputs["required"] == ["decision"]
+    assert inputs["required"] == ["decision", "change"]
 
 
 @pytest.mark.parametrize("action", CHANGES)

@@ -116,7 +116,9 @@ class World:
         self, run_id: str, verdict: str, person: str = DEVOPS, comment: str = "", ask: int = 1
     ) -> dict[str, Any]:
         """Decide in Port; returns the ended run of *Decide Approval*."""
-        inputs = {"decision": verdict} | ({"comment": comment} if comment else {})
+        # As Port's form fills it in when it opens.
+        shown = self.request_now(run_id, ask)["change_hash"]
+        inputs = {"decision": verdict, "change": shown} | ({"comment": comment} if comment else {})
         decision = self.sandbox.execute(
             "decide_approval", inputs, entity=f"{run_id}.{ask}", person=person
         )

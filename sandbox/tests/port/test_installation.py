@@ -63,7 +63,11 @@ def test_a_decision_says_who_decides_about_what(installed: Port, person: str) ->
     assert message["trigger"]["by"]["userId"] == user["id"]
     assert message["trigger"]["by"]["user"]["email"] == person
     assert message["payload"]["action"]["trigger"] == "DAY-2"
-    assert message["payload"]["properties"] == {"decision": "APPROVE", "comment": "Looks\ngood"}
+    assert message["payload"]["properties"] == {
+        "decision": "APPROVE",
+        "comment": "Looks\ngood",
+        "change": "f" * 64,
+    }
     assert message["payload"]["entity"]["properties"]["change_hash"] == "f" * 64
 
 
@@ -75,6 +79,27 @@ def test_a_person_decides_with_credentials_of_their_own(installed: Port) -> None
     assert run["createdBy"] == installed.call("GET", f"/users/{DEVOPS}")["user"]["id"]
     (message,) = installed.messages("runs")
     assert message["trigger"]["by"]["user"]["email"] == DEVOPS
+
+
+def test_decision_form_is_filled_in_with_the_change(installed: Port) -> None:
+    body = {"properties": {}, "entity": REQUEST}
+    form = installed.http.request(
+        "POST", "/_sandbox/portal/forms/decide_approval", headers=installed.headers, json=body
+    )
+
+    assert form.json()["defaults"] == {"change": "f" * 64}
+
+
+def test_decision_on_a_cut_diff_needs_its_code(installed: Port) -> None:
+    path = f"/blueprints/approval_request/entities/{REQUEST}"
+    installed.call("PATCH", path, {"properties": {"full_change": "+more\n\nCode: 0123456789"}})
+    body = {"properties": {"decision": "APPROVE"}, "entity": REQUEST}
+
+    status, _ = installed.refused("POST", "/actions/decide_approval/runs", body, run_as=DEVOPS)
+
+    assert status == 422
+    run = decide(installed, DEVOPS, change="0123456789")
+    assert run["properties"]["change"] == "0123456789"
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from typing import Any
 
 from slipway.github.models import Change
 
-# In characters. Port's and DynamoDB's limits are far above this; people stop reading long before.
+# In characters, what Port shows of a diff at once; people stop reading long before.
 LONGEST_PREVIEW = 30_000
 _CONTEXT = 3
+_CODE_LENGTH = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Proposal:
 
     @property
     def change_hash(self) -> str:
-        """SHA-256 of what is changed and from what, over the touched paths only.
+        """SHA-256 of what is changed where and from what, over the touched paths only.
 
         Two proposals with the same hash make the same files out of the same files, so that an
         approval of one is an approval of the other.
@@ -53,6 +54,7 @@ class Proposal:
         bound = {
             "action": self.action,
             "service": self.service,
+            "environment": self.environment,
             "base": {path: self.base.get(path) for path in result},
             "result": result,
         }
@@ -74,20 +76,40 @@ class NothingToDo:
 
 
 def preview(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> str:
-    """A unified diff in plain text, cut where nobody reads on.
+    """Make a unified diff in plain text.
 
     Args:
         before: path → text as it is; None for a file whose text is not known. Missing: a new file.
         after: path → text to be; None for a file that is removed.
     """
     parts = [_diff(path, path in before, before.get(path), after[path]) for path in sorted(after)]
-    text = "\n".join(parts)
-    if len(text) <= LONGEST_PREVIEW:
-        return text
-    shown = text[:LONGEST_PREVIEW].rpartition("\n")[0]
-    missing = text.count("\n") - shown.count("\n")
+    return "\n".join(parts)
+
+
+def shortened(diff: str) -> str:
+    """Cut a diff to what Port shows of it."""
+    if len(diff) <= LONGEST_PREVIEW:
+        return diff
+    shown = diff[:LONGEST_PREVIEW].rpartition("\n")[0]
+    missing = diff.count("\n") - shown.count("\n")
     lines = "line of this diff is" if missing == 1 else "lines of this diff are"
     return f"{shown}\n… {missing} more {lines} not shown."
+
+
+def code_of(diff: str) -> str:
+    """Return the code at the end of a full diff; empty if Port shows the diff uncut.
+
+    An approver who decides in Port types it, which shows that the full diff was opened.
+    """
+    if len(diff) <= LONGEST_PREVIEW:
+        return ""
+    return hashlib.sha256(diff.encode()).hexdigest()[:_CODE_LENGTH]
+
+
+def with_code(diff: str) -> str:
+    """Return the full diff with its code at the end, if it has one."""
+    code = code_of(diff)
+    return f"{diff}\n\nCode of this change: {code}" if code else diff
 
 
 def fenced(text: str) -> str:

@@ -27,7 +27,8 @@ class Ballot:
         verdict: approve or decline.
         door: the way it came.
         comment: what the person wrote.
-        seen_hash: hash of the change that the person was shown, where the door can tell.
+        seen: hash of the change that the person was shown, where the door can tell; in Port, where
+            a long diff is cut, the code at the end of the full one.
         run_id: the run of *Decide Approval* that it came by; empty for other doors.
         request_id: API Gateway's id of the request that it came by; empty for Port.
     """
@@ -36,7 +37,7 @@ class Ballot:
     verdict: Verdict
     door: Door
     comment: str = ""
-    seen_hash: str | None = None
+    seen: str | None = None
     run_id: str = ""
     request_id: str = ""
 
@@ -70,6 +71,22 @@ def read_comment(value: object) -> str:
         )
     if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
         raise InvalidInput("comment", "must be text: it has half of a surrogate pair")
+    return value.strip()
+
+
+def read_change(value: object) -> str:
+    """Read which change the person was shown, as *Decide Approval* has it.
+
+    Raises:
+        InvalidInput: the form is older than this input, or it was left empty.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInput(
+            "change",
+            "must say which change you were shown. Open the form of Decide Approval on the "
+            "request's page again; if it has no such input, the platform team runs "
+            "scripts/port_setup",
+        )
     return value.strip()
 
 
@@ -173,18 +190,14 @@ def judge(
         NotAnApprover: the policy does not name the voter.
         RequestClosed: the request does not wait any more, or not for this change, or the voter
             has voted.
+        InvalidInput: the voter was shown the beginning of the change only.
     """
     may_decide(approval, ballot.approver, policy, teams)
     if ballot.run_id and ballot.run_id in {vote.run_id for vote in approval.votes.values()}:
         return approval
     if approval.status is not Status.PENDING or now >= approval.expires_at:
         raise closed(approval)
-    if ballot.seen_hash is not None and ballot.seen_hash != approval.change_hash:
-        raise RequestClosed(
-            "The change is not the one that you were shown. Look at the request again: nothing "
-            "was decided.",
-            Status.SUPERSEDED,
-        )
+    _require_seen(approval, ballot)
     if ballot.verdict == "APPROVE" and _is_refused(approval, policy):
         raise NotAnApprover(
             "Machine credentials requested this change, and the policy refuses such requests. "
@@ -214,6 +227,26 @@ def judge(
     if ballot.verdict == "DECLINE":
         return _settled(voted, Status.DECLINED, now)
     return _settled(voted, Status.APPROVED, now) if is_enough(voted, policy) else voted
+
+
+def _require_seen(approval: Approval, ballot: Ballot) -> None:
+    """Refuse a vote of a person who was not shown this change, or not all of it."""
+    if ballot.seen is None:
+        return
+    if ballot.door == "Port" and approval.code:
+        # What was read of a cut diff is enough to decline.
+        if ballot.verdict == "APPROVE" and ballot.seen != approval.code:
+            raise InvalidInput(
+                "change",
+                "must be the code at the end of the full diff, because Port shows only the "
+                "beginning. Nothing was decided: open the full diff, then decide again",
+            )
+    elif ballot.seen != approval.change_hash:
+        raise RequestClosed(
+            "The change is not the one that you were shown. Look at the request again: nothing "
+            "was decided.",
+            Status.SUPERSEDED,
+        )
 
 
 def settle(approval: Approval, status: Status, now: datetime) -> Approval:

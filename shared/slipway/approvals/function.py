@@ -9,7 +9,7 @@ from typing import Any
 from slipway.actions import create_service
 from slipway.actions.text import BLUEPRINT as SERVICE
 from slipway.approvals.audit import AuditTrail
-from slipway.approvals.decision import Ballot, outcome, read_comment, read_verdict
+from slipway.approvals.decision import Ballot, outcome, read_change, read_comment, read_verdict
 from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.links import Link, read
 from slipway.approvals.models import Status, approval_id
@@ -118,6 +118,7 @@ class ApprovalFunction:
             read_verdict(told.properties.get("decision")),
             "Port",
             read_comment(told.properties.get("comment")),
+            read_change(told.properties.get("change")),
             run_id=run.run_id,
         )
         approval = self.desk.decide(told.entity or "", ballot)

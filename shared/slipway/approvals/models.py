@@ -78,6 +78,8 @@ class Approval(_Model):
         excluded: e-mail addresses of other people who may not decide, as the cause of a repair.
         summary: what would change, in one line.
         change_hash: see `slipway.actions.proposal.Proposal`.
+        code: what an approver types who decides in Port, where the diff is cut (see
+            `slipway.actions.proposal.code_of`); empty: Port shows all of it.
         emails: people who may decide.
         teams: Port teams whose members may decide.
         needed: how many people must approve.
@@ -107,6 +109,7 @@ class Approval(_Model):
     excluded: tuple[str, ...] = ()
     summary: str
     change_hash: str
+    code: str = ""
     emails: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
     needed: int = 1

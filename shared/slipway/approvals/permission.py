@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from slipway.actions.proposal import code_of
 from slipway.actions.repair import PlannedRepair, repair_hash
 from slipway.actions.text import BLUEPRINT as SERVICE
 from slipway.approvals.approvers import eligible
@@ -152,6 +153,7 @@ class Permission:
         eligible(approvers, REQUESTER, found.policy, port_client().team_members, excluded=excluded)
         names = ", ".join(repair.strategies)
         digests = [digest for each in repair.planned for digest in each.digests]
+        preview = _preview(repair)
         approval = new_request(
             approvers,
             run_id=self._execution,
@@ -163,10 +165,11 @@ class Permission:
             excluded=excluded,
             summary=f"try to {names}",
             change_hash=repair_hash(repair.service, self._execution, digests),
+            code=code_of(preview),
             policy_version=found.version,
             now=datetime.now(UTC),
         )
-        return self._desk.store.create(approval, _preview(repair))
+        return self._desk.store.create(approval, preview)
 
     def _show(self, approval: Approval) -> None:
         url = self._config.entity_url(SERVICE, approval.service)

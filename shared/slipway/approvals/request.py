@@ -1,10 +1,11 @@
 """An approval request as people see it: its entity in Port, and the times that it waits."""
 
+import json
 import math
 from datetime import datetime, timedelta
 from typing import Any
 
-from slipway.actions.proposal import Proposal, fenced
+from slipway.actions.proposal import Proposal, code_of, fenced, shortened, with_code
 from slipway.actions.text import BLUEPRINT as SERVICE
 from slipway.approvals.approvers import described
 from slipway.approvals.models import Approval, Status, approval_id
@@ -14,6 +15,8 @@ from slipway.config import PortConfig
 BLUEPRINT = "approval_request"
 DECIDE_ACTION = "decide_approval"
 EXECUTED = "Executed"
+# In bytes. Port takes bodies of 1 MiB.
+_LONGEST_FULL = 900_000
 
 
 def request_for(
@@ -35,6 +38,7 @@ def request_for(
         environment=proposal.environment,
         summary=proposal.summary,
         change_hash=proposal.change_hash,
+        code=code_of(proposal.preview),
         now=now,
         **facts,
     )
@@ -109,7 +113,7 @@ def entity(
         "approvers": described(approval.emails, approval.teams).split(", "),
         "needed": approval.needed,
         "summary": approval.summary,
-        "change": fenced(preview) if preview is not None else None,
+        **(_shown(approval, preview) if preview is not None else {}),
         "change_hash": approval.change_hash,
         "run_url": run_url,
         "service_url": service_url,
@@ -125,3 +129,16 @@ def entity(
         "title": f"{title}: {approval.summary}",
         "properties": {name: value for name, value in properties.items() if value is not None},
     }
+
+
+def _shown(approval: Approval, preview: str) -> dict[str, str]:
+    """The diff as Port shows it and, where that is cut, the full one with its code at the end."""
+    if not approval.code:
+        return {"change": fenced(shortened(preview))}
+    full = fenced(with_code(preview))
+    if len(json.dumps(full)) > _LONGEST_FULL:
+        full = (
+            "The full diff is too long for Port. Open the link in the e-mail about this request: "
+            "decide there, or type the code at the end of that page here."
+        )
+    return {"change": fenced(shortened(preview)), "full_change": full}

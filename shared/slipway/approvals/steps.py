@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from slipway.actions.proposal import NothingToDo, Proposal
+from slipway.actions.proposal import NothingToDo, Proposal, shortened
 from slipway.actions.service_folder import service_of
 from slipway.actions.text import BLUEPRINT as SERVICE
 from slipway.approvals.approvers import described
@@ -166,7 +166,9 @@ class Steps:
         """Show the request to everybody. Repeated for one that was stored but perhaps not shown."""
         preview = self._desk.store.preview(approval)
         self._mirror(approval, preview=preview)
-        self._run.report.preview(f"This is what would change: {approval.summary}", preview)
+        self._run.report.preview(
+            f"This is what would change: {approval.summary}", shortened(preview)
+        )
         try:
             self._run.report.waiting_for_approval(
                 approval.expires_at,
@@ -212,7 +214,7 @@ class Steps:
             return self._show_pull(approval, pull)
         proposal = change.prepare_again(self._run, repository, self._policy().policy, pull)
         reason = _FILES_CHANGED
-        if isinstance(proposal, Proposal) and _is_of(approval, proposal):
+        if isinstance(proposal, Proposal) and proposal.change_hash == approval.change_hash:
             if standing := self._desk.standing(approval):
                 return self._propose(standing, proposal, can_wait=can_wait)
             reason = _POLICY_CHANGED
@@ -374,9 +376,3 @@ class Steps:
             self._run.report.remark(
                 f"{verb} by {vote.approver} by way of {vote.door} on {moment(vote.at)}{comment}"
             )
-
-
-def _is_of(approval: Approval, proposal: Proposal) -> bool:
-    """Whether a proposal is the change that was approved, in the environment that it was for."""
-    same = proposal.change_hash == approval.change_hash
-    return same and proposal.environment == approval.environment

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from slipway.actions.proposal import preview
+from slipway.actions.proposal import LONGEST_PREVIEW, preview
 from slipway.actions.repair import PlannedRepair, repair_digest
 from slipway.actions.scale_service import FILES, find_replicas
 from slipway.actions.service_folder import read_port_data
@@ -118,7 +118,11 @@ class Repairer:
                 planned.append(_impossible(strategy, _NO_SERVICE))
                 continue
             try:
-                planned.append(self._plan(state, strategy))
+                plan = self._plan(state, strategy)
+                # The step function's payload, with which it is asked for, is not for long texts.
+                if len(plan.preview) > LONGEST_PREVIEW:
+                    plan = _impossible(strategy, "its diff is too long to be shown.")
+                planned.append(plan)
             except (GitHubError, UserError) as error:
                 planned.append(_impossible(strategy, str(error)))
         return planned

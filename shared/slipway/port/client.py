@@ -47,6 +47,7 @@ _TOKEN = re.compile(r"[!-~]+")
 _EPOCH_IF_ABOVE = 1_000_000_000
 _LONGEST_NAMED = timedelta(days=1)
 _PAGE = 100  # runs in one answer
+_USER_SECONDS = 300.0
 _FAR = 2**33  # The year 2242: a time that every platform can hold.
 # Even if Port says "at once": without a pause, one call would be repeated hundreds of times.
 _SHORTEST_WAIT = 0.5
@@ -112,6 +113,8 @@ class PortClient:
         self._token = ""
         self._token_ends = 0.0
         self._lock = threading.Lock()
+        # E-mail address → person, and until when that is believed.
+        self._users: dict[str, tuple[User, float]] = {}
 
     def request(
         self,
@@ -314,17 +317,25 @@ class PortClient:
                 raise
 
     def get_user(self, email: str) -> User | None:
-        """Read a person; None if nobody of that address can sign in to the organisation.
+        """Read a person; None if no person of that address can sign in to the organisation.
+
+        A person who was found is remembered for five minutes, teams included.
 
         https://docs.port.io/api-reference/get-a-user
         """
         if "@" not in email:
             return None
+        user, until = self._users.get(email, (None, 0.0))
+        if user is not None and time.monotonic() < until:
+            return user
         answer = self._found("users", email)
         if answer is None:
             return None
         user = _model(User, {"user": answer.get("user", answer)}, "user")
-        return user if user.active else None
+        if not user.active:
+            return None
+        self._users[email] = (user, time.monotonic() + _USER_SECONDS)
+        return user
 
     def users(self) -> list[User]:
         """Everybody in the organisation, also those who can no longer sign in.

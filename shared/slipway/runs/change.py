@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from slipway.actions import create_service
 from slipway.actions.inputs import is_dry_run
-from slipway.actions.proposal import NothingToDo, Proposal
+from slipway.actions.proposal import NothingToDo, Proposal, shortened
 from slipway.actions.registry import ACTIONS
 from slipway.actions.service_folder import read_port_data, service_of
 from slipway.actions.situation import Situation
@@ -70,7 +70,9 @@ def carry_out(run: ActiveRun) -> None:
     requirement = policy.requirement(proposal.action, proposal.environment)
     if dry:
         refuse_existing(run, repository, proposal)
-        run.report.preview(f"This would be changed: {proposal.summary}", proposal.preview)
+        run.report.preview(
+            f"This would be changed: {proposal.summary}", shortened(proposal.preview)
+        )
         run.report.succeed("Dry run: nothing was changed.", label="Dry run")
     elif requirement.approval is None:
         with run.lock(proposal.service):

@@ -107,7 +107,7 @@ def test_given_a_decision_when_read_then_message_and_run_name_the_same_person(
     server: PortServer,
 ) -> None:
     identifier = request(server, "r_0000000000000002.1")
-    inputs = {"decision": "APPROVE", "comment": "fine"}
+    inputs = {"decision": "APPROVE", "comment": "fine", "change": "f" * 64}
     run_id = server.execute("decide_approval", inputs, identifier, DEVOPS)
 
     value = server.message(run_id)

@@ -73,7 +73,12 @@ def decision(entity: str = "r_0123456789abcdef.1", **inputs: Any) -> dict[str, A
     seed["action"] = "decide_approval"
     seed["context"] |= {"entity": entity, "blueprint": "approval_request"}
     seed["payload"]["action"]["trigger"] = "DAY-2"
-    seed["payload"]["properties"] = {"decision": "APPROVE", "comment": "fine", **inputs}
+    seed["payload"]["properties"] = {
+        "decision": "APPROVE",
+        "comment": "fine",
+        "change": "f" * 64,
+        **inputs,
+    }
     return seed
 
 

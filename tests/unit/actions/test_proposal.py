@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 from slipway.actions.inputs import is_dry_run
-from slipway.actions.proposal import LONGEST_PREVIEW, Proposal, fenced, preview
+from slipway.actions.proposal import (
+    LONGEST_PREVIEW,
+    Proposal,
+    code_of,
+    fenced,
+    preview,
+    shortened,
+    with_code,
+)
 from slipway.errors import InvalidInput
 from slipway.github.models import Change
 
@@ -38,6 +46,7 @@ def test_given_a_proposal_when_hashed_then_it_is_the_documented_canonical_json()
     canonical = (
         '{"action":"upscale_service",'
         f'"base":{{"apps/shop/a":"{"a" * 40}","apps/shop/b":null}},'
+        '"environment":"Test",'
         f'"result":{{"apps/shop/a":null,"apps/shop/b":"{new}"}},'
         '"service":"shop"}'
     )
@@ -51,7 +60,6 @@ def test_given_a_proposal_when_hashed_then_it_is_the_documented_canonical_json()
         {"body": "Another"},
         {"preview": "…"},
         {"summary": "…"},
-        {"environment": "Production"},
         {"base": {"apps/shop/a": "a" * 40, "apps/shop/b": None, "apps/shop/other": "0" * 40}},
     ],
 )
@@ -66,6 +74,7 @@ def test_given_a_difference_beside_the_touched_files_when_hashed_then_the_hash_i
     [
         {"action": "downscale_service"},
         {"service": "shop2"},
+        {"environment": "Staging"},
         {"base": {"apps/shop/a": "b" * 40, "apps/shop/b": None}},
         {"base": {"apps/shop/a": "a" * 40, "apps/shop/b": "0" * 40}},
         {"files": {"apps/shop/b": "new u\n", "apps/shop/a": None}},
@@ -133,7 +142,7 @@ def test_given_a_file_name_that_looks_like_a_diff_when_previewed_then_it_stays_o
 def test_given_a_long_change_when_previewed_then_it_is_cut_at_a_line_and_the_rest_counted() -> None:
     lines = [f"line {number}" for number in range(10_000)]
 
-    shown = preview({}, {"p": "\n".join(lines) + "\n"})
+    shown = shortened(preview({}, {"p": "\n".join(lines) + "\n"}))
 
     assert len(shown) < LONGEST_PREVIEW + 100
     *kept, last = shown.splitlines()
@@ -141,8 +150,20 @@ def test_given_a_long_change_when_previewed_then_it_is_cut_at_a_line_and_the_res
     assert last == f"… {10_000 - len(kept) + 3} more lines of this diff are not shown."
 
 
+def test_code_ends_a_diff_that_port_cuts() -> None:
+    diff = preview({}, {"p": "line\n" * LONGEST_PREVIEW})
+
+    assert re.fullmatch(r"[0-9a-f]{10}", code_of(diff))
+    assert with_code(diff) == f"{diff}\n\nCode of this change: {code_of(diff)}"
+    assert code_of(diff) not in shortened(diff)
+
+
+def test_code_is_empty_when_port_shows_the_whole_diff() -> None:
+    assert (code_of("short"), with_code("short")) == ("", "short")
+
+
 def test_given_one_line_too_long_when_previewed_then_it_is_counted() -> None:
-    shown = preview({}, {"p": "x" * LONGEST_PREVIEW + "\n"})
+    shown = shortened(preview({}, {"p": "x" * LONGEST_PREVIEW + "\n"}))
 
     assert shown.splitlines()[-1] == "… 1 more line of this diff is not shown."
 

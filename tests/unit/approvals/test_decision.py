@@ -140,11 +140,11 @@ def test_given_a_closed_request_when_decided_then_each_has_its_own_answer(
 
 def test_given_another_change_was_shown_when_decided_then_nothing_is() -> None:
     with pytest.raises(RequestClosed, match="not the one that you were shown"):
-        vote(make_approval(), seen_hash="0" * 64)
+        vote(make_approval(), seen="0" * 64)
 
 
 def test_given_the_change_that_was_shown_when_decided_then_it_counts() -> None:
-    assert vote(make_approval(), seen_hash="f" * 64).status is Status.APPROVED
+    assert vote(make_approval(), seen="f" * 64).status is Status.APPROVED
 
 
 @pytest.mark.parametrize("typed", ["approve", "", None, True, ["APPROVE"], "APPROVE "])

@@ -62,11 +62,12 @@ class World:
         path = user["email"].replace("@", "%40")
         self.port.script(f"GET /v1/users/{path}", (200, {"ok": True, "user": user}, {}))
 
-    def waits(self) -> None:
+    def waits(self, **changes: Any) -> None:
         self.ledger.open(make_message(action="upscale_service", entity="shop"))
         self.ledger.record_ask(RUN_ID, "shop", 1)
         self.locks.take("shop", RUN_ID)
-        approval = make_approval(created_at=NOW, expires_at=NOW + timedelta(hours=1))
+        times = {"created_at": NOW, "expires_at": NOW + timedelta(hours=1)}
+        approval = make_approval(**times, **changes)
         self.store.create(approval, "")
         self.store.wait(approval.id, "token-1", reminded=False)
 

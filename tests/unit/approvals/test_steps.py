@@ -115,6 +115,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.port, self.repository = Port(), Repository()
         self.content = "replicas: 3\n"
+        self.environment = "Production"
         self.refusal: UserError | None = None
         self.nothing: NothingToDo | None = None
         self.told: list[tuple[str, str]] = []
@@ -166,7 +167,7 @@ class World:
         return Proposal(
             action="upscale_service",
             service="shop",
-            environment="Production",
+            environment=self.environment,
             summary="replicas 2 → 3",
             change=Change(
                 service="shop",

@@ -75,6 +75,28 @@ def test_given_a_person_in_another_shape_when_read_then_the_teams_are_the_same(
     assert user.teams == teams
 
 
+@pytest.mark.parametrize(("seconds", "asked"), [(299.0, 1), (300.0, 2)])
+def test_person_is_asked_for_again_after_five_minutes(
+    port: Port, seconds: float, asked: int
+) -> None:
+    port.script(f"GET {USER_PATH}", (200, {"ok": True, "user": USER}, {}))
+    client = port.client()
+
+    first = client.get_user("devops@acme.example")
+    port.slept.append(seconds)
+
+    assert client.get_user("devops@acme.example") == first
+    assert port.routes().count(f"GET {USER_PATH}") == asked
+
+
+def test_person_who_was_not_found_is_asked_for_again(port: Port) -> None:
+    port.script(f"GET {USER_PATH}", (404, refusal("not_found"), {}), (200, {"user": USER}, {}))
+    client = port.client()
+
+    assert client.get_user("devops@acme.example") is None
+    assert client.get_user("devops@acme.example") is not None
+
+
 def test_given_nobody_of_that_address_when_read_then_none(port: Port) -> None:
     port.script(f"GET {USER_PATH}", (404, refusal("not_found"), {}))
 

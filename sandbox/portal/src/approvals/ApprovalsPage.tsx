@@ -18,8 +18,8 @@ import { RunsTable } from '../run/RunsTable';
 const BLUEPRINT = 'approval_request';
 const DECIDE = 'decide_approval';
 const PENDING = 'Pending';
-// The card's head says these already, or they are for machines.
-const APART = new Set(['status', 'summary', 'change_hash']);
+// The card's head says these already, they are for machines, or too long for a card.
+const APART = new Set(['status', 'summary', 'change_hash', 'full_change']);
 
 const statusOf = (request: Entity) => textOf(request.properties.status);
 
