@@ -31,6 +31,24 @@ ROOT = Path(__file__).resolve().parent.parent
 TEAM_MACHINE = "team-scaling-log"
 _BASES = {"port": "PORT_BASE_URL", "github": "GITHUB_API_URL", "aws": "AWS_ENDPOINT_URL"}
 REPORTS_VARIABLE = "SLIPWAY_REPORTS_URL"
+# What scripts/doctor asks for. Slipway administers the sandbox's repositories.
+PROTECTION = {
+    "enforce_admins": False,
+    "required_pull_request_reviews": {
+        "dismiss_stale_reviews": True,
+        "required_approving_review_count": 0,
+    },
+    "required_status_checks": None,
+    "restrictions": None,
+}
+RULESET = {
+    "name": "Branches of runs",
+    "target": "branch",
+    "enforcement": "active",
+    "bypass_actors": [{"actor_type": "RepositoryRole", "actor_id": 5, "bypass_mode": "always"}],
+    "conditions": {"ref_name": {"include": ["refs/heads/slipway/**/*"], "exclude": []}},
+    "rules": [{"type": "creation"}, {"type": "update"}],
+}
 CHANGES_EXIT_STATUS = 2  # of `terraform plan -detailed-exitcode`
 # The provider mostly waits, so the queue's 25 s begin with the first resources, not after them.
 PARALLELISM = "-parallelism=30"
@@ -135,7 +153,7 @@ class Stack:
             self._terraform("apply", "-auto-approve", PARALLELISM, *self._arguments(), secrets=True)
             team_machine.result()
         self._confirm_subscriptions()
-        self._set_reports_url()
+        self._set_up_repository()
 
     def _confirm_subscriptions(self) -> None:
         """Confirm all e-mail subscriptions, as their people and an operator do together."""
@@ -163,11 +181,10 @@ class Stack:
             aws_secret_access_key="test",  # noqa: S106 - the sandbox's AWS takes any
         )
 
-    def _set_reports_url(self) -> None:
-        """Set the services repository's variable, as an operator does after the first apply."""
-        variables = (
-            f"{self._env['GITHUB_API_URL']}/repos/{self._env['SERVICES_REPO']}/actions/variables"
-        )
+    def _set_up_repository(self) -> None:
+        """Set the services repository up, as an operator does after the first apply."""
+        repository = f"{self._env['GITHUB_API_URL']}/repos/{self._env['SERVICES_REPO']}"
+        variables = f"{repository}/actions/variables"
         body = {"name": REPORTS_VARIABLE, "value": self.outputs()["reports_url"]}
         with requests.Session() as session:
             session.headers["Authorization"] = f"Bearer {self._env['GITHUB_TOKEN']}"
@@ -175,6 +192,11 @@ class Stack:
             if answer.status_code == 409:  # It is there already.
                 answer = session.patch(f"{variables}/{REPORTS_VARIABLE}", json=body, timeout=10)
             answer.raise_for_status()
+            branch = f"{repository}/branches/main/protection"
+            session.put(branch, json=PROTECTION, timeout=10).raise_for_status()
+            if not session.get(f"{repository}/rulesets", timeout=10).json():
+                made = session.post(f"{repository}/rulesets", json=RULESET, timeout=10)
+                made.raise_for_status()
 
     def _make_team_machine(self) -> None:
         """Make what a team of its own would: a state machine that subscribes to the change log.

@@ -31,6 +31,8 @@ CHECKS: list[tuple[str, Check]] = [
     ("Kafka: topics", kafka.topics),
     ("GitHub: permissions", github.permissions),
     ("GitHub: services repository", github.repository),
+    ("GitHub: base branch", github.protection),
+    ("GitHub: branches of runs", github.own_branches),
     ("GitHub: workflows", github.workflow),
     ("GitHub: secrets", github.secrets),
     ("GitHub: restart environment", github.restart_environment),

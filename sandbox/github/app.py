@@ -25,6 +25,7 @@ from sandbox.github.routes import (
     meta,
     pulls,
     repos,
+    rulesets,
     sandbox,
     smart_http,
     web,
@@ -55,7 +56,8 @@ def create_app(server: Server) -> ASGIApp:
     app.include_router(identity.router)
     # `meta` first: its installation route is below a repository's path.
     for module in (
-        meta, repos, gitdata, contents, commits, pulls, issues, actions, environments, hooks
+        meta, repos, gitdata, contents, commits, pulls, issues, actions, environments, hooks,
+        rulesets,
     ):  # fmt: skip
         app.include_router(module.router, prefix=urls.API_PREFIX)
     # git addresses a repository with and without the suffix.

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from sandbox.github import urls
+from sandbox.github import rulesets, urls
 from sandbox.github.errors import ApiError
 from sandbox.github.permissions import role
 from sandbox.github.server import RepoSession, teams_of
@@ -126,8 +126,9 @@ def refuse_push(here: RepoSession, branch: str, *, forced: bool, deleted: bool) 
     """Check a change of a branch that no pull request brings.
 
     Raises:
-        ApiError: 422, the branch is protected against it.
+        ApiError: 422, the branch is protected against it, or a ruleset is.
     """
+    rulesets.refuse(here, branch, deleted=deleted)
     rules = here.repo.protections.get(branch)
     if rules is None:
         return

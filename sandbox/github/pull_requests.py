@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import select
 
-from sandbox.github import issues, protection, shapes, urls
+from sandbox.github import issues, protection, rulesets, shapes, urls
 from sandbox.github.errors import ApiError, validation_failed
 from sandbox.github.git import Commit, GitError, Person
 from sandbox.github.runner.registry import register
@@ -250,6 +250,7 @@ def update_branch(
         raise validation_failed("PullRequest", "state", "invalid")
     if here.git.is_ancestor(base, pull.head_sha):
         raise ApiError(422, "There are no new commits on the base branch.")
+    rulesets.refuse(here, pull.head_ref, deleted=False)
     stamp = datetime.now(UTC).isoformat(timespec="seconds")
     author = Person(here.actor.login, _GITHUB[1], stamp)
     sha = None

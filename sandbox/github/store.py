@@ -110,6 +110,8 @@ class Repo(Base):
     teams: Mapped[dict[str, str]] = mapped_column(JsonObject, default=dict)
     # branch → protection as it was put
     protections: Mapped[dict[str, Any]] = mapped_column(JsonObject, default=dict)
+    # number → ruleset
+    rulesets: Mapped[dict[str, Any]] = mapped_column(JsonObject, default=dict)
     owner_account: Mapped["Account | None"] = relationship(
         primaryjoin="foreign(Repo.owner) == Account.login", viewonly=True
     )

@@ -1,6 +1,8 @@
 """GitHub: credentials, permissions, and the services repository."""
 
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from github import Auth, Github, GithubException, GithubIntegration
 from github.Repository import Repository
@@ -18,6 +20,8 @@ TIMEOUT_SECONDS = 10
 REPORT_WORKFLOW = ".github/workflows/slipway-report.yml"
 RESTART_WORKFLOW = ".github/workflows/slipway-restart.yml"
 RESTART_ENVIRONMENT = "slipway-restart"
+# As the branches of runs are named.
+RUN_BRANCH = "slipway/upscale_service/r_0000000000000000"
 REPORTS_VARIABLE = "SLIPWAY_REPORTS_URL"
 # Up to release 0.1.0 the services repository had Port's credentials.
 FORBIDDEN_SECRETS = {"PORT_CLIENT_ID", "PORT_CLIENT_SECRET", "RESTART_CREDENTIALS"}
@@ -74,6 +78,56 @@ def workflow(installation: Installation) -> Result:
     wrong += [f"{RESTART_WORKFLOW} is missing"] if restart == "missing" else []
     cure = f"Copy services-repo/.github to the default branch, {found.default_branch}."
     return Result(name, not wrong, ", ".join(wrong) or "as in services-repo/", cure)
+
+
+def protection(installation: Installation) -> Result:
+    """Whether the base branch takes pull requests only, and new commits dismiss approvals.
+
+    A ruleset or a branch protection may say so; GitHub shows the latter to administrators only.
+    https://docs.github.com/rest/repos/rules#get-rules-for-a-branch
+    """
+    name = "GitHub: base branch"
+    base = _base(installation)
+    cure = (
+        f"Protect the branch {base} (Settings → Rules): require a pull request before merging, and "
+        "'Dismiss stale pull request approvals when new commits are pushed'."
+    )
+    try:
+        found = _repository(installation)
+        dismisses = [
+            bool(rule["parameters"]["dismiss_stale_reviews_on_push"])
+            for rule in _rules(found, base)
+            if rule["type"] == "pull_request"
+        ]
+        if not any(dismisses) and found.get_branch(base).protected:
+            reviews = _protection(found, base).get("required_pull_request_reviews")
+            dismisses += [bool(reviews["dismiss_stale_reviews"])] if reviews else []
+    except GithubException as error:
+        if error.status == 403:
+            cure += " Then look at it with credentials that may read 'Administration'."
+            return Result(name, None, f"{base} is protected; how is not shown: look by hand", cure)
+        return _refused(name, error)
+    if not dismisses:
+        return Result(name, False, f"{base} takes changes without a pull request", cure)
+    detail = "stale approvals are dismissed" if any(dismisses) else "stale approvals stay"
+    return Result(name, any(dismisses), f"{base} takes pull requests only; {detail}", cure)
+
+
+def own_branches(installation: Installation) -> Result:
+    """Whether a ruleset keeps the branches of runs for Slipway."""
+    name = "GitHub: branches of runs"
+    try:
+        kinds = {rule["type"] for rule in _rules(_repository(installation), RUN_BRANCH)}
+    except GithubException as error:
+        return _refused(name, error)
+    missing = [kind for kind in ("creation", "update") if kind not in kinds]
+    cure = (
+        "Make a ruleset for the branches 'slipway/**/*' (Settings → Rules) that restricts "
+        "creations and updates, with Slipway's App on its bypass list. Otherwise every developer "
+        "with push access can take a run's branch, or add to its pull request."
+    )
+    detail = f"not restricted: {', '.join(missing)}" if missing else "for Slipway only"
+    return Result(name, not missing, detail, cure)
 
 
 def secrets(installation: Installation) -> Result:
@@ -136,6 +190,27 @@ def reports_variable(installation: Installation) -> Result:
     if not given:
         return Result(name, False, f"{REPORTS_VARIABLE} is not set", cure)
     return Result(name, wanted in {None, given}, f"{REPORTS_VARIABLE} is {given}", cure)
+
+
+def _rules(repository: Repository, branch: str) -> list[dict[str, Any]]:
+    """The rules of rulesets for a branch, which need not exist."""
+    url = f"{repository.url}/rules/branches/{quote(branch, safe='/')}?per_page=100"
+    _, answer = repository.requester.requestJsonAndCheck("GET", url)
+    rules: list[dict[str, Any]] = answer
+    return rules
+
+
+def _protection(repository: Repository, branch: str) -> dict[str, Any]:
+    """A branch's protection; empty if rulesets alone protect it."""
+    url = f"{repository.url}/branches/{quote(branch, safe='/')}/protection"
+    try:
+        _, answer = repository.requester.requestJsonAndCheck("GET", url)
+    except GithubException as error:
+        if error.status != 404:
+            raise
+        return {}
+    shown: dict[str, Any] = answer
+    return shown
 
 
 def _state(repository: Repository, path: str, branch: str) -> str:

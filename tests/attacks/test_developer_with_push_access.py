@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 import pytest
+from github import GithubException
 from github.WorkflowRun import WorkflowRun
 from nacl.public import PublicKey, SealedBox
 from slipway.aws import dynamodb_table
@@ -24,6 +25,7 @@ from slipway.reports import door
 from slipway.runs import clients
 
 from functions.report_pull_request.handler import handler
+from scripts.apply_sandbox import PROTECTION, RULESET
 from tests.contract.github.conftest import Services
 from tests.scripted import ScriptedServer
 from tests.unit.conftest import RUN_ID
@@ -317,3 +319,54 @@ def test_restart_credential_is_kept_from_other_branches(house: House) -> None:
     assert run.conclusion == "failure"
     assert "is not allowed to deploy to slipway-restart" in house.log(run)
     assert "stolen:" not in house.log(run)
+
+
+@pytest.fixture
+def protected(house: House) -> House:
+    """The same house with the settings that `scripts/doctor` asks for."""
+    ask = house.repository.requester.requestJsonAndCheck
+    ask("PUT", f"{house.repository.url}/branches/main/protection", input=PROTECTION)
+    ask("POST", f"{house.repository.url}/rulesets", input=RULESET)
+    return house
+
+
+def make_branch(house: House, name: str) -> None:
+    """Take a branch, as the developer."""
+    tip = house.repository.get_git_ref("heads/main").object.sha
+    house.services.as_user("developer").create_git_ref(f"refs/heads/{name}", tip)
+
+
+def test_branch_of_a_run_cannot_be_taken_where_a_ruleset_is(protected: House) -> None:
+    with pytest.raises(GithubException, match="creations being restricted"):
+        make_branch(protected, BRANCH)
+
+    make_branch(protected, "slipway-of-mine")  # Others can.
+
+
+def test_branch_of_a_run_can_be_taken_without_a_ruleset(house: House) -> None:
+    make_branch(house, BRANCH)
+
+
+def test_push_to_a_runs_pull_request_is_refused_where_a_ruleset_is(protected: House) -> None:
+    propose(protected)
+    mine = protected.services.as_user("developer")
+
+    with pytest.raises(GithubException, match="protected ref"):
+        mine.create_file("apps/shop/more.json", "More", "{}", branch=BRANCH)
+
+
+def test_push_to_the_protected_base_branch_is_refused(protected: House) -> None:
+    mine = protected.services.as_user("developer")
+
+    with pytest.raises(GithubException, match="through a pull request"):
+        mine.create_file("apps/shop/portData.json", "Mine", "{}", branch="main")
+
+
+def test_new_commit_dismisses_approvals_where_that_is_set(protected: House) -> None:
+    protected.push("mine", "apps/shop/a.json", "{}")
+    pull = protected.repository.create_pull(base="main", head="mine", title="Mine")
+    protected.services.as_user("devops").get_pull(pull.number).create_review(event="APPROVE")
+
+    protected.services.push({"apps/shop/a.json": '{"replicas": 99}'}, "mine")
+
+    assert [review.state for review in pull.get_reviews()] == ["DISMISSED"]

@@ -73,6 +73,7 @@ def create_ref(here: Here, body: NewRef) -> Json:
         raise ApiError(422, "Object does not exist")
     if here.git.ref(body.ref):
         raise ApiError(422, "Reference already exists")
+    _guard(here, body.ref, forced=False, deleted=False)
     try:
         here.git.update_ref(body.ref, body.sha, None)
     except GitError:

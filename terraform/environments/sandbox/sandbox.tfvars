@@ -52,7 +52,12 @@ approvals = {
   api = { resource_policy = <<-EOT
     {
       "Version": "2012-10-17",
-      "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}]
+      "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*",
+         "Condition": {"StringEquals": {"aws:PrincipalAccount": "000000000000"}}},
+        {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke",
+         "Resource": ["execute-api:/live/GET/links/*", "execute-api:/live/POST/links/*"]}
+      ]
     }
   EOT
   }

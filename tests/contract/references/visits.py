@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from github.Repository import Repository
 from slipway.config import GitHubConfig, GitHubCredentials
 from slipway.errors import RunNotFound
 from slipway.github.models import Change
@@ -13,6 +14,7 @@ from slipway.github.repository import ServicesRepository
 from sandbox.testing import OWN_ROUTES
 from sandbox.testing import TOKEN as TOKEN_OF_OWN_ROUTES
 from scripts import demo, port_setup
+from scripts.apply_sandbox import PROTECTION, RULESET
 from scripts.checks import github as github_checks
 from scripts.checks import port as port_checks
 from scripts.checks.result import Installation as Checked
@@ -90,10 +92,18 @@ def propose_as_an_app(installation: Installation) -> None:
     assert github_checks.permissions(Checked(checked)).ok
 
 
+def protect(repository: Repository) -> None:
+    """Protect what people and Slipway push to, as docs/install.md asks for."""
+    ask = repository.requester.requestJsonAndCheck
+    ask("PUT", f"{repository.url}/branches/main/protection", input=PROTECTION)
+    ask("POST", f"{repository.url}/rulesets", input=RULESET)
+
+
 def look_as_the_doctor(installation: Installation) -> None:
     """Make the doctor's checks of Port and GitHub."""
     repository = installation.repository
     repository.create_variable("SLIPWAY_REPORTS_URL", "https://reports.test/reports")
+    protect(repository)
     repository.requester.requestJsonAndCheck(
         "PUT", f"{repository.url}/environments/slipway-restart", input={}
     )
@@ -103,6 +113,8 @@ def look_as_the_doctor(installation: Installation) -> None:
     for look in (
         github_checks.permissions,
         github_checks.repository,
+        github_checks.protection,
+        github_checks.own_branches,
         github_checks.workflow,
         github_checks.secrets,
         github_checks.restart_environment,

@@ -321,7 +321,7 @@ def test_wrong_field_of_an_app_is_named_by_each_check(
 
     results = doctor.examine(of_app(installation, key, **changes), checks)
 
-    assert len(results) == 6
+    assert len(results) == 8
     assert all(result.ok is False and field in result.cure for result in results)
     assert "hidden-value" not in str(results)
 
@@ -394,6 +394,89 @@ def test_workflow_that_cannot_report_is_named(
     assert result.ok is False
     assert said in result.detail
     assert "services-repo/.github" in result.cure
+
+
+CLASSIC = {"dismiss_stale_reviews": True, "required_approving_review_count": 1}
+RULES = f"{REPOSITORY}/rules/branches/main"
+RUN_RULES = f"{REPOSITORY}/rules/branches/{github.RUN_BRANCH}"
+
+
+def protect(
+    server: ScriptedServer, *, ruleset: bool | None = None, classic: dict[str, Any] | None = None
+) -> None:
+    """A base branch with a ruleset (that dismisses or not), or with a branch protection."""
+    repository(server)
+    parameters = {"dismiss_stale_reviews_on_push": ruleset}
+    rules = [{"type": "pull_request", "parameters": parameters}] if ruleset is not None else []
+    server.script(RULES, (200, [{"type": "deletion"}, *rules], {}))
+    protected = classic is not None or ruleset is not None
+    server.script(
+        f"{REPOSITORY}/branches/main", (200, {"name": "main", "protected": protected}, {})
+    )
+    shown = {"required_pull_request_reviews": classic} if classic else {}
+    server.script(f"{REPOSITORY}/branches/main/protection", (200, shown, {}))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"ruleset": True}, {"classic": CLASSIC}, {"ruleset": False, "classic": CLASSIC}],
+)
+def test_base_branch_that_dismisses_stale_approvals_is_fine(
+    server: ScriptedServer, installation: Installation, given: dict[str, Any]
+) -> None:
+    protect(server, **given)
+
+    assert github.protection(installation).ok
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "without a pull request"),
+        ({"classic": {}}, "without a pull request"),
+        ({"ruleset": False}, "stale approvals stay"),
+        ({"classic": {**CLASSIC, "dismiss_stale_reviews": False}}, "stale approvals stay"),
+    ],
+)
+def test_base_branch_without_such_protection_is_a_fault(
+    server: ScriptedServer, installation: Installation, given: dict[str, Any], said: str
+) -> None:
+    protect(server, **given)
+
+    result = github.protection(installation)
+
+    assert result.ok is False
+    assert said in result.detail
+    assert "Protect the branch main" in result.cure
+
+
+def test_protection_that_is_not_shown_says_nothing(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    protect(server, classic=CLASSIC)
+    server.script(f"{REPOSITORY}/branches/main/protection", (403, {"message": "no"}, {}))
+
+    assert github.protection(installation).ok is None
+
+
+@pytest.mark.parametrize(
+    ("kinds", "missing"),
+    [
+        (["creation", "update"], ""),
+        (["creation", "deletion"], "not restricted: update"),
+        ([], "not restricted: creation, update"),
+    ],
+)
+def test_branches_of_runs_must_be_slipways(
+    server: ScriptedServer, installation: Installation, kinds: list[str], missing: str
+) -> None:
+    repository(server)
+    server.script(RUN_RULES, (200, [{"type": kind} for kind in kinds], {}))
+
+    result = github.own_branches(installation)
+
+    assert result.ok is (not missing)
+    assert missing in result.detail
 
 
 def secrets_of(server: ScriptedServer, own: list[str], shared: list[str]) -> None:

@@ -1,0 +1,103 @@
+"""The compromised dependency: an archive that another took the place of, or a bad new release.
+
+What it can do once it is in the layer, no test can bound: see `docs/security.md`.
+"""
+
+import json
+import re
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from scripts.build import find_uv
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+NPM_LOCKS = [
+    ROOT / "sandbox/portal/package-lock.json",
+    ROOT / "tests/references/github/package-lock.json",
+]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+PACKAGE, VERSION = re.findall(
+    r"^(tenacity)==(\S+)", (ROOT / "requirements/layer.txt").read_text(), re.MULTILINE
+)[0]
+
+
+@pytest.fixture
+def swapped(tmp_path: Path) -> Path:
+    """A registry that has another archive under the name and version of a locked one."""
+    info = f"{PACKAGE}-{VERSION}.dist-info"
+    with zipfile.ZipFile(tmp_path / f"{PACKAGE}-{VERSION}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{PACKAGE}/__init__.py", "STOLEN = True\n")
+        facts = f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: {VERSION}\n"
+        wheel.writestr(f"{info}/METADATA", facts)
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return tmp_path
+
+
+def install(
+    registry: Path, target: Path, *requirements: str | Path
+) -> subprocess.CompletedProcess[str]:
+    command = [find_uv(ROOT), "pip", "install", "--no-deps", "--no-index", "--no-cache"]
+    places = ["--find-links", registry, "--target", target]
+    return subprocess.run(
+        [*command, *places, *requirements], capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_swapped_archive_is_not_installed(swapped: Path, tmp_path: Path) -> None:
+    lock = (ROOT / "requirements/layer.txt").read_text()
+    (entry,) = re.findall(rf"^{PACKAGE}==(?:.*\\\n)+.*", lock, re.MULTILINE)
+    (tmp_path / "one.txt").write_text(entry)
+
+    done = install(swapped, tmp_path / "site", "--require-hashes", "-r", tmp_path / "one.txt")
+
+    assert done.returncode != 0
+    assert "hash" in done.stderr.lower()
+    assert not (tmp_path / "site" / PACKAGE).exists()
+
+
+def test_swapped_archive_would_be_installed_without_hashes(swapped: Path, tmp_path: Path) -> None:
+    # Without this, the attack above could fail for another reason than it should.
+    done = install(swapped, tmp_path / "site", f"{PACKAGE}=={VERSION}")
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / PACKAGE).exists()
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=[lock.name for lock in LOCKS])
+def test_each_locked_package_has_a_version_and_hashes(lock: Path) -> None:
+    text = lock.read_text().replace("\\\n", " ")
+    entries = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+
+    assert entries
+    for entry in entries:
+        assert re.match(r"[a-z0-9.\[\],-]+==[^ ]+ .*--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+@pytest.mark.parametrize("lock", NPM_LOCKS, ids=[lock.parent.name for lock in NPM_LOCKS])
+def test_each_locked_npm_package_has_a_digest(lock: Path) -> None:
+    packages = json.loads(lock.read_text())["packages"]
+    fetched = {
+        name: package for name, package in packages.items() if name and not package.get("link")
+    }
+
+    assert fetched
+    assert [name for name, package in fetched.items() if not package.get("integrity")] == []
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=[workflow.name for workflow in WORKFLOWS])
+def test_each_action_of_ci_is_a_commit(workflow: Path) -> None:
+    used = re.findall(r"uses: (\S+)", workflow.read_text())
+
+    assert used
+    assert [action for action in used if not re.search(r"@[0-9a-f]{40}$", action)] == []
+
+
+def test_provider_of_terraform_has_digests() -> None:
+    lock = (ROOT / "terraform/.terraform.lock.hcl").read_text()
+
+    assert len(re.findall(r'"(?:h1|zh):[^"]+"', lock)) > 1
