@@ -42,7 +42,7 @@ def install(
     registry: Path, target: Path, *requirements: str | Path
 ) -> subprocess.CompletedProcess[str]:
     command = [find_uv(ROOT), "pip", "install", "--no-deps", "--no-index", "--no-cache"]
-    places = ["--find-links", registry, "--target", target]
+    places: list[str | Path] = ["--find-links", registry, "--target", target]
     return subprocess.run(
         [*command, *places, *requirements], capture_output=True, text=True, check=False, timeout=300
     )

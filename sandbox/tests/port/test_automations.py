@@ -56,7 +56,7 @@ def others(port: Port) -> list[Any]:
 
 def test_the_end_of_a_run_is_published(catalogue: Port) -> None:
     automate(catalogue, "cancelled", of_run("RUN_UPDATED"), kafka(RUN_ENDED), ENDED)
-    run = execute(catalogue, run_as="developer@acme.example")
+    run = execute(catalogue.sign_in("developer@acme.example"))
     path = f"/actions/runs/{run['id']}"
     catalogue.call("PATCH", path, {"statusLabel": "Busy"})
     assert others(catalogue) == []
@@ -73,7 +73,7 @@ def test_the_end_of_a_run_is_published(catalogue: Port) -> None:
 
 def test_templates_see_what_port_documents_for_the_update_of_a_run(catalogue: Port) -> None:
     automate(catalogue, "cancelled", of_run("RUN_UPDATED"), kafka({"all": "{{ . }}"}))
-    run = execute(catalogue, run_as="developer@acme.example")
+    run = execute(catalogue.sign_in("developer@acme.example"))
     person = catalogue.sign_in("developer@acme.example")
     person.call("PATCH", f"/actions/runs/{run['id']}", {"status": "FAILURE"})
 

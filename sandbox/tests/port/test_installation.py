@@ -40,8 +40,8 @@ def installed(port: Port) -> Port:
 
 def decide(port: Port, person: str, **properties: Any) -> dict[str, Any]:
     body = {"properties": {"decision": "APPROVE", **properties}, "entity": REQUEST}
-    run: dict[str, Any] = port.call(
-        "POST", "/actions/decide_approval/runs", body, 202, run_as=person
+    run: dict[str, Any] = port.sign_in(person).call(
+        "POST", "/actions/decide_approval/runs", body, 202
     )["run"]
     return run
 
@@ -95,7 +95,7 @@ def test_decision_on_a_cut_diff_needs_its_code(installed: Port) -> None:
     installed.call("PATCH", path, {"properties": {"full_change": "+more\n\nCode: 0123456789"}})
     body = {"properties": {"decision": "APPROVE"}, "entity": REQUEST}
 
-    status, _ = installed.refused("POST", "/actions/decide_approval/runs", body, run_as=DEVOPS)
+    status, _ = installed.sign_in(DEVOPS).refused("POST", "/actions/decide_approval/runs", body)
 
     assert status == 422
     run = decide(installed, DEVOPS, change="0123456789")
@@ -115,7 +115,7 @@ def test_a_decision_that_is_none_is_refused_by_the_form(
     installed: Port, properties: dict[str, Any], entity: str | None
 ) -> None:
     body = {"properties": properties} | ({"entity": entity} if entity else {})
-    status, _ = installed.refused("POST", "/actions/decide_approval/runs", body, run_as=DEVOPS)
+    status, _ = installed.sign_in(DEVOPS).refused("POST", "/actions/decide_approval/runs", body)
     assert status == 422
     assert installed.messages("runs") == []
 
@@ -123,7 +123,7 @@ def test_a_decision_that_is_none_is_refused_by_the_form(
 def test_a_decision_about_no_request_is_refused(installed: Port) -> None:
     body = {"properties": {"decision": "APPROVE"}, "entity": "r_0123456789abcdef.2"}
     path = "/actions/decide_approval/runs"
-    assert installed.refused("POST", path, body, run_as=DEVOPS) == (404, "not_found")
+    assert installed.sign_in(DEVOPS).refused("POST", path, body) == (404, "not_found")
 
 
 def test_a_service_is_deleted_although_its_approval_request_stays(installed: Port) -> None:
@@ -135,7 +135,7 @@ def test_a_service_is_deleted_although_its_approval_request_stays(installed: Por
 @pytest.mark.parametrize("typed", [{}, {"dry_run": True}])
 def test_a_dry_run_is_asked_for_by_a_tick(installed: Port, typed: dict[str, bool]) -> None:
     body = {"properties": typed, "entity": "shop"}
-    installed.call("POST", "/actions/upscale_service/runs", body, 202, run_as=DEVELOPER)
+    installed.sign_in(DEVELOPER).call("POST", "/actions/upscale_service/runs", body, 202)
 
     (message,) = installed.messages("runs")
     expected = {"step": 1, "dry_run": False} | typed
@@ -160,9 +160,9 @@ def start(port: Port, action: str) -> dict[str, Any]:
     else:
         inputs = {"service_name": "shop"} if action == "delete_service" else {}
         body = {"properties": inputs, "entity": "shop"}
-    run: dict[str, Any] = port.call("POST", f"/actions/{action}/runs", body, 202, run_as=DEVELOPER)[
-        "run"
-    ]
+    run: dict[str, Any] = port.sign_in(DEVELOPER).call(
+        "POST", f"/actions/{action}/runs", body, 202
+    )["run"]
     return run
 
 

@@ -37,7 +37,8 @@ def test_the_older_envelope_does_not_need_the_template(start: Start) -> None:
     add_service(port, "a", replicas=3)
     run = execute(port)
     body = {"properties": {}, "entity": "a"}
-    port.call("POST", "/actions/upscale_service/runs", body, 202, run_as="devops@acme.example")
+    devops = port.sign_in("devops@acme.example")
+    devops.call("POST", "/actions/upscale_service/runs", body, 202)
     created, upscaled = port.messages("runs")
     assert list(created) == ["action", "resourceType", "status", "trigger", "context", "payload"]
     assert created["context"] == {"entity": None, "blueprint": "service", "runId": run["id"]}
@@ -128,7 +129,7 @@ def test_change_log_is_published_only_in_its_mode(catalogue: Port) -> None:
 
 
 def test_runs_are_in_the_change_log(logged: Port) -> None:
-    run = execute(logged, run_as="developer@acme.example")
+    run = execute(logged.sign_in("developer@acme.example"))
     logged.call("PATCH", f"/actions/runs/{run['id']}", {"status": "SUCCESS"})
     created, ended = logged.messages("change.log")
     assert (created["resourceType"], created["action"]) == ("run", "CREATE")

@@ -48,7 +48,7 @@ def test_executing_gives_a_run_in_progress_and_a_message(catalogue: Port) -> Non
 
 
 def test_the_message_is_the_rendered_template(catalogue: Port) -> None:
-    run = execute(catalogue, run_as="developer@acme.example")
+    run = execute(catalogue.sign_in("developer@acme.example"))
     (message,) = catalogue.messages("runs")
     user = message["trigger"]["by"]["user"]
     assert message["action"] == "create_service"
@@ -61,7 +61,6 @@ def test_the_message_is_the_rendered_template(catalogue: Port) -> None:
     }
     assert (user["email"], user["firstName"]) == ("developer@acme.example", "Dana")
     assert message["trigger"]["by"]["userId"] == user["id"] == run["createdBy"]
-    assert run["impersonatedBy"] == CLIENT_ID
 
 
 def test_a_message_has_no_spaces_and_no_escapes(catalogue: Port) -> None:
@@ -197,6 +196,13 @@ def test_secrets_of_the_organisation_reach_the_template(catalogue: Port) -> None
     assert catalogue.messages("runs") == [{"key": "k3y"}]
 
 
+def test_run_in_a_persons_name_names_the_credentials(catalogue: Port) -> None:
+    run = execute(catalogue, run_as="developer@acme.example")
+
+    user = catalogue.call("GET", "/users/developer@acme.example")["user"]
+    assert (run["createdBy"], run["impersonatedBy"]) == (user["id"], CLIENT_ID)
+
+
 def test_run_as_needs_machine_credentials_and_a_user(catalogue: Port) -> None:
     path = "/actions/create_service/runs"
     admin = catalogue.sign_in("admin@acme.example")
@@ -305,7 +311,7 @@ def test_the_older_shape_names_things_by_identifier(catalogue: Port) -> None:
 
 def test_runs_are_listed_newest_first_and_filtered(catalogue: Port) -> None:
     add_service(catalogue, "a")
-    first = execute(catalogue, run_as="developer@acme.example")
+    first = execute(catalogue.sign_in("developer@acme.example"))
     second = execute(catalogue)
     body = {"properties": {}, "entity": "a"}
     third = catalogue.call("POST", "/actions/upscale_service/runs", body, 202)["run"]

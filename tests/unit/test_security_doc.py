@@ -1,0 +1,33 @@
+"""The threat model names the test that shows each of its claims."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SECURITY = (ROOT / "docs/security.md").read_text()
+
+
+def test_each_test_that_the_threat_model_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", SECURITY))
+    files = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "sandbox/tests").rglob("test_*.py")]
+    defined = {
+        name
+        for file in files
+        for name in re.findall(r"^def (test_\w+)\(", file.read_text(), re.MULTILINE)
+    }
+
+    assert len(named) > 50
+    assert named - defined == set()
+
+
+def test_each_file_that_the_threat_model_names_exists() -> None:
+    named = set(re.findall(r"`((?:tests|terraform)/[\w./]+)`", SECURITY))
+
+    assert named
+    assert [file for file in sorted(named) if not (ROOT / file).exists()] == []
+
+
+def test_each_actor_has_a_file_of_attacks() -> None:
+    files = {file.name for file in (ROOT / "tests/attacks").glob("test_*.py")}
+
+    assert files == set(re.findall(r"`tests/attacks/(test_\w+\.py)`", SECURITY))
