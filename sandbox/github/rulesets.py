@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from sandbox.github import urls
-from sandbox.github.errors import ApiError
+from sandbox.github.errors import ApiError, not_found
 from sandbox.github.permissions import role
 from sandbox.github.server import RepoSession, teams_of
 from sandbox.github.store import App
@@ -31,19 +31,33 @@ def create(here: RepoSession, body: Json) -> Json:
     Raises:
         ApiError: 422, naming what this server does not enforce.
     """
+    return _put(here, max((int(key) for key in here.repo.rulesets), default=0) + 1, body)
+
+
+def update(here: RepoSession, number: int, body: Json) -> Json:
+    """Change a ruleset; what the body leaves out stays.
+
+    Raises:
+        ApiError: 404, there is none of that id; 422, naming what this server does not enforce.
+    """
+    if str(number) not in here.repo.rulesets:
+        raise not_found()
+    return _put(here, number, {**_shown(here, number), **body})
+
+
+def _put(here: RepoSession, number: int, body: Json) -> Json:
     rules = [str(rule["type"]) for rule in body.get("rules") or []]
     actors = [(a["actor_type"], a.get("actor_id")) for a in body.get("bypass_actors") or []]
     unknown = [name for name in rules if name not in _REFUSALS]
     unknown += [
         kind
-        for kind, number in actors
-        if kind != "Integration" and (kind, number) != ("RepositoryRole", _ADMIN_ROLE)
+        for kind, actor_id in actors
+        if kind != "Integration" and (kind, actor_id) != ("RepositoryRole", _ADMIN_ROLE)
     ]
     unknown += ["target"] if body.get("target", "branch") != "branch" else []
     unknown += ["enforcement"] if body.get("enforcement") != "active" else []
     if unknown:
         raise ApiError(422, f"The sandbox does not enforce: {', '.join(unknown)}")
-    number = max((int(key) for key in here.repo.rulesets), default=0) + 1
     here.repo.rulesets[str(number)] = {
         "name": body["name"],
         "include": body["conditions"]["ref_name"]["include"],

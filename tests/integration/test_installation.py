@@ -14,6 +14,7 @@ from slipway.github.models import Change
 from slipway.github.repository import ServicesRepository
 
 from scripts.apply_sandbox import Mode
+from tests.contract.references.visits import admit
 from tests.integration.conftest import SandboxClient, wait_for
 
 pytestmark = [
@@ -33,6 +34,7 @@ NEEDED = {
 def as_app(sandbox: SandboxClient, slug: str, permissions: dict[str, str]) -> ServicesRepository:
     body = {"slug": slug, "account": "acme", "permissions": permissions}
     app: dict[str, Any] = sandbox.sandbox("github", "POST", "apps", body)
+    admit(sandbox.services, app["app_id"])
     credentials = GitHubCredentials.model_validate(app)
     config = GitHubConfig.model_validate({**sandbox.env, "GITHUB_SECRET_ID": "unused"})
     return ServicesRepository(config, lambda fresh: credentials)

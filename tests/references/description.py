@@ -64,8 +64,9 @@ class Description:
             for path, item in self._document["paths"].items()
             for route in (Route(method.upper(), path) for method in item.keys() & set(_METHODS))
         }
-        # A literal part goes before a parameter.
-        return dict(sorted(found.items(), key=lambda each: each[0].path.count("{")))
+        # A literal part goes before a parameter, also one that takes several parts.
+        order = {route: (route.path.count("{"), -route.path.count("/")) for route in found}
+        return dict(sorted(found.items(), key=lambda each: order[each[0]]))
 
     @property
     def routes(self) -> set[Route]:

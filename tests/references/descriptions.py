@@ -69,6 +69,9 @@ def _correct(document: Json) -> None:
         error["properties"].setdefault("status", {"type": "string"})
     # A range, as `>=2026-01-01`: https://docs.github.com/rest/actions/workflow-runs
     del document["components"]["parameters"]["created"]["schema"]["format"]
+    # A rule of a branch is a rule together with its ruleset (`allOf`), so neither is all of it.
+    for name in (name for name in schemas if name.startswith("repository-rule-")):
+        schemas[name].setdefault("additionalProperties", True)
     # Null for a label without a description: https://docs.github.com/rest/issues/labels
     pull = schemas["pull-request-simple"]["properties"]
     pull["labels"]["items"]["properties"]["description"]["nullable"] = True

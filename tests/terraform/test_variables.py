@@ -88,7 +88,8 @@ def rule_of(**approval: Any) -> Values:
 
 
 def api_policy(resource: Any) -> str:
-    statement = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke"}
+    principal = {"AWS": "arn:aws:iam::444455556666:role/devops"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "execute-api:Invoke"}
     named = {} if resource is None else {"Resource": resource}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement | named]})
 

@@ -23,6 +23,12 @@ def create_ruleset(here: Here, body: Json) -> Json:
     return rulesets.create(here, body)
 
 
+@router.put("/rulesets/{number}")
+def update_ruleset(here: Here, number: int, body: Json) -> Json:
+    """Change a ruleset."""
+    return rulesets.update(here, number, body)
+
+
 @router.get("/rules/branches/{branch:path}")
 def list_rules(here: Here, branch: str, page: PageDep) -> Response:
     """List the rules for a branch."""

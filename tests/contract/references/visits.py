@@ -69,6 +69,7 @@ def propose_as_an_app(installation: Installation) -> None:
     granted = dict.fromkeys(["contents", "pull_requests", "issues", "actions"], "write")
     body = {"slug": "slipway-app", "account": "acme", "permissions": granted}
     app = installation.github.control("POST", "apps", body)
+    admit(installation.repository, app["app_id"])
     config = GitHubConfig.model_validate(
         {**settings(installation), "GITHUB_SECRET_ID": "slipway/github"}
     )
@@ -97,6 +98,15 @@ def protect(repository: Repository) -> None:
     ask = repository.requester.requestJsonAndCheck
     ask("PUT", f"{repository.url}/branches/main/protection", input=PROTECTION)
     ask("POST", f"{repository.url}/rulesets", input=RULESET)
+
+
+def admit(repository: Repository, app_id: int) -> None:
+    """Put an App on the bypass list of the ruleset for branches of runs."""
+    ask = repository.requester.requestJsonAndCheck
+    _, (ruleset,) = ask("GET", f"{repository.url}/rulesets")
+    actor = {"actor_type": "Integration", "actor_id": app_id, "bypass_mode": "always"}
+    body = {"bypass_actors": [*ruleset["bypass_actors"], actor]}
+    ask("PUT", f"{repository.url}/rulesets/{ruleset['id']}", input=body)
 
 
 def look_as_the_doctor(installation: Installation) -> None:
