@@ -31,7 +31,7 @@ class PortServer:
         database: the SQLite file of its data.
     """
 
-    def __init__(self, folder: Path, module: str = "sandbox.port") -> None:
+    def __init__(self, folder: Path, module: str = "sandbox.port", *options: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
@@ -41,6 +41,7 @@ class PortServer:
         self._people: dict[str, PortClient] = {}
         self._folder = folder
         self._module = module
+        self._options = options
 
     def __enter__(self) -> Self:
         self.start()
@@ -66,6 +67,7 @@ class PortServer:
             str(self._folder),
             "--kafka",
             "127.0.0.1:9",
+            *self._options,
         ]
         secrets = {f"PORT_{name.upper()}": value for name, value in CREDENTIALS.items()}
         with (self._folder / "log").open("ab") as log:
@@ -112,8 +114,12 @@ class PortServer:
 
     def message(self, run_id: str) -> Any:
         """What is published for a run, as a consumer reads it."""
+        return json.loads(self.text(run_id))
+
+    def text(self, run_id: str) -> str:
+        """The same, as it is in the topic."""
         params = {"topic": "org_sandbox.runs", "run_id": run_id}
         url = f"{self.url}/_sandbox/messages"
         answer = requests.get(url, params=params, headers=OWN_ROUTES, timeout=60)
         (message,) = answer.json()["messages"]
-        return json.loads(message["value"])
+        return str(message["value"])

@@ -1,15 +1,18 @@
 """Slipway's client and messages against an implementation of Port's contract, over HTTP."""
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from slipway.errors import PortError, RunEnded
+from slipway.errors import PortError, RunEnded, SignatureRejected
 from slipway.port import message
+from slipway.port.signature import verify
 
 from sandbox.testing import OWN_ROUTES
 from scripts import port_setup
-from tests.port_server import PortServer
+from tests.port_server import CREDENTIALS, PortServer
 
 pytestmark = pytest.mark.waits
 
@@ -126,6 +129,24 @@ def test_given_a_decision_when_read_then_message_and_run_name_the_same_person(
     assert read.requester.email == DEVOPS
     assert (run.entity, run.created_by, run.properties) == (identifier, user.id, inputs)
     assert read.requester.user_id == user.id
+
+
+def test_message_is_unsigned_by_default(server: PortServer) -> None:
+    run_id = server.execute("upscale_service", {}, "shop", DEVELOPER)
+
+    secrets = [CREDENTIALS["client_secret"]]
+    assert not verify(server.text(run_id), secrets, datetime.now(UTC), required=False)
+
+
+def test_message_that_port_signs_is_verified(tmp_path: Path) -> None:
+    with PortServer(tmp_path, "sandbox.port", "--sign-messages") as server:
+        server.client.create_entity("service", {"identifier": "shop", "title": "Shop"})
+        run_id = server.execute("upscale_service", {}, "shop", DEVELOPER)
+        text, now = server.text(run_id), datetime.now(UTC)
+
+    assert verify(text, [CREDENTIALS["client_secret"]], now, required=True)
+    with pytest.raises(SignatureRejected):
+        verify(text, ["another secret of more than 32 bytes"], now, required=True)
 
 
 def test_given_a_dry_run_when_read_then_it_is_an_input(server: PortServer) -> None:
