@@ -54,9 +54,9 @@ def let_go(
     def note(row: Record | None) -> Record | None:
         if row is None or row.execution != execution:
             return None
-        after = closed(row, now)
+        after = closed(row, now, entity.updated_at if entity else None)
         # What has never read the entity was stopped before: another one would be stopped as well.
-        changed = row.known is not None and row.seen > row.known
+        changed = row.known is not None and row.changes > row.known
         return begun(after, entity.properties, now) if changed and entity else after
 
     row = store.update(service, note)

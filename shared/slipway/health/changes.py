@@ -8,7 +8,7 @@ https://docs.port.io/actions-and-automations/define-automations/migrate-from-cha
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -69,7 +69,8 @@ class Change:
     Attributes:
         blueprint: identifier of its blueprint.
         entity: its identifier.
-        updated_at: when, in UTC.
+        updated_at: when, in UTC, as the record says. Its producer writes that, so no order follows
+            from it; it only tells two changes apart.
         properties: the entity's properties after the change.
         changed: what differs: identifiers of properties, and `$title`, `$relations` and the like
             for whatever else an entity has.
@@ -128,25 +129,16 @@ def _foreign(value: object) -> Skipped | None:
     return _unknown("it names no resourceType")
 
 
-def newest(changes: Iterable[Change]) -> list[Change]:
-    """Make one change of all that came for the same entity, in whatever order, once or twice.
+def merge(changes: Sequence[Change]) -> Change:
+    """Merge the changes of one entity, in their order of arrival, into one.
 
-    It has the state of the newest `updatedAt`, and as changed whatever any of them changed: a
-    record that says what is new may be followed by one that changes something else. What Slipway
-    wrote itself stays apart: it may have been written over a change that Slipway did not know of,
-    which must be seen.
+    The result has the state of the last one, and as changed whatever any of them changed: a record
+    that says what is new may be followed by one that changes something else.
     """
-    groups: dict[tuple[str, str, bool], list[Change]] = {}
-    for change in changes:
-        groups.setdefault((change.blueprint, change.entity, change.own), []).append(change)
-    return [_merge(group) for group in groups.values()]
-
-
-def _merge(group: list[Change]) -> Change:
     return replace(
-        max(group, key=lambda change: change.updated_at),
-        changed=frozenset[str]().union(*(change.changed for change in group)),
-        by=frozenset[str]().union(*(change.by for change in group)),
+        changes[-1],
+        changed=frozenset[str]().union(*(change.changed for change in changes)),
+        by=frozenset[str]().union(*(change.by for change in changes)),
     )
 
 

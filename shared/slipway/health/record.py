@@ -8,9 +8,9 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from slipway.health.changes import Change
 from slipway.health.state import Healthy, LastStep, State
@@ -19,6 +19,11 @@ from slipway.health.state import Healthy, LastStep, State
 _REMEMBERED = timedelta(days=8)
 _MOST_REMEMBERED = 100
 _MOST_CAUSES = 20
+
+
+def _count_only(value: object) -> object:
+    # Release 0.1.0 noted a time here: what was seen by then counts as read.
+    return 0 if isinstance(value, str | datetime) else value
 
 
 class Record(BaseModel):
@@ -30,11 +35,15 @@ class Record(BaseModel):
         number: counts the service's remediations.
         execution: the one that is at work; None: none is.
         started: whether Step Functions has taken it.
-        seen: `updatedAt` of the newest change that was acted on.
+        offsets: partition → offset of the newest record that was acted on. The broker assigns it,
+            so no producer can write one that hides later records.
+        changes: counts the changes that were acted on.
+        seen: when the newest of them was, by the function's clock.
         said: the health status that this change says.
-        known: `seen` when the execution last read the entity.
+        known: `changes` when the execution last read the entity; None: it never has.
         causes: Port's ids of those who changed the entity before this remediation asked people.
         closed_at: when the execution before it let the service go.
+        settled_at: Port's `updatedAt` of the entity at that time.
         state: of the newest remediation.
         ending: its last step, once it has come to that, so that a repetition ends in the same.
         ended_at: when it came to that.
@@ -49,11 +58,14 @@ class Record(BaseModel):
     number: int = 0
     execution: str | None = None
     started: bool = False
+    offsets: Mapping[str, int] = {}
+    changes: int = 0
     seen: datetime
     said: str | None = None
-    known: datetime | None = None
+    known: Annotated[int | None, BeforeValidator(_count_only)] = None
     causes: tuple[str, ...] = ()
     closed_at: datetime | None = None
+    settled_at: datetime | None = None
     state: State
     ending: LastStep | None = Field(None, discriminator="step")
     ended_at: datetime | None = None
@@ -64,6 +76,20 @@ class Record(BaseModel):
     def owner(self) -> str:
         """The execution that is at work, as locks know it; empty if none is."""
         return self.execution or ""
+
+    def redelivered(self, offsets: Mapping[str, int]) -> bool:
+        """Whether records were acted on before, unless their topic was made again since."""
+        return all(
+            offset <= self.offsets.get(partition, -1) for partition, offset in offsets.items()
+        )
+
+    def touched(self, updated_at: datetime | None) -> bool:
+        """Whether the entity was written after the last execution let the service go.
+
+        Args:
+            updated_at: Port's `updatedAt` of the entity; None: the entity is gone.
+        """
+        return updated_at is not None and (self.settled_at is None or updated_at > self.settled_at)
 
     def changed(self, **changes: Any) -> "Record":
         """The row with other values."""
@@ -80,7 +106,7 @@ class Admission(StrEnum):
 
     STARTED = "a remediation begins"
     JOINED = "the remediation that is at work looks at it"
-    OLDER = "a newer change was acted on, or this one"
+    OLDER = "this record was acted on before"
 
 
 def execution_name(service: str, number: int) -> str:
@@ -91,26 +117,35 @@ def execution_name(service: str, number: int) -> str:
     return f"{hashlib.sha256(service.encode()).hexdigest()[:32]}-{number}"
 
 
-def admit(record: Record | None, change: Change, now: datetime) -> tuple[Record, Admission]:
+def admit(
+    record: Record | None,
+    change: Change,
+    offsets: Mapping[str, int],
+    now: datetime,
+    updated_at: datetime | None = None,
+) -> tuple[Record, Admission]:
     """Decide what a change of a service leads to.
+
+    No time that the change names counts: whoever writes it could write any.
 
     Args:
         record: the service's row, if there is one.
-        change: what the change log says.
+        change: what the records say.
+        offsets: partition → offset of the newest of these records.
         now: the time, in UTC.
+        updated_at: Port's `updatedAt` of the entity; needed if `record.redelivered(offsets)`.
     """
-    said = read_entity(change.properties)[0]
     if record is None:
-        first = Record(
-            service=change.entity,
-            seen=change.updated_at,
-            said=said,
-            state=_state(change.entity, change.properties, now),
-        ).caused_by(*change.by)
-        return begun(first, change.properties, now), Admission.STARTED
-    if change.updated_at <= record.seen:
+        state = _state(change.entity, change.properties, now)
+        record = Record(service=change.entity, seen=now, state=state)
+    elif record.redelivered(offsets) and (record.execution or not record.touched(updated_at)):
         return record, Admission.OLDER
-    record = record.changed(seen=change.updated_at, said=said)
+    record = record.changed(
+        offsets={**record.offsets, **offsets},
+        changes=record.changes + 1,
+        seen=now,
+        said=read_entity(change.properties)[0],
+    )
     if record.execution:
         return record.caused_by(*change.by), Admission.JOINED
     record = record.changed(causes=()).caused_by(*change.by)
@@ -138,20 +173,23 @@ def begun(record: Record, properties: Mapping[str, Any], now: datetime) -> Recor
     )
 
 
-def closed(record: Record, now: datetime) -> Record:
+def closed(record: Record, now: datetime, settled_at: datetime | None = None) -> Record:
     """The row without its execution, which has ended.
 
     Args:
         record: the row; without an ending, the execution was stopped.
         now: the time, in UTC.
+        settled_at: Port's `updatedAt` of the entity; None: the entity is gone.
     """
     state, ending = record.state, record.ending
-    corrected = isinstance(ending, Healthy) and not ending.synced
+    # A correction of what only a record said does not count: records can be forged.
+    corrected = isinstance(ending, Healthy) and not ending.synced and not state.restored
     moments = [attempt.began_at for attempt in state.attempts[:1]] or [now] * corrected
     return record.changed(
         execution=None,
         started=False,
         closed_at=now,
+        settled_at=min(settled_at, now) if settled_at else None,
         interventions=_recent((*record.interventions, *moments), now),
         escalations=_recent((*record.escalations, *state.escalations), now),
     )

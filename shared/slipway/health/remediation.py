@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from slipway.health.finding import Finding
 from slipway.health.policy import NEEDS_LOCK, Kind, Policy, RollBack, ScaleUp, Strategy
 from slipway.health.state import (
+    UNHEALTHY,
     ApprovalNeeded,
     CoolDown,
     Escalate,
@@ -27,7 +28,6 @@ from slipway.health.state import (
 from slipway.health.verdict import Window, verify
 
 _HOUR = timedelta(hours=1)
-_LOOKED_AFTER = {"Progressing", "Degraded"}
 NAMES: dict[Kind, str] = {
     "restart": "restart",
     "roll_back": "roll back",
@@ -47,7 +47,7 @@ def next_step(state: State, policy: Policy, now: datetime) -> Step:
         return Off(reason="Remediation is switched off by the policy.")
     if state.status is None:
         return Leave(reason="The entity is gone.")
-    if state.status not in _LOOKED_AFTER:
+    if state.status not in UNHEALTHY:
         return Leave(reason=f"The service is {state.status} now: somebody else has settled it.")
     if state.pending is not None and _may_go_on(state, policy):
         return state.pending.repair

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict
 from slipway.health.finding import Finding
 from slipway.health.policy import Kind
 
+# The health statuses that Slipway looks after.
+UNHEALTHY = frozenset({"Progressing", "Degraded"})
 Outcome = Literal["done", "failed", "skipped", "proposed"]
 
 
@@ -183,9 +185,10 @@ class State(_Model):
     Attributes:
         service: the service's identifier.
         environment: its environment.
-        found: its health status in the change that started this.
+        found: its health status when this began.
         status: its health status as last read from Port; None: the entity is gone.
         replicas: as last read from Port.
+        restored: whether Slipway wrote `found` back, after it had written over that change.
         started_at: when this began.
         observations: oldest first.
         attempts: oldest first.
@@ -204,6 +207,7 @@ class State(_Model):
     found: str
     status: str | None
     replicas: int | None = None
+    restored: bool = False
     started_at: datetime
     observations: tuple[Observation, ...] = ()
     attempts: tuple[Attempt, ...] = ()
@@ -246,9 +250,15 @@ class State(_Model):
 
     def reread(self, status: str | None, environment: str | None, replicas: int | None) -> "State":
         """Record what Port says of the entity now."""
-        return self.model_copy(
-            update={"status": status, "environment": environment, "replicas": replicas}
-        )
+        known = {"status": status, "environment": environment, "replicas": replicas}
+        if status in UNHEALTHY and not self.observations and not self.attempts:
+            # A record says what began this, and records can be forged.
+            known["found"] = status
+        return self.model_copy(update=known)
+
+    def restore(self) -> "State":
+        """Record that the status that this began with is written back."""
+        return self.model_copy(update={"status": self.found, "restored": True})
 
     def observed(self, finding: Finding, at: datetime) -> "State":
         """Record a finding."""

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from slipway.github.repairs import Repairs
     from slipway.github.repository import ServicesRepository
     from slipway.port.client import PortClient
+    from slipway.port.models import Entity
 
 Answer = dict[str, Any]
 # Between two looks at a repair that is under way.
@@ -243,21 +244,21 @@ class RemediationSteps:
         )
         policy = parse_policy(answer["Body"].read())
         entity = self._port.get_entity(BLUEPRINT, record.service)
-        properties = entity.properties if entity else None
-        status, environment, replicas = read_entity(properties or {})
-        if properties and policy.mode != "off" and _overwritten(record, properties):
-            # Slipway's last word on the service was written over the change that this is about.
-            status = record.state.found
-            said = {"health_status": status, CHECK_ID: _check_id(record)}
-            self._port.update_entity(BLUEPRINT, record.service, said)
+        properties = entity.properties if entity else {}
+        status, environment, replicas = read_entity(properties)
         state = record.state.reread(status, environment, replicas)
+        if entity and policy.mode != "off" and _overwritten(record, entity):
+            # Slipway's last word on the service was written over the change that this is about.
+            state = state.restore()
+            said = {"health_status": state.status, CHECK_ID: _check_id(record)}
+            self._port.update_entity(BLUEPRINT, record.service, said)
         cause = entity.updated_by if entity else ""
         # What was seen before the entity was read is known; what comes now is not.
-        seen = record.seen
+        known = record.changes
         record = self._update(
-            record, lambda row: row.changed(state=state, known=seen).caused_by(cause)
+            record, lambda row: row.changed(state=state, known=known).caused_by(cause)
         )
-        return record, read_settings(properties or {}), policy
+        return record, read_settings(properties), policy
 
     def _observe(self, record: Record, finding: Finding, policy: Policy, now: datetime) -> Record:
         before, state = record.state, record.state.observed(finding, now)
@@ -377,17 +378,17 @@ def _repairs(repository: "ServicesRepository") -> "Repairs":
     return Repairs(repository)
 
 
-def _overwritten(record: Record, properties: dict[str, Any]) -> bool:
+def _overwritten(record: Record, entity: "Entity") -> bool:
     """Whether the remediation before this one wrote the entity after the change that began this."""
-    earlier = properties.get(CHECK_ID)
+    earlier = entity.properties.get(CHECK_ID)
     first_look = not record.state.observations and not record.state.attempts
     return (
         first_look
-        and record.closed_at is not None
-        and record.seen <= record.closed_at
+        and record.settled_at is not None
+        and not record.touched(entity.updated_at)
         and isinstance(earlier, str)
         and earlier.startswith(f"{execution_name(record.service, record.number - 1)}.")
-        and properties.get("health_status") in {"Healthy", "Unknown"}
+        and entity.properties.get("health_status") in {"Healthy", "Unknown"}
     )
 
 

@@ -24,7 +24,6 @@ that itself: by naming in `changed` only what it does not write.
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import (
@@ -150,21 +149,12 @@ def read_table(health: Subscription, text: str) -> Table:
     return table
 
 
-def subscriptions_for(
-    change: Change, table: Sequence[Subscription], seen: datetime | None = None
-) -> Table | Skipped:
-    """Which entries of the table a change is for.
-
-    Args:
-        change: the change.
-        table: the subscription table.
-        seen: `updated_at` of the newest change of this entity that was acted on, if any.
+def subscriptions_for(change: Change, table: Sequence[Subscription]) -> Table | Skipped:
+    """Select the entries of the table that a change is for.
 
     Returns:
         At least one entry, or why there is none.
     """
-    if seen is not None and change.updated_at <= seen:
-        return Skipped(Reason.OLDER, "A newer change of the entity, or this one, was acted on.")
     if change.blueprint not in {entry.filter.blueprint for entry in table}:
         return Skipped(Reason.OTHER_BLUEPRINT, "No subscription is for this blueprint.")
     fitting = tuple(entry for entry in table if entry.filter.fits(change))

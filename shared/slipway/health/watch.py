@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from slipway.health.changes import (
     Reason,
     Skipped,
     automation_run,
-    newest,
+    merge,
     read_change,
 )
 from slipway.health.record import Admission, Record, admit
@@ -67,29 +68,30 @@ class ChangeWatch:
             RecordsFailed: see `answer`.
         """
         ends = time.monotonic() + seconds
-        changes, places = [], dict[tuple[str, str, bool], list[str]]()
+        groups = dict[tuple[str, str, bool], _Group]()
         failed: list[RecordOutcome] = []
         runs: dict[str, str] = {}
-        for place, record in _records(event):
-            value = _decode(record)
+        for partition, record in _records(event):
+            place, value = f"{partition}@{record['offset']}", _decode(record)
             if run_id := automation_run(value):
                 runs[place] = run_id
             change = value if isinstance(value, Skipped) else read_change(value)
             if isinstance(change, Skipped):
                 _skip(change)
             else:
-                changes.append(change)
-                places.setdefault(_group(change), []).append(place)
-        for change in newest(changes):
+                # Slipway's own writes stay apart: one may have been made over a change that it did
+                # not know of, which must be seen.
+                key = (change.blueprint, change.entity, change.own)
+                groups.setdefault(key, _Group()).add(change, partition, int(record["offset"]))
+        for group in groups.values():
             try:
-                self._follow(change)
+                self._follow(group)
             except Exception as error:  # noqa: BLE001 - logged, and the records are repeated
                 # Whatever it is, other entities of the batch are not to wait for it.
                 logger.exception("Nothing could be started for a change")
                 why = mask(f"{type(error).__name__}: {error}")
                 failed += [
-                    {"record": place, "outcome": "failed", "why": why}
-                    for place in places[_group(change)]
+                    {"record": place, "outcome": "failed", "why": why} for place in group.places
                 ]
         unfinished = {outcome["record"] for outcome in failed}
         done = [run_id for place, run_id in runs.items() if place not in unfinished]
@@ -98,15 +100,21 @@ class ChangeWatch:
             end_runs(done, self._automations, port, (ends - time.monotonic()) * _SHARE)
         return answer(event, failed, self._config)
 
-    def _follow(self, change: Change) -> None:
-        logger.append_keys(blueprint=change.blueprint, entity=change.entity)
-        fitting = subscriptions_for(change, self._table)
-        if isinstance(fitting, Skipped):
-            _skip(fitting)
-            return
-        for subscription in fitting:
+    def _follow(self, group: "_Group") -> None:
+        merged = merge(group.changes)
+        logger.append_keys(blueprint=merged.blueprint, entity=merged.entity)
+        skipped = subscriptions_for(merged, self._table)
+        fitting = dict[str, tuple[Subscription, Change]]()
+        # Each change counts by itself, too: a forged one behind it would hide it.
+        for change in (merged, *group.changes):
+            found = subscriptions_for(change, self._table)
+            if not isinstance(found, Skipped):
+                fitting = {entry.name: (entry, change) for entry in found} | fitting
+        if not fitting and isinstance(skipped, Skipped):
+            _skip(skipped)
+        for subscription, change in fitting.values():
             if subscription.name == HEALTH:
-                self._remediate(change)
+                self._remediate(change, group.offsets)
             else:
                 self._start(subscription, change)
 
@@ -128,31 +136,50 @@ class ChangeWatch:
         count(Metric.SUBSCRIPTION_STARTED, subscription=subscription.name)
         logger.info("Started", extra={"subscription": subscription.name})
 
-    def _remediate(self, change: Change) -> None:
-        outcome = Admission.OLDER
+    def _remediate(self, change: Change, offsets: Mapping[str, int]) -> None:
+        outcome, updated_at = Admission.OLDER, None
+        known = self._store.get(change.entity)
+        if known and not known.execution and known.redelivered(offsets):
+            entity = port_client(_PATIENCE).get_entity(change.blueprint, change.entity)
+            updated_at = entity.updated_at if entity else None
 
         def note(record: Record | None) -> Record:
             nonlocal outcome
-            row, outcome = admit(record, change, datetime.now(UTC))
+            row, outcome = admit(record, change, offsets, datetime.now(UTC), updated_at)
             return row
 
         record = self._store.update(change.entity, note)
         logger.info("Change of a service", extra={"outcome": outcome})
         if outcome is Admission.OLDER:
-            _skip(Skipped(Reason.OLDER, "A newer change of the entity, or this one, was acted on."))
+            _skip(Skipped(Reason.OLDER, "The record was acted on before."))
         # Also for a redelivered change whose execution was admitted, but perhaps never started.
         if record:
             launch(self._store, self._machine_arn, record)
 
 
-def _group(change: Change) -> tuple[str, str, bool]:
-    return change.blueprint, change.entity, change.own
+@dataclass
+class _Group:
+    """The changes of one entity in a batch, in their order of arrival.
+
+    Attributes:
+        places: where each record is.
+        offsets: partition → offset of its last record.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    offsets: dict[str, int] = field(default_factory=dict)
+
+    def add(self, change: Change, partition: str, offset: int) -> None:
+        self.changes.append(change)
+        self.places.append(f"{partition}@{offset}")
+        self.offsets[partition] = max(offset, self.offsets.get(partition, -1))
 
 
 def _records(event: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for partition, records in event["records"].items():
         for record in records:
-            yield f"{partition}@{record['offset']}", record
+            yield partition, record
 
 
 def _decode(record: dict[str, Any]) -> Any:

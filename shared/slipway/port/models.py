@@ -160,7 +160,7 @@ class Entity(_Model):
     title: str | None = None
     properties: dict[str, Any] = {}
     relations: dict[str, Any] = {}
-    updated_at: str | None = Field(None, alias="updatedAt")
+    updated_at: AwareDatetime | None = Field(None, alias="updatedAt")
     updated_by: str = Field("", alias="updatedBy")
 
     @field_validator("updated_by", mode="before")

@@ -80,7 +80,7 @@ class Catalogue(Port):
     """Port, which is watched."""
 
     def __init__(self, simulation: "Simulation") -> None:
-        super().__init__()
+        super().__init__(lambda: simulation.now)
         self._simulation = simulation
 
     def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
@@ -118,7 +118,9 @@ class Simulation:
         }
         self.finding = finding
         self.probed: list[Any] = []
-        self.log: list[dict[str, Any]] = []
+        # Each record is of a partition of its own, as those of different ones come in any order.
+        self.log: list[tuple[str, dict[str, Any]]] = []
+        self.published = 0
         self.machines: dict[str, Machine] = {}
         self.looks: list[int] = []
         self.last_word: tuple[str, int] = ("Healthy", 0)
@@ -160,7 +162,10 @@ class Simulation:
             return
         self.now += timedelta(seconds=1)
         self.port.entities[SERVICE]["health_status"] = status
-        self.log.append(changed(before, self.port.entities[SERVICE], self.now))
+        self.port.updated[SERVICE] = self.now
+        record = changed(before, self.port.entities[SERVICE], self.now)
+        self.log.append((f"{CHANGE_LOG}{self.published}", record))
+        self.published += 1
         self.last_word = status, self.tick()
 
     def deliver(self, random: Any) -> None:
@@ -170,9 +175,12 @@ class Simulation:
         again = random.random() < 0.3
         self.log = self.log if again else [each for each in self.log if each not in batch]
 
-    def read(self, batch: list[dict[str, Any]]) -> None:
-        place: Any = SimpleNamespace(offset=0, partition=CHANGE_LOG)
-        event = World.event(place, *batch)
+    def read(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
+        event: dict[str, Any] = {"eventSource": "SelfManagedKafka", "records": {}}
+        for partition, record in batch:
+            place: Any = SimpleNamespace(offset=0, partition=partition)
+            (records,) = World.event(place, record)["records"].values()
+            event["records"].setdefault(partition, []).extend(records)
         config = SubscriptionsConfig.model_validate(ENVIRONMENT)
         assert watch.ChangeWatch(config).read(event) == {"batchItemFailures": []}
 
@@ -247,6 +255,7 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(aws, "s3", lambda: bucket)
     patch.setattr(steps, "_repairs", lambda repository: repository)
     patch.setattr(stopped, "port_client", lambda: simulation.port)
+    patch.setattr(watch, "port_client", lambda _patience: simulation.port)
     patch.setattr(stopped, "ApprovalFunction", lambda: SimpleNamespace(cancel_request=no_request))
     patch.setattr(admission, "start_execution", simulation.start)
 

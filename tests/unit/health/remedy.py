@@ -56,10 +56,14 @@ class Port:
         upserted: requests for approval, in order.
         automation: the action of every run.
         ended: the runs that were ended, in any order.
+        updated: `updatedAt` by identifier.
+        now: the time.
         fail: called before each operation with its name; may raise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.now = now
+        self.updated: dict[str, datetime] = {}
         self.entities: dict[str, dict[str, Any]] = {}
         self.writes: list[dict[str, Any]] = []
         self.fail: Callable[[str], None] = lambda _operation: None
@@ -82,13 +86,19 @@ class Port:
         properties = self.entities.get(identifier)
         if properties is None:
             return None
-        return Entity(identifier=identifier, blueprint=blueprint, properties=dict(properties))
+        return Entity(
+            identifier=identifier,
+            blueprint=blueprint,
+            properties=dict(properties),
+            updated_at=self.updated.get(identifier),
+        )
 
     def update_entity(self, blueprint: str, identifier: str, properties: dict[str, Any]) -> bool:
         self.fail("update_entity")
         if identifier not in self.entities:
             return False
         self.entities[identifier].update(properties)
+        self.updated[identifier] = self.now()
         self.writes.append(properties)
         return True
 
@@ -163,7 +173,7 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = BEGIN
-        self.port, self.github = Port(), GitHub()
+        self.port, self.github = Port(lambda: self.now), GitHub()
         self.port.entities[SERVICE] = {
             "health_status": "Healthy",
             "environment": "Test",
@@ -208,11 +218,17 @@ class World:
         """Somebody changes the entity; the value of the record that says so."""
         before = dict(self.port.entities[SERVICE])
         self.port.entities[SERVICE].update(properties)
+        self.port.updated[SERVICE] = self.now
         return changed(before, self.port.entities[SERVICE], self.now)
 
     def deliver(self, *values: Any) -> dict[str, Any]:
         """Give records to the watch, as one batch."""
-        return ChangeWatch(load(SubscriptionsConfig)).read(self.event(*values))
+        return self.read(self.event(*values))
+
+    @staticmethod
+    def read(event: dict[str, Any]) -> dict[str, Any]:
+        """Give an event to the watch; the same one twice is a redelivery."""
+        return ChangeWatch(load(SubscriptionsConfig)).read(event)
 
     def event(self, *values: Any) -> dict[str, Any]:
         """An event of the event source mapping: bytes as they are, anything else as JSON."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slipway.health.changes import Change, Reason, Skipped, newest, read_change
+from slipway.health.changes import Change, Reason, Skipped, merge, read_change
 
 ENTITY: dict[str, Any] = {
     "identifier": "my-service",
@@ -232,34 +232,8 @@ def at(minute: int, **properties: Any) -> Change:
     )
 
 
-def test_given_changes_out_of_order_then_the_newest_state_counts_and_all_that_changed() -> None:
-    (merged,) = newest([at(7, owner="new"), at(5, health_status="Degraded"), at(6, owner="old")])
+def test_merged_change_has_the_last_state_and_all_that_changed() -> None:
+    merged = merge([at(5, health_status="Degraded"), at(7, owner="old"), at(6, owner="new")])
 
     assert merged.properties["owner"] == "new"
     assert merged.changed == {"owner", "health_status"}
-    assert merged.updated_at.minute == 7
-
-
-def test_given_our_own_write_after_a_change_then_the_change_is_still_seen() -> None:
-    own = at(6, health_check_id="h2", health_status="Healthy")
-
-    foreign, ours = newest([at(5, health_status="Degraded"), own])
-
-    assert (foreign.properties["health_status"], foreign.own) == ("Degraded", False)
-    assert foreign.updated_at.minute == 5
-    assert foreign.changed == {"health_status"}
-    assert ours == own
-
-
-def test_given_nothing_but_our_own_writes_then_it_stays_our_own() -> None:
-    (merged,) = newest([at(5, health_check_id="h1"), at(6, health_check_id="h2")])
-
-    assert merged.own
-    assert merged.properties["health_check_id"] == "h2"
-
-
-def test_given_a_storm_then_one_change_per_entity_is_left() -> None:
-    storm = [at(minute % 60, ttl=minute) for minute in range(1000)]
-    other = Change("service", "other", storm[0].updated_at, {}, frozenset({"x"}), own=False)
-
-    assert len(newest([*storm, other, *storm])) == 2

@@ -27,13 +27,17 @@ def change(minutes: float = 0, **properties: Any) -> Change:
     return Change("service", "shop", at, known, frozenset({"health_status"}), own=False)
 
 
+def at(offset: int) -> dict[str, int]:
+    return {"runs-0": offset}
+
+
 def admitted() -> Record:
-    record, _ = admit(None, change(), BEGIN)
+    record, _ = admit(None, change(), at(1), BEGIN)
     return record
 
 
 def test_given_a_service_never_seen_when_it_falls_ill_then_its_first_remediation_begins() -> None:
-    record, outcome = admit(None, change(), BEGIN)
+    record, outcome = admit(None, change(), at(1), BEGIN)
 
     assert outcome is Admission.STARTED
     assert (record.number, record.execution) == (1, execution_name("shop", 1))
@@ -48,27 +52,40 @@ def test_given_a_service_never_seen_when_it_falls_ill_then_its_first_remediation
 def test_given_a_remediation_at_work_when_a_newer_change_comes_then_it_joins() -> None:
     before = admitted()
 
-    record, outcome = admit(before, change(1, health_status="Progressing"), LATER)
+    record, outcome = admit(before, change(health_status="Progressing"), at(2), LATER)
 
     assert outcome is Admission.JOINED
-    assert record.seen == BEGIN + timedelta(minutes=1)
+    assert (record.seen, record.changes, record.offsets) == (LATER, 2, at(2))
     assert (record.execution, record.state) == (before.execution, before.state)
 
 
-@pytest.mark.parametrize("minutes", [0, -1])
+@pytest.mark.parametrize("offset", [0, 1])
 @pytest.mark.parametrize("at_work", [True, False])
-def test_given_a_change_that_is_not_newer_when_read_then_the_row_stays_as_it_is(
-    minutes: float, at_work: bool
-) -> None:
-    before = admitted() if at_work else closed(admitted(), LATER)
+def test_redelivered_record_leaves_the_row_as_it_is(offset: int, at_work: bool) -> None:
+    before = admitted() if at_work else closed(admitted(), LATER, BEGIN)
 
-    assert admit(before, change(minutes), LATER) == (before, Admission.OLDER)
+    assert admit(before, change(9), at(offset), LATER, BEGIN) == (before, Admission.OLDER)
+
+
+def test_record_with_a_known_offset_counts_when_the_entity_has_changed() -> None:
+    before = closed(admitted(), LATER, BEGIN)
+
+    assert admit(before, change(), at(0), LATER, LATER)[1] is Admission.STARTED
+
+
+def test_record_of_another_partition_counts() -> None:
+    before = closed(admitted(), LATER, BEGIN)
+
+    record, outcome = admit(before, change(), {"runs-1": 0}, LATER)
+
+    assert outcome is Admission.STARTED
+    assert record.offsets == {"runs-0": 1, "runs-1": 0}
 
 
 def test_given_a_service_that_was_let_go_when_it_falls_ill_again_then_the_next_one_begins() -> None:
     before = closed(admitted(), LATER)
 
-    record, outcome = admit(before, change(7), LATER)
+    record, outcome = admit(before, change(), at(2), LATER)
 
     assert outcome is Admission.STARTED
     assert (record.number, record.execution) == (2, execution_name("shop", 2))
@@ -163,7 +180,7 @@ def test_given_properties_of_other_types_when_read_then_they_are_not_there() -> 
 
 
 def test_given_half_a_character_when_admitted_then_the_row_can_be_written() -> None:
-    record, _ = admit(None, change(environment="\ud800"), BEGIN)
+    record, _ = admit(None, change(environment="\ud800"), at(1), BEGIN)
 
     assert Record.model_validate_json(record.model_dump_json()).state.environment == "?"
 

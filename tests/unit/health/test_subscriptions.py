@@ -1,6 +1,6 @@
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -40,8 +40,8 @@ def started(change: Change, table: tuple[Subscription, ...] = (HEALTH,)) -> list
     return [] if isinstance(found, Skipped) else [entry.state_machine for entry in found]
 
 
-def reason(change: Change, seen: datetime | None = None) -> Reason:
-    found = subscriptions_for(change, (HEALTH,), seen)
+def reason(change: Change) -> Reason:
+    found = subscriptions_for(change, (HEALTH,))
     assert isinstance(found, Skipped), found
     return found.reason
 
@@ -74,17 +74,6 @@ def test_given_our_own_write_then_nothing_is_started() -> None:
 
 def test_given_another_blueprint_then_nothing_is_started() -> None:
     assert reason(replace(DEGRADED, blueprint="vm")) is Reason.OTHER_BLUEPRINT
-
-
-@pytest.mark.parametrize("later", [0, 1])
-def test_given_a_change_that_was_seen_or_is_older_then_it_is_skipped(later: int) -> None:
-    assert reason(DEGRADED, WHEN + timedelta(seconds=later)) is Reason.OLDER
-
-
-def test_given_a_change_that_is_newer_than_the_last_seen_then_it_counts() -> None:
-    found = subscriptions_for(DEGRADED, (HEALTH,), WHEN - timedelta(milliseconds=1))
-
-    assert found == (HEALTH,)
 
 
 def test_given_a_team_s_entry_then_it_comes_behind_health_and_both_can_start() -> None:

@@ -92,7 +92,7 @@ def test_given_a_storm_of_one_service_in_ten_batches_then_one_remediation_starts
 
     assert all(answer == {"batchItemFailures": []} for answer in answers)
     assert list(executions()) == [FIRST]
-    assert world.row.seen == BEGIN + timedelta(milliseconds=999)
+    assert world.row.offsets == {world.partition: 999}
 
 
 def test_given_a_storm_read_by_several_functions_at_once_then_one_remediation_starts(
@@ -111,11 +111,11 @@ def test_given_a_storm_read_by_several_functions_at_once_then_one_remediation_st
 def test_given_a_batch_when_redelivered_then_nothing_new_starts(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    batch = [degraded(1), degraded(2)]
-    world.deliver(*batch)
+    batch = world.event(degraded(1), degraded(2))
+    world.read(batch)
     row = world.row
 
-    world.deliver(*batch)
+    world.read(batch)
 
     assert list(executions()) == [FIRST]
     assert world.row == row
@@ -125,14 +125,25 @@ def test_given_a_batch_when_redelivered_then_nothing_new_starts(
 def test_given_a_remediation_that_has_ended_when_its_change_is_redelivered_then_it_stays_ended(
     world: World,
 ) -> None:
-    record = degraded()
-    world.deliver(record)
+    event = world.event(world.change(health_status="Degraded"))
+    world.read(event)
     world.machine().run()
 
-    world.deliver(record)
+    world.read(event)
 
     assert list(executions()) == [FIRST]
     assert world.row.execution is None
+
+
+def test_redelivered_record_starts_a_look_when_its_topic_was_made_again(world: World) -> None:
+    world.offset = 1000
+    world.fall_ill().run()
+    world.offset = 0
+
+    world.now += timedelta(minutes=1)
+    world.fall_ill()
+
+    assert world.row.execution == execution_name(SERVICE, 2)
 
 
 def test_given_a_crash_before_the_start_when_redelivered_then_it_is_started(
@@ -162,29 +173,21 @@ def test_given_a_crash_after_the_start_when_redelivered_then_there_is_one_execut
     assert world.row.started
 
 
-def test_given_records_out_of_order_and_twice_then_the_newest_counts(
-    world: World,
-) -> None:
-    world.deliver(degraded(3, replicas=3), degraded(1, replicas=1), degraded(3, replicas=3))
-    world.deliver(degraded(2, replicas=2))
+def test_records_out_of_order_start_one_look(world: World) -> None:
+    world.deliver(degraded(3), degraded(1), degraded(3))
+    world.deliver(degraded(2))
 
-    assert world.row.seen == BEGIN + timedelta(seconds=3)
-    assert world.row.state.replicas == 3
+    assert world.row.changes == 2
     assert list(executions()) == [FIRST]
 
 
-def test_given_a_service_that_got_well_by_itself_within_a_batch_then_nothing_starts(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    well = changed({"health_status": "Degraded"}, {"health_status": "Healthy"}, BEGIN)
-    early = changed(
-        {"health_status": "Healthy"}, {"health_status": "Degraded"}, BEGIN - timedelta(seconds=1)
-    )
+def test_service_is_left_alone_when_healthy_again_within_a_batch(world: World) -> None:
+    world.deliver(world.change(health_status="Degraded"), world.change(health_status="Healthy"))
 
-    world.deliver(well, early)
+    world.machine().run()
 
-    assert executions() == {}
-    assert skipped(capsys) == ["NotSubscribed"]
+    assert world.port.writes == []
+    assert world.probed == []
 
 
 def test_given_our_own_write_over_a_change_within_a_batch_then_the_change_is_looked_at(

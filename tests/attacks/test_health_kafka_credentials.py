@@ -1,0 +1,108 @@
+"""The holder of Kafka credentials: may publish any record on the topics that Slipway reads.
+
+Such a record can have a service looked at. It cannot keep a service from being looked at, nor have
+one repaired that Port does not show as unhealthy.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.health.remedy import SERVICE, World, changed, executions, ill_until_restarted
+from tests.unit.health.story import ILL
+
+pytestmark = pytest.mark.waits
+
+FAR = datetime(2099, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def forged(status: str = "Degraded", at: datetime = FAR) -> dict[str, Any]:
+    """A record of a change that nobody made, with times as its producer likes them."""
+    return changed({"health_status": "Missing"}, {"health_status": status}, at)
+
+
+def test_forged_record_dated_2099_does_not_hide_a_change(world: World) -> None:
+    world.deliver(forged())
+    world.machine().run()
+    first = world.row.number
+
+    world.now += timedelta(minutes=1)
+    world.look = ill_until_restarted(world)
+    world.fall_ill().run()
+
+    assert world.row.number == first + 1
+    assert world.entity["health_detail"] == "The service answers again after: restart."
+
+
+def test_forged_record_does_not_hide_a_change_of_its_batch(world: World) -> None:
+    real = world.change(health_status="Degraded")
+
+    world.deliver(real, forged("Healthy"))
+
+    assert len(executions()) == 1
+
+
+def test_forged_record_does_not_hide_a_change_under_way(world: World) -> None:
+    machine = world.fall_ill().until("Finish")
+    world.deliver(forged())
+
+    def change_after_the_report(operation: str) -> None:
+        if operation == "get_entity" and world.entity["health_status"] == "Healthy":
+            world.port.fail = lambda _operation: None
+            world.now += timedelta(seconds=1)
+            world.deliver(world.change(health_status="Degraded"))
+
+    world.port.fail = change_after_the_report
+    machine.advance()
+
+    assert len(executions()) == 2
+
+
+@pytest.mark.parametrize("at", [FAR, datetime(1970, 1, 1, tzinfo=UTC)])
+def test_no_time_of_a_record_is_stored(world: World, at: datetime) -> None:
+    world.deliver(forged(at=at))
+    world.machine().run()
+
+    row = world.row
+    assert row.seen == row.closed_at == row.state.started_at == world.now
+    assert str(at.year) not in row.model_dump_json()
+
+
+def test_time_of_port_that_is_ahead_is_stored_as_now(world: World) -> None:
+    machine = world.fall_ill().until("Finish")
+    world.port.now = lambda: FAR
+
+    machine.run()
+
+    assert world.row.settled_at == world.now
+
+
+def test_forged_records_restart_no_healthy_service(world: World) -> None:
+    world.look = lambda: ILL
+
+    world.deliver(forged())
+    world.machine().run()
+
+    assert world.entity["health_status"] == "Healthy"
+    assert world.github.restarted == []
+
+
+def test_forged_records_do_not_cool_a_service_down(world: World) -> None:
+    world.fall_ill().run()
+    for _ in range(5):
+        world.now += timedelta(minutes=1)
+        world.deliver(forged())
+        world.machine().run()
+
+    world.look = ill_until_restarted(world)
+    machine = world.fall_ill().run()
+
+    assert world.entity["health_status"] == "Healthy"
+    assert "Repair" in machine.path
+    assert world.row.service == SERVICE
