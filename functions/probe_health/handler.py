@@ -9,8 +9,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import Field, Json
 from slipway.config import Config, load
 from slipway.health.addresses import ProbeLimits
-from slipway.health.finding import Expectation, JsonPath, judge
-from slipway.health.probe import probe
+from slipway.health.canary import look_at
+from slipway.health.finding import Expectation, JsonPath
 from slipway.observability import logger, metrics
 
 
@@ -29,6 +29,6 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Ask a health URL once; returns the `Finding`."""
     path = event["json_path"]
     wanted = Expectation(event["status"], JsonPath(path) if path else None, event["json_value"])
-    finding = judge(probe(event["url"], load(ProbeConfig).limits), wanted)
+    finding = look_at(event["url"], wanted, load(ProbeConfig).limits)
     logger.info("Probed", extra={"state": finding.state, "kind": finding.kind})
     return finding.model_dump()

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from slipway.health.limit import INSTALLATION, InstallationRow
+from slipway.health.store import Rows
 
 from tests.unit.health.remedy import SERVICE, World, changed, executions, ill_until_restarted
 from tests.unit.health.story import ILL
@@ -81,6 +83,17 @@ def test_time_of_port_that_is_ahead_is_stored_as_now(world: World) -> None:
     machine.run()
 
     assert world.row.settled_at == world.now
+
+
+def test_forged_record_cannot_touch_the_limit_of_the_installation(world: World) -> None:
+    row = InstallationRow(version=1)
+    Rows("remediations", InstallationRow).update(INSTALLATION, lambda _row: row)
+    record = changed({}, {"health_status": "Degraded"}, FAR, entity=INSTALLATION)
+
+    world.deliver(record)
+
+    assert Rows("remediations", InstallationRow).get(INSTALLATION) == row.changed(version=2)
+    assert executions() == {}
 
 
 def test_forged_records_restart_no_healthy_service(world: World) -> None:

@@ -282,12 +282,11 @@ def ill_and_rolled_back(world: World) -> None:
         {"strategies": [{"kind": "roll_back", "wait_seconds": 5, "auto_merge": True}]}
     )
     with world.undisturbed():
-        world.exists(health_url=world.health_url)
+        world.exists("Test", health_url=world.health_url)
         world.commit({f"apps/{world.service}/common_values.yaml": "replicas: 5\n"})
     world.is_ill = lambda: not any(pull.merged_at for pull in world.pulls())
     world.watches = True
-    said = {"health_status": "Degraded", "environment": "Test"}
-    world.port.update_entity("service", world.service, said)
+    world.port.update_entity("service", world.service, {"health_status": "Degraded"})
     world.settle()
 
 

@@ -207,7 +207,8 @@ class Installation:
                         value.cache_clear()
 
     def set_remediation(self, changes: Json) -> None:
-        body = json.dumps({**REMEDIATION, **changes}).encode()
+        known = {**REMEDIATION, "trusted_urls": [f"{self.health.url}/"]}
+        body = json.dumps({**known, **changes}).encode()
         boto3.client("s3").put_object(Bucket="records", Key="policy/remediation.json", Body=body)
 
     def clear_account(self) -> None:

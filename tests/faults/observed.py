@@ -8,6 +8,7 @@ import tarfile
 
 import boto3
 from github.PullRequest import PullRequest
+from slipway.health.limit import INSTALLATION
 from slipway.health.record import execution_name
 
 from tests.faults.installation import Json
@@ -64,7 +65,11 @@ class Observed:
             "ledger": [self._row(row) for row in self._rows("runs")],
             "locks": [(row["service"], row["owner"]) for row in self._rows("locks")],
             "approvals": [self._approval(row) for row in self._rows("approvals")],
-            "remediations": [self._remediation(row) for row in self._rows("remediations")],
+            "remediations": [
+                self._remediation(row)
+                for row in self._rows("remediations")
+                if row["service"] != INSTALLATION
+            ],
             "executions": self._executions(),
             "audit": self._audit(),
             "issues": self._issues() if world.watches else [],

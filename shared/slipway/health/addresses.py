@@ -49,6 +49,8 @@ class ProbeLimits(BaseModel):
             unspecified addresses and the cloud's metadata service are never connected to.
         allowed_ports: TCP ports that may be connected to.
         deadline_seconds: for everything together, from the name's look-up to the last byte.
+        canary_url: an address that answers whenever the prober's network works; None: that is not
+            known, so every failure is the service's.
         max_header_bytes: of the answer's status line and headers.
         max_body_bytes: of the answer's body.
     """
@@ -57,6 +59,7 @@ class ProbeLimits(BaseModel):
 
     allowed_cidrs: tuple[Network, ...] = ()
     allowed_ports: frozenset[Port] = Field(frozenset({80, 443}), min_length=1)
+    canary_url: str | None = None
     deadline_seconds: float = Field(3, gt=0, le=10)
     max_header_bytes: int = Field(16 * 1024, ge=1024, le=64 * 1024)
     max_body_bytes: int = Field(64 * 1024, ge=1024, le=1024 * 1024)

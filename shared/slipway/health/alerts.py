@@ -7,8 +7,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from slipway import aws
 from slipway.errors import ConfigurationError
-from slipway.health.finding import shown
-from slipway.health.state import State
 from slipway.observability import logger
 from slipway.slack import mrkdwn, post
 
@@ -30,16 +28,15 @@ class Alerts:
         self._topic_arn = topic_arn
         self._slack_webhook = slack_webhook
 
-    def send(self, state: State, reason: str, lines: list[str], url: str) -> None:
-        """Tell everybody.
+    def send(self, title: str, reason: str, lines: list[str], url: str) -> None:
+        """Send an alert to everybody who is subscribed.
 
         Args:
-            state: what is known of the remediation.
-            reason: why the service is handed over, or cools down, as a sentence.
+            title: what has happened, without a full stop.
+            reason: why, as a sentence.
             lines: the timeline.
             url: where people go on: the issue, or the service's page.
         """
-        title = f"{shown(state.service)} ({state.environment or 'no environment'}) is ill"
         text = "\n".join([f"{title}.", "", reason, "", *lines, "", f"Go on here: {url}"])
         plain = "".join(c if c.isascii() and c.isprintable() else " " for c in title)
         try:

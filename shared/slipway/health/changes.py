@@ -201,6 +201,11 @@ def _in_utc(value: datetime) -> datetime:
 
 _Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 _Identifier = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+# As Port has them, so that no record can name a row that is not an entity's.
+# https://docs.port.io/api-reference/create-an-entity
+_EntityIdentifier = Annotated[
+    str, StringConstraints(pattern=r"^[\p{L}0-9@_.+:\\/=-]+$", max_length=1000)
+]
 
 
 class _Model(BaseModel):
@@ -210,7 +215,7 @@ class _Model(BaseModel):
 class _Entity(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 
-    identifier: _Identifier
+    identifier: _EntityIdentifier
     blueprint: _Identifier
     properties: dict[str, Any]
     updated_at: _Time | None = Field(None, alias="updatedAt")
@@ -227,7 +232,7 @@ class _Diff(_Model):
 
 
 class _Context(_Model):
-    entity: _Identifier
+    entity: _EntityIdentifier
     blueprint: _Identifier
 
 

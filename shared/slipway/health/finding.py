@@ -19,6 +19,10 @@ _SHOWN = 120
 _PATH_PARTS = frozenset({"field", "subexpression", "index_expression", "index", "identity"})
 
 
+# The kind of a finding that blames the network of the prober, not the service.
+OWN_NETWORK = "own_network"
+
+
 class FailureKind(StrEnum):
     """Why a probe has no answer to show."""
 
@@ -86,8 +90,9 @@ class Finding(BaseModel):
     """What one probe says of the service.
 
     Attributes:
-        state: `unknown` if the probe was never sent, so that it says nothing of the service.
-        kind: `ok`, `status` or `json`, else a `FailureKind`.
+        state: `unknown` if the probe says nothing of the service: it was never sent, or the
+            prober's own network failed.
+        kind: `ok`, `status`, `json` or `OWN_NETWORK`, else a `FailureKind`.
         sentence: the same for people.
     """
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from slipway.errors import ConfigurationError
+from slipway.health.urls import UrlPattern
 from slipway.health.verdict import Window
 
 Environment = Literal["Test", "Staging", "Production"]
@@ -41,7 +42,8 @@ class RollBack(_Strategy):
     """Revert the last merged change of the service by a pull request.
 
     Attributes:
-        auto_merge: whether Slipway merges it; else it waits for a person.
+        auto_merge: whether Slipway merges it, in `auto_merge_environments`; else it waits for a
+            person.
     """
 
     kind: Literal["roll_back"] = "roll_back"
@@ -49,7 +51,7 @@ class RollBack(_Strategy):
 
 
 class ScaleUp(_Strategy):
-    """Ask for more replicas by a pull request that Slipway merges.
+    """Ask for more replicas by a pull request.
 
     Attributes:
         step: how many more.
@@ -76,8 +78,13 @@ class Policy(_Model):
         strategies: tried in this order, each at most once in the list.
         environments: where services are repaired; in all others they are handed over.
         approval_environments: those of `environments` where somebody must agree first.
+        trusted_urls: patterns of the health URLs by which Slipway repairs, see `UrlPattern`. A
+            service with another one is only looked at: more people may edit the catalogue.
+        auto_merge_environments: where Slipway merges the pull requests of repairs itself, those of
+            `roll_back` only with its `auto_merge`; elsewhere they wait for a person.
         max_per_hour: how many remediations in any hour may repair a service, or correct it to
             Healthy because it answers; then it cools down.
+        max_repairs: how many repairs may begin in any ten minutes, over all services.
         quiet_seconds: for how long after an escalation of a service the same people are not told
             again.
         verify: how a service that is said to be Degraded is looked at.
@@ -90,7 +97,10 @@ class Policy(_Model):
     strategies: tuple[Strategy, ...] = (Restart(), RollBack(), ScaleUp())
     environments: frozenset[Environment] = frozenset({"Test", "Staging"})
     approval_environments: frozenset[Environment] = frozenset()
+    trusted_urls: tuple[UrlPattern, ...] = ()
+    auto_merge_environments: frozenset[Environment] = frozenset({"Test", "Staging"})
     max_per_hour: int = Field(3, ge=1, le=20)
+    max_repairs: int = Field(10, ge=1, le=100)
     quiet_seconds: int = Field(4 * 3600, ge=5, le=7 * 86_400)
     verify: Window = Window()
     settle: Window = Window(probes=12, healthy_after=2, ill_after=12)

@@ -12,22 +12,19 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from typing import Literal, override
+from typing import override
 from urllib.parse import urlsplit
 
 from slipway.health.addresses import ProbeLimits, forbidden
 from slipway.health.finding import Answered, Failed, FailureKind, ProbeResult, shown
+from slipway.health.urls import HealthUrl, read_url
 
 # Gives the addresses of a name, in numbers; raises OSError if it has none.
 Resolver = Callable[[str, int], Sequence[str]]
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_MAX_URL = 2048
 _MAX_ADDRESSES = 16
-_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:")
 _BUFFER = 8192
 # Chunks of one byte are sent as six: a body within its limit is never refused for its framing.
 _FRAMING = 8
@@ -70,7 +67,7 @@ def probe(
     """
     clock = _Deadline(limits.deadline_seconds)
     try:
-        target = _read_url(url, limits)
+        target = _read_target(url, limits)
         addresses = _look_up(target, resolve, limits, clock)
         with _connect(target, addresses, clock, tls) as connected:
             return _ask(target, connected, limits, clock)
@@ -107,57 +104,23 @@ class _Deadline:
         return left
 
 
-@dataclass(frozen=True)
-class _Target:
-    """Where a URL leads: `path` with its query, `host` without brackets."""
-
-    scheme: Literal["http", "https"]
-    host: str
-    port: int
-    path: str
-
-
 def _refused(why: str) -> _Stopped:
     return _Stopped(FailureKind.REFUSED_URL, f"The health URL was not asked: {why}.")
 
 
-def _read_url(url: object, limits: ProbeLimits) -> _Target:
-    if not isinstance(url, str) or not url:
-        raise _refused("it is no text")
-    if len(url) > _MAX_URL:
-        raise _refused(f"it has more than {_MAX_URL} characters")
-    if not all("!" <= c <= "~" and c != "\\" for c in url):
-        raise _refused(
-            "it has characters that no URL has (names in other scripts are written in Punycode, "
-            "the rest percent-encoded)"
-        )
+def _read_target(url: object, limits: ProbeLimits) -> HealthUrl:
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise _refused("its host or port is malformed") from None
-    scheme, host = parts.scheme, parts.hostname or ""
-    if scheme not in {"http", "https"}:
-        raise _refused(f"its scheme is '{shown(scheme)}', not http or https")
-    if "@" in parts.netloc:
-        raise _refused("it holds a user name or password")
-    if not host or not set(host) <= _HOST_CHARACTERS or not all(map(_is_label, host.split("."))):
-        raise _refused("its host is malformed")
-    if port is None:
-        port = _DEFAULT_PORTS[scheme]
-    if port not in limits.allowed_ports:
+        target = read_url(url)
+    except ValueError as error:
+        raise _refused(str(error)) from None
+    if target.port not in limits.allowed_ports:
         allowed = ", ".join(map(str, sorted(limits.allowed_ports)))
-        raise _refused(f"its port {port} is not allowed (allowed: {allowed})")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return _Target("https" if scheme == "https" else "http", host, port, path)
-
-
-def _is_label(text: str) -> bool:
-    return 1 <= len(text) <= 63
+        raise _refused(f"its port {target.port} is not allowed (allowed: {allowed})")
+    return target
 
 
 def _look_up(
-    target: _Target, resolve: Resolver, limits: ProbeLimits, clock: _Deadline
+    target: HealthUrl, resolve: Resolver, limits: ProbeLimits, clock: _Deadline
 ) -> Sequence[str]:
     # The system's look-up takes no time-out, so it is left behind when it takes too long.
     worker = ThreadPoolExecutor(1, "health-probe-dns")
@@ -180,7 +143,7 @@ def _look_up(
 
 
 def _connect(
-    target: _Target, addresses: Sequence[str], clock: _Deadline, tls: ssl.SSLContext | None
+    target: HealthUrl, addresses: Sequence[str], clock: _Deadline, tls: ssl.SSLContext | None
 ) -> socket.socket:
     connected = _connect_to_one(target, addresses, clock)
     if target.scheme == "http":
@@ -198,7 +161,7 @@ def _connect(
         ) from None
 
 
-def _connect_to_one(target: _Target, addresses: Sequence[str], clock: _Deadline) -> socket.socket:
+def _connect_to_one(target: HealthUrl, addresses: Sequence[str], clock: _Deadline) -> socket.socket:
     why = ""
     for left in range(len(addresses), 0, -1):
         address = addresses[-left]
@@ -274,7 +237,7 @@ class _Readable:
 
 
 def _ask(
-    target: _Target, connected: socket.socket, limits: ProbeLimits, clock: _Deadline
+    target: HealthUrl, connected: socket.socket, limits: ProbeLimits, clock: _Deadline
 ) -> ProbeResult:
     # What the reader's buffer takes of the body beyond the headers is not the headers' fault.
     wire = _Wire(connected, clock, limits.max_header_bytes + _BUFFER)
@@ -306,10 +269,10 @@ def _ask(
     return Answered(response.status, body)
 
 
-def _send(target: _Target, connected: socket.socket) -> None:
+def _send(target: HealthUrl, connected: socket.socket) -> None:
     request = HTTPConnection(target.host, target.port)
     # The `Host` header names a port only if it is not the scheme's own.
-    request.default_port = _DEFAULT_PORTS[target.scheme]
+    request.default_port = target.default_port
     request.sock = connected
     request.request("GET", target.path, headers=_HEADERS)
 

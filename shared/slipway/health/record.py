@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -26,12 +26,28 @@ def _count_only(value: object) -> object:
     return 0 if isinstance(value, str | datetime) else value
 
 
-class Record(BaseModel):
-    """The row.
+class Row(BaseModel):
+    """What every row of the table has.
 
     Attributes:
-        service: the service's identifier.
+        service: the row's key.
         version: counts the row's changes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    service: str
+    version: int = 0
+
+    def changed(self, **changes: Any) -> Self:
+        """The row with other values."""
+        return self.model_copy(update=changes)
+
+
+class Record(Row):
+    """The row of a service, whose key is the service's identifier.
+
+    Attributes:
         number: counts the service's remediations.
         execution: the one that is at work; None: none is.
         started: whether Step Functions has taken it.
@@ -51,10 +67,6 @@ class Record(BaseModel):
         escalations: when people were told of it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    service: str
-    version: int = 0
     number: int = 0
     execution: str | None = None
     started: bool = False
@@ -90,10 +102,6 @@ class Record(BaseModel):
             updated_at: Port's `updatedAt` of the entity; None: the entity is gone.
         """
         return updated_at is not None and (self.settled_at is None or updated_at > self.settled_at)
-
-    def changed(self, **changes: Any) -> "Record":
-        """The row with other values."""
-        return self.model_copy(update=changes)
 
     def caused_by(self, *people: str) -> "Record":
         """The row with more people who changed the entity."""
@@ -195,23 +203,24 @@ def closed(record: Record, now: datetime, settled_at: datetime | None = None) ->
     )
 
 
-def read_entity(properties: Mapping[str, Any]) -> tuple[str | None, str | None, int | None]:
-    """Health status, environment and number of replicas, each None if it is not there."""
+def read_entity(properties: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """Read health status, environment and health URL, each None if it is not there."""
+    url = _text(properties.get("health_url")) or ""
     return (
         _text(properties.get("health_status")),
         _text(properties.get("environment")),
-        _whole(properties.get("replicas")),
+        url.strip() or None,
     )
 
 
 def _state(service: str, properties: Mapping[str, Any], now: datetime) -> State:
-    status, environment, replicas = read_entity(properties)
+    status, environment, health_url = read_entity(properties)
     return State(
         service=service,
         environment=environment,
         found=status or "Unknown",
         status=status,
-        replicas=replicas,
+        health_url=health_url,
         started_at=now,
     )
 
@@ -219,12 +228,6 @@ def _state(service: str, properties: Mapping[str, Any], now: datetime) -> State:
 def _recent(moments: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:
     recent = {moment for moment in moments if moment > now - _REMEMBERED}
     return tuple(sorted(recent)[-_MOST_REMEMBERED:])
-
-
-def _whole(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if value.is_integer() else None
 
 
 def _text(value: object) -> str | None:

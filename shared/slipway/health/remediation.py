@@ -8,7 +8,7 @@ between two repairs), waits for a look, or uses up an attempt.
 
 from datetime import datetime, timedelta
 
-from slipway.health.finding import Finding
+from slipway.health.finding import OWN_NETWORK, Finding, shown
 from slipway.health.policy import NEEDS_LOCK, Kind, Policy, RollBack, ScaleUp, Strategy
 from slipway.health.state import (
     UNHEALTHY,
@@ -20,14 +20,22 @@ from slipway.health.state import (
     Off,
     Probe,
     Repair,
+    Review,
+    Reviewed,
     State,
     Step,
     Unknown,
     Wait,
 )
+from slipway.health.urls import matches_pattern
 from slipway.health.verdict import Window, verify
 
 _HOUR = timedelta(hours=1)
+LIMITED = (
+    "It is not repaired now: Slipway has begun as many repairs within ten minutes as "
+    "`remediation.max_repairs` allows over all services. So many at once point to a shared cause. "
+    "Set the health status to Progressing once that is fixed."
+)
 NAMES: dict[Kind, str] = {
     "restart": "restart",
     "roll_back": "roll back",
@@ -49,8 +57,11 @@ def next_step(state: State, policy: Policy, now: datetime) -> Step:
         return Leave(reason="The entity is gone.")
     if state.status not in UNHEALTHY:
         return Leave(reason=f"The service is {state.status} now: somebody else has settled it.")
-    if state.pending is not None and _may_go_on(state, policy):
-        return state.pending.repair
+    if state.pending is not None:
+        if state.reviewed is None:
+            return Review(reason=state.pending.repair.reason)
+        if _may_go_on(state, policy):
+            return state.pending.repair
     return _look(state, policy, now)
 
 
@@ -64,6 +75,15 @@ def window_of_phase(state: State, policy: Policy) -> Window:
     """How the service is looked at now."""
     starts_up = state.last_done is not None or state.found == "Progressing"
     return policy.settle if starts_up else policy.verify
+
+
+def merges(kind: Kind, state: State, policy: Policy) -> bool:
+    """Whether Slipway itself merges the pull request of a repair."""
+    reviewed = state.reviewed
+    if reviewed is None or reviewed.environment not in policy.auto_merge_environments:
+        return False
+    strategy = next((each for each in policy.strategies if each.kind == kind), None)
+    return isinstance(strategy, ScaleUp) or (isinstance(strategy, RollBack) and strategy.auto_merge)
 
 
 def _may_go_on(state: State, policy: Policy) -> bool:
@@ -83,9 +103,15 @@ def _look(state: State, policy: Policy, now: datetime) -> Step:
         return _well(state, policy, now)
     if verdict == "Ill" and last:
         return _treat(state, policy, now, last.sentence)
-    if last and (last.state == "unknown" or len(findings) >= window.probes):
-        return Unknown(reason=last.sentence)
+    unknown = next((found for found in reversed(findings) if found.state == "unknown"), last)
+    if unknown and (_is_final(unknown) or len(findings) >= window.probes):
+        return Unknown(reason=unknown.sentence)
     return _next_probe(state, window, now)
+
+
+def _is_final(finding: Finding) -> bool:
+    """Whether no further probe can find out more; a fault of the own network may end."""
+    return finding.state == "unknown" and finding.kind != OWN_NETWORK
 
 
 def _next_probe(state: State, window: Window, now: datetime) -> Wait | Probe:
@@ -104,6 +130,8 @@ def _pause(state: State, policy: Policy, now: datetime) -> Wait | None:
     """The rest of a cool-down, or of the time that a repair needs to show."""
     if state.cooled_until and now < state.cooled_until:
         return Wait(until=state.cooled_until, reason="The service cools down.")
+    if state.limited_until and now < state.limited_until:
+        return Wait(until=state.limited_until, reason=LIMITED)
     done = state.last_done
     if done is None or done.ended_at is None:
         return None
@@ -129,8 +157,12 @@ def _well(state: State, policy: Policy, now: datetime) -> Step:
 
 
 def _treat(state: State, policy: Policy, now: datetime, ill: str) -> Step:
+    if policy.mode == "repair" and state.reviewed is None:
+        return Review(reason=ill)
     if forbidden := _forbidden(state, policy):
         return _escalate(state, policy, now, f"{ill} {forbidden}")
+    if state.limited > 1:
+        return Escalate(reason=f"{ill} {LIMITED}", notify=False, shared=True)
     proposal = next((a for a in state.attempts if a.outcome == "proposed"), None)
     if proposal:
         what = f"A {NAMES[proposal.repair.step]} waits for somebody to merge it"
@@ -153,10 +185,31 @@ def _forbidden(state: State, policy: Policy) -> str:
     """Why this service must not be repaired at all; empty if it may be."""
     if policy.mode != "repair":
         return "The policy has services looked at, but not repaired."
-    if state.environment not in policy.environments:
-        return f"Services in {state.environment or 'no environment'} are not repaired by Slipway."
+    if not any(matches_pattern(state.health_url, pattern) for pattern in policy.trusted_urls):
+        return (
+            "Its health URL matches none of `health_probe.trusted_urls`, so it is only looked at, "
+            "not repaired by Slipway."
+        )
+    if why := _forbidden_there(state, policy):
+        return why
     if state.decision and not state.decision.granted:
         return f"The repair was not approved. {state.decision.sentence}".rstrip()
+    return ""
+
+
+def _forbidden_there(state: State, policy: Policy) -> str:
+    """Why this service must not be repaired where it is; empty if it may be."""
+    reviewed = state.reviewed or Reviewed(fault="Its files were not read.")
+    if reviewed.environment is None:
+        return f"It is not repaired by Slipway. {reviewed.fault}"
+    if state.environment not in {None, reviewed.environment}:
+        return (
+            f"It is not repaired by Slipway: the catalogue says that its environment is "
+            f"{shown(state.environment or '')}, and its portData.json says "
+            f"{shown(reviewed.environment)}. Correct the one that is wrong."
+        )
+    if reviewed.environment not in policy.environments:
+        return f"Services in {shown(reviewed.environment)} are not repaired by Slipway."
     return ""
 
 
@@ -173,10 +226,11 @@ def _obstacle(strategy: Strategy, state: State) -> str:
         failed = all(attempt.outcome == "failed" for attempt in tried)
         why = tried[-1].detail.rstrip(".") if failed else ""
         return why or f"tried {len(tried)} of {strategy.attempts} times"
-    if isinstance(strategy, ScaleUp):
-        if state.replicas is None:
-            return "the number of replicas is not known"
-        if state.replicas >= strategy.max_replicas:
+    if isinstance(strategy, ScaleUp) and state.reviewed:
+        replicas = state.reviewed.replicas
+        if replicas is None:
+            return state.reviewed.replicas_fault.rstrip(".") or "the number of replicas is unknown"
+        if replicas >= strategy.max_replicas:
             return f"the limit of {strategy.max_replicas} replicas is reached"
     return ""
 
@@ -198,10 +252,11 @@ def _cool_down(state: State, policy: Policy, now: datetime) -> CoolDown | None:
 
 
 def _permission(state: State, policy: Policy, ill: str) -> ApprovalNeeded | None:
-    if state.environment not in policy.approval_environments or state.decision:
+    environment = state.reviewed.environment if state.reviewed else None
+    if environment not in policy.approval_environments or state.decision:
         return None
     return ApprovalNeeded(
-        reason=f"{ill} Services in {state.environment} are repaired when somebody has agreed."
+        reason=f"{ill} Services in {environment} are repaired when somebody has agreed."
     )
 
 
@@ -211,12 +266,18 @@ def _repair(strategy: Strategy, state: State) -> Repair:
     match strategy:
         case ScaleUp(step=step, max_replicas=most):
             # `_obstacle` has seen to it that the number is known and below the limit.
-            replicas = min((state.replicas or 0) + step, most)
-            reason = f"The service is scaled up to {replicas} replicas{number}."
-            return Repair(step="scale_up", attempt=attempt, replicas=replicas, reason=reason)
-        case RollBack(auto_merge=auto_merge):
+            before = (state.reviewed.replicas if state.reviewed else None) or 0
+            replicas = min(before + step, most)
+            return Repair(
+                step="scale_up",
+                attempt=attempt,
+                replicas=replicas,
+                replicas_before=before,
+                reason=f"The service is scaled up to {replicas} replicas{number}.",
+            )
+        case RollBack():
             reason = f"The last change of the service is rolled back{number}."
-            return Repair(step="roll_back", attempt=attempt, auto_merge=auto_merge, reason=reason)
+            return Repair(step="roll_back", attempt=attempt, reason=reason)
     return Repair(step="restart", attempt=attempt, reason=f"The service is restarted{number}.")
 
 

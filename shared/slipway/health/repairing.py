@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING
 from slipway.actions.proposal import LONGEST_PREVIEW, preview
 from slipway.actions.repair import PlannedRepair, repair_digest
 from slipway.actions.scale_service import FILES, find_replicas
-from slipway.actions.service_folder import read_port_data
 from slipway.actions.text import as_text
-from slipway.errors import GitHubError, UserError
-from slipway.github.models import (
-    SERVICE_NAME,
-    Change,
-    RestartTarget,
-    run_branch,
-    service_folder,
-)
+from slipway.errors import GitHubError, SlipwayError, UserError
+from slipway.github.models import Change, RestartTarget, run_branch, service_folder
 from slipway.github.roll_back import NothingToRollBack, roll_back, roll_back_branch
 from slipway.health.policy import ScaleUp, Strategy
 from slipway.health.remediation import NAMES
@@ -31,7 +24,6 @@ if TYPE_CHECKING:
 # A queue of GitHub's runners may be long, and checks of a pull request take their time.
 LONGEST = timedelta(minutes=15)
 _LABELS = ("slipway", "repair")
-_NO_SERVICE = "Its identifier names no service of the services repository."
 # GitHub's clock and ours: a run that is found must not be older than the attempt.
 _CLOCKS_APART = timedelta(minutes=1)
 
@@ -60,6 +52,7 @@ class Repairer:
         repairs: the same, as repairs use it.
         entity_url: the service's page in Port.
         deployed: says in which namespace a service runs.
+        merge: whether Slipway itself merges the pull request of this repair.
     """
 
     def __init__(
@@ -69,12 +62,15 @@ class Repairer:
         repairs: "Repairs",
         entity_url: str,
         deployed: DeployedService,
+        *,
+        merge: bool,
     ) -> None:
         self._execution = execution
         self._repository = repository
         self._repairs = repairs
         self._entity_url = entity_url
         self._deployed = deployed
+        self._merge = merge
 
     def carry_out(self, state: State, attempt: Attempt, now: datetime) -> Result:
         """Carry a repair out, or look how far it is. Repeatable at any point.
@@ -92,8 +88,6 @@ class Repairer:
             "roll_back": self._roll_back,
             "scale_up": self._scale_up,
         }
-        if not SERVICE_NAME.fullmatch(state.service):
-            return Result("failed", _NO_SERVICE)
         try:
             result = strategies[attempt.repair.step](state, attempt)
         except (GitHubError, UserError) as error:
@@ -114,9 +108,6 @@ class Repairer:
         """
         planned: list[PlannedRepair] = []
         for strategy in strategies:
-            if not SERVICE_NAME.fullmatch(state.service):
-                planned.append(_impossible(strategy, _NO_SERVICE))
-                continue
             try:
                 plan = self._plan(state, strategy)
                 # The step function's payload, with which it is asked for, is not for long texts.
@@ -148,11 +139,9 @@ class Repairer:
 
     def _plan_scale_up(self, state: State, strategy: ScaleUp) -> PlannedRepair:
         folder = self._repository.read_service(state.service, names=FILES)
-        if not folder.files or state.replicas is None:
-            return _impossible(strategy, "the number of replicas is not known.")
         number = find_replicas(folder)
         targets = {
-            min(state.replicas + strategy.step * attempt, strategy.max_replicas)
+            min(number.value + strategy.step * attempt, strategy.max_replicas)
             for attempt in range(1, strategy.attempts + 1)
         }
         texts = [number.replaced_by(target) for target in sorted(targets) if target > number.value]
@@ -172,9 +161,9 @@ class Repairer:
         if not _is_approved(state, repair_digest("restart", {})):
             return Result("skipped", "A restart is not what was approved.")
         since = attempt.began_at - _CLOCKS_APART
-        folder = self._repository.read_service(state.service, names=frozenset({"portData.json"}))
-        # From the reviewed file: more people may edit the catalogue.
-        environment = read_port_data(folder).environment
+        environment = state.reviewed.environment if state.reviewed else None
+        if environment is None:
+            raise SlipwayError("A service whose files were not read is not restarted.")
         target = RestartTarget(
             service=state.service,
             namespace=self._deployed.namespace_of(state.service, environment),
@@ -218,6 +207,9 @@ class Repairer:
         number = find_replicas(folder)
         if number.value >= target:
             return Result("skipped", f"The base branch asks for {number.value} replicas already.")
+        if number.value != attempt.repair.replicas_before:
+            # From here on the target could be further away than one step.
+            return Result("skipped", f"The base branch asks for {number.value} replicas now.")
         change = Change(
             service=service,
             branch=branch,
@@ -230,15 +222,13 @@ class Repairer:
         return self._propose(state, change, attempt)
 
     def _propose(self, state: State, change: Change, attempt: Attempt) -> Result:
-        repair = attempt.repair
-        if not _is_approved(state, repair_digest(repair.step, change.files)):
+        if not _is_approved(state, repair_digest(attempt.repair.step, change.files)):
             return Result("skipped", "It would change other files than those that were approved.")
-        merge = repair.step == "scale_up" or repair.auto_merge
         pull = self._repository.propose(change)
         link = pull.url
         if pull.state != "open":
             return _ended(pull.state, pull.number, link)
-        if not merge:
+        if not self._merge:
             return Result("proposed", f"Somebody must merge #{pull.number}.", link)
         merged = self._repository.merge(change, pull.number)
         if merged.state in {"merged", "closed"}:

@@ -66,6 +66,8 @@ def events(state: State, ending: Step | None = None, now: datetime | None = None
         said = "approved" if state.decision.granted else "not approved"
         text = f"The repair was {said}. {state.decision.sentence}".rstrip()
         told.append(Event(state.decision.at, text))
+    if state.limited_until:
+        told.append(Event(state.limited_until, "The limit over all services let it go on."))
     if state.cooled_until:
         told.append(Event(state.cooled_until, "The service had cooled down."))
     told.sort(key=lambda event: event.at)
@@ -92,6 +94,11 @@ def timeline_markdown(state: State, ending: Step | None = None, now: datetime | 
         for event in events(state, ending, now)
     ]
     return "\n".join(["| When (UTC) | What |", "| --- | --- |", *rows])
+
+
+def alert_title(state: State) -> str:
+    """The title of an alert about a service."""
+    return f"{shown(state.service)} ({state.environment or 'no environment'}) is ill"
 
 
 def issue_title(state: State) -> str:

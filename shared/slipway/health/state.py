@@ -47,13 +47,19 @@ class Repair(_Step):
         step: the strategy.
         attempt: counts the attempts of this strategy in this remediation, from 1.
         replicas: for `scale_up`: how many to ask for.
-        auto_merge: for `roll_back`: whether to merge the pull request.
+        replicas_before: for `scale_up`: how many the base branch asks for.
     """
 
     step: Kind
     attempt: int
     replicas: int | None = None
-    auto_merge: bool = False
+    replicas_before: int | None = None
+
+
+class Review(_Step):
+    """Read the service's reviewed files, then ask again."""
+
+    step: Literal["review"] = "review"
 
 
 class ApprovalNeeded(_Step):
@@ -100,10 +106,13 @@ class Escalate(_Step):
 
     Attributes:
         notify: whether people are told; the issue is written in any case.
+        shared: whether many services are unhealthy at once: then neither is done for this one, as
+            one alert is sent for all of them.
     """
 
     step: Literal["escalate"] = "escalate"
     notify: bool
+    shared: bool = False
 
 
 class Off(_Step):
@@ -120,7 +129,7 @@ class Leave(_Step):
 
 # Each of these is the last one.
 LastStep = Healthy | Unknown | Escalate | Off | Leave
-Step = Probe | Wait | Repair | ApprovalNeeded | CoolDown | LastStep
+Step = Probe | Wait | Repair | Review | ApprovalNeeded | CoolDown | LastStep
 
 
 class Observation(_Model):
@@ -179,15 +188,32 @@ class Decision(_Model):
     change_hash: str = ""
 
 
+class Reviewed(_Model):
+    """What the service's files on the base branch say.
+
+    Attributes:
+        environment: its environment; None: see `fault`.
+        replicas: how many it asks for; None: see `replicas_fault`.
+        fault: why nothing is known, as a sentence.
+        replicas_fault: why the number of replicas is not known, as a sentence.
+    """
+
+    environment: str | None = None
+    replicas: int | None = None
+    fault: str = ""
+    replicas_fault: str = ""
+
+
 class State(_Model):
     """All that is known of one remediation of one service.
 
     Attributes:
         service: the service's identifier.
-        environment: its environment.
+        environment: its environment as last read from Port; it can only forbid a repair.
         found: its health status when this began.
         status: its health status as last read from Port; None: the entity is gone.
-        replicas: as last read from Port.
+        health_url: as last read from Port, whatever it may be worth.
+        reviewed: what its files say; None: not read since the entity was.
         restored: whether Slipway wrote `found` back, after it had written over that change.
         started_at: when this began.
         observations: oldest first.
@@ -196,6 +222,8 @@ class State(_Model):
         shown: digests of the attempts that people were asked about; None: nobody was asked, or
             before requests had digests.
         decision: on the request for approval.
+        limited: how often the limit over all services refused a repair.
+        limited_until: when it does not any more, as this remediation waits for once.
         cooled_until: end of the cool-down that this remediation has waited for.
         interventions: when earlier remediations of this service first repaired or corrected it.
         escalations: when people were last told of this service.
@@ -206,7 +234,8 @@ class State(_Model):
     environment: str | None
     found: str
     status: str | None
-    replicas: int | None = None
+    health_url: str | None = None
+    reviewed: Reviewed | None = None
     restored: bool = False
     started_at: datetime
     observations: tuple[Observation, ...] = ()
@@ -214,6 +243,8 @@ class State(_Model):
     locked_by: Holder | None = None
     shown: tuple[str, ...] | None = None
     decision: Decision | None = None
+    limited: int = 0
+    limited_until: datetime | None = None
     cooled_until: datetime | None = None
     interventions: tuple[datetime, ...] = ()
     escalations: tuple[datetime, ...] = ()
@@ -239,6 +270,7 @@ class State(_Model):
                 self.started_at,
                 done.ended_at if done else None,
                 self.cooled_until,
+                self.limited_until,
                 self.decision.at if self.decision else None,
             )
             if moment is not None
@@ -248,9 +280,16 @@ class State(_Model):
         """The attempts of a strategy."""
         return [attempt for attempt in self.attempts if attempt.repair.step == kind]
 
-    def reread(self, status: str | None, environment: str | None, replicas: int | None) -> "State":
-        """Record what Port says of the entity now."""
-        known = {"status": status, "environment": environment, "replicas": replicas}
+    def reread(
+        self, status: str | None, environment: str | None, health_url: str | None
+    ) -> "State":
+        """Record what Port says of the entity now; what its files say must be read again."""
+        known = {
+            "status": status,
+            "environment": environment,
+            "health_url": health_url,
+            "reviewed": None,
+        }
         if status in UNHEALTHY and not self.observations and not self.attempts:
             # A record says what began this, and records can be forged.
             known["found"] = status
@@ -291,6 +330,15 @@ class State(_Model):
     def told(self, at: datetime) -> "State":
         """Record that people were told."""
         return self.model_copy(update={"escalations": (*self.escalations, at)})
+
+    def limit(self, until: datetime) -> "State":
+        """Record that the limit over all services refused a repair."""
+        return self.model_copy(
+            update={
+                "limited": self.limited + 1,
+                "limited_until": self.limited_until or until,
+            }
+        )
 
     def cooling(self, step: CoolDown, at: datetime) -> "State":
         """Record a cool-down."""

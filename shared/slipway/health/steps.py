@@ -18,18 +18,35 @@ from slipway.errors import GitHubError, ServiceLocked, SlipwayError
 from slipway.health.admission import launch, let_go
 from slipway.health.alerts import Alerts
 from slipway.health.changes import CHECK_ID
-from slipway.health.finding import Finding
+from slipway.health.finding import OWN_NETWORK, Finding, shown
+from slipway.health.limit import (
+    INSTALLATION,
+    Begun,
+    InstallationRow,
+    alert_sent,
+    claim_alert,
+    let_begin,
+)
 from slipway.health.policy import NEEDS_LOCK, Policy, parse_policy
 from slipway.health.record import Record, execution_name, read_entity
-from slipway.health.remediation import NAMES, findings_of_phase, next_step, window_of_phase
+from slipway.health.remediation import (
+    LIMITED,
+    NAMES,
+    findings_of_phase,
+    merges,
+    next_step,
+    window_of_phase,
+)
 from slipway.health.repairing import Repairer, Result
 from slipway.health.report import (
+    alert_title,
     entity_properties,
     issue_body,
     issue_marker,
     issue_title,
     timeline_lines,
 )
+from slipway.health.reviewed import read_reviewed
 from slipway.health.state import (
     ApprovalNeeded,
     CoolDown,
@@ -40,11 +57,13 @@ from slipway.health.state import (
     LastStep,
     Probe,
     Repair,
+    Review,
     State,
     Step,
+    Unknown,
     Wait,
 )
-from slipway.health.store import RemediationStore
+from slipway.health.store import RemediationStore, Rows
 from slipway.health.verdict import HealthSettings, not_probed, read_settings, verify
 from slipway.observability import Metric, count, logger, measure
 from slipway.reports.settings import DeployedConfig
@@ -88,6 +107,7 @@ class RemediationSteps:
         self._repository = repository
         self._alerts = alerts
         self._store = RemediationStore(config.remediations_table)
+        self._installation = Rows(config.remediations_table, InstallationRow)
         self._locks = service_locks(config, port)
 
     def take(self, step: str, event: dict[str, Any]) -> Answer:
@@ -138,10 +158,10 @@ class RemediationSteps:
         if decision is not None and record.state.decision is None:
             decided = _bound(record, Decision.model_validate(decision))
             record = self._save(record, record.state.decided(decided))
-        step = next_step(record.state, policy, now)
+        record, step = self._next(record, policy, now)
         if isinstance(step, Probe) and settings.url is None:
             record = self._observe(record, not_probed(settings), policy, now)
-            step = next_step(record.state, policy, now)
+            record, step = self._next(record, policy, now)
         if finding and not isinstance(step, LastStep):
             self._report(record, Probe(step="verify", reason=finding.sentence), now)
         return self._answer(record, step, settings, policy)
@@ -170,12 +190,13 @@ class RemediationSteps:
                 return {"next": "Repair"}
             case ApprovalNeeded(reason=reason):
                 self._report(record, step, datetime.now(UTC))
+                reviewed = record.state.reviewed
                 planned = self._repairer(record).plan(record.state, policy.strategies)
                 shown = tuple(digest for each in planned for digest in each.digests)
                 record = self._save(record, record.state.model_copy(update={"shown": shown}))
                 repair = {
                     "service": record.service,
-                    "environment": record.state.environment or "",
+                    "environment": (reviewed and reviewed.environment) or "",
                     "reason": reason,
                     "strategies": [NAMES[strategy.kind] for strategy in policy.strategies],
                     "planned": [each.model_dump(mode="json") for each in planned],
@@ -191,7 +212,7 @@ class RemediationSteps:
         """Carry one repair out, as far as it goes now."""
         record, settings, policy = self._reread(record)
         now = datetime.now(UTC)
-        step = next_step(record.state, policy, now)
+        record, step = self._next(record, policy, now)
         if not isinstance(step, Repair):
             return self._answer(record, step, settings, policy)
         holder = self._hold(record, step)
@@ -201,12 +222,15 @@ class RemediationSteps:
             return {"next": "Decide"}
         began = record.state.began(step, now)
         if began is not record.state:
+            if until := self._limit(record, step, policy, now):
+                return _wait(until)
             record = self._save(record, began)
             self._report(record, step, now)
         attempt = record.state.pending
         if attempt is None:
             raise SlipwayError("A repair that has begun is not under way.")
-        result = self._repairer(record).carry_out(record.state, attempt, now)
+        repairer = self._repairer(record, merge=merges(step.step, record.state, policy))
+        result = repairer.carry_out(record.state, attempt, now)
         if result.outcome is None:
             return _wait(now + _LOOK_AGAIN)
         self._note_outcome(record, step, result)
@@ -217,7 +241,7 @@ class RemediationSteps:
         if record.ending is None:
             record, settings, policy = self._reread(record)
             now = datetime.now(UTC)
-            step = next_step(record.state, policy, now)
+            record, step = self._next(record, policy, now)
             if not isinstance(step, LastStep):
                 return self._answer(record, step, settings, policy)
             record = self._update(record, lambda row: row.changed(ending=step, ended_at=now))
@@ -239,14 +263,10 @@ class RemediationSteps:
 
     def _reread(self, record: Record) -> tuple[Record, HealthSettings, Policy]:
         """The row with the entity as it is now, how it is looked at, and the policy."""
-        answer = aws.s3().get_object(
-            Bucket=self._config.records_bucket, Key=self._config.remediation_policy_key
-        )
-        policy = parse_policy(answer["Body"].read())
+        policy = self._policy()
         entity = self._port.get_entity(BLUEPRINT, record.service)
         properties = entity.properties if entity else {}
-        status, environment, replicas = read_entity(properties)
-        state = record.state.reread(status, environment, replicas)
+        state = record.state.reread(*read_entity(properties))
         if entity and policy.mode != "off" and _overwritten(record, entity):
             # Slipway's last word on the service was written over the change that this is about.
             state = state.restore()
@@ -259,6 +279,22 @@ class RemediationSteps:
             record, lambda row: row.changed(state=state, known=known).caused_by(cause)
         )
         return record, read_settings(properties), policy
+
+    def _policy(self) -> Policy:
+        answer = aws.s3().get_object(
+            Bucket=self._config.records_bucket, Key=self._config.remediation_policy_key
+        )
+        return parse_policy(answer["Body"].read())
+
+    def _next(self, record: Record, policy: Policy, now: datetime) -> tuple[Record, Step]:
+        """Decide what is next, with the service's files if that depends on them."""
+        step = next_step(record.state, policy, now)
+        if not isinstance(step, Review):
+            return record, step
+        reviewed = read_reviewed(record.service, self._repository)
+        state = record.state.model_copy(update={"reviewed": reviewed})
+        record = self._save(record, state)
+        return record, next_step(state, policy, now)
 
     def _observe(self, record: Record, finding: Finding, policy: Policy, now: datetime) -> Record:
         before, state = record.state, record.state.observed(finding, now)
@@ -280,11 +316,48 @@ class RemediationSteps:
             return Holder(owner=locked.owner, pr_number=int(number) if number else None)
         return None
 
-    def _repairer(self, record: Record) -> Repairer:
+    def _limit(
+        self, record: Record, step: Repair, policy: Policy, now: datetime
+    ) -> datetime | None:
+        """Count a repair that begins; if the limit over all services forbids it, say until when."""
+        begun = Begun(
+            repair=f"{record.owner}/{step.step}/{step.attempt}",
+            service=record.service,
+            strategy=NAMES[step.step],
+            at=now,
+        )
+        row = self._installation.update(
+            INSTALLATION, lambda row: let_begin(row, begun, policy.max_repairs)
+        )
+        if row is None or row.has(begun.repair):
+            return None
+        if step.step in NEEDS_LOCK:
+            self._locks.release(record.service, record.owner)
+        title = f"{policy.max_repairs} repairs within ten minutes: Slipway begins no more for now"
+        lines = [f"{each.at:%H:%M:%S} {shown(each.service)}: {each.strategy}" for each in row.begun]
+        self._alert_once("limit", record, title, LIMITED, lines)
+        record = self._save(record, record.state.limit(row.free_at(policy.max_repairs, now)))
+        self._report(record, Wait(until=now, reason=LIMITED), now)
+        return record.state.limited_until if record.state.limited == 1 else now
+
+    def _alert_once(
+        self, kind: str, record: Record, title: str, reason: str, lines: list[str]
+    ) -> None:
+        """Send one alert for all services within `quiet_seconds`, whichever executions ask."""
+        quiet, now = timedelta(seconds=self._policy().quiet_seconds), datetime.now(UTC)
+        row = self._installation.update(
+            INSTALLATION, lambda row: claim_alert(row, kind, record.owner, now, quiet)
+        )
+        if row is None or not row.due(kind, record.owner):
+            return
+        self._alerts.send(title, reason, lines, self._config.entity_url(BLUEPRINT, record.service))
+        self._installation.update(INSTALLATION, lambda row: alert_sent(row, kind))
+
+    def _repairer(self, record: Record, *, merge: bool = False) -> Repairer:
         repository = self._repository()
         url = self._config.entity_url(BLUEPRINT, record.service)
         deployed = self._config.deployed_service
-        return Repairer(record.owner, repository, _repairs(repository), url, deployed)
+        return Repairer(record.owner, repository, _repairs(repository), url, deployed, merge=merge)
 
     def _note_outcome(self, record: Record, step: Repair, result: Result) -> None:
         if result.outcome is None:
@@ -303,7 +376,8 @@ class RemediationSteps:
         self._report(record, step, now)
         if step.notify:
             url = self._config.entity_url(BLUEPRINT, record.service)
-            self._alerts.send(record.state, step.reason, timeline_lines(record.state), url)
+            lines = timeline_lines(record.state)
+            self._alerts.send(alert_title(record.state), step.reason, lines, url)
         # Last, as it is what keeps all this from being said again.
         self._save(record, record.state.cooling(step, now))
 
@@ -313,8 +387,13 @@ class RemediationSteps:
         if ending is None or at is None:
             raise SlipwayError("A remediation that has not ended cannot be concluded.")
         self._report(record, ending, at)
-        if isinstance(ending, Escalate):
+        if isinstance(ending, Escalate) and not ending.shared:
             self._hand_over(record, ending, at)
+        if isinstance(ending, Unknown) and any(
+            finding.kind == OWN_NETWORK for finding in findings_of_phase(record.state)
+        ):
+            title = "Slipway's probe reaches neither services nor its canary address"
+            self._alert_once("network", record, title, ending.reason, [])
 
     def _hand_over(self, record: Record, step: Escalate, at: datetime) -> None:
         """Write the issue, and tell people unless they were told of this service not long ago."""
@@ -341,7 +420,7 @@ class RemediationSteps:
             url = entity_url
         logger.info("Handed over", extra={"at": url})
         if step.notify and at not in state.escalations:
-            self._alerts.send(state, step.reason, lines, url)
+            self._alerts.send(alert_title(state), step.reason, lines, url)
             # At once, so that a repetition does not tell them again.
             self._save(record, state.told(at))
 

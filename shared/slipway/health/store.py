@@ -1,50 +1,36 @@
 """The `remediations` table. Every operation is on a single item."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, override
 
 from botocore.exceptions import ClientError
 
 from slipway import aws
 from slipway.errors import RetryableError
-from slipway.health.record import Record
+from slipway.health.record import Record, Row
 
 # Of so many who write a row at the same instant, one after the other gets its turn.
 _ATTEMPTS = 20
 
 
-class RemediationStore:
-    """Rows: `service, version, record` (all of it, as JSON); `execution, at_work` while one is.
+class Rows[R: Row]:
+    """Rows of one shape: `service, version, record` (all of it, as JSON).
 
     Args:
         table_name: the table's name.
+        model: the shape.
     """
 
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, model: type[R]) -> None:
         self._table = aws.dynamodb_table(table_name)
+        self._model = model
 
-    def get(self, service: str) -> Record | None:
+    def get(self, service: str) -> R | None:
         """Read a row as it is now."""
         item = self._table.get_item(Key={"service": service}, ConsistentRead=True).get("Item")
-        return Record.model_validate_json(str(item["record"])) if item else None
+        return self._model.model_validate_json(str(item["record"])) if item else None
 
-    def at_work(self) -> Iterator[str]:
-        """Services whose row names an execution, read through the sparse index `at_work`."""
-        query: dict[str, Any] = {
-            "IndexName": "at_work",
-            "KeyConditionExpression": "at_work = :yes",
-            "ExpressionAttributeValues": {":yes": "yes"},
-        }
-        while True:
-            page = self._table.query(**query)
-            yield from (str(item["service"]) for item in page["Items"])
-            if "LastEvaluatedKey" not in page:
-                return
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-    def update(
-        self, service: str, change: Callable[[Record | None], Record | None]
-    ) -> Record | None:
+    def update(self, service: str, change: Callable[[R | None], R | None]) -> R | None:
         """Change a row, however many others do so at the same time.
 
         Args:
@@ -68,22 +54,48 @@ class RemediationStore:
                 return after
         raise RetryableError(f"Too many write the remediation of service '{service}' at once.")
 
-    def _put(self, record: Record) -> bool:
-        item: dict[str, str | int] = {
-            "service": record.service,
-            "version": record.version,
-            "record": record.model_dump_json(),
-        }
-        if record.execution:
-            item |= {"execution": record.execution, "at_work": "yes"}
+    def _put(self, row: R) -> bool:
         try:
             self._table.put_item(
-                Item=item,
+                Item=self._item(row),
                 ConditionExpression="attribute_not_exists(service) OR version = :before",
-                ExpressionAttributeValues={":before": record.version - 1},
+                ExpressionAttributeValues={":before": row.version - 1},
             )
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             return False
         return True
+
+    def _item(self, row: R) -> dict[str, str | int]:
+        return {"service": row.service, "version": row.version, "record": row.model_dump_json()}
+
+
+class RemediationStore(Rows[Record]):
+    """A row for each service, with `execution, at_work` while an execution looks after it.
+
+    Args:
+        table_name: the table's name.
+    """
+
+    def __init__(self, table_name: str) -> None:
+        super().__init__(table_name, Record)
+
+    @override
+    def _item(self, row: Record) -> dict[str, str | int]:
+        at_work = {"execution": row.execution, "at_work": "yes"} if row.execution else {}
+        return {**super()._item(row), **at_work}
+
+    def at_work(self) -> Iterator[str]:
+        """Services whose row names an execution, read through the sparse index `at_work`."""
+        query: dict[str, Any] = {
+            "IndexName": "at_work",
+            "KeyConditionExpression": "at_work = :yes",
+            "ExpressionAttributeValues": {":yes": "yes"},
+        }
+        while True:
+            page = self._table.query(**query)
+            yield from (str(item["service"]) for item in page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -45,8 +45,8 @@ def verify(findings: Sequence[Finding], window: Window) -> Verdict:
 
     The first row of findings that is long enough decides, and what comes after it changes nothing.
     When all probes of the window are sent and no row is long enough, a service that was ill at
-    least once is ill: one that answers now and then is of no use. "Undecided" then means that
-    nothing was found out at all.
+    least once is ill: one that answers now and then is of no use. It is "Undecided" if a probe said
+    nothing of the service: then the prober's own network may have caused the others, too.
     """
     sent = findings[: window.probes]
     for state, row in groupby(sent, key=lambda finding: finding.state):
@@ -56,7 +56,8 @@ def verify(findings: Sequence[Finding], window: Window) -> Verdict:
         if state == "ill" and length >= window.ill_after:
             return "Ill"
     full = len(sent) == window.probes
-    return "Ill" if full and any(f.state == "ill" for f in sent) else "Undecided"
+    states = {finding.state for finding in sent}
+    return "Ill" if full and "ill" in states and "unknown" not in states else "Undecided"
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ PATH = "apps/shop/common_values.json"
 EXECUTION = "e43fea3ed9496edff93508e602f251f7-2"
 
 
-def make_repairer(slipway: ServicesRepository) -> Repairer:
+def make_repairer(slipway: ServicesRepository, *, merge: bool = True) -> Repairer:
     url = "https://port.test/shop"
-    return Repairer(EXECUTION, slipway, Repairs(slipway), url, DeployedService())
+    return Repairer(EXECUTION, slipway, Repairs(slipway), url, DeployedService(), merge=merge)
 
 
 class World:
@@ -47,11 +47,17 @@ class World:
         assert self.services.slipway.merge(change, pull.number).state == "merged"
 
     def carry_out(
-        self, kind: Kind, *, later: timedelta = timedelta(0), **settings: bool | int
+        self,
+        kind: Kind,
+        *,
+        later: timedelta = timedelta(0),
+        merge: bool = True,
+        before: int = 2,
+        replicas: int | None = None,
     ) -> Result:
-        repair = Repair.model_validate({"step": kind, "attempt": 1, "reason": "r"} | settings)
+        repair = Repair(step=kind, attempt=1, reason="r", replicas=replicas, replicas_before=before)
         slipway = self.services.slipway
-        repairer = make_repairer(slipway)
+        repairer = make_repairer(slipway, merge=merge)
         state = make_state(service="shop").observed(ILL, NOW)
         return repairer.carry_out(state, Attempt(repair=repair, began_at=NOW), NOW + later)
 
@@ -91,6 +97,17 @@ def test_given_as_many_replicas_as_wanted_when_scaled_up_then_skipped(world: Wor
     )
 
 
+@pytest.mark.parametrize("before", [1, 3])
+def test_scale_up_is_skipped_when_the_base_branch_moved(world: World, before: int) -> None:
+    result = world.carry_out("scale_up", replicas=5, before=before)
+
+    assert (result.outcome, result.detail) == (
+        "skipped",
+        "The base branch asks for 2 replicas now.",
+    )
+    assert world.replicas() == 2
+
+
 def test_given_a_service_without_folder_when_scaled_up_then_skipped(services: Services) -> None:
     slipway = services.slipway
     repair = Repair(step="scale_up", attempt=1, replicas=3, reason="r")
@@ -119,8 +136,8 @@ def test_given_a_folder_that_says_no_number_when_scaled_up_then_it_has_failed(
 def test_given_a_last_change_when_rolled_back_twice_then_it_is_taken_back_once(
     world: World,
 ) -> None:
-    first = world.carry_out("roll_back", auto_merge=True)
-    again = world.carry_out("roll_back", auto_merge=True)
+    first = world.carry_out("roll_back", merge=True)
+    again = world.carry_out("roll_back", merge=True)
 
     assert first.outcome == again.outcome == "done"
     assert world.replicas() == 1
@@ -129,7 +146,7 @@ def test_given_a_last_change_when_rolled_back_twice_then_it_is_taken_back_once(
 def test_given_a_policy_that_does_not_merge_when_rolled_back_then_a_person_decides(
     world: World,
 ) -> None:
-    result = world.carry_out("roll_back", auto_merge=False)
+    result = world.carry_out("roll_back", merge=False)
 
     pull = world.services.slipway.find(f"slipway/roll_back/{EXECUTION}-1")
     assert pull is not None
@@ -155,13 +172,13 @@ def test_given_a_protected_branch_when_scaled_up_then_it_waits_and_is_then_left_
 def test_given_somebody_closed_the_pull_request_when_looked_at_again_then_it_has_failed(
     world: World,
 ) -> None:
-    world.carry_out("roll_back", auto_merge=False)
+    world.carry_out("roll_back", merge=False)
     branch = f"slipway/roll_back/{EXECUTION}-1"
     pull = world.services.slipway.find(branch)
     assert pull is not None
     world.services.github.get_pull(pull.number).edit(state="closed")
 
-    result = world.carry_out("roll_back", auto_merge=True)
+    result = world.carry_out("roll_back", merge=True)
 
     assert result.outcome == "failed"
     assert result.detail == f"Somebody closed #{pull.number} without merging it."

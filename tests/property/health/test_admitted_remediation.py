@@ -14,16 +14,16 @@ from slipway.config import SubscriptionsConfig
 from slipway.errors import RequestNotFound
 from slipway.health import admission, steps, stopped, watch
 from slipway.health.finding import Finding
-from slipway.health.record import Record
+from slipway.health.limit import InstallationRow
+from slipway.health.record import Record, Row
 from slipway.health.steps import RemediationConfig, RemediationSteps
-from slipway.health.store import RemediationStore
+from slipway.health.store import Rows
 from slipway.port.models import Entity
 
 from tests.unit.conftest import ENVIRONMENT
 from tests.unit.health.remedy import (
     CHANGE_LOG,
     SERVICE,
-    URL,
     GitHub,
     Machine,
     Port,
@@ -31,7 +31,7 @@ from tests.unit.health.remedy import (
     changed,
     policy,
 )
-from tests.unit.health.story import BEGIN, ILL, WELL
+from tests.unit.health.story import BEGIN, ILL, URL, WELL
 
 SAID_TO_BE_ILL = {"Progressing", "Degraded"}
 statuses = st.sampled_from(["Progressing", "Degraded", "Degraded", "Healthy", "Suspended"])
@@ -56,23 +56,23 @@ actions = st.one_of(
 )
 
 
-class MemoryStore(RemediationStore):
+class MemoryStore[R: Row](Rows[R]):
     """The table, without DynamoDB."""
 
-    def __init__(self, rows: dict[str, Record]) -> None:
+    def __init__(self, rows: dict[str, R]) -> None:
         self._rows = rows
 
     @override
-    def get(self, service: str) -> Record | None:
+    def get(self, service: str) -> R | None:
         return self._rows.get(service)
 
     @override
-    def _put(self, record: Record) -> bool:
-        before = self._rows.get(record.service)
-        if before and before.version != record.version - 1:
+    def _put(self, row: R) -> bool:
+        before = self._rows.get(row.service)
+        if before and before.version != row.version - 1:
             return False
         # As stored and read again.
-        self._rows[record.service] = Record.model_validate_json(record.model_dump_json())
+        self._rows[row.service] = type(row).model_validate_json(row.model_dump_json())
         return True
 
 
@@ -110,6 +110,7 @@ class Simulation:
     def __init__(self, finding: Finding) -> None:
         self.now, self.ticks = BEGIN, 0
         self.rows: dict[str, Record] = {}
+        self.shared: dict[str, InstallationRow] = {}
         self.port, self.github = Catalogue(self), GitHub()
         self.port.entities[SERVICE] = {
             "health_status": "Healthy",
@@ -250,6 +251,7 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
     for module in (steps, stopped, watch):
         patch.setattr(module, "datetime", clock)
         patch.setattr(module, "RemediationStore", lambda _name: MemoryStore(simulation.rows))
+    patch.setattr(steps, "Rows", lambda _name, _model: MemoryStore(simulation.shared))
     for module in (steps, stopped):
         patch.setattr(module, "service_locks", lambda _config, _port: locks)
     patch.setattr(aws, "s3", lambda: bucket)

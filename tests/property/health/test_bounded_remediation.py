@@ -9,10 +9,19 @@ from hypothesis import strategies as st
 from slipway.health.finding import Finding
 from slipway.health.policy import Policy, Restart, RollBack, ScaleUp
 from slipway.health.report import entity_properties, timeline_lines, timeline_markdown
-from slipway.health.state import CoolDown, Escalate, Healthy, Holder, Outcome, Repair, State
+from slipway.health.state import (
+    CoolDown,
+    Escalate,
+    Healthy,
+    Holder,
+    Outcome,
+    Repair,
+    Reviewed,
+    State,
+)
 from slipway.health.verdict import Window
 
-from tests.unit.health.story import BEGIN, ILL, REFUSED, WELL, Story, make_state
+from tests.unit.health.story import BEGIN, ILL, REFUSED, URL, WELL, Story, make_state
 
 HOUR = timedelta(hours=1)
 ENVIRONMENTS = ["Test", "Staging", "Production"]
@@ -45,6 +54,7 @@ def policies(draw: st.DrawFn) -> Policy:
     return Policy.model_validate(
         {
             "schema_version": 1,
+            "trusted_urls": ["https://*.test/"],
             "mode": draw(st.sampled_from(["repair", "repair", "repair", "verify", "off"])),
             "strategies": draw(strategies),
             "environments": environments,
@@ -66,8 +76,9 @@ def play(policy: Policy, data: st.DataObject, **known: Any) -> Story:
             story.state = story.state.reread(
                 data.draw(st.sampled_from(["Degraded", "Progressing", "Healthy", None])),
                 data.draw(st.sampled_from([*ENVIRONMENTS, None])),
-                data.draw(st.none() | st.integers(0, 8)),
+                data.draw(st.sampled_from([URL, URL, "https://evil.example/"])),
             )
+            story.files = data.draw(files)
         return data.draw(st.sampled_from([WELL, ILL, ILL, ILL, REFUSED]))
 
     def do(story: Story, repair: Repair) -> Outcome | State:
@@ -85,14 +96,20 @@ def bound(policy: Policy) -> int:
     tries = sum(strategy.attempts for strategy in policy.strategies)
     phases = 1 + tries + 2  # one for each repair, one for a cool-down, one for an approval
     probes = max(policy.verify.probes, policy.settle.probes)
-    return phases * (2 * probes + 2) + tries + 4
+    # Each probe may be followed by a wait and by a look at the files.
+    return phases * (3 * probes + 2) + 2 * tries + 4
 
 
+files = st.builds(
+    Reviewed,
+    environment=st.sampled_from([*ENVIRONMENTS, None]),
+    replicas=st.none() | st.integers(0, 8),
+)
 starts = st.fixed_dictionaries(
     {
         "environment": st.sampled_from([*ENVIRONMENTS, None]),
         "found": st.sampled_from(["Degraded", "Progressing"]),
-        "replicas": st.none() | st.integers(0, 8),
+        "reviewed": files,
         "interventions": st.lists(
             st.integers(0, 7200).map(lambda s: BEGIN - timedelta(seconds=s)), max_size=6
         ).map(tuple),
@@ -141,7 +158,11 @@ def test_no_repair_begins_in_an_environment_that_is_forbidden_or_not_approved(
 
     def watched(story: Story, repair: Repair) -> Outcome | State:
         decision = story.state.decision
-        began.append((story.state.environment, decision is not None and decision.granted))
+        reviewed = story.state.reviewed
+        assert reviewed is not None
+        assert story.state.environment in {None, reviewed.environment}
+        assert story.state.health_url == URL
+        began.append((reviewed.environment, decision is not None and decision.granted))
         return do(story, repair)
 
     story.do = watched
@@ -149,9 +170,8 @@ def test_no_repair_begins_in_an_environment_that_is_forbidden_or_not_approved(
 
     for environment, _ in began:
         assert environment in policy.environments
-    if start["environment"] in policy.approval_environments:
-        for environment, granted in began:
-            assert granted or environment not in policy.approval_environments
+    for environment, granted in began:
+        assert granted or environment not in policy.approval_environments
 
 
 @given(policy=policies(), data=st.data())

@@ -12,7 +12,8 @@ from slipway.actions.repair import repair_hash
 from slipway.approvals import function
 from slipway.config import SubscriptionsConfig, load
 from slipway.errors import GitHubError
-from slipway.github.models import PullRequest, RestartTarget, ServiceFolder
+from slipway.github.merging import Merge
+from slipway.github.models import Change, PullRequest, RestartTarget, ServiceFolder
 from slipway.github.repairs import HandOver, Restart
 from slipway.github.roll_back import NothingToRollBack
 from slipway.health import steps, stopped, watch
@@ -26,10 +27,9 @@ from slipway.port.models import Entity, Run
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import service_locks
 
-from tests.unit.health.story import BEGIN, ILL, WELL, make_policy
+from tests.unit.health.story import BEGIN, ILL, URL, WELL, make_policy
 
 SERVICE = "my-service"
-URL = "https://my-service.test/health"
 AUTOMATIONS, CHANGE_LOG = "org_test.runs-0", "org_test.change.log-0"
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:remediation"
 Answer = dict[str, Any]
@@ -115,6 +115,8 @@ class GitHub:
         targets: what the restart workflow was told.
         folder: the service's files on the base branch.
         pulls: pull requests that are there, by the beginning of their branch.
+        proposed: the changes of new pull requests.
+        merged: numbers of those that Slipway merged.
         issues: body and comment of each hand-over.
         refuses_issues: what the repository answers to a hand-over.
         fail_find: what is raised when a pull request is looked for.
@@ -124,8 +126,10 @@ class GitHub:
         self.restarts: list[Restart | Exception] = [Restart(state="succeeded", url="https://g/1")]
         self.restarted: list[str] = []
         self.targets: list[RestartTarget] = []
-        self.folder = {"portData.json": port_data()}
+        self.folder = {"portData.json": port_data(), "common_values.json": '{"replicas": 2}'}
         self.pulls: dict[str, PullRequest] = {}
+        self.proposed: list[Change] = []
+        self.merged: list[int] = []
         self.issues: list[tuple[str, str | None]] = []
         self.refuses_issues: GitHubError | None = None
         self.fail_find: Exception | None = None
@@ -139,7 +143,10 @@ class GitHub:
         return answer
 
     def read_service(self, service: str, *, names: frozenset[str]) -> ServiceFolder:
-        texts = {f"apps/{service}/{name}": text for name, text in self.folder.items()}
+        texts = {
+            f"apps/{service}/{name}": text.replace(SERVICE, service)
+            for name, text in self.folder.items()
+        }
         return ServiceFolder(
             service=service, commit="c", files=dict.fromkeys(texts, "b"), texts=texts
         )
@@ -148,6 +155,21 @@ class GitHub:
         if self.fail_find:
             raise self.fail_find
         return next((pull for begin, pull in self.pulls.items() if branch.startswith(begin)), None)
+
+    def propose(self, change: Change) -> PullRequest:
+        self.proposed.append(change)
+        number = len(self.proposed)
+        return PullRequest(
+            number=number,
+            url=f"https://github.test/pull/{number}",
+            state="open",
+            head_sha="h",
+            opened_at=BEGIN,
+        )
+
+    def merge(self, _change: Change, number: int) -> Merge:
+        self.merged.append(number)
+        return Merge("merged")
 
     def last_change(self, service: str) -> NothingToRollBack:
         return NothingToRollBack("Nothing was ever changed.")
@@ -312,9 +334,10 @@ class Machine:
         decisions: what was answered, in order.
     """
 
-    def __init__(self, world: World, execution: str) -> None:
+    def __init__(self, world: World, execution: str, service: str = SERVICE) -> None:
         self._world = world
         self.execution = execution
+        self.service = service
         self.next = "Decide"
         self.answer: Answer = {}
         self.path: list[str] = []
@@ -324,7 +347,7 @@ class Machine:
         payload = {
             "schema_version": 1,
             "step": step,
-            "service": SERVICE,
+            "service": self.service,
             "execution": self.execution,
         }
         answer = self._world.steps().take(step, json.loads(json.dumps(payload | event)))

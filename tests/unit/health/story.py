@@ -15,11 +15,14 @@ from slipway.health.state import (
     Outcome,
     Probe,
     Repair,
+    Review,
+    Reviewed,
     State,
     Step,
     Wait,
 )
 
+URL = "https://my-service.test/health"
 BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 WELL = Finding(state="well", kind="ok", sentence="The health URL answered 200.")
 ILL = Finding(state="ill", kind="status", sentence="The health URL answered 503, not a 2xx.")
@@ -36,16 +39,19 @@ def make_state(**changes: Any) -> State:
         "environment": "Test",
         "found": "Degraded",
         "status": "Degraded",
-        "replicas": 2,
+        "health_url": URL,
         "started_at": BEGIN,
     }
-    return State(**(known | changes))
+    state = State(**(known | changes))
+    reviewed = Reviewed(environment=state.environment, replicas=2)
+    return state if state.reviewed else state.model_copy(update={"reviewed": reviewed})
 
 
 def make_policy(**changes: Any) -> Policy:
     """A quick policy."""
     known: dict[str, Any] = {
         "schema_version": 1,
+        "trusted_urls": ["https://*.test/"],
         "verify": {"probes": 3, "interval_seconds": 1, "healthy_after": 2, "ill_after": 2},
         "settle": {"probes": 4, "interval_seconds": 1, "healthy_after": 2, "ill_after": 4},
     }
@@ -60,6 +66,7 @@ class Story:
         repairs: when a repair began, and which.
         decide: answers a request for approval.
         do: carries a repair out: its outcome, or the state with a lock that somebody else holds.
+        files: what the service's files say when they are read again.
     """
 
     def __init__(self, state: State, policy: Policy, *, look: Look, do: Do | None = None) -> None:
@@ -71,6 +78,7 @@ class Story:
         self.decide: Callable[[Story], bool] = lambda _story: True
         self._look = look
         self.do: Do = do or (lambda _story, _repair: "done")
+        self.files = state.reviewed
 
     def run(self, most: int = 500) -> LastStep:
         """Take step after step, at most so many."""
@@ -96,6 +104,8 @@ class Story:
                     )
                 case Repair():
                     self._repair(step)
+                case Review():
+                    self.state = self.state.model_copy(update={"reviewed": self.files})
                 case _:
                     return step
         raise AssertionError(f"no end after {most} steps: {self.steps[-5:]}")

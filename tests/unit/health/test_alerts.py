@@ -4,6 +4,7 @@ import boto3
 import pytest
 from slipway.errors import ConfigurationError
 from slipway.health.alerts import Alerts, slack_message
+from slipway.health.report import alert_title
 from slipway.slack import mrkdwn, post
 
 from tests.scripted import NO_ANSWER, ScriptedServer
@@ -44,7 +45,7 @@ def told(queue: str) -> list[str]:
 def test_given_any_service_when_told_then_the_subject_is_one_that_sns_takes(
     queue: str, service: str, subject: str
 ) -> None:
-    Alerts(TOPIC, None).send(make_state(service=service), REASON, LINES, URL)
+    Alerts(TOPIC, None).send(alert_title(make_state(service=service)), REASON, LINES, URL)
 
     (body,) = told(queue)
     assert f'"Subject": "{subject}"' in body
@@ -58,7 +59,7 @@ def test_given_a_topic_that_is_gone_when_told_then_slack_still_is(aws: None) -> 
         slack.script("POST /hook", (200, "ok", {}))
         alerts = Alerts(TOPIC + "-gone", lambda: f"{slack.url}/hook")
 
-        alerts.send(make_state(), REASON, LINES, URL)
+        alerts.send(alert_title(make_state()), REASON, LINES, URL)
 
         (message,) = slack.bodies("POST /hook")
     assert message == slack_message("my-service (Test) is ill", REASON, URL)
@@ -70,7 +71,7 @@ def test_given_a_webhook_that_cannot_be_read_when_told_then_the_e_mail_is_sent_a
     def webhook() -> str:
         raise ConfigurationError("The secret is empty.")
 
-    Alerts(TOPIC, webhook).send(make_state(), REASON, LINES, URL)
+    Alerts(TOPIC, webhook).send(alert_title(make_state()), REASON, LINES, URL)
 
     assert len(told(queue)) == 1
 

@@ -12,6 +12,7 @@ from slipway.health import probe as module
 from slipway.health.addresses import ProbeLimits
 from slipway.health.finding import Answered, Failed, FailureKind, ProbeResult
 from slipway.health.probe import probe
+from slipway.health.urls import HealthUrl
 
 from tests.unit.health.wire import NAME, Certificate, Server, dripping, http, read_head, served
 
@@ -132,7 +133,7 @@ def test_the_host_header_names_a_port_only_if_it_is_not_the_scheme_s_own(
 ) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        module._send(module._Target(scheme, NAME, port, "/"), ours)
+        module._send(HealthUrl(scheme, NAME, port, "/"), ours)
 
         assert b"\r\nHost: " + host + b"\r\n" in theirs.recv(4096)
 
@@ -168,10 +169,10 @@ def test_the_host_header_names_a_port_only_if_it_is_not_the_scheme_s_own(
         ("http://example.com/\r\nX: y", "characters"),
         ("http://éxample.com/", "Punycode"),
         ("http://example.com/" + "a" * 3000, "2048"),
-        ("", "no text"),
-        (None, "no text"),
-        (42, "no text"),
-        (["http://example.com"], "no text"),
+        ("", "not text"),
+        (None, "not text"),
+        (42, "not text"),
+        (["http://example.com"], "not text"),
     ],
 )
 def test_given_a_bad_url_then_it_is_refused_before_any_look_up(url: object, why: str) -> None:

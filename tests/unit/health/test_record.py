@@ -42,11 +42,7 @@ def test_given_a_service_never_seen_when_it_falls_ill_then_its_first_remediation
     assert outcome is Admission.STARTED
     assert (record.number, record.execution) == (1, execution_name("shop", 1))
     assert (record.started, record.known, record.seen) == (False, None, BEGIN)
-    assert (record.state.found, record.state.environment, record.state.replicas) == (
-        "Degraded",
-        "Test",
-        2,
-    )
+    assert (record.state.found, record.state.environment) == ("Degraded", "Test")
 
 
 def test_given_a_remediation_at_work_when_a_newer_change_comes_then_it_joins() -> None:
@@ -153,26 +149,6 @@ def test_given_any_identifier_then_its_executions_have_names_that_step_functions
 
     assert len(names) == 4
     assert all(is_execution(name) and len(name) <= 80 for name in names)
-
-
-@pytest.mark.parametrize(
-    ("replicas", "read"),
-    [
-        (2, 2),
-        (2.0, 2),
-        (2.5, None),
-        (True, None),
-        ("2", None),
-        (None, None),
-        (float("inf"), None),
-        (float("nan"), None),
-        (10**400, 10**400),
-    ],
-)
-def test_given_any_number_of_replicas_when_read_then_only_a_whole_one_counts(
-    replicas: object, read: int | None
-) -> None:
-    assert read_entity({"replicas": replicas})[2] == read
 
 
 def test_given_properties_of_other_types_when_read_then_they_are_not_there() -> None:

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 from slipway.health.policy import Restart, RollBack, ScaleUp
-from slipway.health.remediation import next_step
+from slipway.health.remediation import merges, next_step
 from slipway.health.state import (
     CoolDown,
     Escalate,
@@ -13,6 +13,8 @@ from slipway.health.state import (
     Outcome,
     Probe,
     Repair,
+    Review,
+    Reviewed,
     State,
     Unknown,
     Wait,
@@ -22,6 +24,7 @@ from tests.unit.health.story import (
     BEGIN,
     ILL,
     REFUSED,
+    URL,
     WELL,
     Story,
     ill_until,
@@ -116,7 +119,7 @@ def test_given_no_cure_then_everything_is_tried_as_often_as_it_may_be_and_handed
     assert "restart: tried 2 of 2 times" in end.reason
     assert story.kinds == ["restart", "restart", "scale_up", "scale_up", "roll_back"]
     assert [repair.attempt for _, repair in story.repairs] == [1, 2, 1, 2, 1]
-    # Port still says two: the machine reads the entity again, this story does not.
+    # The files still say two: the machine reads them again, this story does not.
     assert [repair.replicas for _, repair in story.repairs[2:4]] == [5, 5]
 
 
@@ -184,11 +187,13 @@ def test_given_a_pull_request_that_a_person_must_merge_then_it_is_handed_over() 
 
 
 @pytest.mark.parametrize(
-    ("replicas", "why"), [(None, "not known"), (10, "limit of 10 replicas"), (50, "limit of 10")]
+    ("replicas", "why"),
+    [(None, "Nothing is certain"), (10, "limit of 10 replicas"), (50, "limit of 10")],
 )
 def test_given_no_room_to_scale_then_it_is_not_scaled(replicas: int | None, why: str) -> None:
     policy = make_policy(strategies=[ScaleUp(max_replicas=10)])
-    story = Story(make_state(replicas=replicas), policy, look=lambda _story: ILL)
+    files = Reviewed(environment="Test", replicas=replicas, replicas_fault="Nothing is certain.")
+    story = Story(make_state(reviewed=files), policy, look=lambda _story: ILL)
 
     end = story.run()
 
@@ -253,9 +258,79 @@ def test_given_an_environment_that_is_not_listed_then_it_is_handed_over(
     assert story.repairs == []
 
 
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        (Reviewed(environment="Production"), "Test, and its portData.json says Production"),
+        (Reviewed(environment="Staging"), "Test, and its portData.json says Staging"),
+        (Reviewed(fault="It has no folder."), "not repaired by Slipway. It has no folder."),
+    ],
+)
+def test_service_is_handed_over_when_its_files_disagree(files: Reviewed, why: str) -> None:
+    story = Story(make_state(reviewed=files), make_policy(), look=lambda _story: ILL)
+
+    end = story.run()
+
+    assert isinstance(end, Escalate)
+    assert why in end.reason
+    assert story.repairs == []
+
+
+def test_service_without_environment_in_port_goes_by_its_files() -> None:
+    state = make_state(environment=None, reviewed=Reviewed(environment="Test"))
+    story = Story(state, make_policy(), look=ill_until("restart"))
+
+    assert isinstance(story.run(), Healthy)
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/health", "http://my-service.test/", None])
+def test_service_is_handed_over_when_its_url_matches_no_pattern(url: str | None) -> None:
+    story = Story(make_state(health_url=url), make_policy(), look=lambda _story: ILL)
+
+    end = story.run()
+
+    assert isinstance(end, Escalate)
+    assert "matches none of `health_probe.trusted_urls`" in end.reason
+    assert story.repairs == []
+
+
+def test_service_whose_files_were_not_read_is_reviewed_before_a_repair() -> None:
+    state = make_state().observed(ILL, BEGIN).observed(ILL, BEGIN)
+    unread = state.reread("Degraded", "Test", URL)
+
+    assert next_step(unread, make_policy(), BEGIN) == Review(reason=ILL.sentence)
+    assert isinstance(next_step(unread, make_policy(mode="verify"), BEGIN), Escalate)
+
+
+def test_pending_repair_is_dropped_when_the_files_forbid_it() -> None:
+    repair = Repair(step="restart", attempt=1, reason="Restarted.")
+    state = make_state().observed(ILL, BEGIN).observed(ILL, BEGIN).began(repair, BEGIN)
+    moved = state.model_copy(update={"reviewed": Reviewed(environment="Production")})
+
+    assert isinstance(next_step(moved, make_policy(), BEGIN), Escalate)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "environment", "merged"),
+    [
+        (ScaleUp(), "Test", True),
+        (ScaleUp(), "Production", False),
+        (RollBack(auto_merge=True), "Test", True),
+        (RollBack(auto_merge=True), "Production", False),
+        (RollBack(), "Test", False),
+    ],
+)
+def test_repair_is_merged_where_the_policy_says_so(
+    strategy: ScaleUp | RollBack, environment: str, merged: bool
+) -> None:
+    policy = make_policy(strategies=[strategy], auto_merge_environments=["Test"])
+
+    assert merges(strategy.kind, make_state(environment=environment), policy) is merged
+
+
 @pytest.mark.parametrize("status", ["Healthy", "Pending", "Suspended", "Missing", "Unknown", None])
 def test_given_somebody_else_has_settled_it_then_it_is_left_alone(status: str | None) -> None:
-    state = make_state().observed(ILL, BEGIN).reread(status, "Test", 2)
+    state = make_state().observed(ILL, BEGIN).reread(status, "Test", None)
 
     assert isinstance(next_step(state, make_policy(), BEGIN), Leave)
 

@@ -10,12 +10,11 @@ from slipway.health.record import execution_name
 
 from tests.unit.health.remedy import (
     SERVICE,
-    URL,
     World,
     executions,
     ill_until_restarted,
 )
-from tests.unit.health.story import ILL, REFUSED, WELL
+from tests.unit.health.story import ILL, REFUSED, URL, WELL
 
 FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
 STATUS = "health_status"

@@ -7,11 +7,9 @@ import pytest
 from slipway.errors import GitHubError, PortUnavailable
 from slipway.github.models import PullRequest, RestartTarget
 from slipway.github.repairs import Restart
-from slipway.health.policy import Kind
 from slipway.health.record import execution_name
-from slipway.health.repairing import Repairer
-from slipway.health.state import Attempt, Repair
-from slipway.reports.deployed import DeployedService
+from slipway.health.reviewed import read_reviewed
+from slipway.health.state import Reviewed
 from slipway.runs.ledger import Ledger
 
 from tests.unit.conftest import RUN_ID, make_message
@@ -21,7 +19,7 @@ from tests.unit.health.remedy import (
     ill_until_restarted,
     port_data,
 )
-from tests.unit.health.story import BEGIN, ILL, WELL, make_state
+from tests.unit.health.story import BEGIN, ILL, WELL
 
 FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
 STATUS = "health_status"
@@ -232,23 +230,18 @@ def test_given_a_restart_that_never_ends_then_it_has_failed_after_a_quarter_of_a
     assert timedelta(minutes=15) <= attempt.ended_at - attempt.began_at < timedelta(minutes=16)
 
 
-@pytest.mark.parametrize("kind", ["restart", "roll_back", "scale_up"])
-def test_given_an_identifier_that_is_no_service_of_the_repository_then_nothing_is_asked_of_github(
-    kind: Kind,
-) -> None:
-    github: Any = None
-    repair = Repair(step=kind, attempt=1, reason="r")
+def test_identifier_without_service_asks_nothing_of_github() -> None:
+    def repository() -> Any:
+        raise AssertionError("GitHub was asked")
 
-    result = Repairer("e-1", github, github, "https://port.test", DeployedService()).carry_out(
-        make_state(service="../My Service"), Attempt(repair=repair, began_at=BEGIN), BEGIN
-    )
+    reviewed = read_reviewed("../My Service", repository)
 
-    assert result.outcome == "failed"
-    assert result.detail == "Its identifier names no service of the services repository."
+    assert reviewed == Reviewed(fault="Its identifier names no service of the services repository.")
 
 
 def test_restart_is_told_namespace_and_reviewed_environment(world: World) -> None:
-    world.github.folder = {"portData.json": port_data(environment="Staging")}
+    world.github.folder["portData.json"] = port_data(environment="Staging")
+    world.entity["environment"] = "Staging"
     world.look = ill_until_restarted(world)
 
     world.fall_ill().run()
@@ -258,14 +251,16 @@ def test_restart_is_told_namespace_and_reviewed_environment(world: World) -> Non
 
 
 @pytest.mark.parametrize("folder", [{}, {"portData.json": "{"}])
-def test_restart_fails_when_the_files_are_not_there(world: World, folder: dict[str, str]) -> None:
+def test_service_is_handed_over_when_its_files_are_not_there(
+    world: World, folder: dict[str, str]
+) -> None:
     world.github.folder = folder
     world.look = lambda: ILL
 
     world.fall_ill().run()
 
-    assert world.github.restarted == []
-    assert world.row.state.attempts[0].outcome == "failed"
+    assert world.row.state.attempts == ()
+    assert "It is not repaired by Slipway." in world.entity["health_detail"]
 
 
 # -- approval

@@ -1,0 +1,105 @@
+"""The limit over all services: how many repairs begin within ten minutes, and who is told. Pure.
+
+Many services that become unhealthy at once share a cause, which no restart fixes. The row keeps the
+newest repairs of the installation, and which alerts about all services were sent.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+from slipway.health.record import Row
+
+# No entity of Port can have this identifier.
+# https://docs.port.io/api-reference/create-an-entity
+INSTALLATION = "*"
+WINDOW = timedelta(minutes=10)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Begun(_Model):
+    """A repair that began.
+
+    Attributes:
+        repair: names it, the same whenever its step is repeated.
+        service: the service's identifier.
+        strategy: what was done.
+        at: when.
+    """
+
+    repair: str
+    service: str
+    strategy: str
+    at: datetime
+
+
+class SharedAlert(_Model):
+    """An alert about all services.
+
+    Attributes:
+        by: the execution that sends it: only one does.
+        at: since when.
+        sent: whether it was sent.
+    """
+
+    by: str
+    at: datetime
+    sent: bool = False
+
+
+class InstallationRow(Row):
+    """The row.
+
+    Attributes:
+        begun: the repairs of the last ten minutes, oldest first.
+        alerts: kind of alert → the newest one.
+    """
+
+    service: str = INSTALLATION
+    begun: tuple[Begun, ...] = ()
+    alerts: Mapping[str, SharedAlert] = {}
+
+    def has(self, repair: str) -> bool:
+        """Whether a repair was let begin."""
+        return any(begun.repair == repair for begun in self.begun)
+
+    def due(self, kind: str, execution: str) -> bool:
+        """Whether this execution is the one that must send an alert."""
+        alert = self.alerts.get(kind)
+        return alert is not None and alert.by == execution and not alert.sent
+
+    def free_at(self, most: int, now: datetime) -> datetime:
+        """When the next repair may begin."""
+        return self.begun[-most].at + WINDOW if len(self.begun) >= most else now
+
+
+def let_begin(row: InstallationRow | None, begun: Begun, most: int) -> InstallationRow:
+    """Note a repair, unless as many as are allowed have begun; see `InstallationRow.has`."""
+    row = row or InstallationRow()
+    recent = tuple(each for each in row.begun if each.at > begun.at - WINDOW)
+    if not row.has(begun.repair) and len(recent) < most:
+        return row.changed(begun=(*recent, begun))
+    return row
+
+
+def claim_alert(
+    row: InstallationRow | None, kind: str, execution: str, now: datetime, quiet: timedelta
+) -> InstallationRow:
+    """Have an execution send an alert, unless one was claimed within the quiet time."""
+    row = row or InstallationRow()
+    last = row.alerts.get(kind)
+    if last and last.at > now - quiet:
+        return row
+    return row.changed(alerts={**row.alerts, kind: SharedAlert(by=execution, at=now)})
+
+
+def alert_sent(row: InstallationRow | None, kind: str) -> InstallationRow | None:
+    """Note that a claimed alert was sent."""
+    if row is None or kind not in row.alerts:
+        return row
+    sent = row.alerts[kind].model_copy(update={"sent": True})
+    return row.changed(alerts={**row.alerts, kind: sent})

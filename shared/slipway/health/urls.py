@@ -1,0 +1,117 @@
+"""Health URLs, and the patterns of those that an installation repairs by. Pure."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
+
+from slipway.health.finding import shown
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_URL = 2048
+_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:")
+_LABEL = r"(?:\*|[a-z0-9_-]{1,63})"
+_PATTERN = re.compile(
+    rf"(https?)://({_LABEL}(?:\.{_LABEL})*)(?::([1-9][0-9]{{0,4}}))?(/[A-Za-z0-9._~/-]*)"
+)
+
+
+@dataclass(frozen=True)
+class HealthUrl:
+    """Where a URL leads: `path` with its query, `host` in lower case and without brackets."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    path: str
+
+    @property
+    def default_port(self) -> int:
+        """The scheme's own port."""
+        return _DEFAULT_PORTS[self.scheme]
+
+
+def read_url(url: object) -> HealthUrl:
+    """Read a health URL: the one reader, so that what is compared is what is probed.
+
+    Args:
+        url: as it stands in the catalogue: any value at all.
+
+    Raises:
+        ValueError: it is not one; the text is the end of a sentence about "it".
+    """
+    if not isinstance(url, str) or not url:
+        raise ValueError("it is not text")
+    if len(url) > _MAX_URL:
+        raise ValueError(f"it has more than {_MAX_URL} characters")
+    if not all("!" <= c <= "~" and c != "\\" for c in url):
+        raise ValueError(
+            "it has characters that no URL has (names in other scripts are written in Punycode, "
+            "the rest percent-encoded)"
+        )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("its host or port is malformed") from None
+    scheme, host = parts.scheme, parts.hostname or ""
+    if scheme not in _DEFAULT_PORTS:
+        raise ValueError(f"its scheme is '{shown(scheme)}', not http or https")
+    if "@" in parts.netloc:
+        raise ValueError("it holds a user name or password")
+    labels = host.split(".")
+    if not set(host) <= _HOST_CHARACTERS or not all(1 <= len(label) <= 63 for label in labels):
+        raise ValueError("its host is malformed")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return HealthUrl(
+        "https" if scheme == "https" else "http",
+        host,
+        _DEFAULT_PORTS[scheme] if port is None else port,
+        path,
+    )
+
+
+def _checked(pattern: str) -> str:
+    if not _PATTERN.fullmatch(pattern):
+        raise ValueError(
+            "must be http or https, a host in lower case in which * stands for exactly one label, "
+            "a port if it is not the scheme's own, and a path, as https://*.example.com/health"
+        )
+    return pattern
+
+
+UrlPattern = Annotated[str, AfterValidator(_checked)]
+
+
+def matches_pattern(url: object, pattern: UrlPattern) -> bool:
+    """Whether a health URL is one of those that a pattern stands for.
+
+    Scheme and port are equal, each `*` of the pattern's host is exactly one label, and the path
+    begins with the segments of the pattern's path. A URL with user information is never one.
+    """
+    parts = _PATTERN.fullmatch(pattern)
+    try:
+        read = read_url(url)
+    except ValueError:
+        return False
+    if parts is None:
+        return False
+    scheme, host, port, prefix = parts.groups()
+    if (scheme, int(port or _DEFAULT_PORTS[scheme])) != (read.scheme, read.port):
+        return False
+    wanted, labels = host.split("."), read.host.split(".")
+    if len(wanted) != len(labels) or ":" in read.host:
+        return False
+    if not all(one in {"*", label} for one, label in zip(wanted, labels, strict=True)):
+        return False
+    return prefix == "/" or _below(read.path.partition("?")[0], prefix)
+
+
+def _below(path: str, prefix: str) -> bool:
+    # A server may resolve such segments to a place outside of the prefix; some read `..;` as `..`.
+    climbs = any(segment.partition(";")[0] in {".", ".."} for segment in path.split("/"))
+    if climbs or "%" in path:
+        return False
+    return path == prefix or path.startswith(prefix.removesuffix("/") + "/")

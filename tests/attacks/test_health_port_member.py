@@ -1,0 +1,104 @@
+"""The member of the Port organisation: may edit entities of services, but not the base branch.
+
+What the catalogue says of a service can have it looked at, and can keep Slipway from repairing it.
+It cannot bring about a repair that the reviewed files or the installation's policy forbid.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.health.remedy import SERVICE, World, port_data
+from tests.unit.health.story import ILL
+
+pytestmark = pytest.mark.waits
+
+SCALE_UP = {"kind": "scale_up", "wait_seconds": 5, "max_replicas": 10}
+
+
+@pytest.fixture
+def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A service in Production with two replicas, which is not repaired there."""
+    world = World(monkeypatch)
+    world.github.folder["portData.json"] = port_data(environment="Production")
+    world.entity["environment"] = "Production"
+    world.look = lambda: ILL
+    world.set_policy(strategies=[SCALE_UP, {"kind": "restart", "wait_seconds": 5}])
+    return world
+
+
+def replicas_proposed(world: World) -> list[Any]:
+    return [text for change in world.github.proposed for text in change.files.values()]
+
+
+def test_environment_of_the_catalogue_permits_no_repair(world: World) -> None:
+    world.change(environment="Test", replicas=4)
+
+    world.fall_ill().run()
+
+    # Before, the service was scaled from 2 to 5 without being asked for.
+    assert replicas_proposed(world) == []
+    assert world.github.restarted == []
+    assert "its portData.json says Production" in world.entity["health_detail"]
+
+
+def test_environment_changed_after_an_approval_permits_no_repair(world: World) -> None:
+    world.set_policy(
+        strategies=[SCALE_UP],
+        environments=["Staging", "Production"],
+        approval_environments=["Production"],
+    )
+    world.change(environment="Staging")
+
+    world.fall_ill().run()
+
+    assert world.asked == []
+    assert world.github.proposed == []
+
+
+def test_replicas_of_the_catalogue_are_no_reason_to_scale_further(world: World) -> None:
+    world.github.folder["portData.json"] = port_data(environment="Test")
+    world.change(environment="Test", replicas=9)
+
+    world.fall_ill().run()
+
+    assert replicas_proposed(world) == ['{"replicas": 3}']
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://attacker.example/down",
+        "https://my-service.test.attacker.example/health",
+        "https://a.b.test/health",
+        "https://test/health",
+        "http://my-service.test/health",
+        "https://my-service.test:8443/health",
+        "https://my-service.test@attacker.example/health",
+        "https://attacker.example#.test/health",
+        "https://attacker.example/?.test/health",
+        "https://attacker.example\\.test/health",
+        "https://my-service.test\n.attacker.example/health",
+    ],
+)
+def test_health_url_of_an_attacker_brings_about_no_repair(world: World, url: str) -> None:
+    world.github.folder["portData.json"] = port_data(environment="Test")
+    world.change(environment="Test", health_url=url)
+
+    world.fall_ill().run()
+
+    assert (world.github.proposed, world.github.restarted) == ([], [])
+    assert world.row.service == SERVICE
+    assert "`health_probe.trusted_urls`" in world.entity["health_detail"]
+
+
+def test_no_pull_request_is_merged_where_the_policy_does_not_merge(world: World) -> None:
+    world.set_policy(
+        strategies=[SCALE_UP], environments=["Production"], auto_merge_environments=["Test"]
+    )
+
+    world.fall_ill().run()
+
+    assert replicas_proposed(world) == ['{"replicas": 3}']
+    assert world.github.merged == []
+    assert "waits for somebody to merge it" in world.entity["health_detail"]
