@@ -272,6 +272,8 @@ class Stack:
             "health_probe": {
                 "allowed_cidrs": ["127.0.0.0/8"],
                 "allowed_ports": [urlsplit(self._env["CLUSTER_URL"]).port],
+                "trusted_urls": [f"{self._env['CLUSTER_URL']}/services/"],
+                "canary_url": f"{self._env['CLUSTER_URL']}/services",
             },
             "links_base_url": apis,
             "reports": {"base_url": apis},

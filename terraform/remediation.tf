@@ -12,21 +12,29 @@ locals {
     mode           = var.remediation.mode
     strategies = [
       for strategy in var.remediation.strategies : {
-        for name, value in strategy : name => value
+        for name, value in merge(strategy, {
+          # What people may not ask for, a repair must not do.
+          step         = min(strategy.step, var.approvals.scale.max_step)
+          max_replicas = min(strategy.max_replicas, var.approvals.scale.max)
+        }) : name => value
         if contains(concat(["kind", "attempts", "wait_seconds"], local.strategy_settings[strategy.kind]), name)
       }
     ]
-    environments          = var.remediation.environments
-    approval_environments = var.remediation.approval_environments
-    max_per_hour          = var.remediation.max_per_hour
-    quiet_seconds         = var.remediation.quiet_seconds
-    verify                = var.remediation.verify
-    settle                = var.remediation.settle
+    trusted_urls            = var.health_probe.trusted_urls
+    environments            = var.remediation.environments
+    approval_environments   = var.remediation.approval_environments
+    auto_merge_environments = var.remediation.auto_merge_environments
+    max_per_hour            = var.remediation.max_per_hour
+    max_repairs             = var.remediation.max_repairs
+    quiet_seconds           = var.remediation.quiet_seconds
+    verify                  = var.remediation.verify
+    settle                  = var.remediation.settle
   }
 
   probe_limits = {
     allowed_cidrs    = var.health_probe.allowed_cidrs
     allowed_ports    = var.health_probe.allowed_ports
+    canary_url       = var.health_probe.canary_url
     deadline_seconds = var.health_probe.deadline_seconds
   }
 

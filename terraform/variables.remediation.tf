@@ -15,10 +15,14 @@ variable "remediation" {
     mode: `repair`; `verify`: services are looked at and handed over, never repaired; `off`: nothing is done.
     strategies: tried in this order. kind: `restart`, `roll_back` or `scale_up`, each at most once; attempts: 1 to 5;
       wait_seconds: from the repair to the first look, 5 to 3600; auto_merge (roll_back): whether Slipway merges the
-      pull request; step and max_replicas (scale_up): how many more, and never more than these.
-    environments: where services are repaired; in all others they are only looked at and handed over.
-    approval_environments: those of them where somebody must agree first, by the rules of `approvals`.
+      pull request; step and max_replicas (scale_up): how many more, and never more than these, nor than `approvals.scale`
+      allows people.
+    environments: where services are repaired, by their reviewed portData.json; in all others they are only looked at and
+      handed over. Which services are repaired at all, `health_probe.trusted_urls` says.
+    approval_environments: those of them where approvers must agree first, by the rules of `approvals`.
+    auto_merge_environments: where Slipway merges pull requests of repairs itself; elsewhere they wait for a person.
     max_per_hour: how often a service is repaired, or corrected to Healthy, within an hour; then it cools down. 1 to 20.
+    max_repairs: how many repairs begin within ten minutes over all services; then one alert is sent. 1 to 100.
     quiet_seconds: for how long people are not told again of the same service. 5 to 604800.
     verify: how a service that is said to be Degraded is looked at: probes at most, seconds between them, and how many
       in a row say that it is well, or ill. settle: the same for one that starts up, after a deployment or a repair.
@@ -34,10 +38,12 @@ variable "remediation" {
       step         = optional(number, 1)
       max_replicas = optional(number, 10)
     })), [{ kind = "restart" }, { kind = "roll_back" }, { kind = "scale_up" }])
-    environments          = optional(list(string), ["Test", "Staging"])
-    approval_environments = optional(list(string), [])
-    max_per_hour          = optional(number, 3)
-    quiet_seconds         = optional(number, 14400)
+    environments            = optional(list(string), ["Test", "Staging"])
+    approval_environments   = optional(list(string), [])
+    auto_merge_environments = optional(list(string), ["Test", "Staging"])
+    max_per_hour            = optional(number, 3)
+    max_repairs             = optional(number, 10)
+    quiet_seconds           = optional(number, 14400)
     verify = optional(object({
       probes           = optional(number, 5)
       interval_seconds = optional(number, 10)
@@ -85,6 +91,11 @@ variable "remediation" {
   }
 
   validation {
+    condition     = alltrue([for environment in var.remediation.auto_merge_environments : contains(["Test", "Staging", "Production"], environment)])
+    error_message = "remediation.auto_merge_environments must be some of Test, Staging and Production."
+  }
+
+  validation {
     condition     = length(setsubtract(var.remediation.approval_environments, var.remediation.environments)) == 0
     error_message = "remediation.approval_environments must be some of remediation.environments."
   }
@@ -92,6 +103,11 @@ variable "remediation" {
   validation {
     condition     = var.remediation.max_per_hour >= 1 && var.remediation.max_per_hour <= 20 && floor(var.remediation.max_per_hour) == var.remediation.max_per_hour
     error_message = "remediation.max_per_hour must be a whole number from 1 to 20."
+  }
+
+  validation {
+    condition     = var.remediation.max_repairs >= 1 && var.remediation.max_repairs <= 100 && floor(var.remediation.max_repairs) == var.remediation.max_repairs
+    error_message = "remediation.max_repairs must be a whole number from 1 to 100."
   }
 
   validation {
@@ -111,12 +127,12 @@ variable "remediation" {
   }
 
   validation {
-    # Probes begin again after each attempt, an approval and a cool-down.
+    # Probes begin again after each attempt, an approval, a cool-down and a wait for the limit over all services.
     condition = (
-      (3 * max(var.remediation.verify.probes, var.remediation.settle.probes) + sum(concat([0], var.remediation.strategies[*].attempts)) * var.remediation.settle.probes) * local.remediation_events_of.probe +
-      sum(concat([0], var.remediation.strategies[*].attempts)) * local.remediation_events_of.attempt + local.remediation_events_of.rest <= 20000
+      (4 * max(var.remediation.verify.probes, var.remediation.settle.probes) + sum(concat([0], var.remediation.strategies[*].attempts)) * var.remediation.settle.probes) * local.remediation_events_of.probe +
+      sum(concat([0], var.remediation.strategies[*].attempts)) * local.remediation_events_of.attempt + local.remediation_events_of.rest <= 21500
     )
-    error_message = "remediation: with ${sum(concat([0], var.remediation.strategies[*].attempts))} attempts, verify.probes ${var.remediation.verify.probes} and settle.probes ${var.remediation.settle.probes}, an execution may reach ${(3 * max(var.remediation.verify.probes, var.remediation.settle.probes) + sum(concat([0], var.remediation.strategies[*].attempts)) * var.remediation.settle.probes) * local.remediation_events_of.probe + sum(concat([0], var.remediation.strategies[*].attempts)) * local.remediation_events_of.attempt + local.remediation_events_of.rest} events. Step Functions ends one at 25000, of which 5000 are left for retries: lower the attempts or the probes."
+    error_message = "remediation: with ${sum(concat([0], var.remediation.strategies[*].attempts))} attempts, verify.probes ${var.remediation.verify.probes} and settle.probes ${var.remediation.settle.probes}, an execution may reach ${(4 * max(var.remediation.verify.probes, var.remediation.settle.probes) + sum(concat([0], var.remediation.strategies[*].attempts)) * var.remediation.settle.probes) * local.remediation_events_of.probe + sum(concat([0], var.remediation.strategies[*].attempts)) * local.remediation_events_of.attempt + local.remediation_events_of.rest} events. Step Functions ends one at 25000, of which 3500 are left for retries: lower the attempts or the probes."
   }
 
   validation {
@@ -193,6 +209,11 @@ variable "health_probe" {
       cloud's metadata service are never connected to, whatever stands here.
     allowed_ports: TCP ports.
     deadline_seconds: for all of a probe, from the name's look-up to the last byte; up to 10.
+    trusted_urls: patterns of the health URLs by which services are repaired, as `https://*.example.com/health`: scheme, port
+      and host are compared (`*` is exactly one label), the path begins with the pattern's. A service with another URL, or
+      any service if the list is empty, is only looked at and handed over.
+    canary_url: an address that answers whenever the prober's network works, by the same rules as health URLs. If neither
+      it nor a service is reached, the service is Unknown and not repaired. Null: such a failure counts as the service's.
     vpc: subnets and security groups for the one function that probes, where services have no public addresses. It calls
       nothing of AWS, Port or GitHub. Null: that function, like all others, is in no VPC.
   EOT
@@ -200,6 +221,8 @@ variable "health_probe" {
     allowed_cidrs    = optional(list(string), [])
     allowed_ports    = optional(list(number), [80, 443])
     deadline_seconds = optional(number, 3)
+    trusted_urls     = optional(list(string), [])
+    canary_url       = optional(string)
     vpc = optional(object({
       subnet_ids         = list(string)
       security_group_ids = list(string)
@@ -216,6 +239,25 @@ variable "health_probe" {
   validation {
     condition     = length(var.health_probe.allowed_ports) > 0 && alltrue([for port in var.health_probe.allowed_ports : port >= 1 && port <= 65535 && floor(port) == port])
     error_message = "health_probe.allowed_ports must be at least one whole number from 1 to 65535."
+  }
+
+  validation {
+    condition = alltrue([
+      for pattern in var.health_probe.trusted_urls :
+      can(regex("^https?://(\\*|[a-z0-9_-]{1,63})(\\.(\\*|[a-z0-9_-]{1,63}))*(:[1-9][0-9]{0,4})?/[A-Za-z0-9._~/-]*$", pattern))
+    ])
+    error_message = "health_probe.trusted_urls must be addresses as https://*.example.com/health: http or https, a host in lower case in which * stands for exactly one label, a port if it is not the scheme's own, and a path."
+  }
+
+  validation {
+    condition = var.health_probe.canary_url == null || try(contains(
+      var.health_probe.allowed_ports,
+      tonumber(coalesce(
+        regex("^https?://[^/?#@:\\s]+(?::([0-9]+))?(?:[/?][!-~]*)?$", var.health_probe.canary_url)[0],
+        startswith(var.health_probe.canary_url, "https:") ? "443" : "80",
+      ))
+    ), false)
+    error_message = "health_probe.canary_url must be an http(s) address without user name, at one of health_probe.allowed_ports."
   }
 
   validation {

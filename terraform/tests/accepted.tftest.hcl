@@ -58,13 +58,15 @@ run "the_upper_limits_can_be_planned" {
         { kind = "roll_back", wait_seconds = 3600, auto_merge = true },
         { kind = "scale_up", wait_seconds = 3600, step = 10, max_replicas = 1000 },
       ]
-      environments          = ["Test", "Staging", "Production"]
-      approval_environments = ["Test", "Staging", "Production"]
-      max_per_hour          = 20
-      quiet_seconds         = 604800
-      verify                = { probes = 60, interval_seconds = 600, healthy_after = 60, ill_after = 60 }
-      settle                = { probes = 14, interval_seconds = 600, healthy_after = 14, ill_after = 14 }
-      alert_emails          = ["one+alerts@sub.acme.example"]
+      environments            = ["Test", "Staging", "Production"]
+      approval_environments   = ["Test", "Staging", "Production"]
+      auto_merge_environments = []
+      max_per_hour            = 20
+      max_repairs             = 100
+      quiet_seconds           = 604800
+      verify                  = { probes = 60, interval_seconds = 600, healthy_after = 60, ill_after = 60 }
+      settle                  = { probes = 14, interval_seconds = 600, healthy_after = 14, ill_after = 14 }
+      alert_emails            = ["one+alerts@sub.acme.example"]
     }
     subscriptions = [
       { name = "a", state_machine = "m", filter = { blueprint = "service" } },
@@ -76,6 +78,8 @@ run "the_upper_limits_can_be_planned" {
       allowed_cidrs    = ["10.0.0.0/8", "2001:db8::/32"]
       allowed_ports    = [1, 65535]
       deadline_seconds = 10
+      trusted_urls     = ["https://*.example.com:65535/health", "http://a/"]
+      canary_url       = "http://canary.example:1/live"
       vpc              = { subnet_ids = ["subnet-a"], security_group_ids = ["sg-b"] }
     }
     sweep = { rate_minutes = 1440, never_received_seconds = 86400, report_seconds = 86400, pull_request_seconds = 31536000, reminder_seconds = 31535999, held_seconds = 2592000 }

@@ -321,7 +321,9 @@ run "changes_and_policy_are_those_of_the_variables" {
       { name = "audit", state_machine = "acme-audit", filter = { blueprint = "service", properties = { environment = ["Production"], owner = ["a", "b"] }, changed = ["replicas"] } },
       { name = "any", state_machine = "acme-any", filter = { blueprint = "team" } },
     ]
-    remediation = { strategies = [{ kind = "scale_up", step = 2, max_replicas = 4 }, { kind = "roll_back", auto_merge = true }, { kind = "restart", attempts = 2 }] }
+    approvals    = { approvers = { emails = ["one@acme.example"] }, scale = { max = 4, max_step = 2 } }
+    health_probe = { trusted_urls = ["https://*.example.com/"], canary_url = "https://canary.example/" }
+    remediation  = { strategies = [{ kind = "scale_up", step = 3, max_replicas = 1000 }, { kind = "roll_back", auto_merge = true }, { kind = "restart", attempts = 2 }] }
   }
 
   assert {
@@ -330,7 +332,17 @@ run "changes_and_policy_are_those_of_the_variables" {
       { kind = "roll_back", attempts = 1, wait_seconds = 30, auto_merge = true },
       { kind = "restart", attempts = 2, wait_seconds = 30 },
     ]
-    error_message = "In the order given, each with its own settings only."
+    error_message = "In the order given, each with its own settings only, and no more replicas than people may ask for."
+  }
+
+  assert {
+    condition     = jsondecode(aws_s3_object.remediation_policy.content).trusted_urls == ["https://*.example.com/"]
+    error_message = "Services are repaired by the URLs that the installation trusts."
+  }
+
+  assert {
+    condition     = jsondecode(local.environment.HEALTH_PROBE).canary_url == "https://canary.example/"
+    error_message = "The function that probes knows the canary address."
   }
 
   assert {

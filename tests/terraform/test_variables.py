@@ -764,7 +764,14 @@ REMEDIATION = [
         [[], ["Test"]],
         [["Production"]],
     ),
+    Rule(
+        "remediation.auto_merge_environments",
+        variable("remediation.auto_merge_environments"),
+        [[], ["Production"]],
+        [["Prod"]],
+    ),
     Rule("remediation.max_per_hour", variable("remediation.max_per_hour"), **whole(1, 20)),
+    Rule("remediation.max_repairs", variable("remediation.max_repairs"), **whole(1, 100)),
     Rule("remediation.quiet_seconds", variable("remediation.quiet_seconds"), **whole(5, 604800)),
     *(
         Rule(
@@ -830,6 +837,33 @@ REMEDIATION = [
         **whole(1, 65535),
     ),
     Rule("health_probe.allowed_ports", variable("health_probe.allowed_ports"), refused=[[]]),
+    Rule(
+        "health_probe.trusted_urls",
+        lambda pattern: {"health_probe": {"trusted_urls": [pattern]}},
+        ["https://*.example.com/", "http://10.0.0.1:8080/health", "https://a.*.b-c_d.example/x/"],
+        [
+            "https://*.example.com",
+            "https://a*.example.com/",
+            "https://Shop.example.com/",
+            "https://user@shop.example.com/",
+            "https://shop.example.com:*/",
+            "https://shop.example.com/?x",
+            "ftp://shop.example.com/",
+            "*",
+        ],
+    ),
+    Rule(
+        "health_probe.canary_url",
+        lambda url: {"health_probe": {"canary_url": url, "allowed_ports": [443, 8080]}},
+        [None, "https://canary.example.com", "http://10.0.0.1:8080/health?x=1"],
+        [
+            "http://canary.example.com/",
+            "https://canary.example.com:8443/",
+            "https://me@canary.example.com/",
+            "canary.example.com",
+            "",
+        ],
+    ),
     Rule(
         "health_probe.vpc",
         lambda ids: {"health_probe": {"vpc": {"subnet_ids": ids[0], "security_group_ids": ids[1]}}},

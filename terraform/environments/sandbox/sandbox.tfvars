@@ -15,7 +15,12 @@ reports          = { base_url = "http://127.0.0.1:4566/_aws/execute-api/{api_id}
 deployed_service = { urls = { health_url = "http://127.0.0.1:3300/services/{service}/health" } }
 
 # Quicker than anywhere else, so that one can watch. The cluster's health URLs are on this machine.
-health_probe = { allowed_cidrs = ["127.0.0.0/8"], allowed_ports = [3300] }
+health_probe = {
+  allowed_cidrs = ["127.0.0.0/8"]
+  allowed_ports = [3300]
+  trusted_urls  = ["http://127.0.0.1:3300/services/"]
+  canary_url    = "http://127.0.0.1:3300/services"
+}
 
 remediation = {
   strategies = [
@@ -23,12 +28,15 @@ remediation = {
     { kind = "roll_back", wait_seconds = 5, auto_merge = true },
     { kind = "scale_up", wait_seconds = 5, max_replicas = 5 },
   ]
-  environments          = ["Test", "Staging", "Production"]
-  approval_environments = ["Production"]
-  max_per_hour          = 5
-  verify                = { probes = 4, interval_seconds = 1, healthy_after = 2, ill_after = 2 }
-  settle                = { probes = 6, interval_seconds = 1, healthy_after = 2, ill_after = 6 }
-  alert_emails          = ["platform@acme.example"]
+  environments            = ["Test", "Staging", "Production"]
+  approval_environments   = ["Production"]
+  auto_merge_environments = ["Test", "Staging", "Production"]
+  max_per_hour            = 5
+  # Above what a soak breaks at once.
+  max_repairs  = 100
+  verify       = { probes = 4, interval_seconds = 1, healthy_after = 2, ill_after = 2 }
+  settle       = { probes = 6, interval_seconds = 1, healthy_after = 2, ill_after = 6 }
+  alert_emails = ["platform@acme.example"]
 }
 
 # What a team may hang on the change log: here a machine that keeps which services were scaled.
