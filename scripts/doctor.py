@@ -41,6 +41,7 @@ CHECKS: list[tuple[str, Check]] = [
     ("AWS: secrets", aws.secrets),
     ("AWS: functions", aws.functions),
     ("AWS: e-mails to approvers", aws.approvers),
+    ("AWS: repairs of services", aws.repairs),
 ]
 
 

@@ -85,6 +85,40 @@ def functions(installation: Installation) -> Result:
     return Result(name, not wrong, "; ".join(wrong) or f"ready: {', '.join(found)}", _APPLY)
 
 
+def repairs(installation: Installation) -> Result:
+    """Check that services can be repaired, and that the prober can blame its own network."""
+    name = "AWS: repairs of services"
+    if not _given(installation):
+        return _skipped(name)
+    try:
+        limits = json.loads(_environment(installation, "probe_health")["HEALTH_PROBE"])
+        place = _environment(installation, "remediation")
+        endpoint = installation.settings.get("AWS_ENDPOINT_URL")
+        client = _session(installation).client("s3", endpoint_url=endpoint, config=_CONFIG)
+        document = client.get_object(
+            Bucket=place["RECORDS_BUCKET"], Key=place["REMEDIATION_POLICY_KEY"]
+        )
+        policy = json.loads(document["Body"].read())
+    except (BotoCoreError, ClientError, KeyError) as error:
+        return Result(name, False, f"{type(error).__name__}: {error}", _APPLY)
+    return repair_result(name, policy, limits)
+
+
+def repair_result(name: str, policy: dict[str, Any], limits: dict[str, Any]) -> Result:
+    """Judge the remediation policy and the prober's limits, as Terraform wrote them."""
+    if policy["mode"] != "repair":
+        return Result(name, True, f"remediation.mode is {policy['mode']}")
+    wrong, cures = [], []
+    if not policy.get("trusted_urls"):
+        wrong.append("no health URL is trusted, so services are only looked at")
+        cures.append('Set health_probe.trusted_urls, or remediation.mode = "verify".')
+    if not limits.get("canary_url"):
+        wrong.append("no canary: a fault of the prober's network makes every service unhealthy")
+        cures.append("Set health_probe.canary_url.")
+    found = "; ".join(wrong) or f"by {', '.join(policy['trusted_urls'])}"
+    return Result(name, not wrong, found, " ".join(cures))
+
+
 def api_log_role(installation: Installation) -> Result:
     """Check that API Gateway has the role with which it writes access logs.
 
@@ -162,14 +196,10 @@ def reports_url(installation: Installation) -> str | None:
     """The address that reports must be asked for; None if AWS does not say."""
     if not _given(installation):
         return None
-    function = f"{installation.name_prefix}-report_pull_request"
     try:
-        answer = _lambda(installation).get_function_configuration(
-            FunctionName=function, Qualifier=ALIAS
-        )
+        return _environment(installation, "report_pull_request").get("REPORTS_AUDIENCE")
     except (BotoCoreError, ClientError):
         return None
-    return answer.get("Environment", {}).get("Variables", {}).get("REPORTS_AUDIENCE")
 
 
 def _fault(client: "SecretsManagerClient", kind: str, names: list[str]) -> str:
@@ -196,6 +226,14 @@ def _github_fault(value: dict[str, Any]) -> str:
     except ConfigurationError as error:
         return f"is wrong: {error}"
     return ""
+
+
+def _environment(installation: Installation, name: str) -> dict[str, str]:
+    """Read a function's environment."""
+    answer = _lambda(installation).get_function_configuration(
+        FunctionName=f"{installation.name_prefix}-{name}", Qualifier=ALIAS
+    )
+    return answer.get("Environment", {}).get("Variables", {})
 
 
 def _function_fault(client: "LambdaClient", name_prefix: str, name: str) -> str:

@@ -681,10 +681,34 @@ def test_account_that_cannot_be_read_is_a_fault(
     assert "AccessDenied" in result.detail
 
 
+CANARY = {"canary_url": "https://canary.example/"}
+TRUSTED = {"trusted_urls": ["https://*.acme.example/"]}
+
+
+@pytest.mark.parametrize(
+    ("policy", "limits", "ok", "detail"),
+    [
+        (TRUSTED, CANARY, True, "by https://*.acme.example/"),
+        ({}, CANARY, False, "no health URL is trusted"),
+        (TRUSTED, {"canary_url": None}, False, "no canary"),
+        ({"mode": "verify"}, {}, True, "remediation.mode is verify"),
+    ],
+)
+def test_repairs_need_trusted_urls_and_a_canary(
+    policy: dict[str, Any], limits: dict[str, Any], ok: bool, detail: str
+) -> None:
+    result = aws.repair_result("repairs", {"mode": "repair", "trusted_urls": []} | policy, limits)
+
+    assert result.ok is ok
+    assert result.detail.startswith(detail)
+    assert ok or "health_probe" in result.cure
+
+
 def test_without_aws_nothing_is_said_about_it() -> None:
     assert aws.api_log_role(Installation({})).ok is None
     assert aws.secrets(Installation({})).ok is None
     assert aws.functions(Installation({})).ok is None
+    assert aws.repairs(Installation({})).ok is None
     assert [row.ok for row in aws.approvers(Installation({}))] == [None]
 
 
