@@ -25,6 +25,9 @@ approvals = {
   # audit = { retention_days = 1 }
 }
 
+# Without them, services that are unhealthy are looked at but not repaired.
+# health_probe = { trusted_urls = ["https://*.acme.example/"], canary_url = "https://status.acme.example/" }
+
 alarm_emails = ["platform@acme.example"] # each confirms the subscription once
 
 # alarm_actions   = ["arn:aws:sns:eu-west-1:111122223333:platform-alarms"]
