@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.config import SubscriptionsConfig, load
-from slipway.health.watch import ChangeWatch
+from slipway.health.change_consumer import ChangeConsumer
 from slipway.observability import logger, metrics
 
 SETTINGS = SubscriptionsConfig
@@ -15,4 +15,4 @@ SETTINGS = SubscriptionsConfig
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Start what subscribes to the changes of an event."""
     seconds = context.get_remaining_time_in_millis() / 1000
-    return ChangeWatch(load(SubscriptionsConfig)).read(event, seconds)
+    return ChangeConsumer(load(SubscriptionsConfig)).handle(event, seconds)

@@ -24,4 +24,4 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         lambda: services_repository(config),
         Alerts(config.alerts_topic_arn, slack_webhook(config.slack_secret_id)),
     )
-    return steps.take(event["step"], event)
+    return steps.handle(event["step"], event)

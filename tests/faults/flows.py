@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from slipway.health.record import execution_name
+from slipway.health.row import execution_name
 
 from tests.faults.installation import POLICY
 from tests.faults.wire import Fault, Kind

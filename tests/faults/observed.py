@@ -9,7 +9,7 @@ import tarfile
 import boto3
 from github.PullRequest import PullRequest
 from slipway.health.limit import INSTALLATION
-from slipway.health.record import execution_name
+from slipway.health.row import execution_name
 
 from tests.faults.installation import Json
 from tests.faults.world import World

@@ -1,9 +1,9 @@
-"""Starts the executions that rows admit, and lets services go when these have ended."""
+"""Starts the executions that rows admit, and releases services when these have ended."""
 
 from datetime import datetime
 
 from slipway.actions.text import BLUEPRINT
-from slipway.health.record import Record, begun, closed
+from slipway.health.row import ServiceRow, begun, closed
 from slipway.health.store import RemediationStore
 from slipway.health.subscriptions import HEALTH
 from slipway.observability import Metric, count
@@ -12,22 +12,22 @@ from slipway.runs.executions import start_execution
 from slipway.runs.lock import ServiceLocks
 
 
-def launch(store: RemediationStore, machine_arn: str, record: Record) -> None:
-    """Start the execution that a row has admitted, unless Step Functions has it already."""
-    if record.execution is None or record.started:
+def launch(store: RemediationStore, machine_arn: str, row: ServiceRow) -> None:
+    """Start the execution that a row has admitted, unless Step Functions already has it."""
+    if row.execution is None or row.started:
         return
-    payload = {"service": record.service, "execution": record.execution}
-    start_execution(machine_arn, record.execution, payload)
-    admitted = record.execution
+    payload = {"service": row.service, "execution": row.execution}
+    start_execution(machine_arn, row.execution, payload)
+    admitted = row.execution
 
-    def note(now: Record | None) -> Record | None:
-        return now.changed(started=True) if now and now.execution == admitted else None
+    def mark_started(stored: ServiceRow | None) -> ServiceRow | None:
+        return stored.changed(started=True) if stored and stored.execution == admitted else None
 
-    store.update(record.service, note)
+    store.update(row.service, mark_started)
     count(Metric.SUBSCRIPTION_STARTED, subscription=HEALTH)
 
 
-def let_go(
+def release(
     service: str,
     execution: str,
     now: datetime,
@@ -37,11 +37,11 @@ def let_go(
     port: PortClient,
     machine_arn: str,
 ) -> None:
-    """Let a service go; look at it anew if it has changed since the execution last read it.
+    """Release a service; start another execution if it changed since this one last read it.
 
     Args:
         service: the service's identifier.
-        execution: what looked after it.
+        execution: the execution that has ended.
         now: the time, in UTC.
         store: the rows.
         locks: the services' locks.
@@ -51,14 +51,14 @@ def let_go(
     locks.release(service, execution)
     entity = port.get_entity(BLUEPRINT, service)
 
-    def note(row: Record | None) -> Record | None:
-        if row is None or row.execution != execution:
+    def close(stored: ServiceRow | None) -> ServiceRow | None:
+        if stored is None or stored.execution != execution:
             return None
-        after = closed(row, now, entity.updated_at if entity else None)
-        # What has never read the entity was stopped before: another one would be stopped as well.
-        changed = row.known is not None and row.changes > row.known
+        after = closed(stored, now, entity.updated_at if entity else None)
+        # An execution that never read the entity was stopped, and another one would be, too.
+        changed = stored.known is not None and stored.changes > stored.known
         return begun(after, entity.properties, now) if changed and entity else after
 
-    row = store.update(service, note)
+    row = store.update(service, close)
     if row:
         launch(store, machine_arn, row)

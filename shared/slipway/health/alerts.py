@@ -1,4 +1,4 @@
-"""Tells people of a service that Slipway hands over: by SNS and by Slack."""
+"""Notifies people by SNS and Slack of services that they must look after."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ class Alerts:
             title: what has happened, without a full stop.
             reason: why, as a sentence.
             lines: the timeline.
-            url: where people go on: the issue, or the service's page.
+            url: the issue, or the service's page in Port.
         """
         text = "\n".join([f"{title}.", "", reason, "", *lines, "", f"Go on here: {url}"])
         plain = "".join(c if c.isascii() and c.isprintable() else " " for c in title)
@@ -50,11 +50,11 @@ class Alerts:
         try:
             post(self._slack_webhook(), slack_message(title, reason, url))
         except ConfigurationError as error:
-            logger.warning("Slack was not told", extra={"why": str(error)})
+            logger.warning("Slack was not notified", extra={"why": str(error)})
 
 
 def slack_message(title: str, reason: str, url: str) -> dict[str, Any]:
-    """A message in Slack's blocks.
+    """Format an alert in Slack's blocks.
 
     https://docs.slack.dev/reference/block-kit/blocks/section-block
     """

@@ -22,7 +22,7 @@ _SUFFIX = "_changes"
 
 
 def automation_of(subscription: str) -> str:
-    """The identifier of the automation that publishes the changes for a subscription."""
+    """Return the identifier of the automation that publishes a subscription's changes."""
     return f"{subscription}{_SUFFIX}"
 
 

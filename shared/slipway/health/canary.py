@@ -14,7 +14,7 @@ from slipway.health.finding import (
     FailureKind,
     Finding,
     ProbeResult,
-    judge,
+    evaluate,
 )
 from slipway.health.probe import Resolver, probe, resolve_name
 
@@ -51,7 +51,7 @@ def look_at(
                 "is in the network of Slipway's probe. Set the health status to Progressing to "
                 "have the service looked at again.",
             )
-    return judge(result, expectation)
+    return evaluate(result, expectation)
 
 
 def _unreached(result: ProbeResult) -> bool:

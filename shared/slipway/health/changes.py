@@ -1,4 +1,4 @@
-"""The messages about changes of entities: which of them need a look. Pure.
+"""Reads messages about changes of entities, and decides which of them matter. Pure.
 
 Port's automations publish them on `ORG_ID.runs`, by the template of `scripts.change_automations`.
 `ORG_ID.change.log` has the same envelope, in organisations that still have that topic. Both topics
@@ -26,14 +26,14 @@ from pydantic import (
 
 from slipway.port.message import is_run_id
 
-# Set anew by each of Slipway's health writes; so a change of it is Slipway's own.
+# Each of Slipway's health writes sets a new value, so a change of it marks Slipway's own write.
 CHECK_ID = "health_check_id"
-# Part of the entity in `diff`, but not of what somebody meant to change.
+# Parts of the entity in `diff` that every write changes.
 _BOOKKEEPING = {"createdAt", "createdBy", "updatedBy"}
 
 
 class Reason(StrEnum):
-    """Why a record needs no look."""
+    """Why a record is skipped; a metric's dimension."""
 
     TOMBSTONE = "Tombstone"
     UNKNOWN_SHAPE = "UnknownShape"
@@ -51,7 +51,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Skipped:
-    """A record that needs no look.
+    """A record that is skipped.
 
     Attributes:
         reason: why, as a metric's dimension.
@@ -103,7 +103,7 @@ def read_change(value: object) -> Change | Skipped:
 
 
 def automation_run(value: object) -> str | None:
-    """The id of the automation's run that published a message; None for the change log.
+    """Return the automation's run that published a message; None for the change log.
 
     Port leaves that run in progress until a consumer ends it.
     """
@@ -114,7 +114,7 @@ def automation_run(value: object) -> str | None:
 
 
 def _foreign(value: object) -> Skipped | None:
-    """Sort out what is no change of an entity. Of such records no shape is known."""
+    """Skip records that are not changes of an entity; their shape is not known."""
     match value:
         case None:
             return Skipped(Reason.TOMBSTONE, "The record has no value.")
@@ -221,7 +221,7 @@ class _Entity(BaseModel):
     updated_at: _Time | None = Field(None, alias="updatedAt")
 
     def rest(self) -> dict[str, Any]:
-        """What else there is of the entity: title, icon, team, relations."""
+        """Return the entity's other attributes: title, icon, team, relations."""
         others = self.model_extra or {}
         return {name: value for name, value in others.items() if name not in _BOOKKEEPING}
 

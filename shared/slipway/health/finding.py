@@ -144,7 +144,7 @@ class JsonPath:
         return hash(self.text)
 
 
-def judge(result: ProbeResult, expectation: Expectation) -> Finding:
+def evaluate(result: ProbeResult, expectation: Expectation) -> Finding:
     """Compare what came back with what a service that is well answers."""
     if isinstance(result, Failed):
         state: Literal["ill", "unknown"] = (

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from slipway.health.record import Row
+from slipway.health.row import Row
 
 # No entity of Port can have this identifier.
 # https://docs.port.io/api-reference/create-an-entity

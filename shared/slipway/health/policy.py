@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from slipway.errors import ConfigurationError
+from slipway.health.assessment import Window
 from slipway.health.urls import UrlPattern
-from slipway.health.verdict import Window
 
 Environment = Literal["Test", "Staging", "Production"]
 Kind = Literal["restart", "roll_back", "scale_up"]

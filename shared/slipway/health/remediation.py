@@ -8,6 +8,7 @@ between two repairs), waits for a look, or uses up an attempt.
 
 from datetime import datetime, timedelta
 
+from slipway.health.assessment import Window, assess
 from slipway.health.finding import OWN_NETWORK, Finding, shown
 from slipway.health.policy import NEEDS_LOCK, Kind, Policy, RollBack, ScaleUp, Strategy
 from slipway.health.state import (
@@ -28,7 +29,6 @@ from slipway.health.state import (
     Wait,
 )
 from slipway.health.urls import matches_pattern
-from slipway.health.verdict import Window, verify
 
 _HOUR = timedelta(hours=1)
 LIMITED = (
@@ -97,12 +97,12 @@ def _look(state: State, policy: Policy, now: datetime) -> Step:
     if pause := _pause(state, policy, now):
         return pause
     findings, window = findings_of_phase(state), window_of_phase(state, policy)
-    verdict = verify(findings, window)
+    assessment = assess(findings, window)
     last = findings[-1] if findings else None
-    if verdict == "Healthy" and last:
-        return _well(state, policy, now)
-    if verdict == "Ill" and last:
-        return _treat(state, policy, now, last.sentence)
+    if assessment == "Healthy" and last:
+        return _healthy(state, policy, now)
+    if assessment == "Unhealthy" and last:
+        return _unhealthy(state, policy, now, last.sentence)
     unknown = next((found for found in reversed(findings) if found.state == "unknown"), last)
     if unknown and (_is_final(unknown) or len(findings) >= window.probes):
         return Unknown(reason=unknown.sentence)
@@ -143,7 +143,7 @@ def _pause(state: State, policy: Policy, now: datetime) -> Wait | None:
     return None
 
 
-def _well(state: State, policy: Policy, now: datetime) -> Step:
+def _healthy(state: State, policy: Policy, now: datetime) -> Step:
     done, synced = state.last_done, state.found == "Progressing"
     if done:
         kind = done.repair.step
@@ -156,7 +156,7 @@ def _well(state: State, policy: Policy, now: datetime) -> Step:
     )
 
 
-def _treat(state: State, policy: Policy, now: datetime, ill: str) -> Step:
+def _unhealthy(state: State, policy: Policy, now: datetime, ill: str) -> Step:
     if policy.mode == "repair" and state.reviewed is None:
         return Review(reason=ill)
     if forbidden := _forbidden(state, policy):

@@ -1,4 +1,4 @@
-"""What a remediation knows, and the steps that it consists of: plain values, kept as JSON."""
+"""The state of a remediation and its steps, as values that are stored as JSON."""
 
 from datetime import datetime
 from typing import Literal
@@ -18,7 +18,7 @@ class _Model(BaseModel):
 
 
 class _Step(_Model):
-    """What all steps have.
+    """Attributes of every step.
 
     Attributes:
         reason: why, as a sentence for `health_detail` and the timeline.
@@ -73,7 +73,7 @@ class CoolDown(_Step):
 
     Attributes:
         until: when the service may be repaired again.
-        notify: whether people are told.
+        notify: whether people are notified.
     """
 
     step: Literal["cool_down"] = "cool_down"
@@ -82,7 +82,7 @@ class CoolDown(_Step):
 
 
 class Healthy(_Step):
-    """The last step: the service is well.
+    """The last step: the service is healthy.
 
     Attributes:
         repaired_by: the last strategy that was carried out; None if none was.
@@ -96,18 +96,18 @@ class Healthy(_Step):
 
 
 class Unknown(_Step):
-    """The last step: nobody can tell whether the service is well."""
+    """The last step: the probes do not show whether the service is healthy."""
 
     step: Literal["unknown"] = "unknown"
 
 
 class Escalate(_Step):
-    """The last step: the service is ill and people must take over.
+    """The last step: the service is unhealthy, and people must take over.
 
     Attributes:
-        notify: whether people are told; the issue is written in any case.
-        shared: whether many services are unhealthy at once: then neither is done for this one, as
-            one alert is sent for all of them.
+        notify: whether people are notified; the issue is written in any case.
+        shared: whether many services are unhealthy at once. Then there is one alert for all of
+            them, and no issue or alert for this one.
     """
 
     step: Literal["escalate"] = "escalate"
@@ -122,7 +122,7 @@ class Off(_Step):
 
 
 class Leave(_Step):
-    """The last step: the entity is no longer one to look after, so nothing is written."""
+    """The last step: the entity needs no remediation any more, so nothing is written."""
 
     step: Literal["leave"] = "leave"
 
@@ -143,13 +143,13 @@ class Attempt(_Model):
     """One try of a strategy.
 
     Attributes:
-        repair: what was to be done.
-        began_at: when.
-        ended_at: when its outcome was known; None: it is being carried out.
+        repair: the step.
+        began_at: its start.
+        ended_at: when its outcome was known; None: it is under way.
         outcome: `done`; `failed`: it could not be carried out; `skipped`: there was nothing to do,
-            as no change to revert; `proposed`: a pull request waits for a person to merge it.
-        detail: what came of it, as a sentence.
-        link: where to look at it.
+            for example no change to revert; `proposed`: a pull request waits for a person to merge.
+        detail: the outcome as a sentence.
+        link: a page about it.
     """
 
     repair: Repair
@@ -160,12 +160,12 @@ class Attempt(_Model):
     link: str = ""
 
 
-class Holder(_Model):
-    """Who holds the lock of the service.
+class LockOwner(_Model):
+    """The owner of the service's lock.
 
     Attributes:
         owner: run id or execution.
-        pr_number: the pull request that it waits for, if there is one.
+        pr_number: the pull request that the owner waits for, if there is one.
     """
 
     owner: str
@@ -173,12 +173,12 @@ class Holder(_Model):
 
 
 class Decision(_Model):
-    """What was decided on a request for approval.
+    """The decision on a request for approval.
 
     Attributes:
         granted: whether the repair may be made.
-        at: when.
-        sentence: who decided and what, or why nobody could be asked.
+        at: the time of the decision.
+        sentence: who decided what, or why no approver could be asked.
         change_hash: `repair_hash` of what they were shown.
     """
 
@@ -205,7 +205,7 @@ class Reviewed(_Model):
 
 
 class State(_Model):
-    """All that is known of one remediation of one service.
+    """The state of one remediation of one service.
 
     Attributes:
         service: the service's identifier.
@@ -214,19 +214,19 @@ class State(_Model):
         status: its health status as last read from Port; None: the entity is gone.
         health_url: as last read from Port, whatever it may be worth.
         reviewed: what its files say; None: not read since the entity was.
-        restored: whether Slipway wrote `found` back, after it had written over that change.
+        restored: whether Slipway wrote `found` back, because its own write had replaced it.
         started_at: when this began.
         observations: oldest first.
         attempts: oldest first.
-        locked_by: who else was found holding the service's lock.
-        shown: digests of the attempts that people were asked about; None: nobody was asked, or
+        locked_by: the other owner of the service's lock, if it was locked.
+        shown: digests of the attempts that approvers were asked about; None: they were not asked, or
             before requests had digests.
         decision: on the request for approval.
         limited: how often the limit over all services refused a repair.
-        limited_until: when it does not any more, as this remediation waits for once.
+        limited_until: until when this remediation waits because of it, once.
         cooled_until: end of the cool-down that this remediation has waited for.
         interventions: when earlier remediations of this service first repaired or corrected it.
-        escalations: when people were last told of this service.
+        escalations: when people were last notified of this service.
     """
 
     schema_version: Literal[1] = 1
@@ -240,7 +240,7 @@ class State(_Model):
     started_at: datetime
     observations: tuple[Observation, ...] = ()
     attempts: tuple[Attempt, ...] = ()
-    locked_by: Holder | None = None
+    locked_by: LockOwner | None = None
     shown: tuple[str, ...] | None = None
     decision: Decision | None = None
     limited: int = 0
@@ -251,7 +251,7 @@ class State(_Model):
 
     @property
     def pending(self) -> Attempt | None:
-        """The attempt that is being carried out."""
+        """The attempt under way."""
         last = self.attempts[-1] if self.attempts else None
         return last if last and last.outcome is None else None
 
@@ -262,7 +262,7 @@ class State(_Model):
 
     @property
     def phase_began_at(self) -> datetime:
-        """Since when findings count: what was found before a repair, or a long wait, is over."""
+        """When the current phase began; findings before a repair or a long wait do not count."""
         done = self.last_done
         return max(
             moment
@@ -283,7 +283,7 @@ class State(_Model):
     def reread(
         self, status: str | None, environment: str | None, health_url: str | None
     ) -> "State":
-        """Record what Port says of the entity now; what its files say must be read again."""
+        """Record the entity as read from Port; its files must then be read again."""
         known = {
             "status": status,
             "environment": environment,
@@ -305,30 +305,30 @@ class State(_Model):
         return self.model_copy(update={"observations": (*self.observations, observation)})
 
     def began(self, repair: Repair, at: datetime) -> "State":
-        """Record that a repair begins; recording the one that is being carried out is nothing."""
+        """Record that a repair begins; does nothing if it is under way."""
         if self.pending is not None and self.pending.repair == repair:
             return self
         attempt = Attempt(repair=repair, began_at=at)
         return self.model_copy(update={"attempts": (*self.attempts, attempt)})
 
     def ended(self, outcome: Outcome, at: datetime, detail: str = "", link: str = "") -> "State":
-        """Record the outcome of the attempt that is being carried out; without one, nothing."""
+        """Record the outcome of the attempt under way, if there is one."""
         if self.pending is None:
             return self
         known = {"outcome": outcome, "ended_at": at, "detail": detail, "link": link}
         last = self.pending.model_copy(update=known)
         return self.model_copy(update={"attempts": (*self.attempts[:-1], last)})
 
-    def held(self, holder: Holder) -> "State":
-        """Record that somebody else holds the service's lock."""
-        return self.model_copy(update={"locked_by": holder})
+    def blocked(self, owner: LockOwner) -> "State":
+        """Record that the service's lock has another owner."""
+        return self.model_copy(update={"locked_by": owner})
 
     def decided(self, decision: Decision) -> "State":
         """Record a decision on the request for approval."""
         return self.model_copy(update={"decision": decision})
 
-    def told(self, at: datetime) -> "State":
-        """Record that people were told."""
+    def notified(self, at: datetime) -> "State":
+        """Record that people were notified."""
         return self.model_copy(update={"escalations": (*self.escalations, at)})
 
     def limit(self, until: datetime) -> "State":
@@ -342,5 +342,5 @@ class State(_Model):
 
     def cooling(self, step: CoolDown, at: datetime) -> "State":
         """Record a cool-down."""
-        told = self.told(at) if step.notify else self
-        return told.model_copy(update={"cooled_until": step.until})
+        state = self.notified(at) if step.notify else self
+        return state.model_copy(update={"cooled_until": step.until})

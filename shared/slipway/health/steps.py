@@ -1,8 +1,8 @@
-"""The steps of the remediation state machine, which looks after one service at a time.
+"""The steps of the remediation state machine, whose executions each look after one service.
 
-Every step re-reads the service's row, its entity and the policy, asks `next_step` what is to be
-done, and answers with the machine's next state. So each can be repeated, and an execution that was
-overtaken by another finds nothing to do.
+Every step re-reads the service's row, its entity and the policy, asks `next_step` for the next
+action, and returns the machine's next state. So each step can be repeated, and a stale execution
+finds nothing to do.
 """
 
 import uuid
@@ -15,8 +15,9 @@ from slipway.actions.repair import repair_hash
 from slipway.actions.text import BLUEPRINT, hidden_comment
 from slipway.config import AlertsConfig, WatchConfig
 from slipway.errors import GitHubError, ServiceLocked, SlipwayError
-from slipway.health.admission import launch, let_go
+from slipway.health.admission import launch, release
 from slipway.health.alerts import Alerts
+from slipway.health.assessment import HealthSettings, assess, not_probed, read_settings
 from slipway.health.changes import CHECK_ID
 from slipway.health.finding import OWN_NETWORK, Finding, shown
 from slipway.health.limit import (
@@ -28,7 +29,6 @@ from slipway.health.limit import (
     let_begin,
 )
 from slipway.health.policy import NEEDS_LOCK, Policy, parse_policy
-from slipway.health.record import Record, execution_name, read_entity
 from slipway.health.remediation import (
     LIMITED,
     NAMES,
@@ -47,14 +47,15 @@ from slipway.health.report import (
     timeline_lines,
 )
 from slipway.health.reviewed import read_reviewed
+from slipway.health.row import ServiceRow, execution_name, read_entity
 from slipway.health.state import (
     ApprovalNeeded,
     CoolDown,
     Decision,
     Escalate,
     Healthy,
-    Holder,
     LastStep,
+    LockOwner,
     Probe,
     Repair,
     Review,
@@ -64,7 +65,6 @@ from slipway.health.state import (
     Wait,
 )
 from slipway.health.store import RemediationStore, Rows
-from slipway.health.verdict import HealthSettings, not_probed, read_settings, verify
 from slipway.observability import Metric, count, logger, measure
 from slipway.reports.settings import DeployedConfig
 from slipway.runs.ledger import Ledger
@@ -82,7 +82,7 @@ _LOOK_AGAIN = timedelta(seconds=5)
 
 
 class RemediationConfig(RunConfig, WatchConfig, AlertsConfig, DeployedConfig):
-    """What Terraform tells the remediation function."""
+    """Settings of the remediation function."""
 
 
 class RemediationSteps:
@@ -92,7 +92,7 @@ class RemediationSteps:
         config: the function's environment.
         port: Port's API.
         repository: gives the services repository.
-        alerts: tells people.
+        alerts: sends alerts.
     """
 
     def __init__(
@@ -110,8 +110,8 @@ class RemediationSteps:
         self._installation = Rows(config.remediations_table, InstallationRow)
         self._locks = service_locks(config, port)
 
-    def take(self, step: str, event: dict[str, Any]) -> Answer:
-        """Take one step.
+    def handle(self, step: str, event: dict[str, Any]) -> Answer:
+        """Run one step of the machine.
 
         Args:
             step: its name, as in the machine's definition.
@@ -128,17 +128,17 @@ class RemediationSteps:
         """
         service, execution = str(event["service"]), str(event["execution"])
         logger.append_keys(service_name=service, execution=execution)
-        record = self._store.get(service)
-        if record is None or record.execution != execution:
+        row = self._store.get(service)
+        if row is None or row.execution != execution:
             logger.info("Another execution looks after the service")
-            if record:
+            if row:
                 # Which this one may have admitted, and not have come to start.
-                launch(self._store, self._config.remediation_machine_arn, record)
+                launch(self._store, self._config.remediation_machine_arn, row)
             return {"next": "Done"}
         steps: dict[str, Callable[[], Answer]] = {
-            "decide": lambda: self._decide(record, event.get("look"), event.get("decision")),
-            "repair": lambda: self._repair(record),
-            "finish": lambda: self._finish(record),
+            "decide": lambda: self._decide(row, event.get("look"), event.get("decision")),
+            "repair": lambda: self._repair(row),
+            "finish": lambda: self._finish(row),
         }
         if step not in steps:
             raise SlipwayError(f"The remediation function knows no step '{step[:40]}'.")
@@ -147,27 +147,30 @@ class RemediationSteps:
     # -- the steps
 
     def _decide(
-        self, record: Record, look: dict[str, Any] | None, decision: dict[str, Any] | None
+        self,
+        row: ServiceRow,
+        look: dict[str, Any] | None,
+        decision: dict[str, Any] | None,
     ) -> Answer:
-        """Note what a probe has found, or what was decided, and say what is next."""
-        record, settings, policy = self._reread(record)
+        """Store a finding or a decision, and return the next state."""
+        row, settings, policy = self._reread(row)
         now, finding = datetime.now(UTC), None
-        if look is not None and look["number"] == len(record.state.observations):
+        if look is not None and look["number"] == len(row.state.observations):
             finding = Finding.model_validate(look["finding"])
-            record = self._observe(record, finding, policy, now)
-        if decision is not None and record.state.decision is None:
-            decided = _bound(record, Decision.model_validate(decision))
-            record = self._save(record, record.state.decided(decided))
-        record, step = self._next(record, policy, now)
+            row = self._observe(row, finding, policy, now)
+        if decision is not None and row.state.decision is None:
+            decided = _bound(row, Decision.model_validate(decision))
+            row = self._save(row, row.state.decided(decided))
+        row, step = self._next(row, policy, now)
         if isinstance(step, Probe) and settings.url is None:
-            record = self._observe(record, not_probed(settings), policy, now)
-            record, step = self._next(record, policy, now)
+            row = self._observe(row, not_probed(settings), policy, now)
+            row, step = self._next(row, policy, now)
         if finding and not isinstance(step, LastStep):
-            self._report(record, Probe(step="verify", reason=finding.sentence), now)
-        return self._answer(record, step, settings, policy)
+            self._report(row, Probe(step="verify", reason=finding.sentence), now)
+        return self._answer(row, step, settings, policy)
 
     def _answer(
-        self, record: Record, step: Step, settings: HealthSettings, policy: Policy
+        self, row: ServiceRow, step: Step, settings: HealthSettings, policy: Policy
     ) -> Answer:
         logger.info("Next step", extra={"step": step.step, "reason": step.reason})
         match step:
@@ -176,7 +179,7 @@ class RemediationSteps:
                 path = expectation.json_path
                 return {
                     "next": "Probe",
-                    "number": len(record.state.observations),
+                    "number": len(row.state.observations),
                     "probe": {
                         "url": settings.url,
                         "status": expectation.status,
@@ -189,13 +192,13 @@ class RemediationSteps:
             case Repair():
                 return {"next": "Repair"}
             case ApprovalNeeded(reason=reason):
-                self._report(record, step, datetime.now(UTC))
-                reviewed = record.state.reviewed
-                planned = self._repairer(record).plan(record.state, policy.strategies)
+                self._report(row, step, datetime.now(UTC))
+                reviewed = row.state.reviewed
+                planned = self._repairer(row).plan(row.state, policy.strategies)
                 shown = tuple(digest for each in planned for digest in each.digests)
-                record = self._save(record, record.state.model_copy(update={"shown": shown}))
+                row = self._save(row, row.state.model_copy(update={"shown": shown}))
                 repair = {
-                    "service": record.service,
+                    "service": row.service,
                     "environment": (reviewed and reviewed.environment) or "",
                     "reason": reason,
                     "strategies": [NAMES[strategy.kind] for strategy in policy.strategies],
@@ -204,53 +207,53 @@ class RemediationSteps:
                 }
                 return {"next": "Ask", "repair": repair}
             case CoolDown(until=until):
-                self._cool_down(record, step)
+                self._cool_down(row, step)
                 return _wait(until)
         return {"next": "Finish"}
 
-    def _repair(self, record: Record) -> Answer:
-        """Carry one repair out, as far as it goes now."""
-        record, settings, policy = self._reread(record)
+    def _repair(self, row: ServiceRow) -> Answer:
+        """Start a repair, or check on the one under way."""
+        row, settings, policy = self._reread(row)
         now = datetime.now(UTC)
-        record, step = self._next(record, policy, now)
+        row, step = self._next(row, policy, now)
         if not isinstance(step, Repair):
-            return self._answer(record, step, settings, policy)
-        holder = self._hold(record, step)
-        if holder:
-            logger.info("The service is held", extra={"owner": holder.owner})
-            self._save(record, record.state.held(holder))
+            return self._answer(row, step, settings, policy)
+        owner = self._take_lock(row, step)
+        if owner:
+            logger.info("The service is held", extra={"owner": owner.owner})
+            self._save(row, row.state.blocked(owner))
             return {"next": "Decide"}
-        began = record.state.began(step, now)
-        if began is not record.state:
-            if until := self._limit(record, step, policy, now):
+        began = row.state.began(step, now)
+        if began is not row.state:
+            if until := self._limit(row, step, policy, now):
                 return _wait(until)
-            record = self._save(record, began)
-            self._report(record, step, now)
-        attempt = record.state.pending
+            row = self._save(row, began)
+            self._report(row, step, now)
+        attempt = row.state.pending
         if attempt is None:
             raise SlipwayError("A repair that has begun is not under way.")
-        repairer = self._repairer(record, merge=merges(step.step, record.state, policy))
-        result = repairer.carry_out(record.state, attempt, now)
+        repairer = self._repairer(row, merge=merges(step.step, row.state, policy))
+        result = repairer.carry_out(row.state, attempt, now)
         if result.outcome is None:
             return _wait(now + _LOOK_AGAIN)
-        self._note_outcome(record, step, result)
+        self._note_outcome(row, step, result)
         return {"next": "Decide"}
 
-    def _finish(self, record: Record) -> Answer:
-        """Say in the catalogue what is true, hand over if need be, and let the service go."""
-        if record.ending is None:
-            record, settings, policy = self._reread(record)
+    def _finish(self, row: ServiceRow) -> Answer:
+        """Write the outcome into the catalogue, escalate if needed, and release the service."""
+        if row.ending is None:
+            row, settings, policy = self._reread(row)
             now = datetime.now(UTC)
-            record, step = self._next(record, policy, now)
+            row, step = self._next(row, policy, now)
             if not isinstance(step, LastStep):
-                return self._answer(record, step, settings, policy)
-            record = self._update(record, lambda row: row.changed(ending=step, ended_at=now))
-            self._measure(record.state, step, now)
-        self._conclude(record)
-        let_go(
-            record.service,
-            record.owner,
-            # After the last word was written: `_overwritten` goes by it.
+                return self._answer(row, step, settings, policy)
+            row = self._update(row, lambda stored: stored.changed(ending=step, ended_at=now))
+            self._measure(row.state, step, now)
+        self._conclude(row)
+        release(
+            row.service,
+            row.owner,
+            # Read after the last write to the entity, because `_overwritten` compares with it.
             datetime.now(UTC),
             store=self._store,
             locks=self._locks,
@@ -261,24 +264,24 @@ class RemediationSteps:
 
     # -- what the steps do
 
-    def _reread(self, record: Record) -> tuple[Record, HealthSettings, Policy]:
-        """The row with the entity as it is now, how it is looked at, and the policy."""
+    def _reread(self, row: ServiceRow) -> tuple[ServiceRow, HealthSettings, Policy]:
+        """Read the current entity and policy; returns the row with it, its settings, the policy."""
         policy = self._policy()
-        entity = self._port.get_entity(BLUEPRINT, record.service)
+        entity = self._port.get_entity(BLUEPRINT, row.service)
         properties = entity.properties if entity else {}
-        state = record.state.reread(*read_entity(properties))
-        if entity and policy.mode != "off" and _overwritten(record, entity):
-            # Slipway's last word on the service was written over the change that this is about.
+        state = row.state.reread(*read_entity(properties))
+        if entity and policy.mode != "off" and _overwritten(row, entity):
+            # Slipway's previous write replaced the change that started this execution.
             state = state.restore()
-            said = {"health_status": state.status, CHECK_ID: _check_id(record)}
-            self._port.update_entity(BLUEPRINT, record.service, said)
+            said = {"health_status": state.status, CHECK_ID: _check_id(row)}
+            self._port.update_entity(BLUEPRINT, row.service, said)
         cause = entity.updated_by if entity else ""
-        # What was seen before the entity was read is known; what comes now is not.
-        known = record.changes
-        record = self._update(
-            record, lambda row: row.changed(state=state, known=known).caused_by(cause)
+        # Changes that are counted from here on were not part of the entity that was read.
+        known = row.changes
+        row = self._update(
+            row, lambda stored: stored.changed(state=state, known=known).caused_by(cause)
         )
-        return record, read_settings(properties), policy
+        return row, read_settings(properties), policy
 
     def _policy(self) -> Policy:
         answer = aws.s3().get_object(
@@ -286,118 +289,122 @@ class RemediationSteps:
         )
         return parse_policy(answer["Body"].read())
 
-    def _next(self, record: Record, policy: Policy, now: datetime) -> tuple[Record, Step]:
-        """Decide what is next, with the service's files if that depends on them."""
-        step = next_step(record.state, policy, now)
+    def _next(self, row: ServiceRow, policy: Policy, now: datetime) -> tuple[ServiceRow, Step]:
+        """Decide on the next step, and read the service's files if it depends on them."""
+        step = next_step(row.state, policy, now)
         if not isinstance(step, Review):
-            return record, step
-        reviewed = read_reviewed(record.service, self._repository)
-        state = record.state.model_copy(update={"reviewed": reviewed})
-        record = self._save(record, state)
-        return record, next_step(state, policy, now)
+            return row, step
+        reviewed = read_reviewed(row.service, self._repository)
+        state = row.state.model_copy(update={"reviewed": reviewed})
+        row = self._save(row, state)
+        return row, next_step(state, policy, now)
 
-    def _observe(self, record: Record, finding: Finding, policy: Policy, now: datetime) -> Record:
-        before, state = record.state, record.state.observed(finding, now)
+    def _observe(
+        self, row: ServiceRow, finding: Finding, policy: Policy, now: datetime
+    ) -> ServiceRow:
+        before, state = row.state, row.state.observed(finding, now)
         window = window_of_phase(state, policy)
-        verdicts = [verify(findings_of_phase(each), window) for each in (before, state)]
-        if not state.attempts and verdicts[0] == "Undecided" != verdicts[1]:
+        assessments = [assess(findings_of_phase(each), window) for each in (before, state)]
+        if not state.attempts and assessments[0] == "Undecided" != assessments[1]:
             measure(Metric.TIME_TO_VERIFY, (now - state.started_at).total_seconds())
-        return self._save(record, state)
+        return self._save(row, state)
 
-    def _hold(self, record: Record, step: Repair) -> Holder | None:
-        """Take the service's lock if the repair needs it; who has it, if it is taken."""
+    def _take_lock(self, row: ServiceRow, step: Repair) -> LockOwner | None:
+        """Lock the service if the repair needs it; returns the owner if it is locked."""
         if step.step not in NEEDS_LOCK:
             return None
         try:
-            self._locks.take(record.service, record.owner, "remediation")
+            self._locks.take(row.service, row.owner, "remediation")
         except ServiceLocked as locked:
-            row = Ledger(self._config.runs_table).get(locked.owner) or {}
-            number = row.get("pr_number")
-            return Holder(owner=locked.owner, pr_number=int(number) if number else None)
+            run = Ledger(self._config.runs_table).get(locked.owner) or {}
+            number = run.get("pr_number")
+            return LockOwner(owner=locked.owner, pr_number=int(number) if number else None)
         return None
 
     def _limit(
-        self, record: Record, step: Repair, policy: Policy, now: datetime
+        self, row: ServiceRow, step: Repair, policy: Policy, now: datetime
     ) -> datetime | None:
-        """Count a repair that begins; if the limit over all services forbids it, say until when."""
+        """Count a new repair; returns when to ask again if the limit forbids it."""
         begun = Begun(
-            repair=f"{record.owner}/{step.step}/{step.attempt}",
-            service=record.service,
+            repair=f"{row.owner}/{step.step}/{step.attempt}",
+            service=row.service,
             strategy=NAMES[step.step],
             at=now,
         )
-        row = self._installation.update(
-            INSTALLATION, lambda row: let_begin(row, begun, policy.max_repairs)
+        shared = self._installation.update(
+            INSTALLATION, lambda shared: let_begin(shared, begun, policy.max_repairs)
         )
-        if row is None or row.has(begun.repair):
+        if shared is None or shared.has(begun.repair):
             return None
         if step.step in NEEDS_LOCK:
-            self._locks.release(record.service, record.owner)
+            self._locks.release(row.service, row.owner)
         title = f"{policy.max_repairs} repairs within ten minutes: Slipway begins no more for now"
-        lines = [f"{each.at:%H:%M:%S} {shown(each.service)}: {each.strategy}" for each in row.begun]
-        self._alert_once("limit", record, title, LIMITED, lines)
-        record = self._save(record, record.state.limit(row.free_at(policy.max_repairs, now)))
-        self._report(record, Wait(until=now, reason=LIMITED), now)
-        return record.state.limited_until if record.state.limited == 1 else now
+        lines = [
+            f"{each.at:%H:%M:%S} {shown(each.service)}: {each.strategy}" for each in shared.begun
+        ]
+        self._alert_once("limit", row, title, LIMITED, lines)
+        row = self._save(row, row.state.limit(shared.free_at(policy.max_repairs, now)))
+        self._report(row, Wait(until=now, reason=LIMITED), now)
+        return row.state.limited_until if row.state.limited == 1 else now
 
     def _alert_once(
-        self, kind: str, record: Record, title: str, reason: str, lines: list[str]
+        self, kind: str, row: ServiceRow, title: str, reason: str, lines: list[str]
     ) -> None:
-        """Send one alert for all services within `quiet_seconds`, whichever executions ask."""
+        """Send one alert for all services within `quiet_seconds`."""
         quiet, now = timedelta(seconds=self._policy().quiet_seconds), datetime.now(UTC)
-        row = self._installation.update(
-            INSTALLATION, lambda row: claim_alert(row, kind, record.owner, now, quiet)
+        shared = self._installation.update(
+            INSTALLATION, lambda shared: claim_alert(shared, kind, row.owner, now, quiet)
         )
-        if row is None or not row.due(kind, record.owner):
+        if shared is None or not shared.due(kind, row.owner):
             return
-        self._alerts.send(title, reason, lines, self._config.entity_url(BLUEPRINT, record.service))
-        self._installation.update(INSTALLATION, lambda row: alert_sent(row, kind))
+        self._alerts.send(title, reason, lines, self._config.entity_url(BLUEPRINT, row.service))
+        self._installation.update(INSTALLATION, lambda shared: alert_sent(shared, kind))
 
-    def _repairer(self, record: Record, *, merge: bool = False) -> Repairer:
+    def _repairer(self, row: ServiceRow, *, merge: bool = False) -> Repairer:
         repository = self._repository()
-        url = self._config.entity_url(BLUEPRINT, record.service)
+        url = self._config.entity_url(BLUEPRINT, row.service)
         deployed = self._config.deployed_service
-        return Repairer(record.owner, repository, _repairs(repository), url, deployed, merge=merge)
+        return Repairer(row.owner, repository, _repairs(repository), url, deployed, merge=merge)
 
-    def _note_outcome(self, record: Record, step: Repair, result: Result) -> None:
+    def _note_outcome(self, row: ServiceRow, step: Repair, result: Result) -> None:
         if result.outcome is None:
             return
         now = datetime.now(UTC)
-        state = record.state.ended(result.outcome, now, result.detail, result.link)
-        record = self._save(record, state)
+        state = row.state.ended(result.outcome, now, result.detail, result.link)
+        row = self._save(row, state)
         count(Metric.REPAIR_ENDED, strategy=step.step, outcome=result.outcome)
         if step.step in NEEDS_LOCK:
-            self._locks.release(record.service, record.owner)
+            self._locks.release(row.service, row.owner)
         said = step.model_copy(update={"reason": f"{step.reason} {result.detail}".rstrip()})
-        self._report(record, said, now)
+        self._report(row, said, now)
 
-    def _cool_down(self, record: Record, step: CoolDown) -> None:
+    def _cool_down(self, row: ServiceRow, step: CoolDown) -> None:
         now = datetime.now(UTC)
-        self._report(record, step, now)
+        self._report(row, step, now)
         if step.notify:
-            url = self._config.entity_url(BLUEPRINT, record.service)
-            lines = timeline_lines(record.state)
-            self._alerts.send(alert_title(record.state), step.reason, lines, url)
-        # Last, as it is what keeps all this from being said again.
-        self._save(record, record.state.cooling(step, now))
+            url = self._config.entity_url(BLUEPRINT, row.service)
+            lines = timeline_lines(row.state)
+            self._alerts.send(alert_title(row.state), step.reason, lines, url)
+        # Stored last, because it keeps a repeated step from sending the alert again.
+        self._save(row, row.state.cooling(step, now))
 
-    def _conclude(self, record: Record) -> None:
-        """Say how it ended; repeatable, as its reason and its time are in the row."""
-        ending, at = record.ending, record.ended_at
+    def _conclude(self, row: ServiceRow) -> None:
+        """Report the ending; repeatable, because its reason and time are in the row."""
+        ending, at = row.ending, row.ended_at
         if ending is None or at is None:
             raise SlipwayError("A remediation that has not ended cannot be concluded.")
-        self._report(record, ending, at)
+        self._report(row, ending, at)
         if isinstance(ending, Escalate) and not ending.shared:
-            self._hand_over(record, ending, at)
+            self._escalate(row, ending, at)
         if isinstance(ending, Unknown) and any(
-            finding.kind == OWN_NETWORK for finding in findings_of_phase(record.state)
+            finding.kind == OWN_NETWORK for finding in findings_of_phase(row.state)
         ):
             title = "Slipway's probe reaches neither services nor its canary address"
-            self._alert_once("network", record, title, ending.reason, [])
+            self._alert_once("network", row, title, ending.reason, [])
 
-    def _hand_over(self, record: Record, step: Escalate, at: datetime) -> None:
-        """Write the issue, and tell people unless they were told of this service not long ago."""
-        state = record.state
+    def _escalate(self, row: ServiceRow, step: Escalate, at: datetime) -> None:
+        """Write the issue, and notify people unless they were notified within `quiet_seconds`."""
+        state = row.state
         entity_url = self._config.entity_url(BLUEPRINT, state.service)
         lines = timeline_lines(state, step, at)
         try:
@@ -415,18 +422,18 @@ class RemediationSteps:
                 .url
             )
         except GitHubError as error:
-            # A repository without issues, or a right that Slipway has not: people are told anyway.
+            # Issues may be switched off, or the permission missing: the alert is sent anyway.
             logger.warning("The issue was refused", extra={"why": str(error)})
             url = entity_url
         logger.info("Handed over", extra={"at": url})
         if step.notify and at not in state.escalations:
             self._alerts.send(alert_title(state), step.reason, lines, url)
-            # At once, so that a repetition does not tell them again.
-            self._save(record, state.told(at))
+            # Stored at once, so that a repeated step does not notify them again.
+            self._save(row, state.notified(at))
 
-    def _report(self, record: Record, step: Step, now: datetime) -> None:
-        properties = entity_properties(step, _check_id(record), now)
-        if properties and not self._port.update_entity(BLUEPRINT, record.service, properties):
+    def _report(self, row: ServiceRow, step: Step, now: datetime) -> None:
+        properties = entity_properties(step, _check_id(row), now)
+        if properties and not self._port.update_entity(BLUEPRINT, row.service, properties):
             logger.info("The entity is gone")
 
     @staticmethod
@@ -435,59 +442,63 @@ class RemediationSteps:
         if isinstance(step, Healthy) and step.repaired_by:
             measure(Metric.TIME_TO_REPAIR, (now - state.started_at).total_seconds())
 
-    def _save(self, record: Record, state: State) -> Record:
-        return self._update(record, lambda row: row.changed(state=state))
+    def _save(self, row: ServiceRow, state: State) -> ServiceRow:
+        return self._update(row, lambda stored: stored.changed(state=state))
 
-    def _update(self, record: Record, change: Callable[[Record], Record]) -> Record:
-        """Change the row, as long as this execution is the one that is at work."""
+    def _update(self, row: ServiceRow, change: Callable[[ServiceRow], ServiceRow]) -> ServiceRow:
+        """Change the row while this execution is the one at work.
 
-        def note(row: Record | None) -> Record | None:
-            return change(row) if row and row.execution == record.execution else None
+        Raises:
+            SlipwayError: another execution looks after the service.
+        """
 
-        row = self._store.update(record.service, note)
-        if row is None or row.execution != record.execution:
+        def change_ours(stored: ServiceRow | None) -> ServiceRow | None:
+            return change(stored) if stored and stored.execution == row.execution else None
+
+        updated = self._store.update(row.service, change_ours)
+        if updated is None or updated.execution != row.execution:
             raise SlipwayError("Another execution has taken the service over.")
-        return row
+        return updated
 
 
 def _repairs(repository: "ServicesRepository") -> "Repairs":
-    # PyGithub takes as long to import as boto3: most steps do without it.
+    # Imported late: PyGithub takes as long to import as boto3, and most steps do not need it.
     from slipway.github.repairs import Repairs
 
     return Repairs(repository)
 
 
-def _overwritten(record: Record, entity: "Entity") -> bool:
-    """Whether the remediation before this one wrote the entity after the change that began this."""
+def _overwritten(row: ServiceRow, entity: "Entity") -> bool:
+    """Whether the previous execution wrote the entity after the change that started this one."""
     earlier = entity.properties.get(CHECK_ID)
-    first_look = not record.state.observations and not record.state.attempts
+    first_look = not row.state.observations and not row.state.attempts
     return (
         first_look
-        and record.settled_at is not None
-        and not record.touched(entity.updated_at)
+        and row.settled_at is not None
+        and not row.touched(entity.updated_at)
         and isinstance(earlier, str)
-        and earlier.startswith(f"{execution_name(record.service, record.number - 1)}.")
+        and earlier.startswith(f"{execution_name(row.service, row.number - 1)}.")
         and entity.properties.get("health_status") in {"Healthy", "Unknown"}
     )
 
 
-def _bound(record: Record, decision: Decision) -> Decision:
-    """A decision, which grants nothing if people were shown something else than is planned."""
-    shown = record.state.shown
+def _bound(row: ServiceRow, decision: Decision) -> Decision:
+    """Bind a decision to what is planned now: an approval of anything else grants nothing."""
+    shown = row.state.shown
     if not decision.granted or shown is None:
         return decision
-    if decision.change_hash == repair_hash(record.service, record.owner, shown):
+    if decision.change_hash == repair_hash(row.service, row.owner, shown):
         return decision
     refused = "What was approved is not what is planned now: a file of the service was changed."
     return decision.model_copy(update={"granted": False, "sentence": refused})
 
 
-def _check_id(record: Record) -> str:
-    """New for each write, and of the execution that writes."""
-    return f"{record.execution}.{uuid.uuid4().hex}"
+def _check_id(row: ServiceRow) -> str:
+    """Make an identifier for one write, which begins with the execution's name."""
+    return f"{row.execution}.{uuid.uuid4().hex}"
 
 
 def _wait(until: datetime) -> Answer:
-    # Rounded up: Step Functions waits until a whole second, and a look too early is for nothing.
+    # Rounded up, because Step Functions waits until a whole second.
     rounded = (until + timedelta(microseconds=999_999)).astimezone(UTC)
     return {"next": "Wait", "until": rounded.strftime("%Y-%m-%dT%H:%M:%SZ")}

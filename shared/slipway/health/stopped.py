@@ -7,7 +7,7 @@ from slipway.actions.text import BLUEPRINT
 from slipway.approvals.function import ApprovalFunction
 from slipway.config import WatchConfig, load
 from slipway.errors import RequestNotFound
-from slipway.health.admission import launch, let_go
+from slipway.health.admission import launch, release
 from slipway.health.changes import CHECK_ID
 from slipway.health.store import RemediationStore
 from slipway.observability import Metric, count, logger
@@ -38,15 +38,15 @@ def look_after(service: str) -> None:
     """
     config = load(WatchConfig)
     store = RemediationStore(config.remediations_table)
-    record = store.get(service)
-    if record is None or record.execution is None:
+    remediation = store.get(service)
+    if remediation is None or remediation.execution is None:
         return
-    launch(store, config.remediation_machine_arn, record)
-    status = executions.status(config.remediation_machine_arn, record.execution)
+    launch(store, config.remediation_machine_arn, remediation)
+    status = executions.status(config.remediation_machine_arn, remediation.execution)
     if status != "RUNNING":
         # One that Step Functions does not know any more ended long ago, nobody knows how.
         known = status if status in _WHY else "FAILED"
-        remediation_stopped(service, record.execution, known)
+        remediation_stopped(service, remediation.execution, known)
 
 
 def remediation_stopped(service: str, execution: str, status: str) -> None:
@@ -59,12 +59,12 @@ def remediation_stopped(service: str, execution: str, status: str) -> None:
     """
     config: StoppedConfig = load(StoppedConfig)
     store, port = RemediationStore(config.remediations_table), port_client()
-    record = store.get(service)
-    if record is None or record.execution != execution:
+    remediation = store.get(service)
+    if remediation is None or remediation.execution != execution:
         logger.info("The service was let go before", extra={"execution": execution})
-        if record:
+        if remediation:
             # It may have admitted the next execution, and not have come to start it.
-            launch(store, config.remediation_machine_arn, record)
+            launch(store, config.remediation_machine_arn, remediation)
         return
     detail = f"{_WHY[status]} Set its health status to Progressing to have it looked at again."
     said = {"health_detail": f"{detail} Reference: {execution}.", CHECK_ID: f"{execution}.stopped"}
@@ -73,7 +73,7 @@ def remediation_stopped(service: str, execution: str, status: str) -> None:
     with suppress(RequestNotFound):
         ApprovalFunction().cancel_request(execution, 1)
     count(Metric.REMEDIATION_ENDED, ending=status)
-    let_go(
+    release(
         service,
         execution,
         datetime.now(UTC),

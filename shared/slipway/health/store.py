@@ -7,9 +7,9 @@ from botocore.exceptions import ClientError
 
 from slipway import aws
 from slipway.errors import RetryableError
-from slipway.health.record import Record, Row
+from slipway.health.row import Row, ServiceRow
 
-# Of so many who write a row at the same instant, one after the other gets its turn.
+# Optimistic-lock retries; enough for this many concurrent writers of one row.
 _ATTEMPTS = 20
 
 
@@ -26,23 +26,23 @@ class Rows[R: Row]:
         self._model = model
 
     def get(self, service: str) -> R | None:
-        """Read a row as it is now."""
+        """Read a row consistently."""
         item = self._table.get_item(Key={"service": service}, ConsistentRead=True).get("Item")
         return self._model.model_validate_json(str(item["record"])) if item else None
 
     def update(self, service: str, change: Callable[[R | None], R | None]) -> R | None:
-        """Change a row, however many others do so at the same time.
+        """Change a row under optimistic locking.
 
         Args:
             service: the row's key.
-            change: pure, as it may be called more than once; gives the row as it shall be, or the
-                same, or None, if there is nothing to write.
+            change: a pure function, because it may be called more than once. It returns the new
+                row, or the same row or None if there is nothing to write.
 
         Returns:
-            The row as it then is.
+            The current row.
 
         Raises:
-            RetryableError: too many write it at this moment.
+            RetryableError: too many concurrent writers.
         """
         for _ in range(_ATTEMPTS):
             before = self.get(service)
@@ -71,7 +71,7 @@ class Rows[R: Row]:
         return {"service": row.service, "version": row.version, "record": row.model_dump_json()}
 
 
-class RemediationStore(Rows[Record]):
+class RemediationStore(Rows[ServiceRow]):
     """A row for each service, with `execution, at_work` while an execution looks after it.
 
     Args:
@@ -79,15 +79,15 @@ class RemediationStore(Rows[Record]):
     """
 
     def __init__(self, table_name: str) -> None:
-        super().__init__(table_name, Record)
+        super().__init__(table_name, ServiceRow)
 
     @override
-    def _item(self, row: Record) -> dict[str, str | int]:
+    def _item(self, row: ServiceRow) -> dict[str, str | int]:
         at_work = {"execution": row.execution, "at_work": "yes"} if row.execution else {}
         return {**super()._item(row), **at_work}
 
     def at_work(self) -> Iterator[str]:
-        """Services whose row names an execution, read through the sparse index `at_work`."""
+        """List services whose row names an execution, by the sparse index `at_work`."""
         query: dict[str, Any] = {
             "IndexName": "at_work",
             "KeyConditionExpression": "at_work = :yes",

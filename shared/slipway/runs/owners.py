@@ -9,7 +9,7 @@ from slipway.runs import executions
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
-# What `execution_name` of `slipway.health.record` makes, of which there is a test. It is here, as
+# What `execution_name` of `slipway.health.row` makes, of which there is a test. It is here, as
 # every function looks at owners, and few need the models of health, which take long to import.
 _EXECUTION = re.compile(r"[0-9a-f]{32}-[1-9][0-9]*")
 

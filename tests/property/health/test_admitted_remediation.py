@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from slipway import aws
 from slipway.config import SubscriptionsConfig
 from slipway.errors import RequestNotFound
-from slipway.health import admission, steps, stopped, watch
+from slipway.health import admission, change_consumer, steps, stopped
 from slipway.health.finding import Finding
 from slipway.health.limit import InstallationRow
-from slipway.health.record import Record, Row
+from slipway.health.row import Row, ServiceRow
 from slipway.health.steps import RemediationConfig, RemediationSteps
 from slipway.health.store import Rows
 from slipway.port.models import Entity
@@ -109,7 +109,7 @@ class Simulation:
 
     def __init__(self, finding: Finding) -> None:
         self.now, self.ticks = BEGIN, 0
-        self.rows: dict[str, Record] = {}
+        self.rows: dict[str, ServiceRow] = {}
         self.shared: dict[str, InstallationRow] = {}
         self.port, self.github = Catalogue(self), GitHub()
         self.port.entities[SERVICE] = {
@@ -133,7 +133,7 @@ class Simulation:
         return self.ticks
 
     @property
-    def row(self) -> Record | None:
+    def row(self) -> ServiceRow | None:
         return self.rows.get(SERVICE)
 
     def look(self) -> Finding:
@@ -183,7 +183,7 @@ class Simulation:
             (records,) = World.event(place, record)["records"].values()
             event["records"].setdefault(partition, []).extend(records)
         config = SubscriptionsConfig.model_validate(ENVIRONMENT)
-        assert watch.ChangeWatch(config).read(event) == {"batchItemFailures": []}
+        assert change_consumer.ChangeConsumer(config).handle(event) == {"batchItemFailures": []}
 
     def open(self) -> list[Machine]:
         return [machine for machine in self.machines.values() if machine.next != "Done"]
@@ -248,7 +248,7 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
 
     for name, value in ENVIRONMENT.items():
         patch.setenv(name, value)
-    for module in (steps, stopped, watch):
+    for module in (steps, stopped, change_consumer):
         patch.setattr(module, "datetime", clock)
         patch.setattr(module, "RemediationStore", lambda _name: MemoryStore(simulation.rows))
     patch.setattr(steps, "Rows", lambda _name, _model: MemoryStore(simulation.shared))
@@ -257,7 +257,7 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(aws, "s3", lambda: bucket)
     patch.setattr(steps, "_repairs", lambda repository: repository)
     patch.setattr(stopped, "port_client", lambda: simulation.port)
-    patch.setattr(watch, "port_client", lambda _patience: simulation.port)
+    patch.setattr(change_consumer, "port_client", lambda _patience: simulation.port)
     patch.setattr(stopped, "ApprovalFunction", lambda: SimpleNamespace(cancel_request=no_request))
     patch.setattr(admission, "start_execution", simulation.start)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slipway.health.assessment import Window
 from slipway.health.finding import Finding
 from slipway.health.policy import Policy, Restart, RollBack, ScaleUp
 from slipway.health.report import entity_properties, timeline_lines, timeline_markdown
@@ -13,13 +14,12 @@ from slipway.health.state import (
     CoolDown,
     Escalate,
     Healthy,
-    Holder,
+    LockOwner,
     Outcome,
     Repair,
     Reviewed,
     State,
 )
-from slipway.health.verdict import Window
 
 from tests.unit.health.story import BEGIN, ILL, REFUSED, URL, WELL, Story, make_state
 
@@ -83,7 +83,7 @@ def play(policy: Policy, data: st.DataObject, **known: Any) -> Story:
 
     def do(story: Story, repair: Repair) -> Outcome | State:
         if repair.step != "restart" and data.draw(st.integers(0, 3)) == 0:
-            return story.state.held(Holder(owner="r_1", pr_number=12))
+            return story.state.blocked(LockOwner(owner="r_1", pr_number=12))
         return data.draw(st.sampled_from(["done", "done", "failed", "skipped", "proposed"]))
 
     story = Story(make_state(**known), policy, look=look, do=do)

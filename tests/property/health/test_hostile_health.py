@@ -13,19 +13,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from slipway.errors import UserError
 from slipway.health.addresses import ProbeLimits, forbidden, unwrap
+from slipway.health.assessment import Window, assess, read_settings
 from slipway.health.changes import Change, Skipped, merge, read_change
 from slipway.health.finding import (
     Answered,
     Expectation,
     Finding,
     JsonPath,
-    judge,
+    evaluate,
     matches,
     shown,
 )
 from slipway.health.probe import probe
 from slipway.health.subscriptions import health_subscription, subscriptions_for
-from slipway.health.verdict import Window, read_settings, verify
 
 from tests.unit.health.wire import Server, served
 
@@ -98,7 +98,7 @@ def test_whatever_a_server_answers_a_probe_has_a_result(
     server.behave = server.answering(b"".join(pieces))
 
     result = probe(f"http://127.0.0.1:{server.port}/", server.limits(max_body_bytes=1024))
-    finding = judge(result, Expectation(200, JsonPath("a.b[0]"), "ok"))
+    finding = evaluate(result, Expectation(200, JsonPath("a.b[0]"), "ok"))
 
     assert finding.sentence.isprintable()
     assert len(finding.sentence) < 600
@@ -170,7 +170,7 @@ def test_whatever_a_body_and_a_path_say_there_is_a_finding(body: bytes, path: st
     except UserError:
         where = JsonPath("a[0]")
 
-    finding = judge(Answered(200, body), Expectation(None, where, "ok"))
+    finding = evaluate(Answered(200, body), Expectation(None, where, "ok"))
 
     assert finding.sentence.isprintable()
 
@@ -209,7 +209,7 @@ def test_text_of_strangers_is_always_shown_as_one_printable_line(text: str) -> N
 def test_a_verdict_once_given_stays_whatever_is_found_later(
     findings: list[Finding], window: Window
 ) -> None:
-    verdicts = [verify(findings[:end], window) for end in range(len(findings) + 1)]
+    verdicts = [assess(findings[:end], window) for end in range(len(findings) + 1)]
 
     for earlier, later in pairwise(verdicts):
         assert earlier in ("Undecided", later)

@@ -10,7 +10,7 @@ from slipway.approvals.function import ApprovalFunction
 from slipway.approvals.models import Approval, Status
 from slipway.approvals.notices import email_text, slack_message, subject
 from slipway.errors import NotAnApprover, SlipwayError
-from slipway.health.record import execution_name
+from slipway.health.row import execution_name
 from slipway.health.state import Decision
 
 from tests.unit.conftest import POLICY, set_policy

@@ -16,13 +16,13 @@ from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest, RestartTarget, ServiceFolder
 from slipway.github.repairs import HandOver, Restart
 from slipway.github.roll_back import NothingToRollBack
-from slipway.health import steps, stopped, watch
+from slipway.health import change_consumer, steps, stopped
 from slipway.health.alerts import Alerts
+from slipway.health.change_consumer import ChangeConsumer
 from slipway.health.finding import Finding
-from slipway.health.record import Record
+from slipway.health.row import ServiceRow
 from slipway.health.steps import RemediationConfig, RemediationSteps
 from slipway.health.store import RemediationStore
-from slipway.health.watch import ChangeWatch
 from slipway.port.models import Entity, Run
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import service_locks
@@ -212,12 +212,12 @@ class World:
         self.offset = 0
         self.partition = AUTOMATIONS
         clock = type("Clock", (datetime,), {"now": classmethod(lambda _cls, _zone: self.now)})
-        for module in (steps, stopped, watch):
+        for module in (steps, stopped, change_consumer):
             monkeypatch.setattr(module, "datetime", clock)
         monkeypatch.setattr(steps, "_repairs", lambda repository: repository)
         for module in (stopped, function):
             monkeypatch.setattr(module, "port_client", lambda: self.port)
-        monkeypatch.setattr(watch, "port_client", lambda _patience: self.port)
+        monkeypatch.setattr(change_consumer, "port_client", lambda _patience: self.port)
         queue = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
         arn = "arn:aws:sqs:eu-west-1:123456789012:people"
         boto3.client("sns").subscribe(
@@ -250,7 +250,7 @@ class World:
     @staticmethod
     def read(event: dict[str, Any]) -> dict[str, Any]:
         """Give an event to the watch; the same one twice is a redelivery."""
-        return ChangeWatch(load(SubscriptionsConfig)).read(event)
+        return ChangeConsumer(load(SubscriptionsConfig)).handle(event)
 
     def event(self, *values: Any) -> dict[str, Any]:
         """An event of the event source mapping: bytes as they are, anything else as JSON."""
@@ -288,7 +288,7 @@ class World:
         return Machine(self, self.row.execution or "")
 
     @property
-    def row(self) -> Record:
+    def row(self) -> ServiceRow:
         record = self.store.get(SERVICE)
         assert record is not None
         return record
@@ -350,7 +350,7 @@ class Machine:
             "service": self.service,
             "execution": self.execution,
         }
-        answer = self._world.steps().take(step, json.loads(json.dumps(payload | event)))
+        answer = self._world.steps().handle(step, json.loads(json.dumps(payload | event)))
         return dict(json.loads(json.dumps(answer)))
 
     def advance(self, *, crash: bool = False) -> str:

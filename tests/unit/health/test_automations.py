@@ -16,8 +16,8 @@ from slipway.errors import (
 )
 from slipway.health import admission
 from slipway.health.automations import end_runs
-from slipway.health.record import execution_name
-from slipway.health.watch import ChangeWatch
+from slipway.health.change_consumer import ChangeConsumer
+from slipway.health.row import execution_name
 
 from tests.unit.health.remedy import SERVICE, World, changed, executions, own_run
 from tests.unit.health.story import BEGIN
@@ -86,7 +86,7 @@ def test_runs_of_a_subscriptions_automation_are_ended(
     load.cache_clear()
     world.port.automation = "audit_changes"
 
-    ChangeWatch(load(SubscriptionsConfig)).read(world.event(degraded()))
+    ChangeConsumer(load(SubscriptionsConfig)).handle(world.event(degraded()))
 
     assert world.port.ended == [own_run(0)]
 
@@ -95,7 +95,7 @@ def test_runs_of_a_subscriptions_automation_are_ended(
 def test_malformed_run_id_is_ignored(world: World, run_id: object) -> None:
     event = world.event({"resourceType": "entity", "context": {"automationRunId": run_id}})
 
-    assert ChangeWatch(load(SubscriptionsConfig)).read(event) == {"batchItemFailures": []}
+    assert ChangeConsumer(load(SubscriptionsConfig)).handle(event) == {"batchItemFailures": []}
 
 
 @pytest.mark.parametrize(

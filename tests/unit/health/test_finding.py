@@ -8,7 +8,7 @@ from slipway.health.finding import (
     Failed,
     FailureKind,
     JsonPath,
-    judge,
+    evaluate,
     matches,
     same_scalar,
     shown,
@@ -23,12 +23,12 @@ def answered(document: object, status: int = 200) -> Answered:
 
 @pytest.mark.parametrize("status", [200, 204, 299])
 def test_given_no_expected_status_when_it_is_any_2xx_then_it_is_well(status: int) -> None:
-    assert judge(Answered(status, b""), Expectation()).state == "well"
+    assert evaluate(Answered(status, b""), Expectation()).state == "well"
 
 
 @pytest.mark.parametrize("status", [199, 404, 500, 503])
 def test_given_no_expected_status_when_it_is_another_then_it_is_ill(status: int) -> None:
-    finding = judge(Answered(status, b"down\nfor <b>lunch</b>"), Expectation())
+    finding = evaluate(Answered(status, b"down\nfor <b>lunch</b>"), Expectation())
 
     assert (finding.state, finding.kind) == ("ill", "status")
     assert f"answered {status}, not a 2xx" in finding.sentence
@@ -38,9 +38,10 @@ def test_given_no_expected_status_when_it_is_another_then_it_is_ill(status: int)
 def test_given_an_expected_status_then_only_that_is_well() -> None:
     expectation = Expectation(status=401)
 
-    assert judge(Answered(401, b""), expectation).state == "well"
+    assert evaluate(Answered(401, b""), expectation).state == "well"
     assert (
-        judge(Answered(200, b""), expectation).sentence == "The health URL answered 200, not 401."
+        evaluate(Answered(200, b""), expectation).sentence
+        == "The health URL answered 200, not 401."
     )
 
 
@@ -48,7 +49,7 @@ def test_given_an_expected_status_then_only_that_is_well() -> None:
 def test_given_no_answer_then_it_is_ill_unless_the_service_was_never_asked(
     kind: FailureKind,
 ) -> None:
-    finding = judge(Failed(kind, "Why."), Expectation())
+    finding = evaluate(Failed(kind, "Why."), Expectation())
 
     assert finding.state == ("unknown" if kind is FailureKind.REFUSED_URL else "ill")
     assert (finding.kind, finding.sentence) == (kind.value, "Why.")
@@ -69,7 +70,7 @@ def test_given_no_answer_then_it_is_ill_unless_the_service_was_never_asked(
 def test_given_the_value_is_at_its_path_then_it_is_well(path: str, value: str) -> None:
     expectation = Expectation(json_path=JsonPath(path), json_value=value)
 
-    assert judge(answered(DOCUMENT), expectation).state == "well"
+    assert evaluate(answered(DOCUMENT), expectation).state == "well"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_given_the_value_is_at_its_path_then_it_is_well(path: str, value: str) -
     ],
 )
 def test_given_another_value_at_the_path_then_it_is_ill(path: str, value: str, why: str) -> None:
-    finding = judge(answered(DOCUMENT), Expectation(json_path=JsonPath(path), json_value=value))
+    finding = evaluate(answered(DOCUMENT), Expectation(json_path=JsonPath(path), json_value=value))
 
     assert (finding.state, finding.kind) == ("ill", "json")
     assert why in finding.sentence
@@ -105,19 +106,19 @@ def test_given_another_value_at_the_path_then_it_is_ill(path: str, value: str, w
 def test_given_a_body_that_is_no_json_then_it_is_ill(body: bytes, why: str) -> None:
     expectation = Expectation(json_path=JsonPath("status"), json_value="ok")
 
-    assert why in judge(Answered(200, body), expectation).sentence
+    assert why in evaluate(Answered(200, body), expectation).sentence
 
 
 def test_given_a_path_when_the_status_is_wrong_then_the_status_is_told() -> None:
     expectation = Expectation(json_path=JsonPath("status"), json_value="ok")
 
-    assert judge(answered(DOCUMENT, 503), expectation).kind == "status"
+    assert evaluate(answered(DOCUMENT, 503), expectation).kind == "status"
 
 
 def test_given_a_long_hostile_value_then_the_sentence_is_short_and_printable() -> None:
     document = {"status": "\x1b[2J\u202e" + "x" * 50_000}
 
-    finding = judge(answered(document), Expectation(None, JsonPath("status"), "ok"))
+    finding = evaluate(answered(document), Expectation(None, JsonPath("status"), "ok"))
 
     assert len(finding.sentence) < 300
     assert finding.sentence.isprintable()

@@ -7,8 +7,8 @@ from slipway.health.state import (
     CoolDown,
     Escalate,
     Healthy,
-    Holder,
     Leave,
+    LockOwner,
     Off,
     Outcome,
     Probe,
@@ -209,7 +209,7 @@ def test_given_a_service_that_is_locked_then_only_restart_is_tried_and_the_pr_is
     def do(story: Story, repair: Repair) -> Outcome | State:
         if repair.step == "restart":
             return "done"
-        return story.state.held(Holder(owner="r_0123456789abcdef", pr_number=12))
+        return story.state.blocked(LockOwner(owner="r_0123456789abcdef", pr_number=12))
 
     story = Story(make_state(), make_policy(), look=lambda _story: ILL, do=do)
 

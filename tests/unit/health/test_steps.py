@@ -6,7 +6,7 @@ import boto3
 import pytest
 from slipway.errors import ConfigurationError
 from slipway.health.finding import Finding
-from slipway.health.record import execution_name
+from slipway.health.row import execution_name
 
 from tests.unit.health.remedy import (
     SERVICE,

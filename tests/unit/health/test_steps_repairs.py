@@ -7,8 +7,8 @@ import pytest
 from slipway.errors import GitHubError, PortUnavailable
 from slipway.github.models import PullRequest, RestartTarget
 from slipway.github.repairs import Restart
-from slipway.health.record import execution_name
 from slipway.health.reviewed import read_reviewed
+from slipway.health.row import execution_name
 from slipway.health.state import Reviewed
 from slipway.runs.ledger import Ledger
 

@@ -9,7 +9,7 @@ import pytest
 from slipway.approvals.models import REPAIR, Status
 from slipway.approvals.store import ApprovalStore
 from slipway.errors import PortUnavailable
-from slipway.health.record import execution_name
+from slipway.health.row import execution_name
 from slipway.health.stopped import look_after, remediation_stopped, services_at_work
 
 from functions.sweep_runs import handler as sweep

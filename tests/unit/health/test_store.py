@@ -2,15 +2,15 @@ from datetime import timedelta
 
 import pytest
 from slipway.errors import RetryableError
-from slipway.health.record import Record
+from slipway.health.row import ServiceRow
 from slipway.health.store import RemediationStore
 
 from tests.unit.health.story import BEGIN, make_state
 
-FIRST = Record(service="my-service", seen=BEGIN, state=make_state())
+FIRST = ServiceRow(service="my-service", seen=BEGIN, state=make_state())
 
 
-def later(record: Record | None) -> Record:
+def later(record: ServiceRow | None) -> ServiceRow:
     assert record is not None
     return record.changed(seen=record.seen + timedelta(seconds=1))
 
@@ -53,7 +53,7 @@ def test_given_two_writers_at_once_when_both_write_then_neither_is_lost(
         store.update("my-service", lambda _none: FIRST)
     others = [lambda: store.update("my-service", lambda row: later(row or FIRST))]
 
-    def slower(row: Record | None) -> Record:
+    def slower(row: ServiceRow | None) -> ServiceRow:
         # After this one has read the row, the other one is quicker.
         if others:
             others.pop()()
@@ -73,7 +73,7 @@ def test_given_writers_without_end_when_written_then_it_is_given_up_for_now(
     store.update("my-service", lambda _none: FIRST)
     tries = 0
 
-    def always_slower(row: Record | None) -> Record:
+    def always_slower(row: ServiceRow | None) -> ServiceRow:
         nonlocal tries
         tries += 1
         store.update("my-service", later)

@@ -1,4 +1,4 @@
-"""Changes of entities: decides which of them start something, and starts it, once each."""
+"""Starts what subscribes to changes of entities, once for each change."""
 
 import hashlib
 import time
@@ -19,7 +19,7 @@ from slipway.health.changes import (
     merge,
     read_change,
 )
-from slipway.health.record import Admission, Record, admit
+from slipway.health.row import Admission, ServiceRow, admit
 from slipway.health.store import RemediationStore
 from slipway.health.subscriptions import (
     HEALTH,
@@ -33,14 +33,14 @@ from slipway.runs.clients import port_client
 from slipway.runs.consumer import RecordOutcome, answer, decode
 from slipway.runs.executions import start_execution
 
-# A call that ends an automation's run may take so many seconds.
-_PATIENCE = 3.0
-# Of the time that the function has left, for ending the runs of automations.
+# Seconds that one call to Port may take with its retries.
+_RETRY_BUDGET = 3.0
+# The share of the function's remaining time for ending the runs of automations.
 _SHARE = 0.5
 
 
-class ChangeWatch:
-    """Works on records about changes of entities.
+class ChangeConsumer:
+    """Consumes records about changes of entities.
 
     Args:
         config: the table of subscriptions, and where remediations are kept.
@@ -54,8 +54,8 @@ class ChangeWatch:
         self._automations = frozenset(automation_of(entry.name) for entry in self._table)
         self._store = RemediationStore(config.remediations_table)
 
-    def read(self, event: dict[str, Any], seconds: float = 60) -> dict[str, Any]:
-        """Work on an event of the event source mapping.
+    def handle(self, event: dict[str, Any], seconds: float = 60) -> dict[str, Any]:
+        """Handle an event of the event source mapping.
 
         Args:
             event: as Lambda gives it.
@@ -79,15 +79,15 @@ class ChangeWatch:
             if isinstance(change, Skipped):
                 _skip(change)
             else:
-                # Slipway's own writes stay apart: one may have been made over a change that it did
-                # not know of, which must be seen.
+                # Slipway's own writes stay apart, because one may have replaced a change that must
+                # still be looked at.
                 key = (change.blueprint, change.entity, change.own)
                 groups.setdefault(key, _Group()).add(change, partition, int(record["offset"]))
         for group in groups.values():
             try:
                 self._follow(group)
             except Exception as error:  # noqa: BLE001 - logged, and the records are repeated
-                # Whatever it is, other entities of the batch are not to wait for it.
+                # One entity's failure must not delay the other entities of the batch.
                 logger.exception("Nothing could be started for a change")
                 why = mask(f"{type(error).__name__}: {error}")
                 failed += [
@@ -96,7 +96,7 @@ class ChangeWatch:
         unfinished = {outcome["record"] for outcome in failed}
         done = [run_id for place, run_id in runs.items() if place not in unfinished]
         if done:
-            port = port_client(_PATIENCE)
+            port = port_client(_RETRY_BUDGET)
             end_runs(done, self._automations, port, (ends - time.monotonic()) * _SHARE)
         return answer(event, failed, self._config)
 
@@ -105,7 +105,7 @@ class ChangeWatch:
         logger.append_keys(blueprint=merged.blueprint, entity=merged.entity)
         skipped = subscriptions_for(merged, self._table)
         fitting = dict[str, tuple[Subscription, Change]]()
-        # Each change counts by itself, too: a forged one behind it would hide it.
+        # Each change also counts by itself, because a forged one behind it would hide it.
         for change in (merged, *group.changes):
             found = subscriptions_for(change, self._table)
             if not isinstance(found, Skipped):
@@ -119,7 +119,7 @@ class ChangeWatch:
                 self._start(subscription, change)
 
     def _start(self, subscription: Subscription, change: Change) -> None:
-        """Start a team's own state machine: once for each change, whatever is redelivered."""
+        """Start a team's own state machine, once for each change."""
         of = f"{subscription.name}/{change.blueprint}/{change.entity}"
         digest = hashlib.sha256(of.encode()).hexdigest()[:32]
         start_execution(
@@ -137,24 +137,24 @@ class ChangeWatch:
         logger.info("Started", extra={"subscription": subscription.name})
 
     def _remediate(self, change: Change, offsets: Mapping[str, int]) -> None:
-        outcome, updated_at = Admission.OLDER, None
+        outcome, updated_at = Admission.REDELIVERED, None
         known = self._store.get(change.entity)
         if known and not known.execution and known.redelivered(offsets):
-            entity = port_client(_PATIENCE).get_entity(change.blueprint, change.entity)
+            entity = port_client(_RETRY_BUDGET).get_entity(change.blueprint, change.entity)
             updated_at = entity.updated_at if entity else None
 
-        def note(record: Record | None) -> Record:
+        def admit_change(stored: ServiceRow | None) -> ServiceRow:
             nonlocal outcome
-            row, outcome = admit(record, change, offsets, datetime.now(UTC), updated_at)
-            return row
+            admitted, outcome = admit(stored, change, offsets, datetime.now(UTC), updated_at)
+            return admitted
 
-        record = self._store.update(change.entity, note)
+        row = self._store.update(change.entity, admit_change)
         logger.info("Change of a service", extra={"outcome": outcome})
-        if outcome is Admission.OLDER:
+        if outcome is Admission.REDELIVERED:
             _skip(Skipped(Reason.OLDER, "The record was acted on before."))
-        # Also for a redelivered change whose execution was admitted, but perhaps never started.
-        if record:
-            launch(self._store, self._machine_arn, record)
+        # Also after a redelivery, because a crash may have left an admitted execution unstarted.
+        if row:
+            launch(self._store, self._machine_arn, row)
 
 
 @dataclass
@@ -162,7 +162,7 @@ class _Group:
     """The changes of one entity in a batch, in their order of arrival.
 
     Attributes:
-        places: where each record is.
+        places: partition and offset of each record.
         offsets: partition → offset of its last record.
     """
 
@@ -183,7 +183,7 @@ def _records(event: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _decode(record: dict[str, Any]) -> Any:
-    """A record's value; None for a tombstone, `Skipped` for what is not JSON."""
+    """Decode a record's value: None for a tombstone, `Skipped` if it is not JSON."""
     if not record.get("value"):
         return None
     try:

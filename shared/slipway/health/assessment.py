@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from slipway.errors import UserError
 from slipway.health.finding import MAX_VALUE, Expectation, Finding, JsonPath, shown
 
-Verdict = Literal["Healthy", "Ill", "Undecided"]
+Assessment = Literal["Healthy", "Unhealthy", "Undecided"]
 
 
 class Window(BaseModel):
@@ -23,7 +23,7 @@ class Window(BaseModel):
         probes: the most that are sent.
         interval_seconds: from one to the next.
         healthy_after: how many in a row must be well for "Healthy".
-        ill_after: how many in a row must be ill for "Ill".
+        ill_after: how many in a row must be ill for "Unhealthy".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,7 +40,7 @@ class Window(BaseModel):
         return self
 
 
-def verify(findings: Sequence[Finding], window: Window) -> Verdict:
+def assess(findings: Sequence[Finding], window: Window) -> Assessment:
     """Give the verdict on the probes so far, oldest first.
 
     The first row of findings that is long enough decides, and what comes after it changes nothing.
@@ -54,10 +54,10 @@ def verify(findings: Sequence[Finding], window: Window) -> Verdict:
         if state == "well" and length >= window.healthy_after:
             return "Healthy"
         if state == "ill" and length >= window.ill_after:
-            return "Ill"
+            return "Unhealthy"
     full = len(sent) == window.probes
     states = {finding.state for finding in sent}
-    return "Ill" if full and "ill" in states and "unknown" not in states else "Undecided"
+    return "Unhealthy" if full and "ill" in states and "unknown" not in states else "Undecided"
 
 
 @dataclass(frozen=True)

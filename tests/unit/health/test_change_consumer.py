@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 from slipway.config import SubscriptionsConfig, load
 from slipway.errors import RecordsFailed
-from slipway.health import admission, watch
-from slipway.health.record import execution_name
-from slipway.health.watch import ChangeWatch
+from slipway.health import admission, change_consumer
+from slipway.health.change_consumer import ChangeConsumer
+from slipway.health.row import execution_name
 
 from functions.health_checker.handler import handler
 from tests.unit.health.remedy import (
@@ -102,7 +102,7 @@ def test_given_a_storm_read_by_several_functions_at_once_then_one_remediation_st
     events = [world.event(*(degraded(n / 10 + b / 1000) for n in range(5))) for b in range(8)]
 
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda event: ChangeWatch(config).read(event), events))
+        answers = list(pool.map(lambda event: ChangeConsumer(config).handle(event), events))
 
     assert answers == [{"batchItemFailures": []}] * 8
     assert list(executions()) == [FIRST]
@@ -249,7 +249,7 @@ def poisoned_batch(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any] | Non
             raise RuntimeError("not today")
         real(store, machine_arn, record)
 
-    monkeypatch.setattr(watch, "launch", launch)
+    monkeypatch.setattr(change_consumer, "launch", launch)
     names = ["s0", "bad", "s1", "bad", *(f"s{number}" for number in range(2, 10))]
     return [*(degraded(second, name) for second, name in enumerate(names)), None]
 
@@ -306,12 +306,12 @@ def test_given_a_change_that_cannot_be_followed_when_replayed_then_the_answer_sa
     event = {**world.event(degraded()), "replay": True}
     with monkeypatch.context() as patched:
         refuse_to_start(patched)
-        answer = ChangeWatch(load(SubscriptionsConfig)).read(event)
+        answer = ChangeConsumer(load(SubscriptionsConfig)).handle(event)
 
     (told,) = answer["replayed"]
     assert told["outcome"] == "failed"
     assert "ServiceUnavailable" in told["why"]
-    assert ChangeWatch(load(SubscriptionsConfig)).read(event) == {
+    assert ChangeConsumer(load(SubscriptionsConfig)).handle(event) == {
         "batchItemFailures": [],
         "replayed": [],
     }

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 from slipway.health.changes import Change
-from slipway.health.record import (
+from slipway.health.row import (
     Admission,
-    Record,
+    ServiceRow,
     admit,
     begun,
     closed,
@@ -31,7 +31,7 @@ def at(offset: int) -> dict[str, int]:
     return {"runs-0": offset}
 
 
-def admitted() -> Record:
+def admitted() -> ServiceRow:
     record, _ = admit(None, change(), at(1), BEGIN)
     return record
 
@@ -60,7 +60,7 @@ def test_given_a_remediation_at_work_when_a_newer_change_comes_then_it_joins() -
 def test_redelivered_record_leaves_the_row_as_it_is(offset: int, at_work: bool) -> None:
     before = admitted() if at_work else closed(admitted(), LATER, BEGIN)
 
-    assert admit(before, change(9), at(offset), LATER, BEGIN) == (before, Admission.OLDER)
+    assert admit(before, change(9), at(offset), LATER, BEGIN) == (before, Admission.REDELIVERED)
 
 
 def test_record_with_a_known_offset_counts_when_the_entity_has_changed() -> None:
@@ -129,7 +129,7 @@ def test_given_a_hand_over_of_which_people_were_told_when_ill_again_then_that_is
 def test_given_an_ending_when_stored_then_it_is_read_as_it_was(ending: LastStep | None) -> None:
     record = admitted().changed(ending=ending, ended_at=LATER)
 
-    assert Record.model_validate_json(record.model_dump_json()) == record
+    assert ServiceRow.model_validate_json(record.model_dump_json()) == record
     assert begun(record, DEGRADED, LATER).ending is None
 
 
@@ -158,10 +158,10 @@ def test_given_properties_of_other_types_when_read_then_they_are_not_there() -> 
 def test_given_half_a_character_when_admitted_then_the_row_can_be_written() -> None:
     record, _ = admit(None, change(environment="\ud800"), at(1), BEGIN)
 
-    assert Record.model_validate_json(record.model_dump_json()).state.environment == "?"
+    assert ServiceRow.model_validate_json(record.model_dump_json()).state.environment == "?"
 
 
 def test_given_a_row_of_another_release_when_read_then_what_it_does_not_know_is_left_out() -> None:
     stored = admitted().model_dump(mode="json") | {"of_another_release": 1}
 
-    assert Record.model_validate(stored) == admitted()
+    assert ServiceRow.model_validate(stored) == admitted()

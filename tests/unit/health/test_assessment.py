@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from slipway.health.assessment import Assessment, Window, assess, not_probed, read_settings
 from slipway.health.finding import Expectation, Finding, JsonPath
-from slipway.health.verdict import Verdict, Window, not_probed, read_settings, verify
 
 STATES: dict[str, Any] = {"w": "well", "i": "ill", "u": "unknown"}
 WINDOW = Window(probes=5, healthy_after=2, ill_after=3)
@@ -20,25 +20,25 @@ def findings(row: str) -> list[Finding]:
         ("w", "Undecided"),
         ("ww", "Healthy"),
         ("ii", "Undecided"),
-        ("iii", "Ill"),
+        ("iii", "Unhealthy"),
         ("iiww", "Healthy"),
         ("wiiw", "Undecided"),
         ("wiwi", "Undecided"),
-        ("wiwiw", "Ill"),
+        ("wiwiw", "Unhealthy"),
         ("wuwuw", "Undecided"),
         ("uuuuu", "Undecided"),
-        ("wiii", "Ill"),
+        ("wiii", "Unhealthy"),
         ("wiiwww", "Healthy"),
         ("uuuuuww", "Undecided"),
     ],
 )
-def test_a_row_that_is_long_enough_decides(row: str, verdict: Verdict) -> None:
-    assert verify(findings(row), WINDOW) == verdict
+def test_a_row_that_is_long_enough_decides(row: str, verdict: Assessment) -> None:
+    assert assess(findings(row), WINDOW) == verdict
 
 
 def test_given_a_verdict_when_more_findings_follow_then_it_stays() -> None:
-    assert verify(findings("wwiii"), WINDOW) == "Healthy"
-    assert verify(findings("iiiww"), WINDOW) == "Ill"
+    assert assess(findings("wwiii"), WINDOW) == "Healthy"
+    assert assess(findings("iiiww"), WINDOW) == "Unhealthy"
 
 
 @pytest.mark.parametrize(

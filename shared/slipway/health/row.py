@@ -1,7 +1,7 @@
-"""A service's row in the `remediations` table, and what becomes of it. Pure.
+"""A service's row in the `remediations` table, and how changes alter it. Pure.
 
-The row admits one execution of the state machine at a time, and outlives it: when the service was
-repaired, and when people were told, is what cools it down.
+The row admits one execution of the state machine at a time. It outlives the execution, because
+cool-downs depend on when the service was repaired and people were notified.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from slipway.health.changes import Change
 from slipway.health.state import Healthy, LastStep, State
 
-# Longer than the policy can ask back: an hour for repairs, a week for escalations.
+# Longer than any period of the policy: an hour for repairs, a week for escalations.
 _REMEMBERED = timedelta(days=8)
 _MOST_REMEMBERED = 100
 _MOST_CAUSES = 20
@@ -40,31 +40,31 @@ class Row(BaseModel):
     version: int = 0
 
     def changed(self, **changes: Any) -> Self:
-        """The row with other values."""
+        """Return the row with other values."""
         return self.model_copy(update=changes)
 
 
-class Record(Row):
+class ServiceRow(Row):
     """The row of a service, whose key is the service's identifier.
 
     Attributes:
         number: counts the service's remediations.
-        execution: the one that is at work; None: none is.
-        started: whether Step Functions has taken it.
+        execution: the one at work; None: there is none.
+        started: whether Step Functions has accepted it.
         offsets: partition → offset of the newest record that was acted on. The broker assigns it,
             so no producer can write one that hides later records.
         changes: counts the changes that were acted on.
         seen: when the newest of them was, by the function's clock.
-        said: the health status that this change says.
+        said: the health status in this change.
         known: `changes` when the execution last read the entity; None: it never has.
-        causes: Port's ids of those who changed the entity before this remediation asked people.
-        closed_at: when the execution before it let the service go.
+        causes: Port's ids of those who changed the entity before this remediation asked approvers.
+        closed_at: when the previous execution released the service.
         settled_at: Port's `updatedAt` of the entity at that time.
         state: of the newest remediation.
-        ending: its last step, once it has come to that, so that a repetition ends in the same.
-        ended_at: when it came to that.
+        ending: its last step, stored so that a repetition ends in the same way.
+        ended_at: when it reached that step.
         interventions: when the service was repaired, or corrected to Healthy.
-        escalations: when people were told of it.
+        escalations: when people were notified of it.
     """
 
     number: int = 0
@@ -86,7 +86,7 @@ class Record(Row):
 
     @property
     def owner(self) -> str:
-        """The execution that is at work, as locks know it; empty if none is."""
+        """The execution at work as the owner of a lock; empty if there is none."""
         return self.execution or ""
 
     def redelivered(self, offsets: Mapping[str, int]) -> bool:
@@ -96,83 +96,83 @@ class Record(Row):
         )
 
     def touched(self, updated_at: datetime | None) -> bool:
-        """Whether the entity was written after the last execution let the service go.
+        """Whether the entity was written after the last execution released the service.
 
         Args:
             updated_at: Port's `updatedAt` of the entity; None: the entity is gone.
         """
         return updated_at is not None and (self.settled_at is None or updated_at > self.settled_at)
 
-    def caused_by(self, *people: str) -> "Record":
+    def caused_by(self, *people: str) -> "ServiceRow":
         """The row with more people who changed the entity."""
         new = [person for person in sorted(people) if person and person not in self.causes]
         return self.changed(causes=(*self.causes, *new)[-_MOST_CAUSES:]) if new else self
 
 
 class Admission(StrEnum):
-    """What a change leads to."""
+    """The outcome of a change: a new remediation, one at work, or none."""
 
-    STARTED = "a remediation begins"
-    JOINED = "the remediation that is at work looks at it"
-    OLDER = "this record was acted on before"
+    STARTED = "started"
+    JOINED = "joined"
+    REDELIVERED = "redelivered"
 
 
 def execution_name(service: str, number: int) -> str:
-    """The name of a service's n-th execution: of any identifier one that Step Functions takes.
+    """Name a service's n-th execution so that Step Functions accepts it for any identifier.
 
-    `slipway.runs.owners.is_execution` knows it by its form.
+    `slipway.runs.owners.is_execution` recognises the format.
     """
     return f"{hashlib.sha256(service.encode()).hexdigest()[:32]}-{number}"
 
 
 def admit(
-    record: Record | None,
+    row: ServiceRow | None,
     change: Change,
     offsets: Mapping[str, int],
     now: datetime,
     updated_at: datetime | None = None,
-) -> tuple[Record, Admission]:
+) -> tuple[ServiceRow, Admission]:
     """Decide what a change of a service leads to.
 
-    No time that the change names counts: whoever writes it could write any.
+    Times in the change are ignored, because its producer can write any.
 
     Args:
-        record: the service's row, if there is one.
+        row: the service's row, if there is one.
         change: what the records say.
         offsets: partition → offset of the newest of these records.
         now: the time, in UTC.
-        updated_at: Port's `updatedAt` of the entity; needed if `record.redelivered(offsets)`.
+        updated_at: Port's `updatedAt` of the entity; needed if `row.redelivered(offsets)`.
     """
-    if record is None:
+    if row is None:
         state = _state(change.entity, change.properties, now)
-        record = Record(service=change.entity, seen=now, state=state)
-    elif record.redelivered(offsets) and (record.execution or not record.touched(updated_at)):
-        return record, Admission.OLDER
-    record = record.changed(
-        offsets={**record.offsets, **offsets},
-        changes=record.changes + 1,
+        row = ServiceRow(service=change.entity, seen=now, state=state)
+    elif row.redelivered(offsets) and (row.execution or not row.touched(updated_at)):
+        return row, Admission.REDELIVERED
+    row = row.changed(
+        offsets={**row.offsets, **offsets},
+        changes=row.changes + 1,
         seen=now,
         said=read_entity(change.properties)[0],
     )
-    if record.execution:
-        return record.caused_by(*change.by), Admission.JOINED
-    record = record.changed(causes=()).caused_by(*change.by)
-    return begun(record, change.properties, now), Admission.STARTED
+    if row.execution:
+        return row.caused_by(*change.by), Admission.JOINED
+    row = row.changed(causes=()).caused_by(*change.by)
+    return begun(row, change.properties, now), Admission.STARTED
 
 
-def begun(record: Record, properties: Mapping[str, Any], now: datetime) -> Record:
-    """The row with a new remediation, which is yet to be started."""
-    number = record.number + 1
-    state = _state(record.service, properties, now)
+def begun(row: ServiceRow, properties: Mapping[str, Any], now: datetime) -> ServiceRow:
+    """Return the row with a new remediation that has not started yet."""
+    number = row.number + 1
+    state = _state(row.service, properties, now)
     known = {
-        # Not the entity's own status, which Slipway may have written over this one.
-        "found": record.said or state.found,
-        "interventions": record.interventions,
-        "escalations": record.escalations,
+        # The change's status, because Slipway may have replaced it on the entity.
+        "found": row.said or state.found,
+        "interventions": row.interventions,
+        "escalations": row.escalations,
     }
-    return record.changed(
+    return row.changed(
         number=number,
-        execution=execution_name(record.service, number),
+        execution=execution_name(row.service, number),
         started=False,
         known=None,
         ending=None,
@@ -181,25 +181,25 @@ def begun(record: Record, properties: Mapping[str, Any], now: datetime) -> Recor
     )
 
 
-def closed(record: Record, now: datetime, settled_at: datetime | None = None) -> Record:
-    """The row without its execution, which has ended.
+def closed(row: ServiceRow, now: datetime, settled_at: datetime | None = None) -> ServiceRow:
+    """Return the row without its execution, which has ended.
 
     Args:
-        record: the row; without an ending, the execution was stopped.
+        row: the row; without an ending, the execution was stopped.
         now: the time, in UTC.
         settled_at: Port's `updatedAt` of the entity; None: the entity is gone.
     """
-    state, ending = record.state, record.ending
-    # A correction of what only a record said does not count: records can be forged.
+    state, ending = row.state, row.ending
+    # A correction of a status that only a record named does not count: records can be forged.
     corrected = isinstance(ending, Healthy) and not ending.synced and not state.restored
     moments = [attempt.began_at for attempt in state.attempts[:1]] or [now] * corrected
-    return record.changed(
+    return row.changed(
         execution=None,
         started=False,
         closed_at=now,
         settled_at=min(settled_at, now) if settled_at else None,
-        interventions=_recent((*record.interventions, *moments), now),
-        escalations=_recent((*record.escalations, *state.escalations), now),
+        interventions=_recent((*row.interventions, *moments), now),
+        escalations=_recent((*row.escalations, *state.escalations), now),
     )
 
 
@@ -231,5 +231,5 @@ def _recent(moments: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...
 
 
 def _text(value: object) -> str | None:
-    # JSON can write half of a surrogate pair, which no UTF-8, and so no row, can hold.
+    # JSON can contain half of a surrogate pair, which UTF-8 cannot encode.
     return value.encode(errors="replace").decode() if isinstance(value, str) else None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from slipway.errors import PortUnavailable, SlipwayError
-from slipway.health.record import execution_name
+from slipway.health.row import execution_name
 
 from tests.unit.health.remedy import (
     SERVICE,
@@ -66,7 +66,7 @@ def test_given_another_execution_at_work_when_a_step_is_taken_then_done(
 
 def test_given_a_service_without_a_row_when_a_step_is_taken_then_done(world: World) -> None:
     event = {"service": "never-seen", "execution": "e-1"}
-    assert world.steps().take("decide", event) == {"next": "Done"}
+    assert world.steps().handle("decide", event) == {"next": "Done"}
 
 
 def test_given_a_step_of_another_release_when_taken_then_it_is_refused(world: World) -> None:
@@ -279,7 +279,7 @@ def test_given_a_crash_before_the_next_execution_is_started_when_repeated_then_i
         if operation == "get_entity" and world.entity[STATUS] == "Healthy":
             world.port.fail = lambda _operation: None
             world.now += timedelta(seconds=1)
-            monkeypatch.setattr("slipway.health.watch.launch", lambda *_arguments: None)
+            monkeypatch.setattr("slipway.health.change_consumer.launch", lambda *_arguments: None)
             world.deliver(world.change(health_status="Degraded"))
 
     def crash(*_arguments: Any) -> None:
