@@ -1,6 +1,6 @@
-"""Lambda handler of probes: the one function that goes where anybody's health URL leads.
+"""Lambda handler of probes: the only function that connects to health URLs.
 
-It has no rights, no credentials and no other task, and may be put into a network of its own.
+It has no permissions, no credentials and no other task, and may be in a network of its own.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from slipway.observability import logger, metrics
 
 
 class ProbeConfig(Config):
-    """What a probe may reach."""
+    """Settings of the probe."""
 
     limits: Json[ProbeLimits] = Field(alias="HEALTH_PROBE")
 
@@ -26,7 +26,7 @@ SETTINGS = ProbeConfig
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Ask a health URL once; returns the `Finding`."""
+    """Probe a health URL once; returns the `Finding`."""
     path = event["json_path"]
     wanted = Expectation(event["status"], JsonPath(path) if path else None, event["json_value"])
     finding = look_at(event["url"], wanted, load(ProbeConfig).limits)

@@ -16,7 +16,7 @@ SETTINGS = RemediationConfig
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Take a step."""
+    """Run a step."""
     config: RemediationConfig = load(RemediationConfig)
     steps = RemediationSteps(
         config,

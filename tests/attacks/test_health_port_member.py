@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.health.remedy import SERVICE, World, port_data
-from tests.unit.health.story import ILL
+from tests.unit.health.story import ILL, URL, WELL
 
 pytestmark = pytest.mark.waits
 
@@ -90,6 +90,24 @@ def test_health_url_of_an_attacker_brings_about_no_repair(world: World, url: str
     assert (world.github.proposed, world.github.restarted) == ([], [])
     assert world.row.service == SERVICE
     assert "`health_probe.trusted_urls`" in world.entity["health_detail"]
+
+
+def test_probes_of_another_url_bring_about_no_repair(world: World) -> None:
+    world.github.folder["portData.json"] = port_data(environment="Test")
+    world.change(environment="Test", health_url="https://attacker.example/down")
+    machine = world.fall_ill().until("Probe")
+    machine.advance()
+    machine.until("Probe")
+
+    # The second probe that fails makes the service unhealthy; the URL is trusted by then.
+    world.change(health_url=URL)
+    machine.advance()
+    world.look = lambda: WELL
+    machine.run()
+
+    assert (world.github.proposed, world.github.restarted) == ([], [])
+    assert world.entity["health_status"] == "Unknown"
+    assert "was changed while it was probed" in world.entity["health_detail"]
 
 
 def test_no_pull_request_is_merged_where_the_policy_does_not_merge(world: World) -> None:

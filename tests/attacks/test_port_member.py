@@ -12,7 +12,7 @@ from slipway.approvals.models import Status
 from slipway.approvals.policy import Policy
 from slipway.errors import NotAnApprover, OwnRequest
 from slipway.github.models import ServiceFolder
-from slipway.health.record import execution_name
+from slipway.health.row import execution_name
 from slipway.port.models import User
 
 from tests.attacks.deciding import DECISION, REQUEST, decide_in_port

@@ -1,7 +1,7 @@
 """Which addresses a probe may connect to. Pure.
 
-A health URL is whatever somebody wrote into the catalogue. It must not become a way to reach what
-only Slipway can reach: the machine itself, the network around it, the cloud's metadata service.
+A health URL is untrusted input. It must not become a way to reach what only Slipway can reach: the
+machine itself, the network around it, the cloud's metadata service.
 """
 
 from collections.abc import Iterable
@@ -66,7 +66,7 @@ class ProbeLimits(BaseModel):
 
 
 def forbidden(addresses: Iterable[str], limits: ProbeLimits) -> str:
-    """Say why one of these addresses must not be connected to, as the end of "… is"; else nothing.
+    """Return why one of these addresses must not be connected to, as the end of "… is"; or "".
 
     Args:
         addresses: as a name was resolved to, in numbers.
@@ -83,7 +83,7 @@ def forbidden(addresses: Iterable[str], limits: ProbeLimits) -> str:
 
 
 def unwrap(address: Address) -> Address:
-    """The address that is reached in the end: IPv6 has many ways to write an IPv4 address."""
+    """Return the IPv4 address that an IPv6 address stands for, or the address itself."""
     if isinstance(address, IPv4Address) or address in _IPV6_ONLY:
         return address
     if address.teredo:
@@ -110,7 +110,7 @@ def _allowed(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 def _described(address: Address) -> str:
-    # The address itself is not told: the sentence is public, and an internal name's address is not.
+    # The address is left out, because the sentence is public and an internal address is not.
     if address.is_loopback:
         return "a loopback address"
     if address.is_link_local or address == _METADATA:

@@ -1,6 +1,6 @@
-"""Whether a service is well: its settings, read from its entity, and a verdict on several probes.
+"""Whether a service is healthy: its settings, and an assessment of several probes. Pure.
 
-Pure. One probe says little: a verdict takes several that agree, one after the other.
+One probe says little, so an assessment takes several in a row that agree.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ Assessment = Literal["Healthy", "Unhealthy", "Undecided"]
 
 
 class Window(BaseModel):
-    """How many probes a verdict takes.
+    """How many probes an assessment takes.
 
     Attributes:
-        probes: the most that are sent.
+        probes: the maximum.
         interval_seconds: from one to the next.
-        healthy_after: how many in a row must be well for "Healthy".
-        ill_after: how many in a row must be ill for "Unhealthy".
+        healthy_after: how many healthy ones in a row make it "Healthy".
+        ill_after: how many unhealthy ones in a row make it "Unhealthy".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,12 +41,12 @@ class Window(BaseModel):
 
 
 def assess(findings: Sequence[Finding], window: Window) -> Assessment:
-    """Give the verdict on the probes so far, oldest first.
+    """Assess the findings so far, oldest first.
 
-    The first row of findings that is long enough decides, and what comes after it changes nothing.
-    When all probes of the window are sent and no row is long enough, a service that was ill at
-    least once is ill: one that answers now and then is of no use. It is "Undecided" if a probe said
-    nothing of the service: then the prober's own network may have caused the others, too.
+    The first row of equal findings that is long enough decides; later ones change nothing. If the
+    window is full and no row is long enough, a service that failed once is unhealthy, because one
+    that answers now and then is of no use. It is "Undecided" if a probe was inconclusive: then the
+    prober's own network may have caused the other failures, too.
     """
     sent = findings[: window.probes]
     for state, row in groupby(sent, key=lambda finding: finding.state):
@@ -62,12 +62,12 @@ def assess(findings: Sequence[Finding], window: Window) -> Assessment:
 
 @dataclass(frozen=True)
 class HealthSettings:
-    """What an entity says of how to look at its service.
+    """How to probe a service, by its entity.
 
     Attributes:
-        url: the health URL, whatever it may be worth; None: there is none.
-        expectation: what it answers when all is well.
-        notes: what is wrong with the settings and what was taken instead, as sentences.
+        url: the health URL, unchecked; None: there is none.
+        expectation: the answer of a healthy service.
+        notes: faults of the settings and the values used instead, as sentences.
     """
 
     url: str | None
@@ -76,14 +76,14 @@ class HealthSettings:
 
 
 def read_settings(properties: Mapping[str, Any]) -> HealthSettings:
-    """Read an entity's properties, which anybody may have written.
+    """Read an entity's properties, which are untrusted input.
 
     ========================  ===================================  ================================
     property                  what counts                          otherwise, with a note
     ========================  ===================================  ================================
     `health_url`              text                                 there is nothing to probe
     `health_expected_status`  200-299 or 400-599 (a redirect is    any 2xx
-                              never well)
+                              never healthy)
     `health_json_path`        see `JsonPath`                       the body is not looked at
     `health_json_value`       text of at most 200 characters; a    the body is not looked at
                               number or true/false as JSON
@@ -151,10 +151,10 @@ def _empty(value: object) -> bool:
 
 
 def _quoted(value: object) -> str:
-    # Python refuses to write numbers of thousands of digits.
+    # Python refuses to format integers of thousands of digits.
     return shown(repr(value)) if isinstance(value, str | float | bool) else "of the entity"
 
 
 def not_probed(settings: HealthSettings) -> Finding:
-    """The finding for a service without a health URL."""
+    """Return the finding for a service without a health URL."""
     return Finding(state="unknown", kind="no_url", sentence=" ".join(settings.notes[:1]))

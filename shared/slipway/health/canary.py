@@ -17,6 +17,7 @@ from slipway.health.finding import (
     evaluate,
 )
 from slipway.health.probe import Resolver, probe, resolve_name
+from slipway.health.urls import MAX_URL
 
 # What a fault of the own network looks like. Any answer shows that the network works.
 _UNREACHED = frozenset({FailureKind.DNS, FailureKind.CONNECT, FailureKind.TLS, FailureKind.TIMEOUT})
@@ -30,7 +31,7 @@ def look_at(
     resolve: Resolver = resolve_name,
     tls: ssl.SSLContext | None = None,
 ) -> Finding:
-    """Probe a health URL, and the canary address at once if the URL's host is not reached.
+    """Probe a health URL, and the canary address right after it if the host is not reached.
 
     Args:
         url: as it stands in the catalogue: any value at all.
@@ -39,6 +40,17 @@ def look_at(
         resolve: looks names up.
         tls: how to check certificates; None: by the system's authorities.
     """
+    finding = _look_at(url, expectation, limits, resolve, tls)
+    return finding.model_copy(update={"url": url[:MAX_URL] if isinstance(url, str) else None})
+
+
+def _look_at(
+    url: object,
+    expectation: Expectation,
+    limits: ProbeLimits,
+    resolve: Resolver,
+    tls: ssl.SSLContext | None,
+) -> Finding:
     result = probe(url, limits, resolve=resolve, tls=tls)
     if limits.canary_url and _unreached(result):
         canary = probe(limits.canary_url, limits, resolve=resolve, tls=tls)

@@ -1,4 +1,4 @@
-"""What a probe brought back, and what that says of the service. Pure."""
+"""The result of a probe, and its evaluation as a finding about the service. Pure."""
 
 import json
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ OWN_NETWORK = "own_network"
 
 
 class FailureKind(StrEnum):
-    """Why a probe has no answer to show."""
+    """Why a probe has no answer."""
 
     REFUSED_URL = "refused_url"
     DNS = "dns"
@@ -51,13 +51,13 @@ class Answered:
 
     @property
     def excerpt(self) -> str:
-        """The body's beginning in one line, for people."""
+        """The beginning of the body in one line, for people."""
         return shown(self.body[: 4 * _SHOWN].decode("utf-8", "replace"))
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The health URL was not asked, or gave no answer that can be judged.
+    """The health URL was not asked, or gave no answer that can be evaluated.
 
     Attributes:
         kind: what went wrong.
@@ -73,7 +73,7 @@ ProbeResult = Answered | Failed
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a service answers when it is well.
+    """The answer of a healthy service.
 
     Attributes:
         status: the HTTP status; None: any 2xx.
@@ -87,13 +87,15 @@ class Expectation:
 
 
 class Finding(BaseModel):
-    """What one probe says of the service.
+    """What one probe shows of the service.
 
     Attributes:
-        state: `unknown` if the probe says nothing of the service: it was never sent, or the
-            prober's own network failed.
+        state: `well` or `ill`; `unknown` if the probe is inconclusive: it was never sent, or the
+            prober's own network failed. Stored rows have these words.
         kind: `ok`, `status`, `json` or `OWN_NETWORK`, else a `FailureKind`.
         sentence: the same for people.
+        url: the health URL that was probed; None: the service has none. A finding shows nothing of
+            a service that has another one by now.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -101,6 +103,7 @@ class Finding(BaseModel):
     state: Literal["well", "ill", "unknown"]
     kind: str
     sentence: str
+    url: str | None = None
 
 
 class JsonPath:
@@ -133,7 +136,7 @@ class JsonPath:
         self._expression = expression
 
     def find(self, document: object) -> object:
-        """The value at this place; None if there is none, or null."""
+        """Return the value at this place; None if it is missing or null."""
         found: object = self._expression.search(document)
         return found
 
@@ -145,7 +148,7 @@ class JsonPath:
 
 
 def evaluate(result: ProbeResult, expectation: Expectation) -> Finding:
-    """Compare what came back with what a service that is well answers."""
+    """Compare the result of a probe with the answer of a healthy service."""
     if isinstance(result, Failed):
         state: Literal["ill", "unknown"] = (
             "unknown" if result.kind is FailureKind.REFUSED_URL else "ill"
@@ -155,16 +158,16 @@ def evaluate(result: ProbeResult, expectation: Expectation) -> Finding:
     if (result.status != expected) if expected else not 200 <= result.status < 300:
         wanted = expected or "a 2xx"
         said = f" It said: {result.excerpt}" if result.excerpt else ""
-        return _ill("status", f"The health URL answered {result.status}, not {wanted}.{said}")
+        return _unhealthy("status", f"The health URL answered {result.status}, not {wanted}.{said}")
     if expectation.json_path is not None:
         fault = _json_fault(result.body, expectation.json_path, expectation.json_value)
         if fault:
-            return _ill("json", f"The health URL answered {result.status}, but {fault}.")
+            return _unhealthy("json", f"The health URL answered {result.status}, but {fault}.")
     return Finding(state="well", kind="ok", sentence=f"The health URL answered {result.status}.")
 
 
 def matches(found: object, expected: str) -> bool:
-    """Whether a value of a JSON document is the one that was written down as text.
+    """Whether a value of a JSON document equals the expected text.
 
     A string is compared as it is; a number, true, false and null as JSON, so `2` is 2.0 but never
     true. Objects and lists are never equal to a text.
@@ -179,7 +182,7 @@ def matches(found: object, expected: str) -> bool:
 
 
 def same_scalar(one: object, other: object) -> bool:
-    """Whether two values of JSON are equal and no containers. Python has True equal 1; JSON not."""
+    """Whether two JSON scalars are equal; unlike in Python, true is not 1."""
     match one, other:
         case (bool(), _) | (_, bool()) | (None, _) | (_, None):
             return one is other
@@ -189,12 +192,12 @@ def same_scalar(one: object, other: object) -> bool:
 
 
 def shown(text: str) -> str:
-    """Text of strangers as one short line without anything that could act on a terminal or page."""
+    """Shorten untrusted text to one printable line."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _SHOWN]).split())
     return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
 
 
-def _ill(kind: str, sentence: str) -> Finding:
+def _unhealthy(kind: str, sentence: str) -> Finding:
     return Finding(state="ill", kind=kind, sentence=sentence)
 
 

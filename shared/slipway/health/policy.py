@@ -1,6 +1,6 @@
-"""The remediation policy: what may be done to a service that is ill. It is data: one document.
+"""The remediation policy: one document that says how unhealthy services may be repaired.
 
-Terraform writes the document from its variable `remediation`.
+Terraform writes the document from its variables `remediation` and `health_probe`.
 """
 
 import json
@@ -21,7 +21,7 @@ class _Model(BaseModel):
 
 
 class _Strategy(_Model):
-    """What all strategies have.
+    """Attributes of every strategy.
 
     Attributes:
         attempts: how often it is tried in one remediation.
@@ -64,7 +64,7 @@ class ScaleUp(_Strategy):
 
 
 Strategy = Annotated[Restart | RollBack | ScaleUp, Field(discriminator="kind")]
-# A change of the services repository needs the service to itself, as a day-2 action does.
+# A change of the services repository needs the service's lock, as a day-2 action does.
 NEEDS_LOCK: frozenset[Kind] = frozenset({"roll_back", "scale_up"})
 
 

@@ -1,9 +1,8 @@
-"""One HTTP probe of a health URL that anybody may have written.
+"""One HTTP probe of a health URL, which is untrusted input.
 
-The name is looked up once, every address that it has is checked, and the connection goes to the
-checked address. This is `http.client` on a socket that is connected here: urllib3 and requests,
-which are in the layer anyway, look names up themselves, and bound each read, but not all of them
-together.
+The name is looked up once, each of its addresses is checked, and the connection goes to a checked
+address. This is `http.client` on a socket that is connected here, because urllib3 and requests look
+names up themselves, and bound each read but not all of them together.
 """
 
 import io
@@ -38,7 +37,7 @@ _HEADERS = {
 
 
 def resolve_name(host: str, port: int) -> Sequence[str]:
-    """Look a name up as the system does.
+    """Look a name up by the system's resolver.
 
     Raises:
         OSError: it has no address.
@@ -87,13 +86,13 @@ class _Stopped(Exception):
 
 
 class _Deadline:
-    """One point in time for all that a probe does."""
+    """The deadline of a whole probe."""
 
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds left.
+        """Return the seconds left.
 
         Raises:
             TimeoutError: none.
@@ -122,7 +121,7 @@ def _read_target(url: object, limits: ProbeLimits) -> HealthUrl:
 def _look_up(
     target: HealthUrl, resolve: Resolver, limits: ProbeLimits, clock: _Deadline
 ) -> Sequence[str]:
-    # The system's look-up takes no time-out, so it is left behind when it takes too long.
+    # The system's look-up takes no time-out, so its thread is abandoned after the deadline.
     worker = ThreadPoolExecutor(1, "health-probe-dns")
     try:
         addresses = worker.submit(resolve, target.host, target.port).result(clock.left())
@@ -136,7 +135,7 @@ def _look_up(
         raise _Stopped(FailureKind.DNS, f"The health URL's host {target.host} was not found.")
     if len(addresses) > _MAX_ADDRESSES:
         raise _refused(f"its host has more than {_MAX_ADDRESSES} addresses")
-    # One bad address among good ones is refused too: else it would be a matter of luck.
+    # One forbidden address refuses the name, because otherwise the outcome would be random.
     if fault := forbidden(addresses, limits):
         raise _refused(f"its host {target.host} is {fault}")
     return addresses
@@ -166,7 +165,7 @@ def _connect_to_one(target: HealthUrl, addresses: Sequence[str], clock: _Deadlin
     for left in range(len(addresses), 0, -1):
         address = addresses[-left]
         try:
-            # An address that swallows everything leaves time for those after it.
+            # The time is shared, so that an address that drops packets leaves some to the next.
             return _connect_to(address, target.port, clock.left() / left)
         except TimeoutError:
             if left == 1:
@@ -204,7 +203,7 @@ def _tls_fault(error: Exception) -> str:
 
 
 class _Wire(io.RawIOBase):
-    """What comes in, within the deadline as a whole and within a number of bytes."""
+    """The incoming bytes, limited by the deadline and by a number of bytes."""
 
     def __init__(self, connected: socket.socket, clock: _Deadline, budget: int) -> None:
         super().__init__()
@@ -227,7 +226,7 @@ class _Wire(io.RawIOBase):
 
 
 class _Readable:
-    """The one thing that `HTTPResponse` wants of a socket."""
+    """The one method of a socket that `HTTPResponse` uses."""
 
     def __init__(self, wire: _Wire) -> None:
         self._wire = wire
@@ -239,7 +238,7 @@ class _Readable:
 def _ask(
     target: HealthUrl, connected: socket.socket, limits: ProbeLimits, clock: _Deadline
 ) -> ProbeResult:
-    # What the reader's buffer takes of the body beyond the headers is not the headers' fault.
+    # The reader's buffer may hold a part of the body, which must not count as headers.
     wire = _Wire(connected, clock, limits.max_header_bytes + _BUFFER)
     try:
         connected.settimeout(clock.left())
@@ -278,7 +277,7 @@ def _send(target: HealthUrl, connected: socket.socket) -> None:
 
 
 def _unwanted(response: HTTPResponse) -> Failed | None:
-    """Answers that are told by their headers alone not to be judged."""
+    """Return why the headers alone rule an answer out; None if they do not."""
     if 300 <= response.status < 400:
         return Failed(
             FailureKind.REDIRECT,
@@ -300,7 +299,7 @@ def _unwanted(response: HTTPResponse) -> Failed | None:
 
 
 def _destination(response: HTTPResponse) -> str:
-    """Where a redirect leads, without its path and query, which may hold what is secret."""
+    """Describe where a redirect leads, without path and query, which may hold secrets."""
     try:
         parts = urlsplit(response.getheader("Location", ""))
         host = parts.hostname

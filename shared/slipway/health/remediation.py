@@ -1,9 +1,9 @@
-"""What is to be done next for a service that is said to be ill. Pure.
+"""Decides the next step for a service that may be unhealthy. Pure.
 
-The state machine asks `next_step`, does what it says, records what came of it in the `State` and
-asks again, until a step is a `LastStep`. Nothing else is remembered, so an execution can be resumed
-by another one at any point. The number of steps is bounded: each looks once (at most `probes` times
-between two repairs), waits for a look, or uses up an attempt.
+The state machine asks `next_step`, runs the step, records the outcome in the `State` and asks
+again, until a step is a `LastStep`. Nothing else is stored, so another execution can resume at any
+point. The number of steps is bounded: each probes once (at most `probes` times between two
+repairs), waits for a probe, or uses up an attempt.
 """
 
 from datetime import datetime, timedelta
@@ -36,6 +36,10 @@ LIMITED = (
     "`remediation.max_repairs` allows over all services. So many at once point to a shared cause. "
     "Set the health status to Progressing once that is fixed."
 )
+_CHANGED = (
+    "The health URL was changed while it was probed. Set the health status to Progressing to have "
+    "the service looked at again."
+)
 NAMES: dict[Kind, str] = {
     "restart": "restart",
     "roll_back": "roll back",
@@ -44,11 +48,11 @@ NAMES: dict[Kind, str] = {
 
 
 def next_step(state: State, policy: Policy, now: datetime) -> Step:
-    """Decide what is to be done next.
+    """Decide on the next step.
 
     Args:
-        state: what is known, with the entity as Port has it now.
-        policy: as it is now: one that has become stricter counts at once.
+        state: the state, with the current entity.
+        policy: the current policy, so that a stricter one counts at once.
         now: the time, in UTC.
     """
     if policy.mode == "off":
@@ -66,13 +70,18 @@ def next_step(state: State, policy: Policy, now: datetime) -> Step:
 
 
 def findings_of_phase(state: State) -> list[Finding]:
-    """The findings that count: those since the last repair, decision or cool-down."""
+    """Return the findings that count: of the current health URL, in the current phase."""
+    return [found for found in _probes_of_phase(state) if found.url == state.health_url]
+
+
+def _probes_of_phase(state: State) -> list[Finding]:
+    """Return all findings since the last repair, decision or long wait."""
     since = state.phase_began_at
     return [seen.finding for seen in state.observations if seen.at >= since]
 
 
 def window_of_phase(state: State, policy: Policy) -> Window:
-    """How the service is looked at now."""
+    """Return the window of probes for the current phase."""
     starts_up = state.last_done is not None or state.found == "Progressing"
     return policy.settle if starts_up else policy.verify
 
@@ -87,7 +96,7 @@ def merges(kind: Kind, state: State, policy: Policy) -> bool:
 
 
 def _may_go_on(state: State, policy: Policy) -> bool:
-    """Whether a repair that has begun may still be carried out."""
+    """Whether a repair under way may continue."""
     pending = state.pending
     locked = bool(state.locked_by and pending and pending.repair.step in NEEDS_LOCK)
     return not locked and not _forbidden(state, policy)
@@ -104,18 +113,21 @@ def _look(state: State, policy: Policy, now: datetime) -> Step:
     if assessment == "Unhealthy" and last:
         return _unhealthy(state, policy, now, last.sentence)
     unknown = next((found for found in reversed(findings) if found.state == "unknown"), last)
-    if unknown and (_is_final(unknown) or len(findings) >= window.probes):
+    if unknown and _is_final(unknown):
         return Unknown(reason=unknown.sentence)
+    # Probes of another URL count here, because changes of the URL must not prolong the window.
+    if len(_probes_of_phase(state)) >= window.probes:
+        return Unknown(reason=unknown.sentence if unknown else _CHANGED)
     return _next_probe(state, window, now)
 
 
 def _is_final(finding: Finding) -> bool:
-    """Whether no further probe can find out more; a fault of the own network may end."""
+    """Whether further probes cannot find out more; a fault of the own network may end."""
     return finding.state == "unknown" and finding.kind != OWN_NETWORK
 
 
 def _next_probe(state: State, window: Window, now: datetime) -> Wait | Probe:
-    findings = findings_of_phase(state)
+    findings = _probes_of_phase(state)
     if findings:
         due = state.observations[-1].at + timedelta(seconds=window.interval_seconds)
         if now < due:
@@ -127,7 +139,7 @@ def _next_probe(state: State, window: Window, now: datetime) -> Wait | Probe:
 
 
 def _pause(state: State, policy: Policy, now: datetime) -> Wait | None:
-    """The rest of a cool-down, or of the time that a repair needs to show."""
+    """Wait for the rest of a cool-down, of the limit, or of a repair's time to take effect."""
     if state.cooled_until and now < state.cooled_until:
         return Wait(until=state.cooled_until, reason="The service cools down.")
     if state.limited_until and now < state.limited_until:
@@ -156,33 +168,35 @@ def _healthy(state: State, policy: Policy, now: datetime) -> Step:
     )
 
 
-def _unhealthy(state: State, policy: Policy, now: datetime, ill: str) -> Step:
+def _unhealthy(state: State, policy: Policy, now: datetime, finding: str) -> Step:
     if policy.mode == "repair" and state.reviewed is None:
-        return Review(reason=ill)
+        return Review(reason=finding)
     if forbidden := _forbidden(state, policy):
-        return _escalate(state, policy, now, f"{ill} {forbidden}")
+        return _escalate(state, policy, now, f"{finding} {forbidden}")
     if state.limited > 1:
-        return Escalate(reason=f"{ill} {LIMITED}", notify=False, shared=True)
+        return Escalate(reason=f"{finding} {LIMITED}", notify=False, shared=True)
     proposal = next((a for a in state.attempts if a.outcome == "proposed"), None)
     if proposal:
         what = f"A {NAMES[proposal.repair.step]} waits for somebody to merge it"
-        return _escalate(state, policy, now, f"{ill} {what}: {proposal.link or proposal.detail}")
+        return _escalate(
+            state, policy, now, f"{finding} {what}: {proposal.link or proposal.detail}"
+        )
     obstacles: list[str] = []
     for strategy in policy.strategies:
         obstacle = _obstacle(strategy, state)
         if not obstacle:
             return (
                 _cool_down(state, policy, now)
-                or _permission(state, policy, ill)
+                or _permission(state, policy, finding)
                 or _repair(strategy, state)
             )
         obstacles.append(f"{NAMES[strategy.kind]}: {obstacle}")
     tried = "; ".join(obstacles) or "the policy names no strategy"
-    return _escalate(state, policy, now, f"{ill} Nothing is left to try ({tried}).")
+    return _escalate(state, policy, now, f"{finding} Nothing is left to try ({tried}).")
 
 
 def _forbidden(state: State, policy: Policy) -> str:
-    """Why this service must not be repaired at all; empty if it may be."""
+    """Return why this service must not be repaired; empty if it may be."""
     if policy.mode != "repair":
         return "The policy has services looked at, but not repaired."
     if not any(matches_pattern(state.health_url, pattern) for pattern in policy.trusted_urls):
@@ -190,15 +204,15 @@ def _forbidden(state: State, policy: Policy) -> str:
             "Its health URL matches none of `health_probe.trusted_urls`, so it is only looked at, "
             "not repaired by Slipway."
         )
-    if why := _forbidden_there(state, policy):
+    if why := _forbidden_environment(state, policy):
         return why
     if state.decision and not state.decision.granted:
         return f"The repair was not approved. {state.decision.sentence}".rstrip()
     return ""
 
 
-def _forbidden_there(state: State, policy: Policy) -> str:
-    """Why this service must not be repaired where it is; empty if it may be."""
+def _forbidden_environment(state: State, policy: Policy) -> str:
+    """Return why its environment forbids a repair; empty if it does not."""
     reviewed = state.reviewed or Reviewed(fault="Its files were not read.")
     if reviewed.environment is None:
         return f"It is not repaired by Slipway. {reviewed.fault}"
@@ -214,7 +228,7 @@ def _forbidden_there(state: State, policy: Policy) -> str:
 
 
 def _obstacle(strategy: Strategy, state: State) -> str:
-    """Why a strategy cannot be tried now; empty if it can be."""
+    """Return why a strategy cannot be tried now; empty if it can be."""
     if strategy.kind in NEEDS_LOCK and state.locked_by:
         number = state.locked_by.pr_number
         pull = f", pull request #{number}" if number else ""
@@ -236,7 +250,7 @@ def _obstacle(strategy: Strategy, state: State) -> str:
 
 
 def _cool_down(state: State, policy: Policy, now: datetime) -> CoolDown | None:
-    """A cool-down, if this remediation would be one too many within the hour."""
+    """Return a cool-down if this remediation would exceed the limit per hour."""
     if state.attempts:
         return None
     recent = sorted(moment for moment in state.interventions if moment > now - _HOUR)
@@ -251,12 +265,12 @@ def _cool_down(state: State, policy: Policy, now: datetime) -> CoolDown | None:
     )
 
 
-def _permission(state: State, policy: Policy, ill: str) -> ApprovalNeeded | None:
+def _permission(state: State, policy: Policy, finding: str) -> ApprovalNeeded | None:
     environment = state.reviewed.environment if state.reviewed else None
     if environment not in policy.approval_environments or state.decision:
         return None
     return ApprovalNeeded(
-        reason=f"{ill} Services in {environment} are repaired when somebody has agreed."
+        reason=f"{finding} Services in {environment} are repaired when somebody has agreed."
     )
 
 
@@ -265,7 +279,7 @@ def _repair(strategy: Strategy, state: State) -> Repair:
     number = f" (attempt {attempt} of {strategy.attempts})"
     match strategy:
         case ScaleUp(step=step, max_replicas=most):
-            # `_obstacle` has seen to it that the number is known and below the limit.
+            # `_obstacle` has checked that the number is known and below the limit.
             before = (state.reviewed.replicas if state.reviewed else None) or 0
             replicas = min(before + step, most)
             return Repair(

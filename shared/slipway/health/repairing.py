@@ -1,4 +1,4 @@
-"""Carries the repairs of a remediation out on the services repository, each get-or-create."""
+"""Repairs services by the services repository; every operation is get-or-create."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from slipway.github.repairs import Repairs
     from slipway.github.repository import ServicesRepository
 
-# A queue of GitHub's runners may be long, and checks of a pull request take their time.
+# GitHub's runners may be busy, and checks of a pull request take time.
 LONGEST = timedelta(minutes=15)
 _LABELS = ("slipway", "repair")
-# GitHub's clock and ours: a run that is found must not be older than the attempt.
+# How far GitHub's clock and ours may differ: a run must not be older than its attempt.
 _CLOCKS_APART = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a repair so far.
+    """The outcome of a repair so far.
 
     Attributes:
         outcome: None: it is still under way.
-        detail: as a sentence.
-        link: where to look at it.
+        detail: the outcome as a sentence.
+        link: a page about it.
     """
 
     outcome: Outcome | None
@@ -44,12 +44,12 @@ class Result:
 
 
 class Repairer:
-    """The strategies.
+    """Carries out one repair.
 
     Args:
-        execution: the remediation's execution, of which branches and names are made.
+        execution: the remediation's execution, which names branches and runs.
         repository: the services repository.
-        repairs: the same, as repairs use it.
+        repairs: operations on it that only repairs need.
         entity_url: the service's page in Port.
         deployed: says in which namespace a service runs.
         merge: whether Slipway itself merges the pull request of this repair.
@@ -73,11 +73,11 @@ class Repairer:
         self._merge = merge
 
     def carry_out(self, state: State, attempt: Attempt, now: datetime) -> Result:
-        """Carry a repair out, or look how far it is. Repeatable at any point.
+        """Start a repair, or check on the one under way. Repeatable at any point.
 
         Args:
-            state: what is known of the remediation.
-            attempt: the attempt that has begun.
+            state: the state of the remediation.
+            attempt: the attempt under way.
             now: the time, in UTC.
 
         Raises:
@@ -94,7 +94,7 @@ class Repairer:
             return Result("failed", str(error))
         if result.outcome is None and now - attempt.began_at >= LONGEST:
             minutes = int(LONGEST.total_seconds() // 60)
-            # What is not merged by now may still be: then a person decides.
+            # A pull request may still be merged later, so a person decides.
             outcome: Outcome = "failed" if attempt.repair.step == "restart" else "proposed"
             detail = f"It did not end within {minutes} minutes."
             return Result(outcome, detail, result.link)
@@ -208,7 +208,7 @@ class Repairer:
         if number.value >= target:
             return Result("skipped", f"The base branch asks for {number.value} replicas already.")
         if number.value != attempt.repair.replicas_before:
-            # From here on the target could be further away than one step.
+            # The target was computed from another number, so it may be more than one step away.
             return Result("skipped", f"The base branch asks for {number.value} replicas now.")
         change = Change(
             service=service,
@@ -241,10 +241,10 @@ class Repairer:
         return Result("proposed", f"A person must merge #{pull.number}, because {why}", link)
 
     def _why(self, state: State) -> str:
-        ill = [seen.finding.sentence for seen in state.observations[-1:]]
+        sentences = [seen.finding.sentence for seen in state.observations[-1:]]
         return (
             f"Slipway opened this because service {as_text(state.service)} is ill. "
-            f"{' '.join(map(as_text, ill))}\n\n[The service in Port]({self._entity_url})"
+            f"{' '.join(map(as_text, sentences))}\n\n[The service in Port]({self._entity_url})"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a remediation tells: on the entity, as short lines, and as the text of an issue. Pure."""
+"""The texts of a remediation: the entity's properties, the timeline and the issue. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -41,8 +41,8 @@ class Event:
 
     Attributes:
         at: when, in UTC.
-        text: what, as a sentence; parts of it may come from strangers.
-        link: where to look at it; may be empty.
+        text: a sentence, parts of which may be untrusted input.
+        link: a page about it; may be empty.
     """
 
     at: datetime
@@ -51,36 +51,36 @@ class Event:
 
 
 def events(state: State, ending: Step | None = None, now: datetime | None = None) -> list[Event]:
-    """What happened so far, oldest first. Probes in a row that found the same are one event.
+    """List what happened, oldest first. Equal findings in a row are one event.
 
     Args:
-        state: what is known.
-        ending: the last step, if it has come to that.
-        now: when it was taken.
+        state: the state of the remediation.
+        ending: its last step, if it has ended.
+        now: when it ended.
     """
-    told = [Event(state.started_at, f"The service was said to be {state.found}.")]
-    told += _observed(state)
+    found = [Event(state.started_at, f"The service was said to be {state.found}.")]
+    found += _observed(state)
     for attempt in state.attempts:
-        told += _attempted(attempt)
+        found += _attempted(attempt)
     if state.decision:
         said = "approved" if state.decision.granted else "not approved"
         text = f"The repair was {said}. {state.decision.sentence}".rstrip()
-        told.append(Event(state.decision.at, text))
+        found.append(Event(state.decision.at, text))
     if state.limited_until:
-        told.append(Event(state.limited_until, "The limit over all services let it go on."))
+        found.append(Event(state.limited_until, "The limit over all services let it go on."))
     if state.cooled_until:
-        told.append(Event(state.cooled_until, "The service had cooled down."))
-    told.sort(key=lambda event: event.at)
+        found.append(Event(state.cooled_until, "The service had cooled down."))
+    found.sort(key=lambda event: event.at)
     if ending is not None:
-        at = now or (told[-1].at if told else state.started_at)
-        told.append(Event(at, ending.reason))
-    return told
+        at = now or (found[-1].at if found else state.started_at)
+        found.append(Event(at, ending.reason))
+    return found
 
 
 def timeline_lines(
     state: State, ending: Step | None = None, now: datetime | None = None
 ) -> list[str]:
-    """The timeline as plain text: one short line for each event, as for a run's log or Slack."""
+    """Format the timeline as plain text, one short line for each event."""
     return [
         f"{_clock(event.at)} {_one_line(event.text)}" + (f" {event.link}" if event.link else "")
         for event in events(state, ending, now)
@@ -88,7 +88,7 @@ def timeline_lines(
 
 
 def timeline_markdown(state: State, ending: Step | None = None, now: datetime | None = None) -> str:
-    """The timeline as a table in GitHub's Markdown."""
+    """Format the timeline as a table in GitHub's Markdown."""
     rows = [
         f"| {_clock(event.at)} | {_prose(event.text)}{_link('details', event.link)} |"
         for event in events(state, ending, now)
@@ -97,22 +97,22 @@ def timeline_markdown(state: State, ending: Step | None = None, now: datetime | 
 
 
 def alert_title(state: State) -> str:
-    """The title of an alert about a service."""
+    """Return the title of an alert about a service."""
     return f"{shown(state.service)} ({state.environment or 'no environment'}) is ill"
 
 
 def issue_title(state: State) -> str:
-    """The title of the issue that hands a service over: the same for each of its remediations."""
+    """Return the title of a service's issue, which is the same for all its remediations."""
     return f"Service {shown(state.service)} is ill"
 
 
 def issue_body(state: State, ending: Step, now: datetime, entity_url: str) -> str:
-    """The issue that hands a service over to people.
+    """Return the body of the issue that escalates a service.
 
     Args:
-        state: what is known.
-        ending: the step that ended it.
-        now: when that was.
+        state: the state of the remediation.
+        ending: its last step.
+        now: when it ended.
         entity_url: the service's page in Port.
     """
     return (
@@ -129,16 +129,16 @@ def issue_body(state: State, ending: Step, now: datetime, entity_url: str) -> st
 
 
 def issue_marker(state: State) -> dict[str, Any]:
-    """What the hidden comment of the issue says, by which it is found again."""
+    """Return the content of the issue's hidden comment, by which it is found again."""
     return {"schema_version": 1, "kind": "remediation", "identifier": state.service}
 
 
 def entity_properties(step: Step, check_id: str, now: datetime) -> dict[str, Any]:
-    """The properties to write to the service's entity for a step; none if there is nothing to say.
+    """Return the properties to write to the service's entity for a step; may be empty.
 
     Args:
-        step: the step that is taken.
-        check_id: new for each write; by it the change log's reader knows Slipway's own.
+        step: the step.
+        check_id: new for each write, so that `health_checker` recognises Slipway's own writes.
         now: the time, in UTC.
     """
     match step:
@@ -165,27 +165,27 @@ def entity_properties(step: Step, check_id: str, now: datetime) -> dict[str, Any
 
 
 def _observed(state: State) -> list[Event]:
-    told = []
+    found = []
     for _, row in groupby(state.observations, key=lambda seen: _sameness(state, seen)):
         seen = list(row)
         times = f" ({len(seen)} times until {_clock(seen[-1].at)})" if len(seen) > 1 else ""
-        told.append(Event(seen[0].at, f"{seen[0].finding.sentence}{times}"))
-    return told
+        found.append(Event(seen[0].at, f"{seen[0].finding.sentence}{times}"))
+    return found
 
 
 def _sameness(state: State, seen: Observation) -> tuple[object, ...]:
-    # What was found before a repair and after it stays apart.
+    # Findings before and after a repair are never merged.
     repairs = sum(attempt.began_at < seen.at for attempt in state.attempts)
     return repairs, seen.finding.state, seen.finding.sentence
 
 
 def _attempted(attempt: Attempt) -> list[Event]:
-    told = [Event(attempt.began_at, attempt.repair.reason)]
+    found = [Event(attempt.began_at, attempt.repair.reason)]
     if attempt.ended_at:
         name = NAMES[attempt.repair.step].capitalize()
         text = f"{name} {_OUTCOMES[attempt.outcome]}. {attempt.detail}".rstrip()
-        told.append(Event(attempt.ended_at, text, attempt.link))
-    return told
+        found.append(Event(attempt.ended_at, text, attempt.link))
+    return found
 
 
 def _clock(at: datetime) -> str:
@@ -198,7 +198,7 @@ def _one_line(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """Sentences that may quote strangers, for GitHub's Markdown: all is text, nobody is mentioned.
+    """Escape untrusted sentences for GitHub's Markdown, so that they mention no one.
 
     A character reference is never read as Markdown or HTML, but GitHub looks for mentions and for
     references to other repositories' issues in what the page shows: these are broken up by a space

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from slipway.health.changes import Change
 from slipway.health.state import Healthy, LastStep, State
+from slipway.health.urls import MAX_URL
 
 # Longer than any period of the policy: an hour for repairs, a week for escalations.
 _REMEMBERED = timedelta(days=8)
@@ -209,7 +210,8 @@ def read_entity(properties: Mapping[str, Any]) -> tuple[str | None, str | None, 
     return (
         _text(properties.get("health_status")),
         _text(properties.get("environment")),
-        url.strip() or None,
+        # One that is longer is refused by the probe anyway.
+        url.strip()[:MAX_URL] or None,
     )
 
 

@@ -219,8 +219,8 @@ class State(_Model):
         observations: oldest first.
         attempts: oldest first.
         locked_by: the other owner of the service's lock, if it was locked.
-        shown: digests of the attempts that approvers were asked about; None: they were not asked, or
-            before requests had digests.
+        shown: digests of the attempts that approvers were asked about; None: they were not asked,
+            or before requests had digests.
         decision: on the request for approval.
         limited: how often the limit over all services refused a repair.
         limited_until: until when this remediation waits because of it, once.

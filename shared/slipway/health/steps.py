@@ -203,7 +203,7 @@ class RemediationSteps:
                     "reason": reason,
                     "strategies": [NAMES[strategy.kind] for strategy in policy.strategies],
                     "planned": [each.model_dump(mode="json") for each in planned],
-                    "causes": list(record.causes),
+                    "causes": list(row.causes),
                 }
                 return {"next": "Ask", "repair": repair}
             case CoolDown(until=until):

@@ -1,4 +1,4 @@
-"""What is done when an execution of the remediation machine did not end by itself."""
+"""Releases services whose remediation execution failed, timed out or was stopped."""
 
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -23,34 +23,34 @@ _WHY = {
 
 
 class StoppedConfig(RunConfig, WatchConfig):
-    """What is needed of the function's environment."""
+    """Settings for releasing a service."""
 
 
 def services_at_work() -> list[str]:
-    """The services that are looked after, or whose execution has gone without letting them go."""
+    """List the services whose row names an execution, whether or not it still runs."""
     return list(RemediationStore(load(WatchConfig).remediations_table).at_work())
 
 
 def look_after(service: str) -> None:
-    """Start the execution of a service's row if that was never done; let it go if that is over.
+    """Start the execution of a service's row if it never started; release it if it has ended.
 
-    EventBridge tells of executions that did not end by themselves; this is for the others.
+    EventBridge reports executions that fail, time out or are stopped; this covers lost events.
     """
     config = load(WatchConfig)
     store = RemediationStore(config.remediations_table)
-    remediation = store.get(service)
-    if remediation is None or remediation.execution is None:
+    row = store.get(service)
+    if row is None or row.execution is None:
         return
-    launch(store, config.remediation_machine_arn, remediation)
-    status = executions.status(config.remediation_machine_arn, remediation.execution)
+    launch(store, config.remediation_machine_arn, row)
+    status = executions.status(config.remediation_machine_arn, row.execution)
     if status != "RUNNING":
-        # One that Step Functions does not know any more ended long ago, nobody knows how.
+        # Step Functions forgets executions in time, and then their status is not known.
         known = status if status in _WHY else "FAILED"
-        remediation_stopped(service, remediation.execution, known)
+        remediation_stopped(service, row.execution, known)
 
 
 def remediation_stopped(service: str, execution: str, status: str) -> None:
-    """Let the service of an execution go, so that its next change is looked at, and say so.
+    """Release the service of an execution, and write that into the catalogue.
 
     Args:
         service: the service's identifier.
@@ -59,17 +59,20 @@ def remediation_stopped(service: str, execution: str, status: str) -> None:
     """
     config: StoppedConfig = load(StoppedConfig)
     store, port = RemediationStore(config.remediations_table), port_client()
-    remediation = store.get(service)
-    if remediation is None or remediation.execution != execution:
+    row = store.get(service)
+    if row is None or row.execution != execution:
         logger.info("The service was let go before", extra={"execution": execution})
-        if remediation:
-            # It may have admitted the next execution, and not have come to start it.
-            launch(store, config.remediation_machine_arn, remediation)
+        if row:
+            # A crash may have left the next execution admitted but not started.
+            launch(store, config.remediation_machine_arn, row)
         return
     detail = f"{_WHY[status]} Set its health status to Progressing to have it looked at again."
-    said = {"health_detail": f"{detail} Reference: {execution}.", CHECK_ID: f"{execution}.stopped"}
-    port.update_entity(BLUEPRINT, service, said)
-    # If people were asked whether it may repair, their answer has nobody to go to.
+    properties = {
+        "health_detail": f"{detail} Reference: {execution}.",
+        CHECK_ID: f"{execution}.stopped",
+    }
+    port.update_entity(BLUEPRINT, service, properties)
+    # A decision on an open approval request would have no execution to go to.
     with suppress(RequestNotFound):
         ApprovalFunction().cancel_request(execution, 1)
     count(Metric.REMEDIATION_ENDED, ending=status)

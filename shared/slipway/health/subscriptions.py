@@ -1,4 +1,4 @@
-"""The subscription table: which change of which entities starts which state machine. Pure.
+"""The subscription table: which changes of entities start which state machine. Pure.
 
 It is data. The first entry is Slipway's own, health; a team adds its own check or maintenance job
 behind it, as JSON::
@@ -96,10 +96,10 @@ HEALTH = "health"
 
 
 def health_subscription(state_machine: str) -> Subscription:
-    """The first entry: services that have become Progressing or Degraded, or are to be seen anew.
+    """Return the first entry: services that became Progressing or Degraded.
 
-    A service that stays Degraded is looked at again only when somebody changes how it is looked at:
-    who owns it, say, is no reason to repair it.
+    A service that stays Degraded is looked at again only if its health settings change: a new
+    owner, for example, is not a reason to repair it.
     """
     return Subscription(
         name=HEALTH,
@@ -121,7 +121,7 @@ def health_subscription(state_machine: str) -> Subscription:
 
 
 def read_table(health: Subscription, text: str) -> Table:
-    """The whole table: health, and the entries that the platform team added.
+    """Return the whole table: health, and the entries that the platform team added.
 
     Args:
         health: the first entry.

@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 from slipway.health.finding import shown
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_MAX_URL = 2048
+MAX_URL = 2048
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:")
 _LABEL = r"(?:\*|[a-z0-9_-]{1,63})"
 _PATTERN = re.compile(
@@ -44,8 +44,8 @@ def read_url(url: object) -> HealthUrl:
     """
     if not isinstance(url, str) or not url:
         raise ValueError("it is not text")
-    if len(url) > _MAX_URL:
-        raise ValueError(f"it has more than {_MAX_URL} characters")
+    if len(url) > MAX_URL:
+        raise ValueError(f"it has more than {MAX_URL} characters")
     if not all("!" <= c <= "~" and c != "\\" for c in url):
         raise ValueError(
             "it has characters that no URL has (names in other scripts are written in Punycode, "

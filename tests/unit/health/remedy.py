@@ -365,7 +365,9 @@ class Machine:
                 answer = self.take("decide")
             case "Probe":
                 world.probed.append(answer["probe"])
-                look = {"number": answer["number"], "finding": world.look().model_dump()}
+                url = answer["probe"]["url"]
+                finding = world.look().model_copy(update={"url": url})
+                look = {"number": answer["number"], "finding": finding.model_dump()}
                 answer = self.take("decide", look=look)
             case "Wait":
                 world.now = max(world.now, datetime.fromisoformat(answer["until"]))

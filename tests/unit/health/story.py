@@ -24,9 +24,13 @@ from slipway.health.state import (
 
 URL = "https://my-service.test/health"
 BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-WELL = Finding(state="well", kind="ok", sentence="The health URL answered 200.")
-ILL = Finding(state="ill", kind="status", sentence="The health URL answered 503, not a 2xx.")
-REFUSED = Finding(state="unknown", kind="refused_url", sentence="The health URL was not asked.")
+WELL = Finding(state="well", kind="ok", sentence="The health URL answered 200.", url=URL)
+ILL = Finding(
+    state="ill", kind="status", sentence="The health URL answered 503, not a 2xx.", url=URL
+)
+REFUSED = Finding(
+    state="unknown", kind="refused_url", sentence="The health URL was not asked.", url=URL
+)
 
 Look = Callable[["Story"], Finding]
 Do = Callable[["Story", Repair], Outcome | State]
@@ -89,7 +93,9 @@ class Story:
             self.steps.append(step)
             match step:
                 case Probe():
-                    self.state = self.state.observed(self._look(self), self.now)
+                    url = self.state.health_url
+                    found = self._look(self).model_copy(update={"url": url})
+                    self.state = self.state.observed(found, self.now)
                 case Wait(until=until):
                     assert until > self.now, "waits for what is over"
                     self.now = until

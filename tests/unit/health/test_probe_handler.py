@@ -58,8 +58,12 @@ def ask(port: int, **changes: Any) -> dict[str, Any]:
 
 
 def test_given_a_service_that_answers_when_probed_then_it_is_well(server: Server) -> None:
-    said = "The health URL answered 203."
-    assert ask(server.port) == {"state": "well", "kind": "ok", "sentence": said}
+    assert ask(server.port) == {
+        "state": "well",
+        "kind": "ok",
+        "sentence": "The health URL answered 203.",
+        "url": f"http://127.0.0.1:{server.port}/health",
+    }
     assert server.requests[0].startswith(b"GET /health HTTP/1.1\r\n")
 
 

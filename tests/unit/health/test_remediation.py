@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from slipway.health.finding import Finding
 from slipway.health.policy import Restart, RollBack, ScaleUp
 from slipway.health.remediation import merges, next_step
 from slipway.health.state import (
@@ -292,6 +293,28 @@ def test_service_is_handed_over_when_its_url_matches_no_pattern(url: str | None)
     assert isinstance(end, Escalate)
     assert "matches none of `health_probe.trusted_urls`" in end.reason
     assert story.repairs == []
+
+
+def test_findings_of_another_url_do_not_count() -> None:
+    other = ILL.model_copy(update={"url": "https://other.test/"})
+    state = make_state().observed(other, BEGIN).observed(other, BEGIN)
+
+    assert isinstance(next_step(state, make_policy(), BEGIN + SECOND), Probe)
+
+
+def test_changes_of_the_url_do_not_prolong_the_window() -> None:
+    def look(story: Story) -> Finding:
+        url = f"https://{len(story.state.observations)}.test/"
+        story.state = story.state.reread("Degraded", "Test", url)
+        return ILL
+
+    story = Story(make_state(), make_policy(), look=look)
+
+    end = story.run()
+
+    assert isinstance(end, Unknown)
+    assert "was changed while" in end.reason
+    assert len(story.state.observations) == 3
 
 
 def test_service_whose_files_were_not_read_is_reviewed_before_a_repair() -> None:
