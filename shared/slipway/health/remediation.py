@@ -116,8 +116,10 @@ def _look(state: State, policy: Policy, now: datetime) -> Step:
     if unknown and _is_final(unknown):
         return Unknown(reason=unknown.sentence)
     # Probes of another URL count here, because changes of the URL must not prolong the window.
-    if len(_probes_of_phase(state)) >= window.probes:
-        return Unknown(reason=unknown.sentence if unknown else _CHANGED)
+    probes = _probes_of_phase(state)
+    if len(probes) >= window.probes:
+        same_url = len(findings) == len(probes)
+        return Unknown(reason=unknown.sentence if unknown and same_url else _CHANGED)
     return _next_probe(state, window, now)
 
 
