@@ -85,7 +85,7 @@ def test_time_of_port_that_is_ahead_is_stored_as_now(world: World) -> None:
     assert world.row.settled_at == world.now
 
 
-def test_forged_record_cannot_touch_the_limit_of_the_installation(world: World) -> None:
+def test_forged_record_cannot_touch_the_installations_limit(world: World) -> None:
     row = InstallationRow(version=1)
     Rows("remediations", InstallationRow).update(INSTALLATION, lambda _row: row)
     record = changed({}, {"health_status": "Degraded"}, FAR, entity=INSTALLATION)

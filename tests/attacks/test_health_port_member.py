@@ -56,7 +56,7 @@ def test_environment_changed_after_an_approval_permits_no_repair(world: World) -
     assert world.github.proposed == []
 
 
-def test_replicas_of_the_catalogue_are_no_reason_to_scale_further(world: World) -> None:
+def test_replicas_of_the_catalogue_are_not_believed(world: World) -> None:
     world.github.folder["portData.json"] = port_data(environment="Test")
     world.change(environment="Test", replicas=9)
 
@@ -110,7 +110,7 @@ def test_probes_of_another_url_bring_about_no_repair(world: World) -> None:
     assert "was changed while it was probed" in world.entity["health_detail"]
 
 
-def test_no_pull_request_is_merged_where_the_policy_does_not_merge(world: World) -> None:
+def test_repair_is_not_merged_where_the_policy_forbids_it(world: World) -> None:
     world.set_policy(
         strategies=[SCALE_UP], environments=["Production"], auto_merge_environments=["Test"]
     )

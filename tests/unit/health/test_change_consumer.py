@@ -135,7 +135,7 @@ def test_given_a_remediation_that_has_ended_when_its_change_is_redelivered_then_
     assert world.row.execution is None
 
 
-def test_redelivered_record_starts_a_look_when_its_topic_was_made_again(world: World) -> None:
+def test_low_offset_starts_a_look_when_its_topic_was_remade(world: World) -> None:
     world.offset = 1000
     world.fall_ill().run()
     world.offset = 0

@@ -317,7 +317,7 @@ def test_changes_of_the_url_do_not_prolong_the_window() -> None:
     assert len(story.state.observations) == 3
 
 
-def test_service_whose_files_were_not_read_is_reviewed_before_a_repair() -> None:
+def test_service_is_reviewed_before_a_repair() -> None:
     state = make_state().observed(ILL, BEGIN).observed(ILL, BEGIN)
     unread = state.reread("Degraded", "Test", URL)
 

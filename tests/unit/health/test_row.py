@@ -63,7 +63,7 @@ def test_redelivered_record_leaves_the_row_as_it_is(offset: int, at_work: bool) 
     assert admit(before, change(9), at(offset), LATER, BEGIN) == (before, Admission.REDELIVERED)
 
 
-def test_record_with_a_known_offset_counts_when_the_entity_has_changed() -> None:
+def test_known_offset_counts_when_the_entity_has_changed() -> None:
     before = closed(admitted(), LATER, BEGIN)
 
     assert admit(before, change(), at(0), LATER, LATER)[1] is Admission.STARTED
