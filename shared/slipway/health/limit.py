@@ -1,7 +1,7 @@
-"""The limit over all services: how many repairs begin within ten minutes, and who is told. Pure.
+"""The limit over all services on repairs that begin within ten minutes. Pure.
 
-Many services that become unhealthy at once share a cause, which no restart fixes. The row keeps the
-newest repairs of the installation, and which alerts about all services were sent.
+Services that become unhealthy at once usually share a cause, which a restart does not fix. The row
+keeps the installation's newest repairs, and which alerts about all services were sent.
 """
 
 from collections.abc import Mapping
