@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from slipway.actions.proposal import LONGEST_PREVIEW
 from slipway.actions.repair import repair_hash
 from slipway.approvals import function, permission
 from slipway.approvals.decision import Ballot
@@ -277,6 +278,27 @@ def test_repair_is_bound_to_the_files_that_were_shown(
     (asked,) = world.asked
     assert "+replicas: 3" in asked["planned"][0]["preview"]
     assert "other files than those that were approved" in world.entity["health_detail"]
+
+
+def test_repair_whose_diff_cannot_be_shown_is_not_made(
+    ill_service: remedy.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = ill_service
+    scale_up = {"kind": "scale_up", "step": 1, "max_replicas": 5, "wait_seconds": 5}
+    world.set_policy(environments=["Test"], approval_environments=["Test"], strategies=[scale_up])
+    world.look = lambda: ILL
+    path = "apps/my-service/common_values.yaml"
+    text = f"note: {'x' * LONGEST_PREVIEW}\nreplicas: 2\n"
+    folder = ServiceFolder(service="my-service", commit="c", files={path: "b"}, texts={path: text})
+    proposed: list[Any] = []
+    monkeypatch.setattr(world.github, "read_service", lambda *_, **__: folder, raising=False)
+    monkeypatch.setattr(world.github, "propose", proposed.append, raising=False)
+
+    world.fall_ill().run()
+
+    (asked,) = world.asked
+    assert "too long to be shown" in asked["planned"][0]["sentence"]
+    assert proposed == []
 
 
 def test_decision_on_another_plan_grants_no_repair(ill_service: remedy.World) -> None:
