@@ -347,7 +347,7 @@ def test_branch_of_a_run_can_be_taken_without_a_ruleset(house: House) -> None:
     make_branch(house, BRANCH)
 
 
-def test_push_to_a_runs_pull_request_is_refused_where_a_ruleset_is(protected: House) -> None:
+def test_push_to_a_runs_pull_request_is_refused_by_a_ruleset(protected: House) -> None:
     propose(protected)
     mine = protected.services.as_user("developer")
 
