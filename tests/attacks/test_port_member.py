@@ -12,7 +12,6 @@ from slipway.approvals.function import ApprovalFunction
 from slipway.approvals.models import Status
 from slipway.approvals.policy import Policy
 from slipway.errors import NotAnApprover, OwnRequest
-from slipway.github.models import ServiceFolder
 from slipway.health.row import execution_name
 from slipway.port.models import User
 
@@ -250,55 +249,39 @@ def test_remediation_names_who_changed_the_entity(
     assert {"u", "auth0|writer"} <= set(asked["causes"])
 
 
-def test_repair_is_bound_to_the_files_that_were_shown(
-    ill_service: remedy.World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_repair_is_bound_to_the_files_that_were_shown(ill_service: remedy.World) -> None:
     world = ill_service
     scale_up = {"kind": "scale_up", "step": 1, "max_replicas": 5, "wait_seconds": 5}
     world.set_policy(environments=["Test"], approval_environments=["Test"], strategies=[scale_up])
     world.look = lambda: ILL
-    texts = ["replicas: 2\n", "replicas: 2\nimage: mine\n"]
-    path = "apps/my-service/common_values.yaml"
-    proposed: list[dict[str, str | None]] = []
 
-    def read_service(service: str, *, names: object) -> ServiceFolder:
-        text = texts.pop(0) if len(texts) > 1 else texts[0]
-        return ServiceFolder(service=service, commit="c", files={path: "b"}, texts={path: text})
+    def decide() -> dict[str, Any]:
+        world.github.folder["common_values.json"] = '{"replicas": 2, "image": "mine"}'
+        return world.decision(granted=True)
 
-    def propose(change: Any) -> Any:
-        proposed.append(change.files)
-        raise AssertionError("it proposes what nobody was shown")
-
-    monkeypatch.setattr(world.github, "read_service", read_service, raising=False)
-    monkeypatch.setattr(world.github, "propose", propose, raising=False)
+    world.decide = decide
 
     world.fall_ill().run()
 
-    assert proposed == []
+    assert world.github.proposed == []
     (asked,) = world.asked
-    assert "+replicas: 3" in asked["planned"][0]["preview"]
+    assert '+{"replicas": 3}' in asked["planned"][0]["preview"]
     assert "other files than those that were approved" in world.entity["health_detail"]
 
 
-def test_repair_whose_diff_cannot_be_shown_is_not_made(
-    ill_service: remedy.World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_repair_whose_diff_cannot_be_shown_is_not_made(ill_service: remedy.World) -> None:
     world = ill_service
     scale_up = {"kind": "scale_up", "step": 1, "max_replicas": 5, "wait_seconds": 5}
     world.set_policy(environments=["Test"], approval_environments=["Test"], strategies=[scale_up])
     world.look = lambda: ILL
-    path = "apps/my-service/common_values.yaml"
-    text = f"note: {'x' * LONGEST_PREVIEW}\nreplicas: 2\n"
-    folder = ServiceFolder(service="my-service", commit="c", files={path: "b"}, texts={path: text})
-    proposed: list[Any] = []
-    monkeypatch.setattr(world.github, "read_service", lambda *_, **__: folder, raising=False)
-    monkeypatch.setattr(world.github, "propose", proposed.append, raising=False)
+    note = "x" * LONGEST_PREVIEW
+    world.github.folder["common_values.json"] = f'{{"note": "{note}", "replicas": 2}}'
 
     world.fall_ill().run()
 
     (asked,) = world.asked
     assert "too long to be shown" in asked["planned"][0]["sentence"]
-    assert proposed == []
+    assert world.github.proposed == []
 
 
 def test_decision_on_another_plan_grants_no_repair(ill_service: remedy.World) -> None:
