@@ -56,7 +56,7 @@ class Architecture(StrEnum):
     @property
     def platform(self) -> str:
         """The platform of the wheels, as uv names it; Lambda's glibc is newer than this one."""
-        return {"arm64": "aarch64", "x86_64": "x86_64"}[self.value] + "-manylinux2014"
+        return {"arm64": "aarch64", "x86_64": "x86_64"}[self.value] + "-manylinux_2_28"
 
 
 class BuildError(Exception):

@@ -6,6 +6,7 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     ├── UserError              the request is wrong: the run ends FAILURE with this sentence
     │   ├── InvalidInput         an input breaks a rule, named with its path
     │   ├── DocumentRefused      a YAML or JSON text cannot be read or edited safely
+    │   ├── ExpressionRefused    an expression of the catalog fails on what was typed or is there
     │   ├── ServiceExists        a service of that name is there already
     │   ├── ServiceLocked        another change of the same service is under way
     │   └── DecisionRefused      a decision on an approval request does not count
@@ -32,12 +33,13 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     ├── ReportTooEarly         a run's pull request is not in the ledger yet
     ├── SweepIncomplete        some runs could not be looked after; the next sweep tries again
     └── ConfigurationError     the installation is wrong: names the setting and its cure
+        └── CatalogRefused       the catalog has faults: file, line and cure of each
 
 Whatever is neither `UserError`, `RetryableError` nor `SkippedMessage` counts as a bug: the event
 source repeats the record a bounded number of times and then stores it (the run is *held*).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 
@@ -77,6 +79,14 @@ class DocumentRefused(UserError):
         self.problem = problem
         self.line = line
         self.column = column
+
+
+class ExpressionRefused(UserError):
+    """An expression of the catalog fails on what was typed or on what is there.
+
+    Args:
+        problem: what is wrong, as a full sentence.
+    """
 
 
 class ServiceExists(UserError):
@@ -286,3 +296,15 @@ class SweepIncomplete(SlipwayError):
 
 class ConfigurationError(SlipwayError):
     """The installation is wrong. The text names the setting and its cure, never its value."""
+
+
+class CatalogRefused(ConfigurationError):
+    """The catalog has faults.
+
+    Args:
+        faults: each fault; its text has the file, the line, the problem and the cure.
+    """
+
+    def __init__(self, faults: Sequence[object]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = tuple(faults)

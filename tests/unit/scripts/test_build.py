@@ -27,7 +27,7 @@ HOST = Architecture.ARM64 if platform.machine() in {"aarch64", "arm64"} else Arc
 
 FAKE_UV = """#!/bin/sh
 while [ "$1" != "--target" ]; do
-    case "$1" in *-manylinux2014) platform=$1 ;; esac
+    case "$1" in *-manylinux_2_28) platform=$1 ;; esac
     shift
 done
 mkdir -p "$2/lib/__pycache__" "$2/lib/tests" "$2/bin" "$2/lib-1.0.dist-info/licenses"
@@ -170,8 +170,8 @@ def test_layer_has_the_wheels_of_its_own_architecture(root: Path) -> None:
     built(root)
 
     for archive, platform_name in {
-        "layer-arm64.zip": b"aarch64-manylinux2014\n",
-        "layer-x86_64.zip": b"x86_64-manylinux2014\n",
+        "layer-arm64.zip": b"aarch64-manylinux_2_28\n",
+        "layer-x86_64.zip": b"x86_64-manylinux_2_28\n",
     }.items():
         with zipfile.ZipFile(root / "build" / archive) as file:
             assert file.read("python/lib/native.so") == platform_name
@@ -270,7 +270,7 @@ def test_missing_wheel_is_told_with_what_to_do(root: Path, monkeypatch: pytest.M
     )
 
     assert result.exit_code == 1
-    assert "aarch64-manylinux2014" in result.output
+    assert "aarch64-manylinux_2_28" in result.output
     assert "lib==1.0 has no usable wheels" in result.output
     assert "scripts/lock" in result.output
     assert not (root / "build/artifacts.json").exists()

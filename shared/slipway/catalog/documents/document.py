@@ -14,7 +14,7 @@ from typing import Any
 
 from slipway.catalog.documents.json_text import json_reading, read_json
 from slipway.catalog.documents.layout import Layout, Splice, Syntax
-from slipway.catalog.documents.nodes import MAX_BYTES, Node, TreeBuilder, refuse
+from slipway.catalog.documents.nodes import MAX_BYTES, Node, TreeBuilder, position, refuse
 from slipway.catalog.documents.paths import join_path, parse_path
 from slipway.catalog.documents.scalars import Reading, readings
 from slipway.catalog.documents.writing import check_value
@@ -109,6 +109,16 @@ class Document:
         """Read a value as JSON has it; None if it is missing."""
         steps, rest = self._walk(parse_path(path))
         return None if rest else self._value(steps[-1].node)
+
+    def value(self) -> dict[str, Any]:
+        """Read the whole document as JSON has it."""
+        value: dict[str, Any] = self._value(self._tree.root) or {}
+        return value
+
+    def line_of(self, keys: Keys) -> int:
+        """Find the line of the last of these keys that is there, counted from 1."""
+        last = self._walk(keys)[0][-1]
+        return position(self.text, (last.key or last.node).start)[0]
 
     def refuse(self, path: str, problem: str) -> DocumentRefused:
         """Make a refusal that names the place of a path's last key that is there."""
