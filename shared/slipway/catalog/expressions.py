@@ -33,6 +33,11 @@ _HCL = (
     'def hcl: if any(.. | strings; gsub("[\\n\\r\\t]"; "") | test("[[:cntrl:]]"))'
     ' then error("a control character cannot be written as HCL") else tojson | _double end;'
 )
+# Puts values into a text that the installation has, as an address with {name}.
+_FILL = (
+    "def fill($text; $values): if $text == null then null else reduce ($values | to_entries[])"
+    ' as $one ($text; split("{" + $one.key + "}") | join($one.value | tostring | @uri)) end;'
+)
 # Within a text file the quotes belong to the skeleton; within JSON the editor writes them.
 _HCL_TEXT = {
     False: 'def hcl_text: walk(if type == "string" then _double else . end);',
@@ -234,13 +239,15 @@ def _compiled(source: str, quoted: bool) -> Any:
     import jq
 
     # The parenthesis ends on a line of its own, so that a comment cannot swallow it.
-    hcl = f"{_HCL}{_HCL_TEXT[quoted]}"
+    hcl = f"{_HCL}{_HCL_TEXT[quoted]}{_FILL}"
     return jq.compile(f"{hcl}{_PRELUDE}null as $ENV | (\n{source}\n)")
 
 
 def _scan(text: str, start: int) -> tuple[Expression, int]:
     """Read an expression up to the `}}` outside a jq string with all braces closed."""
-    code, literals, depth, position = [], [], 0, start
+    code: list[str] = []
+    literals: list[str] = []
+    depth, position = 0, start
     while position < len(text):
         char = text[position]
         if char == '"':
@@ -268,7 +275,9 @@ def _scan_string(text: str, start: int, literals: list[str]) -> tuple[str, str, 
         A number in quotes for the literal, the code of its interpolations `\( … )`, and the index
         after the string.
     """
-    literal, inner, position = [], [], start + 1
+    literal: list[str] = []
+    inner: list[str] = []
+    position = start + 1
     while position < len(text):
         char = text[position]
         if char == '"':

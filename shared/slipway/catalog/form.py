@@ -18,11 +18,17 @@ from slipway.catalog.faults import listed
 from slipway.errors import InvalidInput
 
 DRY_RUN = "dry_run"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 # What Port may send in the place of an identifier, by format: the key that holds it.
 _IDENTIFYING = {"entity": ("identifier",), "user": ("email",), "team": ("name", "identifier")}
 _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "string": ("a text", lambda value: isinstance(value, str)),
-    "number": ("a number", lambda value: _is_number(value)),
+    "number": ("a number", _is_number),
     "boolean": ("true or false", lambda value: isinstance(value, bool)),
     "array": ("a list", lambda value: isinstance(value, list)),
     "object": ("an object", lambda value: isinstance(value, dict)),
@@ -147,10 +153,6 @@ def is_dry_run(typed: Mapping[str, Any]) -> bool:
         case True:
             return True
     raise InvalidInput(DRY_RUN, "must be true or false")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _reduced(value: Any, schema: Mapping[str, Any]) -> Any:

@@ -53,9 +53,7 @@ class Part:
 
 def is_safe(value: str) -> bool:
     """Whether a text may be a part's value as far as the engine is concerned."""
-    return (
-        _SAFE.fullmatch(value) is not None and ".." not in value and not value.endswith(".lock")
-    )
+    return _SAFE.fullmatch(value) is not None and ".." not in value and not value.endswith(".lock")
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ class Pattern:
         """Read a pattern.
 
         Raises:
-            ValueError: it is not one. The text says why, as the end of the sentence "The pattern …".
+            ValueError: it is not one. The text says why, as the end of "The pattern …".
         """
         names = text.split("/")
         below = names[-1] == "**"

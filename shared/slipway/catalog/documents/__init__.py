@@ -8,4 +8,12 @@ from slipway.catalog.documents.document import Document, read_document
 from slipway.catalog.documents.nodes import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from slipway.catalog.documents.paths import join_path, parse_path
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "join_path", "parse_path", "read_document"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "MAX_NODES",
+    "Document",
+    "join_path",
+    "parse_path",
+    "read_document",
+]

@@ -1,0 +1,233 @@
+"""What `resource.yaml` and `action.yaml` may say. The JSON Schemas for editors are made from it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    TypeAdapter,
+)
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+DocumentPath = Annotated[str, Field(min_length=1)]
+# In an error's place a tag stands beside real keys, which never look like this.
+FROM_FILE, VALUE = "(file)", "(value)"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class PartOfIdentifier(_Model):
+    """A part of the identifier."""
+
+    pattern: str
+    """Regular expression that a value matches as a whole."""
+    message: str
+    """What a value must be, as people read it: "1 to 63 lower-case letters"."""
+    example: str
+    """A value, for checks and previews."""
+
+
+class FromFile(_Model):
+    """A value that stands in a YAML or JSON file."""
+
+    file: str | tuple[str, ...]
+    """Pattern of the file, or several of which the first that is there counts."""
+    path: DocumentPath
+    """Dotted path in the file; a key with a dot is quoted, as `a."b.c"`."""
+
+
+def _tag(value: object) -> str:
+    return FROM_FILE if isinstance(value, dict | FromFile) else VALUE
+
+
+Property = Annotated[
+    Annotated[FromFile, Tag(FROM_FILE)] | Annotated[JsonValue, Tag(VALUE)], Discriminator(_tag)
+]
+
+
+class Health(_Model):
+    """How the health of an entity is checked and repaired."""
+
+    url: str
+    """Expression over `.properties` that gives the address to ask."""
+    allowed: str | tuple[str, ...]
+    """Addresses that may be asked: scheme, host (`*` is one label), port and start of the path."""
+    restart: str | None = None
+    """The workflow action that restarts an entity."""
+    scale: str | None = None
+    """The update action that adds capacity."""
+
+
+class ResourceFile(_Model):
+    """A kind: where its entities are in Git, and what Port shows of them."""
+
+    identifier: str
+    """Pattern of the entity's identifier, as `{team}.{name}`."""
+    parts: dict[Identifier, PartOfIdentifier] = Field(min_length=1)
+    """The parts of identifier and paths."""
+    repository: str
+    """Key of the map of repositories, or one part in braces whose values are such keys."""
+    files: tuple[str, ...] = Field(min_length=1)
+    """Patterns of the files that actions of this kind may touch."""
+    metadata: str
+    """Path of the JSON file that every entity has."""
+    environment: str
+    """Expression over `.parts` and `.metadata`: the environment by which the policy decides."""
+    team: str | None = None
+    """Expression over `.parts` and `.metadata`: the Port team that reviews pull requests."""
+    locate: dict[Identifier, str] = {}
+    """Part that the identifier lacks → property of the entity that hints at it."""
+    settings: dict[str, JsonValue] = {}
+    """Default values of `.settings`; the variable `catalog_settings` replaces them."""
+    title: str = "{{ .identifier }}"
+    """The entity's title."""
+    properties: dict[str, Property] = {}
+    """Properties of the entity, written with each change."""
+    after_merge: dict[str, Property] = {}
+    """Properties that make sense only once the files are on the base branch: addresses."""
+    initial: dict[str, JsonValue] = {}
+    """Properties that a create sets and that others write from then on."""
+    relations: dict[str, JsonValue] = {}
+    """Relations of the entity: an identifier, or a list of them."""
+    health: Health | None = None
+
+
+class Rule(_Model):
+    """A condition, and what people are told when it holds."""
+
+    condition: Any = Field(alias="if")
+    """Expression that gives true or false."""
+    message: str
+    """A full sentence; it may have expressions."""
+
+
+class _ActionFile(_Model):
+    title: str | None = None
+    """Title of the pull request."""
+    summary: str | None = None
+    """What changes, in one line."""
+    limits: dict[str, JsonValue] = {}
+    """Default values of `.limits`; the approval policy replaces them."""
+    refuse: tuple[Rule, ...] = ()
+    """When a request is refused, and the sentence that its run ends with."""
+
+
+class TypedDocument(_Model):
+    """A YAML or JSON document that people type into the form."""
+
+    input: str
+    """The input: an object (JSON), or a text of YAML."""
+    file: str
+    """Where it goes. What was typed is kept byte for byte."""
+    when: Any = True
+    """Expression that says whether this document counts."""
+    missing: dict[DocumentPath, JsonValue] = {}
+    """Path → value that is added if it was left out, and must be the same if it was not."""
+    keep_empty: bool = False
+    """Whether an empty document makes a file, too."""
+
+
+class CreateFile(_ActionFile):
+    """An action that creates an entity and its files."""
+
+    operation: Literal["create"]
+    parts: dict[Identifier, str] = Field(min_length=1)
+    """Each part of the identifier from the form."""
+    metadata: dict[str, JsonValue] = {}
+    """What the metadata file says beside `identifier`, `blueprint` and `run_id`."""
+    documents: tuple[TypedDocument, ...] = ()
+    """Documents that are typed in the form."""
+    verbatim: tuple[str, ...] = ()
+    """Files of the skeleton without expressions, copied byte for byte."""
+
+
+class _Edit(FromFile):
+    pass
+
+
+class Set(_Edit):
+    """Set a value."""
+
+    to: JsonValue
+    """The value; an expression may use `.current`."""
+    type: Literal["text", "number", "whole number", "boolean", "list", "object"] | None = None
+    """What the value must be before and after; without it: what it is now."""
+    add: bool = False
+    """Whether a path that is not there is added. Otherwise the request is refused."""
+
+
+class Append(_Edit):
+    """Add an item to a list, unless the list has it."""
+
+    value: JsonValue
+    """The item."""
+
+
+class Remove(_Edit):
+    """Remove a key, or items of a list."""
+
+    value: JsonValue = None
+    """The item that is removed from the list; without it the key is removed."""
+
+
+class UpdateFile(_ActionFile):
+    """An action that edits files of an entity; all other bytes stay as they are."""
+
+    operation: Literal["update"]
+    set: tuple[Set, ...] = ()
+    append: tuple[Append, ...] = ()
+    remove: tuple[Remove, ...] = ()
+    nothing_to_do: tuple[Rule, ...] = ()
+    """When there is nothing to do, so that the run succeeds with this sentence."""
+
+    @property
+    def edits(self) -> "tuple[tuple[tuple[str, int], Set | Append | Remove], ...]":
+        """All edits in order, each with its place in the file."""
+        groups: tuple[tuple[str, tuple[Set | Append | Remove, ...]], ...] = (
+            ("set", self.set),
+            ("append", self.append),
+            ("remove", self.remove),
+        )
+        return tuple(
+            ((name, index), edit) for name, edits in groups for index, edit in enumerate(edits)
+        )
+
+
+class DeleteFile(_ActionFile):
+    """An action that removes the files of an entity."""
+
+    operation: Literal["delete"]
+    confirm: str
+    """The input into which the identifier is typed."""
+
+
+class WorkflowFile(_ActionFile):
+    """An action that runs a workflow of the repository."""
+
+    operation: Literal["workflow"]
+    file: str = Field(pattern=r"^\.github/workflows/[A-Za-z0-9._-]+\.ya?ml$")
+    """The workflow's file on the base branch."""
+    inputs: dict[str, JsonValue] = {}
+    """What the workflow is given."""
+
+
+ActionFile = Annotated[
+    CreateFile | UpdateFile | DeleteFile | WorkflowFile, Discriminator("operation")
+]
+RESOURCE: TypeAdapter[ResourceFile] = TypeAdapter(ResourceFile)
+ACTION: TypeAdapter[CreateFile | UpdateFile | DeleteFile | WorkflowFile] = TypeAdapter(ActionFile)
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schemas of both files, by file name."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {
+        "resource.schema.json": dialect | RESOURCE.json_schema(),
+        "action.schema.json": dialect | ACTION.json_schema(),
+    }
