@@ -7,6 +7,7 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     │   ├── InvalidInput         an input breaks a rule, named with its path
     │   ├── DocumentRefused      a YAML or JSON text cannot be read or edited safely
     │   ├── ExpressionRefused    an expression of the catalog fails on what was typed or is there
+    │   ├── EntityRefused        Port would refuse the entity that a create adds
     │   ├── ServiceExists        a service of that name is there already
     │   ├── ServiceLocked        another change of the same service is under way
     │   └── DecisionRefused      a decision on an approval request does not count
@@ -87,6 +88,18 @@ class ExpressionRefused(UserError):
     Args:
         problem: what is wrong, as a full sentence.
     """
+
+
+class EntityRefused(UserError):
+    """Port would refuse the entity that a create adds.
+
+    Args:
+        notes: property or relation → what is wrong with it, as a sentence.
+    """
+
+    def __init__(self, notes: Mapping[str, str]) -> None:
+        super().__init__(f"The new entity cannot be shown in Port: {' '.join(notes.values())}")
+        self.notes = notes
 
 
 class ServiceExists(UserError):

@@ -133,15 +133,17 @@ def _refuse_missing(document: Document, edit: Set, current: Any) -> None:
 
 
 def _refuse_type(document: Document, edit: Set, current: Any, value: Any) -> None:
-    """An edit never changes the type of what is there."""
-    wanted = edit.type or (None if current is None else _type(current))
-    if wanted is None:
+    """Refuse what would change the type of what is there, or is not of the type that is asked."""
+    place = f"as '{edit.path}'"
+    if edit.type is None:
+        if current is not None and value is not None and _type(current) != _type(value):
+            problem = f"has {shown(current)} {place}, which is not of the type of {shown(value)},"
+            raise document.refuse(edit.path, problem)
         return
-    for what, one in (("has", current), ("is to have", value)):
-        if one is not None and not _fits(one, wanted):
-            raise document.refuse(
-                edit.path, f"{what} {shown(one)} as '{edit.path}', not {_ARTICLES[wanted]},"
-            )
+    for what, one in (("has", current), ("cannot have", value)):
+        if one is not None and not _fits(one, edit.type):
+            problem = f"{what} {shown(one)} {place}, which must be {_ARTICLES[edit.type]},"
+            raise document.refuse(edit.path, problem)
 
 
 def _fits(value: Any, wanted: str) -> bool:

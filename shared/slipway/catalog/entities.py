@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.catalog.documents import read_document
+from slipway.catalog.documents import Document, read_document
 from slipway.catalog.expressions import evaluate, has_exact_numbers
 from slipway.catalog.faults import listed, shown
 from slipway.catalog.files import FromFile
@@ -134,6 +134,7 @@ def read_entity(
 class _Reader:
     def __init__(self, kind: Kind, parts: Parts, tree: Tree, context: Mapping[str, Any]) -> None:
         self.notes: dict[str, str] = {}
+        self._documents: dict[str, Document] = {}
         self._kind = kind
         self._parts = parts
         self._tree = tree
@@ -185,11 +186,16 @@ class _Reader:
             self._note(name, f"{path} is not a text of a reasonable size")
         else:
             try:
-                syntax = syntax_of(path) or "yaml"
-                return [read_document(self._tree.texts[path], syntax).read(source.path)]
+                return [self._document(path).read(source.path)]
             except DocumentRefused as error:
                 self._note(name, f"{path} {error.problem}")
         return []
+
+    def _document(self, path: str) -> Document:
+        if path not in self._documents:
+            syntax = syntax_of(path) or "yaml"
+            self._documents[path] = read_document(self._tree.texts[path], syntax)
+        return self._documents[path]
 
     def _note(self, name: str, problem: str) -> None:
         self.notes[name] = f"'{name}' was left as it is: {problem}."

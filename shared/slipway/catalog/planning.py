@@ -28,7 +28,7 @@ from slipway.catalog.request import (
 )
 from slipway.catalog.skeleton import fill_in
 from slipway.catalog.typed import read_typed
-from slipway.errors import UserError
+from slipway.errors import EntityRefused, UserError
 
 _NAMED = 10
 _VERBS = {"create": "Create", "update": "Change", "delete": "Delete", "workflow": "Run"}
@@ -373,9 +373,7 @@ class _Planner:
             merged=False,
         )
         if said.notes:
-            raise UserError(
-                f"The new entity cannot be shown in Port: {' '.join(said.notes.values())}"
-            )
+            raise EntityRefused(said.notes)
         properties = {
             **said.entity["properties"],
             **evaluate(self._kind.spec.initial, self._context),

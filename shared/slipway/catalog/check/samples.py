@@ -13,7 +13,7 @@ from slipway.catalog.form import Input
 from slipway.catalog.model import Action, Kind
 from slipway.catalog.planning import FilePlan, Situation, make_plan, tell
 from slipway.catalog.request import Request, Target, Tree, files_of
-from slipway.errors import ExpressionRefused, UserError
+from slipway.errors import EntityRefused, ExpressionRefused, UserError
 
 _BY_FORMAT = {
     "user": "sample@example.com",
@@ -88,6 +88,8 @@ class _Player:
             plan = make_plan(target, request, situation)
         except ExpressionRefused as error:
             self.faults.append(_expression_fault(action, error))
+        except EntityRefused as error:
+            self._note(error.notes)
         except UserError as error:
             if not _edits_typed_document(self._kind, action):
                 cure = "Correct the action, or what the create makes."
@@ -105,12 +107,16 @@ class _Player:
         except UserError as error:
             cure = "Correct the create's metadata."
             self.faults.append(kind.source.fault(("metadata",), str(error), cure))
-            return
-        for name, note in said.notes.items():
+        else:
+            self._note(said.notes)
+
+    def _note(self, notes: Mapping[str, str]) -> None:
+        spec, source = self._kind.spec, self._kind.source
+        for name, note in notes.items():
             groups = ("properties", "after_merge", "relations")
-            group = next((key for key in groups if name in getattr(kind.spec, key)), "title")
+            group = next((key for key in groups if name in getattr(spec, key)), "title")
             cure = "Its source and the blueprint must have the same type."
-            self.faults.append(kind.source.fault((group, name), note, cure))
+            self.faults.append(source.fault((group, name), note, cure))
 
 
 def sample_inputs(kind: Kind, action: Action) -> Iterator[dict[str, Any]]:
