@@ -119,8 +119,8 @@ def read_entity(
     for name, source in sources.items():
         properties |= reader.property(name, source)
     relations: dict[str, Any] = {}
-    for name, source in kind.spec.relations.items():
-        relations |= reader.relation(name, source)
+    for name, value in kind.spec.relations.items():
+        relations |= reader.relation(name, value)
     title = reader.expression("title", kind.spec.title)
     entity = {
         "identifier": identifier,

@@ -22,7 +22,7 @@ ROOTS = (
     "inputs", "identifier", "parts", "metadata", "properties", "current", "new", "limits",
     "settings", "requester", "run",
 )  # fmt: skip
-_HIDDEN = (
+HIDDEN = (
     "env", "input", "inputs", "debug", "debug($message)", "stderr", "now", "localtime",
     "strflocaltime($format)", "halt", "halt_error", "halt_error($code)", "input_filename",
     "input_line_number", "modulemeta", "get_search_list", "get_jq_origin", "get_prog_origin",
@@ -44,7 +44,7 @@ _HCL_TEXT = {
     True: "def hcl_text: tostring | hcl | .[1:-1];",
 }
 # In an order by which each hides the real one from all that follows.
-_PRELUDE = "".join(f'def {name}: error("{name} is not available here");' for name in _HIDDEN)
+_PRELUDE = "".join(f'def {name}: error("{name} is not available here");' for name in HIDDEN)
 _ENCODERS = frozenset({"@json", "@sh", "@uri", "@base64", "@html", "hcl", "hcl_text"})
 # A double holds each whole number up to this one; beyond, jq would change digits.
 LARGEST = 2**53

@@ -46,8 +46,9 @@ def _tag(value: object) -> str:
     return FROM_FILE if isinstance(value, dict | FromFile) else VALUE
 
 
+_Value = str | int | float | bool | list[JsonValue] | None
 Property = Annotated[
-    Annotated[FromFile, Tag(FROM_FILE)] | Annotated[JsonValue, Tag(VALUE)], Discriminator(_tag)
+    Annotated[FromFile, Tag(FROM_FILE)] | Annotated[_Value, Tag(VALUE)], Discriminator(_tag)
 ]
 
 

@@ -144,8 +144,8 @@ ELSEWHERE = [
     (CREATE, '.parts.env == \\"prod\\" and .inputs.tier == \\"bronze\\"', ".parts.env", CREATE,
      "gives \"qa\", but must give true or false"),
     (CONFIGURE, "deployment.image.tag", "deployment.teg", CONFIGURE, "has no 'deployment.teg'"),
-    (CONFIGURE, "{{ .inputs.debug }}", "{{ .inputs.image }}", CONFIGURE, "which is not of the type of"),
-    (CONFIGURE, "config.json", "settings.json", CONFIGURE, "there is no services/billing/invoices"),
+    (CONFIGURE, "{{ .inputs.debug }}", "{{ .inputs.image }}", CONFIGURE, "not of the type of"),
+    (CONFIGURE, "config.json", "settings.json", CONFIGURE, "there is no services/billing"),
 ]  # fmt: skip
 
 

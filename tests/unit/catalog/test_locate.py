@@ -1,4 +1,4 @@
-"""Kinds whose identifiers do not say where their files are: hints of Port's are held against Git."""
+"""Kinds whose identifiers do not say where files are: hints of Port are held against Git."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The shipped catalog: what each of its actions does, as *Create New Service* and the others did."""
+"""The shipped catalog: what each of its actions does."""
 
 import json
 from typing import Any

@@ -1,0 +1,89 @@
+"""The engine contains no word of an example: what a catalog names stands in no line of Python."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from slipway.catalog import model
+from slipway.catalog.expressions import HIDDEN, ROOTS
+from slipway.catalog.files import schemas
+from slipway.catalog.form import DRY_RUN
+
+from tests.catalogs.samples import ACME, ROOT, SHIPPED, catalog
+
+ENGINE = ROOT / "shared/slipway/catalog"
+# The engine's own table: what it writes, and the words of its files and of Port's.
+OWN = {
+    *model.OWN_PROPERTIES,
+    *model.HEALTH_PROPERTIES,
+    *model.OWN_METADATA,
+    DRY_RUN,
+    model.PENDING,
+    *ROOTS,
+    # Keys of a requester and of Port's team, user and entity.
+    "id", "email", "name",
+    # Filters of jq, which are taken away.
+    *HIDDEN,
+}  # fmt: skip
+
+
+def keys_of(node: object) -> Iterator[str]:
+    """The keys that a schema of ours has."""
+    if isinstance(node, dict):
+        yield from node.get("properties", {})
+        for inner in node.values():
+            yield from keys_of(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from keys_of(inner)
+
+
+def words() -> set[str]:
+    """The names of actions, blueprints, properties, parts, inputs and paths of both catalogs."""
+    found: set[str] = set()
+    for folder in (SHIPPED, ACME):
+        for kind in catalog(folder).kinds.values():
+            found |= {kind.blueprint.identifier, *kind.actions, *kind.parts}
+            found |= {*kind.blueprint.properties, *kind.blueprint.relations}
+            found |= {*kind.spec.properties, *kind.spec.after_merge, *kind.spec.settings}
+            found |= {
+                word
+                for pattern in kind.patterns
+                for word in re.split(r"[/{}*-]|[.][a-z]+$|[.]", pattern.text)
+            }
+            for action in kind.actions.values():
+                found |= set(action.form.inputs) | set(action.spec.limits)
+                found |= set(getattr(action.spec, "metadata", {}))
+    return {word for word in found if word} - OWN - set(keys_of(schemas()))
+
+
+def literals(path: Path) -> Iterator[tuple[int, str]]:
+    """The string literals of a module that are not docstrings."""
+    tree = ast.parse(path.read_text())
+    described = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(text)) if id(node) not in described:
+                yield node.lineno, text
+
+
+def test_engine_has_no_word_of_an_example() -> None:
+    wanted = words()
+    found = {
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for path in ENGINE.rglob("*.py")
+        for line, text in literals(path)
+        if text in wanted
+    }
+
+    assert found == set()
+
+
+def test_words_of_the_examples_are_known() -> None:
+    # Otherwise the test above could not fail.
+    assert {"service", "bucket", "replicas", "apps", "unit", "create_service", "tier"} <= words()
