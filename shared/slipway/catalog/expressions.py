@@ -210,6 +210,21 @@ def templates(value: Any) -> Iterator[Template]:
             yield from templates(inner)
 
 
+def references_of(value: Any, root: str) -> set[str]:
+    """The names of a root of the context that a value's expressions take.
+
+    Raises:
+        ValueError: as `parse_template`.
+    """
+    return {
+        name
+        for template in templates(value)
+        for expression in template.expressions
+        for one, name in expression.references
+        if one == root and name
+    }
+
+
 def evaluate(value: Any, context: Context) -> Any:
     """Evaluate the expressions in a value of any shape.
 

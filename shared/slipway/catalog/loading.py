@@ -54,7 +54,7 @@ class _Loader:
         self.faults: list[Fault] = []
         self._texts: dict[str, str] = {}
         for path, data in files.items():
-            if "/" not in path or any(name.startswith(".") for name in path.split("/")):
+            if "/" not in path or path.startswith(".") or path.endswith("/.DS_Store"):
                 continue  # A README, or what editors and file managers leave.
             try:
                 self._texts[path] = data.decode()
@@ -144,7 +144,9 @@ class _Loader:
         body = source.value
         schema = body.get("schema")
         properties = schema.get("properties") if isinstance(schema, dict) else None
-        if not isinstance(body.get("identifier"), str) or not isinstance(properties, dict):
+        relations = body.get("relations") or {}
+        are_objects = _are_objects(properties) and _are_objects(relations)
+        if not isinstance(body.get("identifier"), str) or properties is None or not are_objects:
             cure = "A blueprint has 'identifier' and 'schema.properties': export it from Port."
             self.faults.append(source.fault((), "This is not a blueprint of Port.", cure))
             return None
@@ -152,7 +154,7 @@ class _Loader:
             identifier=body["identifier"],
             title=str(body.get("title") or body["identifier"]),
             properties=properties,
-            relations=body.get("relations") or {},
+            relations=relations,
         )
 
     # -- actions
@@ -188,10 +190,15 @@ class _Loader:
                 problem = f"'{'.'.join(keys)}' is {json.dumps(value)}."
                 self.faults.append(definition.fault(keys, problem, f'It must be "{wanted}".'))
         inputs = trigger.get("userInputs")
+        if not isinstance(inputs, dict) or not _are_objects(inputs.get("properties", {})):
+            cure = "'trigger.userInputs.properties' has an object for each input."
+            keys = ("trigger", "userInputs")
+            self.faults.append(definition.fault(keys, "The form cannot be read.", cure))
+            return None
         return Action(
             identifier=name,
             title=str(body.get("title") or name),
-            form=Form.read(inputs if isinstance(inputs, dict) else {}),
+            form=Form.read(inputs),
             spec=spec,
             skeleton=self._skeleton(folder),
             source=source,
@@ -331,6 +338,10 @@ class _Patterns:
 
     def _add(self, keys: tuple[object, ...], problem: str, cure: str) -> None:
         self.faults.append(self._source.fault(keys, problem, cure))
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, dict) for one in value.values())
 
 
 def _may_contain(part: Part, separator: str) -> bool:

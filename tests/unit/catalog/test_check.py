@@ -324,3 +324,30 @@ def test_folder_is_read_with_paths_within_it(tmp_path: Path) -> None:
     (tmp_path / "kind/x.yaml").write_bytes(b"a: 1\n")
 
     assert read_folder(tmp_path) == {"kind/x.yaml": b"a: 1\n"}
+
+
+def test_part_must_be_used_when_it_says_the_environment() -> None:
+    files = changed(ACME, CREATE, "metadata:", 'metadata:\n  stage: "{{ .inputs.env }}"')
+    text = files[RESOURCE].decode()
+    files[RESOURCE] = text.replace(
+        '"{{ .parts.env }}"\nteam', '"{{ .metadata.stage }}"\nteam'
+    ).encode()
+
+    found = [str(fault) for fault in check_catalog(files)]
+
+    assert is_said(found, f"{RESOURCE}:11: ", "The part 'env' says the environment")
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        (BLUEPRINT, '{"identifier": "x", "schema": {"properties": {"a": 1}}}', "not a blueprint"),
+        (BLUEPRINT, '{"identifier": "x", "schema": {"properties": {}}, "relations": [1]}', "not a"),
+        (FORM, '{"trigger": {"userInputs": {"properties": {"a": 1}}}}', "The form cannot be read."),
+        (FORM, '{"trigger": {"userInputs": []}}', "The form cannot be read."),
+    ],
+)
+def test_file_of_port_is_found_when_it_has_another_shape(path: str, text: str, said: str) -> None:
+    found = faults_of({**read_folder(ACME), path: text.encode()})
+
+    assert is_said(found, f"{path}:", said), found

@@ -9,7 +9,12 @@ from itertools import combinations
 from typing import Any
 
 from slipway.catalog.check.actions import check_action
-from slipway.catalog.check.kinds import check_kind, check_overlap, check_repository
+from slipway.catalog.check.kinds import (
+    check_environment,
+    check_kind,
+    check_overlap,
+    check_repository,
+)
 from slipway.catalog.check.samples import play
 from slipway.catalog.faults import Fault
 from slipway.catalog.loading import load
@@ -36,8 +41,9 @@ def check_catalog(
     if not faults:
         faults = list(_named(catalog, repositories, limits or {}, settings or {}))
     if not faults:
-        # With faults of the first kind, samples would only repeat them.
+        # With faults of the first kind, these would only repeat them.
         for kind in catalog.kinds.values():
+            faults += check_environment(kind)
             faults += play(kind, limits or {}, settings or {})
     return sorted(set(faults))
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from slipway.catalog.check.expressions import Keys, check_place, places_of_kind
 from slipway.catalog.documents import parse_path
+from slipway.catalog.expressions import references_of
 from slipway.catalog.faults import Fault, Source, known, listed
-from slipway.catalog.files import FromFile
+from slipway.catalog.files import CreateFile, FromFile
 from slipway.catalog.model import HEALTH_PROPERTIES, OWN_PROPERTIES, Kind
 from slipway.catalog.patterns import Pattern
 from slipway.catalog.request import files_of
@@ -70,6 +71,19 @@ def _check_health(kind: Kind) -> Iterator[Fault]:
         if action is not None and action not in fitting:
             problem = f"'{action}' is not an action of this kind that does a {operation}."
             yield kind.source.fault(("health", key), problem, known(fitting, action))
+
+
+def check_environment(kind: Kind) -> Iterator[Fault]:
+    """A part that says the environment must be used for it: metadata can be edited by a merge."""
+    said = references_of(kind.spec.environment, "metadata")
+    creates = [one.spec for one in kind.actions.values() if isinstance(one.spec, CreateFile)]
+    for spec in creates:
+        typed = {name for key in said for name in references_of(spec.metadata.get(key), "inputs")}
+        for part, value in spec.parts.items():
+            if typed & references_of(value, "inputs"):
+                cure = f"Use '{{{{ .parts.{part} }}}}'."
+                problem = f"The part '{part}' says the environment, but the metadata is used."
+                yield kind.source.fault(("environment",), problem, cure)
 
 
 def check_from_file(kind: Kind, source: Source, keys: Keys, value: FromFile) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from slipway.catalog.check.expressions import places_of_action
 from slipway.catalog.entities import read_entity
-from slipway.catalog.expressions import templates
+from slipway.catalog.expressions import references_of
 from slipway.catalog.faults import Fault
 from slipway.catalog.files import CreateFile, DeleteFile, UpdateFile
 from slipway.catalog.form import Input
@@ -137,15 +137,9 @@ def _part_examples(kind: Kind, action: Action) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if isinstance(action.spec, CreateFile):
         for part, value in action.spec.parts.items():
-            references = {
-                reference
-                for template in templates(value)
-                for expression in template.expressions
-                for reference in expression.references
-            }
-            inputs = [name for root, name in references if root == "inputs" and name]
+            inputs = references_of(value, "inputs")
             if len(inputs) == 1:
-                found[inputs[0]] = kind.parts[part].example
+                found[inputs.pop()] = kind.parts[part].example
     return found
 
 
