@@ -23,7 +23,7 @@ CONFIG = "service/create_service/files/services/{team}/{name}/{env}/config.json"
 BLUEPRINT = "service/blueprint.json"
 DELETE = "service/delete_service/action.yaml"
 EDIT = 'values-{env}.yaml"\n    path: deployment.image.tag'
-REPLICAS = '"type": "number",\n          "title": "Replicas"'
+REPLICAS = '"type": "number", "title": "Replicas"'
 
 
 def line_of(path: str, text: str) -> int:
@@ -134,7 +134,7 @@ ELSEWHERE = [
     (BLUEPRINT, '"health_detail"', '"x"', RESOURCE, "the property 'health_detail' of type string"),
     (FORM, '"title": "Dry run",', '"title": "Dry run", "type": "string",', FORM, "duplicate key"),
     (FORM, '"dry_run": {', '"try": {', FORM, "The form has no 'dry_run'."),
-    (FORM, '"unit",\n        "team"', '"unix",\n        "team"', FORM, "'unix' is required but"),
+    (FORM, '"required": [\n        "unit"', '"required": [\n        "unix"', FORM, "'unix' is required but"),
     (FORM, '"title": "Tier",', '"title": "Tier", "encryption": "aes256-gcm",', CREATE,
      "The input 'tier' is encrypted and must not reach a file."),
     (FORM, REPLICAS, REPLICAS.replace("number", "string"), RESOURCE,
