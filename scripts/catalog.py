@@ -5,6 +5,7 @@ No command needs an account, an installation or the sandbox.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,7 +248,8 @@ def new(
     """Make a new action that passes the check, to be changed from there."""
     files = read_folder(catalog)
     try:
-        added = new_files(files, kind, action, operation)
+        place = os.path.relpath(ROOT / "schemas", catalog)
+        added = new_files(files, kind, action, operation, place)
     except SlipwayError as error:
         console.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from None

@@ -8,7 +8,7 @@ from slipway.catalog.loading import OPERATIONS, load
 from slipway.catalog.model import Kind
 from slipway.errors import SlipwayError
 
-_SCHEMA = "# yaml-language-server: $schema={up}schemas/{file}.schema.json\n"
+_SCHEMA = "# yaml-language-server: $schema={up}{schemas}/{file}.schema.json\n"
 _DRY_RUN = {
     "type": "boolean",
     "title": "Dry run",
@@ -42,7 +42,13 @@ _INVOCATION = {
 _TEXT = {"type": "string", "maxLength": 200}
 
 
-def new_files(files: Mapping[str, bytes], kind: str, action: str, operation: str) -> dict[str, str]:
+def new_files(
+    files: Mapping[str, bytes],
+    kind: str,
+    action: str,
+    operation: str,
+    schemas: str = "../schemas",
+) -> dict[str, str]:
     """The files of a new action.
 
     Args:
@@ -50,6 +56,7 @@ def new_files(files: Mapping[str, bytes], kind: str, action: str, operation: str
         kind: the kind's folder.
         action: the action.
         operation: what it does.
+        schemas: the folder of the JSON Schemas, as seen from the catalog's.
 
     Returns:
         Path within the catalog → text.
@@ -65,7 +72,7 @@ def new_files(files: Mapping[str, bytes], kind: str, action: str, operation: str
     if faults and kind in {path.partition("/")[0] for path in files}:
         raise SlipwayError(f"Correct the catalog first: {faults[0]}")
     there = catalog.kinds.get(kind)
-    added = {} if there else _new_kind(kind)
+    added = {} if there else _new_kind(kind, schemas)
     blueprint = there.blueprint.identifier if there else kind
     inputs, spec = _action_of(there, kind, operation)
     added[f"{kind}/{action}/action.json"] = _json(
@@ -88,7 +95,7 @@ def new_files(files: Mapping[str, bytes], kind: str, action: str, operation: str
             "requiredApproval": False,
         }
     )
-    schema = _SCHEMA.format(up="../../../", file="action")
+    schema = _SCHEMA.format(up="../../", schemas=schemas, file="action")
     added[f"{kind}/{action}/action.yaml"] = f"{schema}operation: {operation}\n{spec}"
     _, faults = load({**files, **{path: text.encode() for path, text in added.items()}})
     if faults:
@@ -122,10 +129,10 @@ def _action_of(kind: Kind | None, name: str, operation: str) -> tuple[dict[str, 
     )
 
 
-def _new_kind(kind: str) -> dict[str, str]:
+def _new_kind(kind: str, schemas: str) -> dict[str, str]:
     """A kind of folders, one for each entity."""
     resource = (
-        _SCHEMA.format(up="../../", file="resource") + 'identifier: "{name}"\n'
+        _SCHEMA.format(up="../", schemas=schemas, file="resource") + 'identifier: "{name}"\n'
         "parts:\n"
         "  name:\n"
         '    pattern: "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"\n'

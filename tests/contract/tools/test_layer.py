@@ -37,7 +37,9 @@ def test_real_layer_has_all_that_the_functions_import(real_layer: Path) -> None:
         if file.name != "__init__.py"
     ]
     modules += [f"functions.{name}.handler" for name in build.functions(REPOSITORY)]
-    program = "\n".join(["import github, nacl.public, requests", *(f"import {m}" for m in modules)])
+    program = "\n".join(
+        f"import {m}" for m in ("github", "jq", "nacl.public", "requests", *modules)
+    )
 
     # When all of it is imported by Lambda's Python
     done = subprocess.run(

@@ -23,6 +23,7 @@ CONFIG = "service/create_service/files/services/{team}/{name}/{env}/config.json"
 BLUEPRINT = "service/blueprint.json"
 DELETE = "service/delete_service/action.yaml"
 EDIT = 'values-{env}.yaml"\n    path: deployment.image.tag'
+REQUIRED = '"required": [\n        "unit"'
 REPLICAS = '"type": "number", "title": "Replicas"'
 
 
@@ -99,6 +100,7 @@ NAMES = [
     (RESOURCE, ".metadata.tier", ".metadata.teir", "'.metadata.teir' does not exist."),
     (RESOURCE, ".parts.env", ".parts.en", "'.parts.en' does not exist"),
     (RESOURCE, ".parts.env", ".settings.e", "'.settings' is not available here."),
+    (RESOURCE, ".properties.health_url", ".properties.url", "'.properties.url' does not exist."),
     (RESOURCE, '  tier: "', '  teir: "', "The blueprint has no property 'teir'."),
     (RESOURCE, "  on_call:", "  oncall:", "The blueprint has no relation 'oncall'."),
     (RESOURCE, '  tier: "', '  health_status: "', "writes the property 'health_status'."),
@@ -134,7 +136,7 @@ ELSEWHERE = [
     (BLUEPRINT, '"health_detail"', '"x"', RESOURCE, "the property 'health_detail' of type string"),
     (FORM, '"title": "Dry run",', '"title": "Dry run", "type": "string",', FORM, "duplicate key"),
     (FORM, '"dry_run": {', '"try": {', FORM, "The form has no 'dry_run'."),
-    (FORM, '"required": [\n        "unit"', '"required": [\n        "unix"', FORM, "'unix' is required but"),
+    (FORM, REQUIRED, REQUIRED.replace("unit", "unix"), FORM, "'unix' is required but"),
     (FORM, '"title": "Tier",', '"title": "Tier", "encryption": "aes256-gcm",', CREATE,
      "The input 'tier' is encrypted and must not reach a file."),
     (FORM, REPLICAS, REPLICAS.replace("number", "string"), RESOURCE,

@@ -162,21 +162,26 @@ def test_preview_is_refused(tmp_path: Path, action: str, inputs: object, said: s
     assert said in result.output
 
 
-def test_preview_takes_at_most_a_second_of_the_processor(tmp_path: Path) -> None:
+def spent(*arguments: object) -> float:
+    """The processor time of this Python with these arguments, in seconds."""
     before = os.times()
-    subprocess.run(
-        [sys.executable, "-m", "scripts.catalog", "preview", "create_bucket", "--inputs",
-         typed(tmp_path, INPUTS)],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )  # fmt: skip
+    command = [sys.executable, *map(str, arguments)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     after = os.times()
-    spent = (after.children_user - before.children_user) + (
-        after.children_system - before.children_system
+    return (
+        after.children_user
+        + after.children_system
+        - (before.children_user + before.children_system)
     )
 
-    assert spent <= 1.0
+
+def test_preview_is_quick(tmp_path: Path) -> None:
+    # A second of a machine on which boto3 imports in 0.3 s; compared, so that any machine will do.
+    preview = ["-m", "scripts.catalog", "preview", "create_bucket", "--inputs"]
+
+    longest = 3.3 * max(spent("-c", "import boto3") for _ in range(2))
+
+    assert min(spent(*preview, typed(tmp_path, INPUTS)) for _ in range(2)) <= longest
 
 
 @pytest.mark.parametrize("operation", ["update", "delete", "workflow"])
