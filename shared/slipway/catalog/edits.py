@@ -1,16 +1,18 @@
 """Edits files of an entity as `action.yaml` says; every byte outside an edit stays as it is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from slipway.catalog.documents import Document, read_document
-from slipway.catalog.expressions import evaluate, has_exact_numbers, templates
+from slipway.catalog.expressions import has_exact_numbers, templates
 from slipway.catalog.faults import shown
 from slipway.catalog.files import Append, Remove, Set, UpdateFile
+from slipway.catalog.model import Action
 from slipway.catalog.patterns import Pattern
-from slipway.catalog.request import Target, Tree, files_of
-from slipway.catalog.skeleton import syntax_of
+from slipway.catalog.request import Target, Tree, files_of, input_title
+from slipway.catalog.skeleton import fill_value, syntax_of
 from slipway.errors import DocumentRefused, ExpressionRefused, UserError
 
 _TYPES = {
@@ -68,7 +70,9 @@ def edit_files(spec: UpdateFile, target: Target, tree: Tree, context: Mapping[st
             current = document.read(edit.path)
             if not has_exact_numbers(current):
                 raise document.refuse(edit.path, f"has a number over 2^53 as '{edit.path}'")
-            documents[path] = _edited(document, edit, current, {**context, "current": current})
+
+            value_of = partial(_filled, path, {**context, "current": current}, target.action)
+            documents[path] = _edited(document, edit, current, value_of)
             new = documents[path].read(edit.path)
         except DocumentRefused as error:
             raise _cannot(path, edit.path, error.problem) from None
@@ -81,6 +85,11 @@ def edit_files(spec: UpdateFile, target: Target, tree: Tree, context: Mapping[st
     files = {path: one.text for path, one in documents.items() if one.text != tree.texts[path]}
     current, new = seen[0] if seen else (None, None)
     return Edits(files, changes, current, new)
+
+
+def _filled(path: str, context: Mapping[str, Any], action: Action, source: Any) -> Any:
+    """What an edit puts into a file."""
+    return fill_value(path, source, context, partial(input_title, action))
 
 
 def _path_of(edit: Set | Append | Remove, target: Target, tree: Tree) -> str:
@@ -98,19 +107,22 @@ def _path_of(edit: Set | Append | Remove, target: Target, tree: Tree) -> str:
 
 
 def _edited(
-    document: Document, edit: Set | Append | Remove, current: Any, context: Mapping[str, Any]
+    document: Document,
+    edit: Set | Append | Remove,
+    current: Any,
+    value_of: Callable[[Any], Any],
 ) -> Document:
     match edit:
         case Set():
             _refuse_missing(document, edit, current)
-            value = evaluate(edit.to, context)
+            value = value_of(edit.to)
             _refuse_type(document, edit, current, value)
             return document.set(edit.path, value)
         case Append():
-            value = evaluate(edit.value, context)
+            value = value_of(edit.value)
             has = isinstance(current, list) and any(_is(item, value) for item in current)
             return document if has else document.append(edit.path, value)
-    value = evaluate(edit.value, context)
+    value = value_of(edit.value)
     if edit.value is None:
         return document.remove(edit.path)
     if current is not None and not isinstance(current, list):

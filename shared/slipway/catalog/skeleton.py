@@ -17,6 +17,8 @@ from slipway.errors import DocumentRefused, InvalidInput, UserError
 type TitleOf = Callable[[Expression], str | None]
 
 _PLAIN = re.compile(r"[A-Za-z0-9 ._@/-]*")
+# What people type, or have typed, reaches expressions by these.
+_TYPED = frozenset({"inputs", "metadata", "requester"})
 # What Terraform, charts, workflows and shells evaluate within a text.
 _LIVE = ("${", "%{", "{{", "$(")
 _EVERYWHERE = frozenset({"@uri", "@base64"})
@@ -59,6 +61,22 @@ def fill_in(path: str, text: str, context: Context, title_of: TitleOf) -> str:
         raise UserError(f"The skeleton of {path} {error.problem}.") from None
 
 
+def fill_value(path: str, value: Any, context: Context, title_of: TitleOf) -> Any:
+    """Evaluate what an edit puts into a YAML or JSON file, by the rules of a skeleton.
+
+    Args:
+        path: the file.
+        value: the value, with expressions.
+        context: what they see.
+        title_of: finds the input that is to blame for a result.
+
+    Raises:
+        InvalidInput: a result cannot stand in the file. The text has the input's title.
+        ExpressionRefused: an expression fails.
+    """
+    return _Filler(path, context, title_of).value(value)
+
+
 def skeleton_texts(path: str, text: str) -> list[tuple[tuple[str, ...], str]]:
     """The texts of a skeleton's file that are evaluated, each with its keys if it has any.
 
@@ -94,10 +112,16 @@ class _Filler:
 
     def document(self, document: Document) -> Document:
         for keys, text in texts_in(document.value()):
-            template = parse_template(text)
-            value = self._whole(template.single) if template.single else self.text(template)
-            document = document.set(join_path(keys), value)
+            document = document.set(join_path(keys), self.value(text))
         return document
+
+    def value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            template = parse_template(value)
+            return self._whole(template.single) if template.single else self.text(template)
+        if isinstance(value, dict):
+            return {key: self.value(inner) for key, inner in value.items()}
+        return [self.value(inner) for inner in value] if isinstance(value, list) else value
 
     def text(self, template: Template, *, quoted: bool = False) -> str:
         return "".join(
@@ -108,7 +132,7 @@ class _Filler:
     def _whole(self, expression: Expression) -> Any:
         """A result that is all of a value; it may have any type."""
         value = expression.evaluate(self._context)
-        if expression.references and not self._is_encoded(expression):
+        if not self._is_safe(expression):
             for text in _all_texts(value):
                 self._refuse_live(expression, text)
         return value
@@ -116,19 +140,21 @@ class _Filler:
     def _piece(self, expression: Expression, *, quoted: bool) -> str:
         """A result within other text."""
         text = as_text(expression, expression.evaluate(self._context, quoted=quoted))
-        if not expression.references or self._is_encoded(expression):
+        if self._is_safe(expression):
             return text
         self._refuse_live(expression, text)
         if not _PLAIN.fullmatch(text):
             raise self._refused(
                 expression,
-                f"may contain only letters, digits, spaces and ._@/- in {self._path}, because its "
-                f"skeleton does not say how to quote it ({listed(sorted(self._encoders))})",
+                f"may contain only letters, digits, spaces and ._@/- in {self._path}, because the "
+                f"catalog does not say how to quote it ({listed(sorted(self._encoders))})",
             )
         return text
 
-    def _is_encoded(self, expression: Expression) -> bool:
-        return expression.encoder in self._encoders
+    def _is_safe(self, expression: Expression) -> bool:
+        """Whether nothing typed is in a result, or it is encoded."""
+        is_typed = any(root in _TYPED for root, _ in expression.references)
+        return not is_typed or expression.encoder in self._encoders
 
     def _refuse_live(self, expression: Expression, text: str) -> None:
         for live in _LIVE:

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from slipway.catalog.documents import Document, read_document
 from slipway.catalog.expressions import evaluate
 from slipway.catalog.faults import shown
 from slipway.catalog.files import TypedDocument
-from slipway.catalog.request import Target
-from slipway.catalog.skeleton import syntax_of
+from slipway.catalog.request import Target, input_title
+from slipway.catalog.skeleton import fill_value, syntax_of
 from slipway.errors import DocumentRefused, InvalidInput, UserError
 
 
@@ -48,7 +49,8 @@ def read_typed(
         document = read_document(_text(value), syntax)
         before = document
         for place, source in typed.missing.items():
-            document = _added(document, place, evaluate(source, context), title)
+            value = fill_value(path, source, context, partial(input_title, target.action))
+            document = _added(document, place, value, title)
     except DocumentRefused as error:
         raise InvalidInput(title, error.problem) from None
     except (ValueError, RecursionError):

@@ -6,7 +6,7 @@ import pytest
 from slipway.catalog.edits import edit_files
 from slipway.catalog.files import UpdateFile
 from slipway.catalog.request import Target, Tree
-from slipway.errors import UserError
+from slipway.errors import InvalidInput, UserError
 
 from tests.catalogs.samples import ACME, target_of
 
@@ -19,7 +19,7 @@ def target() -> Target:
     return target_of(ACME, "configure_service", entity="pay.billing.invoices.qa", inputs=inputs)[0]
 
 
-def edited(text: str, **edits: Any) -> str:
+def edited(text: str, value: str = "x", **edits: Any) -> str:
     """A file after edits of one path each."""
     spec = UpdateFile.model_validate(
         {
@@ -27,7 +27,7 @@ def edited(text: str, **edits: Any) -> str:
             **{key: [{"file": FILE, **edit}] for key, edit in edits.items()},
         }
     )
-    made = edit_files(spec, target(), Tree({PATH: "0"}, {PATH: text}), {"inputs": {"v": "x"}})
+    made = edit_files(spec, target(), Tree({PATH: "0"}, {PATH: text}), {"inputs": {"v": value}})
     return made.files.get(PATH, text)
 
 
@@ -76,6 +76,26 @@ def test_edit_is_refused(text: str, edits: dict[str, Any], problem: str) -> None
 
     assert problem in str(caught.value)
     assert PATH in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["${x}", "%{ x }", "{{ .Values.x }}", "$(id)"])
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"set": {"path": "a", "to": "{{ .inputs.v }}", "add": True}},
+        {"set": {"path": "a", "to": {"b": ["{{ .inputs.v }}"]}, "add": True}},
+        {"append": {"path": "a", "value": "x {{ .inputs.v }}"}},
+    ],
+)
+def test_live_text_is_refused_by_an_edit(edits: dict[str, Any], value: str) -> None:
+    with pytest.raises(InvalidInput, match="must not contain"):
+        edited("b: 1\n", value, **edits)
+
+
+def test_typed_text_is_encoded_for_terraform() -> None:
+    to = "{{ .inputs.v | hcl_text }}"
+
+    assert edited("a: x\n", "${x}", set={"path": "a", "to": to}) == 'a: "$${x}"\n'
 
 
 def test_file_is_refused_when_it_is_not_text() -> None:
