@@ -1,4 +1,4 @@
-"""Makes the files of a new action, and of a new kind where there is none of that name."""
+"""Makes the files of a new action, and of its kind if that folder does not exist."""
 
 import json
 from collections.abc import Mapping

@@ -100,7 +100,7 @@ class ResourceFile(_Model):
 
 
 class Rule(_Model):
-    """A condition, and what people are told when it holds."""
+    """A condition, and the sentence that people read when it holds."""
 
     condition: Any = Field(alias="if")
     """Expression that gives true or false."""

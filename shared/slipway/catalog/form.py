@@ -1,7 +1,7 @@
 """The form of an action: Port's `userInputs`, and what was typed held against it.
 
-Port checks the same, but whoever calls Port's API sends anything, and a form may change while a run
-waits. What the form computes by `jqQuery` is Port's to check.
+Port checks the same. A caller of Port's API may still send anything, and a form may change while a
+run waits. What the form computes by `jqQuery` is Port's to check.
 https://docs.port.io/actions-and-automations/create-self-service-experiences/setup-ui-for-action/
 """
 

@@ -126,7 +126,7 @@ class Kind:
                 They are believed only if the metadata file that they lead to names the entity.
 
         Raises:
-            UserError: the identifier is none of this kind.
+            UserError: the identifier does not belong to this kind.
         """
         parts = self.identifier.read(identifier, self.parts)
         if parts is None:

@@ -406,7 +406,7 @@ class _Planner:
                 raise UserError(sentence)
 
     def sentence(self, rule: Rule) -> str | None:
-        """What people are told if a condition holds; None if it does not."""
+        """The sentence of a condition that holds; None if it does not."""
         value = evaluate(rule.condition, self._context)
         if not isinstance(value, bool):
             raise UserError(

@@ -23,7 +23,7 @@ class Request:
         entity: identifier of the entity; None when the action creates one.
         inputs: what was typed, by input.
         censored: names of the inputs that are encrypted.
-        requester: `id`, `email` and `name` of whoever asked; empty texts where unknown.
+        requester: `id`, `email` and `name` of the requester; empty texts where unknown.
         requested_at: when, as ISO 8601.
         run_url: the run's page in Port.
     """

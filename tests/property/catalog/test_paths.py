@@ -136,7 +136,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("folder", "action", "inputs"), CREATES)
 @given(data=st.data())
-def test_create_writes_only_files_of_its_entity_whatever_is_typed(
+def test_create_writes_only_files_of_its_entity(
     folder: Any, action: str, inputs: dict[str, Any], data: st.DataObject
 ) -> None:
     typed = st.sampled_from(HOSTILE) | texts | st.none() | st.integers() | st.booleans()

@@ -56,7 +56,7 @@ def test_health_url_is_read_from_reviewed_properties() -> None:
     assert url == "https://x.qa.acme.example/health"
 
 
-def test_health_url_is_refused_when_the_catalog_does_not_allow_it() -> None:
+def test_health_url_is_refused_when_it_is_not_allowed() -> None:
     kind = catalog(ACME).kinds["service"]
 
     with pytest.raises(UserError, match="is not an address that may be asked"):

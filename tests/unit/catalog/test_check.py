@@ -292,7 +292,7 @@ def test_repository_is_found_missing_when_a_part_names_it() -> None:
     assert "No key of the map of repositories is a value of 'unit'." in str(found[0])
 
 
-def test_repositories_are_refused_when_entities_would_share_files() -> None:
+def test_one_repository_of_two_keys_must_keep_entities_apart() -> None:
     found = check_catalog(
         read_folder(ACME), repositories={"pay": "acme/one", "shop": "acme/one", "core": "acme/x"}
     )

@@ -77,7 +77,7 @@ def test_check_looks_at_the_variables(tmp_path: Path, suffix: str) -> None:
     assert read_variables(path).rules == values["approvals"]["rules"]
 
 
-def test_check_names_actions_without_a_rule_and_rules_without_an_action(tmp_path: Path) -> None:
+def test_check_names_actions_and_rules_without_each_other(tmp_path: Path) -> None:
     path = tmp_path / "acme.tfvars.json"
     rules = [{"actions": ["upscale_service", "old"], "environments": ["*"]}]
     path.write_text(
