@@ -122,3 +122,10 @@ def test_limits_are_seen_by_a_create() -> None:
     assert create(files, ACME_INPUTS)
     with pytest.raises(UserError, match=r"At most 1\."):
         create(files, ACME_INPUTS, most=1)
+
+
+def test_plan_writes_no_file_of_others_even_without_a_check() -> None:
+    files = {**read_folder(ACME), "service/create_service/files/services/{name}/x.md": b"x"}
+
+    with pytest.raises(ValueError, match="'services/invoices/x.md' is not a file of service/pay"):
+        create(files, ACME_INPUTS)
