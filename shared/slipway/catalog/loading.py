@@ -1,15 +1,23 @@
 """Loads a catalog from its files. What is wrong is found with file, line and cure."""
 
+import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from slipway.catalog.faults import Fault, Source, known, listed
-from slipway.catalog.files import ACTION, FROM_FILE, RESOURCE, VALUE, PartOfIdentifier, ResourceFile
+from slipway.catalog.faults import Fault, Source, listed
+from slipway.catalog.files import (
+    ACTION,
+    FROM_FILE,
+    RESOURCE,
+    VALUE,
+    PartOfIdentifier,
+    ResourceFile,
+    schemas,
+)
 from slipway.catalog.form import Form
 from slipway.catalog.model import Action, Blueprint, Catalog, Kind
 from slipway.catalog.patterns import SAFE, Part, Pattern
@@ -360,8 +368,8 @@ def _structure_fault(source: Source, error: ErrorDetails) -> Fault:
     where = ".".join(map(str, keys))
     match error["type"]:
         case "extra_forbidden":
-            names = sorted(_names_beside(source, keys))
-            return source.fault(keys, f"The key '{where}' is unknown.", known(names, str(keys[-1])))
+            cure = _key_cure(str(keys[-1]))
+            return source.fault(keys, f"The key '{where}' is unknown.", cure)
         case "missing":
             return source.fault(keys, f"The key '{where}' is missing.", "Add it.")
         case "union_tag_not_found" | "union_tag_invalid":
@@ -370,38 +378,11 @@ def _structure_fault(source: Source, error: ErrorDetails) -> Fault:
     return source.fault(keys, f"'{where}' is wrong: {error['msg']}.", "See docs/catalog.md.")
 
 
-def _names_beside(source: Source, keys: list[Any]) -> set[str]:
-    """The keys that are known in the place of an unknown one."""
-    from slipway.catalog.files import schemas
-
-    file = "action" if source.path.endswith("action.yaml") else "resource"
-    schema = schemas()[f"{file}.schema.json"]
-    operation = str(source.value.get("operation", ""))
-    nodes = [schema]
-    if "discriminator" in schema:
-        nodes = [{"$ref": schema["discriminator"]["mapping"].get(operation, "")}]
-    for key in [*keys[:-1], None]:
-        nodes = [inner for node in nodes for inner in _resolved(schema, node)]
-        if key is not None:
-            nodes = [inner for node in nodes for inner in _below(node, key)]
-    return {name for node in nodes for name in node.get("properties", {})}
-
-
-def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if "$ref" in node:
-        name = node["$ref"].rpartition("/")[2]
-        yield from _resolved(schema, schema["$defs"].get(name, {}))
-        return
-    yield node
-    for inner in (*node.get("anyOf", ()), *node.get("oneOf", ())):
-        yield from _resolved(schema, inner)
-
-
-def _below(node: dict[str, Any], key: object) -> Iterator[dict[str, Any]]:
-    if isinstance(key, int):
-        if isinstance(node.get("items"), dict):
-            yield node["items"]
-    elif key in node.get("properties", {}):
-        yield node["properties"][key]
-    elif isinstance(node.get("additionalProperties"), dict):
-        yield node["additionalProperties"]
+def _key_cure(name: str) -> str:
+    """A cure for an unknown key: the nearest one that the format has."""
+    models = [
+        model for schema in schemas().values() for model in (schema, *schema["$defs"].values())
+    ]
+    names = sorted({key for model in models for key in model.get("properties", {})})
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean '{near[0]}'?" if near else "See docs/catalog.md."
