@@ -110,6 +110,14 @@ class Kind:
         """Those of the paths that belong to an entity."""
         return sorted(path for path in paths if self.owns(path, parts))
 
+    def parts_at(self, path: str) -> dict[str, str] | None:
+        """The parts of the entity that a path belongs to; None if it belongs to none.
+
+        A part that only `repository` uses is not in a path: it follows from the repository.
+        """
+        found = (pattern.read(path, self.parts) for pattern in self.patterns)
+        return next((parts for parts in found if parts is not None), None)
+
     def folders(self, parts: Parts) -> list[str]:
         """The folders that hold all files of an entity; none lies in another."""
         found = {pattern.folder(parts) for pattern in self.patterns}

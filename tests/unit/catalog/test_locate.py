@@ -73,6 +73,20 @@ def test_hint_to_another_teams_files_is_not_believed() -> None:
         remove({"owner": "ops"}, tree("shop"))
 
 
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("teams/pay/shop/a/b", {"team": "pay", "name": "shop"}),
+        ("teams/pay/shop/port.json", {"team": "pay", "name": "shop"}),
+        ("teams/pay/shop", None),
+        ("teams/Pay/shop/a", None),
+        ("x", None),
+    ],
+)
+def test_path_leads_to_its_entity(path: str, parts: dict[str, str] | None) -> None:
+    assert load_catalog(FILES).kinds["thing"].parts_at(path) == parts
+
+
 def test_part_without_identifier_or_hint_is_a_fault(tmp_path: Path) -> None:
     from tests.catalogs.samples import faults_of
 
