@@ -20,6 +20,7 @@ _TABLE: list[tuple[str, tuple[str, ...]]] = [
     (r"/environments/[^/]+/secrets", ("environments",)),
     (r"/environments", ("actions", "administration")),
     (r"/hooks", ("repository_hooks",)),
+    (r"/forks$", ("contents",)),
     (r"/collaborators|/teams|/installation$", ("metadata",)),
     (r"/pulls/\d+/merge$", ("contents",)),
     (r"/pulls", ("pull_requests",)),

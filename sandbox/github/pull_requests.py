@@ -53,7 +53,7 @@ def pull_json(here: RepoSession, pull: Pull, *, full: bool = True) -> dict[str, 
     issue, path = pull.issue, f"{here.path}/pulls/{pull.issue.number}"
     page = urls.web(f"/{here.repo.full_name}/pull/{issue.number}")
     shared = issues.issue_json(here, issue)
-    url, sides = urls.api(path), shapes.repository(here.repo)
+    url, fork = urls.api(path), fork_of(here, pull)
     teams = [shapes.team(team) for team in _teams(here, pull.review_teams)]
     addresses = {
         "comments": shared["comments_url"],
@@ -81,8 +81,8 @@ def pull_json(here: RepoSession, pull: Pull, *, full: bool = True) -> dict[str, 
         # A list has teams as the teams API shows them, with their parent.
         "requested_teams": teams if full else [{**team, "parent": None} for team in teams],
         "auto_merge": None,
-        "head": _side(here, pull.head_ref, pull.head_sha, sides),
-        "base": _side(here, pull.base_ref, pull.base_sha, sides),
+        "head": _side(fork or here.repo, pull.head_ref, pull.head_sha),
+        "base": _side(here.repo, pull.base_ref, pull.base_sha),
     }
     if full:
         changes = here.git.changes(_fork_point(here, pull), pull.head_sha)
@@ -104,14 +104,20 @@ def pull_json(here: RepoSession, pull: Pull, *, full: bool = True) -> dict[str, 
     return body
 
 
-def _side(here: RepoSession, ref: str, sha: str, repo: dict[str, Any]) -> dict[str, Any]:
+def _side(repo: Repo, ref: str, sha: str) -> dict[str, Any]:
+    shape = shapes.repository(repo)
     return {
-        "label": f"{here.repo.owner}:{ref}",
+        "label": f"{repo.owner}:{ref}",
         "ref": ref,
         "sha": sha,
-        "user": repo["owner"],
-        "repo": repo,
+        "user": shape["owner"],
+        "repo": shape,
     }
+
+
+def fork_of(here: RepoSession, pull: Pull) -> Repo | None:
+    """The fork that a pull request comes from; None if it comes from this repository."""
+    return here.session.get(Repo, pull.fork_id) if pull.fork_id else None
 
 
 def _teams(here: RepoSession, slugs: list[str]) -> list[Team]:
@@ -184,7 +190,8 @@ def merge(here: RepoSession, pull: Pull, how: Merge, expected_head: str | None =
         raise ApiError(405, "Base branch was modified. Review and try the merge again.") from None
     _mark_merged(here, pull, sha)
     ref_changed(here, f"refs/heads/{pull.base_ref}", base, sha)
-    if here.repo.delete_branch_on_merge and here.git.ref(f"refs/heads/{pull.head_ref}"):
+    ours = pull.fork_id is None and here.git.ref(f"refs/heads/{pull.head_ref}")
+    if here.repo.delete_branch_on_merge and ours:
         here.git.delete_ref(f"refs/heads/{pull.head_ref}")
         ref_changed(here, f"refs/heads/{pull.head_ref}", pull.head_sha, None)
     return sha
@@ -246,6 +253,8 @@ def update_branch(
     if expected_head and expected_head != pull.head_sha:
         raise ApiError(422, "expected head sha didn't match current head ref.")
     base = here.git.ref(f"refs/heads/{pull.base_ref}")
+    if pull.fork_id is not None:
+        raise ApiError(422, "The sandbox updates no branch of a fork.")
     if base is None or pull.issue.state == "closed":
         raise validation_failed("PullRequest", "state", "invalid")
     if here.git.is_ancestor(base, pull.head_sha):
@@ -317,15 +326,36 @@ def ref_changed(here: RepoSession, ref: str, old: str | None, new: str | None) -
     branch = ref.removeprefix("refs/heads/")
     if new and branch == here.repo.default_branch:
         register(here, new)
+    _follow_fork(here, branch, new)
     for pull in _open_pulls(here):
+        head_ref = pull.head_ref if pull.fork_id is None else None
         if new is None:
-            if branch in {pull.head_ref, pull.base_ref}:
+            if branch in {head_ref, pull.base_ref}:
                 issues.close(here, pull.issue)
                 emit(here, pull, "closed")
-        elif pull.head_ref == branch:
+        elif head_ref == branch:
             _follow_head(here, pull, new)
         elif pull.base_ref == branch and here.git.is_ancestor(pull.head_sha, new):
             _mark_merged(here, pull, new)
+
+
+def _follow_fork(here: RepoSession, branch: str, new: str | None) -> None:
+    """Update the pull requests that come from a branch of this fork."""
+    query = (
+        select(Pull)
+        .join(Issue)
+        .where(Pull.fork_id == here.repo.id, Pull.head_ref == branch, Issue.state == "open")
+    )
+    for pull in here.session.scalars(query):
+        repo = here.session.get_one(Repo, pull.repo_id)
+        git = here.server.git(repo)
+        base = RepoSession(here.server, here.session, here.actor, repo, git, here.events)
+        if new is None:
+            issues.close(base, pull.issue)
+            emit(base, pull, "closed")
+        else:
+            git.fetch(str(here.git.path), new, {})
+            _follow_head(base, pull, new)
 
 
 def _follow_head(here: RepoSession, pull: Pull, new: str) -> None:

@@ -142,7 +142,7 @@ def minimal_repository(row: Repo) -> Json:
         "language": None,
         "license": None,
         "mirror_url": None,
-        "fork": False,
+        "fork": row.parent_id is not None,
         "archived": False,
         "disabled": False,
         "default_branch": row.default_branch,

@@ -112,6 +112,8 @@ class Repo(Base):
     protections: Mapped[dict[str, Any]] = mapped_column(JsonObject, default=dict)
     # number → ruleset
     rulesets: Mapped[dict[str, Any]] = mapped_column(JsonObject, default=dict)
+    # The repository that this one is a fork of.
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("repo.id"), default=None)
     owner_account: Mapped["Account | None"] = relationship(
         primaryjoin="foreign(Repo.owner) == Account.login", viewonly=True
     )
@@ -172,6 +174,8 @@ class Pull(Base):
     issue: Mapped[Issue] = relationship(back_populates="pull")
     head_ref: Mapped[str]
     head_sha: Mapped[str]
+    # The fork that it comes from; None: this repository.
+    fork_id: Mapped[int | None] = mapped_column(ForeignKey("repo.id"), default=None)
     base_ref: Mapped[str]
     base_sha: Mapped[str]
     draft: Mapped[bool] = mapped_column(default=False)

@@ -7,15 +7,16 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import and_, func, or_, select
 
 from sandbox.github import issues, pull_requests, shapes
 from sandbox.github.errors import ApiError, custom_failure, not_found, validation_failed
+from sandbox.github.git import GitRepository
 from sandbox.github.pull_requests import Merge, emit, pull_json
 from sandbox.github.routes.deps import Body, Here, Json, PageDep
 from sandbox.github.routes.repos import people
 from sandbox.github.server import RepoSession
-from sandbox.github.store import Issue, Pull, Review, Team
+from sandbox.github.store import Issue, Pull, Repo, Review, Team
 
 router = APIRouter(prefix="/repos/{owner}/{name}/pulls")
 
@@ -25,6 +26,7 @@ class NewPull(Body):
 
     head: str
     base: str
+    head_repo: str = ""
     title: str | None = None
     body: str | None = None
     draft: bool = False
@@ -57,8 +59,10 @@ def _filter(query: Annotated[Filter, Query()]) -> Filter:
 @router.post("", status_code=201)
 def create_pull(here: Here, body: NewPull) -> Json:
     """Open a pull request between two branches of the repository."""
-    head = body.head.removeprefix(f"{here.repo.owner}:")
-    head_sha = here.git.ref(f"refs/heads/{head}")
+    owner, _, head = body.head.rpartition(":")
+    fork = _fork(here, owner or here.repo.owner, body.head_repo)
+    git = here.server.git(fork or here.repo)
+    head_sha = git.ref(f"refs/heads/{head}")
     base_sha = here.git.ref(f"refs/heads/{body.base}")
     if base_sha is None:
         raise validation_failed("PullRequest", "base", "invalid")
@@ -66,9 +70,13 @@ def create_pull(here: Here, body: NewPull) -> Json:
         raise validation_failed("PullRequest", "head", "invalid")
     if not body.title:
         raise validation_failed("PullRequest", "title", "missing_field")
-    if _find(here, Filter(head=f"{here.repo.owner}:{head}", base=body.base)):
-        message = f"A pull request already exists for {here.repo.owner}:{head}."
+    owner = (fork or here.repo).owner
+    same = _find(here, Filter(head=f"{owner}:{head}", base=body.base))
+    if any(pull.fork_id == (fork.id if fork else None) for pull in same):
+        message = f"A pull request already exists for {owner}:{head}."
         raise custom_failure("PullRequest", message)
+    if fork:
+        here.git.fetch(str(git.path), head_sha, {})
     if here.git.merge_base(base_sha, head_sha) is None:
         message = f"The {head} branch has no history in common with {body.base}"
         raise custom_failure("PullRequest", message)
@@ -86,6 +94,7 @@ def create_pull(here: Here, body: NewPull) -> Json:
         repo_id=here.repo.id,
         head_ref=head,
         head_sha=head_sha,
+        fork_id=fork.id if fork else None,
         base_ref=body.base,
         base_sha=base_sha,
         draft=body.draft,
@@ -97,6 +106,23 @@ def create_pull(here: Here, body: NewPull) -> Json:
     return pull_json(here, pull)
 
 
+def _fork(here: RepoSession, owner: str, name: str) -> Repo | None:
+    """The fork that a new pull request comes from; None: this repository.
+
+    https://docs.github.com/rest/pulls/pulls#create-a-pull-request
+
+    Raises:
+        ApiError: 422, it is not a fork of this repository.
+    """
+    if owner.lower() == here.repo.owner.lower() and name in {"", here.repo.name}:
+        return None
+    query = select(Repo).filter_by(owner=owner, parent_id=here.repo.id)
+    found = here.session.scalars(query.filter_by(name=name) if name else query).first()
+    if found is None:
+        raise validation_failed("PullRequest", "head", "invalid")
+    return found
+
+
 def _find(here: RepoSession, wanted: Filter) -> list[Pull]:
     query = select(Pull).join(Issue).where(Pull.repo_id == here.repo.id)
     if wanted.state != "all":
@@ -104,10 +130,12 @@ def _find(here: RepoSession, wanted: Filter) -> list[Pull]:
     if wanted.base:
         query = query.where(Pull.base_ref == wanted.base)
     owner, colon, branch = wanted.head.partition(":")
-    if colon:  # GitHub ignores a head without owner.
-        if owner.lower() != here.repo.owner.lower():
-            return []
-        query = query.where(Pull.head_ref == branch)
+    if colon:  # GitHub ignores a head without owner. It names the owner of the head alone.
+        forks = select(Repo.id).filter_by(parent_id=here.repo.id)
+        named = forks.where(func.lower(Repo.owner) == owner.lower())
+        own = owner.lower() == here.repo.owner.lower()
+        heads = or_(Pull.fork_id.in_(named), and_(own, Pull.fork_id.is_(None)))
+        query = query.where(Pull.head_ref == branch, heads)
     column = Issue.updated_at if wanted.sort == "updated" else Issue.created_at
     downwards = (wanted.direction or ("desc" if wanted.sort == "created" else "asc")) == "desc"
     order = (column.desc(), Issue.id.desc()) if downwards else (column, Issue.id)
@@ -137,6 +165,9 @@ def edit_pull(here: Here, number: int, body: ChangedPull) -> Json:
             setattr(issue, key, getattr(body, key))
             edited = True
     if body.base and body.base != pull.base_ref:
+        if issue.state == "closed":
+            message = "Cannot change the base branch of a closed pull request."
+            raise validation_failed("PullRequest", "base", "invalid", message)
         base = here.git.ref(f"refs/heads/{body.base}")
         if base is None:
             raise validation_failed("PullRequest", "base", "invalid")
@@ -147,13 +178,17 @@ def edit_pull(here: Here, number: int, body: ChangedPull) -> Json:
     if body.state and body.state != issue.state:
         if body.state == "closed":
             issues.close(here, issue)
-        elif pull.merged_at or here.git.ref(f"refs/heads/{pull.head_ref}") is None:
+        elif pull.merged_at or _git_of(here, pull).ref(f"refs/heads/{pull.head_ref}") is None:
             raise validation_failed("PullRequest", "state", "invalid", "state cannot be changed.")
         else:
             issues.reopen(here, issue)
         emit(here, pull, "closed" if body.state == "closed" else "reopened")
     here.session.flush()
     return pull_json(here, pull)
+
+
+def _git_of(here: RepoSession, pull: Pull) -> GitRepository:
+    return here.server.git(pull_requests.fork_of(here, pull) or here.repo)
 
 
 @router.get("/{number}/files")

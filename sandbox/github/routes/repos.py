@@ -100,6 +100,35 @@ def list_repos(call: CallDep, org: str, page: PageDep) -> Response:
     return page.of([row for row in rows if role(call.actor, row, teams)], shapes.minimal_repository)
 
 
+class NewFork(Body):
+    """Body of "create a fork"."""
+
+    organization: str = ""
+    name: str = ""
+
+
+@router.post(f"{_REPO}/forks", status_code=202)
+def create_fork(here: Here, body: NewFork | None = None) -> Json:
+    """Fork a repository, also into the organisation that owns it, under another name."""
+    wanted = body or NewFork()
+    owner = wanted.organization or here.actor.login
+    fork = here.server.create_repo(
+        here.session,
+        owner,
+        wanted.name or here.repo.name,
+        private=here.repo.private,
+        default_branch=here.repo.default_branch,
+        parent_id=here.repo.id,
+        collaborators={here.actor.login: "admin"},
+    )
+    git = here.server.git(fork)
+    for ref, sha in here.git.refs("refs/heads/").items():
+        git.fetch(str(here.git.path), sha, {})
+        git.update_ref(ref, sha, None)
+    here.session.flush()
+    return shapes.full_repository(fork)
+
+
 # -- branches
 
 

@@ -332,3 +332,34 @@ def test_a_merge_that_is_refused_leaves_no_review(live: Live, repo: Repository) 
     assert answer.status_code == 405
     assert "Required status check" in answer.text
     assert pull.get_reviews().totalCount == 0
+
+
+def test_fork_of_the_same_owner_has_the_same_head(repo: Repository) -> None:
+    # https://docs.github.com/rest/pulls/pulls#create-a-pull-request: `head_repo`
+    name = f"{repo.name}-fork"
+    fork = repo.create_fork(organization="acme", name=name)
+    commit(fork, {"a": "1"}, "topic")
+    pull = repo.create_pull(base="main", head="acme:topic", head_repo=name, title="Fork")
+    commit(fork, {"a": "2"}, "more")
+    fork.get_git_ref("heads/topic").edit(fork.get_branch("more").commit.sha, force=True)
+
+    (listed,) = repo.get_pulls(head="acme:topic")
+
+    assert fork.fork
+    assert (listed.number, listed.head.repo.id) == (pull.number, fork.id)
+    assert listed.head.sha == fork.get_branch("topic").commit.sha != pull.head.sha
+    assert "topic" not in {branch.name for branch in repo.get_branches()}
+    commit(repo, {"a": "3"}, "topic")
+    assert repo.create_pull(base="main", head="topic", title="Own").head.repo.id == repo.id
+
+
+def test_base_of_a_closed_pull_request_stays(repo: Repository) -> None:
+    commit(repo, {"a": "1"}, "topic")
+    commit(repo, {"b": "1"}, "other")
+    pull = repo.create_pull(base="main", head="topic", title="Topic")
+    pull.merge()
+
+    with pytest.raises(GithubException) as error:
+        pull.edit(base="other")
+
+    refused(422, "Cannot change the base branch of a closed pull request.", error)
