@@ -28,6 +28,7 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     │   └── SignatureRejected    signature missing, wrong or out of time: a security event
     ├── PortError              Port refused a call in a way that no user can mend
     ├── GitHubError            GitHub refused a call in a way that no user can mend
+    ├── BranchTaken          a run's branch or pull request is not Slipway's: the run is on hold
     ├── RecordsFailed          records of a batch failed: the event source retries the batch
     ├── TokenRejected          who asks for a report is not our workflow: a security event
     ├── NothingToReport        a pull request is open, or not Slipway's
@@ -272,6 +273,21 @@ class GitHubError(SlipwayError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class BranchTaken(SlipwayError):
+    """A run's branch, or its pull request, holds what Slipway did not propose.
+
+    Args:
+        branch: the run's branch.
+        what: what was found there, as a sentence.
+    """
+
+    def __init__(self, branch: str, what: str) -> None:
+        super().__init__(
+            f"{what} Slipway proposes nothing from branch '{branch}', and the run is on hold. An "
+            "operator must find out who wrote to the branch, delete it, and replay the run."
+        )
 
 
 class RecordsFailed(SlipwayError):

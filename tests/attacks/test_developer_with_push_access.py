@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,11 +17,14 @@ from typing import Any
 
 import boto3
 import pytest
-from github import GithubException
+from github import GithubException, InputGitTreeElement
+from github.Repository import Repository
 from github.WorkflowRun import WorkflowRun
 from nacl.public import PublicKey, SealedBox
 from slipway.aws import dynamodb_table
 from slipway.config import load
+from slipway.errors import BranchTaken
+from slipway.github.models import Change
 from slipway.reports import door
 from slipway.runs import clients
 
@@ -370,3 +374,215 @@ def test_new_commit_dismisses_approvals_where_that_is_set(protected: House) -> N
     protected.services.push({"apps/shop/a.json": '{"replicas": 99}'}, "mine")
 
     assert [review.state for review in pull.get_reviews()] == ["DISMISSED"]
+
+
+# -- the pull request of a run
+
+FOLDER = "apps/shop"
+PATH = f"{FOLDER}/common_values.yaml"
+UPSCALE = Change(
+    service="shop",
+    branch=BRANCH,
+    title="Upscale shop to 3",
+    body="Why",
+    files={PATH: "replicas: 3\n"},
+)
+
+
+@pytest.fixture
+def developer(services: Services) -> Repository:
+    """The services repository as the developer sees it, with the service of the change."""
+    services.push({PATH: "replicas: 2\n", "apps/other/portData.json": "{}\n"})
+    return services.as_user("developer")
+
+
+def commit(repository: Repository, files: dict[str, str], parent: str, mode: str = "100644") -> str:
+    """Make a commit that no branch has yet."""
+    elements = [InputGitTreeElement(path, mode, "blob", content=t) for path, t in files.items()]
+    above = repository.get_git_commit(parent)
+    tree = repository.create_git_tree(elements, base_tree=above.tree)
+    return repository.create_git_commit("Attack", tree, [above]).sha
+
+
+def main(repository: Repository) -> str:
+    return repository.get_git_ref("heads/main").object.sha
+
+
+def move(repository: Repository, sha: str) -> None:
+    """Force-push a commit to the run's branch."""
+    repository.get_git_ref(f"heads/{BRANCH}").edit(sha, force=True)
+
+
+def main_has(repository: Repository, path: str = PATH) -> str:
+    content: Any = repository.get_contents(path, ref="main")
+    return str(content.decoded_content.decode())
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_branch_taken_first_is_not_adopted(
+    services: Services, developer: Repository, opens: bool
+) -> None:
+    evil = commit(developer, {PATH: "replicas: 3\n", "apps/other/evil": "x"}, main(developer))
+    developer.create_git_ref(f"refs/heads/{BRANCH}", evil)
+    if opens:
+        developer.create_pull(base="main", head=BRANCH, title=UPSCALE.title)
+
+    with pytest.raises(BranchTaken):
+        services.slipway.propose(UPSCALE)
+
+    assert services.slipway.find(BRANCH) is None
+    assert [pull.user.login for pull in developer.get_pulls()] == ["developer"] * opens
+
+
+def test_branch_with_another_file_mode_is_not_adopted(
+    services: Services, developer: Repository
+) -> None:
+    executable = commit(developer, {PATH: "replicas: 3\n"}, main(developer), "100755")
+    developer.create_git_ref(f"refs/heads/{BRANCH}", executable)
+
+    with pytest.raises(BranchTaken):
+        services.slipway.propose(UPSCALE)
+
+
+def test_branch_on_another_history_is_not_adopted(
+    services: Services, developer: Repository
+) -> None:
+    # The last commit is the change to the letter; what comes below it is not on the base branch.
+    below = commit(developer, {"apps/other/evil": "x"}, main(developer))
+    developer.create_git_ref(
+        f"refs/heads/{BRANCH}", commit(developer, {PATH: "replicas: 3\n"}, below)
+    )
+
+    with pytest.raises(BranchTaken):
+        services.slipway.propose(UPSCALE)
+
+
+def test_branch_that_moves_while_proposed_is_closed(
+    services: Services, developer: Repository
+) -> None:
+    services.server.fault(method="POST", path="/pulls$", hold=True)
+
+    with ThreadPoolExecutor() as pool:
+        proposing = pool.submit(services.slipway.propose, UPSCALE)
+        while services.server.faults_left():
+            assert not proposing.done()
+        move(developer, commit(developer, {"apps/other/evil": "x"}, main(developer)))
+        services.server.control("DELETE", "faults")
+
+        with pytest.raises(BranchTaken):
+            proposing.result()
+    assert [pull.state for pull in developer.get_pulls(state="all")] == ["closed"]
+
+
+def test_fork_of_the_same_owner_is_not_adopted(services: Services, developer: Repository) -> None:
+    name = f"fork-of-{services.github.name}"
+    fork = services.github.create_fork(organization="acme", name=name)
+    fork.create_git_ref(f"refs/heads/{BRANCH}", commit(fork, {"apps/other/evil": "x"}, main(fork)))
+    theirs = services.github.create_pull(
+        base="main", head=f"acme:{BRANCH}", head_repo=name, title="Fork"
+    )
+    (listed,) = services.github.get_pulls(head=f"acme:{BRANCH}")
+    assert listed.number == theirs.number
+
+    ours = services.slipway.propose(UPSCALE)
+
+    assert ours.number != theirs.number
+    assert services.slipway.find(BRANCH) == ours
+    assert services.slipway.close(BRANCH, "Not wanted any more") is not None
+    assert services.github.get_pull(theirs.number).state == "open"
+
+
+def test_head_that_changes_back_is_not_merged(services: Services, developer: Repository) -> None:
+    # A-B-A: another head while the pull request is read and while it is merged, and the approved
+    # one in between, when its files are compared.
+    number = services.propose(UPSCALE)
+    approved = services.heads[number]
+    evil = commit(developer, {PATH: "replicas: 3\n", "apps/other/evil": "x"}, main(developer))
+    move(developer, evil)
+    services.server.fault(method="GET", path="/files$", hold=True)
+    services.server.fault(method="PUT", path="/merge$", hold=True)
+
+    with ThreadPoolExecutor() as pool:
+        merging = pool.submit(services.merge, UPSCALE, number)
+        while services.server.faults_left() > 1 and not merging.done():
+            """Slipway has read the evil head, and asks for the files."""
+        if not merging.done():
+            move(developer, approved)
+            services.server.control("DELETE", "faults")
+            services.server.fault(method="PUT", path="/merge$", hold=True)
+            while services.server.faults_left():
+                """Slipway has compared the approved files, and asks for the merge."""
+            move(developer, evil)
+        services.server.control("DELETE", "faults")
+
+        assert merging.result().state == "changed"
+    assert main_has(developer) == "replicas: 2\n"
+
+
+def test_executable_file_is_not_merged(services: Services, developer: Repository) -> None:
+    number = services.propose(UPSCALE)
+    move(developer, commit(developer, {PATH: "replicas: 3\n"}, main(developer), "100755"))
+
+    assert services.merge(UPSCALE, number).state == "changed"
+    assert main_has(developer) == "replicas: 2\n"
+
+
+def test_update_with_other_content_is_not_merged(services: Services, developer: Repository) -> None:
+    # Looks like an update of the branch: the recorded commit, the base branch, the same folder.
+    number = services.propose(UPSCALE)
+    services.push({"apps/other/portData.json": '{"a": 1}\n'})
+    head, base = (
+        developer.get_git_commit(sha) for sha in (services.heads[number], main(developer))
+    )
+    elements = [
+        InputGitTreeElement(PATH, "100644", "blob", content="replicas: 3\n"),
+        InputGitTreeElement("apps/other/evil", "100644", "blob", content="x"),
+    ]
+    tree = developer.create_git_tree(elements, base_tree=base.tree)
+    move(developer, developer.create_git_commit("Merge", tree, [head, base]).sha)
+
+    assert services.merge(UPSCALE, number).state == "changed"
+    assert main_has(developer) == "replicas: 2\n"
+
+
+def test_pull_request_to_another_branch_is_closed_not_merged(
+    services: Services, developer: Repository
+) -> None:
+    number = services.propose(UPSCALE)
+    developer.create_git_ref("refs/heads/elsewhere", main(developer))
+    developer.get_pull(number).edit(base="elsewhere")
+
+    assert services.merge(UPSCALE, number).state == "retargeted"
+    found = services.slipway.find(BRANCH)
+    assert found is not None
+    assert found.retargeted_to == "elsewhere"
+
+
+def test_merge_into_another_branch_does_not_count(
+    services: Services, developer: Repository
+) -> None:
+    number = services.propose(UPSCALE)
+    developer.create_git_ref("refs/heads/elsewhere", main(developer))
+    pull = developer.get_pull(number)
+    pull.edit(base="elsewhere")
+    pull.merge()
+
+    with pytest.raises(GithubException, match="base branch of a closed pull request"):
+        pull.edit(base="main")
+    found = services.slipway.find(BRANCH)
+    assert found is not None
+    assert found.state == "closed"
+    assert services.merge(UPSCALE, number).state == "closed"
+
+
+def test_merge_into_another_branch_fails_the_run(house: House) -> None:
+    pull = propose(house)
+    house.repository.create_git_ref("refs/heads/elsewhere", main(house.repository))
+    pull.edit(base="elsewhere")
+    pull.merge()
+
+    assert house.ended("pull_request_target").conclusion == "success"
+    (update,) = house.port.bodies(f"PATCH {RUN}")
+    assert (update["status"], update["statusLabel"]) == ("FAILURE", "Merged elsewhere")
+    assert "was merged into 'elsewhere'" in update["summary"]
+    assert not any("entities" in route for route in house.writes())

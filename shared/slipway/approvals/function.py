@@ -166,7 +166,9 @@ class ApprovalFunction:
         if ask := row.get("ask"):
             self.cancel_request(run_id, int(ask))
         branch = run_branch(action, run_id)
-        pull = services_repository(self.config).close(branch, "The run was ended in Port.")
+        pull = services_repository(self.config).close(
+            branch, "The run was ended in Port.", number=row.get("pr_number")
+        )
         if action == create_service.ACTION and service and pull and pull.state == "closed":
             remove_pending(port, str(service), pull.url)
         if service:

@@ -209,7 +209,8 @@ class Steps:
         self._desk.record(approval)
         self._run.locks.take(approval.service, self._run.run_id)
         repository = services_repository(self._run.config)
-        pull = repository.find(run_branch(approval.action, approval.run_id))
+        branch = run_branch(approval.action, approval.run_id)
+        pull = repository.find(branch, number=self._row().get("pr_number"))
         if pull is not None and pull.state != "open":
             return self._show_pull(approval, pull)
         proposal = change.prepare_again(self._run, repository, self._policy().policy, pull)

@@ -1,6 +1,6 @@
 """Merges a pull request, if it is exactly the change that it was opened for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from github import GithubException
@@ -8,7 +8,8 @@ from github.PullRequest import PullRequest
 
 from slipway.config import MergeMethod
 from slipway.errors import GitHubUnavailable
-from slipway.github.models import Change, blob_sha
+from slipway.github.comparison import Comparison
+from slipway.github.models import retargeted
 from slipway.github.retry import Patience, is_passing, reason
 
 _PAUSE_SECONDS = 1.0
@@ -20,19 +21,21 @@ class Merge:
 
     Attributes:
         state: `merged`: the change is on the base branch. `waiting`: a later attempt may succeed.
-            `refused`: a person must act first. `changed`: it is another change now. `closed`: a
-            person closed it.
-        reason: why it is `waiting` or `refused`, as a sentence.
+            `refused`: a person must act first. `changed`: it is another change now. `retargeted`:
+            it goes to another branch. `closed`: a person closed it, or merged it into another one.
+        reason: why it is `waiting`, `refused` or `retargeted`, as a sentence.
+        head: the commit that was compared and found to be the change; empty if there is none.
     """
 
-    state: Literal["merged", "waiting", "refused", "changed", "closed"]
+    state: Literal["merged", "waiting", "refused", "changed", "retargeted", "closed"]
     reason: str = ""
+    head: str = ""
 
 
 def merge(
     pull: PullRequest,
-    change: Change,
-    base_branch: str,
+    comparison: Comparison,
+    head: str,
     patience: Patience,
     method: MergeMethod = "auto",
 ) -> Merge:
@@ -40,39 +43,31 @@ def merge(
 
     Args:
         pull: the pull request, freshly read.
-        change: what it must be.
-        base_branch: where it must go.
+        comparison: knows the change that it must be.
+        head: the commit that was recorded as the change.
         patience: for GitHub to find out whether it can be merged.
         method: how; `auto` takes the first of squash, merge and rebase that the repository allows.
     """
-    compared, pause = ("", ""), _PAUSE_SECONDS
+    base, pause = comparison.base_branch, _PAUSE_SECONDS
     while pull.state == "open":
-        if compared != (pull.head.sha, pull.base.ref):
-            if not _is(pull, change, base_branch):
-                return Merge("changed")
-            compared = (pull.head.sha, pull.base.ref)
-        refusal = _refusal(pull, _method(pull, method))
+        if pull.base.ref != base:
+            return Merge("retargeted", retargeted(pull.base.ref, base))
+        how = _method(pull, method)
+        # A commit is compared, and GitHub is asked to merge that commit and no other.
+        if not comparison.is_change(pull.head.sha, head, rebases=how == "rebase"):
+            return Merge("changed")
+        head = pull.head.sha
+        refusal = _refusal(pull, how)
         if refusal is None:
-            return Merge("merged")
+            return Merge("merged", head=head)
         # It is closed now if an earlier attempt succeeded whose answer was lost.
         pull.update()
-        if pull.state == "open" and compared == (pull.head.sha, pull.base.ref):
-            outcome = _look(pull, refusal, _method(pull, method))
+        if pull.state == "open" and (head, base) == (pull.head.sha, pull.base.ref):
+            outcome = _look(pull, refusal, how)
             if outcome or not _paused(patience, pause):
-                return outcome or Merge("waiting", reason(refusal))
+                return replace(outcome or Merge("waiting", reason(refusal)), head=head)
             pause *= 2
-    return Merge("merged" if pull.merged else "closed")
-
-
-def _is(pull: PullRequest, change: Change, base_branch: str) -> bool:
-    """Whether the pull request's files are those of the change, no more and no less."""
-    found: dict[str, str | None] = {}
-    for file in pull.get_files():
-        found[file.filename] = None if file.status == "removed" else file.sha
-        if file.status == "renamed":
-            found[file.previous_filename] = None
-    wanted = {path: None if text is None else blob_sha(text) for path, text in change.files.items()}
-    return pull.base.ref == base_branch and found == wanted
+    return Merge("merged" if pull.merged and pull.base.ref == base else "closed")
 
 
 def _method(pull: PullRequest, method: MergeMethod) -> str:

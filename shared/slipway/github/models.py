@@ -44,6 +44,19 @@ def run_branch(action: str, run_id: str) -> str:
     return f"slipway/{action}/{run_id}"
 
 
+def retargeted(to: str, base: str) -> str:
+    """Say why Slipway closes a pull request that goes to another branch.
+
+    Args:
+        to: that branch.
+        base: the base branch.
+    """
+    return (
+        f"This pull request goes to branch '{to}'. Slipway closes it, because only a merge into "
+        f"'{base}' counts."
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """One pull request to be: all of it follows from the run, so that it can be made again.
@@ -91,6 +104,7 @@ class PullRequest:
         url: its page for people.
         state: `merged` is a closed one whose change is on the base branch.
         head_sha: the commit that it would merge.
+        retargeted_to: another branch than the base branch, which it goes to or was merged into.
         opened_at: in UTC.
         ended_at: when it was merged or closed; None while it is open.
         notes: what did not go as asked but does not spoil the change, as sentences.
@@ -102,6 +116,7 @@ class PullRequest:
     head_sha: str
     opened_at: datetime
     ended_at: datetime | None = None
+    retargeted_to: str = ""
     notes: tuple[str, ...] = ()
 
 

@@ -1,10 +1,9 @@
 """The pull requests of runs, as the sweep looks after them."""
 
-from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository
 
 from slipway.github.models import PullRequest
-from slipway.github.repository import ServicesRepository, described
+from slipway.github.repository import ServicesRepository
 
 
 class PullRequests:
@@ -20,18 +19,19 @@ class PullRequests:
     def open(self) -> dict[str, PullRequest]:
         """Branch → its newest open pull request: one request for each hundred that are open.
 
-        One that is missing may be open all the same: the list moves while it is read.
+        Only those that Slipway opened count, also if they go to another branch by now. One that is
+        missing may be open all the same: the list moves while it is read.
 
         Raises:
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused.
         """
 
-        def act(repository: Repository, branch: str) -> dict[str, PullRequest]:
+        def act(repository: Repository, _branch: str) -> dict[str, PullRequest]:
             found: dict[str, PullRequest] = {}
-            for pull in repository.get_pulls(state="open", base=branch):
-                if pull.head.ref.startswith("slipway/") and _is_from_here(pull):
-                    found.setdefault(pull.head.ref, described(pull))
+            for pull in repository.get_pulls(state="open"):
+                if pull.head.ref.startswith("slipway/") and self._repository.is_ours(pull):
+                    found.setdefault(pull.head.ref, self._repository.described(pull))
             return found
 
         return self._repository.using("list the open pull requests", act)
@@ -67,10 +67,3 @@ class PullRequests:
                 issue.create_comment(comment)
 
         self._repository.using(f"comment on pull request #{number}", act)
-
-
-def _is_from_here(pull: GitHubPull) -> bool:
-    """Whether its branch is this repository's: anybody can name a branch of a fork as we do."""
-    # The repository of a deleted fork is null, whatever PyGithub's annotation says.
-    origin: object = pull.head.repo
-    return origin is not None and pull.head.repo.full_name == pull.base.repo.full_name

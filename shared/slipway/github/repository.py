@@ -7,29 +7,25 @@ same state, one branch with one commit and one pull request.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Literal
 from urllib.parse import quote
 
 import requests
-from github import (
-    BadAttributeException,
-    Github,
-    GithubException,
-    InputGitTreeElement,
-)
+from github import BadAttributeException, Github, GithubException
 from github.GitCommit import GitCommit
 from github.GitRef import GitRef
-from github.GitTree import GitTree
 from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository
 
 from slipway.config import GitHubConfig, GitHubCredentials
-from slipway.errors import GitHubError, GitHubUnavailable, ServiceExists
+from slipway.errors import BranchTaken, GitHubError, GitHubUnavailable, ServiceExists
+from slipway.github.comparison import Comparison, create_tree
 from slipway.github.folder import read_folder
 from slipway.github.merging import Merge, merge
 from slipway.github.models import Change, PullRequest, ServiceFolder, service_folder
 from slipway.github.retry import Patience, PatientRetry, asked_wait, is_passing, reason
-from slipway.github.sign_in import authenticate
+from slipway.github.sign_in import authenticate, login_of
 from slipway.observability import logger
 
 TIMEOUT_SECONDS = 10
@@ -68,25 +64,41 @@ class ServicesRepository:
         self._credentials = credentials
         self._patience = Patience(patience)
         self._repository: Repository | None = None
+        self._login: Callable[[], str] = str
 
-    def propose(self, change: Change, *, admit: Callable[[], None] | None = None) -> PullRequest:
+    def propose(
+        self,
+        change: Change,
+        *,
+        number: int | None = None,
+        head: str | None = None,
+        admit: Callable[[], None] | None = None,
+    ) -> PullRequest:
         """Make the change's pull request, or find the one that was made before.
 
         Args:
             change: what to propose.
+            number: the number that was recorded for this pull request; see `is_ours`.
+            head: the commit that was recorded for this pull request. Without one, a pull request or
+                a branch that is there must hold exactly this change.
             admit: called before anything is made, unless the pull request is there already; it
                 refuses the change by raising.
 
         Raises:
             ServiceExists: the change creates a service whose folder is on the base branch.
+            BranchTaken: the branch, or its pull request, is not what Slipway makes of the change.
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused; the text says what was asked.
         """
         what = f"propose branch '{change.branch}'"
-        return self._with_credentials(what, lambda: self._propose(change, admit))
+        return self._with_credentials(what, lambda: self._propose(change, number, head, admit))
 
-    def find(self, branch: str) -> PullRequest | None:
-        """The newest pull request of a branch, in whatever state; None if it never had one.
+    def find(self, branch: str, *, number: int | None = None) -> PullRequest | None:
+        """The newest pull request that Slipway has opened from a branch, in whatever state.
+
+        Args:
+            branch: the branch.
+            number: the number that was recorded for it, if there is one; see `is_ours`.
 
         Raises:
             GitHubUnavailable: GitHub is throttling, failing or silent.
@@ -94,8 +106,8 @@ class ServicesRepository:
         """
 
         def act() -> PullRequest | None:
-            pull = self._find(branch)
-            return described(pull) if pull else None
+            pull = self._find(branch, number)
+            return self.described(pull) if pull else None
 
         return self._with_credentials(f"find the pull request of '{branch}'", act)
 
@@ -121,10 +133,15 @@ class ServicesRepository:
 
         return self._with_credentials(f"read the folder of '{service}'", act)
 
-    def merge(self, change: Change, number: int) -> Merge:
+    def merge(self, change: Change, number: int, head: str) -> Merge:
         """Merge a pull request if it is exactly this change.
 
         A branch that is behind is updated first, and merged by a later call.
+
+        Args:
+            change: what it must be.
+            number: the pull request's number.
+            head: the commit that was recorded for it.
 
         Raises:
             GitHubUnavailable: GitHub is throttling, failing or silent.
@@ -133,21 +150,21 @@ class ServicesRepository:
 
         def act() -> Merge:
             pull = self._connect().get_pull(number)
-            return merge(
-                pull,
-                change,
-                self._config.services_base_branch,
-                self._patience,
-                self._config.merge_method,
-            )
+            method = self._config.merge_method
+            return merge(pull, self._comparison(change), head, self._patience, method)
 
         return self._with_credentials(f"merge pull request #{number}", act)
 
-    def close(self, branch: str, comment: str) -> PullRequest | None:
+    def close(self, branch: str, comment: str, *, number: int | None = None) -> PullRequest | None:
         """Close the open pull request of a branch with a comment, and delete the branch.
 
         One that is merged, or that somebody else closed, stays as it is. A branch that was made for
         a pull request that never came is deleted, too.
+
+        Args:
+            branch: the branch.
+            comment: why, in GitHub's Markdown.
+            number: the number that was recorded for it, if there is one; see `is_ours`.
 
         Returns:
             The pull request as it then is; None if the branch never had one.
@@ -158,9 +175,11 @@ class ServicesRepository:
         """
 
         def act() -> PullRequest | None:
-            pull = self._find(branch)
+            every = self._pulls_of(branch)
+            pull = next((one for one in every if self.is_ours(one, number)), None)
             if pull is None:
-                self._delete_branch(branch)
+                if not every:
+                    self._delete_branch(branch)
                 return None
             if pull.merged_at is None:
                 # The comment comes first, and tells that the rest is ours if that was cut short.
@@ -172,7 +191,7 @@ class ServicesRepository:
                     ours = True
                 if ours:
                     self._delete_branch(branch)
-            return described(pull)
+            return self.described(pull)
 
         return self._with_credentials(f"close the pull request of '{branch}'", act)
 
@@ -231,20 +250,77 @@ class ServicesRepository:
         with _translated(f"{what} in {self._config.services_repo}"):
             return act()
 
-    def _propose(self, change: Change, admit: Callable[[], None] | None) -> PullRequest:
-        pull = self._find(change.branch)
+    def is_ours(self, pull: GitHubPull, number: int | None = None) -> bool:
+        """Whether Slipway opened a pull request, from a branch of this repository.
+
+        A fork may name its branch alike, also one of the same owner.
+
+        Args:
+            pull: the pull request.
+            number: one that was recorded is Slipway's, also after Slipway's credentials became
+                those of another App or user.
+        """
+        # The repository of a deleted fork, and an author who is gone, are null, whatever PyGithub's
+        # annotations say.
+        origin: object = pull.head.repo
+        author: object = pull.user
+        if origin is None or pull.head.repo.id != pull.base.repo.id:
+            return False
+        if pull.number == number or author is None:
+            return pull.number == number
+        self._connect()
+        return pull.user.login == self._login()
+
+    def described(self, pull: GitHubPull, notes: tuple[str, ...] = ()) -> PullRequest:
+        """What Slipway keeps of GitHub's answer."""
+        base: str = pull.base.ref
+        to_base = base == self._config.services_base_branch
+        state: Literal["open", "closed", "merged"] = "open"
+        if pull.state == "closed":
+            state = "merged" if pull.merged_at and to_base else "closed"
+        return PullRequest(
+            number=pull.number,
+            url=pull.html_url,
+            state=state,
+            head_sha=pull.head.sha,
+            opened_at=pull.created_at,
+            ended_at=pull.merged_at or pull.closed_at,
+            retargeted_to="" if to_base else base,
+            notes=notes,
+        )
+
+    def _propose(
+        self,
+        change: Change,
+        number: int | None,
+        head: str | None,
+        admit: Callable[[], None] | None,
+    ) -> PullRequest:
+        pull = self._find(change.branch, number)
         if pull is None:
             if admit:
                 admit()
             pull = self._open(change)
+        elif head is None and pull.state == "open":
+            self._refuse_another(change, pull)
         notes = () if pull.state == "closed" else self._decorate(pull, change)
-        return described(pull, notes)
+        return self.described(pull, notes)
+
+    def _refuse_another(self, change: Change, pull: GitHubPull) -> None:
+        """Refuse an open pull request of ours that holds something else by now."""
+        if not self._comparison(change).is_change(pull.head.sha):
+            what = f"Pull request #{pull.number} no longer holds what Slipway proposed."
+            raise BranchTaken(change.branch, what)
+
+    def _comparison(self, change: Change) -> Comparison:
+        return Comparison(self._connect(), change, self._config.services_base_branch)
 
     def _connect(self, *, fresh: bool = False) -> Repository:
         if self._repository is None or fresh:
+            credentials = self._credentials(fresh)
             client = Github(
                 base_url=self._config.github_api_url,
-                auth=authenticate(self._credentials(fresh)),
+                auth=authenticate(credentials),
                 timeout=TIMEOUT_SECONDS,
                 retry=PatientRetry(self._patience),
                 # A pull request is six writes. PyGithub's pause of a second between writes is for
@@ -256,22 +332,26 @@ class ServicesRepository:
                 # No request for an object before the one that is wanted of it.
                 lazy=True,
             )
+            self._login = cache(lambda: login_of(client, credentials))
             self._repository = client.get_repo(self._config.services_repo)
         return self._repository
 
-    def _find(self, branch: str) -> GitHubPull | None:
+    def _find(self, branch: str, number: int | None = None) -> GitHubPull | None:
+        return next((one for one in self._pulls_of(branch) if self.is_ours(one, number)), None)
+
+    def _pulls_of(self, branch: str) -> list[GitHubPull]:
+        """All pull requests from branches of this name, newest first."""
         owner = self._config.services_repo.split("/")[0]
-        found = self._connect().get_pulls(state="all", head=f"{owner}:{branch}")
-        return next(iter(found), None)
+        return list(self._connect().get_pulls(state="all", head=f"{owner}:{branch}"))
 
     def _open(self, change: Change) -> GitHubPull:
         repository = self._connect()
         base = change.base_commit or self._base()
         if change.creates_service:
             self._refuse_existing(change.service, base)
-        self._push(change, base)
+        head = self._push(change, base)
         try:
-            return repository.create_pull(
+            pull = repository.create_pull(
                 base=self._config.services_base_branch,
                 head=change.branch,
                 title=change.title,
@@ -279,10 +359,20 @@ class ServicesRepository:
                 maintainer_can_modify=False,
             )
         except GithubException as error:
-            existing = self._find(change.branch) if error.status == 422 else None
-            if existing is None:
+            if error.status != 422 or "already exists" not in str(error.data):
                 raise
+            existing = self._find(change.branch)
+            if existing is None:
+                what = "A pull request that Slipway did not open is there."
+                raise BranchTaken(change.branch, what) from error
+            self._refuse_another(change, existing)
             return existing
+        if pull.head.sha != head:
+            # Another user pushed to the branch between the two requests.
+            pull.edit(state="closed")
+            what = f"The branch moved when pull request #{pull.number} was opened, which is closed."
+            raise BranchTaken(change.branch, what)
+        return pull
 
     def _base(self) -> str:
         reference = f"heads/{self._config.services_base_branch}"
@@ -299,19 +389,17 @@ class ServicesRepository:
         branch = self._config.services_base_branch
         raise ServiceExists(service, f"{self._config.services_repo_url}/tree/{branch}/{folder}")
 
-    def _push(self, change: Change, base: str) -> None:
-        """Put all files into one commit on the change's branch: tree, commit, reference."""
+    def _push(self, change: Change, base: str) -> str:
+        """Put all files into one commit on the change's branch: tree, commit, reference.
+
+        Returns:
+            The branch's commit.
+
+        Raises:
+            BranchTaken: the branch is there with something else.
+        """
         repository = self._connect()
-        tree = repository.create_git_tree(
-            [
-                InputGitTreeElement(path, "100644", "blob", sha=None)
-                if content is None
-                else InputGitTreeElement(path, "100644", "blob", content=content)
-                for path, content in sorted(change.files.items())
-            ],
-            # A commit's SHA stands for its tree here, which saves the request for the tree.
-            base_tree=GitTree(repository.requester, {}, {"sha": base}, completed=True),
-        )
+        tree = create_tree(repository, change, base)
         # Without an author, it is the account that Slipway signs in as: the App's own bot.
         # https://docs.github.com/rest/git/commits#create-a-commit
         commit = repository.create_git_commit(
@@ -322,9 +410,15 @@ class ServicesRepository:
         try:
             repository.create_git_ref(f"refs/heads/{change.branch}", commit.sha)
         except GithubException as error:
-            # The run's own branch, from a delivery that was cut short: its one commit stays.
             if not (error.status == 422 and "already exists" in str(error.data)):
                 raise
+        else:
+            return commit.sha
+        # From a delivery that was interrupted, or made by another user.
+        head = repository.get_git_ref(f"heads/{change.branch}").object.sha
+        if not self._comparison(change).is_change(head):
+            raise BranchTaken(change.branch, "The branch holds commits that Slipway did not make.")
+        return head
 
     def _decorate(self, pull: GitHubPull, change: Change) -> tuple[str, ...]:
         """Ask for reviews and set the labels: these last, so that their presence says "done"."""
@@ -359,22 +453,6 @@ def _ask_for_review(pull: GitHubPull, reviewer: str) -> str:
         who = f"team {names[0]}" if team else names[0]
         return f"GitHub did not ask {who} for a review ({error.status}): {why}"
     return ""
-
-
-def described(pull: GitHubPull, notes: tuple[str, ...] = ()) -> PullRequest:
-    """What Slipway keeps of GitHub's answer."""
-    state: Literal["open", "closed", "merged"] = "open"
-    if pull.state == "closed":
-        state = "merged" if pull.merged_at else "closed"
-    return PullRequest(
-        number=pull.number,
-        url=pull.html_url,
-        state=state,
-        head_sha=pull.head.sha,
-        opened_at=pull.created_at,
-        ended_at=pull.merged_at or pull.closed_at,
-        notes=notes,
-    )
 
 
 @contextmanager

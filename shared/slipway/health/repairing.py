@@ -9,7 +9,7 @@ from slipway.actions.proposal import LONGEST_PREVIEW, preview
 from slipway.actions.repair import PlannedRepair, repair_digest
 from slipway.actions.scale_service import FILES, find_replicas
 from slipway.actions.text import as_text
-from slipway.errors import GitHubError, SlipwayError, UserError
+from slipway.errors import BranchTaken, GitHubError, SlipwayError, UserError
 from slipway.github.models import Change, RestartTarget, run_branch, service_folder
 from slipway.github.roll_back import NothingToRollBack, roll_back, roll_back_branch
 from slipway.health.policy import ScaleUp, Strategy
@@ -90,7 +90,7 @@ class Repairer:
         }
         try:
             result = strategies[attempt.repair.step](state, attempt)
-        except (GitHubError, UserError) as error:
+        except (BranchTaken, GitHubError, UserError) as error:
             return Result("failed", str(error))
         if result.outcome is None and now - attempt.began_at >= LONGEST:
             minutes = int(LONGEST.total_seconds() // 60)
@@ -230,9 +230,12 @@ class Repairer:
             return _ended(pull.state, pull.number, link)
         if not self._merge:
             return Result("proposed", f"Somebody must merge #{pull.number}.", link)
-        merged = self._repository.merge(change, pull.number)
+        merged = self._repository.merge(change, pull.number, pull.head_sha)
         if merged.state in {"merged", "closed"}:
             return _ended(merged.state, pull.number, link)
+        if merged.state == "retargeted":
+            self._repository.close(change.branch, merged.reason)
+            return Result("failed", merged.reason, link)
         if merged.state == "waiting":
             return Result(None, f"#{pull.number} is not merged yet. {merged.reason}", link)
         why = f"GitHub refuses: {merged.reason}"

@@ -225,6 +225,12 @@ class Reports:
                 f"{_what(pull)} was merged into '{pull.base}'{_by(pull)}, not into "
                 f"'{self.base_branch}', so nothing was changed."
             )
+        elif pull.base != self.base_branch:
+            label = "Retargeted"
+            what = (
+                f"{_what(pull)} went to '{pull.base}' instead of '{self.base_branch}' and was "
+                f"closed{_by(pull)}, so nothing was changed."
+            )
         if run.action != create_service.ACTION:
             return Outcome("FAILURE", label, f"{what} The service stays as it is.")
         gone = remove_pending(self.port, service, pull.url)

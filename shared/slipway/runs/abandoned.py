@@ -47,12 +47,14 @@ class Pull:
         state: as GitHub has it; `merged` is a closed one whose change is on the base branch.
         opened_at: in UTC.
         ended_at: when it was merged or closed; None while it is open.
+        retargeted_to: another branch than the base branch, to which it goes.
     """
 
     number: int
     state: Literal["open", "closed", "merged"]
     opened_at: datetime
     ended_at: datetime | None = None
+    retargeted_to: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Deed(StrEnum):
     REPORT = "report its pull request"
     REMIND = "comment on the pull request"
     CLOSE = "close the pull request"
+    CLOSE_RETARGETED = "close the pull request: it goes to another branch"
 
 
 def judge(facts: Facts, now: datetime, limits: Limits) -> Deed:
@@ -127,6 +130,8 @@ def _judge_unseen(facts: Facts, now: datetime, limits: Limits) -> Deed:
 
 def _judge_pull(facts: Facts, pull: Pull, now: datetime, limits: Limits) -> Deed:
     if pull.state == "open":
+        if pull.retargeted_to:
+            return Deed.CLOSE_RETARGETED
         left = pull.opened_at + limits.pull_request - now
         if left <= timedelta(0):
             return Deed.CLOSE

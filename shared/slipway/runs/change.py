@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slipway.actions import create_service
 from slipway.actions.inputs import is_dry_run
@@ -16,7 +16,7 @@ from slipway.approvals.approvers import eligible
 from slipway.approvals.policy import Policy
 from slipway.approvals.policy_document import read_policy
 from slipway.approvals.requester import is_machine
-from slipway.errors import RetryableError, RunEnded, ServiceExists, UserError
+from slipway.errors import BranchTaken, RetryableError, RunEnded, ServiceExists, UserError
 from slipway.github.models import PullRequest, run_branch, service_folder
 from slipway.runs.clients import services_repository
 from slipway.runs.records import put_record
@@ -95,7 +95,8 @@ def _proposed_before(run: ActiveRun, repository: "ServicesRepository") -> PullRe
     row = run.ledger.get(run.run_id) or {}
     if int(row.get("deliveries", 1)) == 1:
         return None
-    return repository.find(run_branch(run.message.action, run.run_id))
+    branch = run_branch(run.message.action, run.run_id)
+    return repository.find(branch, number=row.get("pr_number"))
 
 
 def prepare_again(
@@ -213,6 +214,7 @@ def propose(
 
     Raises:
         RunEnded: the run was ended while the pull request was made; it was closed again.
+        BranchTaken: another user wrote to the run's branch; the run's log says so.
     """
     creates = proposal.change.creates_service
 
@@ -220,13 +222,25 @@ def propose(
         if creates:
             run.refuse_existing_entity(BLUEPRINT, proposal.service)
 
-    pull = repository.propose(proposal.change, admit=admit)
-    row = run.ledger.record_pull_request(run.run_id, proposal.service, pull.number, pull.url)
+    known = run.ledger.get(run.run_id) or {}
+    try:
+        pull = repository.propose(
+            proposal.change,
+            number=known.get("pr_number"),
+            head=known.get("pr_head"),
+            admit=admit,
+        )
+    except BranchTaken as taken:
+        run.report.remark(str(taken))
+        raise
+    # The commit of a closed one was not compared, and people can open it again.
+    head = pull.head_sha if pull.state == "open" else ""
+    row = run.ledger.record_pull_request(run.run_id, proposal.service, pull.number, pull.url, head)
     if pull.state != "open":
         return None  # Merged or closed already: from here on its report ends the run.
     if "merge_tried_at" not in row:
         _show(run, repository, proposal, pull, links)
-    return _merge(run, repository, proposal, pull.number) if auto_merge else None
+    return _merge(run, repository, proposal, row) if auto_merge else None
 
 
 def _show(
@@ -245,18 +259,20 @@ def _show(
     except RunEnded:
         # Ended by the merge workflow: then this finds nothing open. Or by a person, who does not
         # want the change any more.
-        repository.close(proposal.change.branch, "The run was ended in Port.")
+        why = "The run was ended in Port."
+        repository.close(proposal.change.branch, why, number=pull.number)
         raise
 
 
 def _merge(
-    run: ActiveRun, repository: "ServicesRepository", proposal: Proposal, number: int
+    run: ActiveRun, repository: "ServicesRepository", proposal: Proposal, row: dict[str, Any]
 ) -> MergeLater | None:
-    merge = repository.merge(proposal.change, number)
+    number = int(row["pr_number"])
+    merge = repository.merge(proposal.change, number, str(row["pr_head"]))
     match merge.state:
         case "waiting":
             now = datetime.now(UTC)
-            waited = now - run.ledger.record_merge_attempt(run.run_id)
+            waited = now - run.ledger.record_merge_attempt(run.run_id, merge.head)
             if waited < MERGE_WITHIN:
                 until = now + min(max(waited, _SHORTEST), _LONGEST)
                 why = f"GitHub does not merge pull request #{number} yet. {merge.reason}"
@@ -270,6 +286,9 @@ def _merge(
                 f"Pull request #{number} is no longer the change that was approved, so it is not "
                 "merged automatically. Look at what was added, then merge or close it.",
             )
+        case "retargeted":
+            # Its report ends the run.
+            repository.close(proposal.change.branch, merge.reason, number=number)
         case "merged" | "closed":
             pass  # Its report ends the run.
     return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from slipway.approvals.function import ApprovalFunction
 from slipway.errors import SlipwayError
 from slipway.github.ended import EndedPulls
-from slipway.github.models import PullRequest, run_branch
+from slipway.github.models import PullRequest, retargeted, run_branch
 from slipway.github.pull_requests import PullRequests
 from slipway.port.models import Run
 from slipway.reports.report import Reports
@@ -89,7 +89,10 @@ class Deeds:
             case Deed.REMIND:
                 self._remind(case, _pull_of(case))
             case Deed.CLOSE:
-                self._close(case)
+                self._close(case, self._unmerged())
+            case Deed.CLOSE_RETARGETED:
+                to, base = _pull_of(case).retargeted_to, self.config.services_base_branch
+                self._close(case, retargeted(to, base))
             case Deed.REPORT:
                 self._report(case, _pull_of(case))
 
@@ -115,7 +118,8 @@ class Deeds:
         """
         run, row = self.port.get_run(run_id), self.ledger.get(run_id) or {}
         if run.ended and "service" in row and "outcome" not in row:
-            pull = self.repository.find(run_branch(run.action, run_id))
+            branch = run_branch(run.action, run_id)
+            pull = self.repository.find(branch, number=row.get("pr_number"))
             if pull and pull.state == "merged":
                 self._reports.report_run(run, str(row["service"]), pull.number)
         return ApprovalFunction().clear_up(run_id)
@@ -155,12 +159,15 @@ class Deeds:
         )
         self.ledger.record_reminder(case.run.id)
 
-    def _close(self, case: Case) -> None:
+    def _close(self, case: Case, why: str) -> None:
         """The end of the run is then reported as for any pull request that is closed."""
-        self.repository.close(
-            run_branch(case.run.action, case.run.id),
-            f"Nobody has merged this pull request within {_duration(self.limits.pull_request)}, so "
-            "Slipway closes it. Start the action again in Port if the change is still wanted.",
+        branch = run_branch(case.run.action, case.run.id)
+        self.repository.close(branch, why, number=_pull_of(case).number)
+
+    def _unmerged(self) -> str:
+        return (
+            f"This pull request was not merged within {_duration(self.limits.pull_request)}, so "
+            "Slipway closes it. Start the action again in Port if the change is still wanted."
         )
 
     def _report(self, case: Case, pull: PullRequest) -> None:

@@ -120,33 +120,45 @@ class Ledger:
         )
 
     def record_pull_request(
-        self, run_id: str, service: str, number: int, url: str
+        self, run_id: str, service: str, number: int, url: str, head: str = ""
     ) -> dict[str, Any]:
         """Note the run's pull request; the row stays open until that ends.
+
+        Args:
+            run_id: the run.
+            service: its service.
+            number: the pull request's number.
+            url: its page.
+            head: the commit that Slipway proposed; the first one that is noted stays.
 
         Returns:
             The row.
         """
-        return self._update(
-            run_id,
-            "SET service = :service, pr_number = :number, pr_url = :url, updated_at = :now",
-            values={":service": service, ":number": number, ":url": url},
-        )
+        values = {":service": service, ":number": number, ":url": url}
+        expression = "SET service = :service, pr_number = :number, pr_url = :url"
+        if head:
+            expression += ", pr_head = if_not_exists(pr_head, :head)"
+            values[":head"] = head
+        return self._update(run_id, f"{expression}, updated_at = :now", values=values)
 
-    def record_merge_attempt(self, run_id: str) -> datetime:
+    def record_merge_attempt(self, run_id: str, head: str) -> datetime:
         """Note that GitHub does not merge the run's pull request yet.
 
         The run may then be postponed as often as a new one: it waits for GitHub's checks or for
         reviewers, and not in vain.
+
+        Args:
+            run_id: the run.
+            head: the commit that was compared, as the update of a branch that was behind.
 
         Returns:
             When the first such attempt was, in UTC.
         """
         row = self._update(
             run_id,
-            "SET merge_tried_at = if_not_exists(merge_tried_at, :now),"
+            "SET merge_tried_at = if_not_exists(merge_tried_at, :now), pr_head = :head,"
             " forgiven = if_not_exists(postponed, :none), updated_at = :now",
-            values={":none": 0},
+            values={":none": 0, ":head": head},
         )
         return datetime.fromisoformat(str(row["merge_tried_at"]))
 

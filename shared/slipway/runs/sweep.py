@@ -229,7 +229,7 @@ class Sweep:
             reported=not is_node_run(run.id),
         )
         if pull is None and self._is_to_be_found(row, facts):
-            pull = self._repository.find(branch)
+            pull = self._repository.find(branch, number=row.get("pr_number"))
             facts = replace(facts, pull=_pull(pull))
         service = row.get("service")
         return Case(run, str(service) if service else None, execution, pull), facts
@@ -313,7 +313,9 @@ class Sweep:
 
 
 def _pull(pull: PullRequest | None) -> Pull | None:
-    return Pull(pull.number, pull.state, pull.opened_at, pull.ended_at) if pull else None
+    if pull is None:
+        return None
+    return Pull(pull.number, pull.state, pull.opened_at, pull.ended_at, pull.retargeted_to)
 
 
 def _moment(text: object) -> datetime:

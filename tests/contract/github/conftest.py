@@ -16,6 +16,7 @@ from github import Auth, Github, InputGitAuthor, InputGitTreeElement
 from github.Repository import Repository
 from pydantic import SecretStr
 from slipway.config import GitHubConfig, GitHubCredentials, MergeMethod
+from slipway.github.merging import Merge
 from slipway.github.models import Change
 from slipway.github.repository import ServicesRepository
 
@@ -75,6 +76,8 @@ class Services:
         organisation = server.client().get_organization("acme")
         self.github = organisation.create_repo("s" + secrets.token_hex(5), auto_init=True)
         self.slipway = self.signed_in()
+        # Number of a pull request → the commit that was recorded for it.
+        self.heads: dict[int, str] = {}
 
     def signed_in(
         self,
@@ -93,6 +96,18 @@ class Services:
         )
         given = credentials or GitHubCredentials(token=SecretStr(TOKEN))
         return ServicesRepository(config, lambda fresh: given, patience=patience)
+
+    def propose(self, wanted: Change) -> int:
+        """Propose as Slipway, and record the commit as a run's ledger row does."""
+        pull = self.slipway.propose(wanted)
+        self.heads[pull.number] = pull.head_sha
+        return pull.number
+
+    def merge(
+        self, wanted: Change, number: int, slipway: ServicesRepository | None = None
+    ) -> Merge:
+        """Have Slipway merge what it has proposed."""
+        return (slipway or self.slipway).merge(wanted, number, self.heads[number])
 
     def as_user(self, login: str) -> Repository:
         """The repository as a person with write access sees it."""

@@ -116,8 +116,8 @@ def test_given_a_person_closed_it_when_closed_then_it_stays_as_it_is(services: S
 
 
 def test_given_a_merged_one_when_closed_then_it_stays_as_it_is(services: Services) -> None:
-    number = services.slipway.propose(CHANGE).number
-    services.slipway.merge(CHANGE, number)
+    number = services.propose(CHANGE)
+    services.merge(CHANGE, number)
 
     closed = services.slipway.close(BRANCH, WHY)
 

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from github import InputGitTreeElement
 from slipway.config import MergeMethod
 from slipway.errors import GitHubUnavailable
-from slipway.github.merging import Merge
 from slipway.github.models import Change
 
 from tests.contract.github.conftest import BRANCH, Services, change
@@ -26,12 +26,12 @@ OTHER = replace(
 def proposed(services: Services, wanted: Change = UPSCALE) -> int:
     """A service on main, and the pull request of a change of it."""
     services.push({PATH: "replicas: 2\n", "apps/shop/charts/a/b.yaml": "b: 1\n"})
-    return services.slipway.propose(wanted).number
+    return services.propose(wanted)
 
 
 def merge(services: Services, number: int, wanted: Change = UPSCALE) -> str:
     """As in another invocation."""
-    return services.signed_in().merge(wanted, number).state
+    return services.merge(wanted, number, services.signed_in()).state
 
 
 def test_given_the_change_when_merged_then_it_is_one_commit_on_main(services: Services) -> None:
@@ -40,8 +40,8 @@ def test_given_the_change_when_merged_then_it_is_one_commit_on_main(services: Se
 
     assert merge(services, number) == "merged"
 
-    # The pull request, its files, the merge.
-    assert requests() == 3
+    # The pull request and the merge.
+    assert requests() == 2
     merged = services.github.get_pull(number)
     assert merged.merged
     assert len(services.github.get_git_commit(merged.merge_commit_sha).parents) == 1
@@ -50,7 +50,7 @@ def test_given_the_change_when_merged_then_it_is_one_commit_on_main(services: Se
 
 def test_given_it_is_merged_when_merged_again_then_success(services: Services) -> None:
     number = proposed(services)
-    services.slipway.merge(UPSCALE, number)
+    services.merge(UPSCALE, number)
 
     assert merge(services, number) == "merged"
 
@@ -94,7 +94,7 @@ def test_given_others_changed_the_file_since_it_was_planned_when_merged_then_the
     upscale = replace(change({PATH: "replicas: 3\nmemory: 1Gi\n"}), base_commit=planned_from)
     services.push({PATH: "replicas: 2\nmemory: 2Gi\n"})
 
-    number = services.slipway.propose(upscale).number
+    number = services.propose(upscale)
 
     assert merge(services, number, upscale) == "refused"
     assert services.slipway.read_service("shop", names=None).texts[PATH].endswith("2Gi\n")
@@ -121,7 +121,7 @@ def test_merge_uses_the_configured_method(
 ) -> None:
     number = proposed(services)
 
-    assert services.signed_in(method=method).merge(UPSCALE, number).state == "merged"
+    assert services.merge(UPSCALE, number, services.signed_in(method=method)).state == "merged"
     sha = services.github.get_pull(number).merge_commit_sha
     assert len(services.github.get_git_commit(sha).parents) == parents
 
@@ -130,9 +130,10 @@ def test_merge_waits_when_the_configured_method_is_not_allowed(services: Service
     services.allow("squash_merge")
     number = proposed(services)
 
-    found = services.signed_in(patience=0.1, method="rebase").merge(UPSCALE, number)
+    found = services.merge(UPSCALE, number, services.signed_in(patience=0.1, method="rebase"))
 
-    assert found == Merge("waiting", "Rebase merges are not allowed on this repository.")
+    assert found.state == "waiting"
+    assert found.reason == "Rebase merges are not allowed on this repository."
 
 
 # -- protection
@@ -142,12 +143,12 @@ def test_merge_waits_for_a_required_review(services: Services) -> None:
     number = proposed(services)
     services.protect()
 
-    found = services.slipway.merge(UPSCALE, number)
+    found = services.merge(UPSCALE, number)
 
     assert found.state == "waiting"
     assert "At least 1 approving review is required" in found.reason
     # A second delivery of the same run.
-    assert services.signed_in().merge(UPSCALE, number) == found
+    assert services.merge(UPSCALE, number, services.signed_in()) == found
 
     services.approve(number)
 
@@ -158,7 +159,7 @@ def test_merge_waits_for_a_required_check(services: Services) -> None:
     number = proposed(services)
     services.require_check()
 
-    assert services.slipway.merge(UPSCALE, number).reason.endswith("is expected.")
+    assert services.merge(UPSCALE, number).reason.endswith("is expected.")
 
     services.pass_check(number)
 
@@ -169,13 +170,13 @@ def test_merge_waits_for_a_required_check(services: Services) -> None:
 def test_two_changes_from_one_base_both_merge(services: Services, allowed: str) -> None:
     services.allow(allowed)
     first = proposed(services)
-    second = services.slipway.propose(OTHER).number
+    second = services.propose(OTHER)
     services.require_check()
     services.pass_check(first)
     services.pass_check(second)
 
     assert merge(services, first) == "merged"
-    assert services.slipway.merge(OTHER, second).reason.endswith("its checks run again.")
+    assert services.merge(OTHER, second).reason.endswith("its checks run again.")
     assert merge(services, second, OTHER) == "waiting"
     services.pass_check(second)
 
@@ -210,7 +211,7 @@ def test_branch_is_not_updated_over_a_push(services: Services) -> None:
     services.server.fault(method="POST", path="/api/graphql$", hold=True)
 
     with ThreadPoolExecutor() as pool:
-        merging = pool.submit(services.slipway.merge, UPSCALE, number)
+        merging = pool.submit(services.merge, UPSCALE, number)
         while services.server.faults_left():
             assert not merging.done()
         services.push({"apps/shop/extra": "x"}, BRANCH)
@@ -233,9 +234,9 @@ def test_given_a_conflict_with_main_when_merged_then_people_must(services: Servi
     number = proposed(services)
     services.push({PATH: "replicas: 7\n"})
 
-    found = services.slipway.merge(UPSCALE, number)
+    found = services.merge(UPSCALE, number)
 
-    assert found == Merge("refused", "Pull Request is not mergeable")
+    assert (found.state, found.reason) == ("refused", "Pull Request is not mergeable")
     assert services.github.get_pull(number).state == "open"
 
 
@@ -277,10 +278,10 @@ def test_given_a_push_while_merging_when_merged_then_it_is_changed_and_not_merge
     services.server.fault(method="PUT", path="/merge$", hold=True)
 
     with ThreadPoolExecutor() as pool:
-        merging = pool.submit(services.slipway.merge, UPSCALE, number)
+        merging = pool.submit(services.merge, UPSCALE, number)
         while services.server.faults_left():
             assert not merging.done()
-        # The files were compared; the merge itself is held.
+        # The commit was compared; the merge itself is held.
         services.push({"apps/shop/extra": "x"}, BRANCH)
         services.server.control("DELETE", "faults")
 
@@ -288,11 +289,67 @@ def test_given_a_push_while_merging_when_merged_then_it_is_changed_and_not_merge
     assert services.github.get_pull(number).state == "open"
 
 
-def test_given_another_base_when_merged_then_it_is_changed(services: Services) -> None:
+def test_merge_is_retargeted_when_it_goes_to_another_base(services: Services) -> None:
     number = proposed(services)
     tip = services.github.get_branch("main").commit.sha
     services.github.create_git_ref("refs/heads/elsewhere", tip)
     services.github.get_pull(number).edit(base="elsewhere")
+
+    assert merge(services, number) == "retargeted"
+
+
+def test_merge_is_changed_when_only_a_file_mode_differs(services: Services) -> None:
+    number = proposed(services)
+    executable = InputGitTreeElement(PATH, "100755", "blob", content="replicas: 3\n")
+    services.push_elements([executable], BRANCH)
+
+    assert merge(services, number) == "changed"
+
+
+def updated(services: Services, *elements: InputGitTreeElement, base: str = "main") -> None:
+    """Merge a branch into the run's branch by hand, with changes of its own."""
+    repository = services.github
+    head, second = (
+        repository.get_git_commit(repository.get_git_ref(f"heads/{name}").object.sha)
+        for name in (BRANCH, base)
+    )
+    ours = InputGitTreeElement(PATH, "100644", "blob", content="replicas: 3\n")
+    tree = repository.create_git_tree([ours, *elements], base_tree=second.tree)
+    merge = repository.create_git_commit("Merge", tree, [head, second])
+    repository.get_git_ref(f"heads/{BRANCH}").edit(merge.sha)
+
+
+def test_merge_takes_an_update_made_by_a_person(services: Services) -> None:
+    number = proposed(services)
+    services.push({"apps/other/a.yaml": "a: 1\n"})
+    updated(services)
+
+    assert merge(services, number) == "merged"
+
+
+def test_merge_is_changed_when_an_update_adds_something(services: Services) -> None:
+    number = proposed(services)
+    services.push({"apps/other/a.yaml": "a: 1\n"})
+    updated(services, InputGitTreeElement("apps/other/b", "100644", "blob", content="b"))
+
+    assert merge(services, number) == "changed"
+
+
+def test_merge_is_changed_when_an_update_brings_another_branch(services: Services) -> None:
+    number = proposed(services)
+    tip = services.github.get_branch("main").commit.sha
+    services.github.create_git_ref("refs/heads/elsewhere", tip)
+    services.push({"apps/other/a.yaml": "evil: 1\n"}, "elsewhere")
+    updated(services, base="elsewhere")
+
+    assert merge(services, number) == "changed"
+
+
+def test_merge_is_changed_when_the_folder_changed_on_main(services: Services) -> None:
+    # Another file of the same service, that no approver saw beside this change.
+    number = proposed(services)
+    services.push({"apps/shop/charts/a/b.yaml": "b: 2\n"})
+    updated(services)
 
     assert merge(services, number) == "changed"
 
@@ -311,6 +368,6 @@ def test_given_github_is_down_when_merged_then_not_now_and_nothing_is_merged(
     services.server.fault(method="PUT", path="/merge$", status=503, times=20)
 
     with pytest.raises(GitHubUnavailable):
-        services.signed_in(patience=0.2).merge(UPSCALE, number)
+        services.merge(UPSCALE, number, services.signed_in(patience=0.2))
 
     assert services.github.get_pull(number).state == "open"

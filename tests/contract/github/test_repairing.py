@@ -44,7 +44,7 @@ class World:
             files={PATH: json.dumps({"replicas": replicas})},
         )
         pull = self.services.slipway.propose(change)
-        assert self.services.slipway.merge(change, pull.number).state == "merged"
+        assert self.services.slipway.merge(change, pull.number, pull.head_sha).state == "merged"
 
     def carry_out(
         self,

@@ -58,7 +58,7 @@ class World:
         change = roll_back(last, remediation_id=remediation_id, why="It is ill.")
         pull = self.services.slipway.propose(change)
         assert self.services.slipway.propose(change).number == pull.number
-        return self.services.slipway.merge(change, pull.number).state
+        return self.services.slipway.merge(change, pull.number, pull.head_sha).state
 
     def tree(self) -> dict[str, str]:
         """Path → blob SHA of the service's folder."""

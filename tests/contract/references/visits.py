@@ -46,7 +46,7 @@ def merge_behind_a_check(installation: Installation) -> None:
     """Update the branch of an approved change, and merge it after its check."""
     services = Services(installation.github)
     services.push({PATH: "replicas: 2\n"})
-    number = services.slipway.propose(UPSCALE).number
+    number = services.propose(UPSCALE)
     services.push({"apps/other/a.yaml": "a: 1\n"})
     services.pass_check(number)
     protection = {
@@ -59,9 +59,9 @@ def merge_behind_a_check(installation: Installation) -> None:
     services.github.requester.requestJsonAndCheck(
         "PUT", f"{services.github.url}/branches/main/protection", input=protection
     )
-    assert services.slipway.merge(UPSCALE, number).state == "waiting"
+    assert services.merge(UPSCALE, number).state == "waiting"
     services.pass_check(number)
-    assert services.slipway.merge(UPSCALE, number).state == "merged"
+    assert services.merge(UPSCALE, number).state == "merged"
 
 
 def propose_as_an_app(installation: Installation) -> None:

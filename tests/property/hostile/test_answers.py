@@ -117,7 +117,7 @@ GITHUB_CALLS: list[Callable[[ServicesRepository], object]] = [
     lambda github: github.propose(CHANGE),
     lambda github: github.find(CHANGE.branch),
     lambda github: github.read_service("shop", names=None),
-    lambda github: github.merge(CHANGE, 7),
+    lambda github: github.merge(CHANGE, 7, "b" * 40),
     lambda github: github.close(CHANGE.branch, "comment"),
     lambda github: PullRequests(github).open(),
     lambda github: PullRequests(github).remind(7, "comment"),

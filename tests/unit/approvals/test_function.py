@@ -42,7 +42,7 @@ class World:
         self.store = ApprovalStore("approvals", "records")
         self.set_run(RUN_ID, "upscale_service", "IN_PROGRESS")
         self.set_run(OWN, "upscale_service_ended", "IN_PROGRESS")
-        repository: Any = SimpleNamespace(close=lambda branch, comment: self.closed.append(branch))
+        repository: Any = SimpleNamespace(close=lambda branch, _, **__: self.closed.append(branch))
         monkeypatch.setattr(function, "services_repository", lambda config: repository)
         monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
 

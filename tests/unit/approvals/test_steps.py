@@ -90,10 +90,10 @@ class Repository:
         self.outcome = Merge("merged")
         self.on_propose: Callable[[], None] = lambda: None
 
-    def find(self, branch: str) -> PullRequest | None:
+    def find(self, branch: str, **_: Any) -> PullRequest | None:
         return self.pulls.get(branch)
 
-    def propose(self, proposed: Change, *, admit: Any) -> PullRequest:
+    def propose(self, proposed: Change, *, admit: Any, **_: Any) -> PullRequest:
         if proposed.branch not in self.pulls:
             admit()
             pull = PullRequest(
@@ -103,11 +103,11 @@ class Repository:
         self.on_propose()
         return self.pulls[proposed.branch]
 
-    def merge(self, proposed: Change, number: int) -> Merge:
+    def merge(self, proposed: Change, number: int, head: str) -> Merge:
         self.merged.append(number)
         return self.outcome
 
-    def close(self, branch: str, comment: str) -> None:
+    def close(self, branch: str, comment: str, **_: Any) -> None:
         self.closed.append(branch)
 
 

@@ -20,13 +20,18 @@ PULL = {
     "created_at": "2026-11-23T10:00:00Z",
     "merged_at": None,
     "closed_at": None,
-    "head": {"sha": SHA},
+    "user": {"login": "slipway"},
+    "head": {"sha": SHA, "repo": {"id": 1}},
+    "base": {"ref": "main", "repo": {"id": 1}},
     "labels": [],
 }
 
 
 class FakeGitHub(ScriptedServer):
-    """GitHub as far as one proposal needs it; a route is below the repository, or `/graphql`."""
+    """GitHub as far as one proposal needs it.
+
+    A route is below the repository, except for `/graphql` and `/user`.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,11 +40,17 @@ class FakeGitHub(ScriptedServer):
             "url": f"{self.url}{REPOSITORY}/pulls/7",
             "issue_url": f"{self.url}{REPOSITORY}/issues/7",
         }
+        self.script("GET /user", (200, {"login": "slipway"}, {}))
         self.script("GET /pulls", (200, [], {}))
         self.script("GET /git/ref/heads/main", (200, {"object": {"sha": SHA}}, {}))
         self.script("GET /contents/apps/shop", (404, {"message": "Not Found"}, {}))
         self.script("POST /git/trees", (201, {"sha": SHA}, {}))
         self.script("POST /git/commits", (201, {"sha": SHA}, {}))
+        # Every commit is the same one, and its own parent.
+        commit = {"sha": SHA, "tree": {"sha": SHA}, "parents": [{"sha": SHA}]}
+        self.script(f"GET /git/commits/{SHA}", (200, commit, {}))
+        self.script(f"GET /compare/main...{SHA}", (200, {"status": "identical"}, {}))
+        self.script(f"GET /git/ref/heads/{BRANCH}", (200, {"object": {"sha": SHA}}, {}))
         self.script("POST /git/refs", (201, {"ref": BRANCH}, {}))
         self.script("POST /pulls", (201, self.pull, {}))
         self.script("POST /pulls/7/requested_reviewers", (201, self.pull, {}))
@@ -56,7 +67,8 @@ class FakeGitHub(ScriptedServer):
 
 
 def full_route(route: str) -> str:
-    return route if route.endswith(" /graphql") else route.replace(" ", f" {REPOSITORY}", 1)
+    outside = route.endswith((" /graphql", " /user"))
+    return route if outside else route.replace(" ", f" {REPOSITORY}", 1)
 
 
 @pytest.fixture

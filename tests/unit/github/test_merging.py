@@ -10,16 +10,16 @@ from slipway.config import GitHubCredentials
 from slipway.errors import GitHubError, GitHubUnavailable
 from slipway.github import merging
 from slipway.github.merging import Merge
-from slipway.github.models import Change, blob_sha
+from slipway.github.models import Change
 
 from tests.scripted import Answer
 from tests.unit.github.conftest import BRANCH, SHA, FakeGitHub, full_route, repository
 
 pytestmark = pytest.mark.waits
 
-PULL, FILES, MERGE, UPDATE = (
+PULL, COMMIT, MERGE, UPDATE = (
     "GET /pulls/7",
-    "GET /pulls/7/files",
+    f"GET /git/commits/{'b' * 40}",
     "PUT /pulls/7/merge",
     "POST /graphql",
 )
@@ -50,7 +50,6 @@ def github(github: FakeGitHub, monkeypatch: pytest.MonkeyPatch) -> FakeGitHub:
     """An open pull request that is the change, and that GitHub merges."""
     monkeypatch.setattr(merging, "_PAUSE_SECONDS", 0.01)
     github.script(PULL, (200, pull(github), {}))
-    github.script(FILES, (200, [file(PATH, TEXT)], {}))
     github.script(MERGE, MERGED)
     github.script(UPDATE, UPDATED)
     return github
@@ -64,13 +63,9 @@ def pull(github: FakeGitHub, **more: Any) -> dict[str, Any]:
         "merged": False,
         "mergeable": True,
         "mergeable_state": "clean",
-        "base": {"ref": "main", "repo": {"full_name": "acme/services", **allowed}},
+        "base": {"ref": "main", "repo": {"id": 1, "full_name": "acme/services", **allowed}},
         **more,
     }
-
-
-def file(path: str, text: str, status: str = "modified") -> dict[str, str]:
-    return {"filename": path, "status": status, "sha": blob_sha(text)}
 
 
 def merge(github: FakeGitHub, patience: float = 5.0, method: str = "auto") -> str:
@@ -78,7 +73,7 @@ def merge(github: FakeGitHub, patience: float = 5.0, method: str = "auto") -> st
 
 
 def outcome(github: FakeGitHub, patience: float = 5.0, method: str = "auto") -> Merge:
-    return repository(github, patience=patience, method=method).merge(CHANGE, 7)
+    return repository(github, patience=patience, method=method).merge(CHANGE, 7, SHA)
 
 
 def refuse(github: FakeGitHub, state: str, reason: str = "Not yet.", **more: Any) -> None:
@@ -87,63 +82,58 @@ def refuse(github: FakeGitHub, state: str, reason: str = "Not yet.", **more: Any
     github.script(PULL, (200, pull(github, mergeable_state=state, **more), {}))
 
 
-def test_given_the_change_when_merged_then_three_requests_with_the_head_that_was_looked_at(
-    github: FakeGitHub,
-) -> None:
+def test_merge_asks_for_the_recorded_head_in_two_requests(github: FakeGitHub) -> None:
     assert merge(github) == "merged"
-    assert len(github.requests) == 3
+    assert len(github.requests) == 2
     assert github.sent(MERGE) == [{"merge_method": "squash", "sha": SHA}]
 
 
-def test_given_more_files_than_a_page_when_merged_then_all_are_compared(
-    github: FakeGitHub,
+@pytest.mark.parametrize("parents", [[], [SHA], [SHA, SHA, SHA]])
+def test_merge_is_changed_when_the_head_is_no_update(
+    github: FakeGitHub, parents: list[str]
 ) -> None:
-    following = f'<{github.url}/repos/acme/services/pulls/7/files?page=2>; rel="next"'
-    github.script(
-        FILES,
-        (200, [file(PATH, TEXT)], {"Link": following}),
-        (200, [file("apps/shop/more", "x", "added")], {}),
-    )
+    github.script(PULL, (200, pull(github, head={"sha": "b" * 40}), {}))
+    commit = {"sha": "b" * 40, "tree": {"sha": SHA}, "parents": [{"sha": p} for p in parents]}
+    github.script(COMMIT, (200, commit, {}))
 
     assert merge(github) == "changed"
     assert github.count(MERGE) == 0
 
 
-def test_given_a_deletion_of_another_change_when_merged_then_the_content_is_not_enough(
-    github: FakeGitHub,
-) -> None:
-    github.script(FILES, (200, [file(PATH, TEXT, "removed")], {}))
+def test_merge_is_changed_when_a_chain_of_updates_has_no_end(github: FakeGitHub) -> None:
+    github.script(PULL, (200, pull(github, head={"sha": "b" * 40}), {}))
+    parents = [{"sha": "b" * 40}, {"sha": SHA}]
+    github.script(COMMIT, (200, {"sha": "b" * 40, "tree": {"sha": SHA}, "parents": parents}, {}))
 
     assert merge(github) == "changed"
+    assert github.count(COMMIT) <= 20
 
 
 def test_merge_compares_again_when_the_head_moved(github: FakeGitHub) -> None:
     moved = pull(github, head={"sha": "b" * 40})
     github.script(PULL, (200, pull(github), {}), (200, moved, {}))
+    commit = {"sha": "b" * 40, "tree": {"sha": SHA}, "parents": [{"sha": SHA}]}
+    github.script(COMMIT, (200, commit, {}))
     github.script(MERGE, (409, {"message": "Head branch was modified."}, {}), MERGED)
 
-    assert merge(github) == "merged"
-    assert [sent["sha"] for sent in github.sent(MERGE)] == [SHA, "b" * 40]
-    assert github.count(FILES) == 2
-
-
-def test_merge_is_changed_when_the_new_head_differs(github: FakeGitHub) -> None:
-    moved = pull(github, head={"sha": "b" * 40})
-    github.script(PULL, (200, pull(github), {}), (200, moved, {}))
-    github.script(FILES, (200, [file(PATH, TEXT)], {}), (200, [file(PATH, "other")], {}))
-    github.script(MERGE, (409, {"message": "Head branch was modified."}, {}))
-
     assert merge(github) == "changed"
-    assert github.count(MERGE) == 1
+    assert [sent["sha"] for sent in github.sent(MERGE)] == [SHA]
 
 
-def test_merge_is_changed_when_the_base_was_changed(github: FakeGitHub) -> None:
+def test_merge_is_retargeted_when_the_base_was_changed(github: FakeGitHub) -> None:
     other = {**pull(github)["base"], "ref": "elsewhere"}
     github.script(PULL, (200, pull(github), {}), (200, pull(github, base=other), {}))
     github.script(MERGE, (405, {"message": "Base branch was modified."}, {}), MERGED)
 
-    assert merge(github) == "changed"
+    assert merge(github) == "retargeted"
     assert github.count(MERGE) == 1
+
+
+def test_merge_is_closed_when_merged_into_another_branch(github: FakeGitHub) -> None:
+    other = {**pull(github)["base"], "ref": "elsewhere"}
+    github.script(PULL, (200, pull(github, state="closed", merged=True, base=other), {}))
+
+    assert merge(github) == "closed"
 
 
 # -- refused
@@ -160,7 +150,7 @@ def test_merge_succeeds_once_mergeability_is_known(github: FakeGitHub) -> None:
 def test_merge_waits_when_mergeability_stays_unknown(github: FakeGitHub) -> None:
     refuse(github, "unknown", "Pull Request is not mergeable", mergeable=None)
 
-    assert outcome(github, 0.1) == Merge("waiting", "Pull Request is not mergeable")
+    assert outcome(github, 0.1) == Merge("waiting", "Pull Request is not mergeable", SHA)
 
 
 @pytest.mark.parametrize("state", ["clean", "unstable", "has_hooks"])
@@ -183,7 +173,7 @@ def test_merge_waits_with_githubs_reason_when_blocked(github: FakeGitHub) -> Non
     reason = "At least 1 approving review is required by reviewers with write access."
     refuse(github, "blocked", reason)
 
-    assert outcome(github) == Merge("waiting", reason)
+    assert outcome(github) == Merge("waiting", reason, SHA)
     assert github.count(MERGE) == 1
 
 
@@ -191,7 +181,7 @@ def test_merge_waits_with_githubs_reason_when_blocked(github: FakeGitHub) -> Non
 def test_merge_is_refused_when_only_a_person_can_help(github: FakeGitHub, state: str) -> None:
     refuse(github, state, "Pull Request is not mergeable")
 
-    assert outcome(github) == Merge("refused", "Pull Request is not mergeable")
+    assert outcome(github) == Merge("refused", "Pull Request is not mergeable", SHA)
 
 
 def test_merge_is_refused_when_slipway_may_not_merge(github: FakeGitHub) -> None:
@@ -199,7 +189,7 @@ def test_merge_is_refused_when_slipway_may_not_merge(github: FakeGitHub) -> None
     refuse(github, "clean")
     github.script(MERGE, (403, {"message": reason}, {}))
 
-    assert outcome(github) == Merge("refused", reason)
+    assert outcome(github) == Merge("refused", reason, SHA)
 
 
 # -- behind
@@ -275,7 +265,7 @@ def test_update_without_a_decision_is_an_error(github: FakeGitHub) -> None:
 # -- credentials and throttling
 
 
-@pytest.mark.parametrize("route", [PULL, FILES, MERGE, UPDATE])
+@pytest.mark.parametrize("route", [PULL, MERGE, UPDATE])
 def test_given_rotated_credentials_when_merged_then_fresh_ones_are_read_once(
     github: FakeGitHub, route: str
 ) -> None:
@@ -288,7 +278,7 @@ def test_given_rotated_credentials_when_merged_then_fresh_ones_are_read_once(
         asked.append(fresh)
         return GitHubCredentials(token=SecretStr("ghp_new" if fresh else "ghp_old"))
 
-    assert repository(github, credentials).merge(CHANGE, 7).state == "waiting"
+    assert repository(github, credentials).merge(CHANGE, 7, SHA).state == "waiting"
     assert asked == [False, True]
 
 
@@ -326,7 +316,7 @@ def test_merge_uses_the_configured_method(github: FakeGitHub, method: str) -> No
 
 def test_given_the_method_is_not_told_when_merged_then_it_is_looked_up(github: FakeGitHub) -> None:
     url = f"{github.url}/repos/acme/services"
-    repo = {"url": url, "full_name": "acme/services"}
+    repo = {"id": 1, "url": url, "full_name": "acme/services"}
     github.script(PULL, (200, pull(github, base={"ref": "main", "repo": repo}), {}))
     allowed = {"allow_squash_merge": False, "allow_merge_commit": False}
     github.answers["GET /repos/acme/services"] = [(200, {**repo, **allowed}, {})]

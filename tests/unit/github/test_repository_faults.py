@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from slipway.config import GitHubCredentials
-from slipway.errors import GitHubError, GitHubUnavailable, ServiceExists
+from slipway.errors import BranchTaken, GitHubError, GitHubUnavailable, ServiceExists
 from slipway.github.models import Change
 
 from tests.scripted import Answer
@@ -15,6 +15,7 @@ from tests.unit.github.conftest import BRANCH, SHA, FakeGitHub, repository
 
 pytestmark = pytest.mark.waits
 
+PARENT = {"sha": SHA}
 CHANGE = Change(
     service="shop",
     branch=BRANCH,
@@ -41,9 +42,10 @@ def test_given_the_pull_request_with_its_labels_when_proposed_then_only_looked_a
 ) -> None:
     github.script("GET /pulls", (200, [{**github.pull, "labels": [{"name": "slipway"}]}], {}))
 
-    repository(github).propose(CHANGE, admit=lambda: pytest.fail("was admitted before"))
+    repository(github).propose(CHANGE, head=SHA, admit=lambda: pytest.fail("was admitted before"))
 
-    assert len(github.requests) == 1
+    # Which pull request there is, and who Slipway is.
+    assert len(github.requests) == 2
 
 
 def test_given_a_crash_before_the_labels_when_proposed_again_then_they_are_set(
@@ -67,7 +69,7 @@ def test_given_a_finished_pull_request_when_proposed_again_then_nothing_is_writt
     )
 
     assert repository(github).propose(CHANGE).state == state
-    assert len(github.requests) == 1
+    assert len(github.requests) == 2
 
 
 def test_given_the_branch_is_there_when_proposed_then_it_goes_on_with_it(
@@ -76,6 +78,59 @@ def test_given_the_branch_is_there_when_proposed_then_it_goes_on_with_it(
     github.script("POST /git/refs", (422, {"message": "Reference already exists"}, {}))
 
     assert repository(github).propose(CHANGE).number == 7
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (f"GET /compare/main...{SHA}", {"status": "ahead"}),
+        (f"GET /git/commits/{SHA}", {"sha": SHA, "tree": {"sha": "b" * 40}, "parents": [PARENT]}),
+        (f"GET /git/commits/{SHA}", {"sha": SHA, "tree": {"sha": SHA}, "parents": []}),
+    ],
+)
+@pytest.mark.parametrize("there", ["branch", "pull request"])
+def test_proposal_is_on_hold_when_the_branch_is_taken(
+    github: FakeGitHub, answer: str, body: dict[str, Any], there: str
+) -> None:
+    github.script(answer, (200, body, {}))
+    github.script("POST /git/refs", (422, {"message": "Reference already exists"}, {}))
+    if there == "pull request":
+        github.script("GET /pulls", (200, [github.pull], {}))
+
+    with pytest.raises(BranchTaken, match=f"branch '{BRANCH}', and the run is on hold"):
+        repository(github).propose(CHANGE)
+
+    assert github.count("POST /pulls") == 0
+    assert github.count("POST /issues/7/labels") == 0
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"user": {"login": "mallory"}},
+        {"user": None},
+        {"head": {"sha": SHA, "repo": {"id": 2}}},
+        {"head": {"sha": SHA, "repo": None}},
+    ],
+)
+def test_foreign_pull_request_is_not_adopted(github: FakeGitHub, foreign: dict[str, Any]) -> None:
+    github.script("GET /pulls", (200, [{**github.pull, **foreign}], {}))
+    github.script("POST /pulls", (422, {"message": "A pull request already exists"}, {}))
+
+    assert repository(github).find(BRANCH) is None
+    with pytest.raises(BranchTaken, match="A pull request that Slipway did not open"):
+        repository(github).propose(CHANGE)
+
+
+def test_pull_request_is_closed_when_the_branch_moved_meanwhile(github: FakeGitHub) -> None:
+    moved = {**github.pull, "head": {"sha": "b" * 40, "repo": {"id": 1}}}
+    github.script("POST /pulls", (201, moved, {}))
+    github.script("PATCH /pulls/7", (200, {**moved, "state": "closed"}, {}))
+
+    with pytest.raises(BranchTaken, match="#7"):
+        repository(github).propose(CHANGE)
+
+    assert github.sent("PATCH /pulls/7") == [{"state": "closed"}]
 
 
 def test_given_another_422_for_the_branch_when_proposed_then_it_is_an_error(

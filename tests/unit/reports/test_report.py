@@ -340,6 +340,19 @@ def test_merge_into_another_branch_fails_the_run(world: World, action: str) -> N
     assert world.entities == ({} if action == "create_service" else before)
 
 
+def test_retargeted_pull_request_fails_the_run_with_the_reason(world: World) -> None:
+    world.pending()
+    world.pull(merged=False)
+    world.pulls[NUMBER]["base"]["ref"] = "develop"
+
+    outcome = world.report()
+
+    assert outcome.label == "Retargeted"
+    assert world.run["status"] == "FAILURE"
+    assert "went to 'develop' instead of 'main'" in world.run["summary"]
+    assert world.entities == {}
+
+
 @pytest.mark.parametrize("action", ["upscale_service", "downscale_service"])
 def test_merged_scaling_writes_only_what_differs(world: World, action: str) -> None:
     world.day_2(action)

@@ -10,7 +10,13 @@ import pytest
 import time_machine
 from slipway.actions.proposal import NothingToDo, Proposal
 from slipway.config import load
-from slipway.errors import RetryableError, RunEnded, ServiceExists, UserError
+from slipway.errors import (
+    BranchTaken,
+    RetryableError,
+    RunEnded,
+    ServiceExists,
+    UserError,
+)
 from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest, ServiceFolder
 from slipway.port.message import Requester
@@ -38,12 +44,12 @@ class Repository:
         self.state: Any = "open"
         self.folder: dict[str, str] = {}
 
-    def propose(self, proposed: Change, *, admit: Any) -> PullRequest:
+    def propose(self, proposed: Change, *, admit: Any, **_: Any) -> PullRequest:
         admit()
         self.proposed.append(proposed)
         return self.find(proposed.branch)
 
-    def find(self, branch: str) -> PullRequest:
+    def find(self, branch: str, **_: Any) -> PullRequest:
         return PullRequest(
             number=7,
             url="https://g.test/7",
@@ -52,10 +58,10 @@ class Repository:
             opened_at=datetime.now(UTC),
         )
 
-    def merge(self, proposed: Change, number: int) -> Merge:
+    def merge(self, proposed: Change, number: int, head: str) -> Merge:
         return self.merge_outcome
 
-    def close(self, branch: str, comment: str) -> None:
+    def close(self, branch: str, comment: str, **_: Any) -> None:
         self.closed.append(branch)
 
     def read_service(self, service: str, *, names: Any) -> ServiceFolder:
@@ -224,6 +230,30 @@ def test_given_github_does_not_merge_when_carried_out_then_the_run_says_what_it_
 
     assert world.labels()[-1] == label
     assert text in world.logs[-1][0]
+
+
+def test_pull_request_to_another_branch_is_closed(world: World) -> None:
+    world.planned = world.proposal(environment="Test")
+    world.repository.merge_outcome = Merge("retargeted", "It goes elsewhere.")
+
+    world.carry_out()
+
+    assert world.repository.closed == [BRANCH]
+
+
+def test_run_says_that_its_branch_is_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> PullRequest:
+        raise BranchTaken(BRANCH, "The branch holds commits that Slipway did not make.")
+
+    monkeypatch.setattr(world.repository, "propose", refuse)
+    world.planned = world.proposal(environment="Test")
+
+    # Neither wrong nor for later: the consumer puts the run on hold.
+    with pytest.raises(BranchTaken):
+        world.carry_out()
+
+    assert "commits that Slipway did not make" in world.logs[-1][0]
+    assert world.holder() == RUN_ID
 
 
 def waiting(world: World) -> RetryableError:

@@ -29,6 +29,7 @@ PULLS: dict[str, dict[str, Any]] = {
     "open": open_since(NEAR + MOMENT),
     "open, near its limit": open_since(NEAR),
     "open, near its limit, with the comment": open_since(NEAR, reminded=True),
+    "open, to another branch": {"pull": Pull(7, "open", NOW - LONG, retargeted_to="x")},
     "open beyond its limit": open_since(NOW - LIMITS.pull_request, reminded=True),
     "ended just now": ended(NOW - LIMITS.report + MOMENT),
     "ended, not reported in time": ended(NOW - LIMITS.report),

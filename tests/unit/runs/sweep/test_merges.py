@@ -67,9 +67,9 @@ def pull_of(world: World, run_id: str, state: str) -> dict[str, Any]:
         "head": {
             "ref": f"slipway/upscale_service/{run_id}",
             "sha": "a" * 40,
-            "repo": {"full_name": "acme/services"},
+            "repo": {"id": 7, "full_name": "acme/services"},
         },
-        "base": {"repo": {"full_name": "acme/services"}},
+        "base": {"ref": "main", "repo": {"id": 7, "full_name": "acme/services"}},
     }
 
 

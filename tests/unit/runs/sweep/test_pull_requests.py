@@ -21,13 +21,52 @@ def test_given_a_pull_request_of_a_fork_with_our_branch_when_swept_then_it_is_no
     world.seen(pr_number=7)
     world.pull("open", opened=ago(days=40))
     (theirs,) = world.github.answers["GET /repos/acme/services/pulls"][0][1]
-    theirs["head"]["repo"]["full_name"] = "mallory/services"
     ours = {**theirs, "created_at": timestamp(ago(days=1))}
+    theirs["head"] = {**theirs["head"], "repo": {"id": 8, "full_name": "acme/fork"}}
     world.github.script("GET /pulls", (200, [theirs], {}), (200, [ours], {}))
 
     sweep(60)
 
     assert world.asked_github() == ["GET /pulls", "GET /pulls", BRANCHES]
+
+
+@pytest.mark.parametrize("author", [{"login": "mallory"}, None])
+def test_sweep_ignores_a_pull_request_of_another_user(world: World, author: Any) -> None:
+    world.run()
+    world.seen()
+    world.pull("merged")
+    pulls = world.github.answers["GET /repos/acme/services/pulls"][-1][1]
+    world.github.script("GET /pulls", (200, [], {}), (200, [{**pulls[0], "user": author}], {}))
+
+    sweep(60)
+
+    assert world.updates()[-1]["statusLabel"] == "Held for too long"
+
+
+def test_sweep_closes_a_pull_request_to_another_branch(world: World) -> None:
+    world.run()
+    world.seen(pr_number=7)
+    world.pull("open")
+    (pull,) = world.github.answers["GET /repos/acme/services/pulls"][0][1]
+    world.github.script("GET /pulls", (200, [{**pull, "base": {**pull["base"], "ref": "x"}}], {}))
+
+    sweep(60)
+
+    (comment,) = world.github.sent("POST /issues/7/comments")
+    assert comment["body"].startswith("This pull request goes to branch 'x'.")
+    assert world.github.sent("PATCH /pulls/7") == [{"state": "closed"}]
+    assert world.updates() == []  # The report of the closed one ends the run.
+
+
+def test_recorded_pull_request_is_ours_with_other_credentials(world: World) -> None:
+    world.run()
+    world.seen(pr_number=7)
+    world.pull("closed")
+    world.github.script("GET /user", (200, {"login": "slipway-of-today"}, {}))
+
+    sweep(60)
+
+    assert world.updates()[-1]["statusLabel"] == "Closed"
 
 
 def test_given_a_pull_request_near_its_limit_when_swept_twice_then_reminded_of_once(
@@ -122,7 +161,8 @@ def test_pull_request_of_a_fork_is_not_reported(world: World) -> None:
     world.seen(pr_number=7)
     world.pull("merged")
     (pull,) = world.github.answers["GET /repos/acme/services/pulls/7"]
-    pull[1]["head"]["repo"]["id"] = 8
+    fork = {**pull[1]["head"], "repo": {"id": 8}}
+    world.github.script("GET /pulls/7", (200, {**pull[1], "head": fork}, {}))
 
     with pytest.raises(SweepIncomplete, match="comes from another repository"):
         sweep(60)
