@@ -4,6 +4,7 @@ Only the transfer of objects runs git: `fetch` here, `git http-backend` in `rout
 """
 
 import heapq
+import hmac
 import os
 import re
 import subprocess
@@ -64,7 +65,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit object."""
+    """A commit object; `payload` is what `signature` signs, `verified` that GitHub signed it."""
 
     sha: str
     tree: str
@@ -72,6 +73,9 @@ class Commit:
     author: Person
     committer: Person
     message: str
+    signature: str = ""
+    payload: str = ""
+    verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,10 +129,12 @@ class GitRepository:
 
     Args:
         path: the folder, which `init` makes.
+        key: what GitHub's own signature of a commit is made with.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: bytes = b"") -> None:
         self.path = path
+        self._key = key
 
     @cached_property
     def _git(self) -> pygit2.Repository:
@@ -359,9 +365,24 @@ class GitRepository:
         return builder.write() if len(builder) else None
 
     def write_commit(
-        self, message: str, tree: str, parents: list[str], author: Person, committer: Person
+        self,
+        message: str,
+        tree: str,
+        parents: list[str],
+        author: Person,
+        committer: Person,
+        *,
+        signed: bool = False,
     ) -> str:
         """Store a commit with exactly these contents, so that the same input has the same SHA.
+
+        Args:
+            message: its message.
+            tree: its tree.
+            parents: its parents.
+            author: who wrote it.
+            committer: who commits it.
+            signed: whether GitHub signs it.
 
         Raises:
             GitError: libgit2 finds the commit malformed.
@@ -370,9 +391,16 @@ class GitRepository:
         head = [f"tree {tree}", *(f"parent {sha}" for sha in parents)]
         head += [f"author {author.line()}", f"committer {committer.line()}"]
         raw = ("\n".join(head) + "\n\n" + message).encode()
+        if signed:
+            head.append("gpgsig " + self._sign(raw).replace("\n", "\n "))
+            raw = ("\n".join(head) + "\n\n" + message).encode()
         sha = str(self._git.write(ObjectType.COMMIT, raw))
         self._commit(sha)
         return sha
+
+    def _sign(self, payload: bytes) -> str:
+        digest = hmac.new(self._key, payload, "sha256").hexdigest()
+        return f"-----BEGIN PGP SIGNATURE-----\n\n{digest}\n-----END PGP SIGNATURE-----"
 
     def seed(self, files: Mapping[str, bytes], branch: str, executable: Container[str] = ()) -> str:
         """Make the first commit, of these files (path → content); returns its SHA."""
@@ -390,7 +418,22 @@ class GitRepository:
 
     def commit(self, sha: str) -> Commit:
         """A commit by its SHA."""
-        return _read(self._commit(sha))
+        return self._read(self._commit(sha))
+
+    def _read(self, found: pygit2.Commit) -> Commit:
+        signature, payload = (part or b"" for part in found.gpg_signature)
+        good = self._key and hmac.compare_digest(signature, self._sign(payload).encode())
+        return Commit(
+            str(found.id),
+            str(found.tree_id),
+            [str(parent) for parent in found.parent_ids],
+            _person(found.author),
+            _person(found.committer),
+            found.raw_message.decode(errors="replace").rstrip("\n"),
+            signature.decode(errors="replace"),
+            payload.decode(errors="replace"),
+            verified=bool(good),
+        )
 
     def log(self, head: str, *, without: str = "", path: str = "") -> list[Commit]:
         """The commits of a history, newest first.
@@ -402,11 +445,11 @@ class GitRepository:
         """
         start = self._commit(head)
         if path:
-            return [_read(found) for found in _changing(start, path)]
+            return [self._read(found) for found in _changing(start, path)]
         walker = self._git.walk(start.id, SortMode.TOPOLOGICAL | SortMode.TIME)
         if without:
             walker.hide(self._commit(without).id)
-        return [_read(found) for found in walker]
+        return [self._read(found) for found in walker]
 
     @_known_by_sha
     def changes(self, old: str, new: str) -> list[FileChange]:
@@ -476,17 +519,6 @@ class GitRepository:
         except _REFUSED as error:
             raise GitError(str(error)) from error
         return None if merged.conflicts else str(merged.write_tree(self._git))
-
-
-def _read(found: pygit2.Commit) -> Commit:
-    return Commit(
-        str(found.id),
-        str(found.tree_id),
-        [str(parent) for parent in found.parent_ids],
-        _person(found.author),
-        _person(found.committer),
-        found.raw_message.decode(errors="replace").rstrip("\n"),
-    )
 
 
 def _person(found: pygit2.Signature) -> Person:

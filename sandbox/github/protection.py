@@ -43,6 +43,8 @@ def put(here: RepoSession, branch: str, body: dict[str, Any]) -> dict[str, Any]:
         "enforce_admins": bool(body.get("enforce_admins")),
         "allow_force_pushes": bool(body.get("allow_force_pushes")),
         "allow_deletions": bool(body.get("allow_deletions")),
+        # Set by a route of its own.
+        "signatures": bool((here.repo.protections.get(branch) or {}).get("signatures")),
         "strict": bool(checks and checks.get("strict")),
         "contexts": None if checks is None else _contexts(checks),
         "reviews": None
@@ -77,6 +79,7 @@ def protection_json(here: RepoSession, branch: str) -> dict[str, Any]:
             for name in ("enforce_admins", "allow_force_pushes", "allow_deletions")
         },
         "required_linear_history": {"enabled": False},
+        "required_signatures": signatures_json(here, branch),
     }
     body["enforce_admins"]["url"] = f"{url}/enforce_admins"
     if rules["contexts"] is not None:
@@ -95,6 +98,30 @@ def protection_json(here: RepoSession, branch: str) -> dict[str, Any]:
             "required_approving_review_count": rules["reviews"]["count"],
         }
     return body
+
+
+def signatures_json(here: RepoSession, branch: str) -> dict[str, Any]:
+    """Whether a branch takes only signed commits.
+
+    Raises:
+        ApiError: 404, the branch has no protection.
+    """
+    rules = here.repo.protections.get(branch)
+    if rules is None:
+        raise ApiError(404, "Branch not protected")
+    url = urls.api(f"{here.path}/branches/{branch}/protection/required_signatures")
+    return {"url": url, "enabled": bool(rules.get("signatures"))}
+
+
+def require_signatures(here: RepoSession, branch: str, *, required: bool) -> dict[str, Any]:
+    """Have a branch take only signed commits, or any.
+
+    Raises:
+        ApiError: 404, the branch has no protection.
+    """
+    signatures_json(here, branch)
+    here.repo.protections[branch] = {**here.repo.protections[branch], "signatures": required}
+    return signatures_json(here, branch)
 
 
 def summary(here: RepoSession, branch: str) -> dict[str, Any]:
@@ -161,6 +188,10 @@ def unmet(here: RepoSession, pull: Pull) -> list[str]:
             sentences.append(
                 f"At least {wanted} approving {plural} required by reviewers with write access."
             )
+    if rules.get("signatures"):
+        own = here.git.log(pull.head_sha, without=pull.base_sha)
+        if not all(commit.verified for commit in own):
+            sentences.append("Commits must have verified signatures.")
     results = check_results(here, pull.head_sha)
     for context in rules["contexts"] or []:
         state = results.get(context)

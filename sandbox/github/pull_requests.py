@@ -229,7 +229,8 @@ def _merge_commit(here: RepoSession, pull: Pull, how: Merge, base: str, tree: st
     account = here.account(here.actor.login)
     author = Person(here.actor.login, account.email if account else _GITHUB[1], stamp)
     text = f"{title}\n\n{message}".rstrip("\n")
-    return here.git.write_commit(text, tree, parents, author, Person(*_GITHUB, stamp))
+    committer = Person(*_GITHUB, stamp)
+    return here.git.write_commit(text, tree, parents, author, committer, signed=True)
 
 
 def merge_methods(repo: Repo) -> list[MergeMethod]:
@@ -267,7 +268,8 @@ def update_branch(
         sha = here.git.rebase(_own_commits(here, pull), base, author)
     elif tree := here.git.merge_tree(pull.head_sha, base):
         message = f"Merge branch '{pull.base_ref}' into {pull.head_ref}"
-        sha = here.git.write_commit(message, tree, [pull.head_sha, base], author, author)
+        parents = [pull.head_sha, base]
+        sha = here.git.write_commit(message, tree, parents, author, author, signed=True)
     if sha is None:
         raise ApiError(422, "merge conflict between base and head")
     ref, old = f"refs/heads/{pull.head_ref}", pull.head_sha

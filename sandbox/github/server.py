@@ -67,7 +67,8 @@ class Server:
 
     def git(self, repo: Repo) -> GitRepository:
         """The git side of a repository."""
-        return GitRepository(self.state / "repos" / repo.owner / f"{repo.name}.git")
+        path = self.state / "repos" / repo.owner / f"{repo.name}.git"
+        return GitRepository(path, b"signing " + repo.secret_key.encode())
 
     @contextmanager
     def open(

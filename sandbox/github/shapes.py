@@ -81,13 +81,6 @@ _REPOSITORY_URLS = {
     "teams_url": "/teams",
     "trees_url": "/git/trees{/sha}",
 }
-_UNSIGNED = {
-    "verified": False,
-    "reason": "unsigned",
-    "signature": None,
-    "payload": None,
-    "verified_at": None,
-}
 
 
 def account(row: Account) -> Json:
@@ -212,7 +205,19 @@ def git_commit(commit: Commit, path: str) -> Json:
             }
             for sha in commit.parents
         ],
-        "verification": _UNSIGNED,
+        "verification": _verification(commit),
+    }
+
+
+def _verification(commit: Commit) -> Json:
+    """https://docs.github.com/rest/commits/commits#get-a-commit has the reasons."""
+    reason = "unsigned" if not commit.signature else "unknown_key"
+    return {
+        "verified": commit.verified,
+        "reason": "valid" if commit.verified else reason,
+        "signature": commit.signature or None,
+        "payload": commit.payload or None,
+        "verified_at": commit.committer.date if commit.verified else None,
     }
 
 

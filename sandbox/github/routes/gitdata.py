@@ -283,8 +283,12 @@ def create_commit(here: Here, body: NewCommit) -> Json:
         raise ApiError(422, "Parent SHA does not exist or is not a commit object")
     author = person(here, body.author)
     committer = person(here, body.committer) if body.committer else author
+    # https://docs.github.com/authentication/managing-commit-signature-verification/about-commit-signature-verification#signature-verification-for-bots
+    signed = here.actor.kind == "installation" and not (body.author or body.committer)
     try:
-        sha = here.git.write_commit(body.message, body.tree, body.parents, author, committer)
+        sha = here.git.write_commit(
+            body.message, body.tree, body.parents, author, committer, signed=signed
+        )
     except GitError as error:
         raise validation_failed("Commit", "commit", "invalid", str(error)) from None
     return shapes.git_commit(here.git.commit(sha), here.path)

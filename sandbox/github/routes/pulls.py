@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from sandbox.github import issues, pull_requests, shapes
 from sandbox.github.errors import ApiError, custom_failure, not_found, validation_failed
@@ -133,9 +133,10 @@ def _find(here: RepoSession, wanted: Filter) -> list[Pull]:
     if colon:  # GitHub ignores a head without owner. It names the owner of the head alone.
         forks = select(Repo.id).filter_by(parent_id=here.repo.id)
         named = forks.where(func.lower(Repo.owner) == owner.lower())
-        own = owner.lower() == here.repo.owner.lower()
-        heads = or_(Pull.fork_id.in_(named), and_(own, Pull.fork_id.is_(None)))
-        query = query.where(Pull.head_ref == branch, heads)
+        heads: list[ColumnElement[bool]] = [Pull.fork_id.in_(named)]
+        if owner.lower() == here.repo.owner.lower():
+            heads.append(Pull.fork_id.is_(None))
+        query = query.where(Pull.head_ref == branch, or_(*heads))
     column = Issue.updated_at if wanted.sort == "updated" else Issue.created_at
     downwards = (wanted.direction or ("desc" if wanted.sort == "created" else "asc")) == "desc"
     order = (column.desc(), Issue.id.desc()) if downwards else (column, Issue.id)

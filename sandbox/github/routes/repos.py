@@ -162,6 +162,25 @@ def get_protection(here: Here, branch: str) -> Json:
     return protection.protection_json(here, branch)
 
 
+@router.get(_REPO + "/branches/{branch:path}/protection/required_signatures")
+def get_signatures(here: Here, branch: str) -> Json:
+    """Say whether a branch takes only signed commits."""
+    return protection.signatures_json(here, branch)
+
+
+@router.post(_REPO + "/branches/{branch:path}/protection/required_signatures")
+def require_signatures(here: Here, branch: str) -> Json:
+    """Have a branch take only signed commits."""
+    return protection.require_signatures(here, branch, required=True)
+
+
+@router.delete(_REPO + "/branches/{branch:path}/protection/required_signatures", status_code=204)
+def allow_unsigned(here: Here, branch: str) -> Response:
+    """Have a branch take any commit."""
+    protection.require_signatures(here, branch, required=False)
+    return Response(status_code=204)
+
+
 @router.put(_REPO + "/branches/{branch:path}/protection")
 def put_protection(here: Here, branch: str, body: Json) -> Json:
     """Protect a branch."""
