@@ -1,6 +1,7 @@
 """A real HTTP server for tests, which answers from a table and remembers what it was asked."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ class Request:
 
 class ScriptedServer(ThreadingHTTPServer):
     """Answers `METHOD path` from its table; a list of answers is used up, the last one stays.
+
+    A GraphQL document is also found by its operation, as `POST /graphql Look`.
 
     A route that is not in it is an object that Port does not have. The status `NO_ANSWER` closes
     the connection without an answer.
@@ -62,6 +65,13 @@ class ScriptedServer(ThreadingHTTPServer):
             self.server_close()
 
 
+def _operation(body: Any) -> str:
+    """The name of a GraphQL document's operation; empty for anything else."""
+    document = body.get("query") if isinstance(body, dict) else None
+    found = re.match(r"\s*(?:query|mutation)\s+(\w+)", document or "")
+    return found[1] if found else ""
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: ScriptedServer
     protocol_version = "HTTP/1.1"
@@ -73,7 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(text) if text else None
         self.server.requests.append(Request(route, query, body, dict(self.headers)))
         unknown = {"ok": False, "error": "not_found", "message": f"{route} unscripted"}
-        answers = self.server.answers.get(route, [(404, unknown, {})])
+        known, operation = self.server.answers, _operation(body)
+        answers = known.get(f"{route} {operation}") if operation else None
+        answers = answers or known.get(route, [(404, unknown, {})])
         status, answer, headers = answers.pop(0) if len(answers) > 1 else answers[0]
         self.close_connection = True
         if status == NO_ANSWER:

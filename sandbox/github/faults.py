@@ -16,6 +16,7 @@ class Fault(BaseModel):
     Attributes:
         method: regular expression for the method, matched whole.
         path: regular expression, searched in the path (without the query).
+        field: a mutation of GraphQL, which alone is spoilt: the rest of its document goes on.
         skip: how many matching requests pass first.
         times: how many are spoilt then.
         when: `before` anything is done, or `after`: the request is executed and its answer lost.
@@ -29,6 +30,7 @@ class Fault(BaseModel):
 
     method: str = ".*"
     path: str = ".*"
+    field: str = ""
     skip: int = Field(0, ge=0)
     times: int = Field(1, ge=1)
     when: Literal["before", "after"] = "before"
@@ -65,11 +67,13 @@ class Faults:
         with self._lock:
             return [fault.model_dump() for fault in self._faults]
 
-    def take(self, method: str, path: str) -> Fault | None:
-        """The fault that this request meets, which is used up by it."""
+    def take(self, method: str, path: str, field: str = "") -> Fault | None:
+        """The fault that this request, or this field of one, meets, which is used up by it."""
         with self._lock:
             for fault in self._faults:
                 if not (re.fullmatch(fault.method, method) and re.search(fault.path, path)):
+                    continue
+                if fault.field != field:
                     continue
                 if fault.skip:
                     fault.skip -= 1

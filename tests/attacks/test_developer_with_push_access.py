@@ -460,13 +460,15 @@ def test_branch_on_another_history_is_not_adopted(
 def test_branch_that_moves_while_proposed_is_closed(
     services: Services, developer: Repository
 ) -> None:
-    services.server.fault(method="POST", path="/pulls$", hold=True)
+    # The query finds no branch; the branch is there before the mutations are carried out.
+    services.server.fault(method="POST", path="/api/graphql$", skip=1, hold=True)
 
     with ThreadPoolExecutor() as pool:
         proposing = pool.submit(services.slipway.propose, UPSCALE)
         while services.server.faults_left():
             assert not proposing.done()
-        move(developer, commit(developer, {"apps/other/evil": "x"}, main(developer)))
+        evil = commit(developer, {"apps/other/evil": "x"}, main(developer))
+        developer.create_git_ref(f"refs/heads/{BRANCH}", evil)
         services.server.control("DELETE", "faults")
 
         with pytest.raises(BranchTaken):

@@ -71,13 +71,13 @@ def create_and_cancel_with_the_pull_request_open(world: World) -> None:
 
 
 @flow
-def create_and_cancel_between_branch_and_pull_request(world: World) -> None:
+def create_and_cancel_while_put_off(world: World) -> None:
     """GitHub takes no pull request for a while, so that this is put off."""
-    opening = "GitHub POST /api/v3/repos/acme/services/pulls"
+    opening = "GitHub POST /api/graphql Propose"
     world.away = {opening: Fault(Kind.THROTTLED_UNTIL, lasting=True)}
     world.wire.given = world.away
     run_id = world.create()
-    world.settle_until(lambda: world.has_branch(run_id))
+    world.settle_until(lambda: world.is_put_off(run_id))
     world.end_run(run_id)
     world.away = world.wire.given = {}
     world.settle()

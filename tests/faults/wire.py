@@ -356,9 +356,11 @@ class Wire:
     def _http_call(self, method: str, address: str, body: Any, headers: Any) -> Call:
         parts = urlsplit(address)
         service = self.services.get(parts.netloc, parts.netloc)
-        # Searches change nothing, but have a body.
-        writes = method not in {"GET", "HEAD"} and not parts.path.endswith("/search")
         sent = body.encode() if isinstance(body, str) else body
+        said = json.loads(sent) if sent and sent[:1] == b"{" else {}
+        # Searches and queries change nothing, but have a body.
+        asks = parts.path.endswith("/search") or str(said.get("query")).lstrip().startswith("query")
+        writes = method not in {"GET", "HEAD"} and not asks
 
         def repeat(names: dict[str, str]) -> Answer:
             # The request's own connection is left alone.
@@ -379,10 +381,11 @@ class Wire:
                 found.content,
             )
 
-        said = json.loads(sent) if sent and sent[:1] == b"{" else {}
+        operation = re.match(r"\s*\w+ (\w+)", str(said.get("query", "")))
+        what = f"{method} {parts.path}" + (f" {operation[1]}" if operation else "")
         status = said.get("status") if "/actions/runs/" in parts.path else None
         may_be_stale = not writes and not _SHA.search(address)
-        return Call(service, f"{method} {parts.path}", writes, may_be_stale, repeat, status)
+        return Call(service, what, writes, may_be_stale, repeat, status)
 
 
 def renamed(text: str, names: dict[str, str]) -> str:

@@ -27,6 +27,7 @@ from github import InputGitTreeElement
 from github.PullRequest import PullRequest
 from github.WorkflowRun import WorkflowRun
 from slipway.approvals.links import Link, sign
+from slipway.aws import dynamodb_table
 from slipway.errors import RunEnded
 
 from sandbox.testing import OWN_ROUTES
@@ -435,12 +436,10 @@ class World:
             self.deliver_messages() or self._advance() or self.report_ended_pulls() or self._wake()
         )
 
-    def has_branch(self, run_id: str) -> bool:
-        """Whether there is a branch of the run."""
-        return any(
-            reference.ref.endswith(f"/{run_id}")
-            for reference in self.at.repository.get_git_matching_refs("heads/slipway/")
-        )
+    def is_put_off(self, run_id: str) -> bool:
+        """Whether the run waits for GitHub."""
+        row = dynamodb_table("runs").get_item(Key={"run_id": run_id}).get("Item") or {}
+        return "resume_at" in row
 
     def deliver_messages(self) -> bool:
         messages = self.new_messages()

@@ -174,7 +174,7 @@ def test_given_a_held_run_when_nobody_resumes_it_then_it_ends_and_is_forgotten(
 ) -> None:
     run_id = world.upscale()
     world.request(run_id)
-    fault = {"method": "POST", "path": "/git/trees", "times": 50, "status": 403}
+    fault = {"method": "POST", "path": "/api/graphql$", "times": 50, "status": 403}
     world.sandbox.sandbox("github", "POST", "faults", fault)
     try:
         world.decide(run_id, "APPROVE")

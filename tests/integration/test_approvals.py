@@ -452,7 +452,7 @@ def test_given_a_step_that_fails_when_mended_then_resume_goes_on_where_it_stoppe
     run_id = world.upscale()
     world.request(run_id)
     # Not a passing failure: the token may not write.
-    fault = {"method": "POST", "path": "/git/trees", "times": 50, "status": 403}
+    fault = {"method": "POST", "path": "/api/graphql$", "times": 50, "status": 403}
     world.sandbox.sandbox("github", "POST", "faults", fault)
     try:
         world.decide(run_id, "APPROVE")
@@ -493,7 +493,7 @@ def test_given_a_passing_failure_when_executing_then_the_machine_repeats_the_ste
 ) -> None:
     run_id = world.upscale()
     world.request(run_id)
-    fault = {"method": "POST", "path": "/git/trees", "times": 8, "status": 503}
+    fault = {"method": "POST", "path": "/api/graphql$", "times": 8, "status": 503}
     world.sandbox.sandbox("github", "POST", "faults", fault)
     try:
         world.decide(run_id, "APPROVE")

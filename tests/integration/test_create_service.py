@@ -216,7 +216,7 @@ def test_given_a_passing_outage_when_requested_then_the_run_goes_on_by_itself(
 ) -> None:
     name = f"{system}-{name}"[:63].rstrip("-")
     fault = {
-        "github": {"method": "POST", "path": "/git/trees", "times": 2, "status": 502},
+        "github": {"method": "POST", "path": "/api/graphql$", "times": 2, "status": 502},
         "port": {"method": "POST", "path": "/entities", "count": 2, "status": 503},
     }[system]
     sandbox.sandbox(system, "POST", "faults", fault)
@@ -233,7 +233,7 @@ def test_given_a_rate_limit_when_longer_than_a_function_should_wait_then_deliver
 ) -> None:
     fault = {
         "method": "POST",
-        "path": "/git/trees",
+        "path": "/api/graphql$",
         "times": 1,
         "status": 429,
         "headers": {"Retry-After": "25"},
@@ -260,7 +260,7 @@ def test_given_a_bug_when_retries_are_used_up_then_the_whole_record_is_in_the_bu
     sandbox: SandboxClient, stack: Stack, name: str
 ) -> None:
     # A refusal that nobody's request is to blame for: the token may not write.
-    fault = {"method": "POST", "path": "/git/trees", "times": 50, "status": 403}
+    fault = {"method": "POST", "path": "/api/graphql$", "times": 50, "status": 403}
     sandbox.sandbox("github", "POST", "faults", fault)
     s3 = sandbox.aws("s3")
     bucket = stack.outputs()["records_bucket"]

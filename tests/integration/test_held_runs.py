@@ -67,7 +67,7 @@ def failures(sandbox: SandboxClient, stack: Stack) -> Iterator[Failures]:
     inputs = {"service_name": world.service, "dry_run": True}
     waiting = sandbox.execute("delete_service", inputs, entity=world.service)
     # Nobody's request is to blame: the token may not write, a team's machine is gone.
-    fault = {"method": "POST", "path": "/git/trees", "times": 500, "status": 403}
+    fault = {"method": "POST", "path": "/api/graphql$", "times": 500, "status": 403}
     sandbox.sandbox("github", "POST", "faults", fault)
     states = sandbox.aws("stepfunctions")
     arn = world.outputs["remediation_machine_arn"].rpartition(":")[0] + f":{TEAM_MACHINE}"

@@ -42,8 +42,24 @@ def execute(server: ServerDep, actor: ActorDep, body: Request) -> Json:
     """Execute a query or mutation."""
     if actor.kind == "anonymous":
         raise ApiError(401, "This endpoint requires you to be authenticated.")
+
+    def spoil(resolve: Any, root: Any, info: graphql.GraphQLResolveInfo[Any], **given: Any) -> Any:
+        """Carry a mutation out, or not, and have it fail either way."""
+        fault = None
+        if info.parent_type.name == "Mutation":
+            fault = server.faults.take("POST", "/api/graphql", info.field_name)
+        made = None if fault and fault.when == "before" else resolve(root, info, **given)
+        if fault:
+            message = "Something went wrong while executing your query."
+            raise graphql.GraphQLError(message, extensions=fault.body)
+        return made
+
     result = graphql.graphql_sync(
-        _SCHEMA, body.query, root_value=_Root(server, actor), variable_values=body.variables
+        _SCHEMA,
+        body.query,
+        root_value=_Root(server, actor),
+        variable_values=body.variables,
+        middleware=[spoil],
     )
     answer: Json = {"data": result.data}
     if result.errors:
@@ -233,9 +249,8 @@ class _Root:
         except ApiError as error:
             kinds = {403: "FORBIDDEN", 404: "NOT_FOUND"}
             said = [
-                str(one.get("message") or one)
+                str(one.get("message") or one) if isinstance(one, dict) else str(one)
                 for one in error.errors or []
-                if isinstance(one, dict)
             ]
             what = " ".join(said) or error.message
             raise _refusal(kinds.get(error.status, "UNPROCESSABLE"), what) from None

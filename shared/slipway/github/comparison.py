@@ -78,7 +78,7 @@ class Comparison:
 
     def _makes(self, commit: GitCommit, base: str) -> bool:
         """Whether a commit changes exactly the change's files."""
-        if base != self.change.base_commit and not self._is_on_base(base):
+        if base != self.change.base_commit and not self.is_on_base(base):
             return False
         try:
             return create_tree(self.repository, self.change, base).sha == commit.tree.sha
@@ -89,12 +89,13 @@ class Comparison:
 
     def _updates(self, commit: GitCommit, base: str, recorded: str) -> bool:
         """Whether a commit is the base branch with nothing but the recorded folder in it."""
-        if not self._is_on_base(base):
+        if not self.is_on_base(base):
             return False
         beside, folder = self._folder_of(commit.sha)
         return (beside, folder) == (self._folder_of(base)[0], self._folder_of(recorded)[1])
 
-    def _is_on_base(self, sha: str) -> bool:
+    def is_on_base(self, sha: str) -> bool:
+        """Whether a commit is on the base branch."""
         try:
             status = self.repository.compare(self.base_branch, sha).status
         except GithubException as error:

@@ -1,4 +1,4 @@
-"""The services repository: proposes changes as pull requests, over GitHub's REST API.
+"""The services repository: proposes changes as pull requests, and looks after these.
 
 Every method is get-or-create: it can be called again after a crash at any point and ends in the
 same state, one branch with one commit and one pull request.
@@ -13,22 +13,24 @@ from urllib.parse import quote
 
 import requests
 from github import BadAttributeException, Github, GithubException
-from github.GitCommit import GitCommit
 from github.GitRef import GitRef
 from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository
 
 from slipway.config import GitHubConfig, GitHubCredentials
-from slipway.errors import BranchTaken, GitHubError, GitHubUnavailable, ServiceExists
-from slipway.github.comparison import Comparison, create_tree
+from slipway.errors import GitHubError, GitHubUnavailable
+from slipway.github import documents
+from slipway.github.comparison import Comparison
 from slipway.github.folder import read_folder
 from slipway.github.merging import Merge, merge
 from slipway.github.models import Change, PullRequest, ServiceFolder, service_folder
+from slipway.github.proposing import Proposer
 from slipway.github.retry import Patience, PatientRetry, asked_wait, is_passing, reason
-from slipway.github.sign_in import authenticate, login_of
+from slipway.github.sign_in import authenticate
 from slipway.observability import logger
 
 TIMEOUT_SECONDS = 10
+_PAUSE_SECONDS = 0.5
 # What PyGithub raises while it reads an answer of another shape than GitHub documents.
 _ODD = (
     BadAttributeException,
@@ -296,31 +298,41 @@ class ServicesRepository:
         head: str | None,
         admit: Callable[[], None] | None,
     ) -> PullRequest:
-        pull = self._find(change.branch, number)
-        if pull is None:
-            if admit:
-                admit()
-            pull = self._open(change)
-        elif head is None and pull.state == "open":
-            self._refuse_another(change, pull)
-        notes = () if pull.state == "closed" else self._decorate(pull, change)
-        return self.described(pull, notes)
+        """Propose, again from the beginning after a failure that passes."""
+        pause = _PAUSE_SECONDS
+        while True:
+            try:
+                return self._proposer(change).propose(number, head, admit)
+            except (GithubException, requests.RequestException) as error:
+                asked = None
+                if isinstance(error, GithubException):
+                    if not is_passing(error):
+                        raise
+                    asked = asked_wait(error)
+                try:
+                    self._patience.wait(max(asked or 0.0, pause))
+                except GitHubUnavailable:
+                    raise error from None
+                pause *= 2
 
-    def _refuse_another(self, change: Change, pull: GitHubPull) -> None:
-        """Refuse an open pull request of ours that holds something else by now."""
-        if not self._comparison(change).is_change(pull.head.sha):
-            what = f"Pull request #{pull.number} no longer holds what Slipway proposed."
-            raise BranchTaken(change.branch, what)
+    def _proposer(self, change: Change) -> Proposer:
+        return Proposer(
+            self._connect(),
+            self._config.services_repo,
+            self._config.services_repo_url,
+            change,
+            self._comparison(change),
+            self._patience,
+        )
 
     def _comparison(self, change: Change) -> Comparison:
         return Comparison(self._connect(), change, self._config.services_base_branch)
 
     def _connect(self, *, fresh: bool = False) -> Repository:
         if self._repository is None or fresh:
-            credentials = self._credentials(fresh)
             client = Github(
                 base_url=self._config.github_api_url,
-                auth=authenticate(credentials),
+                auth=authenticate(self._credentials(fresh)),
                 timeout=TIMEOUT_SECONDS,
                 retry=PatientRetry(self._patience),
                 # A pull request is six writes. PyGithub's pause of a second between writes is for
@@ -332,8 +344,9 @@ class ServicesRepository:
                 # No request for an object before the one that is wanted of it.
                 lazy=True,
             )
-            self._login = cache(lambda: login_of(client, credentials))
             self._repository = client.get_repo(self._config.services_repo)
+            requester = self._repository.requester
+            self._login = cache(lambda: documents.viewer(requester, self._patience))
         return self._repository
 
     def _find(self, branch: str, number: int | None = None) -> GitHubPull | None:
@@ -344,115 +357,9 @@ class ServicesRepository:
         owner = self._config.services_repo.split("/")[0]
         return list(self._connect().get_pulls(state="all", head=f"{owner}:{branch}"))
 
-    def _open(self, change: Change) -> GitHubPull:
-        repository = self._connect()
-        base = change.base_commit or self._base()
-        if change.creates_service:
-            self._refuse_existing(change.service, base)
-        head = self._push(change, base)
-        try:
-            pull = repository.create_pull(
-                base=self._config.services_base_branch,
-                head=change.branch,
-                title=change.title,
-                body=change.body,
-                maintainer_can_modify=False,
-            )
-        except GithubException as error:
-            if error.status != 422 or "already exists" not in str(error.data):
-                raise
-            existing = self._find(change.branch)
-            if existing is None:
-                what = "A pull request that Slipway did not open is there."
-                raise BranchTaken(change.branch, what) from error
-            self._refuse_another(change, existing)
-            return existing
-        if pull.head.sha != head:
-            # Another user pushed to the branch between the two requests.
-            pull.edit(state="closed")
-            what = f"The branch moved when pull request #{pull.number} was opened, which is closed."
-            raise BranchTaken(change.branch, what)
-        return pull
-
     def _base(self) -> str:
         reference = f"heads/{self._config.services_base_branch}"
         return self._connect().get_git_ref(reference).object.sha
-
-    def _refuse_existing(self, service: str, commit: str) -> None:
-        folder = service_folder(service)
-        try:
-            self._connect().get_contents(folder, ref=commit)
-        except GithubException as error:
-            if error.status != 404:
-                raise
-            return
-        branch = self._config.services_base_branch
-        raise ServiceExists(service, f"{self._config.services_repo_url}/tree/{branch}/{folder}")
-
-    def _push(self, change: Change, base: str) -> str:
-        """Put all files into one commit on the change's branch: tree, commit, reference.
-
-        Returns:
-            The branch's commit.
-
-        Raises:
-            BranchTaken: the branch is there with something else.
-        """
-        repository = self._connect()
-        tree = create_tree(repository, change, base)
-        # Without an author, it is the account that Slipway signs in as: the App's own bot.
-        # https://docs.github.com/rest/git/commits#create-a-commit
-        commit = repository.create_git_commit(
-            message=f"{change.title}\n\nBranch: {change.branch}",
-            tree=tree,
-            parents=[GitCommit(repository.requester, {}, {"sha": base}, completed=True)],
-        )
-        try:
-            repository.create_git_ref(f"refs/heads/{change.branch}", commit.sha)
-        except GithubException as error:
-            if not (error.status == 422 and "already exists" in str(error.data)):
-                raise
-        else:
-            return commit.sha
-        # From a delivery that was interrupted, or made by another user.
-        head = repository.get_git_ref(f"heads/{change.branch}").object.sha
-        if not self._comparison(change).is_change(head):
-            raise BranchTaken(change.branch, "The branch holds commits that Slipway did not make.")
-        return head
-
-    def _decorate(self, pull: GitHubPull, change: Change) -> tuple[str, ...]:
-        """Ask for reviews and set the labels: these last, so that their presence says "done"."""
-        missing = set(change.labels) - {label.name for label in pull.labels}
-        if change.labels and not missing:
-            return ()
-        notes = [note for reviewer in change.reviewers if (note := _ask_for_review(pull, reviewer))]
-        if missing:
-            # PyGithub's `add_to_labels` sends a bare list, which GitHub no longer describes.
-            # https://docs.github.com/rest/issues/labels#add-labels-to-an-issue
-            pull.requester.requestJsonAndCheck(
-                "POST", f"{pull.issue_url}/labels", input={"labels": sorted(missing)}
-            )
-        return tuple(notes)
-
-
-def _ask_for_review(pull: GitHubPull, reviewer: str) -> str:
-    """Ask one reviewer, because GitHub refuses a request as a whole.
-
-    Returns:
-        GitHub's refusal as a sentence; empty if it asked.
-    """
-    team = reviewer.startswith("team:")
-    names = [reviewer.removeprefix("team:")]
-    try:
-        pull.create_review_request(**{"team_reviewers" if team else "reviewers": names})
-    except GithubException as error:
-        if error.status not in {403, 404, 422} or is_passing(error):
-            raise
-        why = reason(error)
-        logger.warning("reviewer refused", extra={"reviewer": reviewer, "why": why})
-        who = f"team {names[0]}" if team else names[0]
-        return f"GitHub did not ask {who} for a review ({error.status}): {why}"
-    return ""
 
 
 @contextmanager

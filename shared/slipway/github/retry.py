@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -76,6 +77,17 @@ class Patience:
 
     def __init__(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds
+        # Whether a call may be sent again at all.
+        self.repeats = True
+
+    @contextmanager
+    def once(self) -> Iterator[None]:
+        """Have no call sent again, because what it has done is not known after a failure."""
+        self.repeats = False
+        try:
+            yield
+        finally:
+            self.repeats = True
 
     def wait(self, seconds: float) -> None:
         """Sleep.
@@ -118,6 +130,10 @@ class PatientRetry(GithubRetry):
         """Carry the patience over to the next attempt."""
         return super().new(patience=self.patience, **kw)
 
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        """Whether an answer may be followed by the same call."""
+        return self.patience.repeats and super().is_retry(method, status_code, has_retry_after)
+
     def increment(  # type: ignore[override]  # as PyGithub's own
         self,
         method: str | None = None,
@@ -130,7 +146,8 @@ class PatientRetry(GithubRetry):
         """Count a failure, and say whether the call may be repeated."""
         unknown = error if response is None else response.status >= 500
         adds = method == "POST" and _ADDS.search(url or "")
-        left = self.new(total=0) if unknown and adds else self
+        ends = (unknown and adds) or not self.patience.repeats
+        left = self.new(total=0) if ends else self
         # Whatever PyGithub's annotation says, it is given what urllib3 has.
         answer: Any = response
         return super(PatientRetry, left).increment(method, url, answer, error, *args, **kwargs)

@@ -6,7 +6,7 @@ import binascii
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from github import Auth, Github, GithubIntegration
+from github import Auth
 
 from slipway.config import GitHubCredentials
 from slipway.errors import ConfigurationError
@@ -48,21 +48,6 @@ def app_of(credentials: GitHubCredentials) -> tuple[Auth.AppAuth, int] | None:
     register_secret(pem)
     auth = Auth.AppAuth(_number("app_id", credentials.app_id), pem)
     return auth, _number("installation_id", credentials.installation_id)
-
-
-def login_of(client: Github, credentials: GitHubCredentials) -> str:
-    """Read the login that GitHub names as the author of what these credentials make.
-
-    Args:
-        client: signed in with these credentials.
-        credentials: of an App, or a token.
-    """
-    if app := app_of(credentials):
-        # The token of an installation cannot ask which App it belongs to.
-        # https://docs.github.com/rest/apps/apps#get-the-authenticated-app
-        as_app = client.requester.withAuth(app[0])
-        return f"{GithubIntegration(**as_app.kwargs).get_app().slug}[bot]"
-    return client.get_user().login
 
 
 def _number(field: str, value: int | str | None) -> int:

@@ -29,7 +29,7 @@ LEFT_OUT = frozenset(
     {
         "create_and_close",
         "create_behind_an_approval",
-        "create_and_cancel_between_branch_and_pull_request",
+        "create_and_cancel_while_put_off",
         "upscale_straight",
         "dry_run",
         "nothing_to_do",

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from slipway.port.models import Run
 
 from tests.scripted import Answer, ScriptedServer
-from tests.unit.github.conftest import PULL, REPOSITORY, SHA
+from tests.unit.github.conftest import NODE, REPOSITORY, SHA, data, proposed, seen
 
 _RUN = re.compile(r"GET /v1/actions/runs/([^/]+)")
 Decide = Callable[[str], Answer | None]
@@ -89,29 +89,36 @@ class AnyGitHub(ScriptedServer):
         self._numbers = itertools.count(1)
         self.answers = _Table(self._decide)
 
-    def trees(self) -> list[list[dict[str, Any]]]:
-        """The elements of all trees that were written."""
-        return [body["tree"] for body in self.bodies(f"POST {REPOSITORY}/git/trees")]
+    def written(self) -> list[list[dict[str, Any]]]:
+        """The additions and deletions of each commit."""
+        changes = [sent["commit"]["fileChanges"] for sent in self._proposals() if "commit" in sent]
+        return [[*change["additions"], *change["deletions"]] for change in changes]
 
     def branches(self) -> list[str]:
         """The branches of the pull requests that were opened."""
-        return [body["head"] for body in self.bodies(f"POST {REPOSITORY}/pulls")]
+        return [sent["pull"]["headRefName"] for sent in self._proposals() if "pull" in sent]
+
+    def _proposals(self) -> list[dict[str, Any]]:
+        bodies = self.bodies("POST /graphql")
+        return [body["variables"] for body in bodies if "mutation Propose" in body["query"]]
 
     def _decide(self, route: str) -> Answer | None:
-        method, _, path = route.removeprefix("").partition(" ")
+        method, _, path = route.partition(" ")
         path = path.removeprefix(REPOSITORY)
+        if path.startswith("/graphql "):
+            return self._execute(path.partition(" ")[2])
+        if path == "/git/ref/heads/main":
+            return 200, {"object": {"sha": SHA}}, {}
         if method == "GET":
-            if path == "/pulls":
-                return 200, [], {}
-            if path == "/git/ref/heads/main":
-                return 200, {"object": {"sha": SHA}}, {}
-            return 404, {"message": "Not Found"}, {}
-        if path == "/pulls":
-            number = next(self._numbers)
-            url = f"{self.url}{REPOSITORY}/pulls/{number}"
-            issue = f"{self.url}{REPOSITORY}/issues/{number}"
-            pull = {**PULL, "number": number, "url": url, "issue_url": issue}
-            return 201, pull, {}
-        if path.endswith("/labels"):
-            return 200, [], {}
-        return 201, {"sha": SHA, "ref": "refs/heads/b"}, {}
+            return (200, [], {}) if path == "/pulls" else (404, {"message": "Not Found"}, {})
+        return (200, [], {}) if path.endswith("/labels") else (201, {"sha": SHA}, {})
+
+    def _execute(self, operation: str) -> Answer:
+        if operation == "Look":
+            several = {f"{kind}{n}": None for kind in ("folder", "label") for n in range(9)}
+            return seen(organization={f"team{n}": None for n in range(9)}, **several)
+        if operation == "Decorate":
+            return data(addLabelsToLabelable=None)
+        number = next(self._numbers)
+        pull = {**NODE, "number": number, "url": f"{self.url}/pull/{number}"}
+        return proposed(createPullRequest={"pullRequest": pull})

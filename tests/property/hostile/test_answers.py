@@ -22,8 +22,8 @@ from slipway.port.client import PortClient
 
 from tests.property.hostile.mutation import NASTY, examples, mutated_bytes, to_bytes
 from tests.scripted import Answer, ScriptedServer
+from tests.unit.github.conftest import NODE, SHA, proposed, refused, seen
 from tests.unit.github.conftest import PULL as OPEN_PULL
-from tests.unit.github.conftest import SHA
 from tests.unit.port.conftest import UnhurriedSession
 
 pytestmark = pytest.mark.waits
@@ -91,6 +91,8 @@ GITHUB_SEEDS: list[Any] = [
     {"content": "YTogMQo=", "encoding": "base64", "sha": SHA, "size": 3},
     {"id": 1, "path": ".github/workflows/slipway-restart.yml", "url": "https://x"},
     {"total_count": 1, "workflow_runs": [{"id": 1, "display_title": "x", "status": "completed"}]},
+    seen()[1], seen(NODE, branch=SHA)[1], proposed()[1],
+    proposed([refused("x", "createRef")], createRef=None, createPullRequest=None)[1],
     {"message": "Reference already exists", "errors": [{"message": "x", "type": "RATE_LIMIT"}]},
 ]  # fmt: skip
 CHANGE = Change(

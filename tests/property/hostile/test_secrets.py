@@ -34,7 +34,7 @@ from tests.property.hostile.conftest import PLANTED, Outside
 from tests.property.hostile.test_records import event, record, request
 from tests.scripted import NO_ANSWER, ScriptedServer
 from tests.unit.conftest import POLICY, set_policy
-from tests.unit.github.conftest import REPOSITORY
+from tests.unit.github.conftest import DECORATE, LOOK, PROPOSE, data, proposed, refused
 
 pytestmark = pytest.mark.waits
 
@@ -190,12 +190,18 @@ def is_refused_by_github_which_quotes(written: Written) -> None:
         "documentation_url": GITHUB,
     }
     for number, status in enumerate((401, 403, 404, 422, 500)):
-        written.outside.github.script(f"POST {REPOSITORY}/git/trees", (status, quoted, {}))
+        written.outside.github.script(PROPOSE, (status, quoted, {}))
         create(written, message(f"r_{number}", service_name=f"shop-{number}"))
+    why = refused(quoted["message"], "createPullRequest")
+    written.outside.github.script(PROPOSE, proposed([why], createPullRequest=None))
+    create(written, message("r_9", service_name="shop-9"))
+    written.outside.github.script(PROPOSE, proposed())
+    written.outside.github.script(DECORATE, data([refused(quoted["message"], "reviewer0")]))
+    create(written, message("r_10", service_name="shop-10"))
 
 
 def breaks_off(written: Written) -> None:
-    written.outside.github.script(f"GET {REPOSITORY}/pulls", (NO_ANSWER, None, {}))
+    written.outside.github.script(LOOK, (NO_ANSWER, None, {}))
     create(written, message())
 
 

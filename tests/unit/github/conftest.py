@@ -1,5 +1,6 @@
 """A scripted GitHub, and the services repository that talks to it."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,10 +28,66 @@ PULL = {
 }
 
 
+VIEWER, LOOK, PROPOSE, DECORATE, CLOSE = (
+    f"POST /graphql {name}" for name in ("Viewer", "Look", "Propose", "Decorate", "Close")
+)
+NODE = {
+    "id": "PR_7",
+    "number": 7,
+    "url": "https://github.test/pull/7",
+    "state": "OPEN",
+    "isCrossRepository": False,
+    "viewerDidAuthor": True,
+    "headRefOid": SHA,
+    "baseRefName": "main",
+    "createdAt": "2026-11-23T10:00:00Z",
+    "closedAt": None,
+    "mergedAt": None,
+    "labels": {"nodes": []},
+}
+
+
+def data(errors: Any = (), **fields: Any) -> Answer:
+    """An answer to a GraphQL document."""
+    listed = {"errors": [*errors]} if errors else {}
+    return 200, {"data": fields, **listed}, {}
+
+
+def refused(message: str, *path: str, kind: str = "UNPROCESSABLE") -> dict[str, Any]:
+    """An error of one field."""
+    return {"type": kind, "path": list(path), "message": message}
+
+
+def seen(*pulls: Any, branch: str | None = None, errors: Any = (), **fields: Any) -> Answer:
+    """What the first query finds: by default neither folder, branch nor pull request."""
+    repository = {
+        "id": "R_1",
+        "base": {"target": {"oid": "c" * 40}},
+        "branch": {"target": {"oid": branch}} if branch else None,
+        "pullRequests": {"nodes": [*pulls]},
+        "folder0": None,
+        "label0": {"id": "L_1"},
+    }
+    people = {"user0": {"id": "U_1"}, "organization": {"team0": {"id": "T_1"}}}
+    inside = {name: value for name, value in fields.items() if name not in people}
+    outside = {**people, **{name: value for name, value in fields.items() if name in people}}
+    return data(errors, repository={**repository, **inside}, **outside)
+
+
+def proposed(errors: Any = (), **fields: Any) -> Answer:
+    """What the second document makes: by default all."""
+    made = {
+        "createRef": {"ref": {"name": BRANCH}},
+        "createCommitOnBranch": {"commit": {"oid": SHA}},
+        "createPullRequest": {"pullRequest": NODE},
+    }
+    return data(errors, **{**made, **fields})
+
+
 class FakeGitHub(ScriptedServer):
     """GitHub as far as one proposal needs it.
 
-    A route is below the repository, except for `/graphql` and `/user`.
+    A route is below the repository, except for `/graphql`.
     """
 
     def __init__(self) -> None:
@@ -40,20 +97,18 @@ class FakeGitHub(ScriptedServer):
             "url": f"{self.url}{REPOSITORY}/pulls/7",
             "issue_url": f"{self.url}{REPOSITORY}/issues/7",
         }
-        self.script("GET /user", (200, {"login": "slipway"}, {}))
+        self.script(VIEWER, data(viewer={"login": "slipway"}))
+        self.script(LOOK, seen())
+        self.script(PROPOSE, proposed())
+        self.script(DECORATE, data(addLabelsToLabelable=None))
+        self.script(CLOSE, data(closePullRequest=None))
         self.script("GET /pulls", (200, [], {}))
         self.script("GET /git/ref/heads/main", (200, {"object": {"sha": SHA}}, {}))
-        self.script("GET /contents/apps/shop", (404, {"message": "Not Found"}, {}))
         self.script("POST /git/trees", (201, {"sha": SHA}, {}))
-        self.script("POST /git/commits", (201, {"sha": SHA}, {}))
         # Every commit is the same one, and its own parent.
         commit = {"sha": SHA, "tree": {"sha": SHA}, "parents": [{"sha": SHA}]}
         self.script(f"GET /git/commits/{SHA}", (200, commit, {}))
         self.script(f"GET /compare/main...{SHA}", (200, {"status": "identical"}, {}))
-        self.script(f"GET /git/ref/heads/{BRANCH}", (200, {"object": {"sha": SHA}}, {}))
-        self.script("POST /git/refs", (201, {"ref": BRANCH}, {}))
-        self.script("POST /pulls", (201, self.pull, {}))
-        self.script("POST /pulls/7/requested_reviewers", (201, self.pull, {}))
         self.script("POST /issues/7/labels", (200, [], {}))
 
     def script(self, route: str, *answers: Answer) -> None:
@@ -65,10 +120,20 @@ class FakeGitHub(ScriptedServer):
     def sent(self, route: str) -> list[Any]:
         return self.bodies(full_route(route))
 
+    def operations(self) -> list[str]:
+        """The GraphQL documents that were sent, by the name of their operation."""
+        sent = [body["query"] for body in self.bodies("POST /graphql")]
+        return [re.split(r"\W+", document.strip())[1] for document in sent]
+
+    def variables(self, operation: str) -> list[Any]:
+        """What was sent with the documents of an operation."""
+        bodies = self.bodies("POST /graphql")
+        named = zip(self.operations(), bodies, strict=True)
+        return [body["variables"] for name, body in named if name == operation]
+
 
 def full_route(route: str) -> str:
-    outside = route.endswith((" /graphql", " /user"))
-    return route if outside else route.replace(" ", f" {REPOSITORY}", 1)
+    return route if " /graphql" in route else route.replace(" ", f" {REPOSITORY}", 1)
 
 
 @pytest.fixture

@@ -230,6 +230,6 @@ def test_given_hundreds_of_open_pull_requests_when_swept_then_a_request_for_each
 
     sweep(60)
 
-    assert world.asked_github() == ["GET /pulls", "GET /user", "GET /pulls", BRANCHES]
+    assert world.asked_github() == ["GET /pulls", "POST /graphql", "GET /pulls", BRANCHES]
     assert world.github.requests[0].query.split("&").count("per_page=100") == 1
     assert not any(route.startswith("PATCH") for route in world.port.routes())

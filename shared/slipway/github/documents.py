@@ -1,0 +1,163 @@
+"""The GraphQL documents that propose a change, and how they are sent.
+
+https://docs.github.com/graphql/reference
+"""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from github import GithubException, UnknownObjectException
+from github.Requester import Requester
+
+from slipway.github.retry import Patience, graphql_errors, is_passing
+from slipway.observability import mask
+
+Json = dict[str, Any]
+VIEWER = "query Viewer { viewer { login } }"
+_PULL = """
+fragment Pull on PullRequest {
+  id number url state isCrossRepository viewerDidAuthor headRefOid baseRefName
+  createdAt closedAt mergedAt labels(first: 100) { nodes { name } }
+}
+"""
+CREATE_REF = "createRef(input: $ref) { ref { name } }"
+CREATE_COMMIT = "createCommitOnBranch(input: $commit) { commit { oid } }"
+CREATE_PULL = "createPullRequest(input: $pull) { pullRequest { ...Pull } }"
+_TYPES = {
+    "ref": "CreateRefInput!",
+    "commit": "CreateCommitOnBranchInput!",
+    "pull": "CreatePullRequestInput!",
+    "close": "ClosePullRequestInput!",
+}
+CLOSE = """
+mutation Close($close: ClosePullRequestInput!) {
+  closePullRequest(input: $close) { clientMutationId }
+}
+"""
+
+
+def look(labels: int, users: int, teams: int, folders: int) -> str:
+    """The query for all that is known before a change is proposed.
+
+    Args:
+        labels: how many labels it asks for, as `$label0`.
+        users: how many reviewers, as `$user0`.
+        teams: how many teams, as `$team0`.
+        folders: how many folders on the base commit, as `$folder0`.
+    """
+    counts = {"label": labels, "user": users, "team": teams, "folder": folders}
+    declared = [f"${kind}{n}: String!" for kind, count in counts.items() for n in range(count)]
+    inside = [f"label{n}: label(name: $label{n}) {{ id }}" for n in range(labels)]
+    tree = "{ oid ... on Tree { entries { name mode } } }"
+    inside += [f"folder{n}: object(expression: $folder{n}) {tree}" for n in range(folders)]
+    outside = [f"user{n}: user(login: $user{n}) {{ id }}" for n in range(users)]
+    if teams:
+        listed = " ".join(f"team{n}: team(slug: $team{n}) {{ id }}" for n in range(teams))
+        outside.append(f"organization(login: $owner) {{ {listed} }}")
+    return f"""
+query Look(
+  $owner: String!, $name: String!, $base: String!, $branch: String!, {", ".join(declared)}
+) {{
+  repository(owner: $owner, name: $name) {{
+    id
+    base: ref(qualifiedName: $base) {{ target {{ oid }} }}
+    branch: ref(qualifiedName: $branch) {{ target {{ oid }} }}
+    pullRequests(
+      headRefName: $branch, first: 50, orderBy: {{field: CREATED_AT, direction: DESC}}
+    ) {{ nodes {{ ...Pull }} }}
+    {" ".join(inside)}
+  }}
+  {" ".join(outside)}
+}}
+{_PULL}"""
+
+
+def propose(inputs: Mapping[str, Json]) -> str:
+    """The mutations that open a pull request: those of `ref`, `commit`, `pull` that have an input.
+
+    GraphQL carries out one after the other, and goes on after one that failed.
+    """
+    fields = {"ref": CREATE_REF, "commit": CREATE_COMMIT, "pull": CREATE_PULL}
+    declared = ", ".join(f"${name}: {_TYPES[name]}" for name in inputs)
+    body = "\n  ".join(fields[name] for name in inputs)
+    return f"mutation Propose({declared}) {{\n  {body}\n}}\n{_PULL if 'pull' in inputs else ''}"
+
+
+def decorate(reviewers: int, *, labels: bool) -> str:
+    """The mutations that ask each reviewer, and then set the labels."""
+    declared = [f"$reviewer{n}: RequestReviewsInput!" for n in range(reviewers)]
+    fields = [
+        f"reviewer{n}: requestReviews(input: $reviewer{n}) {{ clientMutationId }}"
+        for n in range(reviewers)
+    ]
+    if labels:
+        declared.append("$labels: AddLabelsToLabelableInput!")
+        fields.append("addLabelsToLabelable(input: $labels) { clientMutationId }")
+    return f"mutation Decorate({', '.join(declared)}) {{\n  " + "\n  ".join(fields) + "\n}\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, perhaps with errors beside what succeeded.
+
+    Attributes:
+        data: field → value; None where the field failed.
+        errors: place, dotted, → GitHub's message.
+    """
+
+    data: Json
+    errors: Mapping[str, str]
+    refusal: GithubException | None = None
+
+
+def send(
+    requester: Requester,
+    patience: Patience,
+    document: str,
+    variables: Mapping[str, Any],
+    *,
+    partly: bool = False,
+) -> Answer:
+    """Send a document. One with a mutation is sent once, whatever happens.
+
+    After a failure it is not known what was carried out: the caller begins with the query again.
+
+    Args:
+        requester: PyGithub's, which signs in.
+        patience: for GitHub.
+        document: one of this module.
+        variables: of the document.
+        partly: whether what failed for the moment is like what GitHub refused.
+
+    Raises:
+        GithubException: GitHub is throttling or failing, or refused the document as a whole.
+    """
+    mutates = document.lstrip().startswith("mutation")
+    with patience.once() if mutates else nullcontext():
+        headers, answer = requester.requestJsonAndCheck(
+            "POST", requester.graphql_url, input={"query": document, "variables": variables}
+        )
+    if "errors" not in answer:
+        return Answer(answer["data"], {})
+    refusal = requester.createException(400, headers, answer)
+    if not answer.get("data") or (is_passing(refusal) and not partly):
+        raise refusal
+    errors = {
+        # A message may quote what it was sent.
+        ".".join(map(str, error.get("path") or ())): mask(str(error["message"]))
+        for error in graphql_errors(refusal)
+    }
+    return Answer(answer["data"], errors, refusal)
+
+
+def viewer(requester: Requester, patience: Patience) -> str:
+    """The login that GitHub names as the author of what these credentials make.
+
+    REST has no route for it that takes an installation's token.
+    """
+    login: str = send(requester, patience, VIEWER, {}).data["viewer"]["login"]
+    if not login:
+        raise UnknownObjectException(404, {"message": "There is no viewer."})
+    return login
