@@ -335,7 +335,7 @@ class ServicesRepository:
                 auth=authenticate(self._credentials(fresh)),
                 timeout=TIMEOUT_SECONDS,
                 retry=PatientRetry(self._patience),
-                # A pull request is six writes. PyGithub's pause of a second between writes is for
+                # A pull request is two writes. PyGithub's pause of a second between writes is for
                 # scripts that make hundreds; when GitHub asks to slow down, `PatientRetry` does.
                 seconds_between_requests=None,
                 seconds_between_writes=None,

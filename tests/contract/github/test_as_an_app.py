@@ -43,6 +43,16 @@ def test_commit_is_by_the_apps_own_bot(services: Services) -> None:
     assert made.author.email == email
 
 
+def test_app_finds_its_own_pull_request(services: Services) -> None:
+    # REST and GraphQL must name the App's bot alike.
+    app = signed_in(services)
+    made = app.propose(CHANGE)
+
+    assert app.find(BRANCH) == made
+    assert app.propose(CHANGE).number == made.number
+    assert services.slipway.find(BRANCH) is None
+
+
 def test_reviewers_are_asked_each_on_their_own(services: Services) -> None:
     services.as_user("developer")
     let_in(services, "payments")
