@@ -94,9 +94,13 @@ class Work(threading.Thread):
 
 
 def at_a_call(call: Call) -> None:
-    """Stand still, but not while the token is asked for that threads of one process share."""
+    """Stand still, but not while the token is asked for that threads of one process share.
+
+    Its credentials are read under the same lock.
+    """
     thread = threading.current_thread()
-    if isinstance(thread, Work) and not call.what.endswith("access_token"):
+    locked = call.what.endswith("access_token") or call.service == "secretsmanager"
+    if isinstance(thread, Work) and not locked:
         thread.stand_still()
 
 
