@@ -1,57 +1,30 @@
 """Pages for people, so that links lead somewhere: pull requests, folders, files, runs, commits.
 
-A pull request can be merged on its page, as the reviewer whom the repository was seeded with.
-
-Nothing on them is interpreted but Markdown without HTML, and no page may run a script.
+A pull request can be merged or closed on its page, as the reviewer whom the repository was seeded
+with.
 """
 
-import re
 from html import escape
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from markdown_it import MarkdownIt
 from sqlalchemy import select
 
 from sandbox.github.auth import ANONYMOUS, Actor
 from sandbox.github.errors import ApiError, not_found
 from sandbox.github.pull_requests import changed_files, mergeability
+from sandbox.github.rendering import HEADERS, diff, markdown, page
 from sandbox.github.routes import pulls
 from sandbox.github.routes.deps import ServerDep
 from sandbox.github.server import RepoSession, Server
 from sandbox.github.store import Comment, Job, Pull, Run
 
 router = APIRouter()
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-}
 _REVIEWER = Actor("devops", "user", key="devops")
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;
-margin:2rem auto;padding:0 1rem;color:#1f2328}
-a{color:#0969da;text-decoration:none}h1 small{color:#59636e;font-weight:normal}
-pre{background:#f6f8fa;padding:1rem;overflow:auto;font-size:.85rem}
-section{border:1px solid #d1d9e0;border-radius:6px;padding:0 1rem;margin:1rem 0}
-table{border-collapse:collapse}td,th{border:1px solid #d1d9e0;padding:.25rem .75rem}
-.state{color:#fff;border-radius:2rem;padding:.2rem .8rem;background:#1a7f37}
-button{font:inherit;padding:.4rem 1rem;border:0;border-radius:6px;color:#fff;background:#1a7f37}
-.merged,.success{background:#8250df}.closed,.failure{background:#cf222e}
-"""
-_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-
-
-def _page(title: str, body: str) -> Response:
-    html = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style>{body}</html>"
-    )
-    return Response(html, media_type="text/html; charset=utf-8", headers=_HEADERS)
-
-
-def render_markdown(text: str | None) -> str:
-    """Markdown as HTML: its own HTML shown as text, hidden comments left out, as GitHub does."""
-    return str(_markdown.render(re.sub(r"<!--.*?-->", "", text or "", flags=re.DOTALL)))
+_REASONS = {
+    "dirty": "This branch has conflicts with the base branch, so it cannot be merged.",
+    "draft": "This pull request is still a draft, so it cannot be merged.",
+}
 
 
 def _head(here: RepoSession, title: str) -> str:
@@ -66,17 +39,12 @@ def pull_page(server: ServerDep, owner: str, name: str, number: int) -> Response
         pull = here.pull(number)
         issue = pull.issue
         state = "merged" if pull.merged_at else issue.state
-        mergeable = f" · {mergeability(here, pull)[1]}" if state == "open" else ""
-        button = (
-            f'<form method="post" action="/{escape(here.repo.full_name)}/pull/{number}/merge">'
-            f"<button>Approve and merge, as {_REVIEWER.login}</button></form>"
-        )
         labels = ", ".join(label.name for label in issue.labels)
         asked = ", ".join([*pull.reviewers, *(f"@{owner}/{team}" for team in pull.review_teams)])
         files = "".join(
             f"<h3>{escape(file['status'])} {escape(file['filename'])} "
             f"<small>+{file['additions']} -{file['deletions']}</small></h3>"
-            f"<pre>{escape(file.get('patch', ''))}</pre>"
+            f"{diff(file.get('patch'))}"
             for file in changed_files(here, pull)
         )
         comments = here.session.scalars(
@@ -85,39 +53,66 @@ def pull_page(server: ServerDep, owner: str, name: str, number: int) -> Response
             .order_by(Comment.id)
         )
         said = "".join(
-            f"<section><p><b>{escape(c.user)}</b></p>{render_markdown(c.body)}</section>"
-            for c in comments
+            f"<section><p><b>{escape(c.user)}</b></p>{markdown(c.body)}</section>" for c in comments
         )
         body = (
             _head(here, f"{escape(issue.title)} <small>#{number}</small>")
-            + f'<p><span class="state {state}">{state}</span>{mergeable} · '
+            + f'<p><span class="state {state}">{state}</span> '
             f"<b>{escape(issue.user)}</b> wants to merge <code>{escape(pull.head_ref)}</code> "
             f"into <code>{escape(pull.base_ref)}</code></p>"
             f"<p>Labels: {escape(labels) or 'none'} · Reviewers: {escape(asked) or 'none'}</p>"
-            f"{button if state == 'open' else ''}"
-            f"<section>{render_markdown(issue.body)}</section>{said}<h2>Files changed</h2>{files}"
+            f"{_buttons(here, pull) if state == 'open' else ''}"
+            f"<section>{markdown(issue.body)}</section>{said}<h2>Files changed</h2>{files}"
         )
-        return _page(f"{issue.title} #{number}", body)
+        return page(f"{issue.title} #{number}", body)
+
+
+def _buttons(here: RepoSession, pull: Pull) -> str:
+    """What the reviewer can do; a button that could not succeed is disabled, with the reason."""
+    reason = _REASONS.get(mergeability(here, pull)[1], "")
+    address = f"/{escape(here.repo.full_name)}/pull/{pull.issue.number}"
+    return (
+        '<form method="post" class="buttons">'
+        f'<button class="primary" formaction="{address}/merge"{" disabled" if reason else ""}>'
+        f"Approve and merge, as {_REVIEWER.login}</button>"
+        f'<button formaction="{address}/close">Close pull request</button>{reason}</form>'
+    )
 
 
 @router.post("/{owner}/{name}/pull/{number}/merge")
 def merge_page(request: Request, server: ServerDep, owner: str, name: str, number: int) -> Response:
     """Approve and merge a pull request, both or neither; says why if that is refused."""
-    # Anybody's page can send a form to this machine, and nobody signs in here.
-    if request.headers.get("sec-fetch-site") != "same-origin":
-        raise ApiError(403, "Only the pull request's own page merges it")
-    page = f"/{owner}/{name}/pull/{number}"
+    _require_own_page(request)
     try:
         with server.open(owner, name, _REVIEWER) as here:
             pulls.create_review(here, number, pulls.NewReview(event="APPROVE"))
             pulls.merge(here, number, pulls.HowToMerge(merge_method="squash"))
     except ApiError as error:
-        reason = escape(" ".join([error.message, *map(str, error.errors or [])]))
-        back = f'<p><a href="{escape(page)}">Back to the pull request</a></p>'
-        refusal = _page("Not merged", f"<h1>Not merged</h1><p>{reason}</p>{back}")
-        refusal.status_code = error.status
-        return refusal
-    return RedirectResponse(page, 303)
+        return _refusal("Not merged", error, f"/{owner}/{name}/pull/{number}")
+    return RedirectResponse(f"/{owner}/{name}/pull/{number}", 303)
+
+
+@router.post("/{owner}/{name}/pull/{number}/close")
+def close_page(request: Request, server: ServerDep, owner: str, name: str, number: int) -> Response:
+    """Close a pull request without merging it."""
+    _require_own_page(request)
+    with server.open(owner, name, _REVIEWER) as here:
+        pulls.edit_pull(here, number, pulls.ChangedPull(state="closed"))
+    return RedirectResponse(f"/{owner}/{name}/pull/{number}", 303)
+
+
+def _require_own_page(request: Request) -> None:
+    # Any website can send a form to this machine, and no reviewer signs in here.
+    if request.headers.get("sec-fetch-site") != "same-origin":
+        raise ApiError(403, "Only the pull request's own page merges or closes it")
+
+
+def _refusal(title: str, error: ApiError, address: str) -> Response:
+    reason = escape(" ".join([error.message, *map(str, error.errors or [])]))
+    back = f'<p><a href="{escape(address)}">Back to the pull request</a></p>'
+    answer = page(title, f"<h1>{title}</h1><p>{reason}</p>{back}")
+    answer.status_code = error.status
+    return answer
 
 
 @router.get("/{owner}/{name}/actions/runs/{number}")
@@ -131,14 +126,14 @@ def run_page(server: ServerDep, owner: str, name: str, number: int) -> Response:
         jobs = here.session.scalars(select(Job).filter_by(run_id=number).order_by(Job.id))
         logs = "".join(
             f"<h2>{escape(job.name)}: {escape(job.conclusion or job.status)}</h2>"
-            f"{render_markdown(job.summary)}<pre>{escape(job.log)}</pre>"
+            f"{markdown(job.summary)}<pre>{escape(job.log)}</pre>"
             for job in jobs
         )
         title = f"{escape(run.name)} <small>#{run.number}</small>"
         about = (
             f'<p><span class="state {escape(state)}">{escape(state)}</span> {escape(run.title)}</p>'
         )
-        return _page(run.name, _head(here, title) + about + logs)
+        return page(run.name, _head(here, title) + about + logs)
 
 
 @router.get("/{owner}/{name}/{kind}/{ref}/{path:path}")
@@ -156,9 +151,9 @@ def tree_page(
         data = here.git.file(sha, path) if path else None
         if data is not None:
             if kind == "raw":
-                return Response(data, media_type="text/plain; charset=utf-8", headers=_HEADERS)
+                return Response(data, media_type="text/plain; charset=utf-8", headers=HEADERS)
             text = escape(data.decode(errors="replace"))
-            return _page(path, _head(here, escape(path)) + f"<pre>{text}</pre>")
+            return page(path, _head(here, escape(path)) + f"<pre>{text}</pre>")
         entries = here.git.tree(sha, path=f"{path}/" if path else "")
         if not entries:
             raise not_found()
@@ -167,7 +162,7 @@ def tree_page(
             f"{escape(entry.path)}</a></li>"
             for entry in entries
         )
-        return _page(path or name, _head(here, escape(path) or "Files") + f"<ul>{lines}</ul>")
+        return page(path or name, _head(here, escape(path) or "Files") + f"<ul>{lines}</ul>")
 
 
 def _split(here: RepoSession, ref: str, path: str) -> tuple[str, str]:
@@ -183,11 +178,11 @@ def _commit_page(here: RepoSession, sha: str) -> Response:
     commit = here.git.commit(sha)
     parent = commit.parents[0] if commit.parents else here.git.write_tree(None, {})
     patches = "".join(
-        f"<h3>{escape(change.path)}</h3><pre>{escape(change.patch or '')}</pre>"
+        f"<h3>{escape(change.path)}</h3>{diff(change.patch)}"
         for change in here.git.changes(parent, sha)
     )
     message = f"<pre>{escape(commit.message)}</pre>"
-    return _page(sha[:12], _head(here, escape(sha[:12])) + message + patches)
+    return page(sha[:12], _head(here, escape(sha[:12])) + message + patches)
 
 
 @router.get("/{owner}/{name}")
@@ -218,4 +213,4 @@ def _repo_page(server: Server, owner: str, name: str) -> Response:
         )
         files = f'<p><a href="/{full}/tree/{escape(here.repo.default_branch)}">Files</a></p>'
         body = f"<h2>Pull requests</h2><ul>{listed}</ul><h2>Workflow runs</h2><ul>{ran}</ul>"
-        return _page(here.repo.full_name, f"<h1>{full}</h1>{files}{body}")
+        return page(here.repo.full_name, f"<h1>{full}</h1>{files}{body}")

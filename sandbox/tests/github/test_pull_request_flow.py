@@ -287,16 +287,61 @@ def test_pages_have_links(live: Live, repo: Repository) -> None:
     assert repo.get_issues().totalCount == 5
 
 
-def test_the_pull_request_page_interprets_no_html(live: Live, repo: Repository) -> None:
+def body_of(page: str) -> str:
+    """The pull request's own text, without the page around it."""
+    return page.partition("<section>")[2].partition("</section>")[0]
+
+
+def test_pull_request_page_keeps_the_html_that_github_allows(repo: Repository) -> None:
     pull = open_pull(repo)
-    pull.edit(title="<script>alert(1)</script>", body="<img src=x onerror=y> **bold** <!-- no -->")
+    pull.edit(
+        body="**bold** ~~old~~\n\n<details><summary>More</summary>\n\n<code>a: 1</code>\n\n"
+        "</details>\n\n| a |\n|---|\n| <kbd>b</kbd> |\n"
+    )
+
+    body = body_of(HTTP.get(pull.html_url).text)
+
+    assert "<strong>bold</strong> <s>old</s>" in body
+    assert "<details><summary>More</summary>" in body
+    assert "<code>a: 1</code>" in body
+    assert "<td><kbd>b</kbd></td>" in body
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        '<a href="javascript:alert(1)">x</a>',
+        '<p style="position:fixed" id="x" class="x">x</p>',
+        "<iframe src=https://evil.example></iframe>",
+        "<form action=https://evil.example><input></form>",
+        "<!-- hidden -->",
+    ],
+)
+def test_pull_request_page_drops_html_that_github_drops(repo: Repository, html: str) -> None:
+    pull = open_pull(repo)
+    pull.edit(title="<script>alert(1)</script>", body=f"before\n\n{html}\n\nafter {html}")
+
     page = HTTP.get(pull.html_url)
-    assert page.status_code == 200
+
     assert "<script" not in page.text
-    assert "<img" not in page.text
-    assert "<strong>bold</strong>" in page.text
+    body = body_of(page.text)
+    assert "before" in body and "after" in body
+    for dropped in ("onerror", "javascript", "style=", "id=", "<iframe", "<form", "hidden"):
+        assert dropped not in body
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert HTTP.get(f"{live.url}/{repo.full_name}").status_code == 200
+
+
+def test_pull_request_page_colours_the_diff(repo: Repository) -> None:
+    commit(repo, {"apps/one/values.yaml": "replicas: 1\nname: <b>\n"}, "main")
+    pull = open_pull(repo, {"apps/one/values.yaml": "replicas: 2\nname: <b>\n"})
+
+    page = HTTP.get(pull.html_url).text
+
+    assert '<span class="removed">-replicas: 1</span>' in page
+    assert '<span class="added">+replicas: 2</span>' in page
+    assert '<span class="same"> name: &lt;b&gt;</span>' in page
 
 
 def test_the_pull_request_page_merges(live: Live, repo: Repository) -> None:
@@ -314,13 +359,36 @@ def test_the_pull_request_page_merges(live: Live, repo: Repository) -> None:
     assert "not mergeable" in again.text
 
 
-def test_no_other_page_merges(live: Live, repo: Repository) -> None:
+def test_pull_request_page_closes(repo: Repository) -> None:
+    pull = open_pull(repo)
+    own_page = {"sec-fetch-site": "same-origin"}
+    assert "Close pull request" in HTTP.get(pull.html_url).text
+
+    answer = HTTP.post(f"{pull.html_url}/close", headers=own_page, follow_redirects=True)
+
+    assert "Close pull request" not in answer.text
+    closed = repo.get_pull(pull.number)
+    assert (closed.state, closed.merged) == ("closed", False)
+
+
+def test_merge_button_is_disabled_when_branches_conflict(repo: Repository) -> None:
+    pull = open_pull(repo, {"README.md": "theirs\n"})
+    commit(repo, {"README.md": "ours\n"}, "main")
+
+    page = HTTP.get(pull.html_url).text
+
+    assert "disabled>Approve and merge" in page
+    assert "has conflicts with the base branch" in page
+
+
+@pytest.mark.parametrize("button", ["merge", "close"])
+def test_no_other_page_merges_or_closes(repo: Repository, button: str) -> None:
     pull = open_pull(repo)
 
     for site in ({}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}):
-        assert HTTP.post(f"{pull.html_url}/merge", headers=site).status_code == 403
+        assert HTTP.post(f"{pull.html_url}/{button}", headers=site).status_code == 403
 
-    assert not repo.get_pull(pull.number).merged
+    assert repo.get_pull(pull.number).state == "open"
 
 
 def test_a_merge_that_is_refused_leaves_no_review(live: Live, repo: Repository) -> None:
