@@ -356,3 +356,33 @@ def test_given_300_columns_when_shown_then_only_those_in_sight_are_in_the_docume
     assert table.get_by_role("columnheader").count() < 30
     assert portal.sticks_out() <= 0
     server.client.request("DELETE", "/v1/blueprints/wide/all-entities?delete_blueprint=true")
+
+
+def test_health_and_sync_are_visible_when_narrow(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+    portal.page.set_viewport_size({"width": 390, "height": 700})
+
+    row = portal.row("Payment gateway")
+
+    expect(row.get_by_text("Degraded")).to_be_in_viewport(ratio=1)
+    expect(row.get_by_text("Synced")).to_be_in_viewport(ratio=1)
+
+
+def test_page_has_no_create_button_without_an_action(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/tools")
+
+    expect(portal.row("Hammer")).to_be_visible()
+
+    expect(portal.page.get_by_role("button", name="Tool", exact=True)).to_have_count(0)
+
+
+def test_row_menu_has_no_empty_group(visit: Visit, server: PortServer) -> None:
+    make_blueprint(server, "leaf", 1)
+    server.client.request("POST", "/v1/blueprints/leaf/entities", json={"identifier": "one"})
+    portal = visit(ADMIN, "/leafs")
+
+    menu = portal.menu_of("one")
+
+    expect(menu.get_by_role("menuitem")).to_have_text(["View details", "Unregister"])
+    expect(menu.get_by_text("Day-2 operations")).to_have_count(0)
+    server.client.request("DELETE", "/v1/blueprints/leaf/all-entities?delete_blueprint=true")

@@ -4,7 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.fixtures import Visit
-from tests.browser.portal import ADMIN, DEVELOPER, REFUSED
+from tests.browser.portal import ADMIN, DEVELOPER, DEVOPS
+from tests.browser.test_runs import create
 from tests.port_server import PortServer
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -102,22 +103,42 @@ def test_given_the_audit_log_when_a_member_looks_then_it_has_only_what_is_the_me
     expect(member.page.get_by_text("Nothing has happened yet")).to_be_visible()
 
 
-def test_given_a_member_when_unregistering_then_the_server_refuses_it_at_the_field(
-    visit: Visit, server: PortServer
-) -> None:
+def test_members_cannot_unregister_and_read_why(visit: Visit) -> None:
     portal = visit(DEVELOPER, CHECKOUT)
     portal.page.get_by_role("button", name="Actions", exact=True).click()
-    portal.page.get_by_role("menuitem", name="Unregister").click()
-    dialog = portal.dialog("Unregister Checkout")
-    dialog.get_by_role("textbox").fill("checkout")
 
-    dialog.get_by_role("button", name="Unregister").click()
+    unregister = portal.page.get_by_role("menuitem", name="Unregister")
 
-    expect(dialog.get_by_role("textbox")).to_have_accessible_description(
-        "This needs the Admin role."
-    )
-    portal.allow(REFUSED)
-    assert server.client.get_entity("service", "checkout") is not None
+    expect(unregister).to_be_disabled()
+    expect(unregister).to_contain_text("Only administrators unregister entities.")
+
+
+def test_entity_runs_show_the_create(visit: Visit, server: PortServer) -> None:
+    run_id = create(server, "orders")
+    portal = visit(DEVOPS, "/serviceEntity?identifier=orders&tab=runs")
+
+    row = portal.page.get_by_role("row").filter(has_text=run_id)
+
+    expect(row).to_contain_text("Create New Service")
+    expect(row).to_contain_text("Dana Developer")
+
+
+def test_entity_and_audit_log_name_the_person(visit: Visit, server: PortServer) -> None:
+    create(server, "orders")
+    portal = visit(ADMIN, "/serviceEntity?identifier=orders")
+
+    for title in ("Created By", "Updated By"):
+        expect(portal.field(title)).to_have_text("Dana Developer (API)")
+    portal.go("/settings/AuditLog")
+    portal.page.get_by_label("Search the audit log").fill("orders dana")
+    row = portal.page.get_by_role("row").filter(has_text="orders")
+    expect(row.filter(has_text="CREATE")).to_contain_text("Dana Developer (API)")
+
+
+def test_entity_names_an_api_client_when_no_run_is_known(visit: Visit) -> None:
+    portal = visit(DEVELOPER, CHECKOUT)
+
+    expect(portal.field("Created By")).to_have_text("API client")
 
 
 def test_given_rules_who_may_execute_when_others_open_the_menu_then_told_why_not(

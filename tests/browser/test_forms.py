@@ -11,6 +11,7 @@ from tests.browser.fixtures import Visit
 from tests.browser.portal import ADMIN, DEVELOPER, REFUSED
 from tests.port_server import PortServer
 
+DISCARD = "Discard what you typed?"
 COMMON = "Events Pipeline Common Values"
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -70,10 +71,10 @@ def test_given_missing_and_wrong_inputs_when_going_on_then_each_field_says_so(
     form.get_by_role("button", name="Next").click()
 
     name = form.get_by_label("Service Name")
-    expect(name).to_have_accessible_description(re.compile("^must match"))
+    expect(name).to_have_accessible_description(re.compile("^“No Capitals” is not a valid"))
     expect(name).to_be_focused()
     for empty in (form.get_by_label("Project"), form.get_by_role("combobox", name="Team")):
-        expect(empty).to_have_accessible_description(re.compile("^is required"))
+        expect(empty).to_have_accessible_description(re.compile(r"^(Project|Team) is required\."))
     expect(form.get_by_role("button", name="Next")).to_be_visible()
     assert len(runs_of(server, "create_service")) == before
 
@@ -95,6 +96,7 @@ def test_given_yaml_with_a_mistake_when_edited_then_the_line_is_named_and_nothin
     editor.get_by_role("textbox").fill("log:\n  level: info\n")
     expect(editor.get_by_role("status")).to_have_text("Valid")
     portal.page.keyboard.press("Escape")
+    portal.dialog(DISCARD).get_by_role("button", name="Discard").click()
     expect(editor).to_have_count(0)
     expect(form.get_by_label(f"{COMMON}: value")).to_have_text("Nothing yet")
     assert len(runs_of(server, "create_service")) == before
@@ -266,3 +268,89 @@ def test_given_the_hub_when_an_action_is_for_an_entity_then_that_is_asked_first(
     form.get_by_role("button", name="Execute").click()
 
     assert inputs(server, portal.run_id())["step"] == 3
+
+
+def test_form_asks_before_escape_discards_it(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.create()
+    form.get_by_label("Service Name").fill("orders")
+
+    portal.page.keyboard.press("Escape")
+    portal.dialog(DISCARD).get_by_role("button", name="Keep editing").click()
+
+    expect(form.get_by_label("Service Name")).to_have_value("orders")
+    portal.page.keyboard.press("Escape")
+    portal.dialog(DISCARD).get_by_role("button", name="Discard").click()
+    expect(form).to_have_count(0)
+
+
+def test_form_keeps_editing_when_escape_is_pressed_twice(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.create()
+    form.get_by_label("Service Name").fill("orders")
+
+    portal.page.keyboard.press("Escape")
+    expect(portal.dialog(DISCARD)).to_be_visible()
+    portal.page.keyboard.press("Escape")
+
+    expect(portal.dialog(DISCARD)).to_have_count(0)
+    expect(form.get_by_label("Service Name")).to_have_value("orders")
+
+
+def test_form_closes_at_once_when_nothing_was_typed(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.create()
+    expect(form.get_by_label("Service Name")).to_be_visible()
+
+    portal.page.keyboard.press("Escape")
+
+    expect(form).to_have_count(0)
+    expect(portal.dialog(DISCARD)).to_have_count(0)
+
+
+def test_field_is_checked_when_it_is_left(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.create()
+    name = form.get_by_label("Service Name")
+    name.fill("No Capitals")
+
+    form.get_by_label("Project").focus()
+
+    expect(name).to_have_accessible_description(
+        re.compile(r"^“No Capitals” is not a valid Service Name\. Lower-case letters, digits")
+    )
+    expect(form.get_by_text("^[a-z0-9]")).to_have_count(0)
+    # What was not left yet is not complained about.
+    expect(form.get_by_label("Project")).not_to_have_accessible_description(
+        re.compile("required")
+    )
+    name.fill("orders")
+    form.get_by_label("Project").focus()
+    expect(name).not_to_have_accessible_description(re.compile("not a valid"))
+
+
+def test_server_fault_is_a_sentence_with_the_title(visit: Visit, server: PortServer) -> None:
+    portal = visit(DEVELOPER, "/services")
+    form = portal.create()
+    form.get_by_text("JSON mode").click()
+    editor = form.get_by_role("textbox", name="Inputs as JSON")
+    editor.fill('{"service_name": "No Capitals", "owner": "x@acme.example", "team": "payments"}')
+
+    form.get_by_role("button", name="Create").click()
+
+    alert = form.get_by_role("alert")
+    expect(alert).to_contain_text("“No Capitals” is not a valid Service Name.")
+    expect(alert).to_contain_text("Container Registry Image Tag is required.")
+    expect(alert).not_to_contain_text("^[a-z0-9]")
+    portal.allow(REFUSED)
+
+
+def test_dialog_buttons_stay_in_sight_when_narrow(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/services")
+    portal.page.set_viewport_size({"width": 390, "height": 600})
+    form = portal.create()
+    button = form.get_by_role("button", name="Next")
+
+    expect(button).to_be_in_viewport(ratio=1)
+    form.get_by_role("combobox", name="Service Type").scroll_into_view_if_needed()
+    expect(button).to_be_in_viewport(ratio=1)

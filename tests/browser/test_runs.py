@@ -1,6 +1,7 @@
 """A run's page, and what else shows runs."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,19 @@ def change(server: PortServer, run_id: str, **values: Any) -> None:
 def log(server: PortServer, run_id: str, message: str, **more: str) -> None:
     body = {"message": message, **more}
     server.client.request("POST", f"/v1/actions/runs/{run_id}/logs", json=body)
+
+
+def create(server: PortServer, name: str) -> str:
+    """A run of *Create New Service* as a person, and its entity, made in the run's name."""
+    inputs = {
+        "service_name": name, "owner": DEVELOPER, "team": "payments", "project": "shop",
+        "environment": "Test", "service_type": "backend", "replicas": 1, "image_tag": "1.0",
+        "values_format": "YAML",
+    }  # fmt: skip
+    run_id = server.execute("create_service", inputs, None, DEVELOPER)
+    body = {"identifier": name, "title": name, "properties": {"environment": "Test"}}
+    server.client.create_entity("service", body, run_id=run_id)
+    return run_id
 
 
 def page_of(run_id: str) -> str:
@@ -50,6 +64,7 @@ def test_given_an_open_run_when_it_goes_on_then_its_page_follows(
     expect(portal.field("Status")).to_have_text("Waiting for the merge")
     links = portal.field("Job links")
     expect(links.get_by_role("link")).to_have_count(1)
+    expect(links.get_by_role("link", name="Pull request #7")).to_be_visible()
     expect(links).to_contain_text("javascript:alert(1)")
     log(server, run_id, "Merged", terminationStatus="SUCCESS", statusLabel="Done")
     expect(lines).to_contain_text("Merged")
@@ -178,3 +193,81 @@ def test_given_somebody_elses_run_when_a_member_looks_then_it_is_not_among_the_o
 
     expect(portal.page.get_by_role("link", name=run_id)).to_be_visible()
     expect(portal.page).to_have_url(f"{portal.url}/organization/runs?of=all")
+
+
+def test_run_duration_counts_while_it_goes_on(
+    visit: Visit, server: PortServer, run_id: str
+) -> None:
+    portal = visit(DEVELOPER)
+    portal.page.clock.install()
+    portal.go(page_of(run_id))
+    expect(portal.field("Duration")).to_have_text(re.compile(r"\d+ s"))
+    portal.page.clock.pause_at(datetime.now(UTC) + timedelta(hours=2))
+    duration = portal.field("Duration").inner_text()
+
+    portal.page.clock.run_for(3000)
+
+    expect(portal.field("Duration")).not_to_have_text(duration)
+    expect(portal.field("Duration")).to_contain_text("2 h")
+
+
+def test_create_run_shows_its_entity(visit: Visit, server: PortServer) -> None:
+    run_id = create(server, "orders")
+    portal = visit(DEVELOPER, page_of(run_id))
+    link = portal.field("Entity").get_by_role("link", name="orders")
+    expect(link).to_have_attribute("href", "/serviceEntity?identifier=orders")
+
+    portal.go("/organization/runs")
+
+    row = portal.page.get_by_role("row").filter(has_text=run_id)
+    expect(row.get_by_role("link", name="orders", exact=True)).to_be_visible()
+
+
+def test_run_of_another_person_cannot_be_cancelled(
+    visit: Visit, server: PortServer, run_id: str
+) -> None:
+    portal = visit(DEVOPS, page_of(run_id))
+    portal.page.get_by_role("button", name="More about this run").click()
+
+    cancel = portal.page.get_by_role("menuitem", name="Cancel")
+
+    expect(cancel).to_be_disabled()
+    expect(cancel).to_contain_text("Only the requester or an administrator ends a run.")
+
+
+def test_run_cannot_be_repeated_when_its_entity_is_gone(
+    visit: Visit, server: PortServer, run_id: str
+) -> None:
+    server.client.request("DELETE", "/v1/blueprints/tool/all-entities")
+    server.client.delete_entity("service", "checkout")
+    portal = visit(DEVELOPER, page_of(run_id))
+    portal.page.get_by_role("button", name="More about this run").click()
+
+    again = portal.page.get_by_role("menuitem", name="Re-run action")
+
+    expect(again).to_be_disabled()
+    expect(again).to_contain_text("The entity does not exist any more.")
+
+
+def test_run_status_is_visible_when_narrow(visit: Visit, server: PortServer, run_id: str) -> None:
+    change(server, run_id, statusLabel="Waiting for approval until 28 Nov 14:26 UTC")
+    portal = visit(DEVELOPER, "/organization/runs")
+    portal.page.set_viewport_size({"width": 390, "height": 700})
+
+    row = portal.page.get_by_role("row").filter(has_text=run_id)
+
+    expect(row.get_by_text("Waiting for approval until")).to_be_in_viewport(ratio=1)
+
+
+def test_approvers_have_a_badge_for_what_waits(visit: Visit, server: PortServer) -> None:
+    run_id = server.execute("restart", {}, "hammer", DEVELOPER)
+    requester, approver = visit(DEVELOPER), visit(ADMIN)
+    expect(approver.page.get_by_role("link", name="Approvals 1 to decide")).to_be_visible()
+    expect(requester.page.get_by_role("link", name="Approvals", exact=True)).to_be_visible()
+    approver.page.set_viewport_size({"width": 390, "height": 700})
+    menu = approver.page.get_by_role("button", name="Open the menu, 1 to decide")
+    expect(menu).to_be_visible()
+
+    change(server, run_id, status="FAILURE")
+
+    expect(approver.page.get_by_role("button", name="Open the menu", exact=True)).to_be_visible()

@@ -15,7 +15,7 @@ from pydantic import Field
 from sqlalchemy import JSON, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from sandbox.port import actions, auth, catalogue, people, permissions, runs
+from sandbox.port import actions, auth, catalogue, people, permissions, runs, traces
 from sandbox.port.blueprints import blueprint_of
 from sandbox.port.errors import PortApiError, forbidden, not_found
 from sandbox.port.inputs import entity_inputs
@@ -195,9 +195,10 @@ def _is_offered(row: Action, blueprint: str | None, entity: Json | None) -> bool
 
 
 def _refusal(work: Work, row: Action, entity: Json | None) -> str | None:
-    """Why the person may not execute the action; unknown as long as it has no entity."""
+    """Say why the person may not execute the action, as far as it does not depend on an entity."""
     trigger = row.definition["trigger"]
-    if entity is None and trigger["operation"] != "CREATE":
+    needs_entity = entity is None and trigger["operation"] != "CREATE"
+    if needs_entity and permissions.depends_on_entity(row):
         return None
     condition = trigger.get("condition")
     if condition and entity and not matches(condition, entity, catalogue.make_scope(work)):
@@ -233,6 +234,16 @@ def _resolved(value: Any, scope: Json, faults: list[str]) -> Any:
             faults.append(str(error))
             return None
     return {key: _resolved(item, scope, faults) for key, item in value.items()}
+
+
+# --- who did it -------------------------------------------------------------------------------
+
+
+@router.get("/traces")
+def list_traces(call: CallDep) -> Json:
+    """The runs behind the entities, and the runs' requesters; see `traces.found`."""
+    with call.work() as work:
+        return {"ok": True, **traces.found(work)}
 
 
 # --- saved views ------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readPage, safeUrl } from './links';
+import { linkTitle, readPage, safeUrl } from './links';
 
 it('reads which page an address names', () => {
   const known = ['service', 'approval_request', '_user'];
@@ -15,3 +15,12 @@ it.each(['javascript:alert(1)', 'data:text/html,x', ' javascript:alert(1)', 'fil
 );
 
 it('makes a link of a web address', () => expect(safeUrl('https://a.example/x')).toBeDefined());
+
+it.each([
+  ['https://github.example/acme/services/pull/7', 'Pull request #7'],
+  ['https://github.example/acme/services/issues/12', 'Issue #12'],
+  ['https://github.example/acme/services/actions/runs/3', 'Workflow run'],
+  ['https://port.example/approval_requestEntity?identifier=r_1.1', 'Approval request'],
+  ['https://port.example/organization/run?runId=r_1', 'Run r_1'],
+  ['https://wiki.example/checkout', 'wiki.example/checkout'],
+])('says what %s leads to', (url, title) => expect(linkTitle(url)).toBe(title));

@@ -21,6 +21,23 @@ export function readPage(page: string, blueprints: string[]) {
   return null;
 }
 
+const TITLES: [RegExp, (found: string) => string][] = [
+  [/\/pull\/(\d+)$/, (number) => `Pull request #${number}`],
+  [/\/issues\/(\d+)$/, (number) => `Issue #${number}`],
+  [/\/actions\/runs\/(\d+)$/, () => 'Workflow run'],
+  [/\/approval_requestEntity\?identifier=(.+)$/, () => 'Approval request'],
+  [/\/organization\/run\?runId=(\w+)$/, (run) => `Run ${run}`],
+];
+
+/** What a link leads to, in words; its host and path if that is unknown. */
+export function linkTitle(url: string): string {
+  for (const [pattern, title] of TITLES) {
+    const found = pattern.exec(url)?.[1];
+    if (found !== undefined) return title(found);
+  }
+  return url.replace(/^\w+:\/\//, '');
+}
+
 /** An address that a link may have: other schemes could execute something. */
 export function safeUrl(text: unknown): string | undefined {
   if (typeof text !== 'string') return undefined;

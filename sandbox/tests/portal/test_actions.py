@@ -61,6 +61,22 @@ def test_whoever_may_not_execute_is_told_so(port: Port) -> None:
     )
 
 
+def test_action_is_refused_before_an_entity_is_chosen(port: Port) -> None:
+    rules = {"execute": {"roles": ["Admin"]}}
+    port.call("PATCH", "/actions/upscale_service/permissions", rules)
+    developer = port.sign_in("developer@acme.example")
+
+    assert "may not execute" in (_offered(developer)["upscale_service"] or "")
+
+
+def test_action_is_offered_when_the_entity_decides(port: Port) -> None:
+    rules = {"execute": {"roles": ["Admin"], "ownedByTeam": True}}
+    port.call("PATCH", "/actions/upscale_service/permissions", rules)
+    developer = port.sign_in("developer@acme.example")
+
+    assert _offered(developer)["upscale_service"] is None
+
+
 def test_a_form_answers_queries_with_what_is_filled_in(port: Port) -> None:
     query = {"jqQuery": '.form.format == "YAML"'}
     _action(

@@ -59,7 +59,7 @@ async function refreshEntities(client: QueryClient, blueprint: string, latest: L
 /** Refreshes whatever the changes touch. */
 export async function refresh(client: QueryClient, changes: Change[]): Promise<void> {
   const entities = new Map<string, Latest>();
-  const stale = new Set<string>(['audit']);
+  const stale = new Set<string>(['audit', 'traces']);
   for (const { resource, action, blueprint, identifier } of changes) {
     if (resource === 'entity' && blueprint !== null && identifier !== null) {
       const latest: Latest = entities.get(blueprint) ?? new Map<string, Change['action']>();

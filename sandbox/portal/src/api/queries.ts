@@ -152,6 +152,26 @@ export const auditQuery = (filter: AuditFilter) =>
     },
   });
 
+/** An entity, and the run in whose name it was made or changed last. */
+export interface Trace {
+  blueprint: string;
+  identifier: string;
+  runId: string;
+}
+
+/** Who is behind the runs in whose name API clients write. */
+export interface Traces {
+  /** Id of the requester by run. */
+  requesters: Record<string, string>;
+  created: Trace[];
+  changed: Trace[];
+}
+
+export const tracesQuery = queryOptions({
+  queryKey: ['traces'],
+  queryFn: () => call<Traces>('GET', '/_sandbox/portal/traces'),
+});
+
 export const usersQuery = queryOptions({
   queryKey: ['users'],
   queryFn: async () => (await call<{ users: PersonView[] }>('GET', '/v1/users')).users,

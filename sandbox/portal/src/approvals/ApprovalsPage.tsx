@@ -14,20 +14,18 @@ import { Properties } from '../entity/Properties';
 import { useActionDialog } from '../form/dialog';
 import { entityLink } from '../links';
 import { RunsTable } from '../run/RunsTable';
+import { useMe } from '../session/session';
+import { BLUEPRINT, DECIDE, PENDING, refusalOf, statusOf } from './refusal';
 
-const BLUEPRINT = 'approval_request';
-const DECIDE = 'decide_approval';
-const PENDING = 'Pending';
 // The card's head says these already, they are for machines, or too long for a card.
 const APART = new Set(['status', 'summary', 'change_hash', 'full_change']);
-
-const statusOf = (request: Entity) => textOf(request.properties.status);
 
 function Decide({ request, action }: { request: Entity; action: Action }) {
   const execute = useActionDialog();
   const offered = useQuery(actionsQuery(BLUEPRINT, request.identifier));
-  const refusal =
-    offered.data?.find(({ identifier }) => identifier === action.identifier)?.refusal ?? null;
+  const me = useMe();
+  const found = offered.data?.find(({ identifier }) => identifier === action.identifier);
+  const refusal = refusalOf(found ?? action, request, me);
   const name = request.title ?? request.identifier;
   return (
     <Group gap="xs">

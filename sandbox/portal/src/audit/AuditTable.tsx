@@ -3,7 +3,9 @@ import { IconChevronRight, IconSearch } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { Fragment, useMemo, useState } from 'react';
 import type { AuditEvent } from '../api/types';
-import { Author } from '../catalog/Cell';
+import { useQuery } from '@tanstack/react-query';
+import { tracesQuery, usersQuery } from '../api/queries';
+import { Author, fullName } from '../catalog/Author';
 import { Chip } from '../common/Chip';
 import { Empty, Limited } from '../common/states';
 import { Ago } from '../common/time';
@@ -35,16 +37,23 @@ function Subject({ event }: { event: AuditEvent }) {
 export function AuditTable({ events }: { events: AuditEvent[] }) {
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
   const [text, setText] = useState('');
+  const users = useQuery(usersQuery).data;
+  const requesters = useQuery(tracesQuery).data?.requesters;
   const found = useMemo(() => {
+    const nameOf = ({ trigger, context }: AuditEvent) => {
+      const ids = [trigger.by.userId, requesters?.[context.runId ?? '']];
+      const person = users?.find(({ id }) => ids.includes(id));
+      return person === undefined ? '' : fullName(person);
+    };
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     return events.filter((event) => {
       const { action, resourceType, trigger, context } = event;
       const { blueprint, runId } = context;
       const about = [subjectOf(event), action, resourceType, trigger.origin, blueprint, runId];
-      const haystack = about.join(' ').toLowerCase();
+      const haystack = [...about, nameOf(event)].join(' ').toLowerCase();
       return words.every((word) => haystack.includes(word));
     });
-  }, [events, text]);
+  }, [events, text, users, requesters]);
   const toggle = (id: string) => {
     const next = new Set(opened);
     if (!next.delete(id)) next.add(id);
@@ -111,7 +120,7 @@ export function AuditTable({ events }: { events: AuditEvent[] }) {
                         <Ago moment={trigger.at} />
                       </Table.Td>
                       <Table.Td className={classes.subject}>
-                        <Author id={trigger.by.userId} />
+                        <Author id={trigger.by.userId} run={context.runId} />
                       </Table.Td>
                       <Table.Td>
                         <Chip label={action} color={ACTIONS[action]} />

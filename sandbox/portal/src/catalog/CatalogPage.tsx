@@ -1,16 +1,17 @@
 import { CloseButton, Group, Text, TextInput, Title } from '@mantine/core';
+import { useMediaQuery } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import type { ExpandedState } from '@tanstack/react-table';
 import { functionalUpdate, useTable } from '@tanstack/react-table';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useDeferredValue, useEffect, useMemo, useState } from 'react';
-import { entitiesQuery } from '../api/queries';
+import { actionsQuery, entitiesQuery } from '../api/queries';
 import type { Blueprint, Entity } from '../api/types';
 import { Empty, Failed, Loading } from '../common/states';
 import classes from './CatalogPage.module.css';
-import { columnsOf, hiddenAtFirst } from './columns';
-import { CreateMenu } from './CreateMenu';
+import { columnsOf, hiddenAtFirst, statusFirst } from './columns';
+import { CreateMenu, creates } from './CreateMenu';
 import { Grid } from './Grid';
 import { filter, search } from './rows';
 import { features, sortingWith, tableColumns } from './table';
@@ -23,14 +24,20 @@ const NONE: Entity[] = [];
 /** The entities of a blueprint: found, grouped, sorted and saved as one likes. */
 export function CatalogPage({ blueprint }: { blueprint: Blueprint }) {
   const entities = useQuery(entitiesQuery(blueprint.identifier));
+  const actions = useQuery(actionsQuery(blueprint.identifier));
+  const canCreate = actions.data?.some(creates) === true;
+  const narrow = useMediaQuery('(max-width: 600px)', false, { getInitialValueInEffect: false });
   const given = useSearch({ from: '/$page' });
   const navigate = useNavigate({ from: '/$page' });
   const view = useMemo(() => parseView(given), [given]);
   const change = (part: Partial<View>) =>
     void navigate({ search: (now) => ({ ...parseView(now), ...part }), replace: true });
 
-  const columns = useMemo(() => columnsOf(blueprint), [blueprint]);
-  const definitions = useMemo(() => tableColumns(columns), [columns]);
+  const columns = useMemo(() => {
+    const all = columnsOf(blueprint);
+    return narrow ? statusFirst(all) : all;
+  }, [blueprint, narrow]);
+  const definitions = useMemo(() => tableColumns(columns, narrow), [columns, narrow]);
   const hidden = view.hide ?? hiddenAtFirst(blueprint.identifier);
   const [typed, setTyped] = useState(view.q ?? '');
   const text = useDeferredValue(typed);
@@ -129,7 +136,7 @@ export function CatalogPage({ blueprint }: { blueprint: Blueprint }) {
         <Empty title={all.length === 0 ? `There is no ${blueprint.title} yet` : 'Nothing fits'}>
           <Text c="dimmed" size="sm">
             {all.length === 0
-              ? 'Create one with the button above.'
+              ? canCreate && 'Create one with the button above.'
               : 'Change the search or the filters.'}
           </Text>
         </Empty>

@@ -1,11 +1,10 @@
 import { IconCheck, IconExternalLink, IconX } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
-import { useQuery } from '@tanstack/react-query';
-import { usersQuery } from '../api/queries';
 import type { Entity, JsonValue } from '../api/types';
 import { Chip } from '../common/Chip';
 import { Ago } from '../common/time';
 import { entityLink, safeUrl } from '../links';
+import { EntityAuthor } from './Author';
 import classes from './Cell.module.css';
 import type { Column } from './columns';
 import { isEmpty, textOf } from './columns';
@@ -16,16 +15,6 @@ interface Props {
   entity?: Entity;
   /** Without anything that can be clicked. */
   plain?: boolean;
-}
-
-/** Who changed something: a person's name, or the name of the credentials. */
-export function Author({ id }: { id: string | null | undefined }) {
-  const users = useQuery(usersQuery);
-  const user = users.data?.find((one) => one.id === id);
-  if (id === null || id === undefined) return null;
-  return (
-    <span title={user?.email ?? id}>{user ? `${user.firstName} ${user.lastName}`.trim() : id}</span>
-  );
 }
 
 function Single({ column, value, entity, plain }: Props) {
@@ -67,7 +56,7 @@ function Single({ column, value, entity, plain }: Props) {
         <Link {...entityLink(column.target, text)}>{text}</Link>
       );
     case 'author':
-      return <Author id={text} />;
+      return <EntityAuthor id={text} entity={entity} column={column.id} />;
     default:
       return <span>{text.length > 300 ? `${text.slice(0, 300)}…` : text}</span>;
   }

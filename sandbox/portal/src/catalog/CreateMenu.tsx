@@ -2,14 +2,17 @@ import { Button, Menu, Text } from '@mantine/core';
 import { IconChevronDown, IconPlus } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { actionsQuery } from '../api/queries';
-import type { Blueprint } from '../api/types';
+import type { Action, Blueprint } from '../api/types';
 import { useActionDialog } from '../form/dialog';
+
+export const creates = ({ trigger }: Action) => trigger.operation === 'CREATE';
 
 /** The actions that create an entity of this blueprint. */
 export function CreateMenu({ blueprint }: { blueprint: Blueprint }) {
   const actions = useQuery(actionsQuery(blueprint.identifier));
   const execute = useActionDialog();
-  const create = (actions.data ?? []).filter(({ trigger }) => trigger.operation === 'CREATE');
+  const create = (actions.data ?? []).filter(creates);
+  if (create.length === 0) return null;
   return (
     <Menu position="bottom-end" width={300}>
       <Menu.Target>
@@ -21,12 +24,10 @@ export function CreateMenu({ blueprint }: { blueprint: Blueprint }) {
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
-        {create.length === 0 && <Menu.Label>There is no action for this</Menu.Label>}
         {create.map((action) => (
           <Menu.Item
             key={action.identifier}
             disabled={action.refusal !== null}
-            title={action.refusal ?? undefined}
             onClick={() => execute(action)}
           >
             {action.title ?? action.identifier}

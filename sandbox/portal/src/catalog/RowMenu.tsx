@@ -1,14 +1,4 @@
-import {
-  ActionIcon,
-  Button,
-  Group,
-  Loader,
-  Menu,
-  Modal,
-  Stack,
-  Text,
-  TextInput,
-} from '@mantine/core';
+import { ActionIcon, Button, Loader, Menu, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { IconChevronDown, IconDots } from '@tabler/icons-react';
 import { useMutation, useQuery } from '@tanstack/react-query';
@@ -17,7 +7,11 @@ import { useRef, useState } from 'react';
 import { call, path } from '../api/client';
 import { actionsQuery } from '../api/queries';
 import type { Action, Blueprint, Entity } from '../api/types';
+import { refusalOf } from '../approvals/refusal';
+import { DialogButtons } from '../common/DialogButtons';
+import { Reason } from '../common/Reason';
 import { useActionDialog } from '../form/dialog';
+import { useMe } from '../session/session';
 import classes from './RowMenu.module.css';
 import { entityLink } from '../links';
 
@@ -31,22 +25,22 @@ interface Props {
 function Items({ blueprint, entity, onUnregister }: Props & { onUnregister: () => void }) {
   const actions = useQuery(actionsQuery(blueprint.identifier, entity.identifier));
   const execute = useActionDialog();
-  const item = (action: Action) => (
-    <Menu.Item
-      key={action.identifier}
-      disabled={action.refusal !== null}
-      title={action.refusal ?? action.description}
-      c={action.trigger.operation === 'DELETE' ? 'var(--mantine-color-error)' : undefined}
-      onClick={() => execute(action, entity)}
-    >
-      {action.title ?? action.identifier}
-      {action.refusal !== null && (
-        <Text size="xs" c="dimmed">
-          {action.refusal}
-        </Text>
-      )}
-    </Menu.Item>
-  );
+  const me = useMe();
+  const item = (action: Action) => {
+    const refusal = refusalOf(action, entity, me);
+    return (
+      <Menu.Item
+        key={action.identifier}
+        disabled={refusal !== null}
+        title={action.description}
+        c={action.trigger.operation === 'DELETE' ? 'var(--mantine-color-error)' : undefined}
+        onClick={() => execute(action, entity)}
+      >
+        {action.title ?? action.identifier}
+        <Reason text={refusal} />
+      </Menu.Item>
+    );
+  };
   const of = (operation: string) =>
     (actions.data ?? []).filter(({ trigger }) => trigger.operation === operation).map(item);
   if (actions.isPending) {
@@ -60,13 +54,24 @@ function Items({ blueprint, entity, onUnregister }: Props & { onUnregister: () =
   return (
     <>
       {actions.isError && <Menu.Label>{actions.error.message}</Menu.Label>}
-      <Menu.Label>Day-2 operations</Menu.Label>
-      {daily.length > 0 ? daily : <Menu.Item disabled>None for this entity</Menu.Item>}
-      <Menu.Divider />
+      {daily.length > 0 && (
+        <>
+          <Menu.Label>Day-2 operations</Menu.Label>
+          {daily}
+          <Menu.Divider />
+        </>
+      )}
       <Menu.Label>Deletion</Menu.Label>
       {of('DELETE')}
-      <Menu.Item c="var(--mantine-color-error)" onClick={onUnregister}>
+      <Menu.Item
+        c="var(--mantine-color-error)"
+        disabled={!me.roles.includes('Admin')}
+        onClick={onUnregister}
+      >
         Unregister
+        <Reason
+          text={me.roles.includes('Admin') ? null : 'Only administrators unregister entities.'}
+        />
       </Menu.Item>
     </>
   );
@@ -100,7 +105,7 @@ function Unregister({ blueprint, entity, onClose }: Props & { onClose: () => voi
           error={remove.error?.message}
           data-autofocus
         />
-        <Group justify="flex-end">
+        <DialogButtons>
           <Button variant="default" onClick={onClose}>
             Cancel
           </Button>
@@ -112,7 +117,7 @@ function Unregister({ blueprint, entity, onClose }: Props & { onClose: () => voi
           >
             Unregister
           </Button>
-        </Group>
+        </DialogButtons>
       </Stack>
     </form>
   );

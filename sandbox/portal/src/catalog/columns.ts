@@ -135,6 +135,13 @@ export function columnsOf(blueprint: Blueprint): Column[] {
   return columns.toSorted((a, b) => place(a.id) - place(b.id));
 }
 
+/** The columns with what says how something stands right behind the title, for a narrow window. */
+export function statusFirst(columns: Column[]): Column[] {
+  const place = ({ id, kind }: Column) =>
+    kind === 'title' ? 0 : kind === 'enum' && id.endsWith('status') ? 1 : 2;
+  return columns.toSorted((a, b) => place(a) - place(b));
+}
+
 /** The columns that are hidden when nobody has changed the page. */
 export function hiddenAtFirst(blueprint: string): string[] {
   return [...ALWAYS_HIDDEN, ...(PAGES[blueprint]?.hidden ?? [])];

@@ -53,6 +53,20 @@ export function duration(from: string, to: string | number): string {
         .join(' ');
 }
 
+const SECOND = 1000;
+const seconds = (listener: () => void) => {
+  const each = window.setInterval(listener, SECOND);
+  return () => window.clearInterval(each);
+};
+const thisSecond = () => Math.floor(Date.now() / SECOND) * SECOND;
+const never = () => () => undefined;
+
+/** How long something took, or has taken so far: counts as long as it goes on. */
+export function Elapsed({ from, to }: { from: string; to?: string }) {
+  const now = useSyncExternalStore(to === undefined ? seconds : never, thisSecond);
+  return <>{duration(from, to ?? now)}</>;
+}
+
 /** The current time, for what is shown relative to it. */
 export function useNow(): number {
   return useSyncExternalStore(subscribe, () => now);

@@ -2,7 +2,15 @@ import { Breadcrumbs, Group, Paper, Switch, Tabs, Text, Title } from '@mantine/c
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';
-import { auditQuery, blueprintsQuery, entityQuery, relatedQuery, runsQuery } from '../api/queries';
+import {
+  auditQuery,
+  blueprintsQuery,
+  entityQuery,
+  relatedQuery,
+  runQuery,
+  runsQuery,
+  tracesQuery,
+} from '../api/queries';
 import type { Blueprint, Entity } from '../api/types';
 import { AuditTable } from '../audit/AuditTable';
 import { columnsOf } from '../catalog/columns';
@@ -84,9 +92,15 @@ function Related({ blueprint, identifier }: Ids) {
 
 function Runs({ blueprint, identifier }: Ids) {
   const runs = useQuery(runsQuery({ blueprint, entity: identifier }));
-  if (runs.isPending) return <Loading what="the runs" />;
+  const traces = useQuery(tracesQuery);
+  const made = traces.data?.created.find(
+    (trace) => trace.blueprint === blueprint && trace.identifier === identifier,
+  );
+  // Port lists a run that creates something under no entity.
+  const create = useQuery({ ...runQuery(made?.runId ?? ''), enabled: made !== undefined });
+  if (runs.isPending || traces.isPending) return <Loading what="the runs" />;
   if (runs.isError) return <Failed error={runs.error} retry={() => void runs.refetch()} />;
-  return <RunsTable runs={runs.data} />;
+  return <RunsTable runs={create.data === undefined ? runs.data : [...runs.data, create.data]} />;
 }
 
 function Audit({ blueprint, identifier }: Ids) {

@@ -1,18 +1,21 @@
-import { Alert, Button, Group, Stack, Stepper, Switch, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Stack, Stepper, Switch, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import Form from '@rjsf/mantine';
-import type { ErrorSchema, RJSFValidationError } from '@rjsf/utils';
+import type { ErrorSchema } from '@rjsf/utils';
 import validator from '@rjsf/validator-ajv8';
 import { keepPreviousData, useMutation, useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { ApiError, call, path } from '../api/client';
 import type { Action, Entity, JsonObject, Run, UserInputs } from '../api/types';
+import { equal } from '../audit/diff';
+import { DialogButtons } from '../common/DialogButtons';
 import { Failed, Loading } from '../common/states';
 import { runLink } from '../links';
 import { CodeEditor } from './CodeEditor';
-import { faultsByInput, formOf, partsOf } from './schema';
+import { formOf, partsOf } from './schema';
+import { faultsByInput, inSentences, ofFields } from './sentences';
 import { parse, write } from './text';
 import type { Typed } from './typed';
 import { defined, typedIn } from './typed';
@@ -23,6 +26,8 @@ interface Props {
   entity?: Entity;
   /** What is filled in already, as for executing a run once more. */
   initial?: JsonObject;
+  /** Told whether something was typed that is not sent yet. */
+  onDirty: (dirty: boolean) => void;
   onDone: () => void;
 }
 
@@ -35,29 +40,22 @@ interface Shown {
 
 const BUTTONS = { CREATE: 'Create', 'DAY-2': 'Execute', DELETE: 'Delete' };
 
-const WORDS: Record<string, (error: RJSFValidationError) => string> = {
-  required: () => 'is required',
-  type: ({ params }) => `must be of type ${(params as { type: string }).type}`,
-  pattern: ({ params }) => `must match ${(params as { pattern: string }).pattern}`,
-};
-
-/** The faults in the order of their fields: the first one is where the focus goes. */
-const inWords = (errors: RJSFValidationError[], names: string[]) => {
-  // `.name`, or `name` if that is missing.
-  const place = ({ property }: RJSFValidationError) =>
-    names.indexOf(property?.split('.').find(Boolean) ?? '');
-  return errors
-    .toSorted((a, b) => place(a) - place(b))
-    .map((error) => ({ ...error, message: WORDS[error.name ?? '']?.(error) ?? error.message }));
-};
-
 /** The inputs of an action, and executing it. */
-export function ActionForm({ action, entity, initial, onDone }: Props) {
+export function ActionForm({ action, entity, initial, onDirty, onDone }: Props) {
   const navigate = useNavigate();
   const [typed, setTyped] = useState<Typed>(initial ?? {});
   const [step, setStep] = useState(0);
   const [code, setCode] = useState<string | null>(null);
+  const [codeAtFirst, setCodeAtFirst] = useState('');
   const [confirmation, setConfirmation] = useState('');
+  // A field is checked when it is left, all of them when the person goes on.
+  const left = useRef(new Set<string>());
+  const goesOn = useRef(false);
+  const dirty =
+    !equal(defined(typed), initial ?? {}) ||
+    confirmation !== '' ||
+    (code !== null && code !== codeAtFirst);
+  useEffect(() => onDirty(dirty), [dirty, onDirty]);
   const [asked] = useDebouncedValue(typed, 150);
   const form = useQuery({
     queryKey: ['form', action.identifier, entity?.identifier ?? null, asked],
@@ -132,11 +130,17 @@ export function ActionForm({ action, entity, initial, onDone }: Props) {
     if (code !== null) {
       if (codeValue?.ok && isObject(codeValue.value)) execute.mutate(codeValue.value);
     } else if (isLast) execute.mutate(values);
-    else setStep(current + 1);
+    else goTo(current + 1);
+  };
+  const goTo = (next: number) => {
+    goesOn.current = false;
+    setStep(next);
   };
   const toggleCode = (on: boolean) => {
-    if (on) setCode(write(values, 'json'));
-    else {
+    if (on) {
+      setCode(write(values, 'json'));
+      setCodeAtFirst(write(values, 'json'));
+    } else {
       if (codeValue?.ok && isObject(codeValue.value)) {
         setTyped(typedIn(values, codeValue.value, typed));
       }
@@ -174,7 +178,7 @@ export function ActionForm({ action, entity, initial, onDone }: Props) {
         />
       )}
       {code === null && parts.length > 1 && (
-        <Stepper active={current} onStepClick={setStep} size="xs" allowNextStepsSelect={false}>
+        <Stepper active={current} onStepClick={goTo} size="xs" allowNextStepsSelect={false}>
           {parts.map(({ title }, index) => (
             <Stepper.Step key={index} label={title} />
           ))}
@@ -190,33 +194,44 @@ export function ActionForm({ action, entity, initial, onDone }: Props) {
         />
       ) : (
         !isBare && (
-          <Form
-            key={current}
-            id={formId}
-            idPrefix="input"
-            schema={built.schema}
-            uiSchema={built.uiSchema}
-            formData={values}
-            validator={validator}
-            widgets={widgets}
-            fields={fields}
-            extraErrors={extraErrors}
-            transformErrors={(errors) => inWords(errors, part.names)}
-            showErrorList={false}
-            focusOnFirstError
-            noHtml5Validate
-            experimental_defaultFormStateBehavior={{
-              emptyObjectFields: 'skipDefaults',
-              arrayMinItems: { populate: 'never' },
-            }}
-            onChange={({ formData }) => {
-              if (execute.isError) execute.reset();
-              setTyped((now) => typedIn(values, (formData ?? {}) as Typed, now));
-            }}
-            // Without this the form writes them to the console; they stand at the fields.
-            onError={() => undefined}
-            onSubmit={submit}
-          />
+          <div onSubmitCapture={() => (goesOn.current = true)}>
+            <Form
+              key={current}
+              id={formId}
+              idPrefix="input"
+              schema={built.schema}
+              uiSchema={built.uiSchema}
+              formData={values}
+              validator={validator}
+              widgets={widgets}
+              fields={fields}
+              extraErrors={extraErrors}
+              liveValidate="onBlur"
+              transformErrors={(errors) =>
+                inSentences(
+                  goesOn.current ? errors : ofFields(errors, left.current),
+                  part.names,
+                  inputs,
+                  values,
+                )
+              }
+              showErrorList={false}
+              focusOnFirstError
+              noHtml5Validate
+              experimental_defaultFormStateBehavior={{
+                emptyObjectFields: 'skipDefaults',
+                arrayMinItems: { populate: 'never' },
+              }}
+              onChange={({ formData }) => {
+                if (execute.isError) execute.reset();
+                setTyped((now) => typedIn(values, (formData ?? {}) as Typed, now));
+              }}
+              // Without this the form writes them to the console; they stand at the fields.
+              onError={() => undefined}
+              onBlur={(id) => left.current.add(id.replace(/^input_/, ''))}
+              onSubmit={submit}
+            />
+          </div>
         )
       )}
       {mustType && (
@@ -229,12 +244,14 @@ export function ActionForm({ action, entity, initial, onDone }: Props) {
       )}
       {execute.isError && (refused.rest.length > 0 || code !== null) && (
         <Alert color="red" title="The server refuses this" role="alert">
-          {code === null ? refused.rest.join('; ') : execute.error.message}
+          {[...(code === null ? [] : Object.values(refused.found).flat()), ...refused.rest].join(
+            ' ',
+          )}
         </Alert>
       )}
-      <Group justify="flex-end">
+      <DialogButtons>
         {code === null && current > 0 && (
-          <Button variant="default" onClick={() => setStep(current - 1)}>
+          <Button variant="default" onClick={() => goTo(current - 1)}>
             Back
           </Button>
         )}
@@ -249,7 +266,7 @@ export function ActionForm({ action, entity, initial, onDone }: Props) {
         >
           {isLast || code !== null ? (executeActionButtonText ?? BUTTONS[operation]) : 'Next'}
         </Button>
-      </Group>
+      </DialogButtons>
     </Stack>
   );
 }
@@ -259,5 +276,5 @@ function serverFaults(error: Error | null, inputs: UserInputs | undefined) {
   if (!(error instanceof ApiError) || error.code !== 'user_inputs_schema_invalid') {
     return { found: {}, rest: [error.message] };
   }
-  return faultsByInput(error.message, Object.keys(inputs?.properties ?? {}));
+  return faultsByInput(error.message, inputs ?? { properties: {} });
 }

@@ -1,8 +1,9 @@
-import { Button, Group, Select, Stack } from '@mantine/core';
+import { Button, Select, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { entitiesQuery } from '../api/queries';
 import type { Entity } from '../api/types';
+import { DialogButtons } from '../common/DialogButtons';
 import { Failed, Loading } from '../common/states';
 
 interface Props {
@@ -42,11 +43,11 @@ export function ChooseEntity({ blueprint, onChoose }: Props) {
           onChange={setChosen}
           data-autofocus
         />
-        <Group justify="flex-end">
+        <DialogButtons>
           <Button type="submit" disabled={entity === undefined}>
             Next
           </Button>
-        </Group>
+        </DialogButtons>
       </Stack>
     </form>
   );

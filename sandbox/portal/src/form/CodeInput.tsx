@@ -3,7 +3,6 @@ import {
   Button,
   Group,
   Input,
-  Modal,
   SegmentedControl,
   Stack,
   Text,
@@ -11,10 +10,11 @@ import {
 } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconPencil } from '@tabler/icons-react';
-import { use, useState } from 'react';
+import { useEffect, useState } from 'react';
+import { DialogButtons } from '../common/DialogButtons';
+import { GuardedModal } from '../common/GuardedModal';
 import { CodeEditor } from './CodeEditor';
 import classes from './CodeEditor.module.css';
-import { EditingContext } from './editing';
 import type { Format } from './text';
 import { parse, write } from './text';
 
@@ -24,10 +24,14 @@ interface EditorProps {
   format: Format;
   onApply: (text: string, format: Format) => void;
   onClose: () => void;
+  /** Whether the text is another one than at the beginning. */
+  onDirty: (dirty: boolean) => void;
 }
 
-function Editor({ title, text, format, onApply, onClose }: EditorProps) {
+function Editor({ title, text, format, onApply, onClose, onDirty }: EditorProps) {
   const [draft, setDraft] = useState({ text, format });
+  const dirty = draft.text !== text;
+  useEffect(() => onDirty(dirty), [dirty, onDirty]);
   const isEmpty = draft.text.trim() === '';
   const parsed = parse(draft.text, draft.format);
   const fault = isEmpty || parsed.ok ? null : parsed.faults[0];
@@ -62,14 +66,14 @@ function Editor({ title, text, format, onApply, onClose }: EditorProps) {
         onChange={(next) => setDraft({ text: next, format: draft.format })}
         height="min(60vh, 560px)"
       />
-      <Group justify="flex-end">
+      <DialogButtons>
         <Button variant="default" onClick={onClose}>
           Cancel
         </Button>
         <Button disabled={fault !== null} onClick={() => onApply(draft.text, draft.format)}>
           Apply
         </Button>
-      </Group>
+      </DialogButtons>
     </Stack>
   );
 }
@@ -92,11 +96,8 @@ interface Props {
 export function CodeInput(props: Props) {
   const { id, label, description, required, disabled, errors = [], secret } = props;
   const { text, format, onApply } = props;
-  const setEditing = use(EditingContext);
-  const [opened, { open, close }] = useDisclosure(false, {
-    onOpen: () => setEditing(true),
-    onClose: () => setEditing(false),
-  });
+  const [opened, { open, close }] = useDisclosure(false);
+  const [dirty, setDirty] = useState(false);
   const theme = useMantineTheme();
   const narrow = useMediaQuery(`(max-width: ${theme.breakpoints.sm})`);
   return (
@@ -128,26 +129,26 @@ export function CodeInput(props: Props) {
           Edit
         </Button>
       </Group>
-      <Modal
-        zIndex={300}
+      <GuardedModal
+        dirty={dirty}
         opened={opened}
         onClose={close}
         title={label}
         size={900}
         fullScreen={narrow}
-        closeOnClickOutside={false}
       >
         <Editor
           title={label}
           text={text}
           format={format}
           onClose={close}
+          onDirty={setDirty}
           onApply={(next, used) => {
             onApply(next, used);
             close();
           }}
         />
-      </Modal>
+      </GuardedModal>
     </Input.Wrapper>
   );
 }

@@ -3,8 +3,8 @@ import { Modal } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { createContext, lazy, Suspense, use, useCallback, useState } from 'react';
 import type { Action, Entity, JsonObject } from '../api/types';
+import { GuardedModal } from '../common/GuardedModal';
 import { Loading } from '../common/states';
-import { EditingContext } from './editing';
 import { ChooseEntity } from './ChooseEntity';
 
 // The form and its editor are larger than everything else, and wanted only when one executes.
@@ -26,23 +26,23 @@ const DialogContext = createContext<Execute | null>(null);
 export function ActionDialogProvider({ children }: { children: ReactNode }) {
   const [shown, setShown] = useState<Shown | null>(null);
   const [opened, setOpened] = useState(false);
-  const [editing, setEditing] = useState(false);
+  const [dirty, setDirty] = useState(false);
   const execute = useCallback<Execute>((action, entity, initial) => {
     setShown({ action, entity, initial });
+    setDirty(false);
     setOpened(true);
   }, []);
   return (
     <DialogContext value={execute}>
-      <EditingContext value={setEditing}>
+      <Modal.Stack>
         {children}
 
-        <Modal
-          closeOnEscape={!editing}
+        <GuardedModal
+          dirty={dirty}
           opened={opened}
           onClose={() => setOpened(false)}
           title={shown?.action.title ?? shown?.action.identifier}
           size="lg"
-          closeOnClickOutside={false}
           onExitTransitionEnd={() => setShown(null)}
         >
           {shown !== null && needsEntity(shown) && (
@@ -57,12 +57,13 @@ export function ActionDialogProvider({ children }: { children: ReactNode }) {
                 action={shown.action}
                 entity={shown.entity}
                 initial={shown.initial}
+                onDirty={setDirty}
                 onDone={() => setOpened(false)}
               />
             </Suspense>
           )}
-        </Modal>
-      </EditingContext>
+        </GuardedModal>
+      </Modal.Stack>
     </DialogContext>
   );
 }

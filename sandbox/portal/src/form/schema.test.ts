@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { UserInputs } from '../api/types';
-import { faultsByInput, formOf, partsOf } from './schema';
+import { formOf, partsOf } from './schema';
 
 const inputs: UserInputs = {
   properties: {
@@ -73,13 +73,5 @@ describe('formOf', () => {
   it('disables an input until the one that it depends on is filled in', () => {
     expect(uiSchema.service).toMatchObject({ 'ui:disabled': true });
     expect(formOf(inputs, whole, { name: 'a' }).uiSchema.service).not.toHaveProperty('ui:disabled');
-  });
-});
-
-it('finds the input that each fault of the server is about', () => {
-  const message = `"name": 'A' does not match '^[a-z]+$'; 'owner' is a required property; else`;
-  expect(faultsByInput(message, ['name', 'owner'])).toEqual({
-    found: { name: ["'A' does not match '^[a-z]+$'"], owner: ['is required'] },
-    rest: ['else'],
   });
 });

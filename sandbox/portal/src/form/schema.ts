@@ -124,21 +124,3 @@ export function formOf(inputs: UserInputs, part: Part, values: JsonObject) {
   const required = (inputs.required ?? []).filter((name) => name in properties);
   return { schema: { type: 'object', properties, required } as RJSFSchema, uiSchema };
 }
-
-/**
- * The server's faults by input. It writes each as `"name": what is wrong`, and a missing input as
- * `'name' is a required property`.
- */
-export function faultsByInput(message: string, names: string[]) {
-  const found: Record<string, string[]> = {};
-  const rest: string[] = [];
-  for (const fault of message.split('; ')) {
-    const [, name, text] = /^"([^".]+)[^"]*": (.*)$/s.exec(fault) ?? [];
-    const missing = /^'(.+)' is a required property$/.exec(fault)?.[1];
-    if (name !== undefined && names.includes(name)) (found[name] ??= []).push(text ?? fault);
-    else if (missing !== undefined && names.includes(missing))
-      (found[missing] ??= []).push('is required');
-    else rest.push(fault);
-  }
-  return { found, rest };
-}

@@ -34,6 +34,8 @@ const common = ({
   readonly,
   rawErrors,
   schema,
+  value,
+  onBlur,
 }: WidgetProps<unknown>) => ({
   id,
   label,
@@ -41,6 +43,7 @@ const common = ({
   disabled: disabled || readonly,
   error: errorOf(rawErrors),
   description: schema.description,
+  onBlur: () => onBlur(id, value),
 });
 
 function Choices(

@@ -6,6 +6,7 @@ import { useState } from 'react';
 import { actionsQuery, blueprintsQuery } from '../api/queries';
 import type { Action } from '../api/types';
 import { Chip } from '../common/Chip';
+import { Reason } from '../common/Reason';
 import { Empty, Failed, Loading } from '../common/states';
 import { usePageTitle } from '../common/usePageTitle';
 import { useActionDialog } from '../form/dialog';
@@ -31,6 +32,7 @@ function Card({ action, blueprint }: { action: Action; blueprint: string | undef
       <Text size="sm" c="dimmed" flex={1}>
         {action.description}
       </Text>
+      <Reason text={action.refusal} />
       <Group justify="space-between">
         <Text size="xs" c="dimmed">
           {blueprint}
@@ -39,7 +41,6 @@ function Card({ action, blueprint }: { action: Action; blueprint: string | undef
           size="xs"
           variant="light"
           disabled={action.refusal !== null}
-          title={action.refusal ?? undefined}
           aria-label={`${actionCardButtonText ?? BUTTONS[operation]}: ${title}`}
           onClick={() => execute(action)}
         >

@@ -1,16 +1,25 @@
-import { Alert, Button, Group, Modal, Stack, Text, Textarea } from '@mantine/core';
+import { Alert, Button, Stack, Text, Textarea } from '@mantine/core';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { call, path } from '../api/client';
 import { approversQuery } from '../api/queries';
 import type { Run } from '../api/types';
-import { Author } from '../catalog/Cell';
+import { Author } from '../catalog/Author';
+import { DialogButtons } from '../common/DialogButtons';
+import { GuardedModal } from '../common/GuardedModal';
 import { useMe } from '../session/session';
 
 type Decision = 'APPROVE' | 'DECLINE';
 
-function Dialog({ run, decision, onClose }: { run: Run; decision: Decision; onClose: () => void }) {
-  const [description, setDescription] = useState('');
+interface DialogProps {
+  run: Run;
+  decision: Decision;
+  description: string;
+  onType: (description: string) => void;
+  onClose: () => void;
+}
+
+function Dialog({ run, decision, description, onType, onClose }: DialogProps) {
   const decide = useMutation({
     mutationFn: () =>
       call('PATCH', path`/v1/actions/runs/${run.id}/approval`, { status: decision, description }),
@@ -35,10 +44,10 @@ function Dialog({ run, decision, onClose }: { run: Run; decision: Decision; onCl
           autosize
           minRows={3}
           value={description}
-          onChange={(event) => setDescription(event.currentTarget.value)}
+          onChange={(event) => onType(event.currentTarget.value)}
           data-autofocus
         />
-        <Group justify="flex-end">
+        <DialogButtons>
           <Button variant="default" onClick={onClose}>
             Cancel
           </Button>
@@ -49,7 +58,7 @@ function Dialog({ run, decision, onClose }: { run: Run; decision: Decision; onCl
           >
             {decision === 'APPROVE' ? 'Approve' : 'Decline'}
           </Button>
-        </Group>
+        </DialogButtons>
       </Stack>
     </form>
   );
@@ -61,6 +70,11 @@ export function Approval({ run }: { run: Run }) {
   const me = useMe();
   const approvers = useQuery({ ...approversQuery(run.id), enabled: waits });
   const [decision, setDecision] = useState<Decision | null>(null);
+  const [description, setDescription] = useState('');
+  const close = () => {
+    setDecision(null);
+    setDescription('');
+  };
   if (!waits || approvers.data === undefined) return null;
   const asked = approvers.data.filter(({ state }) => state === 'PENDING');
   const isAsked = asked.some(({ userId }) => userId === me.id);
@@ -86,15 +100,22 @@ export function Approval({ run }: { run: Run }) {
           ))}
         </Text>
       )}
-      <Modal
+      <GuardedModal
+        dirty={description !== ''}
         opened={decision !== null}
-        onClose={() => setDecision(null)}
+        onClose={close}
         title={decision === 'APPROVE' ? 'Approve this run' : 'Decline this run'}
       >
         {decision !== null && (
-          <Dialog run={run} decision={decision} onClose={() => setDecision(null)} />
+          <Dialog
+            run={run}
+            decision={decision}
+            description={description}
+            onType={setDescription}
+            onClose={close}
+          />
         )}
-      </Modal>
+      </GuardedModal>
     </>
   );
 }

@@ -20,18 +20,21 @@ import { call, path } from '../api/client';
 import { actionsQuery, auditQuery, entityQuery, runQuery } from '../api/queries';
 import type { Run } from '../api/types';
 import { AuditTable } from '../audit/AuditTable';
-import { Author } from '../catalog/Cell';
+import { Author } from '../catalog/Author';
+import { Reason } from '../common/Reason';
 import { Empty, Failed, Loading } from '../common/states';
-import { absolute, Ago, duration, useNow } from '../common/time';
+import { absolute, Ago, Elapsed } from '../common/time';
 import { usePageTitle } from '../common/usePageTitle';
 import { useTab } from '../common/useTab';
 import { CodeEditor } from '../form/CodeEditor';
 import { useActionDialog } from '../form/dialog';
 import { write } from '../form/text';
-import { catalogLink, entityLink, safeUrl } from '../links';
+import { catalogLink, linkTitle, safeUrl } from '../links';
+import { useMe } from '../session/session';
 import { Approval } from './Approval';
 import { RunLog } from './RunLog';
 import classes from './RunPage.module.css';
+import { RunEntity } from './RunEntity';
 import { titleOf } from './RunsTable';
 import { isOver, Status } from './Status';
 
@@ -45,7 +48,6 @@ function Field({ label, children }: { label: string; children: ReactNode }) {
 }
 
 function Details({ run }: { run: Run }) {
-  const now = useNow();
   return (
     <Paper withBorder p="md" component="section" aria-label="Details">
       <dl className={classes.fields}>
@@ -58,20 +60,14 @@ function Details({ run }: { run: Run }) {
           </span>
         </Field>
         <Field label="End">{run.endedAt === undefined ? '–' : <Ago moment={run.endedAt} />}</Field>
-        <Field label="Duration">{duration(run.createdAt, run.endedAt ?? now)}</Field>
+        <Field label="Duration">
+          <Elapsed from={run.createdAt} to={run.endedAt} />
+        </Field>
         <Field label="Requested by">
           <Author id={run.createdBy} /> ({run.source})
         </Field>
         <Field label="Entity">
-          {run.entity === undefined ? (
-            '–'
-          ) : run.entity.deleted || run.blueprint === undefined ? (
-            titleOf(run.entity)
-          ) : (
-            <Link {...entityLink(run.blueprint.identifier, run.entity.identifier)}>
-              {titleOf(run.entity)}
-            </Link>
-          )}
+          <RunEntity run={run} none="–" />
         </Field>
         {run.approval !== null && (
           <Field label={run.approval.state === 'DECLINED' ? 'Declined by' : 'Approved by'}>
@@ -88,8 +84,8 @@ function Details({ run }: { run: Run }) {
                   {safeUrl(link) === undefined ? (
                     link
                   ) : (
-                    <a href={link} target="_blank" rel="noreferrer">
-                      {link} <IconExternalLink size={13} aria-label="opens a new tab" />
+                    <a href={link} target="_blank" rel="noreferrer" title={link}>
+                      {linkTitle(link)} <IconExternalLink size={13} aria-label="opens a new tab" />
                     </a>
                   )}
                 </span>
@@ -104,11 +100,14 @@ function Details({ run }: { run: Run }) {
 
 function RunMenu({ run }: { run: Run }) {
   const execute = useActionDialog();
-  const actions = useQuery(actionsQuery(run.blueprint?.identifier));
+  const isThere = run.entity !== undefined && !run.entity.deleted;
+  const actions = useQuery(
+    actionsQuery(run.blueprint?.identifier, isThere ? run.entity?.identifier : undefined),
+  );
   const action = actions.data?.find(({ identifier }) => identifier === run.action.identifier);
   const entity = useQuery({
     ...entityQuery(run.blueprint?.identifier ?? '', run.entity?.identifier ?? ''),
-    enabled: run.entity !== undefined && !run.entity.deleted,
+    enabled: isThere,
   });
   const end = useMutation({
     mutationFn: () =>
@@ -118,9 +117,21 @@ function RunMenu({ run }: { run: Run }) {
       }),
     onError: (error) => notifications.show({ color: 'red', message: error.message }),
   });
+  const me = useMe();
   const needsEntity = action !== undefined && action.trigger.operation !== 'CREATE';
+  const again =
+    action === undefined
+      ? 'The action does not exist any more.'
+      : (action.refusal ??
+        (needsEntity && entity.data === undefined ? 'The entity does not exist any more.' : null));
+  const mayEnd = me.roles.includes('Admin') || run.createdBy === me.id;
+  const ending = isOver(run)
+    ? 'The run has ended.'
+    : mayEnd
+      ? null
+      : 'Only the requester or an administrator ends a run.';
   return (
-    <Menu position="bottom-end">
+    <Menu position="bottom-end" width={280}>
       <Menu.Target>
         <ActionIcon variant="default" size="lg" aria-label="More about this run">
           <IconDots size={18} />
@@ -128,19 +139,21 @@ function RunMenu({ run }: { run: Run }) {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Item
-          disabled={action === undefined || (needsEntity && entity.data === undefined)}
+          disabled={again !== null}
           onClick={() => action && execute(action, entity.data, run.properties)}
         >
           Re-run action
+          <Reason text={again} />
         </Menu.Item>
         <Menu.Item
           c="var(--mantine-color-error)"
-          disabled={isOver(run)}
+          disabled={ending !== null}
           onClick={() => end.mutate()}
         >
           {run.status === 'WAITING_FOR_APPROVAL'
             ? 'Withdraw the request'
             : 'Cancel (end as failure)'}
+          <Reason text={ending} />
         </Menu.Item>
       </Menu.Dropdown>
     </Menu>

@@ -1,10 +1,11 @@
 import { Table } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import type { Run } from '../api/types';
-import { Author } from '../catalog/Cell';
+import { Author } from '../catalog/Author';
 import { Empty, Limited } from '../common/states';
-import { Ago, duration, useNow } from '../common/time';
-import { entityLink, runLink } from '../links';
+import { Ago, Elapsed } from '../common/time';
+import { runLink } from '../links';
+import { RunEntity } from './RunEntity';
 import classes from './RunsTable.module.css';
 import { Status } from './Status';
 
@@ -13,7 +14,6 @@ export const titleOf = ({ identifier, title }: { identifier: string; title: stri
 
 /** Runs, newest first. */
 export function RunsTable({ runs }: { runs: Run[] }) {
-  const now = useNow();
   if (runs.length === 0) return <Empty title="There is no run yet" />;
   return (
     <>
@@ -22,9 +22,9 @@ export function RunsTable({ runs }: { runs: Run[] }) {
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Action</Table.Th>
-              <Table.Th>Run</Table.Th>
-              <Table.Th>Entity</Table.Th>
               <Table.Th>Status</Table.Th>
+              <Table.Th>Entity</Table.Th>
+              <Table.Th>Run</Table.Th>
               <Table.Th className={classes.nowrap}>Requested by</Table.Th>
               <Table.Th>Started</Table.Th>
               <Table.Th>Duration</Table.Th>
@@ -34,21 +34,14 @@ export function RunsTable({ runs }: { runs: Run[] }) {
             {runs.map((run) => (
               <Table.Tr key={run.id}>
                 <Table.Td>{titleOf(run.action)}</Table.Td>
-                <Table.Td className={classes.nowrap}>
-                  <Link {...runLink(run.id)}>{run.id}</Link>
+                <Table.Td className={classes.status}>
+                  <Status run={run} />
                 </Table.Td>
                 <Table.Td className={classes.entity}>
-                  {run.entity !== undefined &&
-                    (run.entity.deleted || run.blueprint === undefined ? (
-                      titleOf(run.entity)
-                    ) : (
-                      <Link {...entityLink(run.blueprint.identifier, run.entity.identifier)}>
-                        {titleOf(run.entity)}
-                      </Link>
-                    ))}
+                  <RunEntity run={run} />
                 </Table.Td>
                 <Table.Td className={classes.nowrap}>
-                  <Status run={run} />
+                  <Link {...runLink(run.id)}>{run.id}</Link>
                 </Table.Td>
                 <Table.Td className={classes.nowrap}>
                   <Author id={run.createdBy} />
@@ -57,7 +50,7 @@ export function RunsTable({ runs }: { runs: Run[] }) {
                   <Ago moment={run.createdAt} />
                 </Table.Td>
                 <Table.Td className={classes.nowrap}>
-                  {duration(run.createdAt, run.endedAt ?? now)}
+                  <Elapsed from={run.createdAt} to={run.endedAt} />
                 </Table.Td>
               </Table.Tr>
             ))}

@@ -1,6 +1,18 @@
 /** What every page has around it. */
 import type { ReactNode } from 'react';
-import { Alert, AppShell, Burger, Group, Modal, NavLink, ScrollArea, Text } from '@mantine/core';
+import {
+  Alert,
+  AppShell,
+  Badge,
+  Burger,
+  Group,
+  Indicator,
+  Modal,
+  NavLink,
+  ScrollArea,
+  Text,
+  VisuallyHidden,
+} from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import type { Icon } from '@tabler/icons-react';
 import {
@@ -16,6 +28,8 @@ import { useEffect } from 'react';
 import { useEvents } from '../api/events';
 import { blueprintsQuery, runQuery } from '../api/queries';
 import type { Blueprint } from '../api/types';
+import { BLUEPRINT as REQUEST } from '../approvals/refusal';
+import { useWaiting } from '../approvals/useWaiting';
 import { Failed, Loading } from '../common/states';
 import { ActionDialogProvider } from '../form/dialog';
 import { catalogLink, pageOf } from '../links';
@@ -27,7 +41,13 @@ import { ColorScheme, UserMenu } from './UserMenu';
 
 type FixedPage = '/self-serve' | '/approvals' | '/organization/runs' | '/settings/AuditLog';
 
-function Navigation({ onNavigate }: { onNavigate: () => void }) {
+interface NavigationProps {
+  /** How many decisions wait for this person. */
+  waiting: number;
+  onNavigate: () => void;
+}
+
+function Navigation({ waiting, onNavigate }: NavigationProps) {
   const blueprints = useQuery(blueprintsQuery);
   const { pathname } = useLocation();
   const entry = ({ identifier, title }: Blueprint) => (
@@ -40,12 +60,20 @@ function Navigation({ onNavigate }: { onNavigate: () => void }) {
       onClick={onNavigate}
     />
   );
-  const page = (to: FixedPage, label: string, Picture: Icon) => (
+  const page = (to: FixedPage, label: string, Picture: Icon, count = 0) => (
     <NavLink
       renderRoot={(props) => <Link to={to} {...props} />}
       label={label}
       leftSection={<Picture size={18} aria-hidden />}
       active={pathname === to}
+      rightSection={
+        count > 0 && (
+          <Badge size="sm" circle>
+            {count}
+            <VisuallyHidden> to decide</VisuallyHidden>
+          </Badge>
+        )
+      }
       onClick={onNavigate}
     />
   );
@@ -55,7 +83,7 @@ function Navigation({ onNavigate }: { onNavigate: () => void }) {
   return (
     <nav aria-label="Pages">
       {page('/self-serve', 'Self-service', IconBolt)}
-      {page('/approvals', 'Approvals', IconChecklist)}
+      {page('/approvals', 'Approvals', IconChecklist, waiting)}
       <Text className={classes.section}>Catalog</Text>
       {own.map(entry)}
       <Text className={classes.section}>Organization</Text>
@@ -76,6 +104,9 @@ function SignedIn({ change, expired }: { change: number; expired: boolean }) {
   });
   // The lines of a run that is not there cannot be asked for.
   const run = useQuery({ ...runQuery(runId ?? ''), enabled: Boolean(runId) });
+  const blueprints = useQuery(blueprintsQuery);
+  const isInstalled = blueprints.data?.some(({ identifier }) => identifier === REQUEST) === true;
+  const waiting = useWaiting(isInstalled);
   const connection = useEvents(run.isSuccess ? runId : undefined, change, !expired);
   return (
     <AppShell
@@ -87,13 +118,17 @@ function SignedIn({ change, expired }: { change: number; expired: boolean }) {
       </a>
       <AppShell.Header className={classes.header}>
         <Group gap="xs" wrap="nowrap">
-          <Burger
-            opened={opened}
-            onClick={toggle}
-            hiddenFrom="sm"
-            size="sm"
-            aria-label={opened ? 'Close the menu' : 'Open the menu'}
-          />
+          <Indicator disabled={waiting === 0} label={waiting} size={17} hiddenFrom="sm">
+            <Burger
+              opened={opened}
+              onClick={toggle}
+              size="sm"
+              aria-label={
+                (opened ? 'Close the menu' : 'Open the menu') +
+                (waiting === 0 ? '' : `, ${waiting} to decide`)
+              }
+            />
+          </Indicator>
           <Link to="/" className={classes.brand}>
             <img src="/icon.svg" alt="" width={26} height={26} />
             <span>
@@ -117,7 +152,7 @@ function SignedIn({ change, expired }: { change: number; expired: boolean }) {
       </AppShell.Header>
       <AppShell.Navbar p="xs">
         <ScrollArea>
-          <Navigation onNavigate={close} />
+          <Navigation waiting={waiting} onNavigate={close} />
         </ScrollArea>
       </AppShell.Navbar>
       <AppShell.Main id="main" className={classes.main} tabIndex={-1}>

@@ -1,0 +1,53 @@
+/** A dialog that asks before it discards what was typed into it; `Modal.Stack` must be around it. */
+import { Button, Modal, Stack, Text } from '@mantine/core';
+import type { ModalProps } from '@mantine/core';
+import { useId, useState } from 'react';
+import { DialogButtons } from './DialogButtons';
+
+interface Props extends ModalProps {
+  /** Whether something was typed that closing would lose. */
+  dirty: boolean;
+}
+
+export function GuardedModal({ dirty, opened, onClose, ...rest }: Props) {
+  const id = useId();
+  const [asking, setAsking] = useState(false);
+  const asks = asking && opened && dirty;
+  return (
+    <>
+      <Modal
+        {...rest}
+        stackId={id}
+        opened={opened}
+        onClose={() => (dirty ? setAsking(true) : onClose())}
+        closeOnClickOutside={false}
+      />
+      <Modal
+        stackId={`${id} discard`}
+        opened={asks}
+        onClose={() => setAsking(false)}
+        title="Discard what you typed?"
+        size="sm"
+        centered
+      >
+        <Stack>
+          <Text size="sm">It is not saved anywhere.</Text>
+          <DialogButtons>
+            <Button variant="default" onClick={() => setAsking(false)} data-autofocus>
+              Keep editing
+            </Button>
+            <Button
+              color="red"
+              onClick={() => {
+                setAsking(false);
+                onClose();
+              }}
+            >
+              Discard
+            </Button>
+          </DialogButtons>
+        </Stack>
+      </Modal>
+    </>
+  );
+}
