@@ -1,4 +1,4 @@
-"""The sandbox's command line: `sandbox up | status | logs | restart | down`."""
+"""The sandbox's command line: `scripts/sandbox up | status | logs | restart | down`."""
 
 import os
 import time
@@ -15,6 +15,7 @@ from sandbox.stack import ROOT, Sandbox, SandboxError
 
 app = typer.Typer(
     help="AWS, Port and GitHub for Slipway, on this machine and without an account.",
+    epilog="Example: scripts/sandbox logs aws --follow",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -119,7 +120,7 @@ def down(folder: Folder = _DEFAULT) -> None:
 def _show(sandbox: Sandbox) -> bool:
     state = sandbox.state()
     if state is None:
-        console.print("The sandbox is down. Start it with: sandbox up")
+        console.print("The sandbox is down. Start it with: scripts/sandbox up")
         return False
     running = sandbox.running(state)
     table = Table("Part", "State", "Process", "Address")
@@ -131,5 +132,10 @@ def _show(sandbox: Sandbox) -> bool:
     return all(running.values())
 
 
+def main() -> None:
+    """Run the command line under the name that people call it by."""
+    app(prog_name="scripts/sandbox")
+
+
 if __name__ == "__main__":
-    app()
+    main()

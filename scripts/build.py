@@ -34,6 +34,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from scripts.cli import start
+
 ROOT = Path(__file__).resolve().parent.parent
 LAYER_LIMIT = 15_000_000  # bytes zipped; keeps cold starts and uploads short
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip entry can have
@@ -340,10 +342,6 @@ def build(root: Path, output: Path, architectures: list[Architecture]) -> dict[s
     return built
 
 
-app = typer.Typer(add_completion=False)
-
-
-@app.command()
 def main(
     arch: Annotated[
         list[Architecture] | None,
@@ -364,4 +362,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app()
+    start(main, "--arch arm64")

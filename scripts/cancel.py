@@ -9,7 +9,9 @@ from rich.console import Console
 from slipway.errors import ConfigurationError, SlipwayError
 from slipway.runs.clients import port_client
 
+from scripts.cli import start
 from scripts.installed import ALIAS, EnvFile, NamePrefix, approval_function, connect
+from scripts.words import request_of
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -38,11 +40,12 @@ def cancel(run_id: str, reason: str, name_prefix: str, *, label: str = "Cancelle
     )
     if "FunctionError" in answer:
         raise SlipwayError(
-            f"The run has ended, but its clearing up failed: {answer['Payload'].read().decode()}. "
+            f"The run has ended, but cleaning up failed: {answer['Payload'].read().decode()}. "
             "Run this command again; the function's log says more."
         )
-    how = f"had ended before ({run.status})" if run.ended else "is ended"
-    return f"Run {run_id} {how}; its request is withdrawn and its service free."
+    what = request_of(run, port)
+    how = f"{what} had already ended ({run.status})" if run.ended else f"{label} {what}"
+    return f"{how}. Its approval request is withdrawn and the service is free."
 
 
 def main(
@@ -66,4 +69,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "r_0123456789abcdef --reason 'Wrong service'")

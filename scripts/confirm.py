@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from slipway.errors import SlipwayError
 
+from scripts.cli import start
 from scripts.installed import EnvFile, NamePrefix, connect, refusals
 
 if TYPE_CHECKING:
@@ -77,4 +78,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "'https://…/confirm?token=…'")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scripts.cli import start
 from scripts.permissions import plan
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "install.md"
@@ -82,4 +83,4 @@ def replaced(page: str, table: str) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "--check")

@@ -33,6 +33,7 @@ from slipway.health.subscriptions import HEALTH
 from slipway.port.client import PortClient
 
 from scripts.apply_sandbox import ROOT, Stack, StackError, knob, read_environment
+from scripts.cli import start
 from scripts.environment import person_client
 
 WAIT_SECONDS = 90
@@ -478,4 +479,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "--picture demo.svg")

@@ -20,6 +20,7 @@ from slipway.errors import ConfigurationError, SlipwayError
 
 from scripts.checks import aws, github, kafka, port
 from scripts.checks.result import Check, Installation, Result
+from scripts.cli import start
 from scripts.environment import read_settings
 from scripts.port_setup import SetupError
 
@@ -73,10 +74,15 @@ def table(results: list[Result]) -> Table:
     shown = Table("", "Check")
     shown.add_column("Found", overflow="fold", ratio=1)
     shown.add_column("Cure", overflow="fold", ratio=1)
+    said: set[str] = set()
     marks = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "dim")}
     for result in results:
         mark, style = marks[result.ok]
         cure = result.cure if result.ok is False else ""
+        if cure in said:
+            cure = "as above"
+        elif cure:
+            said.add(cure)
         row = (mark, result.name, result.detail, cure)
         shown.add_row(*(Text(cell, style=style if n == 0 else "") for n, cell in enumerate(row)))
     return shown
@@ -109,4 +115,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "--env-file .sandbox/env")

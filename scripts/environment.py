@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,12 +18,31 @@ os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
 SANDBOX_PASSWORD = "sandbox"  # noqa: S105 not a secret: the sandbox answers on 127.0.0.1 only
 
 
+ROOT = Path(__file__).resolve().parent.parent
+# Any of these in the environment names an installation, which is then meant.
+_NAMED = ("PORT_BASE_URL", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_REGION")
+
+
+def find_env_file() -> Path | None:
+    """Find the running sandbox's file, unless the environment names an installation."""
+    if any(os.environ.get(name) for name in _NAMED):
+        return None
+    file = Path(os.environ.get("SANDBOX_DIR") or ROOT / ".sandbox") / "env"
+    if not file.exists():
+        return None
+    print(f"Using the running sandbox ({os.path.relpath(file)}).", file=sys.stderr)
+    return file
+
+
 def read_settings(env_file: Path | None) -> dict[str, str]:
-    """The environment's variables, and over them those of a file in shell syntax.
+    """Read the environment's variables, and over them those of a file in shell syntax.
+
+    Without a file those of the running sandbox are read, if `find_env_file` finds it.
 
     Raises:
         ConfigurationError: the file cannot be read, or a line of it is no assignment.
     """
+    env_file = env_file or find_env_file()
     if env_file is None:
         return dict(os.environ)
     try:
@@ -34,7 +54,7 @@ def read_settings(env_file: Path | None) -> dict[str, str]:
         ) from error
     pairs = [word.partition("=") for word in words if word != "export"]
     if wrong := [name for name, equals, _ in pairs if not (equals and name.isidentifier())]:
-        raise ConfigurationError(f"{env_file}: '{wrong[0]}' is no assignment (KEY=value).")
+        raise ConfigurationError(f"{env_file}: '{wrong[0]}' is not an assignment (KEY=value).")
     return {**os.environ, **{name: value for name, _, value in pairs}}
 
 
@@ -54,8 +74,8 @@ def require(settings: Mapping[str, str], *names: str) -> None:
     """
     if missing := [name for name in names if not settings.get(name)]:
         raise ConfigurationError(
-            f"{', '.join(missing)} must be set, in the environment or in a file "
-            "given with --env-file (the sandbox writes .sandbox/env)."
+            f"Set {', '.join(missing)} in the environment or in a file given with --env-file. "
+            "For the sandbox, start it: scripts/sandbox up"
         )
 
 

@@ -15,6 +15,8 @@ from typing import Annotated
 
 import typer
 
+from scripts.cli import start
+
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "scripts" / "new_action_template"
 NAME_IN_TEMPLATE, TITLE_IN_TEMPLATE = "example_action", "Example Action"
@@ -231,4 +233,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "restart_service")

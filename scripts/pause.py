@@ -12,6 +12,7 @@ from slipway.approvals.function import ApprovalConfig
 from slipway.config import WatchConfig, load
 
 from scripts import consumers
+from scripts.cli import start
 from scripts.installed import EnvFile, NamePrefix, connect, refusals
 
 console = Console(highlight=False, soft_wrap=True)
@@ -51,4 +52,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "create_service")

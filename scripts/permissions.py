@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import hcl2
 import typer
 
+from scripts.cli import start
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "permissions.md"
 MARKER = "<!-- What follows is written by scripts/permissions: change the code instead. -->"
@@ -184,4 +186,4 @@ def _run(command: list[str | Path]) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "--check")

@@ -21,6 +21,7 @@ from slipway.errors import ConfigurationError, PortError, PortUnavailable, Slipw
 from slipway.port.client import PortClient
 
 from scripts.change_automations import automations, is_change_automation, uses_change_log
+from scripts.cli import start
 from scripts.environment import port_client, read_settings
 from scripts.port_overlay import Json, additions, overlay
 
@@ -311,4 +312,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "--apply")

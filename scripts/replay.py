@@ -7,7 +7,6 @@ does is get-or-create, and what was dealt with is in the archive.
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from typing import Annotated, Any
 import boto3
 import typer
 from botocore.config import Config
-from rich.console import Console
 from rich.table import Table
 from slipway.approvals.function import ApprovalConfig
 from slipway.errors import ConfigurationError, RunEnded, RunNotFound, SkippedMessage, SlipwayError
@@ -31,9 +29,11 @@ from slipway.runs.later import record_key
 from slipway.runs.records import delete_record
 
 from scripts.cancel import cancel
+from scripts.cli import add_names, start, table_console
 from scripts.held import Held, HeldList, settle_notices
 from scripts.installed import ALIAS, EnvFile, NamePrefix, connect, refusals
 from scripts.resume import continue_run
+from scripts.words import request_of
 
 app = typer.Typer(
     help="Put back what failed, or end it.",
@@ -41,8 +41,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# Without a terminal, wide enough that no name is broken.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+console = table_console()
 # An invocation lasts 15 minutes at most, and is to be made once.
 _PATIENT = Config(read_timeout=900, retries={"total_max_attempts": 1})
 _AGO = {"m": "minutes", "h": "hours", "d": "days"}
@@ -167,10 +166,10 @@ class Operator:
 
     def _continue(self, held: Held) -> Result:
         try:
-            execution = continue_run(held.runs[0].run_id, self._config)
+            said = continue_run(held.runs[0].run_id, self._config)
         except SlipwayError as error:
             return Result(dealt_with=False, said=str(error))
-        return Result(dealt_with=True, said=f"Execution {execution} goes on with the run.")
+        return Result(dealt_with=True, said=said)
 
     def _done(self, record: FailedRecord) -> dict[str, str]:
         """The runs for which nothing is left to be done, each with how it stands.
@@ -213,7 +212,9 @@ class Operator:
     @staticmethod
     def _now(run_id: str) -> str:
         with suppress(RunNotFound):
-            return f"{run_id}: {_state(port_client().get_run(run_id))}."
+            port = port_client()
+            run = port.get_run(run_id)
+            return f"{request_of(run, port)}: {_state(run)}."
         return ""
 
     def _end(self, run_id: str, reason: str) -> str:
@@ -285,14 +286,20 @@ def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
 def table(found: list[Held]) -> Table:
     """What is held, for people."""
     shown = Table()
-    for title in ("Reference", "Run", "Function", "Service", "Failed at (UTC)"):
-        shown.add_column(title, no_wrap=title in {"Reference", "Run"})
-    shown.add_column("Why", overflow="fold", ratio=1)
+    add_names(shown, "Reference", [held.reference for held in found])
+    add_names(shown, "Run", [line for held in found for line in _run_names(held)])
+    for title in ("Function", "Service", "Failed at (UTC)"):
+        shown.add_column(title)
+    shown.add_column("Why", overflow="fold")
     for held in found:
-        runs = "\n".join(f"end of {run.run_id}" if run.notice else run.run_id for run in held.runs)
+        runs = "\n".join(_run_names(held))
         moment = f"{held.failed_at.astimezone(UTC):%d %b %H:%M:%S}"
         shown.add_row(held.reference, runs or "–", held.function, held.service, moment, held.why)
     return shown
+
+
+def _run_names(held: Held) -> list[str]:
+    return [f"end of {run.run_id}" if run.notice else run.run_id for run in held.runs]
 
 
 def _select(
@@ -430,4 +437,4 @@ def discard(  # noqa: PLR0913  an option each
 
 
 if __name__ == "__main__":
-    app()
+    start(app, "run r_0123456789abcdef")

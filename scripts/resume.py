@@ -17,17 +17,19 @@ from slipway.runs.clients import port_client
 from slipway.runs.ledger import Ledger
 
 from scripts import consumers
+from scripts.cli import start
 from scripts.installed import EnvFile, NamePrefix, connect, refusals
+from scripts.words import request_of
 
 console = Console(highlight=False, soft_wrap=True)
 _RUN = re.compile(r"r(un)?_[A-Za-z0-9]+")
 
 
 def continue_run(run_id: str, config: ApprovalConfig) -> str:
-    """Start `<run id>-<n>`.
+    """Start the execution `<run id>-<n>`.
 
     Returns:
-        The execution's name.
+        What was done, as a sentence.
 
     Raises:
         SlipwayError: the run has ended, never needed an approval, or is being worked on.
@@ -36,7 +38,8 @@ def continue_run(run_id: str, config: ApprovalConfig) -> str:
     row = ledger.get(run_id)
     if row is None:
         raise SlipwayError(f"Slipway has never taken on run {run_id}.")
-    run = port_client().get_run(run_id)
+    port = port_client()
+    run = port.get_run(run_id)
     if run.ended:
         raise SlipwayError(f"Run {run_id} has ended with {run.status}: there is nothing to resume.")
     last = executions.latest(run_id, row)
@@ -52,7 +55,8 @@ def continue_run(run_id: str, config: ApprovalConfig) -> str:
             f"To end the run: scripts/cancel {run_id}"
         )
     number = ledger.record_resumption(run_id)
-    return machine.start(config.approval_machine_arn, run_id, resumed=number)
+    execution = machine.start(config.approval_machine_arn, run_id, resumed=number)
+    return f"Resumed {request_of(run, port)} as execution {execution}."
 
 
 def _read_again(names: list[str], name_prefix: str, *, everything: bool) -> None:
@@ -80,10 +84,10 @@ def main(
             raise ConfigurationError("Name either runs or functions.")
         config = connect(env_file, name_prefix)
         for run_id in runs:
-            console.print(f"Execution {continue_run(run_id, config)} goes on with the run.")
+            console.print(continue_run(run_id, config))
         if not runs:
             _read_again(named, name_prefix, everything=everything)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "r_0123456789abcdef")

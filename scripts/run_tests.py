@@ -20,6 +20,7 @@ import psutil
 import typer
 from rich.console import Console
 
+from scripts.cli import start
 from scripts.lanes import LANES, Lane, changed_lanes, named
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -273,10 +274,7 @@ def main(
     ] = None,
     side_by_side: Annotated[int, typer.Option(min=1, help="Lanes at a time.")] = SIDE_BY_SIDE,
 ) -> None:
-    """Run test lanes side by side.
-
-    Example: scripts/run_tests unit faults
-    """
+    """Run test lanes side by side."""
     if lanes:
         unknown = sorted(set(lanes) - {lane.name for lane in LANES})
         if unknown:
@@ -297,4 +295,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "unit faults")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from scripts.cli import start
 from scripts.permissions import ACTION, actions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,4 +44,4 @@ def written(names: dict[str, list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "")

@@ -21,12 +21,12 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from requests.exceptions import RequestException
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from slipway.errors import SlipwayError
 
 from scripts.apply_sandbox import ROOT, Stack, StackError, read_environment
+from scripts.cli import add_names, start, table_console
 from scripts.demo import DemoError, prepare
 from scripts.soaking.audit import Finding, Kind, World, audit, counts
 from scripts.soaking.faults import KINDS, Faults
@@ -41,7 +41,7 @@ _REPLAY_LIMIT = 300.0
 _TICK_SECONDS = 0.1
 _APPROVERS = ["devops@acme.example", "admin@acme.example"]
 
-console = Console(highlight=False)
+console = table_console()
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,9 @@ def show(result: Result) -> None:
         table.add_row(_TITLES[kind], f"[{colour}]{found[kind]}[/{colour}]")
     console.print(table)
     if result.findings:
-        offenders = Table("", "Run", "Reason", title="Offenders")
+        offenders = Table("", title="Offenders")
+        add_names(offenders, "Run", [finding.subject for finding in result.findings])
+        offenders.add_column("Reason", overflow="fold")
         for finding in sorted(result.findings, key=lambda f: (list(Kind).index(f.kind), f.subject)):
             offenders.add_row(finding.kind, finding.subject, finding.reason)
         console.print(offenders)
@@ -424,4 +426,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "--runs 200")

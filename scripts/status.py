@@ -4,14 +4,12 @@ Warns before time runs out: Kafka keeps records and offsets for so long only, an
 ended by the sweep. Exit status 1 if there is such a warning.
 """
 
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 from confluent_kafka import KafkaException
-from rich.console import Console
 from rich.table import Table
 from slipway.config import load
 from slipway.errors import ConfigurationError
@@ -20,12 +18,12 @@ from slipway.runs.sweep import SweepConfig
 
 from scripts import consumers
 from scripts.backlog import Backlog, Brokers, deadline
+from scripts.cli import add_names, start, table_console
 from scripts.consumers import Consumer
 from scripts.held import Held, HeldList
 from scripts.installed import EnvFile, NamePrefix, connect, refusals
 
-# Without a terminal, wide enough that nothing is broken.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+console = table_console()
 # So much time is to be left for somebody to do something.
 NOTICE = timedelta(days=1)
 _SHARE = 4  # or, of what lasts less than a few days, this part of it
@@ -82,7 +80,10 @@ def _notice(line: Line) -> timedelta:
 
 def table(lines: list[Line], now: datetime) -> Table:
     """The functions, for people."""
-    shown = Table("Function", "Reads", "Last result", "Unread", "Oldest", "Held", "Oldest held")
+    shown = Table()
+    add_names(shown, "Function", [line.consumer.name for line in lines])
+    for title in ("Reads", "Last result", "Unread", "Oldest", "Held", "Oldest held"):
+        shown.add_column(title)
     for line in lines:
         consumer, backlog = line.consumer, line.backlog
         state = consumer.state
@@ -174,4 +175,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "")

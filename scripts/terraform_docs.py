@@ -12,6 +12,8 @@ import hcl2
 import typer
 from rich.console import Console
 
+from scripts.cli import start
+
 ROOT = Path(__file__).resolve().parent.parent
 MARKER = "<!-- What follows is written by scripts/terraform_docs: change the code instead. -->"
 _ABSENT = object()
@@ -151,4 +153,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "--check")

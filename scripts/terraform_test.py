@@ -16,6 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+import typer
+
+from scripts.cli import start
+
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "terraform" / ".terraform.lock.hcl"
 PROVIDERS = ROOT / "terraform" / ".terraform" / "providers"
@@ -153,5 +157,10 @@ def _started(
         _end.release()
 
 
+def command() -> None:
+    """Check the Terraform code: tests, variables, permissions and example plans."""
+    raise typer.Exit(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    start(command, "")

@@ -31,6 +31,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it re-expor
 from rich.console import Console
 from slipway.errors import ConfigurationError
 
+from scripts.cli import start
 from scripts.environment import read_settings
 
 TIMEOUT_SECONDS = 30
@@ -173,4 +174,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "--cluster-arn arn:aws:kafka:… --org-id org_1")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from slipway.approvals.function import ApprovalConfig
 from slipway.config import WatchConfig, load
@@ -15,9 +14,10 @@ from slipway.runs.clients import port_client
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import service_locks
 
+from scripts.cli import add_names, start, table_console
 from scripts.installed import EnvFile, NamePrefix, connect
 
-console = Console(highlight=False)
+console = table_console()
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,11 @@ def _holder(config: ApprovalConfig, item: Mapping[str, object]) -> Holder:
 
 
 def _show(found: list[Holder]) -> None:
-    table = Table("Service", "Held by", "Since", "State")
+    table = Table()
+    add_names(table, "Service", [holder.service for holder in found])
+    add_names(table, "Lock owner", [holder.owner for holder in found])
+    for title in ("Since", "State"):
+        table.add_column(title, overflow="fold")
     for holder in found:
         style = "yellow" if holder.gone else None
         table.add_row(holder.service, holder.owner, holder.taken_at, holder.state, style=style)
@@ -90,7 +94,7 @@ def main(
         config = connect(env_file, name_prefix)
         found = holders(config, service)
         if not found:
-            console.print("Nobody holds it." if service else "No service is held.")
+            console.print(f"{service} is free." if service else "No service is locked.")
             return
         _show(found)
         if service is None:
@@ -98,11 +102,11 @@ def main(
         (holder,) = found
         if not holder.gone:
             raise SlipwayError(
-                f"Run {holder.owner} is not over, so '{service}' stays held. Wait for it, or end "
-                f"it: scripts/cancel {holder.owner}"
+                f"{service} stays locked, because {holder.owner} has not ended ({holder.state}). "
+                f"Wait for it, or end it: scripts/cancel {holder.owner}"
             )
         free(config, holder)
-        console.print(f"Run {holder.owner} is over; '{service}' is free.")
+        console.print(f"Freed {service}: {holder.owner} has ended ({holder.state}).")
     except ConfigurationError as error:
         console.print(f"unlock: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
@@ -112,4 +116,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "checkout")

@@ -36,9 +36,7 @@ def _newest(work: Work, *conditions: Any) -> list[AuditEvent]:
         .where(AuditEvent.resource_type == "entity", *conditions)
         .group_by(AuditEvent.blueprint, AuditEvent.entity)
     )
-    of_runs = select(AuditEvent).where(
-        AuditEvent.number.in_(last), AuditEvent.run_id.is_not(None)
-    )
+    of_runs = select(AuditEvent).where(AuditEvent.number.in_(last), AuditEvent.run_id.is_not(None))
     return list(work.db.scalars(of_runs))
 
 

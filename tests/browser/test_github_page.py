@@ -37,9 +37,9 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubServer]:
 def pull(github: GitHubServer) -> PullRequest:
     """A pull request with a long path and a long line."""
     services = Services(github)
-    path = "apps/a-service-with-quite-a-long-name/common_values.yaml"
+    path = "apps/shop/a-folder-with-quite-a-long-name/common_values.yaml"
     services.push({path: "replicas: 6\n"})
-    opened = services.slipway.open_pull_request(change({path: f"replicas: 8  # {'x' * 80}\n"}))
+    opened = services.slipway.propose(change({path: f"replicas: 8  # {'x' * 80}\n"}))
     found = services.github.get_pull(opened.number)
     found.edit(body=BODY)
     services.github.add_to_collaborators("devops", "push")

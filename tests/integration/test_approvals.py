@@ -408,7 +408,7 @@ def test_given_an_open_pull_request_when_the_run_is_cancelled_then_it_is_closed(
     done = world.script("cancel", run_id, "--reason", "Wrong service")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "its service free" in done.stdout
+    assert "the service is free" in done.stdout
     (pull,) = world.pulls(run_id)
     assert pull.state == "closed"
     assert not pull.merged
@@ -417,7 +417,7 @@ def test_given_an_open_pull_request_when_the_run_is_cancelled_then_it_is_closed(
     assert world.lock() is None
     again = world.script("cancel", run_id)
     assert again.returncode == 0
-    assert "had ended before" in again.stdout
+    assert "had already ended" in again.stdout
 
 
 def test_given_a_held_service_when_unlocked_then_only_if_its_owner_is_gone(world: World) -> None:
@@ -428,7 +428,7 @@ def test_given_a_held_service_when_unlocked_then_only_if_its_owner_is_gone(world
 
     assert refused.returncode == 1
     assert run_id in refused.stdout
-    assert "is not over" in refused.stdout
+    assert "stays locked" in refused.stdout
     world.script("cancel", run_id)
     # As if nobody had cleared up: the row is still there.
     world.sandbox.aws("dynamodb").put_item(
@@ -443,7 +443,7 @@ def test_given_a_held_service_when_unlocked_then_only_if_its_owner_is_gone(world
     freed = world.script("unlock", world.service)
     assert freed.returncode == 0, freed.stdout + freed.stderr
     assert world.lock() is None
-    assert "Nobody holds it" in world.script("unlock", world.service).stdout
+    assert f"{world.service} is free" in world.script("unlock", world.service).stdout
 
 
 def test_given_a_step_that_fails_when_mended_then_resume_goes_on_where_it_stopped(
@@ -475,7 +475,7 @@ def test_given_a_step_that_fails_when_mended_then_resume_goes_on_where_it_stoppe
     resumed = world.script("replay", "run", run_id)
 
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    assert f"Execution {run_id}-1 goes on with the run." in resumed.stdout
+    assert f"({run_id}) as execution {run_id}-1." in resumed.stdout
     world.ended(run_id, "SUCCESS")
     assert world.pulls(run_id)[0].merged
     assert len(world.audit(run_id)) == 1

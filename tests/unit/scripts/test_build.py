@@ -12,6 +12,7 @@ from importlib.metadata import files
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -265,8 +266,10 @@ def test_index_of_another_release_is_forgotten(root: Path) -> None:
 def test_missing_wheel_is_told_with_what_to_do(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_uv(root, monkeypatch, "#!/bin/sh\necho 'lib==1.0 has no usable wheels' >&2\nexit 1\n")
 
+    app = typer.Typer()
+    app.command()(build.main)
     result = CliRunner().invoke(
-        build.app, ["--root", str(root), "--output", str(root / "build"), "--arch", "arm64"]
+        app, ["--root", str(root), "--output", str(root / "build"), "--arch", "arm64"]
     )
 
     assert result.exit_code == 1

@@ -18,7 +18,7 @@ const error = (name: string, property: string, params = {}): RJSFValidationError
 });
 
 it.each([
-  [error('pattern', '.name'), '“A1” is not a valid Name. Only lower-case letters.'],
+  [error('pattern', '.name'), 'Name: “A1” is not allowed. Only lower-case letters.'],
   [error('required', 'name'), 'Name is required.'],
   [error('minimum', '.age', { limit: 3 }), 'age must be 3 or more.'],
   [error('type', '.age', { type: 'number' }), 'age must be a number.'],
@@ -43,7 +43,7 @@ it('finds the input that each fault of the server is about', () => {
   const message = `"name": 'A' does not match '^[a-z]+$'; "age": 1 is odd; 'age' is a required property; else`;
   expect(faultsByInput(message, inputs)).toEqual({
     found: {
-      name: ['“A” is not a valid Name. Only lower-case letters.'],
+      name: ['Name: “A” is not allowed. Only lower-case letters.'],
       age: ['age: 1 is odd.', 'age is required.'],
     },
     rest: ['else'],

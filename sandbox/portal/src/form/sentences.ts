@@ -40,7 +40,7 @@ const titleOf = (name: string, definition: InputDefinition | undefined) =>
 /** A pattern says nothing to a person, so the input's description explains what is allowed. */
 function wrongForm(name: string, definition: InputDefinition | undefined, value: string) {
   const explained = definition?.description === undefined ? '' : ` ${definition.description}.`;
-  return `“${value}” is not a valid ${titleOf(name, definition)}.${explained}`;
+  return `${titleOf(name, definition)}: “${value}” is not allowed.${explained}`;
 }
 
 const nameOf = ({ property }: RJSFValidationError) => property?.split('.').find(Boolean) ?? '';

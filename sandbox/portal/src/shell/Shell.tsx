@@ -164,6 +164,8 @@ function SignedIn({ change, expired }: { change: number; expired: boolean }) {
         opened={expired}
         onClose={() => undefined}
         withCloseButton={false}
+        // Above a form, which may be open.
+        zIndex={400}
         title="Your session has ended"
       >
         <Alert color="yellow" mb="md">

@@ -1,0 +1,42 @@
+"""What the commands have in common: their real name, an example, tables that cut no name."""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+# Without a terminal there is no edge to keep to.
+_ANY_WIDTH = 10_000
+
+
+def start(command: Callable[..., Any] | typer.Typer, example: str) -> None:
+    """Run a command of `scripts/`.
+
+    Args:
+        command: its function, or its application with subcommands.
+        example: the arguments of a call that `--help` shows.
+    """
+    name = f"scripts/{Path(sys.argv[0]).stem}"
+    epilog = f"Example: {name} {example}".rstrip()
+    if isinstance(command, typer.Typer):
+        app = command
+        app.info.epilog = epilog
+    else:
+        app = typer.Typer(add_completion=False)
+        app.command(epilog=epilog)(command)
+    app(prog_name=name)
+
+
+def table_console() -> Console:
+    """A console for tables of names: without a terminal it is as wide as they are."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _ANY_WIDTH)
+
+
+def add_names(table: Table, title: str, names: Iterable[str]) -> None:
+    """Add a column whose values are copied from it, so that none is cut or broken."""
+    width = max(map(len, [title, *names]))
+    table.add_column(title, no_wrap=True, min_width=width)
