@@ -27,7 +27,9 @@ def ends_with_this_process(sandbox: Sandbox) -> Iterator[None]:
         SandboxError: the sandbox is up already.
     """
     if sandbox.state():
-        raise SandboxError(f"It is up already, in {sandbox.folder}. End it first: sandbox down")
+        raise SandboxError(
+            f"It is up already, in {sandbox.folder}. End it first: scripts/sandbox down"
+        )
     for number in _ENDING:
         signal.signal(number, _end_block)
     signal.signal(signal.SIGUSR1, lambda *_: _start_missing(sandbox))

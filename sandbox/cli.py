@@ -1,7 +1,9 @@
 """The sandbox's command line: `scripts/sandbox up | status | logs | restart | down`."""
 
 import os
+import subprocess
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +30,7 @@ Folder = Annotated[
     ),
 ]
 _DEFAULT = ROOT / ".sandbox"
+_APPLY = ROOT / "scripts" / "apply_sandbox"
 
 
 @app.command()
@@ -48,7 +51,8 @@ def up(
     try:
         with ends_with_this_process(sandbox) if attached else nullcontext():
             with console.status("Starting") as spinner:
-                sandbox.up(spinner.update, attached=attached)
+                sandbox.up(spinner.update, attached=attached, say=console.print)
+                apply_again(sandbox, spinner.update)
             _show(sandbox)
             console.print(f"Up after {time.monotonic() - started:.1f} s. For other clients:")
             command = f"  set -a; . {os.path.relpath(sandbox.env_file)}; set +a"
@@ -58,6 +62,21 @@ def up(
     except SandboxError as error:
         console.print(f"[red]sandbox:[/red] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
+
+
+def apply_again(sandbox: Sandbox, progress: Callable[[str], None], program: Path = _APPLY) -> None:
+    """Apply the stacks that AWS has lost.
+
+    Raises:
+        SandboxError: Terraform refused; with what it wrote.
+    """
+    for mode in sandbox.unapplied():
+        progress(f"Applying the stack again ({mode})")
+        command = [str(program), "--folder", str(sandbox.folder), "--mode", mode]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SandboxError(f"The stack could not be applied again:\n{done.stdout}{done.stderr}")
+        console.print(f"The stack was applied again ({mode}).")
 
 
 @app.command()

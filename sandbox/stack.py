@@ -36,6 +36,13 @@ _DEFAULT_PORTS = {"broker": 9092, "port": 3100, "github": 3200, "aws": 4566, "cl
 # What a part asks for as it starts; all others start side by side.
 _NEEDS = {"port": ("broker",), "cluster": ("port", "github")}
 _RESTARTABLE = ("port", "github", "cluster")
+# What a part that keeps its state in memory takes along: topics are made by Port as it starts, and
+# the event sources of AWS know how far they have read.
+_TAKES_ALONG = {"broker": ("port", "aws")}
+_LOST = {
+    "broker": "The broker kept its records in memory: what was not read yet is lost.",
+    "aws": "AWS kept its state in memory: its tables, functions and executions are lost.",
+}
 _HEALTH = {
     "port": "/_sandbox/health",
     "github": "/_sandbox/health",
@@ -120,21 +127,35 @@ class Sandbox:
         """Which of the processes are alive."""
         return {name: _is_ours(pid, name) for name, pid in state.pids.items()}
 
-    def up(self, progress: Callable[[str], None], *, attached: bool = False) -> State:
+    def up(
+        self,
+        progress: Callable[[str], None],
+        *,
+        attached: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> State:
         """Start whatever is not running; if all of it runs, change nothing.
+
+        A part that has ended is started again on its data. What kept its state in memory is said
+        to be lost; its stack is then among `unapplied`.
 
         Args:
             progress: told each step as it begins.
             attached: the parts are to stay children of this process.
+            say: told what became of parts that had ended, as sentences.
 
         Raises:
             SandboxError: a process ended or did not become ready; names its log.
         """
         state = self.state()
-        if state and all(self.running(state).values()):
+        if state and self.env_file.exists():
+            ended = {name for name, runs in self.running(state).items() if not runs}
+            if ended:
+                with _alone():
+                    self._revive(state, ended, progress, say)
             return state
         if state:
-            progress("A process of the last start is gone: starting afresh")
+            say("The last start did not finish, so the sandbox starts again.")
             self.down()
         progress("Waiting for another sandbox that starts")
         with _alone():
@@ -199,6 +220,47 @@ class Sandbox:
             if not running[name]:
                 state.pids[name] = self._spawn(name, command, state)
                 self._save(state)
+
+    def unapplied(self) -> list[str]:
+        """The modes of the stacks that AWS has lost, or that were never applied to the end."""
+        return sorted(
+            folder.name.removeprefix("terraform-")
+            for folder in self.folder.glob("terraform-*")
+            if not (folder / "terraform" / "terraform.tfstate").exists()
+        )
+
+    def _revive(
+        self,
+        state: State,
+        ended: Collection[str],
+        progress: Callable[[str], None],
+        say: Callable[[str], None],
+    ) -> None:
+        """Start parts again on their data, in the order in which they need each other."""
+        again = {*ended, *(other for name in ended for other in _TAKES_ALONG.get(name, ()))}
+        _end({session for session, name in self._sessions().items() if name in again})
+        if "aws" in again:
+            # What Terraform knows of an AWS that is gone would keep it from making the next one.
+            for known in self.folder.glob("terraform-*/terraform/terraform.tfstate*"):
+                known.unlink()
+        for name, command in self._commands(state):
+            if name not in again:
+                continue
+            progress(f"Starting {name}")
+            for needed in _NEEDS.get(name, ()):
+                if needed in state.ports:
+                    self._wait(needed, state)
+            state.pids[name] = self._spawn(name, command, state)
+            self._save(state)
+            try:
+                self._wait(name, state)
+            except _PortTaken as error:
+                raise SandboxError(
+                    f"Port {state.ports[name]} of {name} now belongs to another program. End that "
+                    "program, or start without the data: scripts/sandbox down"
+                ) from error
+            had = "had ended" if name in ended else "depends on what had ended"
+            say(_LOST.get(name, f"{name} {had}; it runs again on its data."))
 
     def log_file(self, name: str) -> Path:
         """Where a process's output goes."""

@@ -1,7 +1,8 @@
 """Plays the main job on this machine: a service is created in Port, reviewed, merged and filled in.
 
 Then the service, which is in Production, is scaled up and deleted: both wait for a second person.
-Another one, in Staging, falls ill: once Slipway can repair it, once it cannot.
+Another one, in Staging, falls ill: once Slipway can repair it, once it cannot. That story plays
+at the same time, and is shown when the first has ended.
 
 Every step goes through a public interface (Port's REST API, GitHub's REST API, Terraform), as it
 would with real accounts. The sandbox stays up afterwards.
@@ -12,19 +13,24 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import requests
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from github import Auth, Github, GithubException
 from github.Issue import Issue
 from github.PullRequest import PullRequest
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from slipway.config import PortCredentials
 from slipway.errors import SlipwayError
@@ -32,11 +38,26 @@ from slipway.health.automations import automation_of
 from slipway.health.subscriptions import HEALTH
 from slipway.port.client import PortClient
 
-from scripts.apply_sandbox import ROOT, Stack, StackError, knob, read_environment
+from scripts.apply_sandbox import (
+    ROOT,
+    Stack,
+    StackError,
+    host_architecture,
+    knob,
+    read_environment,
+)
 from scripts.cli import start
 from scripts.environment import person_client
 
-WAIT_SECONDS = 90
+_UNREACHABLE = (
+    requests.RequestException,
+    GithubException,
+    BotoCoreError,
+    ClientError,
+    subprocess.CalledProcessError,
+    OSError,
+)
+WAIT_SECONDS = 600  # reached only by what hangs
 REQUESTER = "developer@acme.example"
 APPROVER = "devops@acme.example"
 REVIEWER = "devops"
@@ -58,6 +79,19 @@ INPUTS = {
 console = Console(highlight=False, record=True, width=None if sys.stdout.isatty() else 110)
 
 
+# What a story that plays in the background prints is kept until it is shown.
+_written: ContextVar[list[Any] | None] = ContextVar("written", default=None)
+
+
+def show(*parts: Any, **style: Any) -> None:
+    """Print to the terminal, or keep for later what belongs to a story in the background."""
+    written = _written.get()
+    if written is None:
+        console.print(*parts, **style)
+    else:
+        written.append((parts, style))
+
+
 class DemoError(Exception):
     """A step did not do what it should; the text says which and where to look."""
 
@@ -66,9 +100,44 @@ class DemoError(Exception):
 def step(title: str) -> Iterator[Callable[[str], None]]:
     """Show a step while it runs, and its time when it is done."""
     started = time.monotonic()
-    with console.status(title) as spinner:
-        yield lambda detail: spinner.update(f"{title} [dim]{detail[:90]}[/dim]")
-    console.print(f"[green]✓[/green] {title:<64} [dim]{time.monotonic() - started:6.1f} s[/dim]")
+    if _written.get() is None:
+        with console.status(title) as spinner:
+            yield lambda detail: spinner.update(f"{title} [dim]{detail[:90]}[/dim]")
+    else:
+        yield lambda _: None
+    show(f"[green]✓[/green] {title:<64} [dim]{time.monotonic() - started:6.1f} s[/dim]")
+
+
+class Background:
+    """A part of the story that plays while another is on the screen.
+
+    Args:
+        play: plays it.
+    """
+
+    def __init__(self, play: Callable[[], None]) -> None:
+        self._written: list[tuple[Sequence[Any], Mapping[str, Any]]] = []
+        self._ended: Future[None] = Future()
+        # A daemon, so that Ctrl-C does not wait for it.
+        threading.Thread(target=self._run, args=(play,), daemon=True).start()
+
+    def _run(self, play: Callable[[], None]) -> None:
+        _written.set(self._written)
+        try:
+            play()
+        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+            self._ended.set_exception(error)
+        else:
+            self._ended.set_result(None)
+
+    def finish(self) -> None:
+        """Wait for its end, then show what it printed; raises what ended it."""
+        with console.status("The other story goes on"):
+            fault = self._ended.exception()
+        for parts, style in self._written:
+            console.print(*parts, **style)
+        if fault:
+            raise fault
 
 
 def wait_for[T](what: str, probe: Callable[[], T | None]) -> T:
@@ -172,11 +241,12 @@ class Story:
         run = self.run(run_id)
         return run if run["status"] != "IN_PROGRESS" else None
 
-    def reported_change(self) -> dict[str, Any] | None:
-        """The run by which Port's automation reported the newest change, once it has ended."""
-        params = {"action": CHANGES, "version": "v2", "limit": 1}
+    def reported_change(self, name: str) -> dict[str, Any] | None:
+        """The run that reported the newest change of a service to Slipway, once it has ended."""
+        params = {"action": CHANGES, "version": "v2", "limit": 50}
         runs = self.port.request("GET", "/v1/actions/runs", params=params)["runs"]
-        return runs[0] if runs and runs[0]["status"] != "IN_PROGRESS" else None
+        newest = next((run for run in runs if f'"{name}"' in json.dumps(run["payload"])), None)
+        return newest if newest and newest["status"] != "IN_PROGRESS" else None
 
     def pull_request(self, run: dict[str, Any]) -> PullRequest:
         """The pull request that the run links to."""
@@ -201,7 +271,7 @@ class Story:
 def prepare(folder: Path) -> None:
     """Build, start the sandbox, apply the stack, install blueprint and actions."""
     with step("Build the layer and the functions"):
-        _command("scripts/build")
+        _command("scripts/build", "--arch", host_architecture())
     with step("Start the sandbox: AWS, Kafka, Port, GitHub, a cluster"):
         _command("scripts/sandbox", "up", "--folder", str(folder))
     with step("terraform apply") as detail:
@@ -293,8 +363,8 @@ def repair(story: Story, name: str) -> None:
         story.break_service(name, "restart")
         _wait_for_health(story, name, "Degraded")
     with step(f"Port's automation {CHANGES} → Kafka → health_checker"):
-        run = wait_for("The end of the automation's run", story.reported_change)
-    console.print(f"    run {run['id']} of {CHANGES} reported the change: {run['status']}\n")
+        run = wait_for("The end of the automation's run", lambda: story.reported_change(name))
+    show(f"    run {run['id']} of {CHANGES} reported the change: {run['status']}\n")
     with step("Probes → restart → probes → catalogue") as detail:
         told = _follow_health(story, name, detail, lambda now: now["health_status"] == "Healthy")
     _show_health(told)
@@ -309,9 +379,16 @@ def hand_over(story: Story, name: str) -> None:
         told = _follow_health(story, name, detail, lambda _now: story.issue(name) is not None)
     _show_health(told)
     issue = wait_for("The issue", lambda: story.issue(name))
-    console.print(f"    [red]✗[/red] issue [bold]#{issue.number} {issue.title}[/bold]")
-    console.print(f"      {issue.html_url}", markup=False, soft_wrap=True)
-    console.print()
+    show(f"    [red]✗[/red] issue [bold]#{issue.number} {issue.title}[/bold]")
+    show(f"      {issue.html_url}", markup=False, soft_wrap=True)
+    show()
+
+
+def care(story: Story) -> None:
+    """Play the story of the service in Staging."""
+    name = create_quietly(story)
+    repair(story, name)
+    hand_over(story, name)
 
 
 def _wait_for_health(story: Story, name: str, status: str) -> None:
@@ -347,9 +424,9 @@ def _follow_health(
 def _show_health(told: list[tuple[str, str]]) -> None:
     for status, said in told:
         colour = {"Healthy": "green", "Degraded": "red"}.get(status, "yellow")
-        console.print(f"    [{colour}]{status:<9}[/{colour}]", end="")
-        console.print(f" {said}", markup=False, soft_wrap=True)
-    console.print()
+        show(f"    [{colour}]{status:<9}[/{colour}]", end="")
+        show(f" {said}", markup=False, soft_wrap=True)
+    show()
 
 
 def _expect(run: dict[str, Any], status: str) -> None:
@@ -387,10 +464,10 @@ def _command(*command: str, settings: Mapping[str, str] | None = None) -> None:
 def _show_run(run: dict[str, Any], logs: list[str]) -> None:
     colour = {"SUCCESS": "green", "FAILURE": "red"}.get(run["status"], "yellow")
     label = f" · {run['statusLabel']}" if run.get("statusLabel") else ""
-    console.print(f"\n  run [bold]{run['id']}[/bold]  [{colour}]{run['status']}{label}[/{colour}]")
+    show(f"\n  run [bold]{run['id']}[/bold]  [{colour}]{run['status']}{label}[/{colour}]")
     for line in logs:
-        console.print(f"    {line}", markup=False, soft_wrap=True)
-    console.print()
+        show(f"    {line}", markup=False, soft_wrap=True)
+    show()
 
 
 def _without_diffs(logs: list[str]) -> list[str]:
@@ -399,26 +476,26 @@ def _without_diffs(logs: list[str]) -> list[str]:
 
 
 def _show_request(request: dict[str, Any]) -> None:
-    console.print(f"  approval request [bold]{request['summary']}[/bold]  ({request['status']})")
-    console.print(f"    may decide: {', '.join(request['approvers'])}", markup=False)
+    show(f"  approval request [bold]{request['summary']}[/bold]  ({request['status']})")
+    show(f"    may decide: {', '.join(request['approvers'])}", markup=False)
     for line in request["change"].splitlines()[1:-1]:  # without the fence
         style = {"+": "green", "-": "red"}.get(line[:1], "dim")
-        console.print(f"    {line}", markup=False, soft_wrap=True, style=style)
-    console.print()
+        show(f"    {line}", markup=False, soft_wrap=True, style=style)
+    show()
 
 
 def _show_answer(run: dict[str, Any]) -> None:
     mark, colour = ("✓", "green") if run["status"] == "SUCCESS" else ("✗", "red")
-    console.print(f"    [{colour}]{mark}[/{colour}] {run['summary']}", soft_wrap=True)
-    console.print()
+    show(f"    [{colour}]{mark}[/{colour}] {run['summary']}", soft_wrap=True)
+    show()
 
 
 def _show_pull(pull: PullRequest) -> None:
     labels = ", ".join(label.name for label in pull.labels)
-    console.print(f"  pull request [bold]#{pull.number} {pull.title}[/bold]  ({labels})")
+    show(f"  pull request [bold]#{pull.number} {pull.title}[/bold]  ({labels})")
     for file in pull.get_files():
-        console.print(f"    [green]+{file.additions:<3}[/green] {file.filename}")
-    console.print()
+        show(f"    [green]+{file.additions:<3}[/green] {file.filename}")
+    show()
 
 
 def _show_entity(name: str, before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -430,7 +507,7 @@ def _show_entity(name: str, before: dict[str, Any], after: dict[str, Any]) -> No
             continue
         style = None if old == new else "green"
         table.add_row(key, _text(old), _text(new), style=style)
-    console.print(table)
+    show(table)
 
 
 def _text(value: object) -> str:
@@ -451,15 +528,23 @@ def main(
     try:
         prepare(folder)
         story = Story(folder)
+        other = Background(lambda: care(Story(folder)))
         name = create(story)
         upscale(story, name)
         delete_in_vain(story, name)
-        worker = create_quietly(story)
-        repair(story, worker)
-        hand_over(story, worker)
+        other.finish()
         env = read_environment(folder)
     except (DemoError, StackError, SlipwayError) as error:
-        console.print(f"[red]demo:[/red] {error}", markup=True, soft_wrap=True)
+        console.print("[red]demo:[/red]", end=" ")
+        console.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except _UNREACHABLE as error:
+        console.print(
+            f"[red]demo:[/red] the sandbox did not answer as it should "
+            f"({type(error).__name__}: {escape(str(error))}). Look at its logs with "
+            "scripts/sandbox logs PART, then run make demo again.",
+            soft_wrap=True,
+        )
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("\nInterrupted. The sandbox may still be up: scripts/sandbox down")

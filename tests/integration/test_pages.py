@@ -60,7 +60,9 @@ def test_given_a_form_when_created_reviewed_and_merged_then_the_catalogue_has_th
     says(portal, "Waiting for the merge")
     expect(portal.page.get_by_role("log")).to_contain_text("Pull request")
     pull = pull_of(sandbox, run_id)
-    link = portal.page.get_by_role("region", name="Details").get_by_role("link", name=f"Pull request #{pull.number}")
+    link = portal.page.get_by_role("region", name="Details").get_by_role(
+        "link", name=f"Pull request #{pull.number}"
+    )
     expect(link).to_be_visible()
     expect(watching.row(name)).to_contain_text("Pending")
     values = text_of(sandbox, f"apps/{name}/common_values.yaml", pull.head.ref)

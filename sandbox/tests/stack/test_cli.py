@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from sandbox.attached import start_heir
-from sandbox.stack import Sandbox
+from sandbox.cli import apply_again
+from sandbox.stack import Sandbox, SandboxError, State
 from sandbox.tests.http import HTTP
 from sandbox.tests.waiting import LIMIT
 
@@ -124,6 +125,77 @@ def test_given_a_part_when_restarted_then_it_answers_with_the_data_that_it_had(
     assert HTTP.get(repository, headers=login).json()["description"] == "kept"
 
 
+def end(folder: Path, *names: str) -> State:
+    """Kill parts, with all that they started; returns what was known before."""
+    state = Sandbox(folder).state()
+    assert state is not None
+    for name in names:
+        leader = psutil.Process(state.pids[name])
+        processes = [leader, *leader.children(recursive=True)]
+        for process in processes:
+            process.kill()
+        # One that has ended is in the process table until its parent has waited for it.
+        psutil.wait_procs(processes, timeout=LIMIT)
+    return state
+
+
+def test_up_restarts_a_dead_part_on_its_data(folder: Path) -> None:
+    repository = f"{environment(folder)['GITHUB_API_URL']}/repos/acme/services"
+    login = {"Authorization": f"Bearer {environment(folder)['GITHUB_TOKEN']}"}
+    assert HTTP.patch(repository, json={"description": "mine"}, headers=login).status_code == 200
+    before = end(folder, "github")
+
+    done = cli(folder, "up")
+
+    after = Sandbox(folder).state()
+    assert done.returncode == 0, done.stdout
+    assert "github had ended; it runs again on its data." in done.stdout
+    assert after is not None
+    assert {n for n in after.pids if after.pids[n] != before.pids[n]} == {"github"}
+    assert HTTP.get(repository, headers=login).json()["description"] == "mine"
+
+
+def test_up_says_what_is_lost_when_the_broker_had_ended(folder: Path) -> None:
+    before = end(folder, "broker")
+
+    done = cli(folder, "up")
+
+    after = Sandbox(folder).state()
+    assert done.returncode == 0, done.stdout
+    assert "what was not read yet is lost" in done.stdout
+    assert "AWS kept its state in memory" in done.stdout
+    assert "port depends on what had ended; it runs again on its data." in done.stdout
+    assert after is not None
+    changed = {n for n in after.pids if after.pids[n] != before.pids[n]}
+    assert changed == {"broker", "port", "aws"}
+
+
+def test_stack_is_applied_again_when_aws_has_lost_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for mode in ("external", "msk"):
+        (tmp_path / f"terraform-{mode}" / "terraform").mkdir(parents=True)
+    (tmp_path / "terraform-msk" / "terraform" / "terraform.tfstate").write_text("{}")
+    apply = tmp_path / "apply"
+    apply.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/applied\n')
+    apply.chmod(0o700)
+
+    apply_again(Sandbox(tmp_path), lambda _: None, apply)
+
+    assert (tmp_path / "applied").read_text() == f"--folder {tmp_path} --mode external\n"
+    assert "applied again (external)" in capsys.readouterr().out
+
+
+def test_refused_apply_is_told_with_its_words(tmp_path: Path) -> None:
+    (tmp_path / "terraform-external" / "terraform").mkdir(parents=True)
+    apply = tmp_path / "apply"
+    apply.write_text("#!/bin/sh\necho 'no such provider' >&2\nexit 1\n")
+    apply.chmod(0o700)
+
+    with pytest.raises(SandboxError, match="no such provider"):
+        apply_again(Sandbox(tmp_path), lambda _: None, apply)
+
+
 def test_given_a_part_that_keeps_all_in_memory_when_restarted_then_refused(folder: Path) -> None:
     done = cli(folder, "restart", "broker")
 
@@ -136,7 +208,7 @@ def test_given_no_sandbox_when_asked_then_said_how_to_start_it(tmp_path: Path) -
     down = cli(tmp_path, "down")
 
     assert (status.returncode, down.returncode) == (1, 0)
-    assert "The sandbox is down. Start it with: sandbox up" in status.stdout
+    assert "The sandbox is down. Start it with: scripts/sandbox up" in status.stdout
     assert "The sandbox was not running." in down.stdout
 
 

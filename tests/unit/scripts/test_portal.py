@@ -41,10 +41,17 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(project: Path, *arguments: str, path: str = os.environ["PATH"]) -> tuple[int, str]:
+def run(
+    project: Path, *arguments: str, path: str = os.environ["PATH"], slim: bool = False
+) -> tuple[int, str]:
     done = subprocess.run(
         [project / "scripts" / "portal", *arguments],
-        env={**os.environ, "PATH": path, "npm_config_offline": "true"},
+        env={
+            **os.environ,
+            "PATH": path,
+            "npm_config_offline": "true",
+            "PORTAL_SLIM": "yes" if slim else "",
+        },
         capture_output=True,
         text=True,
         timeout=300,
@@ -110,3 +117,24 @@ def test_given_nothing_changed_when_it_is_built_again_then_nothing_is_done(proje
     (page.parents[1] / "page.html").write_text("two")
     assert run(project, "build")[0] == 0
     assert page.read_text() == "two"
+
+
+def test_slim_build_keeps_no_packages(project: Path) -> None:
+    portal = project / "sandbox" / "portal"
+
+    assert run(project, "build", slim=True)[0] == 0
+
+    assert (portal / "dist" / "index.html").read_text() == "one"
+    assert not (portal / "node_modules").exists()
+    assert run(project, "build", slim=True) == (0, "")
+
+
+def test_slim_build_keeps_packages_that_were_there(project: Path) -> None:
+    portal = project / "sandbox" / "portal"
+    assert run(project, "build")[0] == 0
+    (portal / "page.html").write_text("two")
+
+    assert run(project, "build", slim=True)[0] == 0
+
+    assert (portal / "dist" / "index.html").read_text() == "two"
+    assert (portal / "node_modules").exists()

@@ -1,0 +1,152 @@
+"""What `make demo` says before it makes anything, and commands in a half-made clone."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+TOOLS = ("awk", "basename", "cat", "df", "dirname", "git", "sed", "sh")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A fresh clone's scripts, with a PATH that has everything but Terraform."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("prerequisites", "setup", "sandbox", "_run"):
+        shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts")
+    (tmp_path / "bin").mkdir()
+    for tool in TOOLS:
+        (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    (tmp_path / "bin" / "python3").symlink_to(sys.executable)
+    return tmp_path
+
+
+def put(clone: Path, tool: str, script: str) -> None:
+    file = clone / "bin" / tool
+    file.unlink(missing_ok=True)
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o700)
+
+
+def run(clone: Path, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": str(clone / "bin"), "HOME": os.environ.get("HOME", "/"), **more}
+    return subprocess.run(
+        [clone / "scripts" / command[0], *command[1:]],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_missing_terraform_is_named_and_nothing_is_made(clone: Path) -> None:
+    before = sorted(clone.rglob("*"))
+
+    done = run(clone, "prerequisites")
+
+    assert done.returncode == 1
+    assert "Terraform 1.11 or later" in done.stderr
+    assert "Nothing was made" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(clone.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("version", "code"), [("1.10.5", 1), ("0.15.0", 1), ("1.11.4", 0), ("1.13.0", 0), ("2.0.0", 0)]
+)
+def test_terraform_must_be_new_enough(clone: Path, version: str, code: int) -> None:
+    put(clone, "terraform", f"echo 'Terraform v{version}'; echo 'on linux_amd64'")
+
+    done = run(clone, "prerequisites")
+
+    assert done.returncode == code, done.stderr
+    assert (f"this is {version}" in done.stderr) == bool(code)
+
+
+def test_demo_says_what_it_does_and_what_it_takes(clone: Path) -> None:
+    put(clone, "terraform", "echo 'Terraform v1.11.4'")
+
+    done = run(clone, "prerequisites")
+
+    assert "apply the Terraform stack" in done.stdout
+    assert "minutes" in done.stdout
+    assert "MB of disk" in done.stdout
+
+
+def test_too_little_disk_is_named(clone: Path) -> None:
+    put(clone, "terraform", "echo 'Terraform v1.11.4'")
+    put(clone, "df", "echo head; echo '/dev/x 9 9 50 1% /'")
+
+    done = run(clone, "prerequisites")
+
+    assert done.returncode == 1
+    assert "there are 50 MB" in done.stderr
+
+
+def test_every_missing_thing_is_named_at_once(clone: Path) -> None:
+    (clone / "bin" / "git").unlink()
+    (clone / "bin" / "python3").unlink()
+
+    done = run(clone, "prerequisites")
+
+    for name in ("Python 3.13", "git", "Terraform"):
+        assert name in done.stderr
+
+
+def test_down_succeeds_in_a_fresh_clone(clone: Path) -> None:
+    done = run(clone, "sandbox", "down")
+
+    assert (done.returncode, done.stdout) == (0, "The sandbox was not running.\n")
+
+
+def test_down_succeeds_when_setup_was_interrupted(clone: Path) -> None:
+    # As when dependencies are missing, but the program is there.
+    (clone / "sandbox" / ".venv" / "bin").mkdir(parents=True)
+    put(clone, "sandbox", "exit 1")
+    (clone / "bin" / "sandbox").rename(clone / "sandbox" / ".venv" / "bin" / "sandbox")
+
+    assert run(clone, "sandbox", "down").returncode == 0
+
+
+def test_down_asks_for_setup_when_a_sandbox_may_run(clone: Path) -> None:
+    (clone / ".sandbox").mkdir()
+    (clone / ".sandbox" / "state.json").write_text("{}")
+
+    done = run(clone, "sandbox", "down")
+
+    assert done.returncode == 1
+    assert "make setup" in done.stderr
+
+
+def test_clean_succeeds_in_a_fresh_clone(clone: Path) -> None:
+    shutil.copy(ROOT / "Makefile", clone)
+    (clone / "build").mkdir()
+    for tool in ("make", "rm"):
+        (clone / "bin" / tool).symlink_to(str(shutil.which(tool)))
+
+    done = subprocess.run(
+        ["make", "clean"],
+        cwd=clone,
+        env={"PATH": str(clone / "bin")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert not (clone / "build").exists()
+
+
+def test_command_asks_for_setup_when_it_was_interrupted(clone: Path) -> None:
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    (clone / ".venv" / "bin" / "python").symlink_to(sys.executable)
+
+    done = run(clone, "_run")
+
+    assert done.returncode == 1
+    assert "half made" in done.stderr
+    assert "Traceback" not in done.stderr
