@@ -44,6 +44,29 @@ source repeats the record a bounded number of times and then stores it (the run 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+# What the forms in port/actions call their inputs, where that is more than the identifier says.
+INPUT_TITLES: Mapping[str, str] = {
+    "service_name": "Service Name",
+    "owner": "Owner",
+    "team": "Team",
+    "project": "Project",
+    "environment": "Environment",
+    "service_type": "Service Type",
+    "replicas": "Number of replicas",
+    "image_tag": "Container Registry Image Tag",
+    "values_format": "Values format",
+    "common_values": "Events Pipeline Common Values",
+    "consumers_values": "Consumers Common Values",
+    "custom_values": "Service Custom Values",
+    "common_values_yaml": "Events Pipeline Common Values",
+    "consumers_values_yaml": "Consumers Common Values",
+    "custom_values_yaml": "Service Custom Values",
+    "step": "Step",
+    "decision": "Decision",
+    "comment": "Comment",
+    "dry_run": "Dry run",
+}
+
 
 class SlipwayError(Exception):
     """The root: its text is a full sentence that says what happened and what to do next."""
@@ -59,10 +82,14 @@ class InvalidInput(UserError):
     Args:
         field: the input's identifier, dotted where it is inside an object.
         expectation: what would have been right, as the end of the sentence "… must be".
+        title: what the form calls the input; without it, the title of `INPUT_TITLES`.
     """
 
-    def __init__(self, field: str, expectation: str) -> None:
-        super().__init__(f"Input '{field}' {expectation}.")
+    def __init__(self, field: str, expectation: str, title: str | None = None) -> None:
+        name, _, inside = field.partition(".")
+        shown = title or INPUT_TITLES.get(name, name)
+        place = f" ({inside})" if inside else ""
+        super().__init__(f"Input '{shown}'{place} {expectation}.")
         self.field = field
         self.expectation = expectation
 

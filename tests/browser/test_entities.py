@@ -156,3 +156,16 @@ def test_given_rules_who_may_execute_when_others_open_the_menu_then_told_why_not
     expect(theirs).to_contain_text('You may not execute the action "drop".')
     rules = {"execute": {"roles": ["Admin", "Member"]}}
     server.client.request("PATCH", "/v1/actions/drop/permissions", json=rules)
+
+
+def test_degraded_service_links_to_its_issue(visit: Visit) -> None:
+    portal = visit(DEVELOPER, "/serviceEntity?identifier=payment-gateway")
+
+    link = portal.page.get_by_role("link", name="Issue")
+
+    search = "is%3Aopen+label%3Aremediation+payment-gateway"
+    url = f"https://github.example/acme/services/issues?q={search}"
+    expect(link).to_have_attribute("href", url)
+    portal.go(CHECKOUT)
+    expect(portal.field("Health").first).to_contain_text("Healthy")
+    expect(portal.page.get_by_role("link", name="Issue")).to_have_count(0)

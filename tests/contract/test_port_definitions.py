@@ -11,7 +11,7 @@ from slipway.actions.proposal import LONGEST_PREVIEW, code_of
 from slipway.approvals import request
 from slipway.approvals.decision import read_verdict
 from slipway.approvals.models import MAX_COMMENT, Status, Vote
-from slipway.errors import ConfigurationError
+from slipway.errors import INPUT_TITLES, ConfigurationError
 from slipway.github.models import SERVICE_NAME
 from slipway.port import message
 
@@ -100,6 +100,17 @@ def test_what_a_template_renders_to_is_a_message_that_slipway_reads(action: str)
     assert message.identify(rendered) == "r_0123456789abcdef"
     read = message.parse(rendered)
     assert (read.action, read.blueprint, read.inputs) == (action, "service", INPUTS)
+
+
+def test_messages_name_inputs_by_their_titles_in_port() -> None:
+    titles: dict[str, set[str]] = {}
+    for action in ACTIONS:
+        form = load(f"actions/{action}.json")["trigger"]["userInputs"]["properties"]
+        for name, definition in form.items():
+            titles.setdefault(name, set()).add(definition["title"])
+
+    assert INPUT_TITLES.keys() <= titles.keys()
+    assert {name for name, title in INPUT_TITLES.items() if title not in titles[name]} == set()
 
 
 def test_every_input_of_create_service_is_known_to_slipway() -> None:

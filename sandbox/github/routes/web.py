@@ -1,4 +1,4 @@
-"""Pages for people, so that links lead somewhere: pull requests, folders, files, runs, commits.
+"""Pages for people, so that links lead somewhere: pull requests, issues, files, runs, commits.
 
 A pull request can be merged or closed on its page, as the reviewer whom the repository was seeded
 with.
@@ -17,7 +17,7 @@ from sandbox.github.rendering import HEADERS, diff, markdown, page
 from sandbox.github.routes import pulls
 from sandbox.github.routes.deps import ServerDep
 from sandbox.github.server import RepoSession, Server
-from sandbox.github.store import Comment, Job, Pull, Run
+from sandbox.github.store import Comment, Issue, Job, Pull, Run
 
 router = APIRouter()
 _REVIEWER = Actor("devops", "user", key="devops")
@@ -47,14 +47,6 @@ def pull_page(server: ServerDep, owner: str, name: str, number: int) -> Response
             f"{diff(file.get('patch'))}"
             for file in changed_files(here, pull)
         )
-        comments = here.session.scalars(
-            select(Comment)
-            .filter_by(repo_id=here.repo.id, issue_number=number)
-            .order_by(Comment.id)
-        )
-        said = "".join(
-            f"<section><p><b>{escape(c.user)}</b></p>{markdown(c.body)}</section>" for c in comments
-        )
         body = (
             _head(here, f"{escape(issue.title)} <small>#{number}</small>")
             + f'<p><span class="state {state}">{state}</span> '
@@ -62,9 +54,19 @@ def pull_page(server: ServerDep, owner: str, name: str, number: int) -> Response
             f"into <code>{escape(pull.base_ref)}</code></p>"
             f"<p>Labels: {escape(labels) or 'none'} · Reviewers: {escape(asked) or 'none'}</p>"
             f"{_buttons(here, pull) if state == 'open' else ''}"
-            f"<section>{markdown(issue.body)}</section>{said}<h2>Files changed</h2>{files}"
+            f"<section>{markdown(issue.body)}</section>{_comments(here, number)}"
+            f"<h2>Files changed</h2>{files}"
         )
         return page(f"{issue.title} #{number}", body)
+
+
+def _comments(here: RepoSession, number: int) -> str:
+    comments = here.session.scalars(
+        select(Comment).filter_by(repo_id=here.repo.id, issue_number=number).order_by(Comment.id)
+    )
+    return "".join(
+        f"<section><p><b>{escape(c.user)}</b></p>{markdown(c.body)}</section>" for c in comments
+    )
 
 
 def _buttons(here: RepoSession, pull: Pull) -> str:
@@ -113,6 +115,55 @@ def _refusal(title: str, error: ApiError, address: str) -> Response:
     answer = page(title, f"<h1>{title}</h1><p>{reason}</p>{back}")
     answer.status_code = error.status
     return answer
+
+
+@router.get("/{owner}/{name}/issues/{number}")
+def issue_page(server: ServerDep, owner: str, name: str, number: int) -> Response:
+    """Show an issue."""
+    with server.open(owner, name, ANONYMOUS, write=False) as here:
+        issue = here.issue(number)
+        if issue.pull is not None:
+            return RedirectResponse(f"/{here.repo.full_name}/pull/{number}")
+        labels = ", ".join(label.name for label in issue.labels)
+        body = (
+            _head(here, f"{escape(issue.title)} <small>#{number}</small>")
+            + f'<p><span class="state {issue.state}">{issue.state}</span> '
+            f"<b>{escape(issue.user)}</b> opened this issue</p>"
+            f"<p>Labels: {escape(labels) or 'none'}</p>"
+            f"<section>{markdown(issue.body)}</section>{_comments(here, number)}"
+        )
+        return page(f"{issue.title} #{number}", body)
+
+
+@router.get("/{owner}/{name}/issues")
+def issues_page(server: ServerDep, owner: str, name: str, q: str = "") -> Response:
+    """Show the open issues that have the words of a search; the only one is shown at once.
+
+    Of GitHub's search language it knows `label:` and words; other qualifiers are left out.
+    https://docs.github.com/issues/tracking-your-work-with-issues/using-issues/filtering-and-searching-issues-and-pull-requests
+    """
+    words = [word.strip('"').lower() for word in q.split() if ":" not in word]
+    labels = {word.removeprefix("label:") for word in q.split() if word.startswith("label:")}
+    with server.open(owner, name, ANONYMOUS, write=False) as here:
+        rows = here.session.scalars(
+            select(Issue).filter_by(repo_id=here.repo.id, state="open").order_by(Issue.id.desc())
+        )
+        found = [
+            issue
+            for issue in rows
+            if issue.pull is None
+            and labels <= {label.name for label in issue.labels}
+            and all(word in issue.title.lower().split() for word in words)
+        ]
+        full = escape(here.repo.full_name)
+        if q and len(found) == 1:
+            return RedirectResponse(f"/{here.repo.full_name}/issues/{found[0].number}")
+        listed = "".join(
+            f'<li><a href="/{full}/issues/{one.number}">#{one.number} {escape(one.title)}</a></li>'
+            for one in found
+        )
+        body = f"<ul>{listed}</ul>" if found else "<p>No open issue has these words.</p>"
+        return page("Issues", _head(here, "Open issues") + body)
 
 
 @router.get("/{owner}/{name}/actions/runs/{number}")

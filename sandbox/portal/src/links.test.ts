@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { linkTitle, readPage, safeUrl } from './links';
+import { issueSearch, linkTitle, readPage, safeUrl } from './links';
 
 it('reads which page an address names', () => {
   const known = ['service', 'approval_request', '_user'];
@@ -24,3 +24,11 @@ it.each([
   ['https://port.example/organization/run?runId=r_1', 'Run r_1'],
   ['https://wiki.example/checkout', 'wiki.example/checkout'],
 ])('says what %s leads to', (url, title) => expect(linkTitle(url)).toBe(title));
+
+it('finds the issue of a service in the repository of its pull request', () => {
+  expect(issueSearch('shop', 'https://github.example/acme/services/pull/7')).toBe(
+    'https://github.example/acme/services/issues?q=is%3Aopen+label%3Aremediation+shop',
+  );
+  expect(issueSearch('shop', 'javascript:alert(1)/pull/7')).toBeUndefined();
+  expect(issueSearch('shop', null)).toBeUndefined();
+});

@@ -1,3 +1,5 @@
+import { asText } from './common/asText';
+
 /** The addresses of pages. Those of runs and entities are Port's own: messages link to them. */
 
 /** The page of a blueprint's entities. */
@@ -28,6 +30,14 @@ const TITLES: [RegExp, (found: string) => string][] = [
   [/\/approval_requestEntity\?identifier=(.+)$/, () => 'Approval request'],
   [/\/organization\/run\?runId=(\w+)$/, (run) => `Run ${run}`],
 ];
+
+/** Where the open issue of a service is, in the repository of its pull request. */
+export function issueSearch(service: string, pullRequest: unknown): string | undefined {
+  const repository = /^(https?:\/\/.+)\/pull\/\d+$/.exec(asText(pullRequest) ?? '')?.[1];
+  if (repository === undefined) return undefined;
+  const query = new URLSearchParams({ q: `is:open label:remediation ${service}` });
+  return safeUrl(`${repository}/issues?${query}`);
+}
 
 /** What a link leads to, in words; its host and path if that is unknown. */
 export function linkTitle(url: string): string {

@@ -432,3 +432,17 @@ def test_base_of_a_closed_pull_request_stays(repo: Repository) -> None:
         pull.edit(base="other")
 
     refused(422, "Cannot change the base branch of a closed pull request.", error)
+
+
+def test_issue_search_leads_to_the_only_issue(live: Live, repo: Repository) -> None:
+    repo.create_issue("Service shop is ill", body="**Why**", labels=["remediation"])
+    repo.create_issue("Service shop-eu is ill", labels=["remediation"])
+    repo.create_issue("A shop question")
+    url = f"{live.url}/{repo.full_name}/issues"
+
+    found = HTTP.get(url, params={"q": "is:open label:remediation shop"}, follow_redirects=True)
+
+    assert "Service shop is ill" in found.text
+    assert "<strong>Why</strong>" in found.text
+    assert "No open issue" in HTTP.get(url, params={"q": "label:remediation none"}).text
+    assert "shop question" in HTTP.get(url).text

@@ -186,7 +186,7 @@ def _read_document(typed: dict[str, Any], field: str, chosen: str | None) -> Val
     given = {f: typed[f] for f in (field, f"{field}_yaml") if typed.get(f) not in (None, "", {})}
     if len(given) > 1:
         if chosen is None:
-            raise InvalidInput(field, f"and '{field}_yaml' are both filled in: only one may be")
+            raise InvalidInput(field, "is filled in twice, as JSON and as YAML: only one may be")
         name = field if chosen == "JSON" else f"{field}_yaml"
         return read_values(name, given[name])
     for name, value in given.items():

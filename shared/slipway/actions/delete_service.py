@@ -24,7 +24,11 @@ def plan(message: RunMessage, situation: Situation) -> Proposal:
     """
     service = service_of(message)
     if message.inputs.get("service_name") != service:
-        raise InvalidInput("service_name", f"must be the service's name, '{service}', typed out")
+        raise InvalidInput(
+            "service_name",
+            f"must have the service's name, '{service}', typed out",
+            "Type the service's name to confirm",
+        )
     if dependents := situation.dependents:
         more = f" and {len(dependents) - _NAMED} more" if len(dependents) > _NAMED else ""
         raise UserError(

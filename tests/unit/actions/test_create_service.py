@@ -95,7 +95,7 @@ def test_given_hidden_inputs_when_planned_then_the_chosen_format_decides() -> No
 
 
 def test_given_no_format_when_both_are_filled_in_then_refused() -> None:
-    with pytest.raises(InvalidInput, match="'custom_values' and 'custom_values_yaml' are both"):
+    with pytest.raises(InvalidInput, match="'Service Custom Values' is filled in twice"):
         make_plan(values_format=..., custom_values={"j": 1}, custom_values_yaml="y: 1")
 
 
@@ -171,7 +171,7 @@ def test_given_a_request_when_planned_then_the_entity_is_pending() -> None:
     ["", "x" * 64, "Upper", "../x", "a/b", ".git", "-a", "a-", "a_b", "ѕervice", "a\n", "a b", "é"],
 )
 def test_given_a_bad_service_name_when_planned_then_the_rule_is_told(name: str) -> None:
-    with pytest.raises(InvalidInput, match="'service_name' must have 1 to 63 lower-case letters"):
+    with pytest.raises(InvalidInput, match="'Service Name' must have 1 to 63 lower-case letters"):
         make_plan(service_name=name)
 
 
@@ -183,25 +183,25 @@ def test_given_a_good_service_name_when_planned_then_every_path_is_in_its_folder
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("service_name", ..., "'service_name' is missing"),
-        ("service_name", 5, "'service_name' must have 1 to 63"),
-        ("owner", "", "'owner' must be a text of 1 to 100 characters"),
-        ("owner", "\ud800", "'owner' must be a text of 1 to 100 characters"),
-        ("custom_values", {"a": "\ud800"}, "'custom_values' must be text"),
-        ("owner", {"a": 1}, "'owner' must be a text of 1 to 100 characters"),
-        ("project", "x" * 101, "'project' must be a text"),
-        ("environment", "Prod", "'environment' must be one of Test, Staging, Production"),
-        ("replicas", 0, "'replicas' must be a whole number from 1 to 100"),
-        ("replicas", 1.5, "'replicas' must be a whole number"),
-        ("replicas", True, "'replicas' must be a whole number"),
-        ("replicas", "2", "'replicas' must be a whole number"),
-        ("image_tag", "latest; rm -rf /", "'image_tag' must be a container image tag"),
-        ("image_tag", ".x", "'image_tag' must be a container image tag"),
-        ("values_format", "XML", "'values_format' must be JSON or YAML"),
-        ("custom_values", ["x"], "'custom_values' must be an object, but is a list"),
-        ("common_values", {"replicas": 3}, "'common_values.replicas' must be the same as in"),
-        ("common_values", {"image": {"tag": "x"}}, "'common_values.image.tag' must be the same"),
-        ("common_values", {"image": "x"}, "'common_values' has a text as 'image' at line 2"),
+        ("service_name", ..., "'Service Name' is missing"),
+        ("service_name", 5, "'Service Name' must have 1 to 63"),
+        ("owner", "", "'Owner' must be a text of 1 to 100 characters"),
+        ("owner", "\ud800", "'Owner' must be a text of 1 to 100 characters"),
+        ("custom_values", {"a": "\ud800"}, "'Service Custom Values' must be text"),
+        ("owner", {"a": 1}, "'Owner' must be a text of 1 to 100 characters"),
+        ("project", "x" * 101, "'Project' must be a text"),
+        ("environment", "Prod", "'Environment' must be one of Test, Staging, Production"),
+        ("replicas", 0, "'Number of replicas' must be a whole number from 1 to 100"),
+        ("replicas", 1.5, "'Number of replicas' must be a whole number"),
+        ("replicas", True, "'Number of replicas' must be a whole number"),
+        ("replicas", "2", "'Number of replicas' must be a whole number"),
+        ("image_tag", "latest; rm -rf /", "'Container Registry Image Tag' must be a container"),
+        ("image_tag", ".x", "'Container Registry Image Tag' must be a container"),
+        ("values_format", "XML", "'Values format' must be JSON or YAML"),
+        ("custom_values", ["x"], "'Service Custom Values' must be an object, but is a list"),
+        ("common_values", {"replicas": 3}, "Common Values' (replicas) must be the same as in"),
+        ("common_values", {"image": {"tag": "x"}}, "Common Values' (image.tag) must be the same"),
+        ("common_values", {"image": "x"}, "Common Values' has a text as 'image' at line 2"),
     ],
 )
 def test_given_a_bad_input_when_planned_then_field_and_expectation_are_named(

@@ -73,7 +73,7 @@ def test_given_a_request_when_planned_then_the_pull_request_follows_from_the_run
     "typed", [..., None, "", "my-servic", "My-Service", " my-service", "my-service\n", ["x"], True]
 )
 def test_given_another_name_typed_when_planned_then_refused(typed: object) -> None:
-    with pytest.raises(InvalidInput, match="'service_name' must be the service's name, 'my-serv"):
+    with pytest.raises(InvalidInput, match="to confirm' must have the service's name, 'my-serv"):
         make_plan(typed=typed)
 
 

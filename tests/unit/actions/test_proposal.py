@@ -192,5 +192,5 @@ def test_given_a_dry_run_input_when_read_then_it_is_a_plain_answer(
 
 @pytest.mark.parametrize("value", ["true", "", 1, 0, 1.0, [], {}, [True]])
 def test_given_a_dry_run_that_is_no_answer_when_read_then_refused(value: object) -> None:
-    with pytest.raises(InvalidInput, match="'dry_run' must be true or false"):
+    with pytest.raises(InvalidInput, match="'Dry run' must be true or false"):
         is_dry_run(json.loads(json.dumps({"dry_run": value})))

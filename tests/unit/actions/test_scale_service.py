@@ -138,7 +138,7 @@ def test_given_a_request_when_planned_then_the_body_says_who_what_and_carries_th
     [0, -1, 1.5, 4, True, False, "2", "", [], {}, 1e300, float("inf"), float("nan"), 10**400],
 )
 def test_given_a_bad_step_when_planned_then_the_limit_is_named(step: object) -> None:
-    with pytest.raises(InvalidInput, match=r"'step' must be a whole number from 1 to 3\."):
+    with pytest.raises(InvalidInput, match=r"'Step' must be a whole number from 1 to 3\."):
         make_plan(step=step)
 
 

@@ -49,7 +49,7 @@ def test_bad_document_is_refused_with_its_input(typed: object, said: str) -> Non
     with pytest.raises(InvalidInput) as caught:
         read_values("consumers_values", typed)
 
-    assert str(caught.value).startswith("Input 'consumers_values' ")
+    assert str(caught.value).startswith("Input 'Consumers Common Values' ")
     assert said in str(caught.value)
 
 
@@ -71,5 +71,7 @@ def test_value_in_doubt_is_refused_with_its_input(method: str) -> None:
     values = read_values("common_values", "replicas: 010\n")
     arguments: list[Any] = ["replicas"] if method == "read" else ["replicas", 2]
 
-    with pytest.raises(InvalidInput, match=r"'common_values' has '010' at line 1, column 11"):
+    with pytest.raises(
+        InvalidInput, match=r"'Events Pipeline Common Values' has '010' at line 1, column 11"
+    ):
         getattr(values, method)(*arguments)

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import typer
 
 from scripts import demo
 from scripts.demo import Background, DemoError, show, step
@@ -51,7 +52,7 @@ def test_demo_names_what_does_not_answer_without_a_traceback(
 
     monkeypatch.setattr(demo, "prepare", refuse)
 
-    with pytest.raises(demo.typer.Exit):
+    with pytest.raises(typer.Exit):
         demo.main(folder=tmp_path)
 
     out = capsys.readouterr().out

@@ -1,9 +1,11 @@
 /** The properties of an entity, each as its kind is read best. */
+import { IconExternalLink } from '@tabler/icons-react';
 import type { Entity } from '../api/types';
 import { Cell } from '../catalog/Cell';
 import type { Column } from '../catalog/columns';
 import { isEmpty, textOf } from '../catalog/columns';
 import { Markdown } from '../common/Markdown';
+import { issueSearch } from '../links';
 import classes from './Properties.module.css';
 
 const LONG = 120;
@@ -16,6 +18,19 @@ function isWide(column: Column, entity: Entity): boolean {
 
 function Value({ column, entity }: { column: Column; entity: Entity }) {
   const value = column.value(entity);
+  if (column.id === 'health_status' && value === 'Degraded') {
+    const issue = issueSearch(entity.identifier, entity.properties.pr_url);
+    return (
+      <>
+        <Cell column={column} value={value} />
+        {issue !== undefined && (
+          <a href={issue} target="_blank" rel="noreferrer" className={classes.issue} title={issue}>
+            Issue <IconExternalLink size={13} aria-label="opens a new tab" />
+          </a>
+        )}
+      </>
+    );
+  }
   if (isEmpty(value)) return <Cell column={column} value={value} />;
   switch (column.kind) {
     case 'markdown':
