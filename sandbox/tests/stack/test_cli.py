@@ -107,6 +107,14 @@ def test_given_a_log_when_asked_then_shown_and_an_unknown_one_is_named(folder: P
     )
 
 
+def test_logs_have_no_deprecation_banner(folder: Path) -> None:
+    logs = sorted((folder / "logs").glob("*.log"))
+
+    assert len(logs) == 5
+    for log in logs:
+        assert "deprecat" not in log.read_text(errors="replace").lower(), log.name
+
+
 def test_given_a_part_when_restarted_then_it_answers_with_the_data_that_it_had(
     folder: Path,
 ) -> None:
