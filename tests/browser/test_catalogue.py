@@ -198,7 +198,7 @@ def test_given_what_is_shown_when_exported_then_that_is_in_the_file(visit: Visit
 
 
 def test_given_a_row_when_its_menu_opens_then_actions_are_in_two_groups(visit: Visit) -> None:
-    portal = visit(DEVELOPER, "/services")
+    portal = visit(ADMIN, "/services")
 
     menu = portal.menu_of("Checkout")
 

@@ -297,6 +297,7 @@ def test_form_keeps_editing_when_escape_is_pressed_twice(visit: Visit) -> None:
 
     expect(portal.dialog(DISCARD)).to_have_count(0)
     expect(form.get_by_label("Service Name")).to_have_value("orders")
+    expect(form.get_by_label("Service Name")).to_be_focused()
 
 
 def test_form_closes_at_once_when_nothing_was_typed(visit: Visit) -> None:

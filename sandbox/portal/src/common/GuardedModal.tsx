@@ -3,6 +3,7 @@ import { Button, Modal, Stack, Text } from '@mantine/core';
 import type { ModalProps } from '@mantine/core';
 import { useId, useState } from 'react';
 import { DialogButtons } from './DialogButtons';
+import { keepFocus } from './keepFocus';
 
 interface Props extends ModalProps {
   /** Whether something was typed that closing would lose. */
@@ -13,13 +14,17 @@ export function GuardedModal({ dirty, opened, onClose, ...rest }: Props) {
   const id = useId();
   const [asking, setAsking] = useState(false);
   const asks = asking && opened && dirty;
+  const ask = () => {
+    keepFocus();
+    setAsking(true);
+  };
   return (
     <>
       <Modal
         {...rest}
         stackId={id}
         opened={opened}
-        onClose={() => (dirty ? setAsking(true) : onClose())}
+        onClose={() => (dirty ? ask() : onClose())}
         closeOnClickOutside={false}
       />
       <Modal

@@ -13,6 +13,7 @@ import { IconPencil } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { DialogButtons } from '../common/DialogButtons';
 import { GuardedModal } from '../common/GuardedModal';
+import { keepFocus } from '../common/keepFocus';
 import { CodeEditor } from './CodeEditor';
 import classes from './CodeEditor.module.css';
 import type { Format } from './text';
@@ -96,7 +97,7 @@ interface Props {
 export function CodeInput(props: Props) {
   const { id, label, description, required, disabled, errors = [], secret } = props;
   const { text, format, onApply } = props;
-  const [opened, { open, close }] = useDisclosure(false);
+  const [opened, { open, close }] = useDisclosure(false, { onOpen: keepFocus });
   const [dirty, setDirty] = useState(false);
   const theme = useMantineTheme();
   const narrow = useMediaQuery(`(max-width: ${theme.breakpoints.sm})`);
