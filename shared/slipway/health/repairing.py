@@ -10,7 +10,7 @@ from slipway.actions.repair import PlannedRepair, repair_digest
 from slipway.actions.scale_service import FILES, find_replicas
 from slipway.actions.text import as_text
 from slipway.errors import BranchTaken, GitHubError, SlipwayError, UserError
-from slipway.github.models import Change, RestartTarget, run_branch, service_folder
+from slipway.github.models import Change, PullRequest, RestartTarget, run_branch, service_folder
 from slipway.github.roll_back import NothingToRollBack, roll_back, roll_back_branch
 from slipway.health.policy import ScaleUp, Strategy
 from slipway.health.remediation import NAMES
@@ -229,7 +229,11 @@ class Repairer:
         if pull.state != "open":
             return _ended(pull.state, pull.number, link)
         if not self._merge:
-            return Result("proposed", f"Somebody must merge #{pull.number}.", link)
+            return Result("proposed", f"A person must merge #{pull.number}.", link)
+        return self._merged(change, pull)
+
+    def _merged(self, change: Change, pull: PullRequest) -> Result:
+        link = pull.url
         merged = self._repository.merge(change, pull.number, pull.head_sha)
         if merged.state in {"merged", "closed"}:
             return _ended(merged.state, pull.number, link)
