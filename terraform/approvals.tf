@@ -84,6 +84,7 @@ resource "aws_s3_object" "policy" {
 module "approval" {
   source = "./modules/approval"
 
+  account                  = local.account
   name_prefix              = var.name_prefix
   function_alias_arn       = local.function_alias_arns["approval"]
   sweep_alias_arn          = local.function_alias_arns["sweep_runs"]

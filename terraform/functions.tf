@@ -345,7 +345,7 @@ locals {
     for service in ["s3", "secretsmanager", "sns"] : service => {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["${service}.${local.region}.amazonaws.com"]
+      values   = ["${service}.${local.account.region}.amazonaws.com"]
     }
   }
 

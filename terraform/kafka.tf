@@ -51,7 +51,8 @@ module "kafka_trigger" {
   source   = "./modules/kafka_trigger"
   for_each = local.consumers
 
-  name = each.value.topic
+  account = local.account
+  name    = each.value.topic
   source_cluster = {
     mode              = var.kafka.mode
     bootstrap_servers = local.bootstrap_servers
@@ -82,6 +83,7 @@ module "kafka_mirror" {
   source = "./modules/kafka_mirror"
   count  = var.kafka_mirror == null ? 0 : 1
 
+  account        = local.account
   name           = "${var.name_prefix}-mirror"
   topics         = values(local.topics)
   source_servers = local.mirrored_servers

@@ -11,9 +11,11 @@ data "aws_partition" "current" {
 data "aws_region" "current" {}
 
 locals {
-  region     = data.aws_region.current.name
-  account_id = data.aws_caller_identity.current.account_id
-  partition  = data.aws_partition.current.partition
+  account = {
+    id        = data.aws_caller_identity.current.account_id
+    region    = data.aws_region.current.name
+    partition = data.aws_partition.current.partition
+  }
 
   artifacts_dir = coalesce(var.artifacts_dir, "${path.module}/../build")
   artifacts     = jsondecode(file("${local.artifacts_dir}/artifacts.json"))
@@ -30,10 +32,10 @@ locals {
   # Composed, not taken from the modules: functions name the state machine that names the functions.
   function_names = { for name, _ in local.functions : name => "${var.name_prefix}-${name}" }
   # Likewise: the function that takes its steps starts its next execution.
-  machine_arn_prefix      = "arn:${local.partition}:states:${local.region}:${local.account_id}:stateMachine"
+  machine_arn_prefix      = "arn:${local.account.partition}:states:${local.account.region}:${local.account.id}:stateMachine"
   remediation_machine_arn = "${local.machine_arn_prefix}:${var.name_prefix}-remediation"
   function_alias_arns = {
     for name, function_name in local.function_names :
-    name => "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${function_name}:live"
+    name => "arn:${local.account.partition}:lambda:${local.account.region}:${local.account.id}:function:${function_name}:live"
   }
 }

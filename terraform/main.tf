@@ -1,6 +1,7 @@
 module "secrets" {
   source = "./modules/secrets"
 
+  account             = local.account
   name_prefix         = var.name_prefix
   msk                 = local.msk
   versions            = var.secret_versions
@@ -16,6 +17,7 @@ module "secrets" {
 module "storage" {
   source = "./modules/storage"
 
+  account             = local.account
   name_prefix         = var.name_prefix
   key_arn             = module.secrets.key_arn
   deletion_protection = var.deletion_protection
@@ -26,6 +28,7 @@ module "storage" {
 module "deliver_later" {
   source = "./modules/deliver_later"
 
+  account                  = local.account
   name                     = "${var.name_prefix}-deliver_later"
   runs_table               = module.storage.tables["runs"]
   records_bucket           = merge(module.storage.records_bucket, { key_arn = module.secrets.key_arn })

@@ -7,8 +7,9 @@ module "network" {
   source = "./modules/network"
   count  = local.made_cluster || var.kafka_mirror != null ? 1 : 0
 
-  name = var.name_prefix
-  cidr = var.network.cidr
+  account = local.account
+  name    = var.name_prefix
+  cidr    = var.network.cidr
   existing = var.network.vpc_id == null ? null : {
     vpc_id            = var.network.vpc_id
     subnet_ids        = var.network.subnet_ids

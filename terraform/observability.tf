@@ -1,6 +1,7 @@
 module "observability" {
   source = "./modules/observability"
 
+  account           = local.account
   name_prefix       = var.name_prefix
   metrics_namespace = local.metrics_namespace
   functions = {

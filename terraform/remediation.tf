@@ -72,6 +72,7 @@ resource "aws_s3_object" "remediation_policy" {
 module "remediation" {
   source = "./modules/remediation"
 
+  account                  = local.account
   name_prefix              = var.name_prefix
   function_alias_arn       = local.function_alias_arns["remediation"]
   probe_function_alias_arn = local.function_alias_arns["probe_health"]

@@ -14,7 +14,7 @@ module "reports" {
   source = "./modules/reports"
 
   name_prefix        = var.name_prefix
-  invocation_uri     = "arn:${local.partition}:apigateway:${local.region}:lambda:path/2015-03-31/functions/${local.function_alias_arns["report_pull_request"]}/invocations"
+  invocation_uri     = "arn:${local.account.partition}:apigateway:${local.account.region}:lambda:path/2015-03-31/functions/${local.function_alias_arns["report_pull_request"]}/invocations"
   throttle_rate      = var.reports.throttle_rate
   throttle_burst     = var.reports.throttle_burst
   base_url           = var.reports.base_url

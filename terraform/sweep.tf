@@ -59,7 +59,7 @@ data "aws_iam_policy_document" "sweep_mappings" {
   statement {
     sid       = "LookAtMappings"
     actions   = ["lambda:GetEventSourceMapping"]
-    resources = [for trigger in module.kafka_trigger : "arn:${local.partition}:lambda:${local.region}:${local.account_id}:event-source-mapping:${trigger.uuid}"]
+    resources = [for trigger in module.kafka_trigger : "arn:${local.account.partition}:lambda:${local.account.region}:${local.account.id}:event-source-mapping:${trigger.uuid}"]
   }
 }
 

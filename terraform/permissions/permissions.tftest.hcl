@@ -34,13 +34,13 @@ mock_provider "aws" {
   }
 
   override_resource {
-    target          = module.storage.aws_s3_bucket.records
+    target          = module.storage.module.records.aws_s3_bucket.this
     override_during = plan
     values          = { arn = "arn:aws:s3:::slipway-records" }
   }
 
   override_resource {
-    target          = module.storage.aws_s3_bucket.audit
+    target          = module.storage.module.audit.aws_s3_bucket.this
     override_during = plan
     values          = { arn = "arn:aws:s3:::slipway-audit" }
   }
@@ -82,25 +82,25 @@ mock_provider "aws" {
   }
 
   override_resource {
-    target          = module.approval.aws_sfn_state_machine.this
+    target          = module.approval.module.machine.aws_sfn_state_machine.this
     override_during = plan
     values          = { arn = "arn:aws:states:eu-west-1:111122223333:stateMachine:slipway-approval" }
   }
 
   override_resource {
-    target          = module.deliver_later.aws_sfn_state_machine.this
+    target          = module.deliver_later.module.machine.aws_sfn_state_machine.this
     override_during = plan
     values          = { arn = "arn:aws:states:eu-west-1:111122223333:stateMachine:slipway-deliver_later" }
   }
 
   override_resource {
-    target          = module.approval.aws_sns_topic.approvals
+    target          = module.approval.module.topic.aws_sns_topic.this
     override_during = plan
     values          = { arn = "arn:aws:sns:eu-west-1:111122223333:slipway-approvals" }
   }
 
   override_resource {
-    target          = module.remediation.aws_sns_topic.alerts
+    target          = module.remediation.module.topic.aws_sns_topic.this
     override_during = plan
     values          = { arn = "arn:aws:sns:eu-west-1:111122223333:slipway-alerts" }
   }

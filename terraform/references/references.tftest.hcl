@@ -1,7 +1,6 @@
 # For tests/terraform/test_references.py and test_side_by_side.py: plans in both Kafka modes, with all that is optional.
 # The real provider makes them, as it alone composes policy documents; it asks AWS nothing here. What AWS would make or
-# answer is named below, so that no statement and no definition is unknown. A module that is new to ask which account it
-# is in needs an entry; one for a module that does not ask is a warning.
+# answer is named below, so that no statement and no definition is unknown.
 provider "aws" {
   region                      = "eu-west-1"
   access_key                  = "none"
@@ -13,46 +12,6 @@ provider "aws" {
 
 override_data {
   target = data.aws_caller_identity.current
-  values = { account_id = "111122223333" }
-}
-
-override_data {
-  target = module.approval.data.aws_caller_identity.current
-  values = { account_id = "111122223333" }
-}
-
-override_data {
-  target = module.deliver_later.data.aws_caller_identity.current
-  values = { account_id = "111122223333" }
-}
-
-override_data {
-  target = module.kafka_mirror[0].data.aws_caller_identity.current
-  values = { account_id = "111122223333" }
-}
-
-override_data {
-  target = module.remediation.data.aws_caller_identity.current
-  values = { account_id = "111122223333" }
-}
-
-override_data {
-  target = module.network[0].data.aws_caller_identity.current
-  values = { account_id = "111122223333" }
-}
-
-override_data {
-  target = module.observability.data.aws_caller_identity.current
-  values = { account_id = "111122223333" }
-}
-
-override_data {
-  target = module.secrets.data.aws_caller_identity.current
-  values = { account_id = "111122223333" }
-}
-
-override_data {
-  target = module.storage.data.aws_caller_identity.current
   values = { account_id = "111122223333" }
 }
 
@@ -97,19 +56,19 @@ override_resource {
 }
 
 override_resource {
-  target          = module.storage.aws_s3_bucket.records
+  target          = module.storage.module.records.aws_s3_bucket.this
   override_during = plan
   values          = { arn = "arn:aws:s3:::records" }
 }
 
 override_resource {
-  target          = module.storage.aws_s3_bucket.audit
+  target          = module.storage.module.audit.aws_s3_bucket.this
   override_during = plan
   values          = { arn = "arn:aws:s3:::audit" }
 }
 
 override_resource {
-  target          = aws_s3_bucket.artifacts
+  target          = module.artifacts.aws_s3_bucket.this
   override_during = plan
   values          = { arn = "arn:aws:s3:::artifacts" }
 }
@@ -127,31 +86,31 @@ override_resource {
 }
 
 override_resource {
-  target          = module.approval.aws_sfn_state_machine.this
+  target          = module.approval.module.machine.aws_sfn_state_machine.this
   override_during = plan
   values          = { arn = "arn:aws:states:eu-west-1:111122223333:stateMachine:approval" }
 }
 
 override_resource {
-  target          = module.deliver_later.aws_sfn_state_machine.this
+  target          = module.deliver_later.module.machine.aws_sfn_state_machine.this
   override_during = plan
   values          = { arn = "arn:aws:states:eu-west-1:111122223333:stateMachine:deliver_later" }
 }
 
 override_resource {
-  target          = module.remediation.aws_sfn_state_machine.this
+  target          = module.remediation.module.machine.aws_sfn_state_machine.this
   override_during = plan
   values          = { arn = "arn:aws:states:eu-west-1:111122223333:stateMachine:remediation" }
 }
 
 override_resource {
-  target          = module.approval.aws_sns_topic.approvals
+  target          = module.approval.module.topic.aws_sns_topic.this
   override_during = plan
   values          = { arn = "arn:aws:sns:eu-west-1:111122223333:approvals" }
 }
 
 override_resource {
-  target          = module.remediation.aws_sns_topic.alerts
+  target          = module.remediation.module.topic.aws_sns_topic.this
   override_during = plan
   values          = { arn = "arn:aws:sns:eu-west-1:111122223333:alerts" }
 }

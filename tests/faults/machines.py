@@ -34,15 +34,37 @@ class Failed(Exception):
 
 def read_machine(module: str, **values: str) -> Json:
     """A module's state machine, filled in as Terraform does."""
-    folder = MODULES / module
-    code = hcl2.loads((folder / "main.tf").read_text())
-    retry = [local["retry"] for local in code.get("locals", []) if "retry" in local]
-    known = {"partition": "aws", "invoke_timeout": "60", **values}
-    if retry:
-        known["retry"] = json.dumps(_plain(retry[0]))
-    text = (folder / "definition.asl.json").read_text()
+    known = {"partition": "aws", "invoke_timeout": "60", **retries(module), **values}
+    text = (MODULES / module / "definition.asl.json").read_text()
     machine: Json = json.loads(re.sub(r"\$\{(\w+)\}", lambda found: known[found[1]], text))
     return machine
+
+
+def retries(module: str) -> dict[str, str]:
+    """The retry policy of all state machines, with a module's own retryable errors."""
+    (policy,) = hcl2.loads((MODULES / "state_machine" / "retry.tf").read_text())["locals"]
+    (calls,) = hcl2.loads((MODULES / module / "main.tf").read_text())["module"][:1]
+    (machine,) = calls.values()
+    known = {
+        "var.retryable_errors": machine.get("retryable_errors", []),
+        "local.retry_of_lambda": policy["retry_of_lambda"],
+    }
+    retry = [_filled(rule, known) for rule in policy["retry"]]
+    return {
+        "retry": json.dumps(_plain(retry)),
+        "retry_of_lambda": json.dumps(_plain(policy["retry_of_lambda"])),
+    }
+
+
+def _filled(value: Any, known: dict[str, Any]) -> Any:
+    """Replace the references to what is known."""
+    if isinstance(value, dict):
+        return {name: _filled(each, known) for name, each in value.items()}
+    return (
+        known.get(value.removeprefix("${").removesuffix("}"), value)
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _plain(value: Any) -> Any:

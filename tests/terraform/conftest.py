@@ -11,6 +11,7 @@ import pytest
 from scripts.terraform_test import without_account
 
 ROOT = Path(__file__).resolve().parents[2]
+STACK = ROOT / "terraform"
 Plan = dict[str, Any]
 
 

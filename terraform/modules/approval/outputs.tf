@@ -1,21 +1,21 @@
 output "machine_name" {
   description = "The state machine's name."
-  value       = aws_sfn_state_machine.this.name
+  value       = module.machine.name
 }
 
 output "machine_arn" {
   description = "The state machine's ARN."
-  value       = aws_sfn_state_machine.this.arn
+  value       = module.machine.arn
 }
 
 output "stopped_rule_arn" {
   description = "EventBridge's rule that calls sweep_runs."
-  value       = aws_cloudwatch_event_rule.stopped.arn
+  value       = module.machine.stopped_rule_arn
 }
 
 output "topic_arn" {
   description = "Topic of notices; each has an attribute `approver`, the e-mail address of the one who gets it."
-  value       = aws_sns_topic.approvals.arn
+  value       = module.topic.arn
 }
 
 output "api_stage_arn" {

@@ -1,9 +1,9 @@
 output "name" {
   description = "The state machine's name."
-  value       = aws_sfn_state_machine.this.name
+  value       = module.machine.name
 }
 
 output "arn" {
   description = "The state machine's ARN."
-  value       = aws_sfn_state_machine.this.arn
+  value       = module.machine.arn
 }

@@ -1,5 +1,3 @@
-data "aws_region" "current" {}
-
 locals {
   # References that the workers resolve: no credential is in the connector's configuration.
   # https://docs.aws.amazon.com/msk/latest/developerguide/msk-connect-config-provider.html
@@ -50,7 +48,7 @@ resource "aws_mskconnect_worker_configuration" "this" {
     value.converter=${local.bytes}
     config.providers=secretsmanager
     config.providers.secretsmanager.class=com.amazonaws.kafka.config.providers.SecretsManagerConfigProvider
-    config.providers.secretsmanager.param.region=${data.aws_region.current.name}
+    config.providers.secretsmanager.param.region=${var.account.region}
   EOT
 }
 

@@ -1,5 +1,3 @@
-data "aws_region" "current" {}
-
 locals {
   provisioned = var.provisioned_pollers != null
 

@@ -8,7 +8,7 @@ resource "aws_vpc_endpoint" "interface" {
   for_each = toset(local.endpoints ? ["lambda", "secretsmanager", "sts"] : [])
 
   vpc_id              = aws_vpc.this[0].id
-  service_name        = "com.amazonaws.${data.aws_region.current.name}.${each.key}"
+  service_name        = "com.amazonaws.${var.account.region}.${each.key}"
   vpc_endpoint_type   = "Interface"
   subnet_ids          = aws_subnet.private[*].id
   security_group_ids  = [aws_security_group.kafka[0].id]
@@ -21,7 +21,7 @@ resource "aws_vpc_endpoint" "s3" {
   count = local.endpoints ? 1 : 0
 
   vpc_id            = aws_vpc.this[0].id
-  service_name      = "com.amazonaws.${data.aws_region.current.name}.s3"
+  service_name      = "com.amazonaws.${var.account.region}.s3"
   vpc_endpoint_type = "Gateway"
   route_table_ids   = [aws_route_table.private[0].id]
 

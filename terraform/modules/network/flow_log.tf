@@ -51,7 +51,7 @@ data "aws_iam_policy_document" "flow_log" {
     sid     = "FindLogGroup"
     actions = ["logs:DescribeLogGroups"]
     # CloudWatch asks for this one about all groups of the account and region.
-    resources = ["arn:${data.aws_partition.current.partition}:logs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:log-group:*"]
+    resources = ["arn:${var.account.partition}:logs:${var.account.region}:${var.account.id}:log-group:*"]
   }
 }
 

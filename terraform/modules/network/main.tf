@@ -1,7 +1,3 @@
-data "aws_caller_identity" "current" {}
-data "aws_partition" "current" {}
-data "aws_region" "current" {}
-
 # By id, which means the same zone in every account. Zones that AWS adds later do not move the subnets: see there.
 data "aws_availability_zones" "available" {
   # checkov:skip=CKV_AWS_394: only the first three are taken, and subnets that exist keep theirs
@@ -30,7 +26,7 @@ locals {
 
   # MSK takes two or three subnets, in us-west-1 exactly two.
   # https://docs.aws.amazon.com/msk/latest/developerguide/msk-create-cluster.html
-  most_zones = data.aws_region.current.name == "us-west-1" ? 2 : 3
+  most_zones = var.account.region == "us-west-1" ? 2 : 3
 
   made     = var.existing == null
   zone_ids = sort(setsubtract(flatten(data.aws_availability_zones.available[*].zone_ids), local.excluded_zone_ids))

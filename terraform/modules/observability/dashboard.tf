@@ -122,7 +122,7 @@ locals {
         height = 6
         properties = {
           title  = graph.title
-          region = data.aws_region.current.name
+          region = var.account.region
           view   = "timeSeries"
           period = 300
           stat   = try(graph.stat, "Sum")
@@ -144,7 +144,7 @@ locals {
         height = 6
         properties = {
           title  = "Errors in the logs"
-          region = data.aws_region.current.name
+          region = var.account.region
           view   = "table"
           query = join("\n| ", concat(
             [join(" | ", [for function in var.functions : "SOURCE '${function.log_group_name}'"])],

@@ -1,8 +1,6 @@
-data "aws_caller_identity" "current" {}
-data "aws_partition" "current" {}
-data "aws_region" "current" {}
-
 locals {
+  alarm_actions = concat(var.alarm_actions, module.topic[*].arn)
+
   # What the functions emit, and with which dimensions; a test compares it with their code.
   metrics = jsondecode(file("${path.module}/metrics.json"))
 
@@ -20,4 +18,16 @@ resource "aws_xray_group" "this" {
 
   group_name        = var.name_prefix
   filter_expression = join(" OR ", [for function in var.functions : "service(\"${function.function_name}\")"])
+}
+
+# Sends alarms by e-mail, where addresses are given.
+module "topic" {
+  source = "../topic"
+  count  = length(var.alarm_emails) > 0 ? 1 : 0
+
+  account       = var.account
+  name          = "${var.name_prefix}-alarms"
+  key_arn       = var.key_arn
+  emails        = var.alarm_emails
+  alarms_prefix = var.name_prefix
 }

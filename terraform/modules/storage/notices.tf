@@ -2,7 +2,7 @@ locals {
   queue_name = "${var.name_prefix}-failed-records"
   # Composed: the queue's policy names the queue, and as a resource of its own it would have the
   # provider wait for SQS a second time. It waits 25 s already, so nothing else is waited for.
-  queue_arn = "arn:${data.aws_partition.current.partition}:sqs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:${local.queue_name}"
+  queue_arn = "arn:${var.account.partition}:sqs:${var.account.region}:${var.account.id}:${local.queue_name}"
 }
 
 # Each failed record is a message here until somebody has dealt with it.
@@ -27,13 +27,13 @@ data "aws_iam_policy_document" "failed_records" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = ["arn:${data.aws_partition.current.partition}:s3:::${local.bucket_name}"]
+      values   = ["arn:${var.account.partition}:s3:::${local.bucket_name}"]
     }
 
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
+      values   = [var.account.id]
     }
   }
 
@@ -57,7 +57,7 @@ data "aws_iam_policy_document" "failed_records" {
 }
 
 resource "aws_s3_bucket_notification" "records" {
-  bucket = aws_s3_bucket.records.id
+  bucket = module.records.name
 
   dynamic "queue" {
     for_each = local.failed_prefixes

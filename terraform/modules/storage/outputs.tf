@@ -13,8 +13,7 @@ output "tables" {
 
 output "records_bucket" {
   description = "Name and ARN of the bucket for records that wait (`later/`, `requests/`) or failed (`aws/lambda/`, `held/`; once dealt with, `archive/`), for previews (`approvals/`) and the policy. Known when it encrypts and keeps versions."
-  value       = { name = aws_s3_bucket.records.id, arn = aws_s3_bucket.records.arn }
-  depends_on  = [aws_s3_bucket_versioning.records, aws_s3_bucket_server_side_encryption_configuration.records]
+  value       = { name = module.records.name, arn = module.records.arn }
 }
 
 output "failed_prefixes" {
@@ -24,8 +23,7 @@ output "failed_prefixes" {
 
 output "audit_bucket" {
   description = "Name and ARN of the bucket for records of decisions. Known when it encrypts them and keeps them from being deleted."
-  value       = { name = aws_s3_bucket.audit.id, arn = aws_s3_bucket.audit.arn }
-  depends_on  = [aws_s3_bucket_object_lock_configuration.audit, aws_s3_bucket_server_side_encryption_configuration.audit]
+  value       = { name = module.audit.name, arn = module.audit.arn }
 }
 
 output "failed_records_queue_name" {

@@ -1,3 +1,8 @@
+variable "account" {
+  description = "Where the module is applied: the account's id, the region and the partition."
+  type        = object({ id = string, region = string, partition = string })
+}
+
 variable "name_prefix" {
   description = "What the names begin with."
   type        = string

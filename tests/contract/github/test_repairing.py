@@ -151,7 +151,7 @@ def test_given_a_policy_that_does_not_merge_when_rolled_back_then_a_person_decid
     pull = world.services.slipway.find(f"slipway/roll_back/{EXECUTION}-1")
     assert pull is not None
     assert (result.outcome, result.link) == ("proposed", pull.url)
-    assert result.detail == f"Somebody must merge #{pull.number}."
+    assert result.detail == f"A person must merge #{pull.number}."
     assert world.replicas() == 2
 
 

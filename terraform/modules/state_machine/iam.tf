@@ -10,52 +10,36 @@ data "aws_iam_policy_document" "assume" {
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
+      values   = [var.account.id]
     }
   }
 }
 
 resource "aws_iam_role" "this" {
-  name                 = var.name
+  name                 = var.role_name
   description          = "State machine ${var.name}"
   assume_role_policy   = data.aws_iam_policy_document.assume.json
   permissions_boundary = var.permissions_boundary_arn
 }
 
 data "aws_iam_policy_document" "this" {
-  statement {
-    sid       = "ReadRun"
-    actions   = ["dynamodb:GetItem"]
-    resources = [var.runs_table.arn]
-  }
+  dynamic "statement" {
+    for_each = var.statements
 
-  statement {
-    sid       = "Deliver"
-    actions   = ["lambda:InvokeFunction"]
-    resources = var.function_alias_arns
-  }
+    content {
+      sid       = statement.value.sid
+      actions   = statement.value.actions
+      resources = statement.value.resources
 
-  statement {
-    sid       = "ReadRecord"
-    actions   = ["s3:GetObject"]
-    resources = ["${var.records_bucket.arn}/later/*"]
-  }
+      dynamic "condition" {
+        for_each = statement.value.conditions
 
-  statement {
-    sid       = "HoldRecord"
-    actions   = ["s3:PutObject"]
-    resources = ["${var.records_bucket.arn}/held/*"]
-  }
-
-  statement {
-    sid       = "UseKeyOfRecords"
-    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [var.records_bucket.key_arn]
-
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = ["s3.${data.aws_region.current.name}.amazonaws.com"]
+        content {
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
+        }
+      }
     }
   }
 

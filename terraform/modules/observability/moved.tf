@@ -1,0 +1,15 @@
+# Where installations from before the shared modules have their resources.
+moved {
+  from = aws_sns_topic.alarms[0]
+  to   = module.topic[0].aws_sns_topic.this
+}
+
+moved {
+  from = aws_sns_topic_policy.alarms[0]
+  to   = module.topic[0].aws_sns_topic_policy.this
+}
+
+moved {
+  from = aws_sns_topic_subscription.alarms
+  to   = module.topic[0].aws_sns_topic_subscription.email
+}

@@ -1,0 +1,45 @@
+# Where installations from before the shared modules have their resources.
+moved {
+  from = aws_iam_role.this
+  to   = module.machine.aws_iam_role.this
+}
+
+moved {
+  from = aws_iam_role_policy.this
+  to   = module.machine.aws_iam_role_policy.this
+}
+
+moved {
+  from = aws_sfn_state_machine.this
+  to   = module.machine.aws_sfn_state_machine.this
+}
+
+moved {
+  from = aws_cloudwatch_log_group.this
+  to   = module.machine.aws_cloudwatch_log_group.this
+}
+
+moved {
+  from = aws_cloudwatch_event_rule.stopped
+  to   = module.machine.aws_cloudwatch_event_rule.stopped[0]
+}
+
+moved {
+  from = aws_cloudwatch_event_target.sweep_runs
+  to   = module.machine.aws_cloudwatch_event_target.sweep_runs[0]
+}
+
+moved {
+  from = aws_sns_topic.alerts
+  to   = module.topic.aws_sns_topic.this
+}
+
+moved {
+  from = aws_sns_topic_policy.alerts
+  to   = module.topic.aws_sns_topic_policy.this
+}
+
+moved {
+  from = aws_sns_topic_subscription.email
+  to   = module.topic.aws_sns_topic_subscription.email
+}

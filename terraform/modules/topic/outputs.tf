@@ -1,0 +1,9 @@
+output "arn" {
+  description = "The topic's ARN."
+  value       = aws_sns_topic.this.arn
+}
+
+output "subscriptions" {
+  description = "Each address that is subscribed, and the filter of what it gets; null: everything."
+  value       = { for email, subscription in aws_sns_topic_subscription.email : email => subscription.filter_policy }
+}

@@ -1,0 +1,15 @@
+# Where installations from before the shared modules have their resources.
+moved {
+  from = aws_s3_bucket.artifacts
+  to   = module.artifacts.aws_s3_bucket.this
+}
+
+moved {
+  from = aws_s3_bucket_public_access_block.artifacts
+  to   = module.artifacts.aws_s3_bucket_public_access_block.this
+}
+
+moved {
+  from = aws_s3_bucket_policy.artifacts
+  to   = module.artifacts.aws_s3_bucket_policy.this
+}

@@ -1,0 +1,183 @@
+"""Rules of `terraform/variables.tf`."""
+
+from tests.terraform.conftest import STACK
+from tests.terraform.variables.rule import Rule, variable, whole
+
+GENERAL = [
+    *(
+        Rule(
+            f"{name.partition('.')[0]}.{name.partition('.')[2]}",
+            variable(name, **others),
+            accepted=[
+                "https://api.us.port.io",
+                "http://127.0.0.1:3000",
+                "https://git.acme.example/api/v3",
+            ],
+            refused=["https://api.port.io/", "api.port.io"],
+        )
+        for name, others in [
+            ("port.base_url", {"org_id": "org_test"}),
+            ("port.app_url", {"org_id": "org_test"}),
+            ("github.api_url", {"services_repo": "acme/services"}),
+        ]
+    ),
+    Rule(
+        "port.base_url must not end with /v1",
+        variable("port.base_url", org_id="org_test"),
+        ["https://api.port.io", "https://port.acme.example/v1/proxy"],
+        ["https://api.port.io/v1"],
+    ),
+    Rule(
+        "port.org_id",
+        variable("port.org_id"),
+        ["org_Test-1", "o" * 200],
+        ["", "org.test", "o" * 201],
+    ),
+    Rule(
+        "port.signature",
+        variable("port.signature", org_id="org_test"),
+        ["required", "if_present"],
+        ["maybe"],
+    ),
+    Rule(
+        "github.services_repo",
+        variable("github.services_repo"),
+        ["acme/services.prod"],
+        ["services"],
+    ),
+    Rule(
+        "github.base_branch",
+        variable("github.base_branch", services_repo="acme/services"),
+        ["release/1.x"],
+        ["my branch"],
+    ),
+    Rule(
+        "github.merge_method",
+        variable("github.merge_method", services_repo="acme/services"),
+        ["auto", "squash", "merge", "rebase"],
+        ["Squash", "fast-forward"],
+    ),
+    Rule(
+        "github.team_reviewers",
+        lambda user: {
+            "github": {"services_repo": "acme/services", "team_reviewers": {"a b": [user]}}
+        },
+        ["octocat", "team:platform"],
+        ["@octocat"],
+    ),
+    Rule(
+        "functions.architecture", variable("functions.architecture"), ["arm64", "x86_64"], ["amd64"]
+    ),
+    Rule("functions.memory_mb", variable("functions.memory_mb"), **whole(128, 10240)),
+    Rule("functions.timeout_seconds", variable("functions.timeout_seconds"), [30, 840], [29, 841]),
+    Rule(
+        "functions.log_level",
+        variable("functions.log_level"),
+        ["DEBUG", "INFO", "WARNING", "ERROR"],
+        ["WARN"],
+    ),
+    Rule(
+        "functions.log_retention_days", variable("functions.log_retention_days"), [1, 3653], [0, 31]
+    ),
+    Rule(
+        "functions.reserved_concurrency",
+        variable("functions.reserved_concurrency"),
+        [{}, {"approval": 1}],
+        [{"approval": 0}, {"approval": 1.5}],
+    ),
+    Rule(
+        "tags must have at most 40 entries",
+        lambda count: {"tags": {f"tag-{number}": "" for number in range(count)}},
+        [40],
+        [41],
+    ),
+    Rule(
+        "no artifacts.json",
+        variable("artifacts_dir"),
+        [str(STACK / "tests" / "artifacts")],
+        [str(STACK / "tests")],
+    ),
+    Rule(
+        "changes.source must be",
+        variable("changes.source"),
+        ["automations", "change_log"],
+        ["kafka"],
+    ),
+    Rule(
+        "approvals.without_person must be",
+        variable("approvals.without_person"),
+        ["two_approvers", "refuse"],
+        ["nobody"],
+    ),
+    Rule(
+        "name_prefix",
+        variable("name_prefix"),
+        ["abc", "a-3456789012345678901234"],
+        ["ab", "a-34567890123456789012345", "Slipway", "1abc", "abc-"],
+    ),
+    Rule(
+        "alarm_actions",
+        lambda arn: {"alarm_actions": [arn]},
+        ["arn:aws:sns:eu-west-1:111122223333:alarms"],
+        ["operator@acme.example"],
+    ),
+    Rule(
+        "alarm_emails must be e-mail addresses",
+        lambda email: {"alarm_emails": [email]},
+        ["operator@acme.example"],
+        ["arn:aws:sns:eu-west-1:111122223333:alarms"],
+    ),
+    Rule(
+        "permissions_boundary_arn",
+        variable("permissions_boundary_arn"),
+        [None, "arn:aws:iam::111122223333:policy/boundary", "arn:aws:iam::aws:policy/boundary"],
+        ["arn:aws:iam::111122223333:role/boundary"],
+    ),
+    Rule(
+        "observability.runbook_url",
+        variable("observability.runbook_url"),
+        ["https://acme.example/runbook"],
+        ["https://acme.example/runbook#top"],
+    ),
+    Rule(
+        "observability.record_age_seconds",
+        variable("observability.record_age_seconds"),
+        **whole(60),
+    ),
+]
+
+SWEEP = [
+    Rule("sweep.rate_minutes", variable("sweep.rate_minutes"), [1, 1440], [0, 1441]),
+    Rule("whole numbers", variable("sweep.rate_minutes"), refused=[1.5]),
+    Rule(
+        "sweep.never_received_seconds",
+        variable("sweep.never_received_seconds"),
+        [60, 86400],
+        [59, 86401],
+    ),
+    Rule(
+        "sweep.report_seconds must be from",
+        lambda limit: {"functions": {"timeout_seconds": 30}, "sweep": {"report_seconds": limit}},
+        [60, 86400],
+        [59, 86401],
+    ),
+    Rule(
+        "sweep.report_seconds must not be less than functions.timeout_seconds",
+        lambda limit: {"functions": {"timeout_seconds": 120}, "sweep": {"report_seconds": limit}},
+        [120],
+        [119],
+    ),
+    Rule(
+        "sweep.pull_request_seconds",
+        variable("sweep.pull_request_seconds", reminder_seconds=60),
+        [3600, 31536000],
+        [3599, 31536001],
+    ),
+    Rule(
+        "sweep.reminder_seconds",
+        variable("sweep.reminder_seconds", pull_request_seconds=7200),
+        [60, 7199],
+        [59, 7200],
+    ),
+    Rule("sweep.held_seconds", variable("sweep.held_seconds"), [3600, 2592000], [3599, 2592001]),
+]
