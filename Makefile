@@ -60,7 +60,7 @@ screenshots: setup ## Take the documentation's pictures of the portal: docs/imag
 	scripts/chromium
 	$(PY)/pytest tests/browser/screenshots.py
 
-plan: setup ## Show what an example environment makes, without an account: make plan ENV=port-hosted
+plan: setup ## Show what an example makes, without an account: make plan ENV=port-hosted
 	@scripts/plan $(or $(ENV),port-hosted)
 
 lint: setup ## Check style, types, imports, Terraform, the workflows, the portal and known vulnerabilities
@@ -75,6 +75,7 @@ lint-python: setup
 
 lint-others: setup
 	scripts/terraform fmt -check -recursive terraform
+	scripts/terraform fmt -check -recursive examples
 	scripts/lint_terraform
 	scripts/terraform_docs --check
 	scripts/lint_workflows
@@ -85,6 +86,7 @@ format: setup ## Format all code
 	$(PY)/ruff check --fix
 	$(PY)/ruff format
 	scripts/terraform fmt -recursive terraform
+	scripts/terraform fmt -recursive examples
 	scripts/terraform_docs
 
 build: setup ## Build the layer and the functions into build/

@@ -1,6 +1,6 @@
-"""Applies the Terraform stack to a running sandbox: the same code that is applied to AWS.
+"""Applies examples/sandbox to a running sandbox: the same module that is applied to AWS.
 
-Only the provider's endpoint differs, and the environment sets it, outside the stack. State and
+Only the provider's endpoint differs, and the environment sets it, outside the code. State and
 provider files are in the sandbox's folder, so that a sandbox that is gone leaves nothing behind.
 """
 
@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import boto3
 import requests
@@ -133,14 +132,14 @@ class Stack:
         self._outputs: dict[str, Any] | None = None
 
     def init(self) -> None:
-        """Make a working copy of the stack and install its provider there.
+        """Make a working copy of the example and its module, and install the provider there.
 
         A copy, because two modes may be applied at once.
         """
-        code = self._data / "terraform"
-        # Nor the backend of a real installation, whose state this must not touch.
-        skip = shutil.ignore_patterns(".terraform", "*.tfstate*", "backend.tf")
-        shutil.copytree(self._root / "terraform", code, dirs_exist_ok=True, ignore=skip)
+        skip = shutil.ignore_patterns(".terraform", "*.tfstate*")
+        for folder in ("terraform", "examples/sandbox"):
+            copy = self._data / folder
+            shutil.copytree(self._root / folder, copy, dirs_exist_ok=True, ignore=skip)
         variables = self._data / "variables.json"
         variables.write_text(json.dumps(self._variables(), indent=2))
         self._terraform("init", "-input=false", "-lockfile=readonly")
@@ -227,7 +226,7 @@ class Stack:
         self._terraform("destroy", *options, *self._arguments())
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs by name.
+        """The module's outputs by name.
 
         Asked for once: Terraform starts the provider for it, which takes seconds.
         """
@@ -238,57 +237,32 @@ class Stack:
     def _read_outputs(self) -> dict[str, Any]:
         done = subprocess.run(
             [ROOT / "scripts" / "terraform", "output", "-json"],
-            cwd=self._data / "terraform",
+            cwd=self._data / "examples/sandbox",
             capture_output=True,
             text=True,
             check=True,
         )
-        return {name: output["value"] for name, output in json.loads(done.stdout).items()}
+        outputs: dict[str, Any] = json.loads(done.stdout).get("slipway", {}).get("value", {})
+        return outputs
 
     def _arguments(self) -> list[str]:
-        name = "sandbox-msk" if self.mode is Mode.MSK else "sandbox"
-        return [
-            "-input=false",
-            "-no-color",
-            f"-var-file=environments/sandbox/{name}.tfvars",
-            f"-var-file={self._data / 'variables.json'}",
-        ]
+        return ["-input=false", "-no-color", f"-var-file={self._data / 'variables.json'}"]
 
     def _variables(self) -> dict[str, Any]:
-        apis = f"{self._env['AWS_ENDPOINT_URL']}/_aws/execute-api/{{api_id}}/live"
-        variables: dict[str, Any] = {
+        return {
             "artifacts_dir": str(self._root / "build"),
-            # A shorter time than by default: for so long a run waits whose function was killed.
-            "functions": {"architecture": host_architecture(), "timeout_seconds": 60},
-            "port": {
-                "base_url": self._env["PORT_BASE_URL"],
-                "app_url": self._env["PORT_BASE_URL"],
+            "mode": self.mode,
+            "sandbox": {
+                "aws_url": self._env["AWS_ENDPOINT_URL"],
+                "port_url": self._env["PORT_BASE_URL"],
                 "org_id": self._env["PORT_ORG_ID"],
-            },
-            "github": {
-                "api_url": self._env["GITHUB_API_URL"],
+                "github_api_url": self._env["GITHUB_API_URL"],
                 "services_repo": self._env["SERVICES_REPO"],
-                "team_reviewers": {"payments": ["team:payments"], "platform": ["team:platform"]},
-            },
-            "health_probe": {
-                "allowed_cidrs": ["127.0.0.0/8"],
-                "allowed_ports": [urlsplit(self._env["CLUSTER_URL"]).port],
-                "trusted_urls": [f"{self._env['CLUSTER_URL']}/services/"],
-                "canary_url": f"{self._env['CLUSTER_URL']}/services",
-            },
-            "links_base_url": apis,
-            "reports": {"base_url": apis},
-            "deployed_service": {
-                "urls": {"health_url": f"{self._env['CLUSTER_URL']}/services/{{service}}/health"}
+                "cluster_url": self._env["CLUSTER_URL"],
+                "kafka_bootstrap_servers": self._env["KAFKA_BOOTSTRAP_SERVERS"].split(","),
+                "architecture": host_architecture(),
             },
         }
-        if self.mode is Mode.EXTERNAL:
-            # From the beginning: what was asked before the stack was applied is not lost.
-            variables["kafka"] = {
-                "bootstrap_servers": self._env["KAFKA_BOOTSTRAP_SERVERS"].split(","),
-                "starting_position": "TRIM_HORIZON",
-            }
-        return variables
 
     def _secrets(self) -> dict[str, str]:
         """The ephemeral variables, for the environment: they are written to no file."""
@@ -337,7 +311,7 @@ class Stack:
         lines: list[str] = []
         with subprocess.Popen(
             command,
-            cwd=self._data / "terraform",
+            cwd=self._data / "examples/sandbox",
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""Writes the table of docs/install.md that says how many resources each example environment makes.
+"""Writes the table of docs/install.md that says how many resources each example makes.
 
 The plans are made without an account, by `terraform test` with a mocked provider.
 """
@@ -16,7 +16,7 @@ from scripts.permissions import plan
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "install.md"
 BEGIN = "<!-- counts: begin. scripts/counts writes this table from the plans. -->"
 END = "<!-- counts: end -->"
-ENVIRONMENTS = ("port-hosted", "msk")
+EXAMPLES = ("port-hosted", "msk")
 # The types that a row counts.
 ROWS = {
     "Lambda functions, each with alias `live`, role and log group": ("aws_lambda_function",),
@@ -46,9 +46,7 @@ def main(
 ) -> None:
     """Write the table, or fail if it is not what the plans make."""
     page = PAGE.read_text(encoding="utf-8")
-    planned = {
-        name: plan("environments", f"environments/{name}/{name}.tfvars") for name in ENVIRONMENTS
-    }
+    planned = {name: plan(f"examples/{name}", "tests") for name in EXAMPLES}
     written = replaced(page, table(planned))
     if not check:
         PAGE.write_text(written, encoding="utf-8")

@@ -109,7 +109,10 @@ LANES = (
         (*PYTEST, "--numprocesses", "2", "tests/integration"),
         budget=700,
         minutes=14,
-        touches=(*ENGINE, "terraform/*", "sandbox/aws/*", "tests/integration/*", "scripts/soak*"),
+        touches=(
+            *ENGINE, "terraform/*", "examples/*", "sandbox/aws/*", "tests/integration/*",
+            "scripts/soak*",
+        ),
     ),
     Lane(
         "fuzz",

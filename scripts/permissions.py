@@ -22,7 +22,6 @@ MARKER = "<!-- What follows is written by scripts/permissions: change the code i
 ACTIONS = ROOT / "terraform" / "actions.tf"
 # Stands for each action, in the table.
 ACTION = "ACTION"
-VALUES = "environments/port-hosted/port-hosted.tfvars"
 # How the mocked provider's account begins its ARNs, which says nothing of the resource.
 _ACCOUNT = ":eu-west-1:111122223333:"
 _SECONDS = 300
@@ -51,20 +50,20 @@ def main(
         raise typer.Exit(1)
 
 
-def plan(folder: str = "permissions", values: str = VALUES) -> dict[str, Any]:
+def plan(root: str = "terraform", tests: str = "permissions") -> dict[str, Any]:
     """Return Terraform's plan as JSON.
 
     Args:
-        folder: the folder of terraform/ with the test that plans.
-        values: the file of variables.
+        root: the folder of the root module.
+        tests: the folder in it with the test that plans.
 
     Raises:
         typer.BadParameter: Terraform could not make it; the text has its own words.
     """
-    terraform: list[str | Path] = [ROOT / "scripts" / "terraform", "-chdir=terraform"]
-    test = ["test", f"-test-directory={folder}", "-verbose", "-json", f"-var-file={values}"]
+    terraform: list[str | Path] = [ROOT / "scripts" / "terraform", f"-chdir={root}"]
+    test = ["test", f"-test-directory={tests}", "-verbose", "-json"]
     init = ["init", "-backend=false", "-input=false", "-lockfile=readonly"]
-    _run([*terraform, *init, f"-test-directory={folder}"])
+    _run([*terraform, *init, f"-test-directory={tests}"])
     lines = [json.loads(line) for line in _run([*terraform, *test]).splitlines()]
     plans = [line["test_plan"] for line in lines if line["type"] == "test_plan"]
     if len(plans) != 1:

@@ -91,9 +91,10 @@ module "approval" {
   function_timeout_seconds = var.functions.timeout_seconds
   key_arn                  = module.secrets.key_arn
   approver_emails          = local.approver_emails
+  existing_topic           = var.notification_topics.approvals
   api                      = var.approvals.api
   waf                      = var.features.waf
   links_base_url           = var.links_base_url
-  log_retention_days       = var.functions.log_retention_days
-  permissions_boundary_arn = var.permissions_boundary_arn
+  logs                     = local.logs
+  roles                    = local.roles
 }

@@ -139,7 +139,7 @@ locals {
       {
         sid        = "UseKeyOfRecords"
         actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
-        resources  = [module.secrets.key_arn]
+        resources  = [local.key_arns.records]
         conditions = [local.only_via.s3]
       },
     ]
@@ -211,20 +211,20 @@ locals {
         conditions = []
       }
     ]
-    alerts = [
+    alerts = concat([
       {
         sid        = "TellOfIllServices"
         actions    = ["sns:Publish"]
         resources  = [module.remediation.topic_arn]
         conditions = []
       },
-      {
+      ], [for arn in local.key_arns.alerts : {
         sid        = "UseKeyOfAlerts"
         actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
-        resources  = [module.secrets.key_arn]
+        resources  = [arn]
         conditions = [local.only_via.sns]
-      },
-    ]
+      }
+    ])
     slack = [
       for arn in compact([lookup(module.secrets.arns, "slack", "")]) : {
         sid        = "ReadSlackWebhook"
@@ -251,7 +251,7 @@ locals {
         conditions = []
       },
     ]
-    notify = [
+    notify = concat([
       {
         sid        = "SignLinks"
         actions    = ["secretsmanager:GetSecretValue"]
@@ -264,13 +264,13 @@ locals {
         resources  = [module.approval.topic_arn]
         conditions = []
       },
-      {
+      ], [for arn in local.key_arns.approvals : {
         sid        = "UseKeyOfNotices"
         actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
-        resources  = [module.secrets.key_arn]
+        resources  = [arn]
         conditions = [local.only_via.sns]
-      },
-    ]
+      }
+    ])
     # To find what nobody works on any more, and to forget the records of runs that it ends.
     sweep = [
       {
@@ -319,7 +319,7 @@ locals {
       {
         sid        = "DecryptFailedRecords"
         actions    = ["kms:Decrypt"]
-        resources  = [module.secrets.key_arn]
+        resources  = [local.key_arns.records]
         conditions = [local.only_via.s3]
       },
     ]
@@ -334,7 +334,7 @@ locals {
       {
         sid        = "EncryptDecisions"
         actions    = ["kms:GenerateDataKey"]
-        resources  = [module.secrets.key_arn]
+        resources  = [local.key_arns.audit]
         conditions = [local.only_via.s3]
       },
     ]
@@ -409,14 +409,15 @@ module "function" {
     bucket = aws_s3_object.artifact[each.key].bucket
     key    = aws_s3_object.artifact[each.key].key
   }
-  layer_arn                = aws_lambda_layer_version.slipway.arn
-  settings                 = var.functions
-  reserved_concurrency     = lookup(var.functions.reserved_concurrency, each.key, null)
-  key_arn                  = module.secrets.key_arn
-  vpc                      = lookup(local.function_vpcs, each.key, null)
-  environment              = local.function_environments[each.key]
-  metrics_namespace        = local.metrics_namespace
-  statements               = flatten([for grant in each.value.grants : local.grants[grant]])
-  callers                  = lookup(local.callers, each.key, {})
-  permissions_boundary_arn = var.permissions_boundary_arn
+  layer_arn            = aws_lambda_layer_version.slipway.arn
+  settings             = var.functions
+  reserved_concurrency = lookup(var.functions.reserved_concurrency, each.key, null)
+  key_arn              = module.secrets.key_arn
+  logs                 = local.logs
+  vpc                  = local.vpc_of_functions[each.key]
+  environment          = local.function_environments[each.key]
+  metrics_namespace    = local.metrics_namespace
+  statements           = flatten([for grant in each.value.grants : local.grants[grant]])
+  callers              = lookup(local.callers, each.key, {})
+  roles                = local.roles
 }

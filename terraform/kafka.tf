@@ -23,14 +23,14 @@ module "kafka" {
   source = "./modules/kafka"
   count  = local.made_cluster ? 1 : 0
 
-  name               = var.name_prefix
-  settings           = var.kafka.create
-  authentication     = var.kafka.authentication
-  subnet_ids         = module.network[0].subnet_ids
-  security_group_id  = module.network[0].security_group_id
-  key_arn            = module.secrets.key_arn
-  storage_scaling    = var.features.broker_storage_scaling
-  log_retention_days = var.functions.log_retention_days
+  name              = var.name_prefix
+  settings          = var.kafka.create
+  authentication    = var.kafka.authentication
+  subnet_ids        = module.network[0].subnet_ids
+  security_group_id = module.network[0].security_group_id
+  key_arn           = module.secrets.key_arn
+  storage_scaling   = var.features.broker_storage_scaling
+  logs              = local.logs
 }
 
 # Makes the secret's user known to the cluster.
@@ -70,7 +70,7 @@ module "kafka_trigger" {
   function_alias_arn  = module.function[each.key].alias_arn
   function_role_name  = module.function[each.key].role_name
   secret              = { arn = module.secrets.written_kafka_arn, key_arn = module.secrets.key_arn }
-  failed_records      = { bucket_arn = module.storage.records_bucket.arn, key_arn = module.secrets.key_arn }
+  failed_records      = { bucket_arn = module.storage.records_bucket.arn, key_arn = local.key_arns.records }
 }
 
 data "aws_msk_bootstrap_brokers" "mirror" {
@@ -98,8 +98,8 @@ module "kafka_mirror" {
     subnet_ids        = module.network[0].subnet_ids
     security_group_id = module.network[0].security_group_id
   }
-  plugin                   = var.kafka_mirror.plugin
-  key_arn                  = module.secrets.key_arn
-  log_retention_days       = var.functions.log_retention_days
-  permissions_boundary_arn = var.permissions_boundary_arn
+  plugin  = var.kafka_mirror.plugin
+  key_arn = module.secrets.key_arn
+  logs    = local.logs
+  roles   = local.roles
 }

@@ -8,13 +8,35 @@ data "aws_partition" "current" {
     }
   }
 }
-data "aws_region" "current" {}
+data "aws_region" "current" {
+  lifecycle {
+    postcondition {
+      condition     = var.functions.architecture != "arm64" || !contains(local.regions_without_arm64, self.id)
+      error_message = "Lambda has no arm64 in ${self.id}: set functions.architecture = \"x86_64\"."
+    }
+  }
+}
 
 locals {
   account = {
     id        = data.aws_caller_identity.current.account_id
-    region    = data.aws_region.current.name
+    region    = data.aws_region.current.id # `region` is new in provider 6, which deprecates `name` and `id`
     partition = data.aws_partition.current.partition
+  }
+
+  # Lambda has no arm64 there. AWS publishes no list: https://github.com/aws-powertools/powertools-lambda-python/issues/3545
+  regions_without_arm64 = ["ca-west-1"]
+
+  account_suffix = var.account_suffix == null ? "-${local.account.region}" : var.account_suffix
+  roles          = { path = var.role_path, suffix = local.account_suffix, permissions_boundary_arn = var.permissions_boundary_arn }
+  logs           = { prefix = var.log_group_prefix, retention_days = var.functions.log_retention_days }
+
+  # What encrypts each place: its own key where it is the caller's and has one.
+  key_arns = {
+    records   = try(var.buckets.records.key.arn, module.secrets.key_arn)
+    audit     = try(var.buckets.audit.key.arn, module.secrets.key_arn)
+    approvals = var.notification_topics.approvals == null ? [module.secrets.key_arn] : var.notification_topics.approvals.key[*].arn
+    alerts    = var.notification_topics.alerts == null ? [module.secrets.key_arn] : var.notification_topics.alerts.key[*].arn
   }
 
   artifacts_dir = coalesce(var.artifacts_dir, "${path.module}/../build")

@@ -3,6 +3,7 @@ module "secrets" {
 
   account             = local.account
   name_prefix         = var.name_prefix
+  existing_key        = var.encryption_key
   msk                 = local.msk
   versions            = var.secret_versions
   port_credentials    = var.port_credentials
@@ -22,6 +23,7 @@ module "storage" {
   key_arn             = module.secrets.key_arn
   deletion_protection = var.deletion_protection
   lifecycle_rules     = var.features.records_lifecycle
+  existing_buckets    = var.buckets
   audit               = var.approvals.audit
 }
 
@@ -31,9 +33,10 @@ module "deliver_later" {
   account                  = local.account
   name                     = "${var.name_prefix}-deliver_later"
   runs_table               = module.storage.tables["runs"]
-  records_bucket           = merge(module.storage.records_bucket, { key_arn = module.secrets.key_arn })
+  records_bucket           = merge(module.storage.records_bucket, { key_arn = local.key_arns.records })
+  key_arn                  = module.secrets.key_arn
   function_alias_arns      = [for name, function in local.functions : local.function_alias_arns[name] if contains(function.grants, "deliver_later")]
   function_timeout_seconds = var.functions.timeout_seconds
-  log_retention_days       = var.functions.log_retention_days
-  permissions_boundary_arn = var.permissions_boundary_arn
+  logs                     = local.logs
+  roles                    = local.roles
 }

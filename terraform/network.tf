@@ -1,6 +1,6 @@
 locals {
-  # The functions that are in a VPC, if one is named: the others call public addresses only.
-  function_vpcs = { probe_health = var.health_probe.vpc }
+  # The function that goes where any health URL leads has a VPC of its own, or none.
+  vpc_of_functions = { for name, _ in local.functions : name => name == "probe_health" ? var.health_probe.vpc : var.functions.vpc }
 }
 
 module "network" {
@@ -15,9 +15,9 @@ module "network" {
     subnet_ids        = var.network.subnet_ids
     security_group_id = var.network.security_group_id
   }
-  endpoints                = var.provisioned_pollers == null
-  nat                      = var.kafka_mirror != null
-  key_arn                  = module.secrets.key_arn
-  log_retention_days       = var.functions.log_retention_days
-  permissions_boundary_arn = var.permissions_boundary_arn
+  endpoints = var.provisioned_pollers == null
+  nat       = var.kafka_mirror != null
+  key_arn   = module.secrets.key_arn
+  logs      = local.logs
+  roles     = local.roles
 }

@@ -3,6 +3,7 @@ module "observability" {
 
   account           = local.account
   name_prefix       = var.name_prefix
+  dashboard_name    = "${var.name_prefix}${local.account_suffix}"
   metrics_namespace = local.metrics_namespace
   functions = {
     for name, function in module.function : name => {

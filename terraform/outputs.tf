@@ -55,9 +55,44 @@ output "records_bucket" {
   value       = module.storage.records_bucket.name
 }
 
-output "failed_records_queue_url" {
-  description = "Queue with a message for each failed record."
-  value       = module.storage.failed_records_queue_url
+output "failed_records_queue" {
+  description = "Queue with a message for each failed record: name, ARN and URL."
+  value = {
+    name = module.storage.failed_records_queue_name
+    arn  = module.storage.failed_records_queue_arn
+    url  = module.storage.failed_records_queue_url
+  }
+}
+
+output "key_arn" {
+  description = "KMS key that encrypts secrets, stored records, notifications and logs."
+  value       = module.secrets.key_arn
+}
+
+output "roles" {
+  description = "Name and ARN of each IAM role, by function or, with `_machine`, by state machine."
+  value = merge(
+    { for name, function in module.function : name => { name = function.role_name, arn = function.role_arn } },
+    {
+      approval_machine      = module.approval.role
+      remediation_machine   = module.remediation.role
+      deliver_later_machine = module.deliver_later.role
+    },
+  )
+}
+
+output "apis" {
+  description = "Both REST APIs, approvals and reports: id, name, ARN to call each by, and name and ARN of its stage, as for a custom domain or a web ACL."
+  value       = { approvals = module.approval.api, reports = module.reports.api }
+}
+
+output "network" {
+  description = "VPC, private subnets and security group of the Kafka cluster or mirror. Null: none was asked for."
+  value = one([for network in module.network : {
+    vpc_id            = network.vpc_id
+    subnet_ids        = network.subnet_ids
+    security_group_id = network.security_group_id
+  }])
 }
 
 output "deliver_later_arn" {

@@ -81,6 +81,7 @@ module "remediation" {
   function_timeout_seconds = var.functions.timeout_seconds
   key_arn                  = module.secrets.key_arn
   alert_emails             = var.remediation.alert_emails
-  log_retention_days       = var.functions.log_retention_days
-  permissions_boundary_arn = var.permissions_boundary_arn
+  existing_topic           = var.notification_topics.alerts
+  logs                     = local.logs
+  roles                    = local.roles
 }

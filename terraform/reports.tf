@@ -13,13 +13,13 @@ locals {
 module "reports" {
   source = "./modules/reports"
 
-  name_prefix        = var.name_prefix
-  invocation_uri     = "arn:${local.account.partition}:apigateway:${local.account.region}:lambda:path/2015-03-31/functions/${local.function_alias_arns["report_pull_request"]}/invocations"
-  throttle_rate      = var.reports.throttle_rate
-  throttle_burst     = var.reports.throttle_burst
-  base_url           = var.reports.base_url
-  key_arn            = module.secrets.key_arn
-  log_retention_days = var.functions.log_retention_days
+  name_prefix    = var.name_prefix
+  invocation_uri = "arn:${local.account.partition}:apigateway:${local.account.region}:lambda:path/2015-03-31/functions/${local.function_alias_arns["report_pull_request"]}/invocations"
+  throttle_rate  = var.reports.throttle_rate
+  throttle_burst = var.reports.throttle_burst
+  base_url       = var.reports.base_url
+  key_arn        = module.secrets.key_arn
+  logs           = local.logs
 
   # API Gateway accepts an access log only once it has a role to write it with, which is made there.
   depends_on = [module.approval]

@@ -100,6 +100,8 @@ variable "functions" {
     timeout_seconds: 30 to 840, so that the 15 minutes of an event source mapping's invocation are never reached.
     log_level: DEBUG, INFO, WARNING or ERROR.
     log_retention_days: a retention that CloudWatch Logs knows.
+    vpc: subnets and security groups for all functions but probe_health, which has `health_probe.vpc`. They need a way to the
+      Internet (Port, GitHub) and to AWS. Null: none, with Lambda's own way to the Internet.
     reserved_concurrency: function (`create_service`, `approval`, …) to the concurrent executions that are kept for it, and
       are its limit. Those not named share what the account has left. AWS refuses what leaves less than 100 for the rest,
       and so any reservation in a new account that has 10 in all.
@@ -111,6 +113,10 @@ variable "functions" {
     log_level            = optional(string, "INFO")
     log_retention_days   = optional(number, 90)
     reserved_concurrency = optional(map(number), {})
+    vpc = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
   })
   default  = {}
   nullable = false
@@ -145,6 +151,16 @@ variable "functions" {
   validation {
     condition     = alltrue([for number in values(var.functions.reserved_concurrency) : number >= 1 && floor(number) == number])
     error_message = "functions.reserved_concurrency must be whole numbers from 1; leave a function out to reserve none. To stop a function, run scripts/pause."
+  }
+
+  validation {
+    condition = var.functions.vpc == null || try(
+      length(var.functions.vpc.subnet_ids) >= 1 && length(var.functions.vpc.security_group_ids) >= 1 &&
+      alltrue([for id in var.functions.vpc.subnet_ids : startswith(id, "subnet-")]) &&
+      alltrue([for id in var.functions.vpc.security_group_ids : startswith(id, "sg-")]),
+      false
+    )
+    error_message = "functions.vpc needs at least one subnet (subnet-…) and one security group (sg-…)."
   }
 }
 
@@ -217,6 +233,13 @@ variable "artifacts_dir" {
     condition     = fileexists("${coalesce(var.artifacts_dir, "${path.module}/../build")}/artifacts.json")
     error_message = "There is no artifacts.json in the folder: run scripts/build first."
   }
+
+  validation {
+    condition = !fileexists("${coalesce(var.artifacts_dir, "${path.module}/../build")}/artifacts.json") || contains(
+      keys(try(jsondecode(file("${coalesce(var.artifacts_dir, "${path.module}/../build")}/artifacts.json")), {})), "layer-${var.functions.architecture}"
+    )
+    error_message = "The folder has no layer for ${var.functions.architecture}: run scripts/build, which makes both architectures, or set functions.architecture to that of the archives."
+  }
 }
 
 variable "name_prefix" {
@@ -229,20 +252,6 @@ variable "name_prefix" {
     # The longest name is the bucket's: 63 characters with the account, the region and "-artifacts".
     condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name_prefix))
     error_message = "name_prefix must have 3 to 24 lower case letters, digits and hyphens, begin with a letter and not end with a hyphen."
-  }
-}
-
-variable "tags" {
-  description = "Tags for all resources except S3 objects, beside Application and ManagedBy. At most 40."
-  type        = map(string)
-  default     = {}
-  nullable    = false
-
-  validation {
-    # AWS takes 50 of most resources; the rest is for Application, ManagedBy, names, and tags that others add.
-    # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
-    condition     = length(var.tags) <= 40
-    error_message = "tags must have at most 40 entries, and has ${length(var.tags)}: AWS takes 50 tags of a resource."
   }
 }
 

@@ -5,14 +5,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 5.100"
+      version = ">= 5.100, < 7.0"
     }
-  }
-}
-
-# Region, credentials and endpoints come from the environment (AWS_REGION, AWS_PROFILE, …).
-provider "aws" {
-  default_tags {
-    tags = merge({ Application = "slipway", ManagedBy = "terraform" }, var.tags)
   }
 }

@@ -178,7 +178,8 @@ def _subscription_fault(sns: "SNSClient", email: str, arn: str | None) -> tuple[
 
     https://docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html
     """
-    address = f"""'module.slipway.module.approval.module.topic.aws_sns_topic_subscription.email["{email}"]'"""
+    topic = "module.slipway.module.approval.module.topic"
+    address = f"""'{topic}.aws_sns_topic_subscription.email["{email}"]'"""
     confirm = "Ask the approver for the link in the newest e-mail of AWS: scripts/confirm '<link>'"
     again = f"terraform apply -replace={address} sends a new one."
     if arn is None:

@@ -34,13 +34,13 @@ mock_provider "aws" {
   }
 
   override_resource {
-    target          = module.storage.module.records.aws_s3_bucket.this
+    target          = module.storage.module.records[0].aws_s3_bucket.this
     override_during = plan
     values          = { arn = "arn:aws:s3:::slipway-records" }
   }
 
   override_resource {
-    target          = module.storage.module.audit.aws_s3_bucket.this
+    target          = module.storage.module.audit[0].aws_s3_bucket.this
     override_during = plan
     values          = { arn = "arn:aws:s3:::slipway-audit" }
   }
@@ -76,7 +76,7 @@ mock_provider "aws" {
   }
 
   override_resource {
-    target          = module.secrets.aws_kms_key.this
+    target          = module.secrets.aws_kms_key.this[0]
     override_during = plan
     values          = { arn = "arn:aws:kms:eu-west-1:111122223333:key/slipway" }
   }
@@ -94,13 +94,13 @@ mock_provider "aws" {
   }
 
   override_resource {
-    target          = module.approval.module.topic.aws_sns_topic.this
+    target          = module.approval.module.topic.aws_sns_topic.this[0]
     override_during = plan
     values          = { arn = "arn:aws:sns:eu-west-1:111122223333:slipway-approvals" }
   }
 
   override_resource {
-    target          = module.remediation.module.topic.aws_sns_topic.this
+    target          = module.remediation.module.topic.aws_sns_topic.this[0]
     override_during = plan
     values          = { arn = "arn:aws:sns:eu-west-1:111122223333:slipway-alerts" }
   }
@@ -125,6 +125,8 @@ mock_provider "aws" {
 
 variables {
   artifacts_dir     = "./tests/artifacts"
+  port              = { org_id = "org_xxxxxxxxxxxxxxxx" }
+  github            = { services_repo = "acme/services" }
   secret_versions   = { slack = 1 }
   slack_webhook_url = "https://hooks.slack.com/services/mock"
 }

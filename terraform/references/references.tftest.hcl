@@ -56,13 +56,13 @@ override_resource {
 }
 
 override_resource {
-  target          = module.storage.module.records.aws_s3_bucket.this
+  target          = module.storage.module.records[0].aws_s3_bucket.this
   override_during = plan
   values          = { arn = "arn:aws:s3:::records" }
 }
 
 override_resource {
-  target          = module.storage.module.audit.aws_s3_bucket.this
+  target          = module.storage.module.audit[0].aws_s3_bucket.this
   override_during = plan
   values          = { arn = "arn:aws:s3:::audit" }
 }
@@ -80,7 +80,7 @@ override_resource {
 }
 
 override_resource {
-  target          = module.secrets.aws_kms_key.this
+  target          = module.secrets.aws_kms_key.this[0]
   override_during = plan
   values          = { arn = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d" }
 }
@@ -104,13 +104,13 @@ override_resource {
 }
 
 override_resource {
-  target          = module.approval.module.topic.aws_sns_topic.this
+  target          = module.approval.module.topic.aws_sns_topic.this[0]
   override_during = plan
   values          = { arn = "arn:aws:sns:eu-west-1:111122223333:approvals" }
 }
 
 override_resource {
-  target          = module.remediation.module.topic.aws_sns_topic.this
+  target          = module.remediation.module.topic.aws_sns_topic.this[0]
   override_during = plan
   values          = { arn = "arn:aws:sns:eu-west-1:111122223333:alerts" }
 }

@@ -86,7 +86,7 @@ run "the_upper_limits_can_be_planned" {
   }
 
   assert {
-    condition     = local.function_vpcs.probe_health.subnet_ids == tolist(["subnet-a"])
+    condition     = local.vpc_of_functions.probe_health.subnet_ids == tolist(["subnet-a"])
     error_message = "The function that probes is in the VPC."
   }
 
@@ -96,7 +96,7 @@ run "the_upper_limits_can_be_planned" {
   }
 
   assert {
-    condition     = alltrue([for name, vpc in local.function_vpcs : vpc == null || name == "probe_health"])
+    condition     = alltrue([for name, vpc in local.vpc_of_functions : vpc == null || name == "probe_health"])
     error_message = "No other function is."
   }
 }

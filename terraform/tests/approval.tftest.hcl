@@ -14,8 +14,8 @@ variables {
   approver_emails          = ["one@acme.example", "two@acme.example"]
   api                      = { throttle_rate = 10, throttle_burst = 20, manage_account = true }
   links_base_url           = null
-  log_retention_days       = 90
-  permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+  logs                     = { prefix = "/aws", retention_days = 90 }
+  roles                    = { path = "/", suffix = "", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
 }
 
 run "the_machine_takes_bounded_steps_of_one_function_and_no_more" {

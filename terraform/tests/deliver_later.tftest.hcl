@@ -11,10 +11,11 @@ variables {
     arn     = "arn:aws:s3:::records"
     key_arn = "arn:aws:kms:eu-west-1:111122223333:key/k"
   }
+  key_arn                  = "arn:aws:kms:eu-west-1:111122223333:key/k"
   function_alias_arns      = ["arn:aws:lambda:eu-west-1:111122223333:function:slipway-example:live"]
   function_timeout_seconds = 120
-  log_retention_days       = 90
-  permissions_boundary_arn = null
+  logs                     = { prefix = "/aws", retention_days = 90 }
+  roles                    = { path = "/", suffix = "", permissions_boundary_arn = null }
 }
 
 run "every_task_is_bounded_repeated_and_caught" {

@@ -9,11 +9,11 @@ variables {
   artifact      = { bucket = "slipway-artifacts", key = "example/content.zip" }
   layer_arn     = "arn:aws:lambda:eu-west-1:111122223333:layer:slipway:1"
   settings = {
-    architecture       = "arm64"
-    memory_mb          = 1024
-    timeout_seconds    = 120
-    log_level          = "INFO"
-    log_retention_days = 90
+    architecture    = "arm64"
+    memory_mb       = 1024
+    timeout_seconds = 120
+    log_level       = "INFO"
+    logs            = { prefix = "/aws", retention_days = 90 }
   }
   key_arn     = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
   environment = { PORT_BASE_URL = "https://api.port.io" }
@@ -24,7 +24,7 @@ variables {
     actions   = ["dynamodb:GetItem"]
     resources = ["arn:aws:dynamodb:eu-west-1:111122223333:table/runs"]
   }]
-  permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+  roles = { path = "/", suffix = "", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
 }
 
 run "the_function_is_what_was_built" {

@@ -3,13 +3,13 @@ mock_provider "aws" {
 }
 
 variables {
-  name               = "slipway"
-  subnet_ids         = ["subnet-a", "subnet-b", "subnet-c"]
-  security_group_id  = "sg-a"
-  log_retention_days = 90
-  authentication     = "IAM"
-  storage_scaling    = false
-  key_arn            = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
+  name              = "slipway"
+  subnet_ids        = ["subnet-a", "subnet-b", "subnet-c"]
+  security_group_id = "sg-a"
+  logs              = { prefix = "/aws", retention_days = 90 }
+  authentication    = "IAM"
+  storage_scaling   = false
+  key_arn           = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
   settings = {
     type                 = "provisioned"
     kafka_version        = "3.8.x"

@@ -3,18 +3,18 @@ mock_provider "aws" {
 }
 
 variables {
-  account                  = { id = "111122223333", region = "eu-west-1", partition = "aws" }
-  name                     = "slipway-mirror"
-  topics                   = ["org_test.runs", "org_test.change.log"]
-  source_servers           = ["b-1.example.com:9196", "b-2.example.com:9196"]
-  source_port              = 9196
-  secret                   = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slipway/mirror-a1", key_arn = "arn:aws:kms:eu-west-1:111122223333:key/slipway" }
-  target                   = { cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/slipway/0a1b-1", bootstrap_servers = "b-1.slipway:9098" }
-  network                  = { vpc_id = "vpc-a", subnet_ids = ["subnet-a", "subnet-b"], security_group_id = "sg-a" }
-  plugin                   = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip", version = null, sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
-  key_arn                  = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
-  log_retention_days       = 90
-  permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+  account        = { id = "111122223333", region = "eu-west-1", partition = "aws" }
+  name           = "slipway-mirror"
+  topics         = ["org_test.runs", "org_test.change.log"]
+  source_servers = ["b-1.example.com:9196", "b-2.example.com:9196"]
+  source_port    = 9196
+  secret         = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slipway/mirror-a1", key_arn = "arn:aws:kms:eu-west-1:111122223333:key/slipway" }
+  target         = { cluster_arn = "arn:aws:kafka:eu-west-1:111122223333:cluster/slipway/0a1b-1", bootstrap_servers = "b-1.slipway:9098" }
+  network        = { vpc_id = "vpc-a", subnet_ids = ["subnet-a", "subnet-b"], security_group_id = "sg-a" }
+  plugin         = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip", version = null, sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
+  key_arn        = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
+  logs           = { prefix = "/aws", retention_days = 90 }
+  roles          = { path = "/", suffix = "", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
 }
 
 run "both_topics_are_copied_under_their_names_and_nothing_else_is_written_at_port" {

@@ -3,13 +3,13 @@ mock_provider "aws" {
 }
 
 variables {
-  account                  = { id = "111122223333", region = "eu-west-1", partition = "aws" }
-  name                     = "slipway"
-  cidr                     = "10.90.0.0/24"
-  endpoints                = true
-  key_arn                  = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
-  log_retention_days       = 90
-  permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+  account   = { id = "111122223333", region = "eu-west-1", partition = "aws" }
+  name      = "slipway"
+  cidr      = "10.90.0.0/24"
+  endpoints = true
+  key_arn   = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
+  logs      = { prefix = "/aws", retention_days = 90 }
+  roles     = { path = "/", suffix = "", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
 }
 
 run "the_network_has_no_way_to_the_internet" {
@@ -43,7 +43,7 @@ run "the_network_has_no_way_to_the_internet" {
   }
 
   assert {
-    condition     = aws_flow_log.this[0].traffic_type == "REJECT" && aws_cloudwatch_log_group.flow_log[0].kms_key_id == var.key_arn && aws_iam_role.flow_log[0].permissions_boundary == var.permissions_boundary_arn
+    condition     = aws_flow_log.this[0].traffic_type == "REJECT" && aws_cloudwatch_log_group.flow_log[0].kms_key_id == var.key_arn && aws_iam_role.flow_log[0].permissions_boundary == var.roles.permissions_boundary_arn
     error_message = "What was refused is logged, encrypted, by a role within the boundary."
   }
 

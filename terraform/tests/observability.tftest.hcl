@@ -5,6 +5,7 @@ mock_provider "aws" {
 variables {
   account           = { id = "111122223333", region = "eu-west-1", partition = "aws" }
   name_prefix       = "slipway"
+  dashboard_name    = "slipway-eu-west-1"
   metrics_namespace = "Slipway/slipway"
   functions = {
     example    = { function_name = "slipway-example", log_group_name = "/aws/lambda/slipway-example", timeout_seconds = 120, consumer = true }

@@ -12,9 +12,9 @@ variables {
   function_timeout_seconds = 120
   key_arn                  = "arn:aws:kms:eu-west-1:111122223333:key/k"
   alert_emails             = ["one@acme.example", "two@acme.example"]
-  log_retention_days       = 90
+  logs                     = { prefix = "/aws", retention_days = 90 }
   alarm_actions            = ["arn:aws:sns:eu-west-1:111122223333:alarms"]
-  permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+  roles                    = { path = "/", suffix = "", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
 }
 
 run "the_machine_takes_the_steps_of_the_functions" {

@@ -5,13 +5,13 @@ mock_provider "aws" {
 }
 
 variables {
-  name_prefix        = "slipway"
-  invocation_uri     = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:111122223333:function:slipway-report_pull_request:live/invocations"
-  throttle_rate      = 20
-  throttle_burst     = 40
-  base_url           = null
-  key_arn            = "arn:aws:kms:eu-west-1:111122223333:key/k"
-  log_retention_days = 90
+  name_prefix    = "slipway"
+  invocation_uri = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:111122223333:function:slipway-report_pull_request:live/invocations"
+  throttle_rate  = 20
+  throttle_burst = 40
+  base_url       = null
+  key_arn        = "arn:aws:kms:eu-west-1:111122223333:key/k"
+  logs           = { prefix = "/aws", retention_days = 90 }
 }
 
 run "one_throttled_route_calls_the_function" {

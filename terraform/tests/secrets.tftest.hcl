@@ -29,7 +29,7 @@ run "secrets_are_written_and_not_kept" {
   }
 
   assert {
-    condition     = aws_kms_key.this.enable_key_rotation && alltrue([for secret in aws_secretsmanager_secret.this : secret.kms_key_id == aws_kms_key.this.arn])
+    condition     = aws_kms_key.this[0].enable_key_rotation && alltrue([for secret in aws_secretsmanager_secret.this : secret.kms_key_id == output.key_arn])
     error_message = "All secrets are encrypted with the stack's own, rotated key."
   }
 

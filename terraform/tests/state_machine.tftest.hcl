@@ -14,8 +14,8 @@ variables {
   logs_data                = false
   on_stop                  = { sweep_alias_arn = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-sweep_runs:live" }
   key_arn                  = "arn:aws:kms:eu-west-1:111122223333:key/k"
-  log_retention_days       = 90
-  permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+  logs                     = { prefix = "/aws", retention_days = 90 }
+  roles                    = { path = "/", suffix = "", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
   statements = [
     { sid = "TakeSteps", actions = ["lambda:InvokeFunction"], resources = ["arn:aws:lambda:eu-west-1:111122223333:function:slipway-example:live"] },
     {

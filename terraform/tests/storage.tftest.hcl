@@ -95,7 +95,7 @@ run "failed_records_are_announced_and_watched" {
   }
 
   assert {
-    condition     = module.audit.object_lock.mode == "COMPLIANCE" && module.audit.object_lock.days == 400 && module.records.object_lock == null
+    condition     = module.audit[0].object_lock.mode == "COMPLIANCE" && module.audit[0].object_lock.days == 400 && module.records[0].object_lock == null
     error_message = "Records of decisions are kept from everybody for as long as was asked."
   }
 }

@@ -18,7 +18,7 @@ run "messages_are_encrypted_and_go_to_everyone_by_tls" {
   }
 
   assert {
-    condition     = aws_sns_topic.this.name == "slipway-example" && aws_sns_topic.this.kms_master_key_id == "arn:aws:kms:eu-west-1:111122223333:key/k"
+    condition     = aws_sns_topic.this[0].name == "slipway-example" && aws_sns_topic.this[0].kms_master_key_id == "arn:aws:kms:eu-west-1:111122223333:key/k"
     error_message = "The topic is encrypted by the stack's key."
   }
 
@@ -28,7 +28,7 @@ run "messages_are_encrypted_and_go_to_everyone_by_tls" {
   }
 
   assert {
-    condition     = [for statement in data.aws_iam_policy_document.this.statement : [statement.effect, one(statement.condition).variable]] == [["Deny", "aws:SecureTransport"]]
+    condition     = [for statement in data.aws_iam_policy_document.this[0].statement : [statement.effect, one(statement.condition).variable]] == [["Deny", "aws:SecureTransport"]]
     error_message = "Messages without TLS are denied, and no service may publish."
   }
 }
@@ -65,7 +65,7 @@ run "cloudwatch_may_publish_the_alarms_of_this_stack" {
 
   assert {
     condition = jsonencode([
-      for statement in data.aws_iam_policy_document.this.statement : [statement.actions, { for condition in statement.condition : condition.variable => condition.values }]
+      for statement in data.aws_iam_policy_document.this[0].statement : [statement.actions, { for condition in statement.condition : condition.variable => condition.values }]
       if contains(flatten([for principal in statement.principals : tolist(principal.identifiers)]), "cloudwatch.amazonaws.com")
       ]) == jsonencode([[["sns:Publish"], {
         "aws:SourceAccount" = ["111122223333"]

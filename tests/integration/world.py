@@ -266,7 +266,7 @@ class World:
     def announced(self, key: str) -> bool:
         """Whether the queue has a notice of a record."""
         queue = self.sandbox.aws("sqs")
-        url = self.outputs["failed_records_queue_url"]
+        url = self.outputs["failed_records_queue"]["url"]
         messages = []
         while found := queue.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=5

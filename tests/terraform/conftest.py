@@ -3,7 +3,10 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -37,3 +40,62 @@ def run(command: list[str | Path]) -> str:
     )
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
     return ended.stdout
+
+
+IDENTITY = (
+    b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account>"
+    b"<Arn>arn:aws:iam::111122223333:user/any</Arn><UserId>any</UserId>"
+    b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
+VALID = b'{"result": "OK", "diagnostics": []}'
+
+
+class Aws(BaseHTTPRequestHandler):
+    """Answers what a plan without refresh asks: the account, and whether a definition is valid."""
+
+    def do_POST(self) -> None:
+        asks_for_definition = "ValidateStateMachine" in self.headers.get("X-Amz-Target", "")
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(VALID if asks_for_definition else IDENTITY)
+
+    def log_message(self, *args: Any) -> None:
+        """Keep the test's output short."""
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Aws)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def planned(folder: Path, aws: str) -> list[dict[str, Any]]:
+    """What Terraform would change, by its own words."""
+    environment = {
+        **without_account(os.environ),
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_REGION": "eu-west-1",
+        "AWS_ENDPOINT_URL": aws,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "GOGC": "800",
+    }
+    terraform: list[str | Path] = [ROOT / "scripts" / "terraform", f"-chdir={folder}"]
+    for command in (["init"], ["plan", "-refresh=false", "-lock=false", "-out=plan"]):
+        ended = subprocess.run(
+            [*terraform, *command, "-input=false"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    shown = subprocess.run(
+        [*terraform, "show", "-json", "plan"], capture_output=True, text=True, check=True
+    )
+    changes: list[dict[str, Any]] = json.loads(shown.stdout)["resource_changes"]
+    return [change for change in changes if change["mode"] == "managed"]

@@ -7,49 +7,14 @@ after the version of its type's schema.
 import json
 import os
 import re
-import subprocess
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import shutil
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
-import pytest
-
-from scripts.terraform_test import without_account
-from tests.terraform.conftest import ROOT
+from tests.terraform.conftest import ROOT, planned
 
 ADDRESSES = ROOT / "tests" / "fixtures" / "terraform" / "addresses.txt"
 PROVIDER = 'provider["registry.terraform.io/hashicorp/aws"]'
-IDENTITY = (
-    b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account>"
-    b"<Arn>arn:aws:iam::111122223333:user/any</Arn><UserId>any</UserId>"
-    b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
-)
-VALID = b'{"result": "OK", "diagnostics": []}'
-
-
-class Aws(BaseHTTPRequestHandler):
-    """Answers what a plan without refresh asks: the account, and whether a definition is valid."""
-
-    def do_POST(self) -> None:
-        asks_for_definition = "ValidateStateMachine" in self.headers.get("X-Amz-Target", "")
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(VALID if asks_for_definition else IDENTITY)
-
-    def log_message(self, *args: Any) -> None:
-        """Keep the test's output short."""
-
-
-@pytest.fixture
-def aws() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), Aws)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 def resource(line: str) -> dict[str, Any]:
@@ -86,40 +51,6 @@ def merged(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def planned(folder: Path, aws: str) -> list[dict[str, Any]]:
-    """What Terraform would change, by its own words."""
-    environment = {
-        **without_account(os.environ),
-        "AWS_ACCESS_KEY_ID": "any",
-        "AWS_SECRET_ACCESS_KEY": "any",
-        "AWS_REGION": "eu-west-1",
-        "AWS_ENDPOINT_URL": aws,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "GOGC": "800",
-    }
-    terraform: list[str | Path] = [ROOT / "scripts" / "terraform", f"-chdir={folder}"]
-    for command in (["init"], ["plan", "-refresh=false", "-lock=false", "-out=plan"]):
-        ended = subprocess.run(
-            [*terraform, *command, "-input=false"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
-    shown = subprocess.run(
-        [*terraform, "show", "-json", "plan"], capture_output=True, text=True, check=True
-    )
-    changes: list[dict[str, Any]] = json.loads(shown.stdout)["resource_changes"]
-    return [change for change in changes if change["mode"] == "managed"]
-
-
-def root_moves(lines: list[str]) -> list[dict[str, str]]:
-    """From a root of its own into a module of another."""
-    tops = {re.sub(r"\[.*", "", ".".join(line.split(" ")[1].split(".")[:2])) for line in lines}
-    return [{"from": top, "to": f"module.slipway.{top}"} for top in sorted(tops)]
-
-
 def test_installed_state_moves_without_a_destroy(tmp_path: Path, aws: str) -> None:
     # Given a state with the addresses of before
     lines = ADDRESSES.read_text().splitlines()
@@ -144,11 +75,12 @@ def test_installed_state_moves_without_a_destroy(tmp_path: Path, aws: str) -> No
         "remediation": {"alert_emails": ["platform@acme.example"]},
         "health_probe": {"vpc": {"subnet_ids": ["subnet-a"], "security_group_ids": ["sg-b"]}},
         "secret_versions": {"slack": 1},
+        "account_suffix": "",
         "features": {"waf": True},
         "provisioned_pollers": {"min": 1, "max": 1},
     }
-    root = {"module": {"slipway": call}, "moved": root_moves(lines)}
-    (tmp_path / "main.tf.json").write_text(json.dumps(root))
+    (tmp_path / "main.tf.json").write_text(json.dumps({"module": {"slipway": call}}))
+    shutil.copy(ROOT / "examples" / "moved.tf", tmp_path)
 
     # When it is planned
     changes = planned(tmp_path, aws)

@@ -20,6 +20,7 @@ import pytest
 from tests.terraform.conftest import ROOT, STACK
 from tests.terraform.variables import (
     approvals,
+    existing,
     general,
     kafka,
     network,
@@ -41,14 +42,15 @@ class Case:
 CASES = [
     Case(rule, value, is_refused)
     for rule in (
-        *general.GENERAL, *general.SWEEP, *approvals.APPROVALS, *reports.REPORTS, *secrets.SECRETS,
-        *kafka.KAFKA, *network.NETWORK, *remediation.REMEDIATION,
+        *general.GENERAL, *general.SWEEP, *existing.EXISTING, *approvals.APPROVALS,
+        *reports.REPORTS, *secrets.SECRETS, *kafka.KAFKA, *network.NETWORK,
+        *remediation.REMEDIATION,
     )
     for is_refused, values in ((False, rule.accepted), (True, rule.refused))
     for value in values
 ]  # fmt: skip
 # Variables whose rules look at each other's values.
-TOGETHER = ({"functions", "sweep"}, {"kafka", "kafka_mirror", "network"})
+TOGETHER = ({"artifacts_dir", "functions", "sweep"}, {"kafka", "kafka_mirror", "network"})
 REQUIRED = {
     "artifacts_dir": str(STACK / "tests" / "artifacts"),
     "port": {"org_id": "org_test"},

@@ -49,11 +49,12 @@ def test_terraform_tests_name_no_action() -> None:
     } == {}
 
 
-def test_every_role_takes_a_boundary() -> None:
+def test_every_role_takes_path_boundary_and_suffix() -> None:
     roles = [(file, text) for file, name, text in blocks("resource") if name == "aws_iam_role"]
 
     assert len(roles) > 3
-    assert [file for file, text in roles if "permissions_boundary" not in text] == []
+    for argument in ("path ", "permissions_boundary ", "${var.roles.suffix}"):
+        assert [file for file, text in roles if argument not in text] == []
 
 
 def test_given_a_variable_or_an_output_when_read_then_it_is_described() -> None:

@@ -154,8 +154,8 @@ resource "aws_api_gateway_method_settings" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "api" {
-  name              = "/aws/apigateway/${aws_api_gateway_rest_api.this.name}"
-  retention_in_days = var.log_retention_days
+  name              = "${var.logs.prefix}/apigateway/${aws_api_gateway_rest_api.this.name}"
+  retention_in_days = var.logs.retention_days
   kms_key_id        = var.key_arn
 }
 
@@ -169,7 +169,10 @@ resource "aws_cloudformation_stack" "api_log" {
   name          = "${var.name_prefix}-api-gateway-log"
   capabilities  = ["CAPABILITY_IAM"]
   template_body = file("${path.module}/api_log.cfn.json")
-  parameters    = var.permissions_boundary_arn == null ? {} : { PermissionsBoundary = var.permissions_boundary_arn }
+  parameters = merge(
+    var.roles.permissions_boundary_arn == null ? {} : { PermissionsBoundary = var.roles.permissions_boundary_arn },
+    var.roles.path == "/" ? {} : { Path = var.roles.path },
+  )
 }
 
 # Earlier releases managed the role here: it is forgotten, not destroyed.

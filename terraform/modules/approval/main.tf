@@ -20,8 +20,8 @@ module "machine" {
   logs_data                = false # task tokens
   on_stop                  = { sweep_alias_arn = var.sweep_alias_arn }
   key_arn                  = var.key_arn
-  log_retention_days       = var.log_retention_days
-  permissions_boundary_arn = var.permissions_boundary_arn
+  logs                     = var.logs
+  roles                    = var.roles
 }
 
 # Each message holds a link with which one person decides, so each approver gets their own and no others.
@@ -33,4 +33,5 @@ module "topic" {
   key_arn             = var.key_arn
   emails              = var.approver_emails
   recipient_attribute = "approver"
+  existing            = var.existing_topic
 }

@@ -24,11 +24,22 @@ output "api_stage_arn" {
 }
 
 output "api" {
-  description = "Id, name and stage of the REST API."
-  value       = { id = aws_api_gateway_rest_api.this.id, name = aws_api_gateway_rest_api.this.name, stage = aws_api_gateway_stage.this.stage_name }
+  description = "The REST API: id, name, ARN to call it by, and name and ARN of its stage."
+  value = {
+    id            = aws_api_gateway_rest_api.this.id
+    name          = aws_api_gateway_rest_api.this.name
+    execution_arn = aws_api_gateway_rest_api.this.execution_arn
+    stage         = aws_api_gateway_stage.this.stage_name
+    stage_arn     = aws_api_gateway_stage.this.arn
+  }
 }
 
 output "base_url" {
   description = "What the API's addresses begin with, without a slash at the end."
   value       = var.links_base_url == null ? aws_api_gateway_stage.this.invoke_url : replace(var.links_base_url, "{api_id}", aws_api_gateway_rest_api.this.id)
+}
+
+output "role" {
+  description = "Name and ARN of the state machine's role."
+  value       = module.machine.role
 }

@@ -54,12 +54,18 @@ variable "links_base_url" {
   type        = string
 }
 
-variable "log_retention_days" {
-  description = "How long the logs of executions and of requests are kept."
-  type        = number
+variable "logs" {
+  description = "What the names of log groups begin with, and for how many days they are kept."
+  type        = object({ prefix = string, retention_days = number })
 }
 
-variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds the roles. Null: none."
-  type        = string
+variable "roles" {
+  description = "Path, name suffix and permissions boundary (null: none) of IAM roles."
+  type        = object({ path = string, suffix = string, permissions_boundary_arn = string })
+}
+
+variable "existing_topic" {
+  description = "Topic to use instead of making one."
+  type        = object({ arn = string })
+  default     = null
 }

@@ -83,7 +83,7 @@ resource "aws_cloudwatch_log_group" "waf" {
 
   # https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html
   name              = "aws-waf-logs-${var.name_prefix}-approvals"
-  retention_in_days = var.log_retention_days
+  retention_in_days = var.logs.retention_days
   kms_key_id        = var.key_arn
 }
 

@@ -40,7 +40,7 @@ module "machine" {
   ]
   function_timeout_seconds = var.function_timeout_seconds
   logs_data                = true # run ids and times; the record itself stays in S3
-  key_arn                  = var.records_bucket.key_arn
-  log_retention_days       = var.log_retention_days
-  permissions_boundary_arn = var.permissions_boundary_arn
+  key_arn                  = var.key_arn
+  logs                     = var.logs
+  roles                    = var.roles
 }

@@ -7,3 +7,13 @@ output "arn" {
   description = "The state machine's ARN."
   value       = module.machine.arn
 }
+
+output "role" {
+  description = "Name and ARN of the state machine's role."
+  value       = module.machine.role
+}
+
+output "log_group_name" {
+  description = "Where executions are logged."
+  value       = module.machine.log.group_name
+}

@@ -18,6 +18,11 @@ variable "records_bucket" {
   type        = object({ name = string, arn = string, key_arn = string })
 }
 
+variable "key_arn" {
+  description = "KMS key that encrypts the log."
+  type        = string
+}
+
 variable "function_alias_arns" {
   description = "The aliases that may be called."
   type        = list(string)
@@ -28,12 +33,12 @@ variable "function_timeout_seconds" {
   type        = number
 }
 
-variable "log_retention_days" {
-  description = "How long the executions' log is kept."
-  type        = number
+variable "logs" {
+  description = "What the names of log groups begin with, and for how many days they are kept."
+  type        = object({ prefix = string, retention_days = number })
 }
 
-variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds the role. Null: none."
-  type        = string
+variable "roles" {
+  description = "Path, name suffix and permissions boundary (null: none) of IAM roles."
+  type        = object({ path = string, suffix = string, permissions_boundary_arn = string })
 }

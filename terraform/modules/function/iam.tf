@@ -10,10 +10,11 @@ data "aws_iam_policy_document" "assume" {
 }
 
 resource "aws_iam_role" "this" {
-  name                 = var.function_name
+  name                 = "${var.function_name}${var.roles.suffix}"
   description          = "Lambda function ${var.function_name}"
   assume_role_policy   = data.aws_iam_policy_document.assume.json
-  permissions_boundary = var.permissions_boundary_arn
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary_arn
 }
 
 data "aws_iam_policy_document" "this" {

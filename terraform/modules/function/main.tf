@@ -1,6 +1,6 @@
 resource "aws_cloudwatch_log_group" "this" {
-  name              = "/aws/lambda/${var.function_name}"
-  retention_in_days = var.settings.log_retention_days
+  name              = "${var.logs.prefix}/lambda/${var.function_name}"
+  retention_in_days = var.logs.retention_days
   kms_key_id        = var.key_arn
 }
 

@@ -13,6 +13,11 @@ output "role_name" {
   value       = aws_iam_role.this.name
 }
 
+output "role_arn" {
+  description = "ARN of that role."
+  value       = aws_iam_role.this.arn
+}
+
 output "log_group_name" {
   description = "Where the function logs."
   value       = aws_cloudwatch_log_group.this.name

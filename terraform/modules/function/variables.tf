@@ -29,11 +29,10 @@ variable "layer_arn" {
 variable "settings" {
   description = "Tuning that all functions share; the root's variable `functions` describes it."
   type = object({
-    architecture       = string
-    memory_mb          = number
-    timeout_seconds    = number
-    log_level          = string
-    log_retention_days = number
+    architecture    = string
+    memory_mb       = number
+    timeout_seconds = number
+    log_level       = string
   })
 }
 
@@ -95,7 +94,12 @@ variable "callers" {
   default = {}
 }
 
-variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds the role. Null: none."
-  type        = string
+variable "roles" {
+  description = "Path, name suffix and permissions boundary (null: none) of IAM roles."
+  type        = object({ path = string, suffix = string, permissions_boundary_arn = string })
+}
+
+variable "logs" {
+  description = "What the names of log groups begin with, and for how many days they are kept."
+  type        = object({ prefix = string, retention_days = number })
 }

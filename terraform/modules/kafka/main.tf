@@ -143,7 +143,7 @@ resource "aws_msk_configuration" "this" {
 resource "aws_cloudwatch_log_group" "brokers" {
   count = local.provisioned ? 1 : 0
 
-  name              = "/aws/msk/${var.name}"
-  retention_in_days = var.log_retention_days
+  name              = "${var.logs.prefix}/msk/${var.name}"
+  retention_in_days = var.logs.retention_days
   kms_key_id        = var.key_arn
 }

@@ -40,7 +40,7 @@ variable "security_group_id" {
   type        = string
 }
 
-variable "log_retention_days" {
-  description = "How long the brokers' log is kept."
-  type        = number
+variable "logs" {
+  description = "What the names of log groups begin with, and for how many days they are kept."
+  type        = object({ prefix = string, retention_days = number })
 }

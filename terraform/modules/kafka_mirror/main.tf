@@ -150,8 +150,8 @@ resource "aws_mskconnect_connector" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  name              = "/aws/mskconnect/${var.name}"
-  retention_in_days = var.log_retention_days
+  name              = "${var.logs.prefix}/mskconnect/${var.name}"
+  retention_in_days = var.logs.retention_days
   kms_key_id        = var.key_arn
 }
 

@@ -13,8 +13,8 @@ resource "aws_flow_log" "this" {
 resource "aws_cloudwatch_log_group" "flow_log" {
   count = local.made ? 1 : 0
 
-  name              = "/aws/vpc/${var.name}"
-  retention_in_days = var.log_retention_days
+  name              = "${var.logs.prefix}/vpc/${var.name}"
+  retention_in_days = var.logs.retention_days
   kms_key_id        = var.key_arn
 }
 
@@ -32,10 +32,11 @@ data "aws_iam_policy_document" "flow_log_assume" {
 resource "aws_iam_role" "flow_log" {
   count = local.made ? 1 : 0
 
-  name                 = "${var.name}-flow-log"
+  name                 = "${var.name}-flow-log${var.roles.suffix}"
   description          = "Flow log of VPC ${var.name}"
   assume_role_policy   = data.aws_iam_policy_document.flow_log_assume.json
-  permissions_boundary = var.permissions_boundary_arn
+  path                 = var.roles.path
+  permissions_boundary = var.roles.permissions_boundary_arn
 }
 
 data "aws_iam_policy_document" "flow_log" {

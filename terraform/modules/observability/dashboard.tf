@@ -157,6 +157,6 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = var.name_prefix
+  dashboard_name = var.dashboard_name
   dashboard_body = jsonencode({ widgets = local.widgets })
 }

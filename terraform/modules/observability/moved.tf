@@ -1,12 +1,12 @@
 # Where installations from before the shared modules have their resources.
 moved {
   from = aws_sns_topic.alarms[0]
-  to   = module.topic[0].aws_sns_topic.this
+  to   = module.topic[0].aws_sns_topic.this[0]
 }
 
 moved {
   from = aws_sns_topic_policy.alarms[0]
-  to   = module.topic[0].aws_sns_topic_policy.this
+  to   = module.topic[0].aws_sns_topic_policy.this[0]
 }
 
 moved {

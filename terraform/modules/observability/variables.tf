@@ -4,7 +4,12 @@ variable "account" {
 }
 
 variable "name_prefix" {
-  description = "What the names begin with; the dashboard's and the X-Ray group's whole name."
+  description = "What the names begin with; the X-Ray group's whole name."
+  type        = string
+}
+
+variable "dashboard_name" {
+  description = "The dashboard's name, which an account has once for all regions."
   type        = string
 }
 

@@ -24,16 +24,17 @@ module "machine" {
   logs_data                = false # task tokens
   on_stop                  = { sweep_alias_arn = var.sweep_alias_arn }
   key_arn                  = var.key_arn
-  log_retention_days       = var.log_retention_days
-  permissions_boundary_arn = var.permissions_boundary_arn
+  logs                     = var.logs
+  roles                    = var.roles
 }
 
 # Services that Slipway hands over to people.
 module "topic" {
   source = "../topic"
 
-  account = var.account
-  name    = "${var.name_prefix}-alerts"
-  key_arn = var.key_arn
-  emails  = var.alert_emails
+  account  = var.account
+  name     = "${var.name_prefix}-alerts"
+  key_arn  = var.key_arn
+  emails   = var.alert_emails
+  existing = var.existing_topic
 }

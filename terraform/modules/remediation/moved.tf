@@ -31,12 +31,12 @@ moved {
 
 moved {
   from = aws_sns_topic.alerts
-  to   = module.topic.aws_sns_topic.this
+  to   = module.topic.aws_sns_topic.this[0]
 }
 
 moved {
   from = aws_sns_topic_policy.alerts
-  to   = module.topic.aws_sns_topic_policy.this
+  to   = module.topic.aws_sns_topic_policy.this[0]
 }
 
 moved {

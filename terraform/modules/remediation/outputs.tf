@@ -17,3 +17,8 @@ output "topic_arn" {
   description = "Topic of services that are handed over to people."
   value       = module.topic.arn
 }
+
+output "role" {
+  description = "Name and ARN of the state machine's role."
+  value       = module.machine.role
+}

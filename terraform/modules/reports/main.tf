@@ -100,7 +100,7 @@ resource "aws_api_gateway_method_settings" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  name              = "/aws/apigateway/${aws_api_gateway_rest_api.this.name}"
-  retention_in_days = var.log_retention_days
+  name              = "${var.logs.prefix}/apigateway/${aws_api_gateway_rest_api.this.name}"
+  retention_in_days = var.logs.retention_days
   kms_key_id        = var.key_arn
 }

@@ -4,8 +4,14 @@ output "stage_arn" {
 }
 
 output "api" {
-  description = "Name and stage of the REST API."
-  value       = { name = aws_api_gateway_rest_api.this.name, stage = aws_api_gateway_stage.this.stage_name }
+  description = "The REST API: id, name, ARN to call it by, and name and ARN of its stage."
+  value = {
+    id            = aws_api_gateway_rest_api.this.id
+    name          = aws_api_gateway_rest_api.this.name
+    execution_arn = aws_api_gateway_rest_api.this.execution_arn
+    stage         = aws_api_gateway_stage.this.stage_name
+    stage_arn     = aws_api_gateway_stage.this.arn
+  }
 }
 
 output "url" {

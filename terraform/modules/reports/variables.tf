@@ -28,7 +28,7 @@ variable "key_arn" {
   type        = string
 }
 
-variable "log_retention_days" {
-  description = "How long the access log is kept."
-  type        = number
+variable "logs" {
+  description = "What the names of log groups begin with, and for how many days they are kept."
+  type        = object({ prefix = string, retention_days = number })
 }

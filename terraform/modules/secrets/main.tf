@@ -1,4 +1,6 @@
 locals {
+  key_arn = var.existing_key == null ? aws_kms_key.this[0].arn : var.existing_key.arn
+
   secrets = merge({
     port = {
       name        = "${var.name_prefix}/port"
@@ -33,6 +35,8 @@ locals {
 # A key of one's own, because MSK refuses secrets under the account's default key, and because its
 # use can be granted function by function. KMS rotates it every year; what is encrypted stays readable.
 resource "aws_kms_key" "this" {
+  count = var.existing_key == null ? 1 : 0
+
   description             = "${var.name_prefix}: secrets, stored records, notices and logs"
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_protection ? 30 : 7
@@ -40,8 +44,10 @@ resource "aws_kms_key" "this" {
 }
 
 resource "aws_kms_alias" "this" {
+  count = var.existing_key == null ? 1 : 0
+
   name          = "alias/${var.name_prefix}"
-  target_key_id = aws_kms_key.this.key_id
+  target_key_id = aws_kms_key.this[0].key_id
 }
 
 data "aws_iam_policy_document" "key" {
@@ -109,7 +115,7 @@ resource "aws_secretsmanager_secret" "this" {
 
   name                    = each.value.name
   description             = each.value.description
-  kms_key_id              = aws_kms_key.this.arn
+  kms_key_id              = local.key_arn
   recovery_window_in_days = var.deletion_protection ? 30 : 0
 }
 

@@ -17,5 +17,5 @@ output "written_mirror_arn" {
 
 output "key_arn" {
   description = "The key that encrypts secrets, stored records, notices and logs. Known when CloudWatch Logs may use it."
-  value       = aws_kms_key.this.arn
+  value       = local.key_arn
 }

@@ -8,6 +8,12 @@ variable "name_prefix" {
   type        = string
 }
 
+variable "existing_key" {
+  description = "KMS key to use instead of making one."
+  type        = object({ arn = string })
+  default     = null
+}
+
 variable "msk" {
   description = "Whether the Kafka secret is for MSK, which accepts only names that begin with `AmazonMSK_`."
   type        = bool

@@ -27,7 +27,7 @@ resource "aws_sfn_state_machine" "this" {
 resource "aws_cloudwatch_log_group" "this" {
   # The prefix keeps CloudWatch's resource policy for deliveries from growing with each group.
   # https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
-  name              = "/aws/vendedlogs/states/${var.name}"
-  retention_in_days = var.log_retention_days
+  name              = "${var.logs.prefix}/vendedlogs/states/${var.name}"
+  retention_in_days = var.logs.retention_days
   kms_key_id        = var.key_arn
 }

@@ -69,12 +69,12 @@ variable "key_arn" {
   type        = string
 }
 
-variable "log_retention_days" {
-  description = "How long the log of executions is kept."
-  type        = number
+variable "logs" {
+  description = "What the names of log groups begin with, and for how many days they are kept."
+  type        = object({ prefix = string, retention_days = number })
 }
 
-variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds the role. Null: none."
-  type        = string
+variable "roles" {
+  description = "Path, name suffix and permissions boundary (null: none) of IAM roles."
+  type        = object({ path = string, suffix = string, permissions_boundary_arn = string })
 }

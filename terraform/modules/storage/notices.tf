@@ -57,7 +57,7 @@ data "aws_iam_policy_document" "failed_records" {
 }
 
 resource "aws_s3_bucket_notification" "records" {
-  bucket = module.records.name
+  bucket = local.buckets.records.name
 
   dynamic "queue" {
     for_each = local.failed_prefixes

@@ -13,7 +13,7 @@ output "tables" {
 
 output "records_bucket" {
   description = "Name and ARN of the bucket for records that wait (`later/`, `requests/`) or failed (`aws/lambda/`, `held/`; once dealt with, `archive/`), for previews (`approvals/`) and the policy. Known when it encrypts and keeps versions."
-  value       = { name = module.records.name, arn = module.records.arn }
+  value       = local.buckets.records
 }
 
 output "failed_prefixes" {
@@ -23,7 +23,7 @@ output "failed_prefixes" {
 
 output "audit_bucket" {
   description = "Name and ARN of the bucket for records of decisions. Known when it encrypts them and keeps them from being deleted."
-  value       = { name = module.audit.name, arn = module.audit.arn }
+  value       = local.buckets.audit
 }
 
 output "failed_records_queue_name" {
@@ -34,4 +34,9 @@ output "failed_records_queue_name" {
 output "failed_records_queue_url" {
   description = "URL of that queue."
   value       = aws_sqs_queue.failed_records.id
+}
+
+output "failed_records_queue_arn" {
+  description = "ARN of that queue."
+  value       = local.queue_arn
 }

@@ -1,6 +1,14 @@
 locals {
   # Account and region make it unique in the world.
-  bucket_name = "${var.name_prefix}-records-${var.account.id}-${var.account.region}"
+  bucket_name = var.existing_buckets.records != null ? var.existing_buckets.records.name : "${var.name_prefix}-records-${var.account.id}-${var.account.region}"
+
+  # By way of the modules, which are known when their buckets encrypt and keep versions.
+  buckets = {
+    for kind, own in { records = module.records, audit = module.audit } : kind => {
+      name                     = var.existing_buckets[kind] == null ? one(own[*].name) : var.existing_buckets[kind].name
+      arn                      = var.existing_buckets[kind] == null ? one(own[*].arn) : "arn:${var.account.partition}:s3:::${var.existing_buckets[kind].name}"
+    }
+  }
 
   # Where failed records arrive: from event source mappings, whose keys Lambda chooses, and from
   # deliver_later.
@@ -10,6 +18,7 @@ locals {
 # Records are worked on within days, in the region in which they failed.
 module "records" {
   source = "../bucket"
+  count  = var.existing_buckets.records == null ? 1 : 0
 
   name                = local.bucket_name
   deletion_protection = var.deletion_protection
@@ -20,6 +29,7 @@ module "records" {
 # has passed. After that they stay all the same; nothing expires. Port's log of the run is the second record of a decision.
 module "audit" {
   source = "../bucket"
+  count  = var.existing_buckets.audit == null ? 1 : 0
 
   name                = "${var.name_prefix}-audit-${var.account.id}-${var.account.region}"
   deletion_protection = var.deletion_protection
@@ -28,9 +38,9 @@ module "audit" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "records" {
-  count = var.lifecycle_rules ? 1 : 0
+  count = var.lifecycle_rules && var.existing_buckets.records == null ? 1 : 0
 
-  bucket = module.records.name
+  bucket = module.records[0].name
 
   # A record that waits is delivered within hours; what failed for good is copied to `held/`.
   rule {

@@ -30,3 +30,12 @@ variable "audit" {
     retention_days = number
   })
 }
+
+variable "existing_buckets" {
+  description = "Buckets to use instead of making them."
+  type = object({
+    records = optional(object({ name = string }))
+    audit   = optional(object({ name = string }))
+  })
+  default = {}
+}

@@ -1,14 +1,22 @@
+locals {
+  arn = var.existing == null ? aws_sns_topic.this[0].arn : var.existing.arn
+}
+
 resource "aws_sns_topic" "this" {
+  count = var.existing == null ? 1 : 0
+
   name              = var.name
   kms_master_key_id = var.key_arn
 }
 
 data "aws_iam_policy_document" "this" {
+  count = var.existing == null ? 1 : 0
+
   statement {
     sid       = "OnlyByTls"
     effect    = "Deny"
     actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.this.arn]
+    resources = [aws_sns_topic.this[0].arn]
 
     principals {
       type        = "*"
@@ -29,7 +37,7 @@ data "aws_iam_policy_document" "this" {
     content {
       sid       = "AlarmsOfThisStack"
       actions   = ["sns:Publish"]
-      resources = [aws_sns_topic.this.arn]
+      resources = [aws_sns_topic.this[0].arn]
 
       principals {
         type        = "Service"
@@ -52,14 +60,16 @@ data "aws_iam_policy_document" "this" {
 }
 
 resource "aws_sns_topic_policy" "this" {
-  arn    = aws_sns_topic.this.arn
-  policy = data.aws_iam_policy_document.this.json
+  count = var.existing == null ? 1 : 0
+
+  arn    = aws_sns_topic.this[0].arn
+  policy = data.aws_iam_policy_document.this[0].json
 }
 
 resource "aws_sns_topic_subscription" "email" {
   for_each = var.emails
 
-  topic_arn           = aws_sns_topic.this.arn
+  topic_arn           = local.arn
   protocol            = "email"
   endpoint            = each.value
   filter_policy_scope = var.recipient_attribute == null ? null : "MessageAttributes"

@@ -1,6 +1,6 @@
 output "arn" {
   description = "The topic's ARN."
-  value       = aws_sns_topic.this.arn
+  value       = local.arn
 }
 
 output "subscriptions" {

@@ -29,3 +29,9 @@ variable "alarms_prefix" {
   type        = string
   default     = null
 }
+
+variable "existing" {
+  description = "Topic to subscribe the addresses to, instead of making one."
+  type        = object({ arn = string })
+  default     = null
+}

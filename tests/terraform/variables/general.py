@@ -1,6 +1,6 @@
 """Rules of `terraform/variables.tf`."""
 
-from tests.terraform.conftest import STACK
+from tests.terraform.conftest import ROOT, STACK
 from tests.terraform.variables.rule import Rule, variable, whole
 
 GENERAL = [
@@ -86,10 +86,16 @@ GENERAL = [
         [{"approval": 0}, {"approval": 1.5}],
     ),
     Rule(
-        "tags must have at most 40 entries",
-        lambda count: {"tags": {f"tag-{number}": "" for number in range(count)}},
-        [40],
-        [41],
+        "functions.vpc",
+        lambda ids: {"functions": {"vpc": {"subnet_ids": ids[0], "security_group_ids": ids[1]}}},
+        [(["subnet-a"], ["sg-a"])],
+        [([], ["sg-a"]), (["subnet-a"], []), (["vpc-a"], ["sg-a"]), (["subnet-a"], ["vpc-a"])],
+    ),
+    Rule(
+        "has no layer for arm64",
+        lambda folder: {"functions": {"architecture": "arm64"}, "artifacts_dir": str(folder)},
+        [STACK / "tests" / "artifacts"],
+        [ROOT / "tests" / "fixtures" / "terraform" / "x86_64"],
     ),
     Rule(
         "no artifacts.json",

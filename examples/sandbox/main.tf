@@ -1,0 +1,123 @@
+# The installation on one machine; scripts/apply_sandbox fills in `sandbox`. The two modes have different names, so that both
+# installations can live in one sandbox.
+terraform {
+  required_version = ">= 1.11, < 2.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7.0"
+    }
+  }
+}
+
+# The endpoint comes from the environment (AWS_ENDPOINT_URL).
+provider "aws" {
+  default_tags {
+    # More than S3 takes of an object.
+    tags = {
+      Application = "slipway", ManagedBy = "terraform"
+      Environment = "sandbox", CostCenter = "1", Owner = "platform", Team = "platform", Contact = "platform", Tier = "1"
+      Repository  = "slipway", Criticality = "low", Backup = "no"
+    }
+  }
+}
+
+locals {
+  msk      = var.mode == "msk"
+  api_base = "${var.sandbox.aws_url}/_aws/execute-api/{api_id}/live"
+}
+
+module "slipway" {
+  source        = "../../terraform"
+  artifacts_dir = var.artifacts_dir
+
+  name_prefix         = local.msk ? "slipway-msk" : "slipway"
+  deletion_protection = false
+  features            = { records_lifecycle = false, xray_group = false, broker_storage_scaling = false }
+  # A shorter time than by default: for so long a run waits whose function was killed.
+  functions = { architecture = var.sandbox.architecture, timeout_seconds = 60 }
+
+  port = { base_url = var.sandbox.port_url, app_url = var.sandbox.port_url, org_id = var.sandbox.org_id }
+  github = {
+    api_url        = var.sandbox.github_api_url
+    services_repo  = var.sandbox.services_repo
+    team_reviewers = { payments = ["team:payments"], platform = ["team:platform"] }
+  }
+
+  # From the beginning: what was asked before the stack was applied is not lost.
+  kafka = {
+    mode              = var.mode
+    bootstrap_servers = local.msk ? null : var.sandbox.kafka_bootstrap_servers
+    create            = local.msk ? { type = "provisioned" } : null
+    starting_position = "TRIM_HORIZON"
+  }
+  provisioned_pollers = local.msk ? { min = 1, max = 1 } : null
+
+  links_base_url   = local.api_base
+  reports          = { base_url = local.api_base }
+  deployed_service = { urls = { health_url = "${var.sandbox.cluster_url}/services/{service}/health" } }
+
+  # Quicker than anywhere else, so that one can watch. The cluster's health URLs are on this machine.
+  health_probe = {
+    allowed_cidrs = ["127.0.0.0/8"]
+    allowed_ports = [tonumber(regex(":(\\d+)$", var.sandbox.cluster_url)[0])]
+    trusted_urls  = ["${var.sandbox.cluster_url}/services/"]
+    canary_url    = "${var.sandbox.cluster_url}/services"
+  }
+  remediation = {
+    strategies = [
+      { kind = "restart", wait_seconds = 5 },
+      { kind = "roll_back", wait_seconds = 5, auto_merge = true },
+      { kind = "scale_up", wait_seconds = 5, max_replicas = 5 },
+    ]
+    environments            = ["Test", "Staging", "Production"]
+    approval_environments   = ["Production"]
+    auto_merge_environments = ["Test", "Staging", "Production"]
+    max_per_hour            = 5
+    # Above what a soak breaks at once.
+    max_repairs  = 100
+    verify       = { probes = 4, interval_seconds = 1, healthy_after = 2, ill_after = 2 }
+    settle       = { probes = 6, interval_seconds = 1, healthy_after = 2, ill_after = 6 }
+    alert_emails = ["platform@acme.example"]
+  }
+  sweep        = { rate_minutes = 1 }
+  alarm_emails = ["operator@acme.example"]
+
+  # What a team may hang on the change log: here a machine that keeps which services were scaled.
+  subscriptions = [{
+    name          = "scaling-log"
+    state_machine = "team-scaling-log"
+    filter        = { blueprint = "service", changed = ["replicas"] }
+  }]
+
+  approvals = {
+    approvers           = { emails = ["devops@acme.example"], teams = ["devops"] }
+    domain_aliases      = { "acme.test" = "acme.example" }
+    approver_principals = { slipway-approver = "devops@acme.example" }
+    # So that the sandbox can be taken away.
+    audit = { mode = "GOVERNANCE", retention_days = 1 }
+    # The form of AWS's own examples; a second plan must find nothing to change.
+    api = { resource_policy = <<-EOT
+      {
+        "Version": "2012-10-17",
+        "Statement": [
+          {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*",
+           "Condition": {"StringEquals": {"aws:PrincipalAccount": "000000000000"}}},
+          {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke",
+           "Resource": ["execute-api:/live/GET/links/*", "execute-api:/live/POST/links/*"]}
+        ]
+      }
+    EOT
+    }
+  }
+
+  port_credentials   = var.port_credentials
+  github_credentials = var.github_credentials
+  kafka_credentials  = var.kafka_credentials
+}
+
+output "slipway" {
+  description = "All outputs of the module: terraform output -json slipway."
+  value       = module.slipway
+}

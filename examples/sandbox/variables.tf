@@ -1,0 +1,48 @@
+variable "artifacts_dir" {
+  description = "Folder with the archives. Null: `build/` beside the module."
+  type        = string
+  default     = null
+}
+
+variable "mode" {
+  description = "Where the records come from: `external`, any SCRAM cluster as Port's own, or `msk`, a cluster that the stack makes."
+  type        = string
+  default     = "external"
+}
+
+variable "sandbox" {
+  description = "What only the running sandbox knows. Addresses have no slash at the end."
+  type = object({
+    aws_url                 = optional(string, "http://127.0.0.1:4566")
+    port_url                = optional(string, "http://127.0.0.1:3100")
+    org_id                  = optional(string, "org_sandbox")
+    github_api_url          = optional(string, "http://127.0.0.1:3200/api/v3")
+    services_repo           = optional(string, "acme/services")
+    cluster_url             = optional(string, "http://127.0.0.1:3300")
+    kafka_bootstrap_servers = optional(list(string), ["127.0.0.1:9092"])
+    architecture            = optional(string, "x86_64") # the host's: functions are processes
+  })
+  default = {}
+}
+
+# Ephemeral: only the apply that writes a secret needs its value, by TF_VAR_port_credentials and so on.
+variable "port_credentials" {
+  description = "Port's client id and secret."
+  type        = map(string)
+  default     = null
+  ephemeral   = true
+}
+
+variable "github_credentials" {
+  description = "An App's app_id, installation_id and private_key, or a token."
+  type        = map(string)
+  default     = null
+  ephemeral   = true
+}
+
+variable "kafka_credentials" {
+  description = "User name and password of Port's Kafka."
+  type        = map(string)
+  default     = null
+  ephemeral   = true
+}

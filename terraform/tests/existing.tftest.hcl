@@ -1,0 +1,186 @@
+# What a user may bring along instead of having it made.
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  artifacts_dir = "./tests/artifacts"
+  port          = { org_id = "org_test" }
+  github        = { services_repo = "acme/services" }
+}
+
+run "a_key_of_ones_own_encrypts_everything" {
+  command = plan
+
+  variables {
+    encryption_key = { arn = "arn:aws:kms:eu-west-1:111122223333:key/own" }
+  }
+
+  assert {
+    condition     = output.key_arn == "arn:aws:kms:eu-west-1:111122223333:key/own"
+    error_message = "No other key is used."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in flatten(values(local.grants)) : statement.resources if anytrue([for action in statement.actions : startswith(action, "kms:")])
+    ])) == toset(["arn:aws:kms:eu-west-1:111122223333:key/own"])
+    error_message = "Functions may use that key alone."
+  }
+}
+
+run "buckets_of_ones_own_are_used_with_their_keys" {
+  command = plan
+
+  variables {
+    buckets = {
+      records = { name = "acme-records", key = { arn = "arn:aws:kms:eu-west-1:111122223333:key/records" } }
+      audit   = { name = "acme-audit" }
+    }
+  }
+
+  assert {
+    condition     = output.records_bucket == "acme-records" && output.audit_bucket == "acme-audit"
+    error_message = "No other bucket is used."
+  }
+
+  assert {
+    condition = (
+      local.grants.policy[0].resources == ["arn:aws:s3:::acme-records/policy/*"] &&
+      local.grants.audit[0].resources == ["arn:aws:s3:::acme-audit/decisions/*"]
+    )
+    error_message = "Functions may reach those buckets alone."
+  }
+
+  assert {
+    condition = (
+      local.grants.records_key[0].resources == ["arn:aws:kms:eu-west-1:111122223333:key/records"] &&
+      local.grants.audit[1].resources == [output.key_arn]
+    )
+    error_message = "A bucket's own key is used for it; without one it has the installation's."
+  }
+
+  assert {
+    condition     = aws_s3_object.policy.bucket == "acme-records"
+    error_message = "The policy is stored there."
+  }
+}
+
+run "topics_of_ones_own_get_the_notifications" {
+  command = plan
+
+  variables {
+    notification_topics = {
+      approvals = { arn = "arn:aws:sns:eu-west-1:111122223333:approvals", key = { arn = "arn:aws:kms:eu-west-1:111122223333:key/topic" } }
+      alerts    = { arn = "arn:aws:sns:eu-west-1:111122223333:alerts" }
+    }
+  }
+
+  assert {
+    condition     = output.approvals_topic_arn == "arn:aws:sns:eu-west-1:111122223333:approvals" && output.alerts_topic_arn == "arn:aws:sns:eu-west-1:111122223333:alerts"
+    error_message = "No other topic is used."
+  }
+
+  assert {
+    condition     = { for statement in local.grants.notify : statement.sid => statement.resources if statement.sid == "UseKeyOfNotices" } == { UseKeyOfNotices = ["arn:aws:kms:eu-west-1:111122223333:key/topic"] }
+    error_message = "Messages are encrypted with the topic's key."
+  }
+
+  assert {
+    condition     = local.grants.alerts[*].sid == ["TellOfIllServices"]
+    error_message = "No key is granted for a topic without one."
+  }
+}
+
+run "roles_have_the_path_the_boundary_and_the_suffix" {
+  command = plan
+
+  variables {
+    role_path                = "/platform/"
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+    account_suffix           = "-blue"
+  }
+
+  assert {
+    condition     = alltrue([for role in output.roles : endswith(role.name, "-blue")]) && output.dashboard == "slipway-blue"
+    error_message = "What an account has once ends with the suffix."
+  }
+
+  assert {
+    condition     = local.roles == { path = "/platform/", suffix = "-blue", permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary" }
+    error_message = "Every module makes its roles with the path and the boundary: tests/unit/test_terraform.py."
+  }
+}
+
+run "names_of_an_account_end_with_the_region" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for role in output.roles : endswith(role.name, "-eu-west-1")]) && output.dashboard == "slipway-eu-west-1"
+    error_message = "Another region has other names."
+  }
+}
+
+run "log_groups_begin_with_the_prefix" {
+  command = plan
+
+  variables {
+    log_group_prefix = "/acme/slipway"
+  }
+
+  assert {
+    condition = (
+      alltrue([for name, function in output.functions : function.log_group_name == "/acme/slipway/lambda/slipway-${name}"]) &&
+      module.deliver_later.log_group_name == "/acme/slipway/vendedlogs/states/slipway-deliver_later"
+    )
+    error_message = "Functions and state machines log there."
+  }
+}
+
+run "functions_are_in_the_vpc_that_is_named" {
+  command = plan
+
+  variables {
+    functions = { vpc = { subnet_ids = ["subnet-a", "subnet-b"], security_group_ids = ["sg-a"] } }
+  }
+
+  assert {
+    condition     = local.vpc_of_functions["approval"].subnet_ids == tolist(["subnet-a", "subnet-b"])
+    error_message = "All functions are in it,"
+  }
+
+  assert {
+    condition     = local.vpc_of_functions["probe_health"] == null
+    error_message = "but for the one that goes where any health URL leads."
+  }
+}
+
+run "outputs_name_what_others_attach_to" {
+  command = plan
+
+  variables {
+    kafka   = { mode = "msk", authentication = "IAM", create = {} }
+    network = { vpc_id = "vpc-a", subnet_ids = ["subnet-a", "subnet-b"], security_group_id = "sg-a" }
+  }
+
+  assert {
+    condition     = output.network == { vpc_id = "vpc-a", subnet_ids = tolist(["subnet-a", "subnet-b"]), security_group_id = "sg-a" }
+    error_message = "The VPC, its subnets and the brokers' group."
+  }
+
+  assert {
+    condition     = output.failed_records_queue.name == "slipway-failed-records" && endswith(output.failed_records_queue.arn, ":slipway-failed-records")
+    error_message = "The queue of failed records."
+  }
+
+  assert {
+    condition     = output.apis.approvals.id == "mock" && output.apis.reports.stage == "live"
+    error_message = "Both APIs and their stages."
+  }
+
+  assert {
+    condition     = length(setsubtract(concat(keys(output.functions), ["approval_machine", "remediation_machine", "deliver_later_machine"]), keys(output.roles))) == 0
+    error_message = "The role of every function and state machine."
+  }
+}

@@ -1,0 +1,117 @@
+"""The module in roots as users write them: several times, in two regions, with what they have."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+from tests.terraform.conftest import ROOT, STACK, planned
+from tests.terraform.test_side_by_side import NAMES
+
+# An account has these once for all regions; a bucket's name is unique in the world.
+ACCOUNT_WIDE = {"aws_cloudwatch_dashboard", "aws_iam_role", "aws_s3_bucket"}
+SETTINGS = {
+    "artifacts_dir": str(STACK / "tests" / "artifacts"),
+    "port": {"org_id": "org_xxxxxxxxxxxxxxxx"},
+    "github": {"services_repo": "acme/services"},
+}
+
+
+def root(folder: Path, **modules: dict[str, Any]) -> None:
+    """Write a root with a provider for each of two regions."""
+    source = os.path.relpath(STACK, folder)
+    calls = {name: {"source": source, **SETTINGS, **call} for name, call in modules.items()}
+    providers = [{"region": "eu-west-1"}, {"alias": "other", "region": "us-east-1"}]
+    text = json.dumps({"provider": {"aws": providers}, "module": calls})
+    (folder / "main.tf.json").write_text(text)
+
+
+def names(changes: list[dict[str, Any]], module: str = "") -> list[tuple[str, str]]:
+    """Type and name of what a module makes."""
+    return [
+        (change["type"], change["change"]["after"][NAMES[change["type"]]])
+        for change in changes
+        if change["type"] in NAMES
+        and change["address"].startswith(f"module.{module}")
+        # What is of one function is told apart by the function's name, which is among them.
+        and change["type"] not in {"aws_lambda_alias", "aws_lambda_permission"}
+    ]
+
+
+@pytest.fixture(scope="module")
+def changes(tmp_path_factory: pytest.TempPathFactory, aws: str) -> list[dict[str, Any]]:
+    """Two installations in one account and region, and one in another region."""
+    folder = tmp_path_factory.mktemp("root")
+    root(
+        folder,
+        slipway={
+            "for_each": '${toset(["first", "second"])}',
+            "name_prefix": "${each.key}",
+            "providers": {"aws": "aws"},
+        },
+        other={"name_prefix": "first", "providers": {"aws": "aws.other"}},
+    )
+    return planned(folder, aws)
+
+
+def test_module_is_planned_twice_with_for_each(changes: list[dict[str, Any]]) -> None:
+    found = names(changes, "slipway")
+
+    assert len(found) > 150
+    assert len(found) == len(set(found))
+
+
+def test_same_prefix_in_two_regions_shares_no_account_wide_name(
+    changes: list[dict[str, Any]],
+) -> None:
+    found = [each for each in names(changes) if each[0] in ACCOUNT_WIDE]
+
+    assert {kind for kind, _ in found} == ACCOUNT_WIDE
+    assert len(found) == len(set(found))
+
+
+def test_second_region_is_named_in_policies_and_addresses(changes: list[dict[str, Any]]) -> None:
+    other = [change for change in changes if change["address"].startswith("module.other.")]
+    text = json.dumps([change["change"]["after"] for change in other])
+
+    assert "us-east-1" in text
+    # Port's own brokers are in Europe.
+    assert "eu-west-1" not in text.replace("kafka.eu-west-1.amazonaws.com", "")
+
+
+def test_region_without_arm64_is_refused(tmp_path: Path, aws: str) -> None:
+    root(tmp_path, slipway={})
+    text = (tmp_path / "main.tf.json").read_text()
+    (tmp_path / "main.tf.json").write_text(text.replace("eu-west-1", "ca-west-1"))
+
+    with pytest.raises(AssertionError, match="Lambda has no arm64 in ca-west-1"):
+        planned(tmp_path, aws)
+
+
+@pytest.mark.parametrize("file", sorted(STACK.glob("**/versions.tf")), ids=lambda f: f.parent.name)
+def test_module_accepts_a_consumer_with_provider_6(file: Path) -> None:
+    *_, constraint = re.findall(r' version = "(.*)"', file.read_text())
+    accepted = SpecifierSet(constraint)
+
+    assert "5.100.0" in accepted
+    assert "6.30.0" in accepted & SpecifierSet(">=6.0,<7.0")
+    assert "7.0.0" not in accepted
+
+
+def test_examples_have_the_lock_file_of_the_module() -> None:
+    lock = (STACK / ".terraform.lock.hcl").read_text()
+
+    assert {
+        file.parent.name: file.read_text() == lock
+        for file in (ROOT / "examples").glob("*/.terraform.lock.hcl")
+    } == {"msk": True, "port-hosted": True, "sandbox": True}
+
+
+def test_module_has_no_provider_and_no_backend() -> None:
+    blocks = re.compile(r'^\s*(?:provider|backend) "', re.MULTILINE)
+
+    assert [file for file in STACK.glob("**/*.tf") if blocks.search(file.read_text())] == []
