@@ -10,3 +10,11 @@ variables {
 run "plan" {
   command = plan
 }
+
+run "plan_with_msk" {
+  command = plan
+
+  variables {
+    mode = "msk"
+  }
+}
