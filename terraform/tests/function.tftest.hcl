@@ -3,6 +3,7 @@ mock_provider "aws" {
 }
 
 variables {
+  logs          = { prefix = "/aws", retention_days = 90 }
   name          = "example"
   function_name = "slipway-example"
   description   = "Opens the pull request for a new service"
@@ -13,7 +14,6 @@ variables {
     memory_mb       = 1024
     timeout_seconds = 120
     log_level       = "INFO"
-    logs            = { prefix = "/aws", retention_days = 90 }
   }
   key_arn     = "arn:aws:kms:eu-west-1:111122223333:key/slipway"
   environment = { PORT_BASE_URL = "https://api.port.io" }
