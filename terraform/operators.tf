@@ -2,8 +2,8 @@
 # operator: inline in a permission set of IAM Identity Center, or as a service control policy. docs/security.md says
 # what it stops, and which scripts then need another role.
 locals {
-  function_arn_prefix = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${var.name_prefix}-"
-  iam_arn_prefix      = "arn:${local.partition}:iam::${local.account_id}:role"
+  function_arn_prefix = "arn:${local.account.partition}:lambda:${local.account.region}:${local.account.id}:function:${var.name_prefix}-"
+  iam_arn_prefix      = "arn:${local.account.partition}:iam::${local.account.id}:role"
 
   operators_denied = {
     # The approval function believes its event, and the remediation function the decision in it.
@@ -27,7 +27,7 @@ locals {
       actions = ["s3:DeleteObject*", "s3:PutObject*"]
       resources = concat(
         [for prefix in ["approvals", "later", "policy", "requests"] : "${module.storage.records_bucket.arn}/${prefix}/*"],
-        ["${aws_s3_bucket.artifacts.arn}/*", "${module.storage.audit_bucket.arn}/*"],
+        ["${module.artifacts.arn}/*", "${module.storage.audit_bucket.arn}/*"],
       )
     }
     SignLinks = {
@@ -40,7 +40,7 @@ locals {
     }
     TakeRoles = {
       actions   = ["iam:*RolePolic*", "iam:CreateRole", "iam:PassRole", "iam:UpdateAssumeRolePolicy", "sts:AssumeRole"]
-      resources = concat(["${local.iam_arn_prefix}/${var.name_prefix}-*"], [for path in ["", "*/"] : "${local.iam_arn_prefix}/${path}AWSReservedSSO_*"])
+      resources = concat(["${local.iam_arn_prefix}${var.role_path}${var.name_prefix}-*"], [for path in ["", "*/"] : "${local.iam_arn_prefix}/${path}AWSReservedSSO_*"])
     }
     BecomeApprovers = {
       actions = ["iam:UpdateAssumeRolePolicy"]
@@ -50,11 +50,11 @@ locals {
     }
     ChangeApi = {
       actions   = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT", "apigateway:UpdateRestApiPolicy"]
-      resources = ["arn:${local.partition}:apigateway:${local.region}::/restapis/${module.approval.api.id}", "arn:${local.partition}:apigateway:${local.region}::/restapis/${module.approval.api.id}/*"]
+      resources = ["arn:${local.account.partition}:apigateway:${local.account.region}::/restapis/${module.approval.api.id}", "arn:${local.account.partition}:apigateway:${local.account.region}::/restapis/${module.approval.api.id}/*"]
     }
     ForgetAccessLog = {
       actions   = ["logs:DeleteLogGroup", "logs:DeleteLogStream", "logs:PutRetentionPolicy"]
-      resources = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/apigateway/${module.approval.api.name}*"]
+      resources = ["arn:${local.account.partition}:logs:${local.account.region}:${local.account.id}:log-group:${local.logs.prefix}/apigateway/${module.approval.api.name}*"]
     }
   }
 }
