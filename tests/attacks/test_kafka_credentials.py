@@ -159,7 +159,8 @@ def test_run_that_may_just_have_been_approved_is_looked_at_again(
     }
     scene.port.script(f"GET {test_consumer.RUN}", (200, {"ok": True, "run": run}, {}))
 
-    scene.consume(test_consumer.event(test_consumer.message()))
+    now = int(time.time() * 1000)
+    scene.consume(test_consumer.event(test_consumer.message(), timestamp=now))
 
     assert scene.acted == []
     assert any("goes on" in line or "in progress yet" in line for line in scene.logs())

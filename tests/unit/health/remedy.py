@@ -167,7 +167,7 @@ class GitHub:
             opened_at=BEGIN,
         )
 
-    def merge(self, _change: Change, number: int) -> Merge:
+    def merge(self, _change: Change, number: int, _head: str) -> Merge:
         self.merged.append(number)
         return Merge("merged")
 
