@@ -27,6 +27,7 @@ from slipway.catalog.reading import read_folder
 from slipway.catalog.request import Request, Target, Tree, find_target
 from slipway.errors import SlipwayError
 
+from scripts.cli import start
 from scripts.new_catalog_action import new_files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -299,4 +300,4 @@ def _plain(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    app()
+    start(app, "check")

@@ -19,6 +19,8 @@ from typing import Annotated, Any
 import hcl2
 import typer
 
+from scripts.cli import start
+
 ROOT = Path(__file__).resolve().parent.parent
 # Arguments of Terraform itself.
 META = {
@@ -201,4 +203,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "")

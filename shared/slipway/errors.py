@@ -82,14 +82,14 @@ class InvalidInput(UserError):
     Args:
         field: the input's identifier, dotted where it is inside an object.
         expectation: what would have been right, as the end of the sentence "… must be".
-        title: what the form calls the input; without it, the title of `INPUT_TITLES`.
+        title: what the form calls the input; None: its title in `INPUT_TITLES`, if it has one.
     """
 
     def __init__(self, field: str, expectation: str, title: str | None = None) -> None:
         name, _, inside = field.partition(".")
-        shown = title or INPUT_TITLES.get(name, name)
-        place = f" ({inside})" if inside else ""
-        super().__init__(f"Input '{shown}'{place} {expectation}.")
+        title = title or INPUT_TITLES.get(name)
+        place = f" ({inside})" if title and inside else ""
+        super().__init__(f"Input '{title or field}'{place} {expectation}.")
         self.field = field
         self.expectation = expectation
 

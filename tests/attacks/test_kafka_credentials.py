@@ -3,6 +3,8 @@
 Port does not say whether it signs the messages of Kafka actions, so these are not signed.
 """
 
+import time
+
 import pytest
 from slipway.approvals.models import Status
 from slipway.runs.consumer import read_message

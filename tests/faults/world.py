@@ -437,9 +437,9 @@ class World:
         )
 
     def is_put_off(self, run_id: str) -> bool:
-        """Whether the run waits for GitHub."""
+        """Whether the run waits for GitHub, and not for an invocation that was killed."""
         row = dynamodb_table("runs").get_item(Key={"run_id": run_id}).get("Item") or {}
-        return "resume_at" in row
+        return {"deliveries", "resume_at"} <= row.keys()
 
     def deliver_messages(self) -> bool:
         messages = self.new_messages()
