@@ -150,15 +150,12 @@ def approvers(installation: Installation) -> list[Result]:
     sns = session.client("sns", endpoint_url=endpoint, config=_CONFIG)
     s3 = session.client("s3", endpoint_url=endpoint, config=_CONFIG)
     try:
-        functions, function = _lambda(installation), f"{installation.name_prefix}-approval"
-        version = functions.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
-        found = functions.get_function_configuration(FunctionName=function, Qualifier=version)
-        configured = found["Environment"]["Variables"]
+        configured = _environment(installation, "approval")
         document = s3.get_object(Bucket=configured["RECORDS_BUCKET"], Key=configured["POLICY_KEY"])
         policy = Policy.model_validate_json(document["Body"].read())
         return subscriptions(sns, configured["APPROVALS_TOPIC_ARN"], policy.emails())
-    # What is no policy is a ValueError, too.
-    except (BotoCoreError, ClientError, ValueError) as error:
+    # What is not a policy is a ValueError, too.
+    except (BotoCoreError, ClientError, KeyError, ValueError) as error:
         return [Result(name, False, str(error), _APPLY)]
 
 
@@ -230,10 +227,10 @@ def _github_fault(value: dict[str, Any]) -> str:
 
 
 def _environment(installation: Installation, name: str) -> dict[str, str]:
-    """Read a function's environment."""
-    answer = _lambda(installation).get_function_configuration(
-        FunctionName=f"{installation.name_prefix}-{name}", Qualifier=ALIAS
-    )
+    """Read the environment of the version that a function's alias names."""
+    client, function = _lambda(installation), f"{installation.name_prefix}-{name}"
+    version = client.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
+    answer = client.get_function_configuration(FunctionName=function, Qualifier=version)
     return answer.get("Environment", {}).get("Variables", {})
 
 

@@ -84,6 +84,8 @@ def planned(folder: Path, aws: str) -> list[dict[str, Any]]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "GOGC": "800",
     }
+    # The provider that other tests share has no credentials.
+    environment.pop("TF_REATTACH_PROVIDERS", None)
     terraform: list[str | Path] = [ROOT / "scripts" / "terraform", f"-chdir={folder}"]
     for command in (["init"], ["plan", "-refresh=false", "-lock=false", "-out=plan"]):
         ended = subprocess.run(

@@ -191,7 +191,7 @@ def test_a_service_that_flaps_is_never_touched_more_often_than_allowed_in_any_ho
         end = story.run(bound(policy))
         if story.repairs:
             interventions.append(story.repairs[0][0])
-        elif isinstance(end, Healthy):
+        elif isinstance(end, Healthy) and not end.synced:
             interventions.append(story.now)
         told += [moment for moment in story.state.escalations if moment not in told]
         if isinstance(end, Escalate) and end.notify:
