@@ -68,10 +68,11 @@ def test_given_an_app_installation_when_it_proposes_then_the_pull_request_is_the
 def test_change_proposed_again_is_the_same_pull_request(
     sandbox: SandboxClient,
 ) -> None:
-    first = as_app(sandbox, "slipway-first", NEEDED).propose(change("twice"))
+    app = as_app(sandbox, "slipway-first", NEEDED)
+    first = app.propose(change("twice"))
     head = sandbox.services.get_pull(first.number).head.sha
 
-    second = as_app(sandbox, "slipway-second", NEEDED).propose(change("twice"))
+    second = app.propose(change("twice"))
 
     assert second.number == first.number
     assert sandbox.services.get_pull(first.number).head.sha == head
@@ -82,7 +83,7 @@ def test_given_an_app_without_a_permission_when_it_proposes_then_github_is_quote
 ) -> None:
     app = as_app(sandbox, "slipway-reader", {**NEEDED, "contents": "read"})
 
-    with pytest.raises(GitHubError, match=r"403.*not accessible by integration"):
+    with pytest.raises(GitHubError, match="GitHub refused: .*not accessible by integration"):
         app.propose(change("not-allowed"))
 
 

@@ -25,7 +25,14 @@ from slipway.github.folder import read_folder
 from slipway.github.merging import Merge, merge
 from slipway.github.models import Change, PullRequest, ServiceFolder, service_folder
 from slipway.github.proposing import Proposer
-from slipway.github.retry import Patience, PatientRetry, asked_wait, is_passing, reason
+from slipway.github.retry import (
+    Patience,
+    PatientRetry,
+    asked_wait,
+    graphql_errors,
+    is_passing,
+    reason,
+)
 from slipway.github.sign_in import authenticate
 from slipway.observability import logger
 
@@ -368,7 +375,13 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except GithubException as error:
-        text = f"GitHub answered {error.status} to: {what}. {reason(error)}".strip()
+        # GraphQL refuses with status 200.
+        how = (
+            "refused"
+            if error.status == 400 and graphql_errors(error)
+            else f"answered {error.status} to"
+        )
+        text = f"GitHub {how}: {what}. {reason(error)}".strip()
         if is_passing(error):
             wait = asked_wait(error)
             retry_at = datetime.now(UTC) + timedelta(seconds=wait) if wait is not None else None

@@ -55,7 +55,7 @@ def reason(error: GithubException) -> str:
     ]
     # It may quote what it was sent.
     message = str(data.get("message") or error.message or "")  # PyGithub drops some of them
-    return mask(" ".join(text for text in (message, *details) if text))
+    return mask(" ".join(dict.fromkeys(text for text in (message, *details) if text)))
 
 
 def is_passing(error: GithubException) -> bool:

@@ -551,6 +551,8 @@ def test_reports_variable_must_be_this_installations(
     repository(server)
     function = "GET /2015-03-31/functions/slipway-report_pull_request/configuration"
     known = {"Environment": {"Variables": {"REPORTS_AUDIENCE": "https://x.test/reports"}}}
+    alias = "GET /2015-03-31/functions/slipway-report_pull_request/aliases/live"
+    server.script(alias, (200, {"FunctionVersion": "1"}, {}))
     server.script(function, (200, known, {}))
     if given:
         variable = {"name": "SLIPWAY_REPORTS_URL", "value": given}
