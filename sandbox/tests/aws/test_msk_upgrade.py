@@ -37,7 +37,7 @@ module "kafka" {{
   name               = "{name}"
   subnet_ids         = {subnet_ids}
   security_group_id  = "sg-1"
-  log_retention_days = 90
+  logs               = {{ prefix = "/aws", retention_days = 90 }}
   authentication     = "IAM"
   storage_scaling    = false
   key_arn            = "{key_arn}"

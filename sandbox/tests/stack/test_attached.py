@@ -146,7 +146,7 @@ def test_attached_sandbox_is_refused_when_one_is_up(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 1
-    assert "End it first: sandbox down" in done.stdout
+    assert "End it first: scripts/sandbox down" in done.stdout
 
 
 def test_attached_sandbox_ends_its_jobs_and_counts_its_time(tmp_path: Path) -> None:
