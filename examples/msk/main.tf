@@ -59,7 +59,7 @@ module "slipway" {
     }
   } : null
 
-  # By IAM nobody reads a Kafka password but the mirror: `mirror_credentials`, those of Port.
+  # With IAM, only the mirror reads a Kafka password: `mirror_credentials`, those of Port.
   secret_versions = { kafka = 0 }
 
   # Retries bounded by number and age, and no endpoints, for $135 a month and event source mapping:

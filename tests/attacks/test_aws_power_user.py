@@ -1,6 +1,6 @@
 """The AWS power user: has credentials of an AWS account, of this one or of another.
 
-Whoever may invoke the approval function inside its account can be anybody for it; the last tests
+A caller who may invoke the approval function inside its account can name any person; the last tests
 show what then tells of it. See `docs/security.md`.
 """
 

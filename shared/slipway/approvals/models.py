@@ -71,7 +71,7 @@ class Approval(_Model):
         service: the service's name.
         environment: the service's environment.
         requested_by: e-mail address, or user id where there is none.
-        requester_id: Port's id of whoever executed the action; empty for a repair.
+        requester_id: Port's id of the person who executed the action; empty for a repair.
         impersonated_by: the machine credentials that executed it in a person's name; empty: none.
         by_machine: whether Port's record of the run names no person as the requester. None: the
             request is older than this attribute.

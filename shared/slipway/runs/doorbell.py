@@ -1,6 +1,6 @@
 """What a message is believed: that a run is there, and the ciphertext of its encrypted inputs.
 
-Everything else comes from Port's own record of the run. Whoever may write to the topic could
+Everything else comes from Port's own record of the run. An actor who may write to the topic could
 otherwise have a good run change another service, or by other inputs, in another person's name.
 """
 
