@@ -222,7 +222,7 @@ def test_given_an_old_pull_request_when_swept_then_reminded_of_once_and_closed_l
 
     run = world.ended(run_id, "FAILURE")
     assert "was closed without a merge" in run["summary"]
-    assert "Nobody has merged this pull request within 3 seconds" in comments()[1]
+    assert "This pull request was not merged within 3 seconds" in comments()[1]
     assert entity_of(world) is None
 
 

@@ -67,7 +67,8 @@ def failures(sandbox: SandboxClient, stack: Stack) -> Iterator[Failures]:
     inputs = {"service_name": world.service, "dry_run": True}
     waiting = sandbox.execute("delete_service", inputs, entity=world.service)
     # Nobody's request is to blame: the token may not write, a team's machine is gone.
-    fault = {"method": "POST", "path": "/api/graphql$", "times": 500, "status": 403}
+    refusal = {"type": "FORBIDDEN", "message": "Resource not accessible by integration"}
+    fault = {"field": "createRef", "times": 500, "body": refusal}
     sandbox.sandbox("github", "POST", "faults", fault)
     states = sandbox.aws("stepfunctions")
     arn = world.outputs["remediation_machine_arn"].rpartition(":")[0] + f":{TEAM_MACHINE}"
@@ -96,7 +97,7 @@ def test_given_failed_records_when_listed_and_shown_then_all_that_is_known_is_to
     listed = replay(failures, "list").stdout.splitlines()
 
     (line,) = [line for line in listed if failures.new_service in line]
-    for part in (failures.created, "create_service", "GitHub answered 403"):
+    for part in (failures.created, "create_service", "not accessible by integration"):
         assert part in line
     assert any(failures.scaled in line and "upscale_service" in line for line in listed)
     assert any("health_checker" in line and failures.world.service in line for line in listed)
@@ -140,7 +141,7 @@ def test_given_a_cause_that_lasts_when_replayed_then_the_record_stays_and_says_w
     replayed = replay(failures, "run", failures.scaled)
 
     assert replayed.returncode == 1
-    assert "GitHub answered 403" in replayed.stdout
+    assert "not accessible by integration" in replayed.stdout
     assert "0 replayed, 1 still held." in replayed.stdout
     key = failures.world.failed(failures.scaled)
     assert key
