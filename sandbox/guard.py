@@ -43,7 +43,7 @@ class Guard:
 
     Attributes:
         port: the TCP port that it listens on, at 127.0.0.1.
-        token: what `/_sandbox/…` asks for; by default one that is told to nobody.
+        token: what `/_sandbox/…` asks for; by default one that is not given to any client.
         pages: pattern of the paths that a link on another site may open in a browser.
     """
 

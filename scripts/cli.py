@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-# Without a terminal there is no edge to keep to.
+# Without a terminal, output has no width to fit.
 _ANY_WIDTH = 10_000
 
 

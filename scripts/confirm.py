@@ -1,6 +1,6 @@
 """Confirms an approver's e-mail subscription so that no link in an e-mail can end it.
 
-Each e-mail of SNS has an unsubscribe link. A click on it silences the approver, whoever clicks,
+Each e-mail of SNS has an unsubscribe link. A click on it by any person silences the approver,
 unless the subscription was confirmed by a signed call with `AuthenticateOnUnsubscribe`.
 https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html
 """

@@ -16,7 +16,7 @@ class Fault(BaseModel):
     Attributes:
         method: regular expression for the method, matched whole.
         path: regular expression, searched in the path (without the query).
-        field: a mutation of GraphQL, which alone is spoilt: the rest of its document goes on.
+        field: a mutation of GraphQL, which alone fails: the rest of its document goes on.
         skip: how many matching requests pass first.
         times: how many are spoilt then.
         when: `before` anything is done, or `after`: the request is executed and its answer lost.

@@ -350,6 +350,8 @@ def test_branch_of_a_run_cannot_be_taken_where_a_ruleset_is(protected: House) ->
 def test_branch_of_a_run_can_be_taken_without_a_ruleset(house: House) -> None:
     make_branch(house, BRANCH)
 
+    assert house.repository.get_git_ref(f"heads/{BRANCH}").ref == f"refs/heads/{BRANCH}"
+
 
 def test_push_to_a_runs_pull_request_is_refused_by_a_ruleset(protected: House) -> None:
     propose(protected)
