@@ -15,7 +15,6 @@ import typer
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
-from slipway.actions.proposal import preview as diff
 from slipway.catalog.check import check_catalog
 from slipway.catalog.check.samples import sample_inputs
 from slipway.catalog.documents import read_document
@@ -25,6 +24,7 @@ from slipway.catalog.model import Catalog, Kind
 from slipway.catalog.planning import FilePlan, NothingToDo, Plan, Situation, make_plan
 from slipway.catalog.reading import read_folder
 from slipway.catalog.request import Request, Target, Tree, find_target
+from slipway.changes.proposal import preview as diff
 from slipway.errors import SlipwayError
 
 from scripts.cli import start

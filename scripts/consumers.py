@@ -13,7 +13,7 @@ from slipway.aws import dynamodb_table
 from slipway.config import load
 from slipway.errors import ConfigurationError, SlipwayError
 from slipway.runs.run import RunConfig
-from slipway.runs.sweep import own_actions
+from slipway.sweep.sweep import own_actions
 
 from scripts.installed import ALIAS
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 import boto3
-from slipway.actions.text import BLUEPRINT
 from slipway.approvals.function import ApprovalConfig
+from slipway.changes.text import BLUEPRINT
 from slipway.errors import SkippedMessage
 from slipway.runs import executions
 from slipway.runs.consumer import decode

@@ -86,7 +86,7 @@ def entries(name: str, root: Path) -> Texts:
     Raises:
         NewActionError: a list cannot be found where it was.
     """
-    registry = root / "shared/slipway/actions/registry.py"
+    registry = root / "shared/slipway/changes/registry.py"
     text = _added(registry, r"from slipway\.actions import \(\n((?: {4}\w+,\n)+)\)", f"    {name},")
     line = f'    "{name}": Action({name}.plan, {name}.FILES),'
     entry = r"ACTIONS: .+ = \{\n((?: {4}.+\n)+)\}"
@@ -227,7 +227,7 @@ def main(
         typer.echo(path.relative_to(root))
     typer.echo(
         f"\n{title_of(name)} is made, and works. What it does is in "
-        f"shared/slipway/actions/{name}.py, what it asks for in port/actions/{name}.json.\n"
+        f"shared/slipway/changes/{name}.py, what it asks for in port/actions/{name}.json.\n"
         "Next: make unit contract, then docs/new-action.md (sandbox, policy, deployment)."
     )
 

@@ -18,10 +18,10 @@ import typer
 from botocore.config import Config
 from rich.table import Table
 from slipway.approvals.function import ApprovalConfig
+from slipway.changes.change import request_key
 from slipway.errors import ConfigurationError, RunEnded, RunNotFound, SkippedMessage, SlipwayError
 from slipway.observability import MASK, mask
 from slipway.port.models import Run
-from slipway.runs.change import request_key
 from slipway.runs.clients import port_client
 from slipway.runs.consumer import REPLAY, decode
 from slipway.runs.failed import FailedRecord

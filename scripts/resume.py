@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from slipway.approvals import machine
 from slipway.approvals.function import ApprovalConfig
+from slipway.changes import approval_machine as machine
 from slipway.errors import ConfigurationError, SlipwayError
 from slipway.runs import executions
 from slipway.runs.clients import port_client

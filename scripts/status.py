@@ -13,8 +13,8 @@ from confluent_kafka import KafkaException
 from rich.table import Table
 from slipway.config import load
 from slipway.errors import ConfigurationError
-from slipway.runs.abandoned import Limits
-from slipway.runs.sweep import SweepConfig
+from slipway.sweep.decide import Limits
+from slipway.sweep.sweep import SweepConfig
 
 from scripts import consumers
 from scripts.backlog import Backlog, Brokers, deadline

@@ -1,6 +1,6 @@
 """Says which request a run is, in the words of the person who made it."""
 
-from slipway.actions.text import BLUEPRINT
+from slipway.changes.text import BLUEPRINT
 from slipway.port.client import PortClient
 from slipway.port.models import Run
 

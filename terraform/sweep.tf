@@ -11,7 +11,7 @@ locals {
     { for action, _ in local.actions : "${action}_ended" => local.function_alias_arns["approval"] },
   ])...)
 
-  # In seconds, as slipway.runs.abandoned.Limits names them.
+  # In seconds, as slipway.sweep.decide.Limits names them.
   sweep_limits = {
     never_received = var.sweep.never_received_seconds
     report         = var.sweep.report_seconds

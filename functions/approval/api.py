@@ -15,13 +15,13 @@ from urllib.parse import parse_qs
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipway.actions.proposal import with_code
 from slipway.approvals import page
 from slipway.approvals.decision import Ballot, outcome, read_comment, read_verdict
 from slipway.approvals.function import ApprovalFunction
 from slipway.approvals.models import Approval, Status
 from slipway.approvals.principals import approver_of
 from slipway.approvals.request import asked_at
+from slipway.changes.proposal import with_code
 from slipway.errors import (
     InvalidInput,
     LinkRejected,

@@ -3,9 +3,9 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipway.actions import scale_service
+from slipway.changes import scale_service
+from slipway.changes.change import carry_out
 from slipway.observability import logger, metrics
-from slipway.runs.change import carry_out
 from slipway.runs.consumer import ConsumerConfig, consume
 
 SETTINGS = ConsumerConfig

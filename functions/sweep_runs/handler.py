@@ -6,9 +6,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.approvals.function import ApprovalConfig
 from slipway.config import WatchConfig, load
-from slipway.health.stopped import remediation_stopped
 from slipway.observability import logger, metrics
-from slipway.runs.sweep import SweepConfig, stopped, sweep
+from slipway.sweep.stopped import remediation_stopped
+from slipway.sweep.sweep import SweepConfig, stopped, sweep
 
 
 class Settings(SweepConfig, ApprovalConfig):

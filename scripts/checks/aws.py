@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from slipway.approvals.policy import Policy
+from slipway.changes.policy import Policy
 from slipway.config import GitHubCredentials
 from slipway.errors import ConfigurationError
 from slipway.github.sign_in import authenticate

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from slipway.approvals.decision import Ballot
 from slipway.approvals.models import Status
-from slipway.approvals.policy import Policy
+from slipway.changes.policy import Policy
 from slipway.errors import NotAnApprover
 
 from tests.attacks.deciding import DECISION, REQUEST, decide_in_port

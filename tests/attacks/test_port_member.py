@@ -4,13 +4,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from slipway.actions.proposal import LONGEST_PREVIEW
-from slipway.actions.repair import repair_hash
 from slipway.approvals import function, permission
 from slipway.approvals.decision import Ballot
 from slipway.approvals.function import ApprovalFunction
 from slipway.approvals.models import Status
-from slipway.approvals.policy import Policy
+from slipway.changes.policy import Policy
+from slipway.changes.proposal import LONGEST_PREVIEW
+from slipway.changes.repair import repair_hash
 from slipway.errors import NotAnApprover, OwnRequest
 from slipway.health.row import execution_name
 from slipway.port.models import User

@@ -9,8 +9,8 @@ from typing import Any
 
 import hcl2
 import pytest
-from slipway.actions import create_service, registry
-from slipway.runs.change import carry_out
+from slipway.changes import create_service, registry
+from slipway.changes.change import carry_out
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANGES = sorted([create_service.ACTION, *registry.ACTIONS])

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slipway.actions import create_service, registry
-from slipway.actions.proposal import LONGEST_PREVIEW, code_of
 from slipway.approvals import request
 from slipway.approvals.decision import read_verdict
 from slipway.approvals.models import MAX_COMMENT, Status, Vote
+from slipway.changes import create_service, registry
+from slipway.changes.proposal import LONGEST_PREVIEW, code_of
 from slipway.errors import INPUT_TITLES, ConfigurationError
 from slipway.github.models import SERVICE_NAME
 from slipway.port import message

@@ -9,11 +9,11 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from slipway.actions import delete_service, scale_service
-from slipway.actions.inputs import is_dry_run
-from slipway.actions.proposal import LONGEST_PREVIEW, Proposal, fenced, preview, shortened
-from slipway.actions.service_folder import read_port_data
-from slipway.actions.situation import ScaleLimits, Situation
+from slipway.changes import delete_service, scale_service
+from slipway.changes.inputs import is_dry_run
+from slipway.changes.proposal import LONGEST_PREVIEW, Proposal, fenced, preview, shortened
+from slipway.changes.service_folder import read_port_data
+from slipway.changes.situation import ScaleLimits, Situation
 from slipway.errors import InvalidInput, UserError
 from slipway.github.models import Change, ServiceFolder, blob_sha
 from slipway.port.message import Requester, RunMessage

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from slipway.actions.text import as_text, hidden_comment, table
+from slipway.changes.text import as_text, hidden_comment, table
 from slipway.errors import ForeignMessage, InvalidInput, RunNotFound, SignatureRejected
 from slipway.github.models import service_folder
 from slipway.port.message import identify, parse

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from slipway.approvals.models import MAX_COMMENT, Approval, Door, Status, Verdict, Vote, approval_id
-from slipway.approvals.policy import Policy, PolicyVersion
+from slipway.changes.policy import Policy, PolicyVersion
 from slipway.errors import (
     DecisionRefused,
     InvalidInput,

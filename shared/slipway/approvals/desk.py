@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from slipway.approvals.audit import AuditTrail
 from slipway.approvals.decision import Ballot, Teams, counted, is_enough, judge, settle, under
-from slipway.approvals.machine import Next, tell
 from slipway.approvals.models import Approval, Status
-from slipway.approvals.policy import Policy, PolicyVersion
-from slipway.approvals.requester import is_machine
 from slipway.approvals.store import ApprovalStore, Conflict
+from slipway.changes.approval_machine import Next, tell
+from slipway.changes.policy import Policy, PolicyVersion
+from slipway.changes.requester import is_machine
 from slipway.errors import DecisionRefused, RequestClosed, RetryableError, RunEnded
 from slipway.observability import Metric, count, logger
 

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from slipway.actions import create_service
-from slipway.actions.text import BLUEPRINT as SERVICE
 from slipway.approvals.audit import AuditTrail
 from slipway.approvals.decision import Ballot, outcome, read_change, read_comment, read_verdict
 from slipway.approvals.desk import DecisionDesk
@@ -15,19 +13,21 @@ from slipway.approvals.links import Link, read
 from slipway.approvals.models import Status, approval_id
 from slipway.approvals.notices import Notices
 from slipway.approvals.permission import STEPS, Permission
-from slipway.approvals.policy import PolicyVersion
-from slipway.approvals.policy_document import read_policy
 from slipway.approvals.request import BLUEPRINT, asked_at, entity
-from slipway.approvals.requester import is_machine
 from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
+from slipway.changes import create_service
+from slipway.changes.change import request_key
+from slipway.changes.policy import PolicyVersion
+from slipway.changes.policy_document import read_policy
+from slipway.changes.requester import is_machine
+from slipway.changes.text import BLUEPRINT as SERVICE
 from slipway.config import ApprovalsConfig, LinkKey, load, read_previous_secret, read_secret
 from slipway.errors import NotAnApprover, RunEnded, RunNotFound
 from slipway.github.models import run_branch
 from slipway.observability import Metric, count, logger, register_secret
 from slipway.port.message import EndedRun
 from slipway.reports.report import remove_pending
-from slipway.runs.change import request_key
 from slipway.runs.clients import port_client, services_repository
 from slipway.runs.consumer import ConsumerConfig, read_message
 from slipway.runs.ledger import Ledger

@@ -77,9 +77,9 @@ class Approval(_Model):
             request is older than this attribute.
         excluded: e-mail addresses of other people who may not decide, as the cause of a repair.
         summary: what would change, in one line.
-        change_hash: see `slipway.actions.proposal.Proposal`.
+        change_hash: see `slipway.changes.proposal.Proposal`.
         code: what an approver types who decides in Port, where the diff is cut (see
-            `slipway.actions.proposal.code_of`); empty: Port shows all of it.
+            `slipway.changes.proposal.code_of`); empty: Port shows all of it.
         emails: people who may decide.
         teams: Port teams whose members may decide.
         needed: how many people must approve.

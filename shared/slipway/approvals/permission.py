@@ -9,17 +9,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from slipway.actions.proposal import code_of
-from slipway.actions.repair import PlannedRepair, repair_hash
-from slipway.actions.text import BLUEPRINT as SERVICE
-from slipway.approvals.approvers import eligible
 from slipway.approvals.decision import outcome, under
 from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.models import REPAIR, Approval, Status, approval_id
 from slipway.approvals.notices import Notices, Occasion, Places
-from slipway.approvals.policy import PolicyVersion
 from slipway.approvals.request import BLUEPRINT, entity, new_request, waits
 from slipway.approvals.store import Conflict
+from slipway.changes.approvers import eligible
+from slipway.changes.policy import PolicyVersion
+from slipway.changes.proposal import code_of
+from slipway.changes.repair import PlannedRepair, repair_hash
+from slipway.changes.text import BLUEPRINT as SERVICE
 from slipway.config import PortConfig
 from slipway.errors import RequestNotFound, SlipwayError, UserError
 from slipway.observability import Metric, count, logger

@@ -5,11 +5,11 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
-from slipway.actions.proposal import Proposal, code_of, fenced, shortened, with_code
-from slipway.actions.text import BLUEPRINT as SERVICE
-from slipway.approvals.approvers import described
 from slipway.approvals.models import Approval, Status, approval_id
-from slipway.approvals.policy import Approvers
+from slipway.changes.approvers import described
+from slipway.changes.policy import Approvers
+from slipway.changes.proposal import Proposal, code_of, fenced, shortened, with_code
+from slipway.changes.text import BLUEPRINT as SERVICE
 from slipway.config import PortConfig
 
 BLUEPRINT = "approval_request"

@@ -9,24 +9,24 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from slipway.actions.proposal import NothingToDo, Proposal, shortened
-from slipway.actions.service_folder import service_of
-from slipway.actions.text import BLUEPRINT as SERVICE
-from slipway.approvals.approvers import described
 from slipway.approvals.decision import moment, outcome, under
 from slipway.approvals.desk import DecisionDesk, following
-from slipway.approvals.machine import tell
 from slipway.approvals.models import Approval, Status, approval_id
 from slipway.approvals.notices import Notices, Occasion, Places
-from slipway.approvals.policy import PolicyVersion
 from slipway.approvals.request import BLUEPRINT, entity, request_for, waits
-from slipway.approvals.requester import is_machine
 from slipway.approvals.store import Conflict
+from slipway.changes import change
+from slipway.changes.approval_machine import tell
+from slipway.changes.approvers import described
+from slipway.changes.policy import PolicyVersion
+from slipway.changes.proposal import NothingToDo, Proposal, shortened
+from slipway.changes.requester import is_machine
+from slipway.changes.service_folder import service_of
+from slipway.changes.text import BLUEPRINT as SERVICE
 from slipway.errors import InvalidInput, RunEnded, SlipwayError, UserError
 from slipway.github.models import PullRequest, run_branch
 from slipway.observability import Metric, count, logger
 from slipway.port.models import Run
-from slipway.runs import change
 from slipway.runs.clients import services_repository
 from slipway.runs.ledger import timestamp
 from slipway.runs.run import ActiveRun

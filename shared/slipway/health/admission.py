@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from slipway.actions.text import BLUEPRINT
+from slipway.changes.text import BLUEPRINT
 from slipway.health.row import ServiceRow, begun, closed
 from slipway.health.store import RemediationStore
 from slipway.health.subscriptions import HEALTH

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from slipway.actions.proposal import LONGEST_PREVIEW, preview
-from slipway.actions.repair import PlannedRepair, repair_digest
-from slipway.actions.scale_service import FILES, find_replicas
-from slipway.actions.text import as_text
+from slipway.changes.proposal import LONGEST_PREVIEW, preview
+from slipway.changes.repair import PlannedRepair, repair_digest
+from slipway.changes.scale_service import FILES, find_replicas
+from slipway.changes.text import as_text
 from slipway.errors import BranchTaken, GitHubError, SlipwayError, UserError
 from slipway.github.models import Change, PullRequest, RestartTarget, run_branch, service_folder
 from slipway.github.roll_back import NothingToRollBack, roll_back, roll_back_branch

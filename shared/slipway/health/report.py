@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from slipway.actions.text import as_text, hidden_comment
+from slipway.changes.text import as_text, hidden_comment
 from slipway.health.changes import CHECK_ID
 from slipway.health.finding import shown
 from slipway.health.remediation import NAMES

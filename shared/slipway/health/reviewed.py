@@ -7,8 +7,8 @@ from the catalogue.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from slipway.actions.scale_service import FILES, find_replicas
-from slipway.actions.service_folder import read_port_data
+from slipway.changes.scale_service import FILES, find_replicas
+from slipway.changes.service_folder import read_port_data
 from slipway.errors import GitHubError, UserError
 from slipway.github.models import SERVICE_NAME
 from slipway.health.state import Reviewed

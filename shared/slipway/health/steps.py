@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from slipway import aws
-from slipway.actions.repair import repair_hash
-from slipway.actions.text import BLUEPRINT, hidden_comment
+from slipway.changes.repair import repair_hash
+from slipway.changes.text import BLUEPRINT, hidden_comment
 from slipway.config import AlertsConfig, WatchConfig
 from slipway.errors import GitHubError, ServiceLocked, SlipwayError
 from slipway.health.admission import launch, release

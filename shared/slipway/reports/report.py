@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from slipway.actions import create_service, delete_service
-from slipway.actions.service_folder import PortData, read_port_data
-from slipway.actions.text import BLUEPRINT
+from slipway.changes import create_service, delete_service
+from slipway.changes.service_folder import PortData, read_port_data
+from slipway.changes.text import BLUEPRINT
 from slipway.errors import (
     NothingToReport,
     PortError,

@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from slipway import aws
-from slipway.runs.abandoned import Execution
+from slipway.runs.models import Execution
 
 
 def start_execution(machine_arn: str, name: str, payload: dict[str, Any]) -> None:

@@ -20,12 +20,12 @@ MADE = [
     f"functions/{NAME}/handler.py",
     f"port/actions/{NAME}.json",
     f"port/automations/{NAME}_ended.json",
-    f"shared/slipway/actions/{NAME}.py",
-    f"tests/unit/actions/test_{NAME}.py",
+    f"shared/slipway/changes/{NAME}.py",
+    f"tests/unit/changes/test_{NAME}.py",
 ]
 CHANGED = [
     "port/README.md",
-    "shared/slipway/actions/registry.py",
+    "shared/slipway/changes/registry.py",
     "terraform/actions.tf",
     "terraform/tests/artifacts/artifacts.json",
 ]
@@ -102,7 +102,7 @@ def test_given_two_new_actions_when_checked_then_lint_types_and_tests_pass(
     # Handlers are all alike, and what they import would take mypy twice as long.
     typed = [path for path in dict.fromkeys(written) if not path.startswith("functions/")]
     check(repository, "mypy", "--follow-imports=silent", *typed)
-    tests = [f"tests/unit/actions/test_{name}.py" for name in (NAME, LONG_NAME)]
+    tests = [f"tests/unit/changes/test_{name}.py" for name in (NAME, LONG_NAME)]
     tests += ["tests/contract/test_actions.py", "tests/contract/test_port_definitions.py"]
     tests += ["tests/unit/scripts/test_port_setup.py", "tests/unit/test_terraform.py"]
     check(repository, "pytest", "--quiet", *tests)

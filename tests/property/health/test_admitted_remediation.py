@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from slipway import aws
 from slipway.config import SubscriptionsConfig
 from slipway.errors import RequestNotFound
-from slipway.health import admission, change_consumer, steps, stopped
+from slipway.health import admission, change_consumer, steps
 from slipway.health.finding import Finding
 from slipway.health.limit import InstallationRow
 from slipway.health.row import Row, ServiceRow
 from slipway.health.steps import RemediationConfig, RemediationSteps
 from slipway.health.store import Rows
 from slipway.port.models import Entity
+from slipway.sweep import stopped
 
 from tests.unit.conftest import ENVIRONMENT
 from tests.unit.health.remedy import (

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from slipway.actions.create_service import plan
+from slipway.changes.create_service import plan
 from slipway.errors import ForeignMessage, RunNotFound, UserError
 from slipway.health.store import RemediationStore
 from slipway.port.message import identify, parse

@@ -13,7 +13,7 @@ from slipway.approvals.decision import (
     settle,
 )
 from slipway.approvals.models import Approval, Status
-from slipway.approvals.policy import Policy
+from slipway.changes.policy import Policy
 from slipway.errors import DecisionRefused, InvalidInput, NotAnApprover, OwnRequest, RequestClosed
 
 from tests.unit.approvals.conftest import NOW, make_approval

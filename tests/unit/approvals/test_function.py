@@ -17,7 +17,7 @@ from slipway.port.message import EndedRun
 from slipway.runs import clients
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
-from slipway.runs.sweep import stopped
+from slipway.sweep.sweep import stopped
 
 from tests.scripted import Answer, ScriptedServer
 from tests.unit.approvals.conftest import make_approval

@@ -1,7 +1,7 @@
 """The request's entity, as far as it shows the change."""
 
-from slipway.actions.proposal import LONGEST_PREVIEW, code_of, shortened
 from slipway.approvals.request import entity
+from slipway.changes.proposal import LONGEST_PREVIEW, code_of, shortened
 
 from tests.unit.approvals.conftest import make_approval
 

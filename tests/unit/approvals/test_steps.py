@@ -9,22 +9,22 @@ from typing import Any
 
 import pytest
 from slipway import errors
-from slipway.actions.proposal import NothingToDo, Proposal
 from slipway.approvals.audit import AuditTrail
 from slipway.approvals.decision import Ballot
 from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.models import Status
-from slipway.approvals.policy import Policy, PolicyVersion
 from slipway.approvals.request import waits
 from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
+from slipway.changes import change
+from slipway.changes.policy import Policy, PolicyVersion
+from slipway.changes.proposal import NothingToDo, Proposal
 from slipway.config import load
 from slipway.errors import RunEnded, SlipwayError, UserError
 from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest
 from slipway.port.message import Requester
 from slipway.port.models import User
-from slipway.runs import change
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter

@@ -13,8 +13,8 @@ from slipway.approvals.audit import AuditTrail
 from slipway.approvals.decision import Ballot, settle
 from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.models import Status
-from slipway.approvals.policy import Policy, PolicyVersion
 from slipway.approvals.store import ApprovalStore, Conflict
+from slipway.changes.policy import Policy, PolicyVersion
 from slipway.errors import NotAnApprover, RequestClosed, RequestNotFound
 from slipway.port.models import Run, User
 

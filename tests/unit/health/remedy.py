@@ -8,15 +8,15 @@ from typing import Any
 
 import boto3
 import pytest
-from slipway.actions.repair import repair_hash
 from slipway.approvals import function
+from slipway.changes.repair import repair_hash
 from slipway.config import SubscriptionsConfig, load
 from slipway.errors import GitHubError
 from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest, RestartTarget, ServiceFolder
 from slipway.github.repairs import HandOver, Restart
 from slipway.github.roll_back import NothingToRollBack
-from slipway.health import change_consumer, steps, stopped
+from slipway.health import change_consumer, steps
 from slipway.health.alerts import Alerts
 from slipway.health.change_consumer import ChangeConsumer
 from slipway.health.finding import Finding
@@ -26,6 +26,7 @@ from slipway.health.store import RemediationStore
 from slipway.port.models import Entity, Run
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import service_locks
+from slipway.sweep import stopped
 
 from tests.unit.health.story import BEGIN, ILL, URL, WELL, make_policy
 

@@ -10,7 +10,7 @@ from slipway.approvals.models import REPAIR, Status
 from slipway.approvals.store import ApprovalStore
 from slipway.errors import PortUnavailable
 from slipway.health.row import execution_name
-from slipway.health.stopped import look_after, remediation_stopped, services_at_work
+from slipway.sweep.stopped import look_after, remediation_stopped, services_at_work
 
 from functions.sweep_runs import handler as sweep
 from tests.unit.approvals.conftest import make_approval

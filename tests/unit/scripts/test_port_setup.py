@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 import typer
-from slipway.actions import create_service, registry
+from slipway.changes import create_service, registry
 from slipway.errors import ConfigurationError
 from slipway.port.client import PortClient
 from typer.testing import CliRunner

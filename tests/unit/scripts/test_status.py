@@ -7,8 +7,8 @@ from typing import Any
 import boto3
 import pytest
 from slipway.errors import ConfigurationError
-from slipway.runs.abandoned import Limits
 from slipway.runs.failed import Subject
+from slipway.sweep.decide import Limits
 
 from scripts import backlog as backlogs
 from scripts.backlog import Backlog, Retention, deadline

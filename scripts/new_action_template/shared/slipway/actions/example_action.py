@@ -2,10 +2,10 @@
 
 import json
 
-from slipway.actions.edit import edit
-from slipway.actions.proposal import NothingToDo, Proposal
-from slipway.actions.service_folder import service_of
-from slipway.actions.situation import Situation
+from slipway.changes.edit import edit
+from slipway.changes.proposal import NothingToDo, Proposal
+from slipway.changes.service_folder import service_of
+from slipway.changes.situation import Situation
 from slipway.errors import InvalidInput, UserError
 from slipway.github.models import service_folder
 from slipway.port.message import RunMessage

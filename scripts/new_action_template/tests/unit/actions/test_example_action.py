@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 from slipway.actions import example_action
-from slipway.actions.proposal import NothingToDo, Proposal
+from slipway.changes.proposal import NothingToDo, Proposal
 from slipway.errors import InvalidInput, UserError
 from slipway.github.models import ServiceFolder
 
-from tests.unit.actions.conftest import FOLDER, make_folder, make_request, make_situation
+from tests.unit.changes.conftest import FOLDER, make_folder, make_request, make_situation
 
 FILE = example_action.FILE
 PATH = f"{FOLDER}/{FILE}"

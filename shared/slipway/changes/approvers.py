@@ -1,0 +1,49 @@
+"""Who may decide a request. Pure: the members of teams are given."""
+
+from collections.abc import Callable, Iterable
+
+from slipway.changes.policy import Approvers, Policy
+from slipway.errors import UserError
+
+
+def eligible(
+    approvers: Approvers,
+    requester: str,
+    policy: Policy,
+    members: Callable[[str], Iterable[str]],
+    *,
+    excluded: Iterable[str] = (),
+) -> list[str]:
+    """The people who may decide, each once; the requester is not among them.
+
+    Args:
+        approvers: what the policy says for this change.
+        requester: who asked.
+        policy: tells which addresses are one person.
+        members: gives the e-mail addresses of a team's members.
+        excluded: e-mail addresses of others who may not decide.
+
+    Raises:
+        UserError: there are fewer than must approve, so that waiting would be in vain.
+    """
+    people: dict[str, str] = {}
+    for email in (*approvers.emails, *(m for team in approvers.teams for m in members(team))):
+        people.setdefault(policy.identity(email), email)
+    for email in (requester, *excluded):
+        people.pop(policy.identity(email), None)
+    if len(people) >= approvers.count:
+        return list(people.values())
+    named = ", ".join((*approvers.emails, *(f"team {team}" for team in approvers.teams)))
+    who = f"The policy names {named}" if named else "The policy names nobody"
+    raise UserError(
+        f"This change needs the approval of {approvers.count} "
+        f"{'person' if approvers.count == 1 else 'people'} other than "
+        f"{', '.join((requester, *excluded))}, and there "
+        f"{'is' if len(people) == 1 else 'are'} {len(people) or 'none'}. {who}. "
+        "Ask the platform team to name approvers in the approval policy; nothing was started."
+    )
+
+
+def described(emails: Iterable[str], teams: Iterable[str]) -> str:
+    """The approvers in one line, for people."""
+    return ", ".join((*emails, *(f"team {team}" for team in teams)))

@@ -1,0 +1,177 @@
+"""The policy: which change needs whose approval, and lists that grow. It is one document in S3.
+
+Terraform writes the document; see `docs/approvals.md`.
+"""
+
+import string
+import unicodedata
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from slipway.changes.situation import ScaleLimits
+
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+Team = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ANY = "*"
+# How many must approve what machine credentials requested: one of them may hold the credentials.
+MACHINE_COUNT = 2
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Approvers(_Model):
+    """Who must agree, and how long they have.
+
+    Attributes:
+        emails: people who may decide.
+        teams: Port teams whose members may decide.
+        count: how many different people must approve. One decline ends the request.
+        expires_after_seconds: how long a request waits.
+        remind_before_seconds: how long before its end the approvers are reminded; None: never.
+    """
+
+    emails: tuple[Email, ...] = ()
+    teams: tuple[Team, ...] = ()
+    count: int = Field(1, ge=1, le=10)
+    expires_after_seconds: int = Field(86_400, ge=5, le=30 * 86_400)
+    remind_before_seconds: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _reminds_before_the_end(self) -> "Approvers":
+        if (self.remind_before_seconds or 0) >= self.expires_after_seconds:
+            raise ValueError("remind_before_seconds must be less than expires_after_seconds")
+        return self
+
+
+class Requirement(_Model):
+    """What a change needs.
+
+    Attributes:
+        approval: who must agree; None: nobody.
+        auto_merge: whether Slipway merges the pull request itself.
+    """
+
+    approval: Approvers | None = None
+    auto_merge: bool = False
+
+
+class Rule(Requirement):
+    """A requirement, and the changes that it is for; `*` stands for all.
+
+    Attributes:
+        actions: identifiers of Port actions.
+        environments: values of the service's property `environment`.
+    """
+
+    actions: frozenset[str]
+    environments: frozenset[str]
+
+    def fits(self, action: str, environment: str) -> bool:
+        """Whether the rule is for this change."""
+        return bool({action, ANY} & self.actions) and bool({environment, ANY} & self.environments)
+
+
+class Policy(_Model):
+    """The whole document.
+
+    Attributes:
+        schema_version: of this shape.
+        domain_aliases: e-mail domain → the domain that it is another name of.
+        scale: limits of *Upscale* and *Downscale*.
+        rules: the first one that fits decides.
+        default: what a change needs that no rule is for.
+        approver_principals: IAM role → e-mail address of the person who alone may assume it.
+        approver_accounts: AWS accounts beside the own one whose Identity Center roles count as
+            people.
+        team_reviewers: Port team → GitHub users and teams; a team is written `team:<slug>`.
+        own_actions: action → alias of the function that reads its runs.
+        without_person: what a change needs that no person has requested, where it needs an
+            approval: `MACHINE_COUNT` must approve, or it is refused.
+    """
+
+    schema_version: Literal[1]
+    domain_aliases: dict[str, str] = {}
+    scale: ScaleLimits
+    rules: tuple[Rule, ...] = ()
+    default: Requirement
+    approver_principals: dict[str, str] = {}
+    approver_accounts: frozenset[str] = frozenset()
+    team_reviewers: dict[str, list[str]] = {}
+    own_actions: dict[str, str]
+    without_person: Literal["two_approvers", "refuse"] = "two_approvers"
+
+    @model_validator(mode="after")
+    def _default_asks_somebody(self) -> "Policy":
+        if self.default.approval is None:
+            raise ValueError("default must have an approval: what no rule knows is asked for")
+        return self
+
+    def requirement(self, action: str, environment: str) -> Requirement:
+        """What a change needs. A change that no rule knows is never made unasked."""
+        for rule in self.rules:
+            if rule.fits(action, environment):
+                return rule
+        return self.default
+
+    def emails(self) -> list[str]:
+        """All addresses that are notified of requests."""
+        asked = (requirement.approval for requirement in (self.default, *self.rules))
+        return sorted({email for approvers in asked if approvers for email in approvers.emails})
+
+    def approvers(self, action: str, environment: str, *, by_machine: bool) -> Approvers:
+        """Who must approve a change for which a request is made.
+
+        A policy that no longer asks for an approval does not withdraw a request that was made: the
+        default's approvers decide then.
+
+        Args:
+            action: identifier of the Port action.
+            environment: the service's environment.
+            by_machine: whether machine credentials requested it.
+        """
+        found = self.requirement(action, environment).approval or self.default.approval
+        if found is None:
+            raise ValueError("the default has an approval: see the validation")
+        count = max(found.count, MACHINE_COUNT) if by_machine else found.count
+        return found.model_copy(update={"count": count})
+
+    def address(self, email: str) -> str:
+        """The address as rights are granted to it: exactly as it is spelt.
+
+        Only the case of ASCII letters makes no difference, and a domain in `domain_aliases` is the
+        one that it is another name of.
+        """
+        local, at, domain = email.translate(_LOWER).rpartition("@")
+        return f"{local}{at}{self.domain_aliases.get(domain, domain)}"
+
+    def identity(self, email: str) -> str:
+        """One spelling for one person, to refuse people by. It grants nothing.
+
+        Letter case, a plus-tag (`me+work@…`) and aliases of the domain make no difference: else
+        people could approve their own requests, or approve twice, by another spelling.
+        """
+        folded = unicodedata.normalize("NFKC", email.strip()).casefold()
+        local, at, domain = folded.rpartition("@")
+        if not at:
+            return folded
+        aliases = {alias.casefold(): name.casefold() for alias, name in self.domain_aliases.items()}
+        return f"{local.partition('+')[0]}@{aliases.get(domain, domain)}"
+
+
+@dataclass(frozen=True)
+class PolicyVersion:
+    """A policy and the version of the S3 object that it was read from."""
+
+    policy: Policy
+    version: str

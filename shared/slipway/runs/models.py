@@ -1,0 +1,6 @@
+"""Values of the machinery of runs; no I/O."""
+
+from typing import Literal
+
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
+Execution = Literal["RUNNING", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"]

@@ -1,0 +1,142 @@
+"""Which runs nobody works on any more, and what is to be done about each. Pure.
+
+`docs/sweep.md` has the table of all combinations.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from slipway.runs.models import Execution
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long each state may last.
+
+    Attributes:
+        never_received: a run that the ledger has never seen.
+        report: between the end of a pull request and that of its run.
+        pull_request: an open pull request.
+        reminder: before the end of `pull_request`, a comment.
+        held: a run that failed for nobody's request, or whose worker is gone.
+
+    Raises:
+        ValueError: a limit is not positive, or the reminder would come before the pull request.
+    """
+
+    never_received: timedelta = timedelta(minutes=15)
+    report: timedelta = timedelta(minutes=30)
+    pull_request: timedelta = timedelta(days=30)
+    reminder: timedelta = timedelta(days=3)
+    held: timedelta = timedelta(hours=72)
+
+    def __post_init__(self) -> None:
+        limits = (self.never_received, self.report, self.pull_request, self.reminder, self.held)
+        if min(limits) <= timedelta(0) or self.reminder >= self.pull_request:
+            raise ValueError("limits must be positive, and reminder shorter than pull_request")
+
+
+@dataclass(frozen=True)
+class Pull:
+    """A run's pull request.
+
+    Attributes:
+        number: its number.
+        state: as GitHub has it; `merged` is a closed one whose change is on the base branch.
+        opened_at: in UTC.
+        ended_at: when it was merged or closed; None while it is open.
+        retargeted_to: another branch than the base branch, to which it goes.
+    """
+
+    number: int
+    state: Literal["open", "closed", "merged"]
+    opened_at: datetime
+    ended_at: datetime | None = None
+    retargeted_to: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a run that is in progress in Port.
+
+    Attributes:
+        published_at: when its message was, in UTC: when it was executed or, where Port itself asks
+            for an approval, approved.
+        seen_at: when Slipway last wrote its ledger row; None: Slipway never took it on.
+        paused: whether its function does not read the topic; looked at only if it was never seen.
+        resumed_at: since when the function reads it; None: for longer than matters.
+        failed: whether its record is among the failed ones; looked at as `paused`.
+        resume_at: until when it is postponed; None: it is not.
+        execution: status of its approval's execution; None: it has none.
+        pull: its pull request; None: there is none.
+        reminded: whether the pull request has the sweep's comment.
+        reported: whether the report's function reports the end of its pull request; it does not
+            for runs of workflow nodes.
+    """
+
+    published_at: datetime
+    seen_at: datetime | None = None
+    paused: bool = False
+    resumed_at: datetime | None = None
+    failed: bool = False
+    resume_at: datetime | None = None
+    execution: Execution | None = None
+    pull: Pull | None = None
+    reminded: bool = False
+    reported: bool = True
+
+
+class Deed(StrEnum):
+    """What the sweep does to a run."""
+
+    LEAVE = "leave"
+    HOLD = "hold: its record failed"
+    END_NEVER_RECEIVED = "end: never received"
+    END_STOPPED = "end: its execution was stopped"
+    END_HELD = "end: held for too long"
+    REPORT = "report its pull request"
+    REMIND = "comment on the pull request"
+    CLOSE = "close the pull request"
+    CLOSE_RETARGETED = "close the pull request: it goes to another branch"
+
+
+def judge(facts: Facts, now: datetime, limits: Limits) -> Deed:
+    """Decide about one run.
+
+    A pull request comes first: whatever became of the execution, its end is the run's end.
+    """
+    if facts.pull is not None:
+        return _judge_pull(facts, facts.pull, now, limits)
+    if facts.seen_at is None:
+        return _judge_unseen(facts, now, limits)
+    if facts.execution in {"ABORTED", "TIMED_OUT"}:
+        return Deed.END_STOPPED
+    if facts.execution == "RUNNING" or (facts.resume_at is not None and now < facts.resume_at):
+        return Deed.LEAVE
+    # Failed, or cut off: an operator has this long to resume or replay it.
+    return Deed.END_HELD if now - facts.seen_at >= limits.held else Deed.LEAVE
+
+
+def _judge_unseen(facts: Facts, now: datetime, limits: Limits) -> Deed:
+    readable_since = max(facts.published_at, facts.resumed_at or facts.published_at)
+    if now - readable_since < limits.never_received:
+        return Deed.LEAVE
+    if facts.failed:
+        return Deed.HOLD
+    return Deed.LEAVE if facts.paused else Deed.END_NEVER_RECEIVED
+
+
+def _judge_pull(facts: Facts, pull: Pull, now: datetime, limits: Limits) -> Deed:
+    if pull.state == "open":
+        if pull.retargeted_to:
+            return Deed.CLOSE_RETARGETED
+        left = pull.opened_at + limits.pull_request - now
+        if left <= timedelta(0):
+            return Deed.CLOSE
+        return Deed.REMIND if left <= limits.reminder and not facts.reminded else Deed.LEAVE
+    if not facts.reported:
+        return Deed.REPORT
+    ended = pull.ended_at or pull.opened_at
+    return Deed.REPORT if now - ended >= limits.report else Deed.LEAVE

@@ -1,0 +1,327 @@
+"""The net under everything: ends or finishes the runs that nobody works on any more."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from pydantic import Field, Json
+
+from slipway.changes.policy_document import read_policy
+from slipway.config import WatchConfig, load
+from slipway.errors import SkippedMessage, SlipwayError, SweepIncomplete
+from slipway.github.models import PullRequest, run_branch
+from slipway.github.pull_requests import PullRequests
+from slipway.observability import Metric, count, logger
+from slipway.port.models import Run
+from slipway.port.node_run import is_node_run
+from slipway.runs import executions, owners
+from slipway.runs.clients import port_client, services_repository
+from slipway.runs.failed import FailedRecords, Place
+from slipway.runs.ledger import Ledger
+from slipway.runs.lock import ServiceLocks
+from slipway.runs.models import Execution
+from slipway.runs.run import RunConfig, RunReporter
+from slipway.sweep.actions import Case, Deeds, DeedsConfig
+from slipway.sweep.decide import Deed, Facts, Limits, Pull, judge
+from slipway.sweep.event_sources import Mappings
+from slipway.sweep.stopped import look_after, services_at_work
+
+# Of the time that an invocation has: the rest is for what was begun before it was over.
+_SHARE = 0.6
+# Whoever has just taken a lock may not be known everywhere yet.
+_SETTLED = timedelta(minutes=1)
+_NAMED = 3  # failures in the text of the error
+
+
+class SweepConfig(DeedsConfig, WatchConfig):
+    """What Terraform tells the sweep."""
+
+    limits: Json[Limits] = Field(alias="SWEEP_LIMITS")
+
+
+def own_actions(config: RunConfig) -> dict[str, str]:
+    """Return each action of this installation with the alias of the function that reads its runs.
+
+    Raises:
+        ConfigurationError: the policy cannot be used.
+    """
+    return read_policy(config.records_bucket, config.policy_key).policy.own_actions
+
+
+def sweep(seconds: float) -> None:
+    """Look at every run of ours that is in progress, at every open row, and at every lock.
+
+    Args:
+        seconds: how long this may take; what is not reached is left to the next sweep.
+
+    Raises:
+        SweepIncomplete: something failed. Everything else was looked after all the same.
+    """
+    Sweep(load(SweepConfig), seconds * _SHARE).run()
+
+
+def stopped(execution: str, status: str) -> None:
+    """Look after the run of an execution that did not end by itself, as soon as that is known.
+
+    One that failed holds its run: an operator resumes or cancels it. One that was aborted or timed
+    out waits for nobody any more, so its run ends, its request is withdrawn and its service freed.
+    A run that has a pull request is left to that.
+
+    Args:
+        execution: the execution's name: the run id, or `<run id>-<n>` of a resumed one.
+        status: FAILED, ABORTED or TIMED_OUT.
+    """
+    run_id = execution.partition("-")[0]
+    logger.append_keys(run_id=run_id)
+    config = load(SweepConfig)
+    port, ledger = port_client(), Ledger(config.runs_table)
+    row = ledger.get(run_id)
+    if row is None or row.get("outcome") or port.get_run(run_id).ended:
+        logger.info("The run has ended before", extra={"execution": execution})
+        return
+    report = RunReporter(run_id, str(row["action"]), port, ledger)
+    if status == "FAILED":
+        report.held(execution, f"Execution {execution} failed; its history says why.")
+    elif row.get("pr_number"):
+        report.remark(f"Execution {execution} has {status}; the pull request stays as it is.")
+    else:
+        deeds = Deeds(config, config.limits, port, ledger, services_repository(config))
+        deeds.end_stopped(run_id, aborted=status == "ABORTED")
+
+
+class Sweep:
+    """One look at everything.
+
+    Args:
+        config: this installation.
+        seconds: after which nothing new is begun.
+    """
+
+    def __init__(self, config: SweepConfig, seconds: float) -> None:
+        self._config = config
+        self._ends = time.monotonic() + seconds
+        self._now = datetime.now(UTC)
+        self._port = port_client()
+        self._ledger = Ledger(config.runs_table)
+        self._locks = ServiceLocks(config.locks_table, lambda _: False)
+        self._repository = services_repository(config, patience=seconds)
+        self._deeds = Deeds(config, config.limits, self._port, self._ledger, self._repository)
+        self._failures: list[str] = []
+        self._pulls: dict[str, PullRequest] | None = None
+        self._own_actions = own_actions(config)
+        self._mappings = Mappings(config.records_bucket)
+        self._reading = cache(self._mappings.reading)
+        self._failed_records = FailedRecords(config.records_bucket)
+        self._subjects = cache(self._read_subjects)
+
+    def run(self) -> None:
+        """Look at everything, in an order that gives each its turn if there is not time for all.
+
+        Raises:
+            SweepIncomplete: something failed.
+        """
+        with self._collected("event source mappings"):
+            self._each(sorted(self._mappings.uuids), lambda alias: alias, self._watch_mapping)
+        open_rows: list[dict[str, Any]] = []
+        with self._collected("open rows"):
+            open_rows.extend(self._ledger.open_rows())
+        pulls = PullRequests(self._repository)
+        with self._collected("open pull requests"):
+            self._pulls = pulls.open()
+        # Read after the rows: a run that has a row and is not among these has ended.
+        known = {str(row["run_id"]) for row in open_rows}
+        active = {run.id: run for action in self._own_actions for run in self._runs(action, known)}
+        active |= {run.id: run for run in self._node_runs(open_rows)}
+        left = {str(row["run_id"]) for row in open_rows if self._is_left(row)} - set(active)
+        self._each(list(active.values()), lambda run: run.id, self._look_after)
+        self._each(sorted(left), lambda run_id: run_id, self._clear_up)
+        with self._collected("services"):
+            self._each(services_at_work(), lambda service: service, look_after)
+        with self._collected("locks"):
+            held = [lock for lock in self._locks.held() if lock["owner"] not in active]
+            self._each(held, lambda lock: str(lock["service"]), self._free)
+        with self._collected("branches"):
+            # GitHub deletes the branch of a pull request that is merged, and only if it is told to.
+            finished = [name for name in pulls.branches() if name not in (self._pulls or {})]
+            self._each(finished, lambda name: name, self._repository.delete_finished)
+        logger.info(
+            "Swept",
+            extra={"runs": len(active), "ended": len(left), "failures": len(self._failures)},
+        )
+        if self._failures:
+            more = f" and {len(self._failures) - _NAMED} more" if self._failures[_NAMED:] else ""
+            named = "; ".join(self._failures[:_NAMED])
+            raise SweepIncomplete(f"Not everything could be looked after: {named}{more}.")
+
+    def _watch_mapping(self, alias_arn: str) -> None:
+        """Count a mapping that cannot read its topic: Lambda itself has no metric for that."""
+        found = self._reading(alias_arn)
+        if found and found.has_problem:
+            name = alias_arn.split(":")[6]
+            logger.error(
+                "An event source mapping reports a problem",
+                extra={"function": name, "result": found.result},
+            )
+            count(Metric.MAPPING_PROBLEM, function_name=name)
+
+    def _runs(self, action: str, known: set[str]) -> list[Run]:
+        """The runs of an action that are in progress.
+
+        Others wait for an approval of Port's own, and need a look only if Slipway took them on.
+        """
+        found: list[Run] = []
+        with self._collected(f"runs of {action}"):
+            found.extend(
+                run
+                for run in self._port.active_runs(action)
+                if run.status == "IN_PROGRESS" or run.id in known
+            )
+        return found
+
+    def _node_runs(self, open_rows: list[dict[str, Any]]) -> list[Run]:
+        """The runs of workflow nodes that are in progress, which Port does not list."""
+        ids = [str(row["run_id"]) for row in open_rows if is_node_run(str(row["run_id"]))]
+        found: list[Run] = []
+        for run_id in ids:
+            with self._collected(run_id):
+                run = self._port.get_run(run_id)
+                found += [] if run.ended else [run]
+        return found
+
+    def _is_left(self, row: dict[str, Any]) -> bool:
+        """Whether nobody has worked on a row for so long that it is for the sweep to look at it."""
+        return self._now - _moment(row["updated_at"]) >= self._config.limits.report
+
+    def _look_after(self, run: Run) -> None:
+        logger.append_keys(run_id=run.id)
+        case, facts = self._gather(run)
+        deed = judge(facts, self._now, self._config.limits)
+        if deed is Deed.LEAVE or (facts.seen_at and self._pulls is None):
+            return  # Or GitHub could not be asked, which is among the failures.
+        logger.info("Sweeping a run", extra={"deed": deed, "action": run.action})
+        self._deeds.do(deed, case)
+        count(Metric.RUN_SWEPT, deed=deed.name)
+
+    def _gather(self, run: Run) -> tuple[Case, Facts]:
+        published_at = run.updated_at or run.created_at
+        if published_at is None:
+            raise SlipwayError(f"Port does not say since when run {run.id} is there.")
+        row = self._ledger.get(run.id)
+        if row is None:
+            return self._look_for(run, Facts(published_at))
+        branch = run_branch(run.action, run.id)
+        pull = (self._pulls or {}).get(branch)
+        execution: Execution | None = None
+        if pull is None and "pr_number" not in row:
+            machine = self._config.approval_machine_arn
+            execution = executions.status(machine, executions.latest(run.id, row))
+        facts = Facts(
+            published_at=published_at,
+            seen_at=_moment(row["updated_at"]),
+            resume_at=_optional(row.get("resume_at")),
+            execution=execution,
+            pull=_pull(pull),
+            reminded="reminded_at" in row,
+            reported=not is_node_run(run.id),
+        )
+        if pull is None and self._is_to_be_found(row, facts):
+            pull = self._repository.find(branch, number=row.get("pr_number"))
+            facts = replace(facts, pull=_pull(pull))
+        service = row.get("service")
+        return Case(run, str(service) if service else None, execution, pull), facts
+
+    def _look_for(self, run: Run, facts: Facts) -> tuple[Case, Facts]:
+        """Find out why a run was never seen, if it is late."""
+        if judge(facts, self._now, self._config.limits) is Deed.LEAVE:
+            return Case(run), facts
+        if found := self._reading(self._own_actions[run.action]):
+            paused = found.paused or found.has_problem
+            facts = replace(facts, paused=paused, resumed_at=found.since)
+        reference = self._failed_record(run.id, facts.published_at)
+        return Case(run, reference=reference), replace(facts, failed=bool(reference))
+
+    def _failed_record(self, run_id: str, since: datetime) -> str:
+        """The reference of the run's record among the failed ones; empty if it is not there.
+
+        Raises:
+            SweepIncomplete: there are too many to look through.
+        """
+        for place in self._failed_records.places():
+            # Clocks differ, and S3 has whole seconds.
+            if place.failed_at < since - _SETTLED:
+                continue
+            if time.monotonic() > self._ends:
+                raise SweepIncomplete("There are too many failed records to look through.")
+            if run_id in self._subjects(place):
+                return place.reference
+        return ""
+
+    def _read_subjects(self, place: Place) -> frozenset[str]:
+        record = self._failed_records.read(place)
+        return frozenset(subject.run_id for subject in record.subjects) if record else frozenset()
+
+    def _is_to_be_found(self, row: dict[str, Any], facts: Facts) -> bool:
+        """Whether a run has a pull request that is closed, or must not be ended without a look."""
+        if self._pulls is None:
+            return False
+        return "pr_number" in row or judge(facts, self._now, self._config.limits) != Deed.LEAVE
+
+    def _clear_up(self, run_id: str) -> None:
+        logger.append_keys(run_id=run_id)
+        if action := self._deeds.clear_up(run_id):
+            count(Metric.RUN_CLEARED_UP, action=action)
+
+    def _free(self, lock: dict[str, Any]) -> None:
+        owner, kind = str(lock["owner"]), str(lock["kind"])
+        if self._now - _moment(lock["taken_at"]) < _SETTLED or not self._is_over(owner, kind):
+            return
+        logger.info("Freeing a service", extra={"service": lock["service"], "owner": owner})
+        self._locks.release(str(lock["service"]), owner)
+        count(Metric.LOCK_FREED, kind=kind)
+
+    def _is_over(self, owner: str, kind: str) -> bool:
+        if kind == "run":
+            return owners.run_is_over(self._port, owner)
+        return owners.remediation_is_over(self._config.remediation_machine_arn, owner)
+
+    def _each[T](self, items: list[T], name: Callable[[T], str], act: Callable[[T], None]) -> None:
+        """Do something with each while there is time; one that fails does not keep the others."""
+        # At random, so that those that take long do not keep the same others waiting for ever.
+        for item in random.sample(items, len(items)):
+            if time.monotonic() > self._ends:
+                logger.warning("No time left; the next sweep goes on")
+                return
+            with self._collected(name(item)):
+                act(item)
+
+    @contextmanager
+    def _collected(self, what: str) -> Iterator[None]:
+        """Note what failed, and go on."""
+        try:
+            yield
+        except SkippedMessage as skipped:
+            logger.info("Nothing to do any more", extra={"why": str(skipped)})
+        except Exception as error:  # noqa: BLE001  all of them are raised together at the end
+            logger.exception("Part of the sweep failed", extra={"part": what})
+            self._failures.append(f"{what}: {error}")
+        finally:
+            logger.remove_keys(["run_id"])
+
+
+def _pull(pull: PullRequest | None) -> Pull | None:
+    if pull is None:
+        return None
+    return Pull(pull.number, pull.state, pull.opened_at, pull.ended_at, pull.retargeted_to)
+
+
+def _moment(text: object) -> datetime:
+    return datetime.fromisoformat(str(text))
+
+
+def _optional(text: object) -> datetime | None:
+    return _moment(text) if text else None

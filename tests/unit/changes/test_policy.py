@@ -1,0 +1,151 @@
+import json
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from slipway.changes.approvers import eligible
+from slipway.changes.policy import Approvers, Policy
+from slipway.changes.policy_document import read_policy
+from slipway.errors import ConfigurationError, UserError
+
+from tests.unit.conftest import POLICY, set_policy
+
+POLICY_MODEL = Policy.model_validate(POLICY)
+
+
+def test_given_rules_when_asked_then_the_first_that_fits_decides() -> None:
+    assert POLICY_MODEL.requirement("create_service", "Production").approval is None
+    assert POLICY_MODEL.requirement("upscale_service", "Test").auto_merge
+
+
+def test_given_no_rule_for_it_when_asked_then_an_approval_is_needed() -> None:
+    found = POLICY_MODEL.requirement("delete_service", "Prodution")
+    assert found.approval == POLICY_MODEL.default.approval
+
+
+@pytest.mark.parametrize(
+    ("email", "person"),
+    [
+        ("Me@Acme.Example", "me@acme.example"),
+        ("me+x+y@acme.example", "me@acme.example"),
+        ("me@ACME.test", "me@acme.example"),
+        ("auth0|42", "auth0|42"),
+    ],
+)
+def test_given_spellings_of_an_address_when_compared_then_they_are_one(
+    email: str, person: str
+) -> None:
+    assert POLICY_MODEL.identity(email) == person
+
+
+@pytest.mark.parametrize(
+    ("email", "address"),
+    [
+        ("Me@Acme.Example", "me@acme.example"),
+        ("me@ACME.test", "me@acme.example"),
+        ("me+x@acme.example", "me+x@acme.example"),
+        ("ﬀ@acme.example", "ﬀ@acme.example"),
+        ("STRAẞE@acme.example", "straẞe@acme.example"),
+        ("auth0|42", "auth0|42"),
+    ],
+)
+def test_address_folds_ascii_case_and_listed_domains_only(email: str, address: str) -> None:
+    assert POLICY_MODEL.address(email) == address
+
+
+@given(email=st.emails())
+def test_given_any_address_when_made_an_identity_twice_then_it_stays(email: str) -> None:
+    once = POLICY_MODEL.identity(email)
+    assert POLICY_MODEL.identity(once) == once
+
+
+def test_given_a_stored_policy_when_read_then_its_version_comes_along(aws: None) -> None:
+    boto3.client("s3").put_bucket_versioning(
+        Bucket="records", VersioningConfiguration={"Status": "Enabled"}
+    )
+    set_policy({**POLICY, "scale": {**POLICY["scale"], "max": 7}})
+
+    found = read_policy("records", "policy/policy.json")
+
+    assert found.policy.scale.max == 7
+    assert found.version not in {"", "null", "unversioned"}
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"schema_version": 2}, "schema_version"),
+        ({"rulez": []}, "rulez"),
+        ({"default": {"approval": None}}, "default must have an approval"),
+        ({"default": {"approval": {"emails": ["nobody"]}}}, "emails"),
+        ({"default": {"approval": {"expires_after_seconds": 4}}}, "expires_after_seconds"),
+        (
+            {"default": {"approval": {"expires_after_seconds": 60, "remind_before_seconds": 60}}},
+            "remind_before_seconds must be less",
+        ),
+        ({"scale": {"min": 5, "max": 4, "max_step": 1, "default_step": 1}}, "scale"),
+    ],
+)
+def test_given_a_wrong_policy_when_read_then_the_fault_and_its_cure_are_named(
+    aws: None, change: dict[str, Any], where: str
+) -> None:
+    set_policy({**POLICY, **change})
+
+    with pytest.raises(ConfigurationError, match="apply the stack again") as refused:
+        read_policy("records", "policy/policy.json")
+
+    assert where in str(refused.value)
+
+
+def test_given_no_json_when_read_then_it_is_a_fault_of_the_installation(aws: None) -> None:
+    boto3.client("s3").put_object(Bucket="records", Key="policy/policy.json", Body=b"{")
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        read_policy("records", "policy/policy.json")
+
+
+def approvers(**changes: Any) -> Approvers:
+    return Approvers.model_validate({"emails": ["devops@acme.example"], **changes})
+
+
+def test_given_people_and_teams_when_asked_who_may_decide_then_each_is_there_once() -> None:
+    people = eligible(
+        approvers(teams=["sre"]),
+        "dev@acme.example",
+        POLICY_MODEL,
+        lambda team: ["DevOps@acme.test", "sam@acme.example", "dev+x@acme.example"],
+    )
+    assert people == ["devops@acme.example", "sam@acme.example"]
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ({"emails": []}, "The policy names nobody"),
+        ({"emails": ["Dev@acme.test"]}, "there are none"),
+        ({"count": 2}, "there is 1"),
+        ({"emails": [], "teams": ["sre"]}, "names team sre"),
+    ],
+)
+def test_given_too_few_approvers_when_asked_then_refused_with_the_reason(
+    named: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        eligible(approvers(**named), "dev@acme.example", POLICY_MODEL, lambda team: [])
+
+
+def test_given_a_policy_when_written_as_json_then_it_reads_back() -> None:
+    text = json.dumps(POLICY_MODEL.model_dump(mode="json"))
+    assert Policy.model_validate_json(text) == POLICY_MODEL
+
+
+@pytest.mark.parametrize(
+    ("count", "by_machine", "needed"), [(1, False, 1), (1, True, 2), (3, True, 3)]
+)
+def test_change_without_a_person_needs_two_approvers(
+    count: int, by_machine: bool, needed: int
+) -> None:
+    policy = Policy.model_validate({**POLICY, "default": {"approval": {"count": count}}})
+
+    assert policy.approvers("any", "any", by_machine=by_machine).count == needed

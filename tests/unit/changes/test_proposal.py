@@ -1,0 +1,196 @@
+"""A proposal's hash, and the diff that people judge it by."""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+import pytest
+from slipway.changes.inputs import is_dry_run
+from slipway.changes.proposal import (
+    LONGEST_PREVIEW,
+    Proposal,
+    code_of,
+    fenced,
+    preview,
+    shortened,
+    with_code,
+)
+from slipway.errors import InvalidInput
+from slipway.github.models import Change
+
+
+def make_proposal(**changes: Any) -> Proposal:
+    files = changes.pop("files", {"apps/shop/b": "new ü\n", "apps/shop/a": None})
+    change = Change(
+        service="shop",
+        branch="slipway/upscale_service/r_1",
+        title="Title",
+        body=changes.pop("body", "Body"),
+        files=files,
+    )
+    defaults: dict[str, Any] = {
+        "action": "upscale_service",
+        "service": "shop",
+        "environment": "Test",
+        "summary": "replicas 2 → 3",
+        "change": change,
+        "base": {"apps/shop/a": "a" * 40, "apps/shop/b": None},
+        "preview": "",
+    }
+    return Proposal(**{**defaults, **changes})
+
+
+def test_given_a_proposal_when_hashed_then_it_is_the_documented_canonical_json() -> None:
+    new = hashlib.sha256("new ü\n".encode()).hexdigest()
+    canonical = (
+        '{"action":"upscale_service",'
+        f'"base":{{"apps/shop/a":"{"a" * 40}","apps/shop/b":null}},'
+        '"environment":"Test",'
+        f'"result":{{"apps/shop/a":null,"apps/shop/b":"{new}"}},'
+        '"service":"shop"}'
+    )
+
+    assert make_proposal().change_hash == hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"body": "Another"},
+        {"preview": "…"},
+        {"summary": "…"},
+        {"base": {"apps/shop/a": "a" * 40, "apps/shop/b": None, "apps/shop/other": "0" * 40}},
+    ],
+)
+def test_given_a_difference_beside_the_touched_files_when_hashed_then_the_hash_is_the_same(
+    changes: dict[str, Any],
+) -> None:
+    assert make_proposal(**changes).change_hash == make_proposal().change_hash
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"action": "downscale_service"},
+        {"service": "shop2"},
+        {"environment": "Staging"},
+        {"base": {"apps/shop/a": "b" * 40, "apps/shop/b": None}},
+        {"base": {"apps/shop/a": "a" * 40, "apps/shop/b": "0" * 40}},
+        {"files": {"apps/shop/b": "new u\n", "apps/shop/a": None}},
+        {"files": {"apps/shop/b": "new ü\n", "apps/shop/a": ""}},
+        {"files": {"apps/shop/b": "new ü\n"}},
+    ],
+)
+def test_given_a_difference_in_what_is_approved_when_hashed_then_the_hash_differs(
+    changes: dict[str, Any],
+) -> None:
+    assert make_proposal(**changes).change_hash != make_proposal().change_hash
+
+
+def test_given_a_new_file_when_previewed_then_every_line_is_added() -> None:
+    assert preview({}, {"p": "a\nb\n"}) == "--- /dev/null\n+++ b/p\n@@ -0,0 +1,2 @@\n+a\n+b"
+
+
+def test_given_a_changed_line_when_previewed_then_three_lines_around_it_are_shown() -> None:
+    old = [str(number) for number in range(1, 21)]
+    new = [*old[:9], "ten", *old[10:]]
+
+    shown = preview({"p": "\n".join(old) + "\n"}, {"p": "\n".join(new) + "\n"})
+
+    assert shown.splitlines() == [
+        "--- a/p",
+        "+++ b/p",
+        "@@ -7,7 +7,7 @@",
+        *(" 7", " 8", " 9", "-10", "+ten", " 11", " 12", " 13"),
+    ]
+
+
+def test_given_several_files_when_previewed_then_they_are_in_order_of_their_paths() -> None:
+    shown = preview({"b": "1\n"}, {"b": None, "a": "2\n"})
+
+    assert re.findall(r"(?m)^\+\+\+ (.*)$", shown) == ["b/a", "/dev/null"]
+
+
+def test_given_no_text_when_previewed_then_one_line_says_so() -> None:
+    shown = preview({"logo.png": None, "empty": ""}, {"logo.png": None, "empty": None})
+
+    assert shown.splitlines() == [
+        *("--- a/empty", "+++ /dev/null", "This file is empty."),
+        *("--- a/logo.png", "+++ /dev/null", "This file is not text, or too large to be shown."),
+    ]
+
+
+def test_given_a_line_break_missing_at_the_end_when_previewed_then_it_is_told() -> None:
+    assert preview({"p": "a"}, {"p": "a\n"}).splitlines()[2:] == [
+        *("@@ -1,1 +1,1 @@", "-a", "\\ No newline at end of file", "+a"),
+    ]
+
+
+def test_given_control_characters_when_previewed_then_each_is_seen() -> None:
+    shown = preview({}, {"p": "a\x1b[31m\tb\r\n\u202ec\u2028d\x7f\x00\n"})
+
+    assert shown.splitlines()[3:] == ["+a␛[31m\tb␍", "+\\u202ec\\u2028d\\u007f␀"]
+
+
+def test_given_a_file_name_that_looks_like_a_diff_when_previewed_then_it_stays_one_line() -> None:
+    shown = preview({"x\n+++ b/other\u202e": "1\n"}, {"x\n+++ b/other\u202e": None})
+
+    assert shown.splitlines()[0] == "--- a/x␊+++ b/other\\u202e"
+
+
+def test_given_a_long_change_when_previewed_then_it_is_cut_at_a_line_and_the_rest_counted() -> None:
+    lines = [f"line {number}" for number in range(10_000)]
+
+    shown = shortened(preview({}, {"p": "\n".join(lines) + "\n"}))
+
+    assert len(shown) < LONGEST_PREVIEW + 100
+    *kept, last = shown.splitlines()
+    assert kept[3:] == [f"+{line}" for line in lines[: len(kept) - 3]]
+    assert last == f"… {10_000 - len(kept) + 3} more lines of this diff are not shown."
+
+
+def test_code_ends_a_diff_that_port_cuts() -> None:
+    diff = preview({}, {"p": "line\n" * LONGEST_PREVIEW})
+
+    assert re.fullmatch(r"[0-9a-f]{10}", code_of(diff))
+    assert with_code(diff) == f"{diff}\n\nCode of this change: {code_of(diff)}"
+    assert code_of(diff) not in shortened(diff)
+
+
+def test_code_is_empty_when_port_shows_the_whole_diff() -> None:
+    assert (code_of("short"), with_code("short")) == ("", "short")
+
+
+def test_given_one_line_too_long_when_previewed_then_it_is_counted() -> None:
+    shown = shortened(preview({}, {"p": "x" * LONGEST_PREVIEW + "\n"}))
+
+    assert shown.splitlines()[-1] == "… 1 more line of this diff is not shown."
+
+
+@pytest.mark.parametrize(
+    ("text", "fence"), [("a", "```"), ("```", "````"), ("x ````` y", "``````"), ("`", "```")]
+)
+def test_given_backticks_when_fenced_then_the_fence_is_longer(text: str, fence: str) -> None:
+    assert fenced(text) == f"{fence}diff\n{text}\n{fence}"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "dry"),
+    [
+        ({}, False),
+        ({"dry_run": None}, False),
+        ({"dry_run": False}, False),
+        ({"dry_run": True}, True),
+    ],
+)
+def test_given_a_dry_run_input_when_read_then_it_is_a_plain_answer(
+    inputs: dict[str, Any], dry: bool
+) -> None:
+    assert is_dry_run(inputs) is dry
+
+
+@pytest.mark.parametrize("value", ["true", "", 1, 0, 1.0, [], {}, [True]])
+def test_given_a_dry_run_that_is_no_answer_when_read_then_refused(value: object) -> None:
+    with pytest.raises(InvalidInput, match="'Dry run' must be true or false"):
+        is_dry_run(json.loads(json.dumps({"dry_run": value})))

@@ -1,0 +1,56 @@
+"""Text that people typed is shown as text in GitHub's Markdown."""
+
+import html
+import json
+import re
+
+import pytest
+from slipway.changes.text import as_text, hidden_comment, table
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "@acme/platform please",
+        "<script>alert(1)</script>",
+        "${{ secrets.PORT_CLIENT_SECRET }}",
+        "**bold** [x](https://evil.example) #12 `code`",
+        "a | b | c",
+        "</code>@team",
+    ],
+)
+def test_given_markup_when_shown_then_only_plain_characters_and_references_remain(
+    typed: str,
+) -> None:
+    shown = as_text(typed)
+
+    inside = shown.removeprefix("<code>").removesuffix("</code>")
+    assert re.fullmatch(r"(?:[A-Za-z0-9 ]|&#\d+;)+", inside)
+    assert html.unescape(inside) == typed
+
+
+def test_given_line_breaks_when_shown_then_the_table_row_stays_one_line() -> None:
+    shown = table({"Owner": "one\ntwo\r\n\nfour"})
+
+    assert len(shown.splitlines()) == 3
+    assert shown.endswith("<code>one</code><br><code>two</code><br><br><code>four</code> |")
+
+
+def test_given_a_long_text_when_shown_then_it_is_cut() -> None:
+    assert html.unescape(as_text("x" * 1000)) == f"<code>{'x' * 300}…</code>"
+
+
+def test_given_control_characters_when_shown_then_they_are_replaced() -> None:
+    assert as_text("a\x07\u202eb") == "<code>a&#65533;&#65533;b</code>"
+
+
+def test_given_data_that_would_end_the_comment_when_hidden_then_it_cannot() -> None:
+    data = {"requested_by": "a--> <img> & -- b"}
+
+    comment = hidden_comment(data)
+
+    assert comment.count("-->") == 1
+    assert comment.count("--") == 2
+    found = re.fullmatch(r"<!-- slipway (.+) -->", comment)
+    assert found
+    assert json.loads(found.group(1)) == data

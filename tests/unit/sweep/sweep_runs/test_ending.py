@@ -1,0 +1,235 @@
+"""Which runs the sweep ends, and which it leaves alone."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from slipway.aws import dynamodb_table
+from slipway.errors import SweepIncomplete
+from slipway.runs.ledger import timestamp
+from slipway.runs.records import put_record
+from slipway.sweep.sweep import sweep
+
+from tests.unit.conftest import RUN_ID
+from tests.unit.sweep.sweep_runs.conftest import (
+    BRANCHES,
+    RUN,
+    World,
+    ago,
+    execution,
+)
+
+pytestmark = pytest.mark.waits
+
+
+def test_given_a_run_that_was_never_seen_when_swept_then_it_ends(world: World) -> None:
+    world.run(executed=ago(minutes=16))
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert (update["status"], update["statusLabel"]) == ("FAILURE", "Never received")
+    assert "within 15 minutes" in update["summary"]
+    assert world.asked_github() == ["GET /pulls", BRANCHES]
+
+
+def test_given_a_run_that_was_only_ever_postponed_when_held_for_too_long_then_it_is_closed(
+    world: World,
+) -> None:
+    world.run()
+    since = timestamp(ago(days=4))
+    dynamodb_table("runs").put_item(Item={"run_id": RUN_ID, "updated_at": since, "postponed": 20})
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert update["statusLabel"] == "Held for too long"
+    assert world.row()["outcome"] == "FAILURE"
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "changed", "updates"),
+    [
+        ("Disabled", "OK", timedelta(days=2), 0),
+        ("Enabling", "OK", timedelta(days=2), 0),
+        ("Enabled", "OK", timedelta(minutes=10), 0),
+        ("Enabled", "OK", timedelta(minutes=16), 1),
+        ("Enabled", "PROBLEM: SASL authentication failed", timedelta(minutes=16), 0),
+    ],
+)
+def test_given_a_function_that_was_paused_when_swept_then_its_runs_have_their_time_anew(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    result: str,
+    changed: timedelta,
+    updates: int,
+) -> None:
+    modified = (datetime.now(UTC) - changed).timestamp()
+    world.mapping(monkeypatch, State=state, LastModified=modified, LastProcessingResult=result)
+    world.run(executed=ago(days=2))
+
+    sweep(60)
+
+    assert len(world.updates()) == updates
+
+
+def test_sweep_leaves_run_when_its_mapping_is_being_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.mapping(monkeypatch, status=404)
+    world.run(executed=ago(days=2))
+
+    sweep(60)
+
+    assert world.updates() == []
+
+
+def test_given_a_run_whose_record_failed_unseen_when_swept_then_it_is_held_and_not_ended(
+    world: World,
+) -> None:
+    world.run(executed=ago(minutes=16))
+    message = {"resourceType": "run", "action": "upscale_service", "context": {"runId": RUN_ID}}
+    record = {
+        "topic": "org_test.runs",
+        "partition": 0,
+        "offset": 3,
+        "timestamp": 0,
+        "value": base64.b64encode(json.dumps(message).encode()).decode(),
+    }
+    put_record("records", f"held/{RUN_ID}.json", record, replace=True)
+
+    sweep(60)
+
+    assert world.updates() == []
+    (log,) = world.port.bodies(f"POST {RUN}/logs")
+    assert log["statusLabel"].startswith("Held, reference ")
+    assert (world.row()["open"], world.row()["action"]) == ("yes", "upscale_service")
+
+
+@pytest.mark.parametrize(
+    ("status", "changed"),
+    [("IN_PROGRESS", ago(minutes=1)), ("WAITING_FOR_APPROVAL", ago(days=5))],
+)
+def test_given_an_approval_of_ports_own_when_swept_then_its_time_does_not_count(
+    world: World, status: str, changed: datetime
+) -> None:
+    world.run(status=status, changed=changed)
+
+    sweep(60)
+
+    assert world.updates() == []
+
+
+def test_run_that_waits_in_port_is_swept_when_slipway_took_it_on(world: World) -> None:
+    world.run(status="WAITING_FOR_APPROVAL", changed=ago(days=5))
+    world.seen()
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert (update["status"], update["statusLabel"]) == ("FAILURE", "Held for too long")
+
+
+def test_given_a_run_that_another_function_of_the_organisation_does_when_swept_then_not_ours(
+    world: World,
+) -> None:
+    world.run(action="somebody_elses")
+
+    sweep(60)
+
+    assert world.updates() == []
+
+
+def test_given_a_run_without_a_time_when_swept_then_it_is_named_and_left(world: World) -> None:
+    world.run()
+    for name in ("createdAt", "updatedAt"):
+        del world.listed[0][name]
+
+    with pytest.raises(SweepIncomplete, match=f"since when run {RUN_ID}"):
+        sweep(60)
+
+    assert world.updates() == []
+
+
+def test_given_an_execution_that_was_stopped_when_swept_then_the_run_ends(world: World) -> None:
+    world.run()
+    world.seen(resumed=2)
+    execution(f"{RUN_ID}-2", aborted=True)
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert update["statusLabel"] == "Stopped"
+    assert "stopped by an operator" in update["summary"]
+    assert world.row()["outcome"] == "FAILURE"
+    assert world.holder() is None
+
+
+def test_given_a_run_held_for_too_long_when_swept_then_it_ends_and_is_forgotten(
+    world: World,
+) -> None:
+    world.run()
+    world.seen()
+    for folder in ("later", "requests"):
+        put_record("records", f"{folder}/{RUN_ID}.json", {}, replace=True)
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert update["statusLabel"] == "Held for too long"
+    assert "within 3 days" in update["summary"]
+    assert world.row()["outcome"] == "FAILURE"
+    assert world.holder() is None
+    stored = boto3.client("s3").list_objects_v2(Bucket="records").get("Contents", [])
+    assert [item["Key"] for item in stored] == ["policy/consumers.json", "policy/policy.json"]
+
+
+@pytest.mark.parametrize("why", ["approval", "postponed", "just seen", "held for an hour"])
+def test_given_a_run_that_rightly_waits_when_swept_then_nobody_is_asked_about_it(
+    world: World, why: str
+) -> None:
+    world.run()
+    later = timestamp(datetime.now(UTC) + timedelta(hours=1))
+    match why:
+        case "approval":
+            world.seen()
+            execution(RUN_ID)
+        case "postponed":
+            world.seen(resume_at=later)
+        case "just seen":
+            world.seen(at=ago(seconds=1))
+        case "held for an hour":
+            world.seen(at=ago(hours=1))
+
+    sweep(60)
+
+    assert world.updates() == []
+    assert world.holder() == RUN_ID
+    assert world.asked_github() == ["GET /pulls", BRANCHES]
+
+
+def test_given_hundreds_of_open_pull_requests_when_swept_then_a_request_for_each_hundred(
+    world: World,
+) -> None:
+    world.pull("open")
+    (pull,) = world.github.answers["GET /repos/acme/services/pulls"][0][1]
+    pages: list[list[Any]] = [[], []]
+    for number in range(101):
+        run_id = f"r_{number:016}"
+        world.run(run_id)
+        world.seen(run_id, pr_number=number)
+        head = {**pull["head"], "ref": f"slipway/upscale_service/{run_id}"}
+        pages[number // 100].append({**pull, "number": number, "head": head})
+    link = f'<{world.github.url}/repos/acme/services/pulls?page=2>; rel="next"'
+    first, second = pages
+    world.github.script("GET /pulls", (200, first, {"Link": link}), (200, second, {}))
+
+    sweep(60)
+
+    assert world.asked_github() == ["GET /pulls", "POST /graphql", "GET /pulls", BRANCHES]
+    assert world.github.requests[0].query.split("&").count("per_page=100") == 1
+    assert not any(route.startswith("PATCH") for route in world.port.routes())
