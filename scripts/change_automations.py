@@ -49,12 +49,15 @@ def automations(settings: Mapping[str, str]) -> list[Json]:
     """The automations of an installation, as Port takes them.
 
     Args:
-        settings: SUBSCRIPTIONS holds the table of Terraform's variable `subscriptions` as JSON.
+        settings: SUBSCRIPTIONS holds the table of Terraform's variable `subscriptions` as JSON,
+            HEALTH_BLUEPRINTS the blueprints whose health Slipway looks after.
 
     Raises:
         ConfigurationError: the table cannot be used.
     """
-    table = read_table(health_subscription("remediation"), settings.get("SUBSCRIPTIONS", ""))
+    blueprints = json.loads(settings.get("HEALTH_BLUEPRINTS") or "[]")
+    own = tuple(health_subscription("remediation", one) for one in blueprints)
+    table = read_table(own, settings.get("SUBSCRIPTIONS", ""))
     return [automation(entry) for entry in table]
 
 
