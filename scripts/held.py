@@ -12,7 +12,6 @@ from slipway.approvals.function import ApprovalConfig
 from slipway.changes.text import BLUEPRINT
 from slipway.errors import SkippedMessage
 from slipway.runs import executions
-from slipway.runs.consumer import decode
 from slipway.runs.failed import FailedRecord, FailedRecords, Place, Subject
 from slipway.runs.later import record_key
 from slipway.runs.ledger import Ledger
@@ -176,7 +175,7 @@ def services_of(record: FailedRecord) -> list[str]:
     found = []
     for each in record.records:
         try:
-            _, value = decode(each.get("value"))
+            value = each.value
             context = value["context"]
             inputs = value.get("payload", {}).get("properties", {})
             named = context.get("entity") or inputs.get("service_name")

@@ -20,10 +20,10 @@ from rich.table import Table
 from slipway.approvals.function import ApprovalConfig
 from slipway.changes.change import request_key
 from slipway.errors import ConfigurationError, RunEnded, RunNotFound, SkippedMessage, SlipwayError
+from slipway.kafka import REPLAY, KafkaRecord
 from slipway.observability import MASK, mask
 from slipway.port.models import Run
 from slipway.runs.clients import port_client
-from slipway.runs.consumer import REPLAY, decode
 from slipway.runs.failed import FailedRecord
 from slipway.runs.later import record_key
 from slipway.runs.records import delete_record
@@ -254,17 +254,16 @@ def describe(record: FailedRecord) -> list[dict[str, Any]]:
     return [_describe(each) for each in record.records]
 
 
-def _describe(record: dict[str, Any]) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(record["timestamp"] / 1000, UTC)
-    place = f"{record['topic']}-{record['partition']}@{record['offset']}"
+def _describe(record: KafkaRecord) -> dict[str, Any]:
+    facts = {"record": record.place, "written": record.published_at.isoformat()}
     try:
-        _text, value = decode(record.get("value"))
+        value = record.value
     except SkippedMessage as skipped:
-        return {"record": place, "written": moment.isoformat(), "value": str(skipped)}
+        return {**facts, "value": str(skipped)}
     if isinstance(value, dict):
         value = _without_secrets(value)
     shown = json.loads(mask(json.dumps(value, ensure_ascii=False)))
-    return {"record": place, "written": moment.isoformat(), "value": shown}
+    return {**facts, "value": shown}
 
 
 def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:

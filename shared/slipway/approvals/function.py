@@ -25,6 +25,7 @@ from slipway.changes.text import BLUEPRINT as SERVICE
 from slipway.config import ApprovalsConfig, LinkKey, load, read_previous_secret, read_secret
 from slipway.errors import NotAnApprover, RunEnded, RunNotFound
 from slipway.github.models import run_branch
+from slipway.kafka import KafkaRecord
 from slipway.observability import Metric, count, logger, register_secret
 from slipway.port.message import EndedRun
 from slipway.reports.report import remove_pending
@@ -210,7 +211,7 @@ class ApprovalFunction:
     def _run(self, run_id: str) -> ActiveRun:
         """The run as it was asked for, from its stored record."""
         config, port = self.config, port_client()
-        record = get_record(config.records_bucket, request_key(run_id))
+        record = KafkaRecord.read(get_record(config.records_bucket, request_key(run_id)))
         message = read_message(record, config)
         return ActiveRun(
             message=message,

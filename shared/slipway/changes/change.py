@@ -312,7 +312,7 @@ def _ask(run: ActiveRun) -> None:
     """Have the state machine ask. The record is what the machine's steps work from."""
     key = request_key(run.run_id)
     # The first record stays: a second message with the same run id cannot change what is asked.
-    put_record(run.config.records_bucket, key, run.record, replace=False)
+    put_record(run.config.records_bucket, key, run.record.raw, replace=False)
     run.report.note("Preparing the approval request", "This change needs an approval.")
     machine.start(run.config.approval_machine_arn, run.run_id)
 

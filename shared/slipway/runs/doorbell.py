@@ -4,10 +4,9 @@ Everything else comes from Port's own record of the run. An actor who may write 
 otherwise have a good run change another service, or by other inputs, in another person's name.
 """
 
-import base64
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from slipway.kafka import KafkaRecord
 from slipway.observability import Metric, count, logger
 from slipway.port.message import Requester, RunMessage, envelope, parse
 
@@ -16,9 +15,7 @@ if TYPE_CHECKING:
     from slipway.port.models import Run
 
 
-def as_port_has_it(
-    record: dict[str, Any], value: Any, run: "Run", port: "PortClient"
-) -> dict[str, Any]:
+def as_port_has_it(record: KafkaRecord, run: "Run", port: "PortClient") -> KafkaRecord:
     """A record that says of a run what Port's own record says.
 
     A difference is counted, but holds no run: Port does not promise that its template renders
@@ -26,14 +23,13 @@ def as_port_has_it(
 
     Args:
         record: the Kafka record.
-        value: its decoded value.
         run: Port's record of the run.
         port: knows the people.
 
     Raises:
         InvalidInput: the message cannot be read.
     """
-    told = parse(value)
+    told = parse(record.value)
     secret = {name: told.inputs[name] for name in told.censored if name in told.inputs}
     creates = run.entity is None
     known = told.model_copy(
@@ -53,7 +49,7 @@ def as_port_has_it(
             "The message is not what Port has", extra={"security": True, "differing": differing}
         )
         count(Metric.MESSAGE_DIFFERS, action=run.action)
-    return {**record, "value": base64.b64encode(json.dumps(envelope(known)).encode()).decode()}
+    return record.with_value(envelope(known))
 
 
 def _compared(message: RunMessage) -> list[tuple[str, object]]:

@@ -17,6 +17,7 @@ from slipway.errors import (
     UserError,
 )
 from slipway.github.models import PullRequest
+from slipway.kafka import KafkaRecord
 from slipway.observability import Metric, count, logger, mask, trace_id
 from slipway.port.message import RunMessage
 from slipway.runs.ledger import Ledger
@@ -180,7 +181,7 @@ class ActiveRun:
 
     Attributes:
         message: what was asked, by whom.
-        record: the Kafka record that it came in, as Lambda gave it.
+        record: the Kafka record that it came in.
         created_by: id of whoever executed the action, from Port's own record of the run.
         config: this installation.
         port: Port's API.
@@ -191,7 +192,7 @@ class ActiveRun:
     """
 
     message: RunMessage
-    record: dict[str, Any]
+    record: KafkaRecord
     created_by: str
     config: RunConfig
     port: "PortClient"

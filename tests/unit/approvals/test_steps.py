@@ -23,6 +23,7 @@ from slipway.config import load
 from slipway.errors import RunEnded, SlipwayError, UserError
 from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest
+from slipway.kafka import KafkaRecord
 from slipway.port.message import Requester
 from slipway.port.models import User
 from slipway.runs.ledger import Ledger
@@ -131,7 +132,7 @@ class World:
         self.locks = ServiceLocks(config.locks_table, lambda owner: owner == "gone")
         self.run = ActiveRun(
             message=message,
-            record={},
+            record=KafkaRecord({}, "org_test.runs-0", 0),
             created_by="",
             config=config,
             port=port,

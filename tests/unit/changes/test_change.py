@@ -20,6 +20,7 @@ from slipway.errors import (
 )
 from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest, ServiceFolder
+from slipway.kafka import KafkaRecord
 from slipway.port.message import Requester
 from slipway.port.models import User
 from slipway.runs.later import MAX_POSTPONED
@@ -130,7 +131,7 @@ class World:
         self.locks = ServiceLocks(config.locks_table, lambda owner: False)
         run = ActiveRun(
             message=message,
-            record=record or {"value": "first"},
+            record=KafkaRecord(record or {"value": "first"}, "org_test.runs-0", 0),
             created_by="auth0|1",
             config=config,
             port=port,

@@ -260,7 +260,13 @@ class World:
         for given in values:
             value = with_own_run(given, self.offset) if by_automation else given
             raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-            record: dict[str, Any] = {"offset": self.offset, "timestamp": 0}
+            topic, _, partition = self.partition.rpartition("-")
+            record: dict[str, Any] = {
+                "topic": topic,
+                "partition": int(partition),
+                "offset": self.offset,
+                "timestamp": 0,
+            }
             if value is not None:
                 record["value"] = base64.b64encode(raw).decode()
             records.append(record)
