@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from slipway.approvals.audit import AuditTrail
 from slipway.approvals.decision import Ballot, Teams, counted, is_enough, judge, settle, under
 from slipway.approvals.models import Approval, Status
-from slipway.approvals.store import ApprovalStore, Conflict
+from slipway.approvals.store import ApprovalStore
+from slipway.aws import ConditionFailed
 from slipway.changes.approval_machine import Next, tell
 from slipway.changes.policy import Policy, PolicyVersion
 from slipway.changes.requester import is_machine
@@ -79,7 +80,7 @@ class DecisionDesk:
                     return approval
                 try:
                     saved = self.store.save(approval, voted)
-                except Conflict:
+                except ConditionFailed:
                     stored = self.store.get(approval_id)
                     continue
                 self.follow_up(saved)
@@ -111,7 +112,7 @@ class DecisionDesk:
                 return approval
             try:
                 saved = self.store.save(approval, settled)
-            except Conflict:
+            except ConditionFailed:
                 continue
             self.follow_up(saved)
             return saved

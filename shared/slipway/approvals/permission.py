@@ -14,7 +14,7 @@ from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.models import REPAIR, Approval, Status, approval_id
 from slipway.approvals.notices import Notices, Occasion, Places
 from slipway.approvals.request import BLUEPRINT, entity, new_request, waits
-from slipway.approvals.store import Conflict
+from slipway.aws import ConditionFailed
 from slipway.changes.approvers import eligible
 from slipway.changes.policy import PolicyVersion
 from slipway.changes.proposal import code_of
@@ -122,7 +122,7 @@ class Permission:
         """Keep the token of the machine's wait; tell at once if there is nothing to wait for."""
         try:
             approval = self._desk.store.wait(self._id, token, reminded=remind)
-        except Conflict:
+        except ConditionFailed:
             decided = self._desk.store.get(self._id)
             self._desk.follow_up(decided.model_copy(update={"token": token}))
             return

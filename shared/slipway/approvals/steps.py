@@ -14,7 +14,7 @@ from slipway.approvals.desk import DecisionDesk, following
 from slipway.approvals.models import Approval, Status, approval_id
 from slipway.approvals.notices import Notices, Occasion, Places
 from slipway.approvals.request import BLUEPRINT, entity, request_for, waits
-from slipway.approvals.store import Conflict
+from slipway.aws import ConditionFailed
 from slipway.changes import change
 from slipway.changes.approval_machine import tell
 from slipway.changes.approvers import described
@@ -119,7 +119,7 @@ class Steps:
         return {"next": following(approval)}
 
     def _lock(self) -> Answer:
-        self._run.locks.take(service_of(self._run.message), self._run.run_id)
+        self._run.locks.acquire(service_of(self._run.message), self._run.run_id)
         return {"next": "Request"}
 
     def _request(self) -> Answer:
@@ -188,7 +188,7 @@ class Steps:
             approval = self._desk.settle(approval.id, Status.CANCELLED)
         try:
             approval = self._desk.store.wait(approval.id, token, reminded=remind)
-        except Conflict:
+        except ConditionFailed:
             tell(token, following(self._desk.store.get(approval.id)))
             return
         if remind:
@@ -207,7 +207,7 @@ class Steps:
         if approval.status is not Status.APPROVED:
             return self._pass_by(approval)
         self._desk.record(approval)
-        self._run.locks.take(approval.service, self._run.run_id)
+        self._run.locks.acquire(approval.service, self._run.run_id)
         repository = services_repository(self._run.config)
         branch = run_branch(approval.action, approval.run_id)
         pull = repository.find(branch, number=self._row().get("pr_number"))

@@ -13,7 +13,8 @@ from slipway.approvals.audit import AuditTrail
 from slipway.approvals.decision import Ballot, settle
 from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.models import Status
-from slipway.approvals.store import ApprovalStore, Conflict
+from slipway.approvals.store import ApprovalStore
+from slipway.aws import ConditionFailed
 from slipway.changes.policy import Policy, PolicyVersion
 from slipway.errors import NotAnApprover, RequestClosed, RequestNotFound
 from slipway.port.models import Run, User
@@ -94,7 +95,7 @@ def test_given_a_row_that_changed_when_saved_then_conflict(world: World) -> None
     world.store.create(REQUEST, "")
     world.store.save(REQUEST, REQUEST.model_copy(update={"status": Status.EXPIRED}))
 
-    with pytest.raises(Conflict):
+    with pytest.raises(ConditionFailed):
         world.store.save(REQUEST, REQUEST.model_copy(update={"status": Status.APPROVED}))
 
     assert world.store.get(REQUEST.id).status is Status.EXPIRED
@@ -106,7 +107,7 @@ def test_given_a_decided_request_when_the_machine_begins_to_wait_then_conflict(
     world.store.create(REQUEST, "")
     world.desk.decide(REQUEST.id, DEVOPS)
 
-    with pytest.raises(Conflict):
+    with pytest.raises(ConditionFailed):
         world.store.wait(REQUEST.id, "late-token", reminded=False)
 
 
@@ -289,7 +290,7 @@ def test_given_a_changed_file_when_superseded_then_the_approval_does_not_count_a
 
 def test_given_a_request_that_is_not_approved_when_superseded_then_conflict(world: World) -> None:
     world.store.create(REQUEST, "")
-    with pytest.raises(Conflict):
+    with pytest.raises(ConditionFailed):
         world.store.supersede(REQUEST.id)
 
 
