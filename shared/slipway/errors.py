@@ -152,20 +152,18 @@ class ServiceLocked(UserError):
 
     Args:
         service: the service's identifier.
-        owner: the run or remediation that holds the service.
+        owner: the run or remediation that has locked the service.
+        kind: `run` or `remediation`.
     """
 
-    def __init__(self, service: str, owner: str) -> None:
+    def __init__(self, service: str, owner: str, kind: str) -> None:
+        named = f"run {owner}" if kind == "run" else f"Slipway's repair {owner}"
         super().__init__(
-            f"Another change of service '{service}' is under way ({_owner(owner)}). "
+            f"Another change of service '{service}' is under way ({named}). "
             "Wait until it has ended, then start this action again."
         )
         self.service = service
         self.owner = owner
-
-
-def _owner(owner: str) -> str:
-    return f"run {owner}" if owner.startswith(("r_", "wfnr_")) else f"Slipway's repair {owner}"
 
 
 class DecisionRefused(UserError):

@@ -314,7 +314,7 @@ class RemediationSteps:
         if step.step not in NEEDS_LOCK:
             return None
         try:
-            self._locks.take(row.service, row.owner, "remediation")
+            self._locks.acquire(row.service, row.owner, "remediation")
         except ServiceLocked as locked:
             run = Ledger(self._config.runs_table).get(locked.owner) or {}
             number = run.get("pr_number")

@@ -21,8 +21,8 @@ from slipway.kafka import KafkaRecord
 from slipway.observability import Metric, count, logger, mask, trace_id
 from slipway.port.message import RunMessage
 from slipway.runs.ledger import Ledger
-from slipway.runs.lock import ServiceLocks
-from slipway.runs.owners import is_execution, run_is_over
+from slipway.runs.lock import Owner, ServiceLocks
+from slipway.runs.owners import run_is_over
 
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
@@ -36,13 +36,11 @@ class RunConfig(PortConfig, GitHubConfig, LedgerConfig, PolicyConfig):
 
 
 def service_locks(config: LedgerConfig, port: "PortClient") -> ServiceLocks:
-    """The locks, whose owners are runs of Port and executions of remediations."""
+    """Return the locks, whose owners are runs of Port and executions of remediations."""
 
-    def is_over(owner: str) -> bool:
-        if is_execution(owner):
-            # Freed by its own last step, or by `sweep_runs` if it has none.
-            return False
-        return run_is_over(port, owner)
+    def is_over(owner: Owner) -> bool:
+        # A remediation's own last step unlocks the service, or `sweep_runs` if it has none.
+        return owner.kind == "run" and run_is_over(port, owner.id)
 
     return ServiceLocks(config.locks_table, is_over)
 
@@ -210,7 +208,7 @@ class ActiveRun:
         Raises:
             ServiceLocked: another change of the service is under way.
         """
-        self.locks.take(service, self.run_id)
+        self.locks.acquire(service, self.run_id)
         try:
             yield
         except UserError:

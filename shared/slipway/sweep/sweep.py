@@ -19,12 +19,13 @@ from slipway.github.pull_requests import PullRequests
 from slipway.observability import Metric, count, logger
 from slipway.port.models import Run
 from slipway.port.node_run import is_node_run
-from slipway.runs import executions, owners
+from slipway.runs import executions
 from slipway.runs.clients import port_client, services_repository
 from slipway.runs.failed import FailedRecords, Place
 from slipway.runs.ledger import Ledger
-from slipway.runs.lock import ServiceLocks
+from slipway.runs.lock import Lock, ServiceLocks
 from slipway.runs.models import Execution
+from slipway.runs.owners import is_over
 from slipway.runs.run import RunConfig, RunReporter
 from slipway.sweep.actions import Case, Deeds, DeedsConfig
 from slipway.sweep.decide import Deed, Facts, Limits, Pull, judge
@@ -143,8 +144,8 @@ class Sweep:
         with self._collected("services"):
             self._each(services_at_work(), lambda service: service, look_after)
         with self._collected("locks"):
-            held = [lock for lock in self._locks.held() if lock["owner"] not in active]
-            self._each(held, lambda lock: str(lock["service"]), self._free)
+            left_locks = [lock for lock in self._locks.all() if lock.owner.id not in active]
+            self._each(left_locks, lambda lock: lock.service, self._unlock)
         with self._collected("branches"):
             # GitHub deletes the branch of a pull request that is merged, and only if it is told to.
             finished = [name for name in pulls.branches() if name not in (self._pulls or {})]
@@ -276,18 +277,15 @@ class Sweep:
         if action := self._deeds.clear_up(run_id):
             count(Metric.RUN_CLEARED_UP, action=action)
 
-    def _free(self, lock: dict[str, Any]) -> None:
-        owner, kind = str(lock["owner"]), str(lock["kind"])
-        if self._now - _moment(lock["taken_at"]) < _SETTLED or not self._is_over(owner, kind):
+    def _unlock(self, lock: Lock) -> None:
+        owner = lock.owner
+        if self._now - lock.taken_at < _SETTLED:
             return
-        logger.info("Freeing a service", extra={"service": lock["service"], "owner": owner})
-        self._locks.release(str(lock["service"]), owner)
-        count(Metric.LOCK_FREED, kind=kind)
-
-    def _is_over(self, owner: str, kind: str) -> bool:
-        if kind == "run":
-            return owners.run_is_over(self._port, owner)
-        return owners.remediation_is_over(self._config.remediation_machine_arn, owner)
+        if not is_over(owner, self._port, self._config.remediation_machine_arn):
+            return
+        logger.info("Unlocking a service", extra={"service": lock.service, "owner": owner.id})
+        self._locks.release(lock.service, owner.id)
+        count(Metric.LOCK_FREED, kind=owner.kind)
 
     def _each[T](self, items: list[T], name: Callable[[T], str], act: Callable[[T], None]) -> None:
         """Do something with each while there is time; one that fails does not keep the others."""

@@ -65,7 +65,7 @@ class World:
     def waits(self, **changes: Any) -> None:
         self.ledger.open(make_message(action="upscale_service", entity="shop"))
         self.ledger.record_ask(RUN_ID, "shop", 1)
-        self.locks.take("shop", RUN_ID)
+        self.locks.acquire("shop", RUN_ID)
         times = {"created_at": NOW, "expires_at": NOW + timedelta(hours=1)}
         approval = make_approval(**times, **changes)
         self.store.create(approval, "")
@@ -135,12 +135,12 @@ def test_given_a_run_that_stopped_before_it_was_noted_what_it_holds_when_ended_t
     world: World, about: dict[str, Any]
 ) -> None:
     world.ledger.open(make_message(action="upscale_service", entity="shop"))
-    world.locks.take("shop", RUN_ID)
+    world.locks.acquire("shop", RUN_ID)
     world.set_run(RUN_ID, "upscale_service", "FAILURE", **about)
 
     function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
 
-    assert list(world.locks.held()) == []
+    assert list(world.locks.all()) == []
 
 
 def test_given_a_notice_that_lies_when_read_then_nothing_is_withdrawn(world: World) -> None:

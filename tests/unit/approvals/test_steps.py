@@ -129,7 +129,7 @@ class World:
             action="upscale_service", entity="shop", operation="DAY-2", inputs={"step": 1}
         )
         self.ledger.open(message)
-        self.locks = ServiceLocks(config.locks_table, lambda owner: owner == "gone")
+        self.locks = ServiceLocks(config.locks_table, lambda owner: owner.id == "gone")
         self.run = ActiveRun(
             message=message,
             record=KafkaRecord({}, "org_test.runs-0", 0),
@@ -416,7 +416,7 @@ def test_given_somebody_else_took_the_service_when_executed_then_the_run_ends_wi
 ) -> None:
     world.approved()
     world.locks.release("shop", RUN_ID)
-    world.locks.take("shop", "r_other")
+    world.locks.acquire("shop", "r_other")
 
     assert world.take("execute") == {"next": "Report"}
     world.take("report")

@@ -132,7 +132,7 @@ def test_given_an_entity_that_is_gone_when_decided_then_done_and_the_service_is_
     world: World,
 ) -> None:
     machine = world.fall_ill()
-    world.locks.take(SERVICE, FIRST, "remediation")
+    world.locks.acquire(SERVICE, FIRST, "remediation")
     del world.port.entities[SERVICE]
 
     machine.run()

@@ -88,7 +88,7 @@ def test_given_a_run_that_holds_the_service_then_the_hand_over_names_its_pull_re
     ledger = Ledger("runs")
     ledger.open(make_message(action="upscale_service", entity=SERVICE))
     ledger.record_pull_request(RUN_ID, SERVICE, 12, "https://github.test/pull/12")
-    world.locks.take(SERVICE, RUN_ID)
+    world.locks.acquire(SERVICE, RUN_ID)
 
     world.fall_ill().run()
 
@@ -106,7 +106,7 @@ def test_given_a_run_that_holds_the_service_then_it_is_restarted_all_the_same(
     world: World,
 ) -> None:
     world.look = ill_until_restarted(world)
-    world.locks.take(SERVICE, RUN_ID)
+    world.locks.acquire(SERVICE, RUN_ID)
 
     world.fall_ill().run()
 
@@ -145,7 +145,7 @@ def test_given_a_repair_under_way_when_its_lock_is_lost_then_the_next_strategy_i
         machine.advance()
     world.github.fail_find = None
     world.locks.release(SERVICE, FIRST)
-    world.locks.take(SERVICE, RUN_ID)
+    world.locks.acquire(SERVICE, RUN_ID)
 
     machine.run()
 

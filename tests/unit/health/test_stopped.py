@@ -31,7 +31,7 @@ def test_given_an_execution_that_was_stopped_then_its_service_is_let_go_and_says
     world: World, status: str, words: str
 ) -> None:
     world.fall_ill().until("Wait")
-    world.locks.take(SERVICE, FIRST, "remediation")
+    world.locks.acquire(SERVICE, FIRST, "remediation")
 
     remediation_stopped(SERVICE, FIRST, status)
 
