@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 import boto3
-from slipway.approvals.function import ApprovalConfig
+from slipway.approvals.settings import ApprovalConfig
 from slipway.changes.text import BLUEPRINT
 from slipway.errors import SkippedMessage
 from slipway.runs import executions

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from slipway.approvals.function import ApprovalConfig
+from slipway.approvals.settings import ApprovalConfig
 from slipway.config import WatchConfig, load
 
 from scripts import consumers

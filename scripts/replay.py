@@ -17,7 +17,7 @@ import boto3
 import typer
 from botocore.config import Config
 from rich.table import Table
-from slipway.approvals.function import ApprovalConfig
+from slipway.approvals.settings import ApprovalConfig
 from slipway.changes.change import request_key
 from slipway.errors import ConfigurationError, RunEnded, RunNotFound, SkippedMessage, SlipwayError
 from slipway.kafka import REPLAY, KafkaRecord

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-from slipway.approvals.function import ApprovalConfig
+from slipway.approvals.settings import ApprovalConfig
 from slipway.config import WatchConfig, load
 from slipway.errors import ConfigurationError, RunNotFound, SlipwayError
 from slipway.runs import executions

@@ -4,18 +4,11 @@ import json
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipway.approvals.function import ApprovalConfig
 from slipway.config import WatchConfig, load
 from slipway.observability import logger, metrics
-from slipway.sweep.stopped import remediation_stopped
-from slipway.sweep.sweep import SweepConfig, stopped, sweep
+from slipway.sweep.sweep import SweepConfig, stopped, stopped_remediations, sweep
 
-
-class Settings(SweepConfig, ApprovalConfig):
-    """What Terraform tells the sweep, which also withdraws approval requests."""
-
-
-SETTINGS = Settings
+SETTINGS = SweepConfig
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -33,7 +26,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
                 "An execution that Slipway did not start", extra={"execution": detail["name"]}
             )
             return
-        remediation_stopped(service, detail["name"], detail["status"])
+        stopped_remediations().release(service, detail["name"], detail["status"])
     else:
         stopped(detail["name"], detail["status"])
 

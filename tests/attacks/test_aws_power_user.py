@@ -11,7 +11,7 @@ from typing import Any, cast
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.function import approval_function
 from slipway.approvals.models import Status
 from slipway.approvals.store import ApprovalStore
 
@@ -52,7 +52,7 @@ def decide(account: str, role_and_session: str, request_id: str = "request-1") -
             "identity": {"userArn": arn},
         },
     }
-    answer = resolve(event, cast("LambdaContext", None), ApprovalFunction())
+    answer = resolve(event, cast("LambdaContext", None), approval_function())
     return int(answer["statusCode"])
 
 

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from slipway.approvals import function, permission
+from slipway.approvals import function
 from slipway.approvals.decision import Ballot
-from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.function import ApprovalFunction, approval_function
 from slipway.approvals.models import Status
 from slipway.changes.policy import Policy
 from slipway.changes.proposal import LONGEST_PREVIEW
@@ -179,17 +179,16 @@ class Repairs:
                 User(id="auth0|3", email="lead@acme.example"),
             ],
         )
-        for module in (function, permission):
-            monkeypatch.setattr(module, "port_client", lambda: port)
+        monkeypatch.setattr(function, "port_client", lambda: port)
         silent = SimpleNamespace(send=lambda *_notice: [])
         monkeypatch.setattr(ApprovalFunction, "notices", silent)
 
     def take(self, step: str, **event: Any) -> Any:
         payload = {"step": step, "execution": EXECUTION, **event}
-        return ApprovalFunction().take_step(payload)
+        return approval_function().run_step(payload)
 
     def vote(self, person: str) -> None:
-        ApprovalFunction().desk.decide(f"{EXECUTION}.1", Ballot(person, "APPROVE", "Port"))
+        approval_function().desk.decide(f"{EXECUTION}.1", Ballot(person, "APPROVE", "Port"))
 
 
 @pytest.fixture

@@ -1,102 +1,87 @@
 """Everything that the approval function does, wired to AWS, Port and GitHub."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
-from slipway.approvals.audit import AuditTrail
+from slipway.approvals.cleanup import Cleanup, current_policy, decision_desk
 from slipway.approvals.decision import Ballot, outcome, read_change, read_comment, read_verdict
-from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.links import Link, read
-from slipway.approvals.models import Status, approval_id
 from slipway.approvals.notices import Notices
-from slipway.approvals.permission import STEPS, Permission
-from slipway.approvals.request import BLUEPRINT, asked_at, entity
-from slipway.approvals.steps import Steps
-from slipway.approvals.store import ApprovalStore
-from slipway.changes import create_service
+from slipway.approvals.permission import RepairApprovalSteps
+from slipway.approvals.settings import ApprovalConfig
+from slipway.approvals.steps import ApprovalSteps
 from slipway.changes.change import request_key
 from slipway.changes.policy import PolicyVersion
-from slipway.changes.policy_document import read_policy
 from slipway.changes.requester import is_machine
-from slipway.changes.text import BLUEPRINT as SERVICE
-from slipway.config import ApprovalsConfig, LinkKey, load, read_previous_secret, read_secret
-from slipway.errors import NotAnApprover, RunEnded, RunNotFound
-from slipway.github.models import run_branch
+from slipway.config import LinkKey, load, read_previous_secret, read_secret
+from slipway.errors import NotAnApprover
 from slipway.kafka import KafkaRecord
-from slipway.observability import Metric, count, logger, register_secret
+from slipway.observability import register_secret
 from slipway.port.message import EndedRun
-from slipway.reports.report import remove_pending
-from slipway.runs.clients import port_client, services_repository
-from slipway.runs.consumer import ConsumerConfig, read_message
+from slipway.runs.clients import port_client
+from slipway.runs.consumer import read_message
 from slipway.runs.ledger import Ledger
 from slipway.runs.records import get_record
 from slipway.runs.run import ActiveRun, RunReporter, service_locks
+from slipway.runs.steps import Answer, Event, Steps
 from slipway.slack import slack_webhook
 
-# Of the automations in `port/automations/`, after the action's identifier.
-AUTOMATION_SUFFIX = "_ended"
+if TYPE_CHECKING:
+    from slipway.port.client import PortClient
 
 
-class ApprovalConfig(ConsumerConfig, ApprovalsConfig):
-    """What Terraform tells the approval function."""
+def approval_function() -> "ApprovalFunction":
+    """Return the function, wired by its environment."""
+    return ApprovalFunction(load(ApprovalConfig), port_client())
 
 
 class ApprovalFunction:
-    """Made for one invocation."""
+    """Made for one invocation.
 
-    @cached_property
-    def config(self) -> ApprovalConfig:
-        """The function's environment."""
-        config: ApprovalConfig = load(ApprovalConfig)
-        return config
+    Args:
+        config: the function's environment.
+        port: Port's API.
+    """
 
-    @cached_property
-    def desk(self) -> DecisionDesk:
-        """Where decisions are taken."""
-        config = self.config
-        store = ApprovalStore(config.approvals_table, config.records_bucket)
-        audit = AuditTrail(config.audit_bucket)
-        return DecisionDesk(store, audit, port_client(), self.policy)
+    def __init__(self, config: ApprovalConfig, port: "PortClient") -> None:
+        self.config = config
+        self._port = port
+        self.desk = decision_desk(config, port)
+        self.cleanup = Cleanup(config, port)
 
     @cached_property
     def notices(self) -> Notices:
-        """What tells the approvers."""
+        """What notifies the approvers."""
         config = self.config
         webhook = slack_webhook(config.slack_secret_id)
         return Notices(config.approvals_topic_arn, self._link_key, webhook)
 
-    @cached_property
-    def ledger(self) -> Ledger:
-        """What Slipway knows of the runs."""
-        return Ledger(self.config.runs_table)
+    def run_step(self, event: Event) -> Answer | None:
+        """Run the step that a state machine, or an operator's script, asks for."""
+        return self._steps_of(event).run(event)
 
-    def take_step(self, event: dict[str, Any]) -> dict[str, Any] | None:
-        """Take the step that a state machine, or an operator's script, asks for."""
-        if event["step"] in STEPS:
-            permission = Permission(
+    def _steps_of(self, event: Event) -> Steps:
+        name, base_url = str(event["step"]), self.config.links_base_url
+        if RepairApprovalSteps.has(name):
+            return RepairApprovalSteps(
                 str(event["execution"]),
                 self.desk,
                 self.notices,
                 self.policy,
                 self.config,
-                self.config.links_base_url,
+                self._port,
+                base_url,
             )
-            return permission.take(event["step"], event)
-        run_id = str(event["run_id"])
-        if event["step"] == "cancel":
-            self.withdraw(EndedRun(run_id=run_id))
-            return {"next": "Done"}
-        steps = Steps(
-            self._run(run_id),
-            self.desk,
-            self.notices,
-            self.policy,
-            self.config.links_base_url,
-        )
-        return steps.take(event["step"], event)
+        if Cleanup.has(name):
+            return self.cleanup
+        run = self._run(str(event["run_id"]))
+        return ApprovalSteps(run, self.desk, self.notices, self.policy, base_url)
+
+    def withdraw(self, ended: EndedRun) -> None:
+        """Clean up after a run that was ended in Port."""
+        self.cleanup.withdraw(ended)
 
     def decide_by_port(self, run: ActiveRun) -> None:
         """Carry out a run of *Decide Approval*; the run ends with the answer.
@@ -133,84 +118,13 @@ class ApprovalFunction:
         """
         return read(token, self._link_keys(), datetime.now(UTC))
 
-    def withdraw(self, ended: EndedRun) -> None:
-        """Clear up after a run that somebody ended in Port."""
-        if ended.automation_run_id:
-            self._end_automation(ended.automation_run_id)
-        # A function that is killed at this moment leaves more. The sweep comes by when none is at
-        # work any more.
-        if action := self.clear_up(ended.run_id, for_good=False):
-            count(Metric.RUN_ENDED_BY_SOMEBODY, action=action)
-
-    def clear_up(self, run_id: str, *, for_good: bool = True) -> str | None:
-        """Take back what a run has left that has ended: request, pull request, new entity, lock.
-
-        A run that Slipway ended itself has left nothing.
-
-        Args:
-            run_id: the run.
-            for_good: whether nobody needs to look at it again.
-
-        Returns:
-            Its action; None if there is nothing to clear up.
-        """
-        port = port_client()
-        run = port.get_run(run_id)
-        row = self.ledger.get(run_id)
-        if not run.ended or row is None or row.get("outcome"):
-            logger.info("Nothing to clear up", extra={"status": run.status})
-            return None
-        # A run that did not get far has a row without an action, or holds a service that its row
-        # does not name; what it does not hold, it does not free.
-        action = str(row.get("action", run.action))
-        service = row.get("service") or run.entity or run.properties.get("service_name")
-        if ask := row.get("ask"):
-            self.cancel_request(run_id, int(ask))
-        branch = run_branch(action, run_id)
-        pull = services_repository(self.config).close(
-            branch, "The run was ended in Port.", number=row.get("pr_number")
-        )
-        if action == create_service.ACTION and service and pull and pull.state == "closed":
-            remove_pending(port, str(service), pull.url)
-        if service:
-            service_locks(self.config, port).release(str(service), run_id)
-        if for_good:
-            self.ledger.close(run_id, run.status)
-        return action
-
-    @staticmethod
-    def _end_automation(run_id: str) -> None:
-        """End the run of the automation that told us: nobody else does."""
-        port = port_client()
-        with suppress(RunEnded, RunNotFound):
-            # A notice is no proof: it must not end any other run.
-            if port.get_run(run_id).action.endswith(AUTOMATION_SUFFIX):
-                port.update_run(run_id, status="SUCCESS")
-
-    def cancel_request(self, run_id: str, ask: int) -> None:
-        """Close a request for which nobody waits any more, unless it was decided.
-
-        Args:
-            run_id: what asked: a run, or the execution of a remediation.
-            ask: counts its requests.
-
-        Raises:
-            RequestNotFound: it has not asked.
-        """
-        approval = self.desk.settle(approval_id(run_id, ask), Status.CANCELLED)
-        if approval.status is not Status.CANCELLED:
-            return
-        config = self.config
-        body = entity(
-            approval,
-            run_url=asked_at(approval, config),
-            service_url=config.entity_url(SERVICE, approval.service),
-        )
-        port_client().upsert_entity(BLUEPRINT, body)
+    def policy(self) -> PolicyVersion:
+        """Read the current approval policy."""
+        return current_policy(self.config)
 
     def _run(self, run_id: str) -> ActiveRun:
         """The run as it was asked for, from its stored record."""
-        config, port = self.config, port_client()
+        config, ledger = self.config, Ledger(self.config.runs_table)
         record = KafkaRecord.read(get_record(config.records_bucket, request_key(run_id)))
         message = read_message(record, config)
         return ActiveRun(
@@ -218,15 +132,11 @@ class ApprovalFunction:
             record=record,
             created_by="",
             config=config,
-            port=port,
-            ledger=self.ledger,
-            locks=service_locks(config, port),
-            report=RunReporter(run_id, message.action, port, self.ledger),
+            port=self._port,
+            ledger=ledger,
+            locks=service_locks(config, self._port),
+            report=RunReporter(run_id, message.action, self._port, ledger),
         )
-
-    def policy(self) -> PolicyVersion:
-        """The approval policy as it is now."""
-        return read_policy(self.config.records_bucket, self.config.policy_key)
 
     def _link_key(self) -> str:
         key = read_secret(LinkKey, self.config.links_secret_id).key.get_secret_value()

@@ -7,6 +7,7 @@ requests and Port, so that an execution can be resumed by another one.
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 
 from slipway.approvals.decision import moment, outcome, under
@@ -30,8 +31,8 @@ from slipway.port.models import Run
 from slipway.runs.clients import services_repository
 from slipway.runs.ledger import timestamp
 from slipway.runs.run import ActiveRun
+from slipway.runs.steps import Answer, Event, Steps, step
 
-Answer = dict[str, Any]
 # A run asks at most four times in all.
 MAX_ASKS = 4
 _FILES_CHANGED = (
@@ -44,8 +45,27 @@ _POLICY_CHANGED = (
 )
 
 
-class Steps:
+def _refusable(
+    method: "Callable[[ApprovalSteps, Event], Answer]",
+) -> "Callable[[ApprovalSteps, Event], Answer]":
+    """Have a step that refuses the request end the run."""
+
+    @wraps(method)
+    def run(self: "ApprovalSteps", event: Event) -> Answer:
+        try:
+            return method(self, event)
+        except UserError as error:
+            logger.info("The request was refused", extra={"why": str(error)})
+            return self._end("FAILURE", "Failed", str(error))
+
+    return run
+
+
+class ApprovalSteps(Steps):
     """The steps for one run.
+
+    The machine's payload has `token` for waits, `execution` to be named when the run is put on
+    hold, and `can_wait` for `execute` if the machine can wait and run that step again.
 
     Args:
         run: the run, read from its stored record.
@@ -69,42 +89,9 @@ class Steps:
         self._policy = policy
         self._links_base_url = links_base_url
 
-    def take(self, step: str, event: dict[str, Any]) -> Answer | None:
-        """Take one step.
-
-        Args:
-            step: its name, as in the machine's definition.
-            event: the machine's payload: `token` for waits, `execution` to be named when held,
-                `can_wait` for `execute` if the machine can wait and take that step again.
-
-        Raises:
-            SlipwayError: the step is unknown.
-            RetryableError: the machine repeats the step.
-        """
-        match step:
-            case "wait" | "remind":
-                self._wait(event["token"], remind=step == "remind")
-                return None
-            case "hold":
-                return self._hold(event["execution"])
-            case "report":
-                return self._report()
-        working: dict[str, Callable[[], Answer]] = {
-            "begin": self._begin,
-            "lock": self._lock,
-            "request": self._request,
-            "expire": self._expire,
-            "execute": lambda: self._execute(can_wait=bool(event.get("can_wait"))),
-        }
-        if step not in working:
-            raise SlipwayError(f"The approval function knows no step '{step[:40]}'.")
-        try:
-            return working[step]()
-        except UserError as error:
-            logger.info("The request was refused", extra={"why": str(error)})
-            return self._end("FAILURE", "Failed", str(error))
-
-    def _begin(self) -> Answer:
+    @step("begin")
+    @_refusable
+    def _begin(self, _event: Event) -> Answer:
         """Find the first step that is not done: for a new execution the lock."""
         row = self._row()
         if row.get("verdict") or self._ended():
@@ -118,11 +105,15 @@ class Steps:
             return {"next": "Request"}
         return {"next": following(approval)}
 
-    def _lock(self) -> Answer:
+    @step("lock")
+    @_refusable
+    def _lock(self, _event: Event) -> Answer:
         self._run.locks.acquire(service_of(self._run.message), self._run.run_id)
         return {"next": "Request"}
 
-    def _request(self) -> Answer:
+    @step("request")
+    @_refusable
+    def _request(self, _event: Event) -> Answer:
         seen = self._look()
         if seen.ended:
             return {"next": "Report"}
@@ -181,8 +172,10 @@ class Steps:
             self._notify(approval, "request")
         return {"next": "Wait", **waits(approval, datetime.now(UTC))}
 
-    def _wait(self, token: str, *, remind: bool) -> None:
-        """Keep the token of a wait; tell at once if there is nothing to wait for."""
+    @step("wait", "remind")
+    def _wait(self, event: Event) -> None:
+        """Keep the token of a wait; end the wait at once if there is nothing to wait for."""
+        token, remind = str(event["token"]), event["step"] == "remind"
         approval = self._required_approval()
         if self._ended():
             approval = self._desk.settle(approval.id, Status.CANCELLED)
@@ -196,10 +189,14 @@ class Steps:
             self._run.report.remark(f"Nobody has decided yet; the approvers were reminded. {until}")
             self._notify(approval, "reminder")
 
-    def _expire(self) -> Answer:
+    @step("expire")
+    @_refusable
+    def _expire(self, _event: Event) -> Answer:
         return {"next": following(self._desk.settle(self._required_approval().id, Status.EXPIRED))}
 
-    def _execute(self, *, can_wait: bool) -> Answer:
+    @step("execute")
+    @_refusable
+    def _execute(self, event: Event) -> Answer:
         """Make the change, if it is still the one that was approved."""
         if self._ended():
             return {"next": "Report"}
@@ -217,7 +214,7 @@ class Steps:
         reason = _FILES_CHANGED
         if isinstance(proposal, Proposal) and proposal.change_hash == approval.change_hash:
             if standing := self._desk.standing(approval):
-                return self._propose(standing, proposal, can_wait=can_wait)
+                return self._propose(standing, proposal, can_wait=bool(event.get("can_wait")))
             reason = _POLICY_CHANGED
         if pull is not None:
             change.leave_to_people(self._run, pull.number, reason)
@@ -275,7 +272,8 @@ class Steps:
         self._run.report.note("Asking for approval again", f"{reason} It is asked for again.")
         return {"next": "Request"}
 
-    def _report(self) -> Answer:
+    @step("report")
+    def _report(self, _event: Event) -> Answer:
         """End the run with what became of it, and free the service."""
         ended = self._ended()
         approval = self._approval()
@@ -305,7 +303,9 @@ class Steps:
         with suppress(InvalidInput):
             self._run.locks.release(service_of(self._run.message), self._run.run_id)
 
-    def _hold(self, execution: str) -> Answer:
+    @step("hold")
+    def _hold(self, event: Event) -> Answer:
+        execution = str(event["execution"])
         count(Metric.RUN_CRASHED, action=self._run.message.action)
         self._run.report.held(execution, f"Execution {execution} failed; its history says why.")
         return {"next": "Done"}

@@ -8,7 +8,7 @@ finds nothing to do.
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, override
 
 from slipway import aws
 from slipway.changes.repair import repair_hash
@@ -69,6 +69,7 @@ from slipway.observability import Metric, count, logger, measure
 from slipway.reports.settings import DeployedConfig
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import RunConfig, service_locks
+from slipway.runs.steps import Answer, Event, Steps, step
 
 if TYPE_CHECKING:
     from slipway.github.repairs import Repairs
@@ -76,7 +77,6 @@ if TYPE_CHECKING:
     from slipway.port.client import PortClient
     from slipway.port.models import Entity
 
-Answer = dict[str, Any]
 # Between two looks at a repair that is under way.
 _LOOK_AGAIN = timedelta(seconds=5)
 
@@ -85,8 +85,12 @@ class RemediationConfig(RunConfig, WatchConfig, AlertsConfig, DeployedConfig):
     """Settings of the remediation function."""
 
 
-class RemediationSteps:
-    """Made for one invocation.
+class RemediationSteps(Steps):
+    """The steps, made for one invocation.
+
+    The machine's payload has `service` and `execution`; after a probe `look`, its number and
+    finding; after a request for approval `decision`. A step's answer is `next`: `Probe` with what
+    to probe, `Wait` with `until`, `Repair`, `Ask` with what to ask for, `Finish` or `Done`.
 
     Args:
         config: the function's environment.
@@ -110,22 +114,9 @@ class RemediationSteps:
         self._installation = Rows(config.remediations_table, InstallationRow)
         self._locks = service_locks(config, port)
 
-    def handle(self, step: str, event: dict[str, Any]) -> Answer:
-        """Run one step of the machine.
-
-        Args:
-            step: its name, as in the machine's definition.
-            event: the machine's payload: `service` and `execution`; after a probe `look`, its
-                number and finding; after a request for approval `decision`.
-
-        Returns:
-            What is next: `Probe` with what to probe, `Wait` with `until`, `Repair`, `Ask` with what
-            to ask for, `Finish` or `Done`.
-
-        Raises:
-            SlipwayError: the step is unknown.
-            RetryableError: the machine repeats the step.
-        """
+    @override
+    def run(self, event: Event, *subject: Any) -> Answer | None:
+        """Run a step, unless another execution looks after the service."""
         service, execution = str(event["service"]), str(event["execution"])
         logger.append_keys(service_name=service, execution=execution)
         row = self._store.get(service)
@@ -135,24 +126,14 @@ class RemediationSteps:
                 # Which this one may have admitted, and not have come to start.
                 launch(self._store, self._config.remediation_machine_arn, row)
             return {"next": "Done"}
-        steps: dict[str, Callable[[], Answer]] = {
-            "decide": lambda: self._decide(row, event.get("look"), event.get("decision")),
-            "repair": lambda: self._repair(row),
-            "finish": lambda: self._finish(row),
-        }
-        if step not in steps:
-            raise SlipwayError(f"The remediation function knows no step '{step[:40]}'.")
-        return steps[step]()
+        return super().run(event, row)
 
     # -- the steps
 
-    def _decide(
-        self,
-        row: ServiceRow,
-        look: dict[str, Any] | None,
-        decision: dict[str, Any] | None,
-    ) -> Answer:
+    @step("decide")
+    def _decide(self, row: ServiceRow, event: Event) -> Answer:
         """Store a finding or a decision, and return the next state."""
+        look, decision = event.get("look"), event.get("decision")
         row, settings, policy = self._reread(row)
         now, finding = datetime.now(UTC), None
         if look is not None and look["number"] == len(row.state.observations):
@@ -211,7 +192,8 @@ class RemediationSteps:
                 return _wait(until)
         return {"next": "Finish"}
 
-    def _repair(self, row: ServiceRow) -> Answer:
+    @step("repair")
+    def _repair(self, row: ServiceRow, _event: Event) -> Answer:
         """Start a repair, or check on the one under way."""
         row, settings, policy = self._reread(row)
         now = datetime.now(UTC)
@@ -239,7 +221,8 @@ class RemediationSteps:
         self._note_outcome(row, step, result)
         return {"next": "Decide"}
 
-    def _finish(self, row: ServiceRow) -> Answer:
+    @step("finish")
+    def _finish(self, row: ServiceRow, _event: Event) -> Answer:
         """Write the outcome into the catalogue, escalate if needed, and release the service."""
         if row.ending is None:
             row, settings, policy = self._reread(row)

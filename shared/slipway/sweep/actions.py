@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.cleanup import Cleanup
+from slipway.approvals.settings import ApprovalConfig
 from slipway.changes.change import request_key
 from slipway.errors import SlipwayError
 from slipway.github.ended import EndedPulls
@@ -21,7 +22,7 @@ from slipway.runs.later import LaterDelivery
 from slipway.runs.ledger import Ledger
 from slipway.runs.models import Execution
 from slipway.runs.records import delete_record
-from slipway.runs.run import RunConfig, RunReporter
+from slipway.runs.run import RunReporter
 from slipway.sweep.decide import Deed, Limits
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Case:
     reference: str = ""
 
 
-class DeedsConfig(RunConfig, DeployedConfig):
+class DeedsConfig(ApprovalConfig, DeployedConfig):
     """What carrying out a deed needs to know of the installation."""
 
 
@@ -62,6 +63,7 @@ class Deeds:
         port: Port's API.
         ledger: what Slipway itself knows of runs.
         repository: the services repository.
+        cleanup: cleans up after a run.
     """
 
     config: DeedsConfig
@@ -69,6 +71,7 @@ class Deeds:
     port: "PortClient"
     ledger: Ledger
     repository: "ServicesRepository"
+    cleanup: Cleanup
 
     def do(self, deed: Deed, case: Case) -> None:
         """Carry a deed out.
@@ -106,7 +109,7 @@ class Deeds:
             f"Waiting for the approval {how}. Start the action again if the change is still "
             "wanted.",
         )
-        ApprovalFunction().clear_up(run_id)
+        self.cleanup.clean_up(run_id)
 
     def clear_up(self, run_id: str) -> str | None:
         """Clear up after a run that somebody ended.
@@ -123,7 +126,7 @@ class Deeds:
             pull = self.repository.find(branch, number=row.get("pr_number"))
             if pull and pull.state == "merged":
                 self._reports.report_run(run, str(row["service"]), pull.number)
-        return ApprovalFunction().clear_up(run_id)
+        return self.cleanup.clean_up(run_id)
 
     def _hold(self, case: Case) -> None:
         """Say what the function could not: it failed before it knew the run."""
@@ -148,7 +151,7 @@ class Deeds:
         )
         LaterDelivery(self.config, self.ledger).discard(run_id)
         delete_record(self.config.records_bucket, request_key(run_id))
-        ApprovalFunction().clear_up(run_id)
+        self.cleanup.clean_up(run_id)
 
     def _remind(self, case: Case, pull: PullRequest) -> None:
         day = f"{pull.opened_at + self.limits.pull_request:%d %B %Y, %H:%M UTC}"
@@ -174,7 +177,7 @@ class Deeds:
     def _report(self, case: Case, pull: PullRequest) -> None:
         """Do what the workflow of the services repository did not ask for."""
         self._reports.report_run(case.run, case.service or "", pull.number)
-        ApprovalFunction().clear_up(case.run.id)
+        self.cleanup.clean_up(case.run.id)
 
     def _end(self, run_id: str, label: str, sentence: str) -> None:
         self.port.add_log(run_id, sentence)

@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import Field, Json
 
+from slipway.approvals.cleanup import Cleanup
 from slipway.changes.policy_document import read_policy
-from slipway.config import WatchConfig, load
+from slipway.config import load
 from slipway.errors import SkippedMessage, SlipwayError, SweepIncomplete
 from slipway.github.models import PullRequest, run_branch
 from slipway.github.pull_requests import PullRequests
@@ -30,7 +31,7 @@ from slipway.runs.run import RunConfig, RunReporter
 from slipway.sweep.actions import Case, Deeds, DeedsConfig
 from slipway.sweep.decide import Deed, Facts, Limits, Pull, judge
 from slipway.sweep.event_sources import Mappings
-from slipway.sweep.stopped import look_after, services_at_work
+from slipway.sweep.stopped import StoppedConfig, StoppedRemediations
 
 # Of the time that an invocation has: the rest is for what was begun before it was over.
 _SHARE = 0.6
@@ -39,7 +40,7 @@ _SETTLED = timedelta(minutes=1)
 _NAMED = 3  # failures in the text of the error
 
 
-class SweepConfig(DeedsConfig, WatchConfig):
+class SweepConfig(DeedsConfig, StoppedConfig):
     """What Terraform tells the sweep."""
 
     limits: Json[Limits] = Field(alias="SWEEP_LIMITS")
@@ -64,6 +65,12 @@ def sweep(seconds: float) -> None:
         SweepIncomplete: something failed. Everything else was looked after all the same.
     """
     Sweep(load(SweepConfig), seconds * _SHARE).run()
+
+
+def stopped_remediations() -> StoppedRemediations:
+    """Return what releases services of remediations that were stopped."""
+    config, port = load(SweepConfig), port_client()
+    return StoppedRemediations(config, port, Cleanup(config, port).cancel_request)
 
 
 def stopped(execution: str, status: str) -> None:
@@ -91,7 +98,8 @@ def stopped(execution: str, status: str) -> None:
     elif row.get("pr_number"):
         report.remark(f"Execution {execution} has {status}; the pull request stays as it is.")
     else:
-        deeds = Deeds(config, config.limits, port, ledger, services_repository(config))
+        repository, cleanup = services_repository(config), Cleanup(config, port)
+        deeds = Deeds(config, config.limits, port, ledger, repository, cleanup)
         deeds.end_stopped(run_id, aborted=status == "ABORTED")
 
 
@@ -111,7 +119,11 @@ class Sweep:
         self._ledger = Ledger(config.runs_table)
         self._locks = ServiceLocks(config.locks_table, lambda _: False)
         self._repository = services_repository(config, patience=seconds)
-        self._deeds = Deeds(config, config.limits, self._port, self._ledger, self._repository)
+        cleanup = Cleanup(config, self._port)
+        self._deeds = Deeds(
+            config, config.limits, self._port, self._ledger, self._repository, cleanup
+        )
+        self._remediations = StoppedRemediations(config, self._port, cleanup.cancel_request)
         self._failures: list[str] = []
         self._pulls: dict[str, PullRequest] | None = None
         self._own_actions = own_actions(config)
@@ -142,7 +154,8 @@ class Sweep:
         self._each(list(active.values()), lambda run: run.id, self._look_after)
         self._each(sorted(left), lambda run_id: run_id, self._clear_up)
         with self._collected("services"):
-            self._each(services_at_work(), lambda service: service, look_after)
+            services = self._remediations.services_at_work()
+            self._each(services, lambda service: service, self._remediations.check)
         with self._collected("locks"):
             left_locks = [lock for lock in self._locks.all() if lock.owner.id not in active]
             self._each(left_locks, lambda lock: lock.service, self._unlock)

@@ -222,10 +222,19 @@ class Simulation:
     def stop(self, status: str) -> None:
         for machine in self.open()[:1]:
             machine.next = "Done"
-            stopped.remediation_stopped(SERVICE, machine.execution, status)
+            remediations = self.remediations()
+            remediations.release(SERVICE, machine.execution, status)
             # And once more, as EventBridge may.
-            stopped.remediation_stopped(SERVICE, machine.execution, status)
+            remediations.release(SERVICE, machine.execution, status)
             self.last_stop = self.tick()
+
+    def remediations(self) -> stopped.StoppedRemediations:
+        def no_request(_execution: str, _ask: int) -> None:
+            raise RequestNotFound("none")
+
+        port: Any = self.port
+        config = stopped.StoppedConfig.model_validate(ENVIRONMENT)
+        return stopped.StoppedRemediations(config, port, no_request)
 
     def settle(self) -> None:
         """Nothing happens any more but what must."""
@@ -240,12 +249,9 @@ class Simulation:
 
 def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
     clock = type("Clock", (datetime,), {"now": classmethod(lambda _cls, _zone: simulation.now)})
-    locks = SimpleNamespace(take=lambda *_who: None, release=lambda *_who: None)
+    locks = SimpleNamespace(acquire=lambda *_who: None, release=lambda *_who: None)
     document = policy(quiet_seconds=604_800)
     bucket = SimpleNamespace(get_object=lambda **_key: {"Body": io.BytesIO(document)})
-
-    def no_request(_execution: str, _ask: int) -> None:
-        raise RequestNotFound("none")
 
     for name, value in ENVIRONMENT.items():
         patch.setenv(name, value)
@@ -257,9 +263,7 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "service_locks", lambda _config, _port: locks)
     patch.setattr(aws, "s3", lambda: bucket)
     patch.setattr(steps, "_repairs", lambda repository: repository)
-    patch.setattr(stopped, "port_client", lambda: simulation.port)
     patch.setattr(change_consumer, "port_client", lambda _patience: simulation.port)
-    patch.setattr(stopped, "ApprovalFunction", lambda: SimpleNamespace(cancel_request=no_request))
     patch.setattr(admission, "start_execution", simulation.start)
 
 

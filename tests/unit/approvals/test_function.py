@@ -8,7 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
-from slipway.approvals import function
+from slipway.approvals import cleanup
+from slipway.approvals.function import approval_function
 from slipway.approvals.models import Status
 from slipway.approvals.store import ApprovalStore
 from slipway.config import load
@@ -43,7 +44,7 @@ class World:
         self.set_run(RUN_ID, "upscale_service", "IN_PROGRESS")
         self.set_run(OWN, "upscale_service_ended", "IN_PROGRESS")
         repository: Any = SimpleNamespace(close=lambda branch, _, **__: self.closed.append(branch))
-        monkeypatch.setattr(function, "services_repository", lambda config: repository)
+        monkeypatch.setattr(cleanup, "services_repository", lambda config: repository)
         monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
 
     def tell(self, token: str, following: str) -> bool:
@@ -104,7 +105,7 @@ def test_given_a_waiting_run_when_it_was_ended_then_all_that_waits_for_it_is_wit
     world.waits()
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
 
     assert world.status() is Status.CANCELLED
     assert world.told == [("token-1", "Report")]
@@ -119,10 +120,10 @@ def test_given_a_run_that_was_ended_while_a_function_may_be_at_work_when_withdra
     world.waits()
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID))
     assert [row["run_id"] for row in world.ledger.open_rows()] == [RUN_ID]
 
-    function.ApprovalFunction().clear_up(RUN_ID)
+    approval_function().cleanup.clean_up(RUN_ID)
     assert world.closed == [f"slipway/upscale_service/{RUN_ID}"] * 2
     assert (world.ledger.get(RUN_ID) or {})["outcome"] == "FAILURE"
     assert list(world.ledger.open_rows()) == []
@@ -138,7 +139,7 @@ def test_given_a_run_that_stopped_before_it_was_noted_what_it_holds_when_ended_t
     world.locks.acquire("shop", RUN_ID)
     world.set_run(RUN_ID, "upscale_service", "FAILURE", **about)
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID))
 
     assert list(world.locks.all()) == []
 
@@ -146,7 +147,7 @@ def test_given_a_run_that_stopped_before_it_was_noted_what_it_holds_when_ended_t
 def test_given_a_notice_that_lies_when_read_then_nothing_is_withdrawn(world: World) -> None:
     world.waits()
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID))
 
     assert world.status() is Status.PENDING
     assert world.holder() == RUN_ID
@@ -159,7 +160,7 @@ def test_given_a_notice_that_names_another_run_as_its_own_when_read_then_that_ru
     other = "r_otherrun0000001"
     world.set_run(other, "create_service", "IN_PROGRESS")
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=other))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=other))
 
     assert world.updates(other) == []
 
@@ -171,7 +172,7 @@ def test_given_a_run_that_slipway_ended_itself_when_told_of_it_then_github_is_no
     world.ledger.close(RUN_ID, "FAILURE")
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
 
     assert world.closed == []
     assert world.updates(OWN) == [{"status": "SUCCESS"}]
@@ -181,7 +182,7 @@ def test_given_a_run_that_slipway_never_took_on_when_told_of_its_end_then_nothin
     world: World,
 ) -> None:
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID))
     assert world.closed == []
 
 
@@ -193,7 +194,7 @@ def test_given_a_decision_when_the_run_is_ended_afterwards_then_the_decision_sta
     world.store.save(approval, approval.model_copy(update={"status": Status.APPROVED}))
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID))
 
     assert world.status() is Status.APPROVED
     assert world.closed == [f"slipway/upscale_service/{RUN_ID}"]
@@ -272,6 +273,6 @@ def test_given_port_names_another_person_when_deciding_in_port_then_refused(
     )
 
     with pytest.raises(NotAnApprover, match="Decide as a person"):
-        function.ApprovalFunction().decide_by_port(run)
+        approval_function().decide_by_port(run)
 
     assert world.status() is Status.PENDING, why

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from slipway.approvals import function, permission
+from slipway.approvals import function
 from slipway.approvals.decision import Ballot
-from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.function import ApprovalFunction, approval_function
 from slipway.approvals.models import Approval, Status
 from slipway.approvals.notices import email_text, slack_message, subject
 from slipway.errors import NotAnApprover, SlipwayError
@@ -38,8 +38,7 @@ class World:
             team_members=lambda team: [],
             add_log=lambda run_id, text: self.logs.append(run_id),
         )
-        for module in (function, permission):
-            monkeypatch.setattr(module, "port_client", lambda: port)
+        monkeypatch.setattr(function, "port_client", lambda: port)
         monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
         notices = SimpleNamespace(send=lambda *notice: self.sent.append(notice))
         monkeypatch.setattr(ApprovalFunction, "notices", notices)
@@ -50,17 +49,17 @@ class World:
 
     def take(self, step: str, **event: Any) -> Any:
         # As the machine has it: there is no run.
-        return ApprovalFunction().take_step({"step": step, "execution": EXECUTION, **event})
+        return approval_function().run_step({"step": step, "execution": EXECUTION, **event})
 
     def ask(self, **changes: Any) -> Any:
         return self.take("ask_for_repair", repair=REPAIR | changes)
 
     def vote(self, verdict: Any = "APPROVE", who: str = "devops@acme.example") -> Approval:
-        return ApprovalFunction().desk.decide(REQUEST, Ballot(who, verdict, "Port", "Go on."))
+        return approval_function().desk.decide(REQUEST, Ballot(who, verdict, "Port", "Go on."))
 
     @property
     def request(self) -> Approval:
-        return ApprovalFunction().desk.store.get(REQUEST)
+        return approval_function().desk.store.get(REQUEST)
 
 
 @pytest.fixture

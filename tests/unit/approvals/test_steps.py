@@ -14,7 +14,7 @@ from slipway.approvals.decision import Ballot
 from slipway.approvals.desk import DecisionDesk
 from slipway.approvals.models import Status
 from slipway.approvals.request import waits
-from slipway.approvals.steps import Steps
+from slipway.approvals.steps import ApprovalSteps
 from slipway.approvals.store import ApprovalStore
 from slipway.changes import change
 from slipway.changes.policy import Policy, PolicyVersion
@@ -185,10 +185,10 @@ class World:
         notices: Any = SimpleNamespace(
             send=lambda approval, approvers, places, occasion: self.send(occasion)
         )
-        steps = Steps(
+        steps = ApprovalSteps(
             self.run, self.desk, notices, lambda: PolicyVersion(self.policy, "v1"), "https://l.test"
         )
-        return steps.take(step, event)
+        return steps.run({"step": step, **event})
 
     def waiting(self) -> None:
         assert self.take("begin") == {"next": "Lock"}

@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from slipway.approvals import function
 from slipway.changes.repair import repair_hash
 from slipway.config import SubscriptionsConfig, load
 from slipway.errors import GitHubError
@@ -216,8 +215,7 @@ class World:
         for module in (steps, stopped, change_consumer):
             monkeypatch.setattr(module, "datetime", clock)
         monkeypatch.setattr(steps, "_repairs", lambda repository: repository)
-        for module in (stopped, function):
-            monkeypatch.setattr(module, "port_client", lambda: self.port)
+        monkeypatch.setattr("slipway.sweep.sweep.port_client", lambda: self.port)
         monkeypatch.setattr(change_consumer, "port_client", lambda _patience: self.port)
         queue = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
         arn = "arn:aws:sqs:eu-west-1:123456789012:people"
@@ -357,7 +355,7 @@ class Machine:
             "service": self.service,
             "execution": self.execution,
         }
-        answer = self._world.steps().handle(step, json.loads(json.dumps(payload | event)))
+        answer = self._world.steps().run(json.loads(json.dumps({"step": step} | payload | event)))
         return dict(json.loads(json.dumps(answer)))
 
     def advance(self, *, crash: bool = False) -> str:

@@ -66,7 +66,7 @@ def test_given_another_execution_at_work_when_a_step_is_taken_then_done(
 
 def test_given_a_service_without_a_row_when_a_step_is_taken_then_done(world: World) -> None:
     event = {"service": "never-seen", "execution": "e-1"}
-    assert world.steps().handle("decide", event) == {"next": "Done"}
+    assert world.steps().run({"step": "decide", **event}) == {"next": "Done"}
 
 
 def test_given_a_step_of_another_release_when_taken_then_it_is_refused(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from slipway.approvals.function import ApprovalConfig
+from slipway.approvals.settings import ApprovalConfig
 from slipway.config import load
 from slipway.errors import ConfigurationError, SlipwayError
 from slipway.runs import clients
