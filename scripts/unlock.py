@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 from slipway.approvals.settings import ApprovalConfig
-from slipway.config import WatchConfig, load
+from slipway.config import RemediationsConfig, load
 from slipway.errors import ConfigurationError, RunNotFound, SlipwayError
 from slipway.runs import executions
 from slipway.runs.clients import port_client
@@ -48,7 +48,7 @@ def unlock(config: ApprovalConfig, lock: Lock) -> None:
 
 def _locked(config: ApprovalConfig, lock: Lock) -> Locked:
     if lock.owner.kind == "remediation":
-        status = executions.status(load(WatchConfig).remediation_machine_arn, lock.owner.id)
+        status = executions.status(load(RemediationsConfig).remediation_machine_arn, lock.owner.id)
         state = f"remediation: {status or 'unknown to Step Functions'}"
         return Locked(lock, state, owner_ended=status != "RUNNING")
     state, ended = _run_state(lock.owner, Ledger(config.runs_table))

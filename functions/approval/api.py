@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.approvals import page
-from slipway.approvals.decision import Ballot, outcome, read_comment, read_verdict
+from slipway.approvals.decision import Ballot, outcome, read_comment, read_decision
 from slipway.approvals.function import ApprovalFunction
 from slipway.approvals.models import Approval, Status
 from slipway.approvals.principals import approver_of
@@ -83,13 +83,13 @@ def decide(approval_id: str) -> Response[str]:
         raise InvalidInput("body", f"must be JSON as {_EXAMPLE}")
     ballot = Ballot(
         approver,
-        read_verdict(body.get("decision")),
+        read_decision(body.get("decision")),
         "REST API",
         read_comment(body.get("comment")),
         _read_hash(body.get("change")),
         request_id=request.request_id or "",
     )
-    approval = function.desk.decide(approval_id, ballot)
+    approval = function.decisions.decide(approval_id, ballot)
     answer = {
         "id": approval.id,
         "status": approval.status,
@@ -105,11 +105,11 @@ def show(token: str) -> Response[str]:
     """Show the request of a link; nothing is decided."""
     function = _function()
     link = function.read_link(token)
-    approval = function.desk.store.get(link.approval_id)
+    approval = function.decisions.store.get(link.approval_id)
     return _page(
         page.request_page(
             approval,
-            with_code(function.desk.store.preview(approval)),
+            with_code(function.decisions.store.preview(approval)),
             link.approver,
             asked_at(approval, function.config),
         )
@@ -124,14 +124,14 @@ def decide_by_link(token: str) -> Response[str]:
     typed = _form(_body())
     ballot = Ballot(
         link.approver,
-        read_verdict(typed.get("decision")),
+        read_decision(typed.get("decision")),
         "link",
         # Browsers send line breaks as two characters, and count them as one.
         read_comment(typed.get("comment", "").replace("\r\n", "\n")),
         typed.get("change_hash", ""),
         request_id=app.current_event.request_context.request_id or "",
     )
-    approval = function.desk.decide(link.approval_id, ballot)
+    approval = function.decisions.decide(link.approval_id, ballot)
     return _page(page.answer_page(200, "Thank you", message_to_voter(approval)))
 
 

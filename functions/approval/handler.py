@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         logger.append_keys(run_id=event.get("run_id"), step=event["step"])
         return function.run_step(event)
     if "httpMethod" in event:
-        # Late: Powertools' router is of use to this door only.
+        # Imported late: only this channel needs Powertools' router.
         from functions.approval.api import resolve
 
         return resolve(event, context, function)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipway.config import WatchConfig, load
+from slipway.config import RemediationsConfig, load
 from slipway.observability import logger, metrics
 from slipway.sweep.sweep import SweepConfig, stopped, stopped_remediations, sweep
 
@@ -19,7 +19,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         sweep(context.get_remaining_time_in_millis() / 1000)
         return
     detail = event["detail"]
-    if detail["stateMachineArn"] == load(WatchConfig).remediation_machine_arn:
+    if detail["stateMachineArn"] == load(RemediationsConfig).remediation_machine_arn:
         service = _service_of(detail.get("input"))
         if service is None:
             logger.info(

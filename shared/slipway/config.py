@@ -137,14 +137,14 @@ class ApprovalsConfig(Config):
         return self.approvals_topic_arn.split(":")[4]
 
 
-class WatchConfig(Config):
-    """The table that admits one remediation a service, and its state machine."""
+class RemediationsConfig(Config):
+    """The table that admits one remediation for each service, and its state machine."""
 
     remediations_table: str = Field(alias="REMEDIATIONS_TABLE", min_length=1)
     remediation_machine_arn: str = Field(alias="REMEDIATION_MACHINE_ARN", min_length=1)
 
 
-class SubscriptionsConfig(WatchConfig, MappingConfig, ClientConfig):
+class SubscriptionsConfig(RemediationsConfig, MappingConfig, ClientConfig):
     """What starts on a change of an entity."""
 
     # JSON, see `slipway.health.subscriptions`.

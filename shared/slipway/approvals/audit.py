@@ -23,7 +23,7 @@ class AuditTrail:
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
 
-    def record(self, approval: Approval) -> None:
+    def write(self, approval: Approval) -> None:
         """Make sure that every vote, and the end of the request, are on record."""
         for person, vote in approval.votes.items():
             name = sha256(person.encode()).hexdigest()[:16]

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from slipway.approvals.audit import AuditTrail
-from slipway.approvals.desk import DecisionDesk
+from slipway.approvals.decisions import Decisions
 from slipway.approvals.models import Status, approval_id
 from slipway.approvals.request import BLUEPRINT, asked_at, entity
 from slipway.approvals.settings import ApprovalConfig
@@ -35,11 +35,11 @@ def current_policy(config: ApprovalConfig) -> PolicyVersion:
     return read_policy(config.records_bucket, config.policy_key)
 
 
-def decision_desk(config: ApprovalConfig, port: "PortClient") -> DecisionDesk:
+def decisions_of(config: ApprovalConfig, port: "PortClient") -> Decisions:
     """Return the decisions of an installation."""
     store = ApprovalStore(config.approvals_table, config.records_bucket)
     audit = AuditTrail(config.audit_bucket)
-    return DecisionDesk(store, audit, port, lambda: current_policy(config))
+    return Decisions(store, audit, port, lambda: current_policy(config))
 
 
 class Cleanup(Steps):
@@ -54,7 +54,7 @@ class Cleanup(Steps):
         self._config = config
         self._port = port
         self._ledger = Ledger(config.runs_table)
-        self._desk = decision_desk(config, port)
+        self._decisions = decisions_of(config, port)
 
     @step("cancel")
     def _cancel(self, event: Event) -> Answer:
@@ -119,7 +119,7 @@ class Cleanup(Steps):
         Raises:
             RequestNotFound: it has made none.
         """
-        approval = self._desk.settle(approval_id(run_id, ask), Status.CANCELLED)
+        approval = self._decisions.settle(approval_id(run_id, ask), Status.CANCELLED)
         if approval.status is not Status.CANCELLED:
             return
         config = self._config

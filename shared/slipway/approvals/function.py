@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from slipway.approvals.cleanup import Cleanup, current_policy, decision_desk
-from slipway.approvals.decision import Ballot, outcome, read_change, read_comment, read_verdict
+from slipway.approvals.cleanup import Cleanup, current_policy, decisions_of
+from slipway.approvals.decision import Ballot, outcome, read_change, read_comment, read_decision
 from slipway.approvals.links import Link, read
-from slipway.approvals.notices import Notices
+from slipway.approvals.notifications import Notifications
 from slipway.approvals.permission import RepairApprovalSteps
 from slipway.approvals.settings import ApprovalConfig
 from slipway.approvals.steps import ApprovalSteps
@@ -48,15 +48,15 @@ class ApprovalFunction:
     def __init__(self, config: ApprovalConfig, port: "PortClient") -> None:
         self.config = config
         self._port = port
-        self.desk = decision_desk(config, port)
+        self.decisions = decisions_of(config, port)
         self.cleanup = Cleanup(config, port)
 
     @cached_property
-    def notices(self) -> Notices:
+    def notifications(self) -> Notifications:
         """What notifies the approvers."""
         config = self.config
         webhook = slack_webhook(config.slack_secret_id)
-        return Notices(config.approvals_topic_arn, self._link_key, webhook)
+        return Notifications(config.approvals_topic_arn, self._link_key, webhook)
 
     def run_step(self, event: Event) -> Answer | None:
         """Run the step that a state machine, or an operator's script, asks for."""
@@ -67,8 +67,8 @@ class ApprovalFunction:
         if RepairApprovalSteps.has(name):
             return RepairApprovalSteps(
                 str(event["execution"]),
-                self.desk,
-                self.notices,
+                self.decisions,
+                self.notifications,
                 self.policy,
                 self.config,
                 self._port,
@@ -77,7 +77,7 @@ class ApprovalFunction:
         if Cleanup.has(name):
             return self.cleanup
         run = self._run(str(event["run_id"]))
-        return ApprovalSteps(run, self.desk, self.notices, self.policy, base_url)
+        return ApprovalSteps(run, self.decisions, self.notifications, self.policy, base_url)
 
     def withdraw(self, ended: EndedRun) -> None:
         """Clean up after a run that was ended in Port."""
@@ -92,23 +92,23 @@ class ApprovalFunction:
         Raises:
             DecisionRefused: the vote does not count.
         """
-        approver, told = run.message.requester.email, run.port.get_run(run.run_id)
+        approver, noted = run.message.requester.email, run.port.get_run(run.run_id)
         # Machine credentials can act in any person's name.
-        if is_machine(run.port, approver, told.created_by, told.impersonated_by):
+        if is_machine(run.port, approver, noted.created_by, noted.impersonated_by):
             raise NotAnApprover(
                 "Port does not say which person executed this action, so nothing was decided. "
                 "Decide as a person, not with machine credentials."
             )
         ballot = Ballot(
             approver,
-            read_verdict(told.properties.get("decision")),
+            read_decision(noted.properties.get("decision")),
             "Port",
-            read_comment(told.properties.get("comment")),
-            read_change(told.properties.get("change")),
+            read_comment(noted.properties.get("comment")),
+            read_change(noted.properties.get("change")),
             run_id=run.run_id,
         )
-        approval = self.desk.decide(told.entity or "", ballot)
-        run.report.succeed(outcome(approval), label=ballot.verdict.title() + "d")
+        approval = self.decisions.decide(noted.entity or "", ballot)
+        run.report.succeed(outcome(approval), label=ballot.decision.title() + "d")
 
     def read_link(self, token: str) -> Link:
         """Read the token of an approval link.

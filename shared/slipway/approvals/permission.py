@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from slipway.approvals.decision import outcome, under
-from slipway.approvals.desk import DecisionDesk
+from slipway.approvals.decision import outcome, with_policy
+from slipway.approvals.decisions import Decisions
 from slipway.approvals.models import REPAIR, Approval, Status, approval_id
-from slipway.approvals.notices import Notices, Occasion, Places
+from slipway.approvals.notifications import Notifications, Occasion, Places
 from slipway.approvals.request import BLUEPRINT, entity, new_request, waits
 from slipway.aws import ConditionFailed
 from slipway.changes.approvers import eligible
@@ -61,8 +61,8 @@ class RepairApprovalSteps(Steps):
 
     Args:
         execution: the remediation's execution.
-        desk: decisions and requests.
-        notices: tells the approvers.
+        decisions: decisions and requests.
+        notifications: tells the approvers.
         policy: gives the policy as it is now.
         config: where Port is.
         port: Port's API.
@@ -72,16 +72,16 @@ class RepairApprovalSteps(Steps):
     def __init__(
         self,
         execution: str,
-        desk: DecisionDesk,
-        notices: Notices,
+        decisions: Decisions,
+        notifications: Notifications,
         policy: Callable[[], PolicyVersion],
         config: PortConfig,
         port: "PortClient",
         links_base_url: str,
     ) -> None:
         self._execution = execution
-        self._desk = desk
-        self._notices = notices
+        self._decisions = decisions
+        self._notifications = notifications
         self._policy = policy
         self._config = config
         self._port = port
@@ -93,7 +93,7 @@ class RepairApprovalSteps(Steps):
         """Make the request and notify the approvers, or find the one that was made before."""
         repair = Repair.model_validate(event["repair"])
         try:
-            approval = self._desk.store.get(self._id)
+            approval = self._decisions.store.get(self._id)
         except RequestNotFound:
             try:
                 approval = self._create(repair)
@@ -111,28 +111,28 @@ class RepairApprovalSteps(Steps):
         """Keep the token of a wait; end the wait at once if there is nothing to wait for."""
         token, remind = str(event["token"]), event["step"] == "remind_of_repair"
         try:
-            approval = self._desk.store.wait(self._id, token, reminded=remind)
+            approval = self._decisions.store.wait(self._id, token, reminded=remind)
         except ConditionFailed:
-            decided = self._desk.store.get(self._id)
-            self._desk.follow_up(decided.model_copy(update={"token": token}))
+            decided = self._decisions.store.get(self._id)
+            self._decisions.follow_up(decided.model_copy(update={"token": token}))
             return
         if remind:
             self._notify(approval, "reminder")
 
     @step("expire_repair")
     def _expire(self, event: Event) -> Answer:
-        self._desk.settle(self._id, Status.EXPIRED)
+        self._decisions.settle(self._id, Status.EXPIRED)
         return self._decided(event)
 
     @step("decided_repair")
     def _decided(self, _event: Event) -> Answer:
-        approval = self._desk.store.get(self._id)
+        approval = self._decisions.store.get(self._id)
         if approval.decided_at is None:
             raise SlipwayError(f"Nobody has decided on request {self._id} yet.")
-        self._desk.record(approval)
+        self._decisions.write_audit(approval)
         self._show(approval)
         granted, sentence = approval.status is Status.APPROVED, outcome(approval)
-        if granted and not self._desk.standing(approval):
+        if granted and not self._decisions.still_approved(approval):
             granted = False
             sentence = "The approval policy was changed, and the approval is no longer enough."
         return _noted(
@@ -165,17 +165,17 @@ class RepairApprovalSteps(Steps):
             policy_version=found.version,
             now=datetime.now(UTC),
         )
-        return self._desk.store.create(approval, preview)
+        return self._decisions.store.create(approval, preview)
 
     def _show(self, approval: Approval) -> None:
         url = self._config.entity_url(SERVICE, approval.service)
-        preview = self._desk.store.preview(approval)
+        preview = self._decisions.store.preview(approval)
         body = entity(approval, run_url=url, service_url=url, preview=preview)
         self._port.upsert_entity(BLUEPRINT, body)
 
     def _notify(self, approval: Approval, occasion: Occasion) -> None:
         config, found = self._config, self._policy()
-        policy, approval = found.policy, under(approval, found)
+        policy, approval = found.policy, with_policy(approval, found)
         silent = {*map(policy.identity, approval.excluded), *approval.votes}
         emails = [e for e in approval.emails if policy.identity(e) not in silent]
         places = Places(
@@ -183,7 +183,7 @@ class RepairApprovalSteps(Steps):
             request_url=config.entity_url(BLUEPRINT, approval.id),
             links_base_url=self._links_base_url,
         )
-        self._notices.send(approval, emails, places, occasion)
+        self._notifications.send(approval, emails, places, occasion)
 
     def _addresses(self, ids: list[str]) -> tuple[str, ...]:
         """E-mail addresses of those of Port's ids that are people's."""

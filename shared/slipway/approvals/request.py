@@ -101,8 +101,8 @@ def entity(
 ) -> dict[str, Any]:
     """The request's entity: a shadow of the row, for people. Nothing is decided by editing it."""
     last = max(approval.votes.values(), key=lambda vote: vote.at, default=None)
-    deed = approval.action.removesuffix("_service").replace("_", " ").capitalize()
-    title = f"{deed} {approval.service}"
+    verb = approval.action.removesuffix("_service").replace("_", " ").capitalize()
+    title = f"{verb} {approval.service}"
     status = EXECUTED if pr_url and approval.status is Status.APPROVED else approval.status.title()
     properties = {
         "status": status,
@@ -122,7 +122,7 @@ def entity(
         "decided_by": ", ".join(vote.approver for vote in approval.votes.values()) or None,
         "decided_at": approval.decided_at.isoformat() if approval.decided_at else None,
         "decision_comment": last.comment if last and last.comment else None,
-        "door": last.door if last else None,
+        "door": last.channel if last else None,
     }
     return {
         "identifier": approval.id,

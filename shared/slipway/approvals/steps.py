@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
-from slipway.approvals.decision import moment, outcome, under
-from slipway.approvals.desk import DecisionDesk, following
+from slipway.approvals.decision import moment, outcome, with_policy
+from slipway.approvals.decisions import Decisions, following
 from slipway.approvals.models import Approval, Status, approval_id
-from slipway.approvals.notices import Notices, Occasion, Places
+from slipway.approvals.notifications import Notifications, Occasion, Places
 from slipway.approvals.request import BLUEPRINT, entity, request_for, waits
 from slipway.aws import ConditionFailed
 from slipway.changes import change
-from slipway.changes.approval_machine import tell
+from slipway.changes.approval_machine import end_wait
 from slipway.changes.approvers import described
 from slipway.changes.policy import PolicyVersion
 from slipway.changes.proposal import NothingToDo, Proposal, shortened
@@ -69,8 +69,8 @@ class ApprovalSteps(Steps):
 
     Args:
         run: the run, read from its stored record.
-        desk: decisions and requests.
-        notices: tells the approvers.
+        decisions: decisions and requests.
+        notifications: tells the approvers.
         policy: gives the policy as it is now.
         links_base_url: where approval links lead.
     """
@@ -78,14 +78,14 @@ class ApprovalSteps(Steps):
     def __init__(
         self,
         run: ActiveRun,
-        desk: DecisionDesk,
-        notices: Notices,
+        decisions: Decisions,
+        notifications: Notifications,
         policy: Callable[[], PolicyVersion],
         links_base_url: str,
     ) -> None:
         self._run = run
-        self._desk = desk
-        self._notices = notices
+        self._decisions = decisions
+        self._notifications = notifications
         self._policy = policy
         self._links_base_url = links_base_url
 
@@ -133,7 +133,7 @@ class ApprovalSteps(Steps):
         by_machine = is_machine(self._run.port, requester, seen.created_by, seen.impersonated_by)
         change.require_approvers(self._run, policy, proposal, by_machine=by_machine)
         about = (proposal.action, proposal.environment)
-        approval = self._desk.store.create(
+        approval = self._decisions.store.create(
             request_for(
                 proposal,
                 policy.approvers(*about, by_machine=by_machine),
@@ -155,7 +155,7 @@ class ApprovalSteps(Steps):
 
     def _show_request(self, approval: Approval, *, new: bool = False) -> Answer:
         """Show the request to everybody. Repeated for one that was stored but perhaps not shown."""
-        preview = self._desk.store.preview(approval)
+        preview = self._decisions.store.preview(approval)
         self._mirror(approval, preview=preview)
         self._run.report.preview(
             f"This is what would change: {approval.summary}", shortened(preview)
@@ -178,11 +178,11 @@ class ApprovalSteps(Steps):
         token, remind = str(event["token"]), event["step"] == "remind"
         approval = self._required_approval()
         if self._ended():
-            approval = self._desk.settle(approval.id, Status.CANCELLED)
+            approval = self._decisions.settle(approval.id, Status.CANCELLED)
         try:
-            approval = self._desk.store.wait(approval.id, token, reminded=remind)
+            approval = self._decisions.store.wait(approval.id, token, reminded=remind)
         except ConditionFailed:
-            tell(token, following(self._desk.store.get(approval.id)))
+            end_wait(token, following(self._decisions.store.get(approval.id)))
             return
         if remind:
             until = moment(approval.expires_at)
@@ -192,7 +192,9 @@ class ApprovalSteps(Steps):
     @step("expire")
     @_refusable
     def _expire(self, _event: Event) -> Answer:
-        return {"next": following(self._desk.settle(self._required_approval().id, Status.EXPIRED))}
+        return {
+            "next": following(self._decisions.settle(self._required_approval().id, Status.EXPIRED))
+        }
 
     @step("execute")
     @_refusable
@@ -203,7 +205,7 @@ class ApprovalSteps(Steps):
         approval = self._required_approval()
         if approval.status is not Status.APPROVED:
             return self._pass_by(approval)
-        self._desk.record(approval)
+        self._decisions.write_audit(approval)
         self._run.locks.acquire(approval.service, self._run.run_id)
         repository = services_repository(self._run.config)
         branch = run_branch(approval.action, approval.run_id)
@@ -213,8 +215,8 @@ class ApprovalSteps(Steps):
         proposal = change.prepare_again(self._run, repository, self._policy().policy, pull)
         reason = _FILES_CHANGED
         if isinstance(proposal, Proposal) and proposal.change_hash == approval.change_hash:
-            if standing := self._desk.standing(approval):
-                return self._propose(standing, proposal, can_wait=bool(event.get("can_wait")))
+            if approved := self._decisions.still_approved(approval):
+                return self._propose(approved, proposal, can_wait=bool(event.get("can_wait")))
             reason = _POLICY_CHANGED
         if pull is not None:
             change.leave_to_people(self._run, pull.number, reason)
@@ -237,7 +239,7 @@ class ApprovalSteps(Steps):
 
     def _propose(self, approval: Approval, proposal: Proposal, *, can_wait: bool) -> Answer:
         if "merge_tried_at" not in self._row():
-            self._say_votes(approval)
+            self._log_votes(approval)
         repository = services_repository(self._run.config)
         try:
             later = change.propose(
@@ -265,9 +267,9 @@ class ApprovalSteps(Steps):
                 f"The service's files or its approvers were changed {approval.ask} times while "
                 "this request waited, so nothing was done. Start the action again later."
             )
-        self._say_votes(approval)
-        self._desk.store.supersede(approval.id)
-        superseded = self._desk.store.get(approval.id)
+        self._log_votes(approval)
+        self._decisions.store.supersede(approval.id)
+        superseded = self._decisions.store.get(approval.id)
         self._mirror(superseded)
         self._run.report.note("Asking for approval again", f"{reason} It is asked for again.")
         return {"next": "Request"}
@@ -278,20 +280,20 @@ class ApprovalSteps(Steps):
         ended = self._ended()
         approval = self._approval()
         if approval is not None:
-            self._desk.record(approval)
+            self._decisions.write_audit(approval)
             self._mirror(approval)
             if not ended:
-                self._say_votes(approval)
-        verdict = self._row().get("verdict")
+                self._log_votes(approval)
+        result = self._row().get("verdict")
         if ended:
             self._run.ledger.close(self._run.run_id, ended)
-        elif verdict is None:
+        elif result is None:
             settled = self._required_approval()
             self._run.report.fail(outcome(settled), label=settled.status.title())
-        elif verdict["status"] == "SUCCESS":
-            self._run.report.succeed(verdict["reason"], label=verdict["label"])
+        elif result["status"] == "SUCCESS":
+            self._run.report.succeed(result["reason"], label=result["label"])
         else:
-            self._run.report.fail(verdict["reason"], label=verdict["label"])
+            self._run.report.fail(result["reason"], label=result["label"])
         if approval is not None:
             self._run.locks.release(approval.service, self._run.run_id)
         else:
@@ -307,11 +309,13 @@ class ApprovalSteps(Steps):
     def _hold(self, event: Event) -> Answer:
         execution = str(event["execution"])
         count(Metric.RUN_CRASHED, action=self._run.message.action)
-        self._run.report.held(execution, f"Execution {execution} failed; its history says why.")
+        self._run.report.put_on_hold(
+            execution, f"Execution {execution} failed; its history says why."
+        )
         return {"next": "Done"}
 
     def _end(self, status: str, label: str, reason: str) -> Answer:
-        self._run.ledger.record_verdict(self._run.run_id, status, label, reason)
+        self._run.ledger.record_result(self._run.run_id, status, label, reason)
         return {"next": "Report"}
 
     def _ended(self) -> str | None:
@@ -324,7 +328,7 @@ class ApprovalSteps(Steps):
         run = self._run.port.get_run(self._run.run_id)
         approval = self._approval() if run.ended else None
         if approval is not None:
-            self._desk.settle(approval.id, Status.CANCELLED)
+            self._decisions.settle(approval.id, Status.CANCELLED)
         return run
 
     def _row(self) -> dict[str, Any]:
@@ -332,7 +336,7 @@ class ApprovalSteps(Steps):
 
     def _approval(self) -> Approval | None:
         ask = self._row().get("ask")
-        return self._desk.store.get(approval_id(self._run.run_id, int(ask))) if ask else None
+        return self._decisions.store.get(approval_id(self._run.run_id, int(ask))) if ask else None
 
     def _required_approval(self) -> Approval:
         approval = self._approval()
@@ -357,7 +361,7 @@ class ApprovalSteps(Steps):
 
     def _notify(self, approval: Approval, occasion: Occasion) -> None:
         found = self._policy()
-        policy, approval = found.policy, under(approval, found)
+        policy, approval = found.policy, with_policy(approval, found)
         requester = policy.identity(approval.requested_by)
         silent = {requester, *approval.votes}
         approvers = [e for e in approval.emails if policy.identity(e) not in silent]
@@ -366,14 +370,14 @@ class ApprovalSteps(Steps):
             request_url=self._request_url(approval),
             links_base_url=self._links_base_url,
         )
-        for failed in self._notices.send(approval, approvers, places, occasion):
+        for failed in self._notifications.send(approval, approvers, places, occasion):
             self._run.report.remark(failed)
 
-    def _say_votes(self, approval: Approval) -> None:
+    def _log_votes(self, approval: Approval) -> None:
         """Write who decided, and what they said, into the run's log."""
         for vote in sorted(approval.votes.values(), key=lambda vote: vote.at):
-            verb = "Approved" if vote.verdict == "APPROVE" else "Declined"
+            verb = "Approved" if vote.decision == "APPROVE" else "Declined"
             comment = f": {vote.comment}" if vote.comment else "."
             self._run.report.remark(
-                f"{verb} by {vote.approver} by way of {vote.door} on {moment(vote.at)}{comment}"
+                f"{verb} by {vote.approver} by way of {vote.channel} on {moment(vote.at)}{comment}"
             )

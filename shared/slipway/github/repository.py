@@ -26,8 +26,8 @@ from slipway.github.merging import Merge, merge
 from slipway.github.models import Change, PullRequest, ServiceFolder, service_folder
 from slipway.github.proposing import Proposer
 from slipway.github.retry import (
-    Patience,
-    PatientRetry,
+    BudgetedRetry,
+    RetryBudget,
     asked_wait,
     graphql_errors,
     is_passing,
@@ -59,7 +59,7 @@ class ServicesRepository:
     Args:
         config: which repository, and where GitHub's API is.
         credentials: gives the credentials; True asks for fresh ones, after GitHub refused some.
-        patience: seconds that all calls of this object may wait for GitHub, in sum.
+        retry_budget: seconds that all calls of this object may wait for GitHub, in sum.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class ServicesRepository:
         config: GitHubConfig,
         credentials: Callable[[bool], GitHubCredentials],
         *,
-        patience: float = 20.0,
+        retry_budget: float = 20.0,
     ) -> None:
         self._config = config
         self._credentials = credentials
-        self._patience = Patience(patience)
+        self._retry_budget = RetryBudget(retry_budget)
         self._repository: Repository | None = None
         self._login: Callable[[], str] = str
 
@@ -160,7 +160,7 @@ class ServicesRepository:
         def act() -> Merge:
             pull = self._connect().get_pull(number)
             method = self._config.merge_method
-            return merge(pull, self._comparison(change), head, self._patience, method)
+            return merge(pull, self._comparison(change), head, self._retry_budget, method)
 
         return self._with_credentials(f"merge pull request #{number}", act)
 
@@ -317,7 +317,7 @@ class ServicesRepository:
                         raise
                     asked = asked_wait(error)
                 try:
-                    self._patience.wait(max(asked or 0.0, pause))
+                    self._retry_budget.wait(max(asked or 0.0, pause))
                 except GitHubUnavailable:
                     raise error from None
                 pause *= 2
@@ -329,7 +329,7 @@ class ServicesRepository:
             self._config.services_repo_url,
             change,
             self._comparison(change),
-            self._patience,
+            self._retry_budget,
         )
 
     def _comparison(self, change: Change) -> Comparison:
@@ -341,9 +341,9 @@ class ServicesRepository:
                 base_url=self._config.github_api_url,
                 auth=authenticate(self._credentials(fresh)),
                 timeout=TIMEOUT_SECONDS,
-                retry=PatientRetry(self._patience),
+                retry=BudgetedRetry(self._retry_budget),
                 # A pull request is two writes. PyGithub's pause of a second between writes is for
-                # scripts that make hundreds; when GitHub asks to slow down, `PatientRetry` does.
+                # scripts that make hundreds; when GitHub asks to slow down, `BudgetedRetry` does.
                 seconds_between_requests=None,
                 seconds_between_writes=None,
                 user_agent="slipway",
@@ -353,7 +353,7 @@ class ServicesRepository:
             )
             self._repository = client.get_repo(self._config.services_repo)
             requester = self._repository.requester
-            self._login = cache(lambda: documents.viewer(requester, self._patience))
+            self._login = cache(lambda: documents.viewer(requester, self._retry_budget))
         return self._repository
 
     def _find(self, branch: str, number: int | None = None) -> GitHubPull | None:

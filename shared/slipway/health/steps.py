@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, override
 from slipway import aws
 from slipway.changes.repair import repair_hash
 from slipway.changes.text import BLUEPRINT, hidden_comment
-from slipway.config import AlertsConfig, WatchConfig
+from slipway.config import AlertsConfig, RemediationsConfig
 from slipway.errors import GitHubError, ServiceLocked, SlipwayError
 from slipway.health.admission import launch, release
 from slipway.health.alerts import Alerts
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
 _LOOK_AGAIN = timedelta(seconds=5)
 
 
-class RemediationConfig(RunConfig, WatchConfig, AlertsConfig, DeployedConfig):
+class RemediationConfig(RunConfig, RemediationsConfig, AlertsConfig, DeployedConfig):
     """Settings of the remediation function."""
 
 

@@ -42,15 +42,15 @@ class _Refused(Exception):
         self.reason = reason
 
 
-def answer(event: Mapping[str, Any], patience: float) -> dict[str, Any]:
+def answer(event: Mapping[str, Any], retry_budget: float) -> dict[str, Any]:
     """Answer a request of API Gateway.
 
     Args:
         event: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format
-        patience: seconds that may be spent on waiting for GitHub.
+        retry_budget: seconds that may be spent on waiting for GitHub.
     """
     try:
-        outcome = _report(event, patience)
+        outcome = _report(event, retry_budget)
         status, body = HTTPStatus.OK, {"status": outcome.status, "message": outcome.message}
     except _Refused as refused:
         status, body = refused.status, {"error": refused.reason, "message": str(refused)}
@@ -60,7 +60,7 @@ def answer(event: Mapping[str, Any], patience: float) -> dict[str, Any]:
     return {"statusCode": int(status), "headers": headers, "body": text, "isBase64Encoded": False}
 
 
-def _report(event: Mapping[str, Any], patience: float) -> Outcome:
+def _report(event: Mapping[str, Any], retry_budget: float) -> Outcome:
     config = load(ReportFunctionConfig)
     try:
         claims = _tokens().verify(_token(event))
@@ -76,7 +76,7 @@ def _report(event: Mapping[str, Any], patience: float) -> Outcome:
             )
         number = _number(event)
         logger.append_keys(pull_request=number)
-        return _reports(config, patience).report(number)
+        return _reports(config, retry_budget).report(number)
     except TokenRejected as error:
         logger.warning("A report was refused", extra={"why": error.reason, "claims": error.claims})
         raise _Refused(HTTPStatus.UNAUTHORIZED, error.reason, str(error)) from None
@@ -129,11 +129,11 @@ def _tokens() -> "Tokens":
     return Tokens(config.oidc_issuer, config.reports_audience, find_home)
 
 
-def _reports(config: ReportFunctionConfig, patience: float) -> Reports:
+def _reports(config: ReportFunctionConfig, retry_budget: float) -> Reports:
     from slipway.github.ended import EndedPulls
 
     return Reports(
-        EndedPulls(services_repository(config, patience=patience)),
+        EndedPulls(services_repository(config, retry_budget=retry_budget)),
         port_client(),
         Ledger(config.runs_table),
         config.deployed_service,

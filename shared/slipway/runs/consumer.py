@@ -48,7 +48,7 @@ from slipway.port.node_run import is_node_run
 from slipway.port.secret_inputs import decrypt_inputs
 from slipway.port.signature import verify
 from slipway.runs.clients import port_client, signing_secrets
-from slipway.runs.doorbell import as_port_has_it
+from slipway.runs.doorbell import record_by_port
 from slipway.runs.later import LaterBatch, LaterDelivery, resume_time
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
@@ -190,9 +190,9 @@ class _Consumer:
             return "done", ""
         waiting_since = received_at
         if self._delivery == "replay":
-            # Its patience begins anew: it was used up while nobody could have helped.
+            # The internal error used up the retry budget of the first delivery.
             waiting_since = datetime.now(UTC)
-            self._ledger.forgive(run_id)
+            self._ledger.restart_retry_budget(run_id)
         report = RunReporter(run_id, self._action, self._port, self._ledger)
         try:
             try:
@@ -206,13 +206,13 @@ class _Consumer:
                 report.waiting_until(moment, str(error))
                 return "later", f"{error} It goes on at {moment:%H:%M:%S UTC}."
         except (SkippedMessage, RunInProgress):
-            # A replay beside another one: that one tells of the run, and this one must not.
+            # Of two concurrent replays only the one that works on the run reports it.
             raise
         except Exception as error:
-            # Also a run that was postponed too often: neither is anybody's request to blame.
-            logger.exception("The run failed for a reason that is nobody's request")
+            # Also a run that was postponed too often.
+            logger.exception("An internal error interrupted the run")
             count(Metric.RUN_CRASHED, action=self._action)
-            report.held(trace_id(), f"{type(error).__name__}: {error}")
+            report.put_on_hold(trace_id(), f"{type(error).__name__}: {error}")
             raise
         return "done", ""
 
@@ -291,7 +291,7 @@ class _Consumer:
             raise PortError(200, "", f"Slipway does not know status '{run.status}' of a run.")
         try:
             if not is_node_run(run_id):  # Port has no record of what such a run asks for.
-                record = as_port_has_it(record, run, self._port)
+                record = record_by_port(record, run, self._port)
             message = read_message(record, self._config)
             with self._ledger.at_work(message) as interruptions:
                 if not is_node_run(run_id):  # There it is the very first line.

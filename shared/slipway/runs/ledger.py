@@ -70,8 +70,8 @@ class Ledger:
         )
         return int(row["at_work"]) - 1
 
-    def hold(self, run_id: str, action: str, reference: str, why: str) -> None:
-        """Note that a run failed for nobody's request; also one that never got as far as `open`.
+    def put_on_hold(self, run_id: str, action: str, reference: str, why: str) -> None:
+        """Mark the run as on hold after an internal error. Also works for runs without a row.
 
         Args:
             run_id: the run.
@@ -90,8 +90,8 @@ class Ledger:
             {":action": action, ":held": {"reference": reference, "why": why, "at": now}},
         )
 
-    def forgive(self, run_id: str) -> None:
-        """Note that the run is replayed: from here on it may be postponed as often as a new one."""
+    def restart_retry_budget(self, run_id: str) -> None:
+        """Note that the run is replayed: it may then be postponed as often as a new one."""
         self._update(
             run_id,
             "SET forgiven = if_not_exists(postponed, :none), updated_at = :now",
@@ -169,8 +169,8 @@ class Ledger:
             values={":service": service, ":ask": ask},
         )
 
-    def record_verdict(self, run_id: str, status: str, label: str, reason: str) -> None:
-        """Note how the run is to be ended, before it is."""
+    def record_result(self, run_id: str, status: str, label: str, reason: str) -> None:
+        """Note the run's result before the run is ended in Port."""
         self._update(
             run_id,
             "SET verdict = :verdict, updated_at = :now",

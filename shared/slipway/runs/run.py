@@ -115,7 +115,7 @@ class RunReporter:
         self.note(f"Waiting until {_clock(moment)}", reason)
         count(Metric.RUN_DELIVERED_LATER, action=self.action)
 
-    def held(self, reference: str, why: str) -> None:
+    def put_on_hold(self, reference: str, why: str) -> None:
         """Say that an internal error stopped the run, and by which reference to find it.
 
         Args:
@@ -123,7 +123,7 @@ class RunReporter:
             why: the error, for operators alone: the run's page does not show it.
         """
         try:
-            self.ledger.hold(self.run_id, self.action, reference, mask(why)[:_WHY_LENGTH])
+            self.ledger.put_on_hold(self.run_id, self.action, reference, mask(why)[:_WHY_LENGTH])
         except (ClientError, RunEnded) as error:
             logger.warning("The ledger could not be updated", extra={"reason": str(error)})
         self.note(

@@ -1,7 +1,7 @@
-"""What the sweep does to a run. Each deed can be repeated after a crash at any point.
+"""Carries out sweep actions. Each can be repeated after a crash at any point.
 
-A run is ended in Port first and cleared up after. What is cut short in between is a run that has
-ended with an open row, which the next sweep clears up.
+A run is ended in Port first and cleaned up after. If that is interrupted, the run has ended with an
+open row, which the next sweep cleans up.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from slipway.runs.ledger import Ledger
 from slipway.runs.models import Execution
 from slipway.runs.records import delete_record
 from slipway.runs.run import RunReporter
-from slipway.sweep.decide import Deed, Limits
+from slipway.sweep.decide import Limits, SweepAction
 
 if TYPE_CHECKING:
     from slipway.github.repository import ServicesRepository
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """A run with what a deed needs to know of it.
+    """A run with what a sweep action needs to know of it.
 
     Attributes:
         run: as Port has it.
@@ -49,13 +49,13 @@ class Case:
     reference: str = ""
 
 
-class DeedsConfig(ApprovalConfig, DeployedConfig):
-    """What carrying out a deed needs to know of the installation."""
+class SweepActionsConfig(ApprovalConfig, DeployedConfig):
+    """Settings of sweep actions."""
 
 
 @dataclass(frozen=True)
-class Deeds:
-    """Carries out what `slipway.sweep.decide.judge` has decided.
+class SweepActions:
+    """Carries out what `slipway.sweep.decide.choose_action` has decided.
 
     Attributes:
         config: this installation.
@@ -66,38 +66,38 @@ class Deeds:
         cleanup: cleans up after a run.
     """
 
-    config: DeedsConfig
+    config: SweepActionsConfig
     limits: Limits
     port: "PortClient"
     ledger: Ledger
     repository: "ServicesRepository"
     cleanup: Cleanup
 
-    def do(self, deed: Deed, case: Case) -> None:
-        """Carry a deed out.
+    def carry_out(self, action: SweepAction, case: Case) -> None:
+        """Carry an action out.
 
         Raises:
             RunEnded: somebody ended the run meanwhile.
         """
-        match deed:
-            case Deed.LEAVE:
+        match action:
+            case SweepAction.LEAVE:
                 pass
-            case Deed.HOLD:
+            case SweepAction.HOLD:
                 self._hold(case)
-            case Deed.END_NEVER_RECEIVED:
+            case SweepAction.END_NEVER_RECEIVED:
                 self._end(case.run.id, "Never received", self._never_received())
-            case Deed.END_STOPPED:
+            case SweepAction.END_STOPPED:
                 self.end_stopped(case.run.id, aborted=case.execution == "ABORTED")
-            case Deed.END_HELD:
+            case SweepAction.END_HELD:
                 self._end_held(case.run.id)
-            case Deed.REMIND:
+            case SweepAction.REMIND:
                 self._remind(case, _pull_of(case))
-            case Deed.CLOSE:
+            case SweepAction.CLOSE:
                 self._close(case, self._unmerged())
-            case Deed.CLOSE_RETARGETED:
+            case SweepAction.CLOSE_RETARGETED:
                 to, base = _pull_of(case).retargeted_to, self.config.services_base_branch
                 self._close(case, retargeted(to, base))
-            case Deed.REPORT:
+            case SweepAction.REPORT:
                 self._report(case, _pull_of(case))
 
     def end_stopped(self, run_id: str, *, aborted: bool) -> None:
@@ -111,14 +111,14 @@ class Deeds:
         )
         self.cleanup.clean_up(run_id)
 
-    def clear_up(self, run_id: str) -> str | None:
-        """Clear up after a run that somebody ended.
+    def clean_up(self, run_id: str) -> str | None:
+        """Clean up after a run that was ended in Port.
 
-        Its pull request may have been merged at the same moment. Nobody looks whether that was
-        reported, so the catalogue is brought up to date.
+        Its pull request may have been merged at the same moment. Nothing checks that this was
+        reported, so the catalogue is updated.
 
         Returns:
-            Its action; None if there is nothing to clear up.
+            Its action; None if there is nothing to clean up.
         """
         run, row = self.port.get_run(run_id), self.ledger.get(run_id) or {}
         if run.ended and "service" in row and "outcome" not in row:
@@ -132,7 +132,7 @@ class Deeds:
         """Say what the function could not: it failed before it knew the run."""
         why = "The function ended before it took the run on; its log says why."
         report = RunReporter(case.run.id, case.run.action, self.port, self.ledger)
-        report.held(case.reference, why)
+        report.put_on_hold(case.reference, why)
 
     def _never_received(self) -> str:
         return (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from slipway.changes.text import BLUEPRINT
-from slipway.config import WatchConfig
+from slipway.config import RemediationsConfig
 from slipway.errors import RequestNotFound
 from slipway.health.admission import launch, release
 from slipway.health.changes import CHECK_ID
@@ -25,7 +25,7 @@ _WHY = {
 }
 
 
-class StoppedConfig(RunConfig, WatchConfig):
+class StoppedConfig(RunConfig, RemediationsConfig):
     """Settings for releasing a service."""
 
 

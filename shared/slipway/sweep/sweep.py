@@ -28,8 +28,8 @@ from slipway.runs.lock import Lock, ServiceLocks
 from slipway.runs.models import Execution
 from slipway.runs.owners import is_over
 from slipway.runs.run import RunConfig, RunReporter
-from slipway.sweep.actions import Case, Deeds, DeedsConfig
-from slipway.sweep.decide import Deed, Facts, Limits, Pull, judge
+from slipway.sweep.actions import Case, SweepActions, SweepActionsConfig
+from slipway.sweep.decide import Facts, Limits, Pull, SweepAction, choose_action
 from slipway.sweep.event_sources import Mappings
 from slipway.sweep.stopped import StoppedConfig, StoppedRemediations
 
@@ -40,7 +40,7 @@ _SETTLED = timedelta(minutes=1)
 _NAMED = 3  # failures in the text of the error
 
 
-class SweepConfig(DeedsConfig, StoppedConfig):
+class SweepConfig(SweepActionsConfig, StoppedConfig):
     """What Terraform tells the sweep."""
 
     limits: Json[Limits] = Field(alias="SWEEP_LIMITS")
@@ -94,13 +94,13 @@ def stopped(execution: str, status: str) -> None:
         return
     report = RunReporter(run_id, str(row["action"]), port, ledger)
     if status == "FAILED":
-        report.held(execution, f"Execution {execution} failed; its history says why.")
+        report.put_on_hold(execution, f"Execution {execution} failed; its history says why.")
     elif row.get("pr_number"):
         report.remark(f"Execution {execution} has {status}; the pull request stays as it is.")
     else:
         repository, cleanup = services_repository(config), Cleanup(config, port)
-        deeds = Deeds(config, config.limits, port, ledger, repository, cleanup)
-        deeds.end_stopped(run_id, aborted=status == "ABORTED")
+        actions = SweepActions(config, config.limits, port, ledger, repository, cleanup)
+        actions.end_stopped(run_id, aborted=status == "ABORTED")
 
 
 class Sweep:
@@ -118,9 +118,9 @@ class Sweep:
         self._port = port_client()
         self._ledger = Ledger(config.runs_table)
         self._locks = ServiceLocks(config.locks_table, lambda _: False)
-        self._repository = services_repository(config, patience=seconds)
+        self._repository = services_repository(config, retry_budget=seconds)
         cleanup = Cleanup(config, self._port)
-        self._deeds = Deeds(
+        self._actions = SweepActions(
             config, config.limits, self._port, self._ledger, self._repository, cleanup
         )
         self._remediations = StoppedRemediations(config, self._port, cleanup.cancel_request)
@@ -139,7 +139,7 @@ class Sweep:
             SweepIncomplete: something failed.
         """
         with self._collected("event source mappings"):
-            self._each(sorted(self._mappings.uuids), lambda alias: alias, self._watch_mapping)
+            self._each(sorted(self._mappings.uuids), lambda alias: alias, self._check_mapping)
         open_rows: list[dict[str, Any]] = []
         with self._collected("open rows"):
             open_rows.extend(self._ledger.open_rows())
@@ -151,8 +151,8 @@ class Sweep:
         active = {run.id: run for action in self._own_actions for run in self._runs(action, known)}
         active |= {run.id: run for run in self._node_runs(open_rows)}
         left = {str(row["run_id"]) for row in open_rows if self._is_left(row)} - set(active)
-        self._each(list(active.values()), lambda run: run.id, self._look_after)
-        self._each(sorted(left), lambda run_id: run_id, self._clear_up)
+        self._each(list(active.values()), lambda run: run.id, self._check_run)
+        self._each(sorted(left), lambda run_id: run_id, self._clean_up)
         with self._collected("services"):
             services = self._remediations.services_at_work()
             self._each(services, lambda service: service, self._remediations.check)
@@ -172,7 +172,7 @@ class Sweep:
             named = "; ".join(self._failures[:_NAMED])
             raise SweepIncomplete(f"Not everything could be looked after: {named}{more}.")
 
-    def _watch_mapping(self, alias_arn: str) -> None:
+    def _check_mapping(self, alias_arn: str) -> None:
         """Count a mapping that cannot read its topic: Lambda itself has no metric for that."""
         found = self._reading(alias_arn)
         if found and found.has_problem:
@@ -211,15 +211,15 @@ class Sweep:
         """Whether nobody has worked on a row for so long that it is for the sweep to look at it."""
         return self._now - _moment(row["updated_at"]) >= self._config.limits.report
 
-    def _look_after(self, run: Run) -> None:
+    def _check_run(self, run: Run) -> None:
         logger.append_keys(run_id=run.id)
         case, facts = self._gather(run)
-        deed = judge(facts, self._now, self._config.limits)
-        if deed is Deed.LEAVE or (facts.seen_at and self._pulls is None):
+        action = choose_action(facts, self._now, self._config.limits)
+        if action is SweepAction.LEAVE or (facts.seen_at and self._pulls is None):
             return  # Or GitHub could not be asked, which is among the failures.
-        logger.info("Sweeping a run", extra={"deed": deed, "action": run.action})
-        self._deeds.do(deed, case)
-        count(Metric.RUN_SWEPT, deed=deed.name)
+        logger.info("Sweeping a run", extra={"deed": action, "action": run.action})
+        self._actions.carry_out(action, case)
+        count(Metric.RUN_SWEPT, deed=action)
 
     def _gather(self, run: Run) -> tuple[Case, Facts]:
         published_at = run.updated_at or run.created_at
@@ -251,7 +251,7 @@ class Sweep:
 
     def _look_for(self, run: Run, facts: Facts) -> tuple[Case, Facts]:
         """Find out why a run was never seen, if it is late."""
-        if judge(facts, self._now, self._config.limits) is Deed.LEAVE:
+        if choose_action(facts, self._now, self._config.limits) is SweepAction.LEAVE:
             return Case(run), facts
         if found := self._reading(self._own_actions[run.action]):
             paused = found.paused or found.has_problem
@@ -283,11 +283,14 @@ class Sweep:
         """Whether a run has a pull request that is closed, or must not be ended without a look."""
         if self._pulls is None:
             return False
-        return "pr_number" in row or judge(facts, self._now, self._config.limits) != Deed.LEAVE
+        return (
+            "pr_number" in row
+            or choose_action(facts, self._now, self._config.limits) != SweepAction.LEAVE
+        )
 
-    def _clear_up(self, run_id: str) -> None:
+    def _clean_up(self, run_id: str) -> None:
         logger.append_keys(run_id=run_id)
-        if action := self._deeds.clear_up(run_id):
+        if action := self._actions.clean_up(run_id):
             count(Metric.RUN_CLEARED_UP, action=action)
 
     def _unlock(self, lock: Lock) -> None:

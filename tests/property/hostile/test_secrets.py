@@ -271,7 +271,7 @@ def test_given_planted_secrets_when_a_change_succeeds_or_fails_then_none_is_writ
 ) -> None:
     monkeypatch.setattr("slipway.github.retry.time.sleep", lambda _: None)
     monkeypatch.setattr(
-        "slipway.runs.clients.services_repository.__kwdefaults__", {"patience": 0.0}
+        "slipway.runs.clients.services_repository.__kwdefaults__", {"retry_budget": 0.0}
     )
 
     with only_other_logs(caplog):

@@ -42,7 +42,7 @@ class Function:
             approver_principals={"approver": "devops@acme.example"}, approver_accounts=frozenset()
         )
         self.policy = lambda: SimpleNamespace(policy=policy)
-        self.desk = SimpleNamespace(
+        self.decisions = SimpleNamespace(
             decide=self.decide,
             store=SimpleNamespace(get=lambda _: self.approval, preview=lambda _: "+a"),
         )

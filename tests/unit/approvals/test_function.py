@@ -45,7 +45,7 @@ class World:
         self.set_run(OWN, "upscale_service_ended", "IN_PROGRESS")
         repository: Any = SimpleNamespace(close=lambda branch, _, **__: self.closed.append(branch))
         monkeypatch.setattr(cleanup, "services_repository", lambda config: repository)
-        monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
 
     def tell(self, token: str, following: str) -> bool:
         self.told.append((token, following))

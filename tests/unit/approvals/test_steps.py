@@ -11,7 +11,7 @@ import pytest
 from slipway import errors
 from slipway.approvals.audit import AuditTrail
 from slipway.approvals.decision import Ballot
-from slipway.approvals.desk import DecisionDesk
+from slipway.approvals.decisions import Decisions
 from slipway.approvals.models import Status
 from slipway.approvals.request import waits
 from slipway.approvals.steps import ApprovalSteps
@@ -141,11 +141,11 @@ class World:
             report=RunReporter(RUN_ID, message.action, port, self.ledger),
         )
         self.store = ApprovalStore("approvals", "records")
-        self.desk = DecisionDesk(
+        self.decisions = Decisions(
             self.store, AuditTrail("audit"), port, lambda: PolicyVersion(self.policy, "v1")
         )
-        monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
-        monkeypatch.setattr("slipway.approvals.steps.tell", self.tell)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
+        monkeypatch.setattr("slipway.approvals.steps.end_wait", self.tell)
         monkeypatch.setattr("slipway.approvals.steps.services_repository", self.repositories)
         monkeypatch.setattr(change, "prepare", self.prepare)
 
@@ -182,11 +182,15 @@ class World:
         )
 
     def take(self, step: str, **event: Any) -> Any:
-        notices: Any = SimpleNamespace(
+        notifications: Any = SimpleNamespace(
             send=lambda approval, approvers, places, occasion: self.send(occasion)
         )
         steps = ApprovalSteps(
-            self.run, self.desk, notices, lambda: PolicyVersion(self.policy, "v1"), "https://l.test"
+            self.run,
+            self.decisions,
+            notifications,
+            lambda: PolicyVersion(self.policy, "v1"),
+            "https://l.test",
         )
         return steps.run({"step": step, **event})
 
@@ -198,7 +202,7 @@ class World:
 
     def approved(self) -> None:
         self.waiting()
-        self.desk.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "APPROVE", "Port", "ok"))
+        self.decisions.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "APPROVE", "Port", "ok"))
 
     def proposed(self) -> None:
         self.approved()
@@ -255,7 +259,7 @@ def test_given_a_decision_before_the_machine_waits_when_it_begins_to_then_it_is_
 ) -> None:
     world.take("lock")
     world.take("request")
-    world.desk.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "APPROVE", "link"))
+    world.decisions.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "APPROVE", "link"))
 
     world.take("wait", token="token-1")
 
@@ -443,7 +447,7 @@ def test_given_a_change_that_is_needless_meanwhile_when_asked_again_then_success
 
 def test_given_the_report_is_cut_off_when_repeated_then_the_run_ended_once(world: World) -> None:
     world.waiting()
-    world.desk.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "DECLINE", "Port", "no"))
+    world.decisions.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "DECLINE", "Port", "no"))
     world.take("report")
 
     assert world.take("report") == {"next": "Done"}
@@ -458,7 +462,7 @@ PLACES: list[tuple[str, Callable[[World], Any], str]] = [
     ("waiting", lambda world: world.waiting(), "Request"),
     ("approved", lambda world: world.approved(), "Execute"),
     ("proposed", lambda world: world.proposed(), "Execute"),
-    ("refused", lambda world: world.ledger.record_verdict(RUN_ID, "FAILURE", "l", "r"), "Report"),
+    ("refused", lambda world: world.ledger.record_result(RUN_ID, "FAILURE", "l", "r"), "Report"),
     ("ended", lambda world: setattr(world.port, "status", "FAILURE"), "Report"),
 ]
 
@@ -504,7 +508,9 @@ def test_run_ends_when_its_files_changed_four_times(world: World) -> None:
     world.take("lock")
     for ask in range(1, 5):
         world.take("request")
-        world.desk.decide(f"{RUN_ID}.{ask}", Ballot("devops@acme.example", "APPROVE", "Port", ""))
+        world.decisions.decide(
+            f"{RUN_ID}.{ask}", Ballot("devops@acme.example", "APPROVE", "Port", "")
+        )
         world.content = f"replicas: {ask + 3}\n"
         following = world.take("execute")["next"]
 

@@ -112,7 +112,7 @@ def test_request_of_a_release_is_decided_and_asked_again(world: World, release: 
     row = json.loads((release / "approval_item.json").read_text())
     boto3.resource("dynamodb").Table("approvals").put_item(Item=row)
 
-    voted = world.desk.decide(row["id"], Ballot("devops@acme.example", "APPROVE", "link"))
+    voted = world.decisions.decide(row["id"], Ballot("devops@acme.example", "APPROVE", "link"))
 
     assert (voted.status, voted.needed) == (Status.APPROVED, 1)
     # Its hash has no environment, so that it approves no change of today.

@@ -145,7 +145,7 @@ def github() -> Iterator[FakeGitHub]:
 def repository(
     github: FakeGitHub,
     credentials: Callable[[bool], GitHubCredentials] | None = None,
-    patience: float = 5.0,
+    retry_budget: float = 5.0,
     method: str = "auto",
 ) -> ServicesRepository:
     config = GitHubConfig.model_validate(
@@ -157,4 +157,6 @@ def repository(
         }
     )
     token = GitHubCredentials(token=SecretStr("ghp_first"))
-    return ServicesRepository(config, credentials or (lambda fresh: token), patience=patience)
+    return ServicesRepository(
+        config, credentials or (lambda fresh: token), retry_budget=retry_budget
+    )

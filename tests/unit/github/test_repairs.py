@@ -166,7 +166,7 @@ def test_given_a_failure_that_stays_when_restarted_then_it_is_not_now(
     github.script(RUNS, (status, {"message": "down"}, {}))
 
     with pytest.raises(GitHubUnavailable):
-        repairs(github, patience=0.2).restart(SHOP, ID, since=SINCE)
+        repairs(github, retry_budget=0.2).restart(SHOP, ID, since=SINCE)
     assert DISPATCH not in asked(github)
 
 
@@ -383,7 +383,7 @@ def test_given_a_failure_that_stays_when_looked_for_then_it_is_not_now(
     github.script(f"GET {route}", (502, {"message": "down"}, {}))
 
     with pytest.raises(GitHubUnavailable):
-        repairs(github, patience=0.2).last_change("shop")
+        repairs(github, retry_budget=0.2).last_change("shop")
 
 
 # -- roll back, without GitHub

@@ -27,7 +27,7 @@ from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import service_locks
 from slipway.sweep import stopped
 
-from tests.unit.health.story import BEGIN, ILL, URL, WELL, make_policy
+from tests.unit.health.story import BEGIN, HEALTHY, UNHEALTHY, URL, make_policy
 
 SERVICE = "my-service"
 AUTOMATIONS, CHANGE_LOG = "org_test.runs-0", "org_test.change.log-0"
@@ -202,7 +202,7 @@ class World:
             "replicas": 2,
             "health_url": URL,
         }
-        self.look: Callable[[], Finding] = lambda: WELL
+        self.look: Callable[[], Finding] = lambda: HEALTHY
         self.probed: list[dict[str, Any]] = []
         self.decide: Callable[[], dict[str, Any]] = lambda: self.decision(granted=True)
         self.asked: list[dict[str, Any]] = []
@@ -216,7 +216,7 @@ class World:
             monkeypatch.setattr(module, "datetime", clock)
         monkeypatch.setattr(steps, "_repairs", lambda repository: repository)
         monkeypatch.setattr("slipway.sweep.sweep.port_client", lambda: self.port)
-        monkeypatch.setattr(change_consumer, "port_client", lambda _patience: self.port)
+        monkeypatch.setattr(change_consumer, "port_client", lambda _retry_budget: self.port)
         queue = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
         arn = "arn:aws:sqs:eu-west-1:123456789012:people"
         boto3.client("sns").subscribe(
@@ -271,7 +271,7 @@ class World:
             self.offset += 1
         return {"eventSource": "SelfManagedKafka", "records": {self.partition: records}}
 
-    def fall_ill(self, status: str = "Degraded") -> "Machine":
+    def become_unhealthy(self, status: str = "Degraded") -> "Machine":
         """The service is said to be ill; the execution that looks after it."""
         self.deliver(self.change(health_status=status))
         return self.machine()
@@ -466,4 +466,4 @@ def seconds(number: float) -> timedelta:
 
 def ill_until_restarted(world: World) -> Callable[[], Finding]:
     """Ill until a restart was asked for."""
-    return lambda: WELL if world.github.restarted else ILL
+    return lambda: HEALTHY if world.github.restarted else UNHEALTHY

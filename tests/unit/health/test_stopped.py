@@ -31,7 +31,7 @@ FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
 def test_given_an_execution_that_was_stopped_then_its_service_is_let_go_and_says_so(
     world: World, status: str, words: str
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     world.locks.acquire(SERVICE, FIRST, "remediation")
 
     stopped_remediations().release(SERVICE, FIRST, status)
@@ -46,18 +46,18 @@ def test_given_an_execution_that_was_stopped_then_its_service_is_let_go_and_says
 def test_given_a_service_that_was_let_go_when_it_changes_then_the_next_execution_starts(
     world: World,
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     stopped_remediations().release(SERVICE, FIRST, "FAILED")
     world.now += seconds(1)
 
-    world.fall_ill("Progressing").run()
+    world.become_unhealthy("Progressing").run()
 
     assert set(executions()) == {FIRST, SECOND}
     assert world.entity["health_status"] == "Healthy"
 
 
 def test_given_our_own_word_of_it_when_read_then_nothing_starts(world: World) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     before = dict(world.entity)
     stopped_remediations().release(SERVICE, FIRST, "FAILED")
     after, world.port.entities[SERVICE] = world.entity, before
@@ -71,7 +71,7 @@ def test_given_our_own_word_of_it_when_read_then_nothing_starts(world: World) ->
 def test_given_a_change_after_the_last_look_when_stopped_then_the_next_execution_starts(
     world: World,
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     world.now += seconds(1)
     world.deliver(world.change(health_status="Progressing"))
 
@@ -83,7 +83,7 @@ def test_given_a_change_after_the_last_look_when_stopped_then_the_next_execution
 def test_given_executions_that_fail_before_their_first_look_then_they_do_not_follow_one_another(
     world: World,
 ) -> None:
-    world.fall_ill()
+    world.become_unhealthy()
 
     stopped_remediations().release(SERVICE, FIRST, "FAILED")
 
@@ -92,10 +92,10 @@ def test_given_executions_that_fail_before_their_first_look_then_they_do_not_fol
 
 
 def test_given_an_event_when_it_comes_again_then_nothing_is_done(world: World) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     stopped_remediations().release(SERVICE, FIRST, "FAILED")
     world.now += seconds(1)
-    world.fall_ill("Progressing")
+    world.become_unhealthy("Progressing")
     written = len(world.port.writes)
 
     stopped_remediations().release(SERVICE, FIRST, "FAILED")
@@ -105,7 +105,7 @@ def test_given_an_event_when_it_comes_again_then_nothing_is_done(world: World) -
 
 
 def test_given_port_is_down_when_told_again_then_the_service_is_let_go(world: World) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
 
     def fail(operation: str) -> None:
         raise PortUnavailable("Port is down.")
@@ -123,7 +123,7 @@ def test_given_port_is_down_when_told_again_then_the_service_is_let_go(world: Wo
 def test_given_a_crash_before_the_next_execution_is_started_when_told_again_then_it_is_started(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     world.now += timedelta(seconds=1)
     world.deliver(world.change(health_status="Progressing"))
 
@@ -144,7 +144,7 @@ def test_given_a_crash_before_the_next_execution_is_started_when_told_again_then
 def test_given_an_entity_that_is_gone_when_stopped_then_the_service_is_let_go(
     world: World,
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     del world.port.entities[SERVICE]
 
     stopped_remediations().release(SERVICE, FIRST, "TIMED_OUT")
@@ -155,7 +155,7 @@ def test_given_an_entity_that_is_gone_when_stopped_then_the_service_is_let_go(
 def test_given_people_who_were_asked_when_stopped_then_their_request_is_withdrawn(
     world: World,
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     approval = make_approval(
         id=f"{FIRST}.1", run_id=FIRST, action=REPAIR, expires_at=datetime(2999, 1, 1, tzinfo=UTC)
     )
@@ -211,7 +211,7 @@ def test_given_services_at_work_when_listed_then_those_that_were_let_go_are_not_
     world: World,
 ) -> None:
     assert stopped_remediations().services_at_work() == []
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     assert stopped_remediations().services_at_work() == [SERVICE]
 
     stopped_remediations().release(SERVICE, FIRST, "FAILED")
@@ -222,7 +222,7 @@ def test_given_services_at_work_when_listed_then_those_that_were_let_go_are_not_
 def test_given_an_execution_that_is_gone_when_swept_then_its_service_is_let_go(
     world: World,
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     arn = f"{MACHINE.replace(':stateMachine:', ':execution:')}:{FIRST}"
     boto3.client("stepfunctions").stop_execution(executionArn=arn)
 
@@ -233,7 +233,7 @@ def test_given_an_execution_that_is_gone_when_swept_then_its_service_is_let_go(
 
 
 def test_given_an_execution_that_runs_when_swept_then_it_is_left_alone(world: World) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     before = world.row
 
     stopped_remediations().check(SERVICE)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.releases import RELEASES, ROOT, fill, read_machine
 from tests.unit.health.remedy import SERVICE, World
-from tests.unit.health.story import ILL
+from tests.unit.health.story import UNHEALTHY
 
 CURRENT = ROOT / "terraform/modules/remediation/definition.asl.json"
 DEFINITIONS = [*(release / "remediation.asl.json" for release in RELEASES), CURRENT]
@@ -22,13 +22,13 @@ def test_given_a_machine_of_a_release_when_it_takes_a_step_then_it_understands_t
     world: World, file: Path, state: str
 ) -> None:
     machine = read_machine(file)
-    world.look = lambda: ILL
-    execution = world.fall_ill().until("Repair").execution
+    world.look = lambda: UNHEALTHY
+    execution = world.become_unhealthy().until("Repair").execution
     values = {
         "$.service": SERVICE,
         "$.execution": execution,
         "$.step.details.number": len(world.row.state.observations),
-        "$.look.finding": ILL.model_dump(),
+        "$.look.finding": UNHEALTHY.model_dump(),
         "$.step.details.decision": world.decision(granted=True),
     }
     event = fill(machine.payloads[state], values)

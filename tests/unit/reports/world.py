@@ -164,8 +164,8 @@ class World:
         token = GitHubCredentials(token=SecretStr("ghp_token"))
         secret = PortCredentials(client_id="client", client_secret=SecretStr(SECRET))
         return Reports(
-            EndedPulls(ServicesRepository(config, lambda _fresh: token, patience=0.5)),
-            PortClient(f"{self.url}/port", lambda _fresh: secret, patience=0.5),
+            EndedPulls(ServicesRepository(config, lambda _fresh: token, retry_budget=0.5)),
+            PortClient(f"{self.url}/port", lambda _fresh: secret, retry_budget=0.5),
             Ledger("runs"),
             self.deployed,
             "main",
