@@ -58,7 +58,6 @@ class PortConfig(Config):
     port_app_url: HttpUrl = Field(alias="PORT_APP_URL")
     port_secret_id: str = Field(alias="PORT_SECRET_ID", min_length=1)
     port_signature: Literal["required", "if_present"] = Field("if_present", alias="PORT_SIGNATURE")
-    port_org_id: str = Field(alias="PORT_ORG_ID", min_length=1)
     # Whether runs of workflow nodes are taken.
     workflows: bool = Field(False, alias="WORKFLOWS")
 

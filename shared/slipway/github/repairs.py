@@ -113,24 +113,6 @@ class Repairs:
                 "the default branch, and let the credentials have 'Actions' as read and write.",
             ) from error
 
-    def restart_outcome(
-        self, service: str, remediation_id: str, *, since: datetime
-    ) -> Restart | None:
-        """What has become of a restart; None while GitHub lists no run of it.
-
-        Raises:
-            ValueError: the name or the id breaks its rule.
-            GitHubUnavailable: GitHub is throttling, failing or silent.
-            GitHubError: GitHub refused.
-        """
-        name = _restart_name(service, remediation_id)
-
-        def act(repository: Repository, _branch: str) -> Restart | None:
-            run = _find_run(repository.get_workflow(RESTART_WORKFLOW), name, since)
-            return _restart(run) if run else None
-
-        return self._repository.using(f"find the restart of service '{service}'", act)
-
     def last_change(self, service: str) -> LastChange | NothingToRollBack:
         """The last change of a service on the base branch, if it can be taken back.
 
@@ -268,7 +250,6 @@ def _last_change(
         commit=commit.sha,
         url=pull.html_url if pull else commit.html_url,
         pull_number=pull.number if pull else None,
-        committed_at=commit.commit.committer.date,
         before=texts,
         after={path: touched[path] for path in texts},
         base_commit=base,

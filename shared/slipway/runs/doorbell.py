@@ -39,7 +39,6 @@ def record_by_port(record: KafkaRecord, run: "Run", port: "PortClient") -> Kafka
             "operation": "CREATE" if creates else _of_entity(message.operation),
             "requester": _requester(message.requester, run, port),
             "inputs": run.properties | secret,
-            "entity_snapshot": None,
         }
     )
     known = parse(envelope(known))

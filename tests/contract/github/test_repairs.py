@@ -92,10 +92,11 @@ def cluster(template: World) -> Iterator[ScriptedServer]:
 
 
 def ended(world: World, remediation_id: str, service: str = "shop") -> Restart:
+    target = RestartTarget(service=service, namespace="", environment="")
     deadline = time.monotonic() + 300
     while True:
-        outcome = world.repairs.restart_outcome(service, remediation_id, since=SINCE)
-        if outcome and outcome.state in {"succeeded", "failed"}:
+        outcome = world.repairs.restart(target, remediation_id, since=SINCE)
+        if outcome.state in {"succeeded", "failed"}:
             return outcome
         assert time.monotonic() < deadline, outcome
         time.sleep(0.05)  # between two looks at a condition that has a limit

@@ -35,7 +35,6 @@ def make_request(action: str, **changes: Any) -> RunMessage:
         "requested_at": datetime(2026, 11, 23, 10, 0, tzinfo=UTC),
         "inputs": {},
         "censored": (),
-        "entity_snapshot": {"properties": {"environment": "Test", "replicas": 99}},
     }
     return RunMessage(**{**defaults, **changes})
 

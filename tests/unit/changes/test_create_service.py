@@ -36,7 +36,6 @@ def make_plan(**inputs: Any) -> Proposal:
         requested_at=datetime(2026, 11, 23, 10, 0, tzinfo=UTC),
         inputs={k: v for k, v in {**INPUTS, **inputs}.items() if v is not ...},
         censored=(),
-        entity_snapshot=None,
     )
     return plan(
         message,
