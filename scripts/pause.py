@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from slipway.approvals.function import ApprovalConfig
-from slipway.config import WatchConfig, load
+from slipway.approvals.settings import ApprovalConfig
+from slipway.config import RemediationsConfig, load
 
 from scripts import consumers
 from scripts.cli import start
@@ -23,7 +23,7 @@ def _going_on(config: ApprovalConfig) -> str:
     machines = {
         "delivered later": config.deliver_later_arn,
         "waiting for approval": config.approval_machine_arn,
-        "looked after (services)": load(WatchConfig).remediation_machine_arn,
+        "looked after (services)": load(RemediationsConfig).remediation_machine_arn,
     }
     return ", ".join(f"{consumers.running(arn)} {what}" for what, arn in machines.items())
 

@@ -85,9 +85,8 @@ def _made(planned: Mapping[str, Any], kind: str) -> Iterator[dict[str, Any]]:
 
 
 def _function_of(change: Mapping[str, Any]) -> str:
-    found = _FUNCTION.search(change["address"])
-    assert found, change["address"]
-    return found[1] or found[2]
+    found = _FUNCTION.findall(change["address"])
+    return next(name for name in found[0] if name)
 
 
 if __name__ == "__main__":

@@ -17,21 +17,21 @@ import boto3
 import typer
 from botocore.config import Config
 from rich.table import Table
-from slipway.approvals.function import ApprovalConfig
+from slipway.approvals.settings import ApprovalConfig
 from slipway.changes.change import request_key
 from slipway.errors import ConfigurationError, RunEnded, RunNotFound, SkippedMessage, SlipwayError
+from slipway.kafka import REPLAY, KafkaRecord
 from slipway.observability import MASK, mask
 from slipway.port.models import Run
 from slipway.runs.clients import port_client
-from slipway.runs.consumer import REPLAY, decode
 from slipway.runs.failed import FailedRecord
 from slipway.runs.later import record_key
 from slipway.runs.records import delete_record
 
 from scripts.cancel import cancel
 from scripts.cli import add_names, start, table_console
-from scripts.held import Held, HeldList, settle_notices
 from scripts.installed import ALIAS, EnvFile, NamePrefix, connect, refusals
+from scripts.on_hold import OnHold, OnHoldList, settle_notices
 from scripts.resume import continue_run
 from scripts.words import request_of
 
@@ -75,7 +75,7 @@ class Selection:
     since: datetime | None = None
     until: datetime | None = None
 
-    def of(self, found: Iterable[Held]) -> list[Held]:
+    def of(self, found: Iterable[OnHold]) -> list[OnHold]:
         """Those that are meant.
 
         Raises:
@@ -90,7 +90,7 @@ class Selection:
             )
         return [each for each in held if self._fits(each)]
 
-    def _fits(self, held: Held) -> bool:
+    def _fits(self, held: OnHold) -> bool:
         return (
             (not self.names or not held.names.isdisjoint(self.names))
             and self.function in (None, held.function)
@@ -123,9 +123,9 @@ class Operator:
     def __init__(self, config: ApprovalConfig, name_prefix: str) -> None:
         self._config = config
         self._prefix = name_prefix
-        self.list = HeldList(config, name_prefix)
+        self.list = OnHoldList(config, name_prefix)
 
-    def replay(self, held: Held) -> Result:
+    def replay(self, held: OnHold) -> Result:
         """Have a function do what failed; the record is put away if it does."""
         if held.record is None:
             return self._continue(held)
@@ -145,7 +145,7 @@ class Operator:
             self.list.put_away(record, discarded=False)
         return result
 
-    def discard(self, held: Held, reason: str) -> Result:
+    def discard(self, held: OnHold, reason: str) -> Result:
         """End the runs with FAILURE and a reason, clear up after them, and put the record away."""
         runs = [run.run_id for run in held.runs if not run.notice]
         if held.record and (on := [run_id for run_id in runs if self.list.goes_on(run_id)]):
@@ -164,7 +164,7 @@ class Operator:
         name = f"{self._prefix}-failed-records"
         settle_notices(boto3.client("sqs").get_queue_url(QueueName=name)["QueueUrl"], self._config)
 
-    def _continue(self, held: Held) -> Result:
+    def _continue(self, held: OnHold) -> Result:
         try:
             said = continue_run(held.runs[0].run_id, self._config)
         except SlipwayError as error:
@@ -254,17 +254,16 @@ def describe(record: FailedRecord) -> list[dict[str, Any]]:
     return [_describe(each) for each in record.records]
 
 
-def _describe(record: dict[str, Any]) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(record["timestamp"] / 1000, UTC)
-    place = f"{record['topic']}-{record['partition']}@{record['offset']}"
+def _describe(record: KafkaRecord) -> dict[str, Any]:
+    facts = {"record": record.place, "written": record.published_at.isoformat()}
     try:
-        _text, value = decode(record.get("value"))
+        value = record.value
     except SkippedMessage as skipped:
-        return {"record": place, "written": moment.isoformat(), "value": str(skipped)}
+        return {**facts, "value": str(skipped)}
     if isinstance(value, dict):
         value = _without_secrets(value)
     shown = json.loads(mask(json.dumps(value, ensure_ascii=False)))
-    return {"record": place, "written": moment.isoformat(), "value": shown}
+    return {**facts, "value": shown}
 
 
 def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
@@ -283,7 +282,7 @@ def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def table(found: list[Held]) -> Table:
+def table(found: list[OnHold]) -> Table:
     """What is held, for people."""
     shown = Table()
     add_names(shown, "Reference", [held.reference for held in found])
@@ -298,7 +297,7 @@ def table(found: list[Held]) -> Table:
     return shown
 
 
-def _run_names(held: Held) -> list[str]:
+def _run_names(held: OnHold) -> list[str]:
     return [f"end of {run.run_id}" if run.notice else run.run_id for run in held.runs]
 
 
@@ -320,7 +319,7 @@ def _select(
 
 
 def _work(
-    operator: Operator, selection: Selection, act: Callable[[Held], Result] | None, verb: str
+    operator: Operator, selection: Selection, act: Callable[[OnHold], Result] | None, verb: str
 ) -> None:
     """Do something with each that is meant, one after the other, and say what came of it."""
     with console.status("Looking for what is held") as spinner:
@@ -361,7 +360,7 @@ def list_(
     """Show what is held, the oldest first."""
     with refusals("replay", console):
         selection = Selection((), function, read_time(since), read_time(until))
-        held_list = HeldList(connect(env_file, name_prefix), name_prefix)
+        held_list = OnHoldList(connect(env_file, name_prefix), name_prefix)
         with console.status("Looking for what is held") as spinner:
             found = selection.of(held_list.find(spinner.update))
         if found:
@@ -378,7 +377,7 @@ def show(
     """Show one with its record, decoded; secrets are masked."""
     with refusals("replay", console):
         config = connect(env_file, name_prefix)
-        found = HeldList(config, name_prefix).find()
+        found = OnHoldList(config, name_prefix).find()
         for held in Selection((reference,)).of(found):
             console.print(table([held]))
             if held.record is None:

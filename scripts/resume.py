@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from slipway.approvals.function import ApprovalConfig
+from slipway.approvals.settings import ApprovalConfig
 from slipway.changes import approval_machine as machine
 from slipway.errors import ConfigurationError, SlipwayError
 from slipway.runs import executions

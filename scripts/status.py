@@ -20,8 +20,8 @@ from scripts import consumers
 from scripts.backlog import Backlog, Brokers, deadline
 from scripts.cli import add_names, start, table_console
 from scripts.consumers import Consumer
-from scripts.held import Held, HeldList
 from scripts.installed import EnvFile, NamePrefix, connect, refusals
+from scripts.on_hold import OnHold, OnHoldList
 
 console = table_console()
 # So much time is to be left for somebody to do something.
@@ -41,7 +41,7 @@ class Line:
 
     consumer: Consumer
     backlog: Backlog | None
-    held: list[Held]
+    held: list[OnHold]
 
 
 def warnings(line: Line, limits: Limits, now: datetime) -> list[str]:
@@ -107,7 +107,7 @@ def table(lines: list[Line], now: datetime) -> Table:
     return shown
 
 
-def gather(found: list[Consumer], held: list[Held]) -> tuple[list[Line], str]:
+def gather(found: list[Consumer], held: list[OnHold]) -> tuple[list[Line], str]:
     """Ask the brokers about each function.
 
     Returns:
@@ -157,7 +157,7 @@ def main(
                 return
             raise
         with console.status("Looking for what is held") as spinner:
-            held = HeldList(config, name_prefix).find(spinner.update)
+            held = OnHoldList(config, name_prefix).find(spinner.update)
             spinner.update("Asking Kafka")
             lines, silent = gather(consumers.find(name_prefix), held)
         now = datetime.now(UTC)

@@ -351,7 +351,6 @@ locals {
   environment = {
     PORT_BASE_URL           = var.port.base_url
     PORT_APP_URL            = var.port.app_url
-    PORT_ORG_ID             = var.port.org_id
     PORT_SECRET_ID          = module.secrets.arns["port"]
     PORT_SIGNATURE          = var.port.signature
     WORKFLOWS               = tostring(var.workflows)

@@ -48,13 +48,13 @@ variable "remediation" {
       probes           = optional(number, 5)
       interval_seconds = optional(number, 10)
       healthy_after    = optional(number, 2)
-      ill_after        = optional(number, 3)
+      unhealthy_after  = optional(number, 3)
     }), {})
     settle = optional(object({
       probes           = optional(number, 12)
       interval_seconds = optional(number, 10)
       healthy_after    = optional(number, 2)
-      ill_after        = optional(number, 12)
+      unhealthy_after  = optional(number, 12)
     }), {})
     alert_emails = optional(set(string), [])
   })
@@ -115,10 +115,10 @@ variable "remediation" {
       for window in [var.remediation.verify, var.remediation.settle] :
       window.probes >= 1 && window.probes <= 60 && window.interval_seconds >= 1 && window.interval_seconds <= 600 &&
       window.healthy_after >= 1 && window.healthy_after <= window.probes &&
-      window.ill_after >= 1 && window.ill_after <= window.probes &&
+      window.unhealthy_after >= 1 && window.unhealthy_after <= window.probes &&
       alltrue([for number in values(window) : floor(number) == number])
     ])
-    error_message = "remediation.verify and settle must be whole numbers: probes 1 to 60, interval_seconds 1 to 600, healthy_after and ill_after 1 to probes."
+    error_message = "remediation.verify and settle must be whole numbers: probes 1 to 60, interval_seconds 1 to 600, healthy_after and unhealthy_after 1 to probes."
   }
 
   validation {

@@ -81,8 +81,8 @@ module "slipway" {
     max_per_hour            = 5
     # Above what a soak breaks at once.
     max_repairs  = 100
-    verify       = { probes = 4, interval_seconds = 1, healthy_after = 2, ill_after = 2 }
-    settle       = { probes = 6, interval_seconds = 1, healthy_after = 2, ill_after = 6 }
+    verify       = { probes = 4, interval_seconds = 1, healthy_after = 2, unhealthy_after = 2 }
+    settle       = { probes = 6, interval_seconds = 1, healthy_after = 2, unhealthy_after = 6 }
     alert_emails = ["platform@acme.example"]
   }
   sweep        = { rate_minutes = 1 }

@@ -1,8 +1,8 @@
-"""The two doors over HTTP: the REST API (signed by IAM) and the links in e-mails.
+"""The two channels over HTTP: the REST API (signed by IAM) and the links in e-mails.
 
 Routes:
-    POST /approvals/<id>/decision: body `{"decision": "APPROVE"|"DECLINE", "comment": "…"}`, with
-        `change_hash` if the caller wants to be sure of what is decided.
+    POST /approvals/<id>/decision: body `{"decision": "APPROVE"|"DECLINE", "change": "…"}`, with the
+        hash of the change that the caller was shown, and optionally `comment`.
     GET  /links/<token>: a page that shows what is asked; changes nothing.
     POST /links/<token>: the page's form; decides.
 """
@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.approvals import page
-from slipway.approvals.decision import Ballot, outcome, read_comment, read_verdict
+from slipway.approvals.decision import Ballot, outcome, read_comment, read_decision
 from slipway.approvals.function import ApprovalFunction
 from slipway.approvals.models import Approval, Status
 from slipway.approvals.principals import approver_of
@@ -51,99 +51,136 @@ _TITLES = {
     LinkRejected: "This link is not valid",
 }
 _FIELDS = 10
+_EXAMPLE = '{"decision": "APPROVE", "change": "…", "comment": "…"}'
 _LATER = "Slipway cannot decide at the moment. Nothing was decided; try again in a minute."
+
+
+app = APIGatewayRestResolver()
 
 
 def resolve(event: dict[str, Any], context: LambdaContext, function: ApprovalFunction) -> Any:
     """Answer a request of API Gateway."""
-    app = APIGatewayRestResolver()
-
-    @app.post("/approvals/<approval_id>/decision")
-    def decide(approval_id: str) -> Response[str]:
-        return _json_answer(lambda: _decide_by_api(app, function, approval_id))
-
-    @app.get("/links/<token>")
-    def show(token: str) -> Response[str]:
-        return _page_answer(lambda: _show(function, token))
-
-    @app.post("/links/<token>")
-    def decide_by_link(token: str) -> Response[str]:
-        return _page_answer(lambda: _decide_by_link(app, function, token))
-
+    app.context["function"] = function
     return app.resolve(event, context)
 
 
-def _decide_by_api(
-    app: APIGatewayRestResolver, function: ApprovalFunction, approval_id: str
-) -> Any:
-    identity = app.current_event.request_context.identity
+@app.post("/approvals/<approval_id>/decision")
+def decide(approval_id: str) -> Response[str]:
+    """Count the vote of the person who signed the request."""
+    function, request = _function(), app.current_event.request_context
     policy = function.policy().policy
     approver = approver_of(
-        identity.user_arn or "",
+        request.identity.user_arn or "",
         policy.approver_principals,
         policy.approver_accounts,
         function.config.own_account,
     )
     try:
-        body = json.loads(_body(app))
+        body = json.loads(_body())
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise InvalidInput("body", 'must be JSON as {"decision": "APPROVE", "comment": "…"}')
-    seen = body.get("change_hash")
+        raise InvalidInput("body", f"must be JSON as {_EXAMPLE}")
     ballot = Ballot(
         approver,
-        read_verdict(body.get("decision")),
+        read_decision(body.get("decision")),
         "REST API",
         read_comment(body.get("comment")),
-        seen if isinstance(seen, str) else None,
-        request_id=app.current_event.request_context.request_id or "",
+        _read_hash(body.get("change")),
+        request_id=request.request_id or "",
     )
-    approval = function.desk.decide(approval_id, ballot)
-    return {
+    approval = function.decisions.decide(approval_id, ballot)
+    answer = {
         "id": approval.id,
         "status": approval.status,
         "approvals": approval.approvals,
         "needed": approval.needed,
-        "message": said(approval),
+        "message": message_to_voter(approval),
     }
+    return _json(HTTPStatus.OK, answer)
 
 
-def _show(function: ApprovalFunction, token: str) -> page.Page:
+@app.get("/links/<token>")
+def show(token: str) -> Response[str]:
+    """Show the request of a link; nothing is decided."""
+    function = _function()
     link = function.read_link(token)
-    approval = function.desk.store.get(link.approval_id)
-    return page.request_page(
-        approval,
-        with_code(function.desk.store.preview(approval)),
-        link.approver,
-        asked_at(approval, function.config),
+    approval = function.decisions.store.get(link.approval_id)
+    return _page(
+        page.request_page(
+            approval,
+            with_code(function.decisions.store.preview(approval)),
+            link.approver,
+            asked_at(approval, function.config),
+        )
     )
 
 
-def _decide_by_link(
-    app: APIGatewayRestResolver, function: ApprovalFunction, token: str
-) -> page.Page:
+@app.post("/links/<token>")
+def decide_by_link(token: str) -> Response[str]:
+    """Count the vote of the person whom a link was sent to."""
+    function = _function()
     link = function.read_link(token)
-    typed = _form(_body(app))
+    typed = _form(_body())
     ballot = Ballot(
         link.approver,
-        read_verdict(typed.get("decision")),
+        read_decision(typed.get("decision")),
         "link",
         # Browsers send line breaks as two characters, and count them as one.
         read_comment(typed.get("comment", "").replace("\r\n", "\n")),
         typed.get("change_hash", ""),
         request_id=app.current_event.request_context.request_id or "",
     )
-    approval = function.desk.decide(link.approval_id, ballot)
-    return page.answer_page(200, "Thank you", said(approval))
+    approval = function.decisions.decide(link.approval_id, ballot)
+    return _page(page.answer_page(200, "Thank you", message_to_voter(approval)))
 
 
-def _body(app: APIGatewayRestResolver) -> str:
-    """The request's body. Bytes that are no UTF-8 are replaced: they can only spoil a comment."""
+@app.exception_handler(UserError)  # type: ignore[untyped-decorator]  # of Powertools
+def refuse(error: UserError) -> Response[str]:
+    """Answer a request that is refused."""
+    status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
+    title = _TITLES.get(type(error), "That did not work")
+    return _refusal(status, type(error).__name__, title, str(error))
+
+
+@app.exception_handler(RetryableError)  # type: ignore[untyped-decorator]  # of Powertools
+def postpone(error: RetryableError) -> Response[str]:
+    """Answer a request that may succeed later."""
+    logger.warning("a decision must wait", extra={"why": str(error)})
+    return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable", "Not now", _LATER)
+
+
+def message_to_voter(approval: Approval) -> str:
+    """Return the outcome of a vote, for the voter."""
+    if approval.status is Status.PENDING:
+        return (
+            f"Your approval counts: {approval.approvals} of {approval.needed} are there. "
+            "The request waits for the others."
+        )
+    return outcome(approval)
+
+
+def _function() -> ApprovalFunction:
+    function: ApprovalFunction = app.context["function"]
+    return function
+
+
+def _body() -> str:
+    """Return the request's body. Bytes that are not UTF-8 are replaced: only comments have them."""
     body = app.current_event.body or ""
     if not app.current_event.is_base64_encoded:
         return body
     return base64.b64decode(body).decode(errors="replace")
+
+
+def _read_hash(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInput(
+            "change",
+            "must be the hash of the change that you were shown: the property `change_hash` of the "
+            "request's entity in Port",
+        )
+    return value.strip()
 
 
 def _form(body: str) -> dict[str, str]:
@@ -154,39 +191,18 @@ def _form(body: str) -> dict[str, str]:
     return {name: values[0] for name, values in form.items()}
 
 
-def said(approval: Approval) -> str:
-    """What a vote has led to, told to the voter."""
-    if approval.status is Status.PENDING:
-        return (
-            f"Your approval counts: {approval.approvals} of {approval.needed} are there. "
-            "The request waits for the others."
-        )
-    return outcome(approval)
+def _refusal(status: HTTPStatus, error: str, title: str, message: str) -> Response[str]:
+    if app.current_event.path.startswith("/links/"):
+        return _page(page.answer_page(status, title, message))
+    return _json(status, {"error": error, "message": message})
 
 
-def _json_answer(act: Any) -> Response[str]:
-    try:
-        status, body = HTTPStatus.OK, act()
-    except UserError as error:
-        status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-        body = {"error": type(error).__name__, "message": str(error)}
-    except RetryableError as error:
-        logger.warning("a decision must wait", extra={"why": str(error)})
-        status, body = HTTPStatus.SERVICE_UNAVAILABLE, {"error": "Unavailable", "message": _LATER}
+def _json(status: HTTPStatus, body: dict[str, Any]) -> Response[str]:
     headers: Any = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     text = json.dumps(body, ensure_ascii=False)
     return Response(status, "application/json", text, headers)
 
 
-def _page_answer(act: Any) -> Response[str]:
-    try:
-        shown: page.Page = act()
-    except UserError as error:
-        title = _TITLES.get(type(error), "That did not work")
-        status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-        shown = page.answer_page(status, title, str(error))
-    except RetryableError as error:
-        logger.warning("a decision must wait", extra={"why": str(error)})
-        shown = page.answer_page(HTTPStatus.SERVICE_UNAVAILABLE, "Not now", _LATER)
+def _page(shown: page.Page) -> Response[str]:
     headers: Any = {k: v for k, v in page.HEADERS.items() if k != "Content-Type"}
     return Response(shown.status, page.HEADERS["Content-Type"], shown.html, headers)

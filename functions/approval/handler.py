@@ -3,8 +3,9 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipway.approvals.function import ApprovalConfig, ApprovalFunction
+from slipway.approvals.function import approval_function
 from slipway.approvals.request import DECIDE_ACTION
+from slipway.approvals.settings import ApprovalConfig
 from slipway.observability import logger, metrics
 from slipway.runs.consumer import consume
 
@@ -14,13 +15,13 @@ SETTINGS = ApprovalConfig
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Take a step of the machine, a decision, or notice of a run that somebody ended."""
-    function = ApprovalFunction()
+    """Run a step of a state machine, count a decision, or clean up after a run that ended."""
+    function = approval_function()
     if "step" in event:
         logger.append_keys(run_id=event.get("run_id"), step=event["step"])
-        return function.take_step(event)
+        return function.run_step(event)
     if "httpMethod" in event:
-        # Late: Powertools' router is of use to this door only.
+        # Imported late: only this channel needs Powertools' router.
         from functions.approval.api import resolve
 
         return resolve(event, context, function)

@@ -15,7 +15,7 @@ SETTINGS = RemediationConfig
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | None:
     """Run a step."""
     config: RemediationConfig = load(RemediationConfig)
     steps = RemediationSteps(
@@ -24,4 +24,4 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         lambda place: services_repository(config, place),
         Alerts(config.alerts_topic_arn, slack_webhook(config.slack_secret_id)),
     )
-    return steps.handle(event["step"], event)
+    return steps.run(event)

@@ -8,7 +8,7 @@ from slipway.reports.door import ReportFunctionConfig, answer
 
 # Of API Gateway's 29 seconds, what may be spent on waiting for GitHub.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
-_PATIENCE_SECONDS = 8.0
+_RETRY_BUDGET = 8.0
 
 SETTINGS = ReportFunctionConfig
 
@@ -17,4 +17,4 @@ SETTINGS = ReportFunctionConfig
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Look at a pull request, and report what became of it."""
-    return answer(event, _PATIENCE_SECONDS)
+    return answer(event, _RETRY_BUDGET)

@@ -4,18 +4,11 @@ import json
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipway.approvals.function import ApprovalConfig
-from slipway.config import WatchConfig, load
+from slipway.config import RemediationsConfig, load
 from slipway.observability import logger, metrics
-from slipway.sweep.stopped import remediation_stopped
-from slipway.sweep.sweep import SweepConfig, stopped, sweep
+from slipway.sweep.sweep import SweepConfig, stopped, stopped_remediations, sweep
 
-
-class Settings(SweepConfig, ApprovalConfig):
-    """What Terraform tells the sweep, which also withdraws approval requests."""
-
-
-SETTINGS = Settings
+SETTINGS = SweepConfig
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -26,14 +19,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         sweep(context.get_remaining_time_in_millis() / 1000)
         return
     detail = event["detail"]
-    if detail["stateMachineArn"] == load(WatchConfig).remediation_machine_arn:
+    if detail["stateMachineArn"] == load(RemediationsConfig).remediation_machine_arn:
         service = _service_of(detail.get("input"))
         if service is None:
             logger.info(
                 "An execution that Slipway did not start", extra={"execution": detail["name"]}
             )
             return
-        remediation_stopped(service, detail["name"], detail["status"])
+        stopped_remediations().release(service, detail["name"], detail["status"])
     else:
         stopped(detail["name"], detail["status"])
 

@@ -1,14 +1,17 @@
-"""The clients of AWS that all functions share, each made once in a process, when first needed.
+"""The clients of AWS that all functions share, each made once in a process, and conditional writes.
 
 Making one takes longer than most of what it is made for, and a kept one keeps its connections:
 https://docs.aws.amazon.com/lambda/latest/dg/best-practices.html
 """
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -22,6 +25,37 @@ if TYPE_CHECKING:
 # In seconds. By default a call that hangs is given up after a minute, half of a function's time,
 # and nothing is left for its repetitions: each call here is answered within moments or not at all.
 CONFIG = Config(connect_timeout=3, read_timeout=10)
+# Of DynamoDB, and of S3.
+_CONDITION_FAILED = {"ConditionalCheckFailedException", "PreconditionFailed"}
+
+
+class ConditionFailed(Exception):
+    """The condition of a write does not hold, so nothing was written.
+
+    Args:
+        item: the stored item in DynamoDB's own types, if the write asked for it.
+    """
+
+    def __init__(self, item: Mapping[str, Any] | None = None) -> None:
+        super().__init__("The condition of the write does not hold.")
+        self.item = item or {}
+
+
+@contextmanager
+def condition() -> Iterator[None]:
+    """Expect that the condition of the write inside may not hold.
+
+    Raises:
+        ConditionFailed: it does not.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _CONDITION_FAILED:
+            raise
+        # The stubs do not know this part of DynamoDB's answer.
+        item = cast("Mapping[str, Any] | None", error.response.get("Item"))
+        raise ConditionFailed(item) from error
 
 
 @cache

@@ -57,7 +57,6 @@ class PortConfig(Config):
     port_app_url: HttpUrl = Field(alias="PORT_APP_URL")
     port_secret_id: str = Field(alias="PORT_SECRET_ID", min_length=1)
     port_signature: Literal["required", "if_present"] = Field("if_present", alias="PORT_SIGNATURE")
-    port_org_id: str = Field(alias="PORT_ORG_ID", min_length=1)
     # What stands before the identifiers of this installation's actions in Port.
     identifier_prefix: str = Field("", alias="IDENTIFIER_PREFIX", pattern=r"^[a-z0-9_]*$")
     # Whether runs of workflow nodes are taken.
@@ -147,14 +146,14 @@ class ApprovalsConfig(Config):
         return self.approvals_topic_arn.split(":")[4]
 
 
-class WatchConfig(Config):
-    """The table that admits one remediation a service, and its state machine."""
+class RemediationsConfig(Config):
+    """The table that admits one remediation for each service, and its state machine."""
 
     remediations_table: str = Field(alias="REMEDIATIONS_TABLE", min_length=1)
     remediation_machine_arn: str = Field(alias="REMEDIATION_MACHINE_ARN", min_length=1)
 
 
-class SubscriptionsConfig(WatchConfig, MappingConfig, ClientConfig):
+class SubscriptionsConfig(RemediationsConfig, MappingConfig, ClientConfig):
     """What starts on a change of an entity."""
 
     # Blueprints whose health Slipway looks after.

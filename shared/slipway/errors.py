@@ -128,20 +128,18 @@ class EntityLocked(UserError):
 
     Args:
         key: the entity's blueprint and identifier, as `service/my-service`.
-        owner: the run or remediation that holds the entity.
+        owner: the run or remediation that has locked the entity.
+        kind: `run` or `remediation`.
     """
 
-    def __init__(self, key: str, owner: str) -> None:
+    def __init__(self, key: str, owner: str, kind: str) -> None:
         blueprint, _, identifier = key.partition("/")
+        named = f"run {owner}" if kind == "run" else f"Slipway's repair {owner}"
         super().__init__(
-            f"Another change of {blueprint} '{identifier}' is under way ({_owner(owner)}). "
+            f"Another change of {blueprint} '{identifier}' is under way ({named}). "
             "Wait until it has ended, then start this action again."
         )
         self.owner = owner
-
-
-def _owner(owner: str) -> str:
-    return f"run {owner}" if owner.startswith(("r_", "wfnr_")) else f"Slipway's repair {owner}"
 
 
 class DecisionRefused(UserError):

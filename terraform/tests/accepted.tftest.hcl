@@ -61,8 +61,8 @@ run "the_upper_limits_can_be_planned" {
       max_per_hour            = 20
       max_repairs             = 100
       quiet_seconds           = 604800
-      verify                  = { probes = 60, interval_seconds = 600, healthy_after = 60, ill_after = 60 }
-      settle                  = { probes = 14, interval_seconds = 600, healthy_after = 14, ill_after = 14 }
+      verify                  = { probes = 60, interval_seconds = 600, healthy_after = 60, unhealthy_after = 60 }
+      settle                  = { probes = 14, interval_seconds = 600, healthy_after = 14, unhealthy_after = 14 }
       alert_emails            = ["one+alerts@sub.acme.example"]
     }
     subscriptions = [
@@ -129,8 +129,8 @@ run "the_lower_limits_can_be_planned" {
       environments  = []
       max_per_hour  = 1
       quiet_seconds = 5
-      verify        = { probes = 1, interval_seconds = 1, healthy_after = 1, ill_after = 1 }
-      settle        = { probes = 1, interval_seconds = 1, healthy_after = 1, ill_after = 1 }
+      verify        = { probes = 1, interval_seconds = 1, healthy_after = 1, unhealthy_after = 1 }
+      settle        = { probes = 1, interval_seconds = 1, healthy_after = 1, unhealthy_after = 1 }
     }
     subscriptions = []
     health_probe  = { allowed_ports = [443], deadline_seconds = 0.1 }

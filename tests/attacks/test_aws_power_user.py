@@ -11,7 +11,7 @@ from typing import Any, cast
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.function import approval_function
 from slipway.approvals.models import Status
 from slipway.approvals.store import ApprovalStore
 
@@ -33,7 +33,12 @@ def pending(aws: None) -> ApprovalStore:
     return store
 
 
-def decide(account: str, role_and_session: str, request_id: str = "request-1") -> int:
+def decide(
+    account: str,
+    role_and_session: str,
+    request_id: str = "request-1",
+    change: str | None = REQUEST.change_hash,
+) -> int:
     """Approve by REST; API Gateway has found the signature to be right."""
     arn = f"arn:aws:sts::{account}:assumed-role/{role_and_session}"
     path = f"/approvals/{REQUEST.id}/decision"
@@ -44,7 +49,7 @@ def decide(account: str, role_and_session: str, request_id: str = "request-1") -
         "headers": {},
         "multiValueHeaders": {},
         "queryStringParameters": None,
-        "body": json.dumps({"decision": "APPROVE"}),
+        "body": json.dumps({"decision": "APPROVE", "change": change}),
         "isBase64Encoded": False,
         "requestContext": {
             "stage": "live",
@@ -52,7 +57,7 @@ def decide(account: str, role_and_session: str, request_id: str = "request-1") -
             "identity": {"userArn": arn},
         },
     }
-    answer = resolve(event, cast("LambdaContext", None), ApprovalFunction())
+    answer = resolve(event, cast("LambdaContext", None), approval_function())
     return int(answer["statusCode"])
 
 
@@ -83,6 +88,14 @@ def test_role_that_resembles_an_sso_role_is_refused(pending: ApprovalStore, role
 
 def test_session_named_like_an_approver_is_refused(pending: ApprovalStore) -> None:
     assert decide(ACCOUNT, "deployer/devops@acme.example") == 403
+    assert pending.get(REQUEST.id).status is Status.PENDING
+
+
+@pytest.mark.parametrize(("change", "status"), [(None, 400), ("0" * 64, 409)])
+def test_rest_approval_of_an_unseen_change_is_refused(
+    pending: ApprovalStore, change: str | None, status: int
+) -> None:
+    assert decide(ACCOUNT, SSO, change=change) == status
     assert pending.get(REQUEST.id).status is Status.PENDING
 
 

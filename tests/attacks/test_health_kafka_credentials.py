@@ -12,7 +12,7 @@ from slipway.health.limit import INSTALLATION, InstallationRow
 from slipway.health.store import Rows
 
 from tests.unit.health.remedy import SERVICE, World, changed, executions, ill_until_restarted
-from tests.unit.health.story import ILL
+from tests.unit.health.story import UNHEALTHY
 
 pytestmark = pytest.mark.waits
 
@@ -36,7 +36,7 @@ def test_forged_record_dated_2099_does_not_hide_a_change(world: World) -> None:
 
     world.now += timedelta(minutes=1)
     world.look = ill_until_restarted(world)
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert world.row.number == first + 1
     assert world.entity["health_detail"] == "The service answers again after: restart."
@@ -51,7 +51,7 @@ def test_forged_record_does_not_hide_a_change_of_its_batch(world: World) -> None
 
 
 def test_forged_record_does_not_hide_a_change_under_way(world: World) -> None:
-    machine = world.fall_ill().until("Finish")
+    machine = world.become_unhealthy().until("Finish")
     world.deliver(forged())
 
     def change_after_the_report(operation: str) -> None:
@@ -77,7 +77,7 @@ def test_no_time_of_a_record_is_stored(world: World, at: datetime) -> None:
 
 
 def test_time_of_port_that_is_ahead_is_stored_as_now(world: World) -> None:
-    machine = world.fall_ill().until("Finish")
+    machine = world.become_unhealthy().until("Finish")
     world.port.now = lambda: FAR
 
     machine.run()
@@ -97,7 +97,7 @@ def test_forged_record_cannot_touch_the_installations_limit(world: World) -> Non
 
 
 def test_forged_records_restart_no_healthy_service(world: World) -> None:
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
 
     world.deliver(forged())
     world.machine().run()
@@ -107,14 +107,14 @@ def test_forged_records_restart_no_healthy_service(world: World) -> None:
 
 
 def test_forged_records_do_not_cool_a_service_down(world: World) -> None:
-    world.fall_ill().run()
+    world.become_unhealthy().run()
     for _ in range(5):
         world.now += timedelta(minutes=1)
         world.deliver(forged())
         world.machine().run()
 
     world.look = ill_until_restarted(world)
-    machine = world.fall_ill().run()
+    machine = world.become_unhealthy().run()
 
     assert world.entity["health_status"] == "Healthy"
     assert "Repair" in machine.path

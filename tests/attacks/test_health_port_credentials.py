@@ -12,7 +12,7 @@ from slipway.health.canary import look_at
 from slipway.health.finding import Expectation
 
 from tests.unit.health.remedy import SERVICE, Machine, World, changed
-from tests.unit.health.story import ILL, URL
+from tests.unit.health.story import UNHEALTHY, URL
 
 pytestmark = pytest.mark.waits
 
@@ -25,7 +25,7 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
     world = World(monkeypatch)
     healthy = dict(world.port.entities[SERVICE])
     world.port.entities = {service: dict(healthy) for service in SERVICES}
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     world.set_policy(max_repairs=3)
     return world
 

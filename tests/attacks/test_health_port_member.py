@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.health.remedy import SERVICE, World, port_data
-from tests.unit.health.story import ILL, URL, WELL
+from tests.unit.health.story import HEALTHY, UNHEALTHY, URL
 
 pytestmark = pytest.mark.waits
 
@@ -22,7 +22,7 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
     world = World(monkeypatch)
     world.github.folder["portData.json"] = port_data(environment="Production")
     world.entity["environment"] = "Production"
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     world.set_policy(strategies=[SCALE_UP, {"kind": "restart", "wait_seconds": 5}])
     return world
 
@@ -34,7 +34,7 @@ def replicas_proposed(world: World) -> list[Any]:
 def test_environment_of_the_catalogue_permits_no_repair(world: World) -> None:
     world.change(environment="Test", replicas=4)
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     # Before, the service was scaled from 2 to 5 without being asked for.
     assert replicas_proposed(world) == []
@@ -50,7 +50,7 @@ def test_environment_changed_after_an_approval_permits_no_repair(world: World) -
     )
     world.change(environment="Staging")
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert world.asked == []
     assert world.github.proposed == []
@@ -60,7 +60,7 @@ def test_replicas_of_the_catalogue_are_not_believed(world: World) -> None:
     world.github.folder["portData.json"] = port_data(environment="Test")
     world.change(environment="Test", replicas=9)
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert replicas_proposed(world) == ['{"replicas": 3}']
 
@@ -85,7 +85,7 @@ def test_health_url_of_an_attacker_brings_about_no_repair(world: World, url: str
     world.github.folder["portData.json"] = port_data(environment="Test")
     world.change(environment="Test", health_url=url)
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert (world.github.proposed, world.github.restarted) == ([], [])
     assert world.row.service == SERVICE
@@ -95,14 +95,14 @@ def test_health_url_of_an_attacker_brings_about_no_repair(world: World, url: str
 def test_probes_of_another_url_bring_about_no_repair(world: World) -> None:
     world.github.folder["portData.json"] = port_data(environment="Test")
     world.change(environment="Test", health_url="https://attacker.example/down")
-    machine = world.fall_ill().until("Probe")
+    machine = world.become_unhealthy().until("Probe")
     machine.advance()
     machine.until("Probe")
 
     # The second probe that fails makes the service unhealthy; the URL is trusted by then.
     world.change(health_url=URL)
     machine.advance()
-    world.look = lambda: WELL
+    world.look = lambda: HEALTHY
     machine.run()
 
     assert (world.github.proposed, world.github.restarted) == ([], [])
@@ -115,7 +115,7 @@ def test_repair_is_not_merged_where_the_policy_forbids_it(world: World) -> None:
         strategies=[SCALE_UP], environments=["Production"], auto_merge_environments=["Test"]
     )
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert replicas_proposed(world) == ['{"replicas": 3}']
     assert world.github.merged == []

@@ -18,7 +18,7 @@ import pytest
 import requests
 import time_machine
 from cryptography.hazmat.primitives import serialization
-from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.function import approval_function
 from slipway.approvals.links import Link, sign
 from slipway.config import PREVIOUS_COUNTS, PortConfig, load
 from slipway.errors import LinkRejected
@@ -65,13 +65,13 @@ def test_link_of_leaked_key_is_rejected_when_rotation_is_old() -> None:
         time_machine.travel(ROTATED_AT + PREVIOUS_COUNTS + timedelta(seconds=1), tick=False),
         pytest.raises(LinkRejected),
     ):
-        ApprovalFunction().read_link(token)
+        approval_function().read_link(token)
 
 
 @pytest.mark.usefixtures("rotated")
 def test_link_of_previous_key_counts_when_rotation_is_recent() -> None:
     with time_machine.travel(ROTATED_AT + PREVIOUS_COUNTS, tick=False):
-        assert ApprovalFunction().read_link(sign(LINK, LEAKED)) == LINK
+        assert approval_function().read_link(sign(LINK, LEAKED)) == LINK
 
 
 @pytest.mark.usefixtures("rotated")

@@ -55,8 +55,8 @@ def test_decision_of_the_person_counts(decisions: test_function.World) -> None:
 def test_request_in_a_persons_name_needs_two_approvers(requests: test_steps.World) -> None:
     requests.waiting()
 
-    first = requests.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
-    second = requests.desk.decide(REQUEST, Ballot("lead@acme.example", "APPROVE", "link"))
+    first = requests.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+    second = requests.decisions.decide(REQUEST, Ballot("lead@acme.example", "APPROVE", "link"))
 
     assert (first.status, second.status) == (Status.PENDING, Status.APPROVED)
     assert (second.requester_id, second.impersonated_by) == ("auth0|1", CLIENT)
@@ -93,7 +93,7 @@ def test_pending_request_of_a_machine_is_refused_by_policy(
     requests.policy = requests.policy.model_copy(update={"without_person": "refuse"})
 
     with pytest.raises(NotAnApprover, match="policy refuses"):
-        requests.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+        requests.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
 
 
 def test_request_of_before_the_upgrade_needs_two_approvers(requests: test_steps.World) -> None:
@@ -103,14 +103,14 @@ def test_request_of_before_the_upgrade_needs_two_approvers(requests: test_steps.
         Key={"id": REQUEST}, UpdateExpression="REMOVE by_machine, impersonated_by, requester_id"
     )
 
-    voted = requests.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+    voted = requests.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
 
     assert (voted.status, voted.needed) == (Status.PENDING, 2)
 
 
 def test_audit_record_names_person_and_credentials(requests: test_steps.World) -> None:
     requests.waiting()
-    requests.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+    requests.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
 
     (record,) = audited()
     assert (record["requested_by"], record["requester_id"]) == ("dev@acme.example", "auth0|1")

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from slipway.approvals import function, permission
+from slipway.approvals import function
 from slipway.approvals.decision import Ballot
-from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.function import ApprovalFunction, approval_function
 from slipway.approvals.models import Status
 from slipway.changes.policy import Policy
 from slipway.changes.proposal import LONGEST_PREVIEW
@@ -20,7 +20,7 @@ from tests.unit.approvals import test_function
 from tests.unit.approvals.test_steps import World
 from tests.unit.conftest import POLICY, RUN_ID, set_policy
 from tests.unit.health import remedy
-from tests.unit.health.story import ILL
+from tests.unit.health.story import UNHEALTHY
 
 # What Powertools says in a function that has counted nothing.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics:UserWarning")
@@ -69,20 +69,20 @@ def test_address_that_resembles_an_approvers_grants_nothing(
     world.waiting()
 
     with pytest.raises(NotAnApprover):
-        world.desk.decide(REQUEST, Ballot(mine, "APPROVE", "REST API"))
+        world.decisions.decide(REQUEST, Ballot(mine, "APPROVE", "REST API"))
 
 
 def test_address_of_an_unlisted_domain_grants_nothing(world: World) -> None:
     world.waiting()
 
     with pytest.raises(NotAnApprover):
-        world.desk.decide(REQUEST, Ballot("devops@acme.com", "APPROVE", "REST API"))
+        world.decisions.decide(REQUEST, Ballot("devops@acme.com", "APPROVE", "REST API"))
 
 
 def test_address_of_a_listed_domain_is_the_approvers(world: World) -> None:
     world.waiting()
 
-    voted = world.desk.decide(REQUEST, Ballot("DevOps@acme.test", "APPROVE", "REST API"))
+    voted = world.decisions.decide(REQUEST, Ballot("DevOps@acme.test", "APPROVE", "REST API"))
 
     assert voted.status is Status.APPROVED
 
@@ -98,7 +98,7 @@ def test_team_of_a_similar_address_grants_nothing(
     monkeypatch.setattr(world.port, "get_user", lambda _email: found)
 
     with pytest.raises(NotAnApprover):
-        world.desk.decide(REQUEST, Ballot("lead+x@acme.example", "APPROVE", "REST API"))
+        world.decisions.decide(REQUEST, Ballot("lead+x@acme.example", "APPROVE", "REST API"))
 
 
 # -- a policy that has become stricter
@@ -109,16 +109,16 @@ def test_approver_whom_the_policy_dropped_cannot_approve(world: World) -> None:
     world.policy = ask_of(emails=["lead@acme.example"])
 
     with pytest.raises(NotAnApprover):
-        world.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+        world.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
 
 
 def test_vote_of_a_dropped_approver_does_not_count(world: World) -> None:
     world.policy = ask_of(emails=["devops@acme.example", "lead@acme.example"], count=2)
     world.waiting()
-    world.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+    world.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
     world.policy = ask_of(emails=["lead@acme.example", "boss@acme.example"], count=2)
 
-    voted = world.desk.decide(REQUEST, Ballot("lead@acme.example", "APPROVE", "link"))
+    voted = world.decisions.decide(REQUEST, Ballot("lead@acme.example", "APPROVE", "link"))
 
     assert (voted.status, voted.approvals, voted.needed) == (Status.PENDING, 1, 2)
 
@@ -127,7 +127,7 @@ def test_raised_count_holds_for_pending_requests(world: World) -> None:
     world.waiting()
     world.policy = ask_of(emails=["devops@acme.example", "lead@acme.example"], count=2)
 
-    voted = world.desk.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+    voted = world.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
 
     assert voted.status is Status.PENDING
 
@@ -179,17 +179,16 @@ class Repairs:
                 User(id="auth0|3", email="lead@acme.example"),
             ],
         )
-        for module in (function, permission):
-            monkeypatch.setattr(module, "port_client", lambda: port)
+        monkeypatch.setattr(function, "port_client", lambda: port)
         silent = SimpleNamespace(send=lambda *_notice: [])
-        monkeypatch.setattr(ApprovalFunction, "notices", silent)
+        monkeypatch.setattr(ApprovalFunction, "notifications", silent)
 
     def take(self, step: str, **event: Any) -> Any:
         payload = {"step": step, "execution": EXECUTION, **event}
-        return ApprovalFunction().take_step(payload)
+        return approval_function().run_step(payload)
 
     def vote(self, person: str) -> None:
-        ApprovalFunction().desk.decide(f"{EXECUTION}.1", Ballot(person, "APPROVE", "Port"))
+        approval_function().decisions.decide(f"{EXECUTION}.1", Ballot(person, "APPROVE", "Port"))
 
 
 @pytest.fixture
@@ -230,7 +229,7 @@ def test_remediation_names_who_changed_the_entity(
 ) -> None:
     world = ill_service
     world.set_policy(environments=["Test"], approval_environments=["Test"])
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     read = world.port.get_entity
     monkeypatch.setattr(
         world.port,
@@ -242,7 +241,7 @@ def test_remediation_names_who_changed_the_entity(
         ),
     )
 
-    world.fall_ill().until("Ask").advance()
+    world.become_unhealthy().until("Ask").advance()
 
     (asked,) = world.asked
     # "u" is `trigger.by` of the record.
@@ -253,7 +252,7 @@ def test_repair_is_bound_to_the_files_that_were_shown(ill_service: remedy.World)
     world = ill_service
     scale_up = {"kind": "scale_up", "step": 1, "max_replicas": 5, "wait_seconds": 5}
     world.set_policy(environments=["Test"], approval_environments=["Test"], strategies=[scale_up])
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
 
     def decide() -> dict[str, Any]:
         world.github.folder["common_values.json"] = '{"replicas": 2, "image": "mine"}'
@@ -261,7 +260,7 @@ def test_repair_is_bound_to_the_files_that_were_shown(ill_service: remedy.World)
 
     world.decide = decide
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert world.github.proposed == []
     (asked,) = world.asked
@@ -273,11 +272,11 @@ def test_repair_whose_diff_cannot_be_shown_is_not_made(ill_service: remedy.World
     world = ill_service
     scale_up = {"kind": "scale_up", "step": 1, "max_replicas": 5, "wait_seconds": 5}
     world.set_policy(environments=["Test"], approval_environments=["Test"], strategies=[scale_up])
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     note = "x" * LONGEST_PREVIEW
     world.github.folder["common_values.json"] = f'{{"note": "{note}", "replicas": 2}}'
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     (asked,) = world.asked
     assert "too long to be shown" in asked["planned"][0]["sentence"]
@@ -287,11 +286,11 @@ def test_repair_whose_diff_cannot_be_shown_is_not_made(ill_service: remedy.World
 def test_decision_on_another_plan_grants_no_repair(ill_service: remedy.World) -> None:
     world = ill_service
     world.set_policy(environments=["Test"], approval_environments=["Test"])
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     other = repair_hash(remedy.SERVICE, "another execution", ["d"])
     world.decide = lambda: world.decision(granted=True) | {"change_hash": other}
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert world.github.restarted == []
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from slipway.approvals import request
-from slipway.approvals.decision import read_verdict
+from slipway.approvals.decision import read_decision
 from slipway.approvals.models import MAX_COMMENT, Status, Vote
 from slipway.changes import create_service, registry
 from slipway.changes.proposal import LONGEST_PREVIEW, code_of
@@ -39,8 +39,8 @@ RENDERED: dict[str, Any] = {
 CHANGE_LOG = {"CHANGES_SOURCE": "change_log"}
 VOTE = Vote(
     approver="devops@acme.example",
-    verdict="APPROVE",
-    door="Port",
+    decision="APPROVE",
+    channel="Port",
     comment="fine",
     at=NOW,
     change_hash="f" * 64,
@@ -251,7 +251,7 @@ def test_a_request_is_titled_in_words() -> None:
 def test_the_decision_form_asks_for_what_slipway_reads() -> None:
     inputs = form("decide_approval")
     assert set(inputs["properties"]) == {"decision", "comment", "change"}
-    assert [read_verdict(value) for value in inputs["properties"]["decision"]["enum"]]
+    assert [read_decision(value) for value in inputs["properties"]["decision"]["enum"]]
     assert inputs["properties"]["comment"]["maxLength"] == MAX_COMMENT
     assert inputs["required"] == ["decision", "change"]
 

@@ -73,8 +73,8 @@ REMEDIATION: Json = {
     ],
     "environments": ["Test", "Staging"],
     "approval_environments": ["Staging"],
-    "verify": {"probes": 3, "interval_seconds": 5, "healthy_after": 2, "ill_after": 2},
-    "settle": {"probes": 3, "interval_seconds": 5, "healthy_after": 2, "ill_after": 2},
+    "verify": {"probes": 3, "interval_seconds": 5, "healthy_after": 2, "unhealthy_after": 2},
+    "settle": {"probes": 3, "interval_seconds": 5, "healthy_after": 2, "unhealthy_after": 2},
 }
 
 

@@ -46,7 +46,7 @@ class Observed:
         * how often the restart workflow of the services repository was started: it restarts once,
           however often it is started (`Repairs.restart`);
         * an e-mail that SNS refuses for as long as it is tried: the request, or the issue, says the
-          same (`Notices`, `Alerts`);
+          same (`Notifications`, `Alerts`);
         * the summary of a decision on a request that was superseded later: a decision that is
           delivered after that says so;
         * rows' counters and times (deliveries, postponements, versions, attempts of a wait);

@@ -189,7 +189,9 @@ class World:
         return decision
 
     def decide_by_api(self, approval_id: str, verdict: str) -> None:
-        body = json.dumps({"decision": verdict, "comment": "so be it"})
+        row = boto3.resource("dynamodb").Table("approvals").get_item(Key={"id": approval_id})
+        change = str(row["Item"]["change_hash"])
+        body = json.dumps({"decision": verdict, "change": change, "comment": "so be it"})
         self._press("POST", f"/approvals/{approval_id}/decision", body)
 
     def decide_by_link(self, approval_id: str, verdict: str) -> None:

@@ -291,27 +291,28 @@ def test_given_the_rest_api_when_used_then_each_case_has_its_own_answer(world: W
     run_id = world.upscale()
     approval = f"{run_id}.1"
     request = world.request(run_id)
-    approve = {"decision": "APPROVE", "comment": "api"}
+    approve = {"decision": "APPROVE", "comment": "api", "change": request["change_hash"]}
 
     assert world.call(approval, approve, role=None).status_code == 403
     nobody = world.call(approval, approve, role="somebody-else")
     assert (nobody.status_code, nobody.json()["error"]) == (403, "NotAnApprover")
     missing = world.call("r_0000000000000009.1", approve)
     assert (missing.status_code, missing.json()["error"]) == (404, "RequestNotFound")
-    for broken in ("{", "[]", {"decision": "MAYBE"}, {}):
+    unseen = {"decision": "APPROVE"}
+    for broken in ("{", "[]", {**approve, "decision": "MAYBE"}, {}, unseen):
         assert world.call(approval, broken).status_code == 400
-    stale = world.call(approval, {**approve, "change_hash": "0" * 64})
+    stale = world.call(approval, {**approve, "change": "0" * 64})
     assert (stale.status_code, stale.json()["error"]) == (409, "RequestClosed")
     # The body's word on who decides is not asked for.
     assert world.request_now(run_id)["status"] == "Pending"
 
-    given = world.call(approval, {**approve, "change_hash": request["change_hash"]})
+    given = world.call(approval, approve)
 
     assert given.status_code == 200, given.text
     assert given.json()["status"] == "APPROVED"
     world.ended(run_id, "SUCCESS")
     assert world.audit(run_id)[0]["door"] == "REST API"
-    again = world.call(approval, {"decision": "DECLINE"})
+    again = world.call(approval, {"decision": "DECLINE", "change": request["change_hash"]})
     assert again.status_code == 409
     assert "was approved by devops@acme.example" in again.json()["message"]
 
@@ -321,7 +322,7 @@ def test_given_two_decisions_at_the_same_instant_when_taken_then_one_wins(world:
     request = world.request(run_id)
     link = world.link(run_id)
     approve = {"decision": "APPROVE", "change_hash": request["change_hash"]}
-    decline = {"decision": "DECLINE", "change_hash": request["change_hash"]}
+    decline = {"decision": "DECLINE", "change": request["change_hash"]}
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(requests.post, link, data=approve, timeout=300)
@@ -508,14 +509,14 @@ def test_given_somebody_pushed_after_the_approval_when_merging_then_it_is_not_me
     world: World,
 ) -> None:
     run_id = world.upscale()
-    world.request(run_id)
+    shown = world.request(run_id)["change_hash"]
     # Between the pull request and its merge GitHub fails, so that there is time to push.
     fault = {"method": "PUT", "path": "/merge", "times": 50, "status": 503}
     world.sandbox.sandbox("github", "POST", "faults", fault)
     try:
         world.decide(run_id, "APPROVE")
         wait_for("the pull request", lambda: world.pulls(run_id) or None)
-        late = world.call(f"{run_id}.1", {"decision": "DECLINE"})
+        late = world.call(f"{run_id}.1", {"decision": "DECLINE", "change": shown})
         assert late.status_code == 409
         assert "was approved by devops@acme.example" in late.json()["message"]
         path = f"apps/{world.service}/common_values.yaml"

@@ -28,7 +28,7 @@ pytestmark = [
 RESTART = {"kind": "restart", "wait_seconds": 5}
 ROLL_BACK = {"kind": "roll_back", "wait_seconds": 5, "auto_merge": True}
 SCALE_UP = {"kind": "scale_up", "wait_seconds": 5, "max_replicas": 5}
-QUICK = {"probes": 3, "interval_seconds": 1, "healthy_after": 2, "ill_after": 2}
+QUICK = {"probes": 3, "interval_seconds": 1, "healthy_after": 2, "unhealthy_after": 2}
 
 
 class Patient(World):

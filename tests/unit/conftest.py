@@ -32,7 +32,6 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "PORT_BASE_URL": "https://port.test",
     "PORT_APP_URL": "https://app.port.test",
-    "PORT_ORG_ID": "org_test",
     "PORT_SECRET_ID": "slipway/port",
     "GITHUB_API_URL": "https://github.test/api/v3",
     "GITHUB_SECRET_ID": "slipway/github",

@@ -4,11 +4,10 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 """
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from slipway import aws
 from slipway.approvals.models import Approval, Status
@@ -24,7 +23,7 @@ class AuditTrail:
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
 
-    def record(self, approval: Approval) -> None:
+    def write(self, approval: Approval) -> None:
         """Make sure that every vote, and the end of the request, are on record."""
         for person, vote in approval.votes.items():
             name = sha256(person.encode()).hexdigest()[:16]
@@ -47,7 +46,7 @@ class AuditTrail:
             "policy_version": approval.policy_version,
             **what,
         }
-        try:
+        with suppress(aws.ConditionFailed), aws.condition():
             aws.s3().put_object(
                 Bucket=self._bucket,
                 Key=f"decisions/{approval.id}/{name}.json",
@@ -55,9 +54,6 @@ class AuditTrail:
                 ContentType="application/json",
                 IfNoneMatch="*",
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "PreconditionFailed":
-                raise
 
 
 def _text(value: object) -> str:

@@ -4,7 +4,15 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from slipway.approvals.models import MAX_COMMENT, Approval, Door, Status, Verdict, Vote, approval_id
+from slipway.approvals.models import (
+    MAX_COMMENT,
+    Approval,
+    Channel,
+    Decision,
+    Status,
+    Vote,
+    approval_id,
+)
 from slipway.changes.policy import Policy, PolicyVersion
 from slipway.errors import (
     DecisionRefused,
@@ -20,29 +28,29 @@ Teams = Callable[[str], Set[str]]
 
 @dataclass(frozen=True)
 class Ballot:
-    """What somebody wants to say to a request.
+    """A vote on a request that has not been counted.
 
     Attributes:
-        approver: the e-mail address that the door has verified.
-        verdict: approve or decline.
-        door: the way it came.
+        approver: the e-mail address that the channel has verified.
+        decision: approve or decline.
+        channel: the way it came.
         comment: what the person wrote.
-        seen: hash of the change that the person was shown, where the door can tell; in Port, where
-            a long diff is cut, the code at the end of the full one.
-        run_id: the run of *Decide Approval* that it came by; empty for other doors.
+        seen: hash of the change that the person was shown; in Port, where a long diff is cut, the
+            code at the end of the full one.
+        run_id: the run of *Decide Approval* that it came by; empty for other channels.
         request_id: API Gateway's id of the request that it came by; empty for Port.
     """
 
     approver: str
-    verdict: Verdict
-    door: Door
+    decision: Decision
+    channel: Channel
     comment: str = ""
     seen: str | None = None
     run_id: str = ""
     request_id: str = ""
 
 
-def read_verdict(value: object) -> Verdict:
+def read_decision(value: object) -> Decision:
     """Read what was typed.
 
     Raises:
@@ -90,7 +98,7 @@ def read_change(value: object) -> str:
     return value.strip()
 
 
-def under(approval: Approval, found: PolicyVersion) -> Approval:
+def with_policy(approval: Approval, found: PolicyVersion) -> Approval:
     """The request with the approvers, the count and the auto-merge that a policy has for it."""
     policy, change = found.policy, (approval.action, *approval.environments)
     approvers = policy.approvers(*change, by_machine=bool(approval.by_machine))
@@ -169,7 +177,7 @@ def _is_refused(approval: Approval, policy: Policy) -> bool:
     return bool(approval.by_machine) and policy.without_person == "refuse"
 
 
-def judge(
+def count_vote(
     approval: Approval, ballot: Ballot, *, now: datetime, policy: Policy, teams: Teams
 ) -> Approval:
     """Count a vote, and all others again.
@@ -198,7 +206,7 @@ def judge(
     if approval.status is not Status.PENDING or now >= approval.expires_at:
         raise closed(approval)
     _require_seen(approval, ballot)
-    if ballot.verdict == "APPROVE" and _is_refused(approval, policy):
+    if ballot.decision == "APPROVE" and _is_refused(approval, policy):
         raise NotAnApprover(
             "Machine credentials requested this change, and the policy refuses such requests. "
             "Nothing was decided. Decline it, and have a person start the action again."
@@ -209,14 +217,14 @@ def judge(
             return _settled(approval, Status.APPROVED, now)
         earlier = approval.votes[person]
         raise RequestClosed(
-            f"You already {_verb(earlier.verdict)} this request on {moment(earlier.at)}. "
+            f"You already {_verb(earlier.decision)} this request on {moment(earlier.at)}. "
             f"{approval.approvals} of {approval.needed} approvals are there.",
             approval.status,
         )
     vote = Vote(
         approver=ballot.approver,
-        verdict=ballot.verdict,
-        door=ballot.door,
+        decision=ballot.decision,
+        channel=ballot.channel,
         comment=ballot.comment,
         at=now,
         change_hash=approval.change_hash,
@@ -224,7 +232,7 @@ def judge(
         request_id=ballot.request_id,
     )
     voted = approval.model_copy(update={"votes": {**approval.votes, person: vote}})
-    if ballot.verdict == "DECLINE":
+    if ballot.decision == "DECLINE":
         return _settled(voted, Status.DECLINED, now)
     return _settled(voted, Status.APPROVED, now) if is_enough(voted, policy) else voted
 
@@ -233,9 +241,9 @@ def _require_seen(approval: Approval, ballot: Ballot) -> None:
     """Refuse a vote of a person who was not shown this change, or not all of it."""
     if ballot.seen is None:
         return
-    if ballot.door == "Port" and approval.code:
+    if ballot.channel == "Port" and approval.code:
         # What was read of a cut diff is enough to decline.
-        if ballot.verdict == "APPROVE" and ballot.seen != approval.code:
+        if ballot.decision == "APPROVE" and ballot.seen != approval.code:
             raise InvalidInput(
                 "Change",
                 "must be the code at the end of the full diff, because Port shows only the "
@@ -273,7 +281,7 @@ def outcome(approval: Approval) -> str:
         case Status.APPROVED | Status.DECLINED if last is not None:
             said = f" “{last.comment}”" if last.comment else ""
             return (
-                f"This request was {_verb(last.verdict)} by {last.approver} on "
+                f"This request was {_verb(last.decision)} by {last.approver} on "
                 f"{moment(last.at)}.{said}"
             )
         case Status.EXPIRED:
@@ -297,8 +305,8 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _verb(verdict: Verdict) -> str:
-    return "approved" if verdict == "APPROVE" else "declined"
+def _verb(decision: Decision) -> str:
+    return "approved" if decision == "APPROVE" else "declined"
 
 
 def _settled(approval: Approval, status: Status, now: datetime) -> Approval:

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from slipway.catalog.keys import split_key
 
-Verdict = Literal["APPROVE", "DECLINE"]
+Decision = Literal["APPROVE", "DECLINE"]
 # Stands for the Port action where it is a remediation that asks; `run_id` is then its execution.
 REPAIR = "repair_service"
-Door = Literal["Port", "REST API", "link"]
+Channel = Literal["Port", "REST API", "link"]
 MAX_COMMENT = 1000
 # What `approval_id` makes.
 APPROVAL_ID = re.compile(r"[A-Za-z0-9_-]{1,100}\.[1-9][0-9]{0,8}")
@@ -30,28 +30,30 @@ class Status(StrEnum):
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True
+    )
 
 
 class Vote(_Model):
     """One person's decision.
 
     Attributes:
-        approver: the person's e-mail address, as the door knows it.
-        verdict: what was decided.
-        door: by which way it came.
+        approver: the person's e-mail address, as the channel knows it.
+        decision: what was decided; `verdict` in the table and in audit records.
+        channel: by which it came; `door` in the table and in audit records.
         comment: what the person wrote; may be empty.
         at: when, in UTC.
         change_hash: of the change that was decided on.
-        run_id: the run of *Decide Approval* that cast it; empty for other doors.
+        run_id: the run of *Decide Approval* that cast it; empty for other channels.
         request_id: API Gateway's id of the request that cast it, as in the access log; empty for
             Port.
         counts: whether the policy named the voter when the votes were last counted.
     """
 
     approver: str
-    verdict: Verdict
-    door: Door
+    decision: Decision = Field(alias="verdict")
+    channel: Channel = Field(alias="door")
     comment: str
     at: datetime
     change_hash: str
@@ -139,13 +141,13 @@ class Approval(_Model):
 
     @property
     def is_repair(self) -> bool:
-        """Whether Slipway itself asks, for a service that is ill: then there is no run."""
+        """Whether Slipway itself asks, for a service that is unhealthy: then there is no run."""
         return self.action == REPAIR
 
     @property
     def approvals(self) -> int:
         """How many approvals count so far."""
-        return sum(vote.verdict == "APPROVE" and vote.counts for vote in self.votes.values())
+        return sum(vote.decision == "APPROVE" and vote.counts for vote in self.votes.values())
 
 
 def approval_id(run_id: str, ask: int) -> str:

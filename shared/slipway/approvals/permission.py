@@ -5,16 +5,16 @@ These steps are the approval function's, so that what repairs services can decid
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from slipway.approvals.decision import outcome, under
-from slipway.approvals.desk import DecisionDesk
+from slipway.approvals.decision import outcome, with_policy
+from slipway.approvals.decisions import Decisions
 from slipway.approvals.models import REPAIR, Approval, Status, approval_id
-from slipway.approvals.notices import Notices, Occasion, Places
+from slipway.approvals.notifications import Notifications, Occasion, Places
 from slipway.approvals.request import BLUEPRINT, entity, new_request, waits
-from slipway.approvals.store import Conflict
+from slipway.aws import ConditionFailed
 from slipway.catalog.keys import split_key
 from slipway.changes.approvers import eligible
 from slipway.changes.policy import PolicyVersion
@@ -23,13 +23,13 @@ from slipway.changes.repair import PlannedRepair, repair_hash
 from slipway.config import PortConfig
 from slipway.errors import RequestNotFound, SlipwayError, UserError
 from slipway.observability import Metric, count, logger
-from slipway.runs.clients import port_client
+from slipway.runs.steps import Answer, Event, Steps, step
+
+if TYPE_CHECKING:
+    from slipway.port.client import PortClient
 
 # Who asks, as the request says it; no person can be of this name.
 REQUESTER = "Slipway"
-STEPS = frozenset(
-    {"ask_for_repair", "wait_for_repair", "remind_of_repair", "decided_repair", "expire_repair"}
-)
 
 
 class Repair(BaseModel):
@@ -52,60 +52,48 @@ class Repair(BaseModel):
     causes: list[str] = []
 
 
-class Permission:
+class RepairApprovalSteps(Steps):
     """The request of one remediation.
+
+    The machine's payload has `repair` to ask for, and `token` for waits. A step's answer is `next`:
+    `Wait for decision` with its times, or `Note decision` with the decision (`granted`, `at`,
+    `sentence`, `change_hash`).
 
     Args:
         execution: the remediation's execution.
-        desk: decisions and requests.
-        notices: tells the approvers.
+        decisions: decisions and requests.
+        notifications: tells the approvers.
         policy: gives the policy as it is now.
         config: where Port is.
+        port: Port's API.
         links_base_url: where approval links lead.
     """
 
     def __init__(
         self,
         execution: str,
-        desk: DecisionDesk,
-        notices: Notices,
+        decisions: Decisions,
+        notifications: Notifications,
         policy: Callable[[], PolicyVersion],
         config: PortConfig,
+        port: "PortClient",
         links_base_url: str,
     ) -> None:
         self._execution = execution
-        self._desk = desk
-        self._notices = notices
+        self._decisions = decisions
+        self._notifications = notifications
         self._policy = policy
         self._config = config
+        self._port = port
         self._links_base_url = links_base_url
         self._id = approval_id(execution, 1)
 
-    def take(self, step: str, event: dict[str, Any]) -> dict[str, Any] | None:
-        """Take one step.
-
-        Args:
-            step: one of `STEPS`.
-            event: the machine's payload: `repair` to ask for; `token` of a wait.
-
-        Returns:
-            `next`: `Wait for decision` with its times, or `Note decision` with the decision
-            (`granted`, `at`, `sentence`, `change_hash`); None for a wait.
-        """
-        match step:
-            case "ask_for_repair":
-                return self._ask(Repair.model_validate(event["repair"]))
-            case "expire_repair":
-                self._desk.settle(self._id, Status.EXPIRED)
-            case "wait_for_repair" | "remind_of_repair":
-                self._wait(str(event["token"]), remind=step == "remind_of_repair")
-                return None
-        return self._decided()
-
-    def _ask(self, repair: Repair) -> dict[str, Any]:
-        """Make the request and tell the approvers, or find the one that was made before."""
+    @step("ask_for_repair")
+    def _ask(self, event: Event) -> Answer:
+        """Make the request and notify the approvers, or find the one that was made before."""
+        repair = Repair.model_validate(event["repair"])
         try:
-            approval = self._desk.store.get(self._id)
+            approval = self._decisions.store.get(self._id)
         except RequestNotFound:
             try:
                 approval = self._create(repair)
@@ -118,25 +106,33 @@ class Permission:
             self._notify(approval, "request")
         return {"next": "Wait for decision", **waits(approval, datetime.now(UTC))}
 
-    def _wait(self, token: str, *, remind: bool) -> None:
-        """Keep the token of the machine's wait; tell at once if there is nothing to wait for."""
+    @step("wait_for_repair", "remind_of_repair")
+    def _wait(self, event: Event) -> None:
+        """Keep the token of a wait; end the wait at once if there is nothing to wait for."""
+        token, remind = str(event["token"]), event["step"] == "remind_of_repair"
         try:
-            approval = self._desk.store.wait(self._id, token, reminded=remind)
-        except Conflict:
-            decided = self._desk.store.get(self._id)
-            self._desk.follow_up(decided.model_copy(update={"token": token}))
+            approval = self._decisions.store.wait(self._id, token, reminded=remind)
+        except ConditionFailed:
+            decided = self._decisions.store.get(self._id)
+            self._decisions.follow_up(decided.model_copy(update={"token": token}))
             return
         if remind:
             self._notify(approval, "reminder")
 
-    def _decided(self) -> dict[str, Any]:
-        approval = self._desk.store.get(self._id)
+    @step("expire_repair")
+    def _expire(self, event: Event) -> Answer:
+        self._decisions.settle(self._id, Status.EXPIRED)
+        return self._decided(event)
+
+    @step("decided_repair")
+    def _decided(self, _event: Event) -> Answer:
+        approval = self._decisions.store.get(self._id)
         if approval.decided_at is None:
             raise SlipwayError(f"Nobody has decided on request {self._id} yet.")
-        self._desk.record(approval)
+        self._decisions.write_audit(approval)
         self._show(approval)
         granted, sentence = approval.status is Status.APPROVED, outcome(approval)
-        if granted and not self._desk.standing(approval):
+        if granted and not self._decisions.still_approved(approval):
             granted = False
             sentence = "The approval policy was changed, and the approval is no longer enough."
         return _noted(
@@ -149,8 +145,8 @@ class Permission:
     def _create(self, repair: Repair) -> Approval:
         found = self._policy()
         approvers = found.policy.approvers(REPAIR, repair.environment, by_machine=False)
-        excluded = _addresses(repair.causes)
-        eligible(approvers, REQUESTER, found.policy, port_client().team_members, excluded=excluded)
+        excluded = self._addresses(repair.causes)
+        eligible(approvers, REQUESTER, found.policy, self._port.team_members, excluded=excluded)
         names = ", ".join(repair.strategies)
         digests = [digest for each in repair.planned for digest in each.digests]
         preview = _preview(repair)
@@ -169,17 +165,17 @@ class Permission:
             policy_version=found.version,
             now=datetime.now(UTC),
         )
-        return self._desk.store.create(approval, preview)
+        return self._decisions.store.create(approval, preview)
 
     def _show(self, approval: Approval) -> None:
         url = self._config.entity_url(*split_key(approval.service))
-        preview = self._desk.store.preview(approval)
+        preview = self._decisions.store.preview(approval)
         body = entity(approval, run_url=url, service_url=url, preview=preview)
-        port_client().upsert_entity(BLUEPRINT, body)
+        self._port.upsert_entity(BLUEPRINT, body)
 
     def _notify(self, approval: Approval, occasion: Occasion) -> None:
         config, found = self._config, self._policy()
-        policy, approval = found.policy, under(approval, found)
+        policy, approval = found.policy, with_policy(approval, found)
         silent = {*map(policy.identity, approval.excluded), *approval.votes}
         emails = [e for e in approval.emails if policy.identity(e) not in silent]
         places = Places(
@@ -187,14 +183,13 @@ class Permission:
             request_url=config.entity_url(BLUEPRINT, approval.id),
             links_base_url=self._links_base_url,
         )
-        self._notices.send(approval, emails, places, occasion)
+        self._notifications.send(approval, emails, places, occasion)
 
-
-def _addresses(ids: list[str]) -> tuple[str, ...]:
-    """E-mail addresses of those of Port's ids that are people's."""
-    if not ids:
-        return ()
-    return tuple(sorted(user.email for user in port_client().users() if user.id in ids))
+    def _addresses(self, ids: list[str]) -> tuple[str, ...]:
+        """E-mail addresses of those of Port's ids that are people's."""
+        if not ids:
+            return ()
+        return tuple(sorted(user.email for user in self._port.users() if user.id in ids))
 
 
 def _preview(repair: Repair) -> str:
@@ -204,7 +199,7 @@ def _preview(repair: Repair) -> str:
     return "\n".join([*head, *(planned or repair.strategies)])
 
 
-def _noted(*, granted: bool, at: datetime, sentence: str, change_hash: str = "") -> dict[str, Any]:
+def _noted(*, granted: bool, at: datetime, sentence: str, change_hash: str = "") -> Answer:
     decision = {
         "granted": granted,
         "at": at.isoformat(),

@@ -121,7 +121,7 @@ def entity(
         "decided_by": ", ".join(vote.approver for vote in approval.votes.values()) or None,
         "decided_at": approval.decided_at.isoformat() if approval.decided_at else None,
         "decision_comment": last.comment if last and last.comment else None,
-        "door": last.door if last else None,
+        "door": last.channel if last else None,
     }
     return {
         "identifier": approval.id,

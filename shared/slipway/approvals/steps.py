@@ -6,20 +6,21 @@ requests and Port, so that an execution can be resumed by another one.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 
-from slipway.approvals.decision import moment, outcome, under
-from slipway.approvals.desk import DecisionDesk, following
+from slipway.approvals.decision import moment, outcome, with_policy
+from slipway.approvals.decisions import Decisions, following
 from slipway.approvals.models import Approval, Status, approval_id
-from slipway.approvals.notices import Notices, Occasion, Places
+from slipway.approvals.notifications import Notifications, Occasion, Places
 from slipway.approvals.request import BLUEPRINT, entity, request_for, waits
-from slipway.approvals.store import Conflict
+from slipway.aws import ConditionFailed
 from slipway.catalog.keys import split_key
 from slipway.catalog.planning import NothingToDo
 from slipway.changes import change
-from slipway.changes.approval_machine import tell
+from slipway.changes.approval_machine import end_wait
 from slipway.changes.approvers import described
-from slipway.changes.outcome import Later, Verdict
+from slipway.changes.outcome import Later, Result
 from slipway.changes.policy import PolicyVersion
 from slipway.changes.proposal import Asked, shortened
 from slipway.changes.requester import is_machine
@@ -29,8 +30,8 @@ from slipway.observability import Metric, count, logger
 from slipway.port.models import Run
 from slipway.runs.ledger import timestamp
 from slipway.runs.run import ActiveRun
+from slipway.runs.steps import Answer, Event, Steps, step
 
-Answer = dict[str, Any]
 # A run asks at most four times in all.
 MAX_ASKS = 4
 _FILES_CHANGED = (
@@ -43,62 +44,15 @@ _POLICY_CHANGED = (
 )
 
 
-class Steps:
-    """The steps for one run.
+def _refusable(
+    method: "Callable[[ApprovalSteps, Event], Answer]",
+) -> "Callable[[ApprovalSteps, Event], Answer]":
+    """Have a step that refuses the request end the run."""
 
-    Args:
-        run: the run, read from its stored record.
-        desk: decisions and requests.
-        notices: tells the approvers.
-        policy: gives the policy as it is now.
-        links_base_url: where approval links lead.
-    """
-
-    def __init__(
-        self,
-        run: ActiveRun,
-        desk: DecisionDesk,
-        notices: Notices,
-        policy: Callable[[], PolicyVersion],
-        links_base_url: str,
-    ) -> None:
-        self._run = run
-        self._desk = desk
-        self._notices = notices
-        self._policy = policy
-        self._links_base_url = links_base_url
-
-    def take(self, step: str, event: dict[str, Any]) -> Answer | None:
-        """Take one step.
-
-        Args:
-            step: its name, as in the machine's definition.
-            event: the machine's payload: `token` for waits, `execution` to be named when held,
-                `can_wait` for `execute` if the machine can wait and take that step again.
-
-        Raises:
-            SlipwayError: the step is unknown.
-            RetryableError: the machine repeats the step.
-        """
-        match step:
-            case "wait" | "remind":
-                self._wait(event["token"], remind=step == "remind")
-                return None
-            case "hold":
-                return self._hold(event["execution"])
-            case "report":
-                return self._report()
-        working: dict[str, Callable[[], Answer]] = {
-            "begin": self._begin,
-            "lock": self._lock,
-            "request": self._request,
-            "expire": self._expire,
-            "execute": lambda: self._execute(can_wait=bool(event.get("can_wait"))),
-        }
-        if step not in working:
-            raise SlipwayError(f"The approval function knows no step '{step[:40]}'.")
+    @wraps(method)
+    def run(self: "ApprovalSteps", event: Event) -> Answer:
         try:
-            return working[step]()
+            return method(self, event)
         except ActionGone as gone:
             change.withdraw(self._run, self._policy().policy, str(gone))
             return self._end("FAILURE", "Failed", str(gone))
@@ -106,7 +60,40 @@ class Steps:
             logger.info("The request was refused", extra={"why": str(error)})
             return self._end("FAILURE", "Failed", str(error))
 
-    def _begin(self) -> Answer:
+    return run
+
+
+class ApprovalSteps(Steps):
+    """The steps for one run.
+
+    The machine's payload has `token` for waits, `execution` to be named when the run is put on
+    hold, and `can_wait` for `execute` if the machine can wait and run that step again.
+
+    Args:
+        run: the run, read from its stored record.
+        decisions: decisions and requests.
+        notifications: tells the approvers.
+        policy: gives the policy as it is now.
+        links_base_url: where approval links lead.
+    """
+
+    def __init__(
+        self,
+        run: ActiveRun,
+        decisions: Decisions,
+        notifications: Notifications,
+        policy: Callable[[], PolicyVersion],
+        links_base_url: str,
+    ) -> None:
+        self._run = run
+        self._decisions = decisions
+        self._notifications = notifications
+        self._policy = policy
+        self._links_base_url = links_base_url
+
+    @step("begin")
+    @_refusable
+    def _begin(self, _event: Event) -> Answer:
         """Find the first step that is not done: for a new execution the lock."""
         row = self._row()
         if row.get("verdict") or self._ended():
@@ -120,12 +107,16 @@ class Steps:
             return {"next": "Request"}
         return {"next": following(approval)}
 
-    def _lock(self) -> Answer:
+    @step("lock")
+    @_refusable
+    def _lock(self, _event: Event) -> Answer:
         task = change.find_task(self._run, self._policy().policy)
-        self._run.locks.take(task.target.key, self._run.run_id)
+        self._run.locks.acquire(task.target.key, self._run.run_id)
         return {"next": "Request"}
 
-    def _request(self) -> Answer:
+    @step("request")
+    @_refusable
+    def _request(self, _event: Event) -> Answer:
         seen = self._look()
         if seen.ended:
             return {"next": "Report"}
@@ -145,7 +136,7 @@ class Steps:
         by_machine = is_machine(self._run.port, requester, seen.created_by, seen.impersonated_by)
         change.require_approvers(self._run, policy, proposal, by_machine=by_machine)
         about = (proposal.action, *proposal.environments)
-        approval = self._desk.store.create(
+        approval = self._decisions.store.create(
             request_for(
                 proposal,
                 policy.approvers(*about, by_machine=by_machine),
@@ -167,7 +158,7 @@ class Steps:
 
     def _show_request(self, approval: Approval, *, new: bool = False) -> Answer:
         """Show the request to everybody. Repeated for one that was stored but perhaps not shown."""
-        preview = self._desk.store.preview(approval)
+        preview = self._decisions.store.preview(approval)
         self._mirror(approval, preview=preview)
         self._run.report.preview(
             f"This is what would change: {approval.summary}", shortened(preview)
@@ -184,31 +175,40 @@ class Steps:
             self._notify(approval, "request")
         return {"next": "Wait", **waits(approval, datetime.now(UTC))}
 
-    def _wait(self, token: str, *, remind: bool) -> None:
-        """Keep the token of a wait; tell at once if there is nothing to wait for."""
+    @step("wait", "remind")
+    def _wait(self, event: Event) -> None:
+        """Keep the token of a wait; end the wait at once if there is nothing to wait for."""
+        token, remind = str(event["token"]), event["step"] == "remind"
         approval = self._required_approval()
         if self._ended():
-            approval = self._desk.settle(approval.id, Status.CANCELLED)
+            approval = self._decisions.settle(approval.id, Status.CANCELLED)
         try:
-            approval = self._desk.store.wait(approval.id, token, reminded=remind)
-        except Conflict:
-            tell(token, following(self._desk.store.get(approval.id)))
+            approval = self._decisions.store.wait(approval.id, token, reminded=remind)
+        except ConditionFailed:
+            end_wait(token, following(self._decisions.store.get(approval.id)))
             return
         if remind:
             until = moment(approval.expires_at)
             self._run.report.remark(f"Nobody has decided yet; the approvers were reminded. {until}")
             self._notify(approval, "reminder")
 
-    def _expire(self) -> Answer:
-        return {"next": following(self._desk.settle(self._required_approval().id, Status.EXPIRED))}
+    @step("expire")
+    @_refusable
+    def _expire(self, _event: Event) -> Answer:
+        return {
+            "next": following(self._decisions.settle(self._required_approval().id, Status.EXPIRED))
+        }
 
-    def _execute(self, *, can_wait: bool) -> Answer:
+    @step("execute")
+    @_refusable
+    def _execute(self, event: Event) -> Answer:
         """Make the change, if it is still the one that was approved."""
+        can_wait = bool(event.get("can_wait"))
         approval = self._required_approval()
         if self._ended() or approval.status is not Status.APPROVED:
             return self._pass_by(approval)
-        self._desk.record(approval)
-        self._run.locks.take(approval.service, self._run.run_id)
+        self._decisions.write_audit(approval)
+        self._run.locks.acquire(approval.service, self._run.run_id)
         policy = self._policy().policy
         task = change.find_task(self._run, policy)
         if "workflow_since" in self._row():
@@ -220,8 +220,8 @@ class Steps:
         proposal = change.prepare_again(self._run, task, policy, pull)
         reason = _FILES_CHANGED
         if isinstance(proposal, Asked) and proposal.change_hash == approval.change_hash:
-            if standing := self._desk.standing(approval):
-                return self._propose(standing, task, proposal, can_wait=can_wait)
+            if approved := self._decisions.still_approved(approval):
+                return self._propose(approved, task, proposal, can_wait=can_wait)
             reason = _POLICY_CHANGED
         if pull is not None:
             change.leave_to_people(self._run, pull.number, reason)
@@ -246,7 +246,7 @@ class Steps:
         self, approval: Approval, task: change.Task, proposal: change.Made, *, can_wait: bool
     ) -> Answer:
         if "merge_tried_at" not in self._row():
-            self._say_votes(approval)
+            self._log_votes(approval)
         try:
             outcome = change.make(
                 self._run,
@@ -261,10 +261,10 @@ class Steps:
         return self._go_on(approval, outcome, can_wait=can_wait)
 
     def _go_on(
-        self, approval: Approval, outcome: Later | Verdict | None, *, can_wait: bool
+        self, approval: Approval, outcome: Later | Result | None, *, can_wait: bool
     ) -> Answer:
         match outcome:
-            case Verdict(status=status, label=label, reason=reason):
+            case Result(status=status, label=label, reason=reason):
                 self._mirror(approval)
                 return self._end(status, label, reason)
             case Later(until=until, why=why) if can_wait:
@@ -281,32 +281,33 @@ class Steps:
                 f"The files or the approvers were changed {approval.ask} times while "
                 "this request waited, so nothing was done. Start the action again later."
             )
-        self._say_votes(approval)
-        self._desk.store.supersede(approval.id)
-        superseded = self._desk.store.get(approval.id)
+        self._log_votes(approval)
+        self._decisions.store.supersede(approval.id)
+        superseded = self._decisions.store.get(approval.id)
         self._mirror(superseded)
         self._run.report.note("Asking for approval again", f"{reason} It is asked for again.")
         return {"next": "Request"}
 
-    def _report(self) -> Answer:
+    @step("report")
+    def _report(self, _event: Event) -> Answer:
         """End the run with what became of it, and free the service."""
         ended = self._ended()
         approval = self._approval()
         if approval is not None:
-            self._desk.record(approval)
+            self._decisions.write_audit(approval)
             self._mirror(approval)
             if not ended:
-                self._say_votes(approval)
-        verdict = self._row().get("verdict")
+                self._log_votes(approval)
+        result = self._row().get("verdict")
         if ended:
             self._run.ledger.close(self._run.run_id, ended)
-        elif verdict is None:
+        elif result is None:
             settled = self._required_approval()
             self._run.report.fail(outcome(settled), label=settled.status.title())
-        elif verdict["status"] == "SUCCESS":
-            self._run.report.succeed(verdict["reason"], label=verdict["label"])
+        elif result["status"] == "SUCCESS":
+            self._run.report.succeed(result["reason"], label=result["label"])
         else:
-            self._run.report.fail(verdict["reason"], label=verdict["label"])
+            self._run.report.fail(result["reason"], label=result["label"])
         if approval is not None:
             self._run.locks.release(approval.service, self._run.run_id)
         else:
@@ -318,13 +319,17 @@ class Steps:
         if key := self._row().get("service"):
             self._run.locks.release(str(key), self._run.run_id)
 
-    def _hold(self, execution: str) -> Answer:
+    @step("hold")
+    def _hold(self, event: Event) -> Answer:
+        execution = str(event["execution"])
         count(Metric.RUN_CRASHED, action=self._run.message.action)
-        self._run.report.held(execution, f"Execution {execution} failed; its history says why.")
+        self._run.report.put_on_hold(
+            execution, f"Execution {execution} failed; its history says why."
+        )
         return {"next": "Done"}
 
     def _end(self, status: str, label: str, reason: str) -> Answer:
-        self._run.ledger.record_verdict(self._run.run_id, status, label, reason)
+        self._run.ledger.record_result(self._run.run_id, status, label, reason)
         return {"next": "Report"}
 
     def _ended(self) -> str | None:
@@ -337,7 +342,7 @@ class Steps:
         run = self._run.port.get_run(self._run.run_id)
         approval = self._approval() if run.ended else None
         if approval is not None:
-            self._desk.settle(approval.id, Status.CANCELLED)
+            self._decisions.settle(approval.id, Status.CANCELLED)
         return run
 
     def _row(self) -> dict[str, Any]:
@@ -345,7 +350,7 @@ class Steps:
 
     def _approval(self) -> Approval | None:
         ask = self._row().get("ask")
-        return self._desk.store.get(approval_id(self._run.run_id, int(ask))) if ask else None
+        return self._decisions.store.get(approval_id(self._run.run_id, int(ask))) if ask else None
 
     def _required_approval(self) -> Approval:
         approval = self._approval()
@@ -370,7 +375,7 @@ class Steps:
 
     def _notify(self, approval: Approval, occasion: Occasion) -> None:
         found = self._policy()
-        policy, approval = found.policy, under(approval, found)
+        policy, approval = found.policy, with_policy(approval, found)
         requester = policy.identity(approval.requested_by)
         silent = {requester, *approval.votes}
         approvers = [e for e in approval.emails if policy.identity(e) not in silent]
@@ -379,14 +384,14 @@ class Steps:
             request_url=self._request_url(approval),
             links_base_url=self._links_base_url,
         )
-        for failed in self._notices.send(approval, approvers, places, occasion):
+        for failed in self._notifications.send(approval, approvers, places, occasion):
             self._run.report.remark(failed)
 
-    def _say_votes(self, approval: Approval) -> None:
+    def _log_votes(self, approval: Approval) -> None:
         """Write who decided, and what they said, into the run's log."""
         for vote in sorted(approval.votes.values(), key=lambda vote: vote.at):
-            verb = "Approved" if vote.verdict == "APPROVE" else "Declined"
+            verb = "Approved" if vote.decision == "APPROVE" else "Declined"
             comment = f": {vote.comment}" if vote.comment else "."
             self._run.report.remark(
-                f"{verb} by {vote.approver} by way of {vote.door} on {moment(vote.at)}{comment}"
+                f"{verb} by {vote.approver} by way of {vote.channel} on {moment(vote.at)}{comment}"
             )

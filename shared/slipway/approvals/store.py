@@ -3,15 +3,9 @@
 import json
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from slipway import aws
 from slipway.approvals.models import APPROVAL_ID, Approval, Status
 from slipway.errors import RequestNotFound
-
-
-class Conflict(Exception):
-    """The row is not as it was when it was read."""
 
 
 class ApprovalStore:
@@ -50,9 +44,9 @@ class ApprovalStore:
         )
         row = approval.model_dump(mode="json", exclude_none=True)
         try:
-            self._table.put_item(Item=row, ConditionExpression="attribute_not_exists(id)")
-        except ClientError as error:
-            _only_if_condition_failed(error)
+            with aws.condition():
+                self._table.put_item(Item=row, ConditionExpression="attribute_not_exists(id)")
+        except aws.ConditionFailed:
             return self.get(approval.id)
         return approval
 
@@ -70,7 +64,7 @@ class ApprovalStore:
             The row as it is then, with the task token that it has by then.
 
         Raises:
-            Conflict: another invocation has written the row.
+            ConditionFailed: another invocation has written the row.
         """
         row = after.model_dump(mode="json")
         return self._update(
@@ -97,7 +91,7 @@ class ApprovalStore:
         """Note the token of the state machine's wait, while the request is open.
 
         Raises:
-            Conflict: the request is not open any more.
+            ConditionFailed: the request is not open any more.
         """
         return self._update(
             approval_id,
@@ -120,7 +114,7 @@ class ApprovalStore:
                     ":one": 1,
                 },
             )
-        except Conflict:
+        except aws.ConditionFailed:
             if self.get(approval_id).status is not Status.SUPERSEDED:
                 raise
 
@@ -133,7 +127,7 @@ class ApprovalStore:
         values: dict[str, Any],
         names: dict[str, str] | None = None,
     ) -> Approval:
-        try:
+        with aws.condition():
             answer = self._table.update_item(
                 Key={"id": approval_id},
                 UpdateExpression=expression,
@@ -142,9 +136,6 @@ class ApprovalStore:
                 ExpressionAttributeValues=values,
                 ReturnValues="ALL_NEW",
             )
-        except ClientError as error:
-            _only_if_condition_failed(error)
-            raise Conflict(approval_id) from error
         return Approval.model_validate(answer["Attributes"])
 
 
@@ -152,8 +143,3 @@ def _key(approval_id: str, change_hash: str) -> str:
     # With the hash: a repeated request may find another state of the base branch, and the diff that
     # is shown must be that of the hash that is in the row.
     return f"approvals/{approval_id}/{change_hash}.json"
-
-
-def _only_if_condition_failed(error: ClientError) -> None:
-    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-        raise error

@@ -30,12 +30,12 @@ def start(machine_arn: str, run_id: str, *, resumed: int = 0) -> str:
     return name
 
 
-def tell(token: str, following: Next) -> bool:
+def end_wait(token: str, following: Next) -> bool:
     """End the wait that `token` belongs to.
 
     Returns:
-        False if nobody waits under this token any more: the wait timed out, and the next state
-        reads the decision from the table by itself.
+        False if no execution waits under this token any more: the wait timed out, and the next
+        state reads the decision from the table.
     """
     try:
         aws.stepfunctions().send_task_success(

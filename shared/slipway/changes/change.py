@@ -12,7 +12,7 @@ from slipway.catalog.planning import NothingToDo, Situation, WorkflowPlan, make_
 from slipway.catalog.request import Request, Target, Tree, find_target
 from slipway.changes import approval_machine as machine
 from slipway.changes.approvers import eligible
-from slipway.changes.outcome import Later, Verdict
+from slipway.changes.outcome import Later, Result
 from slipway.changes.policy import Policy
 from slipway.changes.policy_document import read_policy
 from slipway.changes.proposal import Asked, Proposal, files_of, propose_files, shortened
@@ -115,7 +115,7 @@ def make(
     *,
     auto_merge: bool,
     links: tuple[str, ...] = (),
-) -> Later | Verdict | None:
+) -> Later | Result | None:
     """Open the pull request, or start the workflow. Repeatable at any point.
 
     Args:
@@ -139,21 +139,21 @@ def make(
     return start(run, task.repository, proposal)
 
 
-def follow_workflow(run: ActiveRun, task: Task) -> Later | Verdict:
+def follow_workflow(run: ActiveRun, task: Task) -> Later | Result:
     """Look at the workflow that an earlier delivery has started, or was about to start."""
     from slipway.changes.workflow import follow
 
     return follow(run, task.repository, run.ledger.get(run.run_id) or {})
 
 
-def _finish(run: ActiveRun, task: Task, outcome: Later | Verdict | None) -> None:
+def _finish(run: ActiveRun, task: Task, outcome: Later | Result | None) -> None:
     """End the run, or have it delivered later."""
     match outcome:
         case Later(until=until, why=why):
             raise RetryableError(why, until)
-        case Verdict(status="SUCCESS"):
+        case Result(status="SUCCESS"):
             run.report.succeed(outcome.reason, label=outcome.label)
-        case Verdict():
+        case Result():
             run.report.fail(outcome.reason, label=outcome.label)
         case None:
             return
@@ -465,7 +465,7 @@ def _ask(run: ActiveRun) -> None:
     """Have the state machine ask. The record is what the machine's steps work from."""
     key = request_key(run.run_id)
     # The first record stays: a second message with the same run id cannot change what is asked.
-    put_record(run.config.records_bucket, key, run.record, replace=False)
+    put_record(run.config.records_bucket, key, run.record.raw, replace=False)
     run.report.note("Preparing the approval request", "This change needs an approval.")
     machine.start(run.config.approval_machine_arn, run.run_id)
 

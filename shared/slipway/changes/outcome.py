@@ -19,7 +19,7 @@ class Later:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Result:
     """How the run ends.
 
     Attributes:

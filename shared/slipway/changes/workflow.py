@@ -11,7 +11,7 @@ from typing import Any, override
 
 from slipway.catalog.planning import WorkflowPlan
 from slipway.catalog.request import Target
-from slipway.changes.outcome import Later, Verdict
+from slipway.changes.outcome import Later, Result
 from slipway.changes.proposal import Asked, hash_of
 from slipway.errors import UserError
 from slipway.github.repository import ServicesRepository
@@ -80,7 +80,7 @@ def propose_workflow(
 
 def start(
     run: ActiveRun, repository: ServicesRepository, proposal: WorkflowProposal
-) -> Later | Verdict:
+) -> Later | Result:
     """Start the workflow, unless an earlier delivery has. Repeatable at any point."""
     row = run.ledger.record_workflow(run.run_id, proposal.file, proposal.blob)
     return follow(run, repository, row, proposal.inputs)
@@ -91,7 +91,7 @@ def follow(
     repository: ServicesRepository,
     row: Mapping[str, Any],
     inputs: Mapping[str, str] | None = None,
-) -> Later | Verdict:
+) -> Later | Result:
     """Look at the workflow's run.
 
     Args:
@@ -138,10 +138,10 @@ def _is_to_be_started(row: Mapping[str, Any], waited: timedelta) -> bool:
     return int(row["workflow_tries"]) == 1 or waited >= _LISTED_WITHIN
 
 
-def _judged(run: ActiveRun, file: str, found: WorkflowRun, waited: timedelta) -> Later | Verdict:
+def _judged(run: ActiveRun, file: str, found: WorkflowRun, waited: timedelta) -> Later | Result:
     match found.state:
         case "succeeded":
-            return Verdict("SUCCESS", "Done", f"The workflow {file} has succeeded: {found.url}")
+            return Result("SUCCESS", "Done", f"The workflow {file} has succeeded: {found.url}")
         case "failed":
             how = f"GitHub's word for its end: {found.conclusion}."
             return _failed(f"The workflow {file} did not succeed. {how}", found.url)
@@ -152,9 +152,9 @@ def _judged(run: ActiveRun, file: str, found: WorkflowRun, waited: timedelta) ->
 
 
 def _later(run: ActiveRun, waited: timedelta, why: str) -> Later:
-    run.ledger.forgive(run.run_id)  # It waits for GitHub, and not in vain.
+    run.ledger.restart_retry_budget(run.run_id)  # It waits for GitHub, and not in vain.
     return Later(datetime.now(UTC) + min(max(waited, _SHORTEST), _LONGEST), why)
 
 
-def _failed(reason: str, url: str) -> Verdict:
-    return Verdict("FAILURE", "Failed", f"{reason} {url}".rstrip())
+def _failed(reason: str, url: str) -> Result:
+    return Result("FAILURE", "Failed", f"{reason} {url}".rstrip())

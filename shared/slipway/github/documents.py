@@ -11,7 +11,7 @@ from typing import Any
 from github import GithubException, UnknownObjectException
 from github.Requester import Requester
 
-from slipway.github.retry import Patience, graphql_errors, is_passing
+from slipway.github.retry import RetryBudget, graphql_errors, is_passing
 from slipway.observability import mask
 
 Json = dict[str, Any]
@@ -114,7 +114,7 @@ class Answer:
 
 def send(
     requester: Requester,
-    patience: Patience,
+    retry_budget: RetryBudget,
     document: str,
     variables: Mapping[str, Any],
     *,
@@ -126,7 +126,7 @@ def send(
 
     Args:
         requester: PyGithub's, which signs in.
-        patience: for GitHub.
+        retry_budget: for GitHub.
         document: one of this module.
         variables: of the document.
         partly: whether what failed for the moment is like what GitHub refused.
@@ -135,7 +135,7 @@ def send(
         GithubException: GitHub is throttling or failing, or refused the document as a whole.
     """
     mutates = document.lstrip().startswith("mutation")
-    with patience.once() if mutates else nullcontext():
+    with retry_budget.once() if mutates else nullcontext():
         headers, answer = requester.requestJsonAndCheck(
             "POST", requester.graphql_url, input={"query": document, "variables": variables}
         )
@@ -152,12 +152,12 @@ def send(
     return Answer(answer["data"], errors, refusal)
 
 
-def viewer(requester: Requester, patience: Patience) -> str:
+def viewer(requester: Requester, retry_budget: RetryBudget) -> str:
     """The login that GitHub names as the author of what these credentials make.
 
     REST has no route for it that takes an installation's token.
     """
-    login: str = send(requester, patience, VIEWER, {}).data["viewer"]["login"]
+    login: str = send(requester, retry_budget, VIEWER, {}).data["viewer"]["login"]
     if not login:
         raise UnknownObjectException(404, {"message": "There is no viewer."})
     return login

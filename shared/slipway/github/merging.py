@@ -9,7 +9,7 @@ from github.PullRequest import PullRequest
 from slipway.errors import GitHubUnavailable
 from slipway.github.comparison import Comparison
 from slipway.github.models import MergeMethod, retargeted
-from slipway.github.retry import Patience, is_passing, reason
+from slipway.github.retry import RetryBudget, is_passing, reason
 
 _PAUSE_SECONDS = 1.0
 
@@ -35,7 +35,7 @@ def merge(
     pull: PullRequest,
     comparison: Comparison,
     head: str,
-    patience: Patience,
+    retry_budget: RetryBudget,
     method: MergeMethod = "auto",
 ) -> Merge:
     """Merge the compared head, or update a branch that is behind.
@@ -44,7 +44,7 @@ def merge(
         pull: the pull request, freshly read.
         comparison: knows the change that it must be.
         head: the commit that was recorded as the change.
-        patience: for GitHub to find out whether it can be merged.
+        retry_budget: for GitHub to find out whether it can be merged.
         method: how; `auto` takes the first of squash, merge and rebase that the repository allows.
     """
     base, pause = comparison.base_branch, _PAUSE_SECONDS
@@ -63,7 +63,7 @@ def merge(
         pull.update()
         if pull.state == "open" and (head, base) == (pull.head.sha, pull.base.ref):
             outcome = _look(pull, refusal, how)
-            if outcome or not _paused(patience, pause):
+            if outcome or not _paused(retry_budget, pause):
                 return replace(outcome or Merge("waiting", reason(refusal)), head=head)
             pause *= 2
     return Merge("merged" if pull.merged and pull.base.ref == base else "closed")
@@ -133,10 +133,10 @@ def _update(pull: PullRequest, method: str) -> Merge:
     return Merge("waiting", "Its branch was behind and is updated, so its checks run again.")
 
 
-def _paused(patience: Patience, seconds: float) -> bool:
-    """Wait a moment, if there is patience left."""
+def _paused(retry_budget: RetryBudget, seconds: float) -> bool:
+    """Wait a moment, if the retry budget allows it."""
     try:
-        patience.wait(seconds)
+        retry_budget.wait(seconds)
     except GitHubUnavailable:
         return False
     return True

@@ -17,7 +17,7 @@ from slipway.errors import BranchTaken, EntityExists, UserError
 from slipway.github import documents
 from slipway.github.comparison import Comparison
 from slipway.github.models import Change, PullRequest
-from slipway.github.retry import Patience
+from slipway.github.retry import RetryBudget
 from slipway.observability import logger
 
 Json = dict[str, Any]
@@ -34,7 +34,7 @@ class Proposer:
         url: its page.
         change: what to propose.
         comparison: compares commits with the change.
-        patience: for GitHub.
+        retry_budget: for GitHub.
     """
 
     repository: Repository
@@ -42,7 +42,7 @@ class Proposer:
     url: str
     change: Change
     comparison: Comparison
-    patience: Patience
+    retry_budget: RetryBudget
 
     def propose(
         self, number: int | None, head: str | None, admit: Callable[[], None] | None
@@ -92,7 +92,7 @@ class Proposer:
 
     def _send(self, document: str, variables: Json, *, partly: bool = False) -> documents.Answer:
         requester = self.repository.requester
-        return documents.send(requester, self.patience, document, variables, partly=partly)
+        return documents.send(requester, self.retry_budget, document, variables, partly=partly)
 
     def _open(self, seen: "_Seen") -> Json:
         base = self.change.base_commit or seen.base

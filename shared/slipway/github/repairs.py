@@ -159,7 +159,6 @@ def _last_change(
         commit=commit.sha,
         url=pull.html_url if pull else commit.html_url,
         pull_number=pull.number if pull else None,
-        committed_at=commit.commit.committer.date,
         before=texts,
         after={path: touched[path] for path in texts},
         base_commit=base,

@@ -26,8 +26,8 @@ from slipway.github.merging import Merge, merge
 from slipway.github.models import Change, EntityFiles, Place, PullRequest, Snapshot
 from slipway.github.proposing import Proposer
 from slipway.github.retry import (
-    Patience,
-    PatientRetry,
+    BudgetedRetry,
+    RetryBudget,
     asked_wait,
     graphql_errors,
     is_passing,
@@ -60,7 +60,7 @@ class ServicesRepository:
         config: where GitHub's API is.
         place: which repository.
         credentials: gives the credentials; True asks for fresh ones, after GitHub refused some.
-        patience: seconds that all calls of this object may wait for GitHub, in sum.
+        retry_budget: seconds that all calls of this object may wait for GitHub, in sum.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class ServicesRepository:
         place: Place,
         credentials: Callable[[bool], GitHubCredentials],
         *,
-        patience: float = 20.0,
+        retry_budget: float = 20.0,
     ) -> None:
         self._config = config
         self.place = place
         self._credentials = credentials
-        self._patience = Patience(patience)
+        self._retry_budget = RetryBudget(retry_budget)
         self._repository: Repository | None = None
         self._login: Callable[[], str] = str
 
@@ -165,7 +165,7 @@ class ServicesRepository:
         def act() -> Merge:
             pull = self._connect().get_pull(number)
             method = self.place.merge_method
-            return merge(pull, self._comparison(change), head, self._patience, method)
+            return merge(pull, self._comparison(change), head, self._retry_budget, method)
 
         return self._with_credentials(f"merge pull request #{number}", act)
 
@@ -322,7 +322,7 @@ class ServicesRepository:
                         raise
                     asked = asked_wait(error)
                 try:
-                    self._patience.wait(max(asked or 0.0, pause))
+                    self._retry_budget.wait(max(asked or 0.0, pause))
                 except GitHubUnavailable:
                     raise error from None
                 pause *= 2
@@ -334,7 +334,7 @@ class ServicesRepository:
             self.url,
             change,
             self._comparison(change),
-            self._patience,
+            self._retry_budget,
         )
 
     def _comparison(self, change: Change) -> Comparison:
@@ -346,9 +346,9 @@ class ServicesRepository:
                 base_url=self._config.github_api_url,
                 auth=authenticate(self._credentials(fresh), self.place.installation_id),
                 timeout=TIMEOUT_SECONDS,
-                retry=PatientRetry(self._patience),
+                retry=BudgetedRetry(self._retry_budget),
                 # A pull request is two writes. PyGithub's pause of a second between writes is for
-                # scripts that make hundreds; when GitHub asks to slow down, `PatientRetry` does.
+                # scripts that make hundreds; when GitHub asks to slow down, `BudgetedRetry` does.
                 seconds_between_requests=None,
                 seconds_between_writes=None,
                 user_agent="slipway",
@@ -358,7 +358,7 @@ class ServicesRepository:
             )
             self._repository = client.get_repo(self.place.name)
             requester = self._repository.requester
-            self._login = cache(lambda: documents.viewer(requester, self._patience))
+            self._login = cache(lambda: documents.viewer(requester, self._retry_budget))
         return self._repository
 
     def _find(self, branch: str, number: int | None = None) -> GitHubPull | None:

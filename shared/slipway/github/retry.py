@@ -72,7 +72,7 @@ def is_passing(error: GithubException) -> bool:
     )
 
 
-class Patience:
+class RetryBudget:
     """The time that all calls for one message may spend waiting, in seconds."""
 
     def __init__(self, seconds: float) -> None:
@@ -108,8 +108,8 @@ class Patience:
 _ADDS = re.compile(r"/issues(/[0-9]+/comments)?$")
 
 
-class PatientRetry(GithubRetry):
-    """PyGithub's retries, whose waits (also those that a header asks for) share one `Patience`.
+class BudgetedRetry(GithubRetry):
+    """PyGithub's retries, whose waits (also those that a header asks for) share one `RetryBudget`.
 
     PyGithub bounds the waits for its rate limits, but follows any `Retry-After` to its end.
 
@@ -117,8 +117,8 @@ class PatientRetry(GithubRetry):
     the whole piece of work is repeated, and finds them.
     """
 
-    def __init__(self, patience: Patience, **kwargs: Any) -> None:
-        self.patience = patience
+    def __init__(self, retry_budget: RetryBudget, **kwargs: Any) -> None:
+        self.retry_budget = retry_budget
         kwargs.setdefault("total", 5)
         kwargs.setdefault("backoff_factor", 0.5)
         kwargs.setdefault("status_forcelist", [403, 429, 500, 502, 503, 504])
@@ -127,12 +127,12 @@ class PatientRetry(GithubRetry):
         super().__init__(**kwargs)
 
     def new(self, **kw: Any) -> Self:
-        """Carry the patience over to the next attempt."""
-        return super().new(patience=self.patience, **kw)
+        """Carry the retry budget over to the next attempt."""
+        return super().new(retry_budget=self.retry_budget, **kw)
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         """Whether an answer may be followed by the same call."""
-        return self.patience.repeats and super().is_retry(method, status_code, has_retry_after)
+        return self.retry_budget.repeats and super().is_retry(method, status_code, has_retry_after)
 
     def increment(  # type: ignore[override]  # as PyGithub's own
         self,
@@ -146,13 +146,13 @@ class PatientRetry(GithubRetry):
         """Count a failure, and say whether the call may be repeated."""
         unknown = error if response is None else response.status >= 500
         adds = method == "POST" and _ADDS.search(url or "")
-        ends = (unknown and adds) or not self.patience.repeats
+        ends = (unknown and adds) or not self.retry_budget.repeats
         left = self.new(total=0) if ends else self
         # Whatever PyGithub's annotation says, it is given what urllib3 has.
         answer: Any = response
-        return super(PatientRetry, left).increment(method, url, answer, error, *args, **kwargs)
+        return super(BudgetedRetry, left).increment(method, url, answer, error, *args, **kwargs)
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         """Wait as GitHub asks, else with back-off; raise when that is longer than allowed."""
         asked = named_wait(response.headers, time.time()) if response else None
-        self.patience.wait(max(asked or 0.0, self.get_backoff_time()))
+        self.retry_budget.wait(max(asked or 0.0, self.get_backoff_time()))

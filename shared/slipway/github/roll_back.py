@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from slipway.github.models import Change, EntityFiles, Snapshot, is_plain
 
@@ -22,7 +21,6 @@ class LastChange:
         commit: SHA of the commit that brought it to the base branch.
         url: page of the pull request that it came by, or of the commit if it came by none.
         pull_number: that pull request's number.
-        committed_at: when, in UTC.
         before: path → text before it, of the files that it changed; None: there was no such file.
         after: path → blob SHA after it, of the same files; None: there is no such file.
         base_commit: SHA of the base branch's head then.
@@ -32,7 +30,6 @@ class LastChange:
     commit: str
     url: str
     pull_number: int | None
-    committed_at: datetime
     before: Mapping[str, str | None] = field(repr=False)
     after: Mapping[str, str | None] = field(repr=False)
     base_commit: str | None = None

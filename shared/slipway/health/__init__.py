@@ -1,1 +1,1 @@
-"""Whether a service is well, and what is done when it is not: probe, verdict, policy, decisions."""
+"""Whether a service is healthy, and what repairs it: probe, assessment, policy, steps."""

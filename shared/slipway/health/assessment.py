@@ -23,7 +23,7 @@ class Window(BaseModel):
         probes: the maximum.
         interval_seconds: from one to the next.
         healthy_after: how many healthy ones in a row make it "Healthy".
-        ill_after: how many unhealthy ones in a row make it "Unhealthy".
+        unhealthy_after: how many unhealthy ones in a row make it "Unhealthy".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,12 +31,12 @@ class Window(BaseModel):
     probes: int = Field(5, ge=1, le=60)
     interval_seconds: int = Field(10, ge=1, le=600)
     healthy_after: int = Field(2, ge=1)
-    ill_after: int = Field(3, ge=1)
+    unhealthy_after: int = Field(3, ge=1)
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> "Window":
-        if max(self.healthy_after, self.ill_after) > self.probes:
-            raise ValueError("healthy_after and ill_after must not exceed probes")
+        if max(self.healthy_after, self.unhealthy_after) > self.probes:
+            raise ValueError("healthy_after and unhealthy_after must not exceed probes")
         return self
 
 
@@ -51,13 +51,15 @@ def assess(findings: Sequence[Finding], window: Window) -> Assessment:
     sent = findings[: window.probes]
     for state, row in groupby(sent, key=lambda finding: finding.state):
         length = len(list(row))
-        if state == "well" and length >= window.healthy_after:
+        if state == "healthy" and length >= window.healthy_after:
             return "Healthy"
-        if state == "ill" and length >= window.ill_after:
+        if state == "unhealthy" and length >= window.unhealthy_after:
             return "Unhealthy"
     full = len(sent) == window.probes
     states = {finding.state for finding in sent}
-    return "Unhealthy" if full and "ill" in states and "unknown" not in states else "Undecided"
+    return (
+        "Unhealthy" if full and "unhealthy" in states and "unknown" not in states else "Undecided"
+    )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -29,9 +29,9 @@ from slipway.health.subscriptions import (
     read_table,
     subscriptions_for,
 )
-from slipway.observability import Metric, count, logger, mask
+from slipway.kafka import KafkaRecord, RecordOutcome, batch_of
+from slipway.observability import Metric, count, logger
 from slipway.runs.clients import port_client
-from slipway.runs.consumer import RecordOutcome, answer, decode
 from slipway.runs.executions import start_execution
 
 # Seconds that one call to Port may take with its retries.
@@ -64,19 +64,20 @@ class ChangeConsumer:
             seconds: how long this may take.
 
         Returns:
-            See `answer`; it is given the records of entities for which nothing could be started.
+            The batch's response; records failed if nothing could be started for their entities.
 
         Raises:
-            RecordsFailed: see `answer`.
+            RecordsFailed: the batch must be delivered again.
         """
         ends = time.monotonic() + seconds
         groups = dict[tuple[str, str, bool], _Group]()
         failed: list[RecordOutcome] = []
         runs: dict[str, str] = {}
-        for partition, record in _records(event):
-            place, value = f"{partition}@{record['offset']}", _decode(record)
+        batch = batch_of(event, partial_response=self._config.partial_batch_response)
+        for record in batch.records():
+            value = _value_of(record)
             if run_id := automation_run(value):
-                runs[place] = run_id
+                runs[record.place] = run_id
             change = value if isinstance(value, Skipped) else read_change(value)
             if isinstance(change, Skipped):
                 _skip(change)
@@ -84,23 +85,20 @@ class ChangeConsumer:
                 # Slipway's own writes stay apart, because one may have replaced a change that must
                 # still be looked at.
                 key = (change.blueprint, change.entity, change.own)
-                groups.setdefault(key, _Group()).add(change, partition, int(record["offset"]))
+                groups.setdefault(key, _Group()).add(change, record)
         for group in groups.values():
             try:
                 self._follow(group)
             except Exception as error:  # noqa: BLE001 - logged, and the records are repeated
                 # One entity's failure must not delay the other entities of the batch.
                 logger.exception("Nothing could be started for a change")
-                why = mask(f"{type(error).__name__}: {error}")
-                failed += [
-                    {"record": place, "outcome": "failed", "why": why} for place in group.places
-                ]
-        unfinished = {outcome["record"] for outcome in failed}
+                failed += [RecordOutcome.failed(record, error) for record in group.records]
+        unfinished = {outcome.record.place for outcome in failed}
         done = [run_id for place, run_id in runs.items() if place not in unfinished]
         if done:
             port = port_client(_RETRY_BUDGET)
             end_runs(done, self._automations, port, (ends - time.monotonic()) * _SHARE)
-        return answer(event, failed, self._config)
+        return batch.response(failed)
 
     def _follow(self, group: "_Group") -> None:
         merged = merge(group.changes)
@@ -165,32 +163,27 @@ class _Group:
     """The changes of one entity in a batch, in their order of arrival.
 
     Attributes:
-        places: partition and offset of each record.
+        records: their records.
         offsets: partition → offset of its last record.
     """
 
     changes: list[Change] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)
+    records: list[KafkaRecord] = field(default_factory=list)
     offsets: dict[str, int] = field(default_factory=dict)
 
-    def add(self, change: Change, partition: str, offset: int) -> None:
+    def add(self, change: Change, record: KafkaRecord) -> None:
         self.changes.append(change)
-        self.places.append(f"{partition}@{offset}")
-        self.offsets[partition] = max(offset, self.offsets.get(partition, -1))
+        self.records.append(record)
+        newest = self.offsets.get(record.partition, -1)
+        self.offsets[record.partition] = max(record.offset, newest)
 
 
-def _records(event: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for partition, records in event["records"].items():
-        for record in records:
-            yield partition, record
-
-
-def _decode(record: dict[str, Any]) -> Any:
-    """Decode a record's value: None for a tombstone, `Skipped` if it is not JSON."""
-    if not record.get("value"):
+def _value_of(record: KafkaRecord) -> Any:
+    """Return a record's value: None for a tombstone, `Skipped` if it is not JSON."""
+    if record.is_tombstone:
         return None
     try:
-        return decode(record["value"])[1]
+        return record.value
     except ForeignMessage as error:
         return Skipped(Reason.UNKNOWN_SHAPE, str(error))
 

@@ -3,11 +3,11 @@
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jmespath  # type: ignore[import-untyped]  # it ships no types
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]  # nor here
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from slipway.errors import UserError
 
@@ -86,12 +86,15 @@ class Expectation:
     json_value: str = ""
 
 
+_OLD = {"well": "healthy", "ill": "unhealthy"}
+
+
 class Finding(BaseModel):
     """What one probe shows of the service.
 
     Attributes:
-        state: `well` or `ill`; `unknown` if the probe is inconclusive: it was never sent, or the
-            prober's own network failed. Stored rows have these words.
+        state: `unknown` if the probe is inconclusive: it was never sent, or the prober's own
+            network failed. Rows and executions of release 0.1.0 have `well` and `ill`.
         kind: `ok`, `status`, `json` or `OWN_NETWORK`, else a `FailureKind`.
         sentence: the same for people.
         url: the health URL that was probed; None: the service has none. A finding shows nothing of
@@ -100,7 +103,10 @@ class Finding(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    state: Literal["well", "ill", "unknown"]
+    state: Annotated[
+        Literal["healthy", "unhealthy", "unknown"],
+        BeforeValidator(lambda state: _OLD.get(state, state)),
+    ]
     kind: str
     sentence: str
     url: str | None = None
@@ -150,8 +156,8 @@ class JsonPath:
 def evaluate(result: ProbeResult, expectation: Expectation) -> Finding:
     """Compare the result of a probe with the answer of a healthy service."""
     if isinstance(result, Failed):
-        state: Literal["ill", "unknown"] = (
-            "unknown" if result.kind is FailureKind.REFUSED_URL else "ill"
+        state: Literal["unhealthy", "unknown"] = (
+            "unknown" if result.kind is FailureKind.REFUSED_URL else "unhealthy"
         )
         return Finding(state=state, kind=result.kind.value, sentence=result.sentence)
     expected = expectation.status
@@ -163,7 +169,7 @@ def evaluate(result: ProbeResult, expectation: Expectation) -> Finding:
         fault = _json_fault(result.body, expectation.json_path, expectation.json_value)
         if fault:
             return _unhealthy("json", f"The health URL answered {result.status}, but {fault}.")
-    return Finding(state="well", kind="ok", sentence=f"The health URL answered {result.status}.")
+    return Finding(state="healthy", kind="ok", sentence=f"The health URL answered {result.status}.")
 
 
 def matches(found: object, expected: str) -> bool:
@@ -198,7 +204,7 @@ def shown(text: str) -> str:
 
 
 def _unhealthy(kind: str, sentence: str) -> Finding:
-    return Finding(state="ill", kind=kind, sentence=sentence)
+    return Finding(state="unhealthy", kind=kind, sentence=sentence)
 
 
 def _json_fault(body: bytes, path: JsonPath, value: str) -> str:

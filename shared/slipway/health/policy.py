@@ -73,7 +73,7 @@ class Policy(_Model):
 
     Attributes:
         schema_version: of this shape.
-        mode: `repair`; or `verify`: what is ill is reported and handed over, never repaired; or
+        mode: `repair`; or `verify`: an unhealthy service is reported, never repaired; or
             `off`: nothing is probed and nothing is written.
         strategies: tried in this order, each at most once in the list.
         environments: where services are repaired; in all others they are handed over.
@@ -89,7 +89,7 @@ class Policy(_Model):
             again.
         verify: how a service that is said to be Degraded is looked at.
         settle: how a service that starts up is looked at, after a deployment or a repair: with
-            patience, as it cannot answer at once.
+            time, as it cannot answer at once.
     """
 
     schema_version: Literal[1]
@@ -103,7 +103,7 @@ class Policy(_Model):
     max_repairs: int = Field(10, ge=1, le=100)
     quiet_seconds: int = Field(4 * 3600, ge=5, le=7 * 86_400)
     verify: Window = Window()
-    settle: Window = Window(probes=12, healthy_after=2, ill_after=12)
+    settle: Window = Window(probes=12, healthy_after=2, unhealthy_after=12)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Policy":

@@ -120,10 +120,7 @@ class Admission(StrEnum):
 
 
 def execution_name(service: str, number: int) -> str:
-    """Name a service's n-th execution so that Step Functions accepts it for any identifier.
-
-    `slipway.runs.owners.is_execution` recognises the format.
-    """
+    """Name a service's n-th execution so that Step Functions accepts it for any identifier."""
     return f"{hashlib.sha256(service.encode()).hexdigest()[:32]}-{number}"
 
 

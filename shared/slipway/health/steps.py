@@ -8,13 +8,13 @@ finds nothing to do.
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, override
 
 from slipway import aws
 from slipway.catalog.keys import split_key
 from slipway.changes.policy_document import read_policy
 from slipway.changes.repair import repair_hash
-from slipway.config import AlertsConfig, WatchConfig
+from slipway.config import AlertsConfig, RemediationsConfig
 from slipway.errors import EntityLocked, GitHubError, SlipwayError, UserError
 from slipway.health.admission import launch, release
 from slipway.health.alerts import Alerts
@@ -72,6 +72,7 @@ from slipway.observability import Metric, count, logger, measure
 from slipway.runs.catalogs import newest_catalog
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import RunConfig, service_locks
+from slipway.runs.steps import Answer, Event, Steps, step
 
 if TYPE_CHECKING:
     from slipway.github.models import Place
@@ -81,17 +82,20 @@ if TYPE_CHECKING:
     from slipway.port.client import PortClient
     from slipway.port.models import Entity
 
-Answer = dict[str, Any]
 # Between two looks at a repair that is under way.
 _LOOK_AGAIN = timedelta(seconds=5)
 
 
-class RemediationConfig(RunConfig, WatchConfig, AlertsConfig):
+class RemediationConfig(RunConfig, RemediationsConfig, AlertsConfig):
     """Settings of the remediation function."""
 
 
-class RemediationSteps:
-    """Made for one invocation.
+class RemediationSteps(Steps):
+    """The steps, made for one invocation.
+
+    The machine's payload has `service` and `execution`; after a probe `look`, its number and
+    finding; after a request for approval `decision`. A step's answer is `next`: `Probe` with what
+    to probe, `Wait` with `until`, `Repair`, `Ask` with what to ask for, `Finish` or `Done`.
 
     Args:
         config: the function's environment.
@@ -115,22 +119,9 @@ class RemediationSteps:
         self._installation = Rows(config.remediations_table, InstallationRow)
         self._locks = service_locks(config, port)
 
-    def handle(self, step: str, event: dict[str, Any]) -> Answer:
-        """Run one step of the machine.
-
-        Args:
-            step: its name, as in the machine's definition.
-            event: the machine's payload: `service` and `execution`; after a probe `look`, its
-                number and finding; after a request for approval `decision`.
-
-        Returns:
-            What is next: `Probe` with what to probe, `Wait` with `until`, `Repair`, `Ask` with what
-            to ask for, `Finish` or `Done`.
-
-        Raises:
-            SlipwayError: the step is unknown.
-            RetryableError: the machine repeats the step.
-        """
+    @override
+    def run(self, event: Event, *subject: Any) -> Answer | None:
+        """Run a step, unless another execution looks after the service."""
         service, execution = str(event["service"]), str(event["execution"])
         logger.append_keys(service_name=service, execution=execution)
         row = self._store.get(service)
@@ -140,24 +131,14 @@ class RemediationSteps:
                 # Which this one may have admitted, and not have come to start.
                 launch(self._store, self._config.remediation_machine_arn, row)
             return {"next": "Done"}
-        steps: dict[str, Callable[[], Answer]] = {
-            "decide": lambda: self._decide(row, event.get("look"), event.get("decision")),
-            "repair": lambda: self._repair(row),
-            "finish": lambda: self._finish(row),
-        }
-        if step not in steps:
-            raise SlipwayError(f"The remediation function knows no step '{step[:40]}'.")
-        return steps[step]()
+        return super().run(event, row)
 
     # -- the steps
 
-    def _decide(
-        self,
-        row: ServiceRow,
-        look: dict[str, Any] | None,
-        decision: dict[str, Any] | None,
-    ) -> Answer:
+    @step("decide")
+    def _decide(self, row: ServiceRow, event: Event) -> Answer:
         """Store a finding or a decision, and return the next state."""
+        look, decision = event.get("look"), event.get("decision")
         row, settings, policy = self._reread(row)
         now, finding = datetime.now(UTC), None
         if look is not None and look["number"] == len(row.state.observations):
@@ -216,7 +197,8 @@ class RemediationSteps:
                 return _wait(until)
         return {"next": "Finish"}
 
-    def _repair(self, row: ServiceRow) -> Answer:
+    @step("repair")
+    def _repair(self, row: ServiceRow, _event: Event) -> Answer:
         """Start a repair, or check on the one under way."""
         row, settings, policy = self._reread(row)
         now = datetime.now(UTC)
@@ -244,7 +226,8 @@ class RemediationSteps:
         self._note_outcome(row, step, result)
         return {"next": "Decide"}
 
-    def _finish(self, row: ServiceRow) -> Answer:
+    @step("finish")
+    def _finish(self, row: ServiceRow, _event: Event) -> Answer:
         """Write the outcome into the catalogue, escalate if needed, and release the service."""
         if row.ending is None:
             row, settings, policy = self._reread(row)
@@ -319,7 +302,7 @@ class RemediationSteps:
         if step.step not in NEEDS_LOCK:
             return None
         try:
-            self._locks.take(row.service, row.owner, "remediation")
+            self._locks.acquire(row.service, row.owner, "remediation")
         except EntityLocked as locked:
             run = Ledger(self._config.runs_table).get(locked.owner) or {}
             number = run.get("pr_number")

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any, override
 
-from botocore.exceptions import ClientError
-
 from slipway import aws
 from slipway.errors import RetryableError
 from slipway.health.row import Row, ServiceRow
@@ -56,14 +54,13 @@ class Rows[R: Row]:
 
     def _put(self, row: R) -> bool:
         try:
-            self._table.put_item(
-                Item=self._item(row),
-                ConditionExpression="attribute_not_exists(service) OR version = :before",
-                ExpressionAttributeValues={":before": row.version - 1},
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
+            with aws.condition():
+                self._table.put_item(
+                    Item=self._item(row),
+                    ConditionExpression="attribute_not_exists(service) OR version = :before",
+                    ExpressionAttributeValues={":before": row.version - 1},
+                )
+        except aws.ConditionFailed:
             return False
         return True
 

@@ -84,7 +84,7 @@ class PortClient:
     Args:
         base_url: as `https://api.port.io`; the `/v1` of all routes may be at its end.
         credentials: gives client id and secret; True asks for freshly read ones.
-        patience: seconds that one call may take with all its repetitions.
+        retry_budget: seconds that one call may take with all its repetitions.
         session: HTTP session to use.
         sleep: waits for so many seconds.
         jitter: a number from 0 to 1, another one each time.
@@ -96,7 +96,7 @@ class PortClient:
         base_url: str,
         credentials: Callable[[bool], PortCredentials],
         *,
-        patience: float = 20.0,
+        retry_budget: float = 20.0,
         session: requests.Session | None = None,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
@@ -104,7 +104,7 @@ class PortClient:
     ) -> None:
         self._base_url = base_url.strip().rstrip("/").removesuffix("/v1")
         self._credentials = credentials
-        self._patience = patience
+        self._retry_budget = retry_budget
         self._session = session or requests.Session()
         self._session.headers["User-Agent"] = "slipway"
         self._sleep = sleep
@@ -131,7 +131,7 @@ class PortClient:
         credentials, once.
 
         Raises:
-            PortUnavailable: Port is throttling, failing or silent for longer than our patience, or
+            PortUnavailable: Port is throttling, failing or silent beyond the retry budget, or
                 something other than Port answers.
             PortError: Port refused the call.
             ConfigurationError: the base URL is not that of Port's API.
@@ -447,7 +447,7 @@ class PortClient:
             raise
 
     def _repeat(self, call: _Call, token: str | None) -> dict[str, Any]:
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self._retry_budget
         # What answers a sign-in in Port's place is most likely at a wrong address: not repeated.
         final = (_NotPort,) if token is None else ()
         retrying = Retrying(

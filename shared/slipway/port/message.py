@@ -59,7 +59,6 @@ class RunMessage(_Model):
         requested_at: when, in UTC.
         inputs: the form's values by input identifier. Entities are given by their identifiers.
         censored: names of the inputs that are encrypted.
-        entity_snapshot: the entity as it was when the action was executed.
     """
 
     run_id: str
@@ -71,7 +70,6 @@ class RunMessage(_Model):
     requested_at: datetime
     inputs: dict[str, Any]
     censored: tuple[str, ...]
-    entity_snapshot: dict[str, Any] | None
 
 
 def _none_if_empty(value: object) -> object:
@@ -138,7 +136,6 @@ class _Payload(_Model):
     censored: Annotated[tuple[str, ...], BeforeValidator(_empty_if_none)] = Field(
         (), alias="censoredProperties"
     )
-    entity: Annotated[dict[str, Any] | None, _Optional] = None
 
 
 class _Envelope(_Model):
@@ -281,7 +278,6 @@ def parse(value: dict[str, Any]) -> RunMessage:
         requested_at=envelope.trigger.at,
         inputs={k: _entity_identifiers(v) for k, v in envelope.payload.properties.items()},
         censored=envelope.payload.censored,
-        entity_snapshot=envelope.payload.entity,
     )
 
 
@@ -301,7 +297,6 @@ def _parse_node(run_id: str, request: object) -> RunMessage:
         requested_at=node.requested_at,
         inputs={k: _entity_identifiers(v) for k, v in node.properties.items()},
         censored=(),
-        entity_snapshot=None,
     )
 
 
@@ -334,7 +329,6 @@ def envelope(message: RunMessage) -> dict[str, Any]:
             "action": {"trigger": message.operation},
             "properties": message.inputs,
             "censoredProperties": list(message.censored),
-            "entity": message.entity_snapshot,
         },
     }
 

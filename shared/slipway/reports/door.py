@@ -44,15 +44,15 @@ class _Refused(Exception):
         self.reason = reason
 
 
-def answer(event: Mapping[str, Any], patience: float) -> dict[str, Any]:
+def answer(event: Mapping[str, Any], retry_budget: float) -> dict[str, Any]:
     """Answer a request of API Gateway.
 
     Args:
         event: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format
-        patience: seconds that may be spent on waiting for GitHub.
+        retry_budget: seconds that may be spent on waiting for GitHub.
     """
     try:
-        outcome = _report(event, patience)
+        outcome = _report(event, retry_budget)
         status, body = HTTPStatus.OK, {"status": outcome.status, "message": outcome.message}
     except _Refused as refused:
         status, body = refused.status, {"error": refused.reason, "message": str(refused)}
@@ -62,7 +62,7 @@ def answer(event: Mapping[str, Any], patience: float) -> dict[str, Any]:
     return {"statusCode": int(status), "headers": headers, "body": text, "isBase64Encoded": False}
 
 
-def _report(event: Mapping[str, Any], patience: float) -> Outcome:
+def _report(event: Mapping[str, Any], retry_budget: float) -> Outcome:
     config = load(ReportFunctionConfig)
     try:
         claims, home = _tokens().verify(_token(event))
@@ -78,7 +78,7 @@ def _report(event: Mapping[str, Any], patience: float) -> Outcome:
             )
         number = _number(event)
         logger.append_keys(pull_request=number)
-        return _reports(config, home, patience).report(number)
+        return _reports(config, home, retry_budget).report(number)
     except TokenRejected as error:
         logger.warning("A report was refused", extra={"why": error.reason, "claims": error.claims})
         raise _Refused(HTTPStatus.UNAUTHORIZED, error.reason, str(error)) from None
@@ -138,7 +138,7 @@ def _policy(config: ReportFunctionConfig) -> Policy:
     return read_policy(config.records_bucket, config.policy_key).policy
 
 
-def _reports(config: ReportFunctionConfig, home: "Home", patience: float) -> Reports:
+def _reports(config: ReportFunctionConfig, home: "Home", retry_budget: float) -> Reports:
     from slipway.github.ended import EndedPulls
 
     policy = _policy(config)
@@ -147,7 +147,7 @@ def _reports(config: ReportFunctionConfig, home: "Home", patience: float) -> Rep
     if place is None:
         raise NothingToReport(f"{home.full_name} is not a repository of this installation.")
     return Reports(
-        EndedPulls(services_repository(config, place, patience=patience)),
+        EndedPulls(services_repository(config, place, retry_budget=retry_budget)),
         port_client(),
         Ledger(config.runs_table),
         config,

@@ -2,8 +2,6 @@
 
 import time
 
-from botocore.exceptions import ClientError
-
 from slipway import aws
 
 _MINUTE = 60
@@ -19,18 +17,17 @@ def admit(table_name: str, repository_id: str, per_minute: int) -> bool:
     """
     minute = int(time.time()) // _MINUTE
     try:
-        aws.dynamodb_table(table_name).update_item(
-            Key={"id": f"reports/{repository_id}/{minute}"},
-            UpdateExpression="SET expiration = :ends ADD requests :one",
-            ConditionExpression="attribute_not_exists(requests) OR requests < :most",
-            ExpressionAttributeValues={
-                ":ends": (minute + 60) * _MINUTE,
-                ":one": 1,
-                ":most": per_minute,
-            },
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
+        with aws.condition():
+            aws.dynamodb_table(table_name).update_item(
+                Key={"id": f"reports/{repository_id}/{minute}"},
+                UpdateExpression="SET expiration = :ends ADD requests :one",
+                ConditionExpression="attribute_not_exists(requests) OR requests < :most",
+                ExpressionAttributeValues={
+                    ":ends": (minute + 60) * _MINUTE,
+                    ":one": 1,
+                    ":most": per_minute,
+                },
+            )
+    except aws.ConditionFailed:
         return False
     return True

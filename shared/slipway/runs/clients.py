@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 @cache
-def port_client(patience: float = 20.0) -> "PortClient":
+def port_client(retry_budget: float = 20.0) -> "PortClient":
     """One client for the life of the process: it keeps Port's access token.
 
     Args:
-        patience: seconds that one call may take with all its repetitions.
+        retry_budget: seconds that one call may take with all its repetitions.
     """
     # requests and tenacity come with it: a message that is not ours does without them.
     from slipway.port.client import PortClient
@@ -37,20 +37,20 @@ def port_client(patience: float = 20.0) -> "PortClient":
     return PortClient(
         config.port_base_url,
         lambda fresh: port_credentials(config, fresh=fresh),
-        patience=patience,
+        retry_budget=retry_budget,
         node_runs=NodeRuns(config.runs_table),
     )
 
 
 def services_repository(
-    config: GitHubConfig, place: Place, *, patience: float = 20.0
+    config: GitHubConfig, place: Place, *, retry_budget: float = 20.0
 ) -> "ServicesRepository":
     """A client for one piece of work.
 
     Args:
         config: where GitHub is.
         place: which repository.
-        patience: for how many seconds from now it may wait for GitHub; by default as for a message.
+        retry_budget: seconds from now that it may wait for GitHub; by default as for a message.
     """
     # PyGithub takes as long to import as boto3: only what gets this far should wait for it.
     from slipway.github.repository import ServicesRepository
@@ -59,7 +59,7 @@ def services_repository(
         config,
         place,
         lambda fresh: read_secret(GitHubCredentials, config.github_secret_id, fresh=fresh),
-        patience=patience,
+        retry_budget=retry_budget,
     )
 
 

@@ -5,12 +5,10 @@ all of them: reading the message, its signature, the claim, and the three kinds 
 `slipway.errors`).
 """
 
-import base64
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
@@ -27,7 +25,6 @@ from slipway.config import MappingConfig, load
 from slipway.errors import (
     ForeignMessage,
     PortError,
-    RecordsFailed,
     RetryableError,
     RunEnded,
     RunInProgress,
@@ -37,7 +34,8 @@ from slipway.errors import (
     SkippedMessage,
     UserError,
 )
-from slipway.observability import Metric, count, logger, mask, metrics, trace_id
+from slipway.kafka import Batch, Event, KafkaRecord, Outcome, RecordOutcome, batch_of
+from slipway.observability import Metric, count, logger, metrics, trace_id
 from slipway.port.message import (
     EndedRun,
     RunMessage,
@@ -50,8 +48,8 @@ from slipway.port.node_run import is_node_run
 from slipway.port.secret_inputs import decrypt_inputs
 from slipway.port.signature import verify
 from slipway.runs.clients import port_client, signing_secrets
-from slipway.runs.doorbell import as_port_has_it
-from slipway.runs.later import LaterDelivery, resume_time
+from slipway.runs.doorbell import record_by_port
+from slipway.runs.later import LaterBatch, LaterDelivery, resume_time
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
 
@@ -61,26 +59,8 @@ if TYPE_CHECKING:
 
 Act = Callable[[ActiveRun], None]
 OnEnded = Callable[[EndedRun], None]
-Event = dict[str, Any]
-Outcome = Literal["done", "later", "skipped", "rejected", "failed"]
 # Port says that a run is there before each of its servers needs to know it.
 _SHOWN_WITHIN = timedelta(minutes=1)
-# What an event has beside its records when an operator sends it once more.
-REPLAY = "replay"
-_NAMED = 3  # failed records in the text of the error
-
-
-class RecordOutcome(TypedDict):
-    """What came of a record.
-
-    Attributes:
-        record: its place, as `org.runs-0@12`.
-        why: empty if it is done.
-    """
-
-    record: str
-    outcome: Outcome
-    why: str
 
 
 class ConsumerConfig(RunConfig, MappingConfig):
@@ -107,69 +87,27 @@ def consume(
         on_ended: told of runs that somebody ended in Port; None: such notices are not ours.
 
     Returns:
-        See `answer`.
+        The batch's response.
 
     Raises:
-        RecordsFailed: see `answer`.
+        Exception: the batch must be delivered again.
     """
-    replay = bool(event.get(REPLAY))
     config = load(ConsumerConfig)
-    consumer = _Consumer(config, context, action, act, on_ended, replay=replay)
+    later = LaterDelivery(config, Ledger(config.runs_table))
+    batch: Batch
     if "deliver" in event:
-        run_id = str(event["deliver"]["run_id"])
-        consumer.work_on(consumer.later.load(run_id))
-        return {"delivered": run_id}
-    outcomes = [
-        consumer.outcome_of(record) for records in event["records"].values() for record in records
-    ]
-    return answer(event, outcomes, config)
+        batch = LaterBatch(str(event["deliver"]["run_id"]), later)
+    else:
+        batch = batch_of(event, partial_response=config.partial_batch_response)
+    consumer = _Consumer(config, context, action, act, on_ended, batch)
+    return batch.response([consumer.outcome_of(record) for record in batch.records()])
 
 
-def answer(
-    event: Event, outcomes: Sequence[RecordOutcome], config: MappingConfig
-) -> dict[str, Any]:
-    """Answer an event source mapping, or the operator who replays an event.
-
-    An on-demand mapping takes any answer for success, so only an error has it retry the batch.
-    Records that are done are then repeated, which is harmless. A provisioned one reads which
-    records failed.
-    https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html
-
-    Args:
-        event: the records, and `"replay": true` for an operator.
-        outcomes: what came of the records; those that are done may be left out.
-        config: how the mapping is set.
-
-    Returns:
-        A partial batch response; for an operator with `replayed`: the outcomes.
-
-    Raises:
-        RecordsFailed: the mapping must retry the whole batch.
-    """
-    failed = [each for each in outcomes if each["outcome"] == "failed"]
-    response = {"batchItemFailures": [{"itemIdentifier": _identify(each)} for each in failed]}
-    if event.get(REPLAY):
-        return {**response, "replayed": outcomes}
-    if not failed:
-        return response
-    logger.error("Records failed", extra={"failed": failed})
-    received = sum(map(len, event["records"].values()))
-    if config.partial_batch_response and len(failed) < received:
-        return response
-    named = "; ".join(f"{each['record']}: {each['why']}" for each in failed[:_NAMED])
-    raise RecordsFailed(f"{len(failed)} of {received} records failed. {named}")
-
-
-def _identify(outcome: RecordOutcome) -> dict[str, Any]:
-    partition, _, offset = outcome["record"].rpartition("@")
-    return {"partition": partition, "offset": int(offset)}
-
-
-def _measure_age(timestamp_ms: int) -> None:
-    if timestamp_ms <= 0:  # A record without a time has no age.
+def _measure_age(record: KafkaRecord) -> None:
+    if record.timestamp_ms <= 0:  # A record without a time has no age.
         return
     # Not below 0: a broker's clock may be ahead of ours.
-    age = max(0.0, datetime.now(UTC).timestamp() - timestamp_ms / 1000)
+    age = max(0.0, datetime.now(UTC).timestamp() - record.timestamp_ms / 1000)
     metrics.add_metric(name=Metric.RECORD_AGE, unit="Seconds", value=age)
 
 
@@ -183,38 +121,37 @@ class _Consumer:
         action: str,
         act: Act,
         on_ended: OnEnded | None,
-        *,
-        replay: bool,
+        batch: Batch,
     ) -> None:
-        self._replay = replay
+        self._delivery = batch.delivery
         self._config = config
         self._context = context
         self._action = action
         self._act = act
         self._on_ended = on_ended
         self._ledger = Ledger(config.runs_table)
-        self.later = LaterDelivery(config, self._ledger)
+        self._later = LaterDelivery(config, self._ledger)
 
     @cached_property
     def _port(self) -> "PortClient":
         return port_client()
 
-    def outcome_of(self, record: dict[str, Any]) -> RecordOutcome:
-        """Work on one Kafka record; whatever fails with it must not stop its neighbours."""
-        place = f"{record['topic']}-{record['partition']}@{record['offset']}"
+    def outcome_of(self, record: KafkaRecord) -> RecordOutcome:
+        """Work on one record; whatever fails with it must not stop its neighbours."""
         try:
-            if not self._replay:  # What is replayed, or was delivered later, was meant to be old.
-                _measure_age(record["timestamp"])
-            outcome, why = self.work_on(record)
-        except Exception as error:  # noqa: BLE001 - `answer` has the mapping retry it
-            outcome, why = "failed", mask(f"{type(error).__name__}: {error}")
-        return {"record": place, "outcome": outcome, "why": why}
+            # A record that is delivered later or replayed is old on purpose.
+            if self._delivery == "first":
+                _measure_age(record)
+            outcome, why = self._work_on(record)
+        except Exception as error:  # noqa: BLE001 - the batch's response has it delivered again
+            return RecordOutcome.failed(record, error)
+        return RecordOutcome(record, outcome, why)
 
-    def work_on(self, record: dict[str, Any]) -> tuple[Outcome, str]:
-        """Work on one Kafka record (the dictionary that Lambda gives, its value in base64).
+    def _work_on(self, record: KafkaRecord) -> tuple[Outcome, str]:
+        """Work on one record.
 
         Returns:
-            What came of it, and why.
+            The outcome, and why.
 
         Raises:
             Exception: a bug, or an outage of our own tables: the event source must repeat this.
@@ -233,17 +170,17 @@ class _Consumer:
         finally:
             logger.remove_keys(["run_id"])
 
-    def _receive(self, record: dict[str, Any]) -> tuple[Outcome, str]:
-        text, value = decode(record.get("value"))
+    def _receive(self, record: KafkaRecord) -> tuple[Outcome, str]:
+        value = record.value
         ended = run_ended(value, self._config.identifier_prefix) if self._on_ended else None
         workflows = self._config.workflows
         run_id = ended.run_id if ended else identify(value, workflows=workflows)
         logger.append_keys(run_id=run_id)
         if ended is None and (named := action_named(value)) not in (None, self._action):
             raise ForeignMessage(f"Run {run_id} is of action '{str(named)[:100]}'.")
-        received_at = _time_of(record)
+        received_at = record.published_at
         verify(
-            text,
+            record.text,
             signing_secrets(self._config),
             received_at,
             required=self._config.port_signature == "required",
@@ -252,30 +189,30 @@ class _Consumer:
             self._on_ended(ended)
             return "done", ""
         waiting_since = received_at
-        if self._replay:
-            # Its patience begins anew: it was used up while nobody could have helped.
+        if self._delivery == "replay":
+            # The internal error used up the retry budget of the first delivery.
             waiting_since = datetime.now(UTC)
-            self._ledger.forgive(run_id)
+            self._ledger.restart_retry_budget(run_id)
         report = RunReporter(run_id, self._action, self._port, self._ledger)
         try:
             try:
                 self._claim(run_id=run_id, record=record, report=report)
             except RetryableError as error:
-                if self._replay and isinstance(error, RunInProgress):
+                if self._delivery == "replay" and isinstance(error, RunInProgress):
                     raise
                 moment = resume_time(error, waiting_since, datetime.now(UTC))
                 logger.warning("Delivering later", extra={"until": moment, "why": str(error)})
-                self.later.postpone(run_id, record, moment, self._context.invoked_function_arn)
+                self._later.postpone(run_id, record, moment, self._context.invoked_function_arn)
                 report.waiting_until(moment, str(error))
                 return "later", f"{error} It goes on at {moment:%H:%M:%S UTC}."
         except (SkippedMessage, RunInProgress):
-            # A replay beside another one: that one tells of the run, and this one must not.
+            # Of two concurrent replays only the one that works on the run reports it.
             raise
         except Exception as error:
-            # Also a run that was postponed too often: neither is anybody's request to blame.
-            logger.exception("The run failed for a reason that is nobody's request")
+            # Also a run that was postponed too often.
+            logger.exception("An internal error interrupted the run")
             count(Metric.RUN_CRASHED, action=self._action)
-            report.held(trace_id(), f"{type(error).__name__}: {error}")
+            report.put_on_hold(trace_id(), f"{type(error).__name__}: {error}")
             raise
         return "done", ""
 
@@ -340,11 +277,11 @@ class _Consumer:
         except RunNotFound:
             return Run(id=run_id, status="IN_PROGRESS", action=self._action)
 
-    def _carry_out(self, run_id: str, record: dict[str, Any], report: RunReporter) -> None:
+    def _carry_out(self, run_id: str, record: KafkaRecord, report: RunReporter) -> None:
         if is_node_run(run_id):
             run = self._find_node(run_id, report)
         else:
-            run = self._find(run_id, _time_of(record))
+            run = self._find(run_id, record.published_at)
         if run.ended:
             raise RunEnded(f"Run {run_id} has ended with {run.status}.")
         if run.action != self._action:
@@ -354,8 +291,7 @@ class _Consumer:
             raise PortError(200, "", f"Slipway does not know status '{run.status}' of a run.")
         try:
             if not is_node_run(run_id):  # Port has no record of what such a run asks for.
-                _, value = decode(record["value"])
-                record = as_port_has_it(record, value, run, self._port)
+                record = record_by_port(record, run, self._port)
             message = read_message(record, self._config)
             with self._ledger.at_work(message, self._config.catalog_version) as interruptions:
                 if not is_node_run(run_id):  # There it is the very first line.
@@ -380,36 +316,14 @@ class _Consumer:
             report.fail(str(error))
 
 
-def read_message(record: dict[str, Any], config: RunConfig) -> RunMessage:
+def read_message(record: KafkaRecord, config: RunConfig) -> RunMessage:
     """Read a Kafka record that was accepted before, with its secret inputs decrypted.
 
     Raises:
         InvalidInput: the message, or an encrypted input, cannot be read.
     """
-    _, value = decode(record["value"])
-    message = parse(value)
+    message = parse(record.value)
     if not message.censored:
         return message
     inputs = decrypt_inputs(message.inputs, message.censored, signing_secrets(config))
     return message.model_copy(update={"inputs": inputs})
-
-
-def _time_of(record: dict[str, Any]) -> datetime:
-    """The record's timestamp, which is the producer's to choose."""
-    try:
-        return datetime.fromtimestamp(record["timestamp"] / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        raise ForeignMessage("The record's timestamp is no time.") from None
-
-
-def decode(encoded: str | None) -> tuple[str, Any]:
-    """Decode a record's value to its text and what that says as JSON.
-
-    Raises:
-        ForeignMessage: no value (a tombstone), not UTF-8, not JSON, or too deeply nested.
-    """
-    try:
-        text = base64.b64decode(encoded or "", validate=True).decode()
-        return text, json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ForeignMessage(f"The record is not JSON ({type(error).__name__}).") from None

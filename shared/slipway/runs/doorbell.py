@@ -4,10 +4,9 @@ Everything else comes from Port's own record of the run. An actor who may write 
 otherwise have a good run change another service, or by other inputs, in another person's name.
 """
 
-import base64
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from slipway.kafka import KafkaRecord
 from slipway.observability import Metric, count, logger
 from slipway.port.message import Requester, RunMessage, envelope, parse
 
@@ -16,9 +15,7 @@ if TYPE_CHECKING:
     from slipway.port.models import Run
 
 
-def as_port_has_it(
-    record: dict[str, Any], value: Any, run: "Run", port: "PortClient"
-) -> dict[str, Any]:
+def record_by_port(record: KafkaRecord, run: "Run", port: "PortClient") -> KafkaRecord:
     """A record that says of a run what Port's own record says.
 
     A difference is counted, but holds no run: Port does not promise that its template renders
@@ -26,34 +23,32 @@ def as_port_has_it(
 
     Args:
         record: the Kafka record.
-        value: its decoded value.
         run: Port's record of the run.
         port: knows the people.
 
     Raises:
         InvalidInput: the message cannot be read.
     """
-    told = parse(value)
-    secret = {name: told.inputs[name] for name in told.censored if name in told.inputs}
+    message = parse(record.value)
+    secret = {name: message.inputs[name] for name in message.censored if name in message.inputs}
     creates = run.entity is None
-    known = told.model_copy(
+    known = message.model_copy(
         update={
             "action": run.action,
             "entity": run.entity,
-            "operation": "CREATE" if creates else _of_entity(told.operation),
-            "requester": _requester(told.requester, run, port),
+            "operation": "CREATE" if creates else _of_entity(message.operation),
+            "requester": _requester(message.requester, run, port),
             "inputs": run.properties | secret,
-            "entity_snapshot": None,
         }
     )
     known = parse(envelope(known))
-    facts = zip(_compared(told), _compared(known), strict=True)
+    facts = zip(_compared(message), _compared(known), strict=True)
     if differing := [name for (name, one), (_, other) in facts if one != other]:
         logger.warning(
             "The message is not what Port has", extra={"security": True, "differing": differing}
         )
         count(Metric.MESSAGE_DIFFERS, action=run.action)
-    return {**record, "value": base64.b64encode(json.dumps(envelope(known)).encode()).decode()}
+    return record.with_value(envelope(known))
 
 
 def _compared(message: RunMessage) -> list[tuple[str, object]]:
@@ -69,9 +64,9 @@ def _of_entity(operation: str) -> str:
     return "DAY-2" if operation == "CREATE" else operation
 
 
-def _requester(told: Requester, run: "Run", port: "PortClient") -> Requester:
+def _requester(claimed: Requester, run: "Run", port: "PortClient") -> Requester:
     """The person who executed the action; the message's address is only a hint whom to ask for."""
-    user = port.get_user(told.email) if told.email else None
+    user = port.get_user(claimed.email) if claimed.email else None
     if user is None or not user.id or user.id != run.created_by:
         return Requester(user_id=run.created_by or "unknown")
     return Requester(user_id=user.id, email=user.email, name=user.name)

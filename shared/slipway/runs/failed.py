@@ -14,11 +14,10 @@ from urllib.parse import quote
 
 from slipway import aws
 from slipway.errors import SkippedMessage
+from slipway.kafka import KafkaRecord, records_of
 from slipway.port.message import identify, run_ended
-from slipway.runs.consumer import decode
 
 _BY_LAMBDA, _HELD = "aws/lambda/", "held/"
-_FIELDS = {"topic", "partition", "offset", "timestamp"}
 Fate = Literal["replayed", "discarded"]
 
 
@@ -67,10 +66,9 @@ class FailedRecord:
     why: str
 
     @property
-    def records(self) -> list[dict[str, Any]]:
-        """The Kafka records, as Lambda gave them."""
-        batches = self.event["records"].values() if self.event else ()
-        return [record for batch in batches for record in batch]
+    def records(self) -> list[KafkaRecord]:
+        """The Kafka records."""
+        return list(records_of(self.event)) if self.event else []
 
     @property
     def subjects(self) -> list[Subject]:
@@ -82,22 +80,18 @@ class FailedRecord:
         """The same without the records of these runs; notices of their ends stay."""
         done = {Subject(run_id) for run_id in run_ids}
         left: dict[str, list[dict[str, Any]]] = {}
-        for partition, records in (self.event or {"records": {}})["records"].items():
-            if kept := [record for record in records if subject_of(record) not in done]:
-                left[partition] = kept
+        for record in self.records:
+            if subject_of(record) not in done:
+                left.setdefault(record.partition, []).append(record.raw)
         return replace(self, event={**(self.event or {}), "records": left})
 
 
-def subject_of(record: dict[str, Any]) -> Subject | None:
+def subject_of(record: KafkaRecord) -> Subject | None:
     """What a Kafka record is about; None if that is no run."""
     try:
-        _, value = decode(record.get("value"))
-        ended = run_ended(value)
-        return (
-            Subject(ended.run_id, notice=True)
-            if ended
-            else Subject(identify(value, workflows=True))
-        )
+        if ended := run_ended(record.value):
+            return Subject(ended.run_id, notice=True)
+        return Subject(identify(record.value, workflows=True))
     except SkippedMessage:
         return None
 
@@ -173,9 +167,6 @@ def _of_lambda(document: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
 
 
 def _checked(event: dict[str, Any]) -> dict[str, Any]:
-    """See that the pieces are there that whoever reads on takes for granted."""
-    for batch in event["records"].values():
-        for record in batch:
-            if not record.keys() >= _FIELDS:
-                raise KeyError("a record lacks its place")
+    """Make sure that the event's records can be read."""
+    list(records_of(event))
     return event

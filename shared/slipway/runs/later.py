@@ -4,11 +4,13 @@ The record goes to S3, and an execution of the `deliver_later` state machine wai
 the same function again. An event source mapping takes no waiting time from a function.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from slipway.config import LedgerConfig
 from slipway.errors import RetryableError
+from slipway.kafka import Delivery, KafkaRecord, RecordOutcome
 from slipway.runs.executions import start_execution
 from slipway.runs.ledger import Ledger
 from slipway.runs.records import delete_record, get_record, put_record
@@ -43,27 +45,57 @@ class LaterDelivery:
         self._ledger = ledger
 
     def postpone(
-        self, run_id: str, record: dict[str, Any], resume_at: datetime, function_arn: str
+        self, run_id: str, record: KafkaRecord, resume_at: datetime, function_arn: str
     ) -> None:
         """Have `function_arn` invoked with this record at `resume_at`.
 
         Raises:
             RetryableError: the run was postponed too often: now it counts as failed.
         """
-        put_record(self._config.records_bucket, record_key(run_id), record, replace=True)
+        put_record(self._config.records_bucket, record_key(run_id), record.raw, replace=True)
         number, in_a_row = self._ledger.postpone(run_id, resume_at, function_arn)
         if in_a_row > MAX_POSTPONED:
             raise RetryableError(f"Run {run_id} was postponed {MAX_POSTPONED} times in vain.")
         name = f"{run_id}-later-{number}"
         start_execution(self._config.deliver_later_arn, name, {"run_id": run_id})
 
-    def load(self, run_id: str) -> dict[str, Any]:
-        """The stored Kafka record of a run that was postponed."""
-        return get_record(self._config.records_bucket, record_key(run_id))
+    def load(self, run_id: str) -> KafkaRecord:
+        """Read the stored record of a run that was postponed."""
+        return KafkaRecord.read(get_record(self._config.records_bucket, record_key(run_id)))
 
     def discard(self, run_id: str) -> None:
         """Remove the stored record of a run that nobody goes on with."""
         delete_record(self._config.records_bucket, record_key(run_id))
+
+
+class LaterBatch:
+    """The stored record of one run, delivered by the `deliver_later` state machine.
+
+    Args:
+        run_id: the run.
+        later: has its record.
+    """
+
+    delivery: ClassVar[Delivery] = "later"
+
+    def __init__(self, run_id: str, later: LaterDelivery) -> None:
+        self._run_id = run_id
+        self._later = later
+
+    def records(self) -> Sequence[KafkaRecord]:
+        """Return the record."""
+        return [self._later.load(self._run_id)]
+
+    def response(self, outcomes: Sequence[RecordOutcome]) -> dict[str, Any]:
+        """Return which run was delivered.
+
+        Raises:
+            Exception: what failed; the state machine invokes the function again.
+        """
+        for outcome in outcomes:
+            if outcome.error:
+                raise outcome.error
+        return {"delivered": self._run_id}
 
 
 def record_key(run_id: str) -> str:

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from slipway import aws
 from slipway.errors import RunEnded
 from slipway.port.message import RunMessage
@@ -66,32 +64,24 @@ class Ledger:
         Raises:
             RunEnded: Slipway has ended this run before.
         """
-        try:
-            row = self._update(
-                message.run_id,
-                "SET #action = :action, blueprint = :blueprint, requested_by = :requester,"
-                " #open = :yes, open_since = if_not_exists(open_since, :now), updated_at = :now,"
-                " #catalog = if_not_exists(#catalog, :catalog)"
-                " REMOVE held ADD deliveries :one, at_work :one",
-                condition="attribute_not_exists(outcome)",
-                names={"#action": "action", "#open": "open", "#catalog": "catalog"},
-                values={
-                    ":action": message.action,
-                    ":catalog": catalog,
-                    ":blueprint": message.blueprint or "",
-                    ":requester": message.requester.email or message.requester.user_id,
-                    ":yes": "yes",
-                    ":one": 1,
-                },
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            raise RunEnded(f"Run {message.run_id} was ended before.") from error
+        row = self._update_open(
+            message.run_id,
+            "SET #action = :action, blueprint = :blueprint, requested_by = :requester,"
+            " #open = :yes, open_since = if_not_exists(open_since, :now), updated_at = :now,"
+            " #catalog = if_not_exists(#catalog, :catalog)"
+            " REMOVE held ADD deliveries :one, at_work :one",
+            {
+                ":action": message.action,
+                ":catalog": catalog,
+                ":blueprint": message.blueprint or "",
+                ":requester": message.requester.email or message.requester.user_id,
+                ":one": 1,
+            },
+        )
         return int(row["at_work"]) - 1
 
-    def hold(self, run_id: str, action: str, reference: str, why: str) -> None:
-        """Note that a run failed for nobody's request; also one that never got as far as `open`.
+    def put_on_hold(self, run_id: str, action: str, reference: str, why: str) -> None:
+        """Mark the run as on hold after an internal error. Also works for runs without a row.
 
         Args:
             run_id: the run.
@@ -103,26 +93,15 @@ class Ledger:
             RunEnded: Slipway has ended this run before.
         """
         now = timestamp(datetime.now(UTC))
-        try:
-            self._update(
-                run_id,
-                "SET #action = if_not_exists(#action, :action), #open = :yes,"
-                " open_since = if_not_exists(open_since, :now), held = :held, updated_at = :now",
-                condition="attribute_not_exists(outcome)",
-                names={"#action": "action", "#open": "open"},
-                values={
-                    ":action": action,
-                    ":yes": "yes",
-                    ":held": {"reference": reference, "why": why, "at": now},
-                },
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            raise RunEnded(f"Run {run_id} was ended before.") from error
+        self._update_open(
+            run_id,
+            "SET #action = if_not_exists(#action, :action), #open = :yes,"
+            " open_since = if_not_exists(open_since, :now), held = :held, updated_at = :now",
+            {":action": action, ":held": {"reference": reference, "why": why, "at": now}},
+        )
 
-    def forgive(self, run_id: str) -> None:
-        """Note that the run is replayed: from here on it may be postponed as often as a new one."""
+    def restart_retry_budget(self, run_id: str) -> None:
+        """Note that the run is replayed: it may then be postponed as often as a new one."""
         self._update(
             run_id,
             "SET forgiven = if_not_exists(postponed, :none), updated_at = :now",
@@ -234,8 +213,8 @@ class Ledger:
         """Note which of the run's approval requests is the current one."""
         self._update(run_id, "SET ask = :ask, updated_at = :now", values={":ask": ask})
 
-    def record_verdict(self, run_id: str, status: str, label: str, reason: str) -> None:
-        """Note how the run is to be ended, before it is."""
+    def record_result(self, run_id: str, status: str, label: str, reason: str) -> None:
+        """Note the run's result before the run is ended in Port."""
         self._update(
             run_id,
             "SET verdict = :verdict, updated_at = :now",
@@ -278,6 +257,24 @@ class Ledger:
         )
         number = int(row["postponed"])
         return number, number - int(row.get("forgiven", 0))
+
+    def _update_open(self, run_id: str, expression: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Update a row that has no outcome, whether or not it is there.
+
+        Raises:
+            RunEnded: it has one.
+        """
+        try:
+            with aws.condition():
+                return self._update(
+                    run_id,
+                    expression,
+                    condition="attribute_not_exists(outcome)",
+                    names={"#action": "action", "#open": "open"},
+                    values={":yes": "yes", **values},
+                )
+        except aws.ConditionFailed as error:
+            raise RunEnded(f"Run {run_id} was ended before.") from error
 
     def _update(
         self,

@@ -1,18 +1,48 @@
 """One change per entity at a time: a row of the `locks` table, without an expiry.
 
-A lock outlives the invocation that took it: it stays with the pull request until that is merged or
-closed. Whoever finds an entity taken looks at the owner, and takes over from one that is gone.
+A lock outlives the invocation that acquired it: it stays with the pull request until that is merged
+or closed. A caller that finds the entity locked checks the owner and takes over if it has ended.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-from botocore.exceptions import ClientError
+from typing import Any, Literal, cast
 
 from slipway import aws
 from slipway.errors import EntityLocked
 from slipway.runs.ledger import timestamp
+
+Kind = Literal["run", "remediation"]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The owner of a lock.
+
+    Attributes:
+        id: of a run, or the name of a remediation's execution.
+        kind: which of the two.
+    """
+
+    id: str
+    kind: Kind = "run"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A row of the table.
+
+    Attributes:
+        service: the locked service.
+        owner: the owner.
+        taken_at: since when, in UTC.
+    """
+
+    service: str
+    owner: Owner
+    taken_at: datetime
 
 
 class ServiceLocks:
@@ -20,67 +50,67 @@ class ServiceLocks:
 
     Args:
         table_name: the table's name.
-        is_over: tells whether the owner of a lock has ended.
+        is_over: whether the owner of a lock has ended.
     """
 
-    def __init__(self, table_name: str, is_over: Callable[[str], bool]) -> None:
+    def __init__(self, table_name: str, is_over: Callable[[Owner], bool]) -> None:
         self._table = aws.dynamodb_table(table_name)
         self._is_over = is_over
 
-    def take(self, key: str, owner: str, kind: Literal["run", "remediation"] = "run") -> None:
-        """Take the entity for `owner`; taking it again is a success.
+    def acquire(self, key: str, owner: str, kind: Kind = "run") -> None:
+        """Lock the entity for an owner; repeating it is a success.
 
         Raises:
-            EntityLocked: another owner, who has not ended, holds the entity.
+            EntityLocked: another owner, which has not ended, has locked the entity.
         """
-        holder = self._put(key, owner, kind, instead_of=owner)
-        if holder is None:
+        wanted = Owner(owner, kind)
+        current = self._put(key, wanted, instead_of=owner)
+        if current is None:
             return
-        # The condition is on this very holder, so that of two who find it gone only one takes over.
-        if self._is_over(holder):
-            holder = self._put(key, owner, kind, instead_of=holder)
-        if holder is not None:
-            raise EntityLocked(key, holder)
+        # The condition names this very owner, so that of two callers only one takes over.
+        if self._is_over(current):
+            current = self._put(key, wanted, instead_of=current.id)
+        if current is not None:
+            raise EntityLocked(key, current.id, current.kind)
 
     def release(self, key: str, owner: str) -> None:
-        """Free the entity if `owner` holds it."""
-        try:
+        """Unlock the entity if its lock has this owner."""
+        with suppress(aws.ConditionFailed), aws.condition():
             self._table.delete_item(
                 Key={"service": key},
                 ConditionExpression="#owner = :owner",
                 ExpressionAttributeNames={"#owner": "owner"},
                 ExpressionAttributeValues={":owner": owner},
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
 
-    def held(self) -> Iterator[dict[str, Any]]:
-        """All rows. There is one for each entity that is being changed, so the table is small."""
+    def all(self) -> Iterator[Lock]:
+        """List all locks: one for each entity that is being changed, so the table is small."""
         pages = self._table.meta.client.get_paginator("scan").paginate(
             TableName=self._table.name, ConsistentRead=True
         )
         for page in pages:
-            yield from page["Items"]
+            for item in page["Items"]:
+                owner = Owner(str(item["owner"]), cast("Kind", item["kind"]))
+                taken_at = datetime.fromisoformat(str(item["taken_at"]))
+                yield Lock(str(item["service"]), owner, taken_at)
 
-    def _put(self, key: str, owner: str, kind: str, *, instead_of: str) -> str | None:
-        """Write the row if it is free or held by `instead_of`; else return who holds it."""
+    def _put(self, key: str, owner: Owner, *, instead_of: str) -> Owner | None:
+        """Write the row if there is none, or it has this owner; else return the current owner."""
+        item: dict[str, Any] = {
+            "service": key,
+            "owner": owner.id,
+            "kind": owner.kind,
+            "taken_at": timestamp(datetime.now(UTC)),
+        }
         try:
-            self._table.put_item(
-                Item={
-                    "service": key,
-                    "owner": owner,
-                    "kind": kind,
-                    "taken_at": timestamp(datetime.now(UTC)),
-                },
-                ConditionExpression="attribute_not_exists(service) OR #owner = :owner",
-                ExpressionAttributeNames={"#owner": "owner"},
-                ExpressionAttributeValues={":owner": instead_of},
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            # The resource layer leaves this item in DynamoDB's wire format.
-            return str(error.response["Item"]["owner"]["S"])  # type: ignore[typeddict-item]  # not in the stubs
+            with aws.condition():
+                self._table.put_item(
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(service) OR #owner = :owner",
+                    ExpressionAttributeNames={"#owner": "owner"},
+                    ExpressionAttributeValues={":owner": instead_of},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except aws.ConditionFailed as failed:
+            return Owner(failed.item["owner"]["S"], failed.item["kind"]["S"])
         return None

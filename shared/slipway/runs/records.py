@@ -1,9 +1,8 @@
 """Kafka records in S3, as Lambda gave them: for a run that is worked on again later."""
 
 import json
+from contextlib import suppress
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from slipway import aws
 
@@ -18,7 +17,7 @@ def put_record(bucket: str, key: str, record: dict[str, Any], *, replace: bool) 
         replace: whether a record that is there already is replaced, or stays.
     """
     optional: dict[str, Any] = {} if replace else {"IfNoneMatch": "*"}
-    try:
+    with suppress(aws.ConditionFailed), aws.condition():
         aws.s3().put_object(
             Bucket=bucket,
             Key=key,
@@ -26,9 +25,6 @@ def put_record(bucket: str, key: str, record: dict[str, Any], *, replace: bool) 
             ContentType="application/json",
             **optional,
         )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "PreconditionFailed":
-            raise
 
 
 def get_record(bucket: str, key: str) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from slipway.errors import (
     UserError,
 )
 from slipway.github.models import PullRequest
+from slipway.kafka import KafkaRecord
 from slipway.observability import Metric, count, logger, mask, trace_id
 from slipway.port.message import RunMessage
 from slipway.runs.ledger import Ledger
-from slipway.runs.lock import ServiceLocks
-from slipway.runs.owners import is_execution, run_is_over
+from slipway.runs.lock import Owner, ServiceLocks
+from slipway.runs.owners import run_is_over
 
 if TYPE_CHECKING:
     from slipway.catalog.request import Resource
@@ -36,13 +37,11 @@ class RunConfig(PortConfig, GitHubConfig, LedgerConfig, PolicyConfig, CatalogCon
 
 
 def service_locks(config: LedgerConfig, port: "PortClient") -> ServiceLocks:
-    """The locks, whose owners are runs of Port and executions of remediations."""
+    """Return the locks, whose owners are runs of Port and executions of remediations."""
 
-    def is_over(owner: str) -> bool:
-        if is_execution(owner):
-            # Freed by its own last step, or by `sweep_runs` if it has none.
-            return False
-        return run_is_over(port, owner)
+    def is_over(owner: Owner) -> bool:
+        # A remediation's own last step unlocks the service, or `sweep_runs` if it has none.
+        return owner.kind == "run" and run_is_over(port, owner.id)
 
     return ServiceLocks(config.locks_table, is_over)
 
@@ -127,7 +126,7 @@ class RunReporter:
         self.note(f"Waiting until {_clock(moment)}", reason)
         count(Metric.RUN_DELIVERED_LATER, action=self.action)
 
-    def held(self, reference: str, why: str) -> None:
+    def put_on_hold(self, reference: str, why: str) -> None:
         """Say that an internal error stopped the run, and by which reference to find it.
 
         Args:
@@ -135,7 +134,7 @@ class RunReporter:
             why: the error, for operators alone: the run's page does not show it.
         """
         try:
-            self.ledger.hold(self.run_id, self.action, reference, mask(why)[:_WHY_LENGTH])
+            self.ledger.put_on_hold(self.run_id, self.action, reference, mask(why)[:_WHY_LENGTH])
         except (ClientError, RunEnded) as error:
             logger.warning("The ledger could not be updated", extra={"reason": str(error)})
         self.note(
@@ -191,7 +190,7 @@ class ActiveRun:
 
     Attributes:
         message: what was asked, by whom.
-        record: the Kafka record that it came in, as Lambda gave it.
+        record: the Kafka record that it came in.
         created_by: id of whoever executed the action, from Port's own record of the run.
         config: this installation.
         port: Port's API.
@@ -202,7 +201,7 @@ class ActiveRun:
     """
 
     message: RunMessage
-    record: dict[str, Any]
+    record: KafkaRecord
     created_by: str
     config: RunConfig
     port: "PortClient"
@@ -220,7 +219,7 @@ class ActiveRun:
         Raises:
             EntityLocked: another change of the entity is under way.
         """
-        self.locks.take(key, self.run_id)
+        self.locks.acquire(key, self.run_id)
         try:
             yield
         except UserError:

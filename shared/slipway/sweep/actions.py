@@ -1,7 +1,7 @@
-"""What the sweep does to a run. Each deed can be repeated after a crash at any point.
+"""Carries out sweep actions. Each can be repeated after a crash at any point.
 
-A run is ended in Port first and cleared up after. What is cut short in between is a run that has
-ended with an open row, which the next sweep clears up.
+A run is ended in Port first and cleaned up after. If that is interrupted, the run has ended with an
+open row, which the next sweep cleans up.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.cleanup import Cleanup
+from slipway.approvals.settings import ApprovalConfig
 from slipway.changes.change import request_key
 from slipway.changes.policy import Policy
 from slipway.errors import SlipwayError
@@ -24,8 +25,8 @@ from slipway.runs.later import LaterDelivery
 from slipway.runs.ledger import Ledger
 from slipway.runs.models import Execution
 from slipway.runs.records import delete_record
-from slipway.runs.run import RunConfig, RunReporter
-from slipway.sweep.decide import Deed, Limits
+from slipway.runs.run import RunReporter
+from slipway.sweep.decide import Limits, SweepAction
 
 if TYPE_CHECKING:
     from slipway.github.repository import ServicesRepository
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """A run with what a deed needs to know of it.
+    """A run with what a sweep action needs to know of it.
 
     Attributes:
         run: as Port has it.
@@ -51,13 +52,13 @@ class Case:
     reference: str = ""
 
 
-class DeedsConfig(RunConfig, ReportingConfig):
-    """What carrying out a deed needs to know of the installation."""
+class SweepActionsConfig(ApprovalConfig, ReportingConfig):
+    """Settings of sweep actions."""
 
 
 @dataclass(frozen=True)
-class Deeds:
-    """Carries out what `slipway.sweep.decide.judge` has decided.
+class SweepActions:
+    """Carries out what `slipway.sweep.decide.choose_action` has decided.
 
     Attributes:
         config: this installation.
@@ -65,39 +66,41 @@ class Deeds:
         port: Port's API.
         ledger: what Slipway itself knows of runs.
         policy: the approval policy.
+        cleanup: cleans up after a run.
     """
 
-    config: DeedsConfig
+    config: SweepActionsConfig
     limits: Limits
     port: "PortClient"
     ledger: Ledger
     policy: Policy
+    cleanup: Cleanup
 
-    def do(self, deed: Deed, case: Case) -> None:
-        """Carry a deed out.
+    def carry_out(self, action: SweepAction, case: Case) -> None:
+        """Carry an action out.
 
         Raises:
             RunEnded: somebody ended the run meanwhile.
         """
-        match deed:
-            case Deed.LEAVE:
+        match action:
+            case SweepAction.LEAVE:
                 pass
-            case Deed.HOLD:
+            case SweepAction.HOLD:
                 self._hold(case)
-            case Deed.END_NEVER_RECEIVED:
+            case SweepAction.END_NEVER_RECEIVED:
                 self._end(case.run.id, "Never received", self._never_received())
-            case Deed.END_STOPPED:
+            case SweepAction.END_STOPPED:
                 self.end_stopped(case.run.id, aborted=case.execution == "ABORTED")
-            case Deed.END_HELD:
+            case SweepAction.END_HELD:
                 self._end_held(case.run.id)
-            case Deed.REMIND:
+            case SweepAction.REMIND:
                 self._remind(case, _pull_of(case))
-            case Deed.CLOSE:
+            case SweepAction.CLOSE:
                 self._close(case, self._unmerged())
-            case Deed.CLOSE_RETARGETED:
+            case SweepAction.CLOSE_RETARGETED:
                 to, base = _pull_of(case).retargeted_to, _repository_of(case).place.base_branch
                 self._close(case, retargeted(to, base))
-            case Deed.REPORT:
+            case SweepAction.REPORT:
                 self._report(case, _pull_of(case))
 
     def end_gone(self, run_id: str) -> None:
@@ -113,7 +116,7 @@ class Deeds:
         )
         LaterDelivery(self.config, self.ledger).discard(run_id)
         delete_record(self.config.records_bucket, request_key(run_id))
-        ApprovalFunction().clear_up(run_id)
+        self.cleanup.clean_up(run_id)
 
     def end_stopped(self, run_id: str, *, aborted: bool) -> None:
         """End a run whose execution waits for nobody any more, and withdraw its request."""
@@ -124,16 +127,16 @@ class Deeds:
             f"Waiting for the approval {how}. Start the action again if the change is still "
             "wanted.",
         )
-        ApprovalFunction().clear_up(run_id)
+        self.cleanup.clean_up(run_id)
 
-    def clear_up(self, run_id: str) -> str | None:
-        """Clear up after a run that somebody ended.
+    def clean_up(self, run_id: str) -> str | None:
+        """Clean up after a run that was ended in Port.
 
-        Its pull request may have been merged at the same moment. Nobody looks whether that was
-        reported, so the catalogue is brought up to date.
+        Its pull request may have been merged at the same moment. Nothing checks that this was
+        reported, so the catalogue is updated.
 
         Returns:
-            Its action; None if there is nothing to clear up.
+            Its action; None if there is nothing to clean up.
         """
         run, row = self.port.get_run(run_id), self.ledger.get(run_id) or {}
         if run.ended and "repository" in row and "outcome" not in row:
@@ -142,13 +145,13 @@ class Deeds:
             pull = repository.find(branch, number=row.get("pr_number"))
             if pull and pull.state == "merged":
                 self._reports(repository).report_run(run, pull.number)
-        return ApprovalFunction().clear_up(run_id)
+        return self.cleanup.clean_up(run_id)
 
     def _hold(self, case: Case) -> None:
         """Say what the function could not: it failed before it knew the run."""
         why = "The function ended before it took the run on; its log says why."
         report = RunReporter(case.run.id, case.run.action, self.port, self.ledger)
-        report.held(case.reference, why)
+        report.put_on_hold(case.reference, why)
 
     def _never_received(self) -> str:
         return (
@@ -167,7 +170,7 @@ class Deeds:
         )
         LaterDelivery(self.config, self.ledger).discard(run_id)
         delete_record(self.config.records_bucket, request_key(run_id))
-        ApprovalFunction().clear_up(run_id)
+        self.cleanup.clean_up(run_id)
 
     def _remind(self, case: Case, pull: PullRequest) -> None:
         day = f"{pull.opened_at + self.limits.pull_request:%d %B %Y, %H:%M UTC}"
@@ -193,7 +196,7 @@ class Deeds:
     def _report(self, case: Case, pull: PullRequest) -> None:
         """Do what the workflow of the services repository did not ask for."""
         self._reports(_repository_of(case)).report_run(case.run, pull.number)
-        ApprovalFunction().clear_up(case.run.id)
+        self.cleanup.clean_up(case.run.id)
 
     def _end(self, run_id: str, label: str, sentence: str) -> None:
         self.port.add_log(run_id, sentence)

@@ -1,4 +1,4 @@
-"""Which runs nobody works on any more, and what is to be done about each. Pure.
+"""Finds runs that nothing works on any more, and chooses an action for each. Pure.
 
 `docs/sweep.md` has the table of all combinations.
 """
@@ -20,7 +20,7 @@ class Limits:
         report: between the end of a pull request and that of its run.
         pull_request: an open pull request.
         reminder: before the end of `pull_request`, a comment.
-        held: a run that failed for nobody's request, or whose worker is gone.
+        held: a run that is on hold, or that nothing works on.
 
     Raises:
         ValueError: a limit is not positive, or the reminder would come before the pull request.
@@ -88,55 +88,59 @@ class Facts:
     reported: bool = True
 
 
-class Deed(StrEnum):
-    """What the sweep does to a run."""
+class SweepAction(StrEnum):
+    """What the sweep does to a run: a value of the metric's dimension `deed`."""
 
-    LEAVE = "leave"
-    HOLD = "hold: its record failed"
-    END_NEVER_RECEIVED = "end: never received"
-    END_STOPPED = "end: its execution was stopped"
-    END_HELD = "end: held for too long"
-    REPORT = "report its pull request"
-    REMIND = "comment on the pull request"
-    CLOSE = "close the pull request"
-    CLOSE_RETARGETED = "close the pull request: it goes to another branch"
+    LEAVE = "LEAVE"
+    HOLD = "HOLD"
+    END_NEVER_RECEIVED = "END_NEVER_RECEIVED"
+    END_STOPPED = "END_STOPPED"
+    END_HELD = "END_HELD"
+    REPORT = "REPORT"
+    REMIND = "REMIND"
+    CLOSE = "CLOSE"
+    CLOSE_RETARGETED = "CLOSE_RETARGETED"
 
 
-def judge(facts: Facts, now: datetime, limits: Limits) -> Deed:
-    """Decide about one run.
+def choose_action(facts: Facts, now: datetime, limits: Limits) -> SweepAction:
+    """Choose the action for one run.
 
     A pull request comes first: whatever became of the execution, its end is the run's end.
     """
     if facts.pull is not None:
-        return _judge_pull(facts, facts.pull, now, limits)
+        return _choose_pull(facts, facts.pull, now, limits)
     if facts.seen_at is None:
-        return _judge_unseen(facts, now, limits)
+        return _choose_unseen(facts, now, limits)
     if facts.execution in {"ABORTED", "TIMED_OUT"}:
-        return Deed.END_STOPPED
+        return SweepAction.END_STOPPED
     if facts.execution == "RUNNING" or (facts.resume_at is not None and now < facts.resume_at):
-        return Deed.LEAVE
-    # Failed, or cut off: an operator has this long to resume or replay it.
-    return Deed.END_HELD if now - facts.seen_at >= limits.held else Deed.LEAVE
+        return SweepAction.LEAVE
+    # Failed, or interrupted: an operator has this long to resume or replay it.
+    return SweepAction.END_HELD if now - facts.seen_at >= limits.held else SweepAction.LEAVE
 
 
-def _judge_unseen(facts: Facts, now: datetime, limits: Limits) -> Deed:
+def _choose_unseen(facts: Facts, now: datetime, limits: Limits) -> SweepAction:
     readable_since = max(facts.published_at, facts.resumed_at or facts.published_at)
     if now - readable_since < limits.never_received:
-        return Deed.LEAVE
+        return SweepAction.LEAVE
     if facts.failed:
-        return Deed.HOLD
-    return Deed.LEAVE if facts.paused else Deed.END_NEVER_RECEIVED
+        return SweepAction.HOLD
+    return SweepAction.LEAVE if facts.paused else SweepAction.END_NEVER_RECEIVED
 
 
-def _judge_pull(facts: Facts, pull: Pull, now: datetime, limits: Limits) -> Deed:
+def _choose_pull(facts: Facts, pull: Pull, now: datetime, limits: Limits) -> SweepAction:
     if pull.state == "open":
         if pull.retargeted_to:
-            return Deed.CLOSE_RETARGETED
+            return SweepAction.CLOSE_RETARGETED
         left = pull.opened_at + limits.pull_request - now
         if left <= timedelta(0):
-            return Deed.CLOSE
-        return Deed.REMIND if left <= limits.reminder and not facts.reminded else Deed.LEAVE
+            return SweepAction.CLOSE
+        return (
+            SweepAction.REMIND
+            if left <= limits.reminder and not facts.reminded
+            else SweepAction.LEAVE
+        )
     if not facts.reported:
-        return Deed.REPORT
+        return SweepAction.REPORT
     ended = pull.ended_at or pull.opened_at
-    return Deed.REPORT if now - ended >= limits.report else Deed.LEAVE
+    return SweepAction.REPORT if now - ended >= limits.report else SweepAction.LEAVE

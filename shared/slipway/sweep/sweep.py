@@ -11,25 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, Json
 
+from slipway.approvals.cleanup import Cleanup
 from slipway.changes.policy_document import read_policy
-from slipway.config import WatchConfig, load
+from slipway.config import load
 from slipway.errors import SkippedMessage, SlipwayError, SweepIncomplete
 from slipway.github.models import PullRequest, run_branch
 from slipway.github.pull_requests import PullRequests
 from slipway.observability import Metric, count, logger
 from slipway.port.models import Run
 from slipway.port.node_run import is_node_run
-from slipway.runs import executions, owners
+from slipway.runs import executions
 from slipway.runs.clients import port_client, services_repository
 from slipway.runs.failed import FailedRecords, Place
 from slipway.runs.ledger import Ledger
-from slipway.runs.lock import ServiceLocks
+from slipway.runs.lock import Lock, ServiceLocks
 from slipway.runs.models import Execution
+from slipway.runs.owners import is_over
 from slipway.runs.run import RunConfig, RunReporter
-from slipway.sweep.actions import Case, Deeds, DeedsConfig
-from slipway.sweep.decide import Deed, Facts, Limits, Pull, judge
+from slipway.sweep.actions import Case, SweepActions, SweepActionsConfig
+from slipway.sweep.decide import Facts, Limits, Pull, SweepAction, choose_action
 from slipway.sweep.event_sources import Mappings
-from slipway.sweep.stopped import look_after, services_at_work
+from slipway.sweep.stopped import StoppedConfig, StoppedRemediations
 
 if TYPE_CHECKING:
     from slipway.github.repository import ServicesRepository
@@ -41,7 +43,7 @@ _SETTLED = timedelta(minutes=1)
 _NAMED = 3  # failures in the text of the error
 
 
-class SweepConfig(DeedsConfig, WatchConfig):
+class SweepConfig(SweepActionsConfig, StoppedConfig):
     """What Terraform tells the sweep."""
 
     limits: Json[Limits] = Field(alias="SWEEP_LIMITS")
@@ -68,6 +70,12 @@ def sweep(seconds: float) -> None:
     Sweep(load(SweepConfig), seconds * _SHARE).run()
 
 
+def stopped_remediations() -> StoppedRemediations:
+    """Return what releases services of remediations that were stopped."""
+    config, port = load(SweepConfig), port_client()
+    return StoppedRemediations(config, port, Cleanup(config, port).cancel_request)
+
+
 def stopped(execution: str, status: str) -> None:
     """Look after the run of an execution that did not end by itself, as soon as that is known.
 
@@ -89,13 +97,14 @@ def stopped(execution: str, status: str) -> None:
         return
     report = RunReporter(run_id, str(row["action"]), port, ledger)
     if status == "FAILED":
-        report.held(execution, f"Execution {execution} failed; its history says why.")
+        report.put_on_hold(execution, f"Execution {execution} failed; its history says why.")
     elif row.get("pr_number"):
         report.remark(f"Execution {execution} has {status}; the pull request stays as it is.")
     else:
         policy = read_policy(config.records_bucket, config.policy_key).policy
-        deeds = Deeds(config, config.limits, port, ledger, policy)
-        deeds.end_stopped(run_id, aborted=status == "ABORTED")
+        cleanup = Cleanup(config, port)
+        actions = SweepActions(config, config.limits, port, ledger, policy, cleanup)
+        actions.end_stopped(run_id, aborted=status == "ABORTED")
 
 
 class Sweep:
@@ -114,12 +123,16 @@ class Sweep:
         self._ledger = Ledger(config.runs_table)
         self._locks = ServiceLocks(config.locks_table, lambda _: False)
         policy = read_policy(config.records_bucket, config.policy_key).policy
-        self._deeds = Deeds(config, config.limits, self._port, self._ledger, policy)
+        cleanup = Cleanup(config, self._port)
+        self._actions = SweepActions(
+            config, config.limits, self._port, self._ledger, policy, cleanup
+        )
         self._repositories = {
-            place.name.casefold(): services_repository(config, place, patience=seconds)
+            place.name.casefold(): services_repository(config, place, retry_budget=seconds)
             for place in policy.places()
         }
         self._policy = policy
+        self._remediations = StoppedRemediations(config, self._port, cleanup.cancel_request)
         self._failures: list[str] = []
         self._pulls: dict[str, PullRequest] | None = None
         self._own_actions = policy.own_actions
@@ -135,7 +148,7 @@ class Sweep:
             SweepIncomplete: something failed.
         """
         with self._collected("event source mappings"):
-            self._each(sorted(self._mappings.uuids), lambda alias: alias, self._watch_mapping)
+            self._each(sorted(self._mappings.uuids), lambda alias: alias, self._check_mapping)
         open_rows: list[dict[str, Any]] = []
         with self._collected("open rows"):
             open_rows.extend(self._ledger.open_rows())
@@ -151,14 +164,15 @@ class Sweep:
         active |= {run.id: run for run in self._node_runs(open_rows)}
         gone = {str(row["run_id"]) for row in open_rows if self._is_gone(row)} - set(active)
         left = {str(row["run_id"]) for row in open_rows if self._is_left(row)} - set(active) - gone
-        self._each(list(active.values()), lambda run: run.id, self._look_after)
+        self._each(list(active.values()), lambda run: run.id, self._check_run)
         self._each(sorted(gone), lambda run_id: run_id, self._end_gone)
-        self._each(sorted(left), lambda run_id: run_id, self._clear_up)
+        self._each(sorted(left), lambda run_id: run_id, self._clean_up)
         with self._collected("services"):
-            self._each(services_at_work(), lambda service: service, look_after)
+            services = self._remediations.services_at_work()
+            self._each(services, lambda service: service, self._remediations.check)
         with self._collected("locks"):
-            held = [lock for lock in self._locks.held() if lock["owner"] not in active]
-            self._each(held, lambda lock: str(lock["service"]), self._free)
+            left_locks = [lock for lock in self._locks.all() if lock.owner.id not in active]
+            self._each(left_locks, lambda lock: lock.service, self._unlock)
         for repository in self._repositories.values():
             with self._collected(f"branches of {repository.place.name}"):
                 # GitHub deletes the branch of a merged pull request only if it is told to.
@@ -174,7 +188,7 @@ class Sweep:
             named = "; ".join(self._failures[:_NAMED])
             raise SweepIncomplete(f"Not everything could be looked after: {named}{more}.")
 
-    def _watch_mapping(self, alias_arn: str) -> None:
+    def _check_mapping(self, alias_arn: str) -> None:
         """Count a mapping that cannot read its topic: Lambda itself has no metric for that."""
         found = self._reading(alias_arn)
         if found and found.has_problem:
@@ -219,18 +233,18 @@ class Sweep:
 
     def _end_gone(self, run_id: str) -> None:
         logger.append_keys(run_id=run_id)
-        self._deeds.end_gone(run_id)
+        self._actions.end_gone(run_id)
         count(Metric.RUN_SWEPT, deed="END_GONE")
 
-    def _look_after(self, run: Run) -> None:
+    def _check_run(self, run: Run) -> None:
         logger.append_keys(run_id=run.id)
         case, facts = self._gather(run)
-        deed = judge(facts, self._now, self._config.limits)
-        if deed is Deed.LEAVE or (facts.seen_at and self._pulls is None):
+        action = choose_action(facts, self._now, self._config.limits)
+        if action is SweepAction.LEAVE or (facts.seen_at and self._pulls is None):
             return  # Or GitHub could not be asked, which is among the failures.
-        logger.info("Sweeping a run", extra={"deed": deed, "action": run.action})
-        self._deeds.do(deed, case)
-        count(Metric.RUN_SWEPT, deed=deed.name)
+        logger.info("Sweeping a run", extra={"deed": action, "action": run.action})
+        self._actions.carry_out(action, case)
+        count(Metric.RUN_SWEPT, deed=action)
 
     def _gather(self, run: Run) -> tuple[Case, Facts]:
         published_at = run.updated_at or run.created_at
@@ -269,7 +283,7 @@ class Sweep:
 
     def _look_for(self, run: Run, facts: Facts) -> tuple[Case, Facts]:
         """Find out why a run was never seen, if it is late."""
-        if judge(facts, self._now, self._config.limits) is Deed.LEAVE:
+        if choose_action(facts, self._now, self._config.limits) is SweepAction.LEAVE:
             return Case(run), facts
         if found := self._reading(self._own_actions[run.action]):
             paused = found.paused or found.has_problem
@@ -301,25 +315,25 @@ class Sweep:
         """Whether a run has a pull request that is closed, or must not be ended without a look."""
         if self._pulls is None:
             return False
-        return "pr_number" in row or judge(facts, self._now, self._config.limits) != Deed.LEAVE
+        return (
+            "pr_number" in row
+            or choose_action(facts, self._now, self._config.limits) != SweepAction.LEAVE
+        )
 
-    def _clear_up(self, run_id: str) -> None:
+    def _clean_up(self, run_id: str) -> None:
         logger.append_keys(run_id=run_id)
-        if action := self._deeds.clear_up(run_id):
+        if action := self._actions.clean_up(run_id):
             count(Metric.RUN_CLEARED_UP, action=action)
 
-    def _free(self, lock: dict[str, Any]) -> None:
-        owner, kind = str(lock["owner"]), str(lock["kind"])
-        if self._now - _moment(lock["taken_at"]) < _SETTLED or not self._is_over(owner, kind):
+    def _unlock(self, lock: Lock) -> None:
+        owner = lock.owner
+        if self._now - lock.taken_at < _SETTLED:
             return
-        logger.info("Freeing an entity", extra={"entity": lock["service"], "owner": owner})
-        self._locks.release(str(lock["service"]), owner)
-        count(Metric.LOCK_FREED, kind=kind)
-
-    def _is_over(self, owner: str, kind: str) -> bool:
-        if kind == "run":
-            return owners.run_is_over(self._port, owner)
-        return owners.remediation_is_over(self._config.remediation_machine_arn, owner)
+        if not is_over(owner, self._port, self._config.remediation_machine_arn):
+            return
+        logger.info("Unlocking an entity", extra={"entity": lock.service, "owner": owner.id})
+        self._locks.release(lock.service, owner.id)
+        count(Metric.LOCK_FREED, kind=owner.kind)
 
     def _each[T](self, items: list[T], name: Callable[[T], str], act: Callable[[T], None]) -> None:
         """Do something with each while there is time; one that fails does not keep the others."""

@@ -81,7 +81,7 @@ class Services:
 
     def signed_in(
         self,
-        patience: float = 10,
+        retry_budget: float = 10,
         method: MergeMethod = "auto",
         credentials: GitHubCredentials | None = None,
     ) -> ServicesRepository:
@@ -95,7 +95,7 @@ class Services:
             }
         )
         given = credentials or GitHubCredentials(token=SecretStr(TOKEN))
-        return ServicesRepository(config, lambda fresh: given, patience=patience)
+        return ServicesRepository(config, lambda fresh: given, retry_budget=retry_budget)
 
     def propose(self, wanted: Change) -> int:
         """Propose as Slipway, and record the commit as a run's ledger row does."""

@@ -67,7 +67,7 @@ def test_given_a_crash_on_the_way_when_closed_again_then_the_same_end(
     number = services.slipway.propose(CHANGE).number
     services.server.fault(method=method, path=path, when=when, status=503)
     with pytest.raises(GitHubUnavailable):
-        services.signed_in(patience=0).close(BRANCH, WHY)
+        services.signed_in(retry_budget=0).close(BRANCH, WHY)
 
     closed = services.signed_in().close(BRANCH, WHY)
 
@@ -83,7 +83,7 @@ def test_given_a_crash_before_the_branch_went_when_closed_for_another_reason_the
     number = services.slipway.propose(CHANGE).number
     services.server.fault(method="DELETE", path="/git/refs/", when="before", status=503)
     with pytest.raises(GitHubUnavailable):
-        services.signed_in(patience=0).close(BRANCH, "Nobody has merged it within 30 days.")
+        services.signed_in(retry_budget=0).close(BRANCH, "Nobody has merged it within 30 days.")
 
     services.signed_in().close(BRANCH, WHY)
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 from github import InputGitTreeElement
-from slipway.github.folder import everything
-from tests.entities import service_files
 from slipway.config import MergeMethod
 from slipway.errors import GitHubUnavailable
+from slipway.github.folder import everything
 from slipway.github.models import Change
 
 from tests.contract.github.conftest import BRANCH, Services, change
+from tests.entities import service_files
 
 pytestmark = pytest.mark.waits
 
@@ -132,7 +132,7 @@ def test_merge_waits_when_the_configured_method_is_not_allowed(services: Service
     services.allow("squash_merge")
     number = proposed(services)
 
-    found = services.merge(UPSCALE, number, services.signed_in(patience=0.1, method="rebase"))
+    found = services.merge(UPSCALE, number, services.signed_in(retry_budget=0.1, method="rebase"))
 
     assert found.state == "waiting"
     assert found.reason == "Rebase merges are not allowed on this repository."
@@ -370,6 +370,6 @@ def test_given_github_is_down_when_merged_then_not_now_and_nothing_is_merged(
     services.server.fault(method="PUT", path="/merge$", status=503, times=20)
 
     with pytest.raises(GitHubUnavailable):
-        services.merge(UPSCALE, number, services.signed_in(patience=0.2))
+        services.merge(UPSCALE, number, services.signed_in(retry_budget=0.2))
 
     assert services.github.get_pull(number).state == "open"

@@ -5,10 +5,10 @@ import base64
 import pytest
 from github import InputGitTreeElement
 from slipway.github.folder import everything
-from tests.entities import service_files, named
 from slipway.github.models import blob_sha
 
 from tests.contract.github.conftest import Services
+from tests.entities import named, service_files
 
 pytestmark = pytest.mark.waits
 

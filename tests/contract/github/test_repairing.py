@@ -13,7 +13,7 @@ from slipway.health.state import Attempt, Repair
 from slipway.reports.deployed import DeployedService
 
 from tests.contract.github.conftest import Services
-from tests.unit.health.story import ILL, make_state
+from tests.unit.health.story import UNHEALTHY, make_state
 
 pytestmark = pytest.mark.waits
 
@@ -58,7 +58,7 @@ class World:
         repair = Repair(step=kind, attempt=1, reason="r", replicas=replicas, replicas_before=before)
         slipway = self.services.slipway
         repairer = make_repairer(slipway, merge=merge)
-        state = make_state(service="shop").observed(ILL, NOW)
+        state = make_state(service="shop").observed(UNHEALTHY, NOW)
         return repairer.carry_out(state, Attempt(repair=repair, began_at=NOW), NOW + later)
 
     def replicas(self) -> int:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from slipway.github.folder import nothing
-from tests.entities import service_files
 from slipway.github.models import Change, RestartTarget
 from slipway.github.repairs import Repairs, Restart
 from slipway.github.roll_back import LastChange, NothingToRollBack, roll_back, roll_back_branch
 
 from tests.contract.github.conftest import GitHubServer, Services
+from tests.entities import service_files
 from tests.scripted import ScriptedServer
 
 pytestmark = pytest.mark.waits
@@ -94,10 +94,11 @@ def cluster(template: World) -> Iterator[ScriptedServer]:
 
 
 def ended(world: World, remediation_id: str, service: str = "shop") -> Restart:
+    target = RestartTarget(service=service, namespace="", environment="")
     deadline = time.monotonic() + 300
     while True:
-        outcome = world.repairs.restart_outcome(service, remediation_id, since=SINCE)
-        if outcome and outcome.state in {"succeeded", "failed"}:
+        outcome = world.repairs.restart(target, remediation_id, since=SINCE)
+        if outcome.state in {"succeeded", "failed"}:
             return outcome
         assert time.monotonic() < deadline, outcome
         time.sleep(0.05)  # between two looks at a condition that has a limit

@@ -32,7 +32,7 @@ from tests.unit.health.remedy import (
     changed,
     policy,
 )
-from tests.unit.health.story import BEGIN, ILL, URL, WELL
+from tests.unit.health.story import BEGIN, HEALTHY, UNHEALTHY, URL
 
 SAID_TO_BE_ILL = {"Progressing", "Degraded"}
 statuses = st.sampled_from(["Progressing", "Degraded", "Degraded", "Healthy", "Suspended"])
@@ -222,10 +222,19 @@ class Simulation:
     def stop(self, status: str) -> None:
         for machine in self.open()[:1]:
             machine.next = "Done"
-            stopped.remediation_stopped(SERVICE, machine.execution, status)
+            remediations = self.remediations()
+            remediations.release(SERVICE, machine.execution, status)
             # And once more, as EventBridge may.
-            stopped.remediation_stopped(SERVICE, machine.execution, status)
+            remediations.release(SERVICE, machine.execution, status)
             self.last_stop = self.tick()
+
+    def remediations(self) -> stopped.StoppedRemediations:
+        def no_request(_execution: str, _ask: int) -> None:
+            raise RequestNotFound("none")
+
+        port: Any = self.port
+        config = stopped.StoppedConfig.model_validate(ENVIRONMENT)
+        return stopped.StoppedRemediations(config, port, no_request)
 
     def settle(self) -> None:
         """Nothing happens any more but what must."""
@@ -240,12 +249,9 @@ class Simulation:
 
 def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
     clock = type("Clock", (datetime,), {"now": classmethod(lambda _cls, _zone: simulation.now)})
-    locks = SimpleNamespace(take=lambda *_who: None, release=lambda *_who: None)
+    locks = SimpleNamespace(acquire=lambda *_who: None, release=lambda *_who: None)
     document = policy(quiet_seconds=604_800)
     bucket = SimpleNamespace(get_object=lambda **_key: {"Body": io.BytesIO(document)})
-
-    def no_request(_execution: str, _ask: int) -> None:
-        raise RequestNotFound("none")
 
     for name, value in ENVIRONMENT.items():
         patch.setenv(name, value)
@@ -257,9 +263,7 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "service_locks", lambda _config, _port: locks)
     patch.setattr(aws, "s3", lambda: bucket)
     patch.setattr(steps, "_repairs", lambda repository: repository)
-    patch.setattr(stopped, "port_client", lambda: simulation.port)
-    patch.setattr(change_consumer, "port_client", lambda _patience: simulation.port)
-    patch.setattr(stopped, "ApprovalFunction", lambda: SimpleNamespace(cancel_request=no_request))
+    patch.setattr(change_consumer, "port_client", lambda _retry_budget: simulation.port)
     patch.setattr(admission, "start_execution", simulation.start)
 
 
@@ -267,12 +271,12 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
 @given(
     st.sampled_from(sorted(SAID_TO_BE_ILL)),
     st.lists(actions, max_size=10),
-    st.sampled_from([WELL, ILL]),
+    st.sampled_from([HEALTHY, UNHEALTHY]),
 )
 # Written over, and known of before or after the service is let go; and let go only then.
-@example("Progressing", [("interrupt", (2, "Degraded", True, "Finish"))], WELL)
-@example("Progressing", [("interrupt", (2, "Degraded", False, "Finish"))], WELL)
-@example("Progressing", [("interrupt", (3, "Degraded", True, "Finish"))], WELL)
+@example("Progressing", [("interrupt", (2, "Degraded", True, "Finish"))], HEALTHY)
+@example("Progressing", [("interrupt", (2, "Degraded", False, "Finish"))], HEALTHY)
+@example("Progressing", [("interrupt", (3, "Degraded", True, "Finish"))], HEALTHY)
 def test_whatever_happens_one_execution_is_at_work_and_the_last_word_is_looked_at(
     beginning: str, story: list[tuple[str, Any]], finding: Finding
 ) -> None:
@@ -294,5 +298,5 @@ def test_whatever_happens_one_execution_is_at_work_and_the_last_word_is_looked_a
     if status in SAID_TO_BE_ILL and said > simulation.last_stop:
         assert any(look > said for look in simulation.looks)
         found = simulation.port.entities[SERVICE]["health_status"]
-        assert found == ("Healthy" if finding is WELL else "Degraded")
+        assert found == ("Healthy" if finding is HEALTHY else "Degraded")
     assert simulation.told <= 1

@@ -21,7 +21,7 @@ from slipway.health.state import (
     State,
 )
 
-from tests.unit.health.story import BEGIN, ILL, REFUSED, URL, WELL, Story, make_state
+from tests.unit.health.story import BEGIN, HEALTHY, REFUSED, UNHEALTHY, URL, Story, make_state
 
 HOUR = timedelta(hours=1)
 ENVIRONMENTS = ["Test", "Staging", "Production"]
@@ -31,7 +31,7 @@ windows = st.builds(
     lambda probes, healthy, ill, interval: Window(
         probes=probes,
         healthy_after=min(healthy, probes),
-        ill_after=min(ill, probes),
+        unhealthy_after=min(ill, probes),
         interval_seconds=interval,
     ),
     st.integers(1, 6),
@@ -79,7 +79,7 @@ def play(policy: Policy, data: st.DataObject, **known: Any) -> Story:
                 data.draw(st.sampled_from([URL, URL, "https://evil.example/"])),
             )
             story.files = data.draw(files)
-        return data.draw(st.sampled_from([WELL, ILL, ILL, ILL, REFUSED]))
+        return data.draw(st.sampled_from([HEALTHY, UNHEALTHY, UNHEALTHY, UNHEALTHY, REFUSED]))
 
     def do(story: Story, repair: Repair) -> Outcome | State:
         if repair.step != "restart" and data.draw(st.integers(0, 3)) == 0:

@@ -62,12 +62,12 @@ entities = st.fixed_dictionaries(
 )
 WINDOWS = st.builds(
     lambda probes, healthy, ill: Window(
-        probes=probes, healthy_after=min(healthy, probes), ill_after=min(ill, probes)
+        probes=probes, healthy_after=min(healthy, probes), unhealthy_after=min(ill, probes)
     ),
     *(st.integers(1, 8) for _ in range(3)),
 )
 FINDINGS = st.lists(
-    st.sampled_from(["well", "ill", "unknown"]).map(
+    st.sampled_from(["healthy", "unhealthy", "unknown"]).map(
         lambda state: Finding(state=state, kind="x", sentence="x")
     ),
     max_size=12,

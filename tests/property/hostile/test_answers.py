@@ -11,17 +11,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
-from slipway.github.folder import everything
-from tests.entities import service_files
 from slipway.config import GitHubConfig, GitHubCredentials, PortCredentials
 from slipway.errors import GitHubError, PortError, SlipwayError
 from slipway.github.ended import EndedPull, EndedPulls
+from slipway.github.folder import everything
 from slipway.github.models import Change, RestartTarget
 from slipway.github.pull_requests import PullRequests
 from slipway.github.repairs import Repairs
 from slipway.github.repository import ServicesRepository
 from slipway.port.client import PortClient
 
+from tests.entities import service_files
 from tests.property.hostile.mutation import NASTY, examples, mutated_bytes, to_bytes
 from tests.scripted import Answer, ScriptedServer
 from tests.unit.github.conftest import NODE, SHA, proposed, refused, seen
@@ -176,12 +176,12 @@ def server() -> Iterator[Sequence]:
         yield running
 
 
-def port_client(server: Sequence, *, patience: float = 0) -> PortClient:
+def port_client(server: Sequence, *, retry_budget: float = 0) -> PortClient:
     credentials = PortCredentials.model_validate({"client_id": "i", "client_secret": "s"})
     return PortClient(
         server.url,
         lambda _: credentials,
-        patience=patience,
+        retry_budget=retry_budget,
         session=UnhurriedSession(),
         sleep=lambda _: None,
     )
@@ -192,7 +192,7 @@ def services_repository(server: Sequence) -> ServicesRepository:
         {"GITHUB_API_URL": server.url, "GITHUB_SECRET_ID": "s", "SERVICES_REPO": "acme/s"}
     )
     token = GitHubCredentials(token=SecretStr("ghp_first"))
-    return ServicesRepository(config, lambda fresh: token, patience=0)
+    return ServicesRepository(config, lambda fresh: token, retry_budget=0)
 
 
 @given(
@@ -238,7 +238,7 @@ def test_given_a_redirect_to_what_is_no_text_when_called_then_a_documented_error
     with pytest.raises(GitHubError, match="not what was expected"):
         services_repository(server).find(CHANGE.branch)
     with pytest.raises(PortError, match="cannot be read"):
-        port_client(server, patience=30).get_user("a@b.c")
+        port_client(server, retry_budget=30).get_user("a@b.c")
 
     gc.collect()  # So that the sockets are this test's.
 
@@ -255,7 +255,7 @@ def test_given_any_names_when_port_is_asked_then_no_other_route_than_the_entitys
 ) -> None:
     server.following = [(404, {"ok": False, "error": "not_found"}, {})]
     server.signs_in = True
-    port = port_client(server, patience=30)
+    port = port_client(server, retry_budget=30)
     server.requests.clear()
 
     assert port.get_entity(blueprint, identifier) is None

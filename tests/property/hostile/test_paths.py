@@ -63,7 +63,7 @@ def test_given_any_path_when_proposed_then_what_is_sent_to_github_lies_in_the_fo
     github.requests.clear()
 
     with contextlib.suppress(ValueError, SlipwayError):
-        ServicesRepository(config, lambda _: token, patience=0).propose(change(path, text))
+        ServicesRepository(config, lambda _: token, retry_budget=0).propose(change(path, text))
 
     for (element,) in github.written():
         sent = element["path"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from functions.create_service import handler as create_service
 from hypothesis import example, given
 from hypothesis import strategies as st
 from slipway.changes.create_service import plan
@@ -18,7 +19,6 @@ from slipway.health.store import RemediationStore
 from slipway.port.message import identify, parse
 
 from functions.approval import handler as approval
-from functions.create_service import handler as create_service
 from functions.health_checker import handler as health_checker
 from tests.property.hostile.conftest import Outside
 from tests.property.hostile.mutation import examples, mutated, mutated_bytes, to_bytes

@@ -19,6 +19,7 @@ from urllib.parse import quote
 import boto3
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from functions.create_service import handler as create_service
 from hypothesis import given
 from hypothesis import strategies as st
 from slipway import config
@@ -27,7 +28,6 @@ from slipway.observability import MASK, mask
 from slipway.runs import clients
 
 from functions.approval import handler as approval
-from functions.create_service import handler as create_service
 from functions.sweep_runs import handler as sweep_runs
 from tests.leaks import leaks
 from tests.property.hostile.conftest import PLANTED, Outside
@@ -271,7 +271,7 @@ def test_given_planted_secrets_when_a_change_succeeds_or_fails_then_none_is_writ
 ) -> None:
     monkeypatch.setattr("slipway.github.retry.time.sleep", lambda _: None)
     monkeypatch.setattr(
-        "slipway.runs.clients.services_repository.__kwdefaults__", {"patience": 0.0}
+        "slipway.runs.clients.services_repository.__kwdefaults__", {"retry_budget": 0.0}
     )
 
     with only_other_logs(caplog):

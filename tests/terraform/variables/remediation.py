@@ -11,7 +11,7 @@ def strategy(attribute: str) -> Callable[[Any], Values]:
 
 
 def probes(window: str, attribute: str) -> Callable[[Any], Values]:
-    numbers = {"probes": 9, "healthy_after": 1, "ill_after": 1}
+    numbers = {"probes": 9, "healthy_after": 1, "unhealthy_after": 1}
     return lambda number: {"remediation": {window: {**numbers, attribute: number}}}
 
 
@@ -80,7 +80,7 @@ REMEDIATION = [
             "probes": 60,
             "interval_seconds": 600,
             "healthy_after": 9,
-            "ill_after": 9,
+            "unhealthy_after": 9,
         }.items()
     ),
     Rule(

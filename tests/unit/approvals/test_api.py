@@ -42,7 +42,7 @@ class Function:
             approver_principals={"approver": "devops@acme.example"}, approver_accounts=frozenset()
         )
         self.policy = lambda: SimpleNamespace(policy=policy)
-        self.desk = SimpleNamespace(
+        self.decisions = SimpleNamespace(
             decide=self.decide,
             store=SimpleNamespace(get=lambda _: self.approval, preview=lambda _: "+a"),
         )
@@ -90,7 +90,7 @@ def test_given_a_signed_request_when_decided_then_the_principal_is_the_voter(
     function: Function,
 ) -> None:
     status, _ = decide(
-        function, {"decision": "APPROVE", "comment": "ok", "approver": "me@x", "change_hash": "h"}
+        function, {"decision": "APPROVE", "comment": "ok", "approver": "me@x", "change": "h"}
     )
 
     assert status == 200
@@ -128,7 +128,7 @@ def test_given_a_refusal_when_decided_then_its_own_status_and_sentence(
 ) -> None:
     function.refusal = error
 
-    found, answer = decide(function, {"decision": "DECLINE"})
+    found, answer = decide(function, {"decision": "DECLINE", "change": "h"})
 
     assert found == status
     assert answer["message"]
@@ -146,8 +146,20 @@ def test_given_no_object_when_decided_then_told_what_it_must_be(
     assert '{"decision": "APPROVE"' in answer["message"]
 
 
+@pytest.mark.parametrize("decision", ["APPROVE", "DECLINE"])
+@pytest.mark.parametrize("change", [{}, {"change": None}, {"change": " "}, {"change": 5}])
+def test_rest_decision_is_refused_without_its_change(
+    function: Function, decision: str, change: dict[str, object]
+) -> None:
+    status, answer = decide(function, {"decision": decision, **change})
+
+    assert (status, answer["error"]) == (400, "InvalidInput")
+    assert "'change' must be the hash" in answer["message"]
+    assert function.ballots == []
+
+
 def test_given_a_body_in_base64_when_decided_then_it_is_read(function: Function) -> None:
-    encoded = base64.b64encode(b'{"decision": "APPROVE"}').decode()
+    encoded = base64.b64encode(b'{"decision": "APPROVE", "change": "h"}').decode()
     status, _ = decide(function, encoded, isBase64Encoded=True)
     assert status == 200
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slipway.approvals.decision import (
     Ballot,
-    judge,
+    count_vote,
     outcome,
     read_comment,
-    read_verdict,
+    read_decision,
     settle,
 )
 from slipway.approvals.models import Approval, Status
@@ -25,17 +25,17 @@ policy = Policy.model_validate(POLICY)
 def vote(approval: Approval, approver: str = "devops@acme.example", **changes: Any) -> Approval:
     teams = changes.pop("teams", set())
     now = changes.pop("now", NOW)
-    ballot = Ballot(**{"approver": approver, "verdict": "APPROVE", "door": "Port", **changes})
-    return judge(approval, ballot, now=now, policy=policy, teams=lambda _: teams)
+    ballot = Ballot(**{"approver": approver, "decision": "APPROVE", "channel": "Port", **changes})
+    return count_vote(approval, ballot, now=now, policy=policy, teams=lambda _: teams)
 
 
 def test_given_one_approver_is_enough_when_approved_then_the_request_is_settled() -> None:
-    approved = vote(make_approval(), comment="fine", door="link")
+    approved = vote(make_approval(), comment="fine", channel="link")
 
     assert approved.status is Status.APPROVED
     assert approved.decided_at == NOW
     (cast,) = approved.votes.values()
-    assert (cast.approver, cast.door, cast.comment) == ("devops@acme.example", "link", "fine")
+    assert (cast.approver, cast.channel, cast.comment) == ("devops@acme.example", "link", "fine")
     assert cast.change_hash == approved.change_hash
 
 
@@ -56,7 +56,7 @@ def test_repeated_vote_settles_when_fewer_are_needed_now() -> None:
 
 
 def test_given_two_are_needed_when_one_declines_then_the_request_ends() -> None:
-    assert vote(make_approval(needed=2), verdict="DECLINE").status is Status.DECLINED
+    assert vote(make_approval(needed=2), decision="DECLINE").status is Status.DECLINED
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_given_a_decided_request_when_decided_again_then_told_by_whom_and_when()
     approved = vote(make_approval(), comment="go")
 
     with pytest.raises(RequestClosed) as refused:
-        vote(approved, "lead@acme.example", verdict="DECLINE")
+        vote(approved, "lead@acme.example", decision="DECLINE")
 
     assert refused.value.status == Status.APPROVED
     assert str(refused.value) == (
@@ -150,7 +150,7 @@ def test_given_the_change_that_was_shown_when_decided_then_it_counts() -> None:
 @pytest.mark.parametrize("typed", ["approve", "", None, True, ["APPROVE"], "APPROVE "])
 def test_given_no_verdict_when_read_then_refused(typed: object) -> None:
     with pytest.raises(InvalidInput, match="must be APPROVE or DECLINE"):
-        read_verdict(typed)
+        read_decision(typed)
 
 
 def test_given_3000_characters_when_read_as_a_comment_then_told_how_many_are_taken() -> None:
@@ -200,11 +200,11 @@ def test_given_any_votes_when_judged_then_only_enough_different_approvers_approv
     for person, verdict in ballots:
         before = approval
         try:
-            approval = vote(approval, person, verdict=verdict)
+            approval = vote(approval, person, decision=verdict)
         except DecisionRefused:
             assert approval is before
 
-    approved_by = {p for p, v in approval.votes.items() if v.verdict == "APPROVE"}
+    approved_by = {p for p, v in approval.votes.items() if v.decision == "APPROVE"}
     assert approved_by <= {"devops@acme.example", "lead@acme.example"}
     assert (approval.status is Status.APPROVED) == (
         len(approved_by) >= needed and len(approved_by) == len(approval.votes)

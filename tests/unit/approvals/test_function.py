@@ -8,7 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
-from slipway.approvals import function
+from slipway.approvals import cleanup
+from slipway.approvals.function import approval_function
 from slipway.approvals.models import Status
 from slipway.approvals.store import ApprovalStore
 from slipway.config import load
@@ -43,8 +44,8 @@ class World:
         self.set_run(RUN_ID, "upscale_service", "IN_PROGRESS")
         self.set_run(OWN, "upscale_service_ended", "IN_PROGRESS")
         repository: Any = SimpleNamespace(close=lambda branch, _, **__: self.closed.append(branch))
-        monkeypatch.setattr(function, "services_repository", lambda config, place: repository)
-        monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
+        monkeypatch.setattr(cleanup, "services_repository", lambda config, place: repository)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
 
     def tell(self, token: str, following: str) -> bool:
         self.told.append((token, following))
@@ -66,7 +67,7 @@ class World:
         self.ledger.open(make_message(action="upscale_service", entity="shop"))
         self.ledger.record_target(RUN_ID, "service/shop", "services")
         self.ledger.record_ask(RUN_ID, 1)
-        self.locks.take("service/shop", RUN_ID)
+        self.locks.acquire("service/shop", RUN_ID)
         times = {"created_at": NOW, "expires_at": NOW + timedelta(hours=1)}
         approval = make_approval(**times, **changes)
         self.store.create(approval, "")
@@ -105,7 +106,7 @@ def test_given_a_waiting_run_when_it_was_ended_then_all_that_waits_for_it_is_wit
     world.waits()
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
 
     assert world.status() is Status.CANCELLED
     assert world.told == [("token-1", "Report")]
@@ -120,10 +121,10 @@ def test_given_a_run_that_was_ended_while_a_function_may_be_at_work_when_withdra
     world.waits()
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID))
     assert [row["run_id"] for row in world.ledger.open_rows()] == [RUN_ID]
 
-    function.ApprovalFunction().clear_up(RUN_ID)
+    approval_function().cleanup.clean_up(RUN_ID)
     assert world.closed == [f"slipway/upscale_service/{RUN_ID}"] * 2
     assert (world.ledger.get(RUN_ID) or {})["outcome"] == "FAILURE"
     assert list(world.ledger.open_rows()) == []
@@ -132,18 +133,18 @@ def test_given_a_run_that_was_ended_while_a_function_may_be_at_work_when_withdra
 def test_run_that_stopped_after_it_took_the_lock_frees_it(world: World) -> None:
     world.ledger.open(make_message(action="upscale_service", entity="shop"))
     world.ledger.record_target(RUN_ID, "service/shop", "services")
-    world.locks.take("service/shop", RUN_ID)
+    world.locks.acquire("service/shop", RUN_ID)
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID))
 
-    assert list(world.locks.held()) == []
+    assert list(world.locks.all()) == []
 
 
 def test_given_a_notice_that_lies_when_read_then_nothing_is_withdrawn(world: World) -> None:
     world.waits()
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID))
 
     assert world.status() is Status.PENDING
     assert world.holder() == RUN_ID
@@ -156,7 +157,7 @@ def test_given_a_notice_that_names_another_run_as_its_own_when_read_then_that_ru
     other = "r_otherrun0000001"
     world.set_run(other, "create_service", "IN_PROGRESS")
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=other))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=other))
 
     assert world.updates(other) == []
 
@@ -168,7 +169,7 @@ def test_given_a_run_that_slipway_ended_itself_when_told_of_it_then_github_is_no
     world.ledger.close(RUN_ID, "FAILURE")
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
 
     assert world.closed == []
     assert world.updates(OWN) == [{"status": "SUCCESS"}]
@@ -178,7 +179,7 @@ def test_given_a_run_that_slipway_never_took_on_when_told_of_its_end_then_nothin
     world: World,
 ) -> None:
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID))
     assert world.closed == []
 
 
@@ -190,7 +191,7 @@ def test_given_a_decision_when_the_run_is_ended_afterwards_then_the_decision_sta
     world.store.save(approval, approval.model_copy(update={"status": Status.APPROVED}))
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
-    function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
+    approval_function().withdraw(EndedRun(run_id=RUN_ID))
 
     assert world.status() is Status.APPROVED
     assert world.closed == [f"slipway/upscale_service/{RUN_ID}"]
@@ -269,6 +270,6 @@ def test_given_port_names_another_person_when_deciding_in_port_then_refused(
     )
 
     with pytest.raises(NotAnApprover, match="Decide as a person"):
-        function.ApprovalFunction().decide_by_port(run)
+        approval_function().decide_by_port(run)
 
     assert world.status() is Status.PENDING, why

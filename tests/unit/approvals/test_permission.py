@@ -4,11 +4,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from slipway.approvals import function, permission
+from slipway.approvals import function
 from slipway.approvals.decision import Ballot
-from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.function import ApprovalFunction, approval_function
 from slipway.approvals.models import Approval, Status
-from slipway.approvals.notices import email_text, slack_message, subject
+from slipway.approvals.notifications import email_text, slack_message, subject
 from slipway.errors import NotAnApprover, SlipwayError
 from slipway.health.row import execution_name
 from slipway.health.state import Decision
@@ -18,11 +18,11 @@ from tests.unit.conftest import POLICY, set_policy
 EXECUTION = execution_name("service/shop", 3)
 REQUEST = f"{EXECUTION}.1"
 PAGE = "https://app.port.test/serviceEntity?identifier=shop"
-ILL = "The health URL answered 503, not a 2xx."
+UNHEALTHY = "The health URL answered 503, not a 2xx."
 REPAIR = {
     "service": "service/shop",
     "environment": "Production",
-    "reason": ILL,
+    "reason": UNHEALTHY,
     "strategies": ["restart", "roll back"],
 }
 
@@ -38,11 +38,10 @@ class World:
             team_members=lambda team: [],
             add_log=lambda run_id, text: self.logs.append(run_id),
         )
-        for module in (function, permission):
-            monkeypatch.setattr(module, "port_client", lambda: port)
-        monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
-        notices = SimpleNamespace(send=lambda *notice: self.sent.append(notice))
-        monkeypatch.setattr(ApprovalFunction, "notices", notices)
+        monkeypatch.setattr(function, "port_client", lambda: port)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
+        notifications = SimpleNamespace(send=lambda *notice: self.sent.append(notice))
+        monkeypatch.setattr(ApprovalFunction, "notifications", notifications)
 
     def tell(self, token: str, following: str) -> bool:
         self.told.append((token, following))
@@ -50,17 +49,17 @@ class World:
 
     def take(self, step: str, **event: Any) -> Any:
         # As the machine has it: there is no run.
-        return ApprovalFunction().take_step({"step": step, "execution": EXECUTION, **event})
+        return approval_function().run_step({"step": step, "execution": EXECUTION, **event})
 
     def ask(self, **changes: Any) -> Any:
         return self.take("ask_for_repair", repair=REPAIR | changes)
 
     def vote(self, verdict: Any = "APPROVE", who: str = "devops@acme.example") -> Approval:
-        return ApprovalFunction().desk.decide(REQUEST, Ballot(who, verdict, "Port", "Go on."))
+        return approval_function().decisions.decide(REQUEST, Ballot(who, verdict, "Port", "Go on."))
 
     @property
     def request(self) -> Approval:
-        return ApprovalFunction().desk.store.get(REQUEST)
+        return approval_function().decisions.store.get(REQUEST)
 
 
 @pytest.fixture
@@ -93,7 +92,7 @@ def test_given_a_request_then_its_entity_names_the_service_and_what_would_be_tri
     assert (properties["service"], properties["environment"]) == ("shop", "Production")
     assert (properties["status"], properties["requested_by"]) == ("Pending", "Slipway")
     assert properties["run_url"] == properties["service_url"] == PAGE
-    assert ILL in properties["change"]
+    assert UNHEALTHY in properties["change"]
     assert "restart\nroll back" in properties["change"]
 
 

@@ -11,19 +11,20 @@ import pytest
 from slipway import errors
 from slipway.approvals.audit import AuditTrail
 from slipway.approvals.decision import Ballot
-from slipway.approvals.desk import DecisionDesk
+from slipway.approvals.decisions import Decisions
 from slipway.approvals.models import Status
 from slipway.approvals.request import waits
-from slipway.approvals.steps import Steps
+from slipway.approvals.steps import ApprovalSteps
 from slipway.approvals.store import ApprovalStore
+from slipway.catalog.planning import NothingToDo
 from slipway.changes import change
 from slipway.changes.policy import Policy, PolicyVersion
-from slipway.catalog.planning import NothingToDo
 from slipway.changes.proposal import Proposal
 from slipway.config import load
 from slipway.errors import RunEnded, SlipwayError, UserError
 from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest
+from slipway.kafka import KafkaRecord
 from slipway.port.message import Requester
 from slipway.port.models import User
 from slipway.runs.ledger import Ledger
@@ -130,10 +131,10 @@ class World:
             action="upscale_service", entity="shop", operation="DAY-2", inputs={"step": 1}
         )
         self.ledger.open(message)
-        self.locks = ServiceLocks(config.locks_table, lambda owner: owner == "gone")
+        self.locks = ServiceLocks(config.locks_table, lambda owner: owner.id == "gone")
         self.run = ActiveRun(
             message=message,
-            record={},
+            record=KafkaRecord({}, "org_test.runs-0", 0),
             created_by="",
             config=config,
             port=port,
@@ -142,11 +143,11 @@ class World:
             report=RunReporter(RUN_ID, message.action, port, self.ledger),
         )
         self.store = ApprovalStore("approvals", "records")
-        self.desk = DecisionDesk(
+        self.decisions = Decisions(
             self.store, AuditTrail("audit"), port, lambda: PolicyVersion(self.policy, "v1")
         )
-        monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
-        monkeypatch.setattr("slipway.approvals.steps.tell", self.tell)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
+        monkeypatch.setattr("slipway.approvals.steps.end_wait", self.tell)
         monkeypatch.setattr(change, "services_repository", self.repositories)
         monkeypatch.setattr(change, "prepare", self.prepare)
 
@@ -184,13 +185,17 @@ class World:
         )
 
     def take(self, step: str, **event: Any) -> Any:
-        notices: Any = SimpleNamespace(
+        notifications: Any = SimpleNamespace(
             send=lambda approval, approvers, places, occasion: self.send(occasion)
         )
-        steps = Steps(
-            self.run, self.desk, notices, lambda: PolicyVersion(self.policy, "v1"), "https://l.test"
+        steps = ApprovalSteps(
+            self.run,
+            self.decisions,
+            notifications,
+            lambda: PolicyVersion(self.policy, "v1"),
+            "https://l.test",
         )
-        return steps.take(step, event)
+        return steps.run({"step": step, **event})
 
     def waiting(self) -> None:
         assert self.take("begin") == {"next": "Lock"}
@@ -200,14 +205,16 @@ class World:
 
     def approved(self) -> None:
         self.waiting()
-        self.desk.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "APPROVE", "Port", "ok"))
+        self.decisions.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "APPROVE", "Port", "ok"))
 
     def proposed(self) -> None:
         self.approved()
         self.take("execute")
 
     def holder(self) -> Any:
-        return self.locks._table.get_item(Key={"service": "service/shop"}).get("Item", {}).get("owner")
+        return (
+            self.locks._table.get_item(Key={"service": "service/shop"}).get("Item", {}).get("owner")
+        )
 
 
 @pytest.fixture
@@ -257,7 +264,7 @@ def test_given_a_decision_before_the_machine_waits_when_it_begins_to_then_it_is_
 ) -> None:
     world.take("lock")
     world.take("request")
-    world.desk.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "APPROVE", "link"))
+    world.decisions.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "APPROVE", "link"))
 
     world.take("wait", token="token-1")
 
@@ -418,7 +425,7 @@ def test_given_somebody_else_took_the_service_when_executed_then_the_run_ends_wi
 ) -> None:
     world.approved()
     world.locks.release("service/shop", RUN_ID)
-    world.locks.take("service/shop", "r_other")
+    world.locks.acquire("service/shop", "r_other")
 
     assert world.take("execute") == {"next": "Report"}
     world.take("report")
@@ -445,7 +452,7 @@ def test_given_a_change_that_is_needless_meanwhile_when_asked_again_then_success
 
 def test_given_the_report_is_cut_off_when_repeated_then_the_run_ended_once(world: World) -> None:
     world.waiting()
-    world.desk.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "DECLINE", "Port", "no"))
+    world.decisions.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "DECLINE", "Port", "no"))
     world.take("report")
 
     assert world.take("report") == {"next": "Done"}
@@ -460,7 +467,7 @@ PLACES: list[tuple[str, Callable[[World], Any], str]] = [
     ("waiting", lambda world: world.waiting(), "Request"),
     ("approved", lambda world: world.approved(), "Execute"),
     ("proposed", lambda world: world.proposed(), "Execute"),
-    ("refused", lambda world: world.ledger.record_verdict(RUN_ID, "FAILURE", "l", "r"), "Report"),
+    ("refused", lambda world: world.ledger.record_result(RUN_ID, "FAILURE", "l", "r"), "Report"),
     ("ended", lambda world: setattr(world.port, "status", "FAILURE"), "Report"),
 ]
 
@@ -506,7 +513,9 @@ def test_run_ends_when_its_files_changed_four_times(world: World) -> None:
     world.take("lock")
     for ask in range(1, 5):
         world.take("request")
-        world.desk.decide(f"{RUN_ID}.{ask}", Ballot("devops@acme.example", "APPROVE", "Port", ""))
+        world.decisions.decide(
+            f"{RUN_ID}.{ask}", Ballot("devops@acme.example", "APPROVE", "Port", "")
+        )
         world.content = f"replicas: {ask + 3}\n"
         following = world.take("execute")["next"]
 

@@ -11,9 +11,10 @@ from moto.backends import get_backend
 from slipway import aws
 from slipway.approvals.audit import AuditTrail
 from slipway.approvals.decision import Ballot, settle
-from slipway.approvals.desk import DecisionDesk
+from slipway.approvals.decisions import Decisions
 from slipway.approvals.models import Status
-from slipway.approvals.store import ApprovalStore, Conflict
+from slipway.approvals.store import ApprovalStore
+from slipway.aws import ConditionFailed
 from slipway.changes.policy import Policy, PolicyVersion
 from slipway.errors import NotAnApprover, RequestClosed, RequestNotFound
 from slipway.port.models import Run, User
@@ -28,7 +29,7 @@ DEVOPS = Ballot("devops@acme.example", "APPROVE", "Port", "fine")
 
 
 class World:
-    """The desk with its table and bucket, and what Step Functions was told."""
+    """The decisions with its table and bucket, and what Step Functions was told."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = ApprovalStore("approvals", "records")
@@ -41,7 +42,7 @@ class World:
             self.told.append((token, following))
             return token not in self.gone
 
-        monkeypatch.setattr("slipway.approvals.desk.tell", tell)
+        monkeypatch.setattr("slipway.approvals.decisions.end_wait", tell)
         port: Any = SimpleNamespace(
             get_user=lambda email: User(id="auth0|1", email=email, teams=self.teams),
             get_run=lambda run_id: Run.model_validate(
@@ -50,7 +51,7 @@ class World:
             add_log=lambda run_id, text: self.log.append(text),
         )
         self.ask_of(emails=REQUEST.emails)
-        self.desk = DecisionDesk(self.store, AuditTrail("audit"), port, self.policy_now)
+        self.decisions = Decisions(self.store, AuditTrail("audit"), port, self.policy_now)
 
     def ask_of(self, **changes: Any) -> None:
         """Have the policy of now ask for other approvers."""
@@ -94,7 +95,7 @@ def test_given_a_row_that_changed_when_saved_then_conflict(world: World) -> None
     world.store.create(REQUEST, "")
     world.store.save(REQUEST, REQUEST.model_copy(update={"status": Status.EXPIRED}))
 
-    with pytest.raises(Conflict):
+    with pytest.raises(ConditionFailed):
         world.store.save(REQUEST, REQUEST.model_copy(update={"status": Status.APPROVED}))
 
     assert world.store.get(REQUEST.id).status is Status.EXPIRED
@@ -104,9 +105,9 @@ def test_given_a_decided_request_when_the_machine_begins_to_wait_then_conflict(
     world: World,
 ) -> None:
     world.store.create(REQUEST, "")
-    world.desk.decide(REQUEST.id, DEVOPS)
+    world.decisions.decide(REQUEST.id, DEVOPS)
 
-    with pytest.raises(Conflict):
+    with pytest.raises(ConditionFailed):
         world.store.wait(REQUEST.id, "late-token", reminded=False)
 
 
@@ -114,7 +115,7 @@ def test_given_a_waiting_machine_when_approved_then_it_goes_on_to_execute(world:
     world.store.create(REQUEST, "")
     world.store.wait(REQUEST.id, "token-1", reminded=False)
 
-    approved = world.desk.decide(REQUEST.id, DEVOPS)
+    approved = world.decisions.decide(REQUEST.id, DEVOPS)
 
     assert approved.status is Status.APPROVED
     assert world.told == [("token-1", "Execute")]
@@ -124,7 +125,7 @@ def test_given_a_waiting_machine_when_declined_then_it_goes_on_to_report(world: 
     world.store.create(REQUEST, "")
     world.store.wait(REQUEST.id, "token-1", reminded=False)
 
-    world.desk.decide(REQUEST.id, Ballot("lead@acme.example", "DECLINE", "link"))
+    world.decisions.decide(REQUEST.id, Ballot("lead@acme.example", "DECLINE", "link"))
 
     assert world.told == [("token-1", "Report")]
 
@@ -133,7 +134,7 @@ def test_given_a_decision_when_taken_then_the_audit_trail_has_who_how_when_and_w
     world: World,
 ) -> None:
     world.store.create(REQUEST, "")
-    world.desk.decide(REQUEST.id, DEVOPS)
+    world.decisions.decide(REQUEST.id, DEVOPS)
 
     (record,) = world.audited().values()
 
@@ -147,11 +148,11 @@ def test_given_a_decision_when_taken_then_the_audit_trail_has_who_how_when_and_w
 
 def test_given_a_record_when_audited_again_then_it_is_not_written_over(world: World) -> None:
     world.store.create(REQUEST, "")
-    saved = world.desk.decide(REQUEST.id, DEVOPS)
+    saved = world.decisions.decide(REQUEST.id, DEVOPS)
     before = world.audited()
     vote = next(iter(saved.votes.values())).model_copy(update={"comment": "changed"})
 
-    AuditTrail("audit").record(saved.model_copy(update={"votes": {"devops@acme.example": vote}}))
+    AuditTrail("audit").write(saved.model_copy(update={"votes": {"devops@acme.example": vote}}))
 
     assert world.audited() == before
 
@@ -166,13 +167,13 @@ def test_given_two_people_at_the_same_instant_when_deciding_then_one_wins_and_on
     def overtaken(before: Any, after: Any) -> Any:
         if not raced:
             raced.append(True)
-            world.desk.decide(REQUEST.id, Ballot("lead@acme.example", "DECLINE", "link"))
+            world.decisions.decide(REQUEST.id, Ballot("lead@acme.example", "DECLINE", "link"))
         return save(before, after)
 
     monkeypatch.setattr(world.store, "save", overtaken)
 
     with pytest.raises(RequestClosed, match="declined by lead@acme.example"):
-        world.desk.decide(REQUEST.id, DEVOPS)
+        world.decisions.decide(REQUEST.id, DEVOPS)
 
     assert world.store.get(REQUEST.id).status is Status.DECLINED
     assert len(world.audited()) == 1
@@ -189,12 +190,12 @@ def test_given_two_are_needed_when_both_vote_at_once_then_both_count(
     def overtaken(before: Any, after: Any) -> Any:
         if not raced:
             raced.append(True)
-            world.desk.decide(REQUEST.id, Ballot("lead@acme.example", "APPROVE", "link"))
+            world.decisions.decide(REQUEST.id, Ballot("lead@acme.example", "APPROVE", "link"))
         return save(before, after)
 
     monkeypatch.setattr(world.store, "save", overtaken)
 
-    assert world.desk.decide(REQUEST.id, DEVOPS).status is Status.APPROVED
+    assert world.decisions.decide(REQUEST.id, DEVOPS).status is Status.APPROVED
     assert world.log == ["1 of 2 approvals are there."]
 
 
@@ -214,7 +215,7 @@ def test_given_a_reminder_took_over_the_wait_when_decided_then_the_new_token_is_
 
     monkeypatch.setattr(world.store, "get", reminded)
 
-    world.desk.decide(REQUEST.id, DEVOPS)
+    world.decisions.decide(REQUEST.id, DEVOPS)
 
     assert world.told == [("token-1", "Execute"), ("token-2", "Execute")]
 
@@ -224,7 +225,7 @@ def test_given_the_token_is_gone_when_decided_then_the_decision_stands(world: Wo
     world.store.wait(REQUEST.id, "token-1", reminded=False)
     world.gone.add("token-1")
 
-    assert world.desk.decide(REQUEST.id, DEVOPS).status is Status.APPROVED
+    assert world.decisions.decide(REQUEST.id, DEVOPS).status is Status.APPROVED
 
 
 def test_given_a_decision_that_was_cut_off_when_decided_again_then_the_machine_is_told(
@@ -232,11 +233,11 @@ def test_given_a_decision_that_was_cut_off_when_decided_again_then_the_machine_i
 ) -> None:
     world.store.create(REQUEST, "")
     world.store.wait(REQUEST.id, "token-1", reminded=False)
-    world.desk.decide(REQUEST.id, DEVOPS)
+    world.decisions.decide(REQUEST.id, DEVOPS)
     world.told.clear()
 
     with pytest.raises(RequestClosed):
-        world.desk.decide(REQUEST.id, DEVOPS)
+        world.decisions.decide(REQUEST.id, DEVOPS)
 
     assert world.told == [("token-1", "Execute")]
 
@@ -247,11 +248,11 @@ def test_given_team_approvers_when_a_member_decides_then_port_is_asked_for_the_t
     world.store.create(REQUEST, "")
     world.ask_of(emails=(), teams=["sre"])
     with pytest.raises(NotAnApprover):
-        world.desk.decide(REQUEST.id, DEVOPS)
+        world.decisions.decide(REQUEST.id, DEVOPS)
 
     world.teams = ["sre"]
 
-    assert world.desk.decide(REQUEST.id, DEVOPS).status is Status.APPROVED
+    assert world.decisions.decide(REQUEST.id, DEVOPS).status is Status.APPROVED
 
 
 @pytest.mark.parametrize("status", [Status.EXPIRED, Status.CANCELLED])
@@ -261,7 +262,7 @@ def test_given_nobody_decided_when_settled_then_told_and_on_record(
     world.store.create(REQUEST, "")
     world.store.wait(REQUEST.id, "token-1", reminded=False)
 
-    assert world.desk.settle(REQUEST.id, status).status is status
+    assert world.decisions.settle(REQUEST.id, status).status is status
 
     assert world.told == [("token-1", "Report")]
     (record,) = world.audited().values()
@@ -270,16 +271,16 @@ def test_given_nobody_decided_when_settled_then_told_and_on_record(
 
 def test_given_a_decided_request_when_settled_then_the_decision_stays(world: World) -> None:
     world.store.create(REQUEST, "")
-    world.desk.decide(REQUEST.id, DEVOPS)
+    world.decisions.decide(REQUEST.id, DEVOPS)
 
-    assert world.desk.settle(REQUEST.id, Status.EXPIRED).status is Status.APPROVED
+    assert world.decisions.settle(REQUEST.id, Status.EXPIRED).status is Status.APPROVED
 
 
 def test_given_a_changed_file_when_superseded_then_the_approval_does_not_count_any_more(
     world: World,
 ) -> None:
     world.store.create(REQUEST, "")
-    world.desk.decide(REQUEST.id, DEVOPS)
+    world.decisions.decide(REQUEST.id, DEVOPS)
 
     world.store.supersede(REQUEST.id)
     world.store.supersede(REQUEST.id)
@@ -289,7 +290,7 @@ def test_given_a_changed_file_when_superseded_then_the_approval_does_not_count_a
 
 def test_given_a_request_that_is_not_approved_when_superseded_then_conflict(world: World) -> None:
     world.store.create(REQUEST, "")
-    with pytest.raises(Conflict):
+    with pytest.raises(ConditionFailed):
         world.store.supersede(REQUEST.id)
 
 
@@ -307,7 +308,7 @@ def test_given_ten_thousand_requests_when_one_is_decided_then_only_single_items_
     events = world.store._table.meta.client.meta.events
     events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name), "count")
 
-    world.desk.decide(asked, DEVOPS)
+    world.decisions.decide(asked, DEVOPS)
 
     events.unregister("before-call.dynamodb", unique_id="count")
     assert calls == ["GetItem", "UpdateItem"]
@@ -321,6 +322,6 @@ def test_given_an_ended_request_of_which_nobody_was_told_when_ended_again_then_t
     # Cut off after the row was written.
     world.store.save(pending, settle(pending, Status.CANCELLED, NOW))
 
-    world.desk.settle(REQUEST.id, Status.CANCELLED)
+    world.decisions.settle(REQUEST.id, Status.CANCELLED)
 
     assert world.told == [("token-1", "Report")]

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from slipway.approvals.decision import Ballot
-from slipway.approvals.function import ApprovalFunction
+from slipway.approvals.function import approval_function
 from slipway.approvals.models import Status
 from slipway.github.merging import Merge
 
@@ -78,7 +78,7 @@ def test_given_a_remediation_of_a_release_when_it_asks_then_it_understands_the_a
     if state == "Read decision":
         asking.vote()
 
-    answer = ApprovalFunction().take_step(fill(machine.payloads[state], values))
+    answer = approval_function().run_step(fill(machine.payloads[state], values))
 
     waits = "waitForTaskToken" in machine.states[state]["Resource"]
     assert (answer is None) is waits
@@ -112,7 +112,7 @@ def test_request_of_a_release_is_decided_and_asked_again(world: World, release: 
     row = json.loads((release / "approval_item.json").read_text())
     boto3.resource("dynamodb").Table("approvals").put_item(Item=row)
 
-    voted = world.desk.decide(row["id"], Ballot("devops@acme.example", "APPROVE", "link"))
+    voted = world.decisions.decide(row["id"], Ballot("devops@acme.example", "APPROVE", "link"))
 
     assert (voted.status, voted.needed) == (Status.APPROVED, 1)
     # Its hash has no environment, so that it approves no change of today.

@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 import pytest
 import time_machine
-from slipway.changes import change
 from slipway.catalog.planning import NothingToDo
+from slipway.changes import change
 from slipway.changes.proposal import Proposal
 from slipway.config import load
 from slipway.errors import (
@@ -21,6 +21,7 @@ from slipway.errors import (
 )
 from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest, Snapshot
+from slipway.kafka import KafkaRecord
 from slipway.port.message import Requester
 from slipway.port.models import User
 from slipway.runs.later import MAX_POSTPONED
@@ -141,7 +142,7 @@ class World:
         self.locks = ServiceLocks(config.locks_table, lambda owner: False)
         run = ActiveRun(
             message=message,
-            record=record or {"value": "first"},
+            record=KafkaRecord(record or {"value": "first"}, "org_test.runs-0", 0),
             created_by="auth0|1",
             config=config,
             port=port,
@@ -423,7 +424,11 @@ def test_given_a_delivery_cut_off_after_its_pull_request_when_delivered_again_th
     world.carry_out()
 
     row = ledger.get(RUN_ID) or {}
-    assert (row["service"], row["pr_number"], row["pr_url"]) == ("service/shop", 7, "https://g.test/7")
+    assert (row["service"], row["pr_number"], row["pr_url"]) == (
+        "service/shop",
+        7,
+        "https://g.test/7",
+    )
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def github() -> Iterator[FakeGitHub]:
 def repository(
     github: FakeGitHub,
     credentials: Callable[[bool], GitHubCredentials] | None = None,
-    patience: float = 5.0,
+    retry_budget: float = 5.0,
     method: str = "auto",
 ) -> ServicesRepository:
     config = GitHubConfig.model_validate(
@@ -158,4 +158,4 @@ def repository(
     token = GitHubCredentials(token=SecretStr("ghp_first"))
     place = Place.model_validate({"name": "acme/services", "merge_method": method})
     find = credentials or (lambda fresh: token)
-    return ServicesRepository(config, place, find, patience=patience)
+    return ServicesRepository(config, place, find, retry_budget=retry_budget)

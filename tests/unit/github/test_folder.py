@@ -34,7 +34,7 @@ def listed(github: FakeGitHub, path: str, size: int = 5, kind: str = "file") -> 
 
 
 def read(github: FakeGitHub, choose: Choose = everything) -> dict[str, str]:
-    return dict(repository(github, patience=0.2).read(service_files("shop"), choose).texts)
+    return dict(repository(github, retry_budget=0.2).read(service_files("shop"), choose).texts)
 
 
 def test_given_a_large_file_when_all_is_read_then_only_that_one_lacks_its_text(

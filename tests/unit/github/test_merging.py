@@ -69,12 +69,12 @@ def pull(github: FakeGitHub, **more: Any) -> dict[str, Any]:
     }
 
 
-def merge(github: FakeGitHub, patience: float = 5.0, method: str = "auto") -> str:
-    return outcome(github, patience, method).state
+def merge(github: FakeGitHub, retry_budget: float = 5.0, method: str = "auto") -> str:
+    return outcome(github, retry_budget, method).state
 
 
-def outcome(github: FakeGitHub, patience: float = 5.0, method: str = "auto") -> Merge:
-    return repository(github, patience=patience, method=method).merge(CHANGE, 7, SHA)
+def outcome(github: FakeGitHub, retry_budget: float = 5.0, method: str = "auto") -> Merge:
+    return repository(github, retry_budget=retry_budget, method=method).merge(CHANGE, 7, SHA)
 
 
 def refuse(github: FakeGitHub, state: str, reason: str = "Not yet.", **more: Any) -> None:

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from slipway.config import GitHubCredentials
 from slipway.errors import (
     BranchTaken,
+    EntityExists,
     GitHubError,
     GitHubUnavailable,
-    EntityExists,
     UserError,
 )
 from slipway.github.models import Change
@@ -384,7 +384,7 @@ def test_given_a_failure_that_stays_when_proposed_then_it_is_not_now(
     github.script(PROPOSE, (status, {"message": "down"}, {}))
 
     with pytest.raises(GitHubUnavailable):
-        repository(github, patience=0.2).propose(CHANGE)
+        repository(github, retry_budget=0.2).propose(CHANGE)
 
 
 @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ def test_given_a_rate_limit_when_longer_than_our_patience_then_not_waited_for_bu
     github.script(PROPOSE, (status, {"message": message}, headers))
 
     with pytest.raises(GitHubUnavailable) as caught:
-        repository(github, patience=5).propose(CHANGE)
+        repository(github, retry_budget=5).propose(CHANGE)
 
     assert caught.value.retry_at is not None
     until = caught.value.retry_at - datetime.now(UTC)

@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from slipway.approvals import function
 from slipway.changes.repair import repair_hash
 from slipway.config import SubscriptionsConfig, load
 from slipway.errors import GitHubError
@@ -29,7 +28,7 @@ from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import service_locks
 from slipway.sweep import stopped
 
-from tests.unit.health.story import BEGIN, ILL, URL, WELL, make_policy
+from tests.unit.health.story import BEGIN, HEALTHY, UNHEALTHY, URL, make_policy
 
 SERVICE = "my-service"
 KEY = f"service/{SERVICE}"
@@ -142,8 +141,7 @@ class GitHub:
         (folder,) = entity.folders
         service = folder.removeprefix("apps/")
         texts = {
-            f"{folder}/{name}": text.replace(SERVICE, service)
-            for name, text in self.folder.items()
+            f"{folder}/{name}": text.replace(SERVICE, service) for name, text in self.folder.items()
         }
         return Snapshot(commit="c", files=dict.fromkeys(texts, "b"), texts=texts)
 
@@ -222,7 +220,7 @@ class World:
             "replicas": 2,
             "health_url": URL,
         }
-        self.look: Callable[[], Finding] = lambda: WELL
+        self.look: Callable[[], Finding] = lambda: HEALTHY
         self.probed: list[dict[str, Any]] = []
         self.decide: Callable[[], dict[str, Any]] = lambda: self.decision(granted=True)
         self.asked: list[dict[str, Any]] = []
@@ -236,9 +234,8 @@ class World:
             monkeypatch.setattr(module, "datetime", clock)
         monkeypatch.setattr(steps, "_repairs", lambda repository: repository)
         monkeypatch.setattr(steps, "_workflows", lambda repository: repository.workflows)
-        for module in (stopped, function):
-            monkeypatch.setattr(module, "port_client", lambda: self.port)
-        monkeypatch.setattr(change_consumer, "port_client", lambda _patience: self.port)
+        monkeypatch.setattr("slipway.sweep.sweep.port_client", lambda: self.port)
+        monkeypatch.setattr(change_consumer, "port_client", lambda _retry_budget: self.port)
         queue = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
         arn = "arn:aws:sqs:eu-west-1:123456789012:people"
         boto3.client("sns").subscribe(
@@ -280,14 +277,20 @@ class World:
         for given in values:
             value = with_own_run(given, self.offset) if by_automation else given
             raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-            record: dict[str, Any] = {"offset": self.offset, "timestamp": 0}
+            topic, _, partition = self.partition.rpartition("-")
+            record: dict[str, Any] = {
+                "topic": topic,
+                "partition": int(partition),
+                "offset": self.offset,
+                "timestamp": 0,
+            }
             if value is not None:
                 record["value"] = base64.b64encode(raw).decode()
             records.append(record)
             self.offset += 1
         return {"eventSource": "SelfManagedKafka", "records": {self.partition: records}}
 
-    def fall_ill(self, status: str = "Degraded") -> "Machine":
+    def become_unhealthy(self, status: str = "Degraded") -> "Machine":
         """The service is said to be ill; the execution that looks after it."""
         self.deliver(self.change(health_status=status))
         return self.machine()
@@ -371,7 +374,7 @@ class Machine:
             "service": self.service,
             "execution": self.execution,
         }
-        answer = self._world.steps().handle(step, json.loads(json.dumps(payload | event)))
+        answer = self._world.steps().run(json.loads(json.dumps({"step": step} | payload | event)))
         return dict(json.loads(json.dumps(answer)))
 
     def advance(self, *, crash: bool = False) -> str:
@@ -482,4 +485,4 @@ def seconds(number: float) -> timedelta:
 
 def ill_until_restarted(world: World) -> Callable[[], Finding]:
     """Ill until a restart was asked for."""
-    return lambda: WELL if world.github.restarted else ILL
+    return lambda: HEALTHY if world.github.restarted else UNHEALTHY

@@ -24,9 +24,9 @@ from slipway.health.state import (
 
 URL = "https://my-service.test/health"
 BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-WELL = Finding(state="well", kind="ok", sentence="The health URL answered 200.", url=URL)
-ILL = Finding(
-    state="ill", kind="status", sentence="The health URL answered 503, not a 2xx.", url=URL
+HEALTHY = Finding(state="healthy", kind="ok", sentence="The health URL answered 200.", url=URL)
+UNHEALTHY = Finding(
+    state="unhealthy", kind="status", sentence="The health URL answered 503, not a 2xx.", url=URL
 )
 REFUSED = Finding(
     state="unknown", kind="refused_url", sentence="The health URL was not asked.", url=URL
@@ -56,8 +56,8 @@ def make_policy(**changes: Any) -> Policy:
     known: dict[str, Any] = {
         "schema_version": 1,
         "trusted_urls": ["https://*.test/"],
-        "verify": {"probes": 3, "interval_seconds": 1, "healthy_after": 2, "ill_after": 2},
-        "settle": {"probes": 4, "interval_seconds": 1, "healthy_after": 2, "ill_after": 4},
+        "verify": {"probes": 3, "interval_seconds": 1, "healthy_after": 2, "unhealthy_after": 2},
+        "settle": {"probes": 4, "interval_seconds": 1, "healthy_after": 2, "unhealthy_after": 4},
     }
     return Policy.model_validate(known | changes)
 
@@ -134,4 +134,4 @@ class Story:
 
 def ill_until(kind: str) -> Look:
     """Ill until this strategy was carried out."""
-    return lambda story: WELL if kind in story.kinds else ILL
+    return lambda story: HEALTHY if kind in story.kinds else UNHEALTHY

@@ -5,8 +5,8 @@ from pydantic import ValidationError
 from slipway.health.assessment import Assessment, Window, assess, not_probed, read_settings
 from slipway.health.finding import Expectation, Finding, JsonPath
 
-STATES: dict[str, Any] = {"w": "well", "i": "ill", "u": "unknown"}
-WINDOW = Window(probes=5, healthy_after=2, ill_after=3)
+STATES: dict[str, Any] = {"w": "healthy", "i": "unhealthy", "u": "unknown"}
+WINDOW = Window(probes=5, healthy_after=2, unhealthy_after=3)
 
 
 def findings(row: str) -> list[Finding]:
@@ -46,8 +46,8 @@ def test_given_a_verdict_when_more_findings_follow_then_it_stays() -> None:
     [
         {"probes": 0},
         {"probes": 61},
-        {"probes": 2, "ill_after": 3},
-        {"probes": 2, "healthy_after": 3, "ill_after": 1},
+        {"probes": 2, "unhealthy_after": 3},
+        {"probes": 2, "healthy_after": 3, "unhealthy_after": 1},
         {"interval_seconds": 0},
         {"healthy_after": 0},
         {"jitter": 1},

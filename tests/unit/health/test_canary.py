@@ -49,7 +49,7 @@ def found(url: str, canary: str | None, *ports: int) -> tuple[str, str]:
 def test_service_is_unhealthy_when_the_canary_answers(canary: Server) -> None:
     url = f"http://canary.test:{canary.port}/"
 
-    assert found("http://gone.test/", url, 80, canary.port) == ("ill", "dns")
+    assert found("http://gone.test/", url, 80, canary.port) == ("unhealthy", "dns")
     assert canary.connections == 1
 
 
@@ -63,7 +63,7 @@ def test_service_is_unknown_when_the_canary_may_not_be_asked() -> None:
 
 
 def test_failure_is_the_services_when_there_is_no_canary() -> None:
-    assert found("http://gone.test/", None, 80) == ("ill", "dns")
+    assert found("http://gone.test/", None, 80) == ("unhealthy", "dns")
 
 
 def test_canary_is_not_asked_when_the_service_answers(service: Server, canary: Server) -> None:
@@ -71,5 +71,5 @@ def test_canary_is_not_asked_when_the_service_answers(service: Server, canary: S
 
     state = found(url, f"http://canary.test:{canary.port}/", service.port, canary.port)
 
-    assert state == ("ill", "status")
+    assert state == ("unhealthy", "status")
     assert canary.connections == 0

@@ -138,11 +138,11 @@ def test_given_a_remediation_that_has_ended_when_its_change_is_redelivered_then_
 
 def test_low_offset_starts_a_look_when_its_topic_was_remade(world: World) -> None:
     world.offset = 1000
-    world.fall_ill().run()
+    world.become_unhealthy().run()
     world.offset = 0
 
     world.now += timedelta(minutes=1)
-    world.fall_ill()
+    world.become_unhealthy()
 
     assert world.row.execution == execution_name(KEY, 2)
 

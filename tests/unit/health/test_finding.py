@@ -23,14 +23,14 @@ def answered(document: object, status: int = 200) -> Answered:
 
 @pytest.mark.parametrize("status", [200, 204, 299])
 def test_given_no_expected_status_when_it_is_any_2xx_then_it_is_well(status: int) -> None:
-    assert evaluate(Answered(status, b""), Expectation()).state == "well"
+    assert evaluate(Answered(status, b""), Expectation()).state == "healthy"
 
 
 @pytest.mark.parametrize("status", [199, 404, 500, 503])
 def test_given_no_expected_status_when_it_is_another_then_it_is_ill(status: int) -> None:
     finding = evaluate(Answered(status, b"down\nfor <b>lunch</b>"), Expectation())
 
-    assert (finding.state, finding.kind) == ("ill", "status")
+    assert (finding.state, finding.kind) == ("unhealthy", "status")
     assert f"answered {status}, not a 2xx" in finding.sentence
     assert "It said: down for <b>lunch</b>" in finding.sentence
 
@@ -38,7 +38,7 @@ def test_given_no_expected_status_when_it_is_another_then_it_is_ill(status: int)
 def test_given_an_expected_status_then_only_that_is_well() -> None:
     expectation = Expectation(status=401)
 
-    assert evaluate(Answered(401, b""), expectation).state == "well"
+    assert evaluate(Answered(401, b""), expectation).state == "healthy"
     assert (
         evaluate(Answered(200, b""), expectation).sentence
         == "The health URL answered 200, not 401."
@@ -51,7 +51,7 @@ def test_given_no_answer_then_it_is_ill_unless_the_service_was_never_asked(
 ) -> None:
     finding = evaluate(Failed(kind, "Why."), Expectation())
 
-    assert finding.state == ("unknown" if kind is FailureKind.REFUSED_URL else "ill")
+    assert finding.state == ("unknown" if kind is FailureKind.REFUSED_URL else "unhealthy")
     assert (finding.kind, finding.sentence) == (kind.value, "Why.")
 
 
@@ -70,7 +70,7 @@ def test_given_no_answer_then_it_is_ill_unless_the_service_was_never_asked(
 def test_given_the_value_is_at_its_path_then_it_is_well(path: str, value: str) -> None:
     expectation = Expectation(json_path=JsonPath(path), json_value=value)
 
-    assert evaluate(answered(DOCUMENT), expectation).state == "well"
+    assert evaluate(answered(DOCUMENT), expectation).state == "healthy"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_given_the_value_is_at_its_path_then_it_is_well(path: str, value: str) -
 def test_given_another_value_at_the_path_then_it_is_ill(path: str, value: str, why: str) -> None:
     finding = evaluate(answered(DOCUMENT), Expectation(json_path=JsonPath(path), json_value=value))
 
-    assert (finding.state, finding.kind) == ("ill", "json")
+    assert (finding.state, finding.kind) == ("unhealthy", "json")
     assert why in finding.sentence
 
 

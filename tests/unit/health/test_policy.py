@@ -43,8 +43,8 @@ def test_given_a_whole_document_then_it_is_read_and_can_be_written_again() -> No
         "approval_environments": ["Production"],
         "max_per_hour": 2,
         "quiet_seconds": 60,
-        "verify": {"probes": 3, "interval_seconds": 1, "healthy_after": 1, "ill_after": 2},
-        "settle": {"probes": 6, "interval_seconds": 1, "healthy_after": 2, "ill_after": 6},
+        "verify": {"probes": 3, "interval_seconds": 1, "healthy_after": 1, "unhealthy_after": 2},
+        "settle": {"probes": 6, "interval_seconds": 1, "healthy_after": 2, "unhealthy_after": 6},
     }
 
     policy = parse_policy(json.dumps(document))

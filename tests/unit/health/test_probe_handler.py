@@ -59,7 +59,7 @@ def ask(port: int, **changes: Any) -> dict[str, Any]:
 
 def test_given_a_service_that_answers_when_probed_then_it_is_well(server: Server) -> None:
     assert ask(server.port) == {
-        "state": "well",
+        "state": "healthy",
         "kind": "ok",
         "sentence": "The health URL answered 203.",
         "url": f"http://127.0.0.1:{server.port}/health",
@@ -70,10 +70,10 @@ def test_given_a_service_that_answers_when_probed_then_it_is_well(server: Server
 @pytest.mark.parametrize(
     ("wanted", "state", "kind"),
     [
-        ({"status": 203}, "well", "ok"),
-        ({"status": 200}, "ill", "status"),
-        ({"json_path": "db.up", "json_value": "true"}, "well", "ok"),
-        ({"json_path": "db.up", "json_value": "false"}, "ill", "json"),
+        ({"status": 203}, "healthy", "ok"),
+        ({"status": 200}, "unhealthy", "status"),
+        ({"json_path": "db.up", "json_value": "true"}, "healthy", "ok"),
+        ({"json_path": "db.up", "json_value": "false"}, "unhealthy", "json"),
     ],
 )
 def test_given_what_is_expected_when_probed_then_the_answer_is_held_against_it(

@@ -23,10 +23,10 @@ from slipway.health.state import (
 
 from tests.unit.health.story import (
     BEGIN,
-    ILL,
+    HEALTHY,
     REFUSED,
+    UNHEALTHY,
     URL,
-    WELL,
     Story,
     ill_until,
     make_policy,
@@ -40,7 +40,7 @@ SECOND = timedelta(seconds=1)
 
 
 def test_given_a_degraded_service_that_answers_then_it_is_corrected_without_a_repair() -> None:
-    story = Story(make_state(), make_policy(), look=lambda _story: WELL)
+    story = Story(make_state(), make_policy(), look=lambda _story: HEALTHY)
 
     assert story.run() == Healthy(
         reason="The service was said to be Degraded, but answers as it should."
@@ -54,7 +54,7 @@ def test_given_a_deployment_that_comes_up_then_it_is_healthy_and_synced() -> Non
     story = Story(
         make_state(found="Progressing", status="Progressing"),
         make_policy(),
-        look=lambda story: WELL if story.now >= BEGIN + 2 * SECOND else ILL,
+        look=lambda story: HEALTHY if story.now >= BEGIN + 2 * SECOND else UNHEALTHY,
     )
 
     end = story.run()
@@ -72,9 +72,11 @@ def test_given_no_answer_that_says_anything_then_it_is_unknown_at_once() -> None
 
 
 def test_given_a_probe_that_was_just_sent_then_it_waits_for_the_next() -> None:
-    state = make_state().observed(ILL, BEGIN)
+    state = make_state().observed(UNHEALTHY, BEGIN)
 
-    assert next_step(state, make_policy(), BEGIN) == Wait(until=BEGIN + SECOND, reason=ILL.sentence)
+    assert next_step(state, make_policy(), BEGIN) == Wait(
+        until=BEGIN + SECOND, reason=UNHEALTHY.sentence
+    )
     assert isinstance(next_step(state, make_policy(), BEGIN + SECOND), Probe)
 
 
@@ -110,13 +112,13 @@ def test_given_no_cure_then_everything_is_tried_as_often_as_it_may_be_and_handed
             {"kind": "roll_back"},
         ]
     )
-    story = Story(make_state(), policy, look=lambda _story: ILL)
+    story = Story(make_state(), policy, look=lambda _story: UNHEALTHY)
 
     end = story.run()
 
     assert isinstance(end, Escalate)
     assert end.notify
-    assert ILL.sentence in end.reason
+    assert UNHEALTHY.sentence in end.reason
     assert "restart: tried 2 of 2 times" in end.reason
     assert story.kinds == ["restart", "restart", "scale_up", "scale_up", "roll_back"]
     assert [repair.attempt for _, repair in story.repairs] == [1, 2, 1, 2, 1]
@@ -140,7 +142,7 @@ def test_after_a_repair_it_waits_before_it_looks() -> None:
 
 
 def test_given_a_crash_while_repairing_then_the_same_repair_comes_again() -> None:
-    state = make_state().observed(ILL, BEGIN).observed(ILL, BEGIN + SECOND)
+    state = make_state().observed(UNHEALTHY, BEGIN).observed(UNHEALTHY, BEGIN + SECOND)
     repair = next_step(state, make_policy(), BEGIN + SECOND)
     assert isinstance(repair, Repair)
 
@@ -166,7 +168,7 @@ def test_given_a_repair_that_was_not_made_then_the_next_is_tried_without_looking
 
 def test_given_a_strategy_that_was_skipped_then_it_is_not_tried_again() -> None:
     policy = make_policy(strategies=[RollBack(attempts=5)])
-    story = Story(make_state(), policy, look=lambda _s: ILL, do=lambda _s, _r: "skipped")
+    story = Story(make_state(), policy, look=lambda _s: UNHEALTHY, do=lambda _s, _r: "skipped")
 
     end = story.run()
 
@@ -178,7 +180,7 @@ def test_given_a_pull_request_that_a_person_must_merge_then_it_is_handed_over() 
     def do(story: Story, repair: Repair) -> Outcome:
         return "proposed" if repair.step == "roll_back" else "done"
 
-    story = Story(make_state(), make_policy(), look=lambda _story: ILL, do=do)
+    story = Story(make_state(), make_policy(), look=lambda _story: UNHEALTHY, do=do)
 
     end = story.run()
 
@@ -194,7 +196,7 @@ def test_given_a_pull_request_that_a_person_must_merge_then_it_is_handed_over() 
 def test_given_no_room_to_scale_then_it_is_not_scaled(replicas: int | None, why: str) -> None:
     policy = make_policy(strategies=[ScaleUp(max_replicas=10)])
     files = Reviewed(environment="Test", replicas=replicas, replicas_fault="Nothing is certain.")
-    story = Story(make_state(reviewed=files), policy, look=lambda _story: ILL)
+    story = Story(make_state(reviewed=files), policy, look=lambda _story: UNHEALTHY)
 
     end = story.run()
 
@@ -212,7 +214,7 @@ def test_given_a_service_that_is_locked_then_only_restart_is_tried_and_the_pr_is
             return "done"
         return story.state.blocked(LockOwner(owner="r_0123456789abcdef", pr_number=12))
 
-    story = Story(make_state(), make_policy(), look=lambda _story: ILL, do=do)
+    story = Story(make_state(), make_policy(), look=lambda _story: UNHEALTHY, do=do)
 
     end = story.run()
 
@@ -229,7 +231,7 @@ def test_given_it_is_switched_off_then_nothing_is_looked_at() -> None:
 
 
 def test_given_it_only_verifies_then_what_is_ill_is_handed_over() -> None:
-    story = Story(make_state(), make_policy(mode="verify"), look=lambda _story: ILL)
+    story = Story(make_state(), make_policy(mode="verify"), look=lambda _story: UNHEALTHY)
 
     end = story.run()
 
@@ -240,7 +242,7 @@ def test_given_it_only_verifies_then_what_is_ill_is_handed_over() -> None:
 
 def test_given_it_is_switched_off_while_a_repair_is_under_way_then_it_is_not_repeated() -> None:
     repair = Repair(step="restart", attempt=1, reason="Restarted.")
-    state = make_state().observed(ILL, BEGIN).observed(ILL, BEGIN).began(repair, BEGIN)
+    state = make_state().observed(UNHEALTHY, BEGIN).observed(UNHEALTHY, BEGIN).began(repair, BEGIN)
 
     assert isinstance(next_step(state, make_policy(mode="off"), BEGIN), Off)
     assert isinstance(next_step(state, make_policy(mode="verify"), BEGIN), Escalate)
@@ -250,7 +252,7 @@ def test_given_it_is_switched_off_while_a_repair_is_under_way_then_it_is_not_rep
 def test_given_an_environment_that_is_not_listed_then_it_is_handed_over(
     environment: str | None,
 ) -> None:
-    story = Story(make_state(environment=environment), make_policy(), look=lambda _story: ILL)
+    story = Story(make_state(environment=environment), make_policy(), look=lambda _story: UNHEALTHY)
 
     end = story.run()
 
@@ -268,7 +270,7 @@ def test_given_an_environment_that_is_not_listed_then_it_is_handed_over(
     ],
 )
 def test_service_is_handed_over_when_its_files_disagree(files: Reviewed, why: str) -> None:
-    story = Story(make_state(reviewed=files), make_policy(), look=lambda _story: ILL)
+    story = Story(make_state(reviewed=files), make_policy(), look=lambda _story: UNHEALTHY)
 
     end = story.run()
 
@@ -286,7 +288,7 @@ def test_service_without_environment_in_port_goes_by_its_files() -> None:
 
 @pytest.mark.parametrize("url", ["https://evil.example/health", "http://my-service.test/", None])
 def test_service_is_handed_over_when_its_url_matches_no_pattern(url: str | None) -> None:
-    story = Story(make_state(health_url=url), make_policy(), look=lambda _story: ILL)
+    story = Story(make_state(health_url=url), make_policy(), look=lambda _story: UNHEALTHY)
 
     end = story.run()
 
@@ -296,7 +298,7 @@ def test_service_is_handed_over_when_its_url_matches_no_pattern(url: str | None)
 
 
 def test_findings_of_another_url_do_not_count() -> None:
-    other = ILL.model_copy(update={"url": "https://other.test/"})
+    other = UNHEALTHY.model_copy(update={"url": "https://other.test/"})
     state = make_state().observed(other, BEGIN).observed(other, BEGIN)
 
     assert isinstance(next_step(state, make_policy(), BEGIN + SECOND), Probe)
@@ -306,7 +308,7 @@ def test_changes_of_the_url_do_not_prolong_the_window() -> None:
     def look(story: Story) -> Finding:
         url = f"https://{len(story.state.observations)}.test/"
         story.state = story.state.reread("Degraded", "Test", url)
-        return ILL
+        return UNHEALTHY
 
     story = Story(make_state(), make_policy(), look=look)
 
@@ -318,16 +320,16 @@ def test_changes_of_the_url_do_not_prolong_the_window() -> None:
 
 
 def test_service_is_reviewed_before_a_repair() -> None:
-    state = make_state().observed(ILL, BEGIN).observed(ILL, BEGIN)
+    state = make_state().observed(UNHEALTHY, BEGIN).observed(UNHEALTHY, BEGIN)
     unread = state.reread("Degraded", "Test", URL)
 
-    assert next_step(unread, make_policy(), BEGIN) == Review(reason=ILL.sentence)
+    assert next_step(unread, make_policy(), BEGIN) == Review(reason=UNHEALTHY.sentence)
     assert isinstance(next_step(unread, make_policy(mode="verify"), BEGIN), Escalate)
 
 
 def test_pending_repair_is_dropped_when_the_files_forbid_it() -> None:
     repair = Repair(step="restart", attempt=1, reason="Restarted.")
-    state = make_state().observed(ILL, BEGIN).observed(ILL, BEGIN).began(repair, BEGIN)
+    state = make_state().observed(UNHEALTHY, BEGIN).observed(UNHEALTHY, BEGIN).began(repair, BEGIN)
     moved = state.model_copy(update={"reviewed": Reviewed(environment="Production")})
 
     assert isinstance(next_step(moved, make_policy(), BEGIN), Escalate)
@@ -353,7 +355,7 @@ def test_repair_is_merged_where_the_policy_says_so(
 
 @pytest.mark.parametrize("status", ["Healthy", "Pending", "Suspended", "Missing", "Unknown", None])
 def test_given_somebody_else_has_settled_it_then_it_is_left_alone(status: str | None) -> None:
-    state = make_state().observed(ILL, BEGIN).reread(status, "Test", None)
+    state = make_state().observed(UNHEALTHY, BEGIN).reread(status, "Test", None)
 
     assert isinstance(next_step(state, make_policy(), BEGIN), Leave)
 
@@ -376,7 +378,7 @@ def test_given_an_approval_when_the_service_is_well_by_then_then_nothing_is_repa
     story = Story(
         make_state(environment="Production"),
         APPROVAL,
-        look=lambda story: WELL if story.state.decision else ILL,
+        look=lambda story: HEALTHY if story.state.decision else UNHEALTHY,
     )
 
     assert isinstance(story.run(), Healthy)
@@ -384,7 +386,7 @@ def test_given_an_approval_when_the_service_is_well_by_then_then_nothing_is_repa
 
 
 def test_given_an_approval_is_declined_then_it_is_handed_over_with_who_did() -> None:
-    story = Story(make_state(environment="Production"), APPROVAL, look=lambda _story: ILL)
+    story = Story(make_state(environment="Production"), APPROVAL, look=lambda _story: UNHEALTHY)
     story.decide = lambda _story: False
 
     end = story.run()
@@ -434,7 +436,7 @@ def test_given_a_remediation_that_has_begun_to_repair_then_it_is_not_cooled_down
 
 
 def test_given_a_service_that_flaps_then_the_correction_cools_down_too() -> None:
-    story = Story(make_state(**earlier(3, 2, 1)), make_policy(), look=lambda _story: WELL)
+    story = Story(make_state(**earlier(3, 2, 1)), make_policy(), look=lambda _story: HEALTHY)
 
     assert isinstance(story.run(), Healthy)
     assert any(isinstance(step, CoolDown) for step in story.steps)
@@ -442,7 +444,7 @@ def test_given_a_service_that_flaps_then_the_correction_cools_down_too() -> None
 
 def test_given_a_deployment_then_its_coming_up_needs_no_cool_down() -> None:
     state = make_state(found="Progressing", **earlier(3, 2, 1))
-    story = Story(state, make_policy(), look=lambda _story: WELL)
+    story = Story(state, make_policy(), look=lambda _story: HEALTHY)
 
     assert isinstance(story.run(), Healthy)
     assert not any(isinstance(step, CoolDown) for step in story.steps)
@@ -450,7 +452,7 @@ def test_given_a_deployment_then_its_coming_up_needs_no_cool_down() -> None:
 
 def test_given_people_were_told_a_moment_ago_then_they_are_not_told_again() -> None:
     state = make_state(escalations=(BEGIN - timedelta(minutes=5),), **earlier(3, 2, 1))
-    story = Story(state, make_policy(), look=lambda _story: ILL)
+    story = Story(state, make_policy(), look=lambda _story: UNHEALTHY)
 
     end = story.run()
 
@@ -461,7 +463,7 @@ def test_given_people_were_told_a_moment_ago_then_they_are_not_told_again() -> N
 
 
 def test_given_people_were_told_of_the_cool_down_then_its_end_tells_them_nothing_new() -> None:
-    story = Story(make_state(**earlier(3, 2, 1)), make_policy(), look=lambda _story: ILL)
+    story = Story(make_state(**earlier(3, 2, 1)), make_policy(), look=lambda _story: UNHEALTHY)
 
     end = story.run()
 

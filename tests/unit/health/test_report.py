@@ -23,13 +23,13 @@ from slipway.health.state import (
     Unknown,
 )
 
-from tests.unit.health.story import BEGIN, ILL, Story, make_policy, make_state
+from tests.unit.health.story import BEGIN, UNHEALTHY, Story, make_policy, make_state
 
 LATER = BEGIN + timedelta(minutes=1)
 
 
 def ended_badly() -> tuple[Story, Step]:
-    story = Story(make_state(), make_policy(), look=lambda _story: ILL)
+    story = Story(make_state(), make_policy(), look=lambda _story: UNHEALTHY)
     return story, story.run()
 
 
@@ -70,7 +70,7 @@ HOSTILE = (
 
 
 def test_given_hostile_text_then_the_markdown_has_one_row_for_each_event_and_no_markup() -> None:
-    finding = Finding(state="ill", kind="status", sentence=HOSTILE)
+    finding = Finding(state="unhealthy", kind="status", sentence=HOSTILE)
     state = make_state(found=HOSTILE).observed(finding, LATER)
 
     table = timeline_markdown(state)

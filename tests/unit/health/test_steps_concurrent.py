@@ -9,12 +9,11 @@ from slipway.health.row import execution_name
 
 from tests.unit.health.remedy import (
     KEY,
-    SERVICE,
     World,
     executions,
     ill_until_restarted,
 )
-from tests.unit.health.story import ILL
+from tests.unit.health.story import UNHEALTHY
 
 FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
 STATUS = "health_status"
@@ -26,7 +25,7 @@ STATUS = "health_status"
 def test_given_a_probe_whose_finding_was_noted_when_noted_again_then_it_counts_once(
     world: World,
 ) -> None:
-    machine = world.fall_ill().until("Probe")
+    machine = world.become_unhealthy().until("Probe")
 
     for _ in range(5):
         machine.advance(crash=True)
@@ -39,7 +38,7 @@ def test_given_every_step_is_repeated_then_the_story_is_the_same(
     world: World, crashes: int
 ) -> None:
     world.look = ill_until_restarted(world)
-    machine = world.fall_ill()
+    machine = world.become_unhealthy()
 
     while machine.next != "Done":
         for _ in range(crashes):
@@ -56,8 +55,8 @@ def test_given_every_step_is_repeated_then_the_story_is_the_same(
 def test_given_another_execution_at_work_when_a_step_is_taken_then_done(
     world: World, step: str
 ) -> None:
-    old = world.fall_ill().run()
-    world.fall_ill()
+    old = world.become_unhealthy().run()
+    world.become_unhealthy()
     written = len(world.port.writes)
 
     assert old.take(step) == {"next": "Done"}
@@ -67,11 +66,11 @@ def test_given_another_execution_at_work_when_a_step_is_taken_then_done(
 
 def test_given_a_service_without_a_row_when_a_step_is_taken_then_done(world: World) -> None:
     event = {"service": "never-seen", "execution": "e-1"}
-    assert world.steps().handle("decide", event) == {"next": "Done"}
+    assert world.steps().run({"step": "decide", **event}) == {"next": "Done"}
 
 
 def test_given_a_step_of_another_release_when_taken_then_it_is_refused(world: World) -> None:
-    machine = world.fall_ill()
+    machine = world.become_unhealthy()
 
     with pytest.raises(SlipwayError, match="knows no step 'dance'"):
         machine.take("dance")
@@ -80,7 +79,7 @@ def test_given_a_step_of_another_release_when_taken_then_it_is_refused(world: Wo
 def test_given_a_service_that_is_taken_over_within_a_step_then_the_step_writes_no_state(
     world: World,
 ) -> None:
-    machine = world.fall_ill()
+    machine = world.become_unhealthy()
 
     def take_over(operation: str) -> None:
         world.port.fail = lambda _operation: None
@@ -99,8 +98,8 @@ def test_given_a_service_that_is_taken_over_within_a_step_then_the_step_writes_n
 def test_given_port_is_down_at_any_call_when_repeated_then_nothing_is_lost(
     world: World, operation: str
 ) -> None:
-    world.look = lambda: ILL
-    machine = world.fall_ill()
+    world.look = lambda: UNHEALTHY
+    machine = world.become_unhealthy()
     failures = 0
 
     while machine.next != "Done":
@@ -136,7 +135,7 @@ def test_given_port_is_down_at_any_call_when_repeated_then_nothing_is_lost(
 def test_given_a_correction_whose_last_call_failed_when_repeated_then_it_still_counts(
     world: World,
 ) -> None:
-    machine = world.fall_ill().until("Finish")
+    machine = world.become_unhealthy().until("Finish")
 
     def fail_after_the_report(operation: str) -> None:
         if operation == "get_entity" and world.entity[STATUS] == "Healthy":
@@ -158,7 +157,7 @@ def test_given_a_correction_whose_last_call_failed_when_repeated_then_it_still_c
 def test_given_a_change_after_the_last_look_when_let_go_then_another_execution_looks_at_it(
     world: World,
 ) -> None:
-    machine = world.fall_ill().until("Finish")
+    machine = world.become_unhealthy().until("Finish")
 
     def change_after_the_report(operation: str) -> None:
         if operation == "get_entity" and world.entity[STATUS] == "Healthy":
@@ -177,7 +176,7 @@ def test_given_a_change_after_the_last_look_when_let_go_then_another_execution_l
 def test_given_a_change_that_was_read_when_let_go_then_no_other_execution_starts(
     world: World,
 ) -> None:
-    machine = world.fall_ill()
+    machine = world.become_unhealthy()
     world.now += timedelta(seconds=1)
     world.deliver(world.change(health_status="Progressing"))
 
@@ -189,7 +188,7 @@ def test_given_a_change_that_was_read_when_let_go_then_no_other_execution_starts
 
 def written_over(world: World) -> Any:
     """Slipway's last word comes just after somebody else's, which it did not see."""
-    machine = world.fall_ill("Progressing").until("Finish")
+    machine = world.become_unhealthy("Progressing").until("Finish")
     records: list[Any] = []
 
     def change_before_the_report(operation: str) -> None:
@@ -244,10 +243,10 @@ def test_given_a_change_that_slipway_wrote_over_then_it_is_restored_and_looked_a
 def test_given_a_service_that_got_well_by_itself_when_looked_at_again_then_it_is_left(
     world: World,
 ) -> None:
-    world.fall_ill().run()
+    world.become_unhealthy().run()
     written = len(world.port.writes)
     world.now += timedelta(minutes=10)
-    machine = world.fall_ill()
+    machine = world.become_unhealthy()
     world.now += timedelta(seconds=1)
     world.change(health_status="Healthy")
 
@@ -274,7 +273,7 @@ def test_given_a_policy_that_says_off_when_written_over_then_it_is_not_restored(
 def test_given_a_crash_before_the_next_execution_is_started_when_repeated_then_it_is_started(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine = world.fall_ill().until("Finish")
+    machine = world.become_unhealthy().until("Finish")
 
     def change_after_the_report(operation: str) -> None:
         if operation == "get_entity" and world.entity[STATUS] == "Healthy":

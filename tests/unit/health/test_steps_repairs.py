@@ -1,13 +1,11 @@
 """Steps that repair, ask, and hand over."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from slipway.errors import GitHubError, PortUnavailable
 from slipway.github.models import PullRequest
 from slipway.health.row import execution_name
-from slipway.health.state import Reviewed
 from slipway.runs.ledger import Ledger
 
 from tests.unit.conftest import RUN_ID, make_message
@@ -19,7 +17,7 @@ from tests.unit.health.remedy import (
     port_data,
     workflow_run,
 )
-from tests.unit.health.story import BEGIN, ILL, WELL
+from tests.unit.health.story import BEGIN, HEALTHY, UNHEALTHY
 
 FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
 STATUS = "health_status"
@@ -32,10 +30,10 @@ def test_given_a_service_that_was_ill_too_often_then_it_cools_down_and_people_ar
     world: World,
 ) -> None:
     for _ in range(3):
-        world.fall_ill().run()
+        world.become_unhealthy().run()
         world.now += timedelta(minutes=5)
 
-    machine = world.fall_ill().until("Wait", "Finish")
+    machine = world.become_unhealthy().until("Wait", "Finish")
     while machine.answer.get("next") == "Wait" and "cools" not in world.entity["health_detail"]:
         machine.advance()
         machine.until("Wait", "Finish")
@@ -55,9 +53,9 @@ def test_given_a_service_that_was_ill_too_often_then_it_cools_down_and_people_ar
 def test_given_a_cool_down_when_its_step_is_repeated_then_people_are_not_told_again(
     world: World,
 ) -> None:
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     world.set_policy(max_per_hour=1)
-    world.fall_ill()
+    world.become_unhealthy()
     world.store.update(
         KEY,
         lambda row: (
@@ -84,13 +82,13 @@ def test_given_a_run_that_holds_the_service_then_the_hand_over_names_its_pull_re
     world: World, strategy: str
 ) -> None:
     world.set_policy(strategies=[{"kind": strategy}])
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     ledger = Ledger("runs")
     ledger.open(make_message(action="upscale_service", entity=SERVICE))
     ledger.record_pull_request(RUN_ID, 12, "https://github.test/pull/12")
-    world.locks.take(KEY, RUN_ID)
+    world.locks.acquire(KEY, RUN_ID)
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert world.entity[STATUS] == "Degraded"
     assert (
@@ -106,9 +104,9 @@ def test_given_a_run_that_holds_the_service_then_it_is_restarted_all_the_same(
     world: World,
 ) -> None:
     world.look = ill_until_restarted(world)
-    world.locks.take(KEY, RUN_ID)
+    world.locks.acquire(KEY, RUN_ID)
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert world.entity[STATUS] == "Healthy"
     assert world.holder() == RUN_ID
@@ -118,8 +116,8 @@ def test_given_a_repair_that_needs_the_service_when_it_has_ended_then_the_lock_i
     world: World,
 ) -> None:
     world.set_policy(strategies=[{"kind": "scale_up", "wait_seconds": 5}])
-    world.look = lambda: WELL if world.row.state.attempts else ILL
-    machine = world.fall_ill().until("Repair")
+    world.look = lambda: HEALTHY if world.row.state.attempts else UNHEALTHY
+    machine = world.become_unhealthy().until("Repair")
     now = datetime.now(UTC)
     pull = PullRequest(number=7, url="https://g/7", state="merged", head_sha="h", opened_at=now)
     world.github.pulls[f"slipway/scale_up/{FIRST}-1"] = pull
@@ -139,13 +137,13 @@ def test_given_a_repair_under_way_when_its_lock_is_lost_then_the_next_strategy_i
     strategies = [{"kind": "scale_up"}, {"kind": "restart", "wait_seconds": 5}]
     world.set_policy(strategies=strategies)
     world.look = ill_until_restarted(world)
-    machine = world.fall_ill().until("Repair")
+    machine = world.become_unhealthy().until("Repair")
     world.github.fail_find = PortUnavailable("GitHub is down.")
     with pytest.raises(PortUnavailable):
         machine.advance()
     world.github.fail_find = None
     world.locks.release(KEY, FIRST)
-    world.locks.take(KEY, RUN_ID)
+    world.locks.acquire(KEY, RUN_ID)
 
     machine.run()
 
@@ -162,9 +160,9 @@ def test_given_a_repair_under_way_when_looked_at_again_then_it_is_one_attempt(
 ) -> None:
     queued = workflow_run("queued")
     world.github.restarts = [queued, queued, queued, workflow_run("succeeded", url="https://g/1")]
-    world.look = lambda: WELL if world.row.state.last_done else ILL
+    world.look = lambda: HEALTHY if world.row.state.last_done else UNHEALTHY
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     (attempt,) = world.row.state.attempts
     assert (attempt.outcome, attempt.link) == ("done", "https://g/1")
@@ -183,10 +181,10 @@ def test_given_github_refuses_a_repair_then_it_has_failed_and_the_next_strategy_
     world: World, error: GitHubError
 ) -> None:
     world.set_policy(strategies=[{"kind": "restart"}, {"kind": "roll_back"}])
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     world.github.restarts = [error]
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     outcomes = [(a.repair.step, a.outcome, a.detail) for a in world.row.state.attempts]
     assert outcomes == [
@@ -198,11 +196,11 @@ def test_given_github_refuses_a_repair_then_it_has_failed_and_the_next_strategy_
 
 
 def test_given_a_restart_that_failed_then_githubs_word_is_said(world: World) -> None:
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     failed = workflow_run("failed", url="https://g/1", conclusion="timed_out")
     world.github.restarts = [failed]
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     (attempt,) = world.row.state.attempts
     assert (
@@ -213,9 +211,9 @@ def test_given_a_restart_that_failed_then_githubs_word_is_said(world: World) -> 
 def test_given_a_restart_that_never_ends_then_it_has_failed_after_a_quarter_of_an_hour(
     world: World,
 ) -> None:
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     world.github.restarts = [workflow_run("running", url="https://g/1")]
-    machine = world.fall_ill().until("Repair")
+    machine = world.become_unhealthy().until("Repair")
     machine.advance()
     world.now += timedelta(minutes=14)
     machine.until("Repair").advance()
@@ -235,7 +233,7 @@ def test_restart_is_told_namespace_and_reviewed_environment(world: World) -> Non
     world.entity["environment"] = "Staging"
     world.look = ill_until_restarted(world)
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     (target,) = world.github.targets
     assert (target["service"], target["namespace"]) == (SERVICE, SERVICE)
@@ -247,9 +245,9 @@ def test_service_is_handed_over_when_its_files_are_not_there(
     world: World, folder: dict[str, str]
 ) -> None:
     world.github.folder = folder
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert world.row.state.attempts == ()
     assert "It is not repaired by Slipway." in world.entity["health_detail"]
@@ -264,7 +262,7 @@ def test_given_an_environment_where_people_are_asked_then_nothing_is_repaired_be
     world.set_policy(environments=["Test"], approval_environments=["Test"])
     world.look = ill_until_restarted(world)
 
-    machine = world.fall_ill().until("Ask")
+    machine = world.become_unhealthy().until("Ask")
 
     assert world.github.restarted == []
     assert "when somebody has agreed" in world.entity["health_detail"]
@@ -280,10 +278,10 @@ def test_given_an_environment_where_people_are_asked_then_nothing_is_repaired_be
 
 def test_given_a_repair_that_is_not_approved_then_it_is_handed_over(world: World) -> None:
     world.set_policy(environments=["Test"], approval_environments=["Test"])
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     world.decide = lambda: world.decision(granted=False)
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert world.github.restarted == []
     assert "not approved. By lead@acme.example." in world.entity["health_detail"]
@@ -292,8 +290,8 @@ def test_given_a_repair_that_is_not_approved_then_it_is_handed_over(world: World
 
 def test_given_a_decision_when_noted_again_then_the_first_one_stays(world: World) -> None:
     world.set_policy(environments=["Test"], approval_environments=["Test"])
-    world.look = lambda: ILL
-    machine = world.fall_ill().until("Ask")
+    world.look = lambda: UNHEALTHY
+    machine = world.become_unhealthy().until("Ask")
     machine.advance()
 
     machine.take("decide", decision=world.decision(granted=False))
@@ -308,9 +306,9 @@ def test_given_a_decision_when_noted_again_then_the_first_one_stays(world: World
 def test_given_a_service_that_stays_ill_then_it_is_handed_over_with_all_that_was_tried(
     world: World,
 ) -> None:
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert world.entity[STATUS] == "Degraded"
     ((body, comment),) = world.github.issues
@@ -325,31 +323,31 @@ def test_given_a_service_that_stays_ill_then_it_is_handed_over_with_all_that_was
 def test_given_a_service_handed_over_not_long_ago_then_the_issue_is_brought_up_to_date_in_silence(
     world: World,
 ) -> None:
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     world.set_policy(quiet_seconds=3600, mode="verify")
-    world.fall_ill().run()
+    world.become_unhealthy().run()
     world.change(health_status="Healthy")
     world.alerts()
     world.now += timedelta(minutes=30)
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert world.alerts() == []
     assert [comment is None for _, comment in world.github.issues] == [False, True]
 
     world.change(health_status="Healthy")
     world.now += timedelta(minutes=31)
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     assert len(world.alerts()) == 1
     assert world.github.issues[-1][1] is not None
 
 
 def test_given_github_refuses_the_issue_then_people_are_told_all_the_same(world: World) -> None:
-    world.look = lambda: ILL
+    world.look = lambda: UNHEALTHY
     world.github.refuses_issues = GitHubError(410, "GitHub answered 410: issues are disabled.")
 
-    world.fall_ill().run()
+    world.become_unhealthy().run()
 
     (told,) = world.alerts()
     assert f"https://app.port.test/serviceEntity?identifier={SERVICE}" in told

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -10,7 +11,7 @@ from slipway.approvals.models import REPAIR, Status
 from slipway.approvals.store import ApprovalStore
 from slipway.errors import PortUnavailable
 from slipway.health.row import execution_name
-from slipway.sweep.stopped import look_after, remediation_stopped, services_at_work
+from slipway.sweep.sweep import stopped_remediations
 
 from functions.sweep_runs import handler as sweep
 from tests.unit.approvals.conftest import make_approval
@@ -30,10 +31,10 @@ FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
 def test_given_an_execution_that_was_stopped_then_its_service_is_let_go_and_says_so(
     world: World, status: str, words: str
 ) -> None:
-    world.fall_ill().until("Wait")
-    world.locks.take(KEY, FIRST, "remediation")
+    world.become_unhealthy().until("Wait")
+    world.locks.acquire(KEY, FIRST, "remediation")
 
-    remediation_stopped(KEY, FIRST, status)
+    stopped_remediations().release(KEY, FIRST, status)
 
     assert (world.row.execution, world.holder()) == (None, None)
     assert words in world.entity["health_detail"]
@@ -45,20 +46,20 @@ def test_given_an_execution_that_was_stopped_then_its_service_is_let_go_and_says
 def test_given_a_service_that_was_let_go_when_it_changes_then_the_next_execution_starts(
     world: World,
 ) -> None:
-    world.fall_ill().until("Wait")
-    remediation_stopped(KEY, FIRST, "FAILED")
+    world.become_unhealthy().until("Wait")
+    stopped_remediations().release(KEY, FIRST, "FAILED")
     world.now += seconds(1)
 
-    world.fall_ill("Progressing").run()
+    world.become_unhealthy("Progressing").run()
 
     assert set(executions()) == {FIRST, SECOND}
     assert world.entity["health_status"] == "Healthy"
 
 
 def test_given_our_own_word_of_it_when_read_then_nothing_starts(world: World) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     before = dict(world.entity)
-    remediation_stopped(KEY, FIRST, "FAILED")
+    stopped_remediations().release(KEY, FIRST, "FAILED")
     after, world.port.entities[SERVICE] = world.entity, before
     world.now += seconds(1)
 
@@ -70,11 +71,11 @@ def test_given_our_own_word_of_it_when_read_then_nothing_starts(world: World) ->
 def test_given_a_change_after_the_last_look_when_stopped_then_the_next_execution_starts(
     world: World,
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     world.now += seconds(1)
     world.deliver(world.change(health_status="Progressing"))
 
-    remediation_stopped(KEY, FIRST, "ABORTED")
+    stopped_remediations().release(KEY, FIRST, "ABORTED")
 
     assert set(executions()) == {FIRST, SECOND}
 
@@ -82,39 +83,39 @@ def test_given_a_change_after_the_last_look_when_stopped_then_the_next_execution
 def test_given_executions_that_fail_before_their_first_look_then_they_do_not_follow_one_another(
     world: World,
 ) -> None:
-    world.fall_ill()
+    world.become_unhealthy()
 
-    remediation_stopped(KEY, FIRST, "FAILED")
+    stopped_remediations().release(KEY, FIRST, "FAILED")
 
     assert list(executions()) == [FIRST]
     assert world.row.execution is None
 
 
 def test_given_an_event_when_it_comes_again_then_nothing_is_done(world: World) -> None:
-    world.fall_ill().until("Wait")
-    remediation_stopped(KEY, FIRST, "FAILED")
+    world.become_unhealthy().until("Wait")
+    stopped_remediations().release(KEY, FIRST, "FAILED")
     world.now += seconds(1)
-    world.fall_ill("Progressing")
+    world.become_unhealthy("Progressing")
     written = len(world.port.writes)
 
-    remediation_stopped(KEY, FIRST, "FAILED")
+    stopped_remediations().release(KEY, FIRST, "FAILED")
 
     assert len(world.port.writes) == written
     assert world.row.execution == SECOND
 
 
 def test_given_port_is_down_when_told_again_then_the_service_is_let_go(world: World) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
 
     def fail(operation: str) -> None:
         raise PortUnavailable("Port is down.")
 
     world.port.fail = fail
     with pytest.raises(PortUnavailable):
-        remediation_stopped(KEY, FIRST, "FAILED")
+        stopped_remediations().release(KEY, FIRST, "FAILED")
     world.port.fail = lambda _operation: None
 
-    remediation_stopped(KEY, FIRST, "FAILED")
+    stopped_remediations().release(KEY, FIRST, "FAILED")
 
     assert world.row.execution is None
 
@@ -122,7 +123,7 @@ def test_given_port_is_down_when_told_again_then_the_service_is_let_go(world: Wo
 def test_given_a_crash_before_the_next_execution_is_started_when_told_again_then_it_is_started(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     world.now += timedelta(seconds=1)
     world.deliver(world.change(health_status="Progressing"))
 
@@ -132,10 +133,10 @@ def test_given_a_crash_before_the_next_execution_is_started_when_told_again_then
     with monkeypatch.context() as patched:
         patched.setattr("slipway.health.admission.start_execution", crash)
         with pytest.raises(RuntimeError):
-            remediation_stopped(KEY, FIRST, "FAILED")
+            stopped_remediations().release(KEY, FIRST, "FAILED")
     assert (world.row.execution, world.row.started) == (SECOND, False)
 
-    remediation_stopped(KEY, FIRST, "FAILED")
+    stopped_remediations().release(KEY, FIRST, "FAILED")
 
     assert set(executions()) == {FIRST, SECOND}
 
@@ -143,10 +144,10 @@ def test_given_a_crash_before_the_next_execution_is_started_when_told_again_then
 def test_given_an_entity_that_is_gone_when_stopped_then_the_service_is_let_go(
     world: World,
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     del world.port.entities[SERVICE]
 
-    remediation_stopped(KEY, FIRST, "TIMED_OUT")
+    stopped_remediations().release(KEY, FIRST, "TIMED_OUT")
 
     assert world.row.execution is None
 
@@ -154,14 +155,14 @@ def test_given_an_entity_that_is_gone_when_stopped_then_the_service_is_let_go(
 def test_given_people_who_were_asked_when_stopped_then_their_request_is_withdrawn(
     world: World,
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     approval = make_approval(
         id=f"{FIRST}.1", run_id=FIRST, action=REPAIR, expires_at=datetime(2999, 1, 1, tzinfo=UTC)
     )
     requests = ApprovalStore("approvals", "records")
     requests.create(approval, "")
 
-    remediation_stopped(KEY, FIRST, "ABORTED")
+    stopped_remediations().release(KEY, FIRST, "ABORTED")
 
     assert requests.get(approval.id).status is Status.CANCELLED
     (entity,) = world.port.upserted
@@ -176,7 +177,8 @@ def test_given_an_event_of_a_machine_then_the_right_part_is_told(
     world: World, monkeypatch: pytest.MonkeyPatch, machine: str
 ) -> None:
     told: list[tuple[str, ...]] = []
-    monkeypatch.setattr(sweep, "remediation_stopped", lambda *of: told.append(of))
+    remediations = SimpleNamespace(release=lambda *of: told.append(of))
+    monkeypatch.setattr(sweep, "stopped_remediations", lambda: remediations)
     monkeypatch.setattr(sweep, "stopped", lambda *of: told.append(of))
     context: Any = type(
         "Context",
@@ -208,32 +210,32 @@ def test_given_an_event_of_a_machine_then_the_right_part_is_told(
 def test_given_services_at_work_when_listed_then_those_that_were_let_go_are_not_among_them(
     world: World,
 ) -> None:
-    assert services_at_work() == []
-    world.fall_ill().until("Wait")
-    assert services_at_work() == [KEY]
+    assert stopped_remediations().services_at_work() == []
+    world.become_unhealthy().until("Wait")
+    assert stopped_remediations().services_at_work() == [KEY]
 
-    remediation_stopped(KEY, FIRST, "FAILED")
+    stopped_remediations().release(KEY, FIRST, "FAILED")
 
-    assert services_at_work() == []
+    assert stopped_remediations().services_at_work() == []
 
 
 def test_given_an_execution_that_is_gone_when_swept_then_its_service_is_let_go(
     world: World,
 ) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     arn = f"{MACHINE.replace(':stateMachine:', ':execution:')}:{FIRST}"
     boto3.client("stepfunctions").stop_execution(executionArn=arn)
 
-    look_after(KEY)
+    stopped_remediations().check(KEY)
 
     assert world.row.execution is None
     assert "An operator stopped" in world.entity["health_detail"]
 
 
 def test_given_an_execution_that_runs_when_swept_then_it_is_left_alone(world: World) -> None:
-    world.fall_ill().until("Wait")
+    world.become_unhealthy().until("Wait")
     before = world.row
 
-    look_after(KEY)
+    stopped_remediations().check(KEY)
 
     assert world.row == before

@@ -8,7 +8,7 @@ import pytest
 
 from tests.releases import RELEASES, ROOT, fill, read_machine
 from tests.unit.health.remedy import KEY, Machine, World
-from tests.unit.health.story import ILL
+from tests.unit.health.story import UNHEALTHY
 
 CURRENT = ROOT / "terraform/modules/remediation/definition.asl.json"
 DEFINITIONS = [*(release / "remediation.asl.json" for release in RELEASES), CURRENT]
@@ -22,26 +22,25 @@ def test_given_a_machine_of_a_release_when_it_takes_a_step_then_it_understands_t
     world: World, file: Path, state: str
 ) -> None:
     machine = read_machine(file)
-    world.look = lambda: ILL
-    execution = world.fall_ill().until("Repair").execution
+    world.look = lambda: UNHEALTHY
+    execution = world.become_unhealthy().until("Repair").execution
     values = {
         "$.service": KEY,
         "$.execution": execution,
         "$.step.details.number": len(world.row.state.observations),
-        "$.look.finding": ILL.model_dump(),
+        "$.look.finding": UNHEALTHY.model_dump(),
         "$.step.details.decision": world.decision(granted=True),
     }
     event = fill(machine.payloads[state], values)
 
-    answer = world.steps().handle(event["step"], json.loads(json.dumps(event)))
+    answer = world.steps().run(json.loads(json.dumps(event)))
 
+    assert answer
     assert answer["next"] in machine.understood
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
-def test_row_of_a_release_without_keys_is_let_go(
-    world: World, release: Path
-) -> None:
+def test_row_of_a_release_without_keys_is_let_go(world: World, release: Path) -> None:
     row = json.loads((release / "remediation_item.json").read_text())
     boto3.client("dynamodb").put_item(TableName="remediations", Item=row)
 

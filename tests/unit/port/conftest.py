@@ -18,7 +18,7 @@ SECRET = "the-client-secret-of-more-than-32-bytes"
 
 
 class UnhurriedSession(requests.Session):
-    """Gives each request a minute: a client without patience allows a tenth of a second."""
+    """Gives each request a minute: a client without a retry budget allows a tenth of a second."""
 
     def request(self, *args: Any, **more: Any) -> requests.Response:
         return super().request(*args, **{**more, "timeout": 60})
@@ -39,7 +39,7 @@ class Port(ScriptedServer):
         answers = [{"ok": True, "accessToken": token, "expiresIn": lifetime} for token in tokens]
         self.script(TOKEN, *((200, answer, {}) for answer in answers))
 
-    def client(self, patience: float = 20.0) -> PortClient:
+    def client(self, retry_budget: float = 20.0) -> PortClient:
         def credentials(fresh: bool) -> PortCredentials:
             self.fresh.append(fresh)
             return PortCredentials.model_validate({"client_id": "id", "client_secret": SECRET})
@@ -47,7 +47,7 @@ class Port(ScriptedServer):
         return PortClient(
             self.url,
             credentials,
-            patience=patience,
+            retry_budget=retry_budget,
             session=UnhurriedSession(),
             sleep=self.slept.append,
             jitter=lambda: self.jitter,

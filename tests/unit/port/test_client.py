@@ -182,7 +182,7 @@ def test_given_a_failure_that_stays_when_called_then_waits_double_until_patience
     port.script(f"GET {RUN_PATH}", (503, {}, {}))
 
     with pytest.raises(PortUnavailable):
-        port.client(patience=3.5).get_run("r_1")
+        port.client(retry_budget=3.5).get_run("r_1")
 
     assert port.slept == [0.5, 1.0, 2.0]
 
@@ -222,7 +222,7 @@ def test_given_a_named_wait_when_throttled_then_it_is_kept(
 ) -> None:
     port.script(f"GET {RUN_PATH}", (429, {}, headers()), (200, {"run": RUN}, {}))
 
-    port.client(patience=400).get_run("r_1")
+    port.client(retry_budget=400).get_run("r_1")
 
     assert len(port.slept) == 1
     assert 200 < port.slept[0] <= 300
@@ -234,7 +234,7 @@ def test_given_a_reset_with_requests_left_when_port_fails_then_it_is_not_waited_
     limits = {"x-ratelimit-remaining": "17", "x-ratelimit-reset": "300"}
     port.script(f"GET {RUN_PATH}", (503, {}, limits), (200, {"run": RUN}, {}))
 
-    port.client(patience=400).get_run("r_1")
+    port.client(retry_budget=400).get_run("r_1")
 
     assert port.slept == [0.5]
 
@@ -311,7 +311,7 @@ def test_given_port_hangs_when_called_then_given_up_within_our_patience(port: Po
     client = PortClient(
         port.url,
         lambda _: PortCredentials.model_validate({"client_id": "id", "client_secret": SECRET}),
-        patience=2.0,
+        retry_budget=2.0,
         session=Session(),
         sleep=port.slept.append,
     )
@@ -328,7 +328,7 @@ def test_given_nobody_listens_when_called_then_port_is_unavailable_without_a_nam
     client = PortClient(
         url,
         lambda _: PortCredentials.model_validate({"client_id": "id", "client_secret": SECRET}),
-        patience=0,
+        retry_budget=0,
     )
 
     with pytest.raises(PortUnavailable) as caught:
@@ -428,7 +428,7 @@ def test_given_port_quotes_the_token_when_it_refuses_then_the_error_masks_it(
     port.script(f"GET {RUN_PATH}", (status, said, {}))
 
     with pytest.raises((PortError, PortUnavailable), match=r"Bad token '\*\*\*\*\*'"):
-        port.client(patience=0).get_run("r_1")
+        port.client(retry_budget=0).get_run("r_1")
 
 
 def test_given_any_error_when_told_then_neither_secret_nor_token_is_in_it(port: Port) -> None:
@@ -438,7 +438,7 @@ def test_given_any_error_when_told_then_neither_secret_nor_token_is_in_it(port: 
     for answer in answers:
         port.script(f"GET {RUN_PATH}", answer)
         with pytest.raises((PortError, PortUnavailable)) as caught:
-            port.client(patience=0).get_run("r_1")
+            port.client(retry_budget=0).get_run("r_1")
         errors.append(caught.value)
 
     text = "".join("".join(traceback.format_exception(error)) for error in errors)

@@ -44,7 +44,7 @@ def test_foreign_answer_is_not_now_for_every_call(port: Port, route: str, answer
     port.script(route, answer)
 
     with pytest.raises(PortUnavailable):
-        CALLS[route](port.client(patience=0))
+        CALLS[route](port.client(retry_budget=0))
 
 
 @pytest.mark.parametrize("answer", FOREIGN, ids=range(len(FOREIGN)))
@@ -107,6 +107,6 @@ def test_foreign_answer_is_named_without_its_text(port: Port) -> None:
     with pytest.raises(
         PortUnavailable, match=r"other than Port answered 404 \(text/html\)"
     ) as caught:
-        port.client(patience=0).get_run("r_1")
+        port.client(retry_budget=0).get_run("r_1")
 
     assert "typed-by-a-person" not in str(caught.value)

@@ -180,7 +180,7 @@ def test_given_port_is_down_when_the_team_is_asked_for_then_it_is_not_empty(port
     port.script(f"GET {TEAM_PATH}", (503, refusal("down"), {}))
 
     with pytest.raises(PortUnavailable):
-        port.client(patience=0).team_members("devops")
+        port.client(retry_budget=0).team_members("devops")
 
 
 def test_given_entities_that_relate_to_one_when_searched_then_they_are_named(port: Port) -> None:

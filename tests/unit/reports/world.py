@@ -115,7 +115,13 @@ class World:
 
     def note(self, **fields: Any) -> None:
         """The ledger's row of the run."""
-        row = {"run_id": RUN_ID, "service": f"service/{SERVICE}", "repository": "services", "pr_number": NUMBER, "pr_url": PR_URL}
+        row = {
+            "run_id": RUN_ID,
+            "service": f"service/{SERVICE}",
+            "repository": "services",
+            "pr_number": NUMBER,
+            "pr_url": PR_URL,
+        }
         known = {name: value for name, value in {**row, **fields}.items() if value is not None}
         dynamodb_table("runs").put_item(Item=known)
 
@@ -160,8 +166,8 @@ class World:
         token = GitHubCredentials(token=SecretStr("ghp_token"))
         secret = PortCredentials(client_id="client", client_secret=SecretStr(SECRET))
         return Reports(
-            EndedPulls(ServicesRepository(config, place, lambda _fresh: token, patience=0.5)),
-            PortClient(f"{self.url}/port", lambda _fresh: secret, patience=0.5),
+            EndedPulls(ServicesRepository(config, place, lambda _fresh: token, retry_budget=0.5)),
+            PortClient(f"{self.url}/port", lambda _fresh: secret, retry_budget=0.5),
             Ledger("runs"),
             load(ReportingConfig),
             self.settings,

@@ -454,7 +454,7 @@ def test_given_port_is_down_when_consumed_then_nothing_is_lost(
 ) -> None:
     scene.port.script(f"GET {RUN}", (503, {}, {"Retry-After": "600"}))
     scene.port.script(f"POST {RUN}/logs", (NO_ANSWER, None, {}))
-    monkeypatch.setattr(clients.port_client(), "_patience", 0.2)
+    monkeypatch.setattr(clients.port_client(), "_retry_budget", 0.2)
 
     assert scene.consume(event(message())) == DONE
     assert not scene.acted
@@ -524,7 +524,7 @@ def test_run_is_delivered_later_when_a_gateway_says_404(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.port.script(f"GET {RUN}", PAGE)
-    monkeypatch.setattr(clients.port_client(), "_patience", 0)
+    monkeypatch.setattr(clients.port_client(), "_retry_budget", 0)
 
     assert scene.consume(event(message(), timestamp=NOW - 3_600_000)) == DONE
 

@@ -68,7 +68,7 @@ def test_given_what_lambda_stored_when_read_then_event_function_and_condition_ar
 
     assert record.function_name == "slipway-create_service"
     assert record.why == "RetryAttemptsExhausted after 11 invocations"
-    assert [each["offset"] for each in record.records] == [0, 1]
+    assert [each.offset for each in record.records] == [0, 1]
     assert record.subjects == [Subject(RUN_ID)]
 
 
@@ -141,7 +141,7 @@ def test_given_a_record_that_failed_once_more_when_put_away_then_only_what_was_r
     records.put_away(record, "replayed")
 
     assert keys() == [f"archive/replayed/{key}", key]
-    assert read(records).records[0]["offset"] == 7
+    assert read(records).records[0].offset == 7
 
 
 def test_given_a_record_that_somebody_else_put_away_when_put_away_again_then_nothing_happens(

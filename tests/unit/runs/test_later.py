@@ -7,13 +7,16 @@ import boto3
 import pytest
 from slipway.config import LedgerConfig, load
 from slipway.errors import RetryableError
+from slipway.kafka import KafkaRecord
 from slipway.runs.later import MAX_POSTPONED, LaterDelivery, resume_time
 from slipway.runs.ledger import Ledger
 
 from tests.unit.conftest import ENVIRONMENT, RUN_ID
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-RECORD = {"topic": "org_test.runs", "partition": 0, "offset": 3, "timestamp": 1, "value": "e30="}
+RECORD = KafkaRecord.read(
+    {"topic": "org_test.runs", "partition": 0, "offset": 3, "timestamp": 1, "value": "e30="}
+)
 
 
 def later() -> LaterDelivery:

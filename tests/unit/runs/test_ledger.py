@@ -95,7 +95,7 @@ def test_reminder_of_the_sweep_does_not_count_as_work() -> None:
 def test_given_an_unknown_run_when_held_then_it_stands_among_the_open_ones_with_the_reason() -> (
     None
 ):
-    Ledger("runs").hold(RUN_ID, "create_service", "1-trace", "A bug.")
+    Ledger("runs").put_on_hold(RUN_ID, "create_service", "1-trace", "A bug.")
 
     found = row()
     assert (found["action"], found["open"], found["held"]["why"]) == (
@@ -111,7 +111,7 @@ def test_given_an_ended_run_when_held_then_refused_and_not_reopened() -> None:
     ledger.close(RUN_ID, "FAILURE")
 
     with pytest.raises(RunEnded):
-        ledger.hold(RUN_ID, "create_service", "1-trace", "A bug.")
+        ledger.put_on_hold(RUN_ID, "create_service", "1-trace", "A bug.")
 
     assert "open" not in row()
 
@@ -119,9 +119,9 @@ def test_given_an_ended_run_when_held_then_refused_and_not_reopened() -> None:
 def test_given_a_run_that_is_replayed_when_postponed_then_both_counts_are_known() -> None:
     ledger = Ledger("runs")
     moment = datetime(2026, 11, 23, tzinfo=UTC)
-    ledger.forgive(RUN_ID)
+    ledger.restart_retry_budget(RUN_ID)
     assert ledger.postpone(RUN_ID, moment, "arn:function:live") == (1, 1)
 
-    ledger.forgive(RUN_ID)
+    ledger.restart_retry_budget(RUN_ID)
 
     assert ledger.postpone(RUN_ID, moment, "arn:function:live") == (2, 1)

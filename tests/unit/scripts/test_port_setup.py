@@ -162,7 +162,7 @@ def test_without_apply_it_names_what_would_be_created_and_writes_nothing(
 def test_nothing_is_created_when_a_gateway_says_404(
     port: FakePort, env_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(cast("Any", PortClient.__init__).__kwdefaults__, "patience", 0)
+    monkeypatch.setitem(cast("Any", PortClient.__init__).__kwdefaults__, "retry_budget", 0)
     port.is_gateway = True
 
     code, output = invoke(env_file, "--apply")

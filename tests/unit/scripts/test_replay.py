@@ -8,14 +8,14 @@ from typing import Any
 
 import boto3
 import pytest
-from slipway.approvals.function import ApprovalConfig
+from slipway.approvals.settings import ApprovalConfig
 from slipway.config import load
 from slipway.errors import ConfigurationError, SlipwayError
 from slipway.runs import clients
 from slipway.runs.failed import FailedRecord, Place, Subject
 from slipway.runs.ledger import Ledger
 
-from scripts.held import Held, HeldList, settle_notices
+from scripts.on_hold import OnHold, OnHoldList, settle_notices
 from scripts.replay import Operator, Selection, describe, read_time
 from tests.scripted import ScriptedServer
 from tests.unit.conftest import RUN_ID
@@ -88,8 +88,8 @@ class World:
         answer = {"batchItemFailures": failed, "replayed": told}
         self.server.script(INVOKE, (200, answer, {}))
 
-    def held(self) -> list[Held]:
-        return HeldList(self.config, "slipway").find()
+    def held(self) -> list[OnHold]:
+        return OnHoldList(self.config, "slipway").find()
 
 
 @pytest.fixture
@@ -114,10 +114,10 @@ def test_given_records_and_a_failed_execution_when_listed_then_all_are_named_old
 ) -> None:
     store()
     store(f"held/{RUN_ID}.json")
-    Ledger("runs").hold(RUN_ID, "create_service", "1-trace", "ValueError: a bug")
+    Ledger("runs").put_on_hold(RUN_ID, "create_service", "1-trace", "ValueError: a bug")
     Ledger("runs").postpone(RUN_ID, NOW, FUNCTION)
     other = "r_other"
-    Ledger("runs").hold(other, "upscale_service", other, "it failed")
+    Ledger("runs").put_on_hold(other, "upscale_service", other, "it failed")
     states = boto3.client("stepfunctions")
     machine = world.config.approval_machine_arn
     states.start_execution(stateMachineArn=machine, name=other, input="{}")
@@ -137,7 +137,7 @@ def test_given_a_delivery_that_ended_without_a_copy_when_listed_then_its_record_
     world: World,
 ) -> None:
     ledger = Ledger("runs")
-    ledger.hold(RUN_ID, "create_service", "1-trace", "a bug")
+    ledger.put_on_hold(RUN_ID, "create_service", "1-trace", "a bug")
     ledger.postpone(RUN_ID, NOW - timedelta(minutes=5), FUNCTION)
     store(f"later/{RUN_ID}.json")
     states = boto3.client("stepfunctions")
@@ -241,7 +241,7 @@ def store_batch(world: World) -> list[str]:
     ledger.postpone("r_9", NOW, FUNCTION)
     machine = world.config.deliver_later_arn
     states.start_execution(stateMachineArn=machine, name="r_9-later-1", input="{}")
-    ledger.hold(RUN_ID, "create_service", "1-trace", "ValueError: a bug")
+    ledger.put_on_hold(RUN_ID, "create_service", "1-trace", "ValueError: a bug")
     store(KEY, *map(of_run, done[:4]), MESSAGE, *map(of_run, done[4:]))
     return done
 
@@ -372,9 +372,9 @@ def test_given_a_record_when_described_then_signature_and_secrets_are_masked() -
     assert "not JSON" in junk["value"]
 
 
-def held(reference: str, function: str, hours: int) -> Held:
+def held(reference: str, function: str, hours: int) -> OnHold:
     at = NOW - timedelta(hours=hours)
-    return Held(reference, "Kafka", function, at, "", "", (Subject(f"r_{reference}"),))
+    return OnHold(reference, "Kafka", function, at, "", "", (Subject(f"r_{reference}"),))
 
 
 FOUND = [held("a", "create_service", 5), held("b", "approval", 3), held("c", "create_service", 1)]

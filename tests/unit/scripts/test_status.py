@@ -13,7 +13,7 @@ from slipway.sweep.decide import Limits
 from scripts import backlog as backlogs
 from scripts.backlog import Backlog, Retention, deadline
 from scripts.consumers import Consumer, at_work, choose
-from scripts.held import Held
+from scripts.on_hold import OnHold
 from scripts.status import Line, table, warnings
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -64,8 +64,8 @@ def test_given_what_kafka_keeps_when_asked_then_the_deadline_is_what_ends_first(
     assert deadline(paused_at, known) == (NOW + left if left is not None else None)
 
 
-def held(hours: int, *runs: Subject) -> Held:
-    return Held("abc", "Kafka", "create_service", NOW - timedelta(hours=hours), "why", "", runs)
+def held(hours: int, *runs: Subject) -> OnHold:
+    return OnHold("abc", "Kafka", "create_service", NOW - timedelta(hours=hours), "why", "", runs)
 
 
 @pytest.mark.parametrize(

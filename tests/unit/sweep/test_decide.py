@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from slipway.sweep.decide import Deed, Facts, Limits, Pull, judge
+from slipway.sweep.decide import Facts, Limits, Pull, SweepAction, choose_action
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LIMITS = Limits()
@@ -21,60 +21,60 @@ def pull(state: Any, *, opened: datetime, ended: datetime | None = None) -> Pull
 
 
 OLD, RECENT = ago(days=10), ago(minutes=1)
-CASES: list[tuple[str, Facts, Deed]] = [
-    ("just executed", Facts(ago(minutes=14)), Deed.LEAVE),
-    ("never received", Facts(ago(minutes=15)), Deed.END_NEVER_RECEIVED),
-    ("being worked on", Facts(RECENT, RECENT), Deed.LEAVE),
-    ("held", Facts(OLD, ago(hours=71)), Deed.LEAVE),
-    ("held for too long", Facts(OLD, ago(hours=72)), Deed.END_HELD),
-    ("postponed", Facts(OLD, OLD, resume_at=NOW + timedelta(minutes=1)), Deed.LEAVE),
-    ("postponed in vain", Facts(OLD, OLD, resume_at=RECENT), Deed.END_HELD),
-    ("waiting for approval", Facts(OLD, OLD, execution="RUNNING"), Deed.LEAVE),
-    ("machine failed", Facts(OLD, RECENT, execution="FAILED"), Deed.LEAVE),
-    ("machine failed long ago", Facts(OLD, OLD, execution="FAILED"), Deed.END_HELD),
-    ("machine aborted", Facts(OLD, RECENT, execution="ABORTED"), Deed.END_STOPPED),
-    ("machine timed out", Facts(OLD, RECENT, execution="TIMED_OUT"), Deed.END_STOPPED),
-    ("machine done, no report", Facts(OLD, OLD, execution="SUCCEEDED"), Deed.END_HELD),
-    ("waiting for a merge", Facts(OLD, OLD, pull=pull("open", opened=OLD)), Deed.LEAVE),
+CASES: list[tuple[str, Facts, SweepAction]] = [
+    ("just executed", Facts(ago(minutes=14)), SweepAction.LEAVE),
+    ("never received", Facts(ago(minutes=15)), SweepAction.END_NEVER_RECEIVED),
+    ("being worked on", Facts(RECENT, RECENT), SweepAction.LEAVE),
+    ("held", Facts(OLD, ago(hours=71)), SweepAction.LEAVE),
+    ("held for too long", Facts(OLD, ago(hours=72)), SweepAction.END_HELD),
+    ("postponed", Facts(OLD, OLD, resume_at=NOW + timedelta(minutes=1)), SweepAction.LEAVE),
+    ("postponed in vain", Facts(OLD, OLD, resume_at=RECENT), SweepAction.END_HELD),
+    ("waiting for approval", Facts(OLD, OLD, execution="RUNNING"), SweepAction.LEAVE),
+    ("machine failed", Facts(OLD, RECENT, execution="FAILED"), SweepAction.LEAVE),
+    ("machine failed long ago", Facts(OLD, OLD, execution="FAILED"), SweepAction.END_HELD),
+    ("machine aborted", Facts(OLD, RECENT, execution="ABORTED"), SweepAction.END_STOPPED),
+    ("machine timed out", Facts(OLD, RECENT, execution="TIMED_OUT"), SweepAction.END_STOPPED),
+    ("machine done, no report", Facts(OLD, OLD, execution="SUCCEEDED"), SweepAction.END_HELD),
+    ("waiting for a merge", Facts(OLD, OLD, pull=pull("open", opened=OLD)), SweepAction.LEAVE),
     (
         "open for long",
         Facts(OLD, OLD, pull=pull("open", opened=ago(days=27))),
-        Deed.REMIND,
+        SweepAction.REMIND,
     ),
     (
         "open for long, said so",
         Facts(OLD, OLD, pull=pull("open", opened=ago(days=29)), reminded=True),
-        Deed.LEAVE,
+        SweepAction.LEAVE,
     ),
     (
         "open for too long",
         Facts(OLD, OLD, pull=pull("open", opened=ago(days=30)), reminded=True),
-        Deed.CLOSE,
+        SweepAction.CLOSE,
     ),
     (
         "merged just now",
         Facts(OLD, OLD, pull=pull("merged", opened=OLD, ended=ago(minutes=29))),
-        Deed.LEAVE,
+        SweepAction.LEAVE,
     ),
     (
         "merged, no report",
         Facts(OLD, OLD, pull=pull("merged", opened=OLD, ended=ago(minutes=30))),
-        Deed.REPORT,
+        SweepAction.REPORT,
     ),
     (
         "closed, no report",
         Facts(OLD, OLD, pull=pull("closed", opened=OLD, ended=ago(hours=2))),
-        Deed.REPORT,
+        SweepAction.REPORT,
     ),
     (
         "closed, reopened, merged just now",
         Facts(OLD, OLD, pull=pull("merged", opened=OLD, ended=RECENT)),
-        Deed.LEAVE,
+        SweepAction.LEAVE,
     ),
     (
         "pull request, machine aborted",
         Facts(OLD, OLD, execution="ABORTED", pull=pull("open", opened=OLD)),
-        Deed.LEAVE,
+        SweepAction.LEAVE,
     ),
 ]
 
@@ -83,9 +83,9 @@ CASES: list[tuple[str, Facts, Deed]] = [
     ("facts", "deed"), [(f, d) for _, f, d in CASES], ids=[name for name, _, _ in CASES]
 )
 def test_given_what_is_known_of_a_run_when_judged_then_as_the_table_says(
-    facts: Facts, deed: Deed
+    facts: Facts, deed: SweepAction
 ) -> None:
-    assert judge(facts, NOW, LIMITS) is deed
+    assert choose_action(facts, NOW, LIMITS) is deed
 
 
 times = st.integers(0, 500_000).map(
@@ -115,8 +115,8 @@ def test_given_anything_when_enough_time_has_passed_then_only_a_wait_is_left_alo
     known: Facts,
 ) -> None:
     later = datetime(2027, 6, 1, tzinfo=UTC)
-    deed = judge(known, later, LIMITS)
-    if deed is Deed.LEAVE:
+    deed = choose_action(known, later, LIMITS)
+    if deed is SweepAction.LEAVE:
         assert known.execution == "RUNNING"
         assert known.pull is None
 
@@ -125,7 +125,7 @@ def test_given_anything_when_enough_time_has_passed_then_only_a_wait_is_left_alo
 def test_given_a_machine_that_waits_when_judged_then_its_run_is_never_ended(known: Facts) -> None:
     if known.execution != "RUNNING" or known.pull is not None or known.seen_at is None:
         return
-    assert judge(known, NOW, LIMITS) is Deed.LEAVE
+    assert choose_action(known, NOW, LIMITS) is SweepAction.LEAVE
 
 
 @pytest.mark.parametrize(

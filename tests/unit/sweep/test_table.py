@@ -5,10 +5,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from slipway.sweep.decide import Deed, Facts, Limits, Pull, judge
+from slipway.sweep.decide import Facts, Limits, Pull, SweepAction, choose_action
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "sweep.md"
-HEADER = "| pull request | row in the ledger | execution of the approval | deed |"
+HEADER = "| pull request | row in the ledger | execution of the approval | action |"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LIMITS = Limits()
 MOMENT = timedelta(minutes=1)
@@ -74,11 +74,11 @@ def test_given_every_combination_when_judged_then_as_its_one_row_of_the_table_sa
         )
         found = [deed for *cells, deed in rows if all(map(fits, cells, states))]
 
-        assert found == [judge(facts, NOW, LIMITS)], states
+        assert found == [choose_action(facts, NOW, LIMITS)], states
 
 
 def test_given_the_table_when_read_then_it_names_no_other_states_and_every_deed() -> None:
     for *cells, _deed in table():
         for cell, known in zip(cells, (PULLS, ROWS, EXECUTIONS), strict=True):
             assert cell == "any" or set(cell.split(" / ")) <= set(known)
-    assert {Deed(deed) for *_cells, deed in table()} == set(Deed)
+    assert {SweepAction(deed) for *_cells, deed in table()} == set(SweepAction)

@@ -193,7 +193,7 @@ class World:
         return self.ledger.get(RUN_ID) or {}
 
     def holder(self) -> Any:
-        return next((lock["owner"] for lock in self.locks.held()), None)
+        return next((lock.owner.id for lock in self.locks.all()), None)
 
     def asked_github(self) -> list[str]:
         return [route.replace("/repos/acme/services", "") for route in self.github.routes()]

@@ -1,4 +1,4 @@
-"""Where decisions are taken: the same for all doors, and for the state machine's own endings."""
+"""Counts decisions: the same for all channels, and for the state machine's own endings."""
 
 from collections.abc import Callable, Set
 from contextlib import suppress
@@ -7,10 +7,19 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from slipway.approvals.audit import AuditTrail
-from slipway.approvals.decision import Ballot, Teams, counted, is_enough, judge, settle, under
+from slipway.approvals.decision import (
+    Ballot,
+    Teams,
+    count_vote,
+    counted,
+    is_enough,
+    settle,
+    with_policy,
+)
 from slipway.approvals.models import Approval, Status
-from slipway.approvals.store import ApprovalStore, Conflict
-from slipway.changes.approval_machine import Next, tell
+from slipway.approvals.store import ApprovalStore
+from slipway.aws import ConditionFailed
+from slipway.changes.approval_machine import Next, end_wait
 from slipway.changes.policy import Policy, PolicyVersion
 from slipway.changes.requester import is_machine
 from slipway.errors import DecisionRefused, RequestClosed, RetryableError, RunEnded
@@ -19,7 +28,7 @@ from slipway.observability import Metric, count, logger
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
-# Of so many voters at the same instant, one after the other gets its turn.
+# Optimistic-lock retries; enough for this many concurrent votes.
 _ATTEMPTS = 10
 
 
@@ -28,12 +37,11 @@ def following(approval: Approval) -> Next:
     return "Execute" if approval.status is Status.APPROVED else "Report"
 
 
-class DecisionDesk:
-    """Takes decisions on requests.
+class Decisions:
+    """Counts decisions on requests.
 
-    Each decision is one conditional update of the request's row; what follows from it (the record
-    in the audit trail, the word to the state machine) can be repeated, and is, whenever somebody
-    comes to a request that has been decided.
+    Each decision is one conditional update of the request's row. What follows from it (the audit
+    record, the end of the machine's wait) is repeated with every later decision on the request.
 
     Args:
         store: the requests.
@@ -70,23 +78,23 @@ class DecisionDesk:
             by_machine = self._by_machine(stored)
             teams = self._teams(found.policy)
             for _ in range(_ATTEMPTS):
-                approval = under(stored.model_copy(update={"by_machine": by_machine}), found)
+                approval = with_policy(stored.model_copy(update={"by_machine": by_machine}), found)
                 now = datetime.now(UTC)
-                voted = judge(approval, ballot, now=now, policy=found.policy, teams=teams)
+                voted = count_vote(approval, ballot, now=now, policy=found.policy, teams=teams)
                 if voted is approval:
-                    # Whoever counted it may have been cut off before anybody was told.
+                    # The invocation that counted it may have been interrupted before the follow-up.
                     self.follow_up(approval)
                     return approval
                 try:
                     saved = self.store.save(approval, voted)
-                except Conflict:
+                except ConditionFailed:
                     stored = self.store.get(approval_id)
                     continue
                 self.follow_up(saved)
-                count(Metric.APPROVAL_DECIDED, door=ballot.door, verdict=ballot.verdict)
+                count(Metric.APPROVAL_DECIDED, door=ballot.channel, verdict=ballot.decision)
                 return saved
         except RequestClosed:
-            # Whoever decided it may have been cut off before anybody was told.
+            # The invocation that decided it may have been interrupted before the follow-up.
             self.follow_up(self.store.get(approval_id))
             count(Metric.DECISION_REFUSED, reason="RequestClosed")
             raise
@@ -106,18 +114,18 @@ class DecisionDesk:
             try:
                 settled = settle(approval, status, datetime.now(UTC))
             except RequestClosed:
-                # Whoever ended it may have been cut off before anybody was told.
+                # The invocation that ended it may have been interrupted before the follow-up.
                 self.follow_up(approval)
                 return approval
             try:
                 saved = self.store.save(approval, settled)
-            except Conflict:
+            except ConditionFailed:
                 continue
             self.follow_up(saved)
             return saved
         raise RetryableError("Too many people decide on this request at the moment.")
 
-    def standing(self, approval: Approval) -> Approval | None:
+    def still_approved(self, approval: Approval) -> Approval | None:
         """An approved request under the policy of now, with all votes counted again.
 
         Returns:
@@ -125,29 +133,29 @@ class DecisionDesk:
         """
         found = self._policy()
         known = approval.model_copy(update={"by_machine": self._by_machine(approval)})
-        now = counted(under(known, found), found.policy, self._teams(found.policy))
+        now = counted(with_policy(known, found), found.policy, self._teams(found.policy))
         return now if is_enough(now, found.policy) else None
 
-    def record(self, approval: Approval) -> None:
+    def write_audit(self, approval: Approval) -> None:
         """Make sure that the votes are in the audit trail."""
-        self._audit.record(approval)
+        self._audit.write(approval)
 
     def follow_up(self, approval: Approval) -> None:
-        """Put the votes on record and, if the request is settled, tell the state machine."""
-        self.record(approval)
+        """Write the votes to the audit trail; end the wait of a request that is settled."""
+        self.write_audit(approval)
         if approval.status is Status.PENDING:
-            self._say_progress(approval)
+            self._log_progress(approval)
             return
         if approval.token is None:
             return
-        if tell(approval.token, following(approval)):
+        if end_wait(approval.token, following(approval)):
             return
         # A reminder may have begun a second wait, with a token of its own.
         latest = self.store.get(approval.id).token
         if latest and latest != approval.token:
-            tell(latest, following(approval))
+            end_wait(latest, following(approval))
 
-    def _say_progress(self, approval: Approval) -> None:
+    def _log_progress(self, approval: Approval) -> None:
         # A repair is asked for by no run.
         if not approval.votes or approval.is_repair:
             return

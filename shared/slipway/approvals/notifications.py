@@ -23,7 +23,7 @@ _LONGEST_SUBJECT = 99
 
 @dataclass(frozen=True)
 class Places:
-    """Where the notices' addresses lead.
+    """Where the notifications' addresses lead.
 
     Attributes:
         run_url: the page in Port of what asks: a run, or a service to repair.
@@ -36,8 +36,8 @@ class Places:
     links_base_url: str
 
 
-class Notices:
-    """Sends notices.
+class Notifications:
+    """Sends notifications.
 
     Args:
         topic_arn: the SNS topic; its e-mail subscriptions filter by attribute `approver`.

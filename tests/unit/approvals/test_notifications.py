@@ -4,7 +4,13 @@ from typing import Any
 import boto3
 import pytest
 from slipway.approvals.links import read
-from slipway.approvals.notices import Notices, Places, email_text, slack_message, subject
+from slipway.approvals.notifications import (
+    Notifications,
+    Places,
+    email_text,
+    slack_message,
+    subject,
+)
 
 from tests.scripted import NO_ANSWER, ScriptedServer
 from tests.unit.approvals.conftest import NOW, make_approval
@@ -42,7 +48,9 @@ def test_given_two_approvers_when_told_then_each_gets_a_link_that_is_theirs(aws:
     approval = make_approval()
     queues = {email: subscribe(email) for email in approval.emails}
 
-    failed = Notices(TOPIC, lambda: KEY, None).send(approval, approval.emails, PLACES, "request")
+    failed = Notifications(TOPIC, lambda: KEY, None).send(
+        approval, approval.emails, PLACES, "request"
+    )
 
     assert failed == []
     for email, url in queues.items():
@@ -53,9 +61,9 @@ def test_given_two_approvers_when_told_then_each_gets_a_link_that_is_theirs(aws:
 
 
 def test_given_a_topic_that_is_gone_when_told_then_it_is_said_and_nothing_stops(aws: None) -> None:
-    notices = Notices(TOPIC + "-gone", lambda: KEY, None)
+    notifications = Notifications(TOPIC + "-gone", lambda: KEY, None)
 
-    failed = notices.send(make_approval(), ["devops@acme.example"], PLACES, "request")
+    failed = notifications.send(make_approval(), ["devops@acme.example"], PLACES, "request")
 
     assert failed == ["devops@acme.example could not be told by e-mail."]
 
@@ -63,9 +71,9 @@ def test_given_a_topic_that_is_gone_when_told_then_it_is_said_and_nothing_stops(
 def test_given_a_webhook_when_told_then_slack_gets_ports_page_and_no_link(aws: None) -> None:
     with ScriptedServer().running() as slack:
         slack.script("POST /services/secret", (200, "ok", {}))
-        notices = Notices(TOPIC, lambda: KEY, lambda: f"{slack.url}/services/secret")
+        notifications = Notifications(TOPIC, lambda: KEY, lambda: f"{slack.url}/services/secret")
 
-        failed = notices.send(make_approval(), [], PLACES, "reminder")
+        failed = notifications.send(make_approval(), [], PLACES, "reminder")
 
         (body,) = slack.bodies("POST /services/secret")
     assert failed == []
@@ -80,9 +88,9 @@ def test_given_slack_is_ill_when_told_then_it_is_said_and_the_address_stays_secr
 ) -> None:
     with ScriptedServer().running() as slack:
         slack.script("POST /services/secret", (status, "no", {}))
-        notices = Notices(TOPIC, lambda: KEY, lambda: f"{slack.url}/services/secret")
+        notifications = Notifications(TOPIC, lambda: KEY, lambda: f"{slack.url}/services/secret")
 
-        failed = notices.send(make_approval(), [], PLACES, "request")
+        failed = notifications.send(make_approval(), [], PLACES, "request")
 
     assert failed == ["The Slack channel could not be told."]
     printed = capsys.readouterr()

@@ -8,11 +8,10 @@ from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 import boto3
-from slipway.approvals.function import ApprovalConfig
+from slipway.approvals.settings import ApprovalConfig
 from slipway.catalog.keys import key_of
 from slipway.errors import SkippedMessage
 from slipway.runs import executions
-from slipway.runs.consumer import decode
 from slipway.runs.failed import FailedRecord, FailedRecords, Place, Subject
 from slipway.runs.later import record_key
 from slipway.runs.ledger import Ledger
@@ -24,7 +23,7 @@ _STOPPED = {"FAILED", "TIMED_OUT", "ABORTED"}
 
 
 @dataclass(frozen=True)
-class Held:
+class OnHold:
     """Something that failed for nobody's request.
 
     Attributes:
@@ -55,7 +54,7 @@ class Held:
         return self.also | {self.reference} | {run.run_id for run in self.runs}
 
 
-class HeldList:
+class OnHoldList:
     """Finds what is held in one installation.
 
     Args:
@@ -69,7 +68,7 @@ class HeldList:
         self._ledger = Ledger(config.runs_table)
         self._records = FailedRecords(config.records_bucket)
 
-    def find(self, say: Callable[[str], None] = lambda _: None) -> list[Held]:
+    def find(self, say: Callable[[str], None] = lambda _: None) -> list[OnHold]:
         """Everything that is held, the oldest first.
 
         Args:
@@ -88,7 +87,7 @@ class HeldList:
             found.extend(self._of_row(row, held_later))
         return sorted(found, key=lambda held: held.failed_at)
 
-    def _of_record(self, record: FailedRecord) -> Held:
+    def _of_record(self, record: FailedRecord) -> OnHold:
         found = {run: self._ledger.get(run.run_id) or {} for run in record.subjects}
         if len(record.records) > 1:  # On demand, Lambda stores the whole batch of what failed.
             found = {
@@ -102,7 +101,7 @@ class HeldList:
             (str(row["function_arn"]).split(":")[6] for row in rows if "function_arn" in row), ""
         )
         services = [str(row["service"]) for row in rows if row.get("service")]
-        return Held(
+        return OnHold(
             reference=record.place.reference,
             source="Kafka" if record.function_name else "deliver_later",
             function=function.removeprefix(self._prefix),
@@ -114,11 +113,11 @@ class HeldList:
             also=frozenset(str(each["reference"]) for each in noted),
         )
 
-    def _of_row(self, row: dict[str, Any], held_later: set[str]) -> Iterator[Held]:
+    def _of_row(self, row: dict[str, Any], held_later: set[str]) -> Iterator[OnHold]:
         run_id, noted = str(row["run_id"]), row.get("held", {})
         last = executions.latest(run_id, row)
         if executions.status(self._config.approval_machine_arn, last) == "FAILED":
-            yield Held(
+            yield OnHold(
                 reference=run_id,
                 source="approval",
                 function="approval",
@@ -176,7 +175,7 @@ def services_of(record: FailedRecord) -> list[str]:
     found = []
     for each in record.records:
         try:
-            _, value = decode(each.get("value"))
+            value = each.value
             context = value["context"]
             blueprint, entity = context["blueprint"], context["entity"]
         except (SkippedMessage, LookupError, TypeError, AttributeError):
@@ -189,8 +188,8 @@ def services_of(record: FailedRecord) -> list[str]:
 def settle_notices(queue_url: str, config: ApprovalConfig) -> int:
     """Delete the notices of records that are not among the failed ones any more.
 
-    The queue keeps an alarm on. Notices of records that still wait are put back at once. S3's own
-    test of the queue, from when it was set up, goes too.
+    The queue keeps an alarm on. Notifications of records that still wait are put back at once.
+    S3's own test of the queue, from when it was set up, goes too.
 
     Returns:
         How many were deleted.
