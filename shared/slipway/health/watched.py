@@ -93,18 +93,24 @@ class Watched:
             environment = environment_of(resource.kind, resource.parts, metadata)
         except (GitHubError, UserError) as error:
             return Reviewed(fault=str(error))
-        found = Reviewed(environment=environment)
+        url, url_fault, capacity, fault = None, "", None, ""
         try:
             settings = self.policy.settings
             said = read_entity(resource.kind, resource.identifier, resource.parts, tree, settings)
             url = health_url(resource.kind, said.entity, settings)
-            found = found.model_copy(update={"health_url": url})
         except UserError as error:
-            found = found.model_copy(update={"url_fault": str(error)})
+            url_fault = str(error)
         try:
-            return found.model_copy(update={"replicas": self.capacity(tree)})
+            capacity = self.capacity(tree)
         except UserError as error:
-            return found.model_copy(update={"replicas_fault": str(error)})
+            fault = str(error)
+        return Reviewed(
+            environment=environment,
+            replicas=capacity,
+            health_url=url,
+            replicas_fault=fault,
+            url_fault=url_fault,
+        )
 
     def restart(self, run_id: str) -> WorkflowPlan:
         """Plan the workflow that restarts it.

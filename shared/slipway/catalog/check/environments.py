@@ -1,5 +1,7 @@
 """Finds the environments of a kind: those that people can choose when they create one."""
 
+from typing import Any
+
 from slipway.catalog.expressions import references_of
 from slipway.catalog.files import CreateFile
 from slipway.catalog.model import Kind
@@ -14,7 +16,7 @@ def environments_of(kind: Kind) -> list[str] | None:
         spec = action.spec
         if not isinstance(spec, CreateFile):
             continue
-        values = [spec.parts.get(name) for name in parts]
+        values: list[Any] = [spec.parts.get(name) for name in parts]
         values += [spec.metadata.get(name) for name in metadata]
         for name in sorted({name for value in values for name in references_of(value, "inputs")}):
             choices = action.form.inputs[name].schema.get("enum")
