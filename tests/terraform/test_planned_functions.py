@@ -8,9 +8,7 @@ from tests.terraform.conftest import Plan
 
 
 @pytest.mark.parametrize("action", actions())
-def test_plan_shows_each_action_with_its_own_resources(
-    action: str, plans: dict[str, Plan]
-) -> None:
+def test_plan_shows_each_action_with_its_own_resources(action: str, plans: dict[str, Plan]) -> None:
     shown = [row for row in rows(plans["hosted"]) if action in row[0]]
 
     assert shown == [

@@ -184,9 +184,7 @@ def test_a_value_of_json_matches_what_it_is_written_as(value: object) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(
-            ["health_expected_status", "health_json_path", "health_json_value"]
-        ),
+        st.sampled_from(["health_expected_status", "health_json_path", "health_json_value"]),
         json_values,
     ),
     json_values,

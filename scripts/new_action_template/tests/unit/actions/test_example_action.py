@@ -8,7 +8,6 @@ from slipway.actions import example_action
 from slipway.changes.proposal import NothingToDo, Proposal
 from slipway.errors import InvalidInput, UserError
 from slipway.github.models import ServiceFolder
-
 from tests.unit.changes.conftest import FOLDER, make_folder, make_request, make_situation
 
 FILE = example_action.FILE
