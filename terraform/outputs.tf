@@ -27,6 +27,7 @@ output "port_setup" {
   value = {
     CHANGES_SOURCE    = var.changes.source
     SUBSCRIPTIONS     = jsonencode(var.subscriptions)
+    HEALTH_BLUEPRINTS = jsonencode(local.health_blueprints)
     IDENTIFIER_PREFIX = var.identifier_prefix
   }
 }
