@@ -1,7 +1,5 @@
 """Finds the environments of a kind: those that people can choose when they create one."""
 
-from typing import Any
-
 from slipway.catalog.expressions import references_of
 from slipway.catalog.files import CreateFile
 from slipway.catalog.model import Kind
@@ -16,8 +14,10 @@ def environments_of(kind: Kind) -> list[str] | None:
         spec = action.spec
         if not isinstance(spec, CreateFile):
             continue
-        values: list[Any] = [spec.parts.get(name) for name in parts]
-        values += [spec.metadata.get(name) for name in metadata]
+        values = [
+            *(spec.parts.get(name) for name in parts),
+            *(spec.metadata.get(name) for name in metadata),
+        ]
         for name in sorted({name for value in values for name in references_of(value, "inputs")}):
             choices = action.form.inputs[name].schema.get("enum")
             if not isinstance(choices, list):
