@@ -211,7 +211,7 @@ class ApprovalSteps(Steps):
         self._run.locks.acquire(approval.service, self._run.run_id)
         policy = self._policy().policy
         task = change.find_task(self._run, policy)
-        if "workflow_since" in self._row():
+        if "workflow_url" in self._row():
             return self._go_on(approval, change.follow_workflow(self._run, task), can_wait=can_wait)
         branch = run_branch(self._run.message.action, approval.run_id)
         pull = task.repository.find(branch, number=self._row().get("pr_number"))

@@ -72,7 +72,7 @@ def carry_out(run: ActiveRun) -> None:
     if is_first and task.target.unused:
         names = ", ".join(f"'{title}'" for title in task.target.unused)
         run.report.remark(f"These inputs were filled in, but nothing uses them: {names}.")
-    if "workflow_since" in row:
+    if "workflow_url" in row:
         _finish(run, task, follow_workflow(run, task))
         return
     pull = None if is_first else _proposed_before(run, task, row)
@@ -140,7 +140,7 @@ def make(
 
 
 def follow_workflow(run: ActiveRun, task: Task) -> Later | Result:
-    """Look at the workflow that an earlier delivery has started, or was about to start."""
+    """Look at the workflow that an earlier delivery has started."""
     from slipway.changes.workflow import follow
 
     return follow(run, task.repository, run.ledger.get(run.run_id) or {})

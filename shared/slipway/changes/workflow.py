@@ -128,13 +128,16 @@ def _find(
     file = str(row["workflow_file"])
     if row.get("workflow_run"):
         return workflows.get(file, int(row["workflow_run"]))
-    if int(row["workflow_tries"]) == 1 and "workflow_asked" not in row:
+    if int(row["workflow_tries"]) == 1:
         return None  # Nothing was asked of GitHub yet.
     return workflows.find(file, run_id, since=since - _CLOCKS_APART)
 
 
 def _is_to_be_started(row: Mapping[str, Any], waited: timedelta) -> bool:
     """Whether no earlier delivery can have started it."""
+    if "workflow_asked" in row:
+        return False
+    # One that was killed in between may have started it without a note.
     return int(row["workflow_tries"]) == 1 or waited >= _LISTED_WITHIN
 
 

@@ -77,6 +77,7 @@ class Ledger:
                 ":requester": message.requester.email or message.requester.user_id,
                 ":one": 1,
             },
+            **{"#catalog": "catalog"},
         )
         return int(row["at_work"]) - 1
 
@@ -258,7 +259,9 @@ class Ledger:
         number = int(row["postponed"])
         return number, number - int(row.get("forgiven", 0))
 
-    def _update_open(self, run_id: str, expression: str, values: dict[str, Any]) -> dict[str, Any]:
+    def _update_open(
+        self, run_id: str, expression: str, values: dict[str, Any], **names: str
+    ) -> dict[str, Any]:
         """Update a row that has no outcome, whether or not it is there.
 
         Raises:
@@ -270,7 +273,7 @@ class Ledger:
                     run_id,
                     expression,
                     condition="attribute_not_exists(outcome)",
-                    names={"#action": "action", "#open": "open"},
+                    names={"#action": "action", "#open": "open", **names},
                     values={":yes": "yes", **values},
                 )
         except aws.ConditionFailed as error:

@@ -39,7 +39,7 @@ CREATE = {
     "team": "payments",
     "project": "atlas",
     "environment": "Test",
-    "service_type": "web",
+    "service_type": "backend",
     "replicas": 1,
     "image_tag": "1.0",
     "values_format": "JSON",

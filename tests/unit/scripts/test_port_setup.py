@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 import typer
-from slipway.changes import create_service, registry
 from slipway.errors import ConfigurationError
 from slipway.port.client import PortClient
 from typer.testing import CliRunner
@@ -20,7 +19,7 @@ from scripts.port_overlay import additions, overlay
 
 pytestmark = pytest.mark.waits
 
-CHANGES = sorted([create_service.ACTION, *registry.ACTIONS])
+CHANGES = ["create_service", "delete_service", "downscale_service", "upscale_service"]
 IDENTIFIERS = [
     "blueprint approval_request",
     "blueprint service",
