@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from slipway.github.models import Change, RestartTarget
-from slipway.github.repairs import Repairs, Restart
+from slipway.github.repairs import RESTART_WORKFLOW, Repairs, Restart
 from slipway.github.roll_back import LastChange, NothingToRollBack, roll_back, roll_back_branch
 
 from tests.contract.github.conftest import GitHubServer, Services
@@ -91,14 +91,16 @@ def cluster(template: World) -> Iterator[ScriptedServer]:
         yield cluster
 
 
-def ended(world: World, remediation_id: str, service: str = "shop") -> Restart:
-    target = RestartTarget(service=service, namespace="", environment="")
+def ended(world: World, remediation_id: str) -> Restart:
+    """Wait for the run's end, and read it as Slipway does."""
+    workflow = world.services.github.get_workflow(RESTART_WORKFLOW)
     deadline = time.monotonic() + 300
     while True:
-        outcome = world.repairs.restart(target, remediation_id, since=SINCE)
-        if outcome.state in {"succeeded", "failed"}:
-            return outcome
-        assert time.monotonic() < deadline, outcome
+        runs = {run.display_title: run.status for run in workflow.get_runs()}
+        # Only a run that GitHub lists is found, and not started again, by `restart`.
+        if runs.get(f"Restart shop ({remediation_id})") == "completed":
+            return world.repairs.restart(SHOP, remediation_id, since=SINCE)
+        assert time.monotonic() < deadline, runs
         time.sleep(0.05)  # between two looks at a condition that has a limit
 
 
