@@ -3,8 +3,8 @@
 https://docs.github.com/graphql/reference
 """
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,23 @@ def decorate(reviewers: int, *, labels: bool) -> str:
     return f"mutation Decorate({', '.join(declared)}) {{\n  " + "\n  ".join(fields) + "\n}\n"
 
 
+class UnexpectedAnswer(Exception):
+    """An answer has another shape than GitHub's schema."""
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Read an answer. No other code belongs here: its own bugs would count as GitHub's.
+
+    Raises:
+        UnexpectedAnswer: the answer has another shape than GitHub's schema.
+    """
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UnexpectedAnswer(type(error).__name__) from error
+
+
 @dataclass(frozen=True)
 class Answer:
     """An answer, perhaps with errors beside what succeeded.
@@ -139,17 +156,18 @@ def send(
         headers, answer = requester.requestJsonAndCheck(
             "POST", requester.graphql_url, input={"query": document, "variables": variables}
         )
-    if "errors" not in answer:
-        return Answer(answer["data"], {})
-    refusal = requester.createException(400, headers, answer)
-    if not answer.get("data") or (is_passing(refusal) and not partly):
-        raise refusal
-    errors = {
-        # A message may quote what it was sent.
-        ".".join(map(str, error.get("path") or ())): mask(str(error["message"]))
-        for error in graphql_errors(refusal)
-    }
-    return Answer(answer["data"], errors, refusal)
+    with reading():
+        if "errors" not in answer:
+            return Answer(answer["data"], {})
+        refusal = requester.createException(400, headers, answer)
+        if not answer.get("data") or (is_passing(refusal) and not partly):
+            raise refusal
+        errors = {
+            # A message may quote what it was sent.
+            ".".join(map(str, error.get("path") or ())): mask(str(error["message"]))
+            for error in graphql_errors(refusal)
+        }
+        return Answer(answer["data"], errors, refusal)
 
 
 def viewer(requester: Requester, retry_budget: RetryBudget) -> str:
@@ -157,7 +175,9 @@ def viewer(requester: Requester, retry_budget: RetryBudget) -> str:
 
     REST has no route for it that takes an installation's token.
     """
-    login: str = send(requester, retry_budget, VIEWER, {}).data["viewer"]["login"]
+    answer = send(requester, retry_budget, VIEWER, {})
+    with reading():
+        login: str = answer.data["viewer"]["login"]
     if not login:
         raise UnknownObjectException(404, {"message": "There is no viewer."})
     return login

@@ -78,7 +78,7 @@ class Proposer:
             len(change.labels), len(reviewers.users), len(reviewers.teams), len(self._folders)
         )
         answer = self._send(document, variables)
-        if not answer.data.get("repository"):
+        if not _of(answer, "repository"):
             raise answer.refusal or GithubException(404, {"message": "Not Found"})
         return _Seen(answer, change, len(self._folders))
 
@@ -112,7 +112,8 @@ class Proposer:
             made = _of(alone, "createCommitOnBranch")
             single = {"pull": inputs["pull"]}
             answer = self._send(documents.propose(single), single)
-        head = made["commit"]["oid"] if made else head
+        with documents.reading():
+            head = made["commit"]["oid"] if made else head
         pull = _pull(answer)
         if pull is None:
             return self._found_by_others(answer)
@@ -177,6 +178,7 @@ class Proposer:
             },
         }
 
+    @documents.reading()
     def _refuse_modes(self, seen: "_Seen") -> None:
         """Refuse to change what is no plain file: `createCommitOnBranch` writes no other."""
         for folder, tree in zip(self._folders, seen.folders, strict=True):
@@ -206,7 +208,7 @@ class Proposer:
 
     def _decorate(self, seen: "_Seen", pull: Json) -> tuple[str, ...]:
         """Ask for reviews and set the labels: these last, so that their presence says "done"."""
-        has = {label["name"] for label in pull["labels"]["nodes"]}
+        has = _labels_of(pull)
         missing = [label for label in self.change.labels if label not in has]
         if self.change.labels and not missing:
             return ()
@@ -248,12 +250,14 @@ class _Reviewers:
 class _Seen:
     """What GitHub has before the change is proposed."""
 
+    @documents.reading()
     def __init__(self, answer: documents.Answer, change: Change, folders: int) -> None:
         repository: Json = answer.data["repository"]
         self.id: str = repository["id"]
         self.base: str = repository["base"]["target"]["oid"]
         self.branch: str | None = (repository["branch"] or {}).get("target", {}).get("oid")
-        self._pulls: list[Json] = [node for node in repository["pullRequests"]["nodes"] if node]
+        nodes: list[Json] = repository["pullRequests"]["nodes"]
+        self._pulls = [_checked(node) for node in nodes if node]
         self.folders: list[Json | None] = [repository[f"folder{n}"] for n in range(folders)]
         self.labels = {
             label: repository[f"label{n}"]["id"]
@@ -309,14 +313,28 @@ def described(pull: Json, base_branch: str, notes: tuple[str, ...]) -> PullReque
     )
 
 
+def _checked(pull: Json) -> Json:
+    """Return a pull request of which everything that is read later is there."""
+    described(pull, "", ())
+    _labels_of(pull)
+    _ = pull["id"], pull["viewerDidAuthor"], pull["isCrossRepository"]
+    return pull
+
+
+def _labels_of(pull: Json) -> set[str]:
+    return {label["name"] for label in pull["labels"]["nodes"]}
+
+
+@documents.reading()
 def _of(answer: documents.Answer, field: str) -> Json | None:
     value: Json | None = answer.data.get(field)
     return value
 
 
+@documents.reading()
 def _pull(answer: documents.Answer) -> Json | None:
     pull: Json | None = (_of(answer, "createPullRequest") or {}).get("pullRequest")
-    return pull
+    return _checked(pull) if pull else None
 
 
 def _numbered(kind: str, values: list[str] | tuple[str, ...]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from traceback import walk_tb
 from typing import Literal
 from urllib.parse import quote
 
@@ -39,7 +40,7 @@ from slipway.observability import logger
 TIMEOUT_SECONDS = 10
 _PAUSE_SECONDS = 0.5
 # What PyGithub raises while it reads an answer of another shape than GitHub documents.
-_ODD = (
+_UNEXPECTED = (
     BadAttributeException,
     ArithmeticError,
     AssertionError,
@@ -396,8 +397,26 @@ def _translated(what: str) -> Iterator[None]:
         raise GitHubUnavailable(
             f"GitHub could not be reached ({type(error).__name__}) to: {what}."
         ) from error
-    except _ODD as error:
-        kind = type(error).__name__
-        raise GitHubError(
-            200, f"GitHub's answer is not what was expected ({kind}) to: {what}."
-        ) from error
+    except documents.UnexpectedAnswer as error:
+        raise _unexpected(str(error), what) from error
+    except _UNEXPECTED as error:
+        if not _is_of_pygithub(error):
+            raise
+        raise _unexpected(type(error).__name__, what) from error
+
+
+def _unexpected(kind: str, what: str) -> GitHubError:
+    return GitHubError(200, f"GitHub's answer is not what was expected ({kind}) to: {what}.")
+
+
+def _is_of_pygithub(error: Exception) -> bool:
+    """Whether an answer that PyGithub has read caused an error, and not a bug of Slipway."""
+    if isinstance(error, BadAttributeException):
+        return True
+    # PyGithub gives None for what an answer lacks, although its annotations promise a value; mypy
+    # finds every other None.
+    if isinstance(error, AttributeError | TypeError) and "NoneType" in str(error):
+        return True
+    names = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
+    last = next(name for name in reversed(names) if name.startswith(("slipway.", "github.")))
+    return last.startswith("github.")

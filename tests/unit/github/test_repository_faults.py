@@ -1,10 +1,11 @@
 """What the services repository makes of GitHub's refusals. A real HTTP server plays GitHub."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
@@ -413,3 +414,11 @@ def test_given_a_rate_limit_when_longer_than_our_patience_then_not_waited_for_bu
     assert caught.value.retry_at is not None
     until = caught.value.retry_at - datetime.now(UTC)
     assert timedelta(seconds=500) < until < timedelta(seconds=910)
+
+
+@pytest.mark.parametrize(
+    "bug", [lambda: len(cast("Any", 5)), lambda: dict[str, int]()["x"], lambda: int("x")]
+)
+def test_own_bug_is_not_reported_as_githubs(github: FakeGitHub, bug: Callable[[], Any]) -> None:
+    with pytest.raises((TypeError, LookupError, ValueError)):
+        repository(github).using("do it", lambda _repository, _branch: bug())

@@ -62,7 +62,8 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[Port]:
     with Port().running() as server:
         # The client's time passes only while it waits, however fast the machine is.
         clock = SimpleNamespace(monotonic=lambda: sum(server.slept))
-        monkeypatch.setattr("slipway.port.client.time", clock)
+        for module in ("client", "transport"):
+            monkeypatch.setattr(f"slipway.port.{module}.time", clock)
         yield server
 
 
