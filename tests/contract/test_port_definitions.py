@@ -9,11 +9,15 @@ import pytest
 from slipway.approvals import request
 from slipway.approvals.decision import read_decision
 from slipway.approvals.models import MAX_COMMENT, Status, Vote
+from slipway.catalog.entities import with_pull_request
+from slipway.catalog.planning import FilePlan, Situation, make_plan
+from slipway.catalog.request import Request, Tree, find_target
 from slipway.changes.proposal import LONGEST_PREVIEW, code_of
 from slipway.errors import ConfigurationError
 from slipway.port import message
 
 from scripts.port_setup import load_definitions
+from tests.entities import shipped
 from tests.unit.approvals.conftest import NOW, make_approval
 
 PORT = Path(__file__).resolve().parents[2] / "port"
@@ -133,9 +137,12 @@ def test_the_entity_that_slipway_writes_fits_the_blueprint() -> None:
     values = {**RENDERED, "{{ .inputs }}": INPUTS, "{{ .action.identifier }}": "create_service"}
     run = message.parse(render(template, values))
 
-    plan = create_service.plan(run, run_url="https://app.port.test/run", reviewers={})
+    request = Request(run_id=run.run_id, action=run.action, inputs=run.inputs)
+    target = find_target(shipped(), request)
+    plan = make_plan(target, request, Situation(tree=Tree({}, {})))
+    assert isinstance(plan, FilePlan)
     assert plan.entity is not None
-    entity = create_service.with_pull_request(plan.entity, "https://github.test/pull/1")
+    entity = with_pull_request(target.kind, plan.entity, "https://github.test/pull/1")
 
     schema = load("blueprints/service.json")["schema"]["properties"]
     types: dict[str, type | tuple[type, ...]] = {"string": str, "number": (int, float)}

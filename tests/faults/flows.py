@@ -109,7 +109,7 @@ def dry_run(world: World) -> None:
 
 @flow
 def nothing_to_do(world: World) -> None:
-    set_policy({**POLICY, "scale": {**POLICY["scale"], "max": 2}})
+    set_policy({**POLICY, "limits": {"upscale_service": {"max": 2}}})
     world.exists("Test")
     world.upscale()
     world.settle()
@@ -312,7 +312,7 @@ def repaired_when_somebody_has_agreed(world: World) -> None:
     world.is_ill = lambda: not world.restarts()
     _degrade(world, "Staging")
     world.settle()
-    world.decide_by_api(f"{execution_name(world.service, 1)}.1", "APPROVE")
+    world.decide_by_api(f"{execution_name(f'service/{world.service}', 1)}.1", "APPROVE")
     world.settle()
 
 
@@ -322,9 +322,9 @@ def nobody_agrees_to_a_repair(world: World) -> None:
     with world.undisturbed():
         _degrade(world, "Staging")
         world.settle()
-    world.time_out(execution_name(world.service, 1), "remediation")
+    world.time_out(execution_name(f"service/{world.service}", 1), "remediation")
     world.settle()
-    world.time_out(execution_name(world.service, 1), "remediation")
+    world.time_out(execution_name(f"service/{world.service}", 1), "remediation")
     world.settle()
 
 
@@ -334,8 +334,8 @@ def a_remediation_is_stopped(world: World) -> None:
     with world.undisturbed():
         _degrade(world, "Staging")
         world.settle()
-        world.stop("remediation", execution_name(world.service, 1))
-    world.tell_stopped("remediation", execution_name(world.service, 1))
+        world.stop("remediation", execution_name(f"service/{world.service}", 1))
+    world.tell_stopped("remediation", execution_name(f"service/{world.service}", 1))
     world.settle()
     world.time_passes(timedelta(minutes=10))
     world.sweep()

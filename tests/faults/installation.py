@@ -12,6 +12,7 @@ import boto3
 import botocore.session
 import pytest
 import time_machine
+from slipway.catalog.reading import read_folder
 from slipway.observability import logger
 from slipway.port.client import PortClient
 
@@ -23,9 +24,11 @@ from tests.scripted import ScriptedServer
 from tests.unit.conftest import (
     ACCOUNT,
     ENVIRONMENT,
+    ROOT,
     TABLES,
     backend,
     make_account,
+    put_catalog,
     set_policy,
 )
 from tests.unit.conftest import POLICY as UNIT_POLICY
@@ -173,7 +176,6 @@ class Installation:
             "REPORTS_AUDIENCE": AUDIENCE,
             "REPORTS_PER_MINUTE": "1000",
             "GITHUB_OIDC_ISSUER": f"{github.url}/_services/token",
-            "DEPLOYED_SERVICE": json.dumps({"urls": {"health_url": f"{health.url}/{{service}}"}}),
             "HEALTH_PROBE": json.dumps(
                 {"allowed_cidrs": ["127.0.0.0/8"], "allowed_ports": [health.server_port]}
             ),
@@ -183,6 +185,11 @@ class Installation:
         logger.setLevel(os.environ.get("FAULTS_LOG", "CRITICAL"))
         self.new_process()
         make_account()
+        monkeypatch.setenv("CATALOG_VERSION", put_catalog(read_folder(ROOT / "catalog")))
+        POLICY["settings"] = {
+            "health_url": f"{health.url}/{{service}}",
+            "health_allowed": f"{health.url}/",
+        }
         keep = boto3.client("secretsmanager").create_secret
         keep(Name="slipway/port", SecretString=json.dumps(CREDENTIALS))
         keep(Name="slipway/github", SecretString=json.dumps({"token": TOKEN}))

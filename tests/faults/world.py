@@ -9,6 +9,7 @@ again.
 import base64
 import importlib
 import json
+import os
 import re
 import secrets
 import select
@@ -32,6 +33,7 @@ from slipway.errors import RunEnded
 
 from sandbox.testing import OWN_ROUTES
 from tests.faults.installation import (
+    ACTIONS,
     AUDIENCE,
     LINK_KEY,
     REGION,
@@ -287,7 +289,9 @@ class World:
 
     def invoke(self, function: str, event: Json) -> Any:
         """Invoke a function once."""
-        handler = importlib.import_module(f"functions.{function}.handler").handler
+        folder = "action" if function in ACTIONS else function
+        os.environ["ACTION"] = function
+        handler = importlib.import_module(f"functions.{folder}.handler").handler
         if function == "probe_health":
             # What is probed is no part of Slipway: its answer is data, not a fault.
             sick = self.is_ill()

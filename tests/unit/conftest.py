@@ -37,6 +37,7 @@ ENVIRONMENT = {
     "GITHUB_SECRET_ID": "slipway/github",
     "CATALOG_BUCKET": "catalog",
     "CATALOG_KEY": "catalog.json",
+    "CATALOG_VERSION": "first",
     "ACTION": "create_service",
     "HEALTH_BLUEPRINTS": '["service"]',
     "RUNS_TABLE": "runs",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from github import GithubException
 from github.Repository import Repository
@@ -15,6 +15,7 @@ from slipway.github.repository import ServicesRepository
 
 # How many of the newest runs are looked through, a hundred with each request.
 _LOOKED_THROUGH = 300
+_DETAILS = "return_run_details"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +108,14 @@ class Workflows:
 
         def act(repository: Repository, branch: str) -> int | None:
             url = f"{repository.url}/actions/workflows/{_name(file)}/dispatches"
-            body = {"ref": branch, "inputs": dict(inputs), "return_run_details": True}
-            _, answer = repository.requester.requestJsonAndCheck("POST", url, input=body)
+            body: dict[str, Any] = {"ref": branch, "inputs": dict(inputs)}
+            post = repository.requester.requestJsonAndCheck
+            try:
+                _, answer = post("POST", url, input={**body, _DETAILS: True})
+            except GithubException as error:
+                if error.status != 422 or _DETAILS not in str(error.data):
+                    raise
+                _, answer = post("POST", url, input=body)  # It does not know the option.
             number = answer.get("workflow_run_id") if isinstance(answer, dict) else None
             return number if isinstance(number, int) else None
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from slipway import aws
+from slipway.changes.policy import Policy, PolicyVersion
 from slipway.config import SubscriptionsConfig
 from slipway.errors import RequestNotFound
 from slipway.health import admission, change_consumer, steps
@@ -21,9 +22,11 @@ from slipway.health.store import Rows
 from slipway.port.models import Entity
 from slipway.sweep import stopped
 
-from tests.unit.conftest import ENVIRONMENT
+from tests.entities import shipped
+from tests.unit.conftest import ENVIRONMENT, POLICY
 from tests.unit.health.remedy import (
     CHANGE_LOG,
+    KEY,
     SERVICE,
     GitHub,
     Machine,
@@ -135,7 +138,7 @@ class Simulation:
 
     @property
     def row(self) -> ServiceRow | None:
-        return self.rows.get(SERVICE)
+        return self.rows.get(KEY)
 
     def look(self) -> Finding:
         return self.finding
@@ -151,7 +154,7 @@ class Simulation:
         self.told += 1
 
     def start(self, _machine_arn: str, name: str, payload: dict[str, Any]) -> None:
-        assert payload == {"service": SERVICE, "execution": name}
+        assert payload == {"service": KEY, "execution": name}
         world: Any = self
         if name not in self.machines:
             self.machines[name] = Machine(world, name)
@@ -223,9 +226,9 @@ class Simulation:
         for machine in self.open()[:1]:
             machine.next = "Done"
             remediations = self.remediations()
-            remediations.release(SERVICE, machine.execution, status)
+            remediations.release(KEY, machine.execution, status)
             # And once more, as EventBridge may.
-            remediations.release(SERVICE, machine.execution, status)
+            remediations.release(KEY, machine.execution, status)
             self.last_stop = self.tick()
 
     def remediations(self) -> stopped.StoppedRemediations:
@@ -263,6 +266,10 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "service_locks", lambda _config, _port: locks)
     patch.setattr(aws, "s3", lambda: bucket)
     patch.setattr(steps, "_repairs", lambda repository: repository)
+    patch.setattr(steps, "_workflows", lambda repository: repository.workflows)
+    patch.setattr(steps, "newest_catalog", lambda _config: shipped())
+    version = PolicyVersion(Policy.model_validate(POLICY), "first")
+    patch.setattr(steps, "read_policy", lambda _bucket, _key: version)
     patch.setattr(change_consumer, "port_client", lambda _retry_budget: simulation.port)
     patch.setattr(admission, "start_execution", simulation.start)
 

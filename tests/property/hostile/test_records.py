@@ -42,7 +42,7 @@ INPUTS: dict[str, Any] = {
     "service_type": "backend",
     "replicas": 2,
     "image_tag": "1.4.0",
-    "values_format": None,
+    "values_format": "JSON",
     "common_values": {"image": {"pullPolicy": "Always"}},
     "consumers_values_yaml": "# as typed\nqueues: [a, b]\n",
     "custom_values": {},

@@ -149,3 +149,31 @@ def test_change_without_a_person_needs_two_approvers(
     policy = Policy.model_validate({**POLICY, "default": {"approval": {"count": count}}})
 
     assert policy.approvers("any", "any", by_machine=by_machine).count == needed
+
+
+def rule(environment: str, *emails: str, count: int = 1, **more: Any) -> dict[str, Any]:
+    approval = {"emails": list(emails), "count": count} if emails else None
+    return {"actions": ["*"], "environments": [environment], "approval": approval, **more}
+
+
+def test_move_between_environments_needs_what_both_ask_for() -> None:
+    rules = [
+        rule("Test", auto_merge=True),
+        rule("Staging", "lead@acme.example", "devops@acme.example", auto_merge=True),
+        rule("Production", "devops@acme.example", "cto@acme.example", count=2),
+    ]
+    policy = Policy.model_validate({**POLICY, "rules": rules})
+
+    moved = policy.requirement("upscale_service", "Staging", "Production")
+    promoted = policy.requirement("upscale_service", "Test", "Production")
+
+    assert moved.approval is not None
+    assert (moved.approval.emails, moved.approval.count) == (("devops@acme.example",), 2)
+    assert not moved.auto_merge
+    assert promoted.approval == policy.requirement("upscale_service", "Production").approval
+    assert not promoted.auto_merge
+
+
+def test_repository_outside_the_map_is_refused() -> None:
+    with pytest.raises(UserError, match="'other' is not a repository of this installation"):
+        POLICY_MODEL.place("other")

@@ -68,6 +68,14 @@ def test_dispatch_returns_the_run_where_github_says_it(github: FakeGitHub) -> No
     assert workflows(github).dispatch(FILE, INPUTS) == 9
 
 
+def test_dispatch_leaves_out_an_option_that_github_does_not_know(github: FakeGitHub) -> None:
+    refusal = {"message": '"return_run_details" is not a permitted key.'}
+    github.script(DISPATCH, (422, refusal, {}), (204, b"", {}))
+
+    assert workflows(github).dispatch(FILE, INPUTS) is None
+    assert github.sent(DISPATCH)[-1] == {"ref": "main", "inputs": INPUTS}
+
+
 def test_run_is_found_among_others_by_its_mark(github: FakeGitHub) -> None:
     others = [run("Restart shop (0a1b-1)"), run("x")]
     github.script(RUNS, listed(*others, run(status="in_progress")))
