@@ -28,6 +28,7 @@ from slipway.changes.proposal import preview as diff
 from slipway.errors import SlipwayError
 
 from scripts.cli import start
+from scripts.environment import CatalogFolder
 from scripts.new_catalog_action import new_files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,9 +42,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(highlight=False, soft_wrap=True)
-CatalogFolder = Annotated[
-    Path, typer.Option("--catalog", help="Folder of the catalog.", exists=True, file_okay=False)
-]
 TfvarsFile = Annotated[
     Path | None,
     typer.Option("--tfvars", help="The installation's variables.", exists=True, dir_okay=False),

@@ -1,9 +1,10 @@
-"""Port: credentials, role, blueprint and actions."""
+"""Port: credentials, role, blueprints and actions."""
 
 from slipway.errors import PortError
 
 from scripts.checks.result import Installation, Result
 from scripts.environment import port_client
+from scripts.port_definitions import identifier_prefix
 from scripts.port_setup import plan, read_record, wanted_definitions
 
 _CREDENTIALS = (
@@ -25,13 +26,18 @@ def sign_in(installation: Installation) -> Result:
     return Result(name, found == wanted, f"organisation {found}", cure)
 
 
-def role(installation: Installation) -> Result:
-    """Whether the credentials may write a service. Port only validates, and stores nothing."""
-    name = "Port: role"
+def role(installation: Installation) -> list[Result]:
+    """Whether the credentials may write entities of each kind. Port stores nothing."""
+    blueprints = sorted(kind.blueprint.identifier for kind in installation.catalog.kinds.values())
+    return [_role(installation, blueprint) for blueprint in blueprints]
+
+
+def _role(installation: Installation, blueprint: str) -> Result:
+    name = f"Port: role for {blueprint}"
     try:
         port_client(installation.settings).request(
             "POST",
-            "/v1/blueprints/service/entities",
+            f"/v1/blueprints/{blueprint}/entities",
             params={"upsert": "true", "merge": "true", "validation_only": "true"},
             json={"identifier": "slipway-doctor", "properties": {}},
         )
@@ -40,20 +46,23 @@ def role(installation: Installation) -> Result:
         cure = missing or {
             401: _CREDENTIALS,
             403: "Give these credentials the role Admin, or let their role create and update "
-            "entities of blueprint 'service' (Port: blueprint → Permissions).",
-        }.get(error.status, "Compare the blueprint with ours: scripts/port_setup")
+            f"entities of blueprint '{blueprint}' (Port: blueprint → Permissions).",
+        }.get(error.status, "Compare the blueprint with the catalog's: scripts/port_setup")
         return Result(name, False, str(error), cure)
-    return Result(name, True, "may write services")
+    return Result(name, True, "may write entities")
 
 
 def definitions(installation: Installation) -> Result:
-    """Whether blueprint and actions are installed and up to date."""
-    client = port_client(installation.settings)
-    steps = plan(client, wanted_definitions(read_record(client), installation.settings))
+    """Whether blueprints, actions and automations are those of the catalog."""
+    client, prefix = port_client(installation.settings), identifier_prefix(installation.settings)
+    wanted = wanted_definitions(
+        read_record(client, prefix), installation.settings, installation.catalog_folder
+    )
+    steps = plan(client, wanted, prefix)
     wrong = [f"{s.kind} {s.identifier} is " + _state(s.change) for s in steps if s.change]
     detail = ", ".join(wrong) or f"{len(steps)} objects are up to date"
     cure = "Look at the difference: scripts/port_setup; then install: scripts/port_setup --apply"
-    return Result("Port: blueprint and actions", not wrong, detail, cure)
+    return Result("Port: blueprints and actions", not wrong, detail, cure)
 
 
 def _state(change: str | None) -> str:

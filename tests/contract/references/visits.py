@@ -13,7 +13,7 @@ from slipway.github.repository import ServicesRepository
 
 from sandbox.testing import OWN_ROUTES
 from sandbox.testing import TOKEN as TOKEN_OF_OWN_ROUTES
-from scripts import demo, port_setup
+from scripts import demo, port_definitions, port_setup
 from scripts.apply_sandbox import PROTECTION, RULESET
 from scripts.checks import github as github_checks
 from scripts.checks import port as port_checks
@@ -136,7 +136,7 @@ def look_as_the_doctor(installation: Installation) -> None:
 def install_again(installation: Installation) -> None:
     """Restore a blueprint and an action that an administrator has edited."""
     client = port_client(settings(installation))
-    definitions = port_setup.load_definitions()
+    definitions = port_definitions.load_definitions()
     steps = port_setup.plan(client, definitions)
     for step in (steps[0], steps[-1]):
         assert step.wanted

@@ -18,14 +18,14 @@ from typer.testing import CliRunner
 from scripts import doctor
 from scripts.checks import aws, github, kafka, port
 from scripts.checks.result import Installation, Result
-from scripts.port_setup import load_definitions
+from scripts.port_definitions import load_definitions
 from tests.scripted import NO_ANSWER, Answer, ScriptedServer
 
 pytestmark = pytest.mark.waits
 
 TOKEN = "POST /v1/auth/access_token"
 CREDENTIALS = "GET /v1/kafka-credentials"
-ENTITIES = "POST /v1/blueprints/service/entities"
+ENTITIES = [f"POST /v1/blueprints/{name}/entities" for name in ("bucket", "service")]
 REPOSITORY = "GET /repos/acme/services"
 FUNCTIONS = sorted(p.parent.name for p in Path("functions").glob("*/handler.py"))
 ALIASES = [f"GET /2015-03-31/functions/slipway-{name}/aliases/live" for name in FUNCTIONS]
@@ -120,11 +120,13 @@ def test_credentials_of_another_organisation_are_a_fault(
 def test_the_role_is_tried_without_storing_anything(
     server: ScriptedServer, installation: Installation
 ) -> None:
-    server.script(ENTITIES, (200, {"ok": True}, {}))
+    for route in ENTITIES:
+        server.script(route, (200, {"ok": True}, {}))
 
-    assert port.role(installation).ok
-    (request,) = [request for request in server.requests if request.route == ENTITIES]
-    assert "validation_only=true" in request.query
+    assert [result.ok for result in port.role(installation)] == [True, True]
+    asked = [request for request in server.requests if request.route in ENTITIES]
+    assert [request.route for request in asked] == ENTITIES
+    assert all("validation_only=true" in request.query for request in asked)
 
 
 @pytest.mark.parametrize(
@@ -132,19 +134,20 @@ def test_the_role_is_tried_without_storing_anything(
     [
         (refusal(403, "missing_permissions"), "role"),
         (refusal(404, "not_found"), "Install the blueprint: scripts/port_setup --apply"),
-        (refusal(404, "not_resolvable"), "Compare the blueprint with ours"),
+        (refusal(404, "not_resolvable"), "Compare the blueprint with the catalog's"),
         (refusal(422, "blueprint_schema_mismatch"), "scripts/port_setup"),
     ],
 )
 def test_a_role_that_is_not_enough_is_a_fault(
     server: ScriptedServer, installation: Installation, answer: Any, cure: str
 ) -> None:
-    server.script(ENTITIES, answer)
+    server.script(ENTITIES[0], (200, {"ok": True}, {}))
+    server.script(ENTITIES[1], answer)
 
-    result = port.role(installation)
+    bucket, service = port.role(installation)
 
-    assert result.ok is False
-    assert cure in result.cure
+    assert (bucket.ok, service.ok) == (True, False)
+    assert cure in service.cure
 
 
 def test_installed_definitions_are_no_fault(
