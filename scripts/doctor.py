@@ -29,6 +29,7 @@ CHECKS: list[tuple[str, Check]] = [
     ("Port: credentials", port.sign_in),
     ("Port: role", port.role),
     ("Port: blueprints and actions", port.definitions),
+    ("Port: consumers of the actions", port.consumers),
     ("Kafka: Port's brokers", kafka.brokers),
     ("Kafka: topics", kafka.topics),
     ("GitHub: permissions", github.permissions),

@@ -148,13 +148,21 @@ def read_record(client: PortClient, prefix: str = "") -> Record:
     return found
 
 
-def write_record(client: PortClient, definitions: Definitions, prefix: str = "") -> None:
+def recorded_installation(client: PortClient, prefix: str) -> str:
+    """Which installation has recorded these actions as its own; empty if none has said so."""
+    entity = client.get_entity(_RECORD, f"{prefix}{_RECORD_ENTITY}")
+    return str(entity.properties.get("installation") or "") if entity else ""
+
+
+def write_record(
+    client: PortClient, definitions: Definitions, prefix: str = "", installation: str = ""
+) -> None:
     """Note what the installation with this prefix has installed.
 
     Raises:
         PortError: Port refused it.
     """
-    properties = {"definitions": _as_record(definitions)}
+    properties = {"definitions": _as_record(definitions), "installation": installation}
     entity = f"{prefix}{_RECORD_ENTITY}"
     body = {"identifier": entity, "title": "Installed", "properties": properties}
     # Without `merge`, which may merge the two records.
@@ -236,9 +244,23 @@ def _show(console: Console, step: Step) -> None:
         console.print(Text(text, style="dim"), soft_wrap=True)
 
 
-def _run(console: Console, settings: Mapping[str, str], catalog: Path, *, write: bool) -> None:
+def _run(
+    console: Console,
+    settings: Mapping[str, str],
+    catalog: Path,
+    *,
+    write: bool,
+    take_over: bool,
+) -> None:
     client, prefix = port_client(settings), identifier_prefix(settings)
-    record = read_record(client, prefix)
+    record, owner = read_record(client, prefix), recorded_installation(client, prefix)
+    installation = settings.get("INSTALLATION") or owner
+    if owner not in {"", installation} and not take_over:
+        raise SetupError(
+            f"These actions belong to the installation {owner}, and this one is {installation}. "
+            "Both would carry out each run. Give one of them another identifier_prefix in "
+            "Terraform. If the other one is gone, add --take-over."
+        )
     definitions = wanted_definitions(record, settings, catalog)
     done = 0
     # An action needs its blueprint, so each object is written before the next one is looked at.
@@ -249,8 +271,8 @@ def _run(console: Console, settings: Mapping[str, str], catalog: Path, *, write:
         elif step.change:
             apply(client, step)
             console.print(Text(f"{step.name} {_PAST[step.change]}", style="green"))
-    if write and record != _as_record(definitions):
-        write_record(client, definitions, prefix)
+    if write and (record, owner) != (_as_record(definitions), installation):
+        write_record(client, definitions, prefix, installation)
     if not done:
         console.print("Nothing to change.")
     elif not write:
@@ -262,6 +284,9 @@ def main(
     write: Annotated[
         bool, typer.Option("--apply/--dry-run", help="Write the changes, or only show them.")
     ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take actions of an installation that is gone.")
+    ] = False,
     catalog: CatalogFolder = CATALOG,
     env_file: Annotated[
         Path | None, typer.Option(help="File with PORT_BASE_URL and so on, as .sandbox/env.")
@@ -270,7 +295,8 @@ def main(
     """Install the catalog's blueprints, actions and automations in a Port organisation."""
     errors = Console(stderr=True, highlight=False)
     try:
-        _run(Console(highlight=False), read_settings(env_file), catalog, write=write)
+        settings, console = read_settings(env_file), Console(highlight=False)
+        _run(console, settings, catalog, write=write, take_over=take_over)
     except ConfigurationError as error:
         errors.print(Text(f"port_setup: {error}", style="red"), soft_wrap=True)
         raise typer.Exit(2) from None

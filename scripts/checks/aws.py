@@ -40,7 +40,7 @@ _WITHOUT_TRIGGER = {"sweep_runs", "remediation", "probe_health", "report_pull_re
 def secrets(installation: Installation) -> Result:
     """Whether the secrets have values of the right shape. No value is shown."""
     name = "AWS: secrets"
-    if not _given(installation):
+    if not is_given(installation):
         return _skipped(name)
     prefix = installation.name_prefix
     names = {
@@ -70,7 +70,7 @@ def secrets(installation: Installation) -> Result:
 def functions(installation: Installation) -> Result:
     """Whether each function has its alias and, if Kafka calls it, an enabled mapping."""
     name = "AWS: functions"
-    if not _given(installation):
+    if not is_given(installation):
         return _skipped(name)
     client = _lambda(installation)
     found = sorted(file.parent.name for file in _FUNCTIONS.glob("*/handler.py"))
@@ -88,7 +88,7 @@ def functions(installation: Installation) -> Result:
 def repairs(installation: Installation) -> Result:
     """Check that services can be repaired, and that the prober can blame its own network."""
     name = "AWS: repairs of services"
-    if not _given(installation):
+    if not is_given(installation):
         return _skipped(name)
     try:
         limits = json.loads(_environment(installation, "probe_health")["HEALTH_PROBE"])
@@ -126,7 +126,7 @@ def api_log_role(installation: Installation) -> Result:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
     """
     name = "AWS: API Gateway's log role"
-    if not _given(installation):
+    if not is_given(installation):
         return _skipped(name)
     cure = (
         "Apply the stack with approvals.api.manage_account = true, or set the role of this account "
@@ -144,16 +144,14 @@ def api_log_role(installation: Installation) -> Result:
 def approvers(installation: Installation) -> list[Result]:
     """Whether each approver's e-mails arrive, and cannot be ended by a click on a link in them."""
     name = "AWS: e-mails to approvers"
-    if not _given(installation):
+    if not is_given(installation):
         return [_skipped(name)]
     session, endpoint = _session(installation), installation.settings.get("AWS_ENDPOINT_URL")
     sns = session.client("sns", endpoint_url=endpoint, config=_CONFIG)
-    s3 = session.client("s3", endpoint_url=endpoint, config=_CONFIG)
     try:
-        configured = _environment(installation, "approval")
-        document = s3.get_object(Bucket=configured["RECORDS_BUCKET"], Key=configured["POLICY_KEY"])
-        policy = Policy.model_validate_json(document["Body"].read())
-        return subscriptions(sns, configured["APPROVALS_TOPIC_ARN"], policy.emails())
+        topic = _environment(installation, "approval")["APPROVALS_TOPIC_ARN"]
+        policy = Policy.model_validate(read_policy(installation))
+        return subscriptions(sns, topic, policy.emails())
     # What is not a policy is a ValueError, too.
     except (BotoCoreError, ClientError, KeyError, ValueError) as error:
         return [Result(name, False, str(error), _APPLY)]
@@ -190,9 +188,35 @@ def _subscription_fault(sns: "SNSClient", email: str, arn: str | None) -> tuple[
     return "", ""
 
 
+def installation_name(installation: Installation) -> str:
+    """Account, region and name prefix, as Terraform's output `port_setup` has them.
+
+    Empty if AWS does not say.
+    """
+    if not is_given(installation):
+        return ""
+    function = f"{installation.name_prefix}-sweep_runs"
+    try:
+        answer = _lambda(installation).get_function_configuration(FunctionName=function)
+    except (BotoCoreError, ClientError):
+        return ""
+    _, _, _, region, account, *_ = answer["FunctionArn"].split(":")
+    return f"{account}/{region}/{installation.name_prefix}"
+
+
+def read_policy(installation: Installation) -> dict[str, Any]:
+    """Read the policy document that the functions go by."""
+    configured = _environment(installation, "approval")
+    endpoint = installation.settings.get("AWS_ENDPOINT_URL")
+    client = _session(installation).client("s3", endpoint_url=endpoint, config=_CONFIG)
+    document = client.get_object(Bucket=configured["RECORDS_BUCKET"], Key=configured["POLICY_KEY"])
+    policy: dict[str, Any] = json.loads(document["Body"].read())
+    return policy
+
+
 def reports_url(installation: Installation) -> str | None:
     """The address that reports must be asked for; None if AWS does not say."""
-    if not _given(installation):
+    if not is_given(installation):
         return None
     try:
         return _environment(installation, "report_pull_request").get("REPORTS_AUDIENCE")
@@ -252,7 +276,8 @@ def _function_fault(client: "LambdaClient", name_prefix: str, name: str) -> str:
     return f"has no enabled event source mapping: {shown or 'none at all'}"
 
 
-def _given(installation: Installation) -> bool:
+def is_given(installation: Installation) -> bool:
+    """Whether AWS can be asked."""
     return any(installation.settings.get(name) for name in _GIVEN)
 
 

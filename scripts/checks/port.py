@@ -2,10 +2,11 @@
 
 from slipway.errors import PortError
 
+from scripts.checks.aws import installation_name
 from scripts.checks.result import Installation, Result
 from scripts.environment import port_client
 from scripts.port_definitions import identifier_prefix
-from scripts.port_setup import plan, read_record, wanted_definitions
+from scripts.port_setup import plan, read_record, recorded_installation, wanted_definitions
 
 _CREDENTIALS = (
     "Check PORT_CLIENT_ID and PORT_CLIENT_SECRET (Port: … → Credentials), and that PORT_BASE_URL "
@@ -63,6 +64,29 @@ def definitions(installation: Installation) -> Result:
     detail = ", ".join(wrong) or f"{len(steps)} objects are up to date"
     cure = "Look at the difference: scripts/port_setup; then install: scripts/port_setup --apply"
     return Result("Port: blueprints and actions", not wrong, detail, cure)
+
+
+def consumers(installation: Installation) -> Result:
+    """Whether another installation has the same actions, so that both carry out each run.
+
+    Port has one definition of an action, and does not say who reads its messages: Kafka lists
+    consumer groups only to those who may describe them, and a webhook has none. So the record that
+    `port_setup` keeps in Port names the installation.
+    """
+    name = "Port: consumers of the actions"
+    prefix = identifier_prefix(installation.settings)
+    recorded = recorded_installation(port_client(installation.settings), prefix)
+    own = installation_name(installation)
+    if not recorded or not own:
+        said = "AWS does not say which installation this is" if recorded else "not recorded"
+        return Result(name, None, f"{said}: scripts/port_setup --apply with Terraform's output")
+    cure = (
+        f"Both carry out each run. Give {own} or {recorded} another identifier_prefix in "
+        "Terraform, apply it, and run scripts/port_setup --apply for both. If the other one is "
+        "gone: scripts/port_setup --apply --take-over"
+    )
+    found = "this installation only" if recorded == own else f"{recorded} has the same actions"
+    return Result(name, recorded == own, found, cure)
 
 
 def _state(change: str | None) -> str:

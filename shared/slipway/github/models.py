@@ -5,7 +5,31 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+# `auto`: the first of squash, merge and rebase that the repository allows.
+MergeMethod = Literal["auto", "squash", "merge", "rebase"]
+
+
+class Place(BaseModel):
+    """A repository that this installation may change.
+
+    Attributes:
+        name: `owner/name`.
+        base_branch: the branch whose files count.
+        merge_method: how Slipway merges.
+        installation_id: number of the App's installation; None: the one that the secret names.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
+    base_branch: str = Field("main", min_length=1)
+    merge_method: MergeMethod = "auto"
+    installation_id: int | str | None = None
+
 
 # A DNS label (RFC 1123), because a service's name becomes a namespace, a host and a folder.
 SERVICE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

@@ -37,6 +37,7 @@ def settings(installation: Installation) -> dict[str, str]:
         "GITHUB_API_URL": installation.github.api,
         "GITHUB_TOKEN": TOKEN,
         "SERVICES_REPO": "acme/services",
+        "GITHUB_REPOSITORIES": '{"services": {"name": "acme/services"}}',
         "CLUSTER_URL": "http://127.0.0.1:9",
         "SANDBOX_TOKEN": TOKEN_OF_OWN_ROUTES,
     }

@@ -571,3 +571,34 @@ def test_prefix_that_is_not_an_identifier_is_refused(port: FakePort, env_file: P
 
     assert (code, "IDENTIFIER_PREFIX" in output) == (2, True)
     assert port.writes == []
+
+
+# -- a second installation with the same actions
+
+
+def test_actions_of_another_installation_are_refused(port: FakePort, env_file: Path) -> None:
+    settings = env_file.read_text()
+    env_file.write_text(f"{settings}INSTALLATION=111122223333/eu-west-1/slipway\n")
+    invoke(env_file, "--apply")
+    assert "Nothing to change" in invoke(env_file, "--apply")[1]
+    env_file.write_text(f"{settings}INSTALLATION=111122223333/eu-west-1/other\n")
+    port.writes.clear()
+
+    code, output = invoke(env_file, "--apply", f"--catalog={ACME}")
+
+    assert (code, port.writes) == (1, [])
+    assert "belong to the installation 111122223333/eu-west-1/slipway" in output
+    assert "identifier_prefix" in output
+
+
+def test_actions_of_an_installation_that_is_gone_are_taken(port: FakePort, env_file: Path) -> None:
+    settings = env_file.read_text()
+    env_file.write_text(f"{settings}INSTALLATION=111122223333/eu-west-1/slipway\n")
+    invoke(env_file, "--apply")
+    env_file.write_text(f"{settings}INSTALLATION=111122223333/eu-west-1/other\n")
+
+    invoke(env_file, "--apply", "--take-over")
+
+    record = port.objects["/v1/blueprints/slipway_setup/entities/installed"]
+    assert record["properties"]["installation"] == "111122223333/eu-west-1/other"
+    assert invoke(env_file, "--apply")[0] == 0
