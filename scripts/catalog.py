@@ -278,8 +278,9 @@ def read_variables(path: Path | None) -> Variables:
     text = path.read_text(encoding="utf-8")
     values = json.loads(text) if path.suffix == ".json" else _plain(hcl2.loads(text))
     approvals = values.get("approvals", {})
+    repositories = values.get("github", {}).get("repositories")
     return Variables(
-        repositories=values.get("github", {}).get("repositories"),
+        repositories=repositories and {key: one["name"] for key, one in repositories.items()},
         rules=approvals.get("rules"),
         limits=approvals.get("limits", {}),
         settings=values.get("catalog_settings", {}),
