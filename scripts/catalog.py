@@ -30,6 +30,7 @@ from slipway.errors import SlipwayError
 from scripts.cli import start
 from scripts.environment import CatalogFolder
 from scripts.new_catalog_action import new_files
+from scripts.rules import misfits
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN_ID = "r_0000000000000000"
@@ -82,20 +83,11 @@ def check(catalog: CatalogFolder = ROOT / "catalog", tfvars: TfvarsFile = None) 
     console.print(f"The catalog has no fault: {len(loaded.kinds)} kinds, {actions} actions.")
     if variables.repositories is None:
         console.print(_NOT_LOOKED_AT.format("Repositories were", "github.repositories"))
-    _print_rules(loaded, variables.rules)
-
-
-def _print_rules(catalog: Catalog, rules: list[dict[str, Any]] | None) -> None:
-    """Say which actions have a rule of the approval policy."""
-    if rules is None:
+    if variables.rules is None:
         console.print(_NOT_LOOKED_AT.format("The approval policy was", "approvals.rules"))
-        return
-    named = {name for rule in rules for name in rule.get("actions", ())}
-    actions = {name for kind in catalog.kinds.values() for name in kind.actions}
-    for name in sorted(actions - named if "*" not in named else ()):
-        console.print(f"No rule is for '{name}': its runs need the general approvers everywhere.")
-    for name in sorted(named - actions - {"*"}):
-        console.print(f"A rule is for '{name}', which is not an action of the catalog.")
+    else:
+        for sentence in misfits(loaded, variables.rules, variables.limits):
+            console.print(sentence)
 
 
 @app.command()

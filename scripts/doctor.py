@@ -43,6 +43,7 @@ CHECKS: list[tuple[str, Check]] = [
     ("AWS: API Gateway's log role", aws.api_log_role),
     ("AWS: secrets", aws.secrets),
     ("AWS: functions", aws.functions),
+    ("AWS: catalog", aws.catalog),
     ("AWS: e-mails to approvers", aws.approvers),
     ("AWS: repairs of services", aws.repairs),
 ]

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from slipway.catalog.check import check_catalog
+from slipway.catalog.loading import load_catalog
+from slipway.catalog.reading import read_folder, read_object
 from slipway.changes.policy import Policy
 from slipway.config import GitHubCredentials
 from slipway.errors import ConfigurationError
 from slipway.github.sign_in import authenticate
 
 from scripts.checks.result import Installation, Result
+from scripts.rules import misfits
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
 
@@ -26,6 +31,9 @@ _APPLY = (
 )
 _GIVEN = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN")
 _FUNCTIONS = Path(__file__).resolve().parent.parent.parent / "functions"
+# `action` is the archive of all actions; `check_catalog` has no alias.
+_NOT_ITSELF = {"action", "check_catalog"}
+_NAMED = 3  # files in a result
 # Of each secret, the sets of fields of which one must be filled in.
 _FIELDS = {
     "port": [{"client_id", "client_secret"}],
@@ -73,7 +81,7 @@ def functions(installation: Installation) -> Result:
     if not is_given(installation):
         return _skipped(name)
     client = _lambda(installation)
-    found = sorted(file.parent.name for file in _FUNCTIONS.glob("*/handler.py"))
+    found = function_names(installation)
     try:
         wrong = [
             f"{function} {fault}"
@@ -85,6 +93,48 @@ def functions(installation: Installation) -> Result:
     return Result(name, not wrong, "; ".join(wrong) or f"ready: {', '.join(found)}", _APPLY)
 
 
+def function_names(installation: Installation) -> list[str]:
+    """All functions that have an alias: one for each action of the catalog, and the others."""
+    others = {file.parent.name for file in _FUNCTIONS.glob("*/handler.py")} - _NOT_ITSELF
+    kinds = installation.catalog.kinds.values()
+    return sorted(others | {name for kind in kinds for name in kind.actions})
+
+
+def catalog(installation: Installation) -> Result:
+    """Whether the functions use this catalog, and policy and repositories fit it."""
+    name = "AWS: catalog"
+    if not is_given(installation):
+        return _skipped(name)
+    files = read_folder(installation.catalog_folder)
+    try:
+        place = _environment(installation, "sweep_runs")
+        answer = _s3(installation).get_object(
+            Bucket=place["CATALOG_BUCKET"],
+            Key=place["CATALOG_KEY"],
+            VersionId=place["CATALOG_VERSION"],
+        )
+        deployed = read_object(answer["Body"].read())
+        policy = Policy.model_validate(read_policy(installation))
+    # What is not a policy is a ValueError, too.
+    except (BotoCoreError, ClientError, KeyError, ValueError) as error:
+        return Result(name, False, f"{type(error).__name__}: {error}", _APPLY)
+    # Files at the top are no part of a catalog.
+    paths = sorted(path for path in files.keys() | deployed.keys() if "/" in path)
+    differ = [path for path in paths if files.get(path) != deployed.get(path)]
+    if differ:
+        cure = (
+            f"Apply the stack with this catalog as catalog_dir, or name the deployed one: "
+            f"{installation.catalog_folder} was given by --catalog."
+        )
+        return Result(name, False, f"not as deployed: {', '.join(differ[:_NAMED])}", cure)
+    repositories = {key: each.name for key, each in policy.repositories.items()}
+    faults = check_catalog(files, repositories, policy.limits, policy.settings)
+    rules = [rule.model_dump() for rule in policy.rules]
+    found = [*map(str, faults), *misfits(load_catalog(files), rules, policy.limits)]
+    cure = "Correct the catalog, or 'approvals' and 'github' in Terraform, and apply the stack."
+    return Result(name, not found, " ".join(found) or "as deployed, and the policy fits it", cure)
+
+
 def repairs(installation: Installation) -> Result:
     """Check that services can be repaired, and that the prober can blame its own network."""
     name = "AWS: repairs of services"
@@ -93,9 +143,7 @@ def repairs(installation: Installation) -> Result:
     try:
         limits = json.loads(_environment(installation, "probe_health")["HEALTH_PROBE"])
         place = _environment(installation, "remediation")
-        endpoint = installation.settings.get("AWS_ENDPOINT_URL")
-        client = _session(installation).client("s3", endpoint_url=endpoint, config=_CONFIG)
-        document = client.get_object(
+        document = _s3(installation).get_object(
             Bucket=place["RECORDS_BUCKET"], Key=place["REMEDIATION_POLICY_KEY"]
         )
         policy = json.loads(document["Body"].read())
@@ -306,6 +354,11 @@ _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempt
 def _secrets_manager(installation: Installation) -> "SecretsManagerClient":
     endpoint = installation.settings.get("AWS_ENDPOINT_URL")
     return _session(installation).client("secretsmanager", endpoint_url=endpoint, config=_CONFIG)
+
+
+def _s3(installation: Installation) -> "S3Client":
+    endpoint = installation.settings.get("AWS_ENDPOINT_URL")
+    return _session(installation).client("s3", endpoint_url=endpoint, config=_CONFIG)
 
 
 def _lambda(installation: Installation) -> "LambdaClient":

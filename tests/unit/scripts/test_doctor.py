@@ -13,13 +13,15 @@ from botocore.stub import Stubber
 from confluent_kafka import Producer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from slipway.catalog.reading import read_folder
 from typer.testing import CliRunner
 
 from scripts import doctor
 from scripts.checks import aws, github, kafka, port
+from scripts.checks.places import places
 from scripts.checks.result import Check, Installation, Result
 from scripts.port_definitions import load_definitions
-from tests.catalogs.samples import ACME
+from tests.catalogs.samples import ACME, SHIPPED
 from tests.scripted import NO_ANSWER, Answer, ScriptedServer
 
 pytestmark = pytest.mark.waits
@@ -28,7 +30,7 @@ TOKEN = "POST /v1/auth/access_token"
 CREDENTIALS = "GET /v1/kafka-credentials"
 ENTITIES = [f"POST /v1/blueprints/{name}/entities" for name in ("bucket", "service")]
 REPOSITORY = "GET /repos/acme/services"
-FUNCTIONS = sorted(p.parent.name for p in Path("functions").glob("*/handler.py"))
+FUNCTIONS = aws.function_names(Installation({}))
 ALIASES = [f"GET /2015-03-31/functions/slipway-{name}/aliases/live" for name in FUNCTIONS]
 MAPPINGS = "GET /2015-03-31/event-source-mappings"
 
@@ -684,6 +686,88 @@ def test_reports_variable_must_be_this_installations(
 
 def secret(**fields: str) -> tuple[int, dict[str, str], dict[str, str]]:
     return 200, {"SecretString": json.dumps(fields)}, {}
+
+
+POLICY = {
+    "schema_version": 1,
+    "repositories": {"services": {"name": "acme/services"}},
+    "rules": [{"actions": ["*"], "environments": ["*"], "auto_merge": True}],
+    "default": {"approval": {"emails": ["ops@acme.example"]}},
+    "own_actions": {},
+}
+
+
+def deployed(server: ScriptedServer, policy: dict[str, Any], **changes: str) -> None:
+    """The shipped catalog as it is deployed, with texts in the place of others, and a policy."""
+    files = {**read_folder(SHIPPED), **{path: text.encode() for path, text in changes.items()}}
+    stored = {path: base64.b64encode(data).decode() for path, data in files.items()}
+    variables = {
+        "CATALOG_BUCKET": "records",
+        "CATALOG_KEY": "catalog/catalog.json",
+        "CATALOG_VERSION": "v1",
+        "RECORDS_BUCKET": "records",
+        "POLICY_KEY": "policy/policy.json",
+    }
+    for function in ("sweep_runs", "approval"):
+        place = f"GET /2015-03-31/functions/slipway-{function}"
+        server.script(f"{place}/aliases/live", (200, {"FunctionVersion": "1"}, {}))
+        known = {"Environment": {"Variables": variables}}
+        server.script(f"{place}/configuration", (200, known, {}))
+    server.script("GET /records/catalog/catalog.json", (200, {"files": stored}, {}))
+    server.script("GET /records/policy/policy.json", (200, policy, {}))
+
+
+def test_deployed_catalog_with_a_fitting_policy_is_fine(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    deployed(server, POLICY)
+
+    result = aws.catalog(installation)
+
+    assert result.ok, result
+    (asked,) = [each for each in server.requests if each.route.endswith("catalog.json")]
+    assert "versionId=v1" in asked.query
+
+
+def test_catalog_that_is_not_deployed_is_named(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    deployed(server, POLICY, **{"bucket/resource.yaml": "identifier: other"})
+
+    result = aws.catalog(installation)
+
+    assert (result.ok, result.detail) == (False, "not as deployed: bucket/resource.yaml")
+    assert "catalog_dir" in result.cure
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"repositories": {"other": {"name": "acme/other"}}}, "has no 'services'"),
+        ({"limits": {"upscale": {"max": 3}}}, "Limits are for 'upscale'"),
+        ({"rules": [{"actions": ["*"], "environments": ["Live"]}]}, "environment 'Live'"),
+    ],
+)
+def test_policy_that_does_not_fit_the_catalog_is_named(
+    server: ScriptedServer, installation: Installation, change: dict[str, Any], said: str
+) -> None:
+    deployed(server, POLICY | change)
+
+    result = aws.catalog(installation)
+
+    assert result.ok is False
+    assert said in result.detail
+
+
+def test_map_comes_from_what_is_deployed(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    deployed(server, POLICY)
+    settings = {**installation.settings, "GITHUB_REPOSITORIES": ""}
+
+    found = places(Installation(settings))
+
+    assert [place.name for place in found.values()] == ["acme/services"]
 
 
 NO_SECRET: Answer = (400, {"__type": "ResourceNotFoundException", "message": "no"}, {})
