@@ -18,7 +18,7 @@ from slipway.github.sign_in import app_of, authenticate
 
 from scripts.checks.aws import reports_url
 from scripts.checks.places import VARIABLE, distinct
-from scripts.checks.result import Check, Installation, Result
+from scripts.checks.result import Installation, Result
 from scripts.environment import require
 
 TEMPLATE = Path(__file__).resolve().parent.parent.parent / "services-repo"
@@ -85,10 +85,13 @@ class Services:
         return sorted(found)
 
 
-def _each(name: str) -> Callable[[Callable[[Services], Found]], Check]:
+type _All = Callable[[Installation], list[Result]]
+
+
+def _each(name: str) -> Callable[[Callable[[Services], Found]], _All]:
     """Make a check of one repository a check of all; a fault of one ends no other."""
 
-    def decorate(check: Callable[[Services], Found]) -> Check:
+    def decorate(check: Callable[[Services], Found]) -> _All:
         @wraps(check)
         def check_all(installation: Installation) -> list[Result]:
             found = distinct(installation).items()

@@ -185,28 +185,44 @@ def stack(sandbox_folder: Path, request: pytest.FixtureRequest) -> Iterator[Stac
 
 def pause(sandbox: "SandboxClient", stack: Stack) -> None:
     """Stop consuming, as an operator would."""
+    _switch(sandbox, stack, "Disabled")
+
+
+def resume(sandbox: "SandboxClient", stack: Stack) -> None:
+    """Consume again."""
+    _switch(sandbox, stack, "Enabled")
+
+
+def _switch(sandbox: "SandboxClient", stack: Stack, state: str) -> None:
     functions = sandbox.aws("lambda")
-    # Nothing is left to pause once a test has taken the stack away.
+    # Nothing is left to switch once a test has taken the stack away.
     for function in stack.outputs().get("functions", {}).values():
         uuid = function["event_source_mapping"]
         if uuid is None:
             continue
-        functions.update_event_source_mapping(UUID=uuid, Enabled=False)
+        functions.update_event_source_mapping(UUID=uuid, Enabled=state == "Enabled")
 
-        def paused(uuid: str = uuid) -> bool | None:
-            return functions.get_event_source_mapping(UUID=uuid)["State"] == "Disabled" or None
+        def done(uuid: str = uuid) -> bool | None:
+            return functions.get_event_source_mapping(UUID=uuid)["State"] == state or None
 
-        wait_for("the mapping's pause", paused)
+        wait_for(f"the mapping to be {state}", done)
 
 
 @pytest.fixture(scope="session")
 def sandbox(sandbox_folder: Path, stack: Stack) -> SandboxClient:
     """The sandbox with blueprint and actions installed."""
-    setup = [sys.executable, "-m", "scripts.port_setup", "--apply"]
-    env_file = ["--env-file", str(sandbox_folder.resolve() / "env")]
-    settings = {**os.environ, **stack.outputs()["port_setup"]}
-    subprocess.run([*setup, *env_file], cwd=ROOT, env=settings, check=True, timeout=300)
+    set_up_port(sandbox_folder, stack)
     return SandboxClient(sandbox_folder)
+
+
+def set_up_port(sandbox_folder: Path, stack: Stack) -> None:
+    """Install what a stack needs in Port. The stacks of a sandbox take turns with its actions."""
+    setup = [sys.executable, "-m", "scripts.port_setup", "--apply", "--take-over"]
+    options = ["--env-file", str(sandbox_folder.resolve() / "env")]
+    if stack.catalog:
+        options += ["--catalog", str(stack.catalog.dir)]
+    settings = {**os.environ, **stack.outputs()["port_setup"]}
+    subprocess.run([*setup, *options], cwd=ROOT, env=settings, check=True, timeout=300)
 
 
 @pytest.fixture(scope="session")

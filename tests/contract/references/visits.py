@@ -91,7 +91,7 @@ def propose_as_an_app(installation: Installation) -> None:
         **settings(installation),
         **{f"GITHUB_{name.upper()}": str(value) for name, value in app.items()},
     }
-    assert github_checks.permissions(Checked(checked)).ok
+    assert all(result.ok for result in github_checks.permissions(Checked(checked)))
 
 
 def protect(repository: Repository) -> None:
@@ -119,8 +119,10 @@ def look_as_the_doctor(installation: Installation) -> None:
         "PUT", f"{repository.url}/environments/slipway-restart", input={}
     )
     checked = Checked(settings(installation))
-    for check in (port_checks.sign_in, port_checks.role, port_checks.definitions):
-        assert check(checked).ok, check
+    for found in (port_checks.sign_in(checked), port_checks.definitions(checked)):
+        assert found.ok, found
+    assert all(result.ok for result in port_checks.role(checked))
+    port_checks.consumers(checked)
     for look in (
         github_checks.permissions,
         github_checks.repository,
