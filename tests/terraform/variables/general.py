@@ -7,6 +7,7 @@ from tests.terraform.conftest import ROOT, STACK
 from tests.terraform.variables.rule import Rule, Values, variable, whole
 
 
+
 def repository(attribute: str) -> Callable[[Any], Values]:
     """Stand for the value of an attribute of a repository."""
     return lambda value: {

@@ -423,11 +423,7 @@ def test_given_a_delivery_cut_off_after_its_pull_request_when_delivered_again_th
     world.carry_out()
 
     row = ledger.get(RUN_ID) or {}
-    assert (row["service"], row["pr_number"], row["pr_url"]) == (
-        "service/shop",
-        7,
-        "https://g.test/7",
-    )
+    assert (row["service"], row["pr_number"], row["pr_url"]) == ("service/shop", 7, "https://g.test/7")
 
 
 @pytest.mark.parametrize(
