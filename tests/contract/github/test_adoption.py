@@ -55,13 +55,15 @@ def port() -> Port:
 
 @pytest.fixture
 def run(services: Services, port: Port, monkeypatch: pytest.MonkeyPatch) -> Adopt:
-    """Runs the command for one repository, which has three keys of which one is a unit."""
+    """Runs the command for one repository, of whose two keys one is a unit."""
     github = GitHubConfig.model_validate(
         {"GITHUB_API_URL": services.server.api, "GITHUB_SECRET_ID": "slipway/github"}
     )
     token = GitHubCredentials(token=SecretStr(TOKEN))
     place = Place(name=services.github.full_name)
     repository = ServicesRepository(github, place, lambda fresh: token)
+    # The report makes a client for the ledger, which an adoption never asks.
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setattr(adopt, "port_client", lambda: port)
     monkeypatch.setattr(adopt, "services_repository", lambda *_, **__: repository)
     policy = Policy.model_validate(
