@@ -29,6 +29,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    Json,
     SecretStr,
     StringConstraints,
     ValidationError,
@@ -156,6 +157,8 @@ class WatchConfig(Config):
 class SubscriptionsConfig(WatchConfig, MappingConfig, ClientConfig):
     """What starts on a change of an entity."""
 
+    # Blueprints whose health Slipway looks after.
+    health_blueprints: Json[tuple[str, ...]] = Field((), alias="HEALTH_BLUEPRINTS")
     # JSON, see `slipway.health.subscriptions`.
     subscriptions: str = Field("[]", alias="SUBSCRIPTIONS")
 

@@ -51,7 +51,8 @@ class ChangeConsumer:
         self._config = config
         self._machine_arn = config.remediation_machine_arn
         self._prefix, _, name = self._machine_arn.rpartition(":")
-        self._table = read_table(health_subscription(name), config.subscriptions)
+        own = tuple(health_subscription(name, one) for one in config.health_blueprints)
+        self._table = read_table(own, config.subscriptions)
         self._automations = frozenset(automation_of(entry.name) for entry in self._table)
         self._store = RemediationStore(config.remediations_table)
 

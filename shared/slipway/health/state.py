@@ -253,7 +253,7 @@ class State(_Model):
     @property
     def name(self) -> str:
         """The entity's identifier."""
-        return split_key(self.service)[1]
+        return split_key(self.service)[1] or self.service
 
     @property
     def pending(self) -> Attempt | None:

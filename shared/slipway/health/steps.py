@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from slipway.github.models import Place
     from slipway.github.repairs import Repairs
     from slipway.github.repository import ServicesRepository
+    from slipway.github.workflows import Workflows
     from slipway.port.client import PortClient
     from slipway.port.models import Entity
 
@@ -383,11 +384,9 @@ class RemediationSteps:
             return Reviewed(fault=str(error))
 
     def _repairer(self, row: ServiceRow, *, merge: bool = False) -> Repairer:
-        from slipway.github.workflows import Workflows
-
         watched, url = self._watched(row), self._config.entity_url(*split_key(row.service))
         repository = watched.repository
-        repairs, workflows = _repairs(repository), Workflows(repository)
+        repairs, workflows = _repairs(repository), _workflows(repository)
         return Repairer(row.owner, watched, repairs, workflows, url, merge=merge)
 
     def _note_outcome(self, row: ServiceRow, step: Repair, result: Result) -> None:
@@ -490,6 +489,12 @@ def _repairs(repository: "ServicesRepository") -> "Repairs":
     from slipway.github.repairs import Repairs
 
     return Repairs(repository)
+
+
+def _workflows(repository: "ServicesRepository") -> "Workflows":
+    from slipway.github.workflows import Workflows
+
+    return Workflows(repository)
 
 
 def _overwritten(row: ServiceRow, entity: "Entity") -> bool:

@@ -8,7 +8,8 @@ from slipway.catalog.keys import split_key
 from slipway.catalog.model import Catalog
 from slipway.catalog.request import Resource, find_resource
 from slipway.config import CatalogConfig
-from slipway.errors import ActionGone
+from slipway.errors import ActionGone, ConfigurationError
+from slipway.observability import logger
 from slipway.runs.catalogs import catalog_of, newest_catalog
 
 if TYPE_CHECKING:
@@ -78,4 +79,8 @@ def _catalogs(config: CatalogConfig, row: Mapping[str, Any]) -> Iterator[Catalog
     yield newest_catalog(config)
     noted = row.get("catalog")
     if noted and noted != config.catalog_version:
-        yield catalog_of(config, str(noted))
+        try:
+            yield catalog_of(config, str(noted))
+        except ConfigurationError as error:
+            # Old versions expire, after every run that could name them.
+            logger.warning("A run's catalog cannot be read", extra={"why": str(error)})

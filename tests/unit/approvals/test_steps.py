@@ -207,7 +207,7 @@ class World:
         self.take("execute")
 
     def holder(self) -> Any:
-        return self.locks._table.get_item(Key={"service": "shop"}).get("Item", {}).get("owner")
+        return self.locks._table.get_item(Key={"service": "service/shop"}).get("Item", {}).get("owner")
 
 
 @pytest.fixture
@@ -406,7 +406,7 @@ def test_given_an_operator_freed_the_service_when_executed_then_it_is_taken_agai
     world: World,
 ) -> None:
     world.approved()
-    world.locks.release("shop", RUN_ID)
+    world.locks.release("service/shop", RUN_ID)
 
     world.take("execute")
 
@@ -417,8 +417,8 @@ def test_given_somebody_else_took_the_service_when_executed_then_the_run_ends_wi
     world: World,
 ) -> None:
     world.approved()
-    world.locks.release("shop", RUN_ID)
-    world.locks.take("shop", "r_other")
+    world.locks.release("service/shop", RUN_ID)
+    world.locks.take("service/shop", "r_other")
 
     assert world.take("execute") == {"next": "Report"}
     world.take("report")
