@@ -162,6 +162,8 @@ class Stack:
         A copy, because two modes may be applied at once.
         """
         skip = shutil.ignore_patterns(".terraform", "*.tfstate*")
+        # What was removed from a catalog must not stay in the copy.
+        shutil.rmtree(self._data / "catalog", ignore_errors=True)
         for folder in ("terraform", "examples/sandbox", "catalog"):
             copy = self._data / folder
             shutil.copytree(self._root / folder, copy, dirs_exist_ok=True, ignore=skip)

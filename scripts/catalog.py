@@ -27,10 +27,10 @@ from slipway.catalog.request import Request, Target, Tree, find_target
 from slipway.changes.proposal import preview as diff
 from slipway.errors import SlipwayError
 
-from scripts.cli import start
+from scripts.catalog_rules import default_rules, mismatches, rules_table
+from scripts.cli import start, table_console
 from scripts.environment import CatalogFolder
 from scripts.new_catalog_action import new_files
-from scripts.rules import misfits
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN_ID = "r_0000000000000000"
@@ -54,16 +54,20 @@ class Variables:
     """What a file of variables says of the catalog; None where it says nothing.
 
     Attributes:
-        repositories: key → repository.
-        rules: the approval policy's rules.
-        limits: the approval policy's limits, by action.
+        repositories: key → name of the repository.
+        approvals: `approvals`, with the approval policy's rules and limits.
         settings: `catalog_settings`.
     """
 
     repositories: Mapping[str, str] | None
-    rules: list[dict[str, Any]] | None
-    limits: Mapping[str, Any]
+    approvals: Mapping[str, Any]
     settings: Mapping[str, Any]
+
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        """The approval policy's limits, by action."""
+        found: Mapping[str, Any] = self.approvals.get("limits", {})
+        return found
 
 
 @app.command()
@@ -83,11 +87,20 @@ def check(catalog: CatalogFolder = ROOT / "catalog", tfvars: TfvarsFile = None) 
     console.print(f"The catalog has no fault: {len(loaded.kinds)} kinds, {actions} actions.")
     if variables.repositories is None:
         console.print(_NOT_LOOKED_AT.format("Repositories were", "github.repositories"))
-    if variables.rules is None:
-        console.print(_NOT_LOOKED_AT.format("The approval policy was", "approvals.rules"))
-    else:
-        for sentence in misfits(loaded, variables.rules, variables.limits):
-            console.print(sentence)
+    if tfvars is None:
+        console.print(_NOT_LOOKED_AT.format("The approval policy was", "approvals"))
+    _print_rules(loaded, variables.approvals)
+
+
+def _print_rules(catalog: Catalog, approvals: Mapping[str, Any]) -> None:
+    """Show the approval policy, and where it and the catalog do not fit."""
+    rules = approvals.get("rules")
+    title = "Rules of the approval policy; the first that fits decides"
+    if rules is None:
+        rules, title = default_rules(catalog, approvals), f"Default {title[0].lower()}{title[1:]}"
+    table_console().print(rules_table(title, rules, approvals), markup=False)
+    for said in mismatches(catalog, rules):
+        console.print(said, markup=False)
 
 
 @app.command()
@@ -263,18 +276,16 @@ def write_schemas() -> None:
 def read_variables(path: Path | None) -> Variables:
     """Read what a file of Terraform variables says of the catalog."""
     if path is None:
-        return Variables(None, None, {}, {})
+        return Variables(None, {}, {})
     # Imported when needed: it takes a fifth of the time that a preview has.
     import hcl2
 
     text = path.read_text(encoding="utf-8")
     values = json.loads(text) if path.suffix == ".json" else _plain(hcl2.loads(text))
-    approvals = values.get("approvals", {})
     repositories = values.get("github", {}).get("repositories")
     return Variables(
         repositories=repositories and {key: one["name"] for key, one in repositories.items()},
-        rules=approvals.get("rules"),
-        limits=approvals.get("limits", {}),
+        approvals=values.get("approvals", {}),
         settings=values.get("catalog_settings", {}),
     )
 

@@ -4,33 +4,15 @@ locals {
     remind_before_seconds = var.approvals.approvers.remind_before_seconds == 0 ? null : var.approvals.approvers.remind_before_seconds
   })
 
-  # By Port's operation of the catalog's actions. People merge what creates and what deletes without an approval.
+  # By Port's operation of the catalog's actions; scripts/catalog check prints them from the same file.
   default_rules = [
     for rule in [
-      {
-        actions      = local.actions_of["CREATE"]
-        environments = ["*"]
-        approval     = null
-        auto_merge   = false
-      },
-      {
-        actions      = local.actions_of["DAY-2"]
-        environments = var.approvals.environments_without_approval
-        approval     = null
-        auto_merge   = true
-      },
-      {
-        actions      = local.actions_of["DELETE"]
-        environments = var.approvals.environments_without_approval
-        approval     = null
-        auto_merge   = false
-      },
-      {
-        actions      = concat(local.actions_of["DAY-2"], local.actions_of["DELETE"])
-        environments = ["*"]
-        approval     = local.approvers
-        auto_merge   = true
-      },
+      for default in jsondecode(file("${path.module}/default_rules.json")) : {
+        actions      = flatten([for operation in default.operations : local.actions_of[operation]])
+        environments = default.environments == "all" ? ["*"] : var.approvals.environments_without_approval
+        approval     = default.approval ? local.approvers : null
+        auto_merge   = default.auto_merge
+      }
     ] : rule if length(rule.actions) > 0 && length(rule.environments) > 0
   ]
 

@@ -8,15 +8,14 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from slipway.catalog.check import check_catalog
-from slipway.catalog.loading import load_catalog
 from slipway.catalog.reading import read_folder, read_object
 from slipway.changes.policy import Policy
 from slipway.config import GitHubCredentials
 from slipway.errors import ConfigurationError
 from slipway.github.sign_in import authenticate
 
+from scripts.catalog_rules import mismatches
 from scripts.checks.result import Installation, Result
-from scripts.rules import misfits
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -129,8 +128,13 @@ def catalog(installation: Installation) -> Result:
         return Result(name, False, f"not as deployed: {', '.join(differ[:_NAMED])}", cure)
     repositories = {key: each.name for key, each in policy.repositories.items()}
     faults = check_catalog(files, repositories, policy.limits, policy.settings)
-    rules = [rule.model_dump() for rule in policy.rules]
-    found = [*map(str, faults), *misfits(load_catalog(files), rules, policy.limits)]
+    loaded, rules = installation.catalog, [rule.model_dump() for rule in policy.rules]
+    unknown = (name for name in policy.limits if loaded.find(name) is None)
+    found = [
+        *map(str, faults),
+        *mismatches(loaded, rules),
+        *(f"Limits are for '{name}', which is not an action of the catalog." for name in unknown),
+    ]
     cure = "Correct the catalog, or 'approvals' and 'github' in Terraform, and apply the stack."
     return Result(name, not found, " ".join(found) or "as deployed, and the policy fits it", cure)
 

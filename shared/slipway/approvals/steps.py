@@ -19,8 +19,9 @@ from slipway.catalog.planning import NothingToDo
 from slipway.changes import change
 from slipway.changes.approval_machine import tell
 from slipway.changes.approvers import described
+from slipway.changes.outcome import Later, Verdict
 from slipway.changes.policy import PolicyVersion
-from slipway.changes.proposal import Proposal, shortened
+from slipway.changes.proposal import Asked, shortened
 from slipway.changes.requester import is_machine
 from slipway.errors import ActionGone, RunEnded, SlipwayError, UserError
 from slipway.github.models import PullRequest, run_branch
@@ -203,22 +204,22 @@ class Steps:
 
     def _execute(self, *, can_wait: bool) -> Answer:
         """Make the change, if it is still the one that was approved."""
-        if self._ended():
-            return {"next": "Report"}
         approval = self._required_approval()
-        if approval.status is not Status.APPROVED:
+        if self._ended() or approval.status is not Status.APPROVED:
             return self._pass_by(approval)
         self._desk.record(approval)
         self._run.locks.take(approval.service, self._run.run_id)
         policy = self._policy().policy
         task = change.find_task(self._run, policy)
+        if "workflow_url" in self._row():
+            return self._go_on(approval, change.follow_workflow(self._run, task), can_wait=can_wait)
         branch = run_branch(self._run.message.action, approval.run_id)
         pull = task.repository.find(branch, number=self._row().get("pr_number"))
         if pull is not None and pull.state != "open":
             return self._show_pull(approval, pull)
         proposal = change.prepare_again(self._run, task, policy, pull)
         reason = _FILES_CHANGED
-        if isinstance(proposal, Proposal) and proposal.change_hash == approval.change_hash:
+        if isinstance(proposal, Asked) and proposal.change_hash == approval.change_hash:
             if standing := self._desk.standing(approval):
                 return self._propose(standing, task, proposal, can_wait=can_wait)
             reason = _POLICY_CHANGED
@@ -235,19 +236,19 @@ class Steps:
         return {"next": "Done"}
 
     def _pass_by(self, approval: Approval) -> Answer:
-        if approval.status is not Status.SUPERSEDED:
+        if approval.status is not Status.SUPERSEDED or self._ended():
             return {"next": "Report"}
         # Whoever replaced it may have been cut off before Port was told.
         self._mirror(approval)
         return {"next": "Request"}
 
     def _propose(
-        self, approval: Approval, task: change.Task, proposal: Proposal, *, can_wait: bool
+        self, approval: Approval, task: change.Task, proposal: change.Made, *, can_wait: bool
     ) -> Answer:
         if "merge_tried_at" not in self._row():
             self._say_votes(approval)
         try:
-            later = change.propose(
+            outcome = change.make(
                 self._run,
                 task,
                 proposal,
@@ -257,13 +258,21 @@ class Steps:
         except RunEnded:
             return {"next": "Report"}
         self._mirror(approval)
-        if later is None:
-            return {"next": "Done"}
-        if can_wait:
-            self._run.report.waiting_until(later.until, later.why)
-            return {"next": "Wait to merge", "until": timestamp(later.until)}
-        # The execution has the definition of an earlier release.
-        change.leave_to_people(self._run, int(self._row()["pr_number"]), later.why)
+        return self._go_on(approval, outcome, can_wait=can_wait)
+
+    def _go_on(
+        self, approval: Approval, outcome: Later | Verdict | None, *, can_wait: bool
+    ) -> Answer:
+        match outcome:
+            case Verdict(status=status, label=label, reason=reason):
+                self._mirror(approval)
+                return self._end(status, label, reason)
+            case Later(until=until, why=why) if can_wait:
+                self._run.report.waiting_until(until, why)
+                return {"next": "Wait to merge", "until": timestamp(until)}
+            case Later(why=why):
+                # The execution has the definition of an earlier release.
+                change.leave_to_people(self._run, int(self._row()["pr_number"]), why)
         return {"next": "Done"}
 
     def _ask_again(self, approval: Approval, reason: str) -> Answer:
@@ -349,13 +358,13 @@ class Steps:
 
     def _mirror(self, approval: Approval, *, preview: str | None = None) -> None:
         """Show the request in Port as it is, with its pull request once there is one."""
-        config = self._run.config
+        config, row = self._run.config, self._row()
         body = entity(
             approval,
             run_url=config.run_url(self._run.run_id),
             service_url=config.entity_url(*split_key(approval.service)),
             preview=preview,
-            pr_url=self._row().get("pr_url"),
+            pr_url=row.get("pr_url") or row.get("workflow_url"),
         )
         self._run.port.upsert_entity(BLUEPRINT, body, run_id=self._run.run_id)
 

@@ -12,6 +12,7 @@ from slipway.catalog.planning import NothingToDo, Situation, WorkflowPlan, make_
 from slipway.catalog.request import Request, Target, Tree, find_target
 from slipway.changes import approval_machine as machine
 from slipway.changes.approvers import eligible
+from slipway.changes.outcome import Later, Verdict
 from slipway.changes.policy import Policy
 from slipway.changes.policy_document import read_policy
 from slipway.changes.proposal import Asked, Proposal, files_of, propose_files, shortened
@@ -31,24 +32,14 @@ from slipway.runs.records import put_record
 from slipway.runs.run import ActiveRun
 
 if TYPE_CHECKING:
+    from slipway.changes.workflow import WorkflowProposal
     from slipway.github.repository import ServicesRepository
 
+# What a run leads to, once it is planned.
+type Made = Proposal | WorkflowProposal
 # How long Slipway itself tries to merge; then a person must.
 MERGE_WITHIN = timedelta(days=1)
 _SHORTEST, _LONGEST = timedelta(seconds=30), timedelta(hours=1)
-
-
-@dataclass(frozen=True)
-class MergeLater:
-    """A merge that GitHub does not allow yet.
-
-    Attributes:
-        until: when to try again, in UTC.
-        why: what it waits for, as a sentence.
-    """
-
-    until: datetime
-    why: str
 
 
 @dataclass(frozen=True)
@@ -81,6 +72,9 @@ def carry_out(run: ActiveRun) -> None:
     if is_first and task.target.unused:
         names = ", ".join(f"'{title}'" for title in task.target.unused)
         run.report.remark(f"These inputs were filled in, but nothing uses them: {names}.")
+    if "workflow_url" in row:
+        _finish(run, task, follow_workflow(run, task))
+        return
     pull = None if is_first else _proposed_before(run, task, row)
     if pull is not None and pull.state != "open":
         return
@@ -94,7 +88,7 @@ def carry_out(run: ActiveRun) -> None:
         leave_to_people(run, pull.number, "The base branch no longer asks for its change.")
 
 
-def _make(run: ActiveRun, task: Task, policy: Policy, proposal: Proposal, *, dry: bool) -> None:
+def _make(run: ActiveRun, task: Task, policy: Policy, proposal: Made, *, dry: bool) -> None:
     """Show a change, make it, or have its approval asked for."""
     requirement = policy.requirement(proposal.action, *proposal.environments)
     if dry:
@@ -105,14 +99,65 @@ def _make(run: ActiveRun, task: Task, policy: Policy, proposal: Proposal, *, dry
         run.report.succeed("Dry run: nothing was changed.", label="Dry run")
     elif requirement.approval is None:
         with run.lock(proposal.key):
-            later = propose(run, task, proposal, auto_merge=requirement.auto_merge)
-        if later is not None:
-            raise RetryableError(later.why, later.until)
+            outcome = make(run, task, proposal, auto_merge=requirement.auto_merge)
+        _finish(run, task, outcome)
     else:
         requester = requester_of(run)
         by_machine = is_machine(run.port, requester, run.created_by, run.impersonated_by)
         require_approvers(run, policy, proposal, by_machine=by_machine)
         _ask(run)
+
+
+def make(
+    run: ActiveRun,
+    task: Task,
+    proposal: Made,
+    *,
+    auto_merge: bool,
+    links: tuple[str, ...] = (),
+) -> Later | Verdict | None:
+    """Open the pull request, or start the workflow. Repeatable at any point.
+
+    Args:
+        run: the run, which holds the entity's lock.
+        task: where.
+        proposal: what.
+        auto_merge: whether Slipway merges.
+        links: what else the run's page links to.
+
+    Returns:
+        When to call this again, or how the run ends; None: the pull request's end is the run's.
+
+    Raises:
+        RunEnded: the run was ended concurrently.
+        BranchTaken: another user wrote to the run's branch; the run's log says so.
+    """
+    if isinstance(proposal, Proposal):
+        return propose(run, task, proposal, auto_merge=auto_merge, links=links)
+    from slipway.changes.workflow import start
+
+    return start(run, task.repository, proposal)
+
+
+def follow_workflow(run: ActiveRun, task: Task) -> Later | Verdict:
+    """Look at the workflow that an earlier delivery has started."""
+    from slipway.changes.workflow import follow
+
+    return follow(run, task.repository, run.ledger.get(run.run_id) or {})
+
+
+def _finish(run: ActiveRun, task: Task, outcome: Later | Verdict | None) -> None:
+    """End the run, or have it delivered later."""
+    match outcome:
+        case Later(until=until, why=why):
+            raise RetryableError(why, until)
+        case Verdict(status="SUCCESS"):
+            run.report.succeed(outcome.reason, label=outcome.label)
+        case Verdict():
+            run.report.fail(outcome.reason, label=outcome.label)
+        case None:
+            return
+    run.locks.release(task.target.key, run.run_id)
 
 
 def _find_again(run: ActiveRun, policy: Policy, row: Mapping[str, Any]) -> Task | None:
@@ -200,7 +245,7 @@ def _proposed_before(run: ActiveRun, task: Task, row: Mapping[str, Any]) -> Pull
 
 def prepare_again(
     run: ActiveRun, task: Task, policy: Policy, pull: PullRequest | None
-) -> Proposal | NothingToDo | None:
+) -> Made | NothingToDo | None:
     """Plan the change of a run that may have a pull request by now.
 
     Returns:
@@ -219,7 +264,7 @@ def prepare_again(
     return None if pull and isinstance(proposal, NothingToDo) else proposal
 
 
-def prepare(run: ActiveRun, task: Task, policy: Policy) -> Proposal | NothingToDo:
+def prepare(run: ActiveRun, task: Task, policy: Policy) -> Made | NothingToDo:
     """Plan the change from the base branch as it is now.
 
     Raises:
@@ -241,7 +286,9 @@ def prepare(run: ActiveRun, task: Task, policy: Policy) -> Proposal | NothingToD
     if isinstance(plan, NothingToDo):
         return plan
     if isinstance(plan, WorkflowPlan):
-        raise UserError("Not yet.")
+        from slipway.changes.workflow import propose_workflow
+
+        return propose_workflow(target, plan, task.repository)
     return propose_files(
         target,
         plan,
@@ -301,7 +348,7 @@ def propose(
     *,
     auto_merge: bool,
     links: tuple[str, ...] = (),
-) -> MergeLater | None:
+) -> Later | None:
     """Open the pull request and, if the policy says so, merge it. Repeatable at any point.
 
     Args:
@@ -372,7 +419,7 @@ def _show(
 
 def _merge(
     run: ActiveRun, repository: "ServicesRepository", proposal: Proposal, row: dict[str, Any]
-) -> MergeLater | None:
+) -> Later | None:
     number = int(row["pr_number"])
     merge = repository.merge(proposal.change, number, str(row["pr_head"]))
     match merge.state:
@@ -382,7 +429,7 @@ def _merge(
             if waited < MERGE_WITHIN:
                 until = now + min(max(waited, _SHORTEST), _LONGEST)
                 why = f"GitHub does not merge pull request #{number} yet. {merge.reason}"
-                return MergeLater(until, why)
+                return Later(until, why)
             leave_to_people(run, number, f"GitHub's reason: {merge.reason}")
         case "refused":
             leave_to_people(run, number, f"GitHub's reason: {merge.reason}")

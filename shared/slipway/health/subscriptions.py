@@ -1,7 +1,7 @@
 """The subscription table: which changes of entities start which state machine. Pure.
 
-It is data. The first entries are Slipway's own, health; a team adds its own check or maintenance job
-behind it, as JSON::
+It is data. The first entries are Slipway's own, health; a team adds its own check or maintenance
+job behind them, as JSON::
 
     [
       {

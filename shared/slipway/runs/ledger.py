@@ -199,6 +199,37 @@ class Ledger:
         """Note that the sweep reminded of the pull request; `updated_at` stays as it is."""
         self._update(run_id, "SET reminded_at = :now", values={})
 
+    def record_workflow(self, run_id: str, file: str, blob: str) -> dict[str, Any]:
+        """Note that a delivery is about to start the run's workflow; the first one stays.
+
+        Args:
+            run_id: the run.
+            file: path of the workflow's file.
+            blob: Git's name of the content that may be run.
+
+        Returns:
+            The row; `workflow_tries` counts the deliveries that came this far.
+        """
+        return self._update(
+            run_id,
+            "SET workflow_file = if_not_exists(workflow_file, :file),"
+            " workflow_blob = if_not_exists(workflow_blob, :blob),"
+            " workflow_since = if_not_exists(workflow_since, :now), updated_at = :now"
+            " ADD workflow_tries :one",
+            values={":file": file, ":blob": blob, ":one": 1},
+        )
+
+    def record_workflow_run(self, run_id: str, number: int | None, url: str = "") -> None:
+        """Note the workflow's run, as far as GitHub has said it."""
+        known = {"workflow_run": number, "workflow_url": url or None}
+        there = {name: value for name, value in known.items() if value is not None}
+        sets = "".join(f", {name} = :{name}" for name in there)
+        self._update(
+            run_id,
+            f"SET workflow_asked = :now, updated_at = :now{sets}",
+            values={f":{name}": value for name, value in there.items()},
+        )
+
     def record_ask(self, run_id: str, ask: int) -> None:
         """Note which of the run's approval requests is the current one."""
         self._update(run_id, "SET ask = :ask, updated_at = :now", values={":ask": ask})

@@ -112,6 +112,16 @@ class RunReporter:
         )
         count(Metric.RUN_PROPOSED, action=self.action)
 
+    def waiting_for_workflow(self, file: str, url: str) -> None:
+        """Show the workflow's run; the run then stays in progress until that ends.
+
+        Raises:
+            RunEnded: the run was ended concurrently.
+        """
+        self.port.add_log(self.run_id, f"The workflow {file} was started: {url}")
+        self.port.update_run(self.run_id, status_label="Workflow is running", link=[url])
+        count(Metric.RUN_PROPOSED, action=self.action)
+
     def waiting_until(self, moment: datetime, reason: str) -> None:
         """Say until when nothing will happen, and why."""
         self.note(f"Waiting until {_clock(moment)}", reason)

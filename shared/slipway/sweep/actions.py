@@ -86,8 +86,6 @@ class Deeds:
                 self._hold(case)
             case Deed.END_NEVER_RECEIVED:
                 self._end(case.run.id, "Never received", self._never_received())
-            case Deed.END_GONE:
-                self.end_gone(case.run.id)
             case Deed.END_STOPPED:
                 self.end_stopped(case.run.id, aborted=case.execution == "ABORTED")
             case Deed.END_HELD:

@@ -220,7 +220,7 @@ class Sweep:
     def _end_gone(self, run_id: str) -> None:
         logger.append_keys(run_id=run_id)
         self._deeds.end_gone(run_id)
-        count(Metric.RUN_SWEPT, deed=Deed.END_GONE.name)
+        count(Metric.RUN_SWEPT, deed="END_GONE")
 
     def _look_after(self, run: Run) -> None:
         logger.append_keys(run_id=run.id)

@@ -74,7 +74,7 @@ def test_check_looks_at_the_variables(tmp_path: Path, suffix: str) -> None:
 
     assert result.exit_code == 1
     assert "The map of repositories has no 'services'" in result.output
-    assert read_variables(path).rules == values["approvals"]["rules"]
+    assert read_variables(path).approvals == values["approvals"]
 
 
 def test_check_names_actions_and_rules_without_each_other(tmp_path: Path) -> None:
@@ -95,6 +95,52 @@ def test_check_names_actions_and_rules_without_each_other(tmp_path: Path) -> Non
     assert "No rule is for 'delete_service'" in result.output
     assert "'upscale_service'" not in result.output
     assert "A rule is for 'old', which is not an action of the catalog." in result.output
+
+
+def table_of(output: str) -> list[list[str]]:
+    """The cells of the rows below the heading."""
+    return [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in output.splitlines()
+        if line.startswith("│")
+    ]
+
+
+def test_check_prints_the_default_rules(tmp_path: Path) -> None:
+    path = tmp_path / "acme.tfvars"
+    path.write_text(
+        'approvals = { environments_without_approval = ["dev"], '
+        'approvers = { emails = ["one@acme.example"], teams = ["ops"], count = 2 } }\n'
+    )
+
+    result = run("check", "--catalog", ACME, "--tfvars", path)
+
+    who = "2 of one@acme.example, team ops"
+    assert table_of(result.output) == [
+        ["create_service", "*", "none", "people"],
+        ["configure_service, redeploy_service", "dev", "none", "Slipway"],
+        ["delete_service", "dev", "none", "people"],
+        ["configure_service, redeploy_service, delete_service", "*", who, "Slipway"],
+        ["*", "*", who, "people"],
+    ]
+
+
+def test_check_says_that_no_approver_is_named() -> None:
+    *_, last = table_of(run("check").output)
+
+    assert last == ["*", "*", "refused: approvals.approvers names no approver", "people"]
+
+
+def test_check_names_environments_that_are_not_the_catalogs(tmp_path: Path) -> None:
+    path = tmp_path / "acme.tfvars"
+    path.write_text(
+        'approvals = { rules = [{ actions = ["*"], environments = ["prod", "Staging"] }] }'
+    )
+
+    result = run("check", "--catalog", ACME, "--tfvars", path)
+
+    assert "environment 'Staging', which is not one of the catalog: dev, qa, prod." in result.output
+    assert "'prod'" not in result.output
 
 
 def test_preview_shows_words_files_and_entity(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""The rules of the approval policy, held against a catalog: for `scripts/catalog check`."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from slipway.catalog.check.environments import environments_of
+from slipway.catalog.loading import OPERATIONS
+from slipway.catalog.model import Catalog
+
+Rule = Mapping[str, Any]
+# Terraform makes the default rules from the same file.
+DEFAULTS = Path(__file__).resolve().parent.parent / "terraform" / "default_rules.json"
+# The default of Terraform's variable `approvals`.
+WITHOUT_APPROVAL = ("Test", "Staging")
+
+
+def default_rules(catalog: Catalog, approvals: Mapping[str, Any]) -> list[Rule]:
+    """Return the rules that Terraform makes where `approvals.rules` is null."""
+    actions = {
+        name: OPERATIONS[action.spec.operation]
+        for kind in catalog.kinds.values()
+        for name, action in sorted(kind.actions.items())
+    }
+    free = approvals.get("environments_without_approval", WITHOUT_APPROVAL)
+    made = [
+        {
+            "actions": [
+                name
+                for operation in default["operations"]
+                for name in sorted(actions)
+                if actions[name] == operation
+            ],
+            "environments": ["*"] if default["environments"] == "all" else list(free),
+            "approval": approvals.get("approvers", {}) if default["approval"] else None,
+            "auto_merge": default["auto_merge"],
+        }
+        for default in json.loads(DEFAULTS.read_text(encoding="utf-8"))
+    ]
+    return [rule for rule in made if rule["actions"] and rule["environments"]]
+
+
+def rules_table(title: str, rules: Sequence[Rule], approvals: Mapping[str, Any]) -> Table:
+    """Show who must approve what, and who merges."""
+    table = Table(title=title, title_justify="left")
+    for column in ("Actions", "Environments", "Approval", "Merged by"):
+        table.add_column(column, overflow="fold")
+    for rule in rules:
+        table.add_row(
+            ", ".join(rule["actions"]),
+            ", ".join(rule["environments"]),
+            _approval(rule.get("approval"), approvals),
+            "Slipway" if rule.get("auto_merge") else "people",
+        )
+    table.add_row("*", "*", _approval(approvals.get("approvers", {}), approvals), "people")
+    return table
+
+
+def _approval(approval: Mapping[str, Any] | None, approvals: Mapping[str, Any]) -> str:
+    if approval is None:
+        return "none"
+    general = approvals.get("approvers", {})
+    named = approval if approval.get("emails") or approval.get("teams") else general
+    people = [*named.get("emails", ()), *(f"team {team}" for team in named.get("teams", ()))]
+    if not people:
+        return "refused: approvals.approvers names no approver"
+    return f"{approval.get('count', 1)} of {', '.join(people)}"
+
+
+def mismatches(catalog: Catalog, rules: Sequence[Rule]) -> Iterator[str]:
+    """Say which actions have no rule, and which rules are for no action or environment."""
+    named = {name for rule in rules for name in rule.get("actions", ())}
+    actions = {name for kind in catalog.kinds.values() for name in kind.actions}
+    for name in sorted(actions - named if "*" not in named else ()):
+        yield f"No rule is for '{name}': its runs need the general approvers everywhere."
+    for name in sorted(named - actions - {"*"}):
+        yield f"A rule is for '{name}', which is not an action of the catalog."
+    known = [environments_of(kind) for kind in catalog.kinds.values()]
+    if None in known:
+        return  # A form that takes any text as environment.
+    all_known = list(dict.fromkeys(name for one in known for name in one or ()))
+    wanted = {name for rule in rules for name in rule.get("environments", ())}
+    for name in sorted(wanted - {*all_known, "*"}):
+        yield (
+            f"A rule is for the environment '{name}', which is not one of the catalog: "
+            f"{', '.join(all_known)}."
+        )

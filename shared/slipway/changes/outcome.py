@@ -1,0 +1,33 @@
+"""How far a change has come, where it takes longer than an invocation."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Later:
+    """The change is not finished yet.
+
+    Attributes:
+        until: when to look again, in UTC.
+        why: what it waits for, as a sentence.
+    """
+
+    until: datetime
+    why: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the run ends.
+
+    Attributes:
+        status: Port's status of the run.
+        label: what the run's page shows in its place.
+        reason: as a sentence.
+    """
+
+    status: Literal["SUCCESS", "FAILURE"]
+    label: str
+    reason: str

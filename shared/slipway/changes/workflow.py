@@ -1,0 +1,163 @@
+"""Runs a workflow of the repository for a run, and waits for its conclusion.
+
+An approval binds the workflow file's content and the inputs. The content is compared before the
+dispatch, and at the commit that GitHub then runs: the base branch may move in between.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, override
+
+from slipway.catalog.planning import WorkflowPlan
+from slipway.catalog.request import Target
+from slipway.changes.outcome import Later, Verdict
+from slipway.changes.proposal import Asked, hash_of
+from slipway.errors import UserError
+from slipway.github.repository import ServicesRepository
+from slipway.github.workflows import WorkflowRun, Workflows
+from slipway.runs.run import ActiveRun
+
+# A run that takes longer is left to people.
+ENDS_WITHIN = timedelta(hours=2)
+# GitHub lists a run some moments after it was asked for.
+_LISTED_WITHIN = timedelta(minutes=2)
+# How far GitHub's clock and ours may differ.
+_CLOCKS_APART = timedelta(minutes=1)
+_SHORTEST, _LONGEST = timedelta(seconds=15), timedelta(minutes=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowProposal(Asked):
+    """A workflow that could be run.
+
+    Attributes:
+        target: the entity and the action.
+        file: path of the workflow's file.
+        blob: Git's name of the file's content on the base branch.
+        inputs: what it is given.
+    """
+
+    target: Target
+    file: str
+    blob: str
+    inputs: Mapping[str, str]
+
+    @property
+    @override
+    def change_hash(self) -> str:
+        """SHA-256 of the workflow's content and of its inputs."""
+        return hash_of(self, file=self.file, blob=self.blob, inputs=dict(self.inputs))
+
+
+def propose_workflow(
+    target: Target, plan: WorkflowPlan, repository: ServicesRepository
+) -> WorkflowProposal:
+    """Make a plan what people are asked about.
+
+    Raises:
+        UserError: the base branch does not have the workflow.
+    """
+    blob = Workflows(repository).blob(plan.file)
+    if blob is None:
+        raise UserError(
+            f"The workflow {plan.file} is not on the base branch of {repository.place.name}. Ask "
+            "the platform team to add it."
+        )
+    told = [f"  {name}: {value}" for name, value in plan.inputs.items()]
+    return WorkflowProposal(
+        action=target.action.identifier,
+        key=target.key,
+        environments=plan.environments,
+        summary=plan.summary,
+        preview="\n".join([f"Workflow {plan.file}", f"  content: {blob}", "Inputs", *told]),
+        target=target,
+        file=plan.file,
+        blob=blob,
+        inputs=plan.inputs,
+    )
+
+
+def start(
+    run: ActiveRun, repository: ServicesRepository, proposal: WorkflowProposal
+) -> Later | Verdict:
+    """Start the workflow, unless an earlier delivery has. Repeatable at any point."""
+    row = run.ledger.record_workflow(run.run_id, proposal.file, proposal.blob)
+    return follow(run, repository, row, proposal.inputs)
+
+
+def follow(
+    run: ActiveRun,
+    repository: ServicesRepository,
+    row: Mapping[str, Any],
+    inputs: Mapping[str, str] | None = None,
+) -> Later | Verdict:
+    """Look at the workflow's run.
+
+    Args:
+        run: the run, which holds the entity's lock.
+        repository: where the workflow is.
+        row: the run's row of the ledger.
+        inputs: what the workflow is given; None: it was started before.
+    """
+    workflows, file = Workflows(repository), str(row["workflow_file"])
+    since = datetime.fromisoformat(str(row["workflow_since"]))
+    waited = datetime.now(UTC) - since
+    found = _find(workflows, run.run_id, row, since)
+    if found is None and inputs is not None and _is_to_be_started(row, waited):
+        number = workflows.dispatch(file, inputs)
+        run.ledger.record_workflow_run(run.run_id, number)
+        found = workflows.get(file, number) if number is not None else None
+    if found is None:
+        if waited >= ENDS_WITHIN:
+            return _failed(f"GitHub does not show a run of {file}.", "")
+        return _later(run, waited, f"GitHub does not show the run of {file} yet.")
+    if "workflow_url" not in row:
+        run.ledger.record_workflow_run(run.run_id, found.id, found.url)
+        run.report.waiting_for_workflow(file, found.url)
+    if workflows.blob(file, found.commit) != row["workflow_blob"]:
+        workflows.cancel(file, found.id)
+        why = f"The workflow {file} was changed before GitHub ran it, so its run was cancelled."
+        return _failed(f"{why} Start the action again if the change is still wanted.", found.url)
+    return _judged(run, file, found, waited)
+
+
+def _find(
+    workflows: Workflows, run_id: str, row: Mapping[str, Any], since: datetime
+) -> WorkflowRun | None:
+    file = str(row["workflow_file"])
+    if row.get("workflow_run"):
+        return workflows.get(file, int(row["workflow_run"]))
+    if int(row["workflow_tries"]) == 1:
+        return None  # Nothing was asked of GitHub yet.
+    return workflows.find(file, run_id, since=since - _CLOCKS_APART)
+
+
+def _is_to_be_started(row: Mapping[str, Any], waited: timedelta) -> bool:
+    """Whether no earlier delivery can have started it."""
+    if "workflow_asked" in row:
+        return False
+    # One that was killed in between may have started it without a note.
+    return int(row["workflow_tries"]) == 1 or waited >= _LISTED_WITHIN
+
+
+def _judged(run: ActiveRun, file: str, found: WorkflowRun, waited: timedelta) -> Later | Verdict:
+    match found.state:
+        case "succeeded":
+            return Verdict("SUCCESS", "Done", f"The workflow {file} has succeeded: {found.url}")
+        case "failed":
+            how = f"GitHub's word for its end: {found.conclusion}."
+            return _failed(f"The workflow {file} did not succeed. {how}", found.url)
+    if waited >= ENDS_WITHIN:
+        hours = int(ENDS_WITHIN.total_seconds() // 3600)
+        return _failed(f"The workflow {file} did not end within {hours} hours.", found.url)
+    return _later(run, waited, f"The workflow {file} is {found.state}: {found.url}")
+
+
+def _later(run: ActiveRun, waited: timedelta, why: str) -> Later:
+    run.ledger.forgive(run.run_id)  # It waits for GitHub, and not in vain.
+    return Later(datetime.now(UTC) + min(max(waited, _SHORTEST), _LONGEST), why)
+
+
+def _failed(reason: str, url: str) -> Verdict:
+    return Verdict("FAILURE", "Failed", f"{reason} {url}".rstrip())
