@@ -28,8 +28,7 @@ from slipway.changes.proposal import preview as diff
 from slipway.errors import SlipwayError
 
 from scripts.catalog_rules import default_rules, mismatches, rules_table
-from scripts.cli import start, table_console
-from scripts.environment import CatalogFolder
+from scripts.cli import CatalogFolder, start, table_console
 from scripts.new_catalog_action import new_files
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -20,8 +20,8 @@ from slipway.errors import ConfigurationError, SlipwayError
 
 from scripts.checks import aws, github, kafka, port
 from scripts.checks.result import Check, Installation, Result
-from scripts.cli import start
-from scripts.environment import CatalogFolder, read_settings
+from scripts.cli import CatalogFolder, start
+from scripts.environment import read_settings
 from scripts.port_definitions import CATALOG
 from scripts.port_setup import SetupError
 

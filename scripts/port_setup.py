@@ -20,8 +20,8 @@ from rich.text import Text
 from slipway.errors import ConfigurationError, PortError, PortUnavailable, SlipwayError
 from slipway.port.client import PortClient
 
-from scripts.cli import start
-from scripts.environment import CatalogFolder, port_client, read_settings
+from scripts.cli import CatalogFolder, start
+from scripts.environment import port_client, read_settings
 from scripts.port_definitions import (
     CATALOG,
     Definitions,
