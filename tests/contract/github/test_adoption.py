@@ -74,7 +74,8 @@ def run(services: Services, port: Port, monkeypatch: pytest.MonkeyPatch) -> Adop
             "own_actions": {},
         }
     )
-    config = AdoptConfig.model_construct(runs_table="runs", identifier_prefix="")
+    known: dict[str, Any] = {"runs_table": "runs", "identifier_prefix": ""}
+    config = AdoptConfig.model_construct(**known)
 
     def rows(*, write: bool = False, most: int = 20, values: Any = VALUES) -> list[Row]:
         return list(Adoption(config, policy, KIND, values, most, write).rows())

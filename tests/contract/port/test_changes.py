@@ -35,7 +35,7 @@ OTHERS: list[dict[str, Any]] = [
     },
 ]
 TABLE = (
-    health_subscription("remediation"),
+    health_subscription("remediation", "service"),
     *(Subscription(state_machine="m", **entry) for entry in OTHERS),
 )
 
