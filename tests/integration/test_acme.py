@@ -34,8 +34,9 @@ on:
     inputs:
       service: { required: true, type: string }
       environment: { required: true, type: string }
-      reason: { required: true, type: string }
-run-name: Redeploy ${{ inputs.service }} in ${{ inputs.environment }} (${{ inputs.reason }})
+      reason: { required: false, type: string }
+      run: { required: true, type: string }
+run-name: Redeploy ${{ inputs.service }} in ${{ inputs.environment }} (${{ inputs.run }})
 jobs:
   redeploy:
     runs-on: ubuntu-latest
