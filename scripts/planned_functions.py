@@ -32,17 +32,10 @@ def main(example: Annotated[str, typer.Argument(help="A folder of examples/.")])
 
 def rows(planned: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Return a row for each function of a plan, in the order of `COLUMNS`."""
-    functions = {
-        _function_of(change): change["change"]["after"]["function_name"]
-        for change in _made(planned, "aws_lambda_function")
-    }
-    roles = {
-        _function_of(change): change["change"]["after"]["name"]
-        for change in _made(planned, "aws_iam_role")
-    }
+    functions = {key: made["function_name"] for key, made in _made(planned, "aws_lambda_function")}
+    roles = {key: made["name"] for key, made in _made(planned, "aws_iam_role")}
     alarms = defaultdict[str, list[str]](list)
-    for change in _made(planned, "aws_cloudwatch_metric_alarm"):
-        alarm = change["change"]["after"]
+    for _, alarm in _made(planned, "aws_cloudwatch_metric_alarm"):
         name = (alarm["dimensions"] or {}).get("FunctionName", "")
         alarms[name].append(alarm["alarm_name"].removeprefix(f"{name}-"))
     triggers = defaultdict[str, set[str]](set)
@@ -64,30 +57,24 @@ def _invoker(function: str) -> str:
 
 
 def _triggers(planned: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for change in _made(planned, "aws_lambda_permission"):
-        yield _function_of(change), _SERVICES[change["change"]["after"]["principal"]]
-    for change in _made(planned, "aws_lambda_event_source_mapping"):
-        mapping = change["change"]["after"]
+    for function, permission in _made(planned, "aws_lambda_permission"):
+        yield function, _SERVICES[permission["principal"]]
+    for function, mapping in _made(planned, "aws_lambda_event_source_mapping"):
         filters = [
             json.loads(one["pattern"])["value"]
             for criteria in mapping["filter_criteria"]
             for one in criteria["filter"]
         ]
         wanted = [name for one in filters for name in one.get("action", ())]
-        yield _function_of(change), f"Kafka: {', '.join(wanted) or 'changes of entities'}"
+        yield function, f"Kafka: {', '.join(wanted) or 'changes of entities'}"
 
 
-def _made(planned: Mapping[str, Any], kind: str) -> Iterator[dict[str, Any]]:
+def _made(planned: Mapping[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The resources of a type: the function that each belongs to, if any, and its attributes."""
     for change in planned["resource_changes"]:
-        own = kind == "aws_cloudwatch_metric_alarm" or _FUNCTION.search(change["address"])
-        if change["type"] == kind and own:
-            yield change
-
-
-def _function_of(change: Mapping[str, Any]) -> str:
-    found = _FUNCTION.search(change["address"])
-    assert found, change["address"]
-    return found[1] or found[2]
+        if change["type"] == kind:
+            found = _FUNCTION.search(change["address"])
+            yield (found[1] or found[2]) if found else "", change["change"]["after"]
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ def service_files(name: str) -> EntityFiles:
 
 def target(action: str, entity: str | None, **inputs: Any) -> Target:
     """What a run of an action is about."""
-    return find_target(shipped(), Request(run_id="r_1", action=action, entity=entity, inputs=inputs))
+    return find_target(
+        shipped(), Request(run_id="r_1", action=action, entity=entity, inputs=inputs)
+    )
 
 
 def named(*names: str) -> Choose:

@@ -31,6 +31,7 @@ from slipway.runs import clients
 from functions.report_pull_request.handler import handler
 from scripts.apply_sandbox import PROTECTION, RULESET
 from tests.contract.github.conftest import Services
+from tests.entities import service_files
 from tests.scripted import ScriptedServer
 from tests.unit.conftest import RUN_ID
 from tests.unit.reports.installation import RUN, Context
@@ -383,7 +384,7 @@ def test_new_commit_dismisses_approvals_where_that_is_set(protected: House) -> N
 FOLDER = "apps/shop"
 PATH = f"{FOLDER}/common_values.yaml"
 UPSCALE = Change(
-    service="shop",
+    entity=service_files("shop"),
     branch=BRANCH,
     title="Upscale shop to 3",
     body="Why",

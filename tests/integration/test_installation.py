@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from slipway.config import GitHubConfig, GitHubCredentials
 from slipway.errors import GitHubError
-from slipway.github.models import Change
+from slipway.github.models import Change, Place
 from slipway.github.repository import ServicesRepository
 
 from scripts.apply_sandbox import ROOT, Mode
 from tests.contract.references.visits import admit
+from tests.entities import service_files
 from tests.integration.conftest import SandboxClient, wait_for
 
 pytestmark = [
@@ -37,12 +38,14 @@ def as_app(sandbox: SandboxClient, slug: str, permissions: dict[str, str]) -> Se
     admit(sandbox.services, app["app_id"])
     credentials = GitHubCredentials.model_validate(app)
     config = GitHubConfig.model_validate({**sandbox.env, "GITHUB_SECRET_ID": "unused"})
-    return ServicesRepository(config, lambda fresh: credentials)
+    return ServicesRepository(
+        config, Place(name=sandbox.env["SERVICES_REPO"]), lambda fresh: credentials
+    )
 
 
 def change(service: str) -> Change:
     return Change(
-        service=service,
+        entity=service_files(service),
         branch=f"slipway/create_service/r_{service.replace('-', '')}",
         title=f"Scaffold new service {service}",
         body="body",

@@ -4,24 +4,22 @@ import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from slipway.changes import delete_service, scale_service
-from slipway.changes.inputs import is_dry_run
+from slipway.catalog.form import is_dry_run
+from slipway.catalog.planning import FilePlan, NothingToDo, Situation, WorkflowPlan, make_plan
+from slipway.catalog.request import Request, Tree, find_target
 from slipway.changes.proposal import LONGEST_PREVIEW, Proposal, fenced, preview, shortened
-from slipway.changes.service_folder import read_port_data
-from slipway.changes.situation import ScaleLimits, Situation
 from slipway.errors import InvalidInput, UserError
-from slipway.github.models import Change, ServiceFolder, blob_sha
-from slipway.port.message import Requester, RunMessage
+from slipway.github.models import Change, blob_sha
 
+from tests import entities
 from tests.property.documents.values_files import make_values_file
 
 FOLDER = "apps/shop"
-LIMITS = ScaleLimits(min=1, max=20, max_step=5, default_step=1)
+LIMITS = {"min": 1, "max": 20, "max_step": 5, "default_step": 1}
 PORT_DATA = '{"identifier": "shop", "blueprint": "service", "environment": "Test"}'
 
 # Without halves of surrogate pairs, which no file of UTF-8 text can hold.
@@ -74,60 +72,39 @@ port_data = (
 )
 
 
-def make_request(action: str, inputs: Mapping[str, Any]) -> RunMessage:
-    return RunMessage(
-        run_id="r_0123456789abcdef",
-        action=action,
-        blueprint="service",
-        entity="shop",
-        operation="DAY-2",
-        requester=Requester(user_id="auth0|1", email="dev@acme.example"),
-        requested_at=datetime(2026, 11, 23, tzinfo=UTC),
-        inputs=dict(inputs),
-        censored=(),
-        entity_snapshot=None,
+def planned(
+    action: str, inputs: Mapping[str, Any], files: Mapping[str, str], dependents: Sequence[str] = ()
+) -> FilePlan | WorkflowPlan | NothingToDo:
+    """What a request on the service `shop` would change."""
+    request = Request(
+        run_id="r_0123456789abcdef", action=action, entity="shop", inputs=dict(inputs)
     )
-
-
-def make_folder(files: Mapping[str, str]) -> ServiceFolder:
     known = {f"{FOLDER}/{name}": text for name, text in files.items()}
-    shas = {path: blob_sha(text) for path, text in known.items()}
-    return ServiceFolder(service="shop", commit="c" * 40, files=shas, texts=known)
+    tree = Tree({path: blob_sha(text) for path, text in known.items()}, known)
+    target = find_target(entities.shipped(), request)
+    situation = Situation(tree=tree, limits=LIMITS, dependents=dependents)
+    return make_plan(target, request, situation)
 
 
-def make_situation(folder: ServiceFolder, dependents: Sequence[str] = ()) -> Situation:
-    return Situation(
-        folder=folder,
-        data=read_port_data(folder),
-        run_url="u",
-        reviewers={},
-        limits=LIMITS,
-        dependents=dependents,
-    )
-
-
-@example("replicas: 2\n\u2028x}\n\x85", "yaml", PORT_DATA, 1, "upscale_service")
 @given(
     broken_values,
     st.sampled_from(["json", "yaml"]),
     port_data,
-    st.none() | st.integers(-1, 6) | json_values,
+    json_values | st.integers(0, 7),
     st.sampled_from(["upscale_service", "downscale_service"]),
 )
-def test_given_any_files_and_step_when_scaled_then_a_change_or_a_sentence(
+@example("replicas: 2\n\u2028x}\n\x85", "yaml", PORT_DATA, 1, "upscale_service")
+def test_scaling_changes_a_number_or_is_refused(
     values: str, extension: str, data: str, step: Any, action: str
 ) -> None:
     path = f"{FOLDER}/common_values.{extension}"
-    folder = make_folder({f"common_values.{extension}": values, "portData.json": data})
-    request = make_request(action, {"step": step})
 
     with contextlib.suppress(UserError):
-        made = scale_service.plan(request, make_situation(folder))
-        if isinstance(made, Proposal):
-            text = made.change.files[path]
-            assert text is not None
-            assert_only_digits_differ(values, text)
-            assert made.change_hash
+        files = {f"common_values.{extension}": values, "portData.json": data}
+        plan = planned(action, {"step": step}, files)
+        if isinstance(plan, FilePlan):
+            assert plan.files.keys() == {path}
+            assert_only_digits_differ(values, plan.files[path] or "")
 
 
 @given(
@@ -136,18 +113,17 @@ def test_given_any_files_and_step_when_scaled_then_a_change_or_a_sentence(
     json_values | st.just("shop"),
     st.lists(texts, max_size=12),
 )
-def test_given_any_folder_when_deleted_then_all_of_it_or_a_sentence(
+def test_deletion_removes_all_files_or_is_refused(
     files: dict[str, str], data: str, typed: Any, dependents: list[str]
 ) -> None:
-    folder = make_folder({**files, "portData.json": data})
-    request = make_request("delete_service", {"service_name": typed})
+    there = {**files, "portData.json": data}
 
     with contextlib.suppress(UserError):
-        made = delete_service.plan(request, make_situation(folder, dependents))
+        plan = planned("delete_service", {"service_name": typed}, there, dependents)
         assert typed == "shop"
         assert not dependents
-        assert made.change.files == dict.fromkeys(folder.files)
-        assert made.change_hash
+        assert isinstance(plan, FilePlan)
+        assert plan.files == dict.fromkeys(f"{FOLDER}/{name}" for name in there)
 
 
 @given(json_values)
@@ -165,7 +141,7 @@ touched = st.dictionaries(
 
 def hash_of(files: Mapping[str, tuple[str | None, str | None]]) -> str:
     change = Change(
-        service="shop",
+        entity=entities.service_files("shop"),
         branch="b",
         title="t",
         body="",
@@ -173,8 +149,9 @@ def hash_of(files: Mapping[str, tuple[str | None, str | None]]) -> str:
     )
     return Proposal(
         action="upscale_service",
-        service="shop",
-        environment="Test",
+        key="service/shop",
+        environments=("Test",),
+        target=entities.target("upscale_service", "shop"),
         summary="",
         change=change,
         base={f"{FOLDER}/{name}": sha for name, (_, sha) in files.items()},

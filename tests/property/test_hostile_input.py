@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from slipway.changes.text import as_text, hidden_comment, table
 from slipway.errors import ForeignMessage, InvalidInput, RunNotFound, SignatureRejected
-from slipway.github.models import service_folder
+from slipway.markdown import as_text, hidden_comment, table
 from slipway.port.message import identify, parse
 from slipway.port.signature import sign, verify
 from slipway.runs.consumer import decode
@@ -158,9 +157,3 @@ def test_given_any_metadata_when_hidden_then_it_reads_back_and_cannot_end_the_co
     assert not set("<>&@") & set(found.group(1))
     assert "--" not in found.group(1)
     assert json.loads(found.group(1)) == data
-
-
-@given(st.text() | st.from_regex(r"[a-z0-9./_-]{0,70}"))
-def test_given_any_name_when_its_folder_is_made_then_it_lies_in_apps(name: str) -> None:
-    with contextlib.suppress(ValueError):
-        assert re.fullmatch(r"apps/[a-z0-9][a-z0-9-]{0,62}", service_folder(name))

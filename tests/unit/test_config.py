@@ -27,7 +27,7 @@ def test_given_terraforms_environment_when_loaded_then_it_is_typed() -> None:
     assert config.port_base_url == "https://port.test"
     assert config.port_signature == "if_present"
     assert config.run_url("r_1") == "https://app.port.test/organization/run?runId=r_1"
-    assert config.services_repo_url == "https://github.test/acme/services"
+    assert config.page_of("acme/services") == "https://github.test/acme/services"
 
 
 def test_given_github_com_when_a_link_is_made_then_it_is_not_to_the_api(
@@ -35,7 +35,7 @@ def test_given_github_com_when_a_link_is_made_then_it_is_not_to_the_api(
 ) -> None:
     monkeypatch.delenv("GITHUB_API_URL")
 
-    assert load(GitHubConfig).services_repo_url == "https://github.com/acme/services"
+    assert load(GitHubConfig).page_of("acme/services") == "https://github.com/acme/services"
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,6 @@ def test_given_github_com_when_a_link_is_made_then_it_is_not_to_the_api(
         ("PORT_BASE_URL", "https://port.test/"),
         ("PORT_SIGNATURE", "maybe"),
         ("PORT_SECRET_ID", ""),
-        ("SERVICES_REPO", "services"),
-        ("MERGE_METHOD", "fast-forward"),
     ],
 )
 def test_given_a_wrong_variable_when_loaded_then_it_is_named_with_the_cure(

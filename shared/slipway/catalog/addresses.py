@@ -23,19 +23,10 @@ def health_url(kind: Kind, entity: Mapping[str, Any], settings: Mapping[str, Any
     Raises:
         UserError: the address is not one of those that the catalog allows.
     """
-    health = kind.spec.health
-    if health is None:
+    url = named_url(kind, entity, settings)
+    if kind.spec.health is None or url is None or url == "":
         return None
-    known = settings_of(kind.spec, settings)
-    context = {
-        "identifier": entity["identifier"],
-        "properties": entity["properties"],
-        "settings": known,
-    }
-    url = evaluate(health.url, context)
-    if url is None or url == "":
-        return None
-    allowed = evaluate(health.allowed, {"settings": known})
+    allowed = evaluate(kind.spec.health.allowed, {"settings": settings_of(kind.spec, settings)})
     patterns = allowed if isinstance(allowed, list) else [allowed]
     if isinstance(url, str) and any(is_allowed(url, str(pattern)) for pattern in patterns):
         return url
@@ -43,6 +34,22 @@ def health_url(kind: Kind, entity: Mapping[str, Any], settings: Mapping[str, Any
         f"{str(url)[:200]!r} is not an address that may be asked for the health of "
         f"'{entity['identifier']}'. The catalog allows: {', '.join(map(str, patterns))}."
     )
+
+
+def named_url(kind: Kind, entity: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+    """The address that an entity names, unchecked; None if it has none.
+
+    Raises:
+        ExpressionRefused: the catalog's expression fails on these properties.
+    """
+    if kind.spec.health is None:
+        return None
+    context = {
+        "identifier": entity["identifier"],
+        "properties": entity["properties"],
+        "settings": settings_of(kind.spec, settings),
+    }
+    return evaluate(kind.spec.health.url, context)
 
 
 def is_allowed(url: str, pattern: str) -> bool:

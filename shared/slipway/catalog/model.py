@@ -19,6 +19,14 @@ HEALTH_PROPERTIES: Mapping[str, str] = {
     "health_check_id": "string",
     "last_health_check": "string",
 }
+# What health reads, or writes, only where the blueprint has it: property → type.
+HEALTH_OPTIONAL: Mapping[str, str] = {
+    "health_url": "string",
+    "health_expected_status": "number",
+    "health_json_path": "string",
+    "health_json_value": "string",
+    "sync_status": "string",
+}
 # What the engine writes into each metadata file, and holds it against when it is read back.
 OWN_METADATA = ("identifier", "blueprint", "run_id")
 PENDING = "Pending"

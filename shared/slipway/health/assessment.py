@@ -75,13 +75,16 @@ class HealthSettings:
     notes: tuple[str, ...] = ()
 
 
-def read_settings(properties: Mapping[str, Any]) -> HealthSettings:
+def read_settings(properties: Mapping[str, Any], url: object) -> HealthSettings:
     """Read an entity's properties, which are untrusted input.
+
+    Args:
+        properties: of the entity in Port.
+        url: the health URL that they name; if it is not text, there is nothing to probe.
 
     ========================  ===================================  ================================
     property                  what counts                          otherwise, with a note
     ========================  ===================================  ================================
-    `health_url`              text                                 there is nothing to probe
     `health_expected_status`  200-299 or 400-599 (a redirect is    any 2xx
                               never healthy)
     `health_json_path`        see `JsonPath`                       the body is not looked at
@@ -90,7 +93,6 @@ def read_settings(properties: Mapping[str, Any]) -> HealthSettings:
     ========================  ===================================  ================================
     """
     notes: list[str] = []
-    url = properties.get("health_url")
     if not isinstance(url, str) or not url.strip():
         url = None
         notes.append(

@@ -201,16 +201,33 @@ def _forbidden(state: State, policy: Policy) -> str:
     """Return why this service must not be repaired; empty if it may be."""
     if policy.mode != "repair":
         return "The policy has services looked at, but not repaired."
-    if not any(matches_pattern(state.health_url, pattern) for pattern in policy.trusted_urls):
-        return (
-            "Its health URL matches none of `health_probe.trusted_urls`, so it is only looked at, "
-            "not repaired by Slipway."
-        )
+    if why := _untrusted(state, policy):
+        return why
     if why := _forbidden_environment(state, policy):
         return why
     if state.decision and not state.decision.granted:
         return f"The repair was not approved. {state.decision.sentence}".rstrip()
     return ""
+
+
+def _untrusted(state: State, policy: Policy) -> str:
+    """Return why Slipway does not repair by this health URL; empty if it may."""
+    reviewed = state.reviewed or Reviewed()
+    if reviewed.url_fault:
+        return f"It is only looked at, not repaired by Slipway. {reviewed.url_fault}"
+    if reviewed.health_url is not None:
+        if reviewed.health_url == state.health_url:
+            return ""
+        return (
+            "Its health URL in Port is not the one that its files say, so it is only looked at, "
+            "not repaired by Slipway. Correct the one that is wrong."
+        )
+    if any(matches_pattern(state.health_url, pattern) for pattern in policy.trusted_urls):
+        return ""
+    return (
+        "Its health URL matches none of `health_probe.trusted_urls`, so it is only looked at, "
+        "not repaired by Slipway."
+    )
 
 
 def _forbidden_environment(state: State, policy: Policy) -> str:
@@ -221,7 +238,7 @@ def _forbidden_environment(state: State, policy: Policy) -> str:
     if state.environment not in {None, reviewed.environment}:
         return (
             f"It is not repaired by Slipway: the catalogue says that its environment is "
-            f"{shown(state.environment or '')}, and its portData.json says "
+            f"{shown(state.environment or '')}, and its metadata file says "
             f"{shown(reviewed.environment)}. Correct the one that is wrong."
         )
     if reviewed.environment not in policy.environments:

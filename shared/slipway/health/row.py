@@ -206,25 +206,30 @@ def closed(row: ServiceRow, now: datetime, settled_at: datetime | None = None) -
     )
 
 
-def read_entity(properties: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
-    """Read health status, environment and health URL, each None if it is not there."""
-    url = _text(properties.get("health_url")) or ""
+def read_entity(
+    properties: Mapping[str, Any], url: object = None
+) -> tuple[str | None, str | None, str | None]:
+    """Read health status, environment and health URL, each None if it is not there.
+
+    Args:
+        properties: of the entity in Port.
+        url: the health URL that they name, as the catalog finds it.
+    """
     return (
         _text(properties.get("health_status")),
         _text(properties.get("environment")),
         # One that is longer is refused by the probe anyway.
-        url.strip()[:MAX_URL] or None,
+        (_text(url) or "").strip()[:MAX_URL] or None,
     )
 
 
 def _state(service: str, properties: Mapping[str, Any], now: datetime) -> State:
-    status, environment, health_url = read_entity(properties)
+    status, environment, _ = read_entity(properties)
     return State(
         service=service,
         environment=environment,
         found=status or "Unknown",
         status=status,
-        health_url=health_url,
         started_at=now,
     )
 

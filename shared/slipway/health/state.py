@@ -195,13 +195,17 @@ class Reviewed(_Model):
     Attributes:
         environment: its environment; None: see `fault`.
         replicas: how many it asks for; None: see `replicas_fault`.
+        health_url: the address that they name; None: none, or see `url_fault`.
         fault: why nothing is known, as a sentence.
+        url_fault: why the address must not be asked, as a sentence.
         replicas_fault: why the number of replicas is not known, as a sentence.
     """
 
     environment: str | None = None
     replicas: int | None = None
+    health_url: str | None = None
     fault: str = ""
+    url_fault: str = ""
     replicas_fault: str = ""
 
 

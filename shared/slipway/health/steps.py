@@ -6,16 +6,18 @@ finds nothing to do.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from slipway import aws
+from slipway.catalog.addresses import named_url
 from slipway.catalog.keys import split_key
+from slipway.catalog.model import Kind
 from slipway.changes.policy_document import read_policy
 from slipway.changes.repair import repair_hash
 from slipway.config import AlertsConfig, WatchConfig
-from slipway.errors import EntityLocked, GitHubError, SlipwayError, UserError
+from slipway.errors import EntityLocked, ExpressionRefused, GitHubError, SlipwayError, UserError
 from slipway.health.admission import launch, release
 from slipway.health.alerts import Alerts
 from slipway.health.assessment import HealthSettings, assess, not_probed, read_settings
@@ -274,7 +276,8 @@ class RemediationSteps:
         policy = self._policy()
         entity = self._port.get_entity(*split_key(row.service))
         properties = entity.properties if entity else {}
-        state = row.state.reread(*read_entity(properties))
+        url = self._url(row, properties)
+        state = row.state.reread(*read_entity(properties, url))
         if entity and policy.mode != "off" and _overwritten(row, entity):
             # Slipway's previous write replaced the change that started this execution.
             state = state.restore()
@@ -286,7 +289,23 @@ class RemediationSteps:
         row = self._update(
             row, lambda stored: stored.changed(state=state, known=known).caused_by(cause)
         )
-        return row, read_settings(properties), policy
+        return row, read_settings(properties, url), policy
+
+    def _kind(self, row: ServiceRow) -> Kind | None:
+        return newest_catalog(self._config).kind_of(split_key(row.service)[0])
+
+    def _url(self, row: ServiceRow, properties: Mapping[str, Any]) -> Any:
+        """The health URL that Port's properties name, whatever it may be worth."""
+        kind, config = self._kind(row), self._config
+        if kind is None:
+            return None
+        settings = read_policy(config.records_bucket, config.policy_key).policy.settings
+        entity = {"identifier": split_key(row.service)[1], "properties": properties}
+        try:
+            return named_url(kind, entity, settings)
+        except ExpressionRefused as error:
+            logger.info("The health URL cannot be found", extra={"why": str(error)})
+            return None
 
     def _policy(self) -> Policy:
         answer = aws.s3().get_object(
@@ -455,7 +474,9 @@ class RemediationSteps:
             self._save(row, state.notified(at))
 
     def _report(self, row: ServiceRow, step: Step, now: datetime) -> None:
-        properties = entity_properties(step, _check_id(row), now)
+        kind, said = self._kind(row), entity_properties(step, _check_id(row), now)
+        known = kind.blueprint.properties if kind else said
+        properties = {name: value for name, value in said.items() if name in known}
         if properties and not self._port.update_entity(*split_key(row.service), properties):
             logger.info("The entity is gone")
 

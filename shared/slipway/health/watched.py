@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from slipway.catalog.addresses import health_url
 from slipway.catalog.edits import edit_files
-from slipway.catalog.entities import environment_of, read_metadata
+from slipway.catalog.entities import environment_of, read_entity, read_metadata
 from slipway.catalog.expressions import references_of
 from slipway.catalog.files import UpdateFile, WorkflowFile
 from slipway.catalog.model import Action, Catalog
@@ -92,10 +93,24 @@ class Watched:
             environment = environment_of(resource.kind, resource.parts, metadata)
         except (GitHubError, UserError) as error:
             return Reviewed(fault=str(error))
+        url, url_fault, capacity, fault = None, "", None, ""
         try:
-            return Reviewed(environment=environment, replicas=self.capacity(tree))
+            settings = self.policy.settings
+            said = read_entity(resource.kind, resource.identifier, resource.parts, tree, settings)
+            url = health_url(resource.kind, said.entity, settings)
         except UserError as error:
-            return Reviewed(environment=environment, replicas_fault=str(error))
+            url_fault = str(error)
+        try:
+            capacity = self.capacity(tree)
+        except UserError as error:
+            fault = str(error)
+        return Reviewed(
+            environment=environment,
+            replicas=capacity,
+            health_url=url,
+            replicas_fault=fault,
+            url_fault=url_fault,
+        )
 
     def restart(self, run_id: str) -> WorkflowPlan:
         """Plan the workflow that restarts it.

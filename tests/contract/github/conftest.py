@@ -15,12 +15,13 @@ import requests
 from github import Auth, Github, InputGitAuthor, InputGitTreeElement
 from github.Repository import Repository
 from pydantic import SecretStr
-from slipway.config import GitHubConfig, GitHubCredentials, MergeMethod
+from slipway.config import GitHubConfig, GitHubCredentials
 from slipway.github.merging import Merge
-from slipway.github.models import Change
+from slipway.github.models import Change, MergeMethod, Place
 from slipway.github.repository import ServicesRepository
 
 from sandbox.testing import OWN_ROUTES
+from tests.entities import service_files
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ROOT / "sandbox" / ".venv" / "bin" / "python"
@@ -90,12 +91,11 @@ class Services:
             {
                 "GITHUB_API_URL": self.server.api,
                 "GITHUB_SECRET_ID": "slipway/github",
-                "SERVICES_REPO": self.github.full_name,
-                "MERGE_METHOD": method,
             }
         )
         given = credentials or GitHubCredentials(token=SecretStr(TOKEN))
-        return ServicesRepository(config, lambda fresh: given, patience=patience)
+        place = Place(name=self.github.full_name, merge_method=method)
+        return ServicesRepository(config, place, lambda fresh: given, patience=patience)
 
     def propose(self, wanted: Change) -> int:
         """Propose as Slipway, and record the commit as a run's ledger row does."""
@@ -177,7 +177,7 @@ class Services:
 def change(files: dict[str, str | None]) -> Change:
     """A change of the service `shop`."""
     return Change(
-        service="shop",
+        entity=service_files("shop"),
         branch=BRANCH,
         title="Upscale shop to 3",
         body="Why",

@@ -5,13 +5,12 @@ from dataclasses import replace
 
 import pytest
 from github import InputGitTreeElement
-from slipway.github.folder import everything
-from tests.entities import service_files
-from slipway.config import MergeMethod
 from slipway.errors import GitHubUnavailable
-from slipway.github.models import Change
+from slipway.github.folder import everything
+from slipway.github.models import Change, MergeMethod
 
 from tests.contract.github.conftest import BRANCH, Services, change
+from tests.entities import service_files
 
 pytestmark = pytest.mark.waits
 
@@ -19,7 +18,7 @@ PATH = "apps/shop/common_values.yaml"
 UPSCALE = change({PATH: "replicas: 3\n"})
 OTHER = replace(
     UPSCALE,
-    service="cart",
+    entity=service_files("cart"),
     branch="slipway/create_service/r_2",
     files={"apps/cart/portData.json": "{}\n"},
 )

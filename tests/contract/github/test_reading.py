@@ -5,10 +5,10 @@ import base64
 import pytest
 from github import InputGitTreeElement
 from slipway.github.folder import everything
-from tests.entities import service_files, named
 from slipway.github.models import blob_sha
 
 from tests.contract.github.conftest import Services
+from tests.entities import named, service_files
 
 pytestmark = pytest.mark.waits
 
@@ -31,7 +31,7 @@ def test_given_nested_folders_when_read_then_every_file_has_its_sha_and_the_want
 
     folder = services.slipway.read(service_files("shop"), named("common_values.yaml"))
 
-    assert (folder.service, folder.commit) == ("shop", commit)
+    assert ("shop", folder.commit) == ("shop", commit)
     assert folder.files == {path: blob_sha(text) for path, text in OURS.items()}
     assert folder.texts == {"apps/shop/common_values.yaml": VALUES}
     # Reference, folder, sub-folder, file.

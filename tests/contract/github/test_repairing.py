@@ -4,15 +4,19 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from slipway.changes.policy import Policy
 from slipway.github.models import Change
 from slipway.github.repairs import Repairs
 from slipway.github.repository import ServicesRepository
+from slipway.github.workflows import Workflows
 from slipway.health.policy import Kind
 from slipway.health.repairing import LONGEST, Repairer, Result
 from slipway.health.state import Attempt, Repair
-from slipway.reports.deployed import DeployedService
+from slipway.health.watched import Watched
 
+from tests import entities
 from tests.contract.github.conftest import Services
+from tests.unit.conftest import POLICY
 from tests.unit.health.story import ILL, make_state
 
 pytestmark = pytest.mark.waits
@@ -22,9 +26,13 @@ PATH = "apps/shop/common_values.json"
 EXECUTION = "e43fea3ed9496edff93508e602f251f7-2"
 
 
-def make_repairer(slipway: ServicesRepository, *, merge: bool = True) -> Repairer:
-    url = "https://port.test/shop"
-    return Repairer(EXECUTION, slipway, Repairs(slipway), url, DeployedService(), merge=merge)
+def make_repairer(
+    slipway: ServicesRepository, *, merge: bool = True, service: str = "shop"
+) -> Repairer:
+    policy = Policy.model_validate(POLICY)
+    watched = Watched(entities.service(service), slipway, entities.shipped(), policy)
+    repairs, workflows = Repairs(slipway), Workflows(slipway)
+    return Repairer(EXECUTION, watched, repairs, workflows, "https://port.test/shop", merge=merge)
 
 
 class World:
@@ -37,7 +45,7 @@ class World:
 
     def change(self, branch: str, replicas: int) -> None:
         change = Change(
-            service="shop",
+            entity=entities.service_files("shop"),
             branch=f"slipway/{branch}",
             title=f"Have {replicas} replicas",
             body="For humans.",
@@ -58,7 +66,7 @@ class World:
         repair = Repair(step=kind, attempt=1, reason="r", replicas=replicas, replicas_before=before)
         slipway = self.services.slipway
         repairer = make_repairer(slipway, merge=merge)
-        state = make_state(service="shop").observed(ILL, NOW)
+        state = make_state(service="service/shop").observed(ILL, NOW)
         return repairer.carry_out(state, Attempt(repair=repair, began_at=NOW), NOW + later)
 
     def replicas(self) -> int:
@@ -112,8 +120,8 @@ def test_given_a_service_without_folder_when_scaled_up_then_skipped(services: Se
     slipway = services.slipway
     repair = Repair(step="scale_up", attempt=1, replicas=3, reason="r")
 
-    result = make_repairer(slipway).carry_out(
-        make_state(service="nobody"), Attempt(repair=repair, began_at=NOW), NOW
+    result = make_repairer(slipway, service="nobody").carry_out(
+        make_state(service="service/nobody"), Attempt(repair=repair, began_at=NOW), NOW
     )
 
     assert (result.outcome, result.detail) == (

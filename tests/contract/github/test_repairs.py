@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from slipway.github.folder import nothing
-from tests.entities import service_files
-from slipway.github.models import Change, RestartTarget
-from slipway.github.repairs import Repairs, Restart
+from slipway.github.models import Change
+from slipway.github.repairs import Repairs
 from slipway.github.roll_back import LastChange, NothingToRollBack, roll_back, roll_back_branch
+from slipway.github.workflows import WorkflowRun, Workflows
 
 from tests.contract.github.conftest import GitHubServer, Services
+from tests.entities import service_files
 from tests.scripted import ScriptedServer
 
 pytestmark = pytest.mark.waits
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.waits
 TEMPLATE = Path(__file__).resolve().parents[3] / "services-repo"
 NOW = datetime.now(UTC).replace(microsecond=0)
 SINCE = NOW - timedelta(minutes=1)
-SHOP = RestartTarget(service="shop", namespace="test-shop", environment="Test")
+FILE = ".github/workflows/slipway-restart.yml"
 MARKER = '<!-- slipway {"kind":"remediation","identifier":"shop"} -->'
 
 
@@ -32,10 +33,16 @@ class World:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.repairs = Repairs(services.slipway)
+        self.workflows = Workflows(services.slipway)
+
+    def restart(self, mark: str) -> None:
+        """Start the restart workflow."""
+        told = {"service": "shop", "namespace": "test-shop", "environment": "Test"}
+        self.workflows.dispatch(FILE, {**told, "remediation": mark})
 
     def propose(self, branch: str, files: dict[str, Any], service: str = "shop") -> Change:
         change = Change(
-            service=service,
+            entity=service_files(service),
             branch=branch,
             title=f"Change {service}",
             body="For humans.",
@@ -93,10 +100,10 @@ def cluster(template: World) -> Iterator[ScriptedServer]:
         yield cluster
 
 
-def ended(world: World, remediation_id: str, service: str = "shop") -> Restart:
+def ended(world: World, remediation_id: str) -> WorkflowRun:
     deadline = time.monotonic() + 300
     while True:
-        outcome = world.repairs.restart_outcome(service, remediation_id, since=SINCE)
+        outcome = world.workflows.find(FILE, remediation_id, since=SINCE)
         if outcome and outcome.state in {"succeeded", "failed"}:
             return outcome
         assert time.monotonic() < deadline, outcome
@@ -106,20 +113,14 @@ def ended(world: World, remediation_id: str, service: str = "shop") -> Restart:
 # -- restart
 
 
-def test_given_a_service_when_restarted_twice_then_one_run_has_asked_the_cluster(
-    template: World, cluster: ScriptedServer
-) -> None:
+def test_restart_workflow_asks_the_cluster_once(template: World, cluster: ScriptedServer) -> None:
     route = "POST /services/shop/restart"
     cluster.script(route, (200, {}, {}))
 
-    first = template.repairs.restart(SHOP, "once-1", since=SINCE)
-    assert (first.state, first.url) == ("queued", None)
+    template.restart("once-1")
     outcome = ended(template, "once-1")
-    again = template.repairs.restart(SHOP, "once-1", since=SINCE)
 
-    assert outcome.state == again.state == "succeeded"
-    assert outcome.url == again.url
-    assert outcome.url is not None
+    assert outcome.state == "succeeded"
     assert "/actions/runs/" in outcome.url
     assert cluster.routes().count(route) == 1
 
@@ -129,7 +130,7 @@ def test_given_a_cluster_that_refuses_when_restarted_then_it_has_failed(
 ) -> None:
     cluster.script("POST /services/shop/restart", (404, {"message": "not here"}, {}))
 
-    template.repairs.restart(SHOP, "refused-1", since=SINCE)
+    template.restart("refused-1")
 
     outcome = ended(template, "refused-1")
     assert (outcome.state, outcome.conclusion) == ("failed", "failure")
@@ -173,7 +174,7 @@ def test_given_a_bad_change_when_rolled_back_and_merged_then_the_folder_is_as_be
     files = {"common_values.json": {"v": 2}, "extra.json": {}}
     bad = world.merge(world.propose("slipway/upscale_service/r_2", files))
 
-    last = world.repairs.last_change("shop")
+    last = world.repairs.last_change(service_files("shop"))
     assert isinstance(last, LastChange)
     assert (last.pull_number, last.name) == (bad, f"#{bad}")
     assert world.take_back(last, "ill-1") == "merged"
@@ -191,7 +192,7 @@ def test_given_a_repair_was_last_when_asked_for_the_last_change_then_it_is_not_u
     world.merge(world.propose("slipway/upscale_service/r_2", {"common_values.json": {"v": 2}}))
     repair = world.merge(world.propose("slipway/roll_back/x-1", {"common_values.json": {"v": 1}}))
 
-    nothing = world.repairs.last_change("shop")
+    nothing = world.repairs.last_change(service_files("shop"))
     assert nothing == NothingToRollBack(
         f"The service's last change, #{repair}, was a repair by Slipway itself."
     )
@@ -208,7 +209,7 @@ def test_given_a_merge_commit_when_rolled_back_then_all_of_it_and_nothing_else_i
     expected = world.tree()
     number = world.merge(late, "merge")
 
-    last = world.repairs.last_change("shop")
+    last = world.repairs.last_change(service_files("shop"))
 
     assert isinstance(last, LastChange)
     assert last.pull_number == number
@@ -223,7 +224,7 @@ def test_given_a_commit_without_pull_request_when_rolled_back_then_it_is_undone(
     world.create()
     world.services.push({"apps/shop/common_values.json": '{"v": 7}'})
 
-    last = world.repairs.last_change("shop")
+    last = world.repairs.last_change(service_files("shop"))
 
     assert isinstance(last, LastChange)
     assert last.pull_number is None
@@ -244,7 +245,7 @@ def test_given_a_renamed_and_a_removed_file_when_rolled_back_then_both_are_there
         },
     )
 
-    last = world.repairs.last_change("shop")
+    last = world.repairs.last_change(service_files("shop"))
 
     assert isinstance(last, LastChange)
     assert last.before["apps/shop/renamed.json"] is None
@@ -255,12 +256,12 @@ def test_given_a_renamed_and_a_removed_file_when_rolled_back_then_both_are_there
 def test_given_only_a_creation_or_no_service_when_asked_then_there_is_nothing_to_undo(
     world: World,
 ) -> None:
-    assert isinstance(world.repairs.last_change("shop"), NothingToRollBack)
+    assert isinstance(world.repairs.last_change(service_files("shop")), NothingToRollBack)
     world.create()
-    nothing = world.repairs.last_change("shop")
+    nothing = world.repairs.last_change(service_files("shop"))
     assert nothing == NothingToRollBack("The service has not been changed since it was created.")
     world.services.push({"apps/shop/common_values.json": None, "apps/shop/portData.json": None})
-    nothing = world.repairs.last_change("shop")
+    nothing = world.repairs.last_change(service_files("shop"))
     assert nothing == NothingToRollBack("The service has no folder on the base branch any more.")
 
 
@@ -268,7 +269,7 @@ def test_given_changes_of_other_services_when_asked_then_they_do_not_count(world
     world.create()
     world.create("other")
 
-    assert isinstance(world.repairs.last_change("shop"), NothingToRollBack)
+    assert isinstance(world.repairs.last_change(service_files("shop")), NothingToRollBack)
 
 
 def test_given_a_change_when_looked_for_then_it_takes_seven_requests(world: World) -> None:
@@ -276,7 +277,7 @@ def test_given_a_change_when_looked_for_then_it_takes_seven_requests(world: Worl
     world.merge(world.propose("slipway/upscale_service/r_2", {"common_values.json": {"v": 2}}))
 
     requests = world.services.server.count()
-    world.repairs.last_change("shop")
+    world.repairs.last_change(service_files("shop"))
 
     assert requests() == 7
 

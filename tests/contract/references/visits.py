@@ -20,6 +20,7 @@ from scripts.checks import port as port_checks
 from scripts.checks.result import Installation as Checked
 from scripts.environment import port_client
 from tests.contract.github.conftest import TOKEN, Services, change
+from tests.entities import PLACE, service_files
 from tests.faults.installation import Installation
 from tests.faults.world import World
 from tests.port_server import CREDENTIALS
@@ -75,9 +76,9 @@ def propose_as_an_app(installation: Installation) -> None:
         {**settings(installation), "GITHUB_SECRET_ID": "slipway/github"}
     )
     credentials = GitHubCredentials.model_validate(app)
-    proposed = ServicesRepository(config, lambda _fresh: credentials).propose(
+    proposed = ServicesRepository(config, PLACE, lambda _fresh: credentials).propose(
         Change(
-            service="by-an-app",
+            entity=service_files("by-an-app"),
             branch="slipway/create_service/r_app",
             title="Scaffold",
             body="",

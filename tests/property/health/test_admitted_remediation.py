@@ -145,7 +145,7 @@ class Simulation:
         port: Any = self.port
         github: Any = self.github
         alerts: Any = SimpleNamespace(send=self.tell)
-        return RemediationSteps(config, port, lambda: github, alerts)
+        return RemediationSteps(config, port, lambda place: github, alerts)
 
     def tell(self, *_what: Any) -> None:
         self.told += 1

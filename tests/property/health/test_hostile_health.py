@@ -183,15 +183,16 @@ def test_a_value_of_json_matches_what_it_is_written_as(value: object) -> None:
 
 
 @given(
-    properties=st.dictionaries(
-        st.sampled_from(
-            ["health_url", "health_expected_status", "health_json_path", "health_json_value"]
-        ),
+    st.dictionaries(
+        st.sampled_from(["health_expected_status", "health_json_path", "health_json_value"]),
         json_values,
-    )
+    ),
+    json_values,
 )
-def test_whatever_an_entity_says_its_settings_are_within_bounds(properties: dict[str, Any]) -> None:
-    read = read_settings(properties)
+def test_whatever_an_entity_says_its_settings_are_within_bounds(
+    properties: dict[str, Any], url: Any
+) -> None:
+    read = read_settings(properties, url)
 
     status = read.expectation.status
     assert status is None or 200 <= status < 300 or 400 <= status < 600
@@ -267,7 +268,7 @@ def test_health_is_looked_at_whatever_the_order_of_changes(
     again = data.draw(st.permutations(changes + changes[:3]))
 
     ours = {own: [change for change in again if change.own is own] for own in (False, True)}
-    table = (health_subscription("remediation"),)
+    table = (health_subscription("remediation", "service"),)
     for own, group in ours.items():
         if group:
             assert isinstance(subscriptions_for(merge(group), table), Skipped) is own

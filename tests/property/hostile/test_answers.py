@@ -11,17 +11,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
-from slipway.github.folder import everything
-from tests.entities import service_files
 from slipway.config import GitHubConfig, GitHubCredentials, PortCredentials
 from slipway.errors import GitHubError, PortError, SlipwayError
 from slipway.github.ended import EndedPull, EndedPulls
-from slipway.github.models import Change, RestartTarget
+from slipway.github.folder import everything, nothing
+from slipway.github.models import Change, Place
 from slipway.github.pull_requests import PullRequests
 from slipway.github.repairs import Repairs
 from slipway.github.repository import ServicesRepository
+from slipway.github.workflows import Workflows
 from slipway.port.client import PortClient
 
+from tests.entities import service_files
 from tests.property.hostile.mutation import NASTY, examples, mutated_bytes, to_bytes
 from tests.scripted import Answer, ScriptedServer
 from tests.unit.github.conftest import NODE, SHA, proposed, refused, seen
@@ -98,7 +99,7 @@ GITHUB_SEEDS: list[Any] = [
     {"message": "Reference already exists", "errors": [{"message": "x", "type": "RATE_LIMIT"}]},
 ]  # fmt: skip
 CHANGE = Change(
-    service="shop",
+    entity=service_files("shop"),
     branch="slipway/create_service/r_1",
     title="t",
     body="b",
@@ -107,7 +108,8 @@ CHANGE = Change(
     reviewers=("team:payments",),
     creates=True,
 )
-SHOP = RestartTarget(service="shop", namespace="shop", environment="Test")
+SHOP = service_files("shop")
+WORKFLOW = ".github/workflows/slipway-restart.yml"
 PULL = EndedPull(
     number=7,
     url="u",
@@ -126,10 +128,14 @@ GITHUB_CALLS: list[Callable[[ServicesRepository], object]] = [
     lambda github: PullRequests(github).open(),
     lambda github: PullRequests(github).remind(7, "comment"),
     lambda github: EndedPulls(github).read(7),
-    lambda github: EndedPulls(github).service_of(PULL),
-    lambda github: EndedPulls(github).read_service("shop", PULL, names=frozenset()),
-    lambda github: Repairs(github).restart(SHOP, "x-1", since=NOW),
-    lambda github: Repairs(github).last_change("shop"),
+    lambda github: EndedPulls(github).paths_of(PULL),
+    lambda github: EndedPulls(github).read_files(SHOP, PULL, nothing),
+    lambda github: Workflows(github).blob(WORKFLOW),
+    lambda github: Workflows(github).find(WORKFLOW, "x-1", since=NOW),
+    lambda github: Workflows(github).dispatch(WORKFLOW, {}),
+    lambda github: Workflows(github).get(WORKFLOW, 1),
+    lambda github: Workflows(github).cancel(WORKFLOW, 1),
+    lambda github: Repairs(github).last_change(SHOP),
     lambda github: Repairs(github).escalate(title="t", body="m", labels=["l"], marker="m"),
 ]
 
@@ -188,11 +194,9 @@ def port_client(server: Sequence, *, patience: float = 0) -> PortClient:
 
 
 def services_repository(server: Sequence) -> ServicesRepository:
-    config = GitHubConfig.model_validate(
-        {"GITHUB_API_URL": server.url, "GITHUB_SECRET_ID": "s", "SERVICES_REPO": "acme/s"}
-    )
+    config = GitHubConfig.model_validate({"GITHUB_API_URL": server.url, "GITHUB_SECRET_ID": "s"})
     token = GitHubCredentials(token=SecretStr("ghp_first"))
-    return ServicesRepository(config, lambda fresh: token, patience=0)
+    return ServicesRepository(config, Place(name="acme/s"), lambda fresh: token, patience=0)
 
 
 @given(

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from slipway.config import GitHubConfig, GitHubCredentials
 from slipway.errors import SlipwayError
-from slipway.github.models import Change, ServiceFolder, is_plain
+from slipway.github.models import Change, Place, Snapshot, is_plain
 from slipway.github.repository import ServicesRepository
 from slipway.github.roll_back import NothingToRollBack, texts_before
 
+from tests.entities import service_files
 from tests.property.hostile.mutation import examples
 from tests.property.hostile.outside import AnyGitHub
 
@@ -34,7 +35,7 @@ inside = paths.map(lambda path: f"apps/shop/{path}")
 
 def change(path: str, text: str | None) -> Change:
     return Change(
-        service="shop",
+        entity=service_files("shop"),
         branch="slipway/create_service/r_1",
         title="t",
         body="b",
@@ -56,14 +57,14 @@ def github() -> Any:
 def test_given_any_path_when_proposed_then_what_is_sent_to_github_lies_in_the_folder(
     github: AnyGitHub, path: str, text: str | None
 ) -> None:
-    config = GitHubConfig.model_validate(
-        {"GITHUB_API_URL": github.url, "GITHUB_SECRET_ID": "s", "SERVICES_REPO": "acme/services"}
-    )
+    config = GitHubConfig.model_validate({"GITHUB_API_URL": github.url, "GITHUB_SECRET_ID": "s"})
     token = GitHubCredentials(token=SecretStr("ghp_first"))
     github.requests.clear()
 
     with contextlib.suppress(ValueError, SlipwayError):
-        ServicesRepository(config, lambda _: token, patience=0).propose(change(path, text))
+        ServicesRepository(
+            config, Place(name="acme/services"), lambda _: token, patience=0
+        ).propose(change(path, text))
 
     for (element,) in github.written():
         sent = element["path"]
@@ -104,8 +105,8 @@ def test_given_any_path_that_is_plain_when_checked_out_then_git_takes_it_and_it_
 def test_given_any_removed_file_when_rolled_back_then_restored_only_where_it_is_safe(
     path: str,
 ) -> None:
-    before = ServiceFolder(service="shop", commit="b", files={path: "s"}, texts={path: "text"})
-    now = ServiceFolder(service="shop", commit="n", files={"apps/shop/x": "y"}, texts={})
+    before = Snapshot(commit="b", files={path: "s"}, texts={path: "text"})
+    now = Snapshot(commit="n", files={"apps/shop/x": "y"}, texts={})
 
     found = texts_before({path: None}, before, now)
 

@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from slipway.changes.create_service import plan
+from slipway.catalog.planning import FilePlan, Situation, make_plan
+from slipway.catalog.request import Request, Tree, find_target
 from slipway.errors import ForeignMessage, RunNotFound, UserError
 from slipway.health.store import RemediationStore
 from slipway.port.message import identify, parse
 
+from functions.action import handler as action
 from functions.approval import handler as approval
-from functions.create_service import handler as create_service
 from functions.health_checker import handler as health_checker
+from tests.entities import shipped
 from tests.property.hostile.conftest import Outside
 from tests.property.hostile.mutation import examples, mutated, mutated_bytes, to_bytes
 
@@ -135,7 +137,7 @@ def test_given_hostile_records_when_consumed_then_none_is_repeated_and_the_other
     number = next(_numbers)
     good = request(f"r_good{number:05}", service_name=f"good-{number}")
 
-    answer = outside.call(create_service.handler, event(*before, record(to_bytes(good)), *after))
+    answer = outside.call(action.handler, event(*before, record(to_bytes(good)), *after))
 
     assert answer == DONE
     assert f"slipway/create_service/r_good{number:05}" in outside.github.branches()
@@ -174,7 +176,7 @@ def test_given_hostile_changes_when_read_then_none_is_repeated_and_the_others_ar
     answer = outside.call(health_checker.handler, event(*batch))
 
     assert answer == DONE
-    row = RemediationStore("remediations").get(service)
+    row = RemediationStore("remediations").get(f"service/{service}")
     assert row is not None
     assert row.started
 
@@ -187,12 +189,20 @@ def test_given_any_request_when_planned_then_files_of_one_service_or_a_sentence(
     with contextlib.suppress(ForeignMessage, RunNotFound, UserError):
         message = json.loads(to_bytes(message))
         identify(message)
-        made = plan(parse(message), run_url="https://u", reviewers={})
-        folder = f"apps/{message['payload']['properties']['service_name']}"
+        asked = parse(message)
+        request = Request(
+            run_id=asked.run_id,
+            action="create_service",
+            inputs=asked.inputs,
+            censored=asked.censored,
+        )
+        target = find_target(shipped(), request)
+        made = make_plan(target, request, Situation(tree=Tree({}, {})))
+        assert isinstance(made, FilePlan)
+        folder = f"apps/{target.identifier}"
         assert re.fullmatch(r"apps/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", folder)
-        for path, text in made.change.files.items():
+        for path, text in made.files.items():
             assert re.fullmatch(rf"{folder}/[a-zA-Z_]+\.(json|yaml)", path)
             assert text is not None
             assert text.encode()
-        assert made.change_hash
-        assert made.change.body.encode()
+        assert made.title.encode()

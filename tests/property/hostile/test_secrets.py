@@ -26,8 +26,8 @@ from slipway.approvals.links import Link, sign
 from slipway.observability import MASK, mask
 from slipway.runs import clients
 
+from functions.action import handler as action
 from functions.approval import handler as approval
-from functions.create_service import handler as create_service
 from functions.sweep_runs import handler as sweep_runs
 from tests.leaks import leaks
 from tests.property.hostile.conftest import PLANTED, Outside
@@ -151,7 +151,7 @@ def message(run_id: str = RUN_ID, censored: tuple[str, ...] = ("api_key",), **in
 
 def create(written: Written, made: Any) -> Any:
     text = json.dumps(made).encode()
-    return written.call(create_service.handler, event(record(text)))
+    return written.call(action.handler, event(record(text)))
 
 
 def creates(written: Written) -> None:

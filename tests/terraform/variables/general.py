@@ -7,7 +7,6 @@ from tests.terraform.conftest import ROOT, STACK
 from tests.terraform.variables.rule import Rule, Values, variable, whole
 
 
-
 def repository(attribute: str) -> Callable[[Any], Values]:
     """Stand for the value of an attribute of a repository."""
     return lambda value: {
@@ -15,6 +14,11 @@ def repository(attribute: str) -> Callable[[Any], Values]:
     }
 
 
+ADDRESSES: list[tuple[str, Values]] = [
+    ("port.base_url", {"org_id": "org_test"}),
+    ("port.app_url", {"org_id": "org_test"}),
+    ("github.api_url", {"repositories": {"services": {"name": "acme/services"}}}),
+]
 GENERAL = [
     *(
         Rule(
@@ -27,11 +31,7 @@ GENERAL = [
             ],
             refused=["https://api.port.io/", "api.port.io"],
         )
-        for name, others in [
-            ("port.base_url", {"org_id": "org_test"}),
-            ("port.app_url", {"org_id": "org_test"}),
-            ("github.api_url", {"repositories": {"services": {"name": "acme/services"}}}),
-        ]
+        for name, others in ADDRESSES
     ),
     Rule(
         "port.base_url must not end with /v1",

@@ -16,9 +16,9 @@ from slipway.approvals.models import Status
 from slipway.approvals.request import waits
 from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
+from slipway.catalog.planning import NothingToDo
 from slipway.changes import change
 from slipway.changes.policy import Policy, PolicyVersion
-from slipway.catalog.planning import NothingToDo
 from slipway.changes.proposal import Proposal
 from slipway.config import load
 from slipway.errors import RunEnded, SlipwayError, UserError
@@ -207,7 +207,9 @@ class World:
         self.take("execute")
 
     def holder(self) -> Any:
-        return self.locks._table.get_item(Key={"service": "service/shop"}).get("Item", {}).get("owner")
+        return (
+            self.locks._table.get_item(Key={"service": "service/shop"}).get("Item", {}).get("owner")
+        )
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 import pytest
 import time_machine
-from slipway.changes import change
 from slipway.catalog.planning import NothingToDo
+from slipway.changes import change
 from slipway.changes.proposal import Proposal
 from slipway.config import load
 from slipway.errors import (
@@ -38,7 +38,7 @@ CREATE = {
     "team": "payments",
     "project": "atlas",
     "environment": "Test",
-    "service_type": "web",
+    "service_type": "backend",
     "replicas": 1,
     "image_tag": "1.0",
     "values_format": "JSON",
@@ -423,7 +423,11 @@ def test_given_a_delivery_cut_off_after_its_pull_request_when_delivered_again_th
     world.carry_out()
 
     row = ledger.get(RUN_ID) or {}
-    assert (row["service"], row["pr_number"], row["pr_url"]) == ("service/shop", 7, "https://g.test/7")
+    assert (row["service"], row["pr_number"], row["pr_url"]) == (
+        "service/shop",
+        7,
+        "https://g.test/7",
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from typing import Any
 import boto3
 import pytest
 import time_machine
+from slipway.catalog.planning import NothingToDo
 from slipway.changes import change
+from slipway.changes.policy_document import read_policy
 from slipway.config import load
 from slipway.errors import RetryableError, UserError
 from slipway.port.models import User
@@ -228,9 +230,9 @@ def test_hash_binds_content_and_inputs(world: World) -> None:
         run: Any = SimpleNamespace(
             config=world.config, message=message, ledger=world.ledger, port=None
         )
-        policy = change.read_policy("records", "policy/policy.json").policy
+        policy = read_policy("records", "policy/policy.json").policy
         made = change.prepare(run, change.find_task(run, policy), policy)
-        assert not isinstance(made, change.NothingToDo)
+        assert not isinstance(made, NothingToDo)
         return made.change_hash
 
     first = hashed(BLOB, "Test")

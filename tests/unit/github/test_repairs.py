@@ -284,9 +284,7 @@ def test_given_what_cannot_be_taken_back_when_asked_then_there_is_a_reason(
 
 def test_given_a_file_that_was_no_text_when_taken_back_then_there_is_a_reason() -> None:
     after = folder(common="2")
-    before = Snapshot(
-        commit="b", files={"apps/shop/common": "0" * 40}, texts={}
-    )
+    before = Snapshot(commit="b", files={"apps/shop/common": "0" * 40}, texts={})
 
     nothing = texts_before(touched(before, after), before, after)
     assert isinstance(nothing, NothingToRollBack)

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from slipway.config import GitHubCredentials
 from slipway.errors import (
     BranchTaken,
+    EntityExists,
     GitHubError,
     GitHubUnavailable,
-    EntityExists,
     UserError,
 )
 from slipway.github.models import Change

@@ -58,9 +58,7 @@ def listed(*runs: dict[str, Any]) -> Answer:
 def test_dispatch_starts_the_workflow_of_the_base_branch(github: FakeGitHub) -> None:
     assert workflows(github).dispatch(FILE, INPUTS) is None
 
-    assert github.sent(DISPATCH) == [
-        {"ref": "main", "inputs": INPUTS, "return_run_details": True}
-    ]
+    assert github.sent(DISPATCH) == [{"ref": "main", "inputs": INPUTS, "return_run_details": True}]
 
 
 def test_dispatch_returns_the_run_where_github_says_it(github: FakeGitHub) -> None:
@@ -117,7 +115,9 @@ def test_no_run_is_found_when_there_is_none(github: FakeGitHub) -> None:
 def test_missing_workflow_is_said_with_its_cure(github: FakeGitHub) -> None:
     github.script(RUNS, (404, {"message": "Not Found"}, {}))
 
-    with pytest.raises(GitHubError, match=r"slipway-restart.yml was not found .* Copy it") as caught:
+    with pytest.raises(
+        GitHubError, match=r"slipway-restart.yml was not found .* Copy it"
+    ) as caught:
         workflows(github).find(FILE, ID, since=SINCE)
     assert caught.value.status == 404
 

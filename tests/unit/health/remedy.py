@@ -142,8 +142,7 @@ class GitHub:
         (folder,) = entity.folders
         service = folder.removeprefix("apps/")
         texts = {
-            f"{folder}/{name}": text.replace(SERVICE, service)
-            for name, text in self.folder.items()
+            f"{folder}/{name}": text.replace(SERVICE, service) for name, text in self.folder.items()
         }
         return Snapshot(commit="c", files=dict.fromkeys(texts, "b"), texts=texts)
 

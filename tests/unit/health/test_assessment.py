@@ -61,11 +61,11 @@ def test_given_a_window_that_cannot_be_then_it_is_refused(wrong: dict[str, int])
 def test_given_all_settings_then_they_are_read() -> None:
     settings = read_settings(
         {
-            "health_url": " https://my-service.example/health ",
             "health_expected_status": 204.0,
             "health_json_path": "a.b[0].c",
             "health_json_value": "ok",
-        }
+        },
+        " https://my-service.example/health ",
     )
 
     assert settings.url == "https://my-service.example/health"
@@ -75,7 +75,7 @@ def test_given_all_settings_then_they_are_read() -> None:
 
 @pytest.mark.parametrize("url", [None, "", "  ", 42, ["http://a.example"], {}])
 def test_given_no_health_url_then_the_finding_is_unknown_and_says_so(url: object) -> None:
-    settings = read_settings({"health_url": url})
+    settings = read_settings({}, url)
 
     assert settings.url is None
     finding = not_probed(settings)
@@ -104,7 +104,7 @@ def test_given_no_health_url_then_the_finding_is_unknown_and_says_so(url: object
     ],
 )
 def test_given_a_hostile_status_then_any_2xx_counts_and_a_note_says_so(status: object) -> None:
-    settings = read_settings({"health_url": "http://a.example", "health_expected_status": status})
+    settings = read_settings({"health_expected_status": status}, "http://a.example")
 
     assert settings.expectation.status is None
     (note,) = settings.notes
@@ -134,7 +134,7 @@ def test_given_a_hostile_path_or_value_then_the_body_is_not_looked_at_and_a_note
     path: object, value: object
 ) -> None:
     settings = read_settings(
-        {"health_url": "http://a.example", "health_json_path": path, "health_json_value": value}
+        {"health_json_path": path, "health_json_value": value}, "http://a.example"
     )
 
     assert settings.expectation == Expectation()
@@ -146,7 +146,7 @@ def test_given_a_hostile_path_or_value_then_the_body_is_not_looked_at_and_a_note
 @pytest.mark.parametrize(("value", "text"), [(True, "true"), (2, "2"), (1.5, "1.5")])
 def test_given_a_value_that_is_no_text_then_it_is_taken_as_json(value: object, text: str) -> None:
     settings = read_settings(
-        {"health_url": "http://a.example", "health_json_path": "a", "health_json_value": value}
+        {"health_json_path": "a", "health_json_value": value}, "http://a.example"
     )
 
     assert settings.expectation.json_value == text

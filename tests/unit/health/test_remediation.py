@@ -262,8 +262,8 @@ def test_given_an_environment_that_is_not_listed_then_it_is_handed_over(
 @pytest.mark.parametrize(
     ("files", "why"),
     [
-        (Reviewed(environment="Production"), "Test, and its portData.json says Production"),
-        (Reviewed(environment="Staging"), "Test, and its portData.json says Staging"),
+        (Reviewed(environment="Production"), "Test, and its metadata file says Production"),
+        (Reviewed(environment="Staging"), "Test, and its metadata file says Staging"),
         (Reviewed(fault="It has no folder."), "not repaired by Slipway. It has no folder."),
     ],
 )

@@ -9,7 +9,6 @@ from slipway.health.row import execution_name
 
 from tests.unit.health.remedy import (
     KEY,
-    SERVICE,
     World,
     executions,
     ill_until_restarted,

@@ -1,13 +1,11 @@
 """Steps that repair, ask, and hand over."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from slipway.errors import GitHubError, PortUnavailable
 from slipway.github.models import PullRequest
 from slipway.health.row import execution_name
-from slipway.health.state import Reviewed
 from slipway.runs.ledger import Ledger
 
 from tests.unit.conftest import RUN_ID, make_message

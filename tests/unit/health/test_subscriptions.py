@@ -15,7 +15,7 @@ from slipway.health.subscriptions import (
 )
 
 WHEN = datetime(2026, 11, 23, 10, 5, tzinfo=UTC)
-HEALTH = health_subscription("slipway-remediation")
+HEALTH = health_subscription("slipway-remediation", "service")
 AUDIT = {
     "name": "scale-audit",
     "state_machine": "acme-scale-audit",
@@ -77,7 +77,7 @@ def test_given_another_blueprint_then_nothing_is_started() -> None:
 
 
 def test_given_a_team_s_entry_then_it_comes_behind_health_and_both_can_start() -> None:
-    table = read_table(HEALTH, json.dumps([AUDIT]))
+    table = read_table((HEALTH,), json.dumps([AUDIT]))
     change = replace(DEGRADED, changed=frozenset({"health_status", "replicas"}))
 
     assert [entry.name for entry in table] == ["health", "scale-audit"]
@@ -115,7 +115,7 @@ def test_values_are_compared_as_json_has_it(wanted: Any, value: object, fits: bo
 
 
 def test_given_no_text_then_the_table_is_health_alone() -> None:
-    assert read_table(HEALTH, "") == (HEALTH,)
+    assert read_table((HEALTH,), "") == (HEALTH,)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,6 @@ def test_given_no_text_then_the_table_is_health_alone() -> None:
 )
 def test_given_a_table_that_is_none_then_the_fault_is_named(text: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match="subscription table") as raised:
-        read_table(HEALTH, text)
+        read_table((HEALTH,), text)
 
     assert why in str(raised.value)

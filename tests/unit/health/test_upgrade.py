@@ -39,9 +39,7 @@ def test_given_a_machine_of_a_release_when_it_takes_a_step_then_it_understands_t
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
-def test_row_of_a_release_without_keys_is_let_go(
-    world: World, release: Path
-) -> None:
+def test_row_of_a_release_without_keys_is_let_go(world: World, release: Path) -> None:
     row = json.loads((release / "remediation_item.json").read_text())
     boto3.client("dynamodb").put_item(TableName="remediations", Item=row)
 

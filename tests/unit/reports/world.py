@@ -115,7 +115,13 @@ class World:
 
     def note(self, **fields: Any) -> None:
         """The ledger's row of the run."""
-        row = {"run_id": RUN_ID, "service": f"service/{SERVICE}", "repository": "services", "pr_number": NUMBER, "pr_url": PR_URL}
+        row = {
+            "run_id": RUN_ID,
+            "service": f"service/{SERVICE}",
+            "repository": "services",
+            "pr_number": NUMBER,
+            "pr_url": PR_URL,
+        }
         known = {name: value for name, value in {**row, **fields}.items() if value is not None}
         dynamodb_table("runs").put_item(Item=known)
 

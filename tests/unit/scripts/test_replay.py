@@ -126,8 +126,8 @@ def test_given_records_and_a_failed_execution_when_listed_then_all_are_named_old
 
     # moto's execution runs: it is not held. The run of two records is, twice.
     assert [(each.source, each.function, each.service) for each in found] == [
-        ("Kafka", "create_service", "shop"),
-        ("deliver_later", "create_service", "shop"),
+        ("Kafka", "create_service", ""),
+        ("deliver_later", "create_service", ""),
     ]
     assert {each.why for each in found} == {"ValueError: a bug"}
     assert Selection(("1-trace",)).of(found) == Selection((RUN_ID,)).of(found) == found
@@ -233,9 +233,10 @@ def store_batch(world: World) -> list[str]:
     for run_id in ("r_1", "r_2"):
         ledger.close(run_id, "SUCCESS")
     for number, run_id in enumerate(done[2:6]):
-        ledger.record_pull_request(run_id, "shop", number, "https://github.test/pull/7")
+        ledger.record_pull_request(run_id, number, "https://github.test/pull/7")
     for run_id in ("r_7", "r_8"):
-        ledger.record_ask(run_id, "shop", 1)
+        ledger.record_target(run_id, "service/shop", "services")
+        ledger.record_ask(run_id, 1)
         machine = world.config.approval_machine_arn
         states.start_execution(stateMachineArn=machine, name=run_id, input="{}")
     ledger.postpone("r_9", NOW, FUNCTION)
@@ -320,7 +321,7 @@ def test_given_a_run_that_got_further_when_its_record_is_discarded_then_refused(
 ) -> None:
     store()
     ledger = Ledger("runs")
-    ledger.record_pull_request(RUN_ID, "shop", 7, "https://github.test/pull/7")
+    ledger.record_pull_request(RUN_ID, 7, "https://github.test/pull/7")
     (held,) = world.held()
 
     result = world.operator.discard(held, "Not wanted.")

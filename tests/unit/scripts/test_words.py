@@ -24,7 +24,11 @@ def run(action: str, **more: Any) -> Run:
             PRODUCTION,
             "Restart service for shop in Production",
         ),
-        (run("restart_service", blueprint="service", entity="shop"), None, "Restart service for shop"),
+        (
+            run("restart_service", blueprint="service", entity="shop"),
+            None,
+            "Restart service for shop",
+        ),
         (
             run("create_service", properties={"service_name": "shop", "environment": "Test"}),
             None,

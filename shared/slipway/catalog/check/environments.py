@@ -14,8 +14,10 @@ def environments_of(kind: Kind) -> list[str] | None:
         spec = action.spec
         if not isinstance(spec, CreateFile):
             continue
-        values = [spec.parts.get(name) for name in parts]
-        values += [spec.metadata.get(name) for name in metadata]
+        values = [
+            *(spec.parts.get(name) for name in parts),
+            *(spec.metadata.get(name) for name in metadata),
+        ]
         for name in sorted({name for value in values for name in references_of(value, "inputs")}):
             choices = action.form.inputs[name].schema.get("enum")
             if not isinstance(choices, list):
