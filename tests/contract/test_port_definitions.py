@@ -176,7 +176,9 @@ def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
 
 
 def test_a_request_is_titled_in_words() -> None:
-    asked = make_approval(action="hand_over_service", service="service/shop", summary="to the night shift")
+    asked = make_approval(
+        action="hand_over_service", service="service/shop", summary="to the night shift"
+    )
 
     body = request.entity(asked, run_url="https://a", service_url="https://b")
 

@@ -5,6 +5,7 @@ prefix, and is the only one that consumes meanwhile.
 """
 
 import json
+import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ pytestmark = [
 ]
 
 PREFIX = "acme_"
+# Keeps runs of the tests in a sandbox that stays up apart.
+TAIL = secrets.token_hex(3)
 UNITS = ("pay", "shop", "core")
 REDEPLOY = """
 name: Redeploy
@@ -66,7 +69,7 @@ class Acme:
 
     def repository(self, unit: str) -> Repository:
         """A unit's repository, with the rights of an administrator."""
-        return github(self.sandbox).get_repo(f"acme/{unit}")
+        return github(self.sandbox).get_repo(f"acme/{unit}-{TAIL}")
 
     def execute(self, action: str, entity: str | None = None, **inputs: Any) -> str:
         return self.sandbox.execute(f"{PREFIX}{action}", inputs, entity=entity)
@@ -148,14 +151,16 @@ def acme(sandbox_folder: Path, sandbox: SandboxClient, stack: Stack) -> Iterator
     """The acme catalog, installed beside the shipped one."""
     report = (ROOT / "services-repo/.github/workflows/slipway-report.yml").read_text()
     for unit in UNITS:
-        made = github(sandbox).get_organization("acme").create_repo(unit, auto_init=True)
+        made = (
+            github(sandbox).get_organization("acme").create_repo(f"{unit}-{TAIL}", auto_init=True)
+        )
         for name, text in (("slipway-report", report), ("redeploy", REDEPLOY)):
             made.create_file(f".github/workflows/{name}.yml", f"Add {name}", text)
     catalog = OwnCatalog(
         dir=ACME,
         name_prefix="slipway-acme",
         identifier_prefix=PREFIX,
-        repositories={unit: f"acme/{unit}" for unit in UNITS},
+        repositories={unit: f"acme/{unit}-{TAIL}" for unit in UNITS},
         environments=("dev", "qa", "prod"),
         trusted_urls=("https://*.*.acme.example/",),
     )
@@ -171,26 +176,26 @@ def acme(sandbox_folder: Path, sandbox: SandboxClient, stack: Stack) -> Iterator
 
 
 def test_dry_run_shows_files_and_makes_nothing(acme: Acme) -> None:
-    form = {**FORM, "unit": "pay", "name": "tried", "dry_run": True}
+    form = {**FORM, "unit": "pay", "name": f"tried-{TAIL}", "dry_run": True}
 
     run_id = acme.execute("create_service", **form)
 
     acme.ended(run_id)
     said = "\n".join(acme.sandbox.logs(run_id))
-    assert "+++ b/services/billing/tried/values-qa.yaml" in said
+    assert f"+++ b/services/billing/tried-{TAIL}/values-qa.yaml" in said
     assert list(acme.repository("pay").get_pulls(state="all")) == []
 
 
 @pytest.mark.story
 @pytest.mark.parametrize("unit", UNITS)
 def test_create_goes_to_the_repository_of_its_unit(acme: Acme, unit: str) -> None:
-    identifier = acme.create("made", unit)
+    identifier = acme.create(f"made-{TAIL}", unit)
 
     shown = acme.properties(identifier)
     assert (shown["tier"], shown["regions"], shown["replicas"]) == ("gold", ["eu-west-1"], 2)
     assert shown["image"] == "1.10"
-    assert shown["health_url"] == "https://made.qa.acme.example/health"
-    folder = "services/billing/made"
+    assert shown["health_url"] == f"https://made-{TAIL}.qa.acme.example/health"
+    folder = f"services/billing/made-{TAIL}"
     metadata = json.loads(acme.text(unit, f"{folder}/port-qa.json"))
     assert metadata["identifier"] == identifier
     assert 'regions     = ["eu-west-1"]' in acme.text(unit, f"{folder}/qa/main.tf")
@@ -198,7 +203,7 @@ def test_create_goes_to_the_repository_of_its_unit(acme: Acme, unit: str) -> Non
 
 @pytest.mark.story
 def test_update_is_approved_merged_and_reported(acme: Acme) -> None:
-    identifier = acme.create("configured")
+    identifier = acme.create(f"configured-{TAIL}")
 
     run_id = acme.execute(
         "configure_service", identifier, image="2.0", debug=True, region="us-east-1"
@@ -209,27 +214,27 @@ def test_update_is_approved_merged_and_reported(acme: Acme) -> None:
     shown = acme.properties(identifier)
     assert (shown["image"], shown["debug"]) == ("2.0", True)
     assert shown["regions"] == ["eu-west-1", "us-east-1"]
-    values = acme.text("pay", "services/billing/configured/values-qa.yaml")
+    values = acme.text("pay", f"services/billing/configured-{TAIL}/values-qa.yaml")
     assert "replicaCount: 2 # scaled by hand in dev" in values
 
 
 def test_workflow_action_runs_it_in_the_repository(acme: Acme) -> None:
-    identifier = acme.create("redeployed", "shop")
+    identifier = acme.create(f"redeployed-{TAIL}", "shop")
 
     run_id = acme.execute("redeploy_service", identifier, reason="a test")
     acme.approve(run_id)
 
     acme.ended(run_id)
-    assert _redeployed(acme, "shop", "redeployed") == 1
+    assert _redeployed(acme, "shop", f"redeployed-{TAIL}") == 1
 
 
 @pytest.mark.story
 def test_unhealthy_service_is_restarted_by_its_workflow(acme: Acme) -> None:
-    identifier = acme.create("ill", "core")
+    identifier = acme.create(f"ill-{TAIL}", "core")
     # Nothing answers at its address, so the look at it finds it unhealthy.
     acme.sandbox.port.update_entity("service", identifier, {"health_status": "Degraded"})
 
-    wait_for("the restart", lambda: _redeployed(acme, "core", "ill") or None)
+    wait_for("the restart", lambda: _redeployed(acme, "core", f"ill-{TAIL}") or None)
     wait_for(
         "the finding",
         lambda: "restart" in str(acme.properties(identifier).get("health_detail")).lower() or None,
@@ -237,8 +242,8 @@ def test_unhealthy_service_is_restarted_by_its_workflow(acme: Acme) -> None:
 
 
 def test_delete_leaves_the_other_environments(acme: Acme) -> None:
-    kept = acme.create("gone", env="dev")
-    identifier = acme.create("gone", env="qa")
+    kept = acme.create(f"gone-{TAIL}", env="dev")
+    identifier = acme.create(f"gone-{TAIL}", env="qa")
 
     run_id = acme.execute("delete_service", identifier, confirm=identifier)
     acme.approve(run_id)
@@ -246,7 +251,7 @@ def test_delete_leaves_the_other_environments(acme: Acme) -> None:
     acme.ended(run_id)
     assert acme.properties(identifier) == {}
     assert acme.properties(kept)["tier"] == "gold"
-    assert "replicaCount" in acme.text("pay", "services/billing/gone/values-dev.yaml")
+    assert "replicaCount" in acme.text("pay", f"services/billing/gone-{TAIL}/values-dev.yaml")
 
 
 @pytest.mark.story
@@ -254,8 +259,8 @@ def test_existing_service_is_adopted(acme: Acme, tmp_path: Path) -> None:
     repository = acme.repository("core")
     values = "deployment: {replicaCount: 2, image: {tag: '1.0'}}\nregions: [eu-west-1]\n"
     for path, text in {
-        "services/billing/old/values-prod.yaml": values,
-        "services/billing/old/prod/config.json": '{"debug": true}',
+        f"services/billing/old-{TAIL}/values-prod.yaml": values,
+        f"services/billing/old-{TAIL}/prod/config.json": '{"debug": true}',
         "services/billing/Wrong/values-prod.yaml": values,
     }.items():
         repository.create_file(path, "By hand", text)
@@ -269,11 +274,13 @@ def test_existing_service_is_adopted(acme: Acme, tmp_path: Path) -> None:
     (pull,) = repository.get_pulls(state="open")
     pull.merge(merge_method="squash")
 
-    identifier = "core.billing.old.prod"
+    identifier = f"core.billing.old-{TAIL}.prod"
     shown = wait_for("the entity", lambda: acme.properties(identifier) or None)
     assert (shown["tier"], shown["debug"], shown["replicas"]) == ("silver", True, 2)
     assert shown["pr_url"] == pull.html_url
-    assert [each.filename for each in pull.get_files()] == ["services/billing/old/port-prod.json"]
+    assert [each.filename for each in pull.get_files()] == [
+        f"services/billing/old-{TAIL}/port-prod.json"
+    ]
     row = next(line for line in before.splitlines() if identifier in line)
     assert "would be proposed" in row
     assert "cannot be 'name'" in before
