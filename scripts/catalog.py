@@ -28,7 +28,7 @@ from slipway.changes.proposal import preview as diff
 from slipway.errors import SlipwayError
 
 from scripts.catalog_rules import default_rules, mismatches, rules_table
-from scripts.cli import start, table_console
+from scripts.cli import CatalogFolder, start, table_console
 from scripts.new_catalog_action import new_files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,9 +42,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(highlight=False, soft_wrap=True)
-CatalogFolder = Annotated[
-    Path, typer.Option("--catalog", help="Folder of the catalog.", exists=True, file_okay=False)
-]
 TfvarsFile = Annotated[
     Path | None,
     typer.Option("--tfvars", help="The installation's variables.", exists=True, dir_okay=False),

@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+CatalogFolder = Annotated[
+    Path, typer.Option("--catalog", help="Folder of the catalog.", exists=True, file_okay=False)
+]
 # Without a terminal, output has no width to fit.
 _ANY_WIDTH = 10_000
 

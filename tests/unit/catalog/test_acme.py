@@ -190,7 +190,12 @@ def test_workflow_is_given_its_inputs() -> None:
     )
 
     assert isinstance(plan, WorkflowPlan)
-    assert plan.inputs == {"service": "invoices", "environment": "qa", "reason": "$(id)"}
+    assert plan.inputs == {
+        "service": "invoices",
+        "environment": "qa",
+        "reason": "$(id)",
+        "run": RUN_ID,
+    }
     assert plan.environments == ("qa",)
 
 
