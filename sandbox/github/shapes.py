@@ -10,6 +10,7 @@ from sandbox.github import urls
 from sandbox.github.git import Commit, FileChange, Person
 from sandbox.github.store import (
     Account,
+    App,
     CheckRun,
     Comment,
     Hook,
@@ -24,6 +25,8 @@ from sandbox.github.store import (
 )
 
 Json = dict[str, Any]
+# Of accounts and Apps, of which the server keeps no dates.
+FOUNDED = "2026-01-01T00:00:00Z"
 
 
 def node_id(kind: str, number: int) -> str:
@@ -97,6 +100,24 @@ def account(row: Account) -> Json:
         "avatar_url": urls.web(f"/_sandbox/avatar/{row.id}"),
         "gravatar_id": "",
         **{field: url + below for field, below in _ACCOUNT_URLS.items()},
+    }
+
+
+def app(row: App, owner: Account) -> Json:
+    """A GitHub App."""
+    return {
+        "id": row.id,
+        "node_id": node_id("App", row.id),
+        "slug": row.slug,
+        "name": row.name,
+        "owner": account(owner),
+        "description": None,
+        "external_url": row.url,
+        "html_url": urls.web(f"/apps/{row.slug}"),
+        "created_at": FOUNDED,
+        "updated_at": FOUNDED,
+        "permissions": dict(row.permissions),
+        "events": [],
     }
 
 

@@ -291,7 +291,7 @@ def installation_json(app: App) -> Json:
         "target_type": "Organization",
         "account": {"login": app.account, "type": "Organization"},
         "permissions": dict(app.permissions),
-        "repository_selection": "all",
+        "repository_selection": "all" if app.repositories is None else "selected",
         "events": [],
         "access_tokens_url": urls.api(f"/app/installations/{app.id}/access_tokens"),
         "html_url": urls.web(f"/organizations/{app.account}/settings/installations/{app.id}"),
