@@ -4,32 +4,34 @@ locals {
     remind_before_seconds = var.approvals.approvers.remind_before_seconds == 0 ? null : var.approvals.approvers.remind_before_seconds
   })
 
-  # Test and Staging go straight through; what changes a service in Production needs a second person.
+  # By Port's operation of the catalog's actions. People merge what creates and what deletes without an approval.
   default_rules = [
-    {
-      actions      = ["create_service"]
-      environments = ["*"]
-      approval     = null
-      auto_merge   = false
-    },
-    {
-      actions      = ["upscale_service", "downscale_service"]
-      environments = ["Test", "Staging"]
-      approval     = null
-      auto_merge   = true
-    },
-    {
-      actions      = ["delete_service"]
-      environments = ["Test", "Staging"]
-      approval     = null
-      auto_merge   = false
-    },
-    {
-      actions      = ["upscale_service", "downscale_service", "delete_service"]
-      environments = ["Production"]
-      approval     = local.approvers
-      auto_merge   = true
-    },
+    for rule in [
+      {
+        actions      = local.actions_of["CREATE"]
+        environments = ["*"]
+        approval     = null
+        auto_merge   = false
+      },
+      {
+        actions      = local.actions_of["DAY-2"]
+        environments = var.approvals.environments_without_approval
+        approval     = null
+        auto_merge   = true
+      },
+      {
+        actions      = local.actions_of["DELETE"]
+        environments = var.approvals.environments_without_approval
+        approval     = null
+        auto_merge   = false
+      },
+      {
+        actions      = concat(local.actions_of["DAY-2"], local.actions_of["DELETE"])
+        environments = ["*"]
+        approval     = local.approvers
+        auto_merge   = true
+      },
+    ] : rule if length(rule.actions) > 0 && length(rule.environments) > 0
   ]
 
   rules = [
@@ -45,7 +47,9 @@ locals {
   policy = {
     schema_version = 1
     domain_aliases = var.approvals.domain_aliases
-    scale          = var.approvals.scale
+    limits         = var.approvals.limits
+    settings       = var.catalog_settings
+    repositories   = var.github.repositories
     rules          = concat(local.rules, [for rule in local.default_rules : rule if var.approvals.rules == null])
     default        = { approval = local.approvers, auto_merge = false }
     without_person = var.approvals.without_person
@@ -55,6 +59,9 @@ locals {
     team_reviewers      = var.github.team_reviewers
     own_actions         = local.own_actions
   }
+
+  ruled_actions        = flatten(local.policy.rules[*].actions)
+  actions_without_rule = contains(local.ruled_actions, "*") ? [] : sort(setsubtract(keys(local.actions), local.ruled_actions))
 
   # Everybody who is named anywhere gets notices.
   approver_emails = toset(flatten([
@@ -74,6 +81,9 @@ resource "aws_s3_object" "policy" {
       tags = {}
     }
   }
+
+  # A policy that names what a refused catalog was to have does not count.
+  depends_on = [aws_lambda_invocation.check_catalog]
 
   lifecycle {
     # Under another key the functions read the old document until they know the new key.

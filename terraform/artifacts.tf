@@ -7,7 +7,7 @@ module "artifacts" {
 }
 
 resource "aws_s3_object" "artifact" {
-  for_each = merge({ for name, _ in local.functions : name => name }, { layer = "layer-${var.functions.architecture}" })
+  for_each = merge({ for name in toset(concat(values(local.folders), ["check_catalog"])) : name => name }, { layer = "layer-${var.functions.architecture}" })
 
   bucket = module.artifacts.name
   # The digest of what the archive holds, not of its bytes: see scripts/build.py.

@@ -1,12 +1,12 @@
-# A function is one entry here, or in actions.tf: what it does, which records it gets, if any, and what it may do.
+# A function is one entry here, or an action of the catalog: what it does, which records it gets, if any, and what it may do.
 locals {
-  functions = merge(local.change_functions, {
+  functions = merge(local.action_functions, {
     approval = {
       description = "Asks for approvals, takes decisions and carries them out"
       topic       = "runs"
-      filters     = [{ resourceType = ["run"], action = ["decide_approval", "run_ended"] }]
+      filters     = [{ resourceType = ["run"], action = [for name in ["decide_approval", "run_ended"] : "${var.identifier_prefix}${name}"] }]
       batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "requests", "approvals", "notify", "answer", "audit"]
+      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "catalog", "requests", "approvals", "notify", "answer", "audit"]
     }
     health_checker = {
       description = "Starts what subscribes to changes of entities, as the look at a service that is ill"
@@ -18,7 +18,7 @@ locals {
     # No topic: called by its state machine.
     remediation = {
       description = "Takes the steps that look after a service: decides, repairs, reports"
-      grants      = ["secrets", "ledger", "records_key", "policy", "remediations", "remediate", "alerts", "slack"]
+      grants      = ["secrets", "ledger", "records_key", "policy", "catalog", "remediations", "remediate", "alerts", "slack"]
     }
     # No rights, no names of anything: it goes where anybody's health URL leads.
     probe_health = {
@@ -28,28 +28,31 @@ locals {
     # No topic: called by API Gateway, on the word of a GitHub workflow.
     report_pull_request = {
       description = "Tells Port what became of a pull request that was merged or closed"
-      grants      = ["secrets", "report"]
+      grants      = ["secrets", "report", "policy", "catalog", "decrypt_records"]
     }
     # No topic: called by EventBridge.
     sweep_runs = {
       description = "Ends or finishes what nobody works on any more: runs, locks, stopped executions"
-      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "policy", "sweep"]
+      grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "policy", "catalog", "decrypt_records", "sweep"]
     }
   })
 
   # The wrapper of a workflow's message is not published: the function looks for the action in it.
   workflow_filters = [for prefix in ["wfnr_"] : { context = { runId = [{ prefix = prefix }] } } if var.workflows]
 
-  # Those of `actions`, which differ in nothing else.
-  change_functions = {
-    for action, description in local.actions : action => {
-      description = description
+  # One for each action, of one archive; they differ in nothing else.
+  action_functions = {
+    for name, action in local.actions : name => {
+      # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+      description = substr(action.description, 0, 256)
       topic       = "runs"
-      filters     = concat([{ resourceType = ["run"], action = [action] }], local.workflow_filters)
+      filters     = concat([{ resourceType = ["run"], action = ["${var.identifier_prefix}${name}"] }], local.workflow_filters)
       batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "ask"]
+      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "catalog", "ask"]
     }
   }
+  # Function → the folder in `functions/` that its archive is built from.
+  folders = { for name, _ in local.functions : name => contains(keys(local.actions), name) ? "action" : name }
 
   # Those that read a topic.
   consumers = { for name, function in local.functions : name => function if can(function.topic) }
@@ -151,6 +154,8 @@ locals {
         conditions = []
       },
     ]
+    catalog         = [local.read_catalog]
+    decrypt_records = [local.decrypt_records]
     ask = [
       {
         sid        = "StoreRequest"
@@ -316,12 +321,6 @@ locals {
         resources  = [for prefix in module.storage.failed_prefixes : "${module.storage.records_bucket.arn}/${prefix}*"]
         conditions = []
       },
-      {
-        sid        = "DecryptFailedRecords"
-        actions    = ["kms:Decrypt"]
-        resources  = [local.key_arns.records]
-        conditions = [local.only_via.s3]
-      },
     ]
     # Adding is all that anybody does to the records of decisions.
     audit = [
@@ -358,9 +357,6 @@ locals {
     WORKFLOWS               = tostring(var.workflows)
     GITHUB_API_URL          = var.github.api_url
     GITHUB_SECRET_ID        = module.secrets.arns["github"]
-    SERVICES_REPO           = var.github.services_repo
-    SERVICES_BASE_BRANCH    = var.github.base_branch
-    MERGE_METHOD            = var.github.merge_method
     RUNS_TABLE              = module.storage.tables["runs"].name
     LOCKS_TABLE             = module.storage.tables["locks"].name
     IDEMPOTENCY_TABLE       = module.storage.tables["idempotency"].name
@@ -385,7 +381,12 @@ locals {
     REPORTS_AUDIENCE        = module.reports.url
     REPORTS_PER_MINUTE      = var.reports.per_minute
     GITHUB_OIDC_ISSUER      = local.oidc_issuer
-    DEPLOYED_SERVICE        = jsonencode(var.deployed_service)
+    HEALTH_BLUEPRINTS       = jsonencode(local.health_blueprints)
+    IDENTIFIER_PREFIX       = var.identifier_prefix
+    CATALOG_BUCKET          = aws_s3_object.catalog.bucket
+    CATALOG_KEY             = aws_s3_object.catalog.key
+    # By way of the check: no function changes before it, and each knows the version that was checked.
+    CATALOG_VERSION = jsondecode(aws_lambda_invocation.check_catalog.input).catalog_version
   }
 
   # Each function gets what its settings model in the layer names; scripts/settings writes the file. Lists that grow with
@@ -393,7 +394,7 @@ locals {
   settings = jsondecode(file("${path.module}/settings.json"))
   function_environments = {
     for name, _ in local.functions : name => {
-      for variable in local.settings[contains(keys(local.actions), name) ? "ACTION" : name] : variable => local.environment[variable]
+      for variable in local.settings[local.folders[name]] : variable => merge(local.environment, { ACTION = name })[variable]
     }
   }
 }
@@ -403,11 +404,12 @@ module "function" {
   for_each = local.functions
 
   name          = each.key
+  folder        = local.folders[each.key]
   function_name = local.function_names[each.key]
   description   = each.value.description
   artifact = {
-    bucket = aws_s3_object.artifact[each.key].bucket
-    key    = aws_s3_object.artifact[each.key].key
+    bucket = aws_s3_object.artifact[local.folders[each.key]].bucket
+    key    = aws_s3_object.artifact[local.folders[each.key]].key
   }
   layer_arn            = aws_lambda_layer_version.slipway.arn
   settings             = var.functions

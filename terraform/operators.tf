@@ -26,7 +26,7 @@ locals {
     WritePolicy = {
       actions = ["s3:DeleteObject*", "s3:PutObject*"]
       resources = concat(
-        [for prefix in ["approvals", "later", "policy", "requests"] : "${module.storage.records_bucket.arn}/${prefix}/*"],
+        [for prefix in ["approvals", "catalog", "later", "policy", "requests"] : "${module.storage.records_bucket.arn}/${prefix}/*"],
         ["${module.artifacts.arn}/*", "${module.storage.audit_bucket.arn}/*"],
       )
     }

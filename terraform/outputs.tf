@@ -27,6 +27,7 @@ output "port_setup" {
   value = {
     CHANGES_SOURCE = var.changes.source
     SUBSCRIPTIONS  = jsonencode(var.subscriptions)
+    IDENTIFIER_PREFIX = var.identifier_prefix
   }
 }
 

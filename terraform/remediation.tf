@@ -12,11 +12,7 @@ locals {
     mode           = var.remediation.mode
     strategies = [
       for strategy in var.remediation.strategies : {
-        for name, value in merge(strategy, {
-          # What people may not ask for, a repair must not do.
-          step         = min(strategy.step, var.approvals.scale.max_step)
-          max_replicas = min(strategy.max_replicas, var.approvals.scale.max)
-        }) : name => value
+        for name, value in strategy : name => value
         if contains(concat(["kind", "attempts", "wait_seconds"], local.strategy_settings[strategy.kind]), name)
       }
     ]
@@ -43,7 +39,8 @@ locals {
   change_filters = concat(
     [{
       resourceType = ["entity"]
-      context      = { blueprint = ["service"] }
+      # A filter must name a value; no blueprint is called by the empty one.
+      context = { blueprint = length(local.health_blueprints) > 0 ? local.health_blueprints : [""] }
       diff         = { after = { properties = { health_status = ["Progressing", "Degraded"] } } }
     }],
     [

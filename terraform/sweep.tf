@@ -5,10 +5,10 @@ locals {
   own_actions = merge(flatten([
     [
       for name, function in local.consumers : {
-        for action in setsubtract(flatten([for filter in function.filters : lookup(filter, "action", [])]), ["run_ended"]) : action => local.function_alias_arns[name]
+        for action in setsubtract(flatten([for filter in function.filters : lookup(filter, "action", [])]), ["${var.identifier_prefix}run_ended"]) : action => local.function_alias_arns[name]
       } if function.topic == "runs"
     ],
-    { for action, _ in local.actions : "${action}_ended" => local.function_alias_arns["approval"] },
+    { for action, _ in local.actions : "${var.identifier_prefix}${action}_ended" => local.function_alias_arns["approval"] },
   ])...)
 
   # In seconds, as slipway.sweep.decide.Limits names them.

@@ -7,11 +7,12 @@ variable "approvals" {
       Nobody named: what needs an approval is refused at its start.
     domain_aliases: e-mail domain to the domain that it is another name of; nobody approves their own request
       under another name.
-    scale: the limits of Upscale and Downscale.
-    rules: the first one that fits an action and an environment (`*`: all) decides. approval: as `approvers`, whose
-      emails and teams stand in for none; null: nobody is asked. auto_merge: whether Slipway merges the pull
-      request. What no rule fits needs the approval of `approvers`. Null: Production needs their approval to scale or
-      delete, and nothing else needs one.
+    limits: action of the catalog to its limits (`.limits`) and their values, in place of those of its action.yaml.
+    rules: the first one that fits an action of the catalog and an environment (`*`: all) decides. approval: as
+      `approvers`, whose emails and teams stand in for none; null: an approval is not needed. auto_merge: whether Slipway
+      merges the pull request. What no rule fits needs the approval of `approvers`. Null: the default rules, by which
+      creating needs none, and changing and deleting needs one outside of `environments_without_approval`.
+    environments_without_approval: for the default rules, environments of the catalog.
     without_person: what a change needs that no person has requested, but machine credentials (as themselves or in a
       person's name) or a workflow, where it needs an approval: `two_approvers`, or `refuse`.
     approver_principals: IAM role to the e-mail address of the one person who may assume it, for decisions by the
@@ -38,12 +39,7 @@ variable "approvals" {
       remind_before_seconds = optional(number, 7200)
     }), {})
     domain_aliases = optional(map(string), {})
-    scale = optional(object({
-      min          = optional(number, 1)
-      max          = optional(number, 20)
-      max_step     = optional(number, 5)
-      default_step = optional(number, 1)
-    }), {})
+    limits         = optional(map(map(number)), {})
     rules = optional(list(object({
       actions      = list(string)
       environments = list(string)
@@ -56,6 +52,7 @@ variable "approvals" {
       }))
       auto_merge = optional(bool, false)
     })))
+    environments_without_approval = optional(list(string), ["Test", "Staging"])
     without_person      = optional(string, "two_approvers")
     approver_principals = optional(map(string), {})
     approver_accounts   = optional(list(string), [])
@@ -148,7 +145,7 @@ variable "approvals" {
       alltrue([for action in rule.actions : contains(concat(["*"], keys(local.actions)), action)]) &&
       alltrue([for environment in rule.environments : length(trimspace(environment)) > 0])
     ])
-    error_message = "approvals.rules: each needs actions (${join(", ", keys(local.actions))} or *) and environments (as the services' property `environment`, or *)."
+    error_message = "approvals.rules: each needs actions (${join(", ", keys(local.actions))} or *) and environments of the catalog, or *."
   }
 
   validation {
@@ -162,11 +159,13 @@ variable "approvals" {
   }
 
   validation {
-    condition = alltrue([for number in values(var.approvals.scale) : floor(number) == number]) && (
-      var.approvals.scale.min >= 0 && var.approvals.scale.max >= 1 && var.approvals.scale.min <= var.approvals.scale.max &&
-      var.approvals.scale.default_step >= 1 && var.approvals.scale.default_step <= var.approvals.scale.max_step
-    )
-    error_message = "approvals.scale must be whole numbers: min from 0, max from 1 and not less than min, default_step from 1 and not more than max_step."
+    condition     = length(setsubtract(keys(var.approvals.limits), keys(local.actions))) == 0
+    error_message = "approvals.limits must name actions of the catalog (${join(", ", keys(local.actions))})."
+  }
+
+  validation {
+    condition     = alltrue([for environment in var.approvals.environments_without_approval : length(trimspace(environment)) > 0 && environment != "*"])
+    error_message = "approvals.environments_without_approval must be environments of the catalog. For all of them, write rules."
   }
 
   validation {

@@ -15,10 +15,10 @@ variable "remediation" {
     mode: `repair`; `verify`: services are looked at and handed over, never repaired; `off`: nothing is done.
     strategies: tried in this order. kind: `restart`, `roll_back` or `scale_up`, each at most once; attempts: 1 to 5;
       wait_seconds: from the repair to the first look, 5 to 3600; auto_merge (roll_back): whether Slipway merges the
-      pull request; step and max_replicas (scale_up): how many more, and never more than these, nor than `approvals.scale`
-      allows people.
-    environments: where services are repaired, by their reviewed portData.json; in all others they are only looked at and
-      handed over. Which services are repaired at all, `health_probe.trusted_urls` says.
+      pull request; step and max_replicas (scale_up): how many more, and never more than these, nor than the limits
+      of the catalog's action allow people.
+    environments: of the catalog, where services are repaired, by their reviewed metadata; in all others they are only looked
+      at and handed over. Which services are repaired at all, `health_probe.trusted_urls` says.
     approval_environments: those of them where approvers must agree first, by the rules of `approvals`.
     auto_merge_environments: where Slipway merges pull requests of repairs itself; elsewhere they wait for a person.
     max_per_hour: how often a service is repaired, or corrected to Healthy, within an hour; then it cools down. 1 to 20.
@@ -86,13 +86,8 @@ variable "remediation" {
   }
 
   validation {
-    condition     = alltrue([for environment in var.remediation.environments : contains(["Test", "Staging", "Production"], environment)])
-    error_message = "remediation.environments must be some of Test, Staging and Production."
-  }
-
-  validation {
-    condition     = alltrue([for environment in var.remediation.auto_merge_environments : contains(["Test", "Staging", "Production"], environment)])
-    error_message = "remediation.auto_merge_environments must be some of Test, Staging and Production."
+    condition     = alltrue([for environment in concat(var.remediation.environments, var.remediation.auto_merge_environments) : length(trimspace(environment)) > 0 && environment != "*"])
+    error_message = "remediation.environments and auto_merge_environments must be environments of the catalog, each by its name."
   }
 
   validation {

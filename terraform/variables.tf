@@ -48,18 +48,22 @@ variable "workflows" {
 
 variable "github" {
   description = <<-EOT
-    The services repository: the one that receives the pull requests.
+    The repositories that receive the pull requests, and no others: what the catalog names is looked up here.
     api_url: GitHub's REST API (`https://<host>/api/v3` on GitHub Enterprise Server).
-    services_repo: `<owner>/<name>`.
-    base_branch: the branch that pull requests go to.
-    merge_method: how Slipway merges: `squash`, `merge`, `rebase`, or `auto` for the first of these that the repository allows.
+    repositories: key, as `repository` in the catalog's resource.yaml says it, to the repository. Several keys may name one.
+      name: `<owner>/<name>`. base_branch: the branch that pull requests go to. merge_method: how Slipway merges: `squash`,
+      `merge`, `rebase`, or `auto` for the first of these that the repository allows. installation_id: of the GitHub App
+      for this repository's owner; null: that of `github_credentials`.
     team_reviewers: Port team to the GitHub users who review its pull requests; a GitHub team is written `team:<slug>`.
   EOT
   type = object({
-    api_url        = optional(string, "https://api.github.com")
-    services_repo  = string
-    base_branch    = optional(string, "main")
-    merge_method   = optional(string, "auto")
+    api_url = optional(string, "https://api.github.com")
+    repositories = map(object({
+      name            = string
+      base_branch     = optional(string, "main")
+      merge_method    = optional(string, "auto")
+      installation_id = optional(string)
+    }))
     team_reviewers = optional(map(list(string)), {})
   })
   nullable = false
@@ -70,18 +74,37 @@ variable "github" {
   }
 
   validation {
-    condition     = can(regex("^[\\w.-]+/[\\w.-]+$", var.github.services_repo))
-    error_message = "github.services_repo must be \"<owner>/<name>\"."
+    # A key may be a part of identifiers, which have these characters (docs/catalog.md).
+    condition     = length(var.github.repositories) > 0 && alltrue([for key in keys(var.github.repositories) : can(regex("^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$", key))])
+    error_message = "github.repositories needs at least one repository, and keys of up to 100 letters, digits and any of ._- between them."
   }
 
   validation {
-    condition     = can(regex("^[^\\s~^:?*\\[\\\\]+$", var.github.base_branch))
-    error_message = "github.base_branch must be the name of a branch."
+    condition     = alltrue([for repository in values(var.github.repositories) : can(regex("^[\\w.-]+/[\\w.-]+$", repository.name))])
+    error_message = "github.repositories: name must be \"<owner>/<name>\"."
   }
 
   validation {
-    condition     = contains(["auto", "squash", "merge", "rebase"], var.github.merge_method)
-    error_message = "github.merge_method must be \"auto\", \"squash\", \"merge\" or \"rebase\"."
+    condition     = alltrue([for repository in values(var.github.repositories) : can(regex("^[^\\s~^:?*\\[\\\\]+$", repository.base_branch))])
+    error_message = "github.repositories: base_branch must be the name of a branch."
+  }
+
+  validation {
+    condition     = alltrue([for repository in values(var.github.repositories) : contains(["auto", "squash", "merge", "rebase"], repository.merge_method)])
+    error_message = "github.repositories: merge_method must be \"auto\", \"squash\", \"merge\" or \"rebase\"."
+  }
+
+  validation {
+    condition     = alltrue([for repository in values(var.github.repositories) : can(regex("^[1-9][0-9]{0,18}$", coalesce(repository.installation_id, "1")))])
+    error_message = "github.repositories: installation_id must be the number at the end of the App installation's address."
+  }
+
+  validation {
+    # GitHub tells no repositories apart by letter case.
+    condition = length(distinct([for repository in values(var.github.repositories) : merge(repository, { name = lower(repository.name) })])) == length(
+      distinct([for repository in values(var.github.repositories) : lower(repository.name)])
+    )
+    error_message = "github.repositories: keys that name one repository must agree in base_branch, merge_method and installation_id."
   }
 
   validation {
@@ -89,6 +112,50 @@ variable "github" {
       for reviewer in flatten(values(var.github.team_reviewers)) : can(regex("^(team:)?[A-Za-z0-9][A-Za-z0-9_-]*$", reviewer))
     ])
     error_message = "github.team_reviewers must map each Port team to a list of GitHub users (\"octocat\") and teams (\"team:platform\")."
+  }
+}
+
+variable "catalog_dir" {
+  description = <<-EOT
+    Folder of the catalog: the kinds of entities and their actions (`docs/catalog.md`). There is one function for each action.
+    Null: the catalog that Slipway comes with. To check a catalog before an apply: `scripts/catalog check`.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.catalog_dir == null ? true : length(fileset(var.catalog_dir, "*/resource.yaml")) > 0
+    error_message = "catalog_dir has no kind: it must be a folder with a file <kind>/resource.yaml for each kind."
+  }
+}
+
+variable "catalog_settings" {
+  description = <<-EOT
+    Settings of the catalog (`settings` of its resource.yaml files), by name, in place of their defaults. Those of the catalog
+    that Slipway comes with: namespace, apps_chart_url, argocd_app_url, grafana_url, health_url, health_allowed, ttl_days.
+  EOT
+  type        = any
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = can(keys(var.catalog_settings)) && alltrue([for name in try(keys(var.catalog_settings), []) : can(regex("^[a-z][a-z0-9_]*$", name))])
+    error_message = "catalog_settings must be an object whose names have lower-case letters, digits and _."
+  }
+}
+
+variable "identifier_prefix" {
+  description = <<-EOT
+    What the identifiers of this installation's actions and automations in Port begin with: `acme_` makes the action
+    `acme_create_service`. Each of several installations in one Port organisation needs another one. Function names do not have it.
+  EOT
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9_]{0,20}$", var.identifier_prefix))
+    error_message = "identifier_prefix must have up to 20 lower-case letters, digits and _."
   }
 }
 

@@ -31,7 +31,7 @@ module "slipway" {
   }
 
   github = {
-    services_repo  = "acme/services"
+    repositories   = { services = { name = "acme/services" } }
     team_reviewers = { platform = ["team:platform"] }
   }
 

@@ -33,7 +33,7 @@ module "slipway" {
   }
 
   github = {
-    services_repo  = "acme/services"
+    repositories   = { services = { name = "acme/services" } }
     team_reviewers = { platform = ["team:platform"] }
   }
 
@@ -47,6 +47,14 @@ module "slipway" {
     # To try the stack out: records of decisions that can be deleted after a day.
     # audit = { retention_days = 1 }
   }
+
+  # What the catalogue shows of a service once it is merged, where the shipped catalog is used:
+  # catalog_settings = {
+  #   namespace   = "{service}"
+  #   grafana_url = "https://grafana.acme.example/d/service?var-service={service}"
+  #   health_url  = "https://{service}.acme.example/health", health_allowed = "https://*.acme.example/"
+  # }
+  # catalog_dir = "./catalog" # actions of your own: docs/catalog.md
 
   # Without them, services that are unhealthy are looked at but not repaired.
   # health_probe = { trusted_urls = ["https://*.acme.example/"], canary_url = "https://status.acme.example/" }

@@ -41,7 +41,7 @@ module "slipway" {
   port = { base_url = var.sandbox.port_url, app_url = var.sandbox.port_url, org_id = var.sandbox.org_id }
   github = {
     api_url        = var.sandbox.github_api_url
-    services_repo  = var.sandbox.services_repo
+    repositories   = { services = { name = var.sandbox.services_repo } }
     team_reviewers = { payments = ["team:payments"], platform = ["team:platform"] }
   }
 
@@ -54,9 +54,13 @@ module "slipway" {
   }
   provisioned_pollers = local.msk ? { min = 1, max = 1 } : null
 
-  links_base_url   = local.api_base
-  reports          = { base_url = local.api_base }
-  deployed_service = { urls = { health_url = "${var.sandbox.cluster_url}/services/{service}/health" } }
+  links_base_url = local.api_base
+  reports        = { base_url = local.api_base }
+
+  catalog_settings = {
+    health_url     = "${var.sandbox.cluster_url}/services/{service}/health"
+    health_allowed = "${var.sandbox.cluster_url}/services/"
+  }
 
   # Quicker than anywhere else, so that one can watch. The cluster's health URLs are on this machine.
   health_probe = {

@@ -126,7 +126,7 @@ mock_provider "aws" {
 variables {
   artifacts_dir     = "./tests/artifacts"
   port              = { org_id = "org_xxxxxxxxxxxxxxxx" }
-  github            = { services_repo = "acme/services" }
+  github            = { repositories = { services = { name = "acme/services" } } }
   secret_versions   = { slack = 1 }
   slack_webhook_url = "https://hooks.slack.com/services/mock"
 }

@@ -135,7 +135,7 @@ override_data {
 variables {
   artifacts_dir = "./tests/artifacts"
   port          = { org_id = "org_xxxxxxxxxxxxxxxx" }
-  github        = { services_repo = "acme/services", team_reviewers = { platform = ["team:platform"] } }
+  github        = { repositories = { services = { name = "acme/services" } }, team_reviewers = { platform = ["team:platform"] } }
   # One installation of an account at most sets API Gateway's role for logs.
   approvals           = { approvers = { emails = ["devops@acme.example"], teams = ["devops"] }, api = { manage_account = false } }
   secret_versions     = { slack = 1 }

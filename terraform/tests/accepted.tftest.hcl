@@ -13,7 +13,7 @@ run "the_upper_limits_can_be_planned" {
 
   variables {
     port                     = { org_id = "org_test", base_url = "https://api.us.port.io", signature = "required" }
-    github                   = { services_repo = "acme/services.prod", api_url = "https://git.acme.example/api/v3", base_branch = "release/1.x", team_reviewers = { "Team A" = ["octocat", "team:platform"] } }
+    github                   = { repositories = { services = { name = "acme/services.prod", base_branch = "release/1.x", installation_id = "2" } }, api_url = "https://git.acme.example/api/v3", team_reviewers = { "Team A" = ["octocat", "team:platform"] } }
     functions                = { architecture = "x86_64", memory_mb = 10240, timeout_seconds = 840, log_level = "DEBUG", log_retention_days = 3653, reserved_concurrency = { approval = 1 } }
     name_prefix              = "a23456789012345678901234"
     alarm_emails             = ["one+alarms@sub.acme.example"]
@@ -106,7 +106,7 @@ run "the_lower_limits_can_be_planned" {
 
   variables {
     port               = { org_id = "o" }
-    github             = { services_repo = "a/s" }
+    github             = { repositories = { a = { name = "a/s" } } }
     functions          = { memory_mb = 128, timeout_seconds = 30, log_level = "ERROR", log_retention_days = 1 }
     name_prefix        = "abc"
     github_credentials = { token = "token" }

@@ -7,7 +7,7 @@ mock_provider "aws" {
 variables {
   artifacts_dir = "./tests/artifacts"
   port          = { org_id = "org_test" }
-  github        = { services_repo = "acme/services" }
+  github        = { repositories = { services = { name = "acme/services" } } }
 }
 
 run "govcloud_is_accepted" {

@@ -6,7 +6,7 @@ mock_provider "aws" {
 variables {
   artifacts_dir = "./tests/artifacts"
   port          = { org_id = "org_test" }
-  github        = { services_repo = "acme/services" }
+  github        = { repositories = { services = { name = "acme/services" } } }
 }
 
 run "production_needs_a_second_person_by_default" {

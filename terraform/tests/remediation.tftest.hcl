@@ -178,7 +178,7 @@ run "workflows_are_taken_on_request" {
   variables {
     artifacts_dir = "./tests/artifacts"
     port          = { org_id = "org_test" }
-    github        = { services_repo = "acme/services" }
+    github        = { repositories = { services = { name = "acme/services" } } }
     alarm_actions = []
     approvals     = { without_person = "refuse" }
     workflows     = true
@@ -211,7 +211,7 @@ run "changes_come_from_the_change_log_on_request" {
   variables {
     artifacts_dir = "./tests/artifacts"
     port          = { org_id = "org_test" }
-    github        = { services_repo = "acme/services" }
+    github        = { repositories = { services = { name = "acme/services" } } }
     alarm_actions = []
     changes       = { source = "change_log" }
   }
@@ -233,7 +233,7 @@ run "changes_and_policy_are_those_of_the_variables" {
   variables {
     artifacts_dir = "./tests/artifacts"
     port          = { org_id = "org_test" }
-    github        = { services_repo = "acme/services" }
+    github        = { repositories = { services = { name = "acme/services" } } }
     alarm_actions = []
     subscriptions = [
       { name = "audit", state_machine = "acme-audit", filter = { blueprint = "service", properties = { environment = ["Production"], owner = ["a", "b"] }, changed = ["replicas"] } },

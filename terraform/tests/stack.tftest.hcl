@@ -7,7 +7,7 @@ mock_provider "aws" {
 variables {
   artifacts_dir = "./tests/artifacts"
   port          = { org_id = "org_test" }
-  github        = { services_repo = "acme/services", team_reviewers = { platform = ["octocat"] } }
+  github        = { repositories = { services = { name = "acme/services" } }, team_reviewers = { platform = ["octocat"] } }
 }
 
 run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
@@ -79,7 +79,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
     condition = {
       for name, object in aws_s3_object.artifact : name => object.key
       } == merge(
-      { for name, _ in local.functions : name => "${name}/content-of-${replace(name, "_", "-")}.zip" },
+      { for name in ["action", "approval", "check_catalog", "health_checker", "probe_health", "remediation", "report_pull_request", "sweep_runs"] : name => "${name}/content-of-${replace(name, "_", "-")}.zip" },
       { layer = "layer-arm64/content-of-layer-arm64.zip" }
     )
     error_message = "Each archive has a key that changes with what it holds, and with nothing else."
@@ -87,7 +87,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
 
   assert {
     condition = alltrue([
-      for object in concat(values(aws_s3_object.artifact), [aws_s3_object.policy, aws_s3_object.remediation_policy, aws_s3_object.consumers]) :
+      for object in concat(values(aws_s3_object.artifact), [aws_s3_object.catalog, aws_s3_object.policy, aws_s3_object.remediation_policy, aws_s3_object.consumers]) :
       length(object.override_provider[0].default_tags[0].tags) == 0
     ])
     error_message = "Objects have no tags: S3 takes ten, and an installation may have more."
@@ -198,6 +198,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
         DeliverLater       = ["states:StartExecution"]
         UseKeyOfRecords    = ["kms:Decrypt", "kms:GenerateDataKey"]
         ReadPolicy         = ["s3:GetObject"]
+        ReadCatalog        = ["s3:GetObjectVersion"]
         StoreRequest       = ["s3:PutObject"]
         StartApproval      = ["states:StartExecution"]
       }
@@ -213,6 +214,9 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       DecryptSecrets = ["kms:Decrypt"]
       ReadRuns       = ["dynamodb:GetItem"]
       CountReports   = ["dynamodb:UpdateItem"]
+      ReadPolicy     = ["s3:GetObject"]
+      ReadCatalog    = ["s3:GetObjectVersion"]
+      DecryptRecords = ["kms:Decrypt"]
     }
     error_message = "Reports: these statements, and no other; it writes to no run."
   }
@@ -228,6 +232,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       DeliverLater         = ["states:StartExecution"]
       UseKeyOfRecords      = ["kms:Decrypt", "kms:GenerateDataKey"]
       ReadPolicy           = ["s3:GetObject"]
+      ReadCatalog          = ["s3:GetObjectVersion"]
       KeepApprovals        = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
       ReadRequest          = ["s3:GetObject"]
       KeepPreviews         = ["s3:GetObject", "s3:PutObject"]
@@ -255,6 +260,8 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       KeepRemediations     = ["dynamodb:GetItem", "dynamodb:PutItem"]
       StartRemediation     = ["states:StartExecution"]
       ReadPolicy           = ["s3:GetObject"]
+      ReadCatalog          = ["s3:GetObjectVersion"]
+      DecryptRecords       = ["kms:Decrypt"]
       FindOpenRuns         = ["dynamodb:Query"]
       FindServicesAtWork   = ["dynamodb:Query"]
       FindLocks            = ["dynamodb:Scan"]
@@ -262,7 +269,6 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       ForgetRecords        = ["s3:DeleteObject"]
       FindFailedRecords    = ["s3:ListBucket"]
       ReadFailedRecords    = ["s3:GetObject"]
-      DecryptFailedRecords = ["kms:Decrypt"]
     }
     error_message = "The sweep: these statements, and no other."
   }
@@ -276,6 +282,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       KeepLedger        = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
       UseKeyOfRecords   = ["kms:Decrypt", "kms:GenerateDataKey"]
       ReadPolicy        = ["s3:GetObject"]
+      ReadCatalog       = ["s3:GetObjectVersion"]
       KeepRemediations  = ["dynamodb:GetItem", "dynamodb:PutItem"]
       StartRemediation  = ["states:StartExecution"]
       TellOfIllServices = ["sns:Publish"]
@@ -335,7 +342,6 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       ForgetRecords        = ["arn:aws:s3:::mock/later/*", "arn:aws:s3:::mock/requests/*"]
       FindFailedRecords    = ["arn:aws:s3:::mock"]
       ReadFailedRecords    = ["arn:aws:s3:::mock/aws/lambda/*", "arn:aws:s3:::mock/held/*"]
-      DecryptFailedRecords = [module.secrets.key_arn]
     }
     error_message = "The sweep reads one index, the locks and the failed records, knows its own executions, and forgets waiting records only."
   }
@@ -370,12 +376,12 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
-    condition     = toset(flatten(values(local.settings))) == toset(keys(local.environment))
+    condition     = toset(flatten(values(local.settings))) == toset(concat(keys(local.environment), ["ACTION"]))
     error_message = "Each variable is read by a function."
   }
 
   assert {
-    condition     = toset(keys(local.settings)) == toset(concat(["ACTION"], [for name, _ in local.functions : name if !contains(keys(local.actions), name)]))
+    condition     = toset(keys(local.settings)) == toset(concat(["action"], local.reserved_names))
     error_message = "Each function has settings; scripts/settings writes them."
   }
 
@@ -413,7 +419,7 @@ run "an_organisation_in_the_us_has_the_brokers_there" {
 
   variables {
     port      = { org_id = "org_test", base_url = "https://api.us.port.io", app_url = "https://app.us.port.io" }
-    github    = { api_url = "https://api.acme.ghe.com", services_repo = "acme/services" }
+    github    = { api_url = "https://api.acme.ghe.com", repositories = { services = { name = "acme/services" } } }
     functions = { architecture = "x86_64" }
     # Not of the region: what is planned of it depends on nothing else.
     remediation = { mode = "off" }

@@ -17,7 +17,7 @@ ACCOUNT_WIDE = {"aws_cloudwatch_dashboard", "aws_iam_role", "aws_s3_bucket"}
 SETTINGS = {
     "artifacts_dir": str(STACK / "tests" / "artifacts"),
     "port": {"org_id": "org_xxxxxxxxxxxxxxxx"},
-    "github": {"services_repo": "acme/services"},
+    "github": {"repositories": {"services": {"name": "acme/services"}}},
 }
 
 

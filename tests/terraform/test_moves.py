@@ -69,7 +69,7 @@ def test_installed_state_moves_without_a_destroy(tmp_path: Path, aws: str) -> No
         "artifacts_dir": str(ROOT / "terraform" / "tests" / "artifacts"),
         "name_prefix": "first",
         "port": {"org_id": "org_xxxxxxxxxxxxxxxx"},
-        "github": {"services_repo": "acme/services"},
+        "github": {"repositories": {"services": {"name": "acme/services"}}},
         "approvals": {"approvers": {"emails": ["devops@acme.example"]}},
         "alarm_emails": ["platform@acme.example"],
         "remediation": {"alert_emails": ["platform@acme.example"]},

@@ -54,7 +54,7 @@ TOGETHER = ({"artifacts_dir", "functions", "sweep"}, {"kafka", "kafka_mirror", "
 REQUIRED = {
     "artifacts_dir": str(STACK / "tests" / "artifacts"),
     "port": {"org_id": "org_test"},
-    "github": {"services_repo": "acme/services"},
+    "github": {"repositories": {"services": {"name": "acme/services"}}},
 }
 
 

@@ -29,7 +29,7 @@ resource "aws_lambda_function" "this" {
 
   s3_bucket     = var.artifact.bucket
   s3_key        = var.artifact.key
-  handler       = "functions.${var.name}.handler.handler"
+  handler       = "functions.${var.folder}.handler.handler"
   runtime       = "python3.13"
   architectures = [var.settings.architecture]
   layers        = [var.layer_arn]

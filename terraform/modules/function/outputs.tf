@@ -8,6 +8,11 @@ output "alias_arn" {
   value       = aws_lambda_alias.live.arn
 }
 
+output "alias_name" {
+  description = "Name of that alias."
+  value       = aws_lambda_alias.live.name
+}
+
 output "role_name" {
   description = "The function's role, for those who add the rights of an event source."
   value       = aws_iam_role.this.name

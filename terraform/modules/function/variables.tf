@@ -1,5 +1,10 @@
 variable "name" {
-  description = "The function's folder in `functions/`, as `create_service`."
+  description = "What the function is called in its logs and metrics, as `create_service`."
+  type        = string
+}
+
+variable "folder" {
+  description = "The folder in `functions/` that its archive was built from."
   type        = string
 }
 

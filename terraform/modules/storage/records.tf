@@ -13,6 +13,25 @@ locals {
   # Where failed records arrive: from event source mappings, whose keys Lambda chooses, and from
   # deliver_later.
   failed_prefixes = { event_source = "aws/lambda/", held = "held/" }
+
+  # After how many days objects expire (null: never), and versions that another one has replaced. There is no rule for the
+  # whole bucket: S3 would apply it to the catalog, too.
+  expiries = merge(
+    {
+      # A record that waits is delivered within hours; what failed for good is copied to `held/`.
+      delivered-later = { prefix = "later/", days = 14, old_days = 14 }
+      # An approval waits for 45 days at most (the state machine's time-out), and what is held then for days
+      # more. The record of its decisions is not here.
+      requests = { prefix = "requests/", days = 120, old_days = 14 }
+      previews = { prefix = "approvals/", days = 120, old_days = 14 }
+      # Failed records that were replayed or discarded. Those that wait for a person do not expire.
+      archive      = { prefix = "archive/", days = 90, old_days = 14 }
+      old-policies = { prefix = "policy/", days = null, old_days = 14 }
+      # A run is reported by the catalog that it noted, if its kind is gone. A pull request may wait for a year.
+      old-catalogs = { prefix = "catalog/", days = null, old_days = max(400, var.audit.retention_days) }
+    },
+    { for name, prefix in local.failed_prefixes : "old-${name}" => { prefix = prefix, days = null, old_days = 14 } },
+  )
 }
 
 # Records are worked on within days, in the region in which they failed.
@@ -42,62 +61,36 @@ resource "aws_s3_bucket_lifecycle_configuration" "records" {
 
   bucket = module.records[0].name
 
-  # A record that waits is delivered within hours; what failed for good is copied to `held/`.
-  rule {
-    id     = "expire-delivered-later"
-    status = "Enabled"
-
-    filter {
-      prefix = "later/"
-    }
-
-    expiration {
-      days = 14
-    }
-  }
-
-  # An approval waits for 45 days at most (the state machine's time-out), and what is held then for days
-  # more. The record of its decisions is not here.
   dynamic "rule" {
-    for_each = { requests = "requests/", previews = "approvals/" }
+    for_each = local.expiries
 
     content {
       id     = "expire-${rule.key}"
       status = "Enabled"
 
       filter {
-        prefix = rule.value
+        prefix = rule.value.prefix
       }
 
-      expiration {
-        days = 120
+      dynamic "expiration" {
+        for_each = rule.value.days[*]
+
+        content {
+          days = expiration.value
+        }
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = rule.value.old_days
       }
     }
   }
 
-  # Failed records that were replayed or discarded. Those that wait for a person do not expire.
   rule {
-    id     = "expire-archive"
-    status = "Enabled"
-
-    filter {
-      prefix = "archive/"
-    }
-
-    expiration {
-      days = 90
-    }
-  }
-
-  rule {
-    id     = "expire-old-versions"
+    id     = "end-uploads"
     status = "Enabled"
 
     filter {}
-
-    noncurrent_version_expiration {
-      noncurrent_days = 14
-    }
 
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
