@@ -67,7 +67,7 @@ def _installation(numbers: Mapping[str, int], repository: str) -> Json:
 
 def _source(config: Config, organization: Organization) -> Json:
     if config.source == "webhook":
-        return {"kafka": {"mode": "webhook"}}
+        return {"run_source": {"mode": "webhook"}}
     return {"kafka": {"mode": "external", "bootstrap_servers": organization.brokers}}
 
 

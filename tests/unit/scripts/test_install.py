@@ -136,6 +136,15 @@ def test_inputs_have_the_shape_of_the_module() -> None:
     }
 
 
+def test_webhook_source_has_no_kafka() -> None:
+    by_webhook = config(source="webhook")
+
+    found = tfvars(by_webhook, Organization("org_acme", SECRETS), manage_log_role=False, numbers={})
+
+    assert found["run_source"] == {"mode": "webhook"}
+    assert "kafka" not in found
+
+
 def test_further_inputs_go_before_the_others() -> None:
     limits = {"upscale_service": {"max": 3}}
 
