@@ -9,7 +9,7 @@ from github import Auth, Github, GithubException, InputGitTreeElement
 from github.Repository import Repository as GitHubRepository
 from slipway.github.retry import reason
 
-from scripts.checks.github import REPORT_WORKFLOW, REPORTS_VARIABLE, RESTART_WORKFLOW, TEMPLATE
+from scripts.checks.github import REPORT_WORKFLOW, REPORTS_VARIABLE, TEMPLATE
 from scripts.installing.config import Config, Repository
 from scripts.installing.stopped import Stopped
 
@@ -83,7 +83,8 @@ def _set_variable(repository: GitHubRepository, value: str) -> None:
 
 def _missing(repository: GitHubRepository) -> dict[str, str]:
     """The workflows to add; how a service is restarted is the team's to write."""
-    ours = {path: (TEMPLATE / path).read_bytes() for path in (REPORT_WORKFLOW, RESTART_WORKFLOW)}
+    files = (TEMPLATE / ".github/workflows").glob("*.yml")
+    ours = {file.relative_to(TEMPLATE).as_posix(): file.read_bytes() for file in sorted(files)}
     there = {path: _read(repository, path) for path in ours}
     return {
         path: text.decode()

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from github.Repository import Repository
 
+from scripts import demo
 from scripts.apply_sandbox import ROOT, host_architecture
 from tests import person
 from tests.integration.conftest import SandboxClient, run_sandbox
@@ -27,15 +28,7 @@ RELEASED = (
 )  # fmt: skip
 ACCOUNT = "000000000000"
 SECRETS = ("PORT_CLIENT_SECRET", "GITHUB_TOKEN")
-INPUTS = {
-    "service_name": "first",
-    "owner": "platform@acme.example",
-    "team": "platform",
-    "project": "shop",
-    "environment": "Test",
-    "service_type": "backend",
-    "replicas": 1,
-}
+INPUTS = {**demo.INPUTS, "service_name": "first", "environment": "Test"}
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from github.Repository import Repository
 
-from scripts.checks.github import REPORT_WORKFLOW, REPORTS_VARIABLE, RESTART_WORKFLOW
+from scripts.checks.github import REPORT_WORKFLOW, REPORTS_VARIABLE
 from scripts.installing.config import Config
 from scripts.installing.organization import find_organization
 from scripts.installing.repository import find_repositories, prepare
@@ -15,6 +15,7 @@ from scripts.installing.stopped import Stopped
 from tests.contract.github.conftest import TOKEN, GitHubServer, running
 from tests.port_server import CREDENTIALS, PortServer
 
+RESTART_WORKFLOW = ".github/workflows/slipway-restart.yml"
 REPORTS = "https://reports.test/reports"
 
 
