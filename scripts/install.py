@@ -300,14 +300,12 @@ class Installer:
         if kept.get("app_id") == self.app.get("app_id"):
             aws.drop_key(self.account, self.config)
 
+    def _inputs(self, numbers: dict[str, int]) -> Json:
+        managed = bool(self.memory.get("manage_log_role"))
+        return tfvars(self.config, self.organization, manage_log_role=managed, numbers=numbers)
+
     def _write_root(self, numbers: dict[str, int]) -> None:
-        inputs = tfvars(
-            self.config,
-            self.organization,
-            manage_log_role=bool(self.memory.get("manage_log_role")),
-            numbers=numbers,
-        )
-        write_root(self.folder, self.config, inputs)
+        write_root(self.folder, self.config, self._inputs(numbers))
 
     def _terraform(
         self,
@@ -335,7 +333,9 @@ class Installer:
 
     def _command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command of `scripts/`; what the environment says itself goes before."""
-        first = next(iter(self.config.github.repositories.values()))
+        first, aws_config = next(iter(self.config.github.repositories.values())), self.config.aws
+        if folder := self.config.terraform.get("catalog_dir"):
+            arguments = (*arguments, "--catalog", str(self.folder / folder))
         settings = {
             "PORT_BASE_URL": self.config.port.base_url,
             "PORT_CLIENT_ID": self.organization.credentials["client_id"],
@@ -348,6 +348,9 @@ class Installer:
             "GITHUB_TOKEN": self.token,
             "SERVICES_REPO": first.name,
             "SERVICES_BASE_BRANCH": first.base_branch,
+            "GITHUB_REPOSITORIES": json.dumps(self._inputs({})["github"]["repositories"]),
+            # Port notes whose its actions are, and scripts/port_setup refuses another's.
+            "INSTALLATION": f"{aws_config.account}/{aws_config.region}/{self.config.name_prefix}",
             "AWS_REGION": self.config.aws.region,
             **self.account.environment(),
             **self.outputs.get("port_setup", {}),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from slipway.config import HttpUrl, MergeMethod
+from slipway.config import HttpUrl
 
 from scripts.installing.stopped import Stopped
 
@@ -43,7 +43,7 @@ class Repository(_Part):
 
     name: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
     base_branch: str = "main"
-    merge_method: MergeMethod = "auto"
+    merge_method: Literal["auto", "squash", "merge", "rebase"] = "auto"
 
 
 class GitHub(_Part):
