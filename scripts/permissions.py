@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import hcl2
 import typer
 
 from scripts.cli import start
@@ -19,7 +18,6 @@ from scripts.cli import start
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "permissions.md"
 MARKER = "<!-- What follows is written by scripts/permissions: change the code instead. -->"
-ACTIONS = ROOT / "terraform" / "actions.tf"
 # Stands for each action, in the table.
 ACTION = "ACTION"
 # How the mocked provider's account begins its ARNs, which says nothing of the resource.
@@ -73,9 +71,8 @@ def plan(root: str = "terraform", tests: str = "permissions") -> dict[str, Any]:
 
 
 def actions() -> list[str]:
-    """The actions that terraform/actions.tf declares."""
-    (declared,) = hcl2.loads(ACTIONS.read_text(encoding="utf-8"))["locals"]
-    return sorted(declared["actions"])
+    """The actions of the shipped catalog."""
+    return sorted(path.parent.name for path in (ROOT / "catalog").glob("*/*/action.json"))
 
 
 def table(planned: dict[str, Any], actions: Collection[str]) -> str:
@@ -136,11 +133,9 @@ def _policies(planned: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any
 def _function(change: dict[str, Any]) -> str:
     """The function that a resource belongs to; empty if it is none's."""
     module = str(change.get("module_address", ""))
-    return (
-        module.partition('["')[2].removesuffix('"]')
-        if module.startswith("module.function[")
-        else ""
-    )
+    if module.startswith("module.function["):
+        return module.partition('["')[2].removesuffix('"]')
+    return module.removeprefix("module.") if module == "module.check_catalog" else ""
 
 
 def _cells(statement: dict[str, Any], groups: Mapping[str, str]) -> list[str]:

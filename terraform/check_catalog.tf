@@ -57,11 +57,11 @@ module "check_catalog" {
     bucket = aws_s3_object.artifact["check_catalog"].bucket
     key    = aws_s3_object.artifact["check_catalog"].key
   }
-  layer_arn         = aws_lambda_layer_version.slipway.arn
-  settings          = var.functions
-  key_arn           = module.secrets.key_arn
-  logs              = local.logs
-  vpc               = var.functions.vpc
+  layer_arn = aws_lambda_layer_version.slipway.arn
+  settings  = var.functions
+  key_arn   = module.secrets.key_arn
+  logs      = local.logs
+  vpc       = var.functions.vpc
   environment = {
     for variable in local.settings["check_catalog"] : variable => { CATALOG_BUCKET = aws_s3_object.catalog.bucket, CATALOG_KEY = aws_s3_object.catalog.key }[variable]
   }

@@ -25,8 +25,8 @@ output "topics" {
 output "port_setup" {
   description = "Environment variables that tell `scripts/port_setup` and `scripts/doctor` which automations this stack needs in Port."
   value = {
-    CHANGES_SOURCE = var.changes.source
-    SUBSCRIPTIONS  = jsonencode(var.subscriptions)
+    CHANGES_SOURCE    = var.changes.source
+    SUBSCRIPTIONS     = jsonencode(var.subscriptions)
     IDENTIFIER_PREFIX = var.identifier_prefix
   }
 }

@@ -41,7 +41,7 @@ locals {
       resourceType = ["entity"]
       # A filter must name a value; no blueprint is called by the empty one.
       context = { blueprint = length(local.health_blueprints) > 0 ? local.health_blueprints : [""] }
-      diff         = { after = { properties = { health_status = ["Progressing", "Degraded"] } } }
+      diff    = { after = { properties = { health_status = ["Progressing", "Degraded"] } } }
     }],
     [
       for subscription in var.subscriptions : merge(

@@ -53,9 +53,9 @@ variable "approvals" {
       auto_merge = optional(bool, false)
     })))
     environments_without_approval = optional(list(string), ["Test", "Staging"])
-    without_person      = optional(string, "two_approvers")
-    approver_principals = optional(map(string), {})
-    approver_accounts   = optional(list(string), [])
+    without_person                = optional(string, "two_approvers")
+    approver_principals           = optional(map(string), {})
+    approver_accounts             = optional(list(string), [])
     audit = optional(object({
       mode           = optional(string, "GOVERNANCE")
       retention_days = optional(number, 400)

@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     return consume(
         event,
         context,
-        action=DECIDE_ACTION,
+        action=f"{function.config.identifier_prefix}{DECIDE_ACTION}",
         act=function.decide_by_port,
         on_ended=function.withdraw,
     )

@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     steps = RemediationSteps(
         config,
         port_client(),
-        lambda: services_repository(config),
+        lambda place: services_repository(config, place),
         Alerts(config.alerts_topic_arn, slack_webhook(config.slack_secret_id)),
     )
     return steps.handle(event["step"], event)

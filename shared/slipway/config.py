@@ -29,6 +29,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    Json,
     SecretStr,
     StringConstraints,
     ValidationError,
@@ -37,8 +38,6 @@ from pydantic import (
 from slipway import aws
 from slipway.errors import ConfigurationError
 
-# `auto`: the first of squash, merge and rebase that the repository allows.
-MergeMethod = Literal["auto", "squash", "merge", "rebase"]
 # The value before a rotation counts for as long as a held run can be replayed by default
 # (`sweep.held_seconds` in Terraform).
 PREVIOUS_COUNTS = timedelta(hours=72)
@@ -59,6 +58,8 @@ class PortConfig(Config):
     port_secret_id: str = Field(alias="PORT_SECRET_ID", min_length=1)
     port_signature: Literal["required", "if_present"] = Field("if_present", alias="PORT_SIGNATURE")
     port_org_id: str = Field(alias="PORT_ORG_ID", min_length=1)
+    # What stands before the identifiers of this installation's actions in Port.
+    identifier_prefix: str = Field("", alias="IDENTIFIER_PREFIX", pattern=r"^[a-z0-9_]*$")
     # Whether runs of workflow nodes are taken.
     workflows: bool = Field(False, alias="WORKFLOWS")
 
@@ -79,21 +80,15 @@ class ClientConfig(PortConfig):
 
 
 class GitHubConfig(Config):
-    """The services repository and how Slipway signs in to it."""
+    """Where GitHub is, and how Slipway signs in to it."""
 
     github_api_url: HttpUrl = Field("https://api.github.com", alias="GITHUB_API_URL")
     github_secret_id: str = Field(alias="GITHUB_SECRET_ID", min_length=1)
-    services_repo: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")] = Field(
-        alias="SERVICES_REPO"
-    )
-    services_base_branch: str = Field("main", alias="SERVICES_BASE_BRANCH")
-    merge_method: MergeMethod = Field("auto", alias="MERGE_METHOD")
 
-    @property
-    def services_repo_url(self) -> str:
-        """The repository's page for people, on github.com or on a GitHub Enterprise Server."""
+    def page_of(self, name: str) -> str:
+        """A repository's page for people, on github.com or on a GitHub Enterprise Server."""
         web = self.github_api_url.removesuffix("/api/v3").replace("://api.", "://")
-        return f"{web}/{self.services_repo}"
+        return f"{web}/{name}"
 
 
 class LedgerConfig(Config):
@@ -106,6 +101,15 @@ class LedgerConfig(Config):
     records_bucket: str = Field(alias="RECORDS_BUCKET", min_length=1)
 
 
+class CatalogConfig(Config):
+    """Where the catalog is."""
+
+    catalog_bucket: str = Field(alias="CATALOG_BUCKET", min_length=1)
+    catalog_key: str = Field(alias="CATALOG_KEY", min_length=1)
+    # The object's version, which a run notes when it is claimed.
+    catalog_version: str = Field(alias="CATALOG_VERSION", min_length=1)
+
+
 class MappingConfig(Config):
     """How the function's event source mapping is set."""
 
@@ -113,10 +117,16 @@ class MappingConfig(Config):
     partial_batch_response: bool = Field(False, alias="PARTIAL_BATCH_RESPONSE")
 
 
-class PolicyConfig(Config):
+class PolicyDocumentConfig(Config):
+    """Where the policy is."""
+
+    records_bucket: str = Field(alias="RECORDS_BUCKET", min_length=1)
+    policy_key: str = Field("policy/policy.json", alias="POLICY_KEY", min_length=1)
+
+
+class PolicyConfig(PolicyDocumentConfig):
     """Where the policy is, and the state machine that waits for approvals."""
 
-    policy_key: str = Field("policy/policy.json", alias="POLICY_KEY", min_length=1)
     approval_machine_arn: str = Field(alias="APPROVAL_MACHINE_ARN", min_length=1)
 
 
@@ -147,6 +157,8 @@ class WatchConfig(Config):
 class SubscriptionsConfig(WatchConfig, MappingConfig, ClientConfig):
     """What starts on a change of an entity."""
 
+    # Blueprints whose health Slipway looks after.
+    health_blueprints: Json[tuple[str, ...]] = Field((), alias="HEALTH_BLUEPRINTS")
     # JSON, see `slipway.health.subscriptions`.
     subscriptions: str = Field("[]", alias="SUBSCRIPTIONS")
 

@@ -8,8 +8,9 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     │   ├── DocumentRefused      a YAML or JSON text cannot be read or edited safely
     │   ├── ExpressionRefused    an expression of the catalog fails on what was typed or is there
     │   ├── EntityRefused        Port would refuse the entity that a create adds
-    │   ├── ServiceExists        a service of that name is there already
-    │   ├── ServiceLocked        another change of the same service is under way
+    │   ├── ActionGone           the catalog does not have the action or kind any more
+    │   ├── EntityExists         an entity of that identifier is there already
+    │   ├── EntityLocked         another change of the same entity is under way
     │   └── DecisionRefused      a decision on an approval request does not count
     │       ├── RequestNotFound    there is no such request
     │       ├── RequestClosed      it was decided, has expired, was withdrawn or replaced
@@ -44,29 +45,6 @@ source repeats the record a bounded number of times and then stores it (the run 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-# What the forms in port/actions call their inputs, where that is more than the identifier says.
-INPUT_TITLES: Mapping[str, str] = {
-    "service_name": "Service Name",
-    "owner": "Owner",
-    "team": "Team",
-    "project": "Project",
-    "environment": "Environment",
-    "service_type": "Service Type",
-    "replicas": "Number of replicas",
-    "image_tag": "Container Registry Image Tag",
-    "values_format": "Values format",
-    "common_values": "Events Pipeline Common Values",
-    "consumers_values": "Consumers Common Values",
-    "custom_values": "Service Custom Values",
-    "common_values_yaml": "Events Pipeline Common Values",
-    "consumers_values_yaml": "Consumers Common Values",
-    "custom_values_yaml": "Service Custom Values",
-    "step": "Step",
-    "decision": "Decision",
-    "comment": "Comment",
-    "dry_run": "Dry run",
-}
-
 
 class SlipwayError(Exception):
     """The root: its text is a full sentence that says what happened and what to do next."""
@@ -80,17 +58,13 @@ class InvalidInput(UserError):
     """An input of the form breaks a rule.
 
     Args:
-        field: the input's identifier, dotted where it is inside an object.
+        title: what the form calls the input.
         expectation: what would have been right, as the end of the sentence "… must be".
-        title: what the form calls the input; None: its title in `INPUT_TITLES`, if it has one.
     """
 
-    def __init__(self, field: str, expectation: str, title: str | None = None) -> None:
-        name, _, inside = field.partition(".")
-        title = title or INPUT_TITLES.get(name)
-        place = f" ({inside})" if title and inside else ""
-        super().__init__(f"Input '{title or field}'{place} {expectation}.")
-        self.field = field
+    def __init__(self, title: str, expectation: str) -> None:
+        super().__init__(f"Input '{title}' {expectation}.")
+        self.title = title
         self.expectation = expectation
 
 
@@ -130,37 +104,39 @@ class EntityRefused(UserError):
         self.notes = notes
 
 
-class ServiceExists(UserError):
-    """A service of the requested name is there already.
+class ActionGone(UserError):
+    """The catalog of now does not have the action, or the kind, that a run is about."""
+
+
+class EntityExists(UserError):
+    """An entity of the requested identifier is there already.
 
     Args:
-        service: the service's identifier.
-        link: where the existing service can be looked at.
+        name: what people call it, as `Service 'my-service'`.
+        link: where the existing one can be looked at.
     """
 
-    def __init__(self, service: str, link: str) -> None:
+    def __init__(self, name: str, link: str) -> None:
         super().__init__(
-            f"A service named '{service}' exists already: {link}. "
-            "Choose another name, or change the existing service."
+            f"{name} exists already: {link}. Choose another name, or change the existing one."
         )
-        self.service = service
         self.link = link
 
 
-class ServiceLocked(UserError):
-    """Another change of the same service is under way.
+class EntityLocked(UserError):
+    """Another change of the same entity is under way.
 
     Args:
-        service: the service's identifier.
-        owner: the run or remediation that holds the service.
+        key: the entity's blueprint and identifier, as `service/my-service`.
+        owner: the run or remediation that holds the entity.
     """
 
-    def __init__(self, service: str, owner: str) -> None:
+    def __init__(self, key: str, owner: str) -> None:
+        blueprint, _, identifier = key.partition("/")
         super().__init__(
-            f"Another change of service '{service}' is under way ({_owner(owner)}). "
+            f"Another change of {blueprint} '{identifier}' is under way ({_owner(owner)}). "
             "Wait until it has ended, then start this action again."
         )
-        self.service = service
         self.owner = owner
 
 

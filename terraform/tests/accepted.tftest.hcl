@@ -34,7 +34,7 @@ run "the_upper_limits_can_be_planned" {
     approvals = {
       approvers           = { emails = ["one@acme.example", "two+work@sub.acme.example"], teams = ["Platform Team"], count = 10, expires_after_seconds = 2592000, remind_before_seconds = 2591999 }
       domain_aliases      = { "acme.io" = "acme.example", "acme.test" = "acme.example" }
-      scale               = { min = 20, max = 20, max_step = 7, default_step = 7 }
+      limits              = { upscale_service = { min = 20, max = 20, max_step = 7, default_step = 7 } }
       approver_principals = { "release.manager+1" = "one@acme.example" }
       audit               = { mode = "COMPLIANCE", retention_days = 36500 }
       api                 = { throttle_rate = 10000, throttle_burst = 5000, manage_account = true }
@@ -43,13 +43,10 @@ run "the_upper_limits_can_be_planned" {
         { actions = ["*"], environments = ["my own"], approval = { teams = ["a"], count = 10 }, auto_merge = true },
       ]
     }
-    links_base_url = "https://approvals.acme.example/{api_id}/live"
-    reports        = { issuer = "https://token.actions.githubusercontent.com/acme", base_url = "https://reports.acme.example/{api_id}", per_minute = 10000, throttle_rate = 10000, throttle_burst = 10000 }
-    deployed_service = {
-      namespace = "{environment}-{service}"
-      urls      = { apps_chart_url = "https://c.example/{service}", argocd_app_url = "https://a.example/{namespace}", grafana_url = "https://g.example", health_url = "https://{service}.example/health" }
-      ttl_days  = 99999
-    }
+    links_base_url    = "https://approvals.acme.example/{api_id}/live"
+    reports           = { issuer = "https://token.actions.githubusercontent.com/acme", base_url = "https://reports.acme.example/{api_id}", per_minute = 10000, throttle_rate = 10000, throttle_burst = 10000 }
+    catalog_settings  = { namespace = "{environment}-{service}", ttl_days = 99999, grafana_url = null, any = { list = [1, "a", true] } }
+    identifier_prefix = "a2345678901234567890"
 
     remediation = {
       mode = "repair"
@@ -116,10 +113,11 @@ run "the_lower_limits_can_be_planned" {
 
     approvals = {
       approvers = { emails = ["one@acme.example"], count = 1, expires_after_seconds = 5, remind_before_seconds = 0 }
-      scale     = { min = 0, max = 1, max_step = 1, default_step = 1 }
       audit     = { mode = "GOVERNANCE", retention_days = 1 }
       api       = { throttle_rate = 1, throttle_burst = 1 }
-      rules     = []
+      rules     = [{ actions = ["*"], environments = ["*"] }]
+
+      environments_without_approval = []
     }
     links_base_url    = "http://127.0.0.1:4566"
     reports           = { per_minute = 1, throttle_rate = 1, throttle_burst = 1 }

@@ -5,6 +5,7 @@ mock_provider "aws" {
 variables {
   logs          = { prefix = "/aws", retention_days = 90 }
   name          = "example"
+  folder        = "archive"
   function_name = "slipway-example"
   description   = "Opens the pull request for a new service"
   artifact      = { bucket = "slipway-artifacts", key = "example/content.zip" }
@@ -36,14 +37,14 @@ run "the_function_is_what_was_built" {
 
   assert {
     condition = (
-      aws_lambda_function.this.handler == "functions.example.handler.handler" &&
+      aws_lambda_function.this.handler == "functions.archive.handler.handler" &&
       aws_lambda_function.this.runtime == "python3.13" &&
       aws_lambda_function.this.architectures == tolist(["arm64"]) &&
       aws_lambda_function.this.s3_bucket == "slipway-artifacts" &&
       aws_lambda_function.this.s3_key == "example/content.zip" &&
       aws_lambda_function.this.publish
     )
-    error_message = "Handler, runtime, architecture and code are those of the build, and a version is published."
+    error_message = "The handler is of the archive's folder; runtime, architecture and code are of the build, and a version is published."
   }
 
   assert {

@@ -19,7 +19,7 @@ run "production_needs_a_second_person_by_default" {
   assert {
     # The fixture names the aliases of no account.
     condition     = jsonencode(merge(jsondecode(aws_s3_object.policy.content), { own_actions = {} })) == jsonencode(jsondecode(file("../tests/fixtures/terraform/approvals_policy.json")))
-    error_message = "Create, Test and Staging go through; Production, and what no rule knows, does not."
+    error_message = "What creates goes through, and Test and Staging; all else does not."
   }
 
   assert {
@@ -83,5 +83,35 @@ run "rules_of_an_installation_replace_the_default_rules" {
   assert {
     condition     = jsondecode(aws_s3_object.policy.content).approver_principals == { release-manager = "one@acme.example" } && local.environment.LINKS_BASE_URL == "https://approvals.acme.example"
     error_message = "The functions know who may decide by the API, and what links begin with."
+  }
+}
+
+run "an_action_without_a_rule_is_said" {
+  command = plan
+
+  variables {
+    approvals = { rules = [{ actions = ["create_service", "upscale_service", "downscale_service", "delete_service", "create_bucket", "delete_bucket"], environments = ["*"] }] }
+  }
+
+  expect_failures = [check.approval_rules]
+}
+
+run "default_rules_are_for_the_actions_of_any_catalog" {
+  command = plan
+
+  variables {
+    catalog_dir = "../tests/catalogs/acme"
+    github      = { repositories = { for unit in ["pay", "shop", "core"] : unit => { name = "acme/${unit}" } } }
+    approvals   = { environments_without_approval = ["dev"] }
+  }
+
+  assert {
+    condition = [for rule in jsondecode(aws_s3_object.policy.content).rules : "${join(",", rule.actions)} ${join(",", rule.environments)} ${rule.approval == null ? "" : "approval"}"] == [
+      "create_service * ",
+      "configure_service,redeploy_service dev ",
+      "delete_service dev ",
+      "configure_service,redeploy_service,delete_service * approval",
+    ]
+    error_message = "The rules follow from Port's operations."
   }
 }

@@ -239,18 +239,18 @@ run "changes_and_policy_are_those_of_the_variables" {
       { name = "audit", state_machine = "acme-audit", filter = { blueprint = "service", properties = { environment = ["Production"], owner = ["a", "b"] }, changed = ["replicas"] } },
       { name = "any", state_machine = "acme-any", filter = { blueprint = "team" } },
     ]
-    approvals    = { approvers = { emails = ["one@acme.example"] }, scale = { max = 4, max_step = 2 } }
+    approvals    = { approvers = { emails = ["one@acme.example"] } }
     health_probe = { trusted_urls = ["https://*.example.com/"], canary_url = "https://canary.example/" }
     remediation  = { strategies = [{ kind = "scale_up", step = 3, max_replicas = 1000 }, { kind = "roll_back", auto_merge = true }, { kind = "restart", attempts = 2 }] }
   }
 
   assert {
     condition = jsondecode(aws_s3_object.remediation_policy.content).strategies == [
-      { kind = "scale_up", attempts = 1, wait_seconds = 30, step = 2, max_replicas = 4 },
+      { kind = "scale_up", attempts = 1, wait_seconds = 30, step = 3, max_replicas = 1000 },
       { kind = "roll_back", attempts = 1, wait_seconds = 30, auto_merge = true },
       { kind = "restart", attempts = 2, wait_seconds = 30 },
     ]
-    error_message = "In the order given, each with its own settings only, and no more replicas than people may ask for."
+    error_message = "In the order given, each with its own settings only."
   }
 
   assert {
@@ -278,7 +278,7 @@ run "changes_and_policy_are_those_of_the_variables" {
   }
 
   assert {
-    condition     = local.functions["health_checker"].topic == "runs" && output.port_setup == { CHANGES_SOURCE = "automations", SUBSCRIPTIONS = local.environment.SUBSCRIPTIONS }
+    condition     = local.functions["health_checker"].topic == "runs" && output.port_setup == { CHANGES_SOURCE = "automations", IDENTIFIER_PREFIX = "", SUBSCRIPTIONS = local.environment.SUBSCRIPTIONS }
     error_message = "Automations publish changes on the topic of runs, for the same table."
   }
 }

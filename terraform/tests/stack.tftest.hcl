@@ -335,13 +335,13 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
 
   assert {
     condition = { for statement in local.grants.sweep : statement.sid => statement.resources } == {
-      FindOpenRuns         = ["${module.storage.tables["runs"].arn}/index/open_since"]
-      FindServicesAtWork   = ["${module.storage.tables["remediations"].arn}/index/at_work"]
-      FindLocks            = [module.storage.tables["locks"].arn]
-      LookAtExecutions     = [for machine in ["mock", "slipway-remediation"] : "arn:aws:states:eu-west-1:111122223333:execution:${machine}:*"]
-      ForgetRecords        = ["arn:aws:s3:::mock/later/*", "arn:aws:s3:::mock/requests/*"]
-      FindFailedRecords    = ["arn:aws:s3:::mock"]
-      ReadFailedRecords    = ["arn:aws:s3:::mock/aws/lambda/*", "arn:aws:s3:::mock/held/*"]
+      FindOpenRuns       = ["${module.storage.tables["runs"].arn}/index/open_since"]
+      FindServicesAtWork = ["${module.storage.tables["remediations"].arn}/index/at_work"]
+      FindLocks          = [module.storage.tables["locks"].arn]
+      LookAtExecutions   = [for machine in ["mock", "slipway-remediation"] : "arn:aws:states:eu-west-1:111122223333:execution:${machine}:*"]
+      ForgetRecords      = ["arn:aws:s3:::mock/later/*", "arn:aws:s3:::mock/requests/*"]
+      FindFailedRecords  = ["arn:aws:s3:::mock"]
+      ReadFailedRecords  = ["arn:aws:s3:::mock/aws/lambda/*", "arn:aws:s3:::mock/held/*"]
     }
     error_message = "The sweep reads one index, the locks and the failed records, knows its own executions, and forgets waiting records only."
   }
@@ -383,6 +383,16 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   assert {
     condition     = toset(keys(local.settings)) == toset(concat(["action"], local.reserved_names))
     error_message = "Each function has settings; scripts/settings writes them."
+  }
+
+  assert {
+    condition     = toset(local.reserved_names) == setunion(setsubtract(keys(local.functions), keys(local.actions)), ["check_catalog"])
+    error_message = "No action can have the name of a function that is Slipway's own."
+  }
+
+  assert {
+    condition     = toset([for name in keys(local.actions) : local.function_environments[name].ACTION]) == toset(keys(local.actions))
+    error_message = "Each function of an action knows whose it is."
   }
 
   assert {

@@ -8,7 +8,7 @@ variables {
   key_arn             = "arn:aws:kms:eu-west-1:111122223333:key/k"
   deletion_protection = true
   lifecycle_rules     = true
-  audit               = { mode = "COMPLIANCE", retention_days = 400 }
+  audit               = { mode = "COMPLIANCE", retention_days = 500 }
 }
 
 run "tables_are_encrypted_recoverable_and_paid_by_request" {
@@ -68,6 +68,13 @@ run "only_what_was_dealt_with_expires" {
     } == { "later/" = 14, "requests/" = 120, "approvals/" = 120, "archive/" = 90 }
     error_message = "Only waiting records, previews and what was dealt with expire; failed ones stay until somebody has dealt with them, and so does the policy."
   }
+
+  assert {
+    condition = {
+      for rule in aws_s3_bucket_lifecycle_configuration.records[0].rule : rule.filter[0].prefix => rule.noncurrent_version_expiration[0].noncurrent_days if length(rule.noncurrent_version_expiration) > 0
+    } == { "later/" = 14, "requests/" = 14, "approvals/" = 14, "archive/" = 14, "policy/" = 14, "aws/lambda/" = 14, "held/" = 14, "catalog/" = 500 }
+    error_message = "Old versions expire after two weeks, those of the catalog after the audit retention; no rule is for the whole bucket."
+  }
 }
 
 run "failed_records_are_announced_and_watched" {
@@ -95,7 +102,7 @@ run "failed_records_are_announced_and_watched" {
   }
 
   assert {
-    condition     = module.audit[0].object_lock.mode == "COMPLIANCE" && module.audit[0].object_lock.days == 400 && module.records[0].object_lock == null
+    condition     = module.audit[0].object_lock.mode == "COMPLIANCE" && module.audit[0].object_lock.days == 500 && module.records[0].object_lock == null
     error_message = "Records of decisions are kept from everybody for as long as was asked."
   }
 }

@@ -49,7 +49,7 @@ def change(service: str) -> Change:
         files={f"apps/{service}/portData.json": "{}\n"},
         labels=("slipway",),
         reviewers=("team:payments",),
-        creates_service=True,
+        creates=True,
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,11 @@ def names(changes: list[dict[str, Any]], module: str = "") -> list[tuple[str, st
 
 @pytest.fixture(scope="module")
 def changes(tmp_path_factory: pytest.TempPathFactory, aws: str) -> list[dict[str, Any]]:
-    """Two installations in one account and region, and one in another region."""
+    """Two installations in one account and region; one in another region has one more action."""
     folder = tmp_path_factory.mktemp("root")
+    service = folder / "catalog" / "service"
+    shutil.copytree(ROOT / "catalog", folder / "catalog")
+    shutil.copytree(service / "restart_service", service / "drain_service")
     root(
         folder,
         slipway={
@@ -53,7 +57,11 @@ def changes(tmp_path_factory: pytest.TempPathFactory, aws: str) -> list[dict[str
             "name_prefix": "${each.key}",
             "providers": {"aws": "aws"},
         },
-        other={"name_prefix": "first", "providers": {"aws": "aws.other"}},
+        other={
+            "name_prefix": "first",
+            "catalog_dir": str(folder / "catalog"),
+            "providers": {"aws": "aws.other"},
+        },
     )
     return planned(folder, aws)
 
@@ -81,6 +89,49 @@ def test_second_region_is_named_in_policies_and_addresses(changes: list[dict[str
     assert "us-east-1" in text
     # Port's own brokers are in Europe.
     assert "eu-west-1" not in text.replace("kafka.eu-west-1.amazonaws.com", "")
+
+
+@pytest.fixture(scope="module")
+def addresses(changes: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The plan with the shipped catalog, and that with one more action in it."""
+    modules = {"before": 'module.slipway["first"].', "after": "module.other."}
+    return {
+        name: {
+            change["address"].removeprefix(module): change["change"]["after"]
+            for change in changes
+            if change["address"].startswith(module)
+        }
+        for name, module in modules.items()
+    }
+
+
+def test_new_action_gets_a_function_trigger_role_and_alarms(
+    addresses: dict[str, dict[str, Any]],
+) -> None:
+    new = addresses["after"].keys() - addresses["before"].keys()
+
+    assert new == {
+        address.replace("restart_service", "drain_service")
+        for address in addresses["before"]
+        if "restart_service" in address
+    }
+    assert {
+        'module.function["drain_service"].aws_iam_role.this',
+        'module.function["drain_service"].aws_lambda_function.this',
+        'module.kafka_trigger["drain_service"].aws_lambda_event_source_mapping.this',
+        'module.observability.aws_cloudwatch_metric_alarm.this["first-drain_service-errors"]',
+    } <= new
+
+
+def test_new_action_needs_no_build(addresses: dict[str, dict[str, Any]]) -> None:
+    archives = {
+        name: {key: one["key"] for key, one in plan.items() if "object.artifact" in key}
+        for name, plan in addresses.items()
+    }
+    function = addresses["after"]['module.function["drain_service"].aws_lambda_function.this']
+
+    assert archives["after"] == archives["before"]
+    assert function["s3_key"] == archives["before"]['aws_s3_object.artifact["action"]']
 
 
 def test_region_without_arm64_is_refused(tmp_path: Path, aws: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from scripts.permissions import actions
 from tests.terraform.conftest import Plan
 
 # The names of terraform/references.
@@ -56,6 +57,7 @@ NAMELESS = {
     "aws_internet_gateway",
     "aws_kms_key",
     "aws_lambda_event_source_mapping",
+    "aws_lambda_invocation",
     "aws_nat_gateway",
     "aws_route",
     "aws_route_table",
@@ -118,7 +120,7 @@ def test_consumer_groups_are_of_one_installation(plans: dict[str, Plan], run: st
         for config in after.get(f"{kafka}_event_source_config") or []
     ]
 
-    assert len(groups) == 6
+    assert len(groups) == 2 + len(actions())
     assert [group for group in groups if f".{PREFIXES[run]}-" not in group] == []
 
 

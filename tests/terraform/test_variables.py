@@ -50,9 +50,14 @@ CASES = [
     for value in values
 ]  # fmt: skip
 # Variables whose rules look at each other's values.
-TOGETHER = ({"artifacts_dir", "functions", "sweep"}, {"kafka", "kafka_mirror", "network"})
+TOGETHER = (
+    {"approvals", "catalog_dir"},
+    {"artifacts_dir", "functions", "sweep"},
+    {"kafka", "kafka_mirror", "network"},
+)
 REQUIRED = {
     "artifacts_dir": str(STACK / "tests" / "artifacts"),
+    "catalog_dir": str(ROOT / "catalog"),
     "port": {"org_id": "org_test"},
     "github": {"repositories": {"services": {"name": "acme/services"}}},
 }

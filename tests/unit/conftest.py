@@ -1,10 +1,12 @@
 """What unit tests share: AWS by moto, and a run's message."""
 
+import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +14,15 @@ from moto import mock_aws
 from moto.backends import get_backend
 from slipway import aws as clients
 from slipway import config
+from slipway.catalog.loading import load_catalog
+from slipway.catalog.model import Catalog
+from slipway.catalog.reading import read_folder
 from slipway.port.message import Requester, RunMessage
+from slipway.runs import catalogs
 
+from tests.entities import shipped
+
+ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
 RUN_ID = "r_0123456789abcdef"
 ENVIRONMENT = {
@@ -27,7 +36,10 @@ ENVIRONMENT = {
     "PORT_SECRET_ID": "slipway/port",
     "GITHUB_API_URL": "https://github.test/api/v3",
     "GITHUB_SECRET_ID": "slipway/github",
-    "SERVICES_REPO": "acme/services",
+    "CATALOG_BUCKET": "catalog",
+    "CATALOG_KEY": "catalog.json",
+    "ACTION": "create_service",
+    "HEALTH_BLUEPRINTS": '["service"]',
     "RUNS_TABLE": "runs",
     "LOCKS_TABLE": "locks",
     "IDEMPOTENCY_TABLE": "idempotency",
@@ -59,7 +71,11 @@ INDEXES = {"runs": ("open", "open_since"), "remediations": ("at_work",)}
 POLICY: dict[str, Any] = {
     "schema_version": 1,
     "domain_aliases": {"acme.test": "acme.example"},
-    "scale": {"min": 1, "max": 10, "max_step": 3, "default_step": 1},
+    "repositories": {"services": {"name": "acme/services"}},
+    "limits": {
+        action: {"min": 1, "max": 10, "max_step": 3, "default_step": 1}
+        for action in ("upscale_service", "downscale_service")
+    },
     "rules": [
         {"actions": ["create_service"], "environments": ["*"], "auto_merge": False},
         {"actions": ["*"], "environments": ["Test", "Staging"], "auto_merge": True},
@@ -95,6 +111,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # A session of boto3 that stays has read botocore's descriptions of services: half the time.
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         _make_account_again()
+        monkeypatch.setattr(catalogs, "load_catalog", _load_once)
+        monkeypatch.setenv("CATALOG_VERSION", put_catalog(_shipped()))
         yield
     config.load.cache_clear()
     config._current_secrets.cache_clear()
@@ -154,8 +172,11 @@ def make_account() -> None:
             **indexes,
         )
     place: Any = {"LocationConstraint": "eu-west-1"}
-    for bucket in ("records", "audit"):
+    for bucket in ("records", "audit", "catalog"):
         clients.s3().create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+    clients.s3().put_bucket_versioning(
+        Bucket="catalog", VersioningConfiguration={"Status": "Enabled"}
+    )
     put_policies()
     for machine in ("deliver_later", "approval", "remediation"):
         clients.stepfunctions().create_state_machine(
@@ -180,6 +201,24 @@ def index(*names: str) -> Any:
         "KeySchema": keys(*names),
         "Projection": {"ProjectionType": "ALL"},
     }
+
+
+def put_catalog(files: Mapping[str, bytes]) -> str:
+    """Store a catalog as Terraform does; returns its version."""
+    encoded = {path: base64.b64encode(data).decode() for path, data in files.items()}
+    body = json.dumps({"files": encoded}).encode()
+    answer = clients.s3().put_object(Bucket="catalog", Key="catalog.json", Body=body)
+    return answer["VersionId"]
+
+
+@cache
+def _shipped() -> dict[str, bytes]:
+    return read_folder(ROOT / "catalog")
+
+
+def _load_once(files: Mapping[str, bytes]) -> Catalog:
+    """Parse a catalog; the shipped one, which most tests read, once for all."""
+    return shipped() if dict(files) == _shipped() else load_catalog(files)
 
 
 def put_policies() -> None:

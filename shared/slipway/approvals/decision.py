@@ -52,7 +52,7 @@ def read_verdict(value: object) -> Verdict:
         case "APPROVE" | "DECLINE":
             return value
         case _:
-            raise InvalidInput("decision", "must be APPROVE or DECLINE")
+            raise InvalidInput("Decision", "must be APPROVE or DECLINE")
 
 
 def read_comment(value: object) -> str:
@@ -64,13 +64,13 @@ def read_comment(value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise InvalidInput("comment", "must be text")
+        raise InvalidInput("Comment", "must be text")
     if len(value) > MAX_COMMENT:
         raise InvalidInput(
-            "comment", f"must have at most {MAX_COMMENT} characters, but has {len(value)}"
+            "Comment", f"must have at most {MAX_COMMENT} characters, but has {len(value)}"
         )
     if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-        raise InvalidInput("comment", "must be text: it has half of a surrogate pair")
+        raise InvalidInput("Comment", "must be text: it has half of a surrogate pair")
     return value.strip()
 
 
@@ -82,7 +82,7 @@ def read_change(value: object) -> str:
     """
     if not isinstance(value, str) or not value.strip():
         raise InvalidInput(
-            "change",
+            "Change",
             "must say which change you were shown. Open the form of Decide Approval on the "
             "request's page again; if it has no such input, the platform team runs "
             "scripts/port_setup",
@@ -92,7 +92,7 @@ def read_change(value: object) -> str:
 
 def under(approval: Approval, found: PolicyVersion) -> Approval:
     """The request with the approvers, the count and the auto-merge that a policy has for it."""
-    policy, change = found.policy, (approval.action, approval.environment)
+    policy, change = found.policy, (approval.action, *approval.environments)
     approvers = policy.approvers(*change, by_machine=bool(approval.by_machine))
     return approval.model_copy(
         update={
@@ -125,7 +125,7 @@ def may_decide(approval: Approval, approver: str, policy: Policy, teams: Teams) 
         )
     if person in {policy.identity(email) for email in approval.excluded}:
         raise OwnRequest(
-            f"{approver} changed this service before Slipway asked to repair it, so another "
+            f"{approver} changed this entity before Slipway asked to repair it, so another "
             "person must decide. Nothing was decided."
         )
     named = {policy.address(email) for email in approval.emails}
@@ -237,7 +237,7 @@ def _require_seen(approval: Approval, ballot: Ballot) -> None:
         # What was read of a cut diff is enough to decline.
         if ballot.verdict == "APPROVE" and ballot.seen != approval.code:
             raise InvalidInput(
-                "change",
+                "Change",
                 "must be the code at the end of the full diff, because Port shows only the "
                 "beginning. Nothing was decided: open the full diff, then decide again",
             )

@@ -16,18 +16,18 @@ from slipway.approvals.permission import STEPS, Permission
 from slipway.approvals.request import BLUEPRINT, asked_at, entity
 from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
-from slipway.changes import create_service
+from slipway.catalog.keys import split_key
 from slipway.changes.change import request_key
 from slipway.changes.policy import PolicyVersion
 from slipway.changes.policy_document import read_policy
 from slipway.changes.requester import is_machine
-from slipway.changes.text import BLUEPRINT as SERVICE
 from slipway.config import ApprovalsConfig, LinkKey, load, read_previous_secret, read_secret
-from slipway.errors import NotAnApprover, RunEnded, RunNotFound
-from slipway.github.models import run_branch
+from slipway.errors import NotAnApprover, RunEnded, RunNotFound, UserError
+from slipway.github.models import PullRequest, run_branch
 from slipway.observability import Metric, count, logger, register_secret
 from slipway.port.message import EndedRun
 from slipway.reports.report import remove_pending
+from slipway.reports.resources import find_known
 from slipway.runs.clients import port_client, services_repository
 from slipway.runs.consumer import ConsumerConfig, read_message
 from slipway.runs.ledger import Ledger
@@ -159,23 +159,37 @@ class ApprovalFunction:
         if not run.ended or row is None or row.get("outcome"):
             logger.info("Nothing to clear up", extra={"status": run.status})
             return None
-        # A run that did not get far has a row without an action, or holds a service that its row
-        # does not name; what it does not hold, it does not free.
+        # A run that did not get far has a row without an action or entity, and holds nothing.
         action = str(row.get("action", run.action))
-        service = row.get("service") or run.entity or run.properties.get("service_name")
         if ask := row.get("ask"):
             self.cancel_request(run_id, int(ask))
-        branch = run_branch(action, run_id)
-        pull = services_repository(self.config).close(
-            branch, "The run was ended in Port.", number=row.get("pr_number")
-        )
-        if action == create_service.ACTION and service and pull and pull.state == "closed":
-            remove_pending(port, str(service), pull.url)
-        if service:
-            service_locks(self.config, port).release(str(service), run_id)
+        pull = self._close_pull(run_branch(action, run_id), row)
+        if pull and pull.state == "closed":
+            self._remove_pending(action, row, pull.url)
+        if "service" in row:
+            service_locks(self.config, port).release(str(row["service"]), run_id)
         if for_good:
             self.ledger.close(run_id, run.status)
         return action
+
+    def _close_pull(self, branch: str, row: dict[str, Any]) -> PullRequest | None:
+        """Close a run's pull request; a run that noted no repository has none."""
+        if "repository" not in row:
+            return None
+        place = self.policy().policy.place(str(row["repository"]))
+        repository = services_repository(self.config, place)
+        return repository.close(branch, "The run was ended in Port.", number=row.get("pr_number"))
+
+    def _remove_pending(self, action: str, row: dict[str, Any], url: str) -> None:
+        """Remove the entity that a create has added."""
+        port, name = port_client(), action.removeprefix(self.config.identifier_prefix)
+        try:
+            known = find_known(self.config, port, row, name)
+        except UserError as error:
+            logger.warning("The entity is not known", extra={"why": str(error)})
+            return
+        if known.operation == "create":
+            remove_pending(port, known.resource, url)
 
     @staticmethod
     def _end_automation(run_id: str) -> None:
@@ -203,7 +217,7 @@ class ApprovalFunction:
         body = entity(
             approval,
             run_url=asked_at(approval, config),
-            service_url=config.entity_url(SERVICE, approval.service),
+            service_url=config.entity_url(*split_key(approval.service)),
         )
         port_client().upsert_entity(BLUEPRINT, body)
 

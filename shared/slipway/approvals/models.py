@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from slipway.catalog.keys import split_key
+
 Verdict = Literal["APPROVE", "DECLINE"]
 # Stands for the Port action where it is a remediation that asks; `run_id` is then its execution.
 REPAIR = "repair_service"
@@ -67,9 +69,9 @@ class Approval(_Model):
         id: `<run id>.<ask>`.
         run_id: the run that waits.
         ask: counts the run's requests, from 1.
-        action: identifier of the Port action.
-        service: the service's name.
-        environment: the service's environment.
+        action: the action, as the catalog has it.
+        service: the entity's key, `<blueprint>/<identifier>`.
+        environment: the environments that the policy is asked about, with a comma between them.
         requested_by: e-mail address, or user id where there is none.
         requester_id: Port's id of the person who executed the action; empty for a repair.
         impersonated_by: the machine credentials that executed it in a person's name; empty: none.
@@ -124,6 +126,16 @@ class Approval(_Model):
     version: int = 0
     token: str | None = Field(None, repr=False)
     reminded: bool = False
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The environments that the policy is asked about."""
+        return tuple(self.environment.split(", "))
+
+    @property
+    def name(self) -> str:
+        """The entity's identifier."""
+        return split_key(self.service)[1] or self.service
 
     @property
     def is_repair(self) -> bool:

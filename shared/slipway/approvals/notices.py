@@ -95,7 +95,7 @@ class Notices:
 def subject(approval: Approval, occasion: Occasion) -> str:
     """The e-mail's subject: one line of ASCII, as SNS wants it."""
     prefix = "Reminder: " if occasion == "reminder" else ""
-    text = f"{prefix}Approve {approval.service} ({approval.environment}): {approval.summary}"
+    text = f"{prefix}Approve {approval.name} ({approval.environment}): {approval.summary}"
     plain = "".join(c if c.isascii() and c.isprintable() else " " for c in text.replace("→", "to"))
     return plain[:_LONGEST_SUBJECT]
 
@@ -106,7 +106,7 @@ def email_text(approval: Approval, places: Places, link: str) -> str:
         [
             f"{approval.requested_by} asks for a change:",
             "",
-            f"    {approval.service} ({approval.environment})",
+            f"    {approval.name} ({approval.environment})",
             f"    {approval.summary}",
             "",
             f"It waits for your decision until {moment(approval.expires_at)}.",
@@ -127,13 +127,13 @@ def slack_message(approval: Approval, places: Places, occasion: Occasion) -> dic
     """
     headline = "Reminder: an approval is waiting" if occasion == "reminder" else "Approval wanted"
     fields = {
-        "Service": f"{approval.service} ({approval.environment})",
+        "For": f"{approval.name} ({approval.environment})",
         "Change": approval.summary,
         "Asked by": approval.requested_by,
         "Until": moment(approval.expires_at),
     }
     return {
-        "text": f"{headline}: {mrkdwn(approval.summary)} of {mrkdwn(approval.service)}",
+        "text": f"{headline}: {mrkdwn(approval.summary)} of {mrkdwn(approval.name)}",
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": headline}},
             {

@@ -58,7 +58,7 @@ def request_page(approval: Approval, preview: str, approver: str, run_url: str) 
     """What is asked, with two buttons if it can still be decided."""
     open_ = approval.status is Status.PENDING
     facts = {
-        "Service": f"{approval.service} ({approval.environment})",
+        "For": f"{approval.name} ({approval.environment})",
         "Asked by": approval.requested_by,
         "Change": approval.summary,
         "Decide until": moment(approval.expires_at),
@@ -68,13 +68,13 @@ def request_page(approval: Approval, preview: str, approver: str, run_url: str) 
     listing = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items())
     body = (
         f"<h1>{escape(approval.action.replace('_', ' ').capitalize())}: "
-        f"{escape(approval.service)}</h1>"
+        f"{escape(approval.name)}</h1>"
         f"<dl>{listing}<dt>Run</dt><dd><a href='{escape(run_url)}' rel='noreferrer'>"
         f"{escape(approval.run_id)}</a></dd></dl>"
         f"<pre tabindex='0' aria-label='The change'>{_coloured(preview)}</pre>"
     )
     body += _form(approval) if open_ else f"<p class='note'>{escape(outcome(approval))}</p>"
-    return Page(200, _document(f"Approve {approval.service}", body))
+    return Page(200, _document(f"Approve {approval.name}", body))
 
 
 def answer_page(status: int, title: str, sentence: str) -> Page:

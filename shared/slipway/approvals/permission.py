@@ -15,11 +15,11 @@ from slipway.approvals.models import REPAIR, Approval, Status, approval_id
 from slipway.approvals.notices import Notices, Occasion, Places
 from slipway.approvals.request import BLUEPRINT, entity, new_request, waits
 from slipway.approvals.store import Conflict
+from slipway.catalog.keys import split_key
 from slipway.changes.approvers import eligible
 from slipway.changes.policy import PolicyVersion
 from slipway.changes.proposal import code_of
 from slipway.changes.repair import PlannedRepair, repair_hash
-from slipway.changes.text import BLUEPRINT as SERVICE
 from slipway.config import PortConfig
 from slipway.errors import RequestNotFound, SlipwayError, UserError
 from slipway.observability import Metric, count, logger
@@ -36,7 +36,7 @@ class Repair(BaseModel):
     """What is asked for.
 
     Attributes:
-        service: the service's identifier.
+        service: the entity's key.
         environment: its environment.
         reason: why it is to be repaired, as a sentence.
         strategies: what would be tried, in this order.
@@ -172,7 +172,7 @@ class Permission:
         return self._desk.store.create(approval, preview)
 
     def _show(self, approval: Approval) -> None:
-        url = self._config.entity_url(SERVICE, approval.service)
+        url = self._config.entity_url(*split_key(approval.service))
         preview = self._desk.store.preview(approval)
         body = entity(approval, run_url=url, service_url=url, preview=preview)
         port_client().upsert_entity(BLUEPRINT, body)
@@ -183,7 +183,7 @@ class Permission:
         silent = {*map(policy.identity, approval.excluded), *approval.votes}
         emails = [e for e in approval.emails if policy.identity(e) not in silent]
         places = Places(
-            run_url=config.entity_url(SERVICE, approval.service),
+            run_url=config.entity_url(*split_key(approval.service)),
             request_url=config.entity_url(BLUEPRINT, approval.id),
             links_base_url=self._links_base_url,
         )

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from slipway.approvals.models import Approval, Status, approval_id
+from slipway.catalog.keys import split_key
 from slipway.changes.approvers import described
 from slipway.changes.policy import Approvers
-from slipway.changes.proposal import Proposal, code_of, fenced, shortened, with_code
-from slipway.changes.text import BLUEPRINT as SERVICE
+from slipway.changes.proposal import Asked, code_of, fenced, shortened, with_code
 from slipway.config import PortConfig
 
 BLUEPRINT = "approval_request"
@@ -20,7 +20,7 @@ _LONGEST_FULL = 900_000
 
 
 def request_for(
-    proposal: Proposal,
+    asked: Asked,
     approvers: Approvers,
     *,
     run_id: str,
@@ -28,17 +28,17 @@ def request_for(
     now: datetime,
     **facts: Any,
 ) -> Approval:
-    """The request that asks for a proposal's approval; `facts` as in `new_request`."""
+    """The request that asks for a change's approval; `facts` as in `new_request`."""
     return new_request(
         approvers,
         run_id=run_id,
         ask=ask,
-        action=proposal.action,
-        service=proposal.service,
-        environment=proposal.environment,
-        summary=proposal.summary,
-        change_hash=proposal.change_hash,
-        code=code_of(proposal.preview),
+        action=asked.action,
+        service=asked.key,
+        environment=", ".join(asked.environments),
+        summary=asked.summary,
+        change_hash=asked.change_hash,
+        code=code_of(asked.preview),
         now=now,
         **facts,
     )
@@ -85,9 +85,9 @@ def waits(approval: Approval, now: datetime) -> dict[str, int]:
 
 
 def asked_at(approval: Approval, config: PortConfig) -> str:
-    """The page of Port that a request comes from: the run's, or that of the service to repair."""
+    """The page of Port that a request comes from: the run's, or that of what is to be repaired."""
     if approval.is_repair:
-        return config.entity_url(SERVICE, approval.service)
+        return config.entity_url(*split_key(approval.service))
     return config.run_url(approval.run_id)
 
 
@@ -101,13 +101,12 @@ def entity(
 ) -> dict[str, Any]:
     """The request's entity: a shadow of the row, for people. Nothing is decided by editing it."""
     last = max(approval.votes.values(), key=lambda vote: vote.at, default=None)
-    deed = approval.action.removesuffix("_service").replace("_", " ").capitalize()
-    title = f"{deed} {approval.service}"
+    title = f"{approval.action.replace('_', ' ').capitalize()} {approval.name}"
     status = EXECUTED if pr_url and approval.status is Status.APPROVED else approval.status.title()
     properties = {
         "status": status,
         "action": approval.action,
-        "service": approval.service,
+        "service": approval.name,
         "environment": approval.environment,
         "requested_by": approval.requested_by,
         "approvers": described(approval.emails, approval.teams).split(", "),

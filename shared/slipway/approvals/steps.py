@@ -5,7 +5,6 @@ requests and Port, so that an execution can be resumed by another one.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,19 +14,18 @@ from slipway.approvals.models import Approval, Status, approval_id
 from slipway.approvals.notices import Notices, Occasion, Places
 from slipway.approvals.request import BLUEPRINT, entity, request_for, waits
 from slipway.approvals.store import Conflict
+from slipway.catalog.keys import split_key
+from slipway.catalog.planning import NothingToDo
 from slipway.changes import change
 from slipway.changes.approval_machine import tell
 from slipway.changes.approvers import described
 from slipway.changes.policy import PolicyVersion
-from slipway.changes.proposal import NothingToDo, Proposal, shortened
+from slipway.changes.proposal import Proposal, shortened
 from slipway.changes.requester import is_machine
-from slipway.changes.service_folder import service_of
-from slipway.changes.text import BLUEPRINT as SERVICE
-from slipway.errors import InvalidInput, RunEnded, SlipwayError, UserError
+from slipway.errors import ActionGone, RunEnded, SlipwayError, UserError
 from slipway.github.models import PullRequest, run_branch
 from slipway.observability import Metric, count, logger
 from slipway.port.models import Run
-from slipway.runs.clients import services_repository
 from slipway.runs.ledger import timestamp
 from slipway.runs.run import ActiveRun
 
@@ -35,7 +33,7 @@ Answer = dict[str, Any]
 # A run asks at most four times in all.
 MAX_ASKS = 4
 _FILES_CHANGED = (
-    "A file that this change touches, or the service's environment, was changed on the base branch "
+    "A file that this change touches, or the environment, was changed on the base branch "
     "after the request was made, so the approval does not count for it."
 )
 _POLICY_CHANGED = (
@@ -100,6 +98,9 @@ class Steps:
             raise SlipwayError(f"The approval function knows no step '{step[:40]}'.")
         try:
             return working[step]()
+        except ActionGone as gone:
+            change.withdraw(self._run, self._policy().policy, str(gone))
+            return self._end("FAILURE", "Failed", str(gone))
         except UserError as error:
             logger.info("The request was refused", extra={"why": str(error)})
             return self._end("FAILURE", "Failed", str(error))
@@ -119,7 +120,8 @@ class Steps:
         return {"next": following(approval)}
 
     def _lock(self) -> Answer:
-        self._run.locks.take(service_of(self._run.message), self._run.run_id)
+        task = change.find_task(self._run, self._policy().policy)
+        self._run.locks.take(task.target.key, self._run.run_id)
         return {"next": "Request"}
 
     def _request(self) -> Answer:
@@ -132,16 +134,16 @@ class Steps:
                 return {"next": following(approval)}
             return self._show_request(approval)
         ask = approval.ask + 1 if approval else 1
-        repository = services_repository(self._run.config)
         policy, version = (found := self._policy()).policy, found.version
-        proposal = change.prepare(self._run, repository, policy)
+        task = change.find_task(self._run, policy)
+        proposal = change.prepare(self._run, task, policy)
         if isinstance(proposal, NothingToDo):
             return self._end("SUCCESS", "Nothing to do", proposal.reason)
-        change.refuse_existing(self._run, repository, proposal)
+        change.refuse_existing(self._run, task)
         requester = change.requester_of(self._run)
         by_machine = is_machine(self._run.port, requester, seen.created_by, seen.impersonated_by)
         change.require_approvers(self._run, policy, proposal, by_machine=by_machine)
-        about = (proposal.action, proposal.environment)
+        about = (proposal.action, *proposal.environments)
         approval = self._desk.store.create(
             request_for(
                 proposal,
@@ -158,7 +160,7 @@ class Steps:
             ),
             proposal.preview,
         )
-        self._run.ledger.record_ask(self._run.run_id, approval.service, ask)
+        self._run.ledger.record_ask(self._run.run_id, ask)
         count(Metric.APPROVAL_REQUESTED, action=approval.action)
         return self._show_request(approval, new=True)
 
@@ -208,16 +210,17 @@ class Steps:
             return self._pass_by(approval)
         self._desk.record(approval)
         self._run.locks.take(approval.service, self._run.run_id)
-        repository = services_repository(self._run.config)
-        branch = run_branch(approval.action, approval.run_id)
-        pull = repository.find(branch, number=self._row().get("pr_number"))
+        policy = self._policy().policy
+        task = change.find_task(self._run, policy)
+        branch = run_branch(self._run.message.action, approval.run_id)
+        pull = task.repository.find(branch, number=self._row().get("pr_number"))
         if pull is not None and pull.state != "open":
             return self._show_pull(approval, pull)
-        proposal = change.prepare_again(self._run, repository, self._policy().policy, pull)
+        proposal = change.prepare_again(self._run, task, policy, pull)
         reason = _FILES_CHANGED
         if isinstance(proposal, Proposal) and proposal.change_hash == approval.change_hash:
             if standing := self._desk.standing(approval):
-                return self._propose(standing, proposal, can_wait=can_wait)
+                return self._propose(standing, task, proposal, can_wait=can_wait)
             reason = _POLICY_CHANGED
         if pull is not None:
             change.leave_to_people(self._run, pull.number, reason)
@@ -227,7 +230,7 @@ class Steps:
     def _show_pull(self, approval: Approval, pull: PullRequest) -> Answer:
         """Finish what was cut off once the pull request was there."""
         run_id = self._run.run_id
-        self._run.ledger.record_pull_request(run_id, approval.service, pull.number, pull.url)
+        self._run.ledger.record_pull_request(run_id, pull.number, pull.url)
         self._mirror(approval)
         return {"next": "Done"}
 
@@ -238,14 +241,15 @@ class Steps:
         self._mirror(approval)
         return {"next": "Request"}
 
-    def _propose(self, approval: Approval, proposal: Proposal, *, can_wait: bool) -> Answer:
+    def _propose(
+        self, approval: Approval, task: change.Task, proposal: Proposal, *, can_wait: bool
+    ) -> Answer:
         if "merge_tried_at" not in self._row():
             self._say_votes(approval)
-        repository = services_repository(self._run.config)
         try:
             later = change.propose(
                 self._run,
-                repository,
+                task,
                 proposal,
                 auto_merge=approval.auto_merge,
                 links=(self._request_url(approval),),
@@ -265,7 +269,7 @@ class Steps:
     def _ask_again(self, approval: Approval, reason: str) -> Answer:
         if approval.ask >= MAX_ASKS:
             raise UserError(
-                f"The service's files or its approvers were changed {approval.ask} times while "
+                f"The files or the approvers were changed {approval.ask} times while "
                 "this request waited, so nothing was done. Start the action again later."
             )
         self._say_votes(approval)
@@ -301,9 +305,9 @@ class Steps:
         return {"next": "Done"}
 
     def _free_unasked(self) -> None:
-        """Free the service of a run that was refused before it asked, if it is about one."""
-        with suppress(InvalidInput):
-            self._run.locks.release(service_of(self._run.message), self._run.run_id)
+        """Free the entity of a run that was refused before it asked, if it is about one."""
+        if key := self._row().get("service"):
+            self._run.locks.release(str(key), self._run.run_id)
 
     def _hold(self, execution: str) -> Answer:
         count(Metric.RUN_CRASHED, action=self._run.message.action)
@@ -349,7 +353,7 @@ class Steps:
         body = entity(
             approval,
             run_url=config.run_url(self._run.run_id),
-            service_url=config.entity_url(SERVICE, approval.service),
+            service_url=config.entity_url(*split_key(approval.service)),
             preview=preview,
             pr_url=self._row().get("pr_url"),
         )

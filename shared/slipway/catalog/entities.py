@@ -24,10 +24,14 @@ class Said:
         entity: body of the entity, with `identifier`, `title`, `properties` and `relations`.
         notes: property or relation → why it could not be read, as a sentence. What Port has of it
             stays as it is.
+        metadata: the metadata file.
+        initial: the properties that only a create sets.
     """
 
     entity: Mapping[str, Any]
     notes: Mapping[str, str]
+    metadata: Mapping[str, Any]
+    initial: Mapping[str, Any]
 
 
 def read_metadata(kind: Kind, identifier: str, parts: Parts, tree: Tree) -> dict[str, Any]:
@@ -128,7 +132,14 @@ def read_entity(
         "properties": properties,
         "relations": relations,
     }
-    return Said(entity, reader.notes)
+    initial = {name: reader.expression(name, one) for name, one in kind.spec.initial.items()}
+    return Said(entity, reader.notes, metadata, initial)
+
+
+def with_pull_request(kind: Kind, entity: Mapping[str, Any], url: str) -> dict[str, Any]:
+    """An entity's body with its pull request's address, if the blueprint has that property."""
+    own = {"pr_url": url} if "pr_url" in kind.blueprint.properties else {}
+    return {**entity, "properties": {**entity["properties"], **own}}
 
 
 class _Reader:

@@ -152,7 +152,7 @@ def is_dry_run(typed: Mapping[str, Any]) -> bool:
             return False
         case True:
             return True
-    raise InvalidInput(DRY_RUN, "must be true or false")
+    raise InvalidInput("Dry run", "must be true or false")
 
 
 def _reduced(value: Any, schema: Mapping[str, Any]) -> Any:

@@ -174,9 +174,10 @@ class _Loader:
             f"{folder}/action.yaml", "Say what a run of the action changes: see docs/catalog.md."
         )
         spec = self._read(source, ACTION) if source else None
-        if not _ACTION_NAME.fullmatch(name) or len(name) > LONGEST_ACTION or name in RESERVED:
+        is_reserved = any(name == word or name.endswith(f"_{word}") for word in RESERVED)
+        if not _ACTION_NAME.fullmatch(name) or len(name) > LONGEST_ACTION or is_reserved:
             cure = f"Use lower-case words with _ between them, at most {LONGEST_ACTION} characters."
-            if name in RESERVED:
+            if is_reserved:
                 cure = "The name means something else to Slipway. Choose another one."
             self._fault(f"{folder}/action.json", f"'{name}' cannot be an action's name.", cure)
         if definition is None or source is None or spec is None:

@@ -125,6 +125,11 @@ class Kind:
             one for one in found if not any(_lies_in(one, other) for other in found - {one})
         )
 
+    def whole_folders(self, parts: Parts) -> frozenset[str]:
+        """The folders of which everything belongs to an entity."""
+        whole = (pattern for pattern in self.patterns if pattern.owns_folder)
+        return frozenset(pattern.folder(parts) for pattern in whole)
+
     def parts_of(self, identifier: str, hints: Mapping[str, Any] | None = None) -> dict[str, str]:
         """Read the parts of an identifier.
 

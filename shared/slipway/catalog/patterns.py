@@ -114,6 +114,13 @@ class Pattern:
             token.kind != "any" for segment in self.segments for token in segment
         )
 
+    @property
+    def owns_folder(self) -> bool:
+        """Whether all that lies in one folder belongs to the pattern."""
+        return self.below and all(
+            token.kind != "any" for segment in self.segments for token in segment
+        )
+
     def separators(self) -> Iterator[tuple[str, str]]:
         """Pairs of a part and what separates it from another part or a `*`."""
         for segment in self.segments:

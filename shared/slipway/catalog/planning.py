@@ -374,10 +374,7 @@ class _Planner:
         )
         if said.notes:
             raise EntityRefused(said.notes)
-        properties = {
-            **said.entity["properties"],
-            **evaluate(self._kind.spec.initial, self._context),
-        }
+        properties = {**said.entity["properties"], **said.initial}
         if "health_status" in OWN_PROPERTIES.keys() & self._kind.blueprint.properties.keys():
             properties["health_status"] = PENDING
         return {**said.entity, "properties": properties}

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, override
 
 from slipway.catalog.expressions import Expression, evaluate, parse_template, templates
 from slipway.catalog.files import CreateFile, DeleteFile, FromFile, ResourceFile, UpdateFile
 from slipway.catalog.form import DRY_RUN
+from slipway.catalog.keys import key_of, split_key
 from slipway.catalog.model import Action, Catalog, Kind
 from slipway.catalog.patterns import Pattern
 from slipway.catalog.skeleton import skeleton_texts
-from slipway.errors import InvalidInput, UserError
+from slipway.errors import ActionGone, InvalidInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,47 +53,115 @@ class Tree:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """The entity that a run is about.
+class Resource:
+    """An entity and where its files are.
 
     Attributes:
         kind: its kind.
-        action: the action.
         identifier: its identifier.
         parts: the identifier's parts.
-        inputs: the form's values, checked; None for what was left out.
-        unused: titles of the inputs that were filled in but that nothing in the catalog uses.
     """
 
     kind: Kind = field(repr=False)
-    action: Action = field(repr=False)
     identifier: str
     parts: Mapping[str, str]
-    inputs: Mapping[str, Any]
-    unused: tuple[str, ...]
+
+    @property
+    def blueprint(self) -> str:
+        """Port's identifier of its blueprint."""
+        return self.kind.blueprint.identifier
+
+    @property
+    def name(self) -> str:
+        """What people call it, as `Service 'my-service'`."""
+        return f"{self.kind.blueprint.title} '{self.identifier}'"
 
     @property
     def key(self) -> str:
         """Names the entity in locks, ledger and approvals: its blueprint and identifier."""
-        return f"{self.kind.blueprint.identifier}/{self.identifier}"
+        return key_of(self.blueprint, self.identifier)
 
     @property
     def repository(self) -> str:
         """Key of the repository that holds its files."""
         return self.kind.repository_of(self.parts)
 
+    def owns(self, path: str) -> bool:
+        """Whether a path belongs to the entity."""
+        return self.kind.owns(path, self.parts)
+
+    def reads(self, paths: Iterable[str]) -> list[str]:
+        """Those of the paths whose texts are needed to read the entity."""
+        return self._named(paths, read_files(self.kind))
+
+    def _named(self, paths: Iterable[str], patterns: Iterable[str]) -> list[str]:
+        wanted = {Pattern.parse(text).fill(self.parts) for text in patterns}
+        return [path for path in self.kind.owned(paths, self.parts) if path in wanted]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target(Resource):
+    """The entity that a run is about.
+
+    Attributes:
+        action: the action.
+        inputs: the form's values, checked; None for what was left out.
+        unused: titles of the inputs that were filled in but that nothing in the catalog uses.
+    """
+
+    action: Action = field(repr=False)
+    inputs: Mapping[str, Any]
+    unused: tuple[str, ...]
+
+    @override
     def reads(self, paths: Iterable[str]) -> list[str]:
         """Those of the paths whose texts a plan of the action needs."""
-        owned = self.kind.owned(paths, self.parts)
         if isinstance(self.action.spec, DeleteFile):
-            return owned
+            return self.kind.owned(paths, self.parts)
         edits = self.action.spec.edits if isinstance(self.action.spec, UpdateFile) else ()
-        named = {
-            *read_files(self.kind),
-            *(text for _, edit in edits for text in files_of(edit)),
-        }
-        wanted = {Pattern.parse(text).fill(self.parts) for text in named}
-        return [path for path in owned if path in wanted]
+        edited = {text for _, edit in edits for text in files_of(edit)}
+        return self._named(paths, read_files(self.kind) | edited)
+
+
+def find_resource(catalog: Catalog, key: str, hints: Mapping[str, Any] | None = None) -> Resource:
+    """Find an entity by its key.
+
+    Args:
+        catalog: the catalog.
+        key: as `Resource.key`.
+        hints: the entity's properties as Port has them, for kinds with `locate`.
+
+    Raises:
+        ActionGone: the catalog has no such kind.
+        UserError: the identifier does not belong to the kind.
+    """
+    blueprint, identifier = split_key(key)
+    kind = catalog.kind_of(blueprint)
+    if kind is None:
+        raise ActionGone(
+            f"The catalog has no kind of blueprint '{blueprint}' any more, so Slipway does not "
+            "know its files. Ask the platform team what took its place."
+        )
+    return Resource(kind=kind, identifier=identifier, parts=kind.parts_of(identifier, hints))
+
+
+def resource_of(catalog: Catalog, paths: Iterable[str]) -> Resource | None:
+    """The one entity that all paths belong to; None if there is no such one."""
+    found: dict[str, Resource] = {}
+    for path in paths:
+        owner = _owner_of(catalog, path)
+        if owner is None:
+            return None
+        found[owner.key] = owner
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _owner_of(catalog: Catalog, path: str) -> Resource | None:
+    for kind in catalog.kinds.values():
+        parts = kind.parts_at(path)
+        if parts is not None and set(kind.identifier.parts) <= parts.keys():
+            return Resource(kind=kind, identifier=kind.identifier.fill(parts), parts=parts)
+    return None
 
 
 def files_of(source: FromFile) -> tuple[str, ...]:
@@ -123,7 +192,7 @@ def find_target(
     """
     found = catalog.find(request.action)
     if found is None:
-        raise UserError(
+        raise ActionGone(
             f"The catalog has no action '{request.action}' any more. Ask the platform team what "
             "took its place."
         )

@@ -1,23 +1,31 @@
-"""Carries a change of a service out: preview, approval where the policy wants one, pull request."""
+"""Carries a change of an entity out: preview, approval where the policy wants one, pull request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from slipway.catalog.entities import with_pull_request
+from slipway.catalog.files import DeleteFile
+from slipway.catalog.form import is_dry_run
+from slipway.catalog.planning import NothingToDo, Situation, WorkflowPlan, make_plan
+from slipway.catalog.request import Request, Target, Tree, find_target
 from slipway.changes import approval_machine as machine
-from slipway.changes import create_service
 from slipway.changes.approvers import eligible
-from slipway.changes.inputs import is_dry_run
 from slipway.changes.policy import Policy
 from slipway.changes.policy_document import read_policy
-from slipway.changes.proposal import NothingToDo, Proposal, shortened
-from slipway.changes.registry import ACTIONS
+from slipway.changes.proposal import Asked, Proposal, files_of, propose_files, shortened
 from slipway.changes.requester import is_machine
-from slipway.changes.service_folder import read_port_data, service_of
-from slipway.changes.situation import Situation
-from slipway.changes.text import BLUEPRINT
-from slipway.errors import BranchTaken, RetryableError, RunEnded, ServiceExists, UserError
-from slipway.github.models import PullRequest, run_branch, service_folder
+from slipway.errors import (
+    ActionGone,
+    BranchTaken,
+    EntityExists,
+    RetryableError,
+    RunEnded,
+    UserError,
+)
+from slipway.github.models import PullRequest, run_branch
+from slipway.runs.catalogs import newest_catalog
 from slipway.runs.clients import services_repository
 from slipway.runs.records import put_record
 from slipway.runs.run import ActiveRun
@@ -43,40 +51,61 @@ class MergeLater:
     why: str
 
 
+@dataclass(frozen=True)
+class Task:
+    """What a run is about.
+
+    Attributes:
+        target: the entity and the action.
+        request: the request, as the catalog reads it.
+        repository: holds the entity's files.
+    """
+
+    target: Target
+    request: Request
+    repository: "ServicesRepository"
+
+
 def carry_out(run: ActiveRun) -> None:
     """Do what the run asks for, or have its approval asked for first.
 
     Raises:
         RetryableError: GitHub does not merge the pull request yet.
     """
-    repository = services_repository(run.config)
-    pull = _proposed_before(run, repository)
-    if pull is not None:
-        # That delivery may have ended before it could, and the sweep goes by it.
-        service = service_of(run.message)
-        run.ledger.record_pull_request(run.run_id, service, pull.number, pull.url)
-        if pull.state != "open":
-            return
     policy = read_policy(run.config.records_bucket, run.config.policy_key).policy
-    dry = is_dry_run(run.message.inputs)
-    proposal = prepare_again(run, repository, policy, pull)
-    if proposal is None:
-        if pull is not None:
-            leave_to_people(run, pull.number, "The base branch no longer asks for its change.")
+    row = run.ledger.get(run.run_id) or {}
+    is_first = int(row.get("deliveries", 1)) == 1
+    task = _find_again(run, policy, row)
+    if task is None:
         return
+    if is_first and task.target.unused:
+        names = ", ".join(f"'{title}'" for title in task.target.unused)
+        run.report.remark(f"These inputs were filled in, but nothing uses them: {names}.")
+    pull = None if is_first else _proposed_before(run, task, row)
+    if pull is not None and pull.state != "open":
+        return
+    dry = is_dry_run(run.message.inputs)
+    proposal = prepare_again(run, task, policy, pull)
     if isinstance(proposal, NothingToDo):
         run.report.succeed(proposal.reason, label="Nothing to do")
-        return
-    requirement = policy.requirement(proposal.action, proposal.environment)
+    elif proposal is not None:
+        _make(run, task, policy, proposal, dry=dry)
+    elif pull is not None:
+        leave_to_people(run, pull.number, "The base branch no longer asks for its change.")
+
+
+def _make(run: ActiveRun, task: Task, policy: Policy, proposal: Proposal, *, dry: bool) -> None:
+    """Show a change, make it, or have its approval asked for."""
+    requirement = policy.requirement(proposal.action, *proposal.environments)
     if dry:
-        refuse_existing(run, repository, proposal)
+        refuse_existing(run, task)
         run.report.preview(
             f"This would be changed: {proposal.summary}", shortened(proposal.preview)
         )
         run.report.succeed("Dry run: nothing was changed.", label="Dry run")
     elif requirement.approval is None:
-        with run.lock(proposal.service):
-            later = propose(run, repository, proposal, auto_merge=requirement.auto_merge)
+        with run.lock(proposal.key):
+            later = propose(run, task, proposal, auto_merge=requirement.auto_merge)
         if later is not None:
             raise RetryableError(later.why, later.until)
     else:
@@ -86,24 +115,91 @@ def carry_out(run: ActiveRun) -> None:
         _ask(run)
 
 
-def _proposed_before(run: ActiveRun, repository: "ServicesRepository") -> PullRequest | None:
-    """The pull request that an earlier delivery has opened.
+def _find_again(run: ActiveRun, policy: Policy, row: Mapping[str, Any]) -> Task | None:
+    """What a run is about; None if its pull request is left to people.
 
-    Once it is merged or closed, the services repository reports, and the base branch says what the
-    change has led to, so that nothing can be planned from it.
+    Raises:
+        UserError: the request is wrong, or the catalog does not have the action any more.
+    """
+    try:
+        return find_task(run, policy)
+    except ActionGone as gone:
+        withdraw(run, policy, str(gone))
+        raise
+    except UserError as error:
+        if "pr_number" not in row:
+            raise
+        leave_to_people(run, int(row["pr_number"]), str(error))
+        return None
+
+
+def find_task(run: ActiveRun, policy: Policy) -> Task:
+    """Find the entity, the action and the repository of a run, and note them.
+
+    Raises:
+        ActionGone: the newest catalog does not have the action.
+        UserError: the request breaks a rule of the form.
+    """
+    catalog, message = newest_catalog(run.config), run.message
+    request = request_of(run)
+    found = catalog.find(request.action)
+    hints: Mapping[str, Any] = {}
+    if found and found[0].spec.locate and request.entity:
+        entity = run.port.get_entity(found[0].blueprint.identifier, request.entity)
+        hints = entity.properties if entity else {}
+    target = find_target(catalog, request, hints)
+    place = policy.place(target.repository)
+    run.ledger.record_target(message.run_id, target.key, target.repository)
+    return Task(target, request, services_repository(run.config, place))
+
+
+def request_of(run: ActiveRun) -> Request:
+    """A run as the catalog reads it."""
+    message, who = run.message, run.message.requester
+    return Request(
+        run_id=message.run_id,
+        action=message.action.removeprefix(run.config.identifier_prefix),
+        entity=None if message.operation == "CREATE" else message.entity,
+        inputs=message.inputs,
+        censored=message.censored,
+        requester={"id": who.user_id, "email": who.email, "name": who.name},
+        requested_at=message.requested_at.isoformat(),
+        run_url=run.config.run_url(message.run_id),
+    )
+
+
+def withdraw(run: ActiveRun, policy: Policy, why: str) -> None:
+    """Close the pull request of a run that cannot go on, and free its entity.
+
+    Args:
+        run: the run.
+        policy: the policy of now.
+        why: as a sentence.
     """
     row = run.ledger.get(run.run_id) or {}
-    if int(row.get("deliveries", 1)) == 1:
-        return None
+    if key := row.get("repository"):
+        repository = services_repository(run.config, policy.place(str(key)))
+        branch = run_branch(run.message.action, run.run_id)
+        repository.close(branch, why, number=row.get("pr_number"))
+        run.locks.release(str(row["service"]), run.run_id)
+
+
+def _proposed_before(run: ActiveRun, task: Task, row: Mapping[str, Any]) -> PullRequest | None:
+    """The pull request that an earlier delivery has opened.
+
+    Once it is merged or closed, the repository reports, and the base branch says what the change
+    has led to, so that nothing can be planned from it.
+    """
     branch = run_branch(run.message.action, run.run_id)
-    return repository.find(branch, number=row.get("pr_number"))
+    pull = task.repository.find(branch, number=row.get("pr_number"))
+    if pull is not None:
+        # That delivery may have ended before it could, and the sweep goes by it.
+        run.ledger.record_pull_request(run.run_id, pull.number, pull.url)
+    return pull
 
 
 def prepare_again(
-    run: ActiveRun,
-    repository: "ServicesRepository",
-    policy: Policy,
-    pull: PullRequest | None,
+    run: ActiveRun, task: Task, policy: Policy, pull: PullRequest | None
 ) -> Proposal | NothingToDo | None:
     """Plan the change of a run that may have a pull request by now.
 
@@ -115,7 +211,7 @@ def prepare_again(
         UserError: the request is wrong, or not possible as things are.
     """
     try:
-        proposal = prepare(run, repository, policy)
+        proposal = prepare(run, task, policy)
     except UserError:
         if pull is None:
             raise
@@ -123,35 +219,40 @@ def prepare_again(
     return None if pull and isinstance(proposal, NothingToDo) else proposal
 
 
-def prepare(
-    run: ActiveRun, repository: "ServicesRepository", policy: Policy
-) -> Proposal | NothingToDo:
+def prepare(run: ActiveRun, task: Task, policy: Policy) -> Proposal | NothingToDo:
     """Plan the change from the base branch as it is now.
 
     Raises:
         UserError: the request is wrong, or not possible as things are.
     """
-    message = run.message
-    run_url, reviewers = run.config.run_url(run.run_id), policy.team_reviewers
-    if message.action == create_service.ACTION:
-        return create_service.plan(message, run_url=run_url, reviewers=reviewers)
-    action, service = ACTIONS[message.action], service_of(message)
-    names = None if action.reads is None else action.reads | {"portData.json"}
-    folder = repository.read_service(service, names=names)
+    target, spec = task.target, task.target.action.spec
+    commit, tree = None, Tree({}, {})
+    if not target.action.creates:
+        snapshot = task.repository.read(files_of(target), target.reads)
+        commit, tree = snapshot.commit, Tree(snapshot.files, snapshot.texts)
+    asks = isinstance(spec, DeleteFile)
     situation = Situation(
-        folder=folder,
-        data=read_port_data(folder),
-        run_url=run_url,
-        reviewers=reviewers,
-        limits=policy.scale,
-        dependents=run.port.dependents(BLUEPRINT, service) if action.asks_dependents else (),
+        tree=tree,
+        limits=policy.limits.get(target.action.identifier, {}),
+        settings=policy.settings,
+        dependents=run.port.dependents(target.blueprint, target.identifier) if asks else (),
     )
-    return action.plan(message, situation)
+    plan = make_plan(target, task.request, situation)
+    if isinstance(plan, NothingToDo):
+        return plan
+    if isinstance(plan, WorkflowPlan):
+        raise UserError("Not yet.")
+    return propose_files(
+        target,
+        plan,
+        run.message,
+        commit=commit,
+        run_url=task.request.run_url,
+        reviewers=policy.team_reviewers,
+    )
 
 
-def require_approvers(
-    run: ActiveRun, policy: Policy, proposal: Proposal, *, by_machine: bool
-) -> None:
+def require_approvers(run: ActiveRun, policy: Policy, proposal: Asked, *, by_machine: bool) -> None:
     """Refuse a change that can never get the approvals that it needs.
 
     Args:
@@ -168,7 +269,7 @@ def require_approvers(
             "This change needs an approval, and no person has requested it: the approval "
             "policy refuses such changes. Execute the action in Port as a person."
         )
-    approvers = policy.approvers(proposal.action, proposal.environment, by_machine=by_machine)
+    approvers = policy.approvers(proposal.action, *proposal.environments, by_machine=by_machine)
     eligible(approvers, requester_of(run), policy, run.port.team_members)
 
 
@@ -177,24 +278,25 @@ def requester_of(run: ActiveRun) -> str:
     return run.message.requester.email or run.message.requester.user_id
 
 
-def refuse_existing(run: ActiveRun, repository: "ServicesRepository", proposal: Proposal) -> None:
-    """Refuse to create what is there already, before anybody is asked about it.
+def refuse_existing(run: ActiveRun, task: Task) -> None:
+    """Refuse to create what is there already, before any approver is asked.
 
     Raises:
-        ServiceExists: the entity or the folder is there.
+        EntityExists: the entity, or a file of it, is there.
     """
-    if not proposal.change.creates_service:
+    target, repository = task.target, task.repository
+    if not target.action.creates:
         return
-    run.refuse_existing_entity(BLUEPRINT, proposal.service)
-    if repository.read_service(proposal.service, names=frozenset()).files:
-        config = run.config
-        place = f"tree/{config.services_base_branch}/{service_folder(proposal.service)}"
-        raise ServiceExists(proposal.service, f"{config.services_repo_url}/{place}")
+    run.refuse_existing_entity(target)
+    if files := repository.read(files_of(target), lambda _: ()).files:
+        folder = min(files).rpartition("/")[0]
+        place = f"{repository.url}/tree/{repository.place.base_branch}/{folder}"
+        raise EntityExists(target.name, place)
 
 
 def propose(
     run: ActiveRun,
-    repository: "ServicesRepository",
+    task: Task,
     proposal: Proposal,
     *,
     auto_merge: bool,
@@ -203,8 +305,8 @@ def propose(
     """Open the pull request and, if the policy says so, merge it. Repeatable at any point.
 
     Args:
-        run: the run, which holds the service's lock.
-        repository: where.
+        run: the run, which holds the entity's lock.
+        task: where.
         proposal: what.
         auto_merge: whether Slipway merges.
         links: what else the run's page links to.
@@ -216,11 +318,11 @@ def propose(
         RunEnded: the run was ended while the pull request was made; it was closed again.
         BranchTaken: another user wrote to the run's branch; the run's log says so.
     """
-    creates = proposal.change.creates_service
+    repository = task.repository
 
     def admit() -> None:
-        if creates:
-            run.refuse_existing_entity(BLUEPRINT, proposal.service)
+        if proposal.change.creates:
+            run.refuse_existing_entity(task.target)
 
     known = run.ledger.get(run.run_id) or {}
     try:
@@ -235,7 +337,7 @@ def propose(
         raise
     # The commit of a closed one was not compared, and people can open it again.
     head = pull.head_sha if pull.state == "open" else ""
-    row = run.ledger.record_pull_request(run.run_id, proposal.service, pull.number, pull.url, head)
+    row = run.ledger.record_pull_request(run.run_id, pull.number, pull.url, head)
     if pull.state != "open":
         return None  # Merged or closed already: from here on its report ends the run.
     if "merge_tried_at" not in row:
@@ -250,11 +352,15 @@ def _show(
     pull: PullRequest,
     links: tuple[str, ...],
 ) -> None:
-    """Show the pull request in Port, and the entity of a new service."""
+    """Show the pull request in Port, and the new entity."""
+    kind = proposal.target.kind
     try:
-        if proposal.change.creates_service and proposal.entity:
-            entity = create_service.with_pull_request(proposal.entity, pull.url)
-            run.add_entity(BLUEPRINT, entity, volatile=create_service.VOLATILE)
+        if proposal.entity:
+            run.add_entity(
+                proposal.target.blueprint,
+                with_pull_request(kind, proposal.entity, pull.url),
+                volatile=frozenset({"health_status", *kind.spec.initial}),
+            )
         run.report.waiting_for_merge(pull, links=links)
     except RunEnded:
         # Ended by the merge workflow: then this finds nothing open. Or by a person, who does not

@@ -6,17 +6,20 @@ Terraform writes the document; see `docs/approvals.md`.
 import string
 import unicodedata
 from dataclasses import dataclass
+from functools import reduce
 from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
     model_validator,
 )
 
-from slipway.changes.situation import ScaleLimits
+from slipway.errors import UserError
+from slipway.github.models import Place
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
 Team = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -70,8 +73,8 @@ class Rule(Requirement):
     """A requirement, and the changes that it is for; `*` stands for all.
 
     Attributes:
-        actions: identifiers of Port actions.
-        environments: values of the service's property `environment`.
+        actions: actions of the catalog.
+        environments: environments, as `environment` of `resource.yaml` gives them.
     """
 
     actions: frozenset[str]
@@ -88,7 +91,9 @@ class Policy(_Model):
     Attributes:
         schema_version: of this shape.
         domain_aliases: e-mail domain → the domain that it is another name of.
-        scale: limits of *Upscale* and *Downscale*.
+        repositories: key, as the catalog has it → repository; no other one is ever changed.
+        limits: action of the catalog → its `.limits`, before the defaults of `action.yaml`.
+        settings: `.settings` of the catalog, before the defaults of `resource.yaml`.
         rules: the first one that fits decides.
         default: what a change needs that no rule is for.
         approver_principals: IAM role → e-mail address of the person who alone may assume it.
@@ -102,7 +107,9 @@ class Policy(_Model):
 
     schema_version: Literal[1]
     domain_aliases: dict[str, str] = {}
-    scale: ScaleLimits
+    repositories: dict[str, Place] = Field(min_length=1)
+    limits: dict[str, dict[str, JsonValue]] = {}
+    settings: dict[str, JsonValue] = {}
     rules: tuple[Rule, ...] = ()
     default: Requirement
     approver_principals: dict[str, str] = {}
@@ -117,30 +124,56 @@ class Policy(_Model):
             raise ValueError("default must have an approval: what no rule knows is asked for")
         return self
 
-    def requirement(self, action: str, environment: str) -> Requirement:
-        """What a change needs. A change that no rule knows is never made unasked."""
+    def requirement(self, action: str, *environments: str) -> Requirement:
+        """What a change needs. A change that no rule knows is never made unasked.
+
+        Args:
+            action: the action.
+            environments: all that the change is about; it needs what each of them asks for.
+        """
+        needed = [self._requirement(action, environment) for environment in environments]
+        return reduce(_stricter, needed) if needed else self.default
+
+    def _requirement(self, action: str, environment: str) -> Requirement:
         for rule in self.rules:
             if rule.fits(action, environment):
-                return rule
+                return Requirement(approval=rule.approval, auto_merge=rule.auto_merge)
         return self.default
+
+    def place(self, key: str) -> Place:
+        """The repository of a key.
+
+        Raises:
+            UserError: there is no such key.
+        """
+        if key not in self.repositories:
+            raise UserError(
+                f"'{key[:100]}' is not a repository of this installation. Its repositories are: "
+                f"{', '.join(self.repositories)}."
+            )
+        return self.repositories[key]
+
+    def places(self) -> list[Place]:
+        """The repositories, each once: several keys may name one."""
+        return list({place.name.casefold(): place for place in self.repositories.values()}.values())
 
     def emails(self) -> list[str]:
         """All addresses that are notified of requests."""
         asked = (requirement.approval for requirement in (self.default, *self.rules))
         return sorted({email for approvers in asked if approvers for email in approvers.emails})
 
-    def approvers(self, action: str, environment: str, *, by_machine: bool) -> Approvers:
+    def approvers(self, action: str, *environments: str, by_machine: bool) -> Approvers:
         """Who must approve a change for which a request is made.
 
         A policy that no longer asks for an approval does not withdraw a request that was made: the
         default's approvers decide then.
 
         Args:
-            action: identifier of the Port action.
-            environment: the service's environment.
+            action: action of the catalog, or `repair_service`.
+            environments: as in `requirement`.
             by_machine: whether machine credentials requested it.
         """
-        found = self.requirement(action, environment).approval or self.default.approval
+        found = self.requirement(action, *environments).approval or self.default.approval
         if found is None:
             raise ValueError("the default has an approval: see the validation")
         count = max(found.count, MACHINE_COUNT) if by_machine else found.count
@@ -167,6 +200,26 @@ class Policy(_Model):
             return folded
         aliases = {alias.casefold(): name.casefold() for alias, name in self.domain_aliases.items()}
         return f"{local.partition('+')[0]}@{aliases.get(domain, domain)}"
+
+
+def _stricter(one: Requirement, other: Requirement) -> Requirement:
+    """What fulfils both requirements."""
+    merge = one.auto_merge and other.auto_merge
+    if one.approval is None or other.approval is None or one.approval == other.approval:
+        return Requirement(approval=one.approval or other.approval, auto_merge=merge)
+    first, second = one.approval, other.approval
+    reminders = [r for r in (first.remind_before_seconds, second.remind_before_seconds) if r]
+    expires = min(first.expires_after_seconds, second.expires_after_seconds)
+    remind = min(reminders, default=None)
+    both = Approvers(
+        # A person who may decide for one environment only must not decide for the other.
+        emails=tuple(email for email in first.emails if email in second.emails),
+        teams=tuple(team for team in first.teams if team in second.teams),
+        count=max(first.count, second.count),
+        expires_after_seconds=expires,
+        remind_before_seconds=remind if remind and remind < expires else None,
+    )
+    return Requirement(approval=both, auto_merge=merge)
 
 
 @dataclass(frozen=True)

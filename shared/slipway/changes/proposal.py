@@ -6,9 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, override
 
-from slipway.github.models import Change
+from slipway.catalog.planning import FilePlan
+from slipway.catalog.request import Resource, Target
+from slipway.changes.text import pull_request_body
+from slipway.github.models import Change, EntityFiles, run_branch
+from slipway.port.message import RunMessage
 
 # In characters, what Port shows of a diff at once; people stop reading long before.
 LONGEST_PREVIEW = 30_000
@@ -17,30 +21,47 @@ _CODE_LENGTH = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proposal:
-    """A change that could be made.
+class Asked:
+    """What the approval policy is asked about.
 
     Attributes:
-        action: identifier of the Port action.
-        service: the service's name.
-        environment: the service's environment, which the approval policy asks for.
+        action: the action of the catalog.
+        key: the entity's key.
+        environments: the environments that count.
         summary: what changes, in one line.
-        change: the pull request to be.
-        base: touched path → blob SHA on the base branch, None where the file is new.
-        preview: unified diff of all touched files.
-        entity: body of the entity to create, where the action creates one.
+        preview: what people judge it by.
     """
 
     action: str
-    service: str
-    environment: str
+    key: str
+    environments: tuple[str, ...]
     summary: str
-    change: Change
-    base: Mapping[str, str | None]
     preview: str
-    entity: dict[str, Any] | None = None
 
     @property
+    def change_hash(self) -> str:
+        """SHA-256 of all that an approval binds."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal(Asked):
+    """A change of files that could be made.
+
+    Attributes:
+        target: the entity and the action.
+        change: the pull request to be.
+        base: touched path → blob SHA on the base branch, None where the file is new.
+        entity: body of the entity to create, where the action creates one.
+    """
+
+    target: Target
+    change: Change
+    base: Mapping[str, str | None]
+    entity: Mapping[str, Any] | None = None
+
+    @property
+    @override
     def change_hash(self) -> str:
         """SHA-256 of what is changed where and from what, over the touched paths only.
 
@@ -51,28 +72,73 @@ class Proposal:
             path: None if text is None else hashlib.sha256(text.encode()).hexdigest()
             for path, text in self.change.files.items()
         }
-        bound = {
-            "action": self.action,
-            "service": self.service,
-            "environment": self.environment,
-            "base": {path: self.base.get(path) for path in result},
-            "result": result,
-        }
-        canonical = json.dumps(bound, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        base = {path: self.base.get(path) for path in result}
+        return hash_of(self, base=base, result=result)
 
 
-@dataclass(frozen=True, kw_only=True)
-class NothingToDo:
-    """The service is already as asked for.
+def hash_of(asked: Asked, **bound: Any) -> str:
+    """SHA-256 of an action on an entity and of what it binds."""
+    whole = {
+        "action": asked.action,
+        "entity": asked.key,
+        "environments": asked.environments,
+        **bound,
+    }
+    canonical = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
-    Attributes:
-        service: the service's name.
-        reason: why nothing has to be done, as a sentence.
+
+def propose_files(
+    target: Target,
+    plan: FilePlan,
+    message: RunMessage,
+    *,
+    commit: str | None,
+    run_url: str,
+    reviewers: Mapping[str, list[str]],
+) -> Proposal:
+    """Make a plan the pull request that it is proposed by.
+
+    Args:
+        target: the entity and the action.
+        plan: what changes.
+        message: the request.
+        commit: the commit that the plan was made from; None: it needed none.
+        run_url: the run's page in Port.
+        reviewers: each team's reviewers, written as in `Change.reviewers`.
     """
+    change = Change(
+        entity=files_of(target),
+        branch=run_branch(message.action, message.run_id),
+        title=plan.title,
+        body=pull_request_body(target, message, run_url, plan),
+        files=dict(plan.files),
+        base_commit=commit,
+        labels=("slipway", target.action.identifier),
+        reviewers=tuple(reviewers.get(plan.team, ())),
+        creates=target.action.creates,
+    )
+    return Proposal(
+        action=target.action.identifier,
+        key=target.key,
+        environments=plan.environments,
+        summary=plan.summary,
+        preview=preview(plan.before, plan.files),
+        target=target,
+        change=change,
+        base=plan.base,
+        entity=plan.entity,
+    )
 
-    service: str
-    reason: str
+
+def files_of(resource: Resource) -> EntityFiles:
+    """Which files of its repository belong to an entity."""
+    return EntityFiles(
+        name=resource.name,
+        folders=tuple(resource.kind.folders(resource.parts)),
+        whole=resource.kind.whole_folders(resource.parts),
+        owns=resource.owns,
+    )
 
 
 def preview(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> str:

@@ -1,88 +1,40 @@
-"""Text that people typed, made safe to show in GitHub's Markdown."""
+"""The words of a run's pull request."""
 
-import json
-import re
 from typing import Any
 
+from slipway.catalog.planning import FilePlan
+from slipway.catalog.request import Target
+from slipway.markdown import as_text, hidden_comment, table
 from slipway.port.message import RunMessage
 
-BLUEPRINT = "service"
-SHOWN_CHARACTERS = 300
-_PLAIN = re.compile(r"[A-Za-z0-9 ]")
 
-
-def as_text(value: object) -> str:
-    """Show a value as the text that it is, in one line, whatever it contains.
-
-    Within `<code>` GitHub mentions nobody and links nothing, and a character reference is never
-    read as Markdown or HTML (https://spec.commonmark.org/0.31.2/#entity-and-numeric-character-references).
-    Long values are cut after 300 characters; line breaks stay visible as such.
-    """
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if len(text) > SHOWN_CHARACTERS:
-        text = text[:SHOWN_CHARACTERS] + "…"
-    lines = text.splitlines() or [""]
-    return "<br>".join(f"<code>{_encode(line)}</code>" if line else "" for line in lines)
-
-
-def _encode(line: str) -> str:
-    return "".join(
-        c if _PLAIN.fullmatch(c) else f"&#{ord(c)};" if c.isprintable() else "&#65533;"
-        for c in line
-    )
-
-
-def table(rows: dict[str, Any]) -> str:
-    """A Markdown table of names (trusted) and values (shown as text)."""
-    lines = ["| Input | Value |", "| --- | --- |"]
-    lines += [f"| {name} | {as_text(value)} |" for name, value in rows.items()]
-    return "\n".join(lines)
-
-
-def pull_request_body(
-    message: RunMessage,
-    service: str,
-    facts: dict[str, Any],
-    *,
-    wish: str,
-    run_url: str,
-    consequence: str,
-) -> str:
+def pull_request_body(target: Target, message: RunMessage, run_url: str, plan: FilePlan) -> str:
     """The body of a pull request: who asked, for what, and what merging it does.
 
     Args:
+        target: the entity and the action.
         message: the request.
-        service: the service's name.
-        facts: what to show in a table; the names are trusted, the values are not.
-        wish: what was asked for, as the end of the sentence "… asked for".
         run_url: the run's page in Port.
-        consequence: what follows the table, in Markdown: what merging and closing lead to.
+        plan: what it changes.
     """
     who = message.requester
     when = message.requested_at.strftime("%Y-%m-%d %H:%M UTC")
+    listed = "\n".join(f"- `{path}`" for path in sorted(plan.files))
     return (
-        f"{as_text(who.name or who.email or who.user_id)} asked for {wish} on {when}: "
-        f"[run {message.run_id}]({run_url}).\n\n{table(facts)}\n\n{consequence}\n\n"
-        f"{hidden_comment(metadata(message, service))}\n"
+        f"{as_text(who.name or who.email or who.user_id)} asked for {as_text(target.action.title)} "
+        f"on {when}: [run {message.run_id}]({run_url}).\n\n{table(plan.facts)}\n\n"
+        f"The files:\n\n{listed}\n\n{plan.consequence}\n\n"
+        f"{hidden_comment(metadata(target, message))}\n"
     )
 
 
-def metadata(message: RunMessage, service: str) -> dict[str, Any]:
-    """What the services repository's workflow reads again after the merge."""
+def metadata(target: Target, message: RunMessage) -> dict[str, Any]:
+    """What tells machines which run a pull request belongs to."""
     return {
         "schema_version": 1,
         "action": message.action,
         "run_id": message.run_id,
-        "blueprint": BLUEPRINT,
-        "identifier": service,
+        "blueprint": target.blueprint,
+        "identifier": target.identifier,
         "requested_by": message.requester.email,
     }
-
-
-def hidden_comment(data: dict[str, Any]) -> str:
-    """An HTML comment that carries `data` as JSON and that no value can end early."""
-    text = json.dumps(data, separators=(",", ":"))
-    # Each of these stands inside JSON strings only, where an escape means the same.
-    for special in ("--", "<", ">", "&", "@"):
-        text = text.replace(special, "".join(f"\\u{ord(c):04x}" for c in special))
-    return f"<!-- slipway {text} -->"

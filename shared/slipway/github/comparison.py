@@ -7,18 +7,20 @@ from github.GitCommit import GitCommit
 from github.GitTree import GitTree
 from github.Repository import Repository
 
-from slipway.github.models import Change, service_folder
+from slipway.github.models import Change, lies_in
 
 # How often a branch may be updated between two looks at it.
 _MOST_UPDATES = 10
 _FOLDER_MODE = "040000"
+# Path → mode and object id, which says all of what is there.
+Entries = dict[str, tuple[str, str]]
 
 
 def create_tree(repository: Repository, change: Change, base: str) -> GitTree:
     """Have GitHub make the tree of a commit with the change's files. Repeating it is harmless.
 
     Args:
-        repository: the services repository.
+        repository: the repository.
         change: what to write.
         base: the commit that it is written to.
     """
@@ -39,7 +41,7 @@ class Comparison:
     """Compares commits with a change.
 
     Attributes:
-        repository: the services repository.
+        repository: the repository.
         change: what a commit must be.
         base_branch: where the change must go.
     """
@@ -88,11 +90,11 @@ class Comparison:
             return False  # The change deletes a file that is not there.
 
     def _updates(self, commit: GitCommit, base: str, recorded: str) -> bool:
-        """Whether a commit is the base branch with nothing but the recorded folder in it."""
+        """Whether a commit is the base branch with nothing but the recorded files in it."""
         if not self.is_on_base(base):
             return False
-        beside, folder = self._folder_of(commit.sha)
-        return (beside, folder) == (self._folder_of(base)[0], self._folder_of(recorded)[1])
+        beside, own = self._split(commit.sha)
+        return (beside, own) == (self._split(base)[0], self._split(recorded)[1])
 
     def is_on_base(self, sha: str) -> bool:
         """Whether a commit is on the base branch."""
@@ -104,20 +106,35 @@ class Comparison:
             return False  # No history in common.
         return status in {"behind", "identical"}
 
-    def _folder_of(
-        self, sha: str
-    ) -> tuple[list[dict[str, tuple[str, str]]], tuple[str, str] | None]:
-        """What lies beside the service's folder on each level, and the folder itself.
+    def _split(self, sha: str) -> tuple[Entries, Entries]:
+        """What of a commit is not the entity's, and what is; whole folders by their object id."""
+        beside, own = Entries(), Entries()
+        left = [("", sha)]
+        while left:
+            folder, tree = left.pop()
+            if any(lies_in(folder, one) for one in self.change.entity.folders):
+                self._split_shared(folder, tree, beside, own)
+                continue
+            for item in self.repository.get_git_tree(tree).tree:
+                path = f"{folder}/{item.path}" if folder else item.path
+                is_folder = item.mode == _FOLDER_MODE
+                if is_folder and path in self.change.entity.whole:
+                    own[path] = (item.mode, item.sha)
+                elif is_folder and any(lies_in(one, path) for one in self.change.entity.folders):
+                    left.append((path, item.sha))
+                else:
+                    beside[path] = (item.mode, item.sha)
+        return beside, own
 
-        Each is name → mode and object id, which says all of what is below.
-        """
-        beside: list[dict[str, tuple[str, str]]] = []
-        tree: str | None = sha
-        found: tuple[str, str] | None = None
-        for name in service_folder(self.change.service).split("/"):
-            listed = self.repository.get_git_tree(tree).tree if tree else []
-            entries = {item.path: (item.mode, item.sha) for item in listed}
-            found = entries.pop(name, None)
-            beside.append(entries)
-            tree = found[1] if found and found[0] == _FOLDER_MODE else None
-        return beside, found
+    def _split_shared(self, folder: str, tree: str, beside: Entries, own: Entries) -> None:
+        """Split a folder in which other files may lie, too."""
+        listed = self.repository.get_git_tree(tree, recursive=True)
+        if listed.truncated:
+            # Nothing below can be told apart, so all of it must be as it was recorded.
+            own[folder] = (_FOLDER_MODE, tree)
+            return
+        for item in listed.tree:
+            if item.mode != _FOLDER_MODE:
+                path = f"{folder}/{item.path}" if folder else item.path
+                side = own if self.change.entity.owns(path) else beside
+                side[path] = (item.mode, item.sha)

@@ -1,6 +1,5 @@
 """What became of a pull request, by its number: GitHub's own record, never an event's."""
 
-import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -9,11 +8,10 @@ from github import GithubException
 from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository
 
-from slipway.github.folder import read_folder
-from slipway.github.models import SERVICE_NAME, ServiceFolder, service_folder
+from slipway.github.folder import Choose, read_files
+from slipway.github.models import EntityFiles, Snapshot
 from slipway.github.repository import ServicesRepository
 
-_IN_FOLDER = re.compile(r"apps/([^/]+)/.")
 # More than this many changed files is not a repair by Slipway.
 _MOST_FILES = 100
 
@@ -44,10 +42,10 @@ class EndedPull:
 
 
 class EndedPulls:
-    """The services repository, as a report reads it.
+    """A repository, as a report reads it.
 
     Args:
-        repository: the services repository.
+        repository: the repository.
     """
 
     def __init__(self, repository: ServicesRepository) -> None:
@@ -73,46 +71,49 @@ class EndedPulls:
 
         return self._repository.using(f"read pull request #{number}", act)
 
-    def service_of(self, pull: EndedPull) -> str | None:
-        """The one service whose folder has every changed file; None if there is no such one.
+    @property
+    def base_branch(self) -> str:
+        """The branch whose files count."""
+        return self._repository.place.base_branch
+
+    def paths_of(self, pull: EndedPull) -> list[str]:
+        """The changed files; empty if they are too many for a repair.
 
         Raises:
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused.
         """
 
-        def act(repository: Repository, _branch: str) -> str | None:
+        def act(repository: Repository, _branch: str) -> list[str]:
             files = islice(repository.get_pull(pull.number).get_files(), _MOST_FILES + 1)
             paths = [file.filename for file in files]
-            found = {match[1] if (match := _IN_FOLDER.match(path)) else "" for path in paths}
-            service = found.pop() if len(found) == 1 else ""
-            few = len(paths) <= _MOST_FILES
-            return service if few and SERVICE_NAME.fullmatch(service) else None
+            return paths if len(paths) <= _MOST_FILES else []
 
         return self._repository.using(f"list the files of pull request #{pull.number}", act)
 
-    def read_service(
-        self, service: str, pull: EndedPull, *, names: frozenset[str]
-    ) -> ServiceFolder:
-        """Read a service's folder on the base branch as it is now, after a merge.
+    def read_files(self, entity: EntityFiles, pull: EndedPull, choose: Choose) -> Snapshot:
+        """Read an entity's files on the base branch as it is now, after a merge.
 
         Until the branch has moved, that is the merge commit, also where GitHub still shows the
         branch as it was before: a stale answer must not pass for a change since.
         https://docs.github.com/rest/commits/commits#compare-two-commits
 
+        Args:
+            entity: the entity.
+            pull: the merged pull request.
+            choose: chooses the files whose texts are wanted.
+
         Raises:
-            ValueError: the name breaks the rule for service names.
-            UserError: the folder has more files than GitHub lists.
+            UserError: a folder has more files than GitHub lists.
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused.
         """
-        service_folder(service)
 
-        def act(repository: Repository, branch: str) -> ServiceFolder:
+        def act(repository: Repository, branch: str) -> Snapshot:
             commit = _base_since(repository, pull, branch)
-            return read_folder(repository, service, commit, names)
+            return read_files(repository, entity, commit, choose)
 
-        return self._repository.using(f"read the folder of '{service}'", act)
+        return self._repository.using(f"read the files of {entity.name}", act)
 
 
 def _described(pull: GitHubPull, closed_by: str) -> EndedPull:

@@ -1,14 +1,14 @@
-"""Reads a service's folder at one commit, in as few requests as its shape allows."""
+"""Reads an entity's files at one commit, in as few requests as their folders allow."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from github import GithubException
 from github.ContentFile import ContentFile
 from github.Repository import Repository
 
 from slipway.errors import UserError
-from slipway.github.models import ServiceFolder, service_folder
+from slipway.github.models import EntityFiles, Snapshot
 
 MAX_TEXTS = 100
 MAX_TEXT_BYTES = 1024 * 1024
@@ -16,32 +16,50 @@ MAX_TEXT_BYTES = 1024 * 1024
 _MAX_LISTED = 1000
 
 
-def read_folder(
-    repository: Repository, service: str, commit: str, names: frozenset[str] | None
-) -> ServiceFolder:
-    """Read `apps/<service>/` at a commit.
+# Of the paths that are there, those whose texts are wanted.
+Choose = Callable[[Iterable[str]], Iterable[str]]
+
+
+def everything(paths: Iterable[str]) -> Iterable[str]:
+    """Choose all texts."""
+    return paths
+
+
+def nothing(_paths: Iterable[str]) -> Iterable[str]:
+    """Choose no text."""
+    return ()
+
+
+def read_files(
+    repository: Repository, entity: EntityFiles, commit: str, choose: Choose
+) -> Snapshot:
+    """Read an entity's files at a commit.
 
     Args:
-        repository: the services repository.
-        service: the service's name.
+        repository: the repository.
+        entity: the entity.
         commit: the commit's SHA.
-        names: names of the files whose text is wanted; None for all.
+        choose: chooses the files whose texts are wanted.
 
     Raises:
-        UserError: GitHub does not list all of the folder.
+        UserError: GitHub does not list all of a folder.
     """
     files: dict[str, str] = {}
     sizes: dict[str, int] = {}
-    for entry in _entries(repository, service_folder(service), commit):
-        if entry.type == "dir":
-            _add_below(repository, entry, files, sizes)
-            continue
-        files[entry.path] = entry.sha
-        # GitHub lists a submodule as a file too, but has nothing to download for it.
-        if entry.type == "file" and entry.download_url:
-            sizes[entry.path] = entry.size
-    texts = _texts(repository, {path: files[path] for path in _chosen(sizes, names)})
-    return ServiceFolder(service=service, commit=commit, files=files, texts=texts)
+    for folder in entity.folders:
+        for entry in _entries(repository, folder, commit):
+            if entry.type == "dir":
+                _add_below(repository, entry, files, sizes)
+                continue
+            files[entry.path] = entry.sha
+            # GitHub lists a submodule as a file too, but has nothing to download for it.
+            if entry.type == "file" and entry.download_url:
+                sizes[entry.path] = entry.size
+    own = {path: sha for path, sha in files.items() if entity.owns(path)}
+    wanted = set(choose(own))
+    sizes = {path: size for path, size in sizes.items() if path in wanted and path in own}
+    texts = _texts(repository, {path: own[path] for path in _chosen(sizes)})
+    return Snapshot(commit=commit, files=own, texts=texts)
 
 
 def _entries(repository: Repository, path: str, commit: str) -> list[ContentFile]:
@@ -52,7 +70,7 @@ def _entries(repository: Repository, path: str, commit: str) -> list[ContentFile
             raise
         return []
     if not isinstance(entries, list):
-        return []  # A file of this name instead of a folder is not a service.
+        return []  # A file of this name instead of a folder.
     if len(entries) >= _MAX_LISTED:
         raise _too_large(path)
     return entries
@@ -80,12 +98,11 @@ def _too_large(path: str) -> UserError:
     )
 
 
-def _chosen(sizes: Mapping[str, int], names: frozenset[str] | None) -> list[str]:
+def _chosen(sizes: Mapping[str, int]) -> list[str]:
     """The files to read: those higher up first, each that the limits still have room for."""
-    wanted = [path for path in sizes if names is None or path.rpartition("/")[2] in names]
     chosen: list[str] = []
     left = MAX_TEXT_BYTES
-    for path in sorted(wanted, key=lambda path: (path.count("/"), path)):
+    for path in sorted(sizes, key=lambda path: (path.count("/"), path)):
         if len(chosen) < MAX_TEXTS and sizes[path] <= left:
             chosen.append(path)
             left -= sizes[path]

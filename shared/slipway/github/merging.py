@@ -6,10 +6,9 @@ from typing import Literal
 from github import GithubException
 from github.PullRequest import PullRequest
 
-from slipway.config import MergeMethod
 from slipway.errors import GitHubUnavailable
 from slipway.github.comparison import Comparison
-from slipway.github.models import retargeted
+from slipway.github.models import MergeMethod, retargeted
 from slipway.github.retry import Patience, is_passing, reason
 
 _PAUSE_SECONDS = 1.0

@@ -1,26 +1,56 @@
-"""What a change of the services repository is, as plain data."""
+"""What a repository, an entity's files in it, and a change of them are, as plain data."""
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-# A DNS label (RFC 1123), because a service's name becomes a namespace, a host and a folder.
-SERVICE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+# `auto`: the first of squash, merge and rebase that the repository allows.
+MergeMethod = Literal["auto", "squash", "merge", "rebase"]
 
 
-def service_folder(service: str) -> str:
-    """The folder that holds everything of a service: `apps/<service>`.
+class Place(BaseModel):
+    """A repository that this installation may change.
 
-    Raises:
-        ValueError: the name breaks the rule for service names, so that no path made of it can
-            leave `apps/`.
+    Attributes:
+        name: `owner/name`.
+        base_branch: the branch whose files count.
+        merge_method: how Slipway merges.
+        installation_id: number of the App's installation; None: the one that the secret names.
     """
-    if not SERVICE_NAME.fullmatch(service):
-        raise ValueError(f"not a service name: {service!r}")
-    return f"apps/{service}"
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
+    base_branch: str = Field("main", min_length=1)
+    merge_method: MergeMethod = "auto"
+    installation_id: int | str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntityFiles:
+    """Which files of a repository belong to one entity.
+
+    Attributes:
+        name: what people call the entity.
+        folders: the folders that hold all of them; other files may lie there, too.
+        whole: the folders of which everything belongs to the entity.
+        owns: whether a path is one of them.
+    """
+
+    name: str
+    folders: tuple[str, ...]
+    whole: frozenset[str] = frozenset()
+    owns: Callable[[str], bool] = field(compare=False, repr=False)
+
+
+def lies_in(path: str, folder: str) -> bool:
+    """Whether a path is a folder, or lies in it; an empty text is the root."""
+    return folder in {"", path} or path.startswith(f"{folder}/")
 
 
 # What file systems and git itself take for one of git's own folders, and so refuse or obey.
@@ -62,34 +92,32 @@ class Change:
     """One pull request to be: all of it follows from the run, so that it can be made again.
 
     Attributes:
-        service: the service's name; every path lies in its folder.
+        entity: the entity; every path is one of its files.
         branch: `slipway/<action>/<run id>`.
         title: the pull request's title, also the commit's first line.
         body: the pull request's body in GitHub's Markdown.
         files: path → new content, or None to delete the file.
         labels: labels of the pull request.
         reviewers: GitHub logins asked for a review, teams as `team:<slug>`.
-        creates_service: the service's folder must not be there yet.
+        creates: whether none of the entity's files may be there yet.
         base_commit: the commit that the files were planned from. The pull request starts there, so
             that what others change meanwhile is a conflict, and not undone. None: the newest one.
     """
 
-    service: str
+    entity: EntityFiles
     branch: str
     title: str
     body: str
     files: dict[str, str | None]
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = field(default=())
-    creates_service: bool = False
+    creates: bool = False
     base_commit: str | None = None
 
     def __post_init__(self) -> None:
-        folder = service_folder(self.service)
         for path, text in self.files.items():
-            below = path.removeprefix(f"{folder}/")
-            if below == path or not {"", ".", ".."}.isdisjoint(below.split("/")):
-                raise ValueError(f"{path!r} is outside {folder}")
+            if not self.entity.owns(path) or not {"", ".", ".."}.isdisjoint(path.split("/")):
+                raise ValueError(f"{path!r} is not a file of {self.entity.name}")
             # People may have such names there, and may have them removed.
             if text is not None and not is_plain(path):
                 raise ValueError(f"{path!r} is not the same path on every system")
@@ -121,32 +149,15 @@ class PullRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestartTarget:
-    """What the restart workflow is told, so that it needs no code of ours.
+class Snapshot:
+    """An entity's files at one commit of the base branch.
 
     Attributes:
-        service: the service's name.
-        namespace: where it runs.
-        environment: as in its reviewed `portData.json`.
-    """
-
-    service: str
-    namespace: str
-    environment: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServiceFolder:
-    """`apps/<service>/` at one commit of the base branch.
-
-    Attributes:
-        service: the service's name.
         commit: the commit's SHA.
-        files: path in the repository → blob SHA, with all sub-folders; empty if there is no folder.
+        files: path in the repository → blob SHA; empty if there is none.
         texts: path → text, of the files that were asked for and are UTF-8.
     """
 
-    service: str
     commit: str
     files: Mapping[str, str]
     texts: Mapping[str, str]

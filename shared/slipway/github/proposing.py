@@ -13,10 +13,10 @@ from typing import Any, Literal
 from github import GithubException
 from github.Repository import Repository
 
-from slipway.errors import BranchTaken, ServiceExists, UserError
+from slipway.errors import BranchTaken, EntityExists, UserError
 from slipway.github import documents
 from slipway.github.comparison import Comparison
-from slipway.github.models import Change, PullRequest, service_folder
+from slipway.github.models import Change, PullRequest
 from slipway.github.retry import Patience
 from slipway.observability import logger
 
@@ -84,10 +84,11 @@ class Proposer:
 
     @cached_property
     def _folders(self) -> list[str]:
-        """The service's folder, then those of the change's files below it."""
-        folder = service_folder(self.change.service)
+        """The entity's folders, then those of the change's files below them."""
+        entity = self.change.entity
+        own = dict.fromkeys((*entity.folders, *sorted(entity.whole)))
         touched = {path.rpartition("/")[0] for path in self.change.files}
-        return [folder, *sorted(touched - {folder})]
+        return [*own, *sorted(touched - own.keys())]
 
     def _send(self, document: str, variables: Json, *, partly: bool = False) -> documents.Answer:
         requester = self.repository.requester
@@ -95,10 +96,9 @@ class Proposer:
 
     def _open(self, seen: "_Seen") -> Json:
         base = self.change.base_commit or seen.base
-        if self.change.creates_service and seen.folders[0] is not None:
-            folder = service_folder(self.change.service)
+        if self.change.creates and (folder := self._occupied(seen)) is not None:
             link = f"{self.url}/tree/{self.comparison.base_branch}/{folder}"
-            raise ServiceExists(self.change.service, link)
+            raise EntityExists(self.change.entity.name, link)
         self._refuse_modes(seen)
         inputs, head = self._inputs(seen, base)
         answer = self._send(documents.propose(inputs), inputs)
@@ -122,6 +122,16 @@ class Proposer:
         number = pull["number"]
         what = f"The branch moved when pull request #{number} was opened, which is closed again."
         raise BranchTaken(self.change.branch, what)
+
+    def _occupied(self, seen: "_Seen") -> str | None:
+        """The first folder that has one of the entity's files; None if none has."""
+        entity = self.change.entity
+        for folder, tree in zip(self._folders, seen.folders, strict=True):
+            names = [entry["name"] for entry in (tree or {}).get("entries") or ()]
+            is_whole = tree is not None and folder in entity.whole
+            if is_whole or any(entity.owns(f"{folder}/{name}".lstrip("/")) for name in names):
+                return folder
+        return None
 
     def _inputs(self, seen: "_Seen", base: str) -> tuple[dict[str, Json], str | None]:
         """What is left to be made, and the head of a branch that has the change."""
@@ -171,7 +181,7 @@ class Proposer:
         """Refuse to change what is no plain file: `createCommitOnBranch` writes no other."""
         for folder, tree in zip(self._folders, seen.folders, strict=True):
             for entry in (tree or {}).get("entries") or ():
-                path = f"{folder}/{entry['name']}"
+                path = f"{folder}/{entry['name']}".lstrip("/")
                 if self.change.files.get(path) is not None and entry["mode"] != _PLAIN_FILE:
                     raise UserError(
                         f"'{path}' is executable, a link or a folder, and Slipway changes plain "

@@ -1,4 +1,4 @@
-"""The services repository: proposes changes as pull requests, and looks after these.
+"""A repository: proposes changes as pull requests, and looks after these.
 
 Every method is get-or-create: it can be called again after a crash at any point and ends in the
 same state, one branch with one commit and one pull request.
@@ -21,9 +21,9 @@ from slipway.config import GitHubConfig, GitHubCredentials
 from slipway.errors import GitHubError, GitHubUnavailable
 from slipway.github import documents
 from slipway.github.comparison import Comparison
-from slipway.github.folder import read_folder
+from slipway.github.folder import Choose, read_files
 from slipway.github.merging import Merge, merge
-from slipway.github.models import Change, PullRequest, ServiceFolder, service_folder
+from slipway.github.models import Change, EntityFiles, Place, PullRequest, Snapshot
 from slipway.github.proposing import Proposer
 from slipway.github.retry import (
     Patience,
@@ -54,10 +54,11 @@ _CLOSING = "<!-- slipway closes this pull request -->"
 
 
 class ServicesRepository:
-    """The repository that holds `apps/<service>/` for every service.
+    """A repository that holds files of entities.
 
     Args:
-        config: which repository, and where GitHub's API is.
+        config: where GitHub's API is.
+        place: which repository.
         credentials: gives the credentials; True asks for fresh ones, after GitHub refused some.
         patience: seconds that all calls of this object may wait for GitHub, in sum.
     """
@@ -65,15 +66,22 @@ class ServicesRepository:
     def __init__(
         self,
         config: GitHubConfig,
+        place: Place,
         credentials: Callable[[bool], GitHubCredentials],
         *,
         patience: float = 20.0,
     ) -> None:
         self._config = config
+        self.place = place
         self._credentials = credentials
         self._patience = Patience(patience)
         self._repository: Repository | None = None
         self._login: Callable[[], str] = str
+
+    @property
+    def url(self) -> str:
+        """The repository's page for people."""
+        return self._config.page_of(self.place.name)
 
     def propose(
         self,
@@ -94,7 +102,7 @@ class ServicesRepository:
                 refuses the change by raising.
 
         Raises:
-            ServiceExists: the change creates a service whose folder is on the base branch.
+            EntityExists: the change creates an entity that has files on the base branch.
             BranchTaken: the branch, or its pull request, is not what Slipway makes of the change.
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused; the text says what was asked.
@@ -120,27 +128,24 @@ class ServicesRepository:
 
         return self._with_credentials(f"find the pull request of '{branch}'", act)
 
-    def read_service(self, service: str, *, names: frozenset[str] | None) -> ServiceFolder:
-        """Read a service's folder on the base branch as it is now.
+    def read(self, entity: EntityFiles, choose: Choose) -> Snapshot:
+        """Read an entity's files on the base branch as it is now.
 
         Args:
-            service: the service's name.
-            names: names of the files whose text is wanted; None for all, up to a hundred files and
-                a mebibyte.
+            entity: the entity.
+            choose: chooses the files whose texts are wanted, up to a hundred and a mebibyte.
 
         Raises:
-            ValueError: the name breaks the rule for service names.
-            UserError: the folder has more files than GitHub lists.
+            UserError: a folder has more files than GitHub lists.
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused.
         """
-        service_folder(service)
 
-        def act() -> ServiceFolder:
+        def act() -> Snapshot:
             base = self._base()
-            return read_folder(self._connect(), service, base, names)
+            return read_files(self._connect(), entity, base, choose)
 
-        return self._with_credentials(f"read the folder of '{service}'", act)
+        return self._with_credentials(f"read the files of {entity.name}", act)
 
     def merge(self, change: Change, number: int, head: str) -> Merge:
         """Merge a pull request if it is exactly this change.
@@ -159,7 +164,7 @@ class ServicesRepository:
 
         def act() -> Merge:
             pull = self._connect().get_pull(number)
-            method = self._config.merge_method
+            method = self.place.merge_method
             return merge(pull, self._comparison(change), head, self._patience, method)
 
         return self._with_credentials(f"merge pull request #{number}", act)
@@ -231,7 +236,7 @@ class ServicesRepository:
             GitHubUnavailable: GitHub is throttling, failing or silent.
             GitHubError: GitHub refused.
         """
-        branch = self._config.services_base_branch
+        branch = self.place.base_branch
         return self._with_credentials(what, lambda: act(self._connect(), branch))
 
     def _delete_branch(self, branch: str) -> None:
@@ -248,7 +253,7 @@ class ServicesRepository:
     def _with_credentials[T](self, what: str, act: Callable[[], T]) -> T:
         """Do something; once more with fresh credentials if GitHub refuses the cached ones."""
         try:
-            with _translated(f"{what} in {self._config.services_repo}"):
+            with _translated(f"{what} in {self.place.name}"):
                 return act()
         except GitHubError as error:
             if error.status != 401:
@@ -256,7 +261,7 @@ class ServicesRepository:
         # The credentials may have been rotated since they were cached.
         logger.info("GitHub refused the credentials; reading them again")
         self._connect(fresh=True)
-        with _translated(f"{what} in {self._config.services_repo}"):
+        with _translated(f"{what} in {self.place.name}"):
             return act()
 
     def is_ours(self, pull: GitHubPull, number: int | None = None) -> bool:
@@ -283,7 +288,7 @@ class ServicesRepository:
     def described(self, pull: GitHubPull, notes: tuple[str, ...] = ()) -> PullRequest:
         """What Slipway keeps of GitHub's answer."""
         base: str = pull.base.ref
-        to_base = base == self._config.services_base_branch
+        to_base = base == self.place.base_branch
         state: Literal["open", "closed", "merged"] = "open"
         if pull.state == "closed":
             state = "merged" if pull.merged_at and to_base else "closed"
@@ -325,21 +330,21 @@ class ServicesRepository:
     def _proposer(self, change: Change) -> Proposer:
         return Proposer(
             self._connect(),
-            self._config.services_repo,
-            self._config.services_repo_url,
+            self.place.name,
+            self.url,
             change,
             self._comparison(change),
             self._patience,
         )
 
     def _comparison(self, change: Change) -> Comparison:
-        return Comparison(self._connect(), change, self._config.services_base_branch)
+        return Comparison(self._connect(), change, self.place.base_branch)
 
     def _connect(self, *, fresh: bool = False) -> Repository:
         if self._repository is None or fresh:
             client = Github(
                 base_url=self._config.github_api_url,
-                auth=authenticate(self._credentials(fresh)),
+                auth=authenticate(self._credentials(fresh), self.place.installation_id),
                 timeout=TIMEOUT_SECONDS,
                 retry=PatientRetry(self._patience),
                 # A pull request is two writes. PyGithub's pause of a second between writes is for
@@ -351,7 +356,7 @@ class ServicesRepository:
                 # No request for an object before the one that is wanted of it.
                 lazy=True,
             )
-            self._repository = client.get_repo(self._config.services_repo)
+            self._repository = client.get_repo(self.place.name)
             requester = self._repository.requester
             self._login = cache(lambda: documents.viewer(requester, self._patience))
         return self._repository
@@ -361,11 +366,11 @@ class ServicesRepository:
 
     def _pulls_of(self, branch: str) -> list[GitHubPull]:
         """All pull requests from branches of this name, newest first."""
-        owner = self._config.services_repo.split("/")[0]
+        owner = self.place.name.split("/")[0]
         return list(self._connect().get_pulls(state="all", head=f"{owner}:{branch}"))
 
     def _base(self) -> str:
-        reference = f"heads/{self._config.services_base_branch}"
+        reference = f"heads/{self.place.base_branch}"
         return self._connect().get_git_ref(reference).object.sha
 
 

@@ -1,11 +1,11 @@
-"""What the last change of a service was, and the change that takes it back. Pure."""
+"""What the last change of an entity was, and the change that takes it back. Pure."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from slipway.github.models import Change, ServiceFolder, is_plain, service_folder
+from slipway.github.models import Change, EntityFiles, Snapshot, is_plain
 
 # A remediation's id stands in a branch's name and in that of a workflow's run.
 REMEDIATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -15,10 +15,10 @@ REPAIR_BRANCH = re.compile(r"slipway/(roll_back|scale_up)/.+")
 
 @dataclass(frozen=True, kw_only=True)
 class LastChange:
-    """The last change of a service on the base branch, as it can be taken back.
+    """The last change of an entity on the base branch, as it can be taken back.
 
     Attributes:
-        service: the service's name.
+        entity: the entity.
         commit: SHA of the commit that brought it to the base branch.
         url: page of the pull request that it came by, or of the commit if it came by none.
         pull_number: that pull request's number.
@@ -28,7 +28,7 @@ class LastChange:
         base_commit: SHA of the base branch's head then.
     """
 
-    service: str
+    entity: EntityFiles
     commit: str
     url: str
     pull_number: int | None
@@ -55,30 +55,30 @@ class NothingToRollBack:
 
 
 def texts_before(
-    touched: Mapping[str, str | None], before: ServiceFolder, now: ServiceFolder
+    touched: Mapping[str, str | None], before: Snapshot, now: Snapshot
 ) -> dict[str, str | None] | NothingToRollBack:
     """What has to be written to take a commit back, and only that.
 
     Args:
-        touched: path → blob SHA after the commit, or None: the service's files in that commit.
-        before: the folder before the commit, with the texts of these files.
-        now: the folder on the base branch.
+        touched: path → blob SHA after the commit, or None: the entity's files in that commit.
+        before: the files before the commit, with the texts of these.
+        now: the files on the base branch.
     """
     if not now.files:
-        return NothingToRollBack("The service has no folder on the base branch any more.")
+        return NothingToRollBack("It has no files on the base branch any more.")
     if not before.files:
-        return NothingToRollBack("The service has not been changed since it was created.")
+        return NothingToRollBack("It has not been changed since it was created.")
     changed = {path: sha for path, sha in touched.items() if before.files.get(path) != sha}
     if not changed:
-        return NothingToRollBack("The service's last commit has changed no file's content.")
+        return NothingToRollBack("Its last commit has changed no file's content.")
     if any(now.files.get(path) != sha for path, sha in changed.items()):
         return NothingToRollBack(
-            "What the service's last change wrote was mixed with another change when it was merged."
+            "What its last change wrote was mixed with another change when it was merged."
         )
     restored = [path for path in changed if path in before.files]
     if not all(path in before.texts and is_plain(path) for path in restored):
         return NothingToRollBack(
-            "The service's last change replaced a file that is no text, is too large to restore, "
+            "Its last change replaced a file that is no text, is too large to restore, "
             "or has a name that not every system takes."
         )
     return {path: before.texts.get(path) for path in changed}
@@ -103,27 +103,27 @@ def roll_back(
     labels: tuple[str, ...] = (),
     reviewers: tuple[str, ...] = (),
 ) -> Change:
-    """The change that puts a service's files back to what they were before its last change.
+    """The change that puts an entity's files back to what they were before its last change.
 
     Args:
         last: the last change.
         remediation_id: what it is for; the branch's name is made of it.
-        why: what ails the service, in Markdown that is safe to show.
+        why: what ails it, in Markdown that is safe to show.
         labels: labels of the pull request.
         reviewers: GitHub logins asked for a review, teams as `team:<slug>`.
 
     Raises:
         ValueError: the id breaks the rule for ids of remediations.
     """
-    folder = service_folder(last.service)
+    paths = ", ".join(f"`{path}`" for path in sorted(last.before))
     return Change(
-        service=last.service,
+        entity=last.entity,
         branch=roll_back_branch(remediation_id),
-        title=f"Roll back {last.service}: undo {last.name}",
+        title=f"Roll back {last.entity.name}: undo {last.name}",
         body=(
-            f"{why}\n\nThis puts the files of `{folder}/` back to what they were before "
+            f"{why}\n\nThis puts {paths} back to what they were before "
             f"[{last.name}]({last.url}) (remediation `{remediation_id}`).\n\n"
-            "Merge it to deploy them as they were. Close it to leave the service as it is; Slipway "
+            "Merge it to have them as they were. Close it to leave them as they are; Slipway "
             "does not propose it again for the same remediation."
         ),
         files=dict(last.before),

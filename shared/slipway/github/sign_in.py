@@ -13,12 +13,20 @@ from slipway.errors import ConfigurationError
 from slipway.observability import register_secret
 
 
-def authenticate(credentials: GitHubCredentials) -> Auth.Auth:
+def authenticate(
+    credentials: GitHubCredentials, installation_id: int | str | None = None
+) -> Auth.Auth:
     """Sign in as an App installation, or with a token.
+
+    Args:
+        credentials: the secret.
+        installation_id: the repository's own installation; None: the one that the secret names.
 
     Raises:
         ConfigurationError: the secret holds neither; the text names the field.
     """
+    if installation_id is not None:
+        credentials = credentials.model_copy(update={"installation_id": installation_id})
     if app := app_of(credentials):
         auth, installation = app
         return auth.get_installation_auth(installation)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from slipway.changes.text import BLUEPRINT
+from slipway.catalog.keys import split_key
 from slipway.health.row import ServiceRow, begun, closed
 from slipway.health.store import RemediationStore
 from slipway.health.subscriptions import HEALTH
@@ -40,7 +40,7 @@ def release(
     """Release a service; start another execution if it changed since this one last read it.
 
     Args:
-        service: the service's identifier.
+        service: the entity's key.
         execution: the execution that has ended.
         now: the time, in UTC.
         store: the rows.
@@ -49,7 +49,7 @@ def release(
         machine_arn: the remediation state machine.
     """
     locks.release(service, execution)
-    entity = port.get_entity(BLUEPRINT, service)
+    entity = port.get_entity(*split_key(service))
 
     def close(stored: ServiceRow | None) -> ServiceRow | None:
         if stored is None or stored.execution != execution:

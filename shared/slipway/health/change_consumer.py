@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from slipway.catalog.keys import key_of
 from slipway.config import SubscriptionsConfig
 from slipway.errors import ForeignMessage
 from slipway.health.admission import launch
@@ -50,7 +51,8 @@ class ChangeConsumer:
         self._config = config
         self._machine_arn = config.remediation_machine_arn
         self._prefix, _, name = self._machine_arn.rpartition(":")
-        self._table = read_table(health_subscription(name), config.subscriptions)
+        own = tuple(health_subscription(name, one) for one in config.health_blueprints)
+        self._table = read_table(own, config.subscriptions)
         self._automations = frozenset(automation_of(entry.name) for entry in self._table)
         self._store = RemediationStore(config.remediations_table)
 
@@ -138,7 +140,8 @@ class ChangeConsumer:
 
     def _remediate(self, change: Change, offsets: Mapping[str, int]) -> None:
         outcome, updated_at = Admission.REDELIVERED, None
-        known = self._store.get(change.entity)
+        key = key_of(change.blueprint, change.entity)
+        known = self._store.get(key)
         if known and not known.execution and known.redelivered(offsets):
             entity = port_client(_RETRY_BUDGET).get_entity(change.blueprint, change.entity)
             updated_at = entity.updated_at if entity else None
@@ -148,7 +151,7 @@ class ChangeConsumer:
             admitted, outcome = admit(stored, change, offsets, datetime.now(UTC), updated_at)
             return admitted
 
-        row = self._store.update(change.entity, admit_change)
+        row = self._store.update(key, admit_change)
         logger.info("Change of a service", extra={"outcome": outcome})
         if outcome is Admission.REDELIVERED:
             _skip(Skipped(Reason.OLDER, "The record was acted on before."))

@@ -1,25 +1,25 @@
-"""Repairs services by the services repository; every operation is get-or-create."""
+"""Repairs entities by their repository; every operation is get-or-create."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from slipway.catalog.request import Tree
 from slipway.changes.proposal import LONGEST_PREVIEW, preview
 from slipway.changes.repair import PlannedRepair, repair_digest
-from slipway.changes.scale_service import FILES, find_replicas
-from slipway.changes.text import as_text
 from slipway.errors import BranchTaken, GitHubError, SlipwayError, UserError
-from slipway.github.models import Change, PullRequest, RestartTarget, run_branch, service_folder
+from slipway.github.models import Change, PullRequest, run_branch
 from slipway.github.roll_back import NothingToRollBack, roll_back, roll_back_branch
 from slipway.health.policy import ScaleUp, Strategy
 from slipway.health.remediation import NAMES
 from slipway.health.state import Attempt, Outcome, Repair, State
-from slipway.reports.deployed import DeployedService
+from slipway.health.watched import Watched
+from slipway.markdown import as_text
 
 if TYPE_CHECKING:
     from slipway.github.repairs import Repairs
-    from slipway.github.repository import ServicesRepository
+    from slipway.github.workflows import Workflows
 
 # GitHub's runners may be busy, and checks of a pull request take time.
 LONGEST = timedelta(minutes=15)
@@ -48,28 +48,29 @@ class Repairer:
 
     Args:
         execution: the remediation's execution, which names branches and runs.
-        repository: the services repository.
+        watched: the entity and its repository.
         repairs: operations on it that only repairs need.
-        entity_url: the service's page in Port.
-        deployed: says in which namespace a service runs.
+        workflows: its workflows.
+        entity_url: the entity's page in Port.
         merge: whether Slipway itself merges the pull request of this repair.
     """
 
     def __init__(
         self,
         execution: str,
-        repository: "ServicesRepository",
+        watched: Watched,
         repairs: "Repairs",
+        workflows: "Workflows",
         entity_url: str,
-        deployed: DeployedService,
         *,
         merge: bool,
     ) -> None:
         self._execution = execution
-        self._repository = repository
+        self._watched = watched
+        self._repository = watched.repository
         self._repairs = repairs
+        self._workflows = workflows
         self._entity_url = entity_url
-        self._deployed = deployed
         self._merge = merge
 
     def carry_out(self, state: State, attempt: Attempt, now: datetime) -> Result:
@@ -100,7 +101,7 @@ class Repairer:
             return Result(outcome, detail, result.link)
         return result
 
-    def plan(self, state: State, strategies: Iterable[Strategy]) -> list[PlannedRepair]:
+    def plan(self, strategies: Iterable[Strategy]) -> list[PlannedRepair]:
         """What each strategy would do now, for people to approve.
 
         Raises:
@@ -109,7 +110,7 @@ class Repairer:
         planned: list[PlannedRepair] = []
         for strategy in strategies:
             try:
-                plan = self._plan(state, strategy)
+                plan = self._plan(strategy)
                 # The step function's payload, with which it is asked for, is not for long texts.
                 if len(plan.preview) > LONGEST_PREVIEW:
                     plan = _impossible(strategy, "its diff is too long to be shown.")
@@ -118,40 +119,52 @@ class Repairer:
                 planned.append(_impossible(strategy, str(error)))
         return planned
 
-    def _plan(self, state: State, strategy: Strategy) -> PlannedRepair:
+    def _plan(self, strategy: Strategy) -> PlannedRepair:
         name = NAMES[strategy.kind].capitalize()
         if strategy.kind == "restart":
+            self._watched.restart(self._execution)
             return PlannedRepair(sentence=f"{name} it.", digests=(repair_digest("restart", {}),))
         if isinstance(strategy, ScaleUp):
-            return self._plan_scale_up(state, strategy)
-        last = self._repairs.last_change(state.service)
+            return self._plan_scale_up(strategy)
+        last = self._repairs.last_change(self._watched.files)
         if isinstance(last, NothingToRollBack):
             return _impossible(strategy, last.reason)
-        below = f"{service_folder(state.service)}/"
-        names = frozenset(path.removeprefix(below) for path in last.before)
-        folder = self._repository.read_service(state.service, names=names)
-        now = {path: folder.texts.get(path) for path in last.before if path in folder.files}
+        found = self._repository.read(
+            self._watched.files, lambda paths: [path for path in paths if path in last.before]
+        )
+        now = {path: found.texts.get(path) for path in last.before if path in found.files}
         return PlannedRepair(
             sentence=f"{name}: undo {last.name}.",
             preview=preview(now, last.before),
             digests=(repair_digest("roll_back", last.before),),
         )
 
-    def _plan_scale_up(self, state: State, strategy: ScaleUp) -> PlannedRepair:
-        folder = self._repository.read_service(state.service, names=FILES)
-        number = find_replicas(folder)
+    def _plan_scale_up(self, strategy: ScaleUp) -> PlannedRepair:
+        found = self._watched.read()
+        tree = Tree(found.files, found.texts)
+        before = self._watched.capacity(tree)
         targets = {
-            min(number.value + strategy.step * attempt, strategy.max_replicas)
+            min(before + strategy.step * attempt, strategy.max_replicas)
             for attempt in range(1, strategy.attempts + 1)
         }
-        texts = [number.replaced_by(target) for target in sorted(targets) if target > number.value]
-        if not texts:
+        made: list[Mapping[str, str | None]] = []
+        previews: list[str] = []
+        at, most = before, before
+        for target in sorted(target for target in targets if target > before):
+            # Each attempt begins with what the one before it leaves.
+            plan = self._watched.scale(self._execution, target - at, tree).plan
+            made.append(plan.files)
+            previews.append(
+                preview({path: found.texts.get(path) for path in plan.files}, plan.files)
+            )
+            texts = {path: text for path, text in plan.files.items() if text is not None}
+            tree, at, most = Tree(tree.files, {**tree.texts, **texts}), target, target
+        if not made:
             return _impossible(strategy, "the limit of replicas is reached.")
-        now = {number.path: folder.texts[number.path]}
         return PlannedRepair(
-            sentence=f"Scale up from {number.value} to at most {max(targets)} replicas.",
-            preview="\n".join(preview(now, {number.path: text}) for text in texts),
-            digests=tuple(repair_digest("scale_up", {number.path: text}) for text in texts),
+            sentence=f"Scale up from {before} to at most {most} replicas.",
+            preview="\n".join(previews),
+            digests=tuple(repair_digest("scale_up", files) for files in made),
         )
 
     def _id(self, repair: Repair) -> str:
@@ -160,31 +173,30 @@ class Repairer:
     def _restart(self, state: State, attempt: Attempt) -> Result:
         if not _is_approved(state, repair_digest("restart", {})):
             return Result("skipped", "A restart is not what was approved.")
-        since = attempt.began_at - _CLOCKS_APART
-        environment = state.reviewed.environment if state.reviewed else None
-        if environment is None:
-            raise SlipwayError("A service whose files were not read is not restarted.")
-        target = RestartTarget(
-            service=state.service,
-            namespace=self._deployed.namespace_of(state.service, environment),
-            environment=environment,
-        )
-        restart = self._repairs.restart(target, self._id(attempt.repair), since=since)
-        link = restart.url or ""
-        match restart.state:
+        if state.reviewed is None or state.reviewed.environment is None:
+            raise SlipwayError("An entity whose files were not read is not restarted.")
+        mark, since = self._id(attempt.repair), attempt.began_at - _CLOCKS_APART
+        plan = self._watched.restart(mark)
+        # GitHub lists a run some moments after it was asked for. A repetition within these starts
+        # a second run, which does the same.
+        run = self._workflows.find(plan.file, mark, since=since)
+        if run is None:
+            self._workflows.dispatch(plan.file, plan.inputs)
+            return Result(None)
+        match run.state:
             case "succeeded":
-                return Result("done", link=link)
+                return Result("done", link=run.url)
             case "failed":
-                how = f"GitHub's word for it: {restart.conclusion}."
-                return Result("failed", f"The restart workflow did not succeed. {how}", link)
-        return Result(None, link=link)
+                how = f"GitHub's word for it: {run.conclusion}."
+                return Result("failed", f"The restart workflow did not succeed. {how}", run.url)
+        return Result(None, link=run.url)
 
     def _roll_back(self, state: State, attempt: Attempt) -> Result:
         remediation_id = self._id(attempt.repair)
         found = self._repository.find(roll_back_branch(remediation_id))
         if found and found.state != "open":
             return _ended(found.state, found.number, found.url)
-        last = self._repairs.last_change(state.service)
+        last = self._repairs.last_change(self._watched.files)
         if isinstance(last, NothingToRollBack):
             return Result("skipped", last.reason)
         change = roll_back(
@@ -196,27 +208,31 @@ class Repairer:
         return self._propose(state, change, attempt)
 
     def _scale_up(self, state: State, attempt: Attempt) -> Result:
-        service, target = state.service, attempt.repair.replicas or 0
+        before, after = attempt.repair.replicas_before or 0, attempt.repair.replicas or 0
         branch = run_branch("scale_up", self._id(attempt.repair))
         found = self._repository.find(branch)
         if found and found.state != "open":
             return _ended(found.state, found.number, found.url)
-        folder = self._repository.read_service(service, names=FILES)
-        if not folder.files:
-            return Result("skipped", "The service has no folder on the base branch.")
-        number = find_replicas(folder)
-        if number.value >= target:
-            return Result("skipped", f"The base branch asks for {number.value} replicas already.")
-        if number.value != attempt.repair.replicas_before:
+        snapshot = self._watched.read()
+        if not snapshot.files:
+            return Result("skipped", "It has no files on the base branch.")
+        tree = Tree(snapshot.files, snapshot.texts)
+        now = self._watched.capacity(tree)
+        if now >= after:
+            return Result("skipped", f"The base branch asks for {now} replicas already.")
+        if now != before:
             # The target was computed from another number, so it may be more than one step away.
-            return Result("skipped", f"The base branch asks for {number.value} replicas now.")
+            return Result("skipped", f"The base branch asks for {now} replicas now.")
+        scaling = self._watched.scale(self._id(attempt.repair), after - before, tree)
+        if scaling.after != after:
+            return Result("failed", f"The catalog's action would make it {scaling.after}.")
         change = Change(
-            service=service,
+            entity=self._watched.files,
             branch=branch,
-            title=f"Scale {service} from {number.value} to {target} replicas: it is ill",
-            body=f"{self._why(state)}\n\nMerging this pull request scales the service.",
-            files={number.path: number.replaced_by(target)},
-            base_commit=folder.commit,
+            title=f"Scale {state.name} from {now} to {after} replicas: it is unhealthy",
+            body=f"{self._why(state)}\n\nMerging this pull request scales it.",
+            files=dict(scaling.plan.files),
+            base_commit=snapshot.commit,
             labels=_LABELS,
         )
         return self._propose(state, change, attempt)
@@ -250,8 +266,8 @@ class Repairer:
     def _why(self, state: State) -> str:
         sentences = [seen.finding.sentence for seen in state.observations[-1:]]
         return (
-            f"Slipway opened this because service {as_text(state.service)} is ill. "
-            f"{' '.join(map(as_text, sentences))}\n\n[The service in Port]({self._entity_url})"
+            f"Slipway opened this because {as_text(state.name)} is unhealthy. "
+            f"{' '.join(map(as_text, sentences))}\n\n[The entity in Port]({self._entity_url})"
         )
 
 

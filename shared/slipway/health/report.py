@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from slipway.changes.text import as_text, hidden_comment
 from slipway.health.changes import CHECK_ID
 from slipway.health.finding import shown
 from slipway.health.remediation import NAMES
@@ -22,6 +21,7 @@ from slipway.health.state import (
     Step,
     Unknown,
 )
+from slipway.markdown import as_text, hidden_comment
 
 MAX_DETAIL = 1000
 _MENTION = re.compile(r"@|(?<=[\w.-])#")
@@ -98,12 +98,12 @@ def timeline_markdown(state: State, ending: Step | None = None, now: datetime | 
 
 def alert_title(state: State) -> str:
     """Return the title of an alert about a service."""
-    return f"{shown(state.service)} ({state.environment or 'no environment'}) is ill"
+    return f"{shown(state.name)} ({state.environment or 'no environment'}) is ill"
 
 
 def issue_title(state: State) -> str:
     """Return the title of a service's issue, which is the same for all its remediations."""
-    return f"Service {shown(state.service)} is ill"
+    return f"Service {shown(state.name)} is ill"
 
 
 def issue_body(state: State, ending: Step, now: datetime, entity_url: str) -> str:
@@ -116,7 +116,7 @@ def issue_body(state: State, ending: Step, now: datetime, entity_url: str) -> st
         entity_url: the service's page in Port.
     """
     return (
-        f"Slipway could not make service {as_text(state.service)} "
+        f"Slipway could not make service {as_text(state.name)} "
         f"({as_text(state.environment or 'no environment')}) well again."
         f"{_link('The service in Port', entity_url)}\n\n"
         f"{_prose(ending.reason)}\n\n"

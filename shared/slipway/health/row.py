@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from slipway.catalog.keys import key_of
 from slipway.health.changes import Change
 from slipway.health.state import Healthy, LastStep, State
 from slipway.health.urls import MAX_URL
@@ -46,7 +47,7 @@ class Row(BaseModel):
 
 
 class ServiceRow(Row):
-    """The row of a service, whose key is the service's identifier.
+    """The row of an entity, whose key is the entity's key.
 
     Attributes:
         number: counts the service's remediations.
@@ -145,8 +146,9 @@ def admit(
         updated_at: Port's `updatedAt` of the entity; needed if `row.redelivered(offsets)`.
     """
     if row is None:
-        state = _state(change.entity, change.properties, now)
-        row = ServiceRow(service=change.entity, seen=now, state=state)
+        key = key_of(change.blueprint, change.entity)
+        state = _state(key, change.properties, now)
+        row = ServiceRow(service=key, seen=now, state=state)
     elif row.redelivered(offsets) and (row.execution or not row.touched(updated_at)):
         return row, Admission.REDELIVERED
     row = row.changed(

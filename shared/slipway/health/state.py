@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from slipway.catalog.keys import split_key
 from slipway.health.finding import Finding
 from slipway.health.policy import Kind
 
@@ -208,7 +209,7 @@ class State(_Model):
     """The state of one remediation of one service.
 
     Attributes:
-        service: the service's identifier.
+        service: the entity's key.
         environment: its environment as last read from Port; it can only forbid a repair.
         found: its health status when this began.
         status: its health status as last read from Port; None: the entity is gone.
@@ -248,6 +249,11 @@ class State(_Model):
     cooled_until: datetime | None = None
     interventions: tuple[datetime, ...] = ()
     escalations: tuple[datetime, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The entity's identifier."""
+        return split_key(self.service)[1] or self.service
 
     @property
     def pending(self) -> Attempt | None:

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from slipway import aws
+from slipway.catalog.keys import split_key
+from slipway.changes.policy_document import read_policy
 from slipway.changes.repair import repair_hash
-from slipway.changes.text import BLUEPRINT, hidden_comment
 from slipway.config import AlertsConfig, WatchConfig
-from slipway.errors import GitHubError, ServiceLocked, SlipwayError
+from slipway.errors import EntityLocked, GitHubError, SlipwayError, UserError
 from slipway.health.admission import launch, release
 from slipway.health.alerts import Alerts
 from slipway.health.assessment import HealthSettings, assess, not_probed, read_settings
@@ -46,7 +47,6 @@ from slipway.health.report import (
     issue_title,
     timeline_lines,
 )
-from slipway.health.reviewed import read_reviewed
 from slipway.health.row import ServiceRow, execution_name, read_entity
 from slipway.health.state import (
     ApprovalNeeded,
@@ -59,20 +59,25 @@ from slipway.health.state import (
     Probe,
     Repair,
     Review,
+    Reviewed,
     State,
     Step,
     Unknown,
     Wait,
 )
 from slipway.health.store import RemediationStore, Rows
+from slipway.health.watched import Watched, find_watched
+from slipway.markdown import hidden_comment
 from slipway.observability import Metric, count, logger, measure
-from slipway.reports.settings import DeployedConfig
+from slipway.runs.catalogs import newest_catalog
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import RunConfig, service_locks
 
 if TYPE_CHECKING:
+    from slipway.github.models import Place
     from slipway.github.repairs import Repairs
     from slipway.github.repository import ServicesRepository
+    from slipway.github.workflows import Workflows
     from slipway.port.client import PortClient
     from slipway.port.models import Entity
 
@@ -81,7 +86,7 @@ Answer = dict[str, Any]
 _LOOK_AGAIN = timedelta(seconds=5)
 
 
-class RemediationConfig(RunConfig, WatchConfig, AlertsConfig, DeployedConfig):
+class RemediationConfig(RunConfig, WatchConfig, AlertsConfig):
     """Settings of the remediation function."""
 
 
@@ -91,7 +96,7 @@ class RemediationSteps:
     Args:
         config: the function's environment.
         port: Port's API.
-        repository: gives the services repository.
+        repository: gives a repository.
         alerts: sends alerts.
     """
 
@@ -99,7 +104,7 @@ class RemediationSteps:
         self,
         config: RemediationConfig,
         port: "PortClient",
-        repository: Callable[[], "ServicesRepository"],
+        repository: Callable[["Place"], "ServicesRepository"],
         alerts: Alerts,
     ) -> None:
         self._config = config
@@ -194,7 +199,7 @@ class RemediationSteps:
             case ApprovalNeeded(reason=reason):
                 self._report(row, step, datetime.now(UTC))
                 reviewed = row.state.reviewed
-                planned = self._repairer(row).plan(row.state, policy.strategies)
+                planned = self._repairer(row).plan(policy.strategies)
                 shown = tuple(digest for each in planned for digest in each.digests)
                 row = self._save(row, row.state.model_copy(update={"shown": shown}))
                 repair = {
@@ -267,14 +272,14 @@ class RemediationSteps:
     def _reread(self, row: ServiceRow) -> tuple[ServiceRow, HealthSettings, Policy]:
         """Read the current entity and policy; returns the row with it, its settings, the policy."""
         policy = self._policy()
-        entity = self._port.get_entity(BLUEPRINT, row.service)
+        entity = self._port.get_entity(*split_key(row.service))
         properties = entity.properties if entity else {}
         state = row.state.reread(*read_entity(properties))
         if entity and policy.mode != "off" and _overwritten(row, entity):
             # Slipway's previous write replaced the change that started this execution.
             state = state.restore()
             said = {"health_status": state.status, CHECK_ID: _check_id(row)}
-            self._port.update_entity(BLUEPRINT, row.service, said)
+            self._port.update_entity(*split_key(row.service), said)
         cause = entity.updated_by if entity else ""
         # Changes that are counted from here on were not part of the entity that was read.
         known = row.changes
@@ -294,7 +299,7 @@ class RemediationSteps:
         step = next_step(row.state, policy, now)
         if not isinstance(step, Review):
             return row, step
-        reviewed = read_reviewed(row.service, self._repository)
+        reviewed = self._review(row)
         state = row.state.model_copy(update={"reviewed": reviewed})
         row = self._save(row, state)
         return row, next_step(state, policy, now)
@@ -315,7 +320,7 @@ class RemediationSteps:
             return None
         try:
             self._locks.take(row.service, row.owner, "remediation")
-        except ServiceLocked as locked:
+        except EntityLocked as locked:
             run = Ledger(self._config.runs_table).get(locked.owner) or {}
             number = run.get("pr_number")
             return LockOwner(owner=locked.owner, pr_number=int(number) if number else None)
@@ -340,7 +345,8 @@ class RemediationSteps:
             self._locks.release(row.service, row.owner)
         title = f"{policy.max_repairs} repairs within ten minutes: Slipway begins no more for now"
         lines = [
-            f"{each.at:%H:%M:%S} {shown(each.service)}: {each.strategy}" for each in shared.begun
+            f"{each.at:%H:%M:%S} {shown(split_key(each.service)[1])}: {each.strategy}"
+            for each in shared.begun
         ]
         self._alert_once("limit", row, title, LIMITED, lines)
         row = self._save(row, row.state.limit(shared.free_at(policy.max_repairs, now)))
@@ -357,14 +363,31 @@ class RemediationSteps:
         )
         if shared is None or not shared.due(kind, row.owner):
             return
-        self._alerts.send(title, reason, lines, self._config.entity_url(BLUEPRINT, row.service))
+        self._alerts.send(title, reason, lines, self._config.entity_url(*split_key(row.service)))
         self._installation.update(INSTALLATION, lambda shared: alert_sent(shared, kind))
 
+    def _watched(self, row: ServiceRow) -> Watched:
+        """The entity, by the newest catalog and the approval policy of now.
+
+        Raises:
+            UserError: the catalog does not have it.
+        """
+        config = self._config
+        policy = read_policy(config.records_bucket, config.policy_key).policy
+        catalog = newest_catalog(config)
+        return find_watched(row.service, catalog, policy, self._port, self._repository)
+
+    def _review(self, row: ServiceRow) -> Reviewed:
+        try:
+            return self._watched(row).review()
+        except UserError as error:
+            return Reviewed(fault=str(error))
+
     def _repairer(self, row: ServiceRow, *, merge: bool = False) -> Repairer:
-        repository = self._repository()
-        url = self._config.entity_url(BLUEPRINT, row.service)
-        deployed = self._config.deployed_service
-        return Repairer(row.owner, repository, _repairs(repository), url, deployed, merge=merge)
+        watched, url = self._watched(row), self._config.entity_url(*split_key(row.service))
+        repository = watched.repository
+        repairs, workflows = _repairs(repository), _workflows(repository)
+        return Repairer(row.owner, watched, repairs, workflows, url, merge=merge)
 
     def _note_outcome(self, row: ServiceRow, step: Repair, result: Result) -> None:
         if result.outcome is None:
@@ -382,7 +405,7 @@ class RemediationSteps:
         now = datetime.now(UTC)
         self._report(row, step, now)
         if step.notify:
-            url = self._config.entity_url(BLUEPRINT, row.service)
+            url = self._config.entity_url(*split_key(row.service))
             lines = timeline_lines(row.state)
             self._alerts.send(alert_title(row.state), step.reason, lines, url)
         # Stored last, because it keeps a repeated step from sending the alert again.
@@ -405,11 +428,11 @@ class RemediationSteps:
     def _escalate(self, row: ServiceRow, step: Escalate, at: datetime) -> None:
         """Write the issue, and notify people unless they were notified within `quiet_seconds`."""
         state = row.state
-        entity_url = self._config.entity_url(BLUEPRINT, state.service)
+        entity_url = self._config.entity_url(*split_key(state.service))
         lines = timeline_lines(state, step, at)
         try:
             url = (
-                _repairs(self._repository())
+                _repairs(self._watched(row).repository)
                 .escalate(
                     title=issue_title(state),
                     body=issue_body(state, step, at, entity_url),
@@ -421,7 +444,7 @@ class RemediationSteps:
                 )
                 .url
             )
-        except GitHubError as error:
+        except (GitHubError, UserError) as error:
             # Issues may be switched off, or the permission missing: the alert is sent anyway.
             logger.warning("The issue was refused", extra={"why": str(error)})
             url = entity_url
@@ -433,7 +456,7 @@ class RemediationSteps:
 
     def _report(self, row: ServiceRow, step: Step, now: datetime) -> None:
         properties = entity_properties(step, _check_id(row), now)
-        if properties and not self._port.update_entity(BLUEPRINT, row.service, properties):
+        if properties and not self._port.update_entity(*split_key(row.service), properties):
             logger.info("The entity is gone")
 
     @staticmethod
@@ -466,6 +489,12 @@ def _repairs(repository: "ServicesRepository") -> "Repairs":
     from slipway.github.repairs import Repairs
 
     return Repairs(repository)
+
+
+def _workflows(repository: "ServicesRepository") -> "Workflows":
+    from slipway.github.workflows import Workflows
+
+    return Workflows(repository)
 
 
 def _overwritten(row: ServiceRow, entity: "Entity") -> bool:

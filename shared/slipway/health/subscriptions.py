@@ -1,6 +1,6 @@
 """The subscription table: which changes of entities start which state machine. Pure.
 
-It is data. The first entry is Slipway's own, health; a team adds its own check or maintenance job
+It is data. The first entries are Slipway's own, health; a team adds its own check or maintenance job
 behind it, as JSON::
 
     [
@@ -95,16 +95,16 @@ _ENTRIES: TypeAdapter[Table] = TypeAdapter(Table)
 HEALTH = "health"
 
 
-def health_subscription(state_machine: str) -> Subscription:
-    """Return the first entry: services that became Progressing or Degraded.
+def health_subscription(state_machine: str, blueprint: str) -> Subscription:
+    """Return Slipway's own entry: entities that became Progressing or Degraded.
 
-    A service that stays Degraded is looked at again only if its health settings change: a new
-    owner, for example, is not a reason to repair it.
+    One that stays Degraded is looked at again only if its health settings change: a new owner, for
+    example, is not a reason to repair it.
     """
     return Subscription(
         name=HEALTH,
         filter=Filter(
-            blueprint="service",
+            blueprint=blueprint,
             properties={"health_status": ("Progressing", "Degraded")},
             changed=frozenset(
                 {
@@ -120,11 +120,11 @@ def health_subscription(state_machine: str) -> Subscription:
     )
 
 
-def read_table(health: Subscription, text: str) -> Table:
+def read_table(health: Table, text: str) -> Table:
     """Return the whole table: health, and the entries that the platform team added.
 
     Args:
-        health: the first entry.
+        health: Slipway's own entries, one for each blueprint.
         text: the others, as JSON; may be empty.
 
     Raises:
@@ -132,8 +132,8 @@ def read_table(health: Subscription, text: str) -> Table:
     """
     try:
         others = _ENTRIES.validate_python(json.loads(text or "[]"))
-        table = (health, *others)
-        names = [entry.name for entry in table]
+        table = (*health, *others)
+        names = [HEALTH, *(entry.name for entry in others)]
         twice = {name for name in names if names.count(name) > 1}
         fault = f"the name '{min(twice)}' is there twice" if twice else ""
     except ValidationError as error:

@@ -176,15 +176,21 @@ def is_run_id(text: str) -> bool:
     return _RUN_ID.fullmatch(text) is not None
 
 
-def run_ended(value: object) -> EndedRun | None:
+def run_ended(value: object, prefix: str | None = None) -> EndedRun | None:
     """Read a notice of a run's end; None if the message is something else.
 
     A notice is only a reason to look: Port's own record says whether the run has ended.
+
+    Args:
+        value: the message.
+        prefix: what stands before this installation's identifiers; None: that of any installation.
 
     Raises:
         ForeignMessage: it is a notice, but not one of the automations that Slipway ships.
     """
     if not _is_notice(value):
+        return None
+    if prefix is not None and value["action"] != f"{prefix}{_RUN_ENDED}":
         return None
     run_id = _dig(value, "context", "runId")
     own = _dig(value, "context", "automationRunId")
@@ -336,7 +342,7 @@ def envelope(message: RunMessage) -> dict[str, Any]:
 def _is_notice(value: object) -> TypeGuard[dict[str, Any]]:
     return (
         isinstance(value, dict)
-        and value.get("action") == _RUN_ENDED
+        and str(value.get("action")).endswith(_RUN_ENDED)
         and value.get("resourceType") == "run"
         and not {"diff", "changelogDestination"} & value.keys()
     )

@@ -11,12 +11,14 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from slipway.config import GitHubConfig, PortConfig, load
+from slipway.changes.policy import Policy
+from slipway.changes.policy_document import read_policy
+from slipway.config import GitHubConfig, PolicyDocumentConfig, load
 from slipway.errors import NothingToReport, ReportTooEarly, RetryableError, TokenRejected
 from slipway.observability import Metric, count, logger
 from slipway.reports.limit import admit
 from slipway.reports.report import Outcome, Reports
-from slipway.reports.settings import DeployedConfig, ReportsConfig
+from slipway.reports.settings import ReportingConfig, ReportsConfig
 from slipway.runs.clients import port_client, services_repository
 from slipway.runs.ledger import Ledger
 
@@ -29,7 +31,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _LONGEST_BODY = 1000
 
 
-class ReportFunctionConfig(PortConfig, GitHubConfig, DeployedConfig, ReportsConfig):
+class ReportFunctionConfig(ReportingConfig, GitHubConfig, PolicyDocumentConfig, ReportsConfig):
     """What Terraform tells the function."""
 
 
@@ -63,7 +65,7 @@ def answer(event: Mapping[str, Any], patience: float) -> dict[str, Any]:
 def _report(event: Mapping[str, Any], patience: float) -> Outcome:
     config = load(ReportFunctionConfig)
     try:
-        claims = _tokens().verify(_token(event))
+        claims, home = _tokens().verify(_token(event))
         logger.append_keys(workflow_run=claims.get("run_id"))
         if not admit(
             config.idempotency_table, str(claims["repository_id"]), config.reports_per_minute
@@ -76,7 +78,7 @@ def _report(event: Mapping[str, Any], patience: float) -> Outcome:
             )
         number = _number(event)
         logger.append_keys(pull_request=number)
-        return _reports(config, patience).report(number)
+        return _reports(config, home, patience).report(number)
     except TokenRejected as error:
         logger.warning("A report was refused", extra={"why": error.reason, "claims": error.claims})
         raise _Refused(HTTPStatus.UNAUTHORIZED, error.reason, str(error)) from None
@@ -123,19 +125,31 @@ def _tokens() -> "Tokens":
     def read(repository: "Repository", _branch: str) -> "Home":
         return Home(repository.id, repository.full_name, repository.default_branch)
 
-    def find_home() -> "Home":
-        return services_repository(config).using("read the repository", read)
+    def find_homes() -> "tuple[Home, ...]":
+        return tuple(
+            services_repository(config, place).using("read the repository", read)
+            for place in _policy(config).places()
+        )
 
-    return Tokens(config.oidc_issuer, config.reports_audience, find_home)
+    return Tokens(config.oidc_issuer, config.reports_audience, find_homes)
 
 
-def _reports(config: ReportFunctionConfig, patience: float) -> Reports:
+def _policy(config: ReportFunctionConfig) -> Policy:
+    return read_policy(config.records_bucket, config.policy_key).policy
+
+
+def _reports(config: ReportFunctionConfig, home: "Home", patience: float) -> Reports:
     from slipway.github.ended import EndedPulls
 
+    policy = _policy(config)
+    name = home.full_name.casefold()
+    place = next((one for one in policy.places() if one.name.casefold() == name), None)
+    if place is None:
+        raise NothingToReport(f"{home.full_name} is not a repository of this installation.")
     return Reports(
-        EndedPulls(services_repository(config, patience=patience)),
+        EndedPulls(services_repository(config, place, patience=patience)),
         port_client(),
         Ledger(config.runs_table),
-        config.deployed_service,
-        config.services_base_branch,
+        config,
+        policy.settings,
     )

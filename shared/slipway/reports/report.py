@@ -1,17 +1,19 @@
 """What became of a pull request, told to Port: first the entity, then the log, the status last.
 
-This is the only implementation of what the catalogue says after a merge. The function behind
+This is the only implementation of what Port shows after a merge. The function behind
 `POST /reports` and the sweep both use it. A run that has ended is never touched; the entity is then
 written alone. Only what differs is written, so that a second report changes nothing.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from slipway.changes import create_service, delete_service
-from slipway.changes.service_folder import PortData, read_port_data
-from slipway.changes.text import BLUEPRINT
+from slipway.catalog.entities import Said, read_entity
+from slipway.catalog.model import PENDING, Kind
+from slipway.catalog.request import Resource, Tree, resource_of
+from slipway.changes.proposal import files_of
 from slipway.errors import (
     NothingToReport,
     PortError,
@@ -20,20 +22,22 @@ from slipway.errors import (
     RunNotFound,
     UserError,
 )
-from slipway.github.models import SERVICE_NAME, PullRequest
+from slipway.github.models import PullRequest
 from slipway.github.roll_back import REPAIR_BRANCH
 from slipway.observability import Metric, count, logger
-from slipway.port.models import Run
+from slipway.port.models import Entity, Run
 from slipway.port.node_run import is_node_run
-from slipway.reports.catalogue import FILES, changed_properties, read_values
-from slipway.reports.deployed import DeployedService
+from slipway.reports.resources import Known, find_known
+from slipway.reports.settings import ReportingConfig
+from slipway.runs.catalogs import newest_catalog
 from slipway.runs.ledger import Ledger
 
 if TYPE_CHECKING:
     from slipway.github.ended import EndedPull, EndedPulls
     from slipway.port.client import PortClient
 
-_RUN_BRANCH = re.compile(r"slipway/([a-z_]{1,100})/((?:r|run)_[A-Za-z0-9]{1,64})")
+_STARTING = "Progressing"
+_RUN_BRANCH = re.compile(r"slipway/([a-z0-9_]{1,100})/((?:r|run)_[A-Za-z0-9]{1,64})")
 
 
 @dataclass(frozen=True)
@@ -56,18 +60,23 @@ class Reports:
     """Reports pull requests of Slipway that were merged or closed.
 
     Attributes:
-        pulls: the services repository, whose word counts.
+        pulls: the repository, whose word counts.
         port: where it is reported.
         ledger: what Slipway itself knows of runs; read only.
-        deployed: what a deployed service has.
-        base_branch: only a merge into this branch changes the catalogue.
+        config: where the catalog is, and the prefix of identifiers.
+        settings: the installation's `catalog_settings`.
     """
 
     pulls: "EndedPulls"
     port: "PortClient"
     ledger: Ledger
-    deployed: DeployedService
-    base_branch: str
+    config: ReportingConfig
+    settings: Mapping[str, Any]
+
+    @property
+    def base_branch(self) -> str:
+        """The branch that a merge must go to, to change the entity."""
+        return self.pulls.base_branch
 
     def report(self, number: int) -> Outcome:
         """Report a pull request by its number, which is all that a caller is believed.
@@ -99,9 +108,9 @@ class Reports:
                 f"Slipway has not noted the pull request of run {run.id} yet. Report again later."
             )
         _refuse_another(run, row, number)
-        return self.end(run, str(row.get("service") or ""), pull)
+        return self.end(run, row, pull)
 
-    def report_run(self, run: Run, service: str, number: int) -> Outcome:
+    def report_run(self, run: Run, number: int) -> Outcome:
         """Report the pull request that the sweep has found for a run.
 
         Raises:
@@ -112,27 +121,39 @@ class Reports:
         if pull is None:
             raise NothingToReport(f"There is no pull request #{number}.")
         _refuse_foreign(pull)
-        _refuse_another(run, self.ledger.get(run.id) or {}, number)
-        return self.end(run, service, pull)
+        row = self.ledger.get(run.id) or {}
+        _refuse_another(run, row, number)
+        return self.end(run, row, pull)
 
-    def end(self, run: Run, service: str, pull: "EndedPull") -> Outcome:
+    def end(self, run: Run, row: Mapping[str, Any], pull: "EndedPull") -> Outcome:
         """Bring the entity up to date, then end the run unless it has ended.
 
         Args:
             run: the run that the pull request belongs to.
-            service: its service, as the ledger has it; empty: as Port has it.
+            row: its row of the ledger.
             pull: the pull request.
 
         Raises:
-            NothingToReport: the run does not name a service.
+            NothingToReport: the ledger does not know the run's entity.
         """
-        service = service or _service_in_port(run)
-        if not SERVICE_NAME.fullmatch(service):
-            raise NothingToReport(f"Run {run.id} does not name a service. Nothing was reported.")
-        if pull.state == "merged" and pull.base == self.base_branch:
-            outcome = self._merged(run, service, pull)
+        if "service" not in row:
+            raise NothingToReport(
+                f"The ledger does not know which entity run {run.id} is about. Nothing was "
+                "reported."
+            )
+        action = run.action.removeprefix(self.config.identifier_prefix)
+        merged = pull.state == "merged" and pull.base == self.base_branch
+        try:
+            known = find_known(self.config, self.port, row, action)
+        except UserError as error:
+            how = "merged" if merged else "closed without a merge"
+            what = f"{_what(pull)} was {how}{_by(pull)}. The entity was left as it is. {error}"
+            outcome = Outcome(
+                "SUCCESS" if merged else "FAILURE", how.split(maxsplit=1)[0].title(), what
+            )
         else:
-            outcome = self._not_merged(run, service, pull)
+            report = self._merged if merged else self._not_merged
+            outcome = report(run, known, pull)
         if not run.ended:
             self._end(run, outcome, pull.url)
             count(Metric.RUN_REPORTED, action=run.action, status=str(outcome.status))
@@ -155,68 +176,64 @@ class Reports:
             )
         return run
 
-    # -- what the catalogue says
+    # -- what Port shows
 
-    def _merged(self, run: Run, service: str, pull: "EndedPull") -> Outcome:
+    def _merged(self, run: Run, known: Known, pull: "EndedPull") -> Outcome:
         merged = f"{_what(pull)} was merged{_by(pull)}."
-        if run.action == delete_service.ACTION:
-            return self._deleted(service, pull, merged)
-        return Outcome("SUCCESS", "Merged", f"{merged} {self._follow(run, service, pull)}")
+        if known.operation == "delete":
+            return self._deleted(known.resource, pull, merged)
+        creates = known.operation == "create"
+        done = self._follow(run, known.resource, pull, creates=creates)
+        return Outcome("SUCCESS", "Merged", f"{merged} {done}")
 
-    def _follow(self, run: Run | None, service: str, pull: "EndedPull") -> str:
-        """Have the entity say what the service's files say now; what was done, as sentences.
+    def _follow(
+        self, run: Run | None, resource: Resource, pull: "EndedPull", *, creates: bool = False
+    ) -> str:
+        """Have the entity say what its files say now; what was done, as sentences.
 
         Args:
-            run: None after a repair, which changes nothing but the figures.
-            service: the service.
+            run: None after a repair.
+            resource: the entity.
             pull: the merged pull request.
+            creates: whether the run has created it.
         """
-        folder = self.pulls.read_service(service, pull, names=FILES)
-        if not folder.files:
-            return "The service has been removed since, so its entity stays as it is."
+        snapshot = self.pulls.read_files(files_of(resource), pull, resource.reads)
+        if not snapshot.files:
+            return "Its files have been removed since, so its entity stays as it is."
+        kind, parts = resource.kind, resource.parts
+        tree = Tree(snapshot.files, snapshot.texts)
         try:
-            data = read_port_data(folder)
+            said = read_entity(kind, resource.identifier, parts, tree, self.settings)
         except UserError as error:
             again = f"The workflow 'Slipway report' can report #{pull.number} again."
             return f"The entity was left as it is. {error} {again}"
-        values = read_values(folder)
-        creates = run is not None and run.action == create_service.ACTION
-        wanted = {**(data.reviewed if run else {}), **values.properties}
-        if run and creates:
-            if data.run_id != run.id:
-                return "The service has been replaced since, so its entity stays as it is."
-            wanted = {**self._created(service, data, pull), **wanted}
-        if not self._write(run, service, wanted, creates=creates):
-            return f"Port has no entity '{service}', so none was changed."
-        done = "The service is being deployed." if creates else "The entity is up to date."
-        return " ".join((done, *values.notes))
+        if run and creates and said.metadata.get("run_id") != run.id:
+            return "It has been replaced since, so its entity stays as it is."
+        wanted = dict(said.entity["properties"])
+        if creates:
+            wanted |= {**said.initial, **_created(kind, pull.url)}
+        if not self._write(run, resource, said, wanted, creates=creates):
+            return f"Port has no entity '{resource.identifier}', so none was changed."
+        return " ".join(("The entity is up to date.", *said.notes.values()))
 
-    def _created(self, service: str, data: PortData, pull: "EndedPull") -> dict[str, Any]:
-        return {
-            **self.deployed.properties(service, data.environment),
-            "pr_url": pull.url,
-            # Only where nothing is known yet: see `changed_properties`.
-            "health_status": "Progressing",
-            "sync_status": "OutOfSync",
-        }
-
-    def _deleted(self, service: str, pull: "EndedPull", merged: str) -> Outcome:
-        if self.pulls.read_service(service, pull, names=frozenset()).files:
-            there = "The service's folder is on the base branch, so its entity stays as it is."
+    def _deleted(self, resource: Resource, pull: "EndedPull", merged: str) -> Outcome:
+        if self.pulls.read_files(files_of(resource), pull, lambda _: ()).files:
+            there = "Its files are on the base branch, so its entity stays as it is."
             return Outcome("SUCCESS", "Merged", f"{merged} {there}")
-        if remove_entity(self.port, service):
-            return Outcome("SUCCESS", "Deleted", f"{merged} The service is out of the catalogue.")
-        self.port.update_entity(BLUEPRINT, service, {"health_status": "Missing"})
-        names = ", ".join(self.port.dependents(BLUEPRINT, service))
+        if remove_entity(self.port, resource):
+            return Outcome("SUCCESS", "Deleted", f"{merged} The entity was removed from Port.")
+        if "health_status" in resource.kind.blueprint.properties:
+            missing = {"health_status": "Missing"}
+            self.port.update_entity(resource.blueprint, resource.identifier, missing)
+        names = ", ".join(self.port.dependents(resource.blueprint, resource.identifier))
         return Outcome(
             "FAILURE",
             "Has dependents",
-            f"{merged} The entity stays in the catalogue as Missing, because others depend on it: "
-            f"{names}. Change or remove these, then run the workflow 'Slipway report' for "
-            f"#{pull.number}.",
+            f"{merged} The entity stays in Port, because others depend on it: {names}. Change or "
+            f"remove these, then run the workflow 'Slipway report' for #{pull.number}.",
         )
 
-    def _not_merged(self, run: Run, service: str, pull: "EndedPull") -> Outcome:
+    def _not_merged(self, _run: Run, known: Known, pull: "EndedPull") -> Outcome:
         """A pull request without a merge into the base branch has changed nothing there."""
         label, what = "Closed", f"{_what(pull)} was closed without a merge{_by(pull)}."
         if pull.state == "merged":
@@ -231,39 +248,55 @@ class Reports:
                 f"{_what(pull)} went to '{pull.base}' instead of '{self.base_branch}' and was "
                 f"closed{_by(pull)}, so nothing was changed."
             )
-        if run.action != create_service.ACTION:
-            return Outcome("FAILURE", label, f"{what} The service stays as it is.")
-        gone = remove_pending(self.port, service, pull.url)
-        left = "There is no pending service." if gone else "The service's entity stays."
+        if known.operation != "create":
+            return Outcome("FAILURE", label, f"{what} The entity stays as it is.")
+        gone = remove_pending(self.port, known.resource, pull.url)
+        left = "There is no pending entity." if gone else "The entity stays."
         return Outcome("FAILURE", label, f"{what} {left}")
 
     def _repaired(self, pull: "EndedPull") -> Outcome:
         """A pull request of a remediation, whose own execution reports what came of it.
 
-        What it deployed still belongs into the catalogue: people may merge it days later.
+        What it deployed still belongs into the entity: people may merge it days later.
         """
         if pull.state != "merged" or pull.base != self.base_branch:
             ended = f"{_what(pull)} of a repair was not merged into '{self.base_branch}'."
             return Outcome(None, "Closed", f"{ended} Nothing was reported.")
         merged = f"{_what(pull)} of a repair was merged{_by(pull)}."
-        service = self.pulls.service_of(pull)
-        if service is None:
-            return Outcome(None, "Merged", f"{merged} It is not about one service: none changed.")
-        return Outcome(None, "Merged", f"{merged} {self._follow(None, service, pull)}")
+        resource = resource_of(newest_catalog(self.config), self.pulls.paths_of(pull))
+        if resource is None:
+            return Outcome(None, "Merged", f"{merged} It is not about one entity: none changed.")
+        return Outcome(None, "Merged", f"{merged} {self._follow(None, resource, pull)}")
 
     def _write(
-        self, run: Run | None, service: str, wanted: dict[str, Any], *, creates: bool
+        self,
+        run: Run | None,
+        resource: Resource,
+        said: Said,
+        wanted: Mapping[str, Any],
+        *,
+        creates: bool,
     ) -> bool:
         """Write what differs; whether there is an entity afterwards."""
-        entity = self.port.get_entity(BLUEPRINT, service)
+        entity = self.port.get_entity(resource.blueprint, resource.identifier)
         if entity is None and not creates:
             return False
-        properties = changed_properties(wanted, entity.properties if entity else None)
-        if properties:
-            body: dict[str, Any] = {"identifier": service, "properties": properties}
-            title = {"title": service} if entity is None else {}
+        properties = changed_properties(resource.kind, wanted, entity)
+        has = entity.relations if entity else {}
+        relations = {
+            name: value
+            for name, value in said.entity["relations"].items()
+            if has.get(name) != value
+        }
+        if properties or relations or entity is None:
+            body: dict[str, Any] = {
+                "identifier": resource.identifier,
+                "properties": properties,
+                **({"relations": relations} if relations else {}),
+                **({"title": said.entity["title"]} if entity is None else {}),
+            }
             run_id = run.id if run and not run.ended else None
-            self.port.upsert_entity(BLUEPRINT, {**body, **title}, run_id=run_id)
+            self.port.upsert_entity(resource.blueprint, body, run_id=run_id)
         return True
 
     def _end(self, run: Run, outcome: Outcome, url: str) -> None:
@@ -282,30 +315,59 @@ class Reports:
             logger.info("The run had been ended by another report or user")
 
 
-def remove_pending(port: "PortClient", service: str, url: str) -> bool:
-    """Remove the entity of a service that was never created, because its pull request was closed.
+def _created(kind: Kind, url: str) -> dict[str, Any]:
+    """What only the create's report writes; see `changed_properties`."""
+    own = {"pr_url": url, "health_status": _STARTING}
+    return {name: value for name, value in own.items() if name in kind.blueprint.properties}
+
+
+def changed_properties(
+    kind: Kind, wanted: Mapping[str, Any], entity: Entity | None
+) -> dict[str, Any]:
+    """What of `wanted` must be written.
+
+    The health checker may be faster than a report, or this is a second one: an entity that is no
+    longer pending is not set back to Progressing. What others write from the create on stays.
+
+    Args:
+        kind: the entity's kind.
+        wanted: property → value.
+        entity: the entity in Port; None if there is none.
+    """
+    has = entity.properties if entity else {}
+    keep = {name for name in kind.spec.initial if has.get(name) is not None}
+    if wanted.get("health_status") == _STARTING and has.get("health_status") not in {None, PENDING}:
+        keep.add("health_status")
+    return {
+        name: value for name, value in wanted.items() if has.get(name) != value and name not in keep
+    }
+
+
+def remove_pending(port: "PortClient", resource: Resource, url: str) -> bool:
+    """Remove an entity that was never created, because its pull request was closed.
 
     Only one that is pending and this pull request's; one that others relate to stays.
 
     Args:
         port: where the entity is.
-        service: the service.
+        resource: the entity.
         url: the pull request's page.
 
     Returns:
         Whether it is gone.
     """
-    entity = port.get_entity(BLUEPRINT, service)
+    entity = port.get_entity(resource.blueprint, resource.identifier)
     known = entity.properties if entity else {}
-    if known.get("health_status") != "Pending" or known.get("pr_url") != url:
+    has_status = "health_status" in resource.kind.blueprint.properties
+    if (has_status and known.get("health_status") != PENDING) or known.get("pr_url") != url:
         return entity is None
-    return remove_entity(port, service)
+    return remove_entity(port, resource)
 
 
-def remove_entity(port: "PortClient", service: str) -> bool:
-    """Remove a service's entity; whether it is gone, which it is not if others depend on it."""
+def remove_entity(port: "PortClient", resource: Resource) -> bool:
+    """Remove an entity; whether it is gone, which it is not if others depend on it."""
     try:
-        port.delete_entity(BLUEPRINT, service)
+        port.delete_entity(resource.blueprint, resource.identifier)
     except PortError as error:
         if error.code != "has_dependents":
             raise
@@ -332,12 +394,6 @@ def _refuse_another(run: Run, row: dict[str, Any], number: int) -> None:
         raise NothingToReport(
             f"The pull request of run {run.id} is #{noted}, not #{number}. Nothing was reported."
         )
-
-
-def _service_in_port(run: Run) -> str:
-    """The service of a run whose ledger row does not name it."""
-    named = run.entity or run.properties.get("service_name")
-    return named if isinstance(named, str) else ""
 
 
 def _what(pull: "EndedPull | PullRequest") -> str:

@@ -1,15 +1,12 @@
 """What Terraform tells those who report pull requests."""
 
-from pydantic import Field, Json
+from pydantic import Field
 
-from slipway.config import Config, HttpUrl
-from slipway.reports.deployed import DeployedService
+from slipway.config import CatalogConfig, Config, HttpUrl, PortConfig
 
 
-class DeployedConfig(Config):
-    """What the catalogue shows of a deployed service."""
-
-    deployed_service: Json[DeployedService] = Field(DeployedService(), alias="DEPLOYED_SERVICE")
+class ReportingConfig(PortConfig, CatalogConfig):
+    """What a report goes by."""
 
 
 class ReportsConfig(Config):

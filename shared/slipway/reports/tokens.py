@@ -70,7 +70,7 @@ class Renewed[T]:
 
 @dataclass(frozen=True)
 class Home:
-    """The services repository as GitHub has it now.
+    """A repository of this installation as GitHub has it now.
 
     Attributes:
         id: its number, which no other repository ever has.
@@ -94,7 +94,7 @@ class Tokens:
     Args:
         issuer: as `https://token.actions.githubusercontent.com`.
         audience: whom the token must be for: this installation.
-        find_home: looks the services repository up.
+        find_homes: looks the repositories up.
         clock: seconds that only go up.
     """
 
@@ -102,16 +102,16 @@ class Tokens:
         self,
         issuer: str,
         audience: str,
-        find_home: Callable[[], Home],
+        find_homes: Callable[[], tuple[Home, ...]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._keys = Renewed(lambda: _fetch_keys(issuer), clock)
-        self._home = Renewed(find_home, clock)
+        self._homes = Renewed(find_homes, clock)
 
-    def verify(self, token: str) -> dict[str, Any]:
-        """Verify a token; returns its claims.
+    def verify(self, token: str) -> tuple[dict[str, Any], Home]:
+        """Verify a token; returns its claims and the repository that asks.
 
         Raises:
             TokenRejected: it is not GitHub's, not for us, out of time, or of another workflow.
@@ -120,14 +120,16 @@ class Tokens:
         claims = self._decode(token)
         if str(claims["event_name"]) not in EVENTS:
             raise TokenRejected("event", f"of the event {claims['event_name']!r}", claims)
-        home = self._home.get(lambda home: home.workflow_ref == claims["workflow_ref"])
+        ref = claims["workflow_ref"]
+        homes = self._homes.get(lambda homes: any(home.workflow_ref == ref for home in homes))
+        home = next((home for home in homes or () if home.workflow_ref == ref), None)
         if home is None:
             raise TokenRejected("workflow", f"of the workflow {claims['workflow_ref']!r}", claims)
         if str(claims["repository_id"]) != str(home.id):
             raise TokenRejected(
                 "repository", f"of the repository {claims['repository_id']!r}", claims
             )
-        return claims
+        return claims, home
 
     def _decode(self, token: str) -> dict[str, Any]:
         if not token or len(token) > _LONGEST_TOKEN:

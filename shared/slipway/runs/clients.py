@@ -14,6 +14,7 @@ from slipway.config import (
     read_previous_secret,
     read_secret,
 )
+from slipway.github.models import Place
 from slipway.observability import register_secret
 
 if TYPE_CHECKING:
@@ -41,11 +42,14 @@ def port_client(patience: float = 20.0) -> "PortClient":
     )
 
 
-def services_repository(config: GitHubConfig, *, patience: float = 20.0) -> "ServicesRepository":
+def services_repository(
+    config: GitHubConfig, place: Place, *, patience: float = 20.0
+) -> "ServicesRepository":
     """A client for one piece of work.
 
     Args:
-        config: which repository.
+        config: where GitHub is.
+        place: which repository.
         patience: for how many seconds from now it may wait for GitHub; by default as for a message.
     """
     # PyGithub takes as long to import as boto3: only what gets this far should wait for it.
@@ -53,6 +57,7 @@ def services_repository(config: GitHubConfig, *, patience: float = 20.0) -> "Ser
 
     return ServicesRepository(
         config,
+        place,
         lambda fresh: read_secret(GitHubCredentials, config.github_secret_id, fresh=fresh),
         patience=patience,
     )

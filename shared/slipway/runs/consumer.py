@@ -235,7 +235,7 @@ class _Consumer:
 
     def _receive(self, record: dict[str, Any]) -> tuple[Outcome, str]:
         text, value = decode(record.get("value"))
-        ended = run_ended(value) if self._on_ended else None
+        ended = run_ended(value, self._config.identifier_prefix) if self._on_ended else None
         workflows = self._config.workflows
         run_id = ended.run_id if ended else identify(value, workflows=workflows)
         logger.append_keys(run_id=run_id)
@@ -357,7 +357,7 @@ class _Consumer:
                 _, value = decode(record["value"])
                 record = as_port_has_it(record, value, run, self._port)
             message = read_message(record, self._config)
-            with self._ledger.at_work(message) as interruptions:
+            with self._ledger.at_work(message, self._config.catalog_version) as interruptions:
                 if not is_node_run(run_id):  # There it is the very first line.
                     report.received()
                 if interruptions > 1:

@@ -32,10 +32,14 @@ class Ledger:
         self._table = aws.dynamodb_table(table_name)
 
     @contextmanager
-    def at_work(self, message: RunMessage) -> Iterator[int]:
+    def at_work(self, message: RunMessage, catalog: str = "") -> Iterator[int]:
         """Note that this delivery works on the run, and when it has stopped to do so.
 
         A process that is killed does not get to note the latter.
+
+        Args:
+            message: the run.
+            catalog: version of the catalog; the first one that is noted stays.
 
         Yields:
             How many deliveries in a row, up to this one, were interrupted like that.
@@ -43,14 +47,18 @@ class Ledger:
         Raises:
             RunEnded: Slipway has ended this run before.
         """
-        interruptions = self.open(message)
+        interruptions = self.open(message, catalog)
         try:
             yield interruptions
         finally:
             self._update(message.run_id, "SET updated_at = :now REMOVE at_work", values={})
 
-    def open(self, message: RunMessage) -> int:
+    def open(self, message: RunMessage, catalog: str = "") -> int:
         """Note that this delivery works on the run; the first one fixes since when it is open.
+
+        Args:
+            message: the run.
+            catalog: as in `at_work`.
 
         Returns:
             How many deliveries in a row, up to this one, were interrupted.
@@ -62,12 +70,14 @@ class Ledger:
             row = self._update(
                 message.run_id,
                 "SET #action = :action, blueprint = :blueprint, requested_by = :requester,"
-                " #open = :yes, open_since = if_not_exists(open_since, :now), updated_at = :now"
+                " #open = :yes, open_since = if_not_exists(open_since, :now), updated_at = :now,"
+                " #catalog = if_not_exists(#catalog, :catalog)"
                 " REMOVE held ADD deliveries :one, at_work :one",
                 condition="attribute_not_exists(outcome)",
-                names={"#action": "action", "#open": "open"},
+                names={"#action": "action", "#open": "open", "#catalog": "catalog"},
                 values={
                     ":action": message.action,
+                    ":catalog": catalog,
                     ":blueprint": message.blueprint or "",
                     ":requester": message.requester.email or message.requester.user_id,
                     ":yes": "yes",
@@ -119,14 +129,21 @@ class Ledger:
             values={":none": 0},
         )
 
+    def record_target(self, run_id: str, key: str, repository: str) -> None:
+        """Note which entity a run is about, and the key of the repository of its files."""
+        self._update(
+            run_id,
+            "SET service = :key, repository = :repository, updated_at = :now",
+            values={":key": key, ":repository": repository},
+        )
+
     def record_pull_request(
-        self, run_id: str, service: str, number: int, url: str, head: str = ""
+        self, run_id: str, number: int, url: str, head: str = ""
     ) -> dict[str, Any]:
         """Note the run's pull request; the row stays open until that ends.
 
         Args:
             run_id: the run.
-            service: its service.
             number: the pull request's number.
             url: its page.
             head: the commit that Slipway proposed; the first one that is noted stays.
@@ -134,8 +151,8 @@ class Ledger:
         Returns:
             The row.
         """
-        values = {":service": service, ":number": number, ":url": url}
-        expression = "SET service = :service, pr_number = :number, pr_url = :url"
+        values = {":number": number, ":url": url}
+        expression = "SET pr_number = :number, pr_url = :url"
         if head:
             expression += ", pr_head = if_not_exists(pr_head, :head)"
             values[":head"] = head
@@ -182,13 +199,9 @@ class Ledger:
         """Note that the sweep reminded of the pull request; `updated_at` stays as it is."""
         self._update(run_id, "SET reminded_at = :now", values={})
 
-    def record_ask(self, run_id: str, service: str, ask: int) -> None:
+    def record_ask(self, run_id: str, ask: int) -> None:
         """Note which of the run's approval requests is the current one."""
-        self._update(
-            run_id,
-            "SET service = :service, ask = :ask, updated_at = :now",
-            values={":service": service, ":ask": ask},
-        )
+        self._update(run_id, "SET ask = :ask, updated_at = :now", values={":ask": ask})
 
     def record_verdict(self, run_id: str, status: str, label: str, reason: str) -> None:
         """Note how the run is to be ended, before it is."""

@@ -1,7 +1,7 @@
-"""One change per service at a time: a row of the `locks` table, without an expiry.
+"""One change per entity at a time: a row of the `locks` table, without an expiry.
 
 A lock outlives the invocation that took it: it stays with the pull request until that is merged or
-closed. Whoever finds a service taken looks at the owner, and takes over from one that is gone.
+closed. Whoever finds an entity taken looks at the owner, and takes over from one that is gone.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,12 +11,12 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from slipway import aws
-from slipway.errors import ServiceLocked
+from slipway.errors import EntityLocked
 from slipway.runs.ledger import timestamp
 
 
 class ServiceLocks:
-    """The `locks` table: `service, owner, kind, taken_at`.
+    """The `locks` table: `service, owner, kind, taken_at`; `service` is the entity's key.
 
     Args:
         table_name: the table's name.
@@ -27,26 +27,26 @@ class ServiceLocks:
         self._table = aws.dynamodb_table(table_name)
         self._is_over = is_over
 
-    def take(self, service: str, owner: str, kind: Literal["run", "remediation"] = "run") -> None:
-        """Take the service for `owner`; taking it again is a success.
+    def take(self, key: str, owner: str, kind: Literal["run", "remediation"] = "run") -> None:
+        """Take the entity for `owner`; taking it again is a success.
 
         Raises:
-            ServiceLocked: another owner, who has not ended, holds the service.
+            EntityLocked: another owner, who has not ended, holds the entity.
         """
-        holder = self._put(service, owner, kind, instead_of=owner)
+        holder = self._put(key, owner, kind, instead_of=owner)
         if holder is None:
             return
         # The condition is on this very holder, so that of two who find it gone only one takes over.
         if self._is_over(holder):
-            holder = self._put(service, owner, kind, instead_of=holder)
+            holder = self._put(key, owner, kind, instead_of=holder)
         if holder is not None:
-            raise ServiceLocked(service, holder)
+            raise EntityLocked(key, holder)
 
-    def release(self, service: str, owner: str) -> None:
-        """Free the service if `owner` holds it."""
+    def release(self, key: str, owner: str) -> None:
+        """Free the entity if `owner` holds it."""
         try:
             self._table.delete_item(
-                Key={"service": service},
+                Key={"service": key},
                 ConditionExpression="#owner = :owner",
                 ExpressionAttributeNames={"#owner": "owner"},
                 ExpressionAttributeValues={":owner": owner},
@@ -56,19 +56,19 @@ class ServiceLocks:
                 raise
 
     def held(self) -> Iterator[dict[str, Any]]:
-        """All rows. There is one for each service that is being changed, so the table is small."""
+        """All rows. There is one for each entity that is being changed, so the table is small."""
         pages = self._table.meta.client.get_paginator("scan").paginate(
             TableName=self._table.name, ConsistentRead=True
         )
         for page in pages:
             yield from page["Items"]
 
-    def _put(self, service: str, owner: str, kind: str, *, instead_of: str) -> str | None:
+    def _put(self, key: str, owner: str, kind: str, *, instead_of: str) -> str | None:
         """Write the row if it is free or held by `instead_of`; else return who holds it."""
         try:
             self._table.put_item(
                 Item={
-                    "service": service,
+                    "service": key,
                     "owner": owner,
                     "kind": kind,
                     "taken_at": timestamp(datetime.now(UTC)),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from slipway.config import GitHubConfig, LedgerConfig, PolicyConfig, PortConfig
+from slipway.config import CatalogConfig, GitHubConfig, LedgerConfig, PolicyConfig, PortConfig
 from slipway.errors import (
+    EntityExists,
     PortError,
     RunEnded,
-    ServiceExists,
     SlipwayError,
     UserError,
 )
@@ -24,13 +24,14 @@ from slipway.runs.lock import ServiceLocks
 from slipway.runs.owners import is_execution, run_is_over
 
 if TYPE_CHECKING:
+    from slipway.catalog.request import Resource
     from slipway.port.client import PortClient
 
 
 _WHY_LENGTH = 500
 
 
-class RunConfig(PortConfig, GitHubConfig, LedgerConfig, PolicyConfig):
+class RunConfig(PortConfig, GitHubConfig, LedgerConfig, PolicyConfig, CatalogConfig):
     """What every function that works on runs is told by Terraform."""
 
 
@@ -185,7 +186,7 @@ class ActiveRun:
         config: this installation.
         port: Port's API.
         ledger: what Slipway itself knows of the run.
-        locks: one change per service at a time.
+        locks: one change per entity at a time.
         report: the run's page.
         impersonated_by: the machine credentials that executed it in a person's name; empty: none.
     """
@@ -201,19 +202,19 @@ class ActiveRun:
     impersonated_by: str = ""
 
     @contextmanager
-    def lock(self, service: str) -> Iterator[None]:
-        """Hold the service while its change is proposed, and for as long as the change is open.
+    def lock(self, key: str) -> Iterator[None]:
+        """Hold the entity while its change is proposed, and for as long as the change is open.
 
         Only a refused request frees it at once: after any other error the run goes on later.
 
         Raises:
-            ServiceLocked: another change of the service is under way.
+            EntityLocked: another change of the entity is under way.
         """
-        self.locks.take(service, self.run_id)
+        self.locks.take(key, self.run_id)
         try:
             yield
         except UserError:
-            self.locks.release(service, self.run_id)
+            self.locks.release(key, self.run_id)
             raise
 
     @property
@@ -221,14 +222,15 @@ class ActiveRun:
         """The run's id."""
         return self.message.run_id
 
-    def refuse_existing_entity(self, blueprint: str, service: str) -> None:
-        """Refuse a name that the catalogue knows already.
+    def refuse_existing_entity(self, resource: "Resource") -> None:
+        """Refuse an identifier that Port knows already.
 
         Raises:
-            ServiceExists: the entity is there.
+            EntityExists: the entity is there.
         """
-        if self.port.get_entity(blueprint, service) is not None:
-            raise ServiceExists(service, self.config.entity_url(blueprint, service))
+        blueprint, identifier = resource.blueprint, resource.identifier
+        if self.port.get_entity(blueprint, identifier) is not None:
+            raise EntityExists(resource.name, self.config.entity_url(blueprint, identifier))
 
     def add_entity(self, blueprint: str, body: dict[str, Any], *, volatile: frozenset[str]) -> None:
         """Put a new entity into the catalogue.

@@ -4,19 +4,22 @@ A run is ended in Port first and cleared up after. What is cut short in between 
 ended with an open row, which the next sweep clears up.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slipway.approvals.function import ApprovalFunction
 from slipway.changes.change import request_key
+from slipway.changes.policy import Policy
 from slipway.errors import SlipwayError
 from slipway.github.ended import EndedPulls
 from slipway.github.models import PullRequest, retargeted, run_branch
 from slipway.github.pull_requests import PullRequests
 from slipway.port.models import Run
 from slipway.reports.report import Reports
-from slipway.reports.settings import DeployedConfig
+from slipway.reports.settings import ReportingConfig
+from slipway.runs.clients import services_repository
 from slipway.runs.later import LaterDelivery
 from slipway.runs.ledger import Ledger
 from slipway.runs.models import Execution
@@ -35,20 +38,20 @@ class Case:
 
     Attributes:
         run: as Port has it.
-        service: the service that it is about; None if it did not get that far.
+        repository: where its pull request is; None if it has none.
         execution: status of its approval's execution.
         pull: its pull request.
         reference: of its record among the failed ones.
     """
 
     run: Run
-    service: str | None = None
+    repository: "ServicesRepository | None" = None
     execution: Execution | None = None
     pull: PullRequest | None = None
     reference: str = ""
 
 
-class DeedsConfig(RunConfig, DeployedConfig):
+class DeedsConfig(RunConfig, ReportingConfig):
     """What carrying out a deed needs to know of the installation."""
 
 
@@ -61,14 +64,14 @@ class Deeds:
         limits: named in what people read.
         port: Port's API.
         ledger: what Slipway itself knows of runs.
-        repository: the services repository.
+        policy: the approval policy.
     """
 
     config: DeedsConfig
     limits: Limits
     port: "PortClient"
     ledger: Ledger
-    repository: "ServicesRepository"
+    policy: Policy
 
     def do(self, deed: Deed, case: Case) -> None:
         """Carry a deed out.
@@ -83,6 +86,8 @@ class Deeds:
                 self._hold(case)
             case Deed.END_NEVER_RECEIVED:
                 self._end(case.run.id, "Never received", self._never_received())
+            case Deed.END_GONE:
+                self.end_gone(case.run.id)
             case Deed.END_STOPPED:
                 self.end_stopped(case.run.id, aborted=case.execution == "ABORTED")
             case Deed.END_HELD:
@@ -92,10 +97,25 @@ class Deeds:
             case Deed.CLOSE:
                 self._close(case, self._unmerged())
             case Deed.CLOSE_RETARGETED:
-                to, base = _pull_of(case).retargeted_to, self.config.services_base_branch
+                to, base = _pull_of(case).retargeted_to, _repository_of(case).place.base_branch
                 self._close(case, retargeted(to, base))
             case Deed.REPORT:
                 self._report(case, _pull_of(case))
+
+    def end_gone(self, run_id: str) -> None:
+        """End a run whose action the catalog does not have any more, and clean up after it."""
+        run, row = self.port.get_run(run_id), self.ledger.get(run_id) or {}
+        if run.ended or "outcome" in row:
+            return
+        self._end(
+            run_id,
+            "Action removed",
+            f"The platform team has removed the action '{run.action}', so Slipway does not carry "
+            "this run out. Ask them what took its place.",
+        )
+        LaterDelivery(self.config, self.ledger).discard(run_id)
+        delete_record(self.config.records_bucket, request_key(run_id))
+        ApprovalFunction().clear_up(run_id)
 
     def end_stopped(self, run_id: str, *, aborted: bool) -> None:
         """End a run whose execution waits for nobody any more, and withdraw its request."""
@@ -118,11 +138,12 @@ class Deeds:
             Its action; None if there is nothing to clear up.
         """
         run, row = self.port.get_run(run_id), self.ledger.get(run_id) or {}
-        if run.ended and "service" in row and "outcome" not in row:
+        if run.ended and "repository" in row and "outcome" not in row:
+            repository = self.repository_of(row)
             branch = run_branch(run.action, run_id)
-            pull = self.repository.find(branch, number=row.get("pr_number"))
+            pull = repository.find(branch, number=row.get("pr_number"))
             if pull and pull.state == "merged":
-                self._reports.report_run(run, str(row["service"]), pull.number)
+                self._reports(repository).report_run(run, pull.number)
         return ApprovalFunction().clear_up(run_id)
 
     def _hold(self, case: Case) -> None:
@@ -152,7 +173,7 @@ class Deeds:
 
     def _remind(self, case: Case, pull: PullRequest) -> None:
         day = f"{pull.opened_at + self.limits.pull_request:%d %B %Y, %H:%M UTC}"
-        self._pulls.remind(
+        PullRequests(_repository_of(case)).remind(
             pull.number,
             f"This pull request is still open. Slipway closes it on {day}, which ends its "
             f"[run]({self.config.run_url(case.run.id)}), unless somebody merges or closes it "
@@ -163,7 +184,7 @@ class Deeds:
     def _close(self, case: Case, why: str) -> None:
         """The end of the run is then reported as for any pull request that is closed."""
         branch = run_branch(case.run.action, case.run.id)
-        self.repository.close(branch, why, number=_pull_of(case).number)
+        _repository_of(case).close(branch, why, number=_pull_of(case).number)
 
     def _unmerged(self) -> str:
         return (
@@ -173,32 +194,36 @@ class Deeds:
 
     def _report(self, case: Case, pull: PullRequest) -> None:
         """Do what the workflow of the services repository did not ask for."""
-        self._reports.report_run(case.run, case.service or "", pull.number)
+        self._reports(_repository_of(case)).report_run(case.run, pull.number)
         ApprovalFunction().clear_up(case.run.id)
 
     def _end(self, run_id: str, label: str, sentence: str) -> None:
         self.port.add_log(run_id, sentence)
         self.port.update_run(run_id, status="FAILURE", status_label=label, summary=sentence)
 
-    @property
-    def _pulls(self) -> PullRequests:
-        return PullRequests(self.repository)
+    def repository_of(self, row: Mapping[str, Any]) -> "ServicesRepository":
+        """The repository that a run has noted.
 
-    @property
-    def _reports(self) -> Reports:
-        return Reports(
-            EndedPulls(self.repository),
-            self.port,
-            self.ledger,
-            self.config.deployed_service,
-            self.config.services_base_branch,
-        )
+        Raises:
+            UserError: it is not one of this installation any more.
+        """
+        return services_repository(self.config, self.policy.place(str(row["repository"])))
+
+    def _reports(self, repository: "ServicesRepository") -> Reports:
+        pulls, settings = EndedPulls(repository), self.policy.settings
+        return Reports(pulls, self.port, self.ledger, self.config, settings)
 
 
 def _pull_of(case: Case) -> PullRequest:
     if case.pull is None:  # Only runs that have one are judged so.
         raise SlipwayError(f"Run {case.run.id} has no pull request.")
     return case.pull
+
+
+def _repository_of(case: Case) -> "ServicesRepository":
+    if case.repository is None:  # As for the pull request.
+        raise SlipwayError(f"Run {case.run.id} has no repository.")
+    return case.repository
 
 
 def _duration(limit: timedelta) -> str:

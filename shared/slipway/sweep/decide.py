@@ -94,6 +94,7 @@ class Deed(StrEnum):
     LEAVE = "leave"
     HOLD = "hold: its record failed"
     END_NEVER_RECEIVED = "end: never received"
+    END_GONE = "end: its action is gone"
     END_STOPPED = "end: its execution was stopped"
     END_HELD = "end: held for too long"
     REPORT = "report its pull request"

@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from slipway.approvals.function import ApprovalFunction
-from slipway.changes.text import BLUEPRINT
+from slipway.catalog.keys import split_key
 from slipway.config import WatchConfig, load
 from slipway.errors import RequestNotFound
 from slipway.health.admission import launch, release
@@ -53,7 +53,7 @@ def remediation_stopped(service: str, execution: str, status: str) -> None:
     """Release the service of an execution, and write that into the catalogue.
 
     Args:
-        service: the service's identifier.
+        service: the entity's key.
         execution: the execution's name.
         status: FAILED, ABORTED or TIMED_OUT.
     """
@@ -71,7 +71,7 @@ def remediation_stopped(service: str, execution: str, status: str) -> None:
         "health_detail": f"{detail} Reference: {execution}.",
         CHECK_ID: f"{execution}.stopped",
     }
-    port.update_entity(BLUEPRINT, service, properties)
+    port.update_entity(*split_key(service), properties)
     # A decision on an open approval request would have no execution to go to.
     with suppress(RequestNotFound):
         ApprovalFunction().cancel_request(execution, 1)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, Json
 
@@ -30,6 +30,9 @@ from slipway.sweep.actions import Case, Deeds, DeedsConfig
 from slipway.sweep.decide import Deed, Facts, Limits, Pull, judge
 from slipway.sweep.event_sources import Mappings
 from slipway.sweep.stopped import look_after, services_at_work
+
+if TYPE_CHECKING:
+    from slipway.github.repository import ServicesRepository
 
 # Of the time that an invocation has: the rest is for what was begun before it was over.
 _SHARE = 0.6
@@ -90,7 +93,8 @@ def stopped(execution: str, status: str) -> None:
     elif row.get("pr_number"):
         report.remark(f"Execution {execution} has {status}; the pull request stays as it is.")
     else:
-        deeds = Deeds(config, config.limits, port, ledger, services_repository(config))
+        policy = read_policy(config.records_bucket, config.policy_key).policy
+        deeds = Deeds(config, config.limits, port, ledger, policy)
         deeds.end_stopped(run_id, aborted=status == "ABORTED")
 
 
@@ -109,11 +113,16 @@ class Sweep:
         self._port = port_client()
         self._ledger = Ledger(config.runs_table)
         self._locks = ServiceLocks(config.locks_table, lambda _: False)
-        self._repository = services_repository(config, patience=seconds)
-        self._deeds = Deeds(config, config.limits, self._port, self._ledger, self._repository)
+        policy = read_policy(config.records_bucket, config.policy_key).policy
+        self._deeds = Deeds(config, config.limits, self._port, self._ledger, policy)
+        self._repositories = {
+            place.name.casefold(): services_repository(config, place, patience=seconds)
+            for place in policy.places()
+        }
+        self._policy = policy
         self._failures: list[str] = []
         self._pulls: dict[str, PullRequest] | None = None
-        self._own_actions = own_actions(config)
+        self._own_actions = policy.own_actions
         self._mappings = Mappings(config.records_bucket)
         self._reading = cache(self._mappings.reading)
         self._failed_records = FailedRecords(config.records_bucket)
@@ -130,25 +139,32 @@ class Sweep:
         open_rows: list[dict[str, Any]] = []
         with self._collected("open rows"):
             open_rows.extend(self._ledger.open_rows())
-        pulls = PullRequests(self._repository)
         with self._collected("open pull requests"):
-            self._pulls = pulls.open()
+            self._pulls = {
+                branch: pull
+                for repository in self._repositories.values()
+                for branch, pull in PullRequests(repository).open().items()
+            }
         # Read after the rows: a run that has a row and is not among these has ended.
         known = {str(row["run_id"]) for row in open_rows}
         active = {run.id: run for action in self._own_actions for run in self._runs(action, known)}
         active |= {run.id: run for run in self._node_runs(open_rows)}
-        left = {str(row["run_id"]) for row in open_rows if self._is_left(row)} - set(active)
+        gone = {str(row["run_id"]) for row in open_rows if self._is_gone(row)} - set(active)
+        left = {str(row["run_id"]) for row in open_rows if self._is_left(row)} - set(active) - gone
         self._each(list(active.values()), lambda run: run.id, self._look_after)
+        self._each(sorted(gone), lambda run_id: run_id, self._end_gone)
         self._each(sorted(left), lambda run_id: run_id, self._clear_up)
         with self._collected("services"):
             self._each(services_at_work(), lambda service: service, look_after)
         with self._collected("locks"):
             held = [lock for lock in self._locks.held() if lock["owner"] not in active]
             self._each(held, lambda lock: str(lock["service"]), self._free)
-        with self._collected("branches"):
-            # GitHub deletes the branch of a pull request that is merged, and only if it is told to.
-            finished = [name for name in pulls.branches() if name not in (self._pulls or {})]
-            self._each(finished, lambda name: name, self._repository.delete_finished)
+        for repository in self._repositories.values():
+            with self._collected(f"branches of {repository.place.name}"):
+                # GitHub deletes the branch of a merged pull request only if it is told to.
+                branches = PullRequests(repository).branches()
+                finished = [name for name in branches if name not in (self._pulls or {})]
+                self._each(finished, lambda name: name, repository.delete_finished)
         logger.info(
             "Swept",
             extra={"runs": len(active), "ended": len(left), "failures": len(self._failures)},
@@ -197,6 +213,15 @@ class Sweep:
         """Whether nobody has worked on a row for so long that it is for the sweep to look at it."""
         return self._now - _moment(row["updated_at"]) >= self._config.limits.report
 
+    def _is_gone(self, row: dict[str, Any]) -> bool:
+        """Whether no function of this installation carries a run's action out any more."""
+        return str(row.get("action")) not in self._own_actions and self._is_left(row)
+
+    def _end_gone(self, run_id: str) -> None:
+        logger.append_keys(run_id=run_id)
+        self._deeds.end_gone(run_id)
+        count(Metric.RUN_SWEPT, deed=Deed.END_GONE.name)
+
     def _look_after(self, run: Run) -> None:
         logger.append_keys(run_id=run.id)
         case, facts = self._gather(run)
@@ -229,11 +254,18 @@ class Sweep:
             reminded="reminded_at" in row,
             reported=not is_node_run(run.id),
         )
-        if pull is None and self._is_to_be_found(row, facts):
-            pull = self._repository.find(branch, number=row.get("pr_number"))
+        repository = self._repository_of(row)
+        if pull is None and repository and self._is_to_be_found(row, facts):
+            pull = repository.find(branch, number=row.get("pr_number"))
             facts = replace(facts, pull=_pull(pull))
-        service = row.get("service")
-        return Case(run, str(service) if service else None, execution, pull), facts
+        return Case(run, repository, execution, pull), facts
+
+    def _repository_of(self, row: dict[str, Any]) -> "ServicesRepository | None":
+        """The repository that a run has noted; one that has not, has no pull request."""
+        if "repository" not in row:
+            return None
+        place = self._policy.place(str(row["repository"]))
+        return self._repositories[place.name.casefold()]
 
     def _look_for(self, run: Run, facts: Facts) -> tuple[Case, Facts]:
         """Find out why a run was never seen, if it is late."""
@@ -280,7 +312,7 @@ class Sweep:
         owner, kind = str(lock["owner"]), str(lock["kind"])
         if self._now - _moment(lock["taken_at"]) < _SETTLED or not self._is_over(owner, kind):
             return
-        logger.info("Freeing a service", extra={"service": lock["service"], "owner": owner})
+        logger.info("Freeing an entity", extra={"entity": lock["service"], "owner": owner})
         self._locks.release(str(lock["service"]), owner)
         count(Metric.LOCK_FREED, kind=kind)
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 from github import InputGitTreeElement
+from slipway.github.folder import everything
+from tests.entities import service_files
 from slipway.config import MergeMethod
 from slipway.errors import GitHubUnavailable
 from slipway.github.models import Change
@@ -45,7 +47,7 @@ def test_given_the_change_when_merged_then_it_is_one_commit_on_main(services: Se
     merged = services.github.get_pull(number)
     assert merged.merged
     assert len(services.github.get_git_commit(merged.merge_commit_sha).parents) == 1
-    assert services.slipway.read_service("shop", names=None).texts[PATH] == "replicas: 3\n"
+    assert services.slipway.read(service_files("shop"), everything).texts[PATH] == "replicas: 3\n"
 
 
 def test_given_it_is_merged_when_merged_again_then_success(services: Services) -> None:
@@ -90,14 +92,14 @@ def test_given_others_changed_the_file_since_it_was_planned_when_merged_then_the
     services: Services,
 ) -> None:
     services.push({PATH: "replicas: 2\nmemory: 1Gi\n"})
-    planned_from = services.slipway.read_service("shop", names=None).commit
+    planned_from = services.slipway.read(service_files("shop"), everything).commit
     upscale = replace(change({PATH: "replicas: 3\nmemory: 1Gi\n"}), base_commit=planned_from)
     services.push({PATH: "replicas: 2\nmemory: 2Gi\n"})
 
     number = services.propose(upscale)
 
     assert merge(services, number, upscale) == "refused"
-    assert services.slipway.read_service("shop", names=None).texts[PATH].endswith("2Gi\n")
+    assert services.slipway.read(service_files("shop"), everything).texts[PATH].endswith("2Gi\n")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_branch_that_is_behind_twice_is_updated_twice(services: Services, allowe
     services.pass_check(number)
 
     assert merge(services, number) == "merged"
-    assert services.slipway.read_service("shop", names=None).texts[PATH] == "replicas: 3\n"
+    assert services.slipway.read(service_files("shop"), everything).texts[PATH] == "replicas: 3\n"
 
 
 def test_branch_is_not_updated_over_a_push(services: Services) -> None:

@@ -4,6 +4,8 @@ import base64
 
 import pytest
 from github import InputGitTreeElement
+from slipway.github.folder import everything
+from tests.entities import service_files, named
 from slipway.github.models import blob_sha
 
 from tests.contract.github.conftest import Services
@@ -27,7 +29,7 @@ def test_given_nested_folders_when_read_then_every_file_has_its_sha_and_the_want
     commit = services.push({**NESTED})
     requests = services.server.count()
 
-    folder = services.slipway.read_service("shop", names=frozenset({"common_values.yaml"}))
+    folder = services.slipway.read(service_files("shop"), named("common_values.yaml"))
 
     assert (folder.service, folder.commit) == ("shop", commit)
     assert folder.files == {path: blob_sha(text) for path, text in OURS.items()}
@@ -39,7 +41,7 @@ def test_given_nested_folders_when_read_then_every_file_has_its_sha_and_the_want
 def test_given_no_names_when_read_then_all_texts(services: Services) -> None:
     services.push({**NESTED})
 
-    assert services.slipway.read_service("shop", names=None).texts == OURS
+    assert services.slipway.read(service_files("shop"), everything).texts == OURS
 
 
 def test_given_a_wanted_name_in_a_sub_folder_when_read_then_its_text_too(
@@ -47,7 +49,7 @@ def test_given_a_wanted_name_in_a_sub_folder_when_read_then_its_text_too(
 ) -> None:
     services.push({**NESTED})
 
-    folder = services.slipway.read_service("shop", names=frozenset({"er.yaml"}))
+    folder = services.slipway.read(service_files("shop"), named("er.yaml"))
 
     assert folder.texts == {"apps/shop/charts/one/deep/er.yaml": ""}
 
@@ -61,7 +63,7 @@ def test_given_a_file_that_is_not_utf_8_when_read_then_it_has_a_sha_and_no_text(
         [InputGitTreeElement("apps/shop/logo.png", "100644", "blob", sha=blob.sha)]
     )
 
-    folder = services.slipway.read_service("shop", names=None)
+    folder = services.slipway.read(service_files("shop"), everything)
 
     assert folder.files["apps/shop/logo.png"] == blob.sha
     assert folder.texts == {"apps/shop/notes": "notes\n"}
@@ -83,7 +85,7 @@ def test_given_links_and_submodules_when_read_then_they_are_files_without_text(
         ]
     )
 
-    folder = services.slipway.read_service("shop", names=None)
+    folder = services.slipway.read(service_files("shop"), everything)
 
     assert folder.files == {
         "apps/shop/a": blob_sha("a"),
@@ -99,7 +101,7 @@ def test_given_links_and_submodules_when_read_then_they_are_files_without_text(
 def test_given_no_folder_when_read_then_empty(services: Services) -> None:
     commit = services.push({"apps/other/a": "a"})
 
-    folder = services.slipway.read_service("shop", names=None)
+    folder = services.slipway.read(service_files("shop"), everything)
 
     assert (folder.commit, folder.files, folder.texts) == (commit, {}, {})
 
@@ -107,14 +109,14 @@ def test_given_no_folder_when_read_then_empty(services: Services) -> None:
 def test_given_a_file_of_that_name_when_read_then_it_is_no_service(services: Services) -> None:
     services.push({"apps/shop": "a file\n"})
 
-    assert services.slipway.read_service("shop", names=None).files == {}
+    assert services.slipway.read(service_files("shop"), everything).files == {}
 
 
 def test_given_a_change_of_main_when_read_again_then_the_new_state(services: Services) -> None:
     services.push({"apps/shop/a": "1"})
-    services.slipway.read_service("shop", names=None)
+    services.slipway.read(service_files("shop"), everything)
     commit = services.push({"apps/shop/a": "2"})
 
-    folder = services.slipway.read_service("shop", names=None)
+    folder = services.slipway.read(service_files("shop"), everything)
 
     assert (folder.commit, folder.texts) == (commit, {"apps/shop/a": "2"})

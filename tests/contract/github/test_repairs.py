@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slipway.github.folder import nothing
+from tests.entities import service_files
 from slipway.github.models import Change, RestartTarget
 from slipway.github.repairs import Repairs, Restart
 from slipway.github.roll_back import LastChange, NothingToRollBack, roll_back, roll_back_branch
@@ -62,7 +64,7 @@ class World:
 
     def tree(self) -> dict[str, str]:
         """Path → blob SHA of the service's folder."""
-        return dict(self.services.slipway.read_service("shop", names=frozenset()).files)
+        return dict(self.services.slipway.read(service_files("shop"), nothing).files)
 
 
 @pytest.fixture

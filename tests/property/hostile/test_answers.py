@@ -11,6 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from slipway.github.folder import everything
+from tests.entities import service_files
 from slipway.config import GitHubConfig, GitHubCredentials, PortCredentials
 from slipway.errors import GitHubError, PortError, SlipwayError
 from slipway.github.ended import EndedPull, EndedPulls
@@ -103,7 +105,7 @@ CHANGE = Change(
     files={f"{FOLDER}/portData.json": "{}\n"},
     labels=("slipway",),
     reviewers=("team:payments",),
-    creates_service=True,
+    creates=True,
 )
 SHOP = RestartTarget(service="shop", namespace="shop", environment="Test")
 PULL = EndedPull(
@@ -118,7 +120,7 @@ PULL = EndedPull(
 GITHUB_CALLS: list[Callable[[ServicesRepository], object]] = [
     lambda github: github.propose(CHANGE),
     lambda github: github.find(CHANGE.branch),
-    lambda github: github.read_service("shop", names=None),
+    lambda github: github.read(service_files("shop"), everything),
     lambda github: github.merge(CHANGE, 7, "b" * 40),
     lambda github: github.close(CHANGE.branch, "comment"),
     lambda github: PullRequests(github).open(),

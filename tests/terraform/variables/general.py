@@ -1,7 +1,19 @@
 """Rules of `terraform/variables.tf`."""
 
+from collections.abc import Callable
+from typing import Any
+
 from tests.terraform.conftest import ROOT, STACK
-from tests.terraform.variables.rule import Rule, variable, whole
+from tests.terraform.variables.rule import Rule, Values, variable, whole
+
+
+
+def repository(attribute: str) -> Callable[[Any], Values]:
+    """Stand for the value of an attribute of a repository."""
+    return lambda value: {
+        "github": {"repositories": {"services": {"name": "acme/services", attribute: value}}}
+    }
+
 
 GENERAL = [
     *(
@@ -18,7 +30,7 @@ GENERAL = [
         for name, others in [
             ("port.base_url", {"org_id": "org_test"}),
             ("port.app_url", {"org_id": "org_test"}),
-            ("github.api_url", {"services_repo": "acme/services"}),
+            ("github.api_url", {"repositories": {"services": {"name": "acme/services"}}}),
         ]
     ),
     Rule(
@@ -40,30 +52,67 @@ GENERAL = [
         ["maybe"],
     ),
     Rule(
-        "github.services_repo",
-        variable("github.services_repo"),
-        ["acme/services.prod"],
-        ["services"],
+        "github.repositories needs",
+        lambda key: {"github": {"repositories": {key: {"name": "acme/services"}} if key else {}}},
+        ["a", "pay.Team-1_x", "k" * 100],
+        ["", "-a", "a.", "a/b", "k" * 101],
     ),
+    Rule("name must be", repository("name"), ["acme/services.prod"], ["services", "a/b/c"]),
+    Rule("base_branch must be", repository("base_branch"), ["release/1.x"], ["my branch"]),
     Rule(
-        "github.base_branch",
-        variable("github.base_branch", services_repo="acme/services"),
-        ["release/1.x"],
-        ["my branch"],
-    ),
-    Rule(
-        "github.merge_method",
-        variable("github.merge_method", services_repo="acme/services"),
+        "merge_method must be",
+        repository("merge_method"),
         ["auto", "squash", "merge", "rebase"],
         ["Squash", "fast-forward"],
     ),
     Rule(
-        "github.team_reviewers",
-        lambda user: {
-            "github": {"services_repo": "acme/services", "team_reviewers": {"a b": [user]}}
+        "installation_id must be", repository("installation_id"), [None, "1", 12345678], ["0", "x"]
+    ),
+    Rule(
+        "must agree",
+        lambda other: {
+            "github": {
+                "repositories": {
+                    "one": {"name": "acme/services", "base_branch": "main"},
+                    "other": other,
+                }
+            }
         },
-        ["octocat", "team:platform"],
-        ["@octocat"],
+        [
+            {"name": "Acme/Services"},
+            {"name": "acme/others", "base_branch": "master"},
+        ],
+        [
+            {"name": "acme/services", "base_branch": "master"},
+            {"name": "ACME/services", "merge_method": "squash"},
+            {"name": "acme/services", "installation_id": "1"},
+        ],
+    ),
+    Rule(
+        "github.team_reviewers",
+        variable(
+            "github.team_reviewers.platform", repositories={"services": {"name": "acme/services"}}
+        ),
+        [["octocat", "team:platform"]],
+        [["@octocat"]],
+    ),
+    Rule(
+        "catalog_dir has no kind",
+        variable("catalog_dir"),
+        [str(ROOT / "tests" / "catalogs" / "acme")],
+        [str(ROOT / "tests"), str(ROOT / "not_there")],
+    ),
+    Rule(
+        "catalog_settings must be",
+        variable("catalog_settings"),
+        [{}, {"ttl_days": 3, "health_url": None, "any": {"List": ["a", 1]}}],
+        [{"Name": "x"}, {"a.b": "x"}, ["a"], "text"],
+    ),
+    Rule(
+        "identifier_prefix",
+        variable("identifier_prefix"),
+        ["", "acme_", "p" * 20],
+        ["acme-", "Acme_", "p" * 21],
     ),
     Rule(
         "functions.architecture", variable("functions.architecture"), ["arm64", "x86_64"], ["amd64"]

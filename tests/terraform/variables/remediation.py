@@ -51,8 +51,8 @@ REMEDIATION = [
     Rule(
         "remediation.environments",
         variable("remediation.environments"),
-        [[], ["Test", "Staging", "Production"]],
-        [["Prod"]],
+        [[], ["Test", "my own"]],
+        [[" "], ["*"]],
     ),
     Rule(
         "remediation.approval_environments",
@@ -61,10 +61,10 @@ REMEDIATION = [
         [["Production"]],
     ),
     Rule(
-        "remediation.auto_merge_environments",
+        "auto_merge_environments must be",
         variable("remediation.auto_merge_environments"),
         [[], ["Production"]],
-        [["Prod"]],
+        [[""], ["*"]],
     ),
     Rule("remediation.max_per_hour", variable("remediation.max_per_hour"), **whole(1, 20)),
     Rule("remediation.max_repairs", variable("remediation.max_repairs"), **whole(1, 100)),

@@ -14,7 +14,7 @@ def make_approval(**changes: Any) -> Approval:
         "run_id": "r_0123456789abcdef",
         "ask": 1,
         "action": "upscale_service",
-        "service": "shop",
+        "service": "service/shop",
         "environment": "Production",
         "requested_by": "dev@acme.example",
         "summary": "replicas 2 → 3",

@@ -43,7 +43,7 @@ class World:
         self.set_run(RUN_ID, "upscale_service", "IN_PROGRESS")
         self.set_run(OWN, "upscale_service_ended", "IN_PROGRESS")
         repository: Any = SimpleNamespace(close=lambda branch, _, **__: self.closed.append(branch))
-        monkeypatch.setattr(function, "services_repository", lambda config: repository)
+        monkeypatch.setattr(function, "services_repository", lambda config, place: repository)
         monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
 
     def tell(self, token: str, following: str) -> bool:
@@ -64,8 +64,9 @@ class World:
 
     def waits(self, **changes: Any) -> None:
         self.ledger.open(make_message(action="upscale_service", entity="shop"))
-        self.ledger.record_ask(RUN_ID, "shop", 1)
-        self.locks.take("shop", RUN_ID)
+        self.ledger.record_target(RUN_ID, "service/shop", "services")
+        self.ledger.record_ask(RUN_ID, 1)
+        self.locks.take("service/shop", RUN_ID)
         times = {"created_at": NOW, "expires_at": NOW + timedelta(hours=1)}
         approval = make_approval(**times, **changes)
         self.store.create(approval, "")
@@ -75,7 +76,7 @@ class World:
         return self.port.bodies(f"PATCH /v1/actions/runs/{run_id}")
 
     def holder(self) -> Any:
-        item = self.locks._table.get_item(Key={"service": "shop"}).get("Item", {})
+        item = self.locks._table.get_item(Key={"service": "service/shop"}).get("Item", {})
         return item.get("owner")
 
     def status(self) -> Status:
@@ -128,15 +129,11 @@ def test_given_a_run_that_was_ended_while_a_function_may_be_at_work_when_withdra
     assert list(world.ledger.open_rows()) == []
 
 
-@pytest.mark.parametrize(
-    "about", [{"entity": {"identifier": "shop"}}, {"properties": {"service_name": "shop"}}]
-)
-def test_given_a_run_that_stopped_before_it_was_noted_what_it_holds_when_ended_then_it_is_freed(
-    world: World, about: dict[str, Any]
-) -> None:
+def test_run_that_stopped_after_it_took_the_lock_frees_it(world: World) -> None:
     world.ledger.open(make_message(action="upscale_service", entity="shop"))
-    world.locks.take("shop", RUN_ID)
-    world.set_run(RUN_ID, "upscale_service", "FAILURE", **about)
+    world.ledger.record_target(RUN_ID, "service/shop", "services")
+    world.locks.take("service/shop", RUN_ID)
+    world.set_run(RUN_ID, "upscale_service", "FAILURE")
 
     function.ApprovalFunction().withdraw(EndedRun(run_id=RUN_ID))
 
@@ -229,7 +226,7 @@ def test_given_a_pull_request_when_its_execution_is_gone_then_it_is_left_to_peop
     world: World,
 ) -> None:
     world.waits()
-    world.ledger.record_pull_request(RUN_ID, "shop", 7, "https://github.test/pull/7")
+    world.ledger.record_pull_request(RUN_ID, 7, "https://github.test/pull/7")
 
     stopped(RUN_ID, "ABORTED")
 

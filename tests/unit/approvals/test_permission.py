@@ -15,12 +15,12 @@ from slipway.health.state import Decision
 
 from tests.unit.conftest import POLICY, set_policy
 
-EXECUTION = execution_name("shop", 3)
+EXECUTION = execution_name("service/shop", 3)
 REQUEST = f"{EXECUTION}.1"
 PAGE = "https://app.port.test/serviceEntity?identifier=shop"
 ILL = "The health URL answered 503, not a 2xx."
 REPAIR = {
-    "service": "shop",
+    "service": "service/shop",
     "environment": "Production",
     "reason": ILL,
     "strategies": ["restart", "roll back"],
@@ -88,7 +88,7 @@ def test_given_a_request_then_its_entity_names_the_service_and_what_would_be_tri
 
     (entity,) = world.entities
     assert (entity["of"], entity["identifier"]) == ("approval_request", REQUEST)
-    assert entity["title"] == "Repair shop: try to restart, roll back"
+    assert entity["title"] == "Repair service shop: try to restart, roll back"
     properties = entity["properties"]
     assert (properties["service"], properties["environment"]) == ("shop", "Production")
     assert (properties["status"], properties["requested_by"]) == ("Pending", "Slipway")

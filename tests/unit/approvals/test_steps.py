@@ -18,7 +18,8 @@ from slipway.approvals.steps import Steps
 from slipway.approvals.store import ApprovalStore
 from slipway.changes import change
 from slipway.changes.policy import Policy, PolicyVersion
-from slipway.changes.proposal import NothingToDo, Proposal
+from slipway.catalog.planning import NothingToDo
+from slipway.changes.proposal import Proposal
 from slipway.config import load
 from slipway.errors import RunEnded, SlipwayError, UserError
 from slipway.github.merging import Merge
@@ -29,6 +30,7 @@ from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
 
+from tests import entities
 from tests.unit.approvals.conftest import NOW, make_approval
 from tests.unit.conftest import POLICY, RUN_ID, make_message
 
@@ -145,10 +147,10 @@ class World:
         )
         monkeypatch.setattr("slipway.approvals.desk.tell", self.tell)
         monkeypatch.setattr("slipway.approvals.steps.tell", self.tell)
-        monkeypatch.setattr("slipway.approvals.steps.services_repository", self.repositories)
+        monkeypatch.setattr(change, "services_repository", self.repositories)
         monkeypatch.setattr(change, "prepare", self.prepare)
 
-    def repositories(self, config: Any) -> Any:
+    def repositories(self, config: Any, place: Any) -> Any:
         return self.repository
 
     def send(self, occasion: str) -> list[str]:
@@ -166,11 +168,12 @@ class World:
             return self.nothing
         return Proposal(
             action="upscale_service",
-            service="shop",
-            environment=self.environment,
+            key="service/shop",
+            environments=(self.environment,),
+            target=entities.target("upscale_service", "shop"),
             summary="replicas 2 → 3",
             change=Change(
-                service="shop",
+                entity=entities.service_files("shop"),
                 branch=f"slipway/upscale_service/{RUN_ID}",
                 title="t",
                 body="b",
@@ -204,7 +207,7 @@ class World:
         self.take("execute")
 
     def holder(self) -> Any:
-        return self.locks._table.get_item(Key={"service": "shop"}).get("Item", {}).get("owner")
+        return self.locks._table.get_item(Key={"service": "service/shop"}).get("Item", {}).get("owner")
 
 
 @pytest.fixture
@@ -403,7 +406,7 @@ def test_given_an_operator_freed_the_service_when_executed_then_it_is_taken_agai
     world: World,
 ) -> None:
     world.approved()
-    world.locks.release("shop", RUN_ID)
+    world.locks.release("service/shop", RUN_ID)
 
     world.take("execute")
 
@@ -414,8 +417,8 @@ def test_given_somebody_else_took_the_service_when_executed_then_the_run_ends_wi
     world: World,
 ) -> None:
     world.approved()
-    world.locks.release("shop", RUN_ID)
-    world.locks.take("shop", "r_other")
+    world.locks.release("service/shop", RUN_ID)
+    world.locks.take("service/shop", "r_other")
 
     assert world.take("execute") == {"next": "Report"}
     world.take("report")
@@ -430,7 +433,7 @@ def test_given_a_change_that_is_needless_meanwhile_when_asked_again_then_success
     world: World,
 ) -> None:
     world.approved()
-    world.nothing = NothingToDo(service="shop", reason="It runs with 3 replicas already.")
+    world.nothing = NothingToDo(reason="It runs with 3 replicas already.")
 
     assert world.take("execute") == {"next": "Request"}
     assert world.take("request") == {"next": "Report"}

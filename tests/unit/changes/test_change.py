@@ -9,17 +9,18 @@ import boto3
 import pytest
 import time_machine
 from slipway.changes import change
-from slipway.changes.proposal import NothingToDo, Proposal
+from slipway.catalog.planning import NothingToDo
+from slipway.changes.proposal import Proposal
 from slipway.config import load
 from slipway.errors import (
     BranchTaken,
+    EntityExists,
     RetryableError,
     RunEnded,
-    ServiceExists,
     UserError,
 )
 from slipway.github.merging import Merge
-from slipway.github.models import Change, PullRequest, ServiceFolder
+from slipway.github.models import Change, PullRequest, Snapshot
 from slipway.port.message import Requester
 from slipway.port.models import User
 from slipway.runs.later import MAX_POSTPONED
@@ -27,15 +28,29 @@ from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
 
+from tests import entities
 from tests.unit.conftest import POLICY, RUN_ID, make_message, set_policy
 
 PATH = "apps/shop/common_values.yaml"
+CREATE = {
+    "service_name": "shop",
+    "owner": "dev@acme.example",
+    "team": "payments",
+    "project": "atlas",
+    "environment": "Test",
+    "service_type": "web",
+    "replicas": 1,
+    "image_tag": "1.0",
+    "values_format": "JSON",
+}
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 BRANCH = f"slipway/upscale_service/{RUN_ID}"
 
 
 class Repository:
     """The services repository: what it was asked, and what it answers."""
+
+    place, url = entities.PLACE, "https://github.test/acme/services"
 
     def __init__(self) -> None:
         self.proposed: list[Change] = []
@@ -64,8 +79,8 @@ class Repository:
     def close(self, branch: str, comment: str, **_: Any) -> None:
         self.closed.append(branch)
 
-    def read_service(self, service: str, *, names: Any) -> ServiceFolder:
-        return ServiceFolder(service=service, commit="c", files=self.folder, texts={})
+    def read(self, entity: Any, choose: Any) -> Snapshot:
+        return Snapshot(commit="c", files=self.folder, texts={})
 
 
 class World:
@@ -76,7 +91,7 @@ class World:
         self.updates: list[dict[str, Any]] = []
         self.started: list[str] = []
         self.ended = False
-        monkeypatch.setattr(change, "services_repository", lambda config: self.repository)
+        monkeypatch.setattr(change, "services_repository", lambda config, place: self.repository)
         monkeypatch.setattr(change, "prepare", self.prepare)
         monkeypatch.setattr("slipway.changes.approval_machine.start", self.start)
 
@@ -92,16 +107,17 @@ class World:
     def proposal(self, *, environment: str = "Production", creates: bool = False) -> Proposal:
         return Proposal(
             action="create_service" if creates else "upscale_service",
-            service="shop",
-            environment=environment,
+            key="service/shop",
+            environments=(environment,),
+            target=entities.target("upscale_service", "shop"),
             summary="replicas 2 → 3",
             change=Change(
-                service="shop",
+                entity=entities.service_files("shop"),
                 branch=BRANCH,
                 title="t",
                 body="b",
                 files={PATH: "replicas: 3\n"},
-                creates_service=creates,
+                creates=creates,
             ),
             base={PATH: None if creates else "a" * 40},
             preview="+replicas: 3",
@@ -119,13 +135,8 @@ class World:
             get_user=lambda email: User(id="auth0|1", email=email) if "@" in email else None,
         )
         ledger = Ledger(config.runs_table)
-        message = make_message(
-            action="upscale_service",
-            entity="shop",
-            operation="DAY-2",
-            inputs=inputs or {},
-            **changes,
-        )
+        request = {"action": "upscale_service", "entity": "shop", "operation": "DAY-2"}
+        message = make_message(**{**request, "inputs": inputs or {}, **changes})
         ledger.open(message)
         self.locks = ServiceLocks(config.locks_table, lambda owner: False)
         run = ActiveRun(
@@ -149,7 +160,7 @@ class World:
         return [label for _, label in self.logs if label]
 
     def holder(self) -> Any:
-        item = self.locks._table.get_item(Key={"service": "shop"}).get("Item", {})
+        item = self.locks._table.get_item(Key={"service": "service/shop"}).get("Item", {})
         return item.get("owner")
 
     def stored(self) -> Any:
@@ -164,7 +175,7 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_given_nothing_to_do_when_carried_out_then_success_says_so(world: World) -> None:
-    world.planned = NothingToDo(service="shop", reason="It has 10 replicas already.")
+    world.planned = NothingToDo(reason="It has 10 replicas already.")
 
     world.carry_out()
 
@@ -193,8 +204,10 @@ def test_given_a_dry_run_of_a_service_that_exists_when_carried_out_then_refused(
     world.planned = world.proposal(creates=True)
     world.repository.folder = {PATH: "a" * 40}
 
-    with pytest.raises(ServiceExists, match="tree/main/apps/shop"):
-        world.carry_out({"dry_run": True})
+    with pytest.raises(EntityExists, match="tree/main/apps/shop"):
+        world.carry_out(
+            {**CREATE, "dry_run": True}, action="create_service", entity=None, operation="CREATE"
+        )
 
 
 def test_given_no_approval_is_needed_when_carried_out_then_proposed_and_merged(
@@ -392,7 +405,7 @@ def test_given_its_pull_request_has_ended_when_delivered_again_then_nothing_is_p
     world.carry_out()
     world.repository.state = state
     # What the merged change has made of the base branch.
-    world.planned = NothingToDo(service="shop", reason="It has 10 replicas already.")
+    world.planned = NothingToDo(reason="It has 10 replicas already.")
 
     world.carry_out()
 
@@ -410,13 +423,13 @@ def test_given_a_delivery_cut_off_after_its_pull_request_when_delivered_again_th
     world.carry_out()
 
     row = ledger.get(RUN_ID) or {}
-    assert (row["service"], row["pr_number"], row["pr_url"]) == ("shop", 7, "https://g.test/7")
+    assert (row["service"], row["pr_number"], row["pr_url"]) == ("service/shop", 7, "https://g.test/7")
 
 
 @pytest.mark.parametrize(
     "planned",
     [
-        NothingToDo(service="shop", reason="It has 10 replicas already."),
+        NothingToDo(reason="It has 10 replicas already."),
         UserError("Service 'shop' is not in the services repository."),
     ],
     ids=["there is nothing to do", "it is refused"],

@@ -65,11 +65,11 @@ def test_given_a_stored_policy_when_read_then_its_version_comes_along(aws: None)
     boto3.client("s3").put_bucket_versioning(
         Bucket="records", VersioningConfiguration={"Status": "Enabled"}
     )
-    set_policy({**POLICY, "scale": {**POLICY["scale"], "max": 7}})
+    set_policy({**POLICY, "limits": {"upscale_service": {"max": 7}}})
 
     found = read_policy("records", "policy/policy.json")
 
-    assert found.policy.scale.max == 7
+    assert found.policy.limits == {"upscale_service": {"max": 7}}
     assert found.version not in {"", "null", "unversioned"}
 
 
@@ -85,7 +85,7 @@ def test_given_a_stored_policy_when_read_then_its_version_comes_along(aws: None)
             {"default": {"approval": {"expires_after_seconds": 60, "remind_before_seconds": 60}}},
             "remind_before_seconds must be less",
         ),
-        ({"scale": {"min": 5, "max": 4, "max_step": 1, "default_step": 1}}, "scale"),
+        ({"repositories": {}}, "repositories"),
     ],
 )
 def test_given_a_wrong_policy_when_read_then_the_fault_and_its_cure_are_named(

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from slipway.changes.inputs import is_dry_run
+from slipway.catalog.form import is_dry_run
 from slipway.changes.proposal import (
     LONGEST_PREVIEW,
     Proposal,
@@ -19,11 +19,13 @@ from slipway.changes.proposal import (
 from slipway.errors import InvalidInput
 from slipway.github.models import Change
 
+from tests import entities
+
 
 def make_proposal(**changes: Any) -> Proposal:
     files = changes.pop("files", {"apps/shop/b": "new ü\n", "apps/shop/a": None})
     change = Change(
-        service="shop",
+        entity=entities.service_files("shop"),
         branch="slipway/upscale_service/r_1",
         title="Title",
         body=changes.pop("body", "Body"),
@@ -31,8 +33,9 @@ def make_proposal(**changes: Any) -> Proposal:
     )
     defaults: dict[str, Any] = {
         "action": "upscale_service",
-        "service": "shop",
-        "environment": "Test",
+        "key": "service/shop",
+        "environments": ("Test",),
+        "target": entities.target("upscale_service", "shop"),
         "summary": "replicas 2 → 3",
         "change": change,
         "base": {"apps/shop/a": "a" * 40, "apps/shop/b": None},
@@ -46,9 +49,9 @@ def test_given_a_proposal_when_hashed_then_it_is_the_documented_canonical_json()
     canonical = (
         '{"action":"upscale_service",'
         f'"base":{{"apps/shop/a":"{"a" * 40}","apps/shop/b":null}},'
-        '"environment":"Test",'
-        f'"result":{{"apps/shop/a":null,"apps/shop/b":"{new}"}},'
-        '"service":"shop"}'
+        '"entity":"service/shop",'
+        '"environments":["Test"],'
+        f'"result":{{"apps/shop/a":null,"apps/shop/b":"{new}"}}}}'
     )
 
     assert make_proposal().change_hash == hashlib.sha256(canonical.encode()).hexdigest()
@@ -73,8 +76,8 @@ def test_given_a_difference_beside_the_touched_files_when_hashed_then_the_hash_i
     "changes",
     [
         {"action": "downscale_service"},
-        {"service": "shop2"},
-        {"environment": "Staging"},
+        {"key": "service/shop2"},
+        {"environments": ("Staging",)},
         {"base": {"apps/shop/a": "b" * 40, "apps/shop/b": None}},
         {"base": {"apps/shop/a": "a" * 40, "apps/shop/b": "0" * 40}},
         {"files": {"apps/shop/b": "new u\n", "apps/shop/a": None}},

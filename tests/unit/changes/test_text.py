@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from slipway.changes.text import as_text, hidden_comment, table
+from slipway.markdown import as_text, hidden_comment, table
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from slipway.config import GitHubConfig, GitHubCredentials
+from slipway.github.models import Place
 from slipway.github.repository import ServicesRepository
 
 from tests.scripted import Answer, ScriptedServer
@@ -152,9 +153,9 @@ def repository(
         {
             "GITHUB_API_URL": github.url,
             "GITHUB_SECRET_ID": "slipway/github",
-            "SERVICES_REPO": "acme/services",
-            "MERGE_METHOD": method,
         }
     )
     token = GitHubCredentials(token=SecretStr("ghp_first"))
-    return ServicesRepository(config, credentials or (lambda fresh: token), patience=patience)
+    place = Place.model_validate({"name": "acme/services", "merge_method": method})
+    find = credentials or (lambda fresh: token)
+    return ServicesRepository(config, place, find, patience=patience)

@@ -7,8 +7,9 @@ import pytest
 from pydantic import SecretStr
 from slipway.config import GitHubCredentials
 from slipway.errors import GitHubError, GitHubUnavailable, UserError
-from slipway.github.folder import MAX_TEXT_BYTES, MAX_TEXTS
+from slipway.github.folder import MAX_TEXT_BYTES, MAX_TEXTS, Choose, everything
 
+from tests.entities import named, service_files
 from tests.scripted import Answer
 from tests.unit.github.conftest import SHA, FakeGitHub, repository
 
@@ -32,8 +33,8 @@ def listed(github: FakeGitHub, path: str, size: int = 5, kind: str = "file") -> 
     }
 
 
-def read(github: FakeGitHub, names: frozenset[str] | None = None) -> dict[str, str]:
-    return dict(repository(github, patience=0.2).read_service("shop", names=names).texts)
+def read(github: FakeGitHub, choose: Choose = everything) -> dict[str, str]:
+    return dict(repository(github, patience=0.2).read(service_files("shop"), choose).texts)
 
 
 def test_given_a_large_file_when_all_is_read_then_only_that_one_lacks_its_text(
@@ -52,7 +53,7 @@ def test_given_files_over_the_limit_in_all_when_read_then_as_many_as_fit(
     entries = [listed(github, name, half) for name in "abc"]
     github.script(FOLDER, (200, entries, {}))
 
-    folder = repository(github).read_service("shop", names=None)
+    folder = repository(github).read(service_files("shop"), everything)
 
     assert list(folder.texts) == ["apps/shop/a", "apps/shop/b"]
     assert len(folder.files) == 3
@@ -72,7 +73,7 @@ def test_given_many_files_below_when_read_then_those_of_the_folder_itself_come_f
     )
     github.script("GET /git/blobs/aa", (200, {"sha": "aa", "content": ""}, {}))
 
-    folder = repository(github).read_service("shop", names=None)
+    folder = repository(github).read(service_files("shop"), everything)
 
     assert "apps/shop/portData.json" in folder.texts
     assert (len(folder.files), len(folder.texts)) == (MAX_TEXTS + 6, MAX_TEXTS)
@@ -82,7 +83,7 @@ def test_given_unwanted_files_when_read_then_they_use_up_no_limit(github: FakeGi
     entries = [listed(github, "a", MAX_TEXT_BYTES), listed(github, "wanted")]
     github.script(FOLDER, (200, entries, {}))
 
-    assert read(github, frozenset({"wanted"})) == {"apps/shop/wanted": "wanted"}
+    assert read(github, named("wanted")) == {"apps/shop/wanted": "wanted"}
     # Reference, folder, file.
     assert len(github.requests) == 3
 
@@ -112,7 +113,7 @@ def test_given_rotated_credentials_when_read_then_fresh_ones_are_used(github: Fa
         asked.append(fresh)
         return GitHubCredentials(token=SecretStr("ghp_token"))
 
-    folder = repository(github, credentials).read_service("shop", names=None)
+    folder = repository(github, credentials).read(service_files("shop"), everything)
 
     assert folder.texts == {"apps/shop/a": "a"}
     assert asked == [False, True]
@@ -135,10 +136,5 @@ def test_given_no_base_branch_when_read_then_not_taken_for_an_empty_folder(
 ) -> None:
     github.script("GET /git/ref/heads/main", (404, {"message": "Not Found"}, {}))
 
-    with pytest.raises(GitHubError, match="404.*read the folder of 'shop'"):
+    with pytest.raises(GitHubError, match="404.*read the files of Service 'shop'"):
         read(github)
-
-
-def test_given_a_name_that_leaves_apps_when_read_then_refused(github: FakeGitHub) -> None:
-    with pytest.raises(ValueError, match="not a service name"):
-        repository(github).read_service("../secrets", names=None)

@@ -12,6 +12,7 @@ from slipway.github import merging
 from slipway.github.merging import Merge
 from slipway.github.models import Change
 
+from tests.entities import service_files
 from tests.scripted import Answer
 from tests.unit.github.conftest import BRANCH, SHA, FakeGitHub, full_route, repository
 
@@ -25,7 +26,7 @@ PULL, COMMIT, MERGE, UPDATE = (
 )
 PATH, TEXT = "apps/shop/common_values.yaml", "replicas: 3\n"
 CHANGE = Change(
-    service="shop",
+    entity=service_files("shop"),
     branch=BRANCH,
     title="Upscale",
     body="body",

@@ -1,7 +1,6 @@
 """What repairs make of GitHub's answers. A real HTTP server plays GitHub."""
 
 import base64
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -9,10 +8,8 @@ from urllib.parse import parse_qs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
-from slipway.config import GitHubCredentials
 from slipway.errors import GitHubError, GitHubUnavailable
-from slipway.github.models import RestartTarget, ServiceFolder, blob_sha
+from slipway.github.models import Snapshot, blob_sha
 from slipway.github.repairs import Repairs
 from slipway.github.roll_back import (
     LastChange,
@@ -22,25 +19,22 @@ from slipway.github.roll_back import (
     texts_before,
 )
 
-from tests.scripted import NO_ANSWER, Answer
+from tests.entities import service_files
+from tests.scripted import Answer
 from tests.unit.github.conftest import REPOSITORY, FakeGitHub, repository
 
 pytestmark = pytest.mark.waits
 
-RUNS = "GET /actions/workflows/slipway-restart.yml/runs"
-DISPATCH = "POST /actions/workflows/slipway-restart.yml/dispatches"
 SINCE = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 ID = "0a1b-2"
-SHOP = RestartTarget(service="shop", namespace="test-shop", environment="Test")
+SHOP = service_files("shop")
 MARKER = '<!-- slipway {"kind":"remediation"} -->'
 PAGE = "https://github.test/acme/services"
 
 
 @pytest.fixture(autouse=True)
 def empty(github: FakeGitHub) -> None:
-    """No run and no issue is there; both can be made."""
-    github.script(RUNS, (200, {"total_count": 0, "workflow_runs": []}, {}))
-    github.script(DISPATCH, (204, b"", {}))
+    """No issue is there; one can be made."""
     github.script("GET /issues", (200, [], {}))
     opened = {"number": 5, "html_url": f"{PAGE}/issues/5", "body": ""}
     github.script("POST /issues", (201, opened, {}))
@@ -52,147 +46,6 @@ def repairs(github: FakeGitHub, **options: Any) -> Repairs:
 
 def asked(github: FakeGitHub) -> list[str]:
     return [route.replace(REPOSITORY, "", 1) for route in github.routes()]
-
-
-def run(name: str = f"Restart shop ({ID})", **fields: Any) -> dict[str, Any]:
-    return {
-        "id": 9,
-        "display_title": name,
-        "status": "queued",
-        "conclusion": None,
-        "html_url": f"{PAGE}/actions/runs/9",
-        **fields,
-    }
-
-
-def listed(*runs: dict[str, Any]) -> Answer:
-    return 200, {"total_count": len(runs), "workflow_runs": list(runs)}, {}
-
-
-# -- restart
-
-
-def test_given_no_run_when_restarted_then_the_workflow_is_started(github: FakeGitHub) -> None:
-    restart = repairs(github).restart(SHOP, ID, since=SINCE)
-
-    assert (restart.state, restart.url) == ("queued", None)
-    assert asked(github) == [RUNS, DISPATCH]
-    assert github.sent(DISPATCH) == [
-        {
-            "ref": "main",
-            "inputs": {
-                "service": "shop",
-                "namespace": "test-shop",
-                "environment": "Test",
-                "remediation": ID,
-            },
-        }
-    ]
-    query = parse_qs(github.requests[0].query)
-    assert query["event"] == ["workflow_dispatch"]
-    assert query["created"] == [">=2026-11-23T10:00:00Z"]
-
-
-def test_given_the_run_among_others_when_restarted_again_then_it_is_found(
-    github: FakeGitHub,
-) -> None:
-    others = [run("Restart shop (0a1b-1)"), run("Restart shopping (0a1b-2)"), run("x")]
-    github.script(RUNS, listed(*others, run(status="in_progress")))
-
-    restart = repairs(github).restart(SHOP, ID, since=SINCE)
-
-    assert (restart.state, restart.url) == ("running", f"{PAGE}/actions/runs/9")
-    assert asked(github) == [RUNS]
-
-
-@pytest.mark.parametrize(
-    ("status", "conclusion", "state"),
-    [
-        ("queued", None, "queued"),
-        ("requested", None, "queued"),
-        ("waiting", None, "queued"),
-        ("pending", None, "queued"),
-        ("in_progress", None, "running"),
-        ("completed", "success", "succeeded"),
-        ("completed", "failure", "failed"),
-        ("completed", "cancelled", "failed"),
-        ("completed", "timed_out", "failed"),
-        ("completed", "skipped", "failed"),
-        ("completed", "startup_failure", "failed"),
-    ],
-)
-def test_given_a_run_when_its_outcome_is_asked_for_then_it_is_one_of_four(
-    github: FakeGitHub, status: str, conclusion: str | None, state: str
-) -> None:
-    github.script(RUNS, listed(run(status=status, conclusion=conclusion)))
-
-    outcome = repairs(github).restart_outcome("shop", ID, since=SINCE)
-
-    assert outcome is not None
-    assert (outcome.state, outcome.conclusion) == (state, conclusion)
-
-
-def test_given_no_run_when_its_outcome_is_asked_for_then_none(github: FakeGitHub) -> None:
-    assert repairs(github).restart_outcome("shop", ID, since=SINCE) is None
-
-
-def test_given_no_workflow_when_restarted_then_the_error_says_what_to_do(
-    github: FakeGitHub,
-) -> None:
-    github.script(RUNS, (404, {"message": "Not Found"}, {}))
-
-    with pytest.raises(GitHubError, match=r"slipway-restart.yml was not found. Copy it") as caught:
-        repairs(github).restart(SHOP, ID, since=SINCE)
-    assert caught.value.status == 404
-
-
-@pytest.mark.parametrize("status", [403, 422])
-def test_given_a_refusal_when_restarted_then_it_is_not_repeated(
-    github: FakeGitHub, status: int
-) -> None:
-    github.script(DISPATCH, (status, {"message": "Nope"}, {}))
-
-    with pytest.raises(
-        GitHubError, match=f"{status} to: restart service 'shop' in acme.services. Nope"
-    ):
-        repairs(github).restart(SHOP, ID, since=SINCE)
-    assert len(github.sent(DISPATCH)) == 1
-
-
-@pytest.mark.parametrize("status", [NO_ANSWER, 429, 503])
-def test_given_a_failure_that_stays_when_restarted_then_it_is_not_now(
-    github: FakeGitHub, status: int
-) -> None:
-    github.script(RUNS, (status, {"message": "down"}, {}))
-
-    with pytest.raises(GitHubUnavailable):
-        repairs(github, patience=0.2).restart(SHOP, ID, since=SINCE)
-    assert DISPATCH not in asked(github)
-
-
-def test_given_rotated_credentials_when_restarted_then_fresh_ones_are_read(
-    github: FakeGitHub,
-) -> None:
-    github.script(RUNS, (401, {"message": "Bad credentials"}, {}), listed())
-
-    def credentials(fresh: bool) -> GitHubCredentials:
-        return GitHubCredentials(token=SecretStr("ghp_new" if fresh else "ghp_old"))
-
-    assert repairs(github, credentials=credentials).restart(SHOP, ID, since=SINCE).state == "queued"
-    sent = [request.headers["Authorization"] for request in github.requests]
-    assert sent == ["token ghp_old", "token ghp_new", "token ghp_new"]
-
-
-@pytest.mark.parametrize(
-    ("service", "remediation_id"),
-    [("../x", ID), ("", ID), ("shop", ""), ("shop", "a b"), ("shop", "a)"), ("shop", "-a")],
-)
-def test_given_a_bad_name_or_id_when_restarted_then_nothing_is_asked(
-    github: FakeGitHub, service: str, remediation_id: str
-) -> None:
-    with pytest.raises(ValueError, match="not "):
-        repairs(github).restart(replace(SHOP, service=service), remediation_id, since=SINCE)
-    assert github.requests == []
 
 
 # -- hand over
@@ -349,7 +202,7 @@ def test_given_how_it_was_merged_when_looked_for_then_it_is_the_commit_that_touc
 ) -> None:
     script_history(github, *parents)
 
-    last = repairs(github).last_change("shop")
+    last = repairs(github).last_change(SHOP)
 
     assert isinstance(last, LastChange)
     assert (last.commit, last.pull_number) == (revision, 12)
@@ -367,7 +220,7 @@ def test_given_a_folder_that_github_does_not_list_whole_when_looked_for_then_the
     many = [{**entry, "path": f"apps/shop/{number}"} for number in range(1000)]
     github.script("GET /contents/apps/shop", (200, many, {}))
 
-    nothing = repairs(github).last_change("shop")
+    nothing = repairs(github).last_change(SHOP)
 
     assert isinstance(nothing, NothingToRollBack)
     assert "more files than GitHub lists" in nothing.reason
@@ -383,19 +236,19 @@ def test_given_a_failure_that_stays_when_looked_for_then_it_is_not_now(
     github.script(f"GET {route}", (502, {"message": "down"}, {}))
 
     with pytest.raises(GitHubUnavailable):
-        repairs(github, patience=0.2).last_change("shop")
+        repairs(github, patience=0.2).last_change(SHOP)
 
 
 # -- roll back, without GitHub
 
 
-def folder(**texts: str) -> ServiceFolder:
+def folder(**texts: str) -> Snapshot:
     paths = {f"apps/shop/{name}": text for name, text in texts.items()}
     shas = {path: blob_sha(text) for path, text in paths.items()}
-    return ServiceFolder(service="shop", commit="c", files=shas, texts=paths)
+    return Snapshot(commit="c", files=shas, texts=paths)
 
 
-def touched(before: ServiceFolder, after: ServiceFolder) -> dict[str, str | None]:
+def touched(before: Snapshot, after: Snapshot) -> dict[str, str | None]:
     return {path: after.files.get(path) for path in before.files.keys() | after.files.keys()}
 
 
@@ -414,14 +267,14 @@ def test_given_a_commit_when_taken_back_then_only_what_it_changed_is_written() -
     ("before", "after", "now", "reason"),
     [
         (folder(), folder(common="1"), folder(common="1"), "since it was created"),
-        (folder(common="1"), folder(), folder(), "no folder"),
+        (folder(common="1"), folder(), folder(), "no files"),
         (folder(common="1"), folder(common="2"), folder(common="3"), "mixed"),
         (folder(common="1"), folder(common="2"), folder(other="3"), "mixed"),
         (folder(common="1"), folder(common="1"), folder(common="1"), "no file's content"),
     ],
 )
 def test_given_what_cannot_be_taken_back_when_asked_then_there_is_a_reason(
-    before: ServiceFolder, after: ServiceFolder, now: ServiceFolder, reason: str
+    before: Snapshot, after: Snapshot, now: Snapshot, reason: str
 ) -> None:
     nothing = texts_before(touched(before, after), before, now)
 
@@ -431,8 +284,8 @@ def test_given_what_cannot_be_taken_back_when_asked_then_there_is_a_reason(
 
 def test_given_a_file_that_was_no_text_when_taken_back_then_there_is_a_reason() -> None:
     after = folder(common="2")
-    before = ServiceFolder(
-        service="shop", commit="b", files={"apps/shop/common": "0" * 40}, texts={}
+    before = Snapshot(
+        commit="b", files={"apps/shop/common": "0" * 40}, texts={}
     )
 
     nothing = texts_before(touched(before, after), before, after)
@@ -459,7 +312,7 @@ def test_given_any_change_when_taken_back_then_the_folder_is_as_before(
 
 def last_change(**fields: Any) -> LastChange:
     given = {
-        "service": "shop",
+        "entity": SHOP,
         "commit": "c" * 40,
         "url": f"{PAGE}/pull/12",
         "pull_number": 12,
@@ -474,7 +327,7 @@ def test_given_the_last_change_when_rolled_back_then_it_is_a_change_of_the_remed
     change = roll_back(last_change(), remediation_id=ID, why="It is ill.")
 
     assert change.branch == f"slipway/roll_back/{ID}" == roll_back_branch(ID)
-    assert change.title == "Roll back shop: undo #12"
+    assert change.title == "Roll back Service 'shop': undo #12"
     assert change.files == {"apps/shop/common_values.json": "{}"}
     assert f"[#12]({PAGE}/pull/12)" in change.body
     assert change.body.startswith("It is ill.")
@@ -484,7 +337,7 @@ def test_given_a_change_without_pull_request_when_rolled_back_then_the_commit_is
     last = last_change(pull_number=None, url=f"{PAGE}/commit/{'c' * 40}")
     change = roll_back(last, remediation_id=ID, why="")
 
-    assert change.title == "Roll back shop: undo ccccccc"
+    assert change.title == "Roll back Service 'shop': undo ccccccc"
 
 
 @pytest.mark.parametrize("remediation_id", ["", "a/b", "..", "a b", "a" * 101])

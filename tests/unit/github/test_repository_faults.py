@@ -13,11 +13,12 @@ from slipway.errors import (
     BranchTaken,
     GitHubError,
     GitHubUnavailable,
-    ServiceExists,
+    EntityExists,
     UserError,
 )
 from slipway.github.models import Change
 
+from tests.entities import service_files
 from tests.scripted import Answer
 from tests.unit.github.conftest import (
     BRANCH,
@@ -38,14 +39,14 @@ pytestmark = pytest.mark.waits
 
 PARENT = {"sha": SHA}
 CHANGE = Change(
-    service="shop",
+    entity=service_files("shop"),
     branch=BRANCH,
     title="Scaffold new service shop",
     body="body",
     files={"apps/shop/portData.json": "{}\n"},
     labels=("slipway",),
     reviewers=("team:payments", "olivia"),
-    creates_service=True,
+    creates=True,
 )
 
 
@@ -234,7 +235,7 @@ def test_another_delivery_may_have_opened_the_pull_request(github: FakeGitHub) -
 def test_service_on_main_is_refused_with_a_link(github: FakeGitHub) -> None:
     github.script(LOOK, seen(folder0={"oid": SHA, "entries": []}))
 
-    with pytest.raises(ServiceExists, match="/acme/services/tree/main/apps/shop"):
+    with pytest.raises(EntityExists, match="/acme/services/tree/main/apps/shop"):
         repository(github).propose(CHANGE)
 
     assert github.operations() == ["Look"]
@@ -246,7 +247,7 @@ def test_file_of_another_mode_is_refused(github: FakeGitHub, mode: int) -> None:
     github.script(LOOK, seen(folder0={"oid": SHA, "entries": entries}))
 
     with pytest.raises(UserError, match=r"'apps/shop/portData\.json' is executable, a link"):
-        repository(github).propose(replace(CHANGE, creates_service=False))
+        repository(github).propose(replace(CHANGE, creates=False))
 
     assert github.operations() == ["Look"]
 

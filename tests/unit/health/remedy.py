@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +13,10 @@ from slipway.changes.repair import repair_hash
 from slipway.config import SubscriptionsConfig, load
 from slipway.errors import GitHubError
 from slipway.github.merging import Merge
-from slipway.github.models import Change, PullRequest, RestartTarget, ServiceFolder
-from slipway.github.repairs import HandOver, Restart
+from slipway.github.models import Change, EntityFiles, PullRequest, Snapshot
+from slipway.github.repairs import HandOver
 from slipway.github.roll_back import NothingToRollBack
+from slipway.github.workflows import WorkflowRun
 from slipway.health import change_consumer, steps
 from slipway.health.alerts import Alerts
 from slipway.health.change_consumer import ChangeConsumer
@@ -31,6 +32,7 @@ from slipway.sweep import stopped
 from tests.unit.health.story import BEGIN, ILL, URL, WELL, make_policy
 
 SERVICE = "my-service"
+KEY = f"service/{SERVICE}"
 AUTOMATIONS, CHANGE_LOG = "org_test.runs-0", "org_test.change.log-0"
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:remediation"
 Answer = dict[str, Any]
@@ -124,9 +126,10 @@ class GitHub:
     """
 
     def __init__(self) -> None:
-        self.restarts: list[Restart | Exception] = [Restart(state="succeeded", url="https://g/1")]
+        self.restarts: list[WorkflowRun | Exception] = [workflow_run("succeeded")]
         self.restarted: list[str] = []
-        self.targets: list[RestartTarget] = []
+        self.targets: list[Mapping[str, str]] = []
+        self.workflows = Workflows(self)
         self.folder = {"portData.json": port_data(), "common_values.json": '{"replicas": 2}'}
         self.pulls: dict[str, PullRequest] = {}
         self.proposed: list[Change] = []
@@ -135,22 +138,14 @@ class GitHub:
         self.refuses_issues: GitHubError | None = None
         self.fail_find: Exception | None = None
 
-    def restart(self, target: RestartTarget, remediation_id: str, *, since: datetime) -> Restart:
-        self.restarted.append(remediation_id)
-        self.targets.append(target)
-        answer = self.restarts.pop(0) if len(self.restarts) > 1 else self.restarts[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def read_service(self, service: str, *, names: frozenset[str]) -> ServiceFolder:
+    def read(self, entity: EntityFiles, _choose: Any) -> Snapshot:
+        (folder,) = entity.folders
+        service = folder.removeprefix("apps/")
         texts = {
-            f"apps/{service}/{name}": text.replace(SERVICE, service)
+            f"{folder}/{name}": text.replace(SERVICE, service)
             for name, text in self.folder.items()
         }
-        return ServiceFolder(
-            service=service, commit="c", files=dict.fromkeys(texts, "b"), texts=texts
-        )
+        return Snapshot(commit="c", files=dict.fromkeys(texts, "b"), texts=texts)
 
     def find(self, branch: str) -> PullRequest | None:
         if self.fail_find:
@@ -172,7 +167,7 @@ class GitHub:
         self.merged.append(number)
         return Merge("merged")
 
-    def last_change(self, service: str) -> NothingToRollBack:
+    def last_change(self, entity: EntityFiles) -> NothingToRollBack:
         return NothingToRollBack("Nothing was ever changed.")
 
     def escalate(self, *, body: str, comment: str | None, **_texts: Any) -> HandOver:
@@ -180,6 +175,30 @@ class GitHub:
             raise self.refuses_issues
         self.issues.append((body, comment))
         return HandOver(number=9, url="https://github.test/issues/9", created=not comment)
+
+
+class Workflows:
+    """The workflows of a repository."""
+
+    def __init__(self, github: GitHub) -> None:
+        self._github = github
+
+    def find(self, _file: str, mark: str, *, since: datetime) -> WorkflowRun | None:
+        github = self._github
+        if mark not in github.restarted:
+            return None
+        answer = github.restarts.pop(0) if len(github.restarts) > 1 else github.restarts[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def dispatch(self, _file: str, inputs: Mapping[str, str]) -> None:
+        self._github.restarted.append(inputs["remediation"])
+        self._github.targets.append(inputs)
+
+
+def workflow_run(state: Any, url: str = "https://g/1", **fields: Any) -> WorkflowRun:
+    return WorkflowRun(id=1, state=state, url=url, commit="c", **fields)
 
 
 class World:
@@ -216,6 +235,7 @@ class World:
         for module in (steps, stopped, change_consumer):
             monkeypatch.setattr(module, "datetime", clock)
         monkeypatch.setattr(steps, "_repairs", lambda repository: repository)
+        monkeypatch.setattr(steps, "_workflows", lambda repository: repository.workflows)
         for module in (stopped, function):
             monkeypatch.setattr(module, "port_client", lambda: self.port)
         monkeypatch.setattr(change_consumer, "port_client", lambda _patience: self.port)
@@ -279,7 +299,7 @@ class World:
             "granted": granted,
             "at": self.now.isoformat(),
             "sentence": "By lead@acme.example.",
-            "change_hash": repair_hash(SERVICE, self.row.owner, shown),
+            "change_hash": repair_hash(KEY, self.row.owner, shown),
         }
 
     # -- what came of it
@@ -290,7 +310,7 @@ class World:
 
     @property
     def row(self) -> ServiceRow:
-        record = self.store.get(SERVICE)
+        record = self.store.get(KEY)
         assert record is not None
         return record
 
@@ -304,7 +324,7 @@ class World:
         return service_locks(self.config, port)
 
     def holder(self) -> str | None:
-        item = boto3.client("dynamodb").get_item(TableName="locks", Key={"service": {"S": SERVICE}})
+        item = boto3.client("dynamodb").get_item(TableName="locks", Key={"service": {"S": KEY}})
         return item["Item"]["owner"]["S"] if "Item" in item else None
 
     def alerts(self) -> list[str]:
@@ -323,7 +343,7 @@ class World:
         port: Any = self.port
         github: Any = self.github
         alerts = Alerts(self.config.alerts_topic_arn, None)
-        return RemediationSteps(self.config, port, lambda: github, alerts)
+        return RemediationSteps(self.config, port, lambda place: github, alerts)
 
 
 class Machine:
@@ -335,7 +355,7 @@ class Machine:
         decisions: what was answered, in order.
     """
 
-    def __init__(self, world: World, execution: str, service: str = SERVICE) -> None:
+    def __init__(self, world: World, execution: str, service: str = KEY) -> None:
         self._world = world
         self.execution = execution
         self.service = service

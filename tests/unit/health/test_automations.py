@@ -47,7 +47,7 @@ def test_thousand_events_of_an_entity_start_one_execution(world: World) -> None:
     for start in range(0, 1000, 100):
         assert world.deliver(*storm[start : start + 100]) == {"batchItemFailures": []}
 
-    assert list(executions()) == [execution_name(SERVICE, 1)]
+    assert list(executions()) == [execution_name(f"service/{SERVICE}", 1)]
     assert len(set(world.port.ended)) == 1000
 
 

@@ -19,6 +19,7 @@ from functions.health_checker.handler import handler
 from tests.unit.health.remedy import (
     AUTOMATIONS,
     CHANGE_LOG,
+    KEY,
     SERVICE,
     World,
     changed,
@@ -28,7 +29,7 @@ from tests.unit.health.story import BEGIN
 
 pytestmark = pytest.mark.waits
 
-FIRST = execution_name(SERVICE, 1)
+FIRST = execution_name(KEY, 1)
 AUDIT = "arn:aws:states:eu-west-1:123456789012:stateMachine:acme-audit"
 SUBSCRIPTION: dict[str, Any] = {
     "name": "audit",
@@ -79,7 +80,7 @@ def test_given_a_service_that_falls_ill_when_read_then_its_remediation_starts(
     answer = world.deliver(degraded())
 
     assert answer == {"batchItemFailures": []}
-    assert executions() == {FIRST: {"service": SERVICE, "execution": FIRST}}
+    assert executions() == {FIRST: {"service": KEY, "execution": FIRST}}
     assert (world.row.execution, world.row.started) == (FIRST, True)
 
 
@@ -143,7 +144,7 @@ def test_low_offset_starts_a_look_when_its_topic_was_remade(world: World) -> Non
     world.now += timedelta(minutes=1)
     world.fall_ill()
 
-    assert world.row.execution == execution_name(SERVICE, 2)
+    assert world.row.execution == execution_name(KEY, 2)
 
 
 def test_given_a_crash_before_the_start_when_redelivered_then_it_is_started(
@@ -165,7 +166,7 @@ def test_given_a_crash_after_the_start_when_redelivered_then_there_is_one_execut
     world: World,
 ) -> None:
     world.deliver(degraded())
-    world.store.update(SERVICE, lambda row: row.changed(started=False) if row else None)
+    world.store.update(KEY, lambda row: row.changed(started=False) if row else None)
 
     world.deliver(degraded())
 
@@ -245,7 +246,7 @@ def poisoned_batch(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any] | Non
     real = admission.launch
 
     def launch(store: Any, machine_arn: str, record: Any) -> None:
-        if record.service == "bad":
+        if record.service == "service/bad":
             raise RuntimeError("not today")
         real(store, machine_arn, record)
 
@@ -254,7 +255,7 @@ def poisoned_batch(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any] | Non
     return [*(degraded(second, name) for second, name in enumerate(names)), None]
 
 
-STARTED = {execution_name(f"s{number}", 1) for number in range(10)}
+STARTED = {execution_name(f"service/s{number}", 1) for number in range(10)}
 
 
 def test_batch_names_records_of_failed_service_when_provisioned(
@@ -286,7 +287,7 @@ def test_batch_raises_when_one_service_fails_on_demand(
 
     assert world.deliver(*batch) == {"batchItemFailures": []}
 
-    assert set(executions()) == STARTED | {execution_name("bad", 1)}
+    assert set(executions()) == STARTED | {execution_name("service/bad", 1)}
 
 
 def test_batch_raises_when_every_change_fails_provisioned(

@@ -40,7 +40,7 @@ def test_given_a_service_never_seen_when_it_falls_ill_then_its_first_remediation
     record, outcome = admit(None, change(), at(1), BEGIN)
 
     assert outcome is Admission.STARTED
-    assert (record.number, record.execution) == (1, execution_name("shop", 1))
+    assert (record.number, record.execution) == (1, execution_name("service/shop", 1))
     assert (record.started, record.known, record.seen) == (False, None, BEGIN)
     assert (record.state.found, record.state.environment) == ("Degraded", "Test")
 
@@ -84,7 +84,7 @@ def test_given_a_service_that_was_let_go_when_it_falls_ill_again_then_the_next_o
     record, outcome = admit(before, change(), at(2), LATER)
 
     assert outcome is Admission.STARTED
-    assert (record.number, record.execution) == (2, execution_name("shop", 2))
+    assert (record.number, record.execution) == (2, execution_name("service/shop", 2))
     assert record.state.started_at == LATER
     assert record.state.attempts == ()
 

@@ -9,6 +9,7 @@ from slipway.health.finding import Finding
 from slipway.health.row import execution_name
 
 from tests.unit.health.remedy import (
+    KEY,
     SERVICE,
     World,
     executions,
@@ -16,7 +17,7 @@ from tests.unit.health.remedy import (
 )
 from tests.unit.health.story import ILL, REFUSED, URL, WELL
 
-FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
+FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
 STATUS = "health_status"
 
 
@@ -58,7 +59,7 @@ def test_given_an_ill_service_when_restarted_then_it_is_healthy_and_says_by_what
     assert world.entity["health_detail"] == "The service answers again after: restart."
     assert world.github.restarted == [f"{FIRST}-1"]
     assert len(world.row.interventions) == 1
-    assert machine.path.count("Repair") == 1
+    assert machine.path.count("Repair") == 2  # The start, and a look at what came of it.
     assert world.alerts() == []
 
 
@@ -132,7 +133,7 @@ def test_given_an_entity_that_is_gone_when_decided_then_done_and_the_service_is_
     world: World,
 ) -> None:
     machine = world.fall_ill()
-    world.locks.take(SERVICE, FIRST, "remediation")
+    world.locks.take(KEY, FIRST, "remediation")
     del world.port.entities[SERVICE]
 
     machine.run()

@@ -8,6 +8,7 @@ from slipway.errors import PortUnavailable, SlipwayError
 from slipway.health.row import execution_name
 
 from tests.unit.health.remedy import (
+    KEY,
     SERVICE,
     World,
     executions,
@@ -15,7 +16,7 @@ from tests.unit.health.remedy import (
 )
 from tests.unit.health.story import ILL
 
-FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
+FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
 STATUS = "health_status"
 
 
@@ -84,7 +85,7 @@ def test_given_a_service_that_is_taken_over_within_a_step_then_the_step_writes_n
     def take_over(operation: str) -> None:
         world.port.fail = lambda _operation: None
         world.store.update(
-            SERVICE, lambda row: row.changed(execution=SECOND, number=2) if row else None
+            KEY, lambda row: row.changed(execution=SECOND, number=2) if row else None
         )
 
     world.port.fail = take_over

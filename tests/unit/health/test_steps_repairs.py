@@ -5,23 +5,23 @@ from typing import Any
 
 import pytest
 from slipway.errors import GitHubError, PortUnavailable
-from slipway.github.models import PullRequest, RestartTarget
-from slipway.github.repairs import Restart
-from slipway.health.reviewed import read_reviewed
+from slipway.github.models import PullRequest
 from slipway.health.row import execution_name
 from slipway.health.state import Reviewed
 from slipway.runs.ledger import Ledger
 
 from tests.unit.conftest import RUN_ID, make_message
 from tests.unit.health.remedy import (
+    KEY,
     SERVICE,
     World,
     ill_until_restarted,
     port_data,
+    workflow_run,
 )
 from tests.unit.health.story import BEGIN, ILL, WELL
 
-FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
+FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
 STATUS = "health_status"
 
 
@@ -59,7 +59,7 @@ def test_given_a_cool_down_when_its_step_is_repeated_then_people_are_not_told_ag
     world.set_policy(max_per_hour=1)
     world.fall_ill()
     world.store.update(
-        SERVICE,
+        KEY,
         lambda row: (
             row.changed(state=row.state.model_copy(update={"interventions": (BEGIN,)}))
             if row
@@ -87,8 +87,8 @@ def test_given_a_run_that_holds_the_service_then_the_hand_over_names_its_pull_re
     world.look = lambda: ILL
     ledger = Ledger("runs")
     ledger.open(make_message(action="upscale_service", entity=SERVICE))
-    ledger.record_pull_request(RUN_ID, SERVICE, 12, "https://github.test/pull/12")
-    world.locks.take(SERVICE, RUN_ID)
+    ledger.record_pull_request(RUN_ID, 12, "https://github.test/pull/12")
+    world.locks.take(KEY, RUN_ID)
 
     world.fall_ill().run()
 
@@ -106,7 +106,7 @@ def test_given_a_run_that_holds_the_service_then_it_is_restarted_all_the_same(
     world: World,
 ) -> None:
     world.look = ill_until_restarted(world)
-    world.locks.take(SERVICE, RUN_ID)
+    world.locks.take(KEY, RUN_ID)
 
     world.fall_ill().run()
 
@@ -144,8 +144,8 @@ def test_given_a_repair_under_way_when_its_lock_is_lost_then_the_next_strategy_i
     with pytest.raises(PortUnavailable):
         machine.advance()
     world.github.fail_find = None
-    world.locks.release(SERVICE, FIRST)
-    world.locks.take(SERVICE, RUN_ID)
+    world.locks.release(KEY, FIRST)
+    world.locks.take(KEY, RUN_ID)
 
     machine.run()
 
@@ -160,15 +160,15 @@ def test_given_a_repair_under_way_when_its_lock_is_lost_then_the_next_strategy_i
 def test_given_a_repair_under_way_when_looked_at_again_then_it_is_one_attempt(
     world: World,
 ) -> None:
-    queued = Restart(state="queued")
-    world.github.restarts = [queued, queued, queued, Restart(state="succeeded", url="https://g/1")]
+    queued = workflow_run("queued")
+    world.github.restarts = [queued, queued, queued, workflow_run("succeeded", url="https://g/1")]
     world.look = lambda: WELL if world.row.state.last_done else ILL
 
     world.fall_ill().run()
 
     (attempt,) = world.row.state.attempts
     assert (attempt.outcome, attempt.link) == ("done", "https://g/1")
-    assert world.github.restarted == [f"{FIRST}-1"] * 4
+    assert world.github.restarted == [f"{FIRST}-1"]
     assert sum("is restarted" in write["health_detail"] for write in world.port.writes) == 2
 
 
@@ -199,7 +199,7 @@ def test_given_github_refuses_a_repair_then_it_has_failed_and_the_next_strategy_
 
 def test_given_a_restart_that_failed_then_githubs_word_is_said(world: World) -> None:
     world.look = lambda: ILL
-    failed = Restart(state="failed", url="https://g/1", conclusion="timed_out")
+    failed = workflow_run("failed", url="https://g/1", conclusion="timed_out")
     world.github.restarts = [failed]
 
     world.fall_ill().run()
@@ -214,7 +214,7 @@ def test_given_a_restart_that_never_ends_then_it_has_failed_after_a_quarter_of_a
     world: World,
 ) -> None:
     world.look = lambda: ILL
-    world.github.restarts = [Restart(state="running", url="https://g/1")]
+    world.github.restarts = [workflow_run("running", url="https://g/1")]
     machine = world.fall_ill().until("Repair")
     machine.advance()
     world.now += timedelta(minutes=14)
@@ -230,15 +230,6 @@ def test_given_a_restart_that_never_ends_then_it_has_failed_after_a_quarter_of_a
     assert timedelta(minutes=15) <= attempt.ended_at - attempt.began_at < timedelta(minutes=16)
 
 
-def test_identifier_without_service_asks_nothing_of_github() -> None:
-    def repository() -> Any:
-        raise AssertionError("GitHub was asked")
-
-    reviewed = read_reviewed("../My Service", repository)
-
-    assert reviewed == Reviewed(fault="Its identifier names no service of the services repository.")
-
-
 def test_restart_is_told_namespace_and_reviewed_environment(world: World) -> None:
     world.github.folder["portData.json"] = port_data(environment="Staging")
     world.entity["environment"] = "Staging"
@@ -247,7 +238,8 @@ def test_restart_is_told_namespace_and_reviewed_environment(world: World) -> Non
     world.fall_ill().run()
 
     (target,) = world.github.targets
-    assert target == RestartTarget(service=SERVICE, namespace=SERVICE, environment="Staging")
+    assert (target["service"], target["namespace"]) == (SERVICE, SERVICE)
+    assert target["environment"] == "Staging"
 
 
 @pytest.mark.parametrize("folder", [{}, {"portData.json": "{"}])
@@ -280,7 +272,7 @@ def test_given_an_environment_where_people_are_asked_then_nothing_is_repaired_be
     machine.run()
 
     (asked,) = world.asked
-    assert asked["service"] == SERVICE
+    assert asked["service"] == KEY
     assert (asked["environment"], asked["strategies"]) == ("Test", ["restart"])
     assert "answered 503" in asked["reason"]
     assert world.entity[STATUS] == "Healthy"

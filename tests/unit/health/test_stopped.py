@@ -14,9 +14,9 @@ from slipway.sweep.stopped import look_after, remediation_stopped, services_at_w
 
 from functions.sweep_runs import handler as sweep
 from tests.unit.approvals.conftest import make_approval
-from tests.unit.health.remedy import MACHINE, SERVICE, World, executions, seconds
+from tests.unit.health.remedy import KEY, MACHINE, SERVICE, World, executions, seconds
 
-FIRST, SECOND = execution_name(SERVICE, 1), execution_name(SERVICE, 2)
+FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ def test_given_an_execution_that_was_stopped_then_its_service_is_let_go_and_says
     world: World, status: str, words: str
 ) -> None:
     world.fall_ill().until("Wait")
-    world.locks.take(SERVICE, FIRST, "remediation")
+    world.locks.take(KEY, FIRST, "remediation")
 
-    remediation_stopped(SERVICE, FIRST, status)
+    remediation_stopped(KEY, FIRST, status)
 
     assert (world.row.execution, world.holder()) == (None, None)
     assert words in world.entity["health_detail"]
@@ -46,7 +46,7 @@ def test_given_a_service_that_was_let_go_when_it_changes_then_the_next_execution
     world: World,
 ) -> None:
     world.fall_ill().until("Wait")
-    remediation_stopped(SERVICE, FIRST, "FAILED")
+    remediation_stopped(KEY, FIRST, "FAILED")
     world.now += seconds(1)
 
     world.fall_ill("Progressing").run()
@@ -58,7 +58,7 @@ def test_given_a_service_that_was_let_go_when_it_changes_then_the_next_execution
 def test_given_our_own_word_of_it_when_read_then_nothing_starts(world: World) -> None:
     world.fall_ill().until("Wait")
     before = dict(world.entity)
-    remediation_stopped(SERVICE, FIRST, "FAILED")
+    remediation_stopped(KEY, FIRST, "FAILED")
     after, world.port.entities[SERVICE] = world.entity, before
     world.now += seconds(1)
 
@@ -74,7 +74,7 @@ def test_given_a_change_after_the_last_look_when_stopped_then_the_next_execution
     world.now += seconds(1)
     world.deliver(world.change(health_status="Progressing"))
 
-    remediation_stopped(SERVICE, FIRST, "ABORTED")
+    remediation_stopped(KEY, FIRST, "ABORTED")
 
     assert set(executions()) == {FIRST, SECOND}
 
@@ -84,7 +84,7 @@ def test_given_executions_that_fail_before_their_first_look_then_they_do_not_fol
 ) -> None:
     world.fall_ill()
 
-    remediation_stopped(SERVICE, FIRST, "FAILED")
+    remediation_stopped(KEY, FIRST, "FAILED")
 
     assert list(executions()) == [FIRST]
     assert world.row.execution is None
@@ -92,12 +92,12 @@ def test_given_executions_that_fail_before_their_first_look_then_they_do_not_fol
 
 def test_given_an_event_when_it_comes_again_then_nothing_is_done(world: World) -> None:
     world.fall_ill().until("Wait")
-    remediation_stopped(SERVICE, FIRST, "FAILED")
+    remediation_stopped(KEY, FIRST, "FAILED")
     world.now += seconds(1)
     world.fall_ill("Progressing")
     written = len(world.port.writes)
 
-    remediation_stopped(SERVICE, FIRST, "FAILED")
+    remediation_stopped(KEY, FIRST, "FAILED")
 
     assert len(world.port.writes) == written
     assert world.row.execution == SECOND
@@ -111,10 +111,10 @@ def test_given_port_is_down_when_told_again_then_the_service_is_let_go(world: Wo
 
     world.port.fail = fail
     with pytest.raises(PortUnavailable):
-        remediation_stopped(SERVICE, FIRST, "FAILED")
+        remediation_stopped(KEY, FIRST, "FAILED")
     world.port.fail = lambda _operation: None
 
-    remediation_stopped(SERVICE, FIRST, "FAILED")
+    remediation_stopped(KEY, FIRST, "FAILED")
 
     assert world.row.execution is None
 
@@ -132,10 +132,10 @@ def test_given_a_crash_before_the_next_execution_is_started_when_told_again_then
     with monkeypatch.context() as patched:
         patched.setattr("slipway.health.admission.start_execution", crash)
         with pytest.raises(RuntimeError):
-            remediation_stopped(SERVICE, FIRST, "FAILED")
+            remediation_stopped(KEY, FIRST, "FAILED")
     assert (world.row.execution, world.row.started) == (SECOND, False)
 
-    remediation_stopped(SERVICE, FIRST, "FAILED")
+    remediation_stopped(KEY, FIRST, "FAILED")
 
     assert set(executions()) == {FIRST, SECOND}
 
@@ -146,7 +146,7 @@ def test_given_an_entity_that_is_gone_when_stopped_then_the_service_is_let_go(
     world.fall_ill().until("Wait")
     del world.port.entities[SERVICE]
 
-    remediation_stopped(SERVICE, FIRST, "TIMED_OUT")
+    remediation_stopped(KEY, FIRST, "TIMED_OUT")
 
     assert world.row.execution is None
 
@@ -161,7 +161,7 @@ def test_given_people_who_were_asked_when_stopped_then_their_request_is_withdraw
     requests = ApprovalStore("approvals", "records")
     requests.create(approval, "")
 
-    remediation_stopped(SERVICE, FIRST, "ABORTED")
+    remediation_stopped(KEY, FIRST, "ABORTED")
 
     assert requests.get(approval.id).status is Status.CANCELLED
     (entity,) = world.port.upserted
@@ -192,13 +192,13 @@ def test_given_an_event_of_a_machine_then_the_right_part_is_told(
         "stateMachineArn": MACHINE.replace("remediation", machine),
         "name": "e-1",
         "status": "FAILED",
-        "input": json.dumps({"service": SERVICE, "execution": "e-1", "run_id": "r_1"}),
+        "input": json.dumps({"service": KEY, "execution": "e-1", "run_id": "r_1"}),
     }
 
     kind = "Step Functions Execution Status Change"
     sweep.handler({"detail-type": kind, "detail": detail}, context)
 
-    expected = (SERVICE, "e-1", "FAILED") if machine == "remediation" else ("e-1", "FAILED")
+    expected = (KEY, "e-1", "FAILED") if machine == "remediation" else ("e-1", "FAILED")
     assert told == [expected]
 
 
@@ -210,9 +210,9 @@ def test_given_services_at_work_when_listed_then_those_that_were_let_go_are_not_
 ) -> None:
     assert services_at_work() == []
     world.fall_ill().until("Wait")
-    assert services_at_work() == [SERVICE]
+    assert services_at_work() == [KEY]
 
-    remediation_stopped(SERVICE, FIRST, "FAILED")
+    remediation_stopped(KEY, FIRST, "FAILED")
 
     assert services_at_work() == []
 
@@ -224,7 +224,7 @@ def test_given_an_execution_that_is_gone_when_swept_then_its_service_is_let_go(
     arn = f"{MACHINE.replace(':stateMachine:', ':execution:')}:{FIRST}"
     boto3.client("stepfunctions").stop_execution(executionArn=arn)
 
-    look_after(SERVICE)
+    look_after(KEY)
 
     assert world.row.execution is None
     assert "An operator stopped" in world.entity["health_detail"]
@@ -234,6 +234,6 @@ def test_given_an_execution_that_runs_when_swept_then_it_is_left_alone(world: Wo
     world.fall_ill().until("Wait")
     before = world.row
 
-    look_after(SERVICE)
+    look_after(KEY)
 
     assert world.row == before

@@ -50,7 +50,8 @@ class Installation:
         port.script(f"POST {RUN}/logs", (201, {"ok": True, "runLog": {}}, {}))
         self.pull()
         github.script("GET /repos/acme/services/issues/7", (200, {"closed_by": None}, {}))
-        row: Any = {"run_id": RUN_ID, "service": "shop", "pr_number": 7}
+        row: Any = {"run_id": RUN_ID, "service": "service/shop", "repository": "services"}
+        row["pr_number"] = 7
         dynamodb_table("runs").put_item(Item=row)
 
     def pull(self, **changes: Any) -> None:

@@ -10,7 +10,6 @@ from slipway.errors import (
     PortUnavailable,
     ReportTooEarly,
 )
-from slipway.reports.deployed import DeployedService
 
 from tests.unit.reports.world import (
     COMMON,
@@ -23,6 +22,7 @@ from tests.unit.reports.world import (
     RUN_ID,
     SERVICE,
     World,
+    deployed,
     entity,
 )
 
@@ -31,23 +31,21 @@ pytestmark = pytest.mark.waits
 APOSTROPHE = (
     "description: the customer's basket\nargs:\n  - --verbose\nimage:\n  tag: 1.4.0\nreplicas: 2\n"
 )
-DAY_2 = ["upscale_service", "downscale_service", "delete_service", "hand_over_service"]
+DAY_2 = ["upscale_service", "downscale_service", "delete_service"]
 
 
 def test_merged_create_fills_the_entity_and_ends_the_run(world: World) -> None:
     world.commit()
     world.pending()
     world.pull()
-    world.deployed = DeployedService(
-        namespace="{environment}-{service}",
-        urls={
-            "argocd_app_url": "https://argocd.test/{namespace}/{service}",
-            "grafana_url": "https://grafana.test/?var={service}&env={environment}",
-            "apps_chart_url": "https://charts.test/{service}",
-            "health_url": "https://{service}.test/health",
-        },
-        ttl_days=30,
-    )
+    world.settings = {
+        "namespace": "{environment}-{service}",
+        "argocd_app_url": "https://argocd.test/{namespace}/{service}",
+        "grafana_url": "https://grafana.test/?var={service}&env={environment}",
+        "apps_chart_url": "https://charts.test/{service}",
+        "health_url": "https://{service}.test/health",
+        "ttl_days": 30,
+    }
 
     world.report()
 
@@ -177,8 +175,8 @@ def test_report_goes_on_when_the_run_ends_in_between(world: World) -> None:
         ("{image: {tag: '1.10'}, replicas: 4}\n", {"replicas": 4, "image_tag": "1.10"}, ""),
         ("x: &x {tag: v2}\nimage: *x\nreplicas: 1\n", {"replicas": 1, "image_tag": "v2"}, ""),
         ("image: {tag: 7}\n", {"image_tag": "7"}, ""),
-        ("image: {tag: 1.10}\nreplicas: 2\n", {"replicas": 2}, "must have a text, in quotes"),
-        ("replicas: many\n", {}, "a plain whole number as 'replicas' at line 1, column 1"),
+        ("image: {tag: 1.10}\nreplicas: 2\n", {"replicas": 2}, "1.1 is not of type string"),
+        ("replicas: many\n", {}, "'replicas' was left as it is"),
         ("replicas: 010\n", {}, "'010' at line 1, column 11"),
         ("host: {{ .x }}\n", {}, "an unquoted '{{ … }}' at line 1"),
     ],
@@ -198,19 +196,15 @@ def test_values_are_what_a_yaml_reader_reads(
     assert said in world.run["summary"]
 
 
-@pytest.mark.parametrize("files", ["both", "none"])
-def test_values_in_doubt_are_left_out_and_named(world: World, files: str) -> None:
+def test_missing_values_are_left_out_and_named(world: World) -> None:
     world.commit()
-    if files == "both":
-        world.files[MAIN, f"{FOLDER}/common_values.yaml"] = "replicas: 9\n"
-    else:
-        del world.files[MAIN, f"{FOLDER}/common_values.json"]
+    del world.files[MAIN, f"{FOLDER}/common_values.json"]
     world.pull()
 
     world.report()
 
     assert "replicas" not in world.properties
-    assert "so neither was read" in world.run["summary"]
+    assert "'replicas' was left as it is: there is no apps/" in world.run["summary"]
 
 
 def test_late_report_of_a_create_takes_the_values_of_now(world: World) -> None:
@@ -319,7 +313,7 @@ def test_pending_entity_stays_while_others_depend_on_it(world: World) -> None:
     world.report()
 
     assert SERVICE in world.entities
-    assert "The service's entity stays." in world.run["summary"]
+    assert "The entity stays." in world.run["summary"]
 
 
 @pytest.mark.parametrize("action", ["create_service", *DAY_2])
@@ -364,7 +358,7 @@ def test_merged_scaling_writes_only_what_differs(world: World, action: str) -> N
 
 
 def test_merged_action_writes_what_the_base_branch_says(world: World) -> None:
-    world.day_2("hand_over_service")
+    world.day_2("upscale_service")
     world.commit(port_data={**PORT_DATA, "owner": "next@acme.example"})
 
     world.report()
@@ -373,7 +367,7 @@ def test_merged_action_writes_what_the_base_branch_says(world: World) -> None:
     assert (body["properties"], run_id) == ({"owner": "next@acme.example"}, RUN_ID)
 
 
-@pytest.mark.parametrize("action", ["upscale_service", "hand_over_service"])
+@pytest.mark.parametrize("action", ["upscale_service"])
 def test_change_of_a_service_without_entity_makes_none(world: World, action: str) -> None:
     world.day_2(action)
     world.entities.clear()
@@ -394,7 +388,7 @@ def test_closed_change_changes_no_entity(world: World, action: str) -> None:
 
     assert json.dumps(world.entities) == before
     assert (world.run["status"], world.run["statusLabel"]) == ("FAILURE", "Closed")
-    assert "The service stays as it is." in world.run["summary"]
+    assert "The entity stays as it is." in world.run["summary"]
 
 
 def test_merged_delete_removes_the_entity(world: World) -> None:
@@ -520,13 +514,25 @@ def test_ended_run_without_pull_request_is_refused(world: World) -> None:
         world.report()
 
 
-def test_run_that_names_no_service_is_refused(world: World) -> None:
+def test_run_of_no_known_entity_is_refused(world: World) -> None:
     world.commit()
     world.pull()
-    world.note(service="../x")
+    world.note(service=None)
 
-    with pytest.raises(NothingToReport, match="does not name a service"):
+    with pytest.raises(NothingToReport, match="does not know which entity"):
         world.report()
+
+
+def test_merge_is_reported_when_its_kind_is_gone(world: World) -> None:
+    world.commit()
+    world.pull()
+    world.note(service="cluster/blue")
+
+    world.report()
+
+    assert world.entity_writes == []
+    assert world.run["status"] == "SUCCESS"
+    assert "no kind of blueprint 'cluster'" in world.run["summary"]
 
 
 @pytest.mark.parametrize(
@@ -562,7 +568,7 @@ def test_404_that_is_not_ports_is_for_later(world: World, call: str) -> None:
 
 def repair(world: World, kind: str, **changes: Any) -> None:
     """The merged pull request of a repair of a service that is there."""
-    world.entities[SERVICE] = entity(health_status="Degraded", replicas=2, image_tag="2.0.0")
+    world.entities[SERVICE] = deployed(health_status="Degraded", replicas=2, image_tag="2.0.0")
     world.commit({"image": {"tag": "1.4.0"}, "replicas": 3})
     head = {"ref": f"slipway/{kind}/{'a' * 32}-3-1", "repo": {"id": 7}}
     world.pull(head=head, **changes)

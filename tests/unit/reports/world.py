@@ -12,12 +12,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr
 from slipway.aws import dynamodb_table
-from slipway.config import GitHubConfig, GitHubCredentials, PortCredentials
+from slipway.config import GitHubConfig, GitHubCredentials, PortCredentials, load
 from slipway.github.ended import EndedPulls
+from slipway.github.models import Place
 from slipway.github.repository import ServicesRepository
 from slipway.port.client import PortClient
-from slipway.reports.deployed import DeployedService
 from slipway.reports.report import Outcome, Reports
+from slipway.reports.settings import ReportingConfig
 from slipway.runs.ledger import Ledger
 
 Json = dict[str, Any]
@@ -42,6 +43,8 @@ PORT_DATA = {
     "blueprint": "service",
     "run_id": RUN_ID,
 }
+HEALTH_URL = "http://127.0.0.1:3300/services/{service}/health"
+REVIEWED = ("owner", "responsible_team", "project", "environment", "service_type")
 COMMON = {"image": {"tag": "1.4.0"}, "replicas": 2}
 
 
@@ -79,9 +82,7 @@ class World:
         # The base branch compared with the merge; None: GitHub does not know the merge there yet.
         self.compared: str | None = "ahead"
         self.closed_by: Json | None = {"login": "closer"}
-        self.deployed = DeployedService(
-            urls={"health_url": "http://127.0.0.1:3300/services/{service}/health"}
-        )
+        self.settings: Json = {"health_url": HEALTH_URL}
 
     # -- what a test arranges
 
@@ -114,7 +115,7 @@ class World:
 
     def note(self, **fields: Any) -> None:
         """The ledger's row of the run."""
-        row = {"run_id": RUN_ID, "service": SERVICE, "pr_number": NUMBER, "pr_url": PR_URL}
+        row = {"run_id": RUN_ID, "service": f"service/{SERVICE}", "repository": "services", "pr_number": NUMBER, "pr_url": PR_URL}
         known = {name: value for name, value in {**row, **fields}.items() if value is not None}
         dynamodb_table("runs").put_item(Item=known)
 
@@ -122,13 +123,8 @@ class World:
         """A pull request for a service that is there, whose files another run has made."""
         self.run |= {"action": {"identifier": action}, "entity": {"identifier": SERVICE}}
         self.run["properties"] = {"step": 1}
-        reviewed = ("owner", "responsible_team", "project", "environment", "service_type")
-        self.entities[SERVICE] = entity(
-            health_status="Healthy",
-            sync_status="Synced",
-            replicas=2,
-            image_tag="1.4.0",
-            **{name: PORT_DATA[name] for name in reviewed},
+        self.entities[SERVICE] = deployed(
+            health_status="Healthy", sync_status="Synced", replicas=2, image_tag="1.4.0"
         )
         if action != "delete_service":
             self.commit({**COMMON, "replicas": 3}, port_data={**PORT_DATA, "run_id": "r_created"})
@@ -158,17 +154,17 @@ class World:
             {
                 "GITHUB_API_URL": f"{self.url}/github",
                 "GITHUB_SECRET_ID": "slipway/github",
-                "SERVICES_REPO": REPOSITORY,
             }
         )
+        place = Place(name=REPOSITORY)
         token = GitHubCredentials(token=SecretStr("ghp_token"))
         secret = PortCredentials(client_id="client", client_secret=SecretStr(SECRET))
         return Reports(
-            EndedPulls(ServicesRepository(config, lambda _fresh: token, patience=0.5)),
+            EndedPulls(ServicesRepository(config, place, lambda _fresh: token, patience=0.5)),
             PortClient(f"{self.url}/port", lambda _fresh: secret, patience=0.5),
             Ledger("runs"),
-            self.deployed,
-            "main",
+            load(ReportingConfig),
+            self.settings,
         )
 
     def writes(self) -> list[str]:
@@ -289,6 +285,16 @@ class World:
 def entity(**properties: Any) -> Json:
     start = {"health_status": "Pending", "sync_status": "OutOfSync"}
     return {"identifier": SERVICE, "blueprint": "service", "properties": {**start, **properties}}
+
+
+def deployed(**properties: Any) -> Json:
+    """The entity of a service that is there, as its files say."""
+    return entity(
+        namespace=SERVICE,
+        health_url=HEALTH_URL.replace("{service}", SERVICE),
+        **{name: PORT_DATA[name] for name in REVIEWED},
+        **properties,
+    )
 
 
 def sha(text: str) -> str:

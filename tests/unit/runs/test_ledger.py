@@ -56,9 +56,9 @@ def test_given_a_pull_request_when_recorded_then_the_run_stays_open() -> None:
     ledger = Ledger("runs")
     ledger.open(make_message())
 
-    ledger.record_pull_request(RUN_ID, "my-demo-service", 7, "https://github.test/pull/7")
+    ledger.record_pull_request(RUN_ID, 7, "https://github.test/pull/7")
 
-    assert (row()["pr_number"], row()["service"], row()["open"]) == (7, "my-demo-service", "yes")
+    assert (row()["pr_number"], row()["open"]) == (7, "yes")
 
 
 def test_given_a_run_when_postponed_twice_then_the_count_rises_and_the_time_is_readable() -> None:

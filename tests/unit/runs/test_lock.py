@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 import pytest
-from slipway.errors import ServiceLocked
+from slipway.errors import EntityLocked
 from slipway.runs.lock import ServiceLocks
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -35,7 +35,7 @@ def test_given_the_own_lock_when_taken_again_then_it_is_a_success() -> None:
 def test_given_another_owner_at_work_when_taken_then_refused_with_the_owner() -> None:
     locks().take("shop", "r_1")
 
-    with pytest.raises(ServiceLocked, match=r"'shop' is under way \(run r_1\)"):
+    with pytest.raises(EntityLocked, match=r"is under way \(run r_1\)"):
         locks().take("shop", "r_2")
 
     assert holder() == "r_1"
@@ -56,7 +56,7 @@ def test_given_two_that_find_the_owner_gone_when_both_take_then_one_wins() -> No
         locks("r_1").take("shop", "r_2")
         return owner == "r_1"
 
-    with pytest.raises(ServiceLocked, match="run r_2"):
+    with pytest.raises(EntityLocked, match="run r_2"):
         ServiceLocks("locks", the_other_was_faster).take("shop", "r_3")
 
     assert holder() == "r_2"

@@ -90,7 +90,8 @@ class World:
         row = {
             "run_id": run_id,
             "action": action,
-            "service": "shop",
+            "service": "service/shop",
+            "repository": "services",
             "open": "yes",
             "open_since": timestamp(ago(days=5)),
             "updated_at": timestamp(at or ago(days=5)),
@@ -99,7 +100,7 @@ class World:
         self.lock(run_id)
 
     def lock(self, owner: str, kind: str = "run", *, taken: datetime | None = None) -> None:
-        row = {"service": "shop", "owner": owner, "kind": kind}
+        row = {"service": "service/shop", "owner": owner, "kind": kind}
         dynamodb_table("locks").put_item(Item={**row, "taken_at": timestamp(taken or ago(days=5))})
 
     def pull(

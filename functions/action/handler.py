@@ -1,0 +1,29 @@
+"""Lambda handler of every action, invoked by Kafka through an event source mapping."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import Field
+from slipway.changes.change import carry_out
+from slipway.config import load
+from slipway.observability import logger, metrics
+from slipway.runs.consumer import ConsumerConfig, consume
+
+
+class ActionConfig(ConsumerConfig):
+    """What Terraform tells the function of an action."""
+
+    # As the catalog has it, without a prefix.
+    action: str = Field(alias="ACTION", min_length=1)
+
+
+SETTINGS = ActionConfig
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """Work on the records of a Kafka event, or on one that was delivered later."""
+    config = load(ActionConfig)
+    action = f"{config.identifier_prefix}{config.action}"
+    return consume(event, context, action=action, act=carry_out)

@@ -1,0 +1,1 @@
+"""Checks the catalog inside the apply."""

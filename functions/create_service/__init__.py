@@ -1,1 +1,0 @@
-"""Carries out *Create New Service*: one pull request and one pending entity."""

@@ -1,1 +1,0 @@
-"""Carries out *Downscale Service*: a pull request for fewer replicas."""

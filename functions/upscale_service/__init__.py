@@ -1,1 +1,0 @@
-"""Carries out *Upscale Service*: a pull request for more replicas."""

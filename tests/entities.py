@@ -1,0 +1,42 @@
+"""The entities of the shipped catalog that tests are about."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from slipway.catalog.loading import load_catalog
+from slipway.catalog.model import Catalog
+from slipway.catalog.reading import read_folder
+from slipway.catalog.request import Request, Resource, Target, find_resource, find_target
+from slipway.changes.proposal import files_of
+from slipway.github.folder import Choose
+from slipway.github.models import EntityFiles, Place
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACE = Place(name="acme/services")
+
+
+@cache
+def shipped() -> Catalog:
+    """The shipped catalog."""
+    return load_catalog(read_folder(ROOT / "catalog"))
+
+
+def service(name: str) -> Resource:
+    """A service."""
+    return find_resource(shipped(), f"service/{name}")
+
+
+def service_files(name: str) -> EntityFiles:
+    """Which files belong to a service."""
+    return files_of(service(name))
+
+
+def target(action: str, entity: str | None, **inputs: Any) -> Target:
+    """What a run of an action is about."""
+    return find_target(shipped(), Request(run_id="r_1", action=action, entity=entity, inputs=inputs))
+
+
+def named(*names: str) -> Choose:
+    """Choose the texts of files of these names."""
+    return lambda paths: [path for path in paths if path.rpartition("/")[2] in names]
