@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -59,6 +60,27 @@ class Mode(StrEnum):
 
     EXTERNAL = "external"
     MSK = "msk"
+
+
+@dataclass(frozen=True)
+class OwnCatalog:
+    """A catalog in the place of the shipped one, in an installation of its own.
+
+    Attributes:
+        dir: its folder.
+        name_prefix: of the installation.
+        identifier_prefix: of its actions in Port.
+        repositories: key → `owner/name`.
+        environments: where services are repaired.
+        trusted_urls: patterns of health URLs.
+    """
+
+    dir: Path
+    name_prefix: str
+    identifier_prefix: str
+    repositories: Mapping[str, str]
+    environments: tuple[str, ...]
+    trusted_urls: tuple[str, ...]
 
 
 class StackError(Exception):
@@ -115,6 +137,7 @@ class Stack:
         mode: which Kafka mode; each has a state of its own.
         say: told each line that Terraform prints.
         root: the repository whose stack it is, with what was built of it.
+        catalog: a catalog in the place of the shipped one.
     """
 
     def __init__(
@@ -123,9 +146,11 @@ class Stack:
         mode: Mode = Mode.EXTERNAL,
         say: Callable[[str], None] = print,
         root: Path = ROOT,
+        catalog: OwnCatalog | None = None,
     ) -> None:
         self._env = read_environment(folder)
-        self._data = (folder / f"terraform-{mode}").resolve()
+        self.catalog = catalog
+        self._data = (folder / f"terraform-{catalog.name_prefix if catalog else mode}").resolve()
         self.mode = mode
         self._say = say
         self._root = root
@@ -153,7 +178,7 @@ class Stack:
             self._terraform("apply", "-auto-approve", PARALLELISM, *self._arguments(), secrets=True)
             team_machine.result()
         self._confirm_subscriptions()
-        self._set_up_repository()
+        self._set_up_repositories()
 
     def _confirm_subscriptions(self) -> None:
         """Confirm all e-mail subscriptions, as their people and an operator do together."""
@@ -181,9 +206,13 @@ class Stack:
             aws_secret_access_key="test",  # noqa: S106 - the sandbox's AWS takes any
         )
 
-    def _set_up_repository(self) -> None:
-        """Set the services repository up, as an operator does after the first apply."""
-        repository = f"{self._env['GITHUB_API_URL']}/repos/{self._env['SERVICES_REPO']}"
+    def _set_up_repositories(self) -> None:
+        """Set the repositories up, as an operator does after the first apply."""
+        own = self.catalog.repositories.values() if self.catalog else [self._env["SERVICES_REPO"]]
+        for name in own:
+            self._set_up_repository(f"{self._env['GITHUB_API_URL']}/repos/{name}")
+
+    def _set_up_repository(self, repository: str) -> None:
         variables = f"{repository}/actions/variables"
         body = {"name": REPORTS_VARIABLE, "value": self.outputs()["reports_url"]}
         with requests.Session() as session:
@@ -252,6 +281,9 @@ class Stack:
         return {
             "artifacts_dir": str(self._root / "build"),
             "mode": self.mode,
+            "catalog": {**asdict(self.catalog), "dir": str(self.catalog.dir)}
+            if self.catalog
+            else None,
             "sandbox": {
                 "aws_url": self._env["AWS_ENDPOINT_URL"],
                 "port_url": self._env["PORT_BASE_URL"],

@@ -28,7 +28,9 @@ from slipway.changes.proposal import preview as diff
 from slipway.errors import SlipwayError
 
 from scripts.cli import start
+from scripts.environment import CatalogFolder
 from scripts.new_catalog_action import new_files
+from scripts.rules import misfits
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN_ID = "r_0000000000000000"
@@ -41,9 +43,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(highlight=False, soft_wrap=True)
-CatalogFolder = Annotated[
-    Path, typer.Option("--catalog", help="Folder of the catalog.", exists=True, file_okay=False)
-]
 TfvarsFile = Annotated[
     Path | None,
     typer.Option("--tfvars", help="The installation's variables.", exists=True, dir_okay=False),
@@ -84,20 +83,11 @@ def check(catalog: CatalogFolder = ROOT / "catalog", tfvars: TfvarsFile = None) 
     console.print(f"The catalog has no fault: {len(loaded.kinds)} kinds, {actions} actions.")
     if variables.repositories is None:
         console.print(_NOT_LOOKED_AT.format("Repositories were", "github.repositories"))
-    _print_rules(loaded, variables.rules)
-
-
-def _print_rules(catalog: Catalog, rules: list[dict[str, Any]] | None) -> None:
-    """Say which actions have a rule of the approval policy."""
-    if rules is None:
+    if variables.rules is None:
         console.print(_NOT_LOOKED_AT.format("The approval policy was", "approvals.rules"))
-        return
-    named = {name for rule in rules for name in rule.get("actions", ())}
-    actions = {name for kind in catalog.kinds.values() for name in kind.actions}
-    for name in sorted(actions - named if "*" not in named else ()):
-        console.print(f"No rule is for '{name}': its runs need the general approvers everywhere.")
-    for name in sorted(named - actions - {"*"}):
-        console.print(f"A rule is for '{name}', which is not an action of the catalog.")
+    else:
+        for sentence in misfits(loaded, variables.rules, variables.limits):
+            console.print(sentence)
 
 
 @app.command()
@@ -280,8 +270,9 @@ def read_variables(path: Path | None) -> Variables:
     text = path.read_text(encoding="utf-8")
     values = json.loads(text) if path.suffix == ".json" else _plain(hcl2.loads(text))
     approvals = values.get("approvals", {})
+    repositories = values.get("github", {}).get("repositories")
     return Variables(
-        repositories=values.get("github", {}).get("repositories"),
+        repositories=repositories and {key: one["name"] for key, one in repositories.items()},
         rules=approvals.get("rules"),
         limits=approvals.get("limits", {}),
         settings=values.get("catalog_settings", {}),

@@ -1,10 +1,10 @@
 """The functions that read a topic: found, paused and resumed by their event source mappings."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -20,7 +20,6 @@ from scripts.installed import ALIAS
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
 
-_FUNCTIONS = Path(__file__).resolve().parent.parent / "functions"
 # Lambda needs up to minutes for each change of a mapping.
 WAIT_SECONDS = 600
 _BETWEEN_LOOKS = 1.0
@@ -31,7 +30,7 @@ class Consumer:
     """A function that reads a topic.
 
     Attributes:
-        name: as its folder in `functions/`.
+        name: its action, or its folder in `functions/`.
         alias_arn: what the mapping calls.
         mapping: the event source mapping, as Lambda describes it.
     """
@@ -54,18 +53,16 @@ class Consumer:
 
 def find(name_prefix: str) -> list[Consumer]:
     """All consumers of an installation, by name."""
-    functions = boto3.client("lambda")
-    found: list[Consumer] = []
-    for name in sorted(file.parent.name for file in _FUNCTIONS.glob("*/handler.py")):
-        try:
-            alias = functions.get_alias(FunctionName=f"{name_prefix}-{name}", Name=ALIAS)
-        except functions.exceptions.ResourceNotFoundException:
-            continue
-        answer = functions.list_event_source_mappings(FunctionName=alias["AliasArn"])
-        found += [
-            Consumer(name, alias["AliasArn"], mapping) for mapping in answer["EventSourceMappings"]
-        ]
-    return found
+    # Names of functions have no hyphen: another installation's prefix may begin with this one.
+    ours = re.compile(rf".*:function:{re.escape(name_prefix)}-([a-z0-9_]+):{ALIAS}")
+    pages = boto3.client("lambda").get_paginator("list_event_source_mappings").paginate()
+    found = [
+        Consumer(match[1], match[0], mapping)
+        for page in pages
+        for mapping in page["EventSourceMappings"]
+        if (match := ours.fullmatch(mapping["FunctionArn"]))
+    ]
+    return sorted(found, key=lambda consumer: consumer.name)
 
 
 def choose(found: list[Consumer], names: list[str], *, everything: bool) -> list[Consumer]:

@@ -21,13 +21,15 @@ from slipway.errors import ConfigurationError, SlipwayError
 from scripts.checks import aws, github, kafka, port
 from scripts.checks.result import Check, Installation, Result
 from scripts.cli import start
-from scripts.environment import read_settings
+from scripts.environment import CatalogFolder, read_settings
+from scripts.port_definitions import CATALOG
 from scripts.port_setup import SetupError
 
 CHECKS: list[tuple[str, Check]] = [
     ("Port: credentials", port.sign_in),
     ("Port: role", port.role),
-    ("Port: blueprint and actions", port.definitions),
+    ("Port: blueprints and actions", port.definitions),
+    ("Port: consumers of the actions", port.consumers),
     ("Kafka: Port's brokers", kafka.brokers),
     ("Kafka: topics", kafka.topics),
     ("GitHub: permissions", github.permissions),
@@ -41,6 +43,7 @@ CHECKS: list[tuple[str, Check]] = [
     ("AWS: API Gateway's log role", aws.api_log_role),
     ("AWS: secrets", aws.secrets),
     ("AWS: functions", aws.functions),
+    ("AWS: catalog", aws.catalog),
     ("AWS: e-mails to approvers", aws.approvers),
     ("AWS: repairs of services", aws.repairs),
 ]
@@ -94,12 +97,13 @@ def main(
         Path | None, typer.Option(help="File with PORT_BASE_URL and so on, as .sandbox/env.")
     ] = None,
     name_prefix: Annotated[str, typer.Option(help="Terraform's name_prefix.")] = "slipway",
+    catalog: CatalogFolder = CATALOG,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Check what an installation needs. Changes nothing."""
     console = Console(highlight=False)
     try:
-        results = examine(Installation(read_settings(env_file), name_prefix))
+        results = examine(Installation(read_settings(env_file), name_prefix, catalog))
     except ConfigurationError as error:
         Console(stderr=True).print(Text(f"doctor: {error}", style="red"), soft_wrap=True)
         raise typer.Exit(2) from None

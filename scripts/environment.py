@@ -5,7 +5,9 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from slipway.config import PortCredentials
 from slipway.errors import ConfigurationError
 from slipway.port.client import PortClient
@@ -19,6 +21,9 @@ SANDBOX_PASSWORD = "sandbox"  # noqa: S105 not a secret: the sandbox answers on 
 
 
 ROOT = Path(__file__).resolve().parent.parent
+CatalogFolder = Annotated[
+    Path, typer.Option("--catalog", help="Folder of the catalog.", exists=True, file_okay=False)
+]
 # Any of these in the environment names an installation, which is then meant.
 _NAMED = ("PORT_BASE_URL", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_REGION")
 

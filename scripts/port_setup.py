@@ -1,9 +1,9 @@
-"""Installs the blueprints, actions and automations of `port/` in a Port organisation.
+"""Installs the catalog's blueprints, actions and automations in a Port organisation.
 
 Without `--apply` it shows what would change and changes nothing. What an organisation has added to
-an object of ours (a property, an input, a value of an enum) stays; what `port/` says about it is
-put right. What was installed last is kept in Port, as an entity of blueprint `slipway_setup`: what
-is in there and no longer in `port/` is taken back.
+an object of ours (a property, an input, a value of an enum) stays; what the definitions say about
+it is corrected. What was installed last is kept in Port, as an entity of blueprint
+`slipway_setup`: what is in there and is no longer defined is taken back.
 """
 
 import difflib
@@ -20,21 +20,22 @@ from rich.text import Text
 from slipway.errors import ConfigurationError, PortError, PortUnavailable, SlipwayError
 from slipway.port.client import PortClient
 
-from scripts.change_automations import automations, is_change_automation, uses_change_log
 from scripts.cli import start
-from scripts.environment import port_client, read_settings
-from scripts.port_overlay import Json, additions, overlay
+from scripts.environment import CatalogFolder, port_client, read_settings
+from scripts.port_definitions import (
+    CATALOG,
+    Definitions,
+    Json,
+    Kind,
+    identifier_prefix,
+    is_change_automation,
+    load_definitions,
+    uses_change_log,
+)
+from scripts.port_overlay import additions, overlay
 
-DEFINITIONS = Path(__file__).resolve().parent.parent / "port"
-# An automation is an action that an event executes: it has the same routes.
-Kind = Literal["blueprint", "action"]
 # Definitions by kind and identifier, as `action upscale_service`.
 Record = dict[str, Json]
-_FOLDERS: dict[str, Kind] = {
-    "blueprints": "blueprint",
-    "actions": "action",
-    "automations": "action",
-}
 
 # The server's part of a blueprint. Port describes blueprints as open to further fields, so the rest
 # (as `includeInGlobalSearch`) is written as it was read.
@@ -48,7 +49,7 @@ _OF_ACTIONS = frozenset(
         "requiredApproval", "approvalNotification", "publish", "allowAnyoneToViewRuns",
     }
 )  # fmt: skip
-# Where it is kept what was installed last.
+# Where it is kept what was installed last: an entity for each installation of the organisation.
 _RECORD, _RECORD_ENTITY = "slipway_setup", "installed"
 # What was installed before there was such a record.
 _UNRECORDED: Record = {"blueprint service": {"changelogDestination": {"type": "KAFKA"}}}
@@ -95,45 +96,18 @@ class SetupError(Exception):
     """Port refused; the text says for which object and what to do."""
 
 
-def load_definitions(
-    settings: Mapping[str, str] | None = None, folder: Path = DEFINITIONS
-) -> list[tuple[Kind, Json]]:
-    """Read all objects, in the order in which they must be installed.
-
-    Args:
-        settings: of the installation: where changes come from (CHANGES_SOURCE), and what
-            subscribes to them (SUBSCRIPTIONS).
-        folder: holds the objects that every installation has.
-
-    Raises:
-        ConfigurationError: a setting is wrong.
-    """
-    settings = settings or {}
-    found: list[tuple[Kind, Json]] = [
-        (kind, json.loads(file.read_text(encoding="utf-8")))
-        for name, kind in _FOLDERS.items()
-        for file in sorted((folder / name).glob("*.json"))
-    ]
-    if not uses_change_log(settings):
-        return [*found, *(("action", each) for each in automations(settings))]
-    for kind, definition in found:
-        if (kind, definition["identifier"]) == ("blueprint", "service"):
-            definition["changelogDestination"] = {"type": "KAFKA"}
-    return found
-
-
 def wanted_definitions(
-    record: Mapping[str, Json], settings: Mapping[str, str]
-) -> list[tuple[Kind, Json]]:
+    record: Mapping[str, Json], settings: Mapping[str, str], catalog: Path = CATALOG
+) -> Definitions:
     """What the installation should have in Port, given what was installed before.
 
     Without SUBSCRIPTIONS it is not known which automations of subscriptions are still wanted: they
     stay as they are.
 
     Raises:
-        ConfigurationError: a setting is wrong.
+        ConfigurationError: a setting is wrong, or the catalog has faults.
     """
-    definitions = load_definitions(settings)
+    definitions = load_definitions(settings, catalog)
     if "SUBSCRIPTIONS" in settings or uses_change_log(settings):
         return definitions
     defined = _as_record(definitions)
@@ -144,20 +118,17 @@ def wanted_definitions(
     ]
 
 
-def plan(client: PortClient, definitions: list[tuple[Kind, Json]]) -> list[Step]:
-    """Compare Port's objects with ours. Writes nothing.
+def plan(client: PortClient, definitions: Definitions, prefix: str = "") -> list[Step]:
+    """Compare Port's objects with those of the installation with this prefix. Writes nothing.
 
     Raises:
         SetupError: Port refused to show an object.
         PortUnavailable: Port does not answer.
     """
-    record = read_record(client)
-    return list(_steps(client, definitions, record))
+    return list(_steps(client, definitions, read_record(client, prefix)))
 
 
-def _steps(
-    client: PortClient, definitions: list[tuple[Kind, Json]], record: Record
-) -> Iterator[Step]:
+def _steps(client: PortClient, definitions: Definitions, record: Record) -> Iterator[Step]:
     for kind, ours in definitions:
         yield _compare(client, kind, ours, record.get(f"{kind} {ours['identifier']}"))
     defined = _as_record(definitions)
@@ -168,27 +139,38 @@ def _steps(
             yield replace(step, wanted=None)
 
 
-def read_record(client: PortClient) -> Record:
-    """Read what was installed last."""
-    entity = client.get_entity(_RECORD, _RECORD_ENTITY)
+def read_record(client: PortClient, prefix: str = "") -> Record:
+    """Read what the installation with this prefix installed last."""
+    entity = client.get_entity(_RECORD, f"{prefix}{_RECORD_ENTITY}")
+    if entity is None and prefix:
+        return {}
     found: Record = entity.properties["definitions"] if entity else _UNRECORDED
     return found
 
 
-def write_record(client: PortClient, definitions: list[tuple[Kind, Json]]) -> None:
-    """Note what is installed.
+def recorded_installation(client: PortClient, prefix: str) -> str:
+    """Which installation has recorded these actions as its own; empty if none has said so."""
+    entity = client.get_entity(_RECORD, f"{prefix}{_RECORD_ENTITY}")
+    return str(entity.properties.get("installation") or "") if entity else ""
+
+
+def write_record(
+    client: PortClient, definitions: Definitions, prefix: str = "", installation: str = ""
+) -> None:
+    """Note what the installation with this prefix has installed.
 
     Raises:
         PortError: Port refused it.
     """
-    properties = {"definitions": _as_record(definitions)}
-    body = {"identifier": _RECORD_ENTITY, "title": "Installed", "properties": properties}
+    properties = {"definitions": _as_record(definitions), "installation": installation}
+    entity = f"{prefix}{_RECORD_ENTITY}"
+    body = {"identifier": entity, "title": "Installed", "properties": properties}
     # Without `merge`, which may merge the two records.
     path = f"/v1/blueprints/{_RECORD}/entities"
     client.request("POST", path, params={"upsert": "true"}, json=body)
 
 
-def _as_record(definitions: list[tuple[Kind, Json]]) -> Record:
+def _as_record(definitions: Definitions) -> Record:
     return {f"{kind} {ours['identifier']}": ours for kind, ours in definitions}
 
 
@@ -246,7 +228,7 @@ def _explained(error: PortError, what: str) -> SetupError:
         404: "A blueprint that it names is not in Port. Install that first, or remove the "
         "subscription that needs it from Terraform's variable 'subscriptions'.",
         422: "Port does not take this definition. If an object of this name was there before, "
-        "compare it with the file in port/: the type of a property cannot be changed.",
+        "compare it with the catalog's file: the type of a property cannot be changed.",
     }.get(error.status, "")
     return SetupError(f"{what}: {error} {cure}".strip())
 
@@ -262,10 +244,24 @@ def _show(console: Console, step: Step) -> None:
         console.print(Text(text, style="dim"), soft_wrap=True)
 
 
-def _run(console: Console, settings: Mapping[str, str], *, write: bool) -> None:
-    client = port_client(settings)
-    record = read_record(client)
-    definitions = wanted_definitions(record, settings)
+def _run(
+    console: Console,
+    settings: Mapping[str, str],
+    catalog: Path,
+    *,
+    write: bool,
+    take_over: bool,
+) -> None:
+    client, prefix = port_client(settings), identifier_prefix(settings)
+    record, owner = read_record(client, prefix), recorded_installation(client, prefix)
+    installation = settings.get("INSTALLATION") or owner
+    if owner not in {"", installation} and not take_over:
+        raise SetupError(
+            f"These actions belong to the installation {owner}, and this one is {installation}. "
+            "Both would carry out each run. Give one of them another identifier_prefix in "
+            "Terraform. If the other one is gone, add --take-over."
+        )
+    definitions = wanted_definitions(record, settings, catalog)
     done = 0
     # An action needs its blueprint, so each object is written before the next one is looked at.
     for step in _steps(client, definitions, record):
@@ -275,8 +271,8 @@ def _run(console: Console, settings: Mapping[str, str], *, write: bool) -> None:
         elif step.change:
             apply(client, step)
             console.print(Text(f"{step.name} {_PAST[step.change]}", style="green"))
-    if write and record != _as_record(definitions):
-        write_record(client, definitions)
+    if write and (record, owner) != (_as_record(definitions), installation):
+        write_record(client, definitions, prefix, installation)
     if not done:
         console.print("Nothing to change.")
     elif not write:
@@ -288,14 +284,19 @@ def main(
     write: Annotated[
         bool, typer.Option("--apply/--dry-run", help="Write the changes, or only show them.")
     ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take actions of an installation that is gone.")
+    ] = False,
+    catalog: CatalogFolder = CATALOG,
     env_file: Annotated[
         Path | None, typer.Option(help="File with PORT_BASE_URL and so on, as .sandbox/env.")
     ] = None,
 ) -> None:
-    """Install the blueprints, actions and automations of port/ in a Port organisation."""
+    """Install the catalog's blueprints, actions and automations in a Port organisation."""
     errors = Console(stderr=True, highlight=False)
     try:
-        _run(Console(highlight=False), read_settings(env_file), write=write)
+        settings, console = read_settings(env_file), Console(highlight=False)
+        _run(console, settings, catalog, write=write, take_over=take_over)
     except ConfigurationError as error:
         errors.print(Text(f"port_setup: {error}", style="red"), soft_wrap=True)
         raise typer.Exit(2) from None

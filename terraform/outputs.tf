@@ -28,6 +28,8 @@ output "port_setup" {
     CHANGES_SOURCE    = var.changes.source
     SUBSCRIPTIONS     = jsonencode(var.subscriptions)
     IDENTIFIER_PREFIX = var.identifier_prefix
+    # Which installation these actions belong to, as the record in Port names it.
+    INSTALLATION = "${local.account.id}/${local.account.region}/${var.name_prefix}"
   }
 }
 

@@ -14,7 +14,7 @@ from slipway.config import PortCredentials
 from slipway.port.client import PortClient
 
 from sandbox.testing import OWN_ROUTES
-from scripts import port_setup
+from scripts import port_definitions, port_setup
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / "sandbox" / ".venv" / "bin" / "python"
@@ -46,7 +46,7 @@ class PortServer:
     def __enter__(self) -> Self:
         self.start()
         try:
-            for kind, ours in port_setup.load_definitions():
+            for kind, ours in port_definitions.load_definitions():
                 (step,) = port_setup.plan(self.client, [(kind, ours)])
                 port_setup.apply(self.client, step)
         except BaseException:

@@ -32,7 +32,9 @@ module "slipway" {
   source        = "../../terraform"
   artifacts_dir = var.artifacts_dir
 
-  name_prefix         = local.msk ? "slipway-msk" : "slipway"
+  name_prefix         = try(var.catalog.name_prefix, local.msk ? "slipway-msk" : "slipway")
+  catalog_dir         = try(var.catalog.dir, null)
+  identifier_prefix   = try(var.catalog.identifier_prefix, "")
   deletion_protection = false
   features            = { records_lifecycle = false, xray_group = false, broker_storage_scaling = false }
   # A shorter time than by default: for so long a run waits whose function was killed.
@@ -41,7 +43,7 @@ module "slipway" {
   port = { base_url = var.sandbox.port_url, app_url = var.sandbox.port_url, org_id = var.sandbox.org_id }
   github = {
     api_url        = var.sandbox.github_api_url
-    repositories   = { services = { name = var.sandbox.services_repo } }
+    repositories   = { for key, name in try(var.catalog.repositories, { services = var.sandbox.services_repo }) : key => { name = name } }
     team_reviewers = { payments = ["team:payments"], platform = ["team:platform"] }
   }
 
@@ -57,7 +59,7 @@ module "slipway" {
   links_base_url = local.api_base
   reports        = { base_url = local.api_base }
 
-  catalog_settings = {
+  catalog_settings = var.catalog != null ? {} : {
     health_url     = "${var.sandbox.cluster_url}/services/{service}/health"
     health_allowed = "${var.sandbox.cluster_url}/services/"
   }
@@ -66,7 +68,7 @@ module "slipway" {
   health_probe = {
     allowed_cidrs = ["127.0.0.0/8"]
     allowed_ports = [tonumber(regex(":(\\d+)$", var.sandbox.cluster_url)[0])]
-    trusted_urls  = ["${var.sandbox.cluster_url}/services/"]
+    trusted_urls  = try(var.catalog.trusted_urls, ["${var.sandbox.cluster_url}/services/"])
     canary_url    = "${var.sandbox.cluster_url}/services"
   }
   remediation = {
@@ -75,9 +77,9 @@ module "slipway" {
       { kind = "roll_back", wait_seconds = 5, auto_merge = true },
       { kind = "scale_up", wait_seconds = 5, max_replicas = 5 },
     ]
-    environments            = ["Test", "Staging", "Production"]
-    approval_environments   = ["Production"]
-    auto_merge_environments = ["Test", "Staging", "Production"]
+    environments            = try(var.catalog.environments, ["Test", "Staging", "Production"])
+    approval_environments   = var.catalog != null ? [] : ["Production"]
+    auto_merge_environments = try(var.catalog.environments, ["Test", "Staging", "Production"])
     max_per_hour            = 5
     # Above what a soak breaks at once.
     max_repairs  = 100

@@ -10,6 +10,19 @@ variable "mode" {
   default     = "external"
 }
 
+variable "catalog" {
+  description = "A catalog of yours: its folder, the repositories by key, environments that are repaired, and health URLs. Null: the shipped one."
+  type = object({
+    dir               = string
+    name_prefix       = string
+    identifier_prefix = string
+    repositories      = map(string)
+    environments      = list(string)
+    trusted_urls      = list(string)
+  })
+  default = null
+}
+
 variable "sandbox" {
   description = "What only the running sandbox knows. Addresses have no slash at the end."
   type = object({

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from slipway.catalog.check import check_catalog
+from slipway.catalog.loading import load_catalog
+from slipway.catalog.reading import read_folder, read_object
 from slipway.changes.policy import Policy
 from slipway.config import GitHubCredentials
 from slipway.errors import ConfigurationError
 from slipway.github.sign_in import authenticate
 
 from scripts.checks.result import Installation, Result
+from scripts.rules import misfits
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
 
@@ -26,6 +31,9 @@ _APPLY = (
 )
 _GIVEN = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN")
 _FUNCTIONS = Path(__file__).resolve().parent.parent.parent / "functions"
+# `action` is the archive of all actions; `check_catalog` has no alias.
+_NOT_ITSELF = {"action", "check_catalog"}
+_NAMED = 3  # files in a result
 # Of each secret, the sets of fields of which one must be filled in.
 _FIELDS = {
     "port": [{"client_id", "client_secret"}],
@@ -40,7 +48,7 @@ _WITHOUT_TRIGGER = {"sweep_runs", "remediation", "probe_health", "report_pull_re
 def secrets(installation: Installation) -> Result:
     """Whether the secrets have values of the right shape. No value is shown."""
     name = "AWS: secrets"
-    if not _given(installation):
+    if not is_given(installation):
         return _skipped(name)
     prefix = installation.name_prefix
     names = {
@@ -70,10 +78,10 @@ def secrets(installation: Installation) -> Result:
 def functions(installation: Installation) -> Result:
     """Whether each function has its alias and, if Kafka calls it, an enabled mapping."""
     name = "AWS: functions"
-    if not _given(installation):
+    if not is_given(installation):
         return _skipped(name)
     client = _lambda(installation)
-    found = sorted(file.parent.name for file in _FUNCTIONS.glob("*/handler.py"))
+    found = function_names(installation)
     try:
         wrong = [
             f"{function} {fault}"
@@ -85,17 +93,57 @@ def functions(installation: Installation) -> Result:
     return Result(name, not wrong, "; ".join(wrong) or f"ready: {', '.join(found)}", _APPLY)
 
 
+def function_names(installation: Installation) -> list[str]:
+    """All functions that have an alias: one for each action of the catalog, and the others."""
+    others = {file.parent.name for file in _FUNCTIONS.glob("*/handler.py")} - _NOT_ITSELF
+    kinds = installation.catalog.kinds.values()
+    return sorted(others | {name for kind in kinds for name in kind.actions})
+
+
+def catalog(installation: Installation) -> Result:
+    """Whether the functions use this catalog, and policy and repositories fit it."""
+    name = "AWS: catalog"
+    if not is_given(installation):
+        return _skipped(name)
+    files = read_folder(installation.catalog_folder)
+    try:
+        place = _environment(installation, "sweep_runs")
+        answer = _s3(installation).get_object(
+            Bucket=place["CATALOG_BUCKET"],
+            Key=place["CATALOG_KEY"],
+            VersionId=place["CATALOG_VERSION"],
+        )
+        deployed = read_object(answer["Body"].read())
+        policy = Policy.model_validate(read_policy(installation))
+    # What is not a policy is a ValueError, too.
+    except (BotoCoreError, ClientError, KeyError, ValueError) as error:
+        return Result(name, False, f"{type(error).__name__}: {error}", _APPLY)
+    # Files at the top are no part of a catalog.
+    paths = sorted(path for path in files.keys() | deployed.keys() if "/" in path)
+    differ = [path for path in paths if files.get(path) != deployed.get(path)]
+    if differ:
+        cure = (
+            f"Apply the stack with this catalog as catalog_dir, or name the deployed one: "
+            f"{installation.catalog_folder} was given by --catalog."
+        )
+        return Result(name, False, f"not as deployed: {', '.join(differ[:_NAMED])}", cure)
+    repositories = {key: each.name for key, each in policy.repositories.items()}
+    faults = check_catalog(files, repositories, policy.limits, policy.settings)
+    rules = [rule.model_dump() for rule in policy.rules]
+    found = [*map(str, faults), *misfits(load_catalog(files), rules, policy.limits)]
+    cure = "Correct the catalog, or 'approvals' and 'github' in Terraform, and apply the stack."
+    return Result(name, not found, " ".join(found) or "as deployed, and the policy fits it", cure)
+
+
 def repairs(installation: Installation) -> Result:
     """Check that services can be repaired, and that the prober can blame its own network."""
     name = "AWS: repairs of services"
-    if not _given(installation):
+    if not is_given(installation):
         return _skipped(name)
     try:
         limits = json.loads(_environment(installation, "probe_health")["HEALTH_PROBE"])
         place = _environment(installation, "remediation")
-        endpoint = installation.settings.get("AWS_ENDPOINT_URL")
-        client = _session(installation).client("s3", endpoint_url=endpoint, config=_CONFIG)
-        document = client.get_object(
+        document = _s3(installation).get_object(
             Bucket=place["RECORDS_BUCKET"], Key=place["REMEDIATION_POLICY_KEY"]
         )
         policy = json.loads(document["Body"].read())
@@ -126,7 +174,7 @@ def api_log_role(installation: Installation) -> Result:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
     """
     name = "AWS: API Gateway's log role"
-    if not _given(installation):
+    if not is_given(installation):
         return _skipped(name)
     cure = (
         "Apply the stack with approvals.api.manage_account = true, or set the role of this account "
@@ -144,16 +192,14 @@ def api_log_role(installation: Installation) -> Result:
 def approvers(installation: Installation) -> list[Result]:
     """Whether each approver's e-mails arrive, and cannot be ended by a click on a link in them."""
     name = "AWS: e-mails to approvers"
-    if not _given(installation):
+    if not is_given(installation):
         return [_skipped(name)]
     session, endpoint = _session(installation), installation.settings.get("AWS_ENDPOINT_URL")
     sns = session.client("sns", endpoint_url=endpoint, config=_CONFIG)
-    s3 = session.client("s3", endpoint_url=endpoint, config=_CONFIG)
     try:
-        configured = _environment(installation, "approval")
-        document = s3.get_object(Bucket=configured["RECORDS_BUCKET"], Key=configured["POLICY_KEY"])
-        policy = Policy.model_validate_json(document["Body"].read())
-        return subscriptions(sns, configured["APPROVALS_TOPIC_ARN"], policy.emails())
+        topic = _environment(installation, "approval")["APPROVALS_TOPIC_ARN"]
+        policy = Policy.model_validate(read_policy(installation))
+        return subscriptions(sns, topic, policy.emails())
     # What is not a policy is a ValueError, too.
     except (BotoCoreError, ClientError, KeyError, ValueError) as error:
         return [Result(name, False, str(error), _APPLY)]
@@ -190,9 +236,35 @@ def _subscription_fault(sns: "SNSClient", email: str, arn: str | None) -> tuple[
     return "", ""
 
 
+def installation_name(installation: Installation) -> str:
+    """Account, region and name prefix, as Terraform's output `port_setup` has them.
+
+    Empty if AWS does not say.
+    """
+    if not is_given(installation):
+        return ""
+    function = f"{installation.name_prefix}-sweep_runs"
+    try:
+        answer = _lambda(installation).get_function_configuration(FunctionName=function)
+    except (BotoCoreError, ClientError):
+        return ""
+    _, _, _, region, account, *_ = answer["FunctionArn"].split(":")
+    return f"{account}/{region}/{installation.name_prefix}"
+
+
+def read_policy(installation: Installation) -> dict[str, Any]:
+    """Read the policy document that the functions go by."""
+    configured = _environment(installation, "approval")
+    endpoint = installation.settings.get("AWS_ENDPOINT_URL")
+    client = _session(installation).client("s3", endpoint_url=endpoint, config=_CONFIG)
+    document = client.get_object(Bucket=configured["RECORDS_BUCKET"], Key=configured["POLICY_KEY"])
+    policy: dict[str, Any] = json.loads(document["Body"].read())
+    return policy
+
+
 def reports_url(installation: Installation) -> str | None:
     """The address that reports must be asked for; None if AWS does not say."""
-    if not _given(installation):
+    if not is_given(installation):
         return None
     try:
         return _environment(installation, "report_pull_request").get("REPORTS_AUDIENCE")
@@ -252,7 +324,8 @@ def _function_fault(client: "LambdaClient", name_prefix: str, name: str) -> str:
     return f"has no enabled event source mapping: {shown or 'none at all'}"
 
 
-def _given(installation: Installation) -> bool:
+def is_given(installation: Installation) -> bool:
+    """Whether AWS can be asked."""
     return any(installation.settings.get(name) for name in _GIVEN)
 
 
@@ -281,6 +354,11 @@ _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempt
 def _secrets_manager(installation: Installation) -> "SecretsManagerClient":
     endpoint = installation.settings.get("AWS_ENDPOINT_URL")
     return _session(installation).client("secretsmanager", endpoint_url=endpoint, config=_CONFIG)
+
+
+def _s3(installation: Installation) -> "S3Client":
+    endpoint = installation.settings.get("AWS_ENDPOINT_URL")
+    return _session(installation).client("s3", endpoint_url=endpoint, config=_CONFIG)
 
 
 def _lambda(installation: Installation) -> "LambdaClient":

@@ -1,99 +1,173 @@
-"""GitHub: credentials, permissions, and the services repository."""
+"""GitHub: credentials, permissions, and each repository of the map."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from github import Auth, Github, GithubException, GithubIntegration
 from github.Repository import Repository
+from slipway.catalog.files import WorkflowFile
 from slipway.config import GitHubCredentials
 from slipway.errors import ConfigurationError
+from slipway.github.models import Place
 from slipway.github.retry import reason
 from slipway.github.sign_in import app_of, authenticate
 
 from scripts.checks.aws import reports_url
+from scripts.checks.places import VARIABLE, distinct
 from scripts.checks.result import Installation, Result
 from scripts.environment import require
 
 TEMPLATE = Path(__file__).resolve().parent.parent.parent / "services-repo"
 TIMEOUT_SECONDS = 10
 REPORT_WORKFLOW = ".github/workflows/slipway-report.yml"
-RESTART_WORKFLOW = ".github/workflows/slipway-restart.yml"
 RESTART_ENVIRONMENT = "slipway-restart"
 # As the branches of runs are named.
-RUN_BRANCH = "slipway/upscale_service/r_0000000000000000"
+RUN_BRANCH = "slipway/action/r_0000000000000000"
 REPORTS_VARIABLE = "SLIPWAY_REPORTS_URL"
 # Up to release 0.1.0 the services repository had Port's credentials.
 FORBIDDEN_SECRETS = {"PORT_CLIENT_ID", "PORT_CLIENT_SECRET", "RESTART_CREDENTIALS"}
 # What Slipway asks of an App installation.
 # Actions and issues are for repairs: the restart workflow, and the hand-over to people.
 PERMISSIONS = ("contents", "pull_requests", "actions", "issues")
+# Whether it is right (None: it is not known), what was found, and the cure.
+type Found = tuple[bool | None, str, str]
 
 
-def permissions(installation: Installation) -> Result:
+@dataclass(frozen=True)
+class Services:
+    """A repository that an installation may change.
+
+    Attributes:
+        installation: the installation.
+        place: the repository.
+        keys: the keys of the map that name it.
+    """
+
+    installation: Installation
+    place: Place
+    keys: frozenset[str]
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The repository, read with the credentials that Slipway uses for it."""
+        client = Github(
+            base_url=_api(self.installation),
+            auth=authenticate(self.credentials),
+            timeout=TIMEOUT_SECONDS,
+            retry=None,
+            seconds_between_requests=None,
+        )
+        return client.get_repo(self.place.name)
+
+    @cached_property
+    def credentials(self) -> GitHubCredentials:
+        """The credentials for this repository."""
+        found = _credentials(self.installation)
+        own = self.place.installation_id
+        return found.model_copy(update={"installation_id": own}) if own else found
+
+    @property
+    def workflows(self) -> list[str]:
+        """The workflows that actions of the catalog run in this repository."""
+        found: set[str] = set()
+        for kind in self.installation.catalog.kinds.values():
+            fits = {kind.repository.text}
+            if kind.repository.parts:
+                part = kind.parts[kind.repository.parts[0]]
+                fits = {key for key in self.keys if part.accepts(key)}
+            if fits & self.keys:
+                specs = (action.spec for action in kind.actions.values())
+                found |= {spec.file for spec in specs if isinstance(spec, WorkflowFile)}
+        return sorted(found)
+
+
+type _All = Callable[[Installation], list[Result]]
+
+
+def _each(name: str) -> Callable[[Callable[[Services], Found]], _All]:
+    """Make a check of one repository a check of all; a fault of one ends no other."""
+
+    def decorate(check: Callable[[Services], Found]) -> _All:
+        @wraps(check)
+        def check_all(installation: Installation) -> list[Result]:
+            found = distinct(installation).items()
+            return [_checked(Services(installation, *one)) for one in found]
+
+        def _checked(services: Services) -> Result:
+            title = f"{name} of {services.place.name}"
+            try:
+                return Result(title, *check(services))
+            except GithubException as error:
+                return Result(title, *_refused(error))
+            except ConfigurationError as error:
+                return Result(title, False, "not set up", str(error))
+
+        return check_all
+
+    return decorate
+
+
+@_each("GitHub: permissions")
+def permissions(services: Services) -> Found:
     """Whether the credentials are taken and may push branches and open pull requests."""
-    name = "GitHub: permissions"
-    credentials = _credentials(installation)
-    try:
-        if app := app_of(credentials):
-            return _of_app(name, installation, *app)
-        may_push = _repository(installation).permissions.push
-    except GithubException as error:
-        return _refused(name, error)
+    if app := app_of(services.credentials):
+        return _of_app(services, *app)
+    may_push = services.repository.permissions.push
     cure = (
         "Give the token's user write access to the repository; a fine-grained token needs "
         "'Contents', 'Pull requests', 'Actions' and 'Issues' as read and write."
     )
-    return Result(name, may_push, "may push" if may_push else "may only read", cure)
+    return may_push, "may push" if may_push else "may only read", cure
 
 
-def repository(installation: Installation) -> Result:
-    """Whether the services repository and its base branch are there, and merged branches go."""
-    name = "GitHub: services repository"
-    try:
-        found = _repository(installation)
-        branch = found.get_branch(_base(installation))
-    except GithubException as error:
-        return _refused(name, error)
+@_each("GitHub: repository")
+def repository(services: Services) -> Found:
+    """Whether the repository and its base branch are there, and merged branches go."""
+    found = services.repository
+    branch = found.get_branch(services.place.base_branch)
     # Not told to everybody, which is no fault.
     stay = found.delete_branch_on_merge is False
-    said = f"{found.full_name}, {branch.name} at {branch.commit.sha[:7]}"
+    said = f"{branch.name} at {branch.commit.sha[:7]}"
     cure = "Switch on 'Automatically delete head branches' in the repository's general settings."
-    return Result(name, not stay, f"{said}; merged branches stay" if stay else said, cure)
+    return not stay, f"{said}; merged branches stay" if stay else said, cure
 
 
-def workflow(installation: Installation) -> Result:
-    """Whether the default branch has the template's report workflow, and one that restarts.
+@_each("GitHub: workflows")
+def workflow(services: Services) -> Found:
+    """Whether the report workflow is the template's, and those that actions run are there.
 
-    How a service is restarted is the team's to write, so only the report must be as it is here.
+    What they do is the team's to write, so only the report must be as it is here. An action runs a
+    workflow of the base branch; the report is the default branch's.
     """
-    name = "GitHub: workflows"
-    try:
-        found = _repository(installation)
-        report = _state(found, REPORT_WORKFLOW, found.default_branch)
-        restart = _state(found, RESTART_WORKFLOW, found.default_branch)
-    except GithubException as error:
-        return _refused(name, error)
+    found, base = services.repository, services.place.base_branch
+    report = _state(found, REPORT_WORKFLOW, found.default_branch)
     wrong = [f"{REPORT_WORKFLOW} is {report}"] if report else []
-    wrong += [f"{RESTART_WORKFLOW} is missing"] if restart == "missing" else []
+    missing = [path for path in services.workflows if _state(found, path, base) == "missing"]
+    wrong += [f"{path} is missing" for path in missing]
     cure = f"Copy services-repo/.github to the default branch, {found.default_branch}."
-    return Result(name, not wrong, ", ".join(wrong) or "as in services-repo/", cure)
+    if missing:
+        cure += f" Add to {base} the workflows that the catalog's actions run."
+    return not wrong, ", ".join(wrong) or "as in services-repo/ and the catalog", cure
 
 
-def protection(installation: Installation) -> Result:
+@_each("GitHub: base branch")
+def protection(services: Services) -> Found:
     """Whether the base branch takes pull requests only, and new commits dismiss approvals.
 
     A ruleset or a branch protection may say so; GitHub shows the latter to administrators only.
     https://docs.github.com/rest/repos/rules#get-rules-for-a-branch
     """
-    name = "GitHub: base branch"
-    base = _base(installation)
+    base = services.place.base_branch
     cure = (
         f"Protect the branch {base} (Settings → Rules): require a pull request before merging, and "
         "'Dismiss stale pull request approvals when new commits are pushed'."
     )
     try:
-        found = _repository(installation)
+        found = services.repository
         dismisses = [
             bool(rule["parameters"]["dismiss_stale_reviews_on_push"])
             for rule in _rules(found, base)
@@ -103,23 +177,20 @@ def protection(installation: Installation) -> Result:
             reviews = _protection(found, base).get("required_pull_request_reviews")
             dismisses += [bool(reviews["dismiss_stale_reviews"])] if reviews else []
     except GithubException as error:
-        if error.status == 403:
-            cure += " Then look at it with credentials that may read 'Administration'."
-            return Result(name, None, f"{base} is protected; how is not shown: look by hand", cure)
-        return _refused(name, error)
+        if error.status != 403:
+            raise
+        cure += " Then look at it with credentials that may read 'Administration'."
+        return None, f"{base} is protected; how is not shown: look by hand", cure
     if not dismisses:
-        return Result(name, False, f"{base} takes changes without a pull request", cure)
+        return False, f"{base} takes changes without a pull request", cure
     detail = "stale approvals are dismissed" if any(dismisses) else "stale approvals stay"
-    return Result(name, any(dismisses), f"{base} takes pull requests only; {detail}", cure)
+    return any(dismisses), f"{base} takes pull requests only; {detail}", cure
 
 
-def own_branches(installation: Installation) -> Result:
+@_each("GitHub: branches of runs")
+def own_branches(services: Services) -> Found:
     """Whether a ruleset keeps the branches of runs for Slipway."""
-    name = "GitHub: branches of runs"
-    try:
-        kinds = {rule["type"] for rule in _rules(_repository(installation), RUN_BRANCH)}
-    except GithubException as error:
-        return _refused(name, error)
+    kinds = {rule["type"] for rule in _rules(services.repository, RUN_BRANCH)}
     missing = [kind for kind in ("creation", "update") if kind not in kinds]
     cure = (
         "Make a ruleset for the branches 'slipway/**/*' (Settings → Rules) that restricts "
@@ -127,19 +198,19 @@ def own_branches(installation: Installation) -> Result:
         "with push access can take a run's branch, or add to its pull request."
     )
     detail = f"not restricted: {', '.join(missing)}" if missing else "for Slipway only"
-    return Result(name, not missing, detail, cure)
+    return not missing, detail, cure
 
 
-def secrets(installation: Installation) -> Result:
+@_each("GitHub: secrets")
+def secrets(services: Services) -> Found:
     """Whether a secret is kept where every branch can read it: any pushed workflow may."""
-    name = "GitHub: secrets"
     try:
-        found = _repository(installation)
+        found = services.repository
         there = {secret.name for secret in found.get_secrets()} | _of_organization(found)
     except GithubException as error:
-        if error.status == 403:
-            return Result(name, None, "these credentials may not list them: look by hand")
-        return _refused(name, error)
+        if error.status != 403:
+            raise
+        return None, "these credentials may not list them: look by hand", ""
     exposed = sorted(there & FORBIDDEN_SECRETS)
     cure = (
         "Every developer with push access can read these. Slipway no longer uses Port's: rotate "
@@ -147,49 +218,47 @@ def secrets(installation: Installation) -> Result:
         "PORT_CLIENT_ID and PORT_CLIENT_SECRET under Settings → Secrets and variables → Actions. "
         f"Move RESTART_CREDENTIALS, rotated, to the environment {RESTART_ENVIRONMENT}."
     )
-    return Result(name, not exposed, ", ".join(exposed) or "none that Slipway knows", cure)
+    return not exposed, ", ".join(exposed) or "none that Slipway knows", cure
 
 
-def restart_environment(installation: Installation) -> Result:
+@_each("GitHub: restart environment")
+def restart_environment(services: Services) -> Found:
     """Whether only chosen branches may use the environment that keeps the cluster's credential."""
-    name = "GitHub: restart environment"
     try:
-        found = _repository(installation)
-        policy = found.get_environment(RESTART_ENVIRONMENT).deployment_branch_policy
+        found = services.repository.get_environment(RESTART_ENVIRONMENT)
     except GithubException as error:
-        if error.status in {403, 404}:
-            return Result(name, None, f"{RESTART_ENVIRONMENT} is not there, or not shown")
-        return _refused(name, error)
+        if error.status not in {403, 404}:
+            raise
+        return None, f"{RESTART_ENVIRONMENT} is not there, or not shown", ""
     # Null if every branch may, whatever PyGithub's annotation says.
-    limited: object = policy
+    limited: object = found.deployment_branch_policy
     cure = (
         f"In Settings → Environments → {RESTART_ENVIRONMENT}, let only the branch "
-        f"{_base(installation)} deploy. Private repositories need a plan that has environments."
+        f"{services.place.base_branch} deploy. Private repositories need a plan that has "
+        "environments."
     )
     detail = "for chosen branches only" if limited else "every branch may use it"
-    return Result(name, limited is not None, detail, cure)
+    return limited is not None, detail, cure
 
 
-def reports_variable(installation: Installation) -> Result:
+@_each("GitHub: reports")
+def reports_variable(services: Services) -> Found:
     """Whether the report workflow knows the address of this installation."""
-    name = "GitHub: reports"
-    try:
-        found = _repository(installation)
-        given = found.get_variable(REPORTS_VARIABLE).value
-    except GithubException as error:
-        if error.status == 403:
-            return Result(name, None, "these credentials may not read variables: look by hand")
-        given = ""
-        if error.status != 404:
-            return _refused(name, error)
-    wanted = reports_url(installation)
+    given, wanted = "", reports_url(services.installation)
     cure = (
         f"Set the repository variable {REPORTS_VARIABLE} to Terraform's output reports_url"
         f"{f', {wanted}' if wanted else ''}."
     )
+    try:
+        given = services.repository.get_variable(REPORTS_VARIABLE).value
+    except GithubException as error:
+        if error.status == 403:
+            return None, "these credentials may not read variables: look by hand", cure
+        if error.status != 404:
+            raise
     if not given:
-        return Result(name, False, f"{REPORTS_VARIABLE} is not set", cure)
-    return Result(name, wanted in {None, given}, f"{REPORTS_VARIABLE} is {given}", cure)
+        return False, f"{REPORTS_VARIABLE} is not set", cure
+    return wanted in {None, given}, f"{REPORTS_VARIABLE} is {given}", cure
 
 
 def _rules(repository: Repository, branch: str) -> list[dict[str, Any]]:
@@ -257,21 +326,11 @@ def _credentials(installation: Installation) -> GitHubCredentials:
     return GitHubCredentials.model_validate({"token": settings["GITHUB_TOKEN"]})
 
 
-def _repository(installation: Installation) -> Repository:
-    require(installation.settings, "SERVICES_REPO")
-    client = Github(
-        base_url=_api(installation),
-        auth=authenticate(_credentials(installation)),
-        timeout=TIMEOUT_SECONDS,
-        retry=None,
-        seconds_between_requests=None,
-    )
-    return client.get_repo(installation.settings["SERVICES_REPO"])
-
-
-def _of_app(name: str, installation: Installation, app: Auth.AppAuth, number: int) -> Result:
-    integration = GithubIntegration(auth=app, base_url=_api(installation), retry=None)
+def _of_app(services: Services, app: Auth.AppAuth, number: int) -> Found:
+    integration = GithubIntegration(auth=app, base_url=_api(services.installation), retry=None)
     granted = integration.get_access_token(number).permissions
+    # GitHub hides a repository that the installation does not cover.
+    _ = services.repository.full_name
     missing = [permission for permission in PERMISSIONS if granted.get(permission) != "write"]
     cure = (
         "Give the App 'Contents', 'Pull requests', 'Actions' and 'Issues' as read and write, and "
@@ -281,22 +340,18 @@ def _of_app(name: str, installation: Installation, app: Auth.AppAuth, number: in
     if "members" not in granted:
         # https://github.com/github/docs/issues/35057
         detail += "; it cannot ask teams for a review: that needs 'Members' as read"
-    return Result(name, not missing, detail, cure)
+    return not missing, detail, cure
 
 
-def _refused(name: str, error: GithubException) -> Result:
+def _refused(error: GithubException) -> Found:
     cure = {
         401: "GitHub does not take these credentials: make new ones.",
         403: "These credentials may not do this, or are being throttled: see the message.",
-        404: "Check SERVICES_REPO (owner/name) and SERVICES_BASE_BRANCH, and that the token or App "
-        "has access to that repository.",
+        404: f"Check name and base_branch of this repository in github.repositories ({VARIABLE}), "
+        "and that the token, or the App's installation of this number, has access to it.",
     }.get(error.status, "Try again later; see https://www.githubstatus.com.")
-    return Result(name, False, f"GitHub answered {error.status}: {reason(error)}", cure)
+    return False, f"GitHub answered {error.status}: {reason(error)}", cure
 
 
 def _api(installation: Installation) -> str:
     return installation.settings.get("GITHUB_API_URL") or "https://api.github.com"
-
-
-def _base(installation: Installation) -> str:
-    return installation.settings.get("SERVICES_BASE_BRANCH") or "main"

@@ -3,9 +3,9 @@
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from scripts.change_automations import uses_change_log
 from scripts.checks.result import Installation, Result
 from scripts.environment import port_client, require
+from scripts.port_definitions import uses_change_log
 from scripts.topics import topic_names
 
 TIMEOUT_SECONDS = 10

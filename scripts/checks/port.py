@@ -1,10 +1,12 @@
-"""Port: credentials, role, blueprint and actions."""
+"""Port: credentials, role, blueprints and actions."""
 
 from slipway.errors import PortError
 
+from scripts.checks.aws import installation_name
 from scripts.checks.result import Installation, Result
 from scripts.environment import port_client
-from scripts.port_setup import plan, read_record, wanted_definitions
+from scripts.port_definitions import identifier_prefix
+from scripts.port_setup import plan, read_record, recorded_installation, wanted_definitions
 
 _CREDENTIALS = (
     "Check PORT_CLIENT_ID and PORT_CLIENT_SECRET (Port: … → Credentials), and that PORT_BASE_URL "
@@ -25,13 +27,18 @@ def sign_in(installation: Installation) -> Result:
     return Result(name, found == wanted, f"organisation {found}", cure)
 
 
-def role(installation: Installation) -> Result:
-    """Whether the credentials may write a service. Port only validates, and stores nothing."""
-    name = "Port: role"
+def role(installation: Installation) -> list[Result]:
+    """Whether the credentials may write entities of each kind. Port stores nothing."""
+    blueprints = sorted(kind.blueprint.identifier for kind in installation.catalog.kinds.values())
+    return [_role(installation, blueprint) for blueprint in blueprints]
+
+
+def _role(installation: Installation, blueprint: str) -> Result:
+    name = f"Port: role for {blueprint}"
     try:
         port_client(installation.settings).request(
             "POST",
-            "/v1/blueprints/service/entities",
+            f"/v1/blueprints/{blueprint}/entities",
             params={"upsert": "true", "merge": "true", "validation_only": "true"},
             json={"identifier": "slipway-doctor", "properties": {}},
         )
@@ -40,20 +47,46 @@ def role(installation: Installation) -> Result:
         cure = missing or {
             401: _CREDENTIALS,
             403: "Give these credentials the role Admin, or let their role create and update "
-            "entities of blueprint 'service' (Port: blueprint → Permissions).",
-        }.get(error.status, "Compare the blueprint with ours: scripts/port_setup")
+            f"entities of blueprint '{blueprint}' (Port: blueprint → Permissions).",
+        }.get(error.status, "Compare the blueprint with the catalog's: scripts/port_setup")
         return Result(name, False, str(error), cure)
-    return Result(name, True, "may write services")
+    return Result(name, True, "may write entities")
 
 
 def definitions(installation: Installation) -> Result:
-    """Whether blueprint and actions are installed and up to date."""
-    client = port_client(installation.settings)
-    steps = plan(client, wanted_definitions(read_record(client), installation.settings))
+    """Whether blueprints, actions and automations are those of the catalog."""
+    client, prefix = port_client(installation.settings), identifier_prefix(installation.settings)
+    wanted = wanted_definitions(
+        read_record(client, prefix), installation.settings, installation.catalog_folder
+    )
+    steps = plan(client, wanted, prefix)
     wrong = [f"{s.kind} {s.identifier} is " + _state(s.change) for s in steps if s.change]
     detail = ", ".join(wrong) or f"{len(steps)} objects are up to date"
     cure = "Look at the difference: scripts/port_setup; then install: scripts/port_setup --apply"
-    return Result("Port: blueprint and actions", not wrong, detail, cure)
+    return Result("Port: blueprints and actions", not wrong, detail, cure)
+
+
+def consumers(installation: Installation) -> Result:
+    """Whether another installation has the same actions, so that both carry out each run.
+
+    Port has one definition of an action, and does not say who reads its messages: Kafka lists
+    consumer groups only to those who may describe them, and a webhook has none. So the record that
+    `port_setup` keeps in Port names the installation.
+    """
+    name = "Port: consumers of the actions"
+    prefix = identifier_prefix(installation.settings)
+    recorded = recorded_installation(port_client(installation.settings), prefix)
+    own = installation_name(installation)
+    if not recorded or not own:
+        said = "AWS does not say which installation this is" if recorded else "not recorded"
+        return Result(name, None, f"{said}: scripts/port_setup --apply with Terraform's output")
+    cure = (
+        f"Both carry out each run. Give {own} or {recorded} another identifier_prefix in "
+        "Terraform, apply it, and run scripts/port_setup --apply for both. If the other one is "
+        "gone: scripts/port_setup --apply --take-over"
+    )
+    found = "this installation only" if recorded == own else f"{recorded} has the same actions"
+    return Result(name, recorded == own, found, cure)
 
 
 def _state(change: str | None) -> str:

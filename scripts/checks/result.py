@@ -2,6 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from slipway.catalog.loading import load_catalog
+from slipway.catalog.model import Catalog
+from slipway.catalog.reading import read_folder
+
+from scripts.port_definitions import CATALOG
 
 
 @dataclass(frozen=True)
@@ -28,10 +36,21 @@ class Installation:
     Attributes:
         settings: variables of the environment, as `PORT_BASE_URL`.
         name_prefix: Terraform's `name_prefix`.
+        catalog_folder: the folder of its catalog.
     """
 
     settings: Mapping[str, str]
     name_prefix: str = "slipway"
+    catalog_folder: Path = CATALOG
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalog.
+
+        Raises:
+            CatalogRefused: it has faults.
+        """
+        return load_catalog(read_folder(self.catalog_folder))
 
 
 # Some checks have a row for each of what they look at.

@@ -1,25 +1,22 @@
 """What is installed in Port fits what Slipway reads: the form, the message, the entity."""
 
-import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from slipway.approvals import request
 from slipway.approvals.decision import read_verdict
 from slipway.approvals.models import MAX_COMMENT, Status, Vote
-from slipway.changes import create_service, registry
 from slipway.changes.proposal import LONGEST_PREVIEW, code_of
-from slipway.errors import INPUT_TITLES, ConfigurationError
-from slipway.github.models import SERVICE_NAME
+from slipway.errors import ConfigurationError
 from slipway.port import message
 
-from scripts.port_setup import load_definitions
+from scripts.port_definitions import load_definitions
+from tests.catalogs.samples import SHIPPED, catalog
 from tests.unit.approvals.conftest import NOW, make_approval
 
-PORT = Path(__file__).resolve().parents[2] / "port"
-CHANGES = sorted([create_service.ACTION, *registry.ACTIONS])
+KINDS = catalog(SHIPPED).kinds.values()
+CHANGES = sorted(name for kind in KINDS for name in kind.actions)
 ACTIONS = sorted([*CHANGES, request.DECIDE_ACTION])
 # What Port puts in the place of a template's expressions, for a run of an action.
 # https://docs.port.io/actions-and-automations/setup-backend/kafka/
@@ -58,13 +55,16 @@ INPUTS = {
 }
 
 
-def load(path: str) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads((PORT / path).read_text(encoding="utf-8"))
-    return value
+def find(kind: str, identifier: str) -> dict[str, Any]:
+    """An object as it is installed."""
+    (found,) = (
+        body for of, body in load_definitions() if (of, body["identifier"]) == (kind, identifier)
+    )
+    return found
 
 
 def form(action: str) -> dict[str, Any]:
-    value: dict[str, Any] = load(f"actions/{action}.json")["trigger"]["userInputs"]
+    value: dict[str, Any] = find("action", action)["trigger"]["userInputs"]
     return value
 
 
@@ -76,57 +76,17 @@ def render(template: Any, values: dict[str, Any]) -> Any:
     return template
 
 
-def test_there_are_exactly_the_known_actions() -> None:
-    assert sorted(file.stem for file in (PORT / "actions").glob("*.json")) == ACTIONS
-
-
-@pytest.mark.parametrize("action", ACTIONS)
-def test_an_action_is_named_as_its_file_and_belongs_to_the_blueprint(action: str) -> None:
-    definition = load(f"actions/{action}.json")
-
-    assert definition["identifier"] == action
-    blueprint = "service" if action in CHANGES else "approval_request"
-    assert definition["trigger"]["blueprintIdentifier"] == blueprint
-    assert definition["invocationMethod"]["type"] == "KAFKA"
-
-
 @pytest.mark.parametrize("action", ACTIONS)
 def test_what_a_template_renders_to_is_a_message_that_slipway_reads(action: str) -> None:
-    template = load(f"actions/{action}.json")["invocationMethod"]["payload"]
+    definition = find("action", action)
     values = {**RENDERED, "{{ .inputs }}": INPUTS, "{{ .action.identifier }}": action}
 
-    rendered = render(template, values)
+    rendered = render(definition["invocationMethod"]["payload"], values)
 
+    assert definition["invocationMethod"]["type"] == "KAFKA"
     assert message.identify(rendered) == "r_0123456789abcdef"
     read = message.parse(rendered)
     assert (read.action, read.blueprint, read.inputs) == (action, "service", INPUTS)
-
-
-def test_messages_name_inputs_by_their_titles_in_port() -> None:
-    titles: dict[str, set[str]] = {}
-    for action in ACTIONS:
-        form = load(f"actions/{action}.json")["trigger"]["userInputs"]["properties"]
-        for name, definition in form.items():
-            titles.setdefault(name, set()).add(definition["title"])
-
-    assert INPUT_TITLES.keys() <= titles.keys()
-    assert {name for name, title in INPUT_TITLES.items() if title not in titles[name]} == set()
-
-
-def test_every_input_of_create_service_is_known_to_slipway() -> None:
-    values = {"common_values", "consumers_values", "custom_values"}
-    known = set(create_service.Inputs.model_fields) | values | {f"{v}_yaml" for v in values}
-    known.add("dry_run")
-
-    assert set(form("create_service")["properties"]) == known
-
-
-def test_what_slipway_needs_is_required_by_the_form() -> None:
-    needed = {
-        name for name, field in create_service.Inputs.model_fields.items() if field.is_required()
-    }
-
-    assert needed <= set(form("create_service")["required"])
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -135,15 +95,6 @@ def test_a_form_shows_each_input_once(action: str) -> None:
     order = inputs.get("order") or [name for step in inputs["steps"] for name in step["order"]]
 
     assert sorted(order) == sorted(inputs["properties"])
-
-
-def test_the_form_has_the_rules_that_slipway_checks() -> None:
-    properties = form("create_service")["properties"]
-
-    assert properties["service_name"]["pattern"] == f"^{SERVICE_NAME.pattern}$"
-    assert (properties["replicas"]["minimum"], properties["replicas"]["maximum"]) == (1, 100)
-    assert properties["environment"]["enum"] == ["Test", "Staging", "Production"]
-    assert properties["values_format"]["enum"] == ["JSON", "YAML"]
 
 
 def test_each_values_input_is_shown_for_its_format_only() -> None:
@@ -158,24 +109,8 @@ def test_each_values_input_is_shown_for_its_format_only() -> None:
         assert not {"default"} & (properties[name].keys() | properties[f"{name}_yaml"].keys())
 
 
-def test_the_entity_that_slipway_writes_fits_the_blueprint() -> None:
-    template = load("actions/create_service.json")["invocationMethod"]["payload"]
-    values = {**RENDERED, "{{ .inputs }}": INPUTS, "{{ .action.identifier }}": "create_service"}
-    run = message.parse(render(template, values))
-
-    plan = create_service.plan(run, run_url="https://app.port.test/run", reviewers={})
-    assert plan.entity is not None
-    entity = create_service.with_pull_request(plan.entity, "https://github.test/pull/1")
-
-    schema = load("blueprints/service.json")["schema"]["properties"]
-    types: dict[str, type | tuple[type, ...]] = {"string": str, "number": (int, float)}
-    for name, value in entity["properties"].items():
-        assert isinstance(value, types[schema[name]["type"]]), name
-        assert value in schema[name].get("enum", [value]), name
-
-
 def test_an_enum_of_the_blueprint_has_a_colour_for_each_value() -> None:
-    schema = load("blueprints/service.json")["schema"]["properties"]
+    schema = find("blueprint", "service")["schema"]["properties"]
 
     enums = {name: prop for name, prop in schema.items() if "enum" in prop}
     assert enums.keys() == {"environment", "health_status", "sync_status"}
@@ -184,7 +119,7 @@ def test_an_enum_of_the_blueprint_has_a_colour_for_each_value() -> None:
 
 
 def test_each_status_of_a_request_has_a_colour() -> None:
-    status = load("blueprints/approval_request.json")["schema"]["properties"]["status"]
+    status = find("blueprint", "approval_request")["schema"]["properties"]["status"]
 
     assert list(status["enumColors"]) == status["enum"]
 
@@ -210,8 +145,8 @@ def test_unknown_source_of_changes_is_refused() -> None:
 
 def test_identifiers_keep_to_ports_characters() -> None:
     # https://docs.port.io/api-reference/create-a-blueprint
-    for blueprint in ("service", "approval_request"):
-        for prop in load(f"blueprints/{blueprint}.json")["schema"]["properties"]:
+    for blueprint in ("service", "bucket", "approval_request"):
+        for prop in find("blueprint", blueprint)["schema"]["properties"]:
             assert re.fullmatch(r"[A-Za-z0-9@_=-]{1,100}", prop)
 
 
@@ -226,7 +161,7 @@ def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
     body = request.entity(approval, run_url="https://a", service_url="https://b", preview=diff)
     body["properties"]["pr_url"] = "https://c"
 
-    schema = load("blueprints/approval_request.json")["schema"]
+    schema = find("blueprint", "approval_request")["schema"]
     types: dict[str, type | tuple[type, ...]] = {
         "string": str,
         "number": (int, float),
@@ -237,7 +172,7 @@ def test_the_request_that_slipway_writes_fits_the_blueprint() -> None:
         assert isinstance(value, types[schema["properties"][name]["type"]]), name
     shown = {status.title() for status in Status} | {request.EXECUTED}
     assert set(schema["properties"]["status"]["enum"]) == shown
-    assert load("blueprints/approval_request.json").get("relations", {}) == {}
+    assert find("blueprint", "approval_request").get("relations", {}) == {}
 
 
 def test_a_request_is_titled_in_words() -> None:
@@ -257,31 +192,19 @@ def test_the_decision_form_asks_for_what_slipway_reads() -> None:
 
 
 @pytest.mark.parametrize("action", CHANGES)
-def test_every_change_can_be_tried_and_tells_when_somebody_ends_it(action: str) -> None:
-    assert form(action)["properties"]["dry_run"]["type"] == "boolean"
-    automation = load(f"automations/{action}_ended.json")
-    assert automation["trigger"]["event"] == {"type": "RUN_UPDATED", "actionIdentifier": action}
-    assert automation["publish"] is True
+def test_automation_of_an_action_tells_of_an_ended_run(action: str) -> None:
+    automation = find("action", f"{action}_ended")
     values = {"{{ .event.diff.after.id }}": "r_0123456789abcdef", "{{ .run.id }}": "r_automation1"}
+
     ended = message.run_ended(render(automation["invocationMethod"]["payload"], values))
+
     assert ended == message.EndedRun(run_id="r_0123456789abcdef", automation_run_id="r_automation1")
-
-
-def test_there_is_an_automation_for_each_change_and_no_other() -> None:
-    files = sorted(file.stem for file in (PORT / "automations").glob("*.json"))
-
-    assert files == [f"{action}_ended" for action in CHANGES]
-    for name in files:
-        automation = load(f"automations/{name}.json")
-        assert automation["identifier"] == name
-        assert automation["trigger"]["condition"] == {
-            "type": "JQ",
-            "expressions": [
-                '.diff.before.status == "IN_PROGRESS"',
-                '.diff.after.status == "FAILURE"',
-            ],
-            "combinator": "and",
-        }
+    assert automation["trigger"]["event"] == {"type": "RUN_UPDATED", "actionIdentifier": action}
+    assert automation["trigger"]["condition"]["expressions"] == [
+        '.diff.before.status == "IN_PROGRESS"',
+        '.diff.after.status == "FAILURE"',
+    ]
+    assert automation["publish"] is True
 
 
 @pytest.mark.parametrize("action", CHANGES)
@@ -296,4 +219,4 @@ def test_the_dry_run_is_the_last_thing_that_is_asked(action: str) -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_ports_own_approval_stays_out_of_it(action: str) -> None:
-    assert load(f"actions/{action}.json")["requiredApproval"] is False
+    assert find("action", action)["requiredApproval"] is False

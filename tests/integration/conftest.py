@@ -1,7 +1,6 @@
 """A sandbox for the tests alone: its own folder and ports, the stack applied, Port filled."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -18,16 +17,12 @@ from slipway.config import PortCredentials
 from slipway.port.client import PortClient
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it ships none
 
-from scripts.apply_sandbox import ROOT, Mode, Stack, host_architecture, knob, read_environment
+from scripts.apply_sandbox import ROOT, Mode, Stack, knob, read_environment
 from scripts.environment import person_client
-from scripts.new_action import make
 from tests.browser.fixtures import browser_context_args, browser_type_launch_args, visit
-from tests.checkout import copy_repository
 
 __all__ = ["browser_context_args", "browser_type_launch_args", "visit"]
 WAIT_SECONDS = 300
-# Of the action that was just made when the story begins; nobody would choose it.
-NEW_ACTION = "made_in_a_test"
 # Files whose tests `test_policies` looks back at: they share one sandbox with it.
 LOOKED_AT = {
     "test_abandoned_runs",
@@ -36,7 +31,6 @@ LOOKED_AT = {
     "test_create_service",
     "test_health",
     "test_held_runs",
-    "test_new_action",
 }
 
 
@@ -185,38 +179,13 @@ def until_up(lines: Iterable[str]) -> Iterator[str]:
             return
 
 
-@pytest.fixture(scope="session")
-def with_new_action(sandbox_folder: Path) -> Path:
-    """This repository with an action more, as `scripts/new_action` leaves it, and built."""
-    root, build = sandbox_folder.resolve() / "repository", sandbox_folder.resolve() / "build"
-    shutil.rmtree(root, ignore_errors=True)
-    make(NEW_ACTION, copy_repository(root))
-    places = ["--root", str(root), "--output", str(build), "--arch", host_architecture()]
-    path = f"{ROOT}/build/uv/bin:{os.environ['PATH']}"  # where `make setup` may have put uv
-    subprocess.run(
-        [str(ROOT / "scripts" / "build"), *places],
-        env={**os.environ, "PATH": path},
-        check=True,
-        timeout=180,
-    )
-    # Beside it: a sandbox that stays up then has the same archives at the same place.
-    (root / "build").symlink_to(build)
-    return root
-
-
 MODES = [Mode.EXTERNAL, pytest.param(Mode.MSK, marks=pytest.mark.msk)]
 
 
 @pytest.fixture(scope="session", params=MODES)
-def stack(
-    sandbox_folder: Path, with_new_action: Path, request: pytest.FixtureRequest
-) -> Iterator[Stack]:
-    """The stack, applied in one Kafka mode after the other; only one consumes at a time.
-
-    One is the stack as it is, the other has a new action, too.
-    """
-    root = with_new_action if request.param is Mode.EXTERNAL else ROOT
-    applied = Stack(sandbox_folder, request.param, root=root)
+def stack(sandbox_folder: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The stack, applied in one Kafka mode after the other; only one consumes at a time."""
+    applied = Stack(sandbox_folder, request.param)
     applied.init()
     applied.apply()
     yield applied
@@ -226,28 +195,44 @@ def stack(
 
 def pause(sandbox: "SandboxClient", stack: Stack) -> None:
     """Stop consuming, as an operator would."""
+    _switch(sandbox, stack, "Disabled")
+
+
+def resume(sandbox: "SandboxClient", stack: Stack) -> None:
+    """Consume again."""
+    _switch(sandbox, stack, "Enabled")
+
+
+def _switch(sandbox: "SandboxClient", stack: Stack, state: str) -> None:
     functions = sandbox.aws("lambda")
-    # Nothing is left to pause once a test has taken the stack away.
+    # Nothing is left to switch once a test has taken the stack away.
     for function in stack.outputs().get("functions", {}).values():
         uuid = function["event_source_mapping"]
         if uuid is None:
             continue
-        functions.update_event_source_mapping(UUID=uuid, Enabled=False)
+        functions.update_event_source_mapping(UUID=uuid, Enabled=state == "Enabled")
 
-        def paused(uuid: str = uuid) -> bool | None:
-            return functions.get_event_source_mapping(UUID=uuid)["State"] == "Disabled" or None
+        def done(uuid: str = uuid) -> bool | None:
+            return functions.get_event_source_mapping(UUID=uuid)["State"] == state or None
 
-        wait_for("the mapping's pause", paused)
+        wait_for(f"the mapping to be {state}", done)
 
 
 @pytest.fixture(scope="session")
-def sandbox(sandbox_folder: Path, with_new_action: Path, stack: Stack) -> SandboxClient:
+def sandbox(sandbox_folder: Path, stack: Stack) -> SandboxClient:
     """The sandbox with blueprint and actions installed."""
-    setup = [sys.executable, "-m", "scripts.port_setup", "--apply"]
-    env_file = ["--env-file", str(sandbox_folder.resolve() / "env")]
-    settings = {**os.environ, **stack.outputs()["port_setup"]}
-    subprocess.run([*setup, *env_file], cwd=with_new_action, env=settings, check=True, timeout=300)
+    set_up_port(sandbox_folder, stack)
     return SandboxClient(sandbox_folder)
+
+
+def set_up_port(sandbox_folder: Path, stack: Stack) -> None:
+    """Install what a stack needs in Port. The stacks of a sandbox take turns with its actions."""
+    setup = [sys.executable, "-m", "scripts.port_setup", "--apply", "--take-over"]
+    options = ["--env-file", str(sandbox_folder.resolve() / "env")]
+    if stack.catalog:
+        options += ["--catalog", str(stack.catalog.dir)]
+    settings = {**os.environ, **stack.outputs()["port_setup"]}
+    subprocess.run([*setup, *options], cwd=ROOT, env=settings, check=True, timeout=300)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from slipway.errors import GitHubError
 from slipway.github.models import Change
 from slipway.github.repository import ServicesRepository
 
-from scripts.apply_sandbox import Mode
+from scripts.apply_sandbox import ROOT, Mode
 from tests.contract.references.visits import admit
 from tests.integration.conftest import SandboxClient, wait_for
 
@@ -87,10 +87,10 @@ def test_given_an_app_without_a_permission_when_it_proposes_then_github_is_quote
         app.propose(change("not-allowed"))
 
 
-def doctor(root: Path, env_file: Path) -> tuple[int, list[dict[str, Any]]]:
+def doctor(env_file: Path) -> tuple[int, list[dict[str, Any]]]:
     done = subprocess.run(
         [sys.executable, "-m", "scripts.doctor", "--env-file", env_file.resolve(), "--json"],
-        cwd=root,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
@@ -101,16 +101,16 @@ def doctor(root: Path, env_file: Path) -> tuple[int, list[dict[str, Any]]]:
 
 @pytest.mark.story
 def test_given_a_whole_installation_when_the_doctor_looks_then_there_is_no_fault(
-    sandbox: SandboxClient, with_new_action: Path
+    sandbox: SandboxClient,
 ) -> None:
-    status, results = doctor(with_new_action, sandbox.folder / "env")
+    status, results = doctor(sandbox.folder / "env")
 
     assert [result for result in results if not result["ok"]] == []
     assert status == 0
 
 
 def test_given_a_wrong_secret_when_the_doctor_looks_then_the_fault_has_a_cure(
-    sandbox: SandboxClient, with_new_action: Path, tmp_path: Path
+    sandbox: SandboxClient, tmp_path: Path
 ) -> None:
     wrong = tmp_path / "env"
     lines = (sandbox.folder / "env").read_text().splitlines()
@@ -118,7 +118,7 @@ def test_given_a_wrong_secret_when_the_doctor_looks_then_the_fault_has_a_cure(
     with wrong.open("a") as file:
         file.write("\nPORT_CLIENT_SECRET=another-secret-of-more-than-32-bytes-000\n")
 
-    status, results = doctor(with_new_action, wrong)
+    status, results = doctor(wrong)
 
     faults = [result for result in results if not result["ok"]]
     assert status == 1
@@ -131,7 +131,6 @@ def test_given_a_wrong_secret_when_the_doctor_looks_then_the_fault_has_a_cure(
 )
 def test_given_an_app_when_the_doctor_looks_then_its_permissions_are_judged(
     sandbox: SandboxClient,
-    with_new_action: Path,
     tmp_path: Path,
     permissions: dict[str, str],
     missing: str,
@@ -148,7 +147,7 @@ def test_given_an_app_when_the_doctor_looks_then_its_permissions_are_judged(
     env_file = tmp_path / "env"
     env_file.write_text("".join(f"{k}={shlex.quote(v)}\n" for k, v in settings.items()))
 
-    _, results = doctor(with_new_action, env_file)
+    _, results = doctor(env_file)
 
     (judged,) = [result for result in results if result["name"] == "GitHub: permissions"]
     assert judged["ok"] is not bool(missing)

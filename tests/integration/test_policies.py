@@ -12,7 +12,7 @@ import pytest
 from sandbox.aws.iam import check
 from sandbox.aws.shapes import faults, is_left_out
 from scripts.apply_sandbox import Mode, Stack
-from tests.integration.conftest import NEW_ACTION, SandboxClient
+from tests.integration.conftest import SandboxClient
 from tests.integration.test_create_service import calls_of, policies
 from tests.leaks import leaks
 
@@ -27,7 +27,6 @@ FUNCTIONS = [
     "upscale_service",
     "downscale_service",
     "delete_service",
-    NEW_ACTION,
     "approval",
     "health_checker",
     "remediation",

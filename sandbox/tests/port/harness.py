@@ -16,8 +16,7 @@ from sandbox.port.app import create_app
 from sandbox.port.outbox import PublishError
 from sandbox.port.settings import Settings
 
-# What `scripts/port_setup` installs.
-DEFINITIONS = Path(__file__).parents[3] / "port"
+ROOT = Path(__file__).parents[3]
 DEVELOPER, DEVOPS, ADMIN = "developer@acme.example", "devops@acme.example", "admin@acme.example"
 CLIENT_ID = "client-1"
 CLIENT_SECRET = "0123456789abcdef0123456789abcdefEXTRA"
@@ -208,13 +207,42 @@ UPSCALE: Json = {
 
 
 def definitions() -> list[tuple[str, Json]]:
-    """The objects of `port/`, each with the route that it is posted to, in a possible order."""
-    folders = {"blueprints": "/blueprints", "actions": "/actions", "automations": "/actions"}
-    return [
+    """Objects that `scripts/port_setup` installs, each with its route, in a possible order."""
+    files = {
+        "/blueprints": ("catalog/*/blueprint.json", "port/blueprints/*.json"),
+        "/actions": ("catalog/*/*/action.json", "port/actions/*.json"),
+    }
+    found = [
         (route, json.loads(file.read_text()))
-        for folder, route in folders.items()
-        for file in sorted((DEFINITIONS / folder).glob("*.json"))
+        for route, patterns in files.items()
+        for pattern in patterns
+        for file in sorted(ROOT.glob(pattern))
     ]
+    actions = sorted(file.parent.name for file in ROOT.glob("catalog/*/*/action.json"))
+    return found + [("/actions", reports_end(action)) for action in actions]
+
+
+def reports_end(action: str) -> Json:
+    """An automation as the one that `scripts.port_definitions` makes for an action."""
+    context = {"runId": "{{ .event.diff.after.id }}", "automationRunId": "{{ .run.id }}"}
+    statuses = (("before", "IN_PROGRESS"), ("after", "FAILURE"))
+    return {
+        "identifier": f"{action}_ended",
+        "trigger": {
+            "type": "automation",
+            "event": {"type": "RUN_UPDATED", "actionIdentifier": action},
+            "condition": {
+                "type": "JQ",
+                "expressions": [f'.diff.{side}.status == "{status}"' for side, status in statuses],
+                "combinator": "and",
+            },
+        },
+        "invocationMethod": {
+            "type": "KAFKA",
+            "payload": {"action": "run_ended", "resourceType": "run", "context": context},
+        },
+        "publish": True,
+    }
 
 
 def add_service(port: Port, name: str, **properties: Any) -> Json:

@@ -30,8 +30,10 @@ OPERATIONS = {"create": "CREATE", "update": "DAY-2", "workflow": "DAY-2", "delet
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 _ACTION_NAME = re.compile(r"[a-z]+(?:_[a-z0-9]+)*")
 LONGEST_ACTION = 39
-# What Slipway calls by such a name already: decisions, notices, and the branches of repairs.
-RESERVED = frozenset({"run_ended", "decide_approval", "repair_service", "roll_back", "scale_up"})
+# What Slipway calls by such a name already: decisions, notices, branches of repairs, adoptions.
+RESERVED = frozenset(
+    {"run_ended", "decide_approval", "repair_service", "roll_back", "scale_up", "adopt"}
+)
 _TAGS = (FROM_FILE, VALUE)
 
 

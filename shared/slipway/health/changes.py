@@ -1,6 +1,6 @@
 """Reads messages about changes of entities, and decides which of them matter. Pure.
 
-Port's automations publish them on `ORG_ID.runs`, by the template of `scripts.change_automations`.
+Port's automations publish them on `ORG_ID.runs`, by the template of `scripts.port_definitions`.
 `ORG_ID.change.log` has the same envelope, in organisations that still have that topic. Both topics
 carry messages of other consumers, without keys and without a promised order:
 https://docs.port.io/actions-and-automations/setup-backend/kafka/

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from slipway.catalog.entities import Said, read_entity
-from slipway.catalog.model import PENDING, Kind
-from slipway.catalog.request import Resource, Tree, resource_of
+from slipway.catalog.keys import split_key
+from slipway.catalog.model import PENDING, Catalog, Kind
+from slipway.catalog.request import Resource, Tree, find_resource, resource_of
 from slipway.changes.proposal import files_of
 from slipway.errors import (
     NothingToReport,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
 _STARTING = "Progressing"
+_ADOPTION = "slipway/adopt/"
 _RUN_BRANCH = re.compile(r"slipway/([a-z0-9_]{1,100})/((?:r|run)_[A-Za-z0-9]{1,64})")
 
 
@@ -92,6 +94,8 @@ class Reports:
         _refuse_foreign(pull)
         if REPAIR_BRANCH.fullmatch(pull.branch):
             return self._repaired(pull)
+        if pull.branch.startswith(_ADOPTION):
+            return self._adopted(pull)
         if is_node_run(pull.branch.rpartition("/")[2]):
             # To end it, the ledger must be written, which only the sweep may do.
             later = "The sweep reports what a workflow's node has requested. Nothing was reported."
@@ -178,6 +182,21 @@ class Reports:
 
     # -- what Port shows
 
+    def adopt(self, resource: Resource, tree: Tree) -> str:
+        """Write the entity of a resource whose metadata is on the base branch.
+
+        Args:
+            resource: the resource.
+            tree: its files.
+
+        Returns:
+            What was done, as sentences.
+
+        Raises:
+            UserError: its metadata cannot be relied on.
+        """
+        return self._tell(None, resource, tree, creates=True)
+
     def _merged(self, run: Run, known: Known, pull: "EndedPull") -> Outcome:
         merged = f"{_what(pull)} was merged{_by(pull)}."
         if known.operation == "delete":
@@ -200,18 +219,23 @@ class Reports:
         snapshot = self.pulls.read_files(files_of(resource), pull, resource.reads)
         if not snapshot.files:
             return "Its files have been removed since, so its entity stays as it is."
-        kind, parts = resource.kind, resource.parts
         tree = Tree(snapshot.files, snapshot.texts)
         try:
-            said = read_entity(kind, resource.identifier, parts, tree, self.settings)
+            return self._tell(run, resource, tree, creates=creates, url=pull.url)
         except UserError as error:
             again = f"The workflow 'Slipway report' can report #{pull.number} again."
             return f"The entity was left as it is. {error} {again}"
+
+    def _tell(
+        self, run: Run | None, resource: Resource, tree: Tree, *, creates: bool, url: str = ""
+    ) -> str:
+        kind, parts = resource.kind, resource.parts
+        said = read_entity(kind, resource.identifier, parts, tree, self.settings)
         if run and creates and said.metadata.get("run_id") != run.id:
             return "It has been replaced since, so its entity stays as it is."
         wanted = dict(said.entity["properties"])
         if creates:
-            wanted |= {**said.initial, **_created(kind, pull.url)}
+            wanted |= {**said.initial, **_created(kind, url)}
         if not self._write(run, resource, said, wanted, creates=creates):
             return f"Port has no entity '{resource.identifier}', so none was changed."
         return " ".join(("The entity is up to date.", *said.notes.values()))
@@ -268,6 +292,32 @@ class Reports:
             return Outcome(None, "Merged", f"{merged} It is not about one entity: none changed.")
         return Outcome(None, "Merged", f"{merged} {self._follow(None, resource, pull)}")
 
+    def _adopted(self, pull: "EndedPull") -> Outcome:
+        """A pull request of `scripts/adopt`, which adds the metadata of a resource that is there.
+
+        Its branch names the entity, and what is on the base branch decides.
+        """
+        if pull.state != "merged" or pull.base != self.base_branch:
+            ended = f"{_what(pull)} of an adoption was not merged into '{self.base_branch}'."
+            return Outcome(None, "Closed", f"{ended} Nothing was reported.")
+        merged, key = f"{_what(pull)} was merged{_by(pull)}.", pull.branch.removeprefix(_ADOPTION)
+        catalog = newest_catalog(self.config)
+        try:
+            resource = find_resource(catalog, key, self._hints(catalog, key, pull))
+        except UserError as error:
+            return Outcome(None, "Merged", f"{merged} {error}")
+        done = self._follow(None, resource, pull, creates=True)
+        return Outcome(None, "Merged", f"{merged} {done}")
+
+    def _hints(self, catalog: Catalog, key: str, pull: "EndedPull") -> dict[str, str]:
+        """For identifiers that do not say all parts: what the path of the metadata says."""
+        kind = catalog.kind_of(split_key(key)[0])
+        if kind is None or not kind.spec.locate:
+            return {}
+        found = (kind.parts_at(path) or {} for path in self.pulls.paths_of(pull))
+        parts = next(found, {})
+        return {hint: parts[part] for part, hint in kind.spec.locate.items() if part in parts}
+
     def _write(
         self,
         run: Run | None,
@@ -315,9 +365,14 @@ class Reports:
             logger.info("The run had been ended by another report or user")
 
 
+def adoption_branch(resource: Resource) -> str:
+    """The branch of the pull request that adds a resource's metadata."""
+    return f"{_ADOPTION}{resource.key}"
+
+
 def _created(kind: Kind, url: str) -> dict[str, Any]:
-    """What only the create's report writes; see `changed_properties`."""
-    own = {"pr_url": url, "health_status": _STARTING}
+    """What only a new entity gets; see `changed_properties`."""
+    own = {"health_status": _STARTING} | ({"pr_url": url} if url else {})
     return {name: value for name, value in own.items() if name in kind.blueprint.properties}
 
 

@@ -1,4 +1,4 @@
-"""Changes of entities as the sandbox's Port publishes them by `scripts.change_automations`."""
+"""Changes of entities as the sandbox's Port publishes them by `scripts.port_definitions`."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from slipway.health.subscriptions import (
 
 from sandbox.testing import OWN_ROUTES
 from scripts import port_setup
-from scripts.change_automations import automation, conditions
+from scripts.port_definitions import automation, conditions
 from tests.port_server import PortServer
 
 pytestmark = pytest.mark.waits

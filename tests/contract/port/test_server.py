@@ -11,7 +11,7 @@ from slipway.port import message
 from slipway.port.signature import verify
 
 from sandbox.testing import OWN_ROUTES
-from scripts import port_setup
+from scripts import port_definitions, port_setup
 from tests.port_server import CREDENTIALS, PortServer
 
 pytestmark = pytest.mark.waits
@@ -33,7 +33,7 @@ def request(server: PortServer, identifier: str, **properties: Any) -> str:
 def test_given_an_installation_when_installed_again_then_there_is_nothing_to_do(
     server: PortServer,
 ) -> None:
-    steps = port_setup.plan(server.client, port_setup.load_definitions())
+    steps = port_setup.plan(server.client, port_definitions.load_definitions())
 
     assert [step.name for step in steps if step.change] == []
     assert sum(step.name.startswith("automation ") for step in steps) == 5

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scripts.port_setup import load_definitions
+from scripts.port_definitions import load_definitions
 from tests.references import descriptions
 
 DEFINITIONS = load_definitions()

@@ -13,7 +13,7 @@ from slipway.github.repository import ServicesRepository
 
 from sandbox.testing import OWN_ROUTES
 from sandbox.testing import TOKEN as TOKEN_OF_OWN_ROUTES
-from scripts import demo, github_app, port_setup
+from scripts import demo, github_app, port_definitions, port_setup
 from scripts.apply_sandbox import PROTECTION, RULESET
 from scripts.checks import github as github_checks
 from scripts.checks import port as port_checks
@@ -38,6 +38,7 @@ def settings(installation: Installation) -> dict[str, str]:
         "GITHUB_API_URL": installation.github.api,
         "GITHUB_TOKEN": TOKEN,
         "SERVICES_REPO": "acme/services",
+        "GITHUB_REPOSITORIES": '{"services": {"name": "acme/services"}}',
         "CLUSTER_URL": "http://127.0.0.1:9",
         "SANDBOX_TOKEN": TOKEN_OF_OWN_ROUTES,
     }
@@ -91,7 +92,7 @@ def propose_as_an_app(installation: Installation) -> None:
         **settings(installation),
         **{f"GITHUB_{name.upper()}": str(value) for name, value in app.items()},
     }
-    assert github_checks.permissions(Checked(checked)).ok
+    assert all(result.ok for result in github_checks.permissions(Checked(checked)))
 
 
 def protect(repository: Repository) -> None:
@@ -119,8 +120,10 @@ def look_as_the_doctor(installation: Installation) -> None:
         "PUT", f"{repository.url}/environments/slipway-restart", input={}
     )
     checked = Checked(settings(installation))
-    for check in (port_checks.sign_in, port_checks.role, port_checks.definitions):
-        assert check(checked).ok, check
+    for found in (port_checks.sign_in(checked), port_checks.definitions(checked)):
+        assert found.ok, found
+    assert all(result.ok for result in port_checks.role(checked))
+    port_checks.consumers(checked)
     for look in (
         github_checks.permissions,
         github_checks.repository,
@@ -137,7 +140,7 @@ def look_as_the_doctor(installation: Installation) -> None:
 def install_again(installation: Installation) -> None:
     """Restore a blueprint and an action that an administrator has edited."""
     client = port_client(settings(installation))
-    definitions = port_setup.load_definitions()
+    definitions = port_definitions.load_definitions()
     steps = port_setup.plan(client, definitions)
     for step in (steps[0], steps[-1]):
         assert step.wanted

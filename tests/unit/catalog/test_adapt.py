@@ -22,7 +22,7 @@ def test_page_has_the_catalog_word_for_word() -> None:
 
 
 def test_inputs_of_the_page_can_be_previewed(tmp_path: Path) -> None:
-    (inputs,) = re.findall(r"<<'END'\n(.*?)^END$", PAGE, re.MULTILINE | re.DOTALL)
+    inputs, _values = re.findall(r"<<'END'\n(.*?)^END$", PAGE, re.MULTILINE | re.DOTALL)
     (tmp_path / "inputs.yaml").write_text(inputs)
 
     result = CliRunner().invoke(

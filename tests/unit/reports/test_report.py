@@ -624,3 +624,57 @@ def test_repair_of_a_service_that_is_gone_is_left_alone(world: World) -> None:
     world.report()
 
     assert world.writes() == []
+
+
+# -- adoptions
+
+
+def adoption(world: World, key: str = f"service/{SERVICE}", **changes: Any) -> None:
+    """The merged pull request that adds the metadata of a service that was there before."""
+    world.commit(port_data={**PORT_DATA, "run_id": "adopted"})
+    world.pull(head={"ref": f"slipway/adopt/{key}", "repo": {"id": 7}}, **changes)
+
+
+def test_merged_adoption_writes_the_entity(world: World) -> None:
+    adoption(world)
+
+    outcome = world.report()
+
+    assert outcome.status is None
+    assert "entity is up to date" in outcome.message
+    assert world.properties["owner"] == "dev@acme.example"
+    assert world.properties["replicas"] == 2
+    # So that Slipway has a first look at it.
+    assert world.properties["health_status"] == "Progressing"
+    assert world.properties["pr_url"] == PR_URL
+    assert not any("/actions/runs" in call for call in world.calls)
+
+
+def test_adoption_leaves_the_health_that_port_knows(world: World) -> None:
+    world.entities[SERVICE] = entity(health_status="Healthy", sync_status="Synced")
+    adoption(world)
+
+    world.report()
+
+    assert world.properties["health_status"] == "Healthy"
+    assert world.properties["sync_status"] == "Synced"
+    assert world.properties["owner"] == "dev@acme.example"
+
+
+@pytest.mark.parametrize("changes", [{"merged": False}, {"base": {"ref": "x", "repo": {"id": 7}}}])
+def test_adoption_that_was_not_merged_is_left_alone(world: World, changes: dict[str, Any]) -> None:
+    adoption(world, **changes)
+
+    world.report()
+
+    assert world.writes() == []
+
+
+@pytest.mark.parametrize("key", ["service/other", "bucket/x", "unknown/x", "service/../x", "x"])
+def test_adoption_of_what_the_files_do_not_name_writes_nothing(world: World, key: str) -> None:
+    adoption(world, key)
+
+    outcome = world.report()
+
+    assert outcome.status is None
+    assert world.writes() == []

@@ -60,12 +60,12 @@ def test_check_prints_each_fault_and_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".tfvars", ".tfvars.json"])
 def test_check_looks_at_the_variables(tmp_path: Path, suffix: str) -> None:
     values: dict[str, Any] = {
-        "github": {"repositories": {"other": "acme/other"}},
+        "github": {"repositories": {"other": {"name": "acme/other"}}},
         "approvals": {"rules": [{"actions": ["upscale_service", "old"], "environments": ["*"]}]},
     }
     path = tmp_path / f"acme{suffix}"
     hcl = (
-        'github = { repositories = { other = "acme/other" } }\n'
+        'github = { repositories = { other = { name = "acme/other" } } }\n'
         'approvals = { rules = [{ actions = ["upscale_service", "old"], environments = ["*"] }] }\n'
     )
     path.write_text(json.dumps(values) if suffix.endswith("json") else hcl)
@@ -83,7 +83,7 @@ def test_check_names_actions_and_rules_without_each_other(tmp_path: Path) -> Non
     path.write_text(
         json.dumps(
             {
-                "github": {"repositories": {"services": "acme/services"}},
+                "github": {"repositories": {"services": {"name": "acme/services"}}},
                 "approvals": {"rules": rules},
             }
         )

@@ -13,21 +13,24 @@ from botocore.stub import Stubber
 from confluent_kafka import Producer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from slipway.catalog.reading import read_folder
 from typer.testing import CliRunner
 
 from scripts import doctor
 from scripts.checks import aws, github, kafka, port
-from scripts.checks.result import Installation, Result
-from scripts.port_setup import load_definitions
+from scripts.checks.places import places
+from scripts.checks.result import Check, Installation, Result
+from scripts.port_definitions import load_definitions
+from tests.catalogs.samples import ACME, SHIPPED
 from tests.scripted import NO_ANSWER, Answer, ScriptedServer
 
 pytestmark = pytest.mark.waits
 
 TOKEN = "POST /v1/auth/access_token"
 CREDENTIALS = "GET /v1/kafka-credentials"
-ENTITIES = "POST /v1/blueprints/service/entities"
+ENTITIES = [f"POST /v1/blueprints/{name}/entities" for name in ("bucket", "service")]
 REPOSITORY = "GET /repos/acme/services"
-FUNCTIONS = sorted(p.parent.name for p in Path("functions").glob("*/handler.py"))
+FUNCTIONS = aws.function_names(Installation({}))
 ALIASES = [f"GET /2015-03-31/functions/slipway-{name}/aliases/live" for name in FUNCTIONS]
 MAPPINGS = "GET /2015-03-31/event-source-mappings"
 
@@ -49,7 +52,7 @@ def installation(server: ScriptedServer) -> Installation:
             "PORT_ORG_ID": "org_1",
             "GITHUB_API_URL": server.url,
             "GITHUB_TOKEN": "ghp_" + "a" * 36,
-            "SERVICES_REPO": "acme/services",
+            "GITHUB_REPOSITORIES": json.dumps({"services": {"name": "acme/services"}}),
             "AWS_ENDPOINT_URL": server.url,
             "AWS_REGION": "eu-west-1",
         }
@@ -68,6 +71,14 @@ def repository(server: ScriptedServer, **fields: Any) -> None:
         **fields,
     }
     server.script(REPOSITORY, (200, body, {}))
+
+
+def one(check: Check, installation: Installation) -> Result:
+    """What a check finds about the only repository."""
+    found = check(installation)
+    assert isinstance(found, list)
+    (result,) = found
+    return result
 
 
 def file(path: str, content: bytes) -> dict[str, Any]:
@@ -120,11 +131,13 @@ def test_credentials_of_another_organisation_are_a_fault(
 def test_the_role_is_tried_without_storing_anything(
     server: ScriptedServer, installation: Installation
 ) -> None:
-    server.script(ENTITIES, (200, {"ok": True}, {}))
+    for route in ENTITIES:
+        server.script(route, (200, {"ok": True}, {}))
 
-    assert port.role(installation).ok
-    (request,) = [request for request in server.requests if request.route == ENTITIES]
-    assert "validation_only=true" in request.query
+    assert [result.ok for result in port.role(installation)] == [True, True]
+    asked = [request for request in server.requests if request.route in ENTITIES]
+    assert [request.route for request in asked] == ENTITIES
+    assert all("validation_only=true" in request.query for request in asked)
 
 
 @pytest.mark.parametrize(
@@ -132,19 +145,20 @@ def test_the_role_is_tried_without_storing_anything(
     [
         (refusal(403, "missing_permissions"), "role"),
         (refusal(404, "not_found"), "Install the blueprint: scripts/port_setup --apply"),
-        (refusal(404, "not_resolvable"), "Compare the blueprint with ours"),
+        (refusal(404, "not_resolvable"), "Compare the blueprint with the catalog's"),
         (refusal(422, "blueprint_schema_mismatch"), "scripts/port_setup"),
     ],
 )
 def test_a_role_that_is_not_enough_is_a_fault(
     server: ScriptedServer, installation: Installation, answer: Any, cure: str
 ) -> None:
-    server.script(ENTITIES, answer)
+    server.script(ENTITIES[0], (200, {"ok": True}, {}))
+    server.script(ENTITIES[1], answer)
 
-    result = port.role(installation)
+    bucket, service = port.role(installation)
 
-    assert result.ok is False
-    assert cure in result.cure
+    assert (bucket.ok, service.ok) == (True, False)
+    assert cure in service.cure
 
 
 def test_installed_definitions_are_no_fault(
@@ -170,6 +184,32 @@ def test_missing_and_old_definitions_are_named(
     assert result.ok is False
     assert "action create_service is missing" in result.detail
     assert "blueprint service is out of date" in result.detail
+
+
+RECORD = "GET /v1/blueprints/slipway_setup/entities/installed"
+SWEEP = "GET /2015-03-31/functions/slipway-sweep_runs/configuration"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "ok"),
+    [("111122223333/eu-west-1/slipway", True), ("111122223333/eu-west-1/other", False), ("", None)],
+)
+def test_second_consumer_of_the_actions_is_a_fault(
+    server: ScriptedServer, installation: Installation, recorded: str, ok: bool | None
+) -> None:
+    entity = {
+        "identifier": "installed",
+        "blueprint": "slipway_setup",
+        "properties": {"definitions": {}, "installation": recorded},
+    }
+    server.script(RECORD, (200, {"ok": True, "entity": entity}, {}))
+    arn = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-sweep_runs"
+    server.script(SWEEP, (200, {"FunctionArn": arn}, {}))
+
+    result = port.consumers(installation)
+
+    assert result.ok is ok
+    assert ("identifier_prefix" in result.cure) is (ok is not None)
 
 
 # -- Kafka
@@ -267,7 +307,7 @@ def test_the_token_must_be_able_to_push(
 ) -> None:
     repository(server, permissions={"push": push, "pull": True})
 
-    assert github.permissions(installation).ok is push
+    assert one(github.permissions, installation).ok is push
 
 
 @pytest.fixture(scope="module")
@@ -285,7 +325,8 @@ def of_app(installation: Installation, key: str, **changes: str) -> Installation
     """The installation, with an App instead of the token."""
     app = {"APP_ID": "1", "INSTALLATION_ID": "2", "PRIVATE_KEY": key, **changes}
     settings = {f"GITHUB_{name}": value for name, value in app.items()}
-    return Installation({**installation.settings, **settings})
+    given = {**installation.settings, **settings}
+    return Installation(given, catalog_folder=installation.catalog_folder)
 
 
 @pytest.mark.parametrize(("members", "told"), [({}, True), ({"members": "read"}, False)])
@@ -299,8 +340,9 @@ def test_app_that_cannot_ask_teams_is_told(
     granted = dict.fromkeys(github.PERMISSIONS, "write") | members
     token = {"token": "ghs_a", "expires_at": "2030-01-01T00:00:00Z", "permissions": granted}
     server.script("POST /app/installations/2/access_tokens", (201, token, {}))
+    repository(server)
 
-    result = github.permissions(of_app(installation, key))
+    result = one(github.permissions, of_app(installation, key))
 
     assert result.ok
     assert ("'Members'" in result.detail) is told
@@ -326,16 +368,90 @@ def test_wrong_field_of_an_app_is_named_by_each_check(
     assert "hidden-value" not in str(results)
 
 
-@pytest.mark.parametrize(("status", "cure"), [(401, "new ones"), (404, "SERVICES_REPO")])
+@pytest.mark.parametrize(("status", "cure"), [(401, "new ones"), (404, "github.repositories")])
 def test_a_repository_that_is_not_shown_is_a_fault(
     server: ScriptedServer, installation: Installation, status: int, cure: str
 ) -> None:
     server.script(REPOSITORY, (status, {"message": "no"}, {}))
 
-    result = github.repository(installation)
+    result = one(github.repository, installation)
 
     assert result.ok is False
     assert cure in result.cure
+
+
+def of_three(installation: Installation, **pay: Any) -> Installation:
+    """The acme installation: three keys, two repositories."""
+    given = {
+        "pay": {"name": "acme/pay", **pay},
+        "shop": {"name": "acme/services", "base_branch": "trunk"},
+        "core": {"name": "Acme/Services", "base_branch": "trunk"},
+    }
+    settings = {**installation.settings, "GITHUB_REPOSITORIES": json.dumps(given)}
+    return Installation(settings, catalog_folder=ACME)
+
+
+def test_each_repository_of_the_map_is_checked_once(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    repository(server)
+    branch = {"name": "trunk", "commit": {"sha": "a" * 40}}
+    server.script(f"{REPOSITORY}/branches/trunk", (200, branch, {}))
+    server.script("GET /repos/acme/pay", (404, {"message": "Not Found"}, {}))
+
+    pay, services = github.repository(of_three(installation))
+
+    assert (pay.name, pay.ok) == ("GitHub: repository of acme/pay", False)
+    assert (services.name, services.ok) == ("GitHub: repository of acme/services", True)
+
+
+def test_installation_of_each_repository_is_its_own(
+    server: ScriptedServer, installation: Installation, key: str
+) -> None:
+    granted = dict.fromkeys(github.PERMISSIONS, "write")
+    token = {"token": "ghs_a", "expires_at": "2030-01-01T00:00:00Z", "permissions": granted}
+    server.script("POST /app/installations/2/access_tokens", (201, token, {}))
+    server.script("POST /app/installations/7/access_tokens", (201, token, {}))
+    repository(server)
+    server.script("GET /repos/acme/pay", (404, {"message": "Not Found"}, {}))
+
+    pay, services = github.permissions(of_app(of_three(installation, installation_id="7"), key))
+
+    asked = {request.route for request in server.requests}
+    assert "POST /app/installations/7/access_tokens" in asked
+    assert (pay.ok, services.ok) == (False, True)
+    assert "the App's installation" in pay.cure
+
+
+def test_workflow_that_an_action_runs_must_be_there(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    repository(server, default_branch="main")
+    report = (github.TEMPLATE / github.REPORT_WORKFLOW).read_bytes()
+    path = f"{REPOSITORY}/contents/{github.REPORT_WORKFLOW}"
+    server.script(path, (200, file(github.REPORT_WORKFLOW, report), {}))
+    server.script("GET /repos/acme/pay", (404, {"message": "Not Found"}, {}))
+
+    _, services = github.workflow(of_three(installation))
+
+    assert services.ok is False
+    assert services.detail == ".github/workflows/redeploy.yml is missing"
+    assert "Add to trunk" in services.cure
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [("", "Set GITHUB_REPOSITORIES"), ("[]", "is not a map"), ('{"a": {"name": "x"}}', "a.name")],
+)
+def test_map_that_cannot_be_read_is_named(
+    installation: Installation, text: str, fault: str
+) -> None:
+    settings = {"GITHUB_TOKEN": "t", "GITHUB_REPOSITORIES": text}
+
+    (result,) = doctor.examine(Installation(settings), [("GitHub: reports", github.secrets)])
+
+    assert result.ok is False
+    assert fault in result.cure
 
 
 @pytest.mark.parametrize(("told", "ok"), [(True, True), (False, False), (None, True)])
@@ -346,7 +462,7 @@ def test_branches_of_merged_pull_requests_must_go(
     branch = {"name": "main", "commit": {"sha": "a" * 40}}
     server.script(f"{REPOSITORY}/branches/main", (200, branch, {}))
 
-    result = github.repository(installation)
+    result = one(github.repository, installation)
 
     assert result.ok is ok
     assert ("merged branches stay" in result.detail) is not ok
@@ -355,7 +471,7 @@ def test_branches_of_merged_pull_requests_must_go(
 def workflows(server: ScriptedServer, **changes: bytes) -> None:
     """The workflows on the default branch, by default as in the template."""
     repository(server, default_branch="main")
-    for path in (github.REPORT_WORKFLOW, github.RESTART_WORKFLOW):
+    for path in (github.REPORT_WORKFLOW, ".github/workflows/slipway-restart.yml"):
         kind = path.removeprefix(".github/workflows/slipway-").removesuffix(".yml")
         content = changes.get(kind, (github.TEMPLATE / path).read_bytes())
         if content:
@@ -367,13 +483,13 @@ def test_workflows_as_in_the_template_are_fine(
 ) -> None:
     workflows(server)
 
-    assert github.workflow(installation).ok
+    assert one(github.workflow, installation).ok
 
 
 def test_restart_may_be_the_teams_own(server: ScriptedServer, installation: Installation) -> None:
     workflows(server, restart=b"on: workflow_dispatch")
 
-    assert github.workflow(installation).ok
+    assert one(github.workflow, installation).ok
 
 
 @pytest.mark.parametrize(
@@ -389,7 +505,7 @@ def test_workflow_that_cannot_report_is_named(
 ) -> None:
     workflows(server, **changes)
 
-    result = github.workflow(installation)
+    result = one(github.workflow, installation)
 
     assert result.ok is False
     assert said in result.detail
@@ -426,7 +542,7 @@ def test_base_branch_that_dismisses_stale_approvals_is_fine(
 ) -> None:
     protect(server, **given)
 
-    assert github.protection(installation).ok
+    assert one(github.protection, installation).ok
 
 
 @pytest.mark.parametrize(
@@ -443,7 +559,7 @@ def test_base_branch_without_such_protection_is_a_fault(
 ) -> None:
     protect(server, **given)
 
-    result = github.protection(installation)
+    result = one(github.protection, installation)
 
     assert result.ok is False
     assert said in result.detail
@@ -456,7 +572,7 @@ def test_protection_that_is_not_shown_says_nothing(
     protect(server, classic=CLASSIC)
     server.script(f"{REPOSITORY}/branches/main/protection", (403, {"message": "no"}, {}))
 
-    assert github.protection(installation).ok is None
+    assert one(github.protection, installation).ok is None
 
 
 @pytest.mark.parametrize(
@@ -473,7 +589,7 @@ def test_branches_of_runs_must_be_slipways(
     repository(server)
     server.script(RUN_RULES, (200, [{"type": kind} for kind in kinds], {}))
 
-    result = github.own_branches(installation)
+    result = one(github.own_branches, installation)
 
     assert result.ok is (not missing)
     assert missing in result.detail
@@ -494,7 +610,7 @@ def test_secret_that_every_branch_reads_is_a_fault(
     lists = {"own": ["OTHER"], "shared": ["OTHER"], where: [name]}
     secrets_of(server, lists["own"], lists["shared"])
 
-    result = github.secrets(installation)
+    result = one(github.secrets, installation)
 
     assert (result.ok, result.detail) == (False, name)
     assert "rotate Port's client secret" in result.cure
@@ -503,7 +619,7 @@ def test_secret_that_every_branch_reads_is_a_fault(
 def test_other_secrets_are_fine(server: ScriptedServer, installation: Installation) -> None:
     secrets_of(server, ["DEPLOY_KEY"], [])
 
-    assert github.secrets(installation).ok
+    assert one(github.secrets, installation).ok
 
 
 def test_secrets_that_are_not_shown_say_nothing(
@@ -512,7 +628,7 @@ def test_secrets_that_are_not_shown_say_nothing(
     repository(server)
     server.script(f"{REPOSITORY}/actions/secrets", (403, {"message": "not accessible"}, {}))
 
-    assert github.secrets(installation).ok is None
+    assert one(github.secrets, installation).ok is None
 
 
 @pytest.mark.parametrize(
@@ -530,7 +646,7 @@ def test_restart_environment_must_be_for_chosen_branches(
     shown = {"name": "slipway-restart", "deployment_branch_policy": policy}
     server.script(f"{REPOSITORY}/environments/slipway-restart", (200, shown, {}))
 
-    assert github.restart_environment(installation).ok is ok
+    assert one(github.restart_environment, installation).ok is ok
 
 
 def test_missing_restart_environment_says_nothing(
@@ -538,7 +654,7 @@ def test_missing_restart_environment_says_nothing(
 ) -> None:
     repository(server)
 
-    assert github.restart_environment(installation).ok is None
+    assert one(github.restart_environment, installation).ok is None
 
 
 @pytest.mark.parametrize(
@@ -559,7 +675,7 @@ def test_reports_variable_must_be_this_installations(
         url = f"{REPOSITORY}/actions/variables/SLIPWAY_REPORTS_URL"
         server.script(url, (200, variable, {}))
 
-    result = github.reports_variable(installation)
+    result = one(github.reports_variable, installation)
 
     assert result.ok is ok
     assert ok or "https://x.test/reports" in result.cure
@@ -570,6 +686,88 @@ def test_reports_variable_must_be_this_installations(
 
 def secret(**fields: str) -> tuple[int, dict[str, str], dict[str, str]]:
     return 200, {"SecretString": json.dumps(fields)}, {}
+
+
+POLICY = {
+    "schema_version": 1,
+    "repositories": {"services": {"name": "acme/services"}},
+    "rules": [{"actions": ["*"], "environments": ["*"], "auto_merge": True}],
+    "default": {"approval": {"emails": ["ops@acme.example"]}},
+    "own_actions": {},
+}
+
+
+def deployed(server: ScriptedServer, policy: dict[str, Any], **changes: str) -> None:
+    """The shipped catalog as it is deployed, with texts in the place of others, and a policy."""
+    files = {**read_folder(SHIPPED), **{path: text.encode() for path, text in changes.items()}}
+    stored = {path: base64.b64encode(data).decode() for path, data in files.items()}
+    variables = {
+        "CATALOG_BUCKET": "records",
+        "CATALOG_KEY": "catalog/catalog.json",
+        "CATALOG_VERSION": "v1",
+        "RECORDS_BUCKET": "records",
+        "POLICY_KEY": "policy/policy.json",
+    }
+    for function in ("sweep_runs", "approval"):
+        place = f"GET /2015-03-31/functions/slipway-{function}"
+        server.script(f"{place}/aliases/live", (200, {"FunctionVersion": "1"}, {}))
+        known = {"Environment": {"Variables": variables}}
+        server.script(f"{place}/configuration", (200, known, {}))
+    server.script("GET /records/catalog/catalog.json", (200, {"files": stored}, {}))
+    server.script("GET /records/policy/policy.json", (200, policy, {}))
+
+
+def test_deployed_catalog_with_a_fitting_policy_is_fine(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    deployed(server, POLICY)
+
+    result = aws.catalog(installation)
+
+    assert result.ok, result
+    (asked,) = [each for each in server.requests if each.route.endswith("catalog.json")]
+    assert "versionId=v1" in asked.query
+
+
+def test_catalog_that_is_not_deployed_is_named(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    deployed(server, POLICY, **{"bucket/resource.yaml": "identifier: other"})
+
+    result = aws.catalog(installation)
+
+    assert (result.ok, result.detail) == (False, "not as deployed: bucket/resource.yaml")
+    assert "catalog_dir" in result.cure
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"repositories": {"other": {"name": "acme/other"}}}, "has no 'services'"),
+        ({"limits": {"upscale": {"max": 3}}}, "Limits are for 'upscale'"),
+        ({"rules": [{"actions": ["*"], "environments": ["Live"]}]}, "environment 'Live'"),
+    ],
+)
+def test_policy_that_does_not_fit_the_catalog_is_named(
+    server: ScriptedServer, installation: Installation, change: dict[str, Any], said: str
+) -> None:
+    deployed(server, POLICY | change)
+
+    result = aws.catalog(installation)
+
+    assert result.ok is False
+    assert said in result.detail
+
+
+def test_map_comes_from_what_is_deployed(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    deployed(server, POLICY)
+    settings = {**installation.settings, "GITHUB_REPOSITORIES": ""}
+
+    found = places(Installation(settings))
+
+    assert [place.name for place in found.values()] == ["acme/services"]
 
 
 NO_SECRET: Answer = (400, {"__type": "ResourceNotFoundException", "message": "no"}, {})

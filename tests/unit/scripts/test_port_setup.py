@@ -9,23 +9,24 @@ from typing import Any, cast
 
 import pytest
 import typer
-from slipway.changes import create_service, registry
 from slipway.errors import ConfigurationError
 from slipway.port.client import PortClient
 from typer.testing import CliRunner
 
-from scripts import port_setup
+from scripts import port_definitions, port_setup
 from scripts.environment import read_settings
 from scripts.port_overlay import additions, overlay
+from tests.catalogs.samples import ACME, SHIPPED, catalog, changed
 
 pytestmark = pytest.mark.waits
 
-CHANGES = sorted([create_service.ACTION, *registry.ACTIONS])
+CHANGES = sorted(name for kind in catalog(SHIPPED).kinds.values() for name in kind.actions)
 IDENTIFIERS = [
-    "blueprint approval_request",
+    "blueprint bucket",
     "blueprint service",
+    "blueprint approval_request",
     "blueprint slipway_setup",
-    *(f"action {name}" for name in sorted([*CHANGES, "decide_approval"])),
+    *(f"action {name}" for name in [*CHANGES, "decide_approval"]),
     *(f"automation {name}_ended" for name in CHANGES),
     "automation health_changes",
 ]
@@ -376,10 +377,10 @@ def test_an_env_file_that_is_no_list_of_assignments_is_refused(tmp_path: Path, t
 
 
 @pytest.fixture
-def definitions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[port_setup.Kind, dict[str, Any]]]:
+def definitions(monkeypatch: pytest.MonkeyPatch) -> port_definitions.Definitions:
     """What is to be installed: the list may be changed."""
-    found = port_setup.load_definitions()
-    monkeypatch.setattr(port_setup, "load_definitions", lambda _settings: list(found))
+    found = port_definitions.load_definitions()
+    monkeypatch.setattr(port_setup, "load_definitions", lambda *_: list(found))
     return found
 
 
@@ -391,7 +392,7 @@ def inputs_of(body: dict[str, Any]) -> dict[str, Any]:
 def test_renamed_input_is_taken_back(
     port: FakePort,
     env_file: Path,
-    definitions: list[tuple[port_setup.Kind, dict[str, Any]]],
+    definitions: port_definitions.Definitions,
 ) -> None:
     ours = next(body for _, body in definitions if body["identifier"] == "upscale_service")
     inputs = inputs_of(ours)
@@ -451,7 +452,7 @@ def test_fields_of_blueprints_that_we_do_not_know_are_left(port: FakePort, env_f
 def test_action_that_is_no_longer_defined_is_deleted(
     port: FakePort,
     env_file: Path,
-    definitions: list[tuple[port_setup.Kind, dict[str, Any]]],
+    definitions: port_definitions.Definitions,
 ) -> None:
     old = {**definitions[-1][1], "identifier": "old_ended"}
     definitions.append(("action", old))
@@ -507,3 +508,97 @@ def test_additions_leave_out_what_servers_fill_in() -> None:
     wanted = {"a": 1, "b": {}, "c": False, "d": {"e": 2, "x": [1]}, "f": None}
 
     assert list(additions(wanted, {"a": 1, "d": {"e": 2}})) == ["d.x"]
+
+
+# -- another company's catalog
+
+
+def test_catalog_of_a_company_takes_the_place_of_the_shipped(
+    port: FakePort, env_file: Path
+) -> None:
+    invoke(env_file, "--apply")
+
+    invoke(env_file, "--apply", f"--catalog={ACME}")
+
+    installed = {path.removeprefix("/v1/actions/") for path in port.objects if "actions" in path}
+    theirs = ["configure_service", "create_service", "delete_service", "redeploy_service"]
+    ended = {f"{name}_ended" for name in theirs}
+    assert installed == {*theirs, *ended, "decide_approval", "health_changes"}
+    properties = port.objects["/v1/blueprints/service"]["schema"]["properties"]
+    assert "cost_center" in properties
+    assert "project" not in properties
+    # Its entities would go with it.
+    assert "/v1/blueprints/bucket" in port.objects
+    assert "Nothing to change" in invoke(env_file, "--apply", f"--catalog={ACME}")[1]
+
+
+def test_catalog_with_a_fault_installs_nothing(
+    port: FakePort, env_file: Path, tmp_path: Path
+) -> None:
+    files = changed(ACME, "service/delete_service/action.yaml", "operation: delete", "operation: x")
+    for path, data in files.items():
+        (tmp_path / "catalog" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "catalog" / path).write_bytes(data)
+
+    code, output = invoke(env_file, "--apply", f"--catalog={tmp_path / 'catalog'}")
+
+    assert code == 2
+    assert "service/delete_service/action.yaml:2" in output
+    assert port.writes == []
+
+
+def test_prefix_keeps_two_installations_apart(port: FakePort, env_file: Path) -> None:
+    invoke(env_file, "--apply")
+    first = {path for path in port.objects if "/actions/" in path}
+    env_file.write_text(f"{env_file.read_text()}IDENTIFIER_PREFIX=eu_\n")
+
+    invoke(env_file, "--apply", f"--catalog={ACME}")
+
+    actions = {path for path in port.objects if "/actions/" in path}
+    assert first < actions
+    assert {path.rpartition("/")[2][:3] for path in actions - first} == {"eu_"}
+    ended = port.objects["/v1/actions/eu_delete_service_ended"]
+    assert ended["trigger"]["event"]["actionIdentifier"] == "eu_delete_service"
+    assert ended["invocationMethod"]["payload"]["action"] == "eu_run_ended"
+    assert "/v1/blueprints/eu_service" not in port.objects
+    assert "Nothing to change" in invoke(env_file, f"--catalog={ACME}")[1]
+
+
+def test_prefix_that_is_not_an_identifier_is_refused(port: FakePort, env_file: Path) -> None:
+    env_file.write_text(f"{env_file.read_text()}IDENTIFIER_PREFIX=eu-\n")
+
+    code, output = invoke(env_file, "--apply")
+
+    assert (code, "IDENTIFIER_PREFIX" in output) == (2, True)
+    assert port.writes == []
+
+
+# -- a second installation with the same actions
+
+
+def test_actions_of_another_installation_are_refused(port: FakePort, env_file: Path) -> None:
+    settings = env_file.read_text()
+    env_file.write_text(f"{settings}INSTALLATION=111122223333/eu-west-1/slipway\n")
+    invoke(env_file, "--apply")
+    assert "Nothing to change" in invoke(env_file, "--apply")[1]
+    env_file.write_text(f"{settings}INSTALLATION=111122223333/eu-west-1/other\n")
+    port.writes.clear()
+
+    code, output = invoke(env_file, "--apply", f"--catalog={ACME}")
+
+    assert (code, port.writes) == (1, [])
+    assert "belong to the installation 111122223333/eu-west-1/slipway" in output
+    assert "identifier_prefix" in output
+
+
+def test_actions_of_an_installation_that_is_gone_are_taken(port: FakePort, env_file: Path) -> None:
+    settings = env_file.read_text()
+    env_file.write_text(f"{settings}INSTALLATION=111122223333/eu-west-1/slipway\n")
+    invoke(env_file, "--apply")
+    env_file.write_text(f"{settings}INSTALLATION=111122223333/eu-west-1/other\n")
+
+    invoke(env_file, "--apply", "--take-over")
+
+    record = port.objects["/v1/blueprints/slipway_setup/entities/installed"]
+    assert record["properties"]["installation"] == "111122223333/eu-west-1/other"
+    assert invoke(env_file, "--apply")[0] == 0

@@ -1,0 +1,264 @@
+"""What an installation has in Port: the catalog's blueprints and actions, and Slipway's own.
+
+An automation is generated for each action, which reports that a person ended a run, and one for
+each subscription, which reports changes of entities. Port filters the latter by the automation's
+condition, so that a change which starts nothing makes no run and no message. The condition is
+never narrower than the subscription's filter, which `health_checker` applies again.
+https://docs.port.io/actions-and-automations/define-automations/setup-trigger
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from slipway.approvals.function import AUTOMATION_SUFFIX
+from slipway.catalog.loading import load_catalog
+from slipway.catalog.model import Catalog
+from slipway.catalog.reading import read_folder
+from slipway.errors import ConfigurationError
+from slipway.health.automations import automation_of
+from slipway.health.changes import CHECK_ID
+from slipway.health.subscriptions import Filter, Subscription, health_subscription, read_table
+
+Json = dict[str, Any]
+# An automation is an action that an event executes: it has the same routes.
+Kind = Literal["blueprint", "action"]
+Definitions = list[tuple[Kind, Json]]
+
+ROOT = Path(__file__).resolve().parent.parent
+CATALOG = ROOT / "catalog"
+# What every installation has, whatever its catalog.
+OWN = ROOT / "port"
+_PREFIX = re.compile(r"[a-z0-9_]*")
+RUN_ENDED = "run_ended"
+# The envelope of the change log, with the automation's own run, which `health_checker` ends.
+CHANGE: Json = {
+    "action": "{{ .event.action }}",
+    "resourceType": "entity",
+    "status": "SUCCESS",
+    "trigger": "{{ .event.trigger }}",
+    "context": {
+        "entity": "{{ .event.context.entityIdentifier }}",
+        "blueprint": "{{ .event.context.blueprintIdentifier }}",
+        "automationRunId": "{{ .run.id }}",
+    },
+    "diff": {"before": "{{ .event.diff.before }}", "after": "{{ .event.diff.after }}"},
+}
+
+
+def load_definitions(
+    settings: Mapping[str, str] | None = None, catalog: Path = CATALOG
+) -> Definitions:
+    """Read all objects, in the order in which they must be installed.
+
+    Args:
+        settings: of the installation, as Terraform's output `port_setup` has them: where changes
+            come from (CHANGES_SOURCE), what subscribes to them (SUBSCRIPTIONS), and what the
+            identifiers of its actions and automations begin with (IDENTIFIER_PREFIX).
+        catalog: the folder of the installation's catalog.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or the catalog has faults.
+    """
+    settings = settings or {}
+    files = read_folder(catalog)
+    loaded = load_catalog(files)
+    by_log = uses_change_log(settings)
+    blueprints = [
+        *(json.loads(files[f"{name}/blueprint.json"]) for name in sorted(loaded.kinds)),
+        *_own("blueprints"),
+    ]
+    if by_log:
+        blueprints = [_published(blueprint, loaded) for blueprint in blueprints]
+    defined = {
+        name: json.loads(action.definition.text)
+        for kind in loaded.kinds.values()
+        for name, action in kind.actions.items()
+    }
+    actions = [
+        *(defined[name] for name in sorted(defined)),
+        *_own("actions"),
+        *(_ended(name, settings) for name in sorted(defined)),
+        *(() if by_log else automations(settings)),
+    ]
+    return [
+        *(("blueprint", blueprint) for blueprint in blueprints),
+        *(("action", _installed(action, settings)) for action in actions),
+    ]
+
+
+def identifier_prefix(settings: Mapping[str, str]) -> str:
+    """What the identifiers of an installation's actions and automations begin with.
+
+    Raises:
+        ConfigurationError: Port, Kafka's filter or a branch could not have such a name.
+    """
+    prefix = settings.get("IDENTIFIER_PREFIX", "")
+    if not _PREFIX.fullmatch(prefix):
+        raise ConfigurationError(
+            "IDENTIFIER_PREFIX must consist of lower-case letters, digits and '_', as Terraform's "
+            "'identifier_prefix'."
+        )
+    return prefix
+
+
+def uses_change_log(settings: Mapping[str, str]) -> bool:
+    """Whether the installation reads changes from `ORG_ID.change.log`.
+
+    Raises:
+        ConfigurationError: CHANGES_SOURCE has another value.
+    """
+    source = settings.get("CHANGES_SOURCE") or "automations"
+    if source not in {"automations", "change_log"}:
+        raise ConfigurationError(
+            "CHANGES_SOURCE must be 'automations' or 'change_log', as Terraform's 'changes.source'."
+        )
+    return source == "change_log"
+
+
+def invocation(payload: Json, _settings: Mapping[str, str]) -> Json:
+    """How Port delivers what an action or automation sends: the only place that decides it.
+
+    Args:
+        payload: the template of the message.
+        _settings: of the installation.
+    """
+    return {"type": "KAFKA", "payload": payload}
+
+
+def _installed(action: Json, settings: Mapping[str, str]) -> Json:
+    """An action or automation as this installation has it in Port."""
+    payload = action["invocationMethod"]["payload"]
+    return {
+        **action,
+        "identifier": f"{identifier_prefix(settings)}{action['identifier']}",
+        "invocationMethod": invocation(payload, settings),
+    }
+
+
+def _own(folder: str) -> Iterator[Json]:
+    for file in sorted((OWN / folder).glob("*.json")):
+        yield json.loads(file.read_text(encoding="utf-8"))
+
+
+def _published(blueprint: Json, catalog: Catalog) -> Json:
+    """A blueprint whose changes are published on the change log if a check follows them."""
+    kind = catalog.kind_of(blueprint["identifier"])
+    if kind is None or kind.spec.health is None:
+        return blueprint
+    return {**blueprint, "changelogDestination": {"type": "KAFKA"}}
+
+
+# -- automations
+
+
+def _ended(action: str, settings: Mapping[str, str]) -> Json:
+    """The automation that reports that a person ended a run of an action."""
+    prefix = identifier_prefix(settings)
+    return {
+        "identifier": f"{action}{AUTOMATION_SUFFIX}",
+        "title": f"Tell Slipway that a run of {prefix}{action} was ended",
+        "icon": "Microservice",
+        "description": "Withdraws what still waits for the run: its approval request, its pull "
+        "request, its lock",
+        "trigger": {
+            "type": "automation",
+            "event": {"type": "RUN_UPDATED", "actionIdentifier": f"{prefix}{action}"},
+            "condition": {
+                "type": "JQ",
+                "expressions": [
+                    '.diff.before.status == "IN_PROGRESS"',
+                    '.diff.after.status == "FAILURE"',
+                ],
+                "combinator": "and",
+            },
+        },
+        "invocationMethod": {
+            "payload": {
+                "action": f"{prefix}{RUN_ENDED}",
+                "resourceType": "run",
+                "context": {
+                    "runId": "{{ .event.diff.after.id }}",
+                    "automationRunId": "{{ .run.id }}",
+                },
+            }
+        },
+        "publish": True,
+    }
+
+
+def automations(settings: Mapping[str, str]) -> list[Json]:
+    """The automations that report changes of entities, one for each subscription.
+
+    Args:
+        settings: SUBSCRIPTIONS holds the table of Terraform's variable `subscriptions` as JSON.
+
+    Raises:
+        ConfigurationError: the table cannot be used.
+    """
+    table = read_table(health_subscription("remediation"), settings.get("SUBSCRIPTIONS", ""))
+    return [automation(entry) for entry in table]
+
+
+def is_change_automation(definition: Json) -> bool:
+    """Whether a definition is one of those of `automations`."""
+    automatic = definition["trigger"]["type"] == "automation"
+    return automatic and str(definition["identifier"]).endswith(automation_of(""))
+
+
+def automation(subscription: Subscription) -> Json:
+    """The automation that publishes the changes for one subscription."""
+    return {
+        "identifier": automation_of(subscription.name),
+        "title": f"Report changes for {subscription.name} to Slipway",
+        "icon": "Microservice",
+        "description": f"Starts {subscription.name} when an entity changes",
+        "trigger": {
+            "type": "automation",
+            "event": {
+                "type": "ANY_ENTITY_CHANGE",
+                "blueprintIdentifier": subscription.filter.blueprint,
+            },
+            "condition": {
+                "type": "JQ",
+                "expressions": conditions(subscription.filter),
+                "combinator": "and",
+            },
+        },
+        "invocationMethod": {"type": "KAFKA", "payload": CHANGE},
+        "publish": True,
+    }
+
+
+def conditions(wanted: Filter) -> list[str]:
+    """A filter as jq expressions on the event, all of which must be true."""
+    found = [".diff.after != null"]
+    if not wanted.own_writes:
+        found.append(f"{_before(CHECK_ID)} == {_after(CHECK_ID)}")
+    found += [
+        " or ".join(f"{_after(name)} == {json.dumps(value)}" for value in values)
+        for name, values in sorted(wanted.properties.items())
+    ]
+    if wanted.changed:
+        found.append(" or ".join(map(_differs, sorted(wanted.changed))))
+    return found
+
+
+def _before(name: str) -> str:
+    return f".diff.before.properties.{json.dumps(name)}"
+
+
+def _after(name: str) -> str:
+    return f".diff.after.properties.{json.dumps(name)}"
+
+
+def _differs(name: str) -> str:
+    """A property, or `$title` and the like for what an entity has beside its properties."""
+    if name == "$created":
+        return ".diff.before == null"
+    if name.startswith("$"):
+        quoted = json.dumps(name.removeprefix("$"))
+        return f".diff.before.{quoted} != .diff.after.{quoted}"
+    return f"{_before(name)} != {_after(name)}"

@@ -1,0 +1,90 @@
+"""docs/health.md: what Argo CD would send, and what Port's mappings would make of it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jq
+import yaml
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/health.md").read_text()
+BLOCKS = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL))
+APPLICATION = yaml.safe_load(BLOCKS["application.yaml"]) | {
+    "status": {"health": {"status": "Degraded"}, "sync": {"status": "Synced"}}
+}
+FROM_ARGO_CD = {
+    "identifier": "pay.billing.invoices.qa",
+    "properties": {"health_status": "Degraded", "sync_status": "Synced"},
+}
+# Both ways that the page's template reaches into the application.
+INDEX = re.compile(r'\{\{index \.app\.([\w.]+) "([^"]+)"\}\}')
+FIELD = re.compile(r"\{\{\.app\.([\w.]+)\}\}")
+
+
+def config() -> dict[str, Any]:
+    """The notifications' configuration, each entry read."""
+    data = yaml.safe_load(BLOCKS["argocd-notifications-cm.yaml"])["data"]
+    return {name: yaml.safe_load(text) for name, text in data.items()}
+
+
+def dig(path: str) -> Any:
+    value: Any = APPLICATION
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
+def sent() -> Any:
+    """The body that Argo CD sends for the application."""
+    body = config()["template.port-health"]["webhook"]["port"]["body"]
+    body = INDEX.sub(lambda match: dig(match[1])[match[2]], body)
+    return json.loads(FIELD.sub(lambda match: dig(match[1]), body))
+
+
+def mapped(mapping: dict[str, Any], value: object) -> dict[str, Any]:
+    """The entity that Port makes by a mapping."""
+    properties = {
+        name: jq.compile(source).input_value(value).first()
+        for name, source in mapping["properties"].items()
+    }
+    identifier = jq.compile(mapping["identifier"]).input_value(value).first()
+    return {"identifier": identifier, "properties": properties}
+
+
+def test_webhook_writes_health_of_the_named_entity() -> None:
+    (rule,) = json.loads(BLOCKS["port-webhook-mapping.json"])
+    event = {"body": sent()}
+
+    assert jq.compile(rule["filter"]).input_value(event).first() is True
+    assert rule["blueprint"] == "service"
+    assert mapped(rule["entity"], event) == FROM_ARGO_CD
+
+
+def test_webhook_leaves_applications_without_an_entity() -> None:
+    (rule,) = json.loads(BLOCKS["port-webhook-mapping.json"])
+    event = {"body": {**sent(), "entity": ""}}
+
+    assert jq.compile(rule["filter"]).input_value(event).first() is False
+
+
+def test_integration_writes_health_of_the_named_entity() -> None:
+    (resource,) = yaml.safe_load(BLOCKS["port-app-config.yaml"])["resources"]
+    mapping = resource["port"]["entity"]["mappings"]
+
+    assert jq.compile(resource["selector"]["query"]).input_value(APPLICATION).first() is True
+    assert jq.compile(mapping["blueprint"]).input_value(APPLICATION).first() == "service"
+    assert mapped(mapping, APPLICATION) == FROM_ARGO_CD
+
+
+def test_each_state_has_a_condition_and_the_application_subscribes() -> None:
+    found = config()
+    states = [condition["when"].split("'")[1] for condition in found["trigger.on-health-changed"]]
+    shipped = json.loads(Path("catalog/service/blueprint.json").read_text())
+    known = shipped["schema"]["properties"]["health_status"]["enum"]
+
+    assert set(states) == set(known) - {"Pending", "Unknown"}
+    assert all(one["send"] == ["port-health"] for one in found["trigger.on-health-changed"])
+    subscriptions = [name for name in APPLICATION["metadata"]["annotations"] if "subscribe" in name]
+    assert subscriptions == ["notifications.argoproj.io/subscribe.on-health-changed.port"]
+    assert {"service.webhook.port", "template.port-health"} <= found.keys()
