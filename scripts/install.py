@@ -24,7 +24,7 @@ from scripts.cli import start
 from scripts.installing import account as aws
 from scripts.installing.config import Config, ask, read_config
 from scripts.installing.memory import Memory
-from scripts.installing.organization import Organization, find_organization
+from scripts.installing.organization import Organization, check_owner, find_organization
 from scripts.installing.repository import find_repositories, prepare
 from scripts.installing.root import ROOT, secret_inputs, tfvars, write_root
 from scripts.installing.stopped import Stopped
@@ -94,6 +94,11 @@ class Installer:
             step()
         self.memory.note(step=None)
 
+    @property
+    def name(self) -> str:
+        """What this installation is called in Port."""
+        return f"{self.config.aws.account}/{self.config.aws.region}/{self.config.name_prefix}"
+
     @cached_property
     def account(self) -> aws.Account:
         """The AWS account."""
@@ -134,6 +139,7 @@ class Installer:
         number = self.organization.number
         cure = "Use that organisation's credentials, or another --folder and name_prefix."
         self.memory.hold_to("org_id", number, "Port organisation", cure)
+        check_owner(self.config, self.organization, self.name)
         brokers = ", ".join(self.organization.brokers)
         self.say(f"Organisation {number}{f', brokers {brokers}' if brokers else ''}.")
 
@@ -333,7 +339,6 @@ class Installer:
 
     def _command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command of `scripts/`; what the environment says itself goes before."""
-        first, aws_config = next(iter(self.config.github.repositories.values())), self.config.aws
         if folder := self.config.terraform.get("catalog_dir"):
             arguments = (*arguments, "--catalog", str(self.folder / folder))
         settings = {
@@ -346,11 +351,9 @@ class Installer:
             "KAFKA_PASSWORD": self.organization.kafka.get("password", ""),
             "GITHUB_API_URL": self.config.github.api_url,
             "GITHUB_TOKEN": self.token,
-            "SERVICES_REPO": first.name,
-            "SERVICES_BASE_BRANCH": first.base_branch,
             "GITHUB_REPOSITORIES": json.dumps(self._inputs({})["github"]["repositories"]),
             # Port notes whose its actions are, and scripts/port_setup refuses another's.
-            "INSTALLATION": f"{aws_config.account}/{aws_config.region}/{self.config.name_prefix}",
+            "INSTALLATION": self.name,
             "AWS_REGION": self.config.aws.region,
             **self.account.environment(),
             **self.outputs.get("port_setup", {}),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from slipway.config import HttpUrl
+from slipway.github.models import Place
 
 from scripts.installing.stopped import Stopped
 
@@ -38,19 +39,11 @@ class Port(_Part):
     secret_id: str | None = None
 
 
-class Repository(_Part):
-    """A repository that receives pull requests."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
-    base_branch: str = "main"
-    merge_method: Literal["auto", "squash", "merge", "rebase"] = "auto"
-
-
 class GitHub(_Part):
     """The repositories, by their key in the catalog."""
 
     api_url: HttpUrl = "https://api.github.com"
-    repositories: dict[str, Repository] = Field(min_length=1)
+    repositories: dict[str, Place] = Field(min_length=1)
     team_reviewers: dict[str, list[str]] = Field(default_factory=dict)
 
     @property

@@ -9,6 +9,7 @@ from slipway.port.client import PortClient
 
 from scripts.installing.config import Config
 from scripts.installing.stopped import Stopped
+from scripts.port_setup import recorded_installation
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,7 @@ def find_organization(config: Config, credentials: dict[str, str]) -> Organizati
     Raises:
         Stopped: Port does not take them, they are of another organisation, or have no Kafka.
     """
-    validated = PortCredentials.model_validate(credentials)
-    client = PortClient(config.port.base_url, lambda _fresh: validated)
+    client = _client(config, credentials)
     number = str(_asked(client, config, "/v1/organization")["organization"]["id"])
     if config.port.org_id not in {None, number}:
         raise Stopped(
@@ -57,6 +57,28 @@ def find_organization(config: Config, credentials: dict[str, str]) -> Organizati
         )
     signing = {name: str(kafka[name]) for name in ("username", "password")}
     return Organization(number, credentials, brokers, signing)
+
+
+def check_owner(config: Config, organization: Organization, installation: str) -> None:
+    """Check that the actions in Port are this installation's, or there are none yet.
+
+    Raises:
+        Stopped: they are another installation's: both would carry out each run.
+    """
+    prefix = str(config.terraform.get("identifier_prefix", ""))
+    owner = recorded_installation(_client(config, organization.credentials), prefix)
+    if owner not in {"", installation}:
+        raise Stopped(
+            f"The actions in Port are those of the installation {owner}.",
+            f"organisation {organization.number}",
+            "Set another terraform.identifier_prefix. If that installation is gone, run "
+            f"INSTALLATION={installation} scripts/port_setup --apply --take-over",
+        )
+
+
+def _client(config: Config, credentials: dict[str, str]) -> PortClient:
+    validated = PortCredentials.model_validate(credentials)
+    return PortClient(config.port.base_url, lambda _fresh: validated)
 
 
 def _asked(client: PortClient, config: Config, path: str) -> dict[str, Any]:

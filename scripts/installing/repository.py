@@ -6,11 +6,12 @@ The App cannot do this: it may write neither workflows nor variables, which it n
 import hashlib
 
 from github import Auth, Github, GithubException, InputGitTreeElement
-from github.Repository import Repository as GitHubRepository
+from github.Repository import Repository
+from slipway.github.models import Place
 from slipway.github.retry import reason
 
 from scripts.checks.github import REPORT_WORKFLOW, REPORTS_VARIABLE, TEMPLATE
-from scripts.installing.config import Config, Repository
+from scripts.installing.config import Config
 from scripts.installing.stopped import Stopped
 
 BRANCH = "slipway-setup"
@@ -25,7 +26,7 @@ Slipway's `services-repo/README.md` has the settings to make; `scripts/doctor` c
 _TIMEOUT_SECONDS = 30
 
 
-def find_repositories(config: Config, token: str) -> list[GitHubRepository]:
+def find_repositories(config: Config, token: str) -> list[Repository]:
     """Look at all repositories with the operator's token.
 
     Raises:
@@ -41,7 +42,7 @@ def find_repositories(config: Config, token: str) -> list[GitHubRepository]:
     return [_found(client, each) for each in config.github.repositories.values()]
 
 
-def _found(client: Github, wanted: Repository) -> GitHubRepository:
+def _found(client: Github, wanted: Place) -> Repository:
     try:
         found = client.get_repo(wanted.name)
         found.get_branch(wanted.base_branch)
@@ -52,7 +53,7 @@ def _found(client: Github, wanted: Repository) -> GitHubRepository:
     return found
 
 
-def prepare(repository: GitHubRepository, reports_url: str) -> str | None:
+def prepare(repository: Repository, reports_url: str) -> str | None:
     """Set the variable, and propose the workflows that are missing.
 
     Returns:
@@ -69,7 +70,7 @@ def prepare(repository: GitHubRepository, reports_url: str) -> str | None:
         raise _refused(error, repository.full_name) from None
 
 
-def _set_variable(repository: GitHubRepository, value: str) -> None:
+def _set_variable(repository: Repository, value: str) -> None:
     try:
         variable = repository.get_variable(REPORTS_VARIABLE)
     except GithubException as error:
@@ -81,7 +82,7 @@ def _set_variable(repository: GitHubRepository, value: str) -> None:
         variable.edit(value)
 
 
-def _missing(repository: GitHubRepository) -> dict[str, str]:
+def _missing(repository: Repository) -> dict[str, str]:
     """The workflows to add; how a service is restarted is the team's to write."""
     files = (TEMPLATE / ".github/workflows").glob("*.yml")
     ours = {file.relative_to(TEMPLATE).as_posix(): file.read_bytes() for file in sorted(files)}
@@ -93,7 +94,7 @@ def _missing(repository: GitHubRepository) -> dict[str, str]:
     }
 
 
-def _read(repository: GitHubRepository, path: str) -> bytes | None:
+def _read(repository: Repository, path: str) -> bytes | None:
     try:
         found = repository.get_contents(path)
     except GithubException as error:
@@ -103,7 +104,7 @@ def _read(repository: GitHubRepository, path: str) -> bytes | None:
     return b"" if isinstance(found, list) else found.decoded_content
 
 
-def _propose(repository: GitHubRepository, files: dict[str, str]) -> str:
+def _propose(repository: Repository, files: dict[str, str]) -> str:
     """Open the pull request, or find the one of an earlier run with the same files."""
     digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:8]
     branch = f"{BRANCH}-{digest}"

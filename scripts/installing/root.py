@@ -42,7 +42,7 @@ def tfvars(
         "github": {
             "api_url": config.github.api_url,
             "repositories": {
-                key: each.model_dump() | _installation(numbers, each.name)
+                key: each.model_dump(exclude_none=True) | _installation(numbers, each.name)
                 for key, each in config.github.repositories.items()
             },
             "team_reviewers": config.github.team_reviewers,

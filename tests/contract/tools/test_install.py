@@ -9,9 +9,11 @@ from github.Repository import Repository
 
 from scripts.checks.github import REPORT_WORKFLOW, REPORTS_VARIABLE
 from scripts.installing.config import Config
-from scripts.installing.organization import find_organization
+from scripts.installing.organization import check_owner, find_organization
 from scripts.installing.repository import find_repositories, prepare
 from scripts.installing.stopped import Stopped
+from scripts.port_definitions import load_definitions
+from scripts.port_setup import write_record
 from tests.contract.github.conftest import TOKEN, GitHubServer, running
 from tests.port_server import CREDENTIALS, PortServer
 
@@ -75,6 +77,16 @@ def test_webhook_source_needs_no_kafka(port: PortServer) -> None:
 def test_credentials_of_another_organization_are_refused(port: PortServer) -> None:
     with pytest.raises(Stopped, match=r"organisation org_sandbox; .* names org_acme.*port\.org_id"):
         find_organization(of_port(port, org_id="org_acme"), CREDENTIALS)
+
+
+def test_actions_of_another_installation_are_refused(port: PortServer) -> None:
+    settings = of_port(port)
+    found = find_organization(settings, CREDENTIALS)
+    check_owner(settings, found, "111111111111/eu-west-1/slipway")
+    write_record(port.client, load_definitions(), installation="222222222222/eu-west-1/slipway")
+
+    with pytest.raises(Stopped, match=r"installation 222222222222.*identifier_prefix.*take-over"):
+        check_owner(settings, found, "111111111111/eu-west-1/slipway")
 
 
 def test_wrong_port_secret_is_refused(port: PortServer) -> None:
