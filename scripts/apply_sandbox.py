@@ -162,7 +162,7 @@ class Stack:
         A copy, because two modes may be applied at once.
         """
         skip = shutil.ignore_patterns(".terraform", "*.tfstate*")
-        for folder in ("terraform", "examples/sandbox"):
+        for folder in ("terraform", "examples/sandbox", "catalog"):
             copy = self._data / folder
             shutil.copytree(self._root / folder, copy, dirs_exist_ok=True, ignore=skip)
         variables = self._data / "variables.json"

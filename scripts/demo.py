@@ -34,8 +34,6 @@ from rich.markup import escape
 from rich.table import Table
 from slipway.config import PortCredentials
 from slipway.errors import SlipwayError
-from slipway.health.automations import automation_of
-from slipway.health.subscriptions import HEALTH
 from slipway.port.client import PortClient
 
 from scripts.apply_sandbox import (
@@ -61,7 +59,7 @@ WAIT_SECONDS = 600  # reached only by what hangs
 REQUESTER = "developer@acme.example"
 APPROVER = "devops@acme.example"
 REVIEWER = "devops"
-CHANGES = automation_of(HEALTH)
+CHANGES = "service_health_changes"
 INPUTS = {
     "owner": REQUESTER,
     "team": "payments",

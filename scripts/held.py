@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 import boto3
 from slipway.approvals.function import ApprovalConfig
-from slipway.changes.text import BLUEPRINT
+from slipway.catalog.keys import key_of
 from slipway.errors import SkippedMessage
 from slipway.runs import executions
 from slipway.runs.consumer import decode
@@ -178,12 +178,11 @@ def services_of(record: FailedRecord) -> list[str]:
         try:
             _, value = decode(each.get("value"))
             context = value["context"]
-            inputs = value.get("payload", {}).get("properties", {})
-            named = context.get("entity") or inputs.get("service_name")
+            blueprint, entity = context["blueprint"], context["entity"]
         except (SkippedMessage, LookupError, TypeError, AttributeError):
             continue
-        if isinstance(named, str) and context.get("blueprint", BLUEPRINT) == BLUEPRINT:
-            found.append(named)
+        if isinstance(blueprint, str) and isinstance(entity, str):
+            found.append(key_of(blueprint, entity))
     return found
 
 

@@ -18,7 +18,7 @@ from slipway.catalog.loading import load_catalog
 from slipway.catalog.model import Catalog
 from slipway.catalog.reading import read_folder
 from slipway.errors import ConfigurationError
-from slipway.health.automations import automation_of
+from slipway.health.automations import SUFFIX, automation_of
 from slipway.health.changes import CHECK_ID
 from slipway.health.subscriptions import Filter, Subscription, health_subscription, read_table
 
@@ -81,7 +81,7 @@ def load_definitions(
         *(defined[name] for name in sorted(defined)),
         *_own("actions"),
         *(_ended(name, settings) for name in sorted(defined)),
-        *(() if by_log else automations(settings)),
+        *(() if by_log else automations(settings, loaded)),
     ]
     return [
         *(("blueprint", blueprint) for blueprint in blueprints),
@@ -189,29 +189,32 @@ def _ended(action: str, settings: Mapping[str, str]) -> Json:
     }
 
 
-def automations(settings: Mapping[str, str]) -> list[Json]:
+def automations(settings: Mapping[str, str], catalog: Catalog) -> list[Json]:
     """The automations that report changes of entities, one for each subscription.
 
     Args:
         settings: SUBSCRIPTIONS holds the table of Terraform's variable `subscriptions` as JSON.
+        catalog: its kinds with `health` have Slipway's own subscription.
 
     Raises:
         ConfigurationError: the table cannot be used.
     """
-    table = read_table(health_subscription("remediation"), settings.get("SUBSCRIPTIONS", ""))
-    return [automation(entry) for entry in table]
+    kinds = catalog.kinds.values()
+    blueprints = sorted(kind.blueprint.identifier for kind in kinds if kind.spec.health)
+    own = tuple(health_subscription("remediation", blueprint) for blueprint in blueprints)
+    return [automation(entry) for entry in read_table(own, settings.get("SUBSCRIPTIONS", ""))]
 
 
 def is_change_automation(definition: Json) -> bool:
     """Whether a definition is one of those of `automations`."""
     automatic = definition["trigger"]["type"] == "automation"
-    return automatic and str(definition["identifier"]).endswith(automation_of(""))
+    return automatic and str(definition["identifier"]).endswith(SUFFIX)
 
 
 def automation(subscription: Subscription) -> Json:
     """The automation that publishes the changes for one subscription."""
     return {
-        "identifier": automation_of(subscription.name),
+        "identifier": automation_of(subscription),
         "title": f"Report changes for {subscription.name} to Slipway",
         "icon": "Microservice",
         "description": f"Starts {subscription.name} when an entity changes",

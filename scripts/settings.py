@@ -1,17 +1,14 @@
 """Writes terraform/settings.json: which environment variables each function gets.
 
-They follow from the model that a handler names `SETTINGS`. The functions of the actions share one
-entry, as they have the same model: a new action changes no file.
+They follow from the model that a handler names `SETTINGS`. The functions of all actions have one
+handler, and so one entry.
 """
 
 import importlib
 import json
 from pathlib import Path
 
-import typer
-
 from scripts.cli import start
-from scripts.permissions import ACTION, actions
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "terraform" / "settings.json"
@@ -23,18 +20,12 @@ def main() -> None:
 
 
 def settings() -> dict[str, list[str]]:
-    """Return the names of each function's variables, in order.
-
-    Raises:
-        typer.BadParameter: two actions have different settings.
-    """
+    """Return the names of each function's variables, in order."""
     found: dict[str, list[str]] = {}
     for handler in sorted(ROOT.glob("functions/*/handler.py")):
         name = handler.parent.name
         model = importlib.import_module(f"functions.{name}.handler").SETTINGS
-        own = sorted(str(field.alias) for field in model.model_fields.values())
-        if found.setdefault(ACTION if name in actions() else name, own) != own:
-            raise typer.BadParameter(f"{name} does not have the settings of the other actions.")
+        found[name] = sorted(str(field.alias) for field in model.model_fields.values())
     return dict(sorted(found.items()))
 
 

@@ -1,6 +1,5 @@
 """Says which request a run is, in the words of the person who made it."""
 
-from slipway.changes.text import BLUEPRINT
 from slipway.port.client import PortClient
 from slipway.port.models import Run
 
@@ -10,14 +9,14 @@ def request_of(run: Run, port: PortClient) -> str:
 
     Args:
         run: the run.
-        port: gives the service, which knows its environment.
+        port: gives the entity, which knows its environment.
     """
     words = run.action.replace("_", " ").capitalize()
-    service = run.entity or run.properties.get("service_name")
-    if not service:
-        return f"{words} ({run.id})"
-    entity = port.get_entity(BLUEPRINT, service)
+    entity = None
+    if run.entity and run.blueprint:
+        entity = port.get_entity(run.blueprint, run.entity)
     properties = entity.properties if entity else run.properties
     environment = properties.get("environment")
     place = f" in {environment}" if environment else ""
-    return f"{words} for {service}{place} ({run.id})"
+    about = f" for {run.entity}" if run.entity else ""
+    return f"{words}{about}{place} ({run.id})"

@@ -27,6 +27,7 @@ output "port_setup" {
   value = {
     CHANGES_SOURCE    = var.changes.source
     SUBSCRIPTIONS     = jsonencode(var.subscriptions)
+    HEALTH_BLUEPRINTS = jsonencode(local.health_blueprints)
     IDENTIFIER_PREFIX = var.identifier_prefix
     # Which installation these actions belong to, as the record in Port names it.
     INSTALLATION = "${local.account.id}/${local.account.region}/${var.name_prefix}"

@@ -128,14 +128,14 @@ def test_changes_of_services_come_by_an_automation() -> None:
     found = {body["identifier"]: body for _, body in load_definitions()}
 
     assert "changelogDestination" not in found["service"]
-    assert found["health_changes"]["trigger"]["event"]["blueprintIdentifier"] == "service"
+    assert found["service_health_changes"]["trigger"]["event"]["blueprintIdentifier"] == "service"
 
 
 def test_changes_of_services_go_to_the_change_log_on_request() -> None:
     found = {body["identifier"]: body for _, body in load_definitions(CHANGE_LOG)}
 
     assert found["service"]["changelogDestination"] == {"type": "KAFKA"}
-    assert "health_changes" not in found
+    assert "service_health_changes" not in found
 
 
 def test_unknown_source_of_changes_is_refused() -> None:

@@ -499,7 +499,7 @@ def test_automation_run_is_ended_when_its_change_was_read(patient: Patient) -> N
 
     # Slipway's own writes fire no automation, so one change has one run.
     (run,) = wait_for("the end of the automation's runs", fresh)
-    assert (run.action, run.status) == ("health_changes", "SUCCESS")
+    assert (run.action, run.status) == ("service_health_changes", "SUCCESS")
 
 
 def test_given_a_teams_subscription_when_replicas_change_then_its_machine_is_started_once(

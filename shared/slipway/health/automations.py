@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from slipway.errors import PortError, SkippedMessage, SlipwayError
+from slipway.health.subscriptions import HEALTH, Subscription
 from slipway.observability import logger
 
 if TYPE_CHECKING:
@@ -18,12 +19,20 @@ if TYPE_CHECKING:
 
 # Runs that are ended at the same time; below the connections that a session keeps.
 _AT_ONCE = 8
-_SUFFIX = "_changes"
+SUFFIX = "_changes"
 
 
-def automation_of(subscription: str) -> str:
-    """Return the identifier of the automation that publishes a subscription's changes."""
-    return f"{subscription}{_SUFFIX}"
+def automation_of(subscription: Subscription, prefix: str = "") -> str:
+    """Return the identifier of the automation that publishes a subscription's changes.
+
+    Port's event is of one blueprint, and several have Slipway's own subscription.
+
+    Args:
+        subscription: the subscription.
+        prefix: the installation's, `identifier_prefix`.
+    """
+    own = f"{subscription.filter.blueprint}_" if subscription.name == HEALTH else ""
+    return f"{prefix}{own}{subscription.name}{SUFFIX}"
 
 
 def end_runs(

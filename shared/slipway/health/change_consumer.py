@@ -53,7 +53,8 @@ class ChangeConsumer:
         self._prefix, _, name = self._machine_arn.rpartition(":")
         own = tuple(health_subscription(name, one) for one in config.health_blueprints)
         self._table = read_table(own, config.subscriptions)
-        self._automations = frozenset(automation_of(entry.name) for entry in self._table)
+        prefix = config.identifier_prefix
+        self._automations = frozenset(automation_of(entry, prefix) for entry in self._table)
         self._store = RemediationStore(config.remediations_table)
 
     def handle(self, event: dict[str, Any], seconds: float = 60) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class Run(_Model):
         id: `r_` and sixteen letters or digits.
         status: where it is, as `IN_PROGRESS`. Port may have others than the published ones.
         action: the action's identifier.
+        blueprint: the blueprint that the action belongs to; empty if Port does not say.
         entity: identifier of the entity that the run is about; None for one that creates it.
         status_label: what the run's page shows in place of the status.
         summary: the last words on it.
@@ -36,6 +37,7 @@ class Run(_Model):
     id: str
     status: str
     action: str
+    blueprint: str = ""
     entity: str | None = None
     status_label: str | None = Field(None, alias="statusLabel")
     summary: str | None = None
@@ -51,6 +53,11 @@ class Run(_Model):
     def _identifier_alone(cls, value: object) -> object:
         # A string in version v1 of the route, an object in v2.
         return value.get("identifier") if isinstance(value, dict) else value
+
+    @field_validator("blueprint", mode="before")
+    @classmethod
+    def _blueprint_alone(cls, value: object) -> object:
+        return (value.get("identifier") if isinstance(value, dict) else value) or ""
 
     @field_validator("created_by", "impersonated_by", mode="before")
     @classmethod

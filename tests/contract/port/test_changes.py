@@ -77,9 +77,8 @@ class Changes:
     def _subscription(self, value: dict[str, Any]) -> str:
         run_id = automation_run(value)
         assert run_id
-        name = self.server.client.get_run(run_id).action.removesuffix("_changes")
-        assert automation_of(name) == f"{name}_changes"
-        return name
+        action = self.server.client.get_run(run_id).action
+        return next(entry.name for entry in TABLE if automation_of(entry) == action)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +165,7 @@ def test_automation_run_is_open_until_it_is_ended(changes: Changes) -> None:
     client = changes.server.client
     assert not client.get_run(run_id).ended
 
-    assert end_runs([run_id], frozenset({automation_of(HEALTH)}), client, 60) == 1
+    assert end_runs([run_id], frozenset({automation_of(TABLE[0])}), client, 60) == 1
 
     assert client.get_run(run_id).status == "SUCCESS"
     assert changes.published() == {}

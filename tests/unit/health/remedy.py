@@ -71,7 +71,7 @@ class Port:
         self.writes: list[dict[str, Any]] = []
         self.fail: Callable[[str], None] = lambda _operation: None
         self.upserted: list[dict[str, Any]] = []
-        self.automation = "health_changes"
+        self.automation = "service_health_changes"
         self.ended: list[str] = []
 
     def get_run(self, run_id: str) -> Run:

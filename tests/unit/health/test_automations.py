@@ -24,7 +24,7 @@ from tests.unit.health.story import BEGIN
 
 pytestmark = pytest.mark.waits
 
-OWN = frozenset({"health_changes"})
+OWN = frozenset({"service_health_changes"})
 
 
 def degraded(milliseconds: int = 0, service: str = SERVICE) -> dict[str, Any]:

@@ -28,7 +28,7 @@ IDENTIFIERS = [
     "blueprint slipway_setup",
     *(f"action {name}" for name in [*CHANGES, "decide_approval"]),
     *(f"automation {name}_ended" for name in CHANGES),
-    "automation health_changes",
+    "automation service_health_changes",
 ]
 
 
@@ -483,7 +483,7 @@ def test_automations_of_subscriptions_follow_the_table(port: FakePort, env_file:
     invoke(env_file, "--apply")
 
     assert "/v1/actions/audit_changes" not in port.objects
-    assert "/v1/actions/health_changes" in port.objects
+    assert "/v1/actions/service_health_changes" in port.objects
 
 
 def test_changelog_destination_of_older_releases_is_taken_back(
@@ -523,7 +523,7 @@ def test_catalog_of_a_company_takes_the_place_of_the_shipped(
     installed = {path.removeprefix("/v1/actions/") for path in port.objects if "actions" in path}
     theirs = ["configure_service", "create_service", "delete_service", "redeploy_service"]
     ended = {f"{name}_ended" for name in theirs}
-    assert installed == {*theirs, *ended, "decide_approval", "health_changes"}
+    assert installed == {*theirs, *ended, "decide_approval", "service_health_changes"}
     properties = port.objects["/v1/blueprints/service"]["schema"]["properties"]
     assert "cost_center" in properties
     assert "project" not in properties

@@ -20,15 +20,15 @@ def run(action: str, **more: Any) -> Run:
     ("made", "entity", "words"),
     [
         (
-            run("restart_service", entity="shop"),
+            run("restart_service", blueprint="service", entity="shop"),
             PRODUCTION,
             "Restart service for shop in Production",
         ),
-        (run("restart_service", entity="shop"), None, "Restart service for shop"),
+        (run("restart_service", blueprint="service", entity="shop"), None, "Restart service for shop"),
         (
             run("create_service", properties={"service_name": "shop", "environment": "Test"}),
             None,
-            "Create service for shop in Test",
+            "Create service in Test",
         ),
         (run("decide_approval"), None, "Decide approval"),
     ],
