@@ -59,6 +59,7 @@ class Installer:
     say: Callable[[str], None]
     app: dict[str, str] = field(default_factory=dict, repr=False)
     outputs: Json = field(default_factory=dict)
+    changes: int = 0
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.folder)
@@ -175,7 +176,10 @@ class Installer:
             api, app, names, self.say, seconds=_INSTALL_SECONDS, browser=self.browser
         )
         number = github_app.check_installed(app, found)
-        if missing := github_app.missing_permissions(api, app, number):
+        lacking = (
+            github_app.missing_permissions(api, app, each) for each in found.numbers.values()
+        )
+        if missing := sorted({name for names in lacking for name in names}):
             raise Stopped(
                 f"The App may not write {', '.join(missing)}.",
                 app.url or f"App {app.number}",

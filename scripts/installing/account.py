@@ -152,7 +152,7 @@ def has_log_role(account: Account) -> bool:
 
 
 def read_secret(account: Account, secret_id: str) -> dict[str, str] | None:
-    """A secret's value; None if there is none.
+    """A secret's fields that have a value; None if there is no secret.
 
     Raises:
         Stopped: it may not be read, or is not an object.
@@ -161,7 +161,7 @@ def read_secret(account: Account, secret_id: str) -> dict[str, str] | None:
     try:
         text = client.get_secret_value(SecretId=secret_id).get("SecretString", "")
         value = json.loads(text)
-        return {str(key): str(item) for key, item in value.items()}
+        return {str(key): str(item) for key, item in value.items() if item is not None}
     except client.exceptions.ResourceNotFoundException:
         return None
     except (BotoCoreError, ClientError) as error:

@@ -66,10 +66,11 @@ class Operator:
             "KAFKA_USERNAME": "",
         }
 
-    def write_config(self) -> None:
+    def write_config(self, source: str) -> None:
         env = self.sandbox.env
         api = f"{env['AWS_ENDPOINT_URL']}/_aws/execute-api/{{api_id}}/live"
         (self.home / "slipway.toml").write_text(f"""
+source = "{source}"
 approvers = ["devops@acme.example"]
 [aws]
 account = "{ACCOUNT}"
@@ -87,7 +88,7 @@ reports.base_url = "{api}"
 functions = {{ architecture = "{host_architecture()}", timeout_seconds = 60 }}
 features = {{ records_lifecycle = false, xray_group = false, broker_storage_scaling = false }}
 approvals.audit = {{ mode = "GOVERNANCE", retention_days = 1 }}
-kafka.starting_position = "TRIM_HORIZON"
+{'kafka.starting_position = "TRIM_HORIZON"' if source == "port-hosted" else ""}
 """)
 
     def install(self, **stops: signal.Signals) -> int:
@@ -120,8 +121,10 @@ kafka.starting_position = "TRIM_HORIZON"
             person.create_app(address)
 
 
-@pytest.fixture(scope="module")
-def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+@pytest.fixture(scope="module", params=["port-hosted"])
+def operator(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
     """An operator with an empty repository, the files of a release and no installation."""
     home = tmp_path_factory.mktemp("operator")
     release = home / "release"
@@ -140,7 +143,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         acme = sandbox.github.get_organization("acme")
         repository = acme.create_repo(f"first-{secrets.token_hex(3)}", auto_init=True)
         made = Operator(sandbox, release, home, repository)
-        made.write_config()
+        made.write_config(request.param)
         yield made
 
 

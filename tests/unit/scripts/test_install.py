@@ -245,6 +245,15 @@ def test_key_of_a_new_app_is_kept_until_dropped(cloud: None) -> None:
     assert aws.read_secret(account, aws.key_name(config())) is None
 
 
+def test_empty_fields_of_a_secret_are_left_out(cloud: None) -> None:
+    text = json.dumps({"app_id": 1, "private_key": "key", "token": None})
+    boto3.client("secretsmanager", "eu-west-1").create_secret(Name="known", SecretString=text)
+
+    found = aws.read_secret(aws.Account("eu-west-1"), "known")
+
+    assert found == {"app_id": "1", "private_key": "key"}
+
+
 def test_folder_of_another_organization_is_refused(tmp_path: Path) -> None:
     Memory(tmp_path).hold_to("org_id", "org_acme", "Port organisation", "Use another.")
 
