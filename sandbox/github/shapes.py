@@ -121,6 +121,30 @@ def app(row: App, owner: Account) -> Json:
     }
 
 
+def installation(row: App, owner: Account) -> Json:
+    """An App's installation; its id is the App's, of which there is one installation each."""
+    url = urls.api(f"/app/installations/{row.id}")
+    return {
+        "id": row.id,
+        "app_id": row.id,
+        "app_slug": row.slug,
+        "target_id": owner.id,
+        "target_type": owner.type,
+        "account": account(owner),
+        "permissions": dict(row.permissions),
+        "repository_selection": "all" if row.repositories is None else "selected",
+        "events": [],
+        "access_tokens_url": f"{url}/access_tokens",
+        "repositories_url": urls.api("/installation/repositories"),
+        "html_url": urls.web(f"/organizations/{row.account}/settings/installations/{row.id}"),
+        "single_file_name": None,
+        "created_at": FOUNDED,
+        "updated_at": FOUNDED,
+        "suspended_by": None,
+        "suspended_at": None,
+    }
+
+
 def team(row: Team) -> Json:
     """A team."""
     return {

@@ -10,7 +10,6 @@ from sandbox.github import shapes, urls
 from sandbox.github.auth import INSTALLATION_SECONDS, LEVELS, issue_token
 from sandbox.github.errors import ApiError, not_found
 from sandbox.github.routes.deps import ActorDep, Body, Call, CallDep, Json, PageDep, ServerDep
-from sandbox.github.routes.repos import installation_json
 from sandbox.github.server import find_repo
 from sandbox.github.store import Account, App, Team
 
@@ -171,13 +170,16 @@ def get_app(call: CallDep) -> Json:
 def list_installations(call: CallDep, page: PageDep) -> Response:
     """List the App's installations, of which there is one at most."""
     app = _app(call)
-    return page.of([app] if app.installed else [], installation_json)
+    owner = _account(call, app.account)
+    installed = [app] if app.installed else []
+    return page.of(installed, lambda row: shapes.installation(row, owner))
 
 
 @router.get("/app/installations/{installation}")
 def get_installation(call: CallDep, installation: int) -> Json:
     """Get an installation of the calling App."""
-    return installation_json(_installed(call, installation))
+    app = _installed(call, installation)
+    return shapes.installation(app, _account(call, app.account))
 
 
 @router.get("/repos/{owner}/{name}/installation")
@@ -188,7 +190,7 @@ def get_repo_installation(call: CallDep, owner: str, name: str) -> Json:
     listed = app.repositories is None or repo.full_name in app.repositories
     if not app.installed or repo.owner != app.account or not listed:
         raise not_found()
-    return installation_json(app)
+    return shapes.installation(app, _account(call, app.account))
 
 
 @router.post("/app/installations/{installation}/access_tokens", status_code=201)
