@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+import typer
 from github import Auth, GithubIntegration
+from typer.testing import CliRunner
 
 from scripts.checks.github import PERMISSIONS
 from scripts.github_app import (
@@ -22,6 +24,7 @@ from scripts.github_app import (
     create,
     exchange,
     find_installations,
+    main,
     manifest,
     wait_for_installation,
 )
@@ -185,6 +188,24 @@ def test_app_with_another_key_is_refused(github: GitHubServer) -> None:
 
     with pytest.raises(Stopped, match=r"refused the App's key.*Make a new private key"):
         find_installations(github.api, mixed, [SERVICES])
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        ([], "Say where the key goes"),
+        (["--secret-id", "slipway/github", "--file", "-"], "Say where the key goes"),
+        (["--file", str(ROOT / "README.md")], "exists already. Name a new file"),
+    ],
+)
+def test_command_asks_for_one_place_of_the_key(places: list[str], said: str) -> None:
+    app = typer.Typer()
+    app.command()(main)
+
+    done = CliRunner().invoke(app, ["--organization", "a", "--repository", "a/b", *places])
+
+    assert done.exit_code == 2
+    assert said in done.stderr
 
 
 def test_command_writes_the_key_to_a_private_file(github: GitHubServer, tmp_path: Path) -> None:
