@@ -212,6 +212,7 @@ class Installer:
             plan.unlink()
             raise Stopped("The plan was not applied.", str(self.folder), "Run it again to apply.")
         if self.changes:
+            self.memory.note(begun=True)
             arguments = ["apply", "-input=false", "-no-color", _PARALLELISM, PLAN]
             self._terraform(arguments, self.say, secrets=True)
         plan.unlink()

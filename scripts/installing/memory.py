@@ -43,13 +43,13 @@ class Memory:
         written.replace(self.file)
 
     def hold_to(self, name: str, value: str, what: str, cure: str) -> None:
-        """Remember what an installation must never change, or refuse another value.
+        """Remember what must not change once an apply has begun, and refuse another value then.
 
         Raises:
             Stopped: the installation has another one.
         """
         known = self._known.get(name, value)
-        if known != value:
+        if known != value and self.get("begun"):
             raise Stopped(
                 f"This installation's {what} is {known}, not {value}.", self.file.name, cure
             )

@@ -255,10 +255,20 @@ def test_empty_fields_of_a_secret_are_left_out(cloud: None) -> None:
 
 
 def test_folder_of_another_organization_is_refused(tmp_path: Path) -> None:
-    Memory(tmp_path).hold_to("org_id", "org_acme", "Port organisation", "Use another.")
+    memory = Memory(tmp_path)
+    memory.hold_to("org_id", "org_acme", "Port organisation", "Use another.")
+    memory.note(begun=True)
 
     with pytest.raises(Stopped, match="Port organisation is org_acme, not org_other.*Use another"):
         Memory(tmp_path).hold_to("org_id", "org_other", "Port organisation", "Use another.")
+
+
+def test_mistake_can_be_corrected_before_the_apply(tmp_path: Path) -> None:
+    Memory(tmp_path).hold_to("region", "us-east-1", "region", "Use another.")
+
+    Memory(tmp_path).hold_to("region", "eu-west-1", "region", "Use another.")
+
+    assert Memory(tmp_path).get("region") == "eu-west-1"
 
 
 def test_damaged_memory_is_named(tmp_path: Path) -> None:
