@@ -125,8 +125,8 @@ class Installer:
             ("name_prefix", self.config.name_prefix),
         ):
             self.memory.hold_to(name, value, name, cure)
-        if self.memory.get("manage_log_role") is None:
-            # Asked once: later the role may be the one that this installation has made.
+        if not self.memory.get("begun"):
+            # After an apply the role may be the one that this installation has made.
             self.memory.note(manage_log_role=not aws.has_log_role(account))
         self.say(f"Account {self.config.aws.account}, {self.config.aws.region}.")
 
