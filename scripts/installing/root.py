@@ -120,9 +120,10 @@ def write_root(folder: Path, config: Config, inputs: Json) -> None:
 
 def secret_inputs(organization: Organization, app: dict[str, str]) -> dict[str, str]:
     """The ephemeral inputs, as Terraform takes them from the environment."""
-    values: dict[str, dict[str, str] | None] = {
+    values = {
         "port_credentials": organization.credentials,
         "github_credentials": app,
-        "kafka_credentials": organization.kafka or None,
+        "kafka_credentials": organization.kafka,
     }
-    return {f"TF_VAR_{name}": json.dumps(value) for name, value in values.items()}
+    # One that is set to null at the plan must be unset at the apply, so it is left out of both.
+    return {f"TF_VAR_{name}": json.dumps(value) for name, value in values.items() if value}

@@ -145,6 +145,12 @@ def test_webhook_source_has_no_kafka() -> None:
     assert "kafka" not in found
 
 
+def test_input_without_a_value_is_left_out() -> None:
+    given = secret_inputs(Organization("org_acme", SECRETS), APP)
+
+    assert given.keys() == {"TF_VAR_port_credentials", "TF_VAR_github_credentials"}
+
+
 def test_further_inputs_go_before_the_others() -> None:
     limits = {"upscale_service": {"max": 3}}
 
