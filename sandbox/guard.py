@@ -45,11 +45,13 @@ class Guard:
         port: the TCP port that it listens on, at 127.0.0.1.
         token: what `/_sandbox/…` asks for; by default one that is not given to any client.
         pages: pattern of the paths that a link on another site may open in a browser.
+        forms: pattern of the paths to which a form on another site may lead a person.
     """
 
     port: int
     token: str = field(default_factory=secrets.token_urlsafe)
     pages: str = "(?!)"
+    forms: str = "(?!)"
 
     def refusal(self, method: str, path: str, header: Callable[[str], list[str]]) -> Refusal | None:
         """Why not to answer a request, or None.
@@ -81,14 +83,11 @@ class Guard:
         return set(header("Origin")) <= own and set(site) <= {"same-origin", "none"}
 
     def _opens_page(self, method: str, path: str, header: Callable[[str], list[str]]) -> bool:
-        """Whether a person follows a link to a page, which the other site cannot read."""
+        """Whether a person follows a link or a form to a page, which the other site cannot read."""
         opened = header("Sec-Fetch-Mode") == ["navigate"], header("Sec-Fetch-Dest") == ["document"]
-        return (
-            method == "GET"
-            and not header("Origin")
-            and all(opened)
-            and re.match(self.pages, path) is not None
-        )
+        linked = method == "GET" and not header("Origin") and re.match(self.pages, path)
+        led = method == "POST" and re.fullmatch(self.forms, path)
+        return all(opened) and bool(linked or led)
 
     def _knows(self, header: Callable[[str], list[str]]) -> bool:
         given = header(HEADER)

@@ -24,6 +24,7 @@ from rich.console import Console
 
 from scripts.cli import start
 from scripts.confirm import confirm
+from scripts.terraform_process import CHANGES_EXIT_STATUS, TerraformFailed, run_terraform
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -50,7 +51,6 @@ RULESET = {
     "conditions": {"ref_name": {"include": ["refs/heads/slipway/**/*"], "exclude": []}},
     "rules": [{"type": "creation"}, {"type": "update"}],
 }
-CHANGES_EXIT_STATUS = 2  # of `terraform plan -detailed-exitcode`
 # The provider mostly waits, so the queue's 25 s begin with the first resources, not after them.
 PARALLELISM = "-parallelism=30"
 
@@ -172,7 +172,7 @@ class Stack:
         self._terraform("init", "-input=false", "-lockfile=readonly")
 
     @property
-    def catalog(self) -> Path:
+    def catalog_copy(self) -> Path:
         """The copy of the catalog that is applied."""
         return self._data / "catalog"
 
@@ -334,11 +334,8 @@ class Stack:
         # The operator's own profile or endpoints would lead Terraform out of the sandbox.
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         environment = {
-            # Go's garbage collector takes a fifth of the processor time otherwise.
-            "GOGC": "400",
             **own,
             **(self._secrets() if secrets else {}),
-            "TF_IN_AUTOMATION": "1",
             "AWS_ENDPOINT_URL": self._env["AWS_ENDPOINT_URL"],
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -346,23 +343,11 @@ class Stack:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
-        command = [str(ROOT / "scripts" / "terraform"), *arguments]
-        lines: list[str] = []
-        with subprocess.Popen(
-            command,
-            cwd=self._data / "examples/sandbox",
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
-            for line in process.stdout or ():
-                lines.append(line)
-                self._say(line.rstrip("\n"))
-        if process.returncode not in (0, CHANGES_EXIT_STATUS):
-            tail = "".join(lines[-40:])
-            raise StackError(f"terraform {arguments[0]} ended with {process.returncode}:\n{tail}")
-        return process.returncode
+        folder = self._data / "examples/sandbox"
+        try:
+            return run_terraform(list(arguments), folder, environment, self._say)
+        except TerraformFailed as error:
+            raise StackError(str(error)) from None
 
 
 def main(

@@ -105,13 +105,13 @@ LANES = (
     ),
     Lane(
         "integration",
-        "every story in both Kafka modes, policies, removal, a small soak",
+        "every story in both Kafka modes, an installation, policies, removal, a small soak",
         (*PYTEST, "--numprocesses", "2", "tests/integration"),
-        budget=700,
-        minutes=14,
+        budget=850,
+        minutes=17,
         touches=(
             *ENGINE, "terraform/*", "examples/*", "sandbox/aws/*", "tests/integration/*",
-            "scripts/soak*",
+            "scripts/soak*", "scripts/install*", "scripts/github_app.py",
         ),
     ),
     Lane(

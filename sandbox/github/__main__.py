@@ -10,6 +10,7 @@ import uvicorn
 
 from sandbox.github import urls
 from sandbox.github.app import create_app
+from sandbox.github.routes import app_manifests
 from sandbox.github.seed import seed
 from sandbox.github.server import Server
 from sandbox.guard import Guard, Guarded, take_token
@@ -47,8 +48,9 @@ def main(
     urls.use(base_url)
     server = Server(state_dir.resolve(), base_url)
     seed(server, token, repositories)
+    guard = Guard(port, own_token, pages=r"/(?!api/|_sandbox/)", forms=app_manifests.FORMS)
     uvicorn.run(
-        Guarded(create_app(server), Guard(port, own_token, pages=r"/(?!api/|_sandbox/)")),
+        Guarded(create_app(server), guard),
         host=HOST,
         port=port,
         log_level="warning",

@@ -14,6 +14,7 @@ from sandbox.github.errors import DOCUMENTATION, ApiError
 from sandbox.github.gateway import Gateway
 from sandbox.github.routes import (
     actions,
+    app_manifests,
     commits,
     contents,
     environments,
@@ -54,6 +55,7 @@ def create_app(server: Server) -> ASGIApp:
     app.include_router(sandbox.router)
     app.include_router(graphql.router)
     app.include_router(identity.router)
+    app.include_router(app_manifests.router)
     # `meta` first: its installation route is below a repository's path.
     for module in (
         meta, repos, gitdata, contents, commits, pulls, issues, actions, environments, hooks,

@@ -5,10 +5,13 @@ import binascii
 import hashlib
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy.orm import Session
 
 from sandbox.github.errors import ApiError
@@ -29,7 +32,7 @@ class Actor:
         login: the account; for an App its slug.
         kind: the sort of credential.
         permissions: what an installation or job token may do: permission → read or write.
-        repository: full name of the one repository that the token is for.
+        repositories: full names of the repositories that the token is for, or their account.
         key: what the rate limit counts by.
         app_id: only for `app`.
     """
@@ -37,7 +40,7 @@ class Actor:
     login: str
     kind: Kind
     permissions: dict[str, str] | None = None
-    repository: str | None = None
+    repositories: tuple[str, ...] = ()
     key: str = ""
     app_id: int = 0
 
@@ -52,7 +55,7 @@ def issue_token(
     *,
     permissions: dict[str, str] | None = None,
     lifetime: float | None = None,
-    repository: str | None = None,
+    repositories: Iterable[str] = (),
     value: str = "",
 ) -> str:
     """Make a token (or register `value` as one); only its digest is stored."""
@@ -65,10 +68,24 @@ def issue_token(
             login=login,
             permissions=permissions,
             expires_at=time.time() + lifetime if lifetime else None,
-            repository=repository,
+            repositories=list(repositories),
         )
     )
     return value
+
+
+def key_pair() -> tuple[str, str]:
+    """A new private key of an App as PEM, as GitHub hands it out, and its public key."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return private.decode(), public.decode()
 
 
 def revoke(session: Session, value: str) -> None:
@@ -103,7 +120,7 @@ def identify(session: Session, authorization: str) -> Actor:
     elif token.kind == "job":
         kind = "job"
     key = token.login if kind == "user" else token.digest
-    return Actor(token.login, kind, token.permissions, token.repository, key)
+    return Actor(token.login, kind, token.permissions, tuple(token.repositories), key)
 
 
 def _digest(value: str) -> str:

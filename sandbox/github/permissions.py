@@ -42,7 +42,7 @@ _ADMIN = {"administration", "environments", "secrets", "repository_hooks"}
 def role(actor: Actor, repo: Repo, teams: list[str]) -> str | None:
     """The actor's role in a repository: admin, write, read or None."""
     if actor.kind in {"installation", "job"}:
-        allowed = actor.repository in {repo.full_name, repo.owner}
+        allowed = {repo.full_name, repo.owner} & set(actor.repositories)
         return "write" if allowed else None
     roles = [repo.collaborators.get(actor.login), *(repo.teams.get(team) for team in teams)]
     known = [name for name in roles if name]

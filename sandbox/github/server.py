@@ -234,10 +234,22 @@ def teams_of(session: Session, org: str, login: str) -> list[str]:
 
 
 def create_app(
-    session: Session, slug: str, account: str, public_key: str, permissions: dict[str, str]
+    session: Session,
+    slug: str,
+    account: str,
+    public_key: str,
+    permissions: dict[str, str],
+    **more: Any,
 ) -> App:
-    """Register an App and install it on all repositories of an account."""
-    app = App(slug=slug, account=account, public_key=public_key, permissions=permissions)
+    """Register an App; without more, it is installed on all repositories of the account.
+
+    Raises:
+        ApiError: 422, the slug is taken.
+    """
+    if session.scalars(select(App).filter_by(slug=slug)).first():
+        raise ApiError(422, "Name is already in use")
+    about = {"name": slug, **more}
+    app = App(slug=slug, account=account, public_key=public_key, permissions=permissions, **about)
     session.add(app)
     bot = f"{slug}[bot]"
     if not session.scalars(select(Account).filter_by(login=bot)).first():

@@ -10,6 +10,7 @@ from sandbox.github import urls
 from sandbox.github.git import Commit, FileChange, Person
 from sandbox.github.store import (
     Account,
+    App,
     CheckRun,
     Comment,
     Hook,
@@ -24,6 +25,8 @@ from sandbox.github.store import (
 )
 
 Json = dict[str, Any]
+# Of accounts and Apps, of which the server keeps no dates.
+FOUNDED = "2026-01-01T00:00:00Z"
 
 
 def node_id(kind: str, number: int) -> str:
@@ -97,6 +100,48 @@ def account(row: Account) -> Json:
         "avatar_url": urls.web(f"/_sandbox/avatar/{row.id}"),
         "gravatar_id": "",
         **{field: url + below for field, below in _ACCOUNT_URLS.items()},
+    }
+
+
+def app(row: App, owner: Account) -> Json:
+    """A GitHub App."""
+    return {
+        "id": row.id,
+        "node_id": node_id("App", row.id),
+        "slug": row.slug,
+        "name": row.name,
+        "owner": account(owner),
+        "description": None,
+        "external_url": row.url,
+        "html_url": urls.web(f"/apps/{row.slug}"),
+        "created_at": FOUNDED,
+        "updated_at": FOUNDED,
+        "permissions": dict(row.permissions),
+        "events": [],
+    }
+
+
+def installation(row: App, owner: Account) -> Json:
+    """An App's installation; its id is the App's, of which there is one installation each."""
+    url = urls.api(f"/app/installations/{row.id}")
+    return {
+        "id": row.id,
+        "app_id": row.id,
+        "app_slug": row.slug,
+        "target_id": owner.id,
+        "target_type": owner.type,
+        "account": account(owner),
+        "permissions": dict(row.permissions),
+        "repository_selection": "all" if row.repositories is None else "selected",
+        "events": [],
+        "access_tokens_url": f"{url}/access_tokens",
+        "repositories_url": urls.api("/installation/repositories"),
+        "html_url": urls.web(f"/organizations/{row.account}/settings/installations/{row.id}"),
+        "single_file_name": None,
+        "created_at": FOUNDED,
+        "updated_at": FOUNDED,
+        "suspended_by": None,
+        "suspended_at": None,
     }
 
 

@@ -69,8 +69,8 @@ class Token(Base):
     login: Mapped[str]
     permissions: Mapped[dict[str, str] | None] = mapped_column(JSON, default=None)
     expires_at: Mapped[float | None] = mapped_column(default=None)
-    # The repository's full name, where the token is for one only.
-    repository: Mapped[str | None] = mapped_column(default=None)
+    # Full names of repositories, or an account for all of its repositories.
+    repositories: Mapped[list[str]] = mapped_column(JsonList, default=list)
 
 
 class App(Base):
@@ -80,8 +80,17 @@ class App(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(unique=True)
     account: Mapped[str]
+    # Empty until the code of a manifest is exchanged.
     public_key: Mapped[str]
     permissions: Mapped[dict[str, str]] = mapped_column(JsonObject, default=dict)
+    name: Mapped[str]
+    url: Mapped[str] = mapped_column(default="https://slipway.test")
+    installed: Mapped[bool] = mapped_column(default=True)
+    # Full names of the repositories that it is installed on; None: all of the account.
+    repositories: Mapped[list[str] | None] = mapped_column(JSON, default=None)
+    # Of a manifest, until it is exchanged.
+    code: Mapped[str | None] = mapped_column(default=None)
+    code_expires_at: Mapped[float | None] = mapped_column(default=None)
 
 
 class Repo(Base):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +75,17 @@ class SandboxClient:
         self._people: dict[str, PortClient] = {}
 
     @property
-    def services(self) -> Repository:
-        client = Github(
+    def github(self) -> Github:
+        return Github(
             base_url=self.env["GITHUB_API_URL"],
             auth=Auth.Token(self.env["GITHUB_TOKEN"]),
             seconds_between_writes=None,
             seconds_between_requests=None,
         )
-        return client.get_repo(self.env["SERVICES_REPO"])
+
+    @property
+    def services(self) -> Repository:
+        return self.github.get_repo(self.env["SERVICES_REPO"])
 
     def execute(
         self,
@@ -137,13 +141,9 @@ class SandboxClient:
         return knob(self.env, part, method, path, body)
 
 
-@pytest.fixture(scope="session")
-def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    if kept := os.environ.get("KEEP_SANDBOX"):
-        # While working on a test: a sandbox that is up before, and stays up.
-        yield Path(kept)
-        return
-    folder = tmp_path_factory.mktemp("sandbox")
+@contextmanager
+def run_sandbox(folder: Path) -> Iterator[Path]:
+    """Run a sandbox in a folder."""
     environment = {**os.environ, "SANDBOX_DIR": str(folder)}
     # It ends with its input: also when this process is killed and runs no teardown.
     with subprocess.Popen(
@@ -159,6 +159,16 @@ def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
         attached.communicate(timeout=300)
     assert attached.returncode == 0
+
+
+@pytest.fixture(scope="session")
+def sandbox_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if kept := os.environ.get("KEEP_SANDBOX"):
+        # While working on a test: a sandbox that is up before, and stays up.
+        yield Path(kept)
+        return
+    with run_sandbox(tmp_path_factory.mktemp("sandbox")) as folder:
+        yield folder
 
 
 def until_up(lines: Iterable[str]) -> Iterator[str]:

@@ -79,7 +79,7 @@ def test_faulty_catalog_fails_the_apply_and_changes_no_function(
 ) -> None:
     bucket = f"{PREFIX}-records-{'0' * 12}-eu-west-1"
     before = versions(sandbox, bucket)
-    resource = stack.catalog / "service" / "resource.yaml"
+    resource = stack.catalog_copy / "service" / "resource.yaml"
     resource.write_text(resource.read_text().replace("{{ .metadata.owner }}", "{{ .metadata. | }}"))
 
     with pytest.raises(StackError, match=r"CatalogRefused"):

@@ -51,8 +51,15 @@ class Description:
     def __init__(self, document: Json, general: Mapping[int, Json]) -> None:
         self._document = document
         self._general = general
+        composed = set(_composed(document))
         for node in (document, *general.values()):
             _translate(node)
+        for name in composed:
+            # Its users may add properties, so only they could be closed.
+            schema = document["components"]["schemas"][name]
+            for each in (schema, *schema.get("anyOf", [])):
+                if each.get("additionalProperties") is False:
+                    del each["additionalProperties"]
         resource = DRAFT202012.create_resource(document)
         self._registry: Registry[Any] = Registry().with_resource(_DOCUMENT, resource)
         self._validators: dict[int, Draft202012Validator] = {}
@@ -234,6 +241,18 @@ def _translate(node: Any, *, part: bool = False) -> None:
         before = dict(node)
         node.clear()
         node["anyOf"] = [before, {"type": "null"}]
+
+
+def _composed(node: Any, *, part: bool = False) -> Iterator[str]:
+    """Find the schemas that hold together with others (`allOf`), by name."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _composed(each, part=part)
+    elif isinstance(node, dict):
+        if part and isinstance(ref := node.get("$ref"), str):
+            yield ref.rpartition("/")[2]
+        for key, value in node.items():
+            yield from _composed(value, part=key == "allOf")
 
 
 def _told(error: ValidationError) -> Iterator[str]:

@@ -10,13 +10,10 @@ from sandbox.github import shapes, urls
 from sandbox.github.auth import INSTALLATION_SECONDS, LEVELS, issue_token
 from sandbox.github.errors import ApiError, not_found
 from sandbox.github.routes.deps import ActorDep, Body, Call, CallDep, Json, PageDep, ServerDep
-from sandbox.github.routes.repos import installation_json
 from sandbox.github.server import find_repo
 from sandbox.github.store import Account, App, Team
 
 router = APIRouter()
-# Of accounts, of which the server keeps no dates.
-_FOUNDED = "2026-01-01T00:00:00Z"
 
 
 @router.get("/")
@@ -58,8 +55,8 @@ def _public(account: Account) -> Json:
         "name": account.login,
         **dict.fromkeys(("company", "blog", "location", "email", "hireable", "bio")),
         **_counts("public_repos", "public_gists", "followers", "following"),
-        "created_at": _FOUNDED,
-        "updated_at": _FOUNDED,
+        "created_at": shapes.FOUNDED,
+        "updated_at": shapes.FOUNDED,
     }
 
 
@@ -104,8 +101,8 @@ def get_org(call: CallDep, org: str) -> Json:
         "has_organization_projects": False,
         "has_repository_projects": False,
         **_counts("public_repos", "public_gists", "followers", "following"),
-        "created_at": _FOUNDED,
-        "updated_at": _FOUNDED,
+        "created_at": shapes.FOUNDED,
+        "updated_at": shapes.FOUNDED,
         "archived_at": None,
     }
 
@@ -157,7 +154,7 @@ def _app(call: Call) -> App:
 
 def _installed(call: Call, installation: int) -> App:
     app = _app(call)
-    if app.id != installation:
+    if app.id != installation or not app.installed:
         raise not_found()
     return app
 
@@ -166,36 +163,34 @@ def _installed(call: Call, installation: int) -> App:
 def get_app(call: CallDep) -> Json:
     """Get the calling App."""
     app = _app(call)
-    return {
-        "id": app.id,
-        "node_id": shapes.node_id("App", app.id),
-        "slug": app.slug,
-        "name": app.slug,
-        "owner": {"login": app.account, "type": "Organization"},
-        "permissions": dict(app.permissions),
-        "events": [],
-    }
+    return shapes.app(app, _account(call, app.account))
 
 
 @router.get("/app/installations")
 def list_installations(call: CallDep, page: PageDep) -> Response:
-    """List the App's installations, of which there is one."""
-    return page.of([_app(call)], installation_json)
+    """List the App's installations, of which there is one at most."""
+    app = _app(call)
+    owner = _account(call, app.account)
+    installed = [app] if app.installed else []
+    return page.of(installed, lambda row: shapes.installation(row, owner))
 
 
 @router.get("/app/installations/{installation}")
 def get_installation(call: CallDep, installation: int) -> Json:
     """Get an installation of the calling App."""
-    return installation_json(_installed(call, installation))
+    app = _installed(call, installation)
+    return shapes.installation(app, _account(call, app.account))
 
 
 @router.get("/repos/{owner}/{name}/installation")
 def get_repo_installation(call: CallDep, owner: str, name: str) -> Json:
     """Get the calling App's installation for a repository."""
     app = _app(call)
-    if find_repo(call.session, owner, name).owner != app.account:
+    repo = find_repo(call.session, owner, name)
+    listed = app.repositories is None or repo.full_name in app.repositories
+    if not app.installed or repo.owner != app.account or not listed:
         raise not_found()
-    return installation_json(app)
+    return shapes.installation(app, _account(call, app.account))
 
 
 @router.post("/app/installations/{installation}/access_tokens", status_code=201)
@@ -217,12 +212,12 @@ def create_token(call: CallDep, installation: int, body: Wanted | None = None) -
         f"{app.slug}[bot]",
         permissions=permissions,
         lifetime=INSTALLATION_SECONDS,
-        repository=app.account,
+        repositories=[app.account] if app.repositories is None else app.repositories,
     )
     expires = datetime.now(UTC).timestamp() + INSTALLATION_SECONDS
     return {
         "token": value,
         "expires_at": datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "permissions": permissions,
-        "repository_selection": "all",
+        "repository_selection": "all" if app.repositories is None else "selected",
     }

@@ -14,7 +14,7 @@ from sandbox.github.errors import ApiError, not_found, validation_failed
 from sandbox.github.permissions import role
 from sandbox.github.routes.deps import Body, CallDep, Here, Json, PageDep
 from sandbox.github.server import RepoSession, teams_of
-from sandbox.github.store import Account, App, Repo, Team
+from sandbox.github.store import Account, Repo, Team
 
 router = APIRouter()
 _REPO = "/repos/{owner}/{name}"
@@ -280,20 +280,3 @@ def add_team(here: Here, org: str, slug: str, body: Collaborator | None = None) 
         raise not_found()
     here.repo.teams[slug] = _ROLES[(body or Collaborator()).permission]
     return Response(status_code=204)
-
-
-def installation_json(app: App) -> Json:
-    """An App's installation; its id is the App's, of which there is one installation each."""
-    return {
-        "id": app.id,
-        "app_id": app.id,
-        "app_slug": app.slug,
-        "target_type": "Organization",
-        "account": {"login": app.account, "type": "Organization"},
-        "permissions": dict(app.permissions),
-        "repository_selection": "all",
-        "events": [],
-        "access_tokens_url": urls.api(f"/app/installations/{app.id}/access_tokens"),
-        "html_url": urls.web(f"/organizations/{app.account}/settings/installations/{app.id}"),
-        "suspended_at": None,
-    }

@@ -2,18 +2,16 @@
 
 from typing import Any, Literal
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import APIRouter, Response
 from pydantic import Field
 from sqlalchemy import select
 
-from sandbox.github.auth import issue_token, revoke
-from sandbox.github.errors import ApiError, not_found
+from sandbox.github.auth import issue_token, key_pair, revoke
+from sandbox.github.errors import not_found
 from sandbox.github.faults import Fault
 from sandbox.github.routes.deps import Body, Json, ServerDep
 from sandbox.github.server import create_app
-from sandbox.github.store import Account, App, Team
+from sandbox.github.store import Account, Team
 
 router = APIRouter(prefix="/_sandbox")
 
@@ -148,23 +146,9 @@ def register_app(server: ServerDep, body: NewApp) -> Json:
     private = None
     public = body.public_key
     if public is None:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        private = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.NoEncryption(),
-        ).decode()
-        public = (
-            key.public_key()
-            .public_bytes(
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-            .decode()
-        )
+        private, public = key_pair()
     granted: dict[str, str] = {**body.permissions}
     with server.store.write() as session:
-        if session.scalars(select(App).filter_by(slug=body.slug)).first():
-            raise ApiError(422, "An App of this slug exists already")
         app = create_app(session, body.slug, body.account, public, granted)
         session.commit()
         return {"app_id": app.id, "installation_id": app.id, "private_key": private}

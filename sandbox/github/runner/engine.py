@@ -289,7 +289,7 @@ class Runner:
                 "job",
                 BOT.login,
                 permissions=permissions,
-                repository=f"{info.owner}/{info.repo}",
+                repositories=[f"{info.owner}/{info.repo}"],
             )
             row = session.get_one(Job, job_id)
             row.status, row.started_at = "in_progress", now()

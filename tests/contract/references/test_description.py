@@ -120,3 +120,24 @@ def test_path_parameter_is_checked_by_its_type(described: Description) -> None:
 def test_route_takes_slashes_only_where_described(described: Description) -> None:
     assert str(described.route("GET", "/files/a/b.yaml")) == "GET /files/{path}"
     assert described.route("PUT", "/things/1/2") is None
+
+
+def test_part_of_a_composition_may_have_more() -> None:
+    more = {"type": "object", "properties": {"pem": {"type": "string"}}}
+    schema = {"allOf": [{"$ref": "#/components/schemas/named"}, more]}
+    answer = {"201": {"content": {"application/json": {"schema": schema}}}}
+    description = Description(
+        {
+            "paths": {"/things": {"post": {"responses": answer}}},
+            "components": {"schemas": {"named": dict(NAMED)}},
+        },
+        {},
+    )
+
+    whole, lacking = (
+        list(description.faults(exchange("POST", status=201, answered=sent), "/things"))
+        for sent in (b'{"name": "one", "pem": "key"}', b'{"pem": "key"}')
+    )
+
+    assert whole == []
+    assert "'name' is a required property" in lacking[0]

@@ -60,6 +60,7 @@ def play(installation: Installation, folder: Path) -> None:
     visits.install_again(installation)
     visits.merge_behind_a_check(installation)
     visits.propose_as_an_app(installation)
+    visits.make_an_app(installation)
     with case(installation, folder) as world:
         visits.play_the_demo(world, folder)
     assert FLOWS.keys() >= LEFT_OUT

@@ -13,12 +13,13 @@ from slipway.github.repository import ServicesRepository
 
 from sandbox.testing import OWN_ROUTES
 from sandbox.testing import TOKEN as TOKEN_OF_OWN_ROUTES
-from scripts import demo, port_definitions, port_setup
+from scripts import demo, github_app, port_definitions, port_setup
 from scripts.apply_sandbox import PROTECTION, RULESET
 from scripts.checks import github as github_checks
 from scripts.checks import port as port_checks
 from scripts.checks.result import Installation as Checked
 from scripts.environment import port_client
+from tests import person
 from tests.contract.github.conftest import TOKEN, Services, change
 from tests.entities import PLACE, service_files
 from tests.faults.installation import Installation
@@ -188,6 +189,20 @@ def end_a_node_run(installation: Installation) -> None:
     client.update_run(run, status="SUCCESS", summary="Done.")
     with suppress(RunNotFound):
         client.add_log("wfnr_none", "one")
+
+
+def make_an_app(installation: Installation) -> None:
+    """Make an App from a manifest, and install it on the services repository."""
+    github = installation.github
+    page = github_app.Page(github.url, "acme", "Slipway made", team_reviewers=True)
+    with page.serving():
+        person.create_app(page.address)
+    app = github_app.exchange(github.api, page.wait(), "acme")
+    assert github_app.find_installations(github.api, app, ["acme/services"]).missing
+    person.install_app(f"{app.url}/installations/new", "acme/services")
+    found = github_app.find_installations(github.api, app, ["acme/services"])
+    number = github_app.check_installed(app, found)
+    assert not github_app.missing_permissions(github.api, app, number)
 
 
 def read_people(installation: Installation) -> None:

@@ -16,7 +16,7 @@ TOOLS = ("awk", "basename", "cat", "df", "dirname", "git", "sed", "sh")
 def clone(tmp_path: Path) -> Path:
     """A fresh clone's scripts, with a PATH that has everything but Terraform."""
     (tmp_path / "scripts").mkdir()
-    for name in ("prerequisites", "setup", "sandbox", "_run"):
+    for name in ("install", "prerequisites", "setup", "sandbox", "_run"):
         shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts")
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
@@ -65,6 +65,25 @@ def test_terraform_must_be_new_enough(clone: Path, version: str, code: int) -> N
 
     assert done.returncode == code, done.stderr
     assert (f"this is {version}" in done.stderr) == bool(code)
+
+
+@pytest.mark.parametrize("version", ["1.10.5", "nonsense"])
+def test_install_names_a_wrong_terraform_and_the_cure(clone: Path, version: str) -> None:
+    put(clone, "terraform", f"echo 'Terraform v{version}'")
+
+    done = run(clone, "install")
+
+    assert done.returncode == 1
+    assert "install: this machine lacks what it needs. Nothing was made. Install:" in done.stderr
+    assert "Terraform 1.11 or later" in done.stderr
+
+
+def test_install_says_nothing_when_all_is_there(clone: Path) -> None:
+    put(clone, "terraform", "echo 'Terraform v1.11.4'")
+
+    done = run(clone, "prerequisites", "install")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_demo_says_what_it_does_and_what_it_takes(clone: Path) -> None:
