@@ -170,9 +170,10 @@ def licenses(built: Path) -> bytes:
 
 def write_sbom(source: Path, target: Path) -> None:
     """Write the layer's distributions as CycloneDX, with the hashes of the lock file."""
-    command = [ROOT / "build/release/bin/cyclonedx-py", "requirements", "--output-reproducible"]
-    command += ["--output-format", "JSON", "--pyproject", source / "pyproject.toml"]
-    command += ["--output-file", target, source / "requirements/layer.txt"]
+    command = [str(ROOT / "build/release/bin/cyclonedx-py"), "requirements"]
+    command += ["--output-reproducible", "--output-format", "JSON", "--output-file", str(target)]
+    command += ["--pyproject", str(source / "pyproject.toml")]
+    command.append(str(source / "requirements/layer.txt"))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ReleaseError(f"The SBOM was not made:\n{done.stderr.strip()}")
