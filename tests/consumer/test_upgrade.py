@@ -21,9 +21,11 @@ def world(sandbox: SandboxClient, consumer: Consumer) -> World:
 
 def layer(sandbox: SandboxClient, consumer: Consumer) -> str:
     """The layer's version that a change runs with."""
-    alias = consumer.outputs()["functions"]["upscale_service"]["alias_arn"]
-    function = sandbox.aws("lambda").get_function_configuration(FunctionName=alias)
-    return str(function["Layers"][0]["Arn"])
+    name = consumer.outputs()["functions"]["upscale_service"]["function_name"]
+    functions = sandbox.aws("lambda")
+    version = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
+    found = functions.get_function_configuration(FunctionName=name, Qualifier=version)
+    return str(found["Layers"][0]["Arn"])
 
 
 def test_archive_creates_a_service(sandbox: SandboxClient, consumer: Consumer) -> None:
