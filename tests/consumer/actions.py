@@ -63,6 +63,7 @@ PARAMETERS = {
 }
 # What using a customer's key through a service takes.
 KEY_ACTIONS = {
+    "CopyObject": ("Decrypt", "GenerateDataKey"),
     "CreateSecret": ("Decrypt", "GenerateDataKey"),
     "GetObject": ("Decrypt",),
     "GetSecretValue": ("Decrypt",),
@@ -96,11 +97,17 @@ def accesses(call: Mapping[str, Any]) -> Iterator[Access]:
         LookupError: The reference does not list the action.
     """
     service, operation = call["service"], call["operation"]
+    if not isinstance(call["parameters"], Mapping):  # a request without members
+        call = {**call, "parameters": {}}
     if f"{service}:{operation}" == "sts:GetCallerIdentity":  # which needs no permission
         return
     prefix = PREFIXES.get(service, service)
     if service == "apigateway":
         yield _api(call)
+    elif operation == "CopyObject":
+        source = str(call["parameters"]["CopySource"]).lstrip("/").partition("?")[0]
+        yield Access("s3:GetObject", f"arn:aws:s3:::{source}")
+        yield from (Access("s3:PutObject", arn) for arn in _resources("s3", "PutObject", call))
     else:
         action = RENAMED.get(f"{service}:{operation}", operation)
         if action in {"GetObject", "DeleteObject"} and call["parameters"].get("VersionId"):
@@ -188,9 +195,7 @@ def _filled(published: str, call: Mapping[str, Any]) -> Iterator[str]:
 def _given(call: Mapping[str, Any]) -> dict[str, str | int]:
     """The names in a call: parameters first, then what its answer adds."""
     answer = call["answer"] if isinstance(call["answer"], Mapping) else {}
-    nested = {
-        k: v for value in answer.values() if isinstance(value, Mapping) for k, v in value.items()
-    }
+    nested = [value for value in answer.values() if isinstance(value, Mapping)]
     given: dict[str, str | int] = {}
     for names in (call["parameters"], {"resource": call["resource"]}, answer, *nested):
         for name, value in names.items():

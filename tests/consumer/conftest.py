@@ -48,6 +48,7 @@ class Archives:
             ("CHANGELOG.md", "^## Unreleased$", f"## Unreleased\n\n## {version} - 2026-11-30"),
             ("pyproject.toml", '^version = ".*"$', f'version = "{version}"'),
             ("shared/slipway/__init__.py", r"\Z", f"# {version}\n"),
+            ("functions/__init__.py", r"\Z", f"# {version}\n"),
         ):
             place = repository / file
             changed, count = re.subn(pattern, text, place.read_text(), count=1, flags=re.MULTILINE)

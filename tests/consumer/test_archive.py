@@ -123,4 +123,4 @@ def test_archive_is_planned_twice_in_one_account(
 
     noted = [c["change"]["after"] for c in changes if c["type"] == "aws_ssm_parameter"]
     assert {one["name"] for one in noted} == {"/slipway/first/release", "/slipway/second/release"}
-    assert {one["value"] for one in noted} == {FIRST}
+    assert {one["insecure_value"] for one in noted} == {FIRST}

@@ -34,7 +34,7 @@ def test_release_is_applied_first_or_over_the_one_before(
 
     (noted,) = [change for change in changes if change["type"] == "aws_ssm_parameter"]
     assert noted["change"]["after"]["name"] == "/slipway/slipway/release"
-    assert noted["change"]["after"]["value"] == "0.3.1"
+    assert noted["change"]["after"]["insecure_value"] == "0.3.1"
 
 
 def test_upgrade_that_skips_a_release_is_refused(
