@@ -33,6 +33,7 @@ SECTION = re.compile(r"^## (.+?)(?: - (\d{4}-\d{2}-\d{2}))?$", re.MULTILINE)
 TESTS = ("tests", "permissions", "references")
 MODULE = ("terraform", "catalog", "LICENSE", "CHANGELOG.md")
 LICENSES = "THIRD_PARTY_LICENSES"
+SUMS = "SHA256SUMS"
 
 
 class ReleaseError(Exception):
@@ -185,7 +186,7 @@ def release(version: str, root: Path, output: Path) -> list[Path]:
     Args:
         version: As `1.2.3`.
         root: The repository, with the commit checked out.
-        output: What it holds is replaced.
+        output: Where to; a former release there is replaced.
 
     Returns:
         The files, `SHA256SUMS` last.
@@ -195,6 +196,8 @@ def release(version: str, root: Path, output: Path) -> list[Path]:
         BuildError: The layer or a function was not built; likewise.
     """
     released = check(version, root)
+    if output.exists() and any(output.iterdir()) and not (output / SUMS).exists():
+        raise ReleaseError(f"{output} holds something else than a release. Name another folder.")
     notes = next(section.notes for section in released if section.version == version)
     subprocess.run([ROOT / "scripts/setup", "release"], check=True)
     # Where `make setup` may have put uv: the exported commit has none.
@@ -212,10 +215,10 @@ def release(version: str, root: Path, output: Path) -> list[Path]:
         (made / LICENSES).write_bytes(entries[LICENSES])
         (made / "NOTES.md").write_text(f"{notes}\n", encoding="utf-8")
         sums = [f"{sha256(file)}  {file.name}\n" for file in sorted(made.iterdir())]
-        (made / "SHA256SUMS").write_text("".join(sums))
+        (made / SUMS).write_text("".join(sums))
         shutil.rmtree(output, ignore_errors=True)
         shutil.copytree(made, output)
-    return [*sorted(output.glob("[!S]*")), output / "SHA256SUMS"]
+    return [*sorted(set(output.iterdir()) - {output / SUMS}), output / SUMS]
 
 
 def main(

@@ -23,7 +23,8 @@ from tests.integration.conftest import SandboxClient, sandbox_folder
 
 __all__ = ["sandbox_folder"]
 
-FIRST, SECOND, THIRD = "0.1.0", "0.2.0", "0.3.0"
+# After all that the change log has.
+FIRST, SECOND, THIRD = "9.1.0", "9.2.0", "9.3.0"
 # What scripts/terraform needs to find the provider's mirror: no Python, no uv and no git.
 PROGRAMS = ("cat", "dirname", "grep", "mkdir", "mv", "sed", "sh", "terraform", "tr", "uname")
 APPLIER = "slipway-applier"

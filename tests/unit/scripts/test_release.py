@@ -78,6 +78,17 @@ def test_release_refuses_a_dirty_tree(root: Path, file: str) -> None:
     assert f"changes that are not committed, as {file}" in refusal("0.2.0", root)
 
 
+def test_release_refuses_to_replace_another_folder(root: Path) -> None:
+    kept = root.parent / "photos/one.png"
+    kept.parent.mkdir()
+    kept.touch()
+
+    with pytest.raises(ReleaseError, match="holds something else than a release"):
+        release.release("0.2.0", root, kept.parent)
+
+    assert kept.exists()
+
+
 def test_section_has_the_text_up_to_the_next_heading() -> None:
     assert sections(CHANGELOG) == [
         Section("0.2.0", "### Added\n\n- The second."),
