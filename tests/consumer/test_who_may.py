@@ -140,7 +140,7 @@ def test_operators_policy_allows_what_their_commands_do(
     sandbox: SandboxClient, consumer: Consumer, operated: list[Access]
 ) -> None:
     document = policy("operate", sandbox)
-    # Who reads the key can sign approvals: `doctor` then says that it cannot look.
+    # With this key an operator could sign approvals: `doctor` reports that it cannot read it.
     links = consumer.outputs()["secrets"]["links"]
 
     assert len({access.action for access in operated}) > 15
