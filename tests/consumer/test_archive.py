@@ -16,6 +16,8 @@ from tests.terraform.conftest import aws, planned
 from tests.terraform.test_module import SETTINGS
 
 __all__ = ["aws"]
+# The first test waits for three releases.
+pytestmark = pytest.mark.timeout(3600)
 
 
 def root(folder: Path, source: str) -> Path:

@@ -8,7 +8,8 @@ from tests.integration.conftest import SandboxClient
 from tests.integration.test_create_service import form
 from tests.integration.world import World
 
-pytestmark = pytest.mark.integration
+# The first test waits for three releases and an apply.
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture

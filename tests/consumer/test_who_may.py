@@ -22,7 +22,8 @@ from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.test_create_service import calls_of
 from tests.integration.world import World
 
-pytestmark = pytest.mark.integration
+# The first test waits for three releases and an apply.
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 OPERATOR = "slipway-operator"
 # What `features` of the sandbox's example leaves out, and what only other changes need.
