@@ -26,7 +26,6 @@ RENAMED = {
     "s3:DeleteBucketEncryption": "PutEncryptionConfiguration",
     "s3:DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
     "s3:DeleteBucketTagging": "PutBucketTagging",
-    "s3:DeleteObjects": "DeleteObject",
     "s3:DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
     "s3:GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
     "s3:GetBucketCors": "GetBucketCORS",
@@ -107,6 +106,8 @@ def accesses(call: Mapping[str, Any]) -> Iterator[Access]:
     prefix = PREFIXES.get(service, service)
     if service == "apigateway":
         yield _api(call)
+    elif operation == "DeleteObjects":
+        yield from _deletions(call["parameters"])
     elif operation == "CopyObject":
         source = str(call["parameters"]["CopySource"]).lstrip("/").partition("?")[0]
         yield Access("s3:GetObject", f"arn:aws:s3:::{source}")
@@ -136,6 +137,18 @@ def _besides(call: Mapping[str, Any]) -> Iterator[Access]:
         for action in KEY_ACTIONS.get(call["operation"], ()):
             via = {"kms:ViaService": f"{call['service']}.{call['region']}.amazonaws.com"}
             yield Access(f"kms:{action}", key, via)
+
+
+def _deletions(parameters: Mapping[str, Any]) -> Iterator[Access]:
+    """What deleting several objects takes.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+    """
+    for one in parameters["Delete"]["Objects"]:
+        arn = f"arn:aws:s3:::{parameters['Bucket']}/{one['Key']}"
+        yield Access(f"s3:DeleteObject{'Version' if one.get('VersionId') else ''}", arn)
+        if parameters.get("BypassGovernanceRetention"):
+            yield Access("s3:BypassGovernanceRetention", arn)
 
 
 def _api(call: Mapping[str, Any]) -> Access:
