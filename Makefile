@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-changed lane unit contract faults terraform-test sandbox-test browser integration screenshots plan lint lint-python lint-others format build bench soak up status logs down lock clean
+.PHONY: help setup demo test test-all test-changed lane unit contract faults terraform-test sandbox-test browser integration screenshots plan lint lint-python lint-others format build release publish bench soak up status logs down lock clean
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -92,6 +92,12 @@ format: setup ## Format all code
 build: setup ## Build the layer and the functions into build/
 	@scripts/build
 
+release: setup ## Build a release into dist/: make release VERSION=1.2.3
+	@scripts/release "$(VERSION)"
+
+publish: ## Publish dist/ as the GitHub release of the tag that is pushed: make publish VERSION=1.2.3
+	gh release create "v$(VERSION)" dist/* --verify-tag --title "Slipway $(VERSION)" --notes-file dist/NOTES.md
+
 bench: setup build ## Count requests, measure import time and sizes
 	@scripts/bench
 
@@ -115,4 +121,4 @@ lock: setup ## Resolve the lock files anew
 	scripts/lock --upgrade
 
 clean: down ## Remove environments, builds and the sandbox's data
-	rm -rf .venv sandbox/.venv sandbox/.lambda-venv sandbox/portal/node_modules sandbox/portal/dist build .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv sandbox/.venv sandbox/.lambda-venv sandbox/portal/node_modules sandbox/portal/dist build dist .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-# For the first plan of a root that calls the module, where the state was made with terraform/ as the root (0.1.0 and before):
+# For the first plan of a root that calls the module, where the state was made with terraform/ as the root (before 0.1.0):
 # copy this file beside main.tf. It can go after the apply.
 moved {
   from = aws_cloudwatch_event_rule.sweep

@@ -316,6 +316,10 @@ class Stack:
         }
         return {f"TF_VAR_{name}": json.dumps(value) for name, value in values.items()}
 
+    def _credentials(self) -> dict[str, str]:
+        """Return the credentials to apply with: the account's root, as the sandbox takes it."""
+        return {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
     def _kafka_credentials(self, port: dict[str, str]) -> dict[str, str]:
         """Asked of Port, as in a real installation."""
         base = self._env["PORT_BASE_URL"]
@@ -337,8 +341,7 @@ class Stack:
             **own,
             **(self._secrets() if secrets else {}),
             "AWS_ENDPOINT_URL": self._env["AWS_ENDPOINT_URL"],
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            **self._credentials(),
             "AWS_DEFAULT_REGION": self._env["AWS_REGION"],
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -40,6 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYER_LIMIT = 15_000_000  # bytes zipped; keeps cold starts and uploads short
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip entry can have
 MODE = 0o644
+EXECUTABLE = 0o755
 PYTHON_VERSION = "3.13"
 
 
@@ -103,7 +104,7 @@ def write_archive(path: Path, entries: Entries) -> None:
         for name, data in sorted(entries.items()):
             info = zipfile.ZipInfo(name, EPOCH)
             info.create_system = 3  # Unix, or the mode below means nothing
-            info.external_attr = MODE << 16
+            info.external_attr = (EXECUTABLE if data.startswith(b"#!") else MODE) << 16
             archive.writestr(info, data, zipfile.ZIP_DEFLATED, compresslevel=9)
     partial.replace(path)
 

@@ -115,6 +115,14 @@ LANES = (
         ),
     ),
     Lane(
+        "consumer",
+        "releases: their sums, a root that applies one, and its upgrade",
+        (*PYTEST, "tests/consumer"),
+        budget=400,
+        minutes=6,
+        touches=("scripts/release.py", "scripts/build.py", "terraform/*", "tests/consumer/*"),
+    ),
+    Lane(
         "fuzz",
         "twenty times as much hostile and generated input",
         (*PYTEST, "--numprocesses", "2", "tests/property"),

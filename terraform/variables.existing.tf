@@ -72,7 +72,7 @@ variable "role_path" {
 variable "account_suffix" {
   description = <<-EOT
     What the names of IAM roles and of the dashboard end with: an account has these once for all regions. Null: a hyphen and the
-    region. An installation from before 0.2.0 keeps its roles with "".
+    region. An installation from before 0.1.0 keeps its roles with "".
   EOT
   type        = string
   default     = null

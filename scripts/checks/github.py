@@ -28,7 +28,7 @@ RESTART_ENVIRONMENT = "slipway-restart"
 # As the branches of runs are named.
 RUN_BRANCH = "slipway/action/r_0000000000000000"
 REPORTS_VARIABLE = "SLIPWAY_REPORTS_URL"
-# Up to release 0.1.0 the services repository had Port's credentials.
+# Before 0.1.0 the services repository had Port's credentials.
 FORBIDDEN_SECRETS = {"PORT_CLIENT_ID", "PORT_CLIENT_SECRET", "RESTART_CREDENTIALS"}
 # What Slipway asks of an App installation.
 # Actions and issues are for repairs: the restart workflow, and the hand-over to people.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -51,14 +51,24 @@ VALID = b'{"result": "OK", "diagnostics": []}'
 
 
 class Aws(BaseHTTPRequestHandler):
-    """Answers what a plan without refresh asks: the account, and whether a definition is valid."""
+    """Answers what a plan without refresh asks.
+
+    That is the account, whether a definition is valid, and which release is installed.
+    """
+
+    installed: ClassVar[str | None] = None
 
     def do_POST(self) -> None:
-        asks_for_definition = "ValidateStateMachine" in self.headers.get("X-Amz-Target", "")
+        _, _, operation = self.headers.get("X-Amz-Target", "").rpartition(".")
+        parameters = [{"Name": "release", "Value": self.installed}] if self.installed else []
+        answers = {
+            "ValidateStateMachineDefinition": VALID,
+            "GetParametersByPath": json.dumps({"Parameters": parameters}).encode(),
+        }
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(VALID if asks_for_definition else IDENTITY)
+        self.wfile.write(answers.get(operation, IDENTITY))
 
     def log_message(self, *args: Any) -> None:
         """Keep the test's output short."""

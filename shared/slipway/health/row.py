@@ -24,7 +24,7 @@ _MOST_CAUSES = 20
 
 
 def _count_only(value: object) -> object:
-    # Release 0.1.0 noted a time here: what was seen by then counts as read.
+    # Before 0.1.0 a row had a time here: what was seen by then counts as read.
     return 0 if isinstance(value, str | datetime) else value
 
 

@@ -1,0 +1,33 @@
+# Which release is installed (ADR 41). A checkout is not a release: only a release's archive has release.json.
+locals {
+  release   = try(jsondecode(file("${path.module}/release.json")), { version = "none", previous = "none", too_old = [] })
+  installed = try(nonsensitive(data.aws_ssm_parameters_by_path.release[0].values[0]), "none")
+}
+
+# By path, because this data source finds nothing where another would fail: before the first apply.
+data "aws_ssm_parameters_by_path" "release" {
+  count = local.release.version == "none" ? 0 : 1
+
+  path = "/slipway/${var.name_prefix}"
+}
+
+resource "aws_ssm_parameter" "release" {
+  #checkov:skip=CKV2_AWS_34:a release's version is public
+  #checkov:skip=CKV_AWS_337:a release's version is public
+  count = local.release.version == "none" ? 0 : 1
+
+  name           = "/slipway/${var.name_prefix}/release"
+  description    = "The release of Slipway that is installed"
+  type           = "String"
+  insecure_value = local.release.version # a plan shows it
+
+  lifecycle {
+    precondition {
+      condition = !anytrue([for line in local.release.too_old : startswith(local.installed, "${line}.")])
+      error_message = join(" ", [
+        "Installed is Slipway ${local.installed}. Release ${local.release.version} does not understand what waits since then.",
+        "Apply the last release of ${local.release.previous} first (docs/upgrade.md).",
+      ])
+    }
+  }
+}

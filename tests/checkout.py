@@ -1,0 +1,25 @@
+"""A copy of the repository, to be changed by a test."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# Of what `make setup` and the portal keep here, nothing is needed.
+NOT_COPIED = ("sandbox/", "docs/images/")
+
+
+def copy_repository(target: Path) -> Path:
+    """Copy what is, or will be, in version control; returns the copy's folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if not name.startswith(NOT_COPIED) and (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
+    return target

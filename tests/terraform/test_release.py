@@ -1,0 +1,48 @@
+"""A release's module knows from which releases it cannot be applied."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.terraform.conftest import STACK, Aws, planned
+from tests.terraform.test_module import root
+
+RELEASE = {"version": "0.3.1", "previous": "0.2", "too_old": ["0.1"]}
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A root that calls the module as release 0.3.1 has it."""
+    skip = shutil.ignore_patterns(".terraform", "tests")
+    shutil.copytree(STACK, tmp_path / "terraform", ignore=skip)
+    (tmp_path / "terraform/release.json").write_text(json.dumps(RELEASE))
+    folder = tmp_path / "root"
+    folder.mkdir()
+    root(folder, slipway={"source": "../terraform"})
+    return folder
+
+
+@pytest.mark.parametrize("installed", [None, "0.2.0"])
+def test_release_is_applied_first_or_over_the_one_before(
+    release: Path, aws: str, monkeypatch: pytest.MonkeyPatch, installed: str | None
+) -> None:
+    monkeypatch.setattr(Aws, "installed", installed)
+
+    changes = planned(release, aws)
+
+    (noted,) = [change for change in changes if change["type"] == "aws_ssm_parameter"]
+    assert noted["change"]["after"]["name"] == "/slipway/slipway/release"
+    assert noted["change"]["after"]["insecure_value"] == "0.3.1"
+
+
+def test_upgrade_that_skips_a_release_is_refused(
+    release: Path, aws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Aws, "installed", "0.1.4")
+
+    with pytest.raises(AssertionError, match=r"Installed is Slipway 0\.1\.4") as refused:
+        planned(release, aws)
+
+    assert "release of 0.2 first" in str(refused.value)

@@ -1,0 +1,122 @@
+"""`scripts/release`: what it refuses, and what it reads in the change log."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from scripts import release
+from scripts.release import ReleaseError, Section, release_document, sections
+
+CHANGELOG = """# Changelog
+
+## Unreleased
+
+- Not yet.
+
+## 0.2.0 - 2026-12-31
+
+### Added
+
+- The second.
+
+## 0.1.0 - 2026-11-30
+
+- The first.
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository whose version 0.2.0 can be released, as far as checks go."""
+    root = tmp_path / "repository"
+    root.mkdir()
+    (root / "CHANGELOG.md").write_text(CHANGELOG)
+    (root / "pyproject.toml").write_text('[project]\nname = "slipway"\nversion = "0.2.0"\n')
+    commit(root)
+    return root
+
+
+def commit(root: Path) -> None:
+    author = ["-c", "user.name=any", "-c", "user.email=any@acme.example"]
+    for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-q", "-m", "Any"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+
+
+def refusal(version: str, root: Path) -> str:
+    app = typer.Typer()
+    app.command()(release.main)
+    output = root.parent / "dist"
+    done = CliRunner().invoke(app, [version, "--root", str(root), "--output", str(output)])
+    assert done.exit_code == 1
+    assert not output.exists()
+    return done.stderr
+
+
+@pytest.mark.parametrize("version", ["", "v0.2.0", "0.2", "0.2.0-rc1", "00.2.0", "../0.2.0"])
+def test_release_refuses_what_is_not_a_version(root: Path, version: str) -> None:
+    assert f"{version!r} is not a version. Write it as 1.2.3" in refusal(version, root)
+
+
+def test_release_refuses_a_version_without_section(root: Path) -> None:
+    said = refusal("0.3.0", root)
+
+    assert "CHANGELOG.md has no section for 0.3.0 (it has 0.2.0, 0.1.0)" in said
+
+
+def test_release_refuses_another_version_than_the_projects(root: Path) -> None:
+    assert "pyproject.toml has version 0.2.0, not 0.1.0" in refusal("0.1.0", root)
+
+
+@pytest.mark.parametrize("file", ["CHANGELOG.md", "new.py"])
+def test_release_refuses_a_dirty_tree(root: Path, file: str) -> None:
+    with (root / file).open("a") as opened:
+        opened.write("more\n")
+
+    assert f"changes that are not committed, as {file}" in refusal("0.2.0", root)
+
+
+def test_release_refuses_to_replace_another_folder(root: Path) -> None:
+    kept = root.parent / "photos/one.png"
+    kept.parent.mkdir()
+    kept.touch()
+
+    with pytest.raises(ReleaseError, match="holds something else than a release"):
+        release.release("0.2.0", root, kept.parent)
+
+    assert kept.exists()
+
+
+def test_section_has_the_text_up_to_the_next_heading() -> None:
+    assert sections(CHANGELOG) == [
+        Section("0.2.0", "### Added\n\n- The second."),
+        Section("0.1.0", "- The first."),
+    ]
+
+
+@pytest.mark.parametrize("heading", ["## 0.3.0", "## v0.3.0 - 2027-01-31", "## 0.3.0 (2027-01-31)"])
+def test_heading_of_another_form_is_refused(heading: str) -> None:
+    with pytest.raises(ReleaseError, match="Write '## 1.2.3 - 2026-12-31'"):
+        sections(f"{heading}\n\n{CHANGELOG}")
+
+
+@pytest.mark.parametrize(
+    ("version", "previous", "too_old"),
+    [
+        ("0.1.0", "0.1", []),
+        ("0.2.1", "0.1", []),
+        ("0.3.0", "0.2", ["0.1"]),
+        ("1.0.0", "0.3", ["0.2", "0.1"]),
+    ],
+)
+def test_lines_before_the_previous_one_are_too_old(
+    version: str, previous: str, too_old: list[str]
+) -> None:
+    versions = ("1.0.0", "0.3.0", "0.2.1", "0.2.0", "0.1.0")
+    released = [Section(each, "Any.") for each in versions]
+
+    document = release_document(version, released)
+
+    assert document == {"version": version, "previous": previous, "too_old": too_old}
