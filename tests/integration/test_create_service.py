@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.aws.iam import check
 from scripts.apply_sandbox import ROOT, Mode, Stack
 from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.world import base64_values
+from tests.tools.iam import check
 
 # The first test of each mode waits for the stack to be applied.
 pytestmark = pytest.mark.integration
