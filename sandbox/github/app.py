@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from sandbox import faults
 from sandbox.github import urls
 from sandbox.github.errors import DOCUMENTATION, ApiError
 from sandbox.github.gateway import Gateway
@@ -51,6 +52,8 @@ def create_app(server: Server) -> ASGIApp:
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.state.server = server
+    app.state.faults, app.state.requests = server.faults, server.requests
+    app.include_router(faults.router)
     app.include_router(sandbox.router)
     app.include_router(graphql.router)
     app.include_router(identity.router)
@@ -78,10 +81,10 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
-    faults = error.errors()
-    if any(fault["type"] == "json_invalid" for fault in faults):
+    found = error.errors()
+    if any(fault["type"] == "json_invalid" for fault in found):
         return JSONResponse(ApiError(400, "Problems parsing JSON").body, 400)
-    texts = [f"{'.'.join(str(p) for p in fault['loc'][1:])}: {fault['msg']}" for fault in faults]
+    texts = [f"{'.'.join(str(p) for p in fault['loc'][1:])}: {fault['msg']}" for fault in found]
     return JSONResponse(ApiError(422, f"Invalid request.\n\n{'; '.join(texts)}", texts).body, 422)
 
 

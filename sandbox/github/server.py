@@ -10,10 +10,10 @@ from nacl.public import PrivateKey
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from sandbox.faults import Faults, RequestLog
 from sandbox.github import shapes
 from sandbox.github.auth import Actor
 from sandbox.github.errors import ApiError, not_found
-from sandbox.github.faults import Faults, RequestLog
 from sandbox.github.git import GitRepository
 from sandbox.github.limits import RateLimits
 from sandbox.github.oidc import IdTokens

@@ -217,7 +217,7 @@ def test_given_a_passing_outage_when_requested_then_the_run_goes_on_by_itself(
     name = f"{system}-{name}"[:63].rstrip("-")
     fault = {
         "github": {"method": "POST", "path": "/api/graphql$", "times": 2, "status": 502},
-        "port": {"method": "POST", "path": "/entities", "count": 2, "status": 503},
+        "port": {"method": "POST", "path": "/entities", "times": 2, "status": 503},
     }[system]
     sandbox.sandbox(system, "POST", "faults", fault)
 
