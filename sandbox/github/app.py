@@ -20,7 +20,6 @@ from sandbox.github.routes import (
     environments,
     gitdata,
     graphql,
-    hooks,
     identity,
     issues,
     meta,
@@ -33,7 +32,6 @@ from sandbox.github.routes import (
 )
 from sandbox.github.runner.engine import Runner
 from sandbox.github.server import Server
-from sandbox.github.webhooks import Webhooks
 
 
 def create_app(server: Server) -> ASGIApp:
@@ -41,13 +39,11 @@ def create_app(server: Server) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        runner, webhooks = Runner(server), Webhooks(server)
+        runner = Runner(server)
         server.listen(runner.tell)
-        server.listen(webhooks.tell)
         app.state.runner = runner
         yield
         runner.stop()
-        webhooks.stop()
         server.store.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
@@ -59,8 +55,7 @@ def create_app(server: Server) -> ASGIApp:
     app.include_router(identity.router)
     # `meta` first: its installation route is below a repository's path.
     for module in (
-        meta, repos, gitdata, contents, commits, pulls, issues, actions, environments, hooks,
-        rulesets,
+        meta, repos, gitdata, contents, commits, pulls, issues, actions, environments, rulesets,
     ):  # fmt: skip
         app.include_router(module.router, prefix=urls.API_PREFIX)
     # git addresses a repository with and without the suffix.

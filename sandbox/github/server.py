@@ -22,13 +22,13 @@ from sandbox.github.store import Account, App, Issue, Pull, Repo, Store, Team, n
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a repository, as webhooks and workflows are told of it.
+    """Something that happened in a repository, as workflows are told of it.
 
     Attributes:
         repo_id: where.
         name: GitHub's event name, as `pull_request`.
         action: the activity type, as `opened`; None where the event has none.
-        payload: the webhook's body.
+        payload: the event as a webhook would have it.
         actor: who did it.
         starts_workflows: False for what a workflow's own token did: GitHub breaks that loop.
     """

@@ -12,7 +12,6 @@ from sandbox.github.store import (
     Account,
     CheckRun,
     Comment,
-    Hook,
     Job,
     Label,
     Repo,
@@ -358,25 +357,6 @@ def check_run(row: CheckRun, path: str) -> Json:
         },
         "app": {"slug": row.app, "name": row.app},
         "pull_requests": [],
-    }
-
-
-def hook(row: Hook, path: str) -> Json:
-    """A webhook; its secret is never shown."""
-    config = {**row.config, **({"secret": "********"} if row.config.get("secret") else {})}
-    return {
-        "type": "Repository",
-        "id": row.id,
-        "name": "web",
-        "active": row.active,
-        "events": list(row.events),
-        "config": config,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-        "url": urls.api(f"{path}/hooks/{row.id}"),
-        "test_url": urls.api(f"{path}/hooks/{row.id}/test"),
-        "ping_url": urls.api(f"{path}/hooks/{row.id}/pings"),
-        "deliveries_url": urls.api(f"{path}/hooks/{row.id}/deliveries"),
     }
 
 

@@ -4,9 +4,7 @@ https://docs.github.com/rest/actions
 """
 
 import base64
-import io
 import re
-import zipfile
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -198,13 +196,6 @@ class Dispatch(Body):
     return_run_details: bool = False
 
 
-class RepositoryDispatch(Body):
-    """Body of "create a repository dispatch event"."""
-
-    event_type: str = Field(min_length=1, max_length=100)
-    client_payload: dict[str, Any] = Field(default_factory=dict)
-
-
 def _workflows(here: RepoSession) -> list[Workflow]:
     query = select(Workflow).filter_by(repo_id=here.repo.id).order_by(Workflow.id)
     return list(here.session.scalars(query))
@@ -263,19 +254,6 @@ def _inputs(declared: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
             raise ApiError(422, f"Provided value '{value}' for input '{name}' not in the list")
         inputs[name] = value if value is not None else ""
     return inputs
-
-
-@router.post("/dispatches", status_code=204)
-def dispatch_repository(here: Here, body: RepositoryDispatch) -> Response:
-    """Start the workflows that wait for a `repository_dispatch` of this type."""
-    branch = here.repo.default_branch
-    here.emit(
-        "repository_dispatch",
-        body.event_type,
-        client_payload=body.client_payload,
-        branch=branch,
-    )
-    return Response(status_code=204)
 
 
 # -- runs
@@ -375,21 +353,3 @@ def get_job_log(here: Here, number: int) -> Response:
 def download_job_log(here: Here, number: int) -> Response:
     """Get a job's log as text."""
     return Response(_job(here, number).log, media_type="text/plain; charset=utf-8")
-
-
-@router.get("/actions/runs/{number}/logs")
-def get_run_logs(here: Here, number: int) -> Response:
-    """Redirect to the archive of a run's logs."""
-    _run(here, number)
-    location = urls.api(f"{here.path}/actions/runs/{number}/logs.zip")
-    return Response(status_code=302, headers={"Location": location})
-
-
-@router.get("/actions/runs/{number}/logs.zip")
-def download_run_logs(here: Here, number: int) -> Response:
-    """Get the logs of all jobs, a text file each, as a ZIP archive."""
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        for index, row in enumerate(_jobs(here, _run(here, number))):
-            archive.writestr(f"{index}_{row.name.replace('/', '_')}.txt", row.log)
-    return Response(data.getvalue(), media_type="application/zip")

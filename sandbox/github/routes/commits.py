@@ -70,7 +70,6 @@ def create_status(here: Here, sha: str, body: NewStatus) -> Json:
     row = Status(repo_id=here.repo.id, sha=sha, creator=here.actor.login, **body.model_dump())
     here.session.add(row)
     here.session.flush()
-    here.emit("status", sha=sha, state=row.state, context=row.context, id=row.id)
     return _status(here, row)
 
 

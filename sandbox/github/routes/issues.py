@@ -51,10 +51,9 @@ def _names(labels: LabelNames) -> list[str]:
 
 
 def _emit(here: RepoSession, issue: Issue, action: str, **more: Any) -> None:
+    """Tell of an event of a pull request; no workflow waits for those of issues."""
     if issue.pull:
         emit_pull(here, issue.pull, action, **more)
-    else:
-        here.emit("issues", action, issue=issue_json(here, issue), **more)
 
 
 def _assign(here: RepoSession, issue: Issue, logins: list[str]) -> None:
@@ -164,9 +163,7 @@ def create_comment(here: Here, number: int, body: Text) -> Json:
     here.session.add(row)
     here.touch(issue)
     here.session.flush()
-    shape = _comment_json(here, row)
-    here.emit("issue_comment", "created", issue=issue_json(here, issue), comment=shape)
-    return shape
+    return _comment_json(here, row)
 
 
 # -- issues

@@ -372,7 +372,4 @@ def create_review(here: Here, number: int, body: NewReview) -> Json:
         pull.reviewers = [login for login in pull.reviewers if login != here.actor.login]
     here.touch(pull.issue)
     here.session.flush()
-    shape = shapes.review(row, here.path, here.user(row.user))
-    told = {**shape, "state": state.lower()}
-    here.emit("pull_request_review", "submitted", review=told, pull_request=pull_json(here, pull))
-    return shape
+    return shapes.review(row, here.path, here.user(row.user))
