@@ -103,12 +103,6 @@ def list_secrets(here: Here, page: PageDep) -> Response:
     return page.of(list(here.session.scalars(query)), dated, "secrets")
 
 
-@router.get("/actions/secrets/{secret}")
-def get_secret(here: Here, secret: str) -> Json:
-    """Get a secret's dates; nobody gets its value."""
-    return dated(_kept(here, ActionsSecret, secret))
-
-
 @router.put("/actions/secrets/{secret}", status_code=201)
 def put_secret(here: Here, secret: str, body: Sealed, response: Response) -> Json:
     """Set a secret."""
@@ -127,13 +121,6 @@ def delete_secret(here: Here, secret: str) -> Response:
     """Delete a secret."""
     here.session.delete(_kept(here, ActionsSecret, secret))
     return Response(status_code=204)
-
-
-@router.get("/actions/variables")
-def list_variables(here: Here, page: PageDep) -> Response:
-    """List the variables."""
-    query = select(ActionsVariable).filter_by(repo_id=here.repo.id).order_by(ActionsVariable.name)
-    return page.of(list(here.session.scalars(query)), _variable, "variables")
 
 
 @router.post("/actions/variables", status_code=201)
@@ -159,13 +146,6 @@ def edit_variable(here: Here, variable: str, body: Variable) -> Response:
     row = _kept(here, ActionsVariable, variable)
     row.value = row.value if body.value is None else body.value
     row.updated_at = now()
-    return Response(status_code=204)
-
-
-@router.delete("/actions/variables/{variable}", status_code=204)
-def delete_variable(here: Here, variable: str) -> Response:
-    """Delete a variable."""
-    here.session.delete(_kept(here, ActionsVariable, variable))
     return Response(status_code=204)
 
 
@@ -332,13 +312,6 @@ def _job(here: RepoSession, number: int) -> Job:
     if row is None or row.repo_id != here.repo.id:
         raise not_found()
     return row
-
-
-@router.get("/actions/jobs/{number}")
-def get_job(here: Here, number: int) -> Json:
-    """Get a job."""
-    row = _job(here, number)
-    return shapes.job(row, here.path, _run(here, row.run_id).head_sha)
 
 
 @router.get("/actions/jobs/{number}/logs")
