@@ -145,7 +145,7 @@ class RepoSession:
             "repository": shapes.repository(self.repo),
             "sender": self.user(self.actor.login),
         }
-        starts = self.actor.kind != "job" or name in {"workflow_dispatch", "repository_dispatch"}
+        starts = self.actor.kind != "job" or name == "workflow_dispatch"
         self.events.append(
             Event(self.repo.id, name, action, body, self.actor.login, starts_workflows=starts)
         )
