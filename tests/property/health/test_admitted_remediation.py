@@ -21,16 +21,16 @@ from slipway.health.store import Rows
 from slipway.port.models import Entity
 from slipway.sweep import stopped
 
-from tests.fakes.port import FakePort
 from tests.unit.conftest import ENVIRONMENT
 from tests.unit.health.remedy import (
     CHANGE_LOG,
     SERVICE,
+    GitHub,
     Machine,
+    Port,
     World,
     changed,
     policy,
-    remedy_repository,
 )
 from tests.unit.health.story import BEGIN, ILL, URL, WELL
 
@@ -77,7 +77,7 @@ class MemoryStore[R: Row](Rows[R]):
         return True
 
 
-class Catalogue(FakePort):
+class Catalogue(Port):
     """Port, which is watched."""
 
     def __init__(self, simulation: "Simulation") -> None:
@@ -112,7 +112,7 @@ class Simulation:
         self.now, self.ticks = BEGIN, 0
         self.rows: dict[str, ServiceRow] = {}
         self.shared: dict[str, InstallationRow] = {}
-        self.port, self.github = Catalogue(self), remedy_repository()
+        self.port, self.github = Catalogue(self), GitHub()
         self.port.entities[SERVICE] = {
             "health_status": "Healthy",
             "environment": "Test",

@@ -20,25 +20,100 @@ from slipway.changes import change
 from slipway.changes.policy import Policy, PolicyVersion
 from slipway.changes.proposal import NothingToDo, Proposal
 from slipway.config import load
-from slipway.errors import SlipwayError, UserError
+from slipway.errors import RunEnded, SlipwayError, UserError
 from slipway.github.merging import Merge
 from slipway.github.models import Change, PullRequest
 from slipway.port.message import Requester
+from slipway.port.models import User
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
 
-from tests.fakes.port import FakePort
-from tests.fakes.repository import FakeRepository
 from tests.unit.approvals.conftest import NOW, make_approval
 from tests.unit.conftest import POLICY, RUN_ID, make_message
 
 PATH = "apps/shop/common_values.yaml"
 
 
+class Port:
+    """Port, as far as the steps look at it."""
+
+    def __init__(self) -> None:
+        self.status = "IN_PROGRESS"
+        self.created_by, self.impersonated_by = "auth0|1", ""
+        self.logs: list[str] = []
+        self.labels: list[str] = []
+        self.ends: list[tuple[str, str]] = []
+        self.entities: dict[str, dict[str, Any]] = {}
+
+    @property
+    def ended(self) -> bool:
+        return self.status != "IN_PROGRESS"
+
+    def get_run(self, run_id: str) -> Any:
+        return self
+
+    def add_log(self, run_id: str, message: str, *, status_label: str | None = None) -> None:
+        self._writable()
+        self.logs.append(message)
+        self.labels += [status_label] if status_label else []
+
+    def update_run(self, run_id: str, **fields: Any) -> None:
+        self._writable()
+        if fields.get("status_label"):
+            self.labels.append(fields["status_label"])
+        if fields.get("status"):
+            self.status = fields["status"]
+            self.ends.append((fields["status"], fields["summary"]))
+
+    def upsert_entity(self, blueprint: str, body: dict[str, Any], *, run_id: str) -> None:
+        self.entities.setdefault(body["identifier"], {}).update(body["properties"])
+
+    def team_members(self, team: str) -> list[str]:
+        return []
+
+    def get_user(self, email: str) -> User | None:
+        return User(id="auth0|1", email=email) if email == "dev@acme.example" else None
+
+    def _writable(self) -> None:
+        if self.ended:
+            raise RunEnded("ended")
+
+
+class Repository:
+    """The services repository, as far as the steps look at it."""
+
+    def __init__(self) -> None:
+        self.pulls: dict[str, PullRequest] = {}
+        self.closed: list[str] = []
+        self.merged: list[int] = []
+        self.outcome = Merge("merged")
+        self.on_propose: Callable[[], None] = lambda: None
+
+    def find(self, branch: str, **_: Any) -> PullRequest | None:
+        return self.pulls.get(branch)
+
+    def propose(self, proposed: Change, *, admit: Any, **_: Any) -> PullRequest:
+        if proposed.branch not in self.pulls:
+            admit()
+            pull = PullRequest(
+                number=7, url="https://g.test/7", state="open", head_sha="h", opened_at=NOW
+            )
+            self.pulls[proposed.branch] = pull
+        self.on_propose()
+        return self.pulls[proposed.branch]
+
+    def merge(self, proposed: Change, number: int, head: str) -> Merge:
+        self.merged.append(number)
+        return self.outcome
+
+    def close(self, branch: str, comment: str, **_: Any) -> None:
+        self.closed.append(branch)
+
+
 class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.port, self.repository = FakePort(), FakeRepository(opened_at=NOW)
+        self.port, self.repository = Port(), Repository()
         self.content = "replicas: 3\n"
         self.environment = "Production"
         self.refusal: UserError | None = None

@@ -70,7 +70,7 @@ def test_run_stays_open_when_its_change_starts_nothing(
 
 @pytest.mark.parametrize("action", ["upscale_service", "health", "scaling_changes"])
 def test_run_of_another_action_is_not_ended(world: World, action: str) -> None:
-    world.port.action = action
+    world.port.automation = action
 
     world.deliver(degraded())
 
@@ -84,7 +84,7 @@ def test_runs_of_a_subscriptions_automation_are_ended(
     entry = {"name": "audit", "state_machine": "acme", "filter": {"blueprint": "team"}}
     monkeypatch.setenv("SUBSCRIPTIONS", json.dumps([entry]))
     load.cache_clear()
-    world.port.action = "audit_changes"
+    world.port.automation = "audit_changes"
 
     ChangeConsumer(load(SubscriptionsConfig)).handle(world.event(degraded()))
 
