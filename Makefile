@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs: a fresh clone can start anywhere.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-changed lane unit contract faults terraform-test sandbox-test browser integration screenshots plan lint lint-python lint-others format build release publish bench soak up status logs down lock clean
+.PHONY: help setup demo test test-all test-changed lane unit contract faults terraform-test integration plan lint lint-python lint-others lint-sandbox format build release publish bench soak up status logs down lock clean chromium
 SHELL := /bin/sh
 PY := .venv/bin
 
@@ -17,20 +17,16 @@ demo: ## Play the whole story on this machine, without any account
 	@scripts/setup
 	@scripts/demo
 
-test: setup build ## Run the tests: seven minutes on two idle cores
-	@scripts/chromium >/dev/null
+test: setup build chromium ## Run the tests: seven minutes on two idle cores
 	@scripts/run_tests
 
-test-all: setup build ## Run every test: other modes, all pages, all faults, soak, generated input; some hours
-	@scripts/chromium >/dev/null
+test-all: setup build chromium ## Run every test: other modes, all pages, all faults, soak, generated input; some hours
 	@scripts/run_tests --set all
 
-test-changed: setup build ## Run what `make test-all` adds for the files that changed, within ten minutes
-	@scripts/chromium >/dev/null
+test-changed: setup build chromium ## Run what `make test-all` adds for the files that changed, within ten minutes
 	@scripts/run_tests --set changed --within 10
 
-lane: setup build ## Run one lane of the tests: make lane LANE=story
-	@scripts/chromium >/dev/null
+lane: setup build chromium ## Run one lane of the tests: make lane LANE=story
 	@scripts/run_tests $(LANE)
 
 unit: setup ## Run the fast tests (a minute on two cores)
@@ -45,32 +41,23 @@ faults: setup ## Inject faults at calls of every flow, and interleave invocation
 terraform-test: setup build ## Run the Terraform tests, and check permissions and plans
 	@scripts/run_tests terraform
 
-sandbox-test: setup ## Run the tests of the sandbox's own parts
-	@scripts/run_tests sandbox portal
-
-browser: setup ## Run the tests of the portal's pages in Chromium
-	@scripts/chromium >/dev/null
-	@scripts/run_tests browser
-
-integration: setup build ## Run every story against sandboxes of their own
-	@scripts/chromium >/dev/null
+integration: setup build chromium ## Run every story against sandboxes of their own
 	@scripts/run_tests integration
 
-screenshots: setup ## Take the documentation's pictures of the portal: docs/images/portal-*.png
-	scripts/chromium
-	$(PY)/pytest tests/browser/screenshots.py
+# What drives the portal's pages; the tests that need it run beside others, which must not wait for it.
+chromium: setup
+	@$(MAKE) --no-print-directory -C sandbox chromium
 
 plan: setup ## Show what an example makes, without an account: make plan ENV=port-hosted
 	@scripts/plan $(or $(ENV),port-hosted)
 
 lint: setup ## Check style, types, imports, Terraform, the workflows, the portal and known vulnerabilities
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-python lint-others
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-python lint-others lint-sandbox
 
 lint-python: setup
 	$(PY)/ruff check
 	$(PY)/ruff format --check
 	$(PY)/mypy
-	sandbox/.venv/bin/mypy --config-file sandbox/pyproject.toml
 	$(PY)/lint-imports
 
 lint-others: setup
@@ -80,7 +67,9 @@ lint-others: setup
 	scripts/terraform_docs --check
 	scripts/lint_workflows
 	scripts/audit
-	scripts/portal lint
+
+lint-sandbox: setup
+	@$(MAKE) --no-print-directory -C sandbox lint
 
 format: setup ## Format all code
 	$(PY)/ruff check --fix
@@ -104,21 +93,19 @@ bench: setup build ## Count requests, measure import time and sizes
 soak: setup ## Thousands of runs while things go wrong, then an audit: make soak ARGS="--runs 200"
 	@scripts/soak $(ARGS)
 
-up: setup ## Start the sandbox
-	@scripts/sandbox up
+up: setup ## Start the sandbox; sandbox/Makefile has more
+logs: ## Show a part's log: make logs PART=aws
+down: ## End the sandbox
+up logs down:
+	@$(MAKE) --no-print-directory -C sandbox $@
 
 status: ## Show what of the sandbox runs, and what waits for a person in it
-	@scripts/sandbox status
+	@$(MAKE) --no-print-directory -C sandbox status
 	@scripts/status --if-installed --env-file $${SANDBOX_DIR:-.sandbox}/env
-
-logs: ## Show a part's log: make logs PART=aws
-	@scripts/sandbox logs $(PART)
-
-down: ## End the sandbox
-	@scripts/sandbox down
 
 lock: setup ## Resolve the lock files anew
 	scripts/lock --upgrade
 
-clean: down ## Remove environments, builds and the sandbox's data
-	rm -rf .venv sandbox/.venv sandbox/.lambda-venv sandbox/portal/node_modules sandbox/portal/dist build dist .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## Remove environments, builds and the sandbox's data
+	@$(MAKE) --no-print-directory -C sandbox clean
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,7 +8,8 @@ import sys
 import threading
 from collections.abc import Iterator
 
-from sandbox.stack import ROOT, Sandbox, SandboxError
+from sandbox.stack import ROOT, Sandbox
+from sandbox.state import SandboxError
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Reads until this process has ended, or has closed its end; then becomes the command that follows.

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.attached import ends_with_this_process
-from sandbox.stack import ROOT, Sandbox, SandboxError
+from sandbox.stack import ROOT, Sandbox
+from sandbox.state import SandboxError
 
 app = typer.Typer(
     help="AWS, Port and GitHub for Slipway, on this machine and without an account.",

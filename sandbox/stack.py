@@ -1,21 +1,16 @@
 """The sandbox's processes: starts, finds and ends them, and keeps what is needed to do so."""
 
 import contextlib
-import fcntl
 import json
 import os
-import random
-import secrets
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
@@ -23,16 +18,22 @@ import psutil
 
 from sandbox import guard, mark
 from sandbox.broker import wait_until_ready
+from sandbox.processes import end, is_ours
+from sandbox.state import (
+    ORG_ID,
+    REGION,
+    SERVICES_REPO,
+    SandboxError,
+    State,
+    alone,
+    decide,
+    write_private,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
-ORG_ID = "org_sandbox"
-SERVICES_REPO = "acme/services"
 RESTART_ENVIRONMENT = "slipway-restart"
-REGION = "eu-west-1"
 START_SECONDS = 600  # reached only by what hangs
-STOP_SECONDS = 15
 _ATTEMPTS = 3
-_DEFAULT_PORTS = {"broker": 9092, "port": 3100, "github": 3200, "aws": 4566, "cluster": 3300}
 # What a part asks for as it starts; all others start side by side.
 _NEEDS = {"port": ("broker",), "cluster": ("port", "github")}
 _RESTARTABLE = ("port", "github", "cluster")
@@ -51,58 +52,8 @@ _HEALTH = {
 }
 
 
-class SandboxError(Exception):
-    """The sandbox could not do what was asked; the text says why and what to do."""
-
-
 class _PortTaken(SandboxError):
     """A part ended because another program took its port."""
-
-
-@dataclass
-class State:
-    """What `up` decided: written to `state.json`, readable by the owner only.
-
-    Attributes:
-        ports: TCP port of each process, on 127.0.0.1.
-        pids: process id of each process, which is also its process group.
-        client_id: the organisation's Port client id.
-        client_secret: its secret; also signs messages and encrypts secret inputs.
-        github_token: a token that may do everything in the sandbox's GitHub.
-        kafka: bootstrap servers; our own broker or the one given to `up`.
-        token: what the servers' own routes, `/_sandbox/…`, ask for.
-        attached_to: process id of the `up --attached` that the parts are children of; 0: none.
-    """
-
-    ports: dict[str, int]
-    client_id: str
-    client_secret: str
-    github_token: str
-    kafka: str
-    token: str = ""
-    pids: dict[str, int] = field(default_factory=dict)
-    attached_to: int = 0
-
-    def url(self, name: str) -> str:
-        """The address of an HTTP process."""
-        return f"http://127.0.0.1:{self.ports[name]}"
-
-    def environment(self) -> dict[str, str]:
-        """What an outside client needs to be pointed at this sandbox."""
-        return {
-            "PORT_BASE_URL": self.url("port"),
-            "PORT_CLIENT_ID": self.client_id,
-            "PORT_CLIENT_SECRET": self.client_secret,
-            "PORT_ORG_ID": ORG_ID,
-            "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
-            "GITHUB_API_URL": f"{self.url('github')}/api/v3",
-            "GITHUB_TOKEN": self.github_token,
-            "SERVICES_REPO": SERVICES_REPO,
-            "AWS_ENDPOINT_URL": self.url("aws"),
-            "AWS_REGION": REGION,
-            "CLUSTER_URL": self.url("cluster"),
-            guard.VARIABLE: self.token,
-        }
 
 
 class Sandbox:
@@ -125,7 +76,7 @@ class Sandbox:
 
     def running(self, state: State) -> dict[str, bool]:
         """Which of the processes are alive."""
-        return {name: _is_ours(pid, name) for name, pid in state.pids.items()}
+        return {name: is_ours(pid, name) for name, pid in state.pids.items()}
 
     def up(
         self,
@@ -151,17 +102,17 @@ class Sandbox:
         if state and self.env_file.exists():
             ended = {name for name, runs in self.running(state).items() if not runs}
             if ended:
-                with _alone():
+                with alone():
                     self._revive(state, ended, progress, say)
             return state
         if state:
             say("The last start did not finish, so the sandbox starts again.")
             self.down()
         progress("Waiting for another sandbox that starts")
-        with _alone():
+        with alone():
             state = self._start_anew(progress, attached=attached)
         lines = [f"{key}={shlex.quote(value)}\n" for key, value in state.environment().items()]
-        _write_private(self.env_file, "".join(lines))
+        write_private(self.env_file, "".join(lines))
         return state
 
     def down(self) -> list[str]:
@@ -171,7 +122,7 @@ class Sandbox:
             The names of the processes that were ended.
         """
         sessions = self._sessions()
-        _end(sessions)
+        end(sessions)
         self.env_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         # What Terraform knows of an AWS that is gone would keep it from making the next one.
@@ -191,15 +142,15 @@ class Sandbox:
             SandboxError: the part is unknown, or did not become ready again; names its log.
         """
         state = self.state()
-        if state is None or name not in _RESTARTABLE or not _is_ours(state.pids[name], name):
+        if state is None or name not in _RESTARTABLE or not is_ours(state.pids[name], name):
             known = ", ".join(_RESTARTABLE)
             raise SandboxError(
                 f"'{name}' cannot be restarted: it must be one of {known}, and be running."
             )
         before = state.pids[name]
         # A sandbox that starts now would take the part's port.
-        with _alone():
-            _end({before})
+        with alone():
+            end({before})
             time.sleep(down_seconds)
             if state.attached_to:
                 # Only its parent can start it as a child of its own.
@@ -238,7 +189,7 @@ class Sandbox:
     ) -> None:
         """Start parts again on their data, in the order in which they need each other."""
         again = {*ended, *(other for name in ended for other in _TAKES_ALONG.get(name, ()))}
-        _end({session for session, name in self._sessions().items() if name in again})
+        end({session for session, name in self._sessions().items() if name in again})
         if "aws" in again:
             # What Terraform knows of an AWS that is gone would keep it from making the next one.
             for known in self.folder.glob("terraform-*/terraform/terraform.tfstate*"):
@@ -297,7 +248,7 @@ class Sandbox:
         """Start all parts; again with other ports if another program takes one meanwhile."""
         attempt = 1
         while True:
-            state = _decide(os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""))
+            state = decide(os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""))
             state.attached_to = os.getpid() if attached else 0
             try:
                 self._start(state, progress)
@@ -368,7 +319,7 @@ class Sandbox:
         # On loopback: whatever proxy the environment names has no part in it.
         with httpx.Client(timeout=2, trust_env=False) as client:
             while time.monotonic() < deadline:
-                if not _is_ours(state.pids[name], name):
+                if not is_ours(state.pids[name], name):
                     log = self.log_file(name).read_text(errors="replace")
                     # Every part says this of a port that another program has.
                     ended = _PortTaken if "in use" in log else SandboxError
@@ -404,7 +355,7 @@ class Sandbox:
         """
         state = self.state()
         pids = state.pids if state else {}
-        found = {pid: name for name, pid in pids.items() if _is_ours(pid, name)}
+        found = {pid: name for name, pid in pids.items() if is_ours(pid, name)}
         for pid in psutil.pids():
             with contextlib.suppress(psutil.Error, OSError):
                 value = psutil.Process(pid).environ().get(mark.VARIABLE, "")
@@ -414,47 +365,7 @@ class Sandbox:
         return found
 
     def _save(self, state: State) -> None:
-        _write_private(self._state_file, json.dumps(asdict(state), indent=2))
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Let no two sandboxes of one person start at once: a free port is not taken right away."""
-    file = Path(tempfile.gettempdir()) / f"slipway-sandbox-{os.getuid()}.lock"
-    with file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _decide(external_kafka: str) -> State:
-    names = [n for n in _DEFAULT_PORTS if not (n == "broker" and external_kafka)]
-    with contextlib.ExitStack() as held:
-        ports = {name: _free_port(_DEFAULT_PORTS[name], held) for name in names}
-    return State(
-        ports=ports,
-        client_id="sandbox-" + secrets.token_hex(8),
-        client_secret=secrets.token_urlsafe(48),
-        github_token="ghp_" + secrets.token_hex(20),
-        kafka=external_kafka or f"127.0.0.1:{ports['broker']}",
-        token=secrets.token_urlsafe(32),
-    )
-
-
-def _free_port(preferred: int, held: contextlib.ExitStack) -> int:
-    """A free port, the preferred one if it is; held, so that no other part is given the same.
-
-    The others are below the ports that Linux gives to outgoing connections: one of those would
-    take the port before its part listens.
-    """
-    for port in (preferred, *random.sample(range(10_000, 32_768), 100)):
-        probe = held.enter_context(socket.socket())
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return int(probe.getsockname()[1])
-    raise SandboxError("No free TCP port was found on 127.0.0.1.")
+        write_private(self._state_file, json.dumps(asdict(state), indent=2))
 
 
 def _answers(name: str, state: State, client: httpx.Client) -> bool:
@@ -492,57 +403,3 @@ def _prepare_services_repo(state: State) -> None:
         client.put(here, json={"deployment_branch_policy": policy}).raise_for_status()
         patterns = f"{here}/deployment-branch-policies"
         client.post(patterns, json={"name": "main"}).raise_for_status()
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read; a reader never finds half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    new.replace(path)
-
-
-def _is_ours(pid: int, name: str) -> bool:
-    """Whether the process lives and is the one that we started, not a later one of that number."""
-    _reap(pid)
-    try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and f"sandbox.{name}" in process.cmdline()
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _end(sessions: Collection[int]) -> None:
-    """End every process of the sessions: their leaders in good order, if they do so in time."""
-    for leader in sessions:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(leader, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while members := _members(sessions):
-        late = time.monotonic() > deadline
-        for pid, leader in members.items():
-            # A leader that is gone can end nothing that it started.
-            if late or leader not in members:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        time.sleep(0.05)
-
-
-def _members(sessions: Collection[int]) -> dict[int, int]:
-    """Process id → session id of each process of the sessions that has not ended."""
-    found = {}
-    for pid in psutil.pids():
-        with contextlib.suppress(psutil.Error, OSError):
-            session = os.getsid(pid)
-            if session in sessions and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                found[pid] = session
-    return found
-
-
-def _reap(pid: int) -> None:
-    """Collect the process if it was a child of this one: a zombie counts as a living group."""
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return

@@ -87,7 +87,8 @@ def requests_of_one_create(folder: Path) -> dict[str, int]:
 def _reported(env: Mapping[str, str], run_id: str) -> bool | None:
     """Whether the function is done with this run: its label is the last thing it writes."""
     seen = knob(env, "port", "GET", "requests")
-    return {"method": "PATCH", "path": f"/v1/actions/runs/{run_id}"} in seen or None
+    wanted = ("PATCH", f"/v1/actions/runs/{run_id}")
+    return wanted in {(one["method"], one["path"]) for one in seen} or None
 
 
 def calls_of_one_approval(folder: Path) -> dict[str, int]:

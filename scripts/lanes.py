@@ -85,12 +85,12 @@ LANES = (
          "sandbox/pyproject.toml", "--rootdir", "sandbox", "sandbox/tests"),
         budget=150,
         minutes=3,
-        touches=("sandbox/*.py", "sandbox/pyproject.toml", "requirements/sandbox.txt"),
+        touches=("sandbox/*.py", "sandbox/pyproject.toml", "sandbox/requirements/sandbox.txt"),
     ),
     Lane(
         "portal",
         "the parts of the portal's pages",
-        ("scripts/portal", "test"),
+        ("sandbox/scripts/portal", "test"),
         budget=20,
         minutes=0.2,
         touches=("sandbox/portal/*",),
@@ -98,10 +98,10 @@ LANES = (
     Lane(
         "browser",
         "the portal's pages in Chromium",
-        (*PYTEST, "--numprocesses", "2", "--dist", "loadfile", "tests/browser"),
+        (*PYTEST, "--numprocesses", "2", "--dist", "loadfile", "sandbox/browser"),
         budget=150,
         minutes=3,
-        touches=("sandbox/portal/*", "sandbox/port/*", "tests/browser/*", "tests/port_server.py"),
+        touches=("sandbox/portal/*", "sandbox/port/*", "sandbox/browser/*", "tests/port_server.py"),
     ),
     Lane(
         "integration",

@@ -31,9 +31,9 @@ from localstack.services.apigateway.next_gen.execute_api.gateway_response import
 )
 from localstack.services.apigateway.next_gen.execute_api.handlers import parse
 
-from sandbox.aws import iam
-from sandbox.aws.iam_actions import Access
 from sandbox.aws.identities import Identity, identity_of
+from tests.tools import iam
+from tests.tools.iam.actions import Access
 
 SERVICE = "execute-api"
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -81,7 +81,7 @@ def authorize(
 
     Raises:
         BaseGatewayException: The request is answered with it: 403 in each case.
-        PolicyError: A policy of the caller has something that `sandbox.aws.iam` does not know.
+        PolicyError: A policy of the caller has something that `tests.tools.iam` does not know.
     """
     if context.resource_method.get("authorizationType") != "AWS_IAM":
         return

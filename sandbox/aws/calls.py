@@ -1,7 +1,7 @@
 """Records every AWS call that is made with a role's credentials, as JSON lines.
 
 LocalStack enforces no IAM. With this record a test can hold what the functions did against what
-their policies allow (`sandbox.aws.iam`). A call is attributed by its access key: every execution
+their policies allow (`tests.tools.iam`). A call is attributed by its access key: every execution
 environment has credentials of its own, made by assuming the function's role. Calls that AWS makes
 on a function's behalf with that role (logs, event sources, traces) are told by the role.
 """

@@ -16,9 +16,9 @@ from localstack.services.s3.utils import extract_bucket_key_version_id_from_copy
 from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
 from localstack.utils.patch import patch
 
-from sandbox.aws import iam
-from sandbox.aws.iam_actions import Access
 from sandbox.aws.identities import identity_of
+from tests.tools import iam
+from tests.tools.iam.actions import Access
 
 
 def _read(
@@ -32,7 +32,7 @@ def _read(
 
     Raises:
         AccessDenied: there is no such object, and the caller may not list the bucket.
-        PolicyError: a policy of the caller has something that `sandbox.aws.iam` does not know.
+        PolicyError: a policy of the caller has something that `tests.tools.iam` does not know.
     """
     try:
         return original(provider, context, request, **kwargs)

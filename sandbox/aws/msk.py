@@ -69,7 +69,6 @@ class Msk:
         self._configurations: dict[str, list[Answer]] = {}
         self._operations: dict[str, Answer] = {}
         self._scram: dict[str, list[str]] = {}
-        self._policies: dict[str, Answer] = {}
         self._tags: dict[str, dict[str, str]] = {}
         self._lock = threading.RLock()
 
@@ -84,7 +83,6 @@ class Msk:
             ),
             "DescribeCluster": self._describe,
             "DescribeClusterV2": self._describe_v2,
-            "ListClusters": self._list,
             "ListClustersV2": self._list_v2,
             "DeleteCluster": self._delete,
             "UpdateClusterConfiguration": self._update,
@@ -98,11 +96,7 @@ class Msk:
             "UpdateConfiguration": self._update_configuration,
             "DescribeConfiguration": self._describe_configuration,
             "DescribeConfigurationRevision": self._describe_revision,
-            "ListConfigurations": self._list_configurations,
             "DeleteConfiguration": self._delete_configuration,
-            "PutClusterPolicy": self._put_policy,
-            "GetClusterPolicy": self._get_policy,
-            "DeleteClusterPolicy": self._delete_policy,
             "TagResource": self._tag,
             "UntagResource": self._untag,
             "ListTagsForResource": self._list_tags,
@@ -159,10 +153,6 @@ class Msk:
     def _describe_v2(self, _context: RequestContext, request: Request) -> Answer:
         return {"ClusterInfo": self._cluster(request["ClusterArn"])}
 
-    def _list(self, context: RequestContext, request: Request) -> Answer:
-        clusters = self._list_v2(context, {**request, "ClusterTypeFilter": "PROVISIONED"})
-        return {"ClusterInfoList": [_version_1(c) for c in clusters["ClusterInfoList"]]}
-
     def _list_v2(self, context: RequestContext, request: Request) -> Answer:
         prefix = request.get("ClusterNameFilter") or ""
         kind = request.get("ClusterTypeFilter")
@@ -179,7 +169,7 @@ class Msk:
     def _delete(self, _context: RequestContext, request: Request) -> Answer:
         arn = request["ClusterArn"]
         self._cluster(arn)
-        for store in (self._clusters, self._scram, self._policies, self._tags):
+        for store in (self._clusters, self._scram, self._tags):
             store.pop(arn, None)
         return {"ClusterArn": arn, "State": "DELETING"}
 
@@ -328,15 +318,6 @@ class Msk:
             "ServerProperties": revision["ServerProperties"],
         }
 
-    def _list_configurations(self, context: RequestContext, _request: Request) -> Answer:
-        return {
-            "Configurations": [
-                _configuration(revisions)
-                for arn, revisions in self._configurations.items()
-                if _is_in(context, arn)
-            ]
-        }
-
     def _delete_configuration(self, _context: RequestContext, request: Request) -> Answer:
         arn = request["Arn"]
         self._revisions(arn)
@@ -349,23 +330,7 @@ class Msk:
         del self._configurations[arn]
         return {"Arn": arn, "State": "DELETING"}
 
-    # Policies and tags
-
-    def _put_policy(self, _context: RequestContext, request: Request) -> Answer:
-        self._cluster(request["ClusterArn"])
-        policy = {"CurrentVersion": _version(), "Policy": request["Policy"]}
-        self._policies[request["ClusterArn"]] = policy
-        return {"CurrentVersion": policy["CurrentVersion"]}
-
-    def _get_policy(self, _context: RequestContext, request: Request) -> Answer:
-        if request["ClusterArn"] not in self._policies:
-            raise _not_found("policy of cluster", request["ClusterArn"])
-        return self._policies[request["ClusterArn"]]
-
-    def _delete_policy(self, context: RequestContext, request: Request) -> Answer:
-        self._get_policy(context, request)
-        del self._policies[request["ClusterArn"]]
-        return {}
+    # Tags
 
     def _tag(self, _context: RequestContext, request: Request) -> Answer:
         self._tags.setdefault(request["ResourceArn"], {}).update(request["Tags"])

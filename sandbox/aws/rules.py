@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from sandbox.aws import resources
-from sandbox.aws.iam import lets_service_in
+from tests.tools.iam import lets_service_in
 
 _AWS = "https://docs.aws.amazon.com"
 

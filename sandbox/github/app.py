@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from sandbox import faults
 from sandbox.github import urls
 from sandbox.github.errors import DOCUMENTATION, ApiError
 from sandbox.github.gateway import Gateway
@@ -20,7 +21,6 @@ from sandbox.github.routes import (
     environments,
     gitdata,
     graphql,
-    hooks,
     identity,
     issues,
     meta,
@@ -33,7 +33,6 @@ from sandbox.github.routes import (
 )
 from sandbox.github.runner.engine import Runner
 from sandbox.github.server import Server
-from sandbox.github.webhooks import Webhooks
 
 
 def create_app(server: Server) -> ASGIApp:
@@ -41,25 +40,24 @@ def create_app(server: Server) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        runner, webhooks = Runner(server), Webhooks(server)
+        runner = Runner(server)
         server.listen(runner.tell)
-        server.listen(webhooks.tell)
         app.state.runner = runner
         yield
         runner.stop()
-        webhooks.stop()
         server.store.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.state.server = server
+    app.state.faults, app.state.requests = server.faults, server.requests
+    app.include_router(faults.router)
     app.include_router(sandbox.router)
     app.include_router(graphql.router)
     app.include_router(identity.router)
     app.include_router(app_manifests.router)
     # `meta` first: its installation route is below a repository's path.
     for module in (
-        meta, repos, gitdata, contents, commits, pulls, issues, actions, environments, hooks,
-        rulesets,
+        meta, repos, gitdata, contents, commits, pulls, issues, actions, environments, rulesets,
     ):  # fmt: skip
         app.include_router(module.router, prefix=urls.API_PREFIX)
     # git addresses a repository with and without the suffix.
@@ -80,10 +78,10 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
-    faults = error.errors()
-    if any(fault["type"] == "json_invalid" for fault in faults):
+    found = error.errors()
+    if any(fault["type"] == "json_invalid" for fault in found):
         return JSONResponse(ApiError(400, "Problems parsing JSON").body, 400)
-    texts = [f"{'.'.join(str(p) for p in fault['loc'][1:])}: {fault['msg']}" for fault in faults]
+    texts = [f"{'.'.join(str(p) for p in fault['loc'][1:])}: {fault['msg']}" for fault in found]
     return JSONResponse(ApiError(422, f"Invalid request.\n\n{'; '.join(texts)}", texts).body, 422)
 
 

@@ -4,19 +4,16 @@ It is plain ASGI around the application, because only there can a connection be 
 answer, also that of an unknown route, carry GitHub's headers.
 """
 
-import json
 import secrets
-import threading
 from typing import Any
 
-import anyio
 import anyio.to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sandbox.faults import reply
 from sandbox.github import urls
 from sandbox.github.auth import ANONYMOUS, Actor, identify
 from sandbox.github.errors import ApiError
-from sandbox.github.faults import Fault
 from sandbox.github.server import Server
 
 _UNCOUNTED = {f"{urls.API_PREFIX}/rate_limit"}
@@ -59,8 +56,6 @@ class Gateway:
                     message["headers"] = [*message["headers"], *self._headers(state["actor"])]
             await send(message)
 
-        # Taken first, so that a fault which is held never misses that faults are cleared.
-        cleared = self._server.faults.cleared
         fault = self._server.faults.take(method, path)
         try:
             try:
@@ -68,40 +63,20 @@ class Gateway:
                 if is_api and path not in _UNCOUNTED:
                     self._server.limits.spend(state["actor"], method)
             except ApiError as error:
-                await _refuse(answer, error.status, error.body, error.headers)
+                await reply(answer, error.status, error.body, error.headers)
                 return
             scope.setdefault("state", {})["actor"] = state["actor"]
             if fault is None:
                 await self._app(scope, receive, answer)
             else:
-                await self._spoil(fault, cleared, scope, receive, answer)
-                if fault.reset:
-                    state["status"] = 0
-                    await _cut(send)
+                body = {"message": f"Sandbox fault {fault.status}"}
+                await fault.carry_out(self._app, scope, receive, answer, send, body)
         finally:
             self._server.requests.add(method, path, state["actor"].login, state["status"])
 
     def _identify(self, authorization: str) -> Actor:
         with self._server.store.read() as session:
             return identify(session, authorization)
-
-    async def _spoil(
-        self,
-        fault: Fault,
-        cleared: threading.Event,
-        scope: Scope,
-        receive: Receive,
-        answer: Send,
-    ) -> None:
-        await anyio.sleep(fault.delay_seconds)
-        if fault.hold:
-            await anyio.to_thread.run_sync(cleared.wait)
-        spoilt = fault.reset or fault.status is not None
-        if fault.when == "after" or not spoilt:
-            await self._app(scope, receive, _discard if spoilt else answer)
-        if fault.status is not None and not fault.reset:
-            body = fault.body or {"message": f"Sandbox fault {fault.status}"}
-            await _refuse(answer, fault.status, body, fault.headers)
 
     def _headers(self, actor: Actor) -> list[tuple[bytes, bytes]]:
         headers = {
@@ -110,25 +85,3 @@ class Gateway:
             "X-GitHub-Media-Type": "github.v3; format=json",
         }
         return [(name.encode(), value.encode()) for name, value in headers.items()]
-
-
-async def _discard(_message: Message) -> None:
-    """The answer that got lost."""
-
-
-async def _refuse(send: Send, status: int, body: object, headers: dict[str, str]) -> None:
-    data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    lines = {"content-type": "application/json; charset=utf-8", "content-length": str(len(data))}
-    raw = [(name.encode(), value.encode()) for name, value in {**lines, **headers}.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": data})
-
-
-async def _cut(send: Send) -> None:
-    """Drop the TCP connection: ASGI has no word for it, uvicorn's request cycle holds it."""
-    cycle = getattr(send, "__self__", None)
-    transport = getattr(cycle, "transport", None)
-    if transport is None:
-        raise RuntimeError("this ASGI server does not give its connection away")
-    transport.abort()
-    await anyio.sleep(0.01)

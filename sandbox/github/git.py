@@ -478,12 +478,6 @@ class GitRepository:
             patch="\n".join(hunks) or None,
         )
 
-    def changed_paths(self, old: str | None, new: str) -> list[str]:
-        """Paths that differ between two commits; without `old`, all paths of `new`."""
-        if old is None:
-            return [entry.path for entry in self.tree(new, recursive=True) if entry.type != "tree"]
-        return [delta.new_file.path for delta in self._diff(old, new).deltas]
-
     def _diff(self, old: str, new: str) -> pygit2.Diff:
         one, other = (self._tree(name) for name in (old, new))
         return one.diff_to_tree(other, DiffOption.INCLUDE_TYPECHANGE)

@@ -19,7 +19,6 @@ _TABLE: list[tuple[str, tuple[str, ...]]] = [
     # https://docs.github.com/rest/authentication/permissions-required-for-github-apps
     (r"/environments/[^/]+/secrets", ("environments",)),
     (r"/environments", ("actions", "administration")),
-    (r"/hooks", ("repository_hooks",)),
     (r"/forks$", ("contents",)),
     (r"/collaborators|/teams|/installation$", ("metadata",)),
     (r"/pulls/\d+/merge$", ("contents",)),
@@ -31,12 +30,11 @@ _TABLE: list[tuple[str, tuple[str, ...]]] = [
     (r"/issues/\d+$", ("issues", "pull_requests")),
     (r"/issues|/assignees", ("issues",)),
     (r"/statuses/|/commits/.+/status(es)?$", ("statuses",)),
-    (r"/check-runs|/commits/.+/check-runs$|/commits/.+/check-suites$", ("checks",)),
     (r"/git/|/contents|/commits|/compare|/branches|/dispatches$|/merges$", ("contents",)),
 ]
 _COMPILED = [(re.compile(pattern), permissions) for pattern, permissions in _TABLE]
 # What only an administrator of the repository may touch, whatever the token's kind.
-_ADMIN = {"administration", "environments", "secrets", "repository_hooks"}
+_ADMIN = {"administration", "environments", "secrets"}
 
 
 def role(actor: Actor, repo: Repo, teams: list[str]) -> str | None:

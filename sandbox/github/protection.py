@@ -113,14 +113,14 @@ def signatures_json(here: RepoSession, branch: str) -> dict[str, Any]:
     return {"url": url, "enabled": bool(rules.get("signatures"))}
 
 
-def require_signatures(here: RepoSession, branch: str, *, required: bool) -> dict[str, Any]:
-    """Have a branch take only signed commits, or any.
+def require_signatures(here: RepoSession, branch: str) -> dict[str, Any]:
+    """Have a branch take only signed commits.
 
     Raises:
         ApiError: 404, the branch has no protection.
     """
     signatures_json(here, branch)
-    here.repo.protections[branch] = {**here.repo.protections[branch], "signatures": required}
+    here.repo.protections[branch] = {**here.repo.protections[branch], "signatures": True}
     return signatures_json(here, branch)
 
 

@@ -375,25 +375,6 @@ def _follow_head(here: RepoSession, pull: Pull, new: str) -> None:
 
 def _emit_push(here: RepoSession, ref: str, old: str | None, new: str | None) -> None:
     zero = "0" * 40
-    kind = "branch" if ref.startswith("refs/heads/") else "tag"
-    names = {"ref": ref.split("/", 2)[2], "ref_type": kind, "pusher_type": "user"}
-    if old is None:
-        here.emit("create", **names, master_branch=here.repo.default_branch)
-    if new is None:
-        here.emit("delete", **names)
-    found = here.git.log(new, without=old)[:20] if old and new else []
-    listed = [
-        {
-            "id": commit.sha,
-            "tree_id": commit.tree,
-            "message": commit.message,
-            "timestamp": commit.committer.date,
-            "url": urls.web(f"/{here.repo.full_name}/commit/{commit.sha}"),
-            "author": {"name": commit.author.name, "email": commit.author.email},
-            "committer": {"name": commit.committer.name, "email": commit.committer.email},
-        }
-        for commit in reversed(found)
-    ]
     here.emit(
         "push",
         ref=ref,
@@ -401,11 +382,5 @@ def _emit_push(here: RepoSession, ref: str, old: str | None, new: str | None) ->
         after=new or zero,
         created=old is None,
         deleted=new is None,
-        forced=bool(old and new and not here.git.is_ancestor(old, new)),
-        compare=urls.web(
-            f"/{here.repo.full_name}/compare/{(old or zero)[:12]}...{(new or zero)[:12]}"
-        ),
-        commits=listed,
-        head_commit=listed[-1] if listed else None,
         pusher={"name": here.actor.login},
     )

@@ -10,10 +10,10 @@ from nacl.public import PrivateKey
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from sandbox.faults import Faults, RequestLog
 from sandbox.github import shapes
 from sandbox.github.auth import Actor
 from sandbox.github.errors import ApiError, not_found
-from sandbox.github.faults import Faults, RequestLog
 from sandbox.github.git import GitRepository
 from sandbox.github.limits import RateLimits
 from sandbox.github.oidc import IdTokens
@@ -22,13 +22,13 @@ from sandbox.github.store import Account, App, Issue, Pull, Repo, Store, Team, n
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a repository, as webhooks and workflows are told of it.
+    """Something that happened in a repository, as workflows are told of it.
 
     Attributes:
         repo_id: where.
         name: GitHub's event name, as `pull_request`.
         action: the activity type, as `opened`; None where the event has none.
-        payload: the webhook's body.
+        payload: the event as a webhook would have it.
         actor: who did it.
         starts_workflows: False for what a workflow's own token did: GitHub breaks that loop.
     """
@@ -145,7 +145,7 @@ class RepoSession:
             "repository": shapes.repository(self.repo),
             "sender": self.user(self.actor.login),
         }
-        starts = self.actor.kind != "job" or name in {"workflow_dispatch", "repository_dispatch"}
+        starts = self.actor.kind != "job" or name == "workflow_dispatch"
         self.events.append(
             Event(self.repo.id, name, action, body, self.actor.login, starts_workflows=starts)
         )

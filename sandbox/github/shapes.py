@@ -11,9 +11,7 @@ from sandbox.github.git import Commit, FileChange, Person
 from sandbox.github.store import (
     Account,
     App,
-    CheckRun,
     Comment,
-    Hook,
     Job,
     Label,
     Repo,
@@ -376,52 +374,6 @@ def status(row: Status, path: str, creator: Json | None) -> Json:
         "creator": creator,
         "created_at": row.created_at,
         "updated_at": row.created_at,
-    }
-
-
-def check_run(row: CheckRun, path: str) -> Json:
-    """A check run."""
-    return {
-        "id": row.id,
-        "node_id": node_id("CheckRun", row.id),
-        "url": urls.api(f"{path}/check-runs/{row.id}"),
-        "html_url": row.details_url,
-        "details_url": row.details_url,
-        "external_id": row.external_id,
-        "head_sha": row.sha,
-        "name": row.name,
-        "status": row.status,
-        "conclusion": row.conclusion,
-        "started_at": row.started_at,
-        "completed_at": row.completed_at,
-        "output": {
-            "title": row.output.get("title"),
-            "summary": row.output.get("summary"),
-            "text": row.output.get("text"),
-            "annotations_count": 0,
-            "annotations_url": urls.api(f"{path}/check-runs/{row.id}/annotations"),
-        },
-        "app": {"slug": row.app, "name": row.app},
-        "pull_requests": [],
-    }
-
-
-def hook(row: Hook, path: str) -> Json:
-    """A webhook; its secret is never shown."""
-    config = {**row.config, **({"secret": "********"} if row.config.get("secret") else {})}
-    return {
-        "type": "Repository",
-        "id": row.id,
-        "name": "web",
-        "active": row.active,
-        "events": list(row.events),
-        "config": config,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-        "url": urls.api(f"{path}/hooks/{row.id}"),
-        "test_url": urls.api(f"{path}/hooks/{row.id}/test"),
-        "ping_url": urls.api(f"{path}/hooks/{row.id}/pings"),
-        "deliveries_url": urls.api(f"{path}/hooks/{row.id}/deliveries"),
     }
 
 

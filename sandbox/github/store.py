@@ -256,36 +256,6 @@ class CheckRun(Base):
     completed_at: Mapped[str | None] = mapped_column(default=None)
 
 
-class Hook(Base):
-    """A webhook of a repository."""
-
-    __tablename__ = "hook"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    repo_id: Mapped[int] = mapped_column(ForeignKey("repo.id"), index=True)
-    active: Mapped[bool] = mapped_column(default=True)
-    events: Mapped[list[str]] = mapped_column(JsonList, default=list)
-    config: Mapped[dict[str, Any]] = mapped_column(JsonObject, default=dict)
-    created_at: Mapped[str] = mapped_column(default=now)
-    updated_at: Mapped[str] = mapped_column(default=now)
-
-
-class Delivery(Base):
-    """One delivery of a webhook."""
-
-    __tablename__ = "delivery"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    hook_id: Mapped[int] = mapped_column(index=True)
-    guid: Mapped[str]
-    event: Mapped[str]
-    action: Mapped[str | None]
-    status_code: Mapped[int]
-    status: Mapped[str]
-    duration: Mapped[float]
-    delivered_at: Mapped[str] = mapped_column(default=now)
-    request: Mapped[dict[str, Any]] = mapped_column(JSON)
-    response: Mapped[dict[str, Any]] = mapped_column(JSON)
-
-
 class ActionsSecret(Base):
     """A secret of the repository's workflows."""
 
@@ -387,7 +357,6 @@ class Job(Base):
     completed_at: Mapped[str | None] = mapped_column(default=None)
     steps: Mapped[list[dict[str, Any]]] = mapped_column(JsonList, default=list)
     log: Mapped[str] = mapped_column(Text, default="")
-    summary: Mapped[str] = mapped_column(Text, default="")
 
 
 class Store:

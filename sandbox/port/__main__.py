@@ -41,7 +41,6 @@ def serve(  # noqa: PLR0913  each is an option of the command line
     kafka_password: Annotated[str, typer.Option(envvar="SANDBOX_KAFKA_PASSWORD")] = _EASY,
     app_url: str | None = None,
     sign_messages: Annotated[bool, typer.Option("--sign-messages")] = False,
-    envelope: Annotated[str, typer.Option(help="v2 or v1")] = "v2",
     change_log: Annotated[
         bool, typer.Option("--change-log", help="Publish ORG_ID.change.log, as Port once did.")
     ] = False,
@@ -54,8 +53,6 @@ def serve(  # noqa: PLR0913  each is an option of the command line
     for name in _SECRET_VARIABLES:
         os.environ.pop(name, None)
     token = take_token()
-    if envelope not in ("v1", "v2"):
-        raise typer.BadParameter("--envelope must be v1 or v2")
     if run_exhausted not in ("strict", "lax"):
         raise typer.BadParameter("--run-exhausted must be strict or lax")
     try:
@@ -71,7 +68,6 @@ def serve(  # noqa: PLR0913  each is an option of the command line
             kafka_username=kafka_username or org_id,
             kafka_password=kafka_password,
             sign_messages=sign_messages,
-            envelope="v1" if envelope == "v1" else "v2",
             change_log=change_log,
             run_exhausted="lax" if run_exhausted == "lax" else "strict",
             token_lifetime=token_lifetime,

@@ -8,8 +8,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from sandbox import faults
 from sandbox.port import people
-from sandbox.port.edge import Edge, Faults
+from sandbox.port.edge import Edge
 from sandbox.port.errors import PortApiError
 from sandbox.port.outbox import Outbox, Publisher
 from sandbox.port.routes import actions, catalogue, own, pages, portal, system
@@ -28,7 +29,7 @@ def create_app(settings: Settings, publisher: Publisher) -> FastAPI:
     """
     store = Store(settings.state_dir / "port.sqlite")
     outbox = Outbox(store, publisher)
-    services = Services(settings, store, outbox, Faults())
+    services = Services(settings, store, outbox)
     with bare_work(store, settings, Caller(user_id=settings.client_id)) as work:
         people.seed(work)
 
@@ -41,10 +42,13 @@ def create_app(settings: Settings, publisher: Publisher) -> FastAPI:
 
     app = FastAPI(title="Port", lifespan=lifespan, openapi_url=None)
     app.state.services = services
-    app.add_middleware(Edge, settings=settings, faults=services.faults)
+    app.state.faults, app.state.requests = faults.Faults(), faults.RequestLog()
+    app.add_middleware(
+        Edge, settings=settings, faults=app.state.faults, requests=app.state.requests
+    )
     # Asked by what streams, which would keep a server that ends waiting.
     app.state.is_stopping = lambda: False
-    for module in (own, system, actions, catalogue, portal):
+    for module in (faults, own, system, actions, catalogue, portal):
         # Not `include_router`, which would build every route once more for each application.
         app.router.routes.extend(module.router.routes)
     app.router.routes.append(pages.route)
@@ -61,9 +65,9 @@ async def _port_error(_request: Request, error: Exception) -> JSONResponse:
 
 async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  what it is registered for
-    faults = [(".".join(map(str, fault["loc"])), fault) for fault in error.errors()]
-    text = "; ".join(f"{where}: {fault['msg']}" for where, fault in faults)
-    if any(fault["type"] == "json_invalid" for _, fault in faults):
+    found = [(".".join(map(str, each["loc"])), each) for each in error.errors()]
+    text = "; ".join(f"{where}: {fault['msg']}" for where, fault in found)
+    if any(fault["type"] == "json_invalid" for _, fault in found):
         return await _port_error(_request, PortApiError(400, "bad_request", text))
     return await _port_error(_request, PortApiError(422, "invalid_request", text))
 

@@ -88,7 +88,7 @@ def _execute(work: Work, automation: Action, event: Json) -> None:
     }
     fault = None
     try:
-        method = invocation.rendered(work, automation, data, {})
+        method = invocation.rendered(automation, data, {})
     except PortApiError as error:
         method, fault = automation.definition["invocationMethod"], error.message
     run = Run(

@@ -1,86 +1,21 @@
-"""What happens to every request before any route sees it: limits, faults, trace id."""
+"""What happens to every request before any route sees it: limits, faults, trace id, the log."""
 
-import asyncio
-import json
 import logging
-import re
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sandbox.faults import Faults, RequestLog, reply
 from sandbox.port.errors import PortApiError
-from sandbox.port.properties import check_pattern
 from sandbox.port.settings import Settings
 
 # https://docs.port.io/api-reference/rate-limits and the answers of the entities routes
 MAX_BODY = 1024 * 1024
 _PERIOD = 300
-_PAGE = b"<!doctype html><title>Gateway</title><p>This page is not Port's.</p>"
 _LOG = logging.getLogger(__name__)
-
-
-class Fault(BaseModel):
-    """What the next matching requests get instead of, or after, being carried out.
-
-    Attributes:
-        method: HTTP method; any if it is not given.
-        path: regular expression that is searched in the path.
-        count: how many requests it still holds for.
-        skip: how many matching requests pass before.
-        status: HTTP status of the answer; without it the request is only delayed.
-        error: Port's error code in the answer.
-        html: answer with a web page instead, as a gateway before Port does.
-        headers: of the answer.
-        delay: seconds before the answer.
-        when: `after` carries the request out and then loses its answer.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    method: str | None = None
-    path: str = "^/v1/"
-    count: int = Field(1, ge=1)
-    skip: int = Field(0, ge=0)
-    status: int | None = Field(None, ge=200, le=599)
-    error: str = "internal_error"
-    html: bool = False
-    headers: dict[str, str] = Field({})
-    delay: float = Field(0, ge=0, le=120)
-    when: Literal["before", "after"] = "before"
-
-    @field_validator("path")
-    @classmethod
-    def _is_expression(cls, path: str) -> str:
-        check_pattern(path)
-        return path
-
-
-@dataclass
-class Faults:
-    """The faults that are still to happen, and the last requests, oldest first."""
-
-    pending: list[Fault] = field(default_factory=list)
-    requests: deque[dict[str, str]] = field(default_factory=lambda: deque(maxlen=1000))
-
-    def take(self, method: str, path: str) -> Fault | None:
-        """The fault for this request, counted down; each request gets one at most."""
-        for fault in self.pending:
-            if fault.method not in (None, method) or not re.search(fault.path, path):
-                continue
-            if fault.skip:
-                fault.skip -= 1
-                continue
-            fault.count -= 1
-            if not fault.count:
-                self.pending.remove(fault)
-            return fault
-        return None
 
 
 @dataclass
@@ -96,6 +31,7 @@ class Edge:
         app: the application.
         settings: the rate limits.
         faults: what goes wrong on purpose.
+        requests: the log of requests.
         clock: seconds, for tests.
     """
 
@@ -104,11 +40,13 @@ class Edge:
         app: ASGIApp,
         settings: Settings,
         faults: Faults,
+        requests: RequestLog,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._settings = settings
         self._faults = faults
+        self._requests = requests
         self._clock = clock
         self._windows: dict[tuple[str, bool], _Window] = {}
 
@@ -118,38 +56,41 @@ class Edge:
         if scope["type"] != "http" or not path.startswith("/v1/"):
             await self._app(scope, receive, send)
             return
-        self._faults.requests.append({"method": scope["method"], "path": path})
+        state = scope.setdefault("state", {})
+        state["actor"], status = "", 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._serve(scope, receive, answer, send)
+        finally:
+            self._requests.add(scope["method"], path, state["actor"], status)
+
+    async def _serve(self, scope: Scope, receive: Receive, answer: Send, send: Send) -> None:
         headers = {"x-trace-id": uuid.uuid4().hex}
-        reply = _with_headers(send, headers)
+        answer = _with_headers(answer, headers)
         body = await _read(receive)
         if body is None:
             limit = "Request body is too large (limit is 1MiB)"
-            await _answer(reply, PortApiError(413, "bad_request", limit))
+            await _refuse(answer, PortApiError(413, "bad_request", limit))
             return
-        headers |= self._count(scope, path)
+        headers |= self._count(scope, scope["path"])
         if int(headers["x-ratelimit-remaining"]) < 0:
             headers["x-ratelimit-remaining"] = "0"
             headers["retry-after"] = headers["x-ratelimit-reset"]
-            await _answer(reply, PortApiError(429, "too_many_requests", "Rate limit exceeded"))
+            await _refuse(answer, PortApiError(429, "too_many_requests", "Rate limit exceeded"))
             return
-        await self._pass_on(scope, body, receive, reply)
-
-    async def _pass_on(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        receive = _replay(body, receive)
         fault = self._faults.take(scope["method"], scope["path"])
         if fault is None:
-            await self._carry_out(scope, _replay(body, receive), send)
+            await self._carry_out(scope, receive, answer)
             return
-        if fault.when == "after":
-            await self._carry_out(scope, _replay(body, receive), _nowhere)
-        if fault.delay:
-            await asyncio.sleep(fault.delay)
-        if fault.status is not None and fault.html:
-            await _send(_with_headers(send, fault.headers), fault.status, b"text/html", _PAGE)
-        elif fault.status is not None:
-            error = PortApiError(fault.status, fault.error, "A fault of the sandbox")
-            await _answer(_with_headers(send, fault.headers), error)
-        elif fault.when == "before":
-            await self._carry_out(scope, _replay(body, receive), send)
+        error = PortApiError(fault.status or 500, "internal_error", "A fault of the sandbox")
+        await fault.carry_out(self._carry_out, scope, receive, answer, send, error.body())
 
     async def _carry_out(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -166,7 +107,7 @@ class Edge:
             _LOG.exception("%s %s failed", scope["method"], scope["path"])
             if started:
                 raise
-            await _answer(send, PortApiError(500, "internal_error", "An internal error occurred"))
+            await _refuse(send, PortApiError(500, "internal_error", "An internal error occurred"))
 
     def _count(self, scope: Scope, path: str) -> dict[str, str]:
         """Count the request and give the `x-ratelimit-…` headers; remaining may be negative."""
@@ -228,16 +169,5 @@ def _with_headers(send: Send, headers: dict[str, str]) -> Send:
     return sending
 
 
-async def _nowhere(_message: Message) -> None:
-    """Lose an answer."""
-
-
-async def _answer(send: Send, error: PortApiError) -> None:
-    text = json.dumps(error.body()).encode()
-    await _send(send, error.status, b"application/json", text)
-
-
-async def _send(send: Send, status: int, kind: bytes, text: bytes) -> None:
-    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(text))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": text})
+async def _refuse(send: Send, error: PortApiError) -> None:
+    await reply(send, error.status, error.body(), {})

@@ -10,20 +10,19 @@ from sandbox.port.errors import PortApiError, invalid
 from sandbox.port.messages import run_message_v1
 from sandbox.port.outbox import enqueue
 from sandbox.port.signature import sign, stringify
-from sandbox.port.store import Action, Run, Secret
+from sandbox.port.store import Action, Run
 from sandbox.port.templates import TemplateError, render
 from sandbox.port.work import Work
 
 Json = dict[str, Any]
 
 
-def rendered(work: Work, action: Action, trigger_data: Json, values: Json) -> Json:
+def rendered(action: Action, trigger_data: Json, values: Json) -> Json:
     """The action's invocation method with its templates rendered.
 
     An action of type KAFKA without a payload gets the older, fixed message.
 
     Args:
-        work: the transaction.
         action: the action or automation.
         trigger_data: what the templates see.
         values: the inputs as they were filled in.
@@ -35,13 +34,13 @@ def rendered(work: Work, action: Action, trigger_data: Json, values: Json) -> Js
     method = action.definition["invocationMethod"]
     if method["type"] == "KAFKA":
         template = method.get("payload")
-        if template is None or work.settings.envelope == "v1":
+        if template is None:
             entity = trigger_data["entity"] or None
             payload: Any = run_message_v1(trigger_data, actions.view(action), entity, values)
         else:
-            payload = _render(work, template, trigger_data)
+            payload = _render(template, trigger_data)
         return {"type": "KAFKA", "payload": payload}
-    mapping = _render(work, method["mapping"], trigger_data)
+    mapping = _render(method["mapping"], trigger_data)
     try:
         entities.check_shape(mapping, closed=True)
     except ValueError as error:
@@ -75,9 +74,8 @@ def carry_out(work: Work, run: Run) -> str | None:
     return None
 
 
-def _render(work: Work, template: Any, context: Json) -> Any:
-    secrets = {secret.name: secret.value for secret in work.db.query(Secret)}
+def _render(template: Any, context: Json) -> Any:
     try:
-        return render(template, context, secrets)
+        return render(template, context)
     except TemplateError as error:
         raise invalid(str(error), "evaluate_invocation_method_error") from None

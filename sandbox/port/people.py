@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sandbox.port.errors import invalid, not_found, taken
+from sandbox.port.errors import not_found
 from sandbox.port.store import Blueprint, Entity
 from sandbox.port.work import Work
 
@@ -172,25 +172,6 @@ def _user(row: Entity) -> User:
     )
 
 
-def change_user(work: Work, email: str, body: Json) -> User:
-    """Set a user's roles or teams.
-
-    Raises:
-        PortApiError: 404 for the user or a team.
-    """
-    work.caller.require_admin()
-    get(work.db, email)
-    row = work.db.get_one(Entity, ("_user", email))
-    if body.get("teams") is not None:
-        for team in body["teams"]:
-            _team(work.db, team)
-        row.team = list(body["teams"])
-    if body.get("roles") is not None:
-        row.properties = {**row.properties, "roles": list(body["roles"])}
-    work.stamp(row)
-    return _user(row)
-
-
 def team_views(db: Session, fields: Collection[str] = ()) -> list[Json]:
     """All teams, as `GET /v1/teams` lists them: with just some fields if they are named."""
     rows = db.scalars(select(Entity).where(Entity.blueprint == "_team").order_by(Entity.identifier))
@@ -205,50 +186,6 @@ def team_view(db: Session, name: str, fields: Collection[str] = ()) -> Json:
         PortApiError: 404.
     """
     return _picked(_team_view(_team(db, name), users(db)), fields)
-
-
-def save_team(work: Work, body: Json, name: str | None = None) -> Json:
-    """Make a team, or change the one of that name; `users` replaces its members.
-
-    Raises:
-        PortApiError: 409 if a new one exists, 404 for the team or a user, 422 for another name.
-    """
-    work.caller.require_admin()
-    if name is None:
-        name = str(body["name"])
-        if work.db.get(Entity, ("_team", name)):
-            raise taken("Team", name)
-        stamp = work.stamp_new()
-        work.db.add(Entity(blueprint="_team", identifier=name, title=name, **stamp))
-    elif body.get("name", name) != name:
-        raise invalid("The sandbox does not rename teams.")
-    row = _team(work.db, name)
-    if "description" in body:
-        row.properties = {**row.properties, "description": body["description"]}
-    if body.get("users") is not None:
-        _set_members(work.db, name, body["users"])
-    work.stamp(row)
-    work.db.flush()
-    return team_view(work.db, name)
-
-
-def delete_team(work: Work, name: str) -> None:
-    """Remove a team and everybody's membership.
-
-    Raises:
-        PortApiError: 404.
-    """
-    work.caller.require_admin()
-    _set_members(work.db, name, [])
-    work.db.delete(_team(work.db, name))
-
-
-def _set_members(db: Session, team: str, emails: list[str]) -> None:
-    for email in emails:
-        get(db, email)
-    for row in db.scalars(select(Entity).where(Entity.blueprint == "_user")):
-        others = [name for name in row.team if name != team]
-        row.team = [*others, team] if row.identifier in emails else others
 
 
 def _team(db: Session, name: str) -> Entity:

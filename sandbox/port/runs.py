@@ -107,7 +107,7 @@ def execute(work: Work, request: Request) -> Json:
         properties=form,
         required_approval=action.definition["requiredApproval"],
         trigger=data["trigger"],
-        invocation=invocation.rendered(work, action, data, form),
+        invocation=invocation.rendered(action, data, form),
         impersonated_by=work.caller.impersonated_by,
         **work.stamp_new(),
     )

@@ -1,4 +1,4 @@
-"""What the routes share: the store, the outbox, the faults, and the caller of a request."""
+"""What the routes share: the store, the outbox, and the caller of a request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from sandbox.port import auth
-from sandbox.port.edge import Faults
 from sandbox.port.outbox import Outbox
 from sandbox.port.publication import publish_changes
 from sandbox.port.settings import Settings
@@ -24,13 +23,11 @@ class Services:
         settings: of the server.
         store: the database.
         outbox: sends messages.
-        faults: what goes wrong on purpose.
     """
 
     settings: Settings
     store: Store
     outbox: Outbox
-    faults: Faults
 
 
 @dataclass(frozen=True)
@@ -68,6 +65,8 @@ def _authenticate(request: Request) -> Call:
     origin: Origin = "UI" if user_agent.startswith("Mozilla/") else "API"
     with services.store.transaction() as db:
         caller = auth.authenticate(db, request.headers.get("authorization"), origin)
+    # For the log of requests.
+    request.state.actor = caller.user_id
     return Call(services, replace(caller, user_agent=user_agent))
 
 

@@ -28,7 +28,6 @@ class Settings:
         kafka_password: the same.
         token_lifetime: seconds for which an access token is valid.
         sign_messages: put signed `headers` into the messages of action runs.
-        envelope: `v2` sends the action's own payload, `v1` the older fixed shape.
         change_log: publish changes on `ORG_ID.change.log`, as Port did until 2026-07-13. Otherwise
             `changelogDestination` is refused.
         run_exhausted: `strict` refuses a PATCH of a finished run, `lax` accepts it (Port's own
@@ -50,7 +49,6 @@ class Settings:
     kafka_password: str = "sandbox"  # noqa: S105  the same
     token_lifetime: int = 10_800
     sign_messages: bool = False
-    envelope: Literal["v1", "v2"] = "v2"
     change_log: bool = False
     run_exhausted: Literal["strict", "lax"] = "strict"
     rate_limit: int = 15_000

@@ -166,19 +166,8 @@ class Token(Base):
     expires_at: Mapped[float]
 
 
-class Secret(Base):
-    """A secret of the organisation, for templates."""
-
-    __tablename__ = "secrets"
-    name: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[str]
-    description: Mapped[str | None]
-    created_at: Mapped[str]
-    updated_at: Mapped[str]
-
-
 class Setting(Base):
-    """One value by name: the organisation's document, the key that signs tokens."""
+    """One value by name: the key that signs tokens."""
 
     __tablename__ = "settings"
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -193,7 +182,7 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        # Only its owner may look into it: the organisation's secrets are inside.
+        # Only its owner may look into it: what people typed is inside.
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._engine = _engine(path)
         self._lock = threading.Lock()

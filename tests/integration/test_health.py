@@ -132,7 +132,7 @@ class Patient(World):
         ]
 
     def faults_left(self) -> int:
-        return len(self.sandbox.sandbox("port", "GET", "faults")["faults"])
+        return len(self.sandbox.sandbox("port", "GET", "faults")["pending"])
 
     def by_policy(
         self, *strategies: dict[str, Any], **changes: Any
@@ -471,7 +471,7 @@ def test_given_port_fails_while_reporting_when_repaired_then_nothing_is_lost(
             "method": "PATCH",
             "path": f"/entities/{patient.service}",
             "status": 503,
-            "count": 8,
+            "times": 8,
         }
         patient.sandbox.sandbox("port", "POST", "faults", fault)
         try:

@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import Locator, expect
 
+from sandbox.browser.fixtures import Visit
+from sandbox.browser.portal import DEVELOPER, DEVOPS, Portal
 from scripts.apply_sandbox import Mode, Stack
-from tests.browser.fixtures import Visit
-from tests.browser.portal import DEVELOPER, DEVOPS, Portal
 from tests.integration.conftest import SandboxClient
 from tests.integration.test_create_service import pull_of, text_of
 from tests.integration.test_health import RESTART, Patient

@@ -9,12 +9,12 @@ import boto3
 import botocore.session
 import pytest
 
-from sandbox.aws.iam import check
 from sandbox.aws.shapes import faults, is_left_out
 from scripts.apply_sandbox import Mode, Stack
 from tests.integration.conftest import SandboxClient
 from tests.integration.test_create_service import calls_of, policies
 from tests.leaks import leaks
+from tests.tools.iam import check
 
 # After the other files, by its name: their tests are what is looked at.
 pytestmark = [

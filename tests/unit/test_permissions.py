@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import typer
 
-from sandbox.aws.iam import refusal
-from sandbox.aws.iam_actions import Access
 from scripts import permissions
+from tests.tools.iam import refusal
+from tests.tools.iam.actions import Access
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "permissions.md"

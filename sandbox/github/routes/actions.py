@@ -4,9 +4,7 @@ https://docs.github.com/rest/actions
 """
 
 import base64
-import io
 import re
-import zipfile
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -105,12 +103,6 @@ def list_secrets(here: Here, page: PageDep) -> Response:
     return page.of(list(here.session.scalars(query)), dated, "secrets")
 
 
-@router.get("/actions/secrets/{secret}")
-def get_secret(here: Here, secret: str) -> Json:
-    """Get a secret's dates; nobody gets its value."""
-    return dated(_kept(here, ActionsSecret, secret))
-
-
 @router.put("/actions/secrets/{secret}", status_code=201)
 def put_secret(here: Here, secret: str, body: Sealed, response: Response) -> Json:
     """Set a secret."""
@@ -129,13 +121,6 @@ def delete_secret(here: Here, secret: str) -> Response:
     """Delete a secret."""
     here.session.delete(_kept(here, ActionsSecret, secret))
     return Response(status_code=204)
-
-
-@router.get("/actions/variables")
-def list_variables(here: Here, page: PageDep) -> Response:
-    """List the variables."""
-    query = select(ActionsVariable).filter_by(repo_id=here.repo.id).order_by(ActionsVariable.name)
-    return page.of(list(here.session.scalars(query)), _variable, "variables")
 
 
 @router.post("/actions/variables", status_code=201)
@@ -164,13 +149,6 @@ def edit_variable(here: Here, variable: str, body: Variable) -> Response:
     return Response(status_code=204)
 
 
-@router.delete("/actions/variables/{variable}", status_code=204)
-def delete_variable(here: Here, variable: str) -> Response:
-    """Delete a variable."""
-    here.session.delete(_kept(here, ActionsVariable, variable))
-    return Response(status_code=204)
-
-
 def _kept[T: (ActionsSecret, ActionsVariable)](here: RepoSession, model: type[T], name: str) -> T:
     row = here.session.get(model, (here.repo.id, name.upper()))
     if row is None:
@@ -196,13 +174,6 @@ class Dispatch(Body):
     ref: str
     inputs: dict[str, Any] = Field(default_factory=dict)
     return_run_details: bool = False
-
-
-class RepositoryDispatch(Body):
-    """Body of "create a repository dispatch event"."""
-
-    event_type: str = Field(min_length=1, max_length=100)
-    client_payload: dict[str, Any] = Field(default_factory=dict)
 
 
 def _workflows(here: RepoSession) -> list[Workflow]:
@@ -265,19 +236,6 @@ def _inputs(declared: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
             raise ApiError(422, f"Provided value '{value}' for input '{name}' not in the list")
         inputs[name] = value if value is not None else ""
     return inputs
-
-
-@router.post("/dispatches", status_code=204)
-def dispatch_repository(here: Here, body: RepositoryDispatch) -> Response:
-    """Start the workflows that wait for a `repository_dispatch` of this type."""
-    branch = here.repo.default_branch
-    here.emit(
-        "repository_dispatch",
-        body.event_type,
-        client_payload=body.client_payload,
-        branch=branch,
-    )
-    return Response(status_code=204)
 
 
 # -- runs
@@ -358,13 +316,6 @@ def _job(here: RepoSession, number: int) -> Job:
     return row
 
 
-@router.get("/actions/jobs/{number}")
-def get_job(here: Here, number: int) -> Json:
-    """Get a job."""
-    row = _job(here, number)
-    return shapes.job(row, here.path, _run(here, row.run_id).head_sha)
-
-
 @router.get("/actions/jobs/{number}/logs")
 def get_job_log(here: Here, number: int) -> Response:
     """Redirect to a job's log."""
@@ -377,21 +328,3 @@ def get_job_log(here: Here, number: int) -> Response:
 def download_job_log(here: Here, number: int) -> Response:
     """Get a job's log as text."""
     return Response(_job(here, number).log, media_type="text/plain; charset=utf-8")
-
-
-@router.get("/actions/runs/{number}/logs")
-def get_run_logs(here: Here, number: int) -> Response:
-    """Redirect to the archive of a run's logs."""
-    _run(here, number)
-    location = urls.api(f"{here.path}/actions/runs/{number}/logs.zip")
-    return Response(status_code=302, headers={"Location": location})
-
-
-@router.get("/actions/runs/{number}/logs.zip")
-def download_run_logs(here: Here, number: int) -> Response:
-    """Get the logs of all jobs, a text file each, as a ZIP archive."""
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        for index, row in enumerate(_jobs(here, _run(here, number))):
-            archive.writestr(f"{index}_{row.name.replace('/', '_')}.txt", row.log)
-    return Response(data.getvalue(), media_type="application/zip")

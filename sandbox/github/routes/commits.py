@@ -4,19 +4,18 @@ https://docs.github.com/rest/commits
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import select
 
 from sandbox.github import shapes, urls
-from sandbox.github.auth import Actor
 from sandbox.github.errors import ApiError, not_found
 from sandbox.github.pull_requests import commits as commits_of
 from sandbox.github.pull_requests import pull_json
 from sandbox.github.routes.deps import Body, Here, Json, PageDep
 from sandbox.github.server import RepoSession
-from sandbox.github.store import CheckRun, Pull, Status, now
+from sandbox.github.store import Pull, Status
 
 router = APIRouter(prefix="/repos/{owner}/{name}")
 Optional = Annotated[str, Query()]
@@ -53,11 +52,6 @@ class NewStatus(Body):
     target_url: str | None = None
 
 
-def _statuses(here: RepoSession, ref: str) -> list[Status]:
-    query = select(Status).filter_by(repo_id=here.repo.id, sha=here.commit(ref))
-    return list(here.session.scalars(query.order_by(Status.id.desc())))
-
-
 def _status(here: RepoSession, row: Status) -> Json:
     return shapes.status(row, here.path, here.user(row.creator))
 
@@ -70,122 +64,10 @@ def create_status(here: Here, sha: str, body: NewStatus) -> Json:
     row = Status(repo_id=here.repo.id, sha=sha, creator=here.actor.login, **body.model_dump())
     here.session.add(row)
     here.session.flush()
-    here.emit("status", sha=sha, state=row.state, context=row.context, id=row.id)
     return _status(here, row)
 
 
-@router.get("/commits/{ref:path}/statuses")
-@router.get("/statuses/{ref:path}")
-def list_statuses(here: Here, ref: str, page: PageDep) -> Response:
-    """List the statuses of a commit, newest first."""
-    return page.of(_statuses(here, ref), lambda row: _status(here, row))
-
-
-@router.get("/commits/{ref:path}/status")
-def combined_status(here: Here, ref: str) -> Json:
-    """Combine the last status of each context."""
-    latest: dict[str, Status] = {}
-    for row in _statuses(here, ref):
-        latest.setdefault(row.context, row)
-    states = {row.state for row in latest.values()}
-    state = "pending"
-    if states & {"failure", "error"}:
-        state = "failure"
-    elif states == {"success"}:
-        state = "success"
-    sha = here.commit(ref)
-    return {
-        "state": state,
-        "sha": sha,
-        "total_count": len(latest),
-        "statuses": [_status(here, row) for row in latest.values()],
-        "repository": shapes.minimal_repository(here.repo),
-        "commit_url": urls.api(f"{here.path}/commits/{sha}"),
-        "url": urls.api(f"{here.path}/commits/{sha}/status"),
-    }
-
-
 # -- check runs
-
-
-class CheckFields(Body):
-    """Body of "update a check run"."""
-
-    status: Literal["queued", "in_progress", "completed"] | None = None
-    conclusion: str | None = None
-    details_url: str | None = None
-    external_id: str | None = None
-    output: dict[str, Any] | None = None
-
-
-class NewCheckRun(CheckFields):
-    """Body of "create a check run"."""
-
-    name: str
-    head_sha: str
-
-
-def _set_check(here: RepoSession, row: CheckRun, body: CheckFields) -> Json:
-    for key, value in body.model_dump(exclude_unset=True).items():
-        if key not in {"name", "head_sha"} and value is not None:
-            setattr(row, key, value)
-    if row.conclusion:
-        row.status, row.completed_at = "completed", row.completed_at or now()
-    here.session.add(row)
-    here.session.flush()
-    shape = shapes.check_run(row, here.path)
-    here.emit("check_run", "completed" if row.conclusion else "created", check_run=shape)
-    return shape
-
-
-@router.post("/check-runs", status_code=201)
-def create_check_run(here: Here, body: NewCheckRun) -> Json:
-    """Report a check run; only Apps may."""
-    actor: Actor = here.actor
-    if actor.kind == "user":
-        raise ApiError(403, "You must authenticate via a GitHub App.")
-    if here.git.object_type(body.head_sha) != "commit":
-        raise ApiError(422, f"No commit found for SHA: {body.head_sha}")
-    row = CheckRun(
-        repo_id=here.repo.id,
-        sha=body.head_sha,
-        name=body.name,
-        app=actor.login.removesuffix("[bot]"),
-    )
-    return _set_check(here, row, body)
-
-
-@router.patch("/check-runs/{number}")
-def update_check_run(here: Here, number: int, body: CheckFields) -> Json:
-    """Change a check run."""
-    return _set_check(here, _check_run(here, number), body)
-
-
-@router.get("/check-runs/{number}")
-def get_check_run(here: Here, number: int) -> Json:
-    """Get a check run."""
-    return shapes.check_run(_check_run(here, number), here.path)
-
-
-def _check_run(here: RepoSession, number: int) -> CheckRun:
-    row = here.session.get(CheckRun, number)
-    if row is None or row.repo_id != here.repo.id:
-        raise not_found()
-    return row
-
-
-@router.get("/commits/{ref:path}/check-runs")
-def list_check_runs(
-    here: Here, ref: str, page: PageDep, check_name: Optional = "", status: Optional = ""
-) -> Response:
-    """List the check runs of a commit."""
-    query = select(CheckRun).filter_by(repo_id=here.repo.id, sha=here.commit(ref))
-    rows = [
-        row
-        for row in here.session.scalars(query.order_by(CheckRun.id))
-        if check_name in {"", row.name} and status in {"", row.status}
-    ]
-    return page.of(rows, lambda row: shapes.check_run(row, here.path), "check_runs")
 
 
 # -- commits and comparisons

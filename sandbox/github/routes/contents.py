@@ -122,19 +122,6 @@ def put_contents(here: Here, path: str, body: NewFile, response: Response) -> Js
     return {"content": content, "commit": shapes.git_commit(here.git.commit(commit), here.path)}
 
 
-@router.delete("/{path:path}")
-def delete_contents(here: Here, path: str, body: OldFile) -> Json:
-    """Delete a file in a commit of its own."""
-    branch, tip = _branch(here, body.branch)
-    old = _find(here, tip, path) if tip else None
-    if old is None:
-        raise not_found()
-    if old.sha != body.sha:
-        raise ApiError(409, f"{path} does not match {body.sha}")
-    commit = _commit(here, branch, tip, {path: None}, body)
-    return {"content": None, "commit": shapes.git_commit(here.git.commit(commit), here.path)}
-
-
 def _branch(here: RepoSession, name: str | None) -> tuple[str, str | None]:
     branch = name or here.repo.default_branch
     tip = here.git.ref(f"refs/heads/{branch}")

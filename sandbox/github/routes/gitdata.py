@@ -51,12 +51,6 @@ def get_ref(here: Here, ref: str) -> Json:
     return _reference(here, f"refs/{ref}", sha)
 
 
-@router.get("/refs/{ref:path}")
-def get_refs(here: Here, ref: str) -> Json:
-    """Get a reference, by the older address that some clients still use."""
-    return get_ref(here, ref)
-
-
 @router.get("/matching-refs/{ref:path}")
 @router.get("/matching-refs")
 def list_matching(here: Here, ref: str = "") -> list[Json]:

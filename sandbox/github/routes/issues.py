@@ -11,13 +11,13 @@ from pydantic import Field
 from sqlalchemy import select
 
 from sandbox.github import issues, shapes
-from sandbox.github.errors import ApiError, not_found, validation_failed
+from sandbox.github.errors import validation_failed
 from sandbox.github.issues import ensure_labels, find_label, issue_json
 from sandbox.github.pull_requests import emit as emit_pull
 from sandbox.github.routes.deps import Body, Here, Json, PageDep
 from sandbox.github.routes.repos import people
 from sandbox.github.server import RepoSession
-from sandbox.github.store import Comment, Issue, Label, now
+from sandbox.github.store import Comment, Issue, Label
 
 router = APIRouter(prefix="/repos/{owner}/{name}")
 LabelNames = list[str | dict[str, Any]]
@@ -51,10 +51,9 @@ def _names(labels: LabelNames) -> list[str]:
 
 
 def _emit(here: RepoSession, issue: Issue, action: str, **more: Any) -> None:
+    """Tell of an event of a pull request; no workflow waits for those of issues."""
     if issue.pull:
         emit_pull(here, issue.pull, action, **more)
-    else:
-        here.emit("issues", action, issue=issue_json(here, issue), **more)
 
 
 def _assign(here: RepoSession, issue: Issue, logins: list[str]) -> None:
@@ -115,37 +114,6 @@ def _comment_json(here: RepoSession, row: Comment) -> Json:
     return shapes.comment(row, here.path, here.user(row.user))
 
 
-def _comment(here: RepoSession, number: int) -> Comment:
-    row = here.session.get(Comment, number)
-    if row is None or row.repo_id != here.repo.id:
-        raise not_found()
-    return row
-
-
-@router.get("/issues/comments/{number}")
-def get_comment(here: Here, number: int) -> Json:
-    """Get a comment."""
-    return _comment_json(here, _comment(here, number))
-
-
-@router.patch("/issues/comments/{number}")
-def edit_comment(here: Here, number: int, body: Text) -> Json:
-    """Change a comment."""
-    row = _comment(here, number)
-    row.body, row.updated_at = body.body, now()
-    shape = _comment_json(here, row)
-    issue = issue_json(here, here.issue(row.issue_number))
-    here.emit("issue_comment", "edited", issue=issue, comment=shape)
-    return shape
-
-
-@router.delete("/issues/comments/{number}", status_code=204)
-def delete_comment(here: Here, number: int) -> Response:
-    """Delete a comment."""
-    here.session.delete(_comment(here, number))
-    return Response(status_code=204)
-
-
 @router.get("/issues/{number}/comments")
 def list_comments(here: Here, number: int, page: PageDep) -> Response:
     """List the comments of an issue or pull request, oldest first."""
@@ -164,9 +132,7 @@ def create_comment(here: Here, number: int, body: Text) -> Json:
     here.session.add(row)
     here.touch(issue)
     here.session.flush()
-    shape = _comment_json(here, row)
-    here.emit("issue_comment", "created", issue=issue_json(here, issue), comment=shape)
-    return shape
+    return _comment_json(here, row)
 
 
 # -- issues
@@ -206,14 +172,6 @@ def edit_issue(here: Here, number: int, body: ChangedIssue) -> Json:
     return issue_json(here, issue)
 
 
-@router.post("/issues/{number}/assignees", status_code=201)
-def add_assignees(here: Here, number: int, body: Json) -> Json:
-    """Assign people."""
-    issue = here.issue(number)
-    _assign(here, issue, [*issue.assignees, *body.get("assignees", [])])
-    return issue_json(here, issue)
-
-
 # -- labels
 
 
@@ -225,78 +183,23 @@ class NewLabel(Body):
     description: str | None = None
 
 
-class ChangedLabel(Body):
-    """Body of "update a label"."""
-
-    new_name: str | None = None
-    color: str | None = None
-    description: str | None = None
-
-
 def _labels_json(here: RepoSession, labels: list[Label]) -> list[Json]:
     return [shapes.label(label, here.path) for label in labels]
-
-
-def _label(here: RepoSession, name: str) -> Label:
-    label = find_label(here, name)
-    if label is None:
-        raise not_found()
-    return label
-
-
-@router.get("/issues/{number}/labels")
-def list_issue_labels(here: Here, number: int, page: PageDep) -> Response:
-    """List the labels of an issue or pull request."""
-    return page.of(here.issue(number).labels, lambda row: shapes.label(row, here.path))
 
 
 @router.post("/issues/{number}/labels")
 def add_labels(here: Here, number: int, body: LabelNames | dict[str, LabelNames]) -> list[Json]:
     """Add labels."""
-    return _set_labels(here, number, body, keep=True)
-
-
-@router.put("/issues/{number}/labels")
-def set_labels(here: Here, number: int, body: LabelNames | dict[str, LabelNames]) -> list[Json]:
-    """Replace all labels."""
-    return _set_labels(here, number, body, keep=False)
-
-
-def _set_labels(
-    here: RepoSession, number: int, body: LabelNames | dict[str, LabelNames], *, keep: bool
-) -> list[Json]:
     issue = here.issue(number)
     names = _names(body if isinstance(body, list) else body.get("labels", []))
     wanted = ensure_labels(here, names)
-    kept = list(issue.labels) if keep else []
     added = [label for label in wanted if label not in issue.labels]
-    issue.labels = [*kept, *(label for label in wanted if label not in kept)]
+    issue.labels = [*issue.labels, *added]
     here.touch(issue)
     here.session.flush()
     for label in added:
         _emit(here, issue, "labeled", label=shapes.label(label, here.path))
     return _labels_json(here, issue.labels)
-
-
-@router.delete("/issues/{number}/labels/{label:path}")
-def remove_label(here: Here, number: int, label: str) -> list[Json]:
-    """Take a label off."""
-    issue = here.issue(number)
-    found = find_label(here, label)
-    if found is None or found not in issue.labels:
-        raise ApiError(404, "Label does not exist")
-    issue.labels = [row for row in issue.labels if row is not found]
-    here.touch(issue)
-    here.session.flush()
-    _emit(here, issue, "unlabeled", label=shapes.label(found, here.path))
-    return _labels_json(here, issue.labels)
-
-
-@router.delete("/issues/{number}/labels", status_code=204)
-def clear_labels(here: Here, number: int) -> Response:
-    """Take all labels off."""
-    here.issue(number).labels = []
-    return Response(status_code=204)
 
 
 @router.get("/labels")
@@ -318,27 +221,3 @@ def create_label(here: Here, body: NewLabel) -> Json:
     here.session.add(row)
     here.session.flush()
     return shapes.label(row, here.path)
-
-
-@router.get("/labels/{label:path}")
-def get_label(here: Here, label: str) -> Json:
-    """Get a label."""
-    return shapes.label(_label(here, label), here.path)
-
-
-@router.patch("/labels/{label:path}")
-def edit_label(here: Here, label: str, body: ChangedLabel) -> Json:
-    """Change a label."""
-    row = _label(here, label)
-    changes = body.model_dump(exclude_unset=True)
-    row.name = changes.pop("new_name", None) or row.name
-    for key, value in changes.items():
-        setattr(row, key, value)
-    return shapes.label(row, here.path)
-
-
-@router.delete("/labels/{label:path}", status_code=204)
-def delete_label(here: Here, label: str) -> Response:
-    """Delete a label everywhere."""
-    here.session.delete(_label(here, label))
-    return Response(status_code=204)

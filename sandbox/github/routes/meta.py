@@ -11,21 +11,9 @@ from sandbox.github.auth import INSTALLATION_SECONDS, LEVELS, issue_token
 from sandbox.github.errors import ApiError, not_found
 from sandbox.github.routes.deps import ActorDep, Body, Call, CallDep, Json, PageDep, ServerDep
 from sandbox.github.server import find_repo
-from sandbox.github.store import Account, App, Team
+from sandbox.github.store import Account, App
 
 router = APIRouter()
-
-
-@router.get("/")
-def root() -> Json:
-    """Say which server this is."""
-    return {"installed_version": "sandbox", "verifiable_password_authentication": False}
-
-
-@router.get("/meta")
-def meta() -> Json:
-    """Say which server this is, as GitHub Enterprise Server does."""
-    return {"installed_version": "sandbox"}
 
 
 @router.get("/rate_limit")
@@ -105,33 +93,6 @@ def get_org(call: CallDep, org: str) -> Json:
         "updated_at": shapes.FOUNDED,
         "archived_at": None,
     }
-
-
-def _team(call: Call, org: str, slug: str) -> Team:
-    found = call.session.scalars(select(Team).filter_by(org=org, slug=slug)).first()
-    if found is None:
-        raise not_found()
-    return found
-
-
-@router.get("/orgs/{org}/teams")
-def list_teams(call: CallDep, org: str, page: PageDep) -> Response:
-    """List an organisation's teams."""
-    rows = call.session.scalars(select(Team).filter_by(org=org).order_by(Team.slug))
-    return page.of(list(rows), shapes.team)
-
-
-@router.get("/orgs/{org}/teams/{slug}")
-def get_team(call: CallDep, org: str, slug: str) -> Json:
-    """Get a team."""
-    return shapes.team(_team(call, org, slug))
-
-
-@router.get("/orgs/{org}/teams/{slug}/members")
-def list_members(call: CallDep, org: str, slug: str, page: PageDep) -> Response:
-    """List a team's members."""
-    members = sorted(_team(call, org, slug).members)
-    return page.of(members, lambda login: shapes.account(_account(call, login)))
 
 
 # -- Apps

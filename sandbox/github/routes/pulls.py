@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, func, or_, select
 
 from sandbox.github import issues, pull_requests, shapes
-from sandbox.github.errors import ApiError, custom_failure, not_found, validation_failed
+from sandbox.github.errors import ApiError, custom_failure, validation_failed
 from sandbox.github.git import GitRepository
 from sandbox.github.pull_requests import Merge, emit, pull_json
 from sandbox.github.routes.deps import Body, Here, Json, PageDep
@@ -198,19 +198,6 @@ def list_files(here: Here, number: int, page: PageDep) -> Response:
     return page.of(pull_requests.changed_files(here, here.pull(number)))
 
 
-@router.get("/{number}/commits")
-def list_commits(here: Here, number: int, page: PageDep) -> Response:
-    """List the commits, oldest first."""
-    return page.of(pull_requests.commits(here, here.pull(number)))
-
-
-@router.get("/{number}/comments")
-def list_review_comments(here: Here, number: int, page: PageDep) -> Response:
-    """List comments on lines, of which this server has none."""
-    here.pull(number)
-    return page.of([])
-
-
 # -- merging
 
 
@@ -223,20 +210,6 @@ class HowToMerge(Body):
     merge_method: Literal["merge", "squash", "rebase"] = "merge"
 
 
-class HeadOnly(Body):
-    """Body of "update a pull request branch"."""
-
-    expected_head_sha: str | None = None
-
-
-@router.get("/{number}/merge")
-def is_merged(here: Here, number: int) -> Response:
-    """Answer 204 for a merged pull request."""
-    if here.pull(number).merged_at is None:
-        raise not_found()
-    return Response(status_code=204)
-
-
 @router.put("/{number}/merge")
 def merge(here: Here, number: int, body: HowToMerge | None = None) -> Json:
     """Merge a pull request."""
@@ -244,14 +217,6 @@ def merge(here: Here, number: int, body: HowToMerge | None = None) -> Json:
     how = Merge(body.merge_method, body.commit_title, body.commit_message)
     sha = pull_requests.merge(here, here.pull(number), how, body.sha)
     return {"sha": sha, "merged": True, "message": "Pull Request successfully merged"}
-
-
-@router.put("/{number}/update-branch", status_code=202)
-def update_branch(here: Here, number: int, body: HeadOnly | None = None) -> Json:
-    """Merge the base into the head branch."""
-    pull = here.pull(number)
-    pull_requests.update_branch(here, pull, body.expected_head_sha if body else None, "merge")
-    return {"message": "Updating pull request branch.", "url": pull_json(here, pull)["url"]}
 
 
 # -- reviews
@@ -325,17 +290,6 @@ def _check_teams_seen(here: RepoSession, slugs: list[str]) -> None:
         raise ApiError(422, "Validation Failed", [sentence])
 
 
-@router.delete("/{number}/requested_reviewers")
-def remove_reviewers(here: Here, number: int, body: Reviewers) -> Json:
-    """Ask no longer."""
-    pull = here.pull(number)
-    pull.reviewers = [login for login in pull.reviewers if login not in body.reviewers]
-    pull.review_teams = [slug for slug in pull.review_teams if slug not in body.team_reviewers]
-    here.touch(pull.issue)
-    emit(here, pull, "review_request_removed")
-    return pull_json(here, pull, full=False)
-
-
 @router.get("/{number}/reviews")
 def list_reviews(here: Here, number: int, page: PageDep) -> Response:
     """List reviews, oldest first."""
@@ -372,7 +326,4 @@ def create_review(here: Here, number: int, body: NewReview) -> Json:
         pull.reviewers = [login for login in pull.reviewers if login != here.actor.login]
     here.touch(pull.issue)
     here.session.flush()
-    shape = shapes.review(row, here.path, here.user(row.user))
-    told = {**shape, "state": state.lower()}
-    here.emit("pull_request_review", "submitted", review=told, pull_request=pull_json(here, pull))
-    return shape
+    return shapes.review(row, here.path, here.user(row.user))

@@ -14,7 +14,7 @@ from sandbox.github.errors import ApiError, not_found, validation_failed
 from sandbox.github.permissions import role
 from sandbox.github.routes.deps import Body, CallDep, Here, Json, PageDep
 from sandbox.github.server import RepoSession, teams_of
-from sandbox.github.store import Account, Repo, Team
+from sandbox.github.store import Account, Team
 
 router = APIRouter()
 _REPO = "/repos/{owner}/{name}"
@@ -92,14 +92,6 @@ def edit_repo(here: Here, body: ChangedRepo) -> Json:
     return shapes.full_repository(here.repo)
 
 
-@router.get("/orgs/{org}/repos")
-def list_repos(call: CallDep, org: str, page: PageDep) -> Response:
-    """List an organisation's repositories that the actor may see."""
-    teams = teams_of(call.session, org, call.actor.login)
-    rows = call.session.scalars(select(Repo).filter_by(owner=org).order_by(Repo.id))
-    return page.of([row for row in rows if role(call.actor, row, teams)], shapes.minimal_repository)
-
-
 class NewFork(Body):
     """Body of "create a fork"."""
 
@@ -162,23 +154,10 @@ def get_protection(here: Here, branch: str) -> Json:
     return protection.protection_json(here, branch)
 
 
-@router.get(_REPO + "/branches/{branch:path}/protection/required_signatures")
-def get_signatures(here: Here, branch: str) -> Json:
-    """Say whether a branch takes only signed commits."""
-    return protection.signatures_json(here, branch)
-
-
 @router.post(_REPO + "/branches/{branch:path}/protection/required_signatures")
 def require_signatures(here: Here, branch: str) -> Json:
     """Have a branch take only signed commits."""
-    return protection.require_signatures(here, branch, required=True)
-
-
-@router.delete(_REPO + "/branches/{branch:path}/protection/required_signatures", status_code=204)
-def allow_unsigned(here: Here, branch: str) -> Response:
-    """Have a branch take any commit."""
-    protection.require_signatures(here, branch, required=False)
-    return Response(status_code=204)
+    return protection.require_signatures(here, branch)
 
 
 @router.put(_REPO + "/branches/{branch:path}/protection")
@@ -216,32 +195,6 @@ def people(here: RepoSession) -> dict[str, str]:
     return roles
 
 
-@router.get(f"{_REPO}/collaborators")
-def list_collaborators(here: Here, page: PageDep) -> Response:
-    """List who may work on the repository."""
-    roles = people(here)
-    return page.of(
-        sorted(roles), lambda login: {**(here.user(login) or {}), "role_name": roles[login]}
-    )
-
-
-@router.get(_REPO + "/collaborators/{login}")
-def is_collaborator(here: Here, login: str) -> Response:
-    """Answer 204 for a collaborator."""
-    if login not in people(here):
-        raise not_found()
-    return Response(status_code=204)
-
-
-@router.get(_REPO + "/collaborators/{login}/permission")
-def get_permission(here: Here, login: str) -> Json:
-    """Get somebody's role."""
-    if here.account(login) is None:
-        raise not_found()
-    given = people(here).get(login, "none" if here.repo.private else "read")
-    return {"permission": given, "role_name": given, "user": here.user(login)}
-
-
 class Collaborator(Body):
     """Body of "add a repository collaborator"."""
 
@@ -256,20 +209,6 @@ def put_collaborator(here: Here, login: str, body: Collaborator | None = None) -
         raise not_found()
     here.repo.collaborators[account.login] = _ROLES[(body or Collaborator()).permission]
     return Response(status_code=204)
-
-
-@router.delete(_REPO + "/collaborators/{login}", status_code=204)
-def delete_collaborator(here: Here, login: str) -> Response:
-    """Remove a collaborator."""
-    here.repo.collaborators.pop(login, None)
-    return Response(status_code=204)
-
-
-@router.get(f"{_REPO}/teams")
-def list_teams(here: Here, page: PageDep) -> Response:
-    """List the teams that may work on the repository."""
-    rows = here.session.scalars(select(Team).filter_by(org=here.repo.owner).order_by(Team.slug))
-    return page.of([row for row in rows if row.slug in here.repo.teams], shapes.team)
 
 
 @router.put("/orgs/{org}/teams/{slug}" + _REPO, status_code=204)

@@ -1,4 +1,4 @@
-"""The sandbox's own controls: what on GitHub a person does in a browser, and planned faults."""
+"""The sandbox's own controls: what on GitHub a person does in a browser."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from sandbox.github.auth import issue_token, key_pair, revoke
 from sandbox.github.errors import not_found
-from sandbox.github.faults import Fault
 from sandbox.github.routes.deps import Body, Json, ServerDep
 from sandbox.github.server import create_app
 from sandbox.github.store import Account, Team
@@ -20,39 +19,6 @@ router = APIRouter(prefix="/_sandbox")
 def health() -> Json:
     """Answer when the server is ready."""
     return {"status": "ok"}
-
-
-@router.post("/faults", status_code=201)
-def add_fault(server: ServerDep, fault: Fault) -> Json:
-    """Plan a fault."""
-    server.faults.add(fault)
-    return {"pending": server.faults.pending()}
-
-
-@router.get("/faults")
-def list_faults(server: ServerDep) -> Json:
-    """Show the faults that are still to happen."""
-    return {"pending": server.faults.pending()}
-
-
-@router.delete("/faults", status_code=204)
-def clear_faults(server: ServerDep) -> Response:
-    """Forget planned faults."""
-    server.faults.clear()
-    return Response(status_code=204)
-
-
-@router.get("/requests")
-def list_requests(server: ServerDep) -> list[Json]:
-    """Show the last requests, oldest first."""
-    return server.requests.entries()
-
-
-@router.delete("/requests", status_code=204)
-def clear_requests(server: ServerDep) -> Response:
-    """Forget the requests."""
-    server.requests.clear()
-    return Response(status_code=204)
 
 
 class Limits(Body):

@@ -177,7 +177,7 @@ def run_page(server: ServerDep, owner: str, name: str, number: int) -> Response:
         jobs = here.session.scalars(select(Job).filter_by(run_id=number).order_by(Job.id))
         logs = "".join(
             f"<h2>{escape(job.name)}: {escape(job.conclusion or job.status)}</h2>"
-            f"{markdown(job.summary)}<pre>{escape(job.log)}</pre>"
+            f"<pre>{escape(job.log)}</pre>"
             for job in jobs
         )
         title = f"{escape(run.name)} <small>#{run.number}</small>"

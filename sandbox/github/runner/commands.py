@@ -1,4 +1,4 @@
-"""What a step says to the runner: environment files and `::commands::` in its output.
+"""What a step says to the runner by `::commands::` in its output.
 
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions
 """
@@ -6,45 +6,8 @@ https://docs.github.com/actions/reference/workflow-commands-for-github-actions
 import re
 from collections.abc import Iterable
 
-_HEREDOC = re.compile(r"([^=<\s][^=<]*)<<(.+)")
 _MASK = re.compile(r"::add-mask::(.*)")
 _SHOWN = re.compile(r"::(error|warning|notice|debug|group|endgroup)( [^:]*)?::(.*)")
-
-
-class CommandError(Exception):
-    """A line of an environment file is malformed."""
-
-
-def parse_environment_file(text: str) -> dict[str, str]:
-    """Read `NAME=value` lines and `NAME<<DELIMITER … DELIMITER` blocks.
-
-    Raises:
-        CommandError: a line is neither, or a block is not closed.
-    """
-    found: dict[str, str] = {}
-    lines = iter(text.replace("\r\n", "\n").split("\n"))
-    for line in lines:
-        if not line.strip():
-            continue
-        block = _HEREDOC.fullmatch(line)
-        name, equals, value = line.partition("=")
-        # `A=<<B` is a value, `A<<B=C` a block whose delimiter has an equals sign.
-        if block and (not equals or line.index("<<") < line.index("=")):
-            found[block.group(1)] = _block(lines, block.group(2))
-        elif equals and name:
-            found[name] = value
-        else:
-            raise CommandError(f"Invalid format '{line}'")
-    return found
-
-
-def _block(lines: Iterable[str], delimiter: str) -> str:
-    collected: list[str] = []
-    for line in lines:
-        if line == delimiter:
-            return "\n".join(collected)
-        collected.append(line)
-    raise CommandError(f"Matching delimiter not found '{delimiter}'")
 
 
 class Masker:

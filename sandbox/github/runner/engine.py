@@ -10,18 +10,17 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from sandbox.github import shapes, urls
+from sandbox.github import urls
 from sandbox.github.auth import Actor, issue_token, revoke
 from sandbox.github.oidc import job_claims
 from sandbox.github.runner import registry
 from sandbox.github.runner.context import RunInfo
 from sandbox.github.runner.environments import EnvironmentRefused, environment_secrets
-from sandbox.github.runner.evaluation import Scope, condition, render, to_text, truthy
+from sandbox.github.runner.evaluation import Scope, condition, render, to_text
 from sandbox.github.runner.expressions import ExpressionError
 from sandbox.github.runner.groups import Groups
 from sandbox.github.runner.job import JobRunner, Result
 from sandbox.github.runner.planning import (
-    job_order,
     start_of,
     status_functions,
     token_permissions,
@@ -35,7 +34,7 @@ from sandbox.github.runner.workflow import (
     WorkflowError,
     parse,
 )
-from sandbox.github.server import Event, RepoSession, Server
+from sandbox.github.server import Event, Server
 from sandbox.github.store import (
     Account,
     ActionsSecret,
@@ -130,7 +129,7 @@ class Runner:
             if start is None:
                 return []
             for path, text in registry.workflow_files(here, start.sha).items():
-                if not wanted(here.git, event, path, text, start):
+                if not wanted(event, path, text):
                     continue
                 row = registry.row(here, path, text)
                 row.runs += 1
@@ -151,7 +150,6 @@ class Runner:
                 here.session.add(run)
                 here.session.flush()
                 run.title = self._title(here.session, run, text)
-                _emit(here, "requested", run, path)
                 made.append((run.id, text))
         return made
 
@@ -182,7 +180,7 @@ class Runner:
             self._execute(run_id, text, cancellation)
         except Exception:  # noqa: BLE001 - logged whole; the run must still end
             _log.exception("run %s crashed", run_id)
-            self._finish(run_id, "startup_failure")
+            self._update(run_id, status="completed", conclusion="startup_failure")
         finally:
             with self._lock:
                 self._running.pop(run_id, None)
@@ -203,10 +201,7 @@ class Runner:
                 self._refuse(run_id, f"concurrency: {error}")
                 return
             self._update(run_id, status="in_progress")
-            results: dict[str, Result] = {}
-            for key in job_order(info.workflow):
-                results[key] = self._run_job(info, key, results, cancellation)
-        conclusions = {result.conclusion for result in results.values()}
+            conclusions = {self._run_job(info, key, cancellation) for key in info.workflow.jobs}
         conclusion = "success"
         if cancellation.requested:
             conclusion = "cancelled"
@@ -214,7 +209,7 @@ class Runner:
             conclusion = "failure"
         elif conclusions == {"skipped"}:
             conclusion = "skipped"
-        self._finish(run_id, conclusion)
+        self._update(run_id, status="completed", conclusion=conclusion)
         _log.info("run %s: %s", run_id, conclusion)
 
     def _enter_group(
@@ -227,20 +222,12 @@ class Runner:
     ) -> None:
         if rules is None:
             return
-        flag: Any = rules.cancel_in_progress
-        cancel = truthy(render(flag, scope) if isinstance(flag, str) else flag)
         group = f"{info.owner}/{info.repo}:{to_text(render(rules.group, scope))}"
-        stack.enter_context(self._groups.member(group, cancellation, cancel_in_progress=cancel))
+        stack.enter_context(self._groups.member(group, cancellation))
 
-    def _run_job(
-        self, info: RunInfo, key: str, results: dict[str, Result], cancellation: Cancellation
-    ) -> Result:
+    def _run_job(self, info: RunInfo, key: str, cancellation: Cancellation) -> str:
         job = info.workflow.jobs[key]
-        needs = {
-            name: {"result": results[name].conclusion, "outputs": results[name].outputs}
-            for name in job.needs
-        }
-        scope = Scope({**info.shared(), "needs": needs}, status_functions(needs, cancellation))
+        scope = Scope(info.shared(), status_functions(cancellation))
         job_id = 0
         try:
             due = condition(job.condition, scope)
@@ -251,31 +238,21 @@ class Runner:
             elif not due:
                 result = Result("skipped")
             else:
-                with ExitStack() as stack:
-                    self._enter_group(stack, info, job.concurrency, scope, cancellation)
-                    stack.enter_context(self._slots)
-                    result = self._work(info, key, needs, job_id, cancellation)
+                with self._slots:
+                    result = self._work(info, key, job_id, cancellation)
         except ExpressionError as error:
             job_id = job_id or self._create_job(info, key, key)
             result = Result("failure", log=f"##[error]{error}\n")
         self._finish_job(info, job_id, result)
-        return result
+        return result.conclusion
 
-    def _work(
-        self,
-        info: RunInfo,
-        key: str,
-        needs: dict[str, Any],
-        job_id: int,
-        cancellation: Cancellation,
-    ) -> Result:
+    def _work(self, info: RunInfo, key: str, job_id: int, cancellation: Cancellation) -> Result:
         job = info.workflow.jobs[key]
         given = info.workflow.permissions if job.permissions is None else job.permissions
         permissions = token_permissions(given)
         environment = ""
         if job.environment:
-            scope = Scope({**info.shared(), "needs": needs}, {})
-            environment = to_text(render(job.environment.name, scope))
+            environment = to_text(render(job.environment.name, Scope(info.shared(), {})))
             with self._server.open(info.owner, info.repo, BOT) as here:
                 try:
                     secrets = environment_secrets(here, info, environment)
@@ -304,7 +281,7 @@ class Runner:
         claims = job_claims(info.github(), private=info.private, environment=environment)
         asking = ids.open(claims) if may_ask else ""
         try:
-            return JobRunner(info, key, needs, token, cancellation, asking).run(progress)
+            return JobRunner(info, key, token, cancellation, asking).run(progress)
         finally:
             ids.close(asking)
             with self._server.store.write() as session:
@@ -376,16 +353,7 @@ class Runner:
                 )
             )
             session.commit()
-        self._finish(run_id, "startup_failure")
-
-    def _finish(self, run_id: int, conclusion: str) -> None:
-        self._update(run_id, status="completed", conclusion=conclusion)
-        with self._server.store.read() as session:
-            run = session.get_one(Run, run_id)
-            repo = session.get_one(Repo, run.repo_id)
-        with self._server.open(repo.owner, repo.name, BOT) as here:
-            path = here.session.get_one(WorkflowRow, run.workflow_id).path
-            _emit(here, "completed", run, path)
+        self._update(run_id, status="completed", conclusion="startup_failure")
 
     def _create_job(self, info: RunInfo, key: str, name: str) -> int:
         with self._server.open(info.owner, info.repo, BOT) as here:
@@ -408,16 +376,9 @@ class Runner:
         with self._server.open(info.owner, info.repo, BOT) as here:
             row = here.session.get_one(Job, job_id)
             row.status, row.conclusion, row.completed_at = "completed", result.conclusion, now()
-            row.steps, row.log, row.summary = result.steps, result.log, result.summary
+            row.steps, row.log = result.steps, result.log
             check = here.session.scalars(
                 select(CheckRun).filter_by(repo_id=here.repo.id, external_id=f"job-{job_id}")
             ).one()
             check.status, check.conclusion = "completed", result.conclusion
             check.completed_at = now()
-            here.session.flush()
-            here.emit("check_run", "completed", check_run=shapes.check_run(check, here.path))
-
-
-def _emit(here: RepoSession, action: str, run: Run, path: str) -> None:
-    shown = shapes.run(run, here.repo, path, here.user(run.actor))
-    here.emit("workflow_run", action, workflow_run=shown)

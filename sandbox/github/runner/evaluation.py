@@ -3,12 +3,9 @@
 https://docs.github.com/actions/reference/evaluate-expressions-in-workflows-and-actions
 """
 
-import json
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from operator import ge, gt, le, lt
 from typing import Any
 
 from sandbox.github.runner.expressions import (
@@ -72,9 +69,7 @@ class Scope:
         if operator == "||":
             return first if truthy(first) else self.evaluate(right)
         second = self.evaluate(right)
-        if operator in {"==", "!="}:
-            return equal(first, second) == (operator == "==")
-        return _ordered(operator, first, second)
+        return equal(first, second) == (operator == "==")
 
     def _call(self, name: str, arguments: list[Any]) -> Any:
         if name in self.functions:
@@ -83,8 +78,8 @@ class Scope:
             return self.functions[name]()
         if name not in _FUNCTIONS:
             raise ExpressionError(f"this runner does not know the function '{name}' here")
-        function, least, most = _FUNCTIONS[name]
-        if not least <= len(arguments) <= most:
+        function, wanted = _FUNCTIONS[name]
+        if len(arguments) != wanted:
             raise ExpressionError(f"wrong number of arguments for {name}()")
         return function(*arguments)
 
@@ -146,15 +141,6 @@ def equal(one: Any, other: Any) -> bool:
     return to_number(one) == to_number(other)
 
 
-_ORDER = {"<": lt, "<=": le, ">": gt, ">=": ge}
-
-
-def _ordered(operator: str, one: Any, other: Any) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return bool(_ORDER[operator](one.casefold(), other.casefold()))
-    return bool(_ORDER[operator](to_number(one), to_number(other)))
-
-
 def _index(target: Any, key: Any) -> Any:
     if isinstance(target, dict):
         name = to_text(key)
@@ -169,49 +155,12 @@ def _index(target: Any, key: Any) -> Any:
     return None
 
 
-def _contains(search: Any, item: Any) -> bool:
-    if isinstance(search, list):
-        return any(equal(element, item) for element in search)
-    if isinstance(search, dict):
-        return False
-    return to_text(item).casefold() in to_text(search).casefold()
+def _starts_with(text: Any, start: Any) -> bool:
+    return to_text(text).casefold().startswith(to_text(start).casefold())
 
 
-def _format(template: Any, *values: Any) -> str:
-    def fill(match: re.Match[str]) -> str:
-        piece = match.group()
-        if piece in {"{{", "}}"}:
-            return piece[0]
-        number = match.group(1)
-        if number is None or int(number) >= len(values):
-            raise ExpressionError(f"the format text '{to_text(template)}' is malformed")
-        return to_text(values[int(number)])
-
-    return re.sub(r"\{\{|\}\}|\{(\d{1,3})\}|[{}]", fill, to_text(template))
-
-
-def _join(items: Any, separator: Any = ",") -> str:
-    if isinstance(items, list):
-        return to_text(separator).join(to_text(item) for item in items)
-    return to_text(items)
-
-
-def _from_json(text: Any) -> Any:
-    try:
-        return json.loads(to_text(text))
-    except (ValueError, RecursionError) as error:
-        raise ExpressionError(f"fromJSON: {error}") from None
-
-
-_FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int]] = {
-    "contains": (_contains, 2, 2),
-    "startswith": (lambda a, b: to_text(a).casefold().startswith(to_text(b).casefold()), 2, 2),
-    "endswith": (lambda a, b: to_text(a).casefold().endswith(to_text(b).casefold()), 2, 2),
-    "format": (_format, 1, 255),
-    "join": (_join, 1, 2),
-    "tojson": (lambda value: json.dumps(value, indent=2, ensure_ascii=False), 1, 1),
-    "fromjson": (_from_json, 1, 1),
-}
+# Name → the function and how many arguments it has.
+_FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {"startswith": (_starts_with, 2)}
 
 
 def render(text: str, scope: Scope) -> Any:

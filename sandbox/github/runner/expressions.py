@@ -72,12 +72,12 @@ _TOKEN = re.compile(
     rf"(?P<number>{NUMBER.pattern}(?![\w.]))"
     r"|(?P<string>'(?:[^']|'')*')"
     r"|(?P<name>[A-Za-z_][\w-]*)"
-    r"|(?P<symbol>&&|\|\||==|!=|<=|>=|[<>!().,\[\]*])"
+    r"|(?P<symbol>&&|\|\||==|!=|[!().,\[\]*])"
     r")",
     re.ASCII,
 )
 # Weakest first; all of a level bind to the left.
-_LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="))
+_LEVELS = (("||",), ("&&",), ("==", "!="))
 _WORDS: dict[str, bool | float | None] = {
     "null": None,
     "true": True,

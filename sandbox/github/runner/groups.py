@@ -19,16 +19,15 @@ class Groups:
         self._waiting: dict[str, Cancellation] = {}
 
     @contextmanager
-    def member(self, group: str, me: Cancellation, *, cancel_in_progress: bool) -> Iterator[None]:
+    def member(self, group: str, me: Cancellation) -> Iterator[None]:
         """Wait for the turn, and hold the group meanwhile; a cancelled member does not wait.
 
         Args:
             group: the group's name.
             me: the member; cancelled by a newer one that takes its place.
-            cancel_in_progress: cancel the member that runs instead of waiting for its end.
         """
         name = group.casefold()
-        self._enter(name, me, cancel_in_progress=cancel_in_progress)
+        self._enter(name, me)
         try:
             yield
         finally:
@@ -39,15 +38,13 @@ class Groups:
                     del self._waiting[name]
                 self._changed.notify_all()
 
-    def _enter(self, name: str, me: Cancellation, *, cancel_in_progress: bool) -> None:
+    def _enter(self, name: str, me: Cancellation) -> None:
         with self._changed:
             # Nobody overtakes a member that waits.
             if name in self._running or name in self._waiting:
                 if older := self._waiting.get(name):
                     older.cancel()
                 self._waiting[name] = me
-                if cancel_in_progress and name in self._running:
-                    self._running[name].cancel()
                 self._changed.notify_all()
                 while name in self._running and not me.requested:
                     # A cancellation by a person notifies nobody: looked at now and then.

@@ -1,14 +1,13 @@
-"""Decisions about runs: where an event's workflows start, and in which order jobs go."""
+"""Decisions about runs: where an event's workflows start, and what their jobs may do."""
 
 import logging
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox.github.auth import JOB_DEFAULTS
-from sandbox.github.git import GitRepository
 from sandbox.github.runner.process import Cancellation
 from sandbox.github.runner.triggers import starts
-from sandbox.github.runner.workflow import Permissions, Workflow, WorkflowError, parse
+from sandbox.github.runner.workflow import Permissions, WorkflowError, parse
 from sandbox.github.server import Event, RepoSession
 
 _ALL_PERMISSIONS = (
@@ -33,8 +32,6 @@ class Start:
         sha: the commit that they run for, which also has the workflow files.
         head_branch: the branch that the run is listed under.
         head_sha: the commit that its checks are shown at.
-        filtered: what the branch filters look at.
-        changed: between which commits the path filters look; None: all is new.
         title: the run's title.
     """
 
@@ -42,12 +39,10 @@ class Start:
     sha: str
     head_branch: str
     head_sha: str
-    filtered: str
-    changed: tuple[str | None, str]
     title: str
 
 
-def wanted(git: GitRepository, event: Event, path: str, text: str, start: Start) -> bool:
+def wanted(event: Event, path: str, text: str) -> bool:
     """Whether an event starts a workflow file.
 
     A file that cannot be run is started by what people look at, so that its fault is seen.
@@ -62,13 +57,7 @@ def wanted(git: GitRepository, event: Event, path: str, text: str, start: Start)
             event.name == "pull_request" and event.action in {"opened", "closed"}
         )
     trigger = workflow.triggers.get(event.name)
-    return trigger is not None and starts(
-        trigger,
-        event.name,
-        event.action,
-        start.filtered,
-        lambda: git.changed_paths(*start.changed),
-    )
+    return trigger is not None and starts(trigger, event.name, event.action)
 
 
 def start_of(here: RepoSession, event: Event) -> Start | None:
@@ -83,21 +72,17 @@ def start_of(here: RepoSession, event: Event) -> Start | None:
         ref, sha = payload["ref"], payload["after"]
         if payload["deleted"]:
             return None
-        before = None if payload["created"] else payload["before"]
     else:
-        ref = payload.get("ref") or f"refs/heads/{payload['branch']}"
-        sha, before = here.git.ref(ref), None
+        ref = payload["ref"]
+        sha = here.git.ref(ref)
         if sha is None:
             return None
-    title = here.git.commit(sha).message.split("\n")[0]
-    title = event.action if event.name == "repository_dispatch" and event.action else title
-    return Start(ref, sha, ref.split("/", 2)[2], sha, ref, (before, sha), title)
+    return Start(ref, sha, ref.split("/", 2)[2], sha, here.git.commit(sha).message.split("\n")[0])
 
 
 def _pull_start(here: RepoSession, event: Event) -> Start | None:
     pull = event.payload["pull_request"]
     head, base, title = pull["head"]["sha"], pull["base"]["ref"], pull["title"]
-    fork = here.git.merge_base(pull["base"]["sha"], head)
     if event.name == "pull_request_target":
         # Of the default branch since 2025-12-08, whatever branch the pull request goes to.
         # https://github.blog/changelog/2025-11-07-actions-pull_request_target-and-environment-branch-protections-changes/
@@ -105,7 +90,7 @@ def _pull_start(here: RepoSession, event: Event) -> Start | None:
         newest = here.git.ref(ref)
         if newest is None:
             return None
-        return Start(ref, newest, pull["head"]["ref"], head, base, (fork, head), title)
+        return Start(ref, newest, pull["head"]["ref"], head, title)
     ref, sha = f"refs/pull/{pull['number']}/merge", pull["merge_commit_sha"]
     if pull["merged"]:
         # Of a merged pull request the branch is meant that it was merged into.
@@ -113,28 +98,15 @@ def _pull_start(here: RepoSession, event: Event) -> Start | None:
     elif pull["mergeable"] is False or sha is None:
         # GitHub runs nothing for a pull request with conflicts.
         return None
-    return Start(ref, sha, pull["head"]["ref"], head, base, (fork, head), title)
+    return Start(ref, sha, pull["head"]["ref"], head, title)
 
 
-def job_order(workflow: Workflow) -> list[str]:
-    """The jobs, each after those that it needs, else in the file's order."""
-    order: list[str] = []
-    while len(order) < len(workflow.jobs):
-        order += [
-            key
-            for key, job in workflow.jobs.items()
-            if key not in order and set(job.needs) <= set(order)
-        ][:1]
-    return order
-
-
-def status_functions(needs: dict[str, Any], cancellation: Cancellation) -> dict[str, Any]:
-    """The status functions as a job's `if` has them: about the jobs that it needs."""
-    results = {need["result"] for need in needs.values()}
+def status_functions(cancellation: Cancellation) -> dict[str, Any]:
+    """The status functions as a job's `if` has them."""
     cancelled = cancellation.requested
     return {
-        "success": lambda: results <= {"success"} and not cancelled,
-        "failure": lambda: "failure" in results and not cancelled,
+        "success": lambda: not cancelled,
+        "failure": lambda: False,
         "always": lambda: True,
         "cancelled": lambda: cancelled,
     }

@@ -4,7 +4,6 @@ https://docs.github.com/actions/reference/events-that-trigger-workflows
 """
 
 import re
-from collections.abc import Callable, Iterable
 
 from sandbox.github.runner.workflow import Trigger
 
@@ -42,60 +41,14 @@ def matches(pattern: str, text: str) -> bool:
         return False
 
 
-def passes(patterns: Iterable[str], text: str) -> bool:
-    """Whether the last pattern that matches lets the text in; `!` begins one that keeps it out."""
-    verdict = False
-    for pattern in patterns:
-        if matches(pattern.removeprefix("!"), text):
-            verdict = not pattern.startswith("!")
-    return verdict
-
-
-def starts(
-    trigger: Trigger,
-    event: str,
-    action: str | None,
-    ref: str,
-    changed: Callable[[], list[str]],
-) -> bool:
-    """Whether an event passes a trigger's filters.
+def starts(trigger: Trigger, event: str, action: str | None) -> bool:
+    """Whether an event passes a trigger's filter.
 
     Args:
         trigger: the rules under `on` for this event.
         event: the event's name.
         action: its activity type.
-        ref: for pushes the full reference, for pull requests the base branch.
-        changed: gives the paths that changed; asked only if a filter wants them.
     """
     if event in {"pull_request", "pull_request_target"}:
-        if action not in (trigger.types or _DEFAULT_TYPES):
-            return False
-    elif event == "repository_dispatch":
-        return trigger.types is None or passes(trigger.types, action or "")
-    elif event == "workflow_dispatch":
-        return True
-    return _ref_passes(trigger, ref) and _paths_pass(trigger, changed)
-
-
-def _ref_passes(trigger: Trigger, ref: str) -> bool:
-    if ref.startswith("refs/tags/"):
-        wanted, ignored, name = trigger.tags, trigger.tags_ignore, ref.removeprefix("refs/tags/")
-        other = trigger.branches is not None or trigger.branches_ignore is not None
-    else:
-        wanted, ignored = trigger.branches, trigger.branches_ignore
-        name = ref.removeprefix("refs/heads/")
-        other = trigger.tags is not None or trigger.tags_ignore is not None
-    if wanted is None and ignored is None:
-        # With filters for branches only, tags start nothing; and the other way round.
-        return not other
-    if wanted is not None and not passes(wanted, name):
-        return False
-    return not (ignored is not None and passes(ignored, name))
-
-
-def _paths_pass(trigger: Trigger, changed: Callable[[], list[str]]) -> bool:
-    if trigger.paths is not None:
-        return any(passes(trigger.paths, path) for path in changed())
-    if trigger.paths_ignore is not None:
-        return any(not passes(trigger.paths_ignore, path) for path in changed())
+        return action in (trigger.types or _DEFAULT_TYPES)
     return True

@@ -12,9 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from sandbox.github.runner.expressions import ExpressionError, pieces
 
-EVENTS = frozenset(
-    {"pull_request", "pull_request_target", "push", "workflow_dispatch", "repository_dispatch"}
-)
+EVENTS = frozenset({"pull_request", "pull_request_target", "push", "workflow_dispatch"})
 
 
 class WorkflowError(Exception):
@@ -41,15 +39,9 @@ class _Model(BaseModel):
 
 
 class Trigger(_Model):
-    """What of an event starts the workflow; None: no such filter."""
+    """What of an event starts the workflow; without `types` GitHub's default ones."""
 
     types: Names | None = None
-    branches: Names | None = None
-    branches_ignore: Names | None = Field(None, alias="branches-ignore")
-    tags: Names | None = None
-    tags_ignore: Names | None = Field(None, alias="tags-ignore")
-    paths: Names | None = None
-    paths_ignore: Names | None = Field(None, alias="paths-ignore")
     inputs: dict[str, Any] = {}
 
 
@@ -57,49 +49,22 @@ class Concurrency(_Model):
     """A group of which one member runs at a time."""
 
     group: str
-    cancel_in_progress: bool | str = Field(default=False, alias="cancel-in-progress")
-
-
-class RunDefaults(_Model):
-    """Defaults of `run` steps."""
-
-    shell: str | None = None
-    working_directory: str | None = Field(None, alias="working-directory")
-
-
-class Defaults(_Model):
-    """Defaults of a workflow or job."""
-
-    run: RunDefaults = RunDefaults()
+    cancel_in_progress: Literal[False] = Field(default=False, alias="cancel-in-progress")
 
 
 class Step(_Model):
-    """A step: a script, or one of the actions that this runner has."""
+    """A step, which is a script: this runner has no actions."""
 
-    id: str | None = Field(None, pattern=r"^[A-Za-z_][\w-]*$")
     name: str | None = None
     condition: Text = Field("", alias="if")
-    run: str | None = None
-    uses: str | None = None
-    parameters: dict[str, Text] = Field({}, alias="with")
+    run: str
     env: dict[str, Text] = {}
-    shell: str | None = None
-    working_directory: str | None = Field(None, alias="working-directory")
-    continue_on_error: bool | str = Field(default=False, alias="continue-on-error")
-    timeout_minutes: float | str | None = Field(None, alias="timeout-minutes")
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> "Step":
-        if (self.run is None) == (self.uses is None):
-            raise ValueError("a step needs either 'run' or 'uses'")
-        return self
+    shell: Literal["", "bash"] = ""
 
     @property
     def title(self) -> str:
         """What the log calls the step."""
-        if self.name:
-            return self.name
-        return f"Run {self.uses or (self.run or '').strip().splitlines()[0]}"
+        return self.name or f"Run {self.run.strip().splitlines()[0]}"
 
 
 Permissions = dict[str, Literal["read", "write", "none"]] | Literal["read-all", "write-all"]
@@ -118,20 +83,14 @@ class Job(_Model):
     runs_on: str = Field(alias="runs-on", pattern=r"^ubuntu-[\w.]+$")
     steps: list[Step] = Field(min_length=1)
     name: str | None = None
-    needs: Names = []
     condition: Text = Field("", alias="if")
     permissions: Permissions | None = None
-    env: dict[str, Text] = {}
-    defaults: Defaults = Defaults()
-    outputs: dict[str, Text] = {}
-    timeout_minutes: float | str = Field(360, alias="timeout-minutes")
-    concurrency: Concurrency | None = None
+    timeout_minutes: float = Field(360, alias="timeout-minutes", gt=0)
     environment: JobEnvironment | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, data: Any) -> Any:
-        data = _with_group(data)
         if isinstance(data, dict) and isinstance(data.get("environment"), str):
             data = {**data, "environment": {"name": data["environment"]}}
         return data
@@ -145,14 +104,13 @@ class Workflow(_Model):
     name: str | None = None
     run_name: str | None = Field(None, alias="run-name")
     permissions: Permissions | None = None
-    env: dict[str, Text] = {}
-    defaults: Defaults = Defaults()
     concurrency: Concurrency | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, data: Any) -> Any:
-        data = _with_group(data)
+        if isinstance(data, dict) and isinstance(data.get("concurrency"), str):
+            data = {**data, "concurrency": {"group": data["concurrency"]}}
         on = data.get("on") if isinstance(data, dict) else None
         if isinstance(on, str):
             on = [on]
@@ -163,25 +121,6 @@ class Workflow(_Model):
                 raise ValueError(f"this runner does not know the event '{unknown[0]}'")
             data = {**data, "on": {name: rules or {} for name, rules in on.items()}}
         return data
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Workflow":
-        for key, job in self.jobs.items():
-            if unknown := [name for name in job.needs if name not in self.jobs]:
-                raise ValueError(f"job '{key}' needs unknown jobs: {', '.join(unknown)}")
-        done: set[str] = set()
-        while len(done) < len(self.jobs):
-            ready = {k for k, job in self.jobs.items() if k not in done and set(job.needs) <= done}
-            if not ready:
-                raise ValueError("the jobs' needs form a circle")
-            done |= ready
-        return self
-
-
-def _with_group(data: Any) -> Any:
-    if isinstance(data, dict) and isinstance(data.get("concurrency"), str):
-        return {**data, "concurrency": {"group": data["concurrency"]}}
-    return data
 
 
 # Every event looks at every file of its commit, and most of them are the same as before.

@@ -1,4 +1,4 @@
-"""The server's own routes: health, faults, raw messages. They need no token."""
+"""The server's own routes: health, raw messages, what no client of Port can do."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import select
 
 from sandbox.port import auth, node_runs
-from sandbox.port.edge import Fault
 from sandbox.port.errors import invalid, not_found
 from sandbox.port.outbox import enqueue
 from sandbox.port.services import ServicesDep
@@ -56,39 +55,6 @@ def health(services: ServicesDep) -> Json:
     with services.store.transaction() as db:
         unsent = db.query(OutboxMessage).where(OutboxMessage.sent_at.is_(None)).count()
     return {"ok": True, "unsent": unsent}
-
-
-@router.get("/_sandbox/faults")
-def list_faults(services: ServicesDep) -> Json:
-    """The faults that are still to happen."""
-    return {"ok": True, "faults": [fault.model_dump() for fault in services.faults.pending]}
-
-
-@router.post("/_sandbox/faults")
-def add_fault(fault: Fault, services: ServicesDep) -> Json:
-    """Let the next matching requests go wrong."""
-    services.faults.pending.append(fault)
-    return {"ok": True}
-
-
-@router.delete("/_sandbox/faults")
-def clear_faults(services: ServicesDep) -> Json:
-    """Let nothing go wrong any more."""
-    services.faults.pending.clear()
-    return {"ok": True}
-
-
-@router.get("/_sandbox/requests")
-def list_requests(services: ServicesDep) -> list[dict[str, str]]:
-    """Method and path of the last requests to the API, oldest first."""
-    return list(services.faults.requests)
-
-
-@router.delete("/_sandbox/requests")
-def clear_requests(services: ServicesDep) -> Json:
-    """Forget the requests."""
-    services.faults.requests.clear()
-    return {"ok": True}
 
 
 @router.post("/_sandbox/expire-tokens")

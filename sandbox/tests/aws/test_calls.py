@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from sandbox.aws.iam import check
 from sandbox.tests.waiting import wait_for
+from tests.tools.iam import check
 
 from .conftest import ACCOUNT, REGION, RunningAws
 

@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from sandbox.aws.iam import check
 from sandbox.tests.http import HTTP
 from sandbox.tests.waiting import wait_for
+from tests.tools.iam import check
 
 from .conftest import ACCOUNT, REGION, RunningAws
 

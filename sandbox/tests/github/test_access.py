@@ -54,10 +54,11 @@ def test_an_expired_token_is_bad_credentials(live: Live) -> None:
 def test_who_is_not_a_collaborator_does_not_see_the_repository(
     live: Live, repo: Repository
 ) -> None:
-    live.call("DELETE", f"/repos/{repo.full_name}/collaborators/developer")
-    assert (
-        live.call("GET", f"/repos/{repo.full_name}", live.as_user("developer")).status_code == 404
-    )
+    HTTP.post(f"{live.url}/_sandbox/users", json={"login": "outsider"}).raise_for_status()
+
+    answer = live.call("GET", f"/repos/{repo.full_name}", live.as_user("outsider"))
+
+    assert answer.status_code == 404
 
 
 def test_only_administrators_change_settings(live: Live, repo: Repository) -> None:

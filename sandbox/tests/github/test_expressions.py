@@ -1,6 +1,5 @@
 """The expression language: grammar, values, and that no text breaks the parser."""
 
-import json
 import math
 from contextlib import suppress
 from typing import Any
@@ -56,17 +55,9 @@ def scope(status: str = "success") -> Scope:
         ("github.EVENT.labels[1]", "UI"),
         ("github['event']['missing'].deeper", None),
         ("github.event.labels[9]", None),
-        ("1 < 2 == true", True),
-        ("'a' < 'B'", True),
         ("NaN == NaN", False),
         ("-1.5e1", -15.0),
-        ("contains(github.event.labels, 'bug')", True),
-        ("contains('Hello', 'ELL')", True),
-        ("startsWith(github.ref, 'refs/heads/') && endsWith(github.ref, '/main')", True),
-        ("format('{0}-{1} {{}}', 'a', 2)", "a-2 {}"),
-        ("join(github.event.labels, '; ')", "Bug; UI"),
-        ("fromJSON('[1, 2]')[1]", 2),
-        ("toJSON(github.event.n)", "3"),
+        ("startsWith(github.ref, 'REFS/heads/')", True),
         ("'it''s'", "it's"),
         ("(1 == 2) || !(false)", True),
     ],
@@ -83,7 +74,9 @@ def test_values(text: str, value: object) -> None:
         ("github.event.labels.*.name", ".*"),
         ("1 +", "+"),
         ("'open", "'open"),
-        ("contains('a')", "contains"),
+        ("startsWith('a')", "startswith"),
+        ("1 < 2", "<"),
+        ("fromJSON('1')", "fromjson"),
         ("(1", "expected ')'"),
         ("", "end of text"),
         ("a b", "'b'"),
@@ -132,7 +125,7 @@ literals = st.one_of(
 
 
 def compound(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    operators = st.sampled_from(["||", "&&", "==", "!=", "<", "<=", ">", ">="])
+    operators = st.sampled_from(["||", "&&", "==", "!="])
     return st.one_of(
         st.builds(Not, inner),
         st.builds(Binary, operators, inner, inner),
@@ -184,13 +177,6 @@ def test_no_text_breaks_the_parser(text: str) -> None:
 def test_deep_nesting_is_refused(text: str) -> None:
     with pytest.raises(ExpressionError):
         parse(text)
-
-
-@given(st.recursive(st.none() | st.booleans() | st.integers(-99, 99) | st.text(max_size=5),
-                    lambda inner: st.lists(inner, max_size=3), max_leaves=5))  # fmt: skip
-def test_json_goes_there_and_back(value: object) -> None:
-    text = json.dumps(value).replace("'", "''")
-    assert scope().evaluate(parse(f"fromJSON('{text}')")) == value
 
 
 @given(st.floats(allow_infinity=False, min_value=-1e300, max_value=1e300) | st.just(math.nan))

@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.tests.port.harness import Port, Start, add_service
+from sandbox.tests.port.harness import CLIENT_ID, Port, Start, add_service
 
 
 def fault(port: Port, **body: Any) -> None:
     answer = port.http.request("POST", "/_sandbox/faults", json=body)
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
 
 
 def test_every_answer_has_a_trace_id(port: Port) -> None:
@@ -31,13 +31,14 @@ def test_unknown_path_is_not_a_missing_object(port: Port, path: str) -> None:
 
 @pytest.mark.parametrize("status", [200, 404, 502])
 def test_html_fault_answers_with_a_page(port: Port, status: int) -> None:
-    fault(port, status=status, html=True)
+    page = "<!doctype html><p>This page is not Port's.</p>"
+    fault(port, status=status, body=page, headers={"Content-Type": "text/html"})
 
     answer = port.http.request("GET", "/v1/blueprints", headers=port.headers)
 
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "text/html"
-    assert answer.text.startswith("<!doctype html>")
+    assert answer.text == page
 
 
 def test_a_body_over_one_mebibyte_is_refused(catalogue: Port) -> None:
@@ -74,7 +75,7 @@ def test_the_entities_api_has_a_limit_of_its_own(start: Start) -> None:
 
 
 def test_a_fault_holds_for_the_wanted_number_of_requests(port: Port) -> None:
-    fault(port, path="/blueprints$", count=2, skip=1, status=502)
+    fault(port, path="/blueprints$", times=2, skip=1, status=502)
     statuses = [
         port.http.request("GET", "/v1/blueprints", headers=port.headers).status_code
         for _ in range(5)
@@ -97,7 +98,7 @@ def test_a_fault_can_lose_the_answer_of_what_was_carried_out(catalogue: Port) ->
 
 
 def test_a_fault_can_delay(port: Port) -> None:
-    fault(port, path="/blueprints$", delay=0.2)
+    fault(port, path="/blueprints$", delay_seconds=0.2)
     began = time.monotonic()
     port.call("GET", "/blueprints")
     assert time.monotonic() - began >= 0.2
@@ -105,7 +106,7 @@ def test_a_fault_can_delay(port: Port) -> None:
 
 def test_faults_can_be_listed_and_taken_back(port: Port) -> None:
     fault(port, status=500)
-    assert len(port.http.request("GET", "/_sandbox/faults").json()["faults"]) == 1
+    assert len(port.http.request("GET", "/_sandbox/faults").json()["pending"]) == 1
     port.http.request("DELETE", "/_sandbox/faults")
     port.call("GET", "/blueprints")
 
@@ -142,7 +143,12 @@ def test_health_and_root_need_no_token(port: Port) -> None:
 def test_the_requests_to_the_api_are_remembered_until_they_are_cleared(port: Port) -> None:
     port.http.request("DELETE", "/_sandbox/requests")
     port.http.request("GET", "/v1/blueprints")
+    port.http.request("GET", "/v1/blueprints", headers=port.headers)
 
     seen = port.http.request("GET", "/_sandbox/requests").json()
 
-    assert seen == [{"method": "GET", "path": "/v1/blueprints"}]
+    request = {"method": "GET", "path": "/v1/blueprints"}
+    assert seen == [
+        {**request, "actor": "", "status": 401},
+        {**request, "actor": CLIENT_ID, "status": 200},
+    ]

@@ -32,34 +32,23 @@ def prepared(start: Start, **changes: Any) -> Port:
 # --- messages of runs
 
 
-def test_the_older_envelope_does_not_need_the_template(start: Start) -> None:
-    port = prepared(start, envelope="v1")
-    add_service(port, "a", replicas=3)
-    run = execute(port)
-    body = {"properties": {}, "entity": "a"}
-    devops = port.sign_in("devops@acme.example")
-    devops.call("POST", "/actions/upscale_service/runs", body, 202)
-    created, upscaled = port.messages("runs")
-    assert list(created) == ["action", "resourceType", "status", "trigger", "context", "payload"]
-    assert created["context"] == {"entity": None, "blueprint": "service", "runId": run["id"]}
-    payload = created["payload"]
+def test_an_action_without_a_template_sends_the_older_envelope(catalogue: Port) -> None:
+    body = {**CREATE_SERVICE, "invocationMethod": {"type": "KAFKA"}}
+    catalogue.call("PUT", "/actions/create_service", body)
+
+    run = execute(catalogue)
+
+    (message,) = catalogue.messages("runs")
+    assert list(message) == ["action", "resourceType", "status", "trigger", "context", "payload"]
+    assert message["context"] == {"entity": None, "blueprint": "service", "runId": run["id"]}
+    payload = message["payload"]
     assert payload["entity"] is None
     assert payload["action"]["trigger"] == "CREATE"
     assert payload["action"]["identifier"] == "create_service"
     assert payload["action"]["userInputs"]["required"] == ["service_name"]
     assert payload["action"]["invocationMethod"] == {"type": "KAFKA"}
-    assert payload["properties"] == {"service_name": "my-service", "replicas": 2}
+    assert payload["properties"] == run["properties"]
     assert payload["censoredProperties"] == []
-    assert upscaled["context"]["entity"] == upscaled["payload"]["entity"]["identifier"] == "a"
-    assert upscaled["trigger"]["by"]["user"]["email"] == "devops@acme.example"
-
-
-def test_an_action_without_a_template_sends_the_older_envelope(catalogue: Port) -> None:
-    body = {**CREATE_SERVICE, "invocationMethod": {"type": "KAFKA"}}
-    catalogue.call("PUT", "/actions/create_service", body)
-    execute(catalogue)
-    (message,) = catalogue.messages("runs")
-    assert message["payload"]["action"]["identifier"] == "create_service"
 
 
 def test_messages_are_signed_if_that_is_wanted(start: Start) -> None:

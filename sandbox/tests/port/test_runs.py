@@ -188,14 +188,6 @@ def test_entity_inputs_are_whole_entities_in_templates(catalogue: Port) -> None:
     assert refusal == (422, "user_inputs_schema_invalid")
 
 
-def test_secrets_of_the_organisation_reach_the_template(catalogue: Port) -> None:
-    secret = {"secretName": "api-key", "secretValue": "k3y"}
-    catalogue.call("POST", "/organization/secrets", secret)
-    action(catalogue, {}, {"key": '{{ .secrets["api-key"] }}'})
-    catalogue.call("POST", "/actions/create_service/runs", {"properties": {}}, 202)
-    assert catalogue.messages("runs") == [{"key": "k3y"}]
-
-
 def test_run_in_a_persons_name_names_the_credentials(catalogue: Port) -> None:
     run = execute(catalogue, run_as="developer@acme.example")
 

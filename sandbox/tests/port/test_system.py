@@ -56,37 +56,10 @@ def test_a_disabled_user_cannot_sign_in(port: Port) -> None:
     assert developer.refused("GET", "/teams") == (401, "invalid_token")
 
 
-def test_teams_can_be_made_changed_and_removed(port: Port) -> None:
-    body = {"name": "data", "users": ["admin@acme.example"], "description": "Data"}
-    team = port.call("POST", "/teams", body)["team"]
-    assert (team["description"], len(team["users"])) == ("Data", 1)
-    assert port.refused("POST", "/teams", body) == (409, "identifier_taken")
-    assert port.refused("POST", "/teams", {"name": "a/b"}) == (422, "invalid_request")
-    assert port.refused("POST", "/teams", {"name": "x", "users": ["?"]}) == (404, "not_found")
-    assert port.call("PATCH", "/teams/data", {"users": []})["team"]["users"] == []
-    port.call("DELETE", "/teams/data")
-    assert port.refused("GET", "/teams/data") == (404, "not_found")
-
-
-def test_a_users_roles_and_teams_can_be_set(port: Port) -> None:
-    body = {"roles": ["Admin"], "teams": ["devops"]}
-    user = port.call("PATCH", "/users/developer@acme.example", body)
-    assert (user["roles"], user["teams"]) == ([{"name": "Admin"}], ["devops"])
-    body = {"teams": ["none"]}
-    assert port.refused("PATCH", "/users/developer@acme.example", body) == (404, "not_found")
-
-
-def test_the_organisation_can_be_read_and_changed_in_part(port: Port) -> None:
+def test_organisation_can_be_read(port: Port) -> None:
     organization = port.call("GET", "/organization")["organization"]
+
     assert organization == {"id": "org_sandbox", "name": "Sandbox", "featureFlags": []}
-    settings = {"settings": {"portAgentStreamerName": "KAFKA"}}
-    assert port.call("PATCH", "/organization", settings) == {"ok": True}
-    port.call("PATCH", "/organization", {"name": "Acme", "settings": {"portalTitle": "P"}})
-    after = port.call("GET", "/organization")["organization"]
-    assert after["name"] == "Acme"
-    assert after["settings"] == {"portAgentStreamerName": "KAFKA", "portalTitle": "P"}
-    member = port.sign_in("developer@acme.example")
-    assert member.refused("PATCH", "/organization", {"name": "X"}) == (403, "missing_permissions")
 
 
 def test_kafka_credentials_are_for_administrators(start: Start) -> None:
@@ -95,22 +68,6 @@ def test_kafka_credentials_are_for_administrators(start: Start) -> None:
     assert credentials == {"username": "u", "password": "p", "brokers": ["b:1", "b:2"]}
     member = port.sign_in("developer@acme.example")
     assert member.refused("GET", "/kafka-credentials") == (403, "missing_permissions")
-
-
-def test_secrets_never_come_back(port: Port) -> None:
-    body = {"secretName": "key", "secretValue": "v4lue", "description": "d"}
-    made = port.call("POST", "/organization/secrets", body)["secret"]
-    assert made["secretName"] == "key"
-    assert port.refused("POST", "/organization/secrets", body) == (409, "identifier_taken")
-    port.call("PATCH", "/organization/secrets/key", {"secretValue": "other"})
-    answers = [
-        port.call("GET", "/organization/secrets"),
-        port.call("GET", "/organization/secrets/key"),
-    ]
-    assert "v4lue" not in str(answers)
-    assert "other" not in str(answers)
-    port.call("DELETE", "/organization/secrets/key")
-    assert port.refused("GET", "/organization/secrets/key") == (404, "not_found")
 
 
 def test_the_audit_log_tells_who_did_what(catalogue: Port) -> None:

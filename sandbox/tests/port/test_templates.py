@@ -59,12 +59,6 @@ def test_spread_value_puts_the_pairs_in_its_place() -> None:
     assert render({"{{ spreadValue() }}": "{{ null }}"}, CONTEXT) == {}
 
 
-def test_secrets_are_seen_by_the_expression_that_names_them_only() -> None:
-    template = {"token": 'Bearer {{ .secrets["api-key"] }}', "all": "{{ . | keys }}"}
-    rendered = render(template, CONTEXT, {"api-key": "s3cr3t"})
-    assert rendered == {"token": "Bearer s3cr3t", "all": ["action", "entity", "inputs"]}
-
-
 @pytest.mark.parametrize(
     "template",
     [

@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from sandbox import mark
-from sandbox.stack import SERVICES_REPO, Sandbox, State
+from sandbox.stack import Sandbox
+from sandbox.state import SERVICES_REPO, State
 from sandbox.tests.stack.test_cli import CLI
 from sandbox.tests.waiting import LIMIT, free_port, wait_for
 
@@ -28,7 +29,8 @@ ATTACHED = """
 import sys, time
 from pathlib import Path
 from sandbox.attached import ends_with_this_process
-from sandbox.stack import Sandbox, State
+from sandbox.stack import Sandbox
+from sandbox.state import State
 sandbox = Sandbox(Path(sys.argv[1]))
 with ends_with_this_process(sandbox):
     sandbox.log_file("broker").parent.mkdir(parents=True)

@@ -13,7 +13,8 @@ import pytest
 
 from sandbox.attached import start_heir
 from sandbox.cli import apply_again
-from sandbox.stack import Sandbox, SandboxError, State
+from sandbox.stack import Sandbox
+from sandbox.state import SandboxError, State
 from sandbox.tests.http import HTTP
 from sandbox.tests.waiting import LIMIT
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import stack
-from sandbox.stack import Sandbox, SandboxError, State, _alone, _decide
+from sandbox import state
+from sandbox.stack import Sandbox
+from sandbox.state import SandboxError, State, alone, decide
 from sandbox.tests.waiting import LIMIT
 
 
@@ -23,10 +24,10 @@ def test_given_taken_defaults_when_decided_then_every_part_has_a_port_of_its_own
         taken.listen()
         used = taken.getsockname()[1]
         monkeypatch.setattr(
-            stack, "_DEFAULT_PORTS", dict.fromkeys("abcde", used) | {"broker": used}
+            state, "_DEFAULT_PORTS", dict.fromkeys("abcde", used) | {"broker": used}
         )
 
-        ports = _decide("").ports.values()
+        ports = decide("").ports.values()
 
     assert used not in ports
     assert len(set(ports)) == 6
@@ -39,10 +40,10 @@ def test_given_a_sandbox_that_starts_when_another_starts_then_it_waits() -> None
     inside = threading.Event()
 
     def start() -> None:
-        with _alone():
+        with alone():
             inside.set()
 
-    with _alone():
+    with alone():
         other = threading.Thread(target=start)
         other.start()
         assert not inside.wait(0.2)
@@ -56,13 +57,13 @@ def test_part_is_not_ready_when_another_program_answers(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         sandbox = Sandbox(tmp_path)
         sandbox.log_file("broker").parent.mkdir(parents=True)
-        state = State({"broker": port}, "", "", "", f"127.0.0.1:{port}")
+        decided = State({"broker": port}, "", "", "", f"127.0.0.1:{port}")
 
         command = [sys.executable, "-m", "sandbox.broker", "--port", str(port)]
         with (
             sandbox.log_file("broker").open("wb") as log,
             subprocess.Popen(command, stderr=log) as process,
         ):
-            state.pids["broker"] = process.pid
+            decided.pids["broker"] = process.pid
             with pytest.raises(SandboxError, match=f"cannot listen on 127.0.0.1:{port}"):
-                sandbox._wait("broker", state)
+                sandbox._wait("broker", decided)

@@ -51,7 +51,7 @@ class GitHubServer:
         return str(self.control("POST", "tokens", {"login": login})["token"])
 
     def fault(self, **fault: Any) -> None:
-        """Spoil the next requests that match; see `sandbox/github/faults.py`."""
+        """Spoil the next requests that match; see `sandbox/faults.py`."""
         self.control("POST", "faults", fault)
 
     def faults_left(self) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 import requests
 from slipway.config import PortCredentials
-from slipway.errors import PortError
 from slipway.port.client import PortClient
 
 from tests.port_server import CREDENTIALS, PortServer
@@ -33,18 +32,6 @@ def another(server: PortServer, user_agent: str) -> PortClient:
     client = PortClient(server.url, lambda _fresh: credentials, session=session)
     session.headers["User-Agent"] = user_agent
     return client
-
-
-@pytest.mark.parametrize("field", ["secretValue", "description"])
-def test_secret_change_is_refused_when_a_field_is_null(server: PortServer, field: str) -> None:
-    body = {"secretName": f"key-{field}", "secretValue": "s3cr3t"}
-    server.client.request("POST", "/v1/organization/secrets", json=body)
-    path = f"/v1/organization/secrets/key-{field}"
-
-    with pytest.raises(PortError) as refusal:
-        server.client.request("PATCH", path, json={field: None})
-
-    assert (refusal.value.status, refusal.value.code) == (422, "invalid_request")
 
 
 def test_search_finds_entities_by_their_datasource(server: PortServer) -> None:

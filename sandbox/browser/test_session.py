@@ -4,9 +4,9 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from sandbox.browser.fixtures import Visit
+from sandbox.browser.portal import ADMIN, DEVELOPER, REFUSED
 from sandbox.testing import OWN_ROUTES
-from tests.browser.fixtures import Visit
-from tests.browser.portal import ADMIN, DEVELOPER, REFUSED
 from tests.port_server import PortServer
 
 pytestmark = pytest.mark.usefixtures("server")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.portal import ROOT, Portal
+from sandbox.browser.portal import ROOT, Portal
 
 # What this machine does meanwhile is not the pages' fault: the limit is for pages that hang.
 LIMIT_MS = 120_000
@@ -16,8 +16,9 @@ expect.set_options(timeout=LIMIT_MS)
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """The Chromium that `scripts/chromium` finds, without what it does by itself."""
-    found = subprocess.run([ROOT / "scripts" / "chromium"], check=True, stdout=subprocess.PIPE)
+    """The Chromium that `sandbox/scripts/chromium` finds, without what it does by itself."""
+    script = ROOT / "sandbox" / "scripts" / "chromium"
+    found = subprocess.run([script], check=True, stdout=subprocess.PIPE)
     return {
         **browser_type_launch_args,
         "executable_path": found.stdout.decode().strip(),

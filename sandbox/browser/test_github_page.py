@@ -6,7 +6,7 @@ import pytest
 from github.PullRequest import PullRequest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.fixtures import LIMIT_MS
+from sandbox.browser.fixtures import LIMIT_MS
 from tests.contract.github.conftest import GitHubServer, Services, change, running
 
 BODY = """Requested by **developer**.

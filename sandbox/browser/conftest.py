@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.fixtures import browser_context_args, browser_type_launch_args, visit
-from tests.browser.services import SERVICES
-from tests.browser.tools import ACTIONS, BLUEPRINT
+from sandbox.browser.fixtures import browser_context_args, browser_type_launch_args, visit
+from sandbox.browser.services import SERVICES
+from sandbox.browser.tools import ACTIONS, BLUEPRINT
 from tests.port_server import PortServer
 
 __all__ = ["browser_context_args", "browser_type_launch_args", "visit"]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.fixtures import Visit
-from tests.browser.portal import ADMIN, DEVELOPER, DEVOPS, Portal
+from sandbox.browser.fixtures import Visit
+from sandbox.browser.portal import ADMIN, DEVELOPER, DEVOPS, Portal
 from tests.port_server import PortServer
 
 pytestmark = pytest.mark.usefixtures("server")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.fixtures import Visit
-from tests.browser.portal import ADMIN, DEVELOPER, REFUSED
+from sandbox.browser.fixtures import Visit
+from sandbox.browser.portal import ADMIN, DEVELOPER, REFUSED
 from tests.port_server import PortServer
 
 DISCARD = "Discard what you typed?"

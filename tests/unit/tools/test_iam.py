@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.aws.iam import PolicyError, check, refusal
-from sandbox.aws.iam_actions import Access, UnknownCallError, accesses
+from tests.tools.iam import PolicyError, check, refusal
+from tests.tools.iam.actions import Access, UnknownCallError, accesses
 
 ACCOUNT = "000000000000"
 TABLE = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/runs"

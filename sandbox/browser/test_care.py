@@ -5,9 +5,9 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import Visit
-from tests.browser.portal import ADMIN, DEVELOPER, DEVOPS, REFUSED, Portal
-from tests.browser.test_forms import COMMON, inputs
+from sandbox.browser.fixtures import Visit
+from sandbox.browser.portal import ADMIN, DEVELOPER, DEVOPS, REFUSED, Portal
+from sandbox.browser.test_forms import COMMON, inputs
 from tests.port_server import PortServer
 
 pytestmark = pytest.mark.usefixtures("server")

@@ -1,4 +1,4 @@
-"""scripts/chromium, on machines that have one, can install one, or neither."""
+"""sandbox/scripts/chromium, on machines that have one, can install one, or neither."""
 
 import os
 import shutil
@@ -16,9 +16,9 @@ TOOLS = ("sh", "dirname", "id", "cat", "env", "chmod")
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A folder with the script alone, and `bin` with the few commands that it needs."""
-    for folder in ("bin", "scripts"):
-        (tmp_path / folder).mkdir()
-    shutil.copy(ROOT / "scripts" / "chromium", tmp_path / "scripts" / "chromium")
+    for folder in ("bin", "sandbox/scripts"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(ROOT / "sandbox" / "scripts" / "chromium", tmp_path / "sandbox" / "scripts")
     for tool in TOOLS:
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or tool)
     return tmp_path
@@ -33,7 +33,7 @@ def command(checkout: Path, name: str, script: str) -> Path:
 
 def find(checkout: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [checkout / "scripts" / "chromium"],
+        [checkout / "sandbox" / "scripts" / "chromium"],
         env={**os.environ, "PATH": str(checkout / "bin")},
         capture_output=True,
         text=True,

@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.fixtures import Visit
-from tests.browser.portal import ADMIN, DEVELOPER, DEVOPS, Portal
+from sandbox.browser.fixtures import Visit
+from sandbox.browser.portal import ADMIN, DEVELOPER, DEVOPS, Portal
 from tests.port_server import PortServer
 
 TITLE = "Upscale checkout"

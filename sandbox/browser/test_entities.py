@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.fixtures import Visit
-from tests.browser.portal import ADMIN, DEVELOPER, DEVOPS
-from tests.browser.test_runs import create
+from sandbox.browser.fixtures import Visit
+from sandbox.browser.portal import ADMIN, DEVELOPER, DEVOPS
+from sandbox.browser.test_runs import create
 from tests.port_server import PortServer
 
 pytestmark = pytest.mark.usefixtures("server")

@@ -1,4 +1,4 @@
-"""Takes the documentation's pictures of the portal: `make screenshots`.
+"""Takes the documentation's pictures of the portal: `make -C sandbox screenshots`.
 
 Ids and times are always the same, so that a picture changes only when its page does.
 """
@@ -11,13 +11,13 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.fixtures import Visit
-from tests.browser.portal import ADMIN, DEVELOPER, DEVOPS, ROOT, Portal
-from tests.browser.services import SERVICES
-from tests.browser.test_forms import COMMON
+from sandbox.browser.fixtures import Visit
+from sandbox.browser.portal import ADMIN, DEVELOPER, DEVOPS, ROOT, Portal
+from sandbox.browser.services import SERVICES
+from sandbox.browser.test_forms import COMMON
 from tests.port_server import PortServer
 
-IMAGES = ROOT / "docs" / "images"
+IMAGES = ROOT / "sandbox" / "docs" / "images"
 NOW = datetime(2026, 11, 27, 14, 30, tzinfo=UTC)
 LARGEST = 200_000
 # In the pictures the server has its usual address.

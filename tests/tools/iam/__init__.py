@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-from sandbox.aws.iam_actions import Access, accesses
+from tests.tools.iam.actions import Access, accesses
 
 _STATEMENT_MEMBERS = {
     "Sid",

@@ -1,4 +1,4 @@
-"""scripts/portal: what it says and does without what it needs."""
+"""sandbox/scripts/portal: what it says and does without what it needs."""
 
 import json
 import os
@@ -22,8 +22,8 @@ def write(file: Path, content: dict[str, Any]) -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A checkout with a portal that needs no registry and builds one page."""
-    (tmp_path / "scripts").mkdir()
-    shutil.copy(ROOT / "scripts" / "portal", tmp_path / "scripts")
+    (tmp_path / "sandbox" / "scripts").mkdir(parents=True)
+    shutil.copy(ROOT / "sandbox" / "scripts" / "portal", tmp_path / "sandbox" / "scripts")
     portal = tmp_path / "sandbox" / "portal"
     (portal / "part").mkdir(parents=True)
     (portal / "part" / "package.json").write_text('{"name": "part", "version": "1.0.0"}')
@@ -45,7 +45,7 @@ def run(
     project: Path, *arguments: str, path: str = os.environ["PATH"], slim: bool = False
 ) -> tuple[int, str]:
     done = subprocess.run(
-        [project / "scripts" / "portal", *arguments],
+        [project / "sandbox" / "scripts" / "portal", *arguments],
         env={
             **os.environ,
             "PATH": path,
@@ -90,7 +90,7 @@ def test_given_no_node_when_it_is_checked_then_it_fails(project: Path, command: 
 def test_given_no_known_command_then_it_says_what_there_is(
     project: Path, arguments: tuple[str, ...]
 ) -> None:
-    assert run(project, *arguments) == (2, "usage: scripts/portal build|test|lint\n")
+    assert run(project, *arguments) == (2, "usage: sandbox/scripts/portal build|test|lint\n")
 
 
 def test_given_no_registry_when_it_is_built_then_it_says_so_and_succeeds(project: Path) -> None:
