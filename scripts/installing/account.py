@@ -33,7 +33,7 @@ class Account:
 
     def client(self, service: str) -> Any:
         """A client of a service."""
-        return self.session.client(service, config=_CLIENT)  # type: ignore[call-overload]  # a name
+        return self.session.client(service, config=_CLIENT)  # type: ignore[call-overload]  # any service
 
     def number(self) -> str:
         """The account's number.

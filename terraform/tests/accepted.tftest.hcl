@@ -31,6 +31,7 @@ run "the_upper_limits_can_be_planned" {
     network             = { vpc_id = "vpc-a", subnet_ids = ["subnet-a", "subnet-b"], security_group_id = "sg-a" }
     kafka_mirror        = { source_servers = ["kafka.example.com:9096"], plugin = { bucket_arn = "arn:aws:s3:::acme-plugins", key = "mm2.zip", version = "1", sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" } }
 
+    catalog_dir = "../tests/fixtures/terraform/catalogs/default_rules"
     approvals = {
       approvers           = { emails = ["one@acme.example", "two+work@sub.acme.example"], teams = ["Platform Team"], count = 10, expires_after_seconds = 2592000, remind_before_seconds = 2591999 }
       domain_aliases      = { "acme.io" = "acme.example", "acme.test" = "acme.example" }

@@ -13,7 +13,9 @@ run "production_needs_a_second_person_by_default" {
   command = plan
 
   variables {
-    approvals = { approvers = { emails = ["devops@acme.example"], teams = ["devops"] }, domain_aliases = { "acme.io" = "acme.example" } }
+    # An action that joins the shipped catalog changes nothing here.
+    catalog_dir = "../tests/fixtures/terraform/catalogs/default_rules"
+    approvals   = { approvers = { emails = ["devops@acme.example"], teams = ["devops"] }, domain_aliases = { "acme.io" = "acme.example" } }
   }
 
   assert {
@@ -90,7 +92,8 @@ run "an_action_without_a_rule_is_said" {
   command = plan
 
   variables {
-    approvals = { rules = [{ actions = ["create_service", "upscale_service", "downscale_service", "delete_service", "create_bucket", "delete_bucket"], environments = ["*"] }] }
+    catalog_dir = "../tests/fixtures/terraform/catalogs/default_rules"
+    approvals   = { rules = [{ actions = ["create_service", "upscale_service", "downscale_service", "delete_service", "create_bucket", "delete_bucket"], environments = ["*"] }] }
   }
 
   expect_failures = [check.approval_rules]

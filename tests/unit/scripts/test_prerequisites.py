@@ -142,7 +142,9 @@ def test_down_asks_for_setup_when_a_sandbox_may_run(clone: Path) -> None:
 
 
 def test_clean_succeeds_in_a_fresh_clone(clone: Path) -> None:
-    shutil.copy(ROOT / "Makefile", clone)
+    (clone / "sandbox").mkdir()
+    for makefile in ("Makefile", "sandbox/Makefile"):
+        shutil.copy(ROOT / makefile, clone / makefile)
     (clone / "build").mkdir()
     for tool in ("make", "rm"):
         (clone / "bin" / tool).symlink_to(str(shutil.which(tool)))
