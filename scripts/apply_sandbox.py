@@ -146,6 +146,11 @@ class Stack:
         variables.write_text(json.dumps(self._variables(), indent=2))
         self._terraform("init", "-input=false", "-lockfile=readonly")
 
+    @property
+    def catalog(self) -> Path:
+        """The copy of the catalog that is applied."""
+        return self._data / "catalog"
+
     def apply(self) -> None:
         """Make the sandbox's AWS as the stack says, and write the secrets."""
         self._outputs = None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts.apply_sandbox import Mode, Stack
+from scripts.apply_sandbox import Mode, Stack, StackError
 from tests.integration.conftest import SandboxClient
 
 # Of the mode that makes most: a cluster and a network, too.
@@ -59,6 +59,34 @@ def _pages(client, operation: str) -> Iterator:  # type: ignore[no-untyped-def,t
 def own(sandbox: SandboxClient) -> set[str]:
     """The services that hold something of this installation."""
     return {name.partition(" ")[0] for name in listed(sandbox) if PREFIX in name}
+
+
+def versions(sandbox: SandboxClient, bucket: str) -> dict[str, object]:
+    """What an apply changes of each function, and of the policy."""
+    pages = sandbox.aws("lambda").get_paginator("list_functions").paginate()
+    found = {
+        function["FunctionName"]: (function["RevisionId"], function.get("Environment"))
+        for page in pages
+        for function in page["Functions"]
+        if function["FunctionName"].startswith(PREFIX)
+    }
+    policy = sandbox.aws("s3").head_object(Bucket=bucket, Key="policy/policy.json")
+    return {**found, "policy": policy["VersionId"]}
+
+
+def test_faulty_catalog_fails_the_apply_and_changes_no_function(
+    sandbox: SandboxClient, stack: Stack
+) -> None:
+    bucket = f"{PREFIX}-records-{'0' * 12}-eu-west-1"
+    before = versions(sandbox, bucket)
+    resource = stack.catalog / "service" / "resource.yaml"
+    resource.write_text(resource.read_text().replace("{{ .metadata.owner }}", "{{ .metadata. | }}"))
+
+    with pytest.raises(StackError, match=r"CatalogRefused"):
+        stack.apply()
+
+    assert f"{PREFIX}-create_service" in before
+    assert versions(sandbox, bucket) == before
 
 
 def test_given_the_stack_when_destroyed_then_nothing_of_it_is_left(
