@@ -25,7 +25,7 @@ from scripts.demo import APPROVER, INPUTS, DemoError, Story, merge, wait_for
 
 IMPORT_ROUNDS = 9
 WAITING_SECONDS = 10
-HANDLER = "functions.create_service.handler"
+HANDLER = "functions.action.handler"
 
 console = Console(highlight=False)
 

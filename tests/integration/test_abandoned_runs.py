@@ -254,7 +254,12 @@ def test_given_locks_when_swept_then_those_of_gone_owners_are_freed(
         f"{world.service}-look": ("0" * 32 + "-404", "remediation"),
     }
     for service, (owner, kind) in owners.items():
-        row = {"service": service, "owner": owner, "kind": kind, "taken_at": "2026-01-01T00:00:00Z"}
+        row = {
+            "service": f"service/{service}",
+            "owner": owner,
+            "kind": kind,
+            "taken_at": "2026-01-01T00:00:00Z",
+        }
         world.sandbox.aws("dynamodb").put_item(
             TableName=table, Item={name: {"S": value} for name, value in row.items()}
         )

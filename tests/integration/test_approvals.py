@@ -425,7 +425,7 @@ def test_given_a_held_service_when_unlocked_then_only_if_its_owner_is_gone(world
     run_id = world.upscale()
     world.request(run_id)
 
-    refused = world.script("unlock", world.service)
+    refused = world.script("unlock", f"service/{world.service}")
 
     assert refused.returncode == 1
     assert run_id in refused.stdout
@@ -435,16 +435,16 @@ def test_given_a_held_service_when_unlocked_then_only_if_its_owner_is_gone(world
     world.sandbox.aws("dynamodb").put_item(
         TableName=world.outputs["tables"]["locks"],
         Item={
-            "service": {"S": world.service},
+            "service": {"S": f"service/{world.service}"},
             "owner": {"S": run_id},
             "kind": {"S": "run"},
             "taken_at": {"S": "2026-11-23T00:00:00Z"},
         },
     )
-    freed = world.script("unlock", world.service)
+    freed = world.script("unlock", f"service/{world.service}")
     assert freed.returncode == 0, freed.stdout + freed.stderr
     assert world.lock() is None
-    assert f"{world.service} is free" in world.script("unlock", world.service).stdout
+    assert f"{world.service} is free" in world.script("unlock", f"service/{world.service}").stdout
 
 
 def test_given_a_step_that_fails_when_mended_then_resume_goes_on_where_it_stopped(

@@ -74,7 +74,8 @@ class Patient(World):
     def row(self) -> dict[str, Any]:
         """What Slipway remembers of the service."""
         answer = self.sandbox.aws("dynamodb").get_item(
-            TableName=self.outputs["tables"]["remediations"], Key={"service": {"S": self.service}}
+            TableName=self.outputs["tables"]["remediations"],
+            Key={"service": {"S": f"service/{self.service}"}},
         )
         return dict(json.loads(answer["Item"]["record"]["S"])) if "Item" in answer else {}
 
@@ -270,7 +271,7 @@ def test_given_a_repair_that_holds_the_service_when_scaled_by_hand_then_refused_
     table = patient.outputs["tables"]["locks"]
     execution = "a" * 32 + "-1"
     item = {
-        "service": {"S": patient.service},
+        "service": {"S": f"service/{patient.service}"},
         "owner": {"S": execution},
         "kind": {"S": "remediation"},
         "taken_at": {"S": datetime.now(UTC).isoformat()},

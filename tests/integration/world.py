@@ -147,7 +147,7 @@ class World:
         """Who holds the service."""
         table = self.outputs["tables"]["locks"]
         answer = self.sandbox.aws("dynamodb").get_item(
-            TableName=table, Key={"service": {"S": self.service}}
+            TableName=table, Key={"service": {"S": f"service/{self.service}"}}
         )
         return str(answer["Item"]["owner"]["S"]) if "Item" in answer else None
 

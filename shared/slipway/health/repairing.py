@@ -152,7 +152,13 @@ class Repairer:
         at, most = before, before
         for target in sorted(target for target in targets if target > before):
             # Each attempt begins with what the one before it leaves.
-            plan = self._watched.scale(self._execution, target - at, tree).plan
+            try:
+                plan = self._watched.scale(self._execution, target - at, tree).plan
+            except UserError:
+                # The limits of the action may allow some of the attempts only.
+                if not made:
+                    raise
+                break
             made.append(plan.files)
             previews.append(
                 preview({path: found.texts.get(path) for path in plan.files}, plan.files)

@@ -233,3 +233,24 @@ def test_given_hundreds_of_open_pull_requests_when_swept_then_a_request_for_each
     assert world.asked_github() == ["GET /pulls", "POST /graphql", "GET /pulls", BRANCHES]
     assert world.github.requests[0].query.split("&").count("per_page=100") == 1
     assert not any(route.startswith("PATCH") for route in world.port.routes())
+
+
+def test_run_whose_action_is_gone_ends_with_its_pull_request(world: World) -> None:
+    action, branch = "reboot_service", f"slipway/reboot_service/{RUN_ID}"
+    run = {"id": RUN_ID, "status": "IN_PROGRESS", "action": {"identifier": action}}
+    ended = {**run, "status": "FAILURE"}
+    world.ended(RUN_ID, action)
+    world.port.script(
+        f"GET {RUN}", (200, {"ok": True, "run": run}, {}), (200, {"ok": True, "run": ended}, {})
+    )
+    world.seen(action=action, pr_number=7, pr_url="https://github.test/pull/7")
+    world.pull("open")
+    world.github.script(f"DELETE /git/refs/heads/{branch}", (204, None, {}))
+
+    sweep(60)
+
+    (update,) = world.updates()
+    assert (update["status"], update["statusLabel"]) == ("FAILURE", "Action removed")
+    assert world.github.sent("PATCH /pulls/7") == [{"state": "closed"}]
+    assert world.holder() is None
+    assert world.row()["outcome"] == "FAILURE"
