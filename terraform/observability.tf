@@ -18,7 +18,7 @@ module "observability" {
     approval = {
       name    = module.approval.machine_name
       arn     = module.approval.machine_arn
-      runbook = "a-run-is-held"
+      runbook = "a-run-is-on-hold"
       alarms = {
         ExecutionsFailed   = "a run is held with the lock of its service; scripts/resume goes on with it"
         ExecutionsTimedOut = "an execution went on for longer than 45 days; its run is ended"
@@ -28,7 +28,7 @@ module "observability" {
     remediation = {
       name    = module.remediation.machine_name
       arn     = module.remediation.machine_arn
-      runbook = "a-service-was-let-go"
+      runbook = "a-remediation-failed"
       alarms = {
         ExecutionsFailed   = "a service was let go after an internal error; its health_detail in Port names the execution"
         ExecutionsTimedOut = "an execution went on for longer than 45 days; its service was let go"

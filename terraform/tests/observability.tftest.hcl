@@ -15,7 +15,7 @@ variables {
     approval = {
       name    = "slipway-approval"
       arn     = "arn:aws:states:eu-west-1:111122223333:stateMachine:slipway-approval"
-      runbook = "a-run-is-held"
+      runbook = "a-run-is-on-hold"
       alarms  = { ExecutionsFailed = "a run is held" }
     }
   }

@@ -95,7 +95,7 @@ locals {
   query_alarms = {
     "${var.name_prefix}-crashed" = {
       description = "A run failed for a reason that is nobody's request; it is repeated, and then held"
-      runbook     = "a-run-is-held"
+      runbook     = "a-run-is-on-hold"
       metric      = "SUM(RunCrashed)"
       threshold   = 1
     }
