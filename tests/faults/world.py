@@ -29,6 +29,7 @@ from github.PullRequest import PullRequest
 from github.WorkflowRun import WorkflowRun
 from slipway.approvals.links import Link, sign
 from slipway.aws import dynamodb_table
+from slipway.config import load
 from slipway.errors import RunEnded
 
 from sandbox.testing import OWN_ROUTES
@@ -290,7 +291,9 @@ class World:
     def invoke(self, function: str, event: Json) -> Any:
         """Invoke a function once."""
         folder = "action" if function in ACTIONS else function
-        os.environ["ACTION"] = function
+        if os.environ.get("ACTION") != function:
+            os.environ["ACTION"] = function
+            load.cache_clear()  # Actions share a module here, but no process in AWS.
         handler = importlib.import_module(f"functions.{folder}.handler").handler
         if function == "probe_health":
             # What is probed is no part of Slipway: its answer is data, not a fault.
