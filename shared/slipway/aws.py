@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/best-practices.html
 """
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -38,7 +38,7 @@ def dynamodb_table(name: str) -> "Table":
 
 @cache
 def lambda_() -> "LambdaClient":
-    """A client of Lambda, for what answers at once: it is not for invoking."""
+    """A client of Lambda, for what answers at once: it invokes nothing that it would wait for."""
     return boto3.client("lambda", config=CONFIG)
 
 
@@ -64,3 +64,9 @@ def sns() -> "SNSClient":
 def stepfunctions() -> "SFNClient":
     """A client of Step Functions."""
     return boto3.client("stepfunctions", config=CONFIG)
+
+
+@cache
+def sqs() -> Any:
+    """A client of SQS."""
+    return boto3.client("sqs", config=CONFIG)

@@ -147,6 +147,7 @@ class WatchConfig(Config):
 class SubscriptionsConfig(WatchConfig, MappingConfig, ClientConfig):
     """What starts on a change of an entity."""
 
+    records_bucket: str = Field(alias="RECORDS_BUCKET", min_length=1)
     # JSON, see `slipway.health.subscriptions`.
     subscriptions: str = Field("[]", alias="SUBSCRIPTIONS")
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -32,6 +32,7 @@ from slipway.observability import Metric, count, logger, mask
 from slipway.runs.clients import port_client
 from slipway.runs.consumer import RecordOutcome, answer, decode
 from slipway.runs.executions import start_execution
+from slipway.runs.queues import QueueBatch
 
 # Seconds that one call to Port may take with its retries.
 _RETRY_BUDGET = 3.0
@@ -40,7 +41,7 @@ _SHARE = 0.5
 
 
 class ChangeConsumer:
-    """Consumes records about changes of entities.
+    """Consumes records about changes of entities, from a topic or from a queue.
 
     Args:
         config: the table of subscriptions, and where remediations are kept.
@@ -67,12 +68,27 @@ class ChangeConsumer:
         Raises:
             RecordsFailed: see `answer`.
         """
+        if QueueBatch.fits(event):
+            batch = QueueBatch(event, self._config.records_bucket)
+            records = [(_partition(record), record) for record in batch.records()]
+            failed = {outcome["record"] for outcome in self._follow_all(records, seconds)}
+            return batch.response([one for where, one in records if _place(where, one) in failed])
+        return answer(event, self._follow_all(list(_records(event)), seconds), self._config)
+
+    def _follow_all(
+        self, records: Sequence[tuple[str, dict[str, Any]]], seconds: float
+    ) -> list[RecordOutcome]:
+        """Start what subscribes to the changes in records.
+
+        Returns:
+            The outcomes of the records of entities for which nothing could be started.
+        """
         ends = time.monotonic() + seconds
         groups = dict[tuple[str, str, bool], _Group]()
         failed: list[RecordOutcome] = []
         runs: dict[str, str] = {}
-        for partition, record in _records(event):
-            place, value = f"{partition}@{record['offset']}", _decode(record)
+        for partition, record in records:
+            place, value = _place(partition, record), _decode(record)
             if run_id := automation_run(value):
                 runs[place] = run_id
             change = value if isinstance(value, Skipped) else read_change(value)
@@ -98,7 +114,7 @@ class ChangeConsumer:
         if done:
             port = port_client(_RETRY_BUDGET)
             end_runs(done, self._automations, port, (ends - time.monotonic()) * _SHARE)
-        return answer(event, failed, self._config)
+        return failed
 
     def _follow(self, group: "_Group") -> None:
         merged = merge(group.changes)
@@ -174,6 +190,14 @@ class _Group:
         self.changes.append(change)
         self.places.append(f"{partition}@{offset}")
         self.offsets[partition] = max(offset, self.offsets.get(partition, -1))
+
+
+def _partition(record: dict[str, Any]) -> str:
+    return f"{record['topic']}-{record['partition']}"
+
+
+def _place(partition: str, record: dict[str, Any]) -> str:
+    return f"{partition}@{record['offset']}"
 
 
 def _records(event: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -21,6 +21,7 @@ class Run(_Model):
         id: `r_` and sixteen letters or digits.
         status: where it is, as `IN_PROGRESS`. Port may have others than the published ones.
         action: the action's identifier.
+        blueprint: identifier of the action's blueprint; None if it has none.
         entity: identifier of the entity that the run is about; None for one that creates it.
         status_label: what the run's page shows in place of the status.
         summary: the last words on it.
@@ -36,6 +37,7 @@ class Run(_Model):
     id: str
     status: str
     action: str
+    blueprint: str | None = None
     entity: str | None = None
     status_label: str | None = Field(None, alias="statusLabel")
     summary: str | None = None
@@ -46,7 +48,7 @@ class Run(_Model):
     created_at: AwareDatetime | None = Field(None, alias="createdAt")
     updated_at: AwareDatetime | None = Field(None, alias="updatedAt")
 
-    @field_validator("action", "entity", mode="before")
+    @field_validator("action", "blueprint", "entity", mode="before")
     @classmethod
     def _identifier_alone(cls, value: object) -> object:
         # A string in version v1 of the route, an object in v2.

@@ -1,4 +1,4 @@
-"""Takes Kafka records to the function that carries them out, and turns errors into what follows.
+"""Takes records to the function that carries them out, and turns errors into what follows.
 
 A function gives one callable, which works on one run. Everything around it is here and the same for
 all of them: reading the message, its signature, the claim, and the three kinds of failure (see
@@ -50,9 +50,11 @@ from slipway.port.node_run import is_node_run
 from slipway.port.secret_inputs import decrypt_inputs
 from slipway.port.signature import verify
 from slipway.runs.clients import port_client, signing_secrets
-from slipway.runs.doorbell import as_port_has_it
+from slipway.runs.doorbell import as_port_has_it, ring
 from slipway.runs.later import LaterDelivery, resume_time
 from slipway.runs.ledger import Ledger
+from slipway.runs.queues import QueueBatch
+from slipway.runs.records import put_record
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
 
 if TYPE_CHECKING:
@@ -98,9 +100,10 @@ def consume(
     """Work on the runs of an event.
 
     Args:
-        event: from the event source mapping (MSK or self-managed Kafka), and with `"replay": true`
-            once more from `scripts/replay`; or `{"schema_version": 1, "deliver": {"run_id": …}}`
-            from the `deliver_later` machine.
+        event: from the event source mapping (MSK, self-managed Kafka or SQS), and with
+            `"replay": true` once more from `scripts/replay`; or
+            `{"schema_version": 1, "deliver": {"run_id": …}}` from the `deliver_later` machine; or
+            `{"schema_version": 1, "doorbell": {"run_id": …}}` from the sweep.
         context: Lambda's context.
         action: identifier of the only Port action that this function carries out.
         act: carries one run out; must be repeatable at any point.
@@ -119,6 +122,12 @@ def consume(
         run_id = str(event["deliver"]["run_id"])
         consumer.work_on(consumer.later.load(run_id))
         return {"delivered": run_id}
+    if "doorbell" in event:
+        return consumer.answer_doorbell(str(event["doorbell"]["run_id"]))
+    if QueueBatch.fits(event):
+        batch = QueueBatch(event, config.records_bucket)
+        found = [(record, consumer.outcome_of(record)) for record in batch.records()]
+        return batch.response([record for record, each in found if each["outcome"] == "failed"])
     outcomes = [
         consumer.outcome_of(record) for records in event["records"].values() for record in records
     ]
@@ -210,6 +219,17 @@ class _Consumer:
             outcome, why = "failed", mask(f"{type(error).__name__}: {error}")
         return {"record": place, "outcome": outcome, "why": why}
 
+    def answer_doorbell(self, run_id: str) -> RecordOutcome:
+        """Work on a run whose message never came.
+
+        Lambda keeps no record of an invocation that fails, so the record joins the failed ones.
+        """
+        record = {**ring(run_id, self._action), "function_name": self._context.function_name}
+        outcome = self.outcome_of(record)
+        if outcome["outcome"] == "failed":
+            put_record(self._config.records_bucket, f"held/{run_id}.json", record, replace=True)
+        return outcome
+
     def work_on(self, record: dict[str, Any]) -> tuple[Outcome, str]:
         """Work on one Kafka record (the dictionary that Lambda gives, its value in base64).
 
@@ -242,12 +262,13 @@ class _Consumer:
         if ended is None and (named := action_named(value)) not in (None, self._action):
             raise ForeignMessage(f"Run {run_id} is of action '{str(named)[:100]}'.")
         received_at = _time_of(record)
-        verify(
-            text,
-            signing_secrets(self._config),
-            received_at,
-            required=self._config.port_signature == "required",
-        )
+        if "source" not in record:  # What came by a queue was verified before it was put there.
+            verify(
+                text,
+                signing_secrets(self._config),
+                received_at,
+                required=self._config.port_signature == "required",
+            )
         if ended and self._on_ended:
             self._on_ended(ended)
             return "done", ""

@@ -39,6 +39,7 @@ class Case:
         execution: status of its approval's execution.
         pull: its pull request.
         reference: of its record among the failed ones.
+        encrypted: whether its action has encrypted inputs.
     """
 
     run: Run
@@ -46,6 +47,7 @@ class Case:
     execution: Execution | None = None
     pull: PullRequest | None = None
     reference: str = ""
+    encrypted: bool = False
 
 
 class DeedsConfig(RunConfig, DeployedConfig):
@@ -82,7 +84,7 @@ class Deeds:
             case Deed.HOLD:
                 self._hold(case)
             case Deed.END_NEVER_RECEIVED:
-                self._end(case.run.id, "Never received", self._never_received())
+                self._end(case.run.id, "Never received", self._never_received(case))
             case Deed.END_STOPPED:
                 self.end_stopped(case.run.id, aborted=case.execution == "ABORTED")
             case Deed.END_HELD:
@@ -131,11 +133,15 @@ class Deeds:
         report = RunReporter(case.run.id, case.run.action, self.port, self.ledger)
         report.held(case.reference, why)
 
-    def _never_received(self) -> str:
+    def _never_received(self, case: Case) -> str:
+        within = _duration(self.limits.never_received)
+        why = "Slipway then asked for it again, but it was not carried out."
+        if case.encrypted:
+            why = "It has encrypted inputs, which Slipway cannot ask for again."
         return (
-            f"Slipway did not receive this request within {_duration(self.limits.never_received)}. "
-            "Nothing was changed. Start the action again; if that ends the same, tell the platform "
-            "team: its messages do not arrive."
+            f"Slipway did not receive this request within {within}. {why} Nothing was changed. "
+            "Start the action again; if that ends the same, tell the platform team: its messages "
+            "do not arrive."
         )
 
     def _end_held(self, run_id: str) -> None:

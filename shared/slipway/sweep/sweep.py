@@ -3,17 +3,19 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from pydantic import Field, Json
 
+from slipway.changes.policy import Policy
 from slipway.changes.policy_document import read_policy
 from slipway.config import WatchConfig, load
-from slipway.errors import SkippedMessage, SlipwayError, SweepIncomplete
+from slipway.errors import RunEnded, SkippedMessage, SlipwayError, SweepIncomplete
 from slipway.github.models import PullRequest, run_branch
 from slipway.github.pull_requests import PullRequests
 from slipway.observability import Metric, count, logger
@@ -25,9 +27,11 @@ from slipway.runs.failed import FailedRecords, Place
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.models import Execution
+from slipway.runs.queues import keep_dead_letters, read_queues
 from slipway.runs.run import RunConfig, RunReporter
 from slipway.sweep.actions import Case, Deeds, DeedsConfig
 from slipway.sweep.decide import Deed, Facts, Limits, Pull, judge
+from slipway.sweep.doorbells import Doorbells
 from slipway.sweep.event_sources import Mappings
 from slipway.sweep.stopped import look_after, services_at_work
 
@@ -36,6 +40,8 @@ _SHARE = 0.6
 # Whoever has just taken a lock may not be known everywhere yet.
 _SETTLED = timedelta(minutes=1)
 _NAMED = 3  # failures in the text of the error
+# Runs of an automation that one sweep ends.
+_AUTOMATION_RUNS = 200
 
 
 class SweepConfig(DeedsConfig, WatchConfig):
@@ -45,12 +51,16 @@ class SweepConfig(DeedsConfig, WatchConfig):
 
 
 def own_actions(config: RunConfig) -> dict[str, str]:
-    """Return each action of this installation with the alias of the function that reads its runs.
+    """Return each action of this installation with the alias of the function of its runs.
 
     Raises:
         ConfigurationError: the policy cannot be used.
     """
-    return read_policy(config.records_bucket, config.policy_key).policy.own_actions
+    return _policy(config).own_actions
+
+
+def _policy(config: RunConfig) -> Policy:
+    return read_policy(config.records_bucket, config.policy_key).policy
 
 
 def sweep(seconds: float) -> None:
@@ -113,7 +123,10 @@ class Sweep:
         self._deeds = Deeds(config, config.limits, self._port, self._ledger, self._repository)
         self._failures: list[str] = []
         self._pulls: dict[str, PullRequest] | None = None
-        self._own_actions = own_actions(config)
+        policy = _policy(config)
+        self._own_actions, self._automations = policy.own_actions, policy.own_automations
+        self._doorbells = Doorbells(config.idempotency_table)
+        self._has_encrypted_inputs = cache(self._port.has_encrypted_inputs)
         self._mappings = Mappings(config.records_bucket)
         self._reading = cache(self._mappings.reading)
         self._failed_records = FailedRecords(config.records_bucket)
@@ -127,6 +140,10 @@ class Sweep:
         """
         with self._collected("event source mappings"):
             self._each(sorted(self._mappings.uuids), lambda alias: alias, self._watch_mapping)
+        with self._collected("dead-letter queues"):
+            # Before the runs: one whose message was given up is on hold, not never received.
+            dead_letters = read_queues(self._config.records_bucket).dead_letters
+            self._each(list(dead_letters.items()), lambda each: each[1], self._keep_dead_letters)
         open_rows: list[dict[str, Any]] = []
         with self._collected("open rows"):
             open_rows.extend(self._ledger.open_rows())
@@ -149,6 +166,7 @@ class Sweep:
             # GitHub deletes the branch of a pull request that is merged, and only if it is told to.
             finished = [name for name in pulls.branches() if name not in (self._pulls or {})]
             self._each(finished, lambda name: name, self._repository.delete_finished)
+        self._each(sorted(self._automations), lambda name: name, self._end_runs_of_automation)
         logger.info(
             "Swept",
             extra={"runs": len(active), "ended": len(left), "failures": len(self._failures)},
@@ -168,6 +186,30 @@ class Sweep:
                 extra={"function": name, "result": found.result},
             )
             count(Metric.MAPPING_PROBLEM, function_name=name)
+
+    def _keep_dead_letters(self, queue: tuple[str, str]) -> None:
+        if kept := keep_dead_letters(*queue, self._config.records_bucket):
+            logger.error("Messages were given up", extra={"function": queue[1], "number": kept})
+
+    def _end_runs_of_automation(self, automation: str) -> None:
+        """End the automation's runs whose messages no function received; the rest later."""
+        oldest = self._now - self._config.limits.automation
+        late = (
+            run
+            for run in self._port.active_runs(automation)
+            if run.created_at and run.created_at <= oldest
+        )
+        for run in list(islice(late, _AUTOMATION_RUNS)):
+            if time.monotonic() > self._ends:
+                return
+            with suppress(RunEnded):
+                self._port.update_run(
+                    run.id,
+                    status="FAILURE",
+                    status_label="Never received",
+                    summary="Slipway did not receive this event. The sweep does without it.",
+                )
+                count(Metric.RUN_SWEPT, deed="END_AUTOMATION")
 
     def _runs(self, action: str, known: set[str]) -> list[Run]:
         """The runs of an action that are in progress.
@@ -204,7 +246,10 @@ class Sweep:
         if deed is Deed.LEAVE or (facts.seen_at and self._pulls is None):
             return  # Or GitHub could not be asked, which is among the failures.
         logger.info("Sweeping a run", extra={"deed": deed, "action": run.action})
-        self._deeds.do(deed, case)
+        if deed is Deed.RING:
+            self._doorbells.ring(run.id, self._own_actions[run.action])
+        else:
+            self._deeds.do(deed, case)
         count(Metric.RUN_SWEPT, deed=deed.name)
 
     def _gather(self, run: Run) -> tuple[Case, Facts]:
@@ -240,10 +285,21 @@ class Sweep:
         if judge(facts, self._now, self._config.limits) is Deed.LEAVE:
             return Case(run), facts
         if found := self._reading(self._own_actions[run.action]):
-            paused = found.paused or found.has_problem
-            facts = replace(facts, paused=paused, resumed_at=found.since)
+            facts = replace(
+                facts,
+                paused=found.paused,
+                unreadable=found.has_problem,
+                resumed_at=found.since,
+            )
         reference = self._failed_record(run.id, facts.published_at)
-        return Case(run, reference=reference), replace(facts, failed=bool(reference))
+        encrypted = self._has_encrypted_inputs(run.action)
+        case = Case(run, reference=reference, encrypted=encrypted)
+        return case, replace(
+            facts,
+            failed=bool(reference),
+            encrypted=encrypted,
+            doorbells=self._doorbells.count(run.id),
+        )
 
     def _failed_record(self, run_id: str, since: datetime) -> str:
         """The reference of the run's record among the failed ones; empty if it is not there.

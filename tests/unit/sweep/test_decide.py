@@ -23,7 +23,13 @@ def pull(state: Any, *, opened: datetime, ended: datetime | None = None) -> Pull
 OLD, RECENT = ago(days=10), ago(minutes=1)
 CASES: list[tuple[str, Facts, Deed]] = [
     ("just executed", Facts(ago(minutes=14)), Deed.LEAVE),
-    ("never received", Facts(ago(minutes=15)), Deed.END_NEVER_RECEIVED),
+    ("not received yet", Facts(ago(minutes=15)), Deed.RING),
+    ("rung for twice", Facts(OLD, doorbells=2), Deed.RING),
+    ("never received", Facts(OLD, doorbells=3), Deed.END_NEVER_RECEIVED),
+    ("encrypted inputs", Facts(ago(minutes=15), encrypted=True), Deed.END_NEVER_RECEIVED),
+    ("paused by an operator", Facts(OLD, paused=True, doorbells=3), Deed.LEAVE),
+    ("topic cannot be read", Facts(OLD, unreadable=True), Deed.RING),
+    ("topic still cannot be read", Facts(OLD, unreadable=True, doorbells=3), Deed.LEAVE),
     ("being worked on", Facts(RECENT, RECENT), Deed.LEAVE),
     ("held", Facts(OLD, ago(hours=71)), Deed.LEAVE),
     ("held for too long", Facts(OLD, ago(hours=72)), Deed.END_HELD),
