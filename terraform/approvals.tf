@@ -54,6 +54,7 @@ locals {
     approver_accounts   = var.approvals.approver_accounts
     team_reviewers      = var.github.team_reviewers
     own_actions         = local.own_actions
+    own_automations     = local.own_automations
   }
 
   # Everybody who is named anywhere gets notices.

@@ -171,9 +171,18 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
     condition = jsondecode(aws_s3_object.policy.content).own_actions == merge(
       { decide_approval = local.function_alias_arns["approval"] },
       { for action, _ in local.actions : action => local.function_alias_arns[action] },
-      { for action, _ in local.actions : "${action}_ended" => local.function_alias_arns["approval"] },
     )
-    error_message = "Each action and automation of Slipway is swept, once the function that reads it does read, and nothing else is."
+    error_message = "Each action of Slipway is swept, once the function that reads it does read, and nothing else is."
+  }
+
+  assert {
+    condition     = toset(jsondecode(aws_s3_object.policy.content).own_automations) == toset(concat([for action, _ in local.actions : "${action}_ended"], ["health_changes"]))
+    error_message = "Runs of Slipway's automations, and no others, are ended once they are old."
+  }
+
+  assert {
+    condition     = toset(one([for statement in local.grants["sweep"] : statement.resources if statement.sid == "RingForRuns"])) == toset(values(local.own_actions))
+    error_message = "The sweep invokes the functions of actions, and no others."
   }
 
   assert {
@@ -375,7 +384,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
-    condition     = toset(keys(local.settings)) == toset(concat(["ACTION"], [for name, _ in local.functions : name if !contains(keys(local.actions), name)]))
+    condition     = toset(keys(local.settings)) == toset(concat(["ACTION", "receive_webhook"], [for name, _ in local.functions : name if !contains(keys(local.actions), name)]))
     error_message = "Each function has settings; scripts/settings writes them."
   }
 

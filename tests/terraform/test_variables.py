@@ -27,6 +27,7 @@ from tests.terraform.variables import (
     remediation,
     reports,
     secrets,
+    source,
 )
 from tests.terraform.variables.rule import Rule
 
@@ -44,13 +45,17 @@ CASES = [
     for rule in (
         *general.GENERAL, *general.SWEEP, *existing.EXISTING, *approvals.APPROVALS,
         *reports.REPORTS, *secrets.SECRETS, *kafka.KAFKA, *network.NETWORK,
-        *remediation.REMEDIATION,
+        *remediation.REMEDIATION, *source.SOURCE,
     )
     for is_refused, values in ((False, rule.accepted), (True, rule.refused))
     for value in values
 ]  # fmt: skip
 # Variables whose rules look at each other's values.
-TOGETHER = ({"artifacts_dir", "functions", "sweep"}, {"kafka", "kafka_mirror", "network"})
+TOGETHER = (
+    {"artifacts_dir", "functions", "sweep"},
+    {"kafka", "kafka_mirror", "network"},
+    {"run_source", "kafka", "kafka_mirror", "provisioned_pollers", "changes", "workflows"},
+)
 REQUIRED = {
     "artifacts_dir": str(STACK / "tests" / "artifacts"),
     "port": {"org_id": "org_test"},

@@ -56,6 +56,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "records" {
     }
   }
 
+  # Messages that SQS would not take. A dead letter is kept whole once the sweep has found it.
+  rule {
+    id     = "expire-messages"
+    status = "Enabled"
+
+    filter {
+      prefix = "webhook/"
+    }
+
+    expiration {
+      days = 30
+    }
+  }
+
   # An approval waits for 45 days at most (the state machine's time-out), and what is held then for days
   # more. The record of its decisions is not here.
   dynamic "rule" {
