@@ -23,6 +23,7 @@ from slipway.port.client import PortClient
 from scripts.change_automations import automations, is_change_automation, uses_change_log
 from scripts.cli import start
 from scripts.environment import port_client, read_settings
+from scripts.invocation import invoked
 from scripts.port_overlay import Json, additions, overlay
 
 DEFINITIONS = Path(__file__).resolve().parent.parent / "port"
@@ -133,6 +134,10 @@ def wanted_definitions(
     Raises:
         ConfigurationError: a setting is wrong.
     """
+    return invoked(_defined(record, settings), settings, record)
+
+
+def _defined(record: Mapping[str, Json], settings: Mapping[str, str]) -> list[tuple[Kind, Json]]:
     definitions = load_definitions(settings)
     if "SUBSCRIPTIONS" in settings or uses_change_log(settings):
         return definitions
