@@ -55,10 +55,11 @@ PARALLELISM = "-parallelism=30"
 
 
 class Mode(StrEnum):
-    """Where the runs come from: any SCRAM cluster as Port's own, or MSK."""
+    """Where the runs come from: any SCRAM cluster as Port's own, MSK, or Port's webhook."""
 
     EXTERNAL = "external"
     MSK = "msk"
+    WEBHOOK = "webhook"
 
 
 class StackError(Exception):

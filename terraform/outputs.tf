@@ -19,7 +19,7 @@ output "functions" {
 
 output "topics" {
   description = "The Kafka topics that must exist: `runs`, and `change_log` if changes come from there."
-  value       = local.by_webhook ? {} : local.topics
+  value       = { for name, topic in local.topics : name => topic if !local.by_webhook }
 }
 
 output "port_setup" {

@@ -203,7 +203,8 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
         ReadSecrets        = ["secretsmanager:GetSecretValue"]
         DecryptSecrets     = ["kms:Decrypt"]
         KeepLedger         = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-        KeepWaitingRecords = ["s3:GetObject", "s3:PutObject"]
+        ReadWaitingRecords = ["s3:GetObject"]
+        KeepWaitingRecords = ["s3:PutObject"]
         DeliverLater       = ["states:StartExecution"]
         UseKeyOfRecords    = ["kms:Decrypt", "kms:GenerateDataKey"]
         ReadPolicy         = ["s3:GetObject"]
@@ -233,7 +234,8 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       ReadSecrets          = ["secretsmanager:GetSecretValue"]
       DecryptSecrets       = ["kms:Decrypt"]
       KeepLedger           = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-      KeepWaitingRecords   = ["s3:GetObject", "s3:PutObject"]
+      ReadWaitingRecords   = ["s3:GetObject"]
+      KeepWaitingRecords   = ["s3:PutObject"]
       DeliverLater         = ["states:StartExecution"]
       UseKeyOfRecords      = ["kms:Decrypt", "kms:GenerateDataKey"]
       ReadPolicy           = ["s3:GetObject"]
@@ -264,6 +266,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       KeepRemediations     = ["dynamodb:GetItem", "dynamodb:PutItem"]
       StartRemediation     = ["states:StartExecution"]
       ReadPolicy           = ["s3:GetObject"]
+      RingForRuns          = ["lambda:InvokeFunction"]
       FindOpenRuns         = ["dynamodb:Query"]
       FindServicesAtWork   = ["dynamodb:Query"]
       FindLocks            = ["dynamodb:Scan"]
@@ -337,6 +340,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
 
   assert {
     condition = { for statement in local.grants.sweep : statement.sid => statement.resources } == {
+      RingForRuns          = distinct(values(local.own_actions))
       FindOpenRuns         = ["${module.storage.tables["runs"].arn}/index/open_since"]
       FindServicesAtWork   = ["${module.storage.tables["remediations"].arn}/index/at_work"]
       FindLocks            = [module.storage.tables["locks"].arn]
