@@ -233,7 +233,8 @@ class Installation:
         runs = dict.fromkeys([*ACTIONS, "decide_approval", "run_ended"], self.queue_url)
         queues = json.dumps({"runs": runs}).encode()
         boto3.client("s3").put_object(Bucket="records", Key="policy/queues.json", Body=queues)
-        boto3.client("sqs").purge_queue(QueueUrl=self.queue_url)
+        for queue in backend("sqs").queues.values():
+            queue._messages.clear()
 
 
 def _keep_clients(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def receive(url: str) -> list[Any]:
         MessageAttributeNames=["All"],
         MessageSystemAttributeNames=["All"],
     )
-    return answer.get("Messages", [])
+    return list(answer.get("Messages", []))
 
 
 def as_lambda_gives_it(message: Any, arn: str = ARN) -> dict[str, Any]:

@@ -183,7 +183,7 @@ class World:
 
     def rung(self, times: int, run_id: str = RUN_ID) -> None:
         """The sweep has rung so often before."""
-        item = {"id": f"doorbells/{run_id}", "doorbells": times}
+        item: Any = {"id": f"doorbells/{run_id}", "doorbells": times}
         dynamodb_table("idempotency").put_item(Item=item)
 
     def bells(self) -> list[Any]:
