@@ -389,7 +389,7 @@ locals {
         # What SQS gave up becomes a failed record.
         sid        = "EmptyDeadLetterQueues"
         actions    = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
-        resources  = [for name, _ in local.queue_names : "${local.queue_arn_prefix}:${local.function_names[name]}-failed*"]
+        resources  = [for name, queue in local.queue_names : "${local.queue_arn_prefix}:${local.function_names[name]}-failed${endswith(queue, ".fifo") ? ".fifo" : ""}"]
         conditions = []
       },
       {
