@@ -1,22 +1,16 @@
 """Lambda handler behind `POST /port/webhook`."""
 
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.observability import logger, metrics
-from slipway.runs.webhook import Webhook, WebhookConfig
+from slipway.runs.webhook import WebhookConfig, webhook
 
 SETTINGS = WebhookConfig
-
-
-@cache
-def _webhook() -> Webhook:
-    return Webhook()
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Put what Port sends into the queue of the function that it is for."""
-    return _webhook().answer(event)
+    return webhook().answer(event)

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 
 from sandbox.aws.iam import check
 from scripts.apply_sandbox import Mode, Stack
-from scripts.soaking.installation import Sweeper, SweepFailed
+from scripts.soaking.installation import Sweeper
 from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.test_create_service import calls_of, form, policies, pull_of
 from tests.integration.world import DEVOPS, World, service_name
@@ -133,12 +133,16 @@ def test_message_that_fails_is_replayed(world: World, sweeper: Sweeper) -> None:
     ):
         run_id = world.upscale()
 
-        def kept() -> bool:
-            with suppress(SweepFailed):  # It reads the policy, too.
-                sweeper.sweep()
-            return bool(world.keys(f"held/{world.prefix}-upscale_service/"))
+        queues = world.sandbox.aws("sqs")
+        url = world.outputs["queues"]["upscale_service"]["dead_letters_url"]
 
-        wait_for("the failed record", kept)
+        def given_up() -> bool:
+            names = ["ApproximateNumberOfMessages"]
+            found = queues.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+            return found["Attributes"][names[0]] != "0"
+
+        wait_for("the dead letter", given_up)
+    sweeper.sweep()
     listed = world.script("replay", "list")
     assert run_id in listed.stdout, listed.stdout + listed.stderr
 

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -122,6 +123,12 @@ class Webhook:
             self._queues = read_queues(self._config.records_bucket)
             self._queues_read = time.monotonic()
         return self._queues
+
+
+@cache
+def webhook() -> Webhook:
+    """One for the life of the process."""
+    return Webhook()
 
 
 def _body(event: Mapping[str, Any]) -> bytes:

@@ -9,8 +9,9 @@ import boto3
 import pytest
 from slipway import config
 from slipway.port.signature import SIGNATURE
-from slipway.runs.webhook import Webhook
+from slipway.runs.webhook import Webhook, webhook
 
+from functions.receive_webhook.handler import handler
 from tests.unit.port.signing import SECRET, headers_of, signed_request
 
 pytestmark = [
@@ -105,34 +106,32 @@ def test_signed_body_that_is_not_json_is_refused(queue: str, body: bytes) -> Non
 
 
 def test_rotated_secret_counts_within_seconds(queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    webhook = Webhook()
-    webhook.answer(signed_request(body_of(MESSAGE)))
+    door = Webhook()
+    door.answer(signed_request(body_of(MESSAGE)))
     renewed = json.dumps({"client_id": "id", "client_secret": "renewed-" + SECRET})
     boto3.client("secretsmanager").put_secret_value(SecretId="slipway/port", SecretString=renewed)
     now = time.monotonic() + 6
     monkeypatch.setattr("slipway.runs.webhook.time.monotonic", lambda: now)
 
-    answer = webhook.answer(signed_request(body_of(MESSAGE), secret="renewed-" + SECRET))
+    answer = door.answer(signed_request(body_of(MESSAGE), secret="renewed-" + SECRET))
 
     assert answer["statusCode"] == 202
 
 
 def test_new_action_is_known_within_a_minute(queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    webhook = Webhook()
+    door = Webhook()
     new = body_of({**MESSAGE, "action": "restart_service"})
-    assert webhook.answer(signed_request(new))["statusCode"] == 404
+    assert door.answer(signed_request(new))["statusCode"] == 404
     queues = json.dumps({"runs": {"restart_service": queue}}).encode()
     boto3.client("s3").put_object(Bucket="records", Key="policy/queues.json", Body=queues)
     now = time.monotonic() + 61
     monkeypatch.setattr("slipway.runs.webhook.time.monotonic", lambda: now)
 
-    assert webhook.answer(signed_request(new))["statusCode"] == 202
+    assert door.answer(signed_request(new))["statusCode"] == 202
 
 
 def test_handler_answers_api_gateway(queue: str) -> None:
-    from functions.receive_webhook.handler import _webhook, handler
-
-    _webhook.cache_clear()
+    webhook.cache_clear()
     config.load.cache_clear()
     context: Any = type(
         "Context",
@@ -147,4 +146,4 @@ def test_handler_answers_api_gateway(queue: str) -> None:
     )
 
     assert handler(signed_request(body_of(MESSAGE)), context)["statusCode"] == 202
-    _webhook.cache_clear()
+    webhook.cache_clear()
