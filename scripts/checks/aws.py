@@ -34,7 +34,13 @@ _FIELDS = {
     "links": [{"key"}],
 }
 # Called by EventBridge, API Gateway or state machines, not by Kafka.
-_WITHOUT_TRIGGER = {"sweep_runs", "remediation", "probe_health", "report_pull_request"}
+_WITHOUT_TRIGGER = {
+    "sweep_runs",
+    "remediation",
+    "probe_health",
+    "receive_webhook",
+    "report_pull_request",
+}
 
 
 def secrets(installation: Installation) -> Result:
@@ -50,6 +56,8 @@ def secrets(installation: Installation) -> Result:
         "kafka": [f"{prefix}/kafka", f"AmazonMSK_{prefix}", f"{prefix}/mirror"],
         "links": [f"{prefix}/links"],
     }
+    if _by_webhook(installation):
+        del names["kafka"]
     client = _secrets_manager(installation)
     try:
         wrong = [
@@ -67,13 +75,18 @@ def secrets(installation: Installation) -> Result:
     return Result(name, not wrong, ", ".join(wrong) or "all filled in", cure)
 
 
+def _by_webhook(installation: Installation) -> bool:
+    return installation.settings.get("RUN_SOURCE") == "webhook"
+
+
 def functions(installation: Installation) -> Result:
     """Whether each function has its alias and, if Kafka calls it, an enabled mapping."""
     name = "AWS: functions"
     if not _given(installation):
         return _skipped(name)
     client = _lambda(installation)
-    found = sorted(file.parent.name for file in _FUNCTIONS.glob("*/handler.py"))
+    absent = set() if _by_webhook(installation) else {"receive_webhook"}
+    found = sorted({file.parent.name for file in _FUNCTIONS.glob("*/handler.py")} - absent)
     try:
         wrong = [
             f"{function} {fault}"
