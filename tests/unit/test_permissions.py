@@ -107,7 +107,7 @@ def test_given_a_secret_when_asked_who_may_change_it_then_nobody(secret: str, ac
     assert who_may(f"secretsmanager:{action}", f"secretsmanager:secret:slipway/{secret}") == set()
 
 
-def test_sweep_alone_invokes_functions_and_no_other_of_the_account() -> None:
+def test_sweep_alone_invokes_functions_and_only_slipways() -> None:
     assert who_may("lambda:InvokeFunction", "lambda:function:slipway-create_service:live") == {
         "sweep_runs"
     }
