@@ -25,7 +25,7 @@ run "each_function_has_a_queue_in_place_of_a_topic" {
   }
 
   assert {
-    condition     = local.queue_names["create_service"] == "slipway-create_service" && local.queue_names["health_checker"] == "slipway-health_checker.fifo"
+    condition     = local.queue_names["approval"] == "slipway-approval" && local.queue_names["health_checker"] == "slipway-health_checker.fifo"
     error_message = "Changes of entities stay in order."
   }
 
@@ -170,4 +170,25 @@ run "the_webhook_has_a_throttle_of_its_own" {
     condition     = aws_api_gateway_method.webhook[0].http_method == "POST" && aws_api_gateway_integration.webhook[0].uri == var.webhook.invocation_uri
     error_message = "POST /port/webhook calls the function's alias."
   }
+}
+
+run "what_sqs_or_lambda_would_refuse_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/queue_trigger"
+  }
+
+  variables {
+    account                  = { id = "111122223333", region = "eu-west-1", partition = "aws" }
+    queue_name               = "slipway health"
+    batch_size               = 0
+    concurrency              = 1
+    maximum_receives         = 3
+    function_alias_arn       = "arn:aws:lambda:eu-west-1:111122223333:function:slipway-approval:live"
+    function_role_name       = "slipway-approval"
+    function_timeout_seconds = 7201
+  }
+
+  expect_failures = [var.queue_name, var.batch_size, var.concurrency, var.function_timeout_seconds]
 }

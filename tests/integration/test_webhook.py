@@ -139,7 +139,7 @@ def test_message_that_fails_is_replayed(world: World, sweeper: Sweeper) -> None:
         def given_up() -> bool:
             names = ["ApproximateNumberOfMessages"]
             found = queues.get_queue_attributes(QueueUrl=url, AttributeNames=names)
-            return found["Attributes"][names[0]] != "0"
+            return str(found["Attributes"][names[0]]) != "0"
 
         wait_for("the dead letter", given_up)
     sweeper.sweep()

@@ -640,6 +640,9 @@ def test_receiving_function_is_looked_for_by_webhook_only(
     server: ScriptedServer, installation: Installation, source: str, asked: bool
 ) -> None:
     by = Installation({**installation.settings, "RUN_SOURCE": source}, installation.name_prefix)
+    missing = {"X-Amzn-ErrorType": "ResourceNotFoundException"}
+    for alias in ALIASES:
+        server.script(alias, (404, {"Type": "User", "Message": "no"}, missing))
 
     aws.functions(by)
 
