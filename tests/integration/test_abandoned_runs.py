@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from scripts.apply_sandbox import ROOT, Mode, Stack
+from scripts.apply_sandbox import Mode, Stack
+from scripts.port_definitions import load_definitions
 from scripts.soaking.installation import Sweeper
 from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.test_create_service import calls_of, form
@@ -106,7 +107,9 @@ def test_run_whose_message_is_lost_is_carried_out_by_doorbell(
     world: World, sweeper: Sweeper
 ) -> None:
     route = "/v1/actions/upscale_service"
-    shipped = json.loads((ROOT / "port" / "actions" / "upscale_service.json").read_text())
+    shipped = next(
+        each for _, each in load_definitions() if each["identifier"] == "upscale_service"
+    )
     lost = json.loads(json.dumps(shipped))
     lost["invocationMethod"]["payload"]["action"] = "nobodys"
     world.sandbox.port.request("PUT", route, json=lost)
