@@ -56,10 +56,11 @@ PARALLELISM = "-parallelism=30"
 
 
 class Mode(StrEnum):
-    """Where the runs come from: any SCRAM cluster as Port's own, or MSK."""
+    """Where the runs come from: any SCRAM cluster as Port's own, MSK, or Port's webhook."""
 
     EXTERNAL = "external"
     MSK = "msk"
+    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True)

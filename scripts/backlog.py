@@ -1,4 +1,4 @@
-"""What a function has not read yet of its topic, and until when it must have: the brokers know."""
+"""What a function has not read yet, and until when it must have: brokers and queues know."""
 
 import os
 from collections.abc import Mapping
@@ -75,6 +75,30 @@ def deadline(paused_at: datetime | None, backlog: Backlog | None) -> datetime | 
         elif paused_at and backlog is None:
             ends.append(paused_at + retention.records)
     return min(ends, default=None)
+
+
+def backlog_of(consumer: Consumer) -> Backlog:
+    """Ask the queue, or the brokers, what a function has not read yet.
+
+    Raises:
+        KafkaException: the brokers do not answer, or refuse.
+    """
+    source = str(consumer.mapping.get("EventSourceArn", ""))
+    if ":sqs:" in source:
+        return _queued(consumer, source.rpartition(":")[2])
+    return Brokers(consumer).backlog(consumer)
+
+
+def _queued(consumer: Consumer, queue: str) -> Backlog:
+    """What waits in a queue, which forgets nothing that was read, but keeps messages for days."""
+    client = boto3.client("sqs")
+    url = client.get_queue_url(QueueName=queue)["QueueUrl"]
+    found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    unread = int(found["ApproximateNumberOfMessages"])
+    kept = timedelta(seconds=int(found["MessageRetentionPeriod"]))
+    # SQS does not say how old the oldest is: at most as old as the pause.
+    oldest = consumer.paused_at if unread else None
+    return Backlog(unread, oldest, 0, Retention(records=kept, offsets=None, told=True))
 
 
 class Brokers:

@@ -118,23 +118,13 @@ def uses_change_log(settings: Mapping[str, str]) -> bool:
     return source == "change_log"
 
 
-def invocation(payload: Json, _settings: Mapping[str, str]) -> Json:
-    """How Port delivers what an action or automation sends: the only place that decides it.
-
-    Args:
-        payload: the template of the message.
-        _settings: of the installation.
-    """
-    return {"type": "KAFKA", "payload": payload}
-
-
 def _installed(action: Json, settings: Mapping[str, str]) -> Json:
-    """An action or automation as this installation has it in Port."""
+    """An action or automation of this installation, sent by Kafka: see `scripts.invocation`."""
     payload = action["invocationMethod"]["payload"]
     return {
         **action,
         "identifier": f"{identifier_prefix(settings)}{action['identifier']}",
-        "invocationMethod": invocation(payload, settings),
+        "invocationMethod": {"type": "KAFKA", "payload": payload},
     }
 
 

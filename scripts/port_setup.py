@@ -22,6 +22,7 @@ from slipway.port.client import PortClient
 
 from scripts.cli import CatalogFolder, start
 from scripts.environment import port_client, read_settings
+from scripts.invocation import invoked
 from scripts.port_definitions import (
     CATALOG,
     Definitions,
@@ -107,6 +108,10 @@ def wanted_definitions(
     Raises:
         ConfigurationError: a setting is wrong, or the catalog has faults.
     """
+    return invoked(_defined(record, settings, catalog), settings, record)
+
+
+def _defined(record: Mapping[str, Json], settings: Mapping[str, str], catalog: Path) -> Definitions:
     definitions = load_definitions(settings, catalog)
     if "SUBSCRIPTIONS" in settings or uses_change_log(settings):
         return definitions

@@ -17,7 +17,7 @@ from slipway.sweep.decide import Limits
 from slipway.sweep.sweep import SweepConfig
 
 from scripts import consumers
-from scripts.backlog import Backlog, Brokers, deadline
+from scripts.backlog import Backlog, backlog_of, deadline
 from scripts.cli import add_names, start, table_console
 from scripts.consumers import Consumer
 from scripts.installed import EnvFile, NamePrefix, connect, refusals
@@ -59,7 +59,7 @@ def warnings(line: Line, limits: Limits, now: datetime) -> list[str]:
     if ends and ends - now < _notice(line):
         how = "is over since" if ends <= now else "ends on"
         said.append(
-            f"{name}: what Kafka keeps for it {how} {_clock(ends)}; what it has not read then is "
+            f"{name}: what is kept for it {how} {_clock(ends)}; what it has not read then is "
             f"lost. scripts/resume {name}"
         )
     runs = [held for held in line.held if any(not run.notice for run in held.runs)]
@@ -118,7 +118,7 @@ def gather(found: list[Consumer], held: list[OnHold]) -> tuple[list[Line], str]:
         backlog = None
         if not silent:  # Whoever did not answer once would be waited for again.
             try:
-                backlog = Brokers(consumer).backlog(consumer)
+                backlog = backlog_of(consumer)
             except (KafkaException, ConfigurationError, KeyError) as error:
                 told = error.args[0].str() if isinstance(error, KafkaException) else str(error)
                 silent = (

@@ -40,6 +40,7 @@ locals {
     approver_accounts   = var.approvals.approver_accounts
     team_reviewers      = var.github.team_reviewers
     own_actions         = local.own_actions
+    own_automations     = local.own_automations
   }
 
   ruled_actions        = flatten(local.policy.rules[*].actions)

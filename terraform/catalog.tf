@@ -25,7 +25,7 @@ locals {
   ]
 
   # Functions that are not of an action; an action of such a name would take a function's place.
-  reserved_names = ["approval", "check_catalog", "health_checker", "probe_health", "remediation", "report_pull_request", "sweep_runs"]
+  reserved_names = ["approval", "check_catalog", "health_checker", "probe_health", "receive_webhook", "remediation", "report_pull_request", "sweep_runs"]
   # A role's name has at most 64 characters, and may end with the region's.
   # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
   refused_names = [

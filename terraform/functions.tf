@@ -6,14 +6,14 @@ locals {
       topic       = "runs"
       filters     = [{ resourceType = ["run"], action = [for name in ["decide_approval", "run_ended"] : "${var.identifier_prefix}${name}"] }]
       batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "catalog", "requests", "approvals", "notify", "answer", "audit"]
+      grants      = concat(["secrets", "ledger", "deliver_later", "records_key", "policy", "catalog", "requests", "approvals", "notify", "answer", "audit"], local.large_messages)
     }
     health_checker = {
       description = "Starts what subscribes to changes of entities, as the look at a service that is ill"
       topic       = var.changes.source == "change_log" ? "change_log" : "runs"
       filters     = local.change_filters
       batch_size  = 100 # changes of one entity that come together are one
-      grants      = ["port", "remediations", "remediate", "subscriptions"]
+      grants      = concat(["port", "remediations", "remediate", "subscriptions"], local.by_webhook ? ["records_key", "large_messages"] : [])
     }
     # No topic: called by its state machine.
     remediation = {
@@ -35,7 +35,17 @@ locals {
       description = "Ends or finishes what nobody works on any more: runs, locks, stopped executions"
       grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "policy", "catalog", "decrypt_records", "sweep"]
     }
-  })
+    },
+    # No topic: called by API Gateway, with what Port signed.
+    {
+      for name in ["receive_webhook"] : name => {
+        description = "Puts what Port sends by webhook into the queue of the function that it is for"
+        grants      = ["port", "queue"]
+      } if local.by_webhook
+    }
+  )
+
+  large_messages = [for grant in ["large_messages"] : grant if local.by_webhook]
 
   # The wrapper of a workflow's message is not published: the function looks for the action in it.
   workflow_filters = [for prefix in ["wfnr_"] : { context = { runId = [{ prefix = prefix }] } } if var.workflows]
@@ -48,7 +58,7 @@ locals {
       topic       = "runs"
       filters     = concat([{ resourceType = ["run"], action = ["${var.identifier_prefix}${name}"] }], local.workflow_filters)
       batch_size  = 1
-      grants      = ["secrets", "ledger", "deliver_later", "records_key", "policy", "catalog", "ask"]
+      grants      = concat(["secrets", "ledger", "deliver_later", "records_key", "policy", "catalog", "ask"], local.large_messages)
     }
   }
   # Function → the folder in `functions/` that its archive is built from.
@@ -59,6 +69,9 @@ locals {
 
   # Who else may call a function's alias.
   callers = {
+    receive_webhook = {
+      api = { principal = "apigateway.amazonaws.com", source_arn = "${module.reports.stage_arn}/POST/port/webhook" }
+    }
     approval = { api = { principal = "apigateway.amazonaws.com", source_arn = "${module.approval.api_stage_arn}/*" } }
     report_pull_request = {
       api = { principal = "apigateway.amazonaws.com", source_arn = "${module.reports.stage_arn}/POST/reports" }
@@ -125,9 +138,16 @@ locals {
     ]
     deliver_later = [
       {
-        sid        = "KeepWaitingRecords"
-        actions    = ["s3:GetObject", "s3:PutObject"]
+        sid        = "ReadWaitingRecords"
+        actions    = ["s3:GetObject"]
         resources  = ["${module.storage.records_bucket.arn}/later/*"]
+        conditions = []
+      },
+      {
+        # Also those of doorbells that failed, which no event source keeps.
+        sid        = "KeepWaitingRecords"
+        actions    = ["s3:PutObject"]
+        resources  = [for prefix in ["later", "held"] : "${module.storage.records_bucket.arn}/${prefix}/*"]
         conditions = []
       },
       {
@@ -135,6 +155,41 @@ locals {
         actions    = ["states:StartExecution"]
         resources  = [module.deliver_later.arn]
         conditions = []
+      },
+    ]
+    # What SQS would not take is in the bucket.
+    large_messages = [
+      {
+        sid        = "ReadLargeMessages"
+        actions    = ["s3:GetObject"]
+        resources  = ["${module.storage.records_bucket.arn}/webhook/*"]
+        conditions = []
+      },
+    ]
+    queue = [
+      {
+        sid        = "QueueMessages"
+        actions    = ["sqs:SendMessage"]
+        resources  = [for name in values(local.queue_names) : "${local.queue_arn_prefix}:${name}"]
+        conditions = []
+      },
+      {
+        sid        = "FindQueues"
+        actions    = ["s3:GetObject"]
+        resources  = ["${module.storage.records_bucket.arn}/policy/queues.json"]
+        conditions = []
+      },
+      {
+        sid        = "KeepLargeMessages"
+        actions    = ["s3:PutObject"]
+        resources  = ["${module.storage.records_bucket.arn}/webhook/*"]
+        conditions = []
+      },
+      {
+        sid        = "UseKeyOfRecords"
+        actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        resources  = [local.key_arns.records]
+        conditions = [local.only_via.s3]
       },
     ]
     # Whatever of the records bucket a function may read and write.
@@ -277,7 +332,14 @@ locals {
       }
     ])
     # To find what nobody works on any more, and to forget the records of runs that it ends.
-    sweep = [
+    sweep = concat([
+      {
+        # A doorbell for a run that was never received.
+        sid        = "RingForRuns"
+        actions    = ["lambda:InvokeFunction"]
+        resources  = distinct(values(local.own_actions))
+        conditions = []
+      },
       {
         sid        = "FindOpenRuns"
         actions    = ["dynamodb:Query"]
@@ -321,7 +383,33 @@ locals {
         resources  = [for prefix in module.storage.failed_prefixes : "${module.storage.records_bucket.arn}/${prefix}*"]
         conditions = []
       },
-    ]
+      ], local.by_webhook ? [
+      {
+        # What SQS gave up becomes a failed record.
+        sid        = "EmptyDeadLetterQueues"
+        actions    = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+        resources  = [for name, queue in local.queue_names : "${local.queue_arn_prefix}:${local.function_names[name]}-failed${endswith(queue, ".fifo") ? ".fifo" : ""}"]
+        conditions = []
+      },
+      {
+        sid        = "ReadLargeMessages"
+        actions    = ["s3:GetObject"]
+        resources  = ["${module.storage.records_bucket.arn}/webhook/*"]
+        conditions = []
+      },
+      {
+        sid        = "KeepFailedRecords"
+        actions    = ["s3:PutObject"]
+        resources  = ["${module.storage.records_bucket.arn}/held/*"]
+        conditions = []
+      },
+      {
+        sid        = "EncryptFailedRecords"
+        actions    = ["kms:GenerateDataKey"]
+        resources  = [local.key_arns.records]
+        conditions = [local.only_via.s3]
+      },
+    ] : [])
     # Adding is all that anybody does to the records of decisions.
     audit = [
       {

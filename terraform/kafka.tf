@@ -49,7 +49,7 @@ resource "terraform_data" "poller_mode" {
 
 module "kafka_trigger" {
   source   = "./modules/kafka_trigger"
-  for_each = local.consumers
+  for_each = { for name, function in local.consumers : name => function if !local.by_webhook }
 
   account = local.account
   name    = each.value.topic

@@ -4,6 +4,7 @@ module "secrets" {
   account             = local.account
   name_prefix         = var.name_prefix
   existing_key        = var.encryption_key
+  kafka               = !local.by_webhook
   msk                 = local.msk
   versions            = var.secret_versions
   port_credentials    = var.port_credentials

@@ -10,10 +10,11 @@ module "observability" {
       function_name   = function.function_name
       log_group_name  = function.log_group_name
       timeout_seconds = var.functions.timeout_seconds
-      consumer        = contains(keys(local.consumers), name)
+      consumer        = contains(keys(local.consumers), name) && !local.by_webhook
       rate_seconds    = name == "sweep_runs" ? var.sweep.rate_minutes * 60 : null
     }
   }
+  queues = { for name, queue in module.queue_trigger : name => queue.names }
   state_machines = {
     approval = {
       name    = module.approval.machine_name

@@ -7,7 +7,7 @@ output "functions" {
       role_name            = function.role_name
       log_group_name       = function.log_group_name
       consumer_group_id    = try(module.kafka_trigger[name].consumer_group_id, null)
-      event_source_mapping = try(module.kafka_trigger[name].uuid, null)
+      event_source_mapping = try(module.kafka_trigger[name].uuid, module.queue_trigger[name].uuid, null)
     }
   }
 
@@ -19,11 +19,11 @@ output "functions" {
 
 output "topics" {
   description = "The Kafka topics that must exist: `runs`, and `change_log` if changes come from there."
-  value       = local.topics
+  value       = { for name, topic in local.topics : name => topic if !local.by_webhook }
 }
 
 output "port_setup" {
-  description = "Environment variables that tell `scripts/port_setup` and `scripts/doctor` which automations this stack needs in Port."
+  description = "Environment variables that tell `scripts/port_setup` and `scripts/doctor` how Port invokes this stack, and which automations it needs."
   value = {
     CHANGES_SOURCE    = var.changes.source
     SUBSCRIPTIONS     = jsonencode(var.subscriptions)
@@ -31,12 +31,14 @@ output "port_setup" {
     IDENTIFIER_PREFIX = var.identifier_prefix
     # Which installation these actions belong to, as the record in Port names it.
     INSTALLATION = "${local.account.id}/${local.account.region}/${var.name_prefix}"
+    RUN_SOURCE   = var.run_source.mode
+    WEBHOOK_URL  = local.by_webhook ? module.reports.webhook_url : ""
   }
 }
 
 output "kafka" {
-  description = "Where the records come from: mode, and the brokers (external) or the MSK cluster."
-  value = {
+  description = "Where the records come from: mode, and the brokers (external) or the MSK cluster. Null with `run_source.mode` `webhook`."
+  value = local.by_webhook ? null : {
     mode              = var.kafka.mode
     bootstrap_servers = local.bootstrap_servers
     cluster_arn       = local.cluster_arn
@@ -45,7 +47,7 @@ output "kafka" {
 }
 
 output "secrets" {
-  description = "ARN of each secret: port, github, kafka, links and, if there is one, mirror and slack. A person fills them in where `secret_versions` is 0."
+  description = "ARN of each secret: port, github, links and, if there is one, kafka, mirror and slack. A person fills them in where `secret_versions` is 0."
   value       = module.secrets.arns
 }
 
@@ -117,6 +119,16 @@ output "approvals_api_url" {
 output "reports_url" {
   description = "What the services repository's variable SLIPWAY_REPORTS_URL must be."
   value       = module.reports.url
+}
+
+output "webhook_url" {
+  description = "Where Port sends runs and changes, with `run_source.mode` `webhook`; else null."
+  value       = local.by_webhook ? module.reports.webhook_url : null
+}
+
+output "queues" {
+  description = "With `run_source.mode` `webhook`, per function: URL of its queue and of its dead-letter queue."
+  value       = { for name, queue in module.queue_trigger : name => { url = queue.url, dead_letters_url = queue.dead_letters_url } }
 }
 
 output "approvals_decision_arn" {

@@ -1,5 +1,7 @@
-# Reports of pull requests, on the word of a GitHub workflow: no secret of Port is in GitHub.
+# Reports of pull requests, on the word of a GitHub workflow: no secret of Port is in GitHub. Port's webhook is beside them.
 locals {
+  invocation_uri_prefix = "arn:${local.account.partition}:apigateway:${local.account.region}:lambda:path/2015-03-31/functions"
+
   # https://docs.github.com/en/actions/reference/security/oidc
   github_host = regex("^https?://([^/]+)", var.github.api_url)[0]
   oidc_issuer = coalesce(
@@ -14,7 +16,12 @@ module "reports" {
   source = "./modules/reports"
 
   name_prefix    = var.name_prefix
-  invocation_uri = "arn:${local.account.partition}:apigateway:${local.account.region}:lambda:path/2015-03-31/functions/${local.function_alias_arns["report_pull_request"]}/invocations"
+  invocation_uri = "${local.invocation_uri_prefix}/${local.function_alias_arns["report_pull_request"]}/invocations"
+  webhook = local.by_webhook ? {
+    invocation_uri = "${local.invocation_uri_prefix}/${local.function_alias_arns["receive_webhook"]}/invocations"
+    throttle_rate  = var.run_source.throttle_rate
+    throttle_burst = var.run_source.throttle_burst
+  } : null
   throttle_rate  = var.reports.throttle_rate
   throttle_burst = var.reports.throttle_burst
   base_url       = var.reports.base_url

@@ -1,15 +1,20 @@
 # The sweep's schedule, and what is swept.
 locals {
-  # Whatever Port publishes a run of for us, with the alias that reads it: the actions, and the automations that
-  # tell of their ends.
+  # The self-service actions, with the alias that carries out their runs.
   own_actions = merge(flatten([
-    [
-      for name, function in local.consumers : {
-        for action in setsubtract(flatten([for filter in function.filters : lookup(filter, "action", [])]), ["${var.identifier_prefix}run_ended"]) : action => local.function_alias_arns[name]
-      } if function.topic == "runs"
-    ],
-    { for action, _ in local.actions : "${var.identifier_prefix}${action}_ended" => local.function_alias_arns["approval"] },
+    for name, function in local.consumers : {
+      for action in setsubtract(flatten([for filter in function.filters : lookup(filter, "action", [])]), ["${var.identifier_prefix}run_ended"]) : action => local.function_alias_arns[name]
+    } if function.topic == "runs"
   ])...)
+
+  # Those that tell of the ends of runs, and of changes of entities: slipway.health.automations names the latter.
+  own_automations = [
+    for name in concat(
+      [for action, _ in local.actions : "${action}_ended"],
+      [for blueprint in local.health_blueprints : "${blueprint}_health_changes" if var.changes.source == "automations"],
+      [for name in var.subscriptions[*].name : "${name}_changes" if var.changes.source == "automations"],
+    ) : "${var.identifier_prefix}${name}"
+  ]
 
   # In seconds, as slipway.sweep.decide.Limits names them.
   sweep_limits = {
@@ -44,7 +49,7 @@ resource "aws_cloudwatch_event_target" "sweep" {
 resource "aws_s3_object" "consumers" {
   bucket       = module.storage.records_bucket.name
   key          = "policy/consumers.json"
-  content      = jsonencode({ for name, trigger in module.kafka_trigger : local.function_alias_arns[name] => trigger.uuid })
+  content      = jsonencode({ for name, trigger in merge(module.kafka_trigger, module.queue_trigger) : local.function_alias_arns[name] => trigger.uuid })
   content_type = "application/json"
 
   # S3 takes ten tags of an object, which an installation's own tags may exceed.
@@ -59,7 +64,7 @@ data "aws_iam_policy_document" "sweep_mappings" {
   statement {
     sid       = "LookAtMappings"
     actions   = ["lambda:GetEventSourceMapping"]
-    resources = [for trigger in module.kafka_trigger : "arn:${local.account.partition}:lambda:${local.account.region}:${local.account.id}:event-source-mapping:${trigger.uuid}"]
+    resources = [for trigger in merge(module.kafka_trigger, module.queue_trigger) : "arn:${local.account.partition}:lambda:${local.account.region}:${local.account.id}:event-source-mapping:${trigger.uuid}"]
   }
 }
 

@@ -235,7 +235,7 @@ variable "sweep" {
   description = <<-EOT
     How often the sweep looks, and how long each state may last (docs/sweep.md has what it then does).
     rate_minutes: 1 to 1440, between two sweeps.
-    never_received_seconds: 60 to 86400, for a run that has not reached a function.
+    never_received_seconds: 60 to 86400, for a run that has not reached a function; then the sweep invokes the function itself.
     report_seconds: 60 to 86400 and no less than functions.timeout_seconds, between the end of a pull request and that of its run; then the sweep reports it.
     pull_request_seconds: 3600 to 31536000, for an open pull request.
     reminder_seconds: before the end of that, a comment; shorter than it.

@@ -1,4 +1,4 @@
-# The installation on one machine; scripts/apply_sandbox fills in `sandbox`. The two modes have different names, so that both
+# The installation on one machine; scripts/apply_sandbox fills in `sandbox`. The modes have different names, so that their
 # installations can live in one sandbox.
 terraform {
   required_version = ">= 1.11, < 2.0"
@@ -25,6 +25,7 @@ provider "aws" {
 
 locals {
   msk      = var.mode == "msk"
+  webhook  = var.mode == "webhook"
   api_base = "${var.sandbox.aws_url}/_aws/execute-api/{api_id}/live"
 }
 
@@ -32,7 +33,7 @@ module "slipway" {
   source        = "../../terraform"
   artifacts_dir = var.artifacts_dir
 
-  name_prefix         = try(var.catalog.name_prefix, local.msk ? "slipway-msk" : "slipway")
+  name_prefix         = try(var.catalog.name_prefix, var.mode == "external" ? "slipway" : "slipway-${var.mode}")
   catalog_dir         = try(var.catalog.dir, null)
   identifier_prefix   = try(var.catalog.identifier_prefix, "")
   deletion_protection = false
@@ -48,9 +49,10 @@ module "slipway" {
   }
 
   # From the beginning: what was asked before the stack was applied is not lost.
+  run_source = { mode = local.webhook ? "webhook" : "kafka" }
   kafka = {
-    mode              = var.mode
-    bootstrap_servers = local.msk ? null : var.sandbox.kafka_bootstrap_servers
+    mode              = local.msk ? "msk" : "external"
+    bootstrap_servers = local.msk || local.webhook ? null : var.sandbox.kafka_bootstrap_servers
     create            = local.msk ? { type = "provisioned" } : null
     starting_position = "TRIM_HORIZON"
   }

@@ -5,7 +5,7 @@ variable "artifacts_dir" {
 }
 
 variable "mode" {
-  description = "Where the records come from: `external`, any SCRAM cluster as Port's own, or `msk`, a cluster that the stack makes."
+  description = "Where the records come from: `external`, any SCRAM cluster as Port's own, `msk`, a cluster that the stack makes, or `webhook`."
   type        = string
   default     = "external"
 }

@@ -22,7 +22,7 @@ from sandbox.port.work import Change, Work
 ENTITY_EVENTS = ("ENTITY_CREATED", "ENTITY_UPDATED", "ENTITY_DELETED", "ANY_ENTITY_CHANGE")
 RUN_EVENTS = ("RUN_CREATED", "RUN_UPDATED", "ANY_RUN_CHANGE")
 # What the sandbox carries out. Port knows more, which are refused by name.
-INVOCATIONS = ("KAFKA", "UPSERT_ENTITY")
+INVOCATIONS = ("KAFKA", "WEBHOOK", "UPSERT_ENTITY")
 
 
 class _SearchCondition(Closed):
@@ -83,6 +83,19 @@ class _Kafka(Closed):
     payload: Json | list[Any] | None = None
 
 
+class _Webhook(Closed):
+    """An asynchronous request without an agent, which is what the sandbox carries out."""
+
+    type: Literal["WEBHOOK"]
+    url: str = Field(min_length=1)
+    agent: Literal[False] = False
+    synchronized: Literal[False] = False
+    method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
+    headers: dict[str, str] = Field(default_factory=dict)
+    # Port sends a message of its own shape without it.
+    body: Json | list[Any]
+
+
 class _UpsertEntity(Closed):
     type: Literal["UPSERT_ENTITY"]
     blueprint_identifier: str
@@ -105,7 +118,7 @@ class _ActionDefinition(Closed):
     icon: str | None = None
     description: str | None = None
     trigger: Annotated[_SelfService | _Automation, Field(discriminator="type")]
-    invocation_method: Annotated[_Kafka | _UpsertEntity, Field(discriminator="type")]
+    invocation_method: Annotated[_Kafka | _Webhook | _UpsertEntity, Field(discriminator="type")]
     required_approval: bool | _Approval = False
     approval_notification: _Notification | None = None
     publish: bool = False
@@ -242,7 +255,7 @@ def _check(work: Work, body: Any) -> Json:
         raise invalid("The action must be an object")
     method = (body.get("invocationMethod") or {}).get("type")
     if isinstance(method, str) and method not in INVOCATIONS:
-        raise invalid(f"The sandbox carries out {' and '.join(INVOCATIONS)}, but not {method}.")
+        raise invalid(f"The sandbox carries out {', '.join(INVOCATIONS)}, but not {method}.")
     check_identifier("Action", body.get("identifier"))
     try:
         definition = _ACTION.validate_python(body)

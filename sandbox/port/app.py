@@ -17,6 +17,7 @@ from sandbox.port.routes import actions, catalogue, own, pages, portal, system
 from sandbox.port.services import Services
 from sandbox.port.settings import Settings
 from sandbox.port.store import Store
+from sandbox.port.webhooks import Webhooks
 from sandbox.port.work import Caller, bare_work
 
 
@@ -28,7 +29,7 @@ def create_app(settings: Settings, publisher: Publisher) -> FastAPI:
         publisher: takes the messages.
     """
     store = Store(settings.state_dir / "port.sqlite")
-    outbox = Outbox(store, publisher)
+    outbox = Outbox(store, publisher, Webhooks(settings.client_secret))
     services = Services(settings, store, outbox)
     with bare_work(store, settings, Caller(user_id=settings.client_id)) as work:
         people.seed(work)

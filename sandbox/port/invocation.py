@@ -40,6 +40,10 @@ def rendered(action: Action, trigger_data: Json, values: Json) -> Json:
         else:
             payload = _render(template, trigger_data)
         return {"type": "KAFKA", "payload": payload}
+    if method["type"] == "WEBHOOK":
+        parts = {name: _render(method[name], trigger_data) for name in ("url", "body")}
+        headers = _render(method.get("headers", {}), trigger_data)
+        return {"method": "POST", **method, **parts, "headers": headers}
     mapping = _render(method["mapping"], trigger_data)
     try:
         entities.check_shape(mapping, closed=True)
@@ -49,7 +53,7 @@ def rendered(action: Action, trigger_data: Json, values: Json) -> Json:
 
 
 def carry_out(work: Work, run: Run) -> str | None:
-    """Publish the run's message, or write its entity.
+    """Publish the run's message, send its request, or write its entity.
 
     Returns:
         Why it could not be done; None if it was.
@@ -60,6 +64,11 @@ def carry_out(work: Work, run: Run) -> str | None:
         if work.settings.sign_messages and isinstance(message, dict):
             message = sign(message, work.settings.client_secret, int(time.time()))
         enqueue(work.db, work.settings.runs_topic, stringify(message).encode(), run.id)
+        return None
+    if method["type"] == "WEBHOOK":
+        request = {name: method[name] for name in ("url", "method", "headers")}
+        body = stringify(method["body"]).encode()
+        enqueue(work.db, method["url"], body, run.id, request)
         return None
     noted = len(work.changes)
     # Port itself writes, whatever the person who executed the action may do.

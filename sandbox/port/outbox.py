@@ -6,7 +6,7 @@ acknowledgement and the note of it): at least once, as Port's own.
 
 import logging
 import threading
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -42,9 +42,36 @@ class Publisher(Protocol):
         """
 
 
-def enqueue(db: Session, topic: str, value: bytes | None, run_id: str | None = None) -> None:
-    """Store a message to be sent after the transaction."""
-    db.add(OutboxMessage(topic=topic, value=value, run_id=run_id, created_at=timestamp()))
+class Sender(Protocol):
+    """What sends the requests of webhooks."""
+
+    def send(self, request: dict[str, Any], body: bytes) -> None:
+        """Send a request, once.
+
+        Raises:
+            PublishError: permanently: it was not taken.
+        """
+
+
+def enqueue(
+    db: Session,
+    topic: str,
+    value: bytes | None,
+    run_id: str | None = None,
+    request: dict[str, Any] | None = None,
+) -> None:
+    """Store a message to be sent after the transaction.
+
+    Args:
+        db: the transaction.
+        topic: the topic; for a request its address.
+        value: the message, or the request's body.
+        run_id: the run that it is of.
+        request: `url`, `method` and `headers` of a webhook's request.
+    """
+    message = OutboxMessage(topic=topic, value=value, run_id=run_id, created_at=timestamp())
+    message.request = request
+    db.add(message)
 
 
 class Outbox:
@@ -52,12 +79,14 @@ class Outbox:
 
     Args:
         store: holds the messages.
-        publisher: takes them.
+        publisher: takes those of Kafka.
+        sender: sends those of webhooks.
     """
 
-    def __init__(self, store: Store, publisher: Publisher) -> None:
+    def __init__(self, store: Store, publisher: Publisher, sender: Sender) -> None:
         self._store = store
         self._publisher = publisher
+        self._sender = sender
         self._sending = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
@@ -87,7 +116,10 @@ class Outbox:
             while not self._stopping and (message := self._next()):
                 error = None
                 try:
-                    self._publisher.publish(message.topic, message.value)
+                    if message.request is None:
+                        self._publisher.publish(message.topic, message.value)
+                    else:
+                        self._sender.send(message.request, message.value or b"")
                 except PublishError as refused:
                     if not refused.permanent:
                         raise

@@ -124,7 +124,7 @@ def start(work: Work, run: Run) -> None:
     fault = invocation.carry_out(work, run)
     if fault is not None:
         add_line(work, run, fault)
-    if fault is not None or run.invocation["type"] != "KAFKA":
+    if fault is not None or run.invocation["type"] == "UPSERT_ENTITY":
         before = view(work, run)
         end(work, run, "FAILURE" if fault else "SUCCESS")
         note(work, run, before)

@@ -75,7 +75,17 @@ def sign(message: dict[str, Any], secret: str, epoch_seconds: int) -> dict[str, 
     """
     headers = dict(message.get("headers") or {})
     unsigned = stringify({**message, "headers": headers})
-    digest = hmac.digest(secret.encode(), f"{epoch_seconds}.{unsigned}".encode(), hashlib.sha256)
-    headers["X-Port-Signature"] = f"v1,{base64.b64encode(digest).decode()}"
+    headers["X-Port-Signature"] = _signature(unsigned.encode(), secret, epoch_seconds)
     headers["X-Port-Timestamp"] = epoch_seconds
     return {**message, "headers": headers}
+
+
+def request_headers(body: bytes, secret: str, epoch_seconds: int) -> dict[str, str]:
+    """The two headers of a webhook's request, whose signature covers the body as it is sent."""
+    signature = _signature(body, secret, epoch_seconds)
+    return {"x-port-timestamp": str(epoch_seconds), "x-port-signature": signature}
+
+
+def _signature(text: bytes, secret: str, epoch_seconds: int) -> str:
+    digest = hmac.digest(secret.encode(), f"{epoch_seconds}.".encode() + text, hashlib.sha256)
+    return f"v1,{base64.b64encode(digest).decode()}"

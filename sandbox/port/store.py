@@ -145,7 +145,10 @@ class AuditEvent(Base):
 
 
 class OutboxMessage(Base):
-    """A Kafka message, kept until the broker has it, and afterwards for `/_sandbox/messages`."""
+    """A message, kept until it was sent, and afterwards for `/_sandbox/messages`.
+
+    `request` has address, method and headers of a webhook's request; else it is for Kafka.
+    """
 
     __tablename__ = "outbox"
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -155,6 +158,7 @@ class OutboxMessage(Base):
     created_at: Mapped[str]
     sent_at: Mapped[str | None] = mapped_column(default=None, index=True)
     error: Mapped[str | None] = mapped_column(default=None)
+    request: Mapped[Any] = mapped_column(JSON(none_as_null=True), default=None, nullable=True)
 
 
 class Token(Base):

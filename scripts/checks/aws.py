@@ -41,7 +41,13 @@ _FIELDS = {
     "links": [{"key"}],
 }
 # Called by EventBridge, API Gateway or state machines, not by Kafka.
-_WITHOUT_TRIGGER = {"sweep_runs", "remediation", "probe_health", "report_pull_request"}
+_WITHOUT_TRIGGER = {
+    "sweep_runs",
+    "remediation",
+    "probe_health",
+    "receive_webhook",
+    "report_pull_request",
+}
 
 
 def secrets(installation: Installation) -> Result:
@@ -57,6 +63,8 @@ def secrets(installation: Installation) -> Result:
         "kafka": [f"{prefix}/kafka", f"AmazonMSK_{prefix}", f"{prefix}/mirror"],
         "links": [f"{prefix}/links"],
     }
+    if _by_webhook(installation):
+        del names["kafka"]
     client = _secrets_manager(installation)
     try:
         wrong = [
@@ -72,6 +80,10 @@ def secrets(installation: Installation) -> Result:
         "(github); username and password (kafka). Terraform makes that of the links."
     )
     return Result(name, not wrong, ", ".join(wrong) or "all filled in", cure)
+
+
+def _by_webhook(installation: Installation) -> bool:
+    return installation.settings.get("RUN_SOURCE") == "webhook"
 
 
 def functions(installation: Installation) -> Result:
@@ -95,6 +107,8 @@ def functions(installation: Installation) -> Result:
 def function_names(installation: Installation) -> list[str]:
     """All functions that have an alias: one for each action of the catalog, and the others."""
     others = {file.parent.name for file in _FUNCTIONS.glob("*/handler.py")} - _NOT_ITSELF
+    if not _by_webhook(installation):
+        others -= {"receive_webhook"}
     kinds = installation.catalog.kinds.values()
     return sorted(others | {name for kind in kinds for name in kind.actions})
 

@@ -72,7 +72,7 @@ def dynamodb_table(name: str) -> "Table":
 
 @cache
 def lambda_() -> "LambdaClient":
-    """A client of Lambda, for what answers at once: it is not for invoking."""
+    """A client of Lambda, for what answers at once: it invokes nothing that it would wait for."""
     return boto3.client("lambda", config=CONFIG)
 
 
@@ -98,3 +98,9 @@ def sns() -> "SNSClient":
 def stepfunctions() -> "SFNClient":
     """A client of Step Functions."""
     return boto3.client("stepfunctions", config=CONFIG)
+
+
+@cache
+def sqs() -> Any:
+    """A client of SQS."""
+    return boto3.client("sqs", config=CONFIG)

@@ -158,6 +158,7 @@ class SubscriptionsConfig(RemediationsConfig, MappingConfig, ClientConfig):
 
     # Blueprints whose health Slipway looks after.
     health_blueprints: Json[tuple[str, ...]] = Field((), alias="HEALTH_BLUEPRINTS")
+    records_bucket: str = Field(alias="RECORDS_BUCKET", min_length=1)
     # JSON, see `slipway.health.subscriptions`.
     subscriptions: str = Field("[]", alias="SUBSCRIPTIONS")
 

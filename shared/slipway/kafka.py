@@ -19,6 +19,8 @@ Event = dict[str, Any]
 Outcome = Literal["done", "later", "skipped", "rejected", "failed"]
 # `first`: by an event source. `later`: by the `deliver_later` machine. `replay`: by an operator.
 Delivery = Literal["first", "later", "replay"]
+# `topic`: of Kafka. `webhook`: of a queue behind the webhook. `doorbell`: made by this function.
+Source = Literal["topic", "webhook", "doorbell"]
 # The key that marks an event which an operator replays.
 REPLAY = "replay"
 _NAMED = 3  # failed records in the text of the error
@@ -26,30 +28,38 @@ _NAMED = 3  # failed records in the text of the error
 
 @dataclass(frozen=True)
 class KafkaRecord:
-    """A record of a topic.
+    """A record of a topic, or in the shape of one.
 
     Attributes:
         raw: the record as Lambda gives it, its value in base64; stored and delivered again so.
         partition: topic and partition, as `org.runs-0`.
         offset: its place in the partition.
         timestamp_ms: since 1970, as the producer chose it; 0 or less: it has no time.
+        source: where it comes from; stored in `raw`, which a topic's producer cannot write.
     """
 
     raw: dict[str, Any]
     partition: str
     offset: int
     timestamp_ms: int = 0
+    source: Source = "topic"
 
     @classmethod
     def read(cls, raw: dict[str, Any]) -> Self:
         """Read a record as Lambda gives it."""
         partition = f"{raw['topic']}-{raw['partition']}"
-        return cls(raw, partition, int(raw["offset"]), int(raw["timestamp"]))
+        source = raw.get("source", "topic")
+        return cls(raw, partition, int(raw["offset"]), int(raw["timestamp"]), source)
 
     @property
     def place(self) -> str:
         """Where it is, as `org.runs-0@12`."""
         return f"{self.partition}@{self.offset}"
+
+    @property
+    def must_be_verified(self) -> bool:
+        """Whether its signature was not verified before it came here."""
+        return self.source == "topic"
 
     @property
     def is_tombstone(self) -> bool:

@@ -34,6 +34,7 @@ class Metric(StrEnum):
     MESSAGE_SKIPPED = "MessageSkipped"
     MESSAGE_DIFFERS = "MessageDiffers"
     SIGNATURE_REJECTED = "SignatureRejected"
+    WEBHOOK_REFUSED = "WebhookRefused"
     RUN_REPORTED = "RunReported"
     REPORT_REFUSED = "ReportRefused"
     RUN_ENDED_BY_SOMEBODY = "RunEndedBySomebody"

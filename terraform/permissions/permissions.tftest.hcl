@@ -58,12 +58,6 @@ mock_provider "aws" {
   }
 
   override_resource {
-    target          = module.secrets.aws_secretsmanager_secret.this["kafka"]
-    override_during = plan
-    values          = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slipway/kafka" }
-  }
-
-  override_resource {
     target          = module.secrets.aws_secretsmanager_secret.this["links"]
     override_during = plan
     values          = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slipway/links" }
@@ -127,6 +121,7 @@ variables {
   artifacts_dir     = "./tests/artifacts"
   port              = { org_id = "org_xxxxxxxxxxxxxxxx" }
   github            = { repositories = { services = { name = "acme/services" } } }
+  run_source        = { mode = "webhook" } # its functions may do more than those of Kafka
   secret_versions   = { slack = 1 }
   slack_webhook_url = "https://hooks.slack.com/services/mock"
 }

@@ -76,9 +76,10 @@ run "another_catalog_brings_its_own_functions" {
   }
 
   assert {
-    condition = toset(keys(jsondecode(aws_s3_object.policy.content).own_actions)) == toset(concat(
-      ["acme_decide_approval"], flatten([for name in keys(local.actions) : ["acme_${name}", "acme_${name}_ended"]])
-    ))
+    condition = (
+      toset(keys(jsondecode(aws_s3_object.policy.content).own_actions)) == toset(concat(["acme_decide_approval"], [for name in keys(local.actions) : "acme_${name}"])) &&
+      toset(jsondecode(aws_s3_object.policy.content).own_automations) == toset(concat(["acme_service_health_changes"], [for name in keys(local.actions) : "acme_${name}_ended"]))
+    )
     error_message = "The sweep knows actions and automations by Port's identifiers."
   }
 

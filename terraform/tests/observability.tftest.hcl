@@ -11,6 +11,7 @@ variables {
     example    = { function_name = "slipway-example", log_group_name = "/aws/lambda/slipway-example", timeout_seconds = 120, consumer = true }
     sweep_runs = { function_name = "slipway-sweep_runs", log_group_name = "/aws/lambda/slipway-sweep_runs", timeout_seconds = 120, consumer = false, rate_seconds = 300 }
   }
+  queues = { queued = { messages = "slipway-queued", dead_letters = "slipway-queued-failed" } }
   state_machines = {
     approval = {
       name    = "slipway-approval"
@@ -43,7 +44,8 @@ run "whatever_can_go_wrong_has_an_alarm" {
       "slipway-sweep_runs-errors", "slipway-sweep_runs-throttles", "slipway-sweep_runs-duration", "slipway-sweep_runs-silent",
       "slipway-approval-ExecutionsFailed", "slipway-approvals-5XXError", "slipway-reports-5XXError", "slipway-mirror-ErroredTaskCount",
       "slipway-failed-records-depth", "slipway-failed-records-age", "slipway-crashed", "slipway-signatures", "slipway-age",
-      "slipway-mappings", "slipway-never-received",
+      "slipway-mappings", "slipway-never-received", "slipway-rung", "slipway-webhook-refused",
+      "slipway-queued-age", "slipway-queued-failed-depth",
     ])
     error_message = "Functions, topics, state machines, API, mirror, failed records, crashed runs, foreign messages, mappings with a problem and lost runs."
   }
@@ -68,7 +70,7 @@ run "whatever_can_go_wrong_has_an_alarm" {
   assert {
     condition = alltrue([
       for alarm in aws_cloudwatch_metric_alarm.query :
-      contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway/slipway\"(?: WHERE deed = 'END_NEVER_RECEIVED')?$", one(alarm.metric_query).expression)[0])
+      contains(keys(local.metrics), regex("^SELECT (?:SUM|MAX)\\((\\w+)\\) FROM \"Slipway/slipway\"(?: WHERE (?:deed = '(?:END_NEVER_RECEIVED|RING)'|reason != 'Unauthorized'))?$", one(alarm.metric_query).expression)[0])
     ])
     error_message = "Queries are about metrics that there are."
   }

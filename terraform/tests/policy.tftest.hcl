@@ -20,7 +20,7 @@ run "production_needs_a_second_person_by_default" {
 
   assert {
     # The fixture names the aliases of no account.
-    condition     = jsonencode(merge(jsondecode(aws_s3_object.policy.content), { own_actions = {} })) == jsonencode(jsondecode(file("../tests/fixtures/terraform/approvals_policy.json")))
+    condition     = jsonencode(merge(jsondecode(aws_s3_object.policy.content), { own_actions = {}, own_automations = [] })) == jsonencode(jsondecode(file("../tests/fixtures/terraform/approvals_policy.json")))
     error_message = "What creates goes through, and Test and Staging; all else does not."
   }
 

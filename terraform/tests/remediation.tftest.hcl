@@ -278,7 +278,7 @@ run "changes_and_policy_are_those_of_the_variables" {
   }
 
   assert {
-    condition     = local.functions["health_checker"].topic == "runs" && output.port_setup == { CHANGES_SOURCE = "automations", HEALTH_BLUEPRINTS = jsonencode(["service"]), IDENTIFIER_PREFIX = "", INSTALLATION = "${local.account.id}/${local.account.region}/${var.name_prefix}", SUBSCRIPTIONS = local.environment.SUBSCRIPTIONS }
+    condition     = local.functions["health_checker"].topic == "runs" && output.port_setup == { CHANGES_SOURCE = "automations", HEALTH_BLUEPRINTS = jsonencode(["service"]), IDENTIFIER_PREFIX = "", INSTALLATION = "${local.account.id}/${local.account.region}/${var.name_prefix}", RUN_SOURCE = "kafka", SUBSCRIPTIONS = local.environment.SUBSCRIPTIONS, WEBHOOK_URL = "" }
     error_message = "Automations publish changes on the topic of runs, for the same table."
   }
 }

@@ -171,9 +171,18 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
     condition = jsondecode(aws_s3_object.policy.content).own_actions == merge(
       { decide_approval = local.function_alias_arns["approval"] },
       { for action, _ in local.actions : action => local.function_alias_arns[action] },
-      { for action, _ in local.actions : "${action}_ended" => local.function_alias_arns["approval"] },
     )
-    error_message = "Each action and automation of Slipway is swept, once the function that reads it does read, and nothing else is."
+    error_message = "Each action of Slipway is swept, once the function that reads it does read, and nothing else is."
+  }
+
+  assert {
+    condition     = toset(jsondecode(aws_s3_object.policy.content).own_automations) == toset(concat([for action, _ in local.actions : "${action}_ended"], [for blueprint in local.health_blueprints : "${blueprint}_health_changes"]))
+    error_message = "Runs of Slipway's automations, and no others, are ended once they are old."
+  }
+
+  assert {
+    condition     = toset(one([for statement in local.grants["sweep"] : statement.resources if statement.sid == "RingForRuns"])) == toset(values(local.own_actions))
+    error_message = "The sweep invokes the functions of actions, and no others."
   }
 
   assert {
@@ -194,7 +203,8 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
         ReadSecrets        = ["secretsmanager:GetSecretValue"]
         DecryptSecrets     = ["kms:Decrypt"]
         KeepLedger         = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-        KeepWaitingRecords = ["s3:GetObject", "s3:PutObject"]
+        ReadWaitingRecords = ["s3:GetObject"]
+        KeepWaitingRecords = ["s3:PutObject"]
         DeliverLater       = ["states:StartExecution"]
         UseKeyOfRecords    = ["kms:Decrypt", "kms:GenerateDataKey"]
         ReadPolicy         = ["s3:GetObject"]
@@ -228,7 +238,8 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       ReadSecrets          = ["secretsmanager:GetSecretValue"]
       DecryptSecrets       = ["kms:Decrypt"]
       KeepLedger           = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-      KeepWaitingRecords   = ["s3:GetObject", "s3:PutObject"]
+      ReadWaitingRecords   = ["s3:GetObject"]
+      KeepWaitingRecords   = ["s3:PutObject"]
       DeliverLater         = ["states:StartExecution"]
       UseKeyOfRecords      = ["kms:Decrypt", "kms:GenerateDataKey"]
       ReadPolicy           = ["s3:GetObject"]
@@ -262,6 +273,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
       ReadPolicy           = ["s3:GetObject"]
       ReadCatalog          = ["s3:GetObjectVersion"]
       DecryptRecords       = ["kms:Decrypt"]
+      RingForRuns          = ["lambda:InvokeFunction"]
       FindOpenRuns         = ["dynamodb:Query"]
       FindServicesAtWork   = ["dynamodb:Query"]
       FindLocks            = ["dynamodb:Scan"]
@@ -335,6 +347,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
 
   assert {
     condition = { for statement in local.grants.sweep : statement.sid => statement.resources } == {
+      RingForRuns        = distinct(values(local.own_actions))
       FindOpenRuns       = ["${module.storage.tables["runs"].arn}/index/open_since"]
       FindServicesAtWork = ["${module.storage.tables["remediations"].arn}/index/at_work"]
       FindLocks          = [module.storage.tables["locks"].arn]
@@ -386,7 +399,7 @@ run "two_variables_are_enough_and_functions_may_do_no_more_than_their_work" {
   }
 
   assert {
-    condition     = toset(local.reserved_names) == setunion(setsubtract(keys(local.functions), keys(local.actions)), ["check_catalog"])
+    condition     = toset(local.reserved_names) == setunion(setsubtract(keys(local.functions), keys(local.actions)), ["check_catalog", "receive_webhook"])
     error_message = "No action can have the name of a function that is Slipway's own."
   }
 

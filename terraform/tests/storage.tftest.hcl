@@ -65,14 +65,14 @@ run "only_what_was_dealt_with_expires" {
   assert {
     condition = {
       for rule in aws_s3_bucket_lifecycle_configuration.records[0].rule : rule.filter[0].prefix => rule.expiration[0].days if length(rule.expiration) > 0
-    } == { "later/" = 14, "requests/" = 120, "approvals/" = 120, "archive/" = 90 }
+    } == { "later/" = 14, "webhook/" = 30, "requests/" = 120, "approvals/" = 120, "archive/" = 90 }
     error_message = "Only waiting records, previews and what was dealt with expire; failed ones stay until somebody has dealt with them, and so does the policy."
   }
 
   assert {
     condition = {
       for rule in aws_s3_bucket_lifecycle_configuration.records[0].rule : rule.filter[0].prefix => rule.noncurrent_version_expiration[0].noncurrent_days if length(rule.noncurrent_version_expiration) > 0
-    } == { "later/" = 14, "requests/" = 14, "approvals/" = 14, "archive/" = 14, "policy/" = 14, "aws/lambda/" = 14, "held/" = 14, "catalog/" = 500 }
+    } == { "later/" = 14, "webhook/" = 14, "requests/" = 14, "approvals/" = 14, "archive/" = 14, "policy/" = 14, "aws/lambda/" = 14, "held/" = 14, "catalog/" = 500 }
     error_message = "Old versions expire after two weeks, those of the catalog after the audit retention; no rule is for the whole bucket."
   }
 }

@@ -83,6 +83,37 @@ def create_and_cancel_while_put_off(world: World) -> None:
     world.settle()
 
 
+# -- by webhook, which Port sends once: what is lost is rung for
+
+
+@flow
+def create_by_webhook(world: World) -> None:
+    world.by_webhook = True
+    world.create()
+    world.settle()
+    world.sweep_unreceived()
+    world.merge()
+    world.settle()
+
+
+@flow
+def upscale_by_webhook(world: World) -> None:
+    world.exists("Test")
+    world.by_webhook = True
+    world.upscale()
+    world.settle()
+    world.sweep_unreceived()
+
+
+@flow
+def create_whose_message_is_lost(world: World) -> None:
+    world.create()
+    world.lose_messages()
+    world.sweep_unreceived()
+    world.merge()
+    world.settle()
+
+
 # -- day 2, without approval
 
 

@@ -129,10 +129,10 @@ def function_arn(name: str) -> str:
 POLICY: Json = {
     **UNIT_POLICY,
     "own_actions": {action: function_arn(action) for action in ACTIONS}
-    | dict.fromkeys(
-        ["decide_approval", *(f"{action}_ended" for action in ACTIONS)], function_arn("approval")
-    ),
+    | {"decide_approval": function_arn("approval")},
+    "own_automations": [f"{action}_ended" for action in ACTIONS],
 }
+QUEUE = "slipway-runs"
 
 
 class Installation:
@@ -194,6 +194,7 @@ class Installation:
         keep(Name="slipway/port", SecretString=json.dumps(CREDENTIALS))
         keep(Name="slipway/github", SecretString=json.dumps({"token": TOKEN}))
         keep(Name="slipway/links", SecretString=json.dumps({"key": LINK_KEY}))
+        self.queue_url = boto3.client("sqs").create_queue(QueueName=QUEUE)["QueueUrl"]
         self.approvers = read_machine("approval", function=function_arn("approval"))
         self.machines = {
             "approval": self.approvers,
@@ -235,6 +236,12 @@ class Installation:
         set_policy(POLICY)
         self.set_remediation({})
         boto3.client("s3").put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
+        # Where a flow has Port send requests, which go through one queue to all functions.
+        runs = dict.fromkeys([*ACTIONS, "decide_approval", "run_ended"], self.queue_url)
+        queues = json.dumps({"runs": runs}).encode()
+        boto3.client("s3").put_object(Bucket="records", Key="policy/queues.json", Body=queues)
+        for queue in backend("sqs").queues.values():
+            queue._messages.clear()
 
 
 def _keep_clients(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,9 @@ class Observed:
     def _anonymous(self, text: str) -> str:
         world = self._world
         for number in range(1, 9):
-            text = text.replace(execution_name(world.service, number), f"REMEDIATION-{number}")
+            text = text.replace(
+                execution_name(f"service/{world.service}", number), f"REMEDIATION-{number}"
+            )
         for place, name in enumerate(world.names):
             text = text.replace(name, f"NAME-{place}")
         for number, alias in self._numbers.items():
@@ -116,7 +118,7 @@ class Observed:
 
     def _branches(self) -> list[str]:
         names = self._git("for-each-ref", "--format=%(refname)", "refs/heads/slipway").decode()
-        ours = (*self._world.runs, execution_name(self._world.service, 1)[:32])
+        ours = (*self._world.runs, execution_name(f"service/{self._world.service}", 1)[:32])
         return sorted(name for name in names.split() if any(one in name for one in ours))
 
     def _folder(self) -> dict[str, str]:

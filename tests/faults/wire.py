@@ -16,7 +16,7 @@ from email.message import Message
 from enum import StrEnum
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import requests
@@ -149,6 +149,8 @@ class Wire:
         self.on_call: Callable[[Call], None] = lambda _call: None
         # Whether somebody waits under a task token; tells them.
         self.on_token: Callable[[str, Any], bool] = lambda _token, _output: False
+        # Takes an asynchronous invocation, of a function's ARN with an event.
+        self.on_event: Callable[[str, Any], None] = lambda _arn, _event: None
         # Of each thread; none: what it calls is not the product's.
         self._here = threading.local()
         self.reset()
@@ -294,6 +296,10 @@ class Wire:
             def send() -> AWSResponse:
                 if event_name.endswith(".SendTaskSuccess"):
                     return self._tell(request)
+                if event_name.endswith(".lambda.Invoke"):
+                    arn = unquote(urlsplit(request.url).path.split("/")[3])
+                    self.on_event(arn, json.loads(_text(request.body)))
+                    return _aws_response(request.url, 202, {}, "")
                 answer = aws(stubber, event_name, request, **more)
                 assert answer is not None
                 return answer

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from github.PullRequest import PullRequest
 from github.WorkflowRun import WorkflowRun
 from slipway.approvals.links import Link, sign
 from slipway.aws import dynamodb_table
+from slipway.config import load
 from slipway.errors import RunEnded
 
 from sandbox.testing import OWN_ROUTES
@@ -36,6 +38,7 @@ from tests.faults.installation import (
     ACTIONS,
     AUDIENCE,
     LINK_KEY,
+    QUEUE,
     REGION,
     Context,
     Installation,
@@ -44,7 +47,9 @@ from tests.faults.installation import (
 )
 from tests.faults.machines import Execution
 from tests.faults.wire import Fault, Killed
+from tests.port_server import CREDENTIALS
 from tests.unit.conftest import ACCOUNT, backend
+from tests.unit.port.signing import signed_request
 
 DEVELOPER, DEVOPS = "developer@acme.example", "devops@acme.example"
 ROLE = "arn:aws:sts::123456789012:assumed-role/approver/session"
@@ -82,6 +87,10 @@ class World:
         # What is away for as long as the flow says so.
         self.away: dict[str, Fault] = {}
         self.crashes = 0
+        # Whether Port sends requests, once, in place of messages on a topic.
+        self.by_webhook = False
+        # Asynchronous invocations that the sweep asked for.
+        self.doorbells: list[tuple[str, Any]] = []
         self._reported: set[tuple[int, str]] = set()
         self.looked_at_pulls = -1
         self.calls_of_people = 0
@@ -290,7 +299,9 @@ class World:
     def invoke(self, function: str, event: Json) -> Any:
         """Invoke a function once."""
         folder = "action" if function in ACTIONS else function
-        os.environ["ACTION"] = function
+        if os.environ.get("ACTION") != function:
+            os.environ["ACTION"] = function
+            load.cache_clear()  # Actions share a module here, but no process in AWS.
         handler = importlib.import_module(f"functions.{folder}.handler").handler
         if function == "probe_health":
             # What is probed is no part of Slipway: its answer is data, not a fault.
@@ -451,8 +462,66 @@ class World:
         messages = self.new_messages()
         for message in messages:
             if function := self.consumer_of(message):
-                self.deliver(function, [self.record(message)])
+                if self.by_webhook:
+                    self.request(message)
+                else:
+                    self.deliver(function, [self.record(message)])
+        return bool(messages) | self.deliver_queued() | self.answer_doorbells()
+
+    def request(self, message: Json) -> None:
+        """Send a message to the webhook as Port does: once, whatever the answer is."""
+        body = message["value"].encode()
+        event = {**signed_request(body, secret=CREDENTIALS["client_secret"]), "httpMethod": "POST"}
+        with suppress(Killed, Exception):
+            self.invoke("receive_webhook", event)
+
+    def deliver_queued(self) -> bool:
+        """Deliver what is queued, until it is taken."""
+        found = boto3.client("sqs").receive_message(
+            QueueUrl=self.at.queue_url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=43_200,
+            MessageSystemAttributeNames=["All"],
+        )
+        messages = found.get("Messages", [])
+        for message in messages:
+            body = base64.b64decode(message["Body"]).decode()
+            if function := self.consumer_of({"value": body}):
+                event = {"Records": [self.queued(message)]}
+                self._repeated(f"{function}'s message", partial(self._take, function, event), 1)
         return bool(messages)
+
+    def _take(self, function: str, event: Json) -> bool:
+        return not self.invoke(function, event)["batchItemFailures"]
+
+    @staticmethod
+    def queued(message: Any) -> Json:
+        """A message of SQS, as an event source mapping gives it."""
+        return {
+            "messageId": message["MessageId"],
+            "body": message["Body"],
+            "attributes": message["Attributes"],
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
+        }
+
+    def answer_doorbells(self) -> bool:
+        """Invoke functions as Lambda does for asynchronous events: repeated twice, then not."""
+        rung, self.doorbells = self.doorbells, []
+        for arn, event in rung:
+            for _attempt in range(3):
+                with suppress(Killed, Exception):
+                    self._invoke_by_arn(arn, event)
+                    break
+        return bool(rung)
+
+    def sweep_unreceived(self) -> None:
+        """Let the sweep ring for what was never received."""
+        self.time_passes(timedelta(minutes=16))
+        with self.undisturbed():  # It looks at things in random order.
+            self.sweep()
+        self.settle()
 
     def consumer_of(self, message: Json) -> str | None:
         """The function whose event source mapping lets a message through."""
@@ -610,6 +679,7 @@ def case(installation: Installation, folder: Path) -> Iterator[World]:
     """A world, cleared up afterwards."""
     world = World(installation, folder)
     installation.wire.on_token = world.answer_token
+    installation.wire.on_event = lambda arn, event: world.doorbells.append((arn, event))
     try:
         yield world
     finally:

@@ -121,7 +121,7 @@ approvals.audit = {{ mode = "GOVERNANCE", retention_days = 1 }}
             person.create_app(address)
 
 
-@pytest.fixture(scope="module", params=["port-hosted"])
+@pytest.fixture(scope="module", params=["port-hosted", "webhook"])
 def operator(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operator]:

@@ -27,6 +27,7 @@ from tests.terraform.variables import (
     remediation,
     reports,
     secrets,
+    source,
 )
 from tests.terraform.variables.rule import Rule
 
@@ -44,7 +45,7 @@ CASES = [
     for rule in (
         *general.GENERAL, *general.SWEEP, *existing.EXISTING, *approvals.APPROVALS,
         *reports.REPORTS, *secrets.SECRETS, *kafka.KAFKA, *network.NETWORK,
-        *remediation.REMEDIATION,
+        *remediation.REMEDIATION, *source.SOURCE,
     )
     for is_refused, values in ((False, rule.accepted), (True, rule.refused))
     for value in values
@@ -54,6 +55,7 @@ TOGETHER = (
     {"approvals", "catalog_dir"},
     {"artifacts_dir", "functions", "sweep"},
     {"kafka", "kafka_mirror", "network"},
+    {"run_source", "kafka", "kafka_mirror", "provisioned_pollers", "changes", "workflows"},
 )
 REQUIRED = {
     "artifacts_dir": str(STACK / "tests" / "artifacts"),

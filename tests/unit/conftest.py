@@ -223,7 +223,8 @@ def _load_once(files: Mapping[str, bytes]) -> Catalog:
 
 def put_policies() -> None:
     """What Terraform, or the platform team, puts into the records bucket."""
-    clients.s3().put_object(Bucket="records", Key="policy/consumers.json", Body=b"{}")
+    for name in ("consumers", "queues"):
+        clients.s3().put_object(Bucket="records", Key=f"policy/{name}.json", Body=b"{}")
     set_policy(POLICY)
 
 

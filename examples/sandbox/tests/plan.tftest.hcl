@@ -18,3 +18,11 @@ run "plan_with_msk" {
     mode = "msk"
   }
 }
+
+run "plan_with_webhook" {
+  command = plan
+
+  variables {
+    mode = "webhook"
+  }
+}

@@ -149,6 +149,13 @@ def edit_variable(here: Here, variable: str, body: Variable) -> Response:
     return Response(status_code=204)
 
 
+@router.delete("/actions/variables/{variable}", status_code=204)
+def delete_variable(here: Here, variable: str) -> Response:
+    """Delete a variable."""
+    here.session.delete(_kept(here, ActionsVariable, variable))
+    return Response(status_code=204)
+
+
 def _kept[T: (ActionsSecret, ActionsVariable)](here: RepoSession, model: type[T], name: str) -> T:
     row = here.session.get(model, (here.repo.id, name.upper()))
     if row is None:

@@ -104,14 +104,15 @@ def show_node_run(identifier: str, services: ServicesDep) -> Json:
 
 @router.post("/_sandbox/redeliver")
 def redeliver(wanted: _Redelivery, services: ServicesDep) -> Json:
-    """Send a run's message once more."""
-    topic = services.settings.runs_topic
-    of_run = (OutboxMessage.run_id == wanted.run_id) & (OutboxMessage.topic == topic)
+    """Send a run's message, or its request, once more."""
+    by_kafka = OutboxMessage.topic == services.settings.runs_topic
+    sent = by_kafka | OutboxMessage.request.is_not(None)
+    of_run = (OutboxMessage.run_id == wanted.run_id) & sent
     with services.store.transaction() as db:
         message = db.scalars(select(OutboxMessage).where(of_run)).first()
         if message is None:
             raise not_found("Message of run", wanted.run_id)
-        enqueue(db, topic, message.value, wanted.run_id)
+        enqueue(db, message.topic, message.value, wanted.run_id, message.request)
     services.outbox.wake()
     return {"ok": True}
 

@@ -94,7 +94,7 @@ def test_an_action_of_an_unknown_blueprint_is_refused(catalogue: Port) -> None:
     assert catalogue.refused("POST", "/actions", body) == (404, "not_found")
 
 
-@pytest.mark.parametrize("method", ["WEBHOOK", "GITHUB", "GITLAB", "AZURE_DEVOPS"])
+@pytest.mark.parametrize("method", ["GITHUB", "GITLAB", "AZURE_DEVOPS"])
 def test_what_the_sandbox_cannot_carry_out_is_refused_by_name(catalogue: Port, method: str) -> None:
     body = {**AUTOMATION, "invocationMethod": {"type": method, "url": "http://x.example"}}
     answer = catalogue.call("POST", "/actions", body, 422)

@@ -100,7 +100,8 @@ class Policy(_Model):
         approver_accounts: AWS accounts beside the own one whose Identity Center roles count as
             people.
         team_reviewers: Port team → GitHub users and teams; a team is written `team:<slug>`.
-        own_actions: action → alias of the function that reads its runs.
+        own_actions: action → alias of the function that carries out its runs.
+        own_automations: automations whose messages Slipway receives.
         without_person: what a change needs that no person has requested, where it needs an
             approval: `MACHINE_COUNT` must approve, or it is refused.
     """
@@ -116,6 +117,7 @@ class Policy(_Model):
     approver_accounts: frozenset[str] = frozenset()
     team_reviewers: dict[str, list[str]] = {}
     own_actions: dict[str, str]
+    own_automations: frozenset[str] = frozenset()
     without_person: Literal["two_approvers", "refuse"] = "two_approvers"
 
     @model_validator(mode="after")

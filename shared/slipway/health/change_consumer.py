@@ -29,10 +29,11 @@ from slipway.health.subscriptions import (
     read_table,
     subscriptions_for,
 )
-from slipway.kafka import KafkaRecord, RecordOutcome, batch_of
+from slipway.kafka import Batch, KafkaRecord, RecordOutcome, batch_of
 from slipway.observability import Metric, count, logger
 from slipway.runs.clients import port_client
 from slipway.runs.executions import start_execution
+from slipway.runs.queues import QueueBatch
 
 # Seconds that one call to Port may take with its retries.
 _RETRY_BUDGET = 3.0
@@ -41,7 +42,7 @@ _SHARE = 0.5
 
 
 class ChangeConsumer:
-    """Consumes records about changes of entities.
+    """Consumes records about changes of entities, from a topic or from a queue.
 
     Args:
         config: the table of subscriptions, and where remediations are kept.
@@ -74,7 +75,11 @@ class ChangeConsumer:
         groups = dict[tuple[str, str, bool], _Group]()
         failed: list[RecordOutcome] = []
         runs: dict[str, str] = {}
-        batch = batch_of(event, partial_response=self._config.partial_batch_response)
+        batch: Batch
+        if QueueBatch.fits(event):
+            batch = QueueBatch(event, self._config.records_bucket)
+        else:
+            batch = batch_of(event, partial_response=self._config.partial_batch_response)
         for record in batch.records():
             value = _value_of(record)
             if run_id := automation_run(value):

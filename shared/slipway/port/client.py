@@ -102,6 +102,19 @@ class PortClient(PortTransport):
                 unexpected("repeats its 'next', or has an odd one")
             query["next"] = following
 
+    def has_encrypted_inputs(self, action: str) -> bool:
+        """Whether an action's form has inputs that Port encrypts, and keeps nowhere.
+
+        https://docs.port.io/api-reference/get-an-action-automation
+        """
+        found = self.request("GET", _path("actions", action)).get("action")
+        trigger = found.get("trigger") if isinstance(found, dict) else None
+        inputs = trigger.get("userInputs") if isinstance(trigger, dict) else None
+        form = inputs.get("properties") if isinstance(inputs, dict) else None
+        if not isinstance(form, dict):
+            unexpected("has no form of the action")
+        return any(isinstance(each, dict) and each.get("encryption") for each in form.values())
+
     def add_log(self, run_id: str, message: str, *, status_label: str | None = None) -> None:
         """Add a line to the run's log, and set its label if one is given.
 

@@ -48,7 +48,7 @@ class Run(_Model):
     created_at: AwareDatetime | None = Field(None, alias="createdAt")
     updated_at: AwareDatetime | None = Field(None, alias="updatedAt")
 
-    @field_validator("action", "entity", mode="before")
+    @field_validator("action", "blueprint", "entity", mode="before")
     @classmethod
     def _identifier_alone(cls, value: object) -> object:
         # A string in version v1 of the route, an object in v2.

@@ -1,8 +1,10 @@
-"""The signature of Port's messages, which is inside the message's body.
+"""The signature of Port's messages: inside the body of one from Kafka, in headers of a request.
 
 Port removes its two headers from `headers`, serialises the message as JavaScript does, and signs
 `<timestamp>.<text>` with the organisation's client secret:
 https://docs.port.io/actions-and-automations/setup-backend/webhook/signature-verification
+
+The request of a webhook has both as HTTP headers; the signature covers the body as it was sent.
 
 JavaScript and Python write some numbers differently (`1e-7`, `1e-07`), so numbers are carried over
 as the text that they have in the message.
@@ -22,6 +24,8 @@ from slipway.errors import SignatureRejected
 SIGNATURE = "X-Port-Signature"
 TIMESTAMP = "X-Port-Timestamp"
 TOLERANCE = timedelta(minutes=5)
+# Version, comma, and the base64 of 32 bytes.
+_HEADER = re.compile(r"v1,[A-Za-z0-9+/]{43}=")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -73,6 +77,33 @@ def verify(body: str, secrets: Iterable[str], record_time: datetime, *, required
     raise SignatureRejected("The message's signature does not fit it.")
 
 
+def verify_request(
+    body: bytes, signature: str, timestamp: str, secrets: Iterable[str], now: datetime
+) -> None:
+    """Check the signature of a webhook's request, which must have one.
+
+    Args:
+        body: as it was sent, before anything reads it.
+        signature: header `x-port-signature`.
+        timestamp: header `x-port-timestamp`, in seconds since 1970.
+        secrets: client secrets to try, the current one first; read only as far as needed.
+        now: the time. A request waits nowhere, so its timestamp must be near.
+
+    Raises:
+        SignatureRejected: a header is missing or malformed, or the signature is wrong or out of
+            time.
+    """
+    if not _HEADER.fullmatch(signature):
+        raise SignatureRejected("The request is not signed.")
+    if abs(_signed_at(timestamp) - now) > TOLERANCE:
+        raise SignatureRejected("The request was signed more than five minutes ago.")
+    signed = timestamp.encode() + b"." + body
+    for secret in secrets:
+        if hmac.compare_digest(_digest(signed, secret), signature):
+            return
+    raise SignatureRejected("The request's signature does not fit it.")
+
+
 def sign(body: str, secret: str, timestamp: int) -> str:
     """The signature header of a message that has none yet; `headers` must be in it already."""
     message = json.loads(body, parse_float=_Number, parse_int=_Number)
@@ -80,10 +111,7 @@ def sign(body: str, secret: str, timestamp: int) -> str:
 
 
 def _check_time(timestamp: str, record_time: datetime) -> None:
-    try:
-        signed_at = datetime.fromtimestamp(float(timestamp), UTC)
-    except (ValueError, OverflowError, OSError):
-        raise SignatureRejected("The message's timestamp is malformed.") from None
+    signed_at = _signed_at(timestamp)
     if abs(signed_at - record_time) > TOLERANCE:
         raise SignatureRejected(
             f"The message was signed at {signed_at:%H:%M:%S}, "
@@ -91,8 +119,18 @@ def _check_time(timestamp: str, record_time: datetime) -> None:
         )
 
 
+def _signed_at(timestamp: str) -> datetime:
+    try:
+        return datetime.fromtimestamp(float(timestamp), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise SignatureRejected("The message's timestamp is malformed.") from None
+
+
 def _signature(text: str, secret: str, timestamp: str) -> str:
-    signed = f"{timestamp}.{text}".encode("utf-8", "surrogatepass")
+    return _digest(f"{timestamp}.{text}".encode("utf-8", "surrogatepass"), secret)
+
+
+def _digest(signed: bytes, secret: str) -> str:
     digest = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
 

@@ -1,4 +1,4 @@
-"""Takes Kafka records to the function that carries them out, and turns errors into what follows.
+"""Takes records to the function that carries them out, and turns errors into what follows.
 
 A function gives one callable, which works on one run. Everything around it is here and the same for
 all of them: reading the message, its signature, the claim, and the three kinds of failure (see
@@ -48,9 +48,10 @@ from slipway.port.node_run import is_node_run
 from slipway.port.secret_inputs import decrypt_inputs
 from slipway.port.signature import verify
 from slipway.runs.clients import port_client, signing_secrets
-from slipway.runs.doorbell import record_by_port
+from slipway.runs.doorbell import DoorbellBatch, record_by_port
 from slipway.runs.later import LaterBatch, LaterDelivery, resume_time
 from slipway.runs.ledger import Ledger
+from slipway.runs.queues import QueueBatch
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
 
 if TYPE_CHECKING:
@@ -78,9 +79,10 @@ def consume(
     """Work on the runs of an event.
 
     Args:
-        event: from the event source mapping (MSK or self-managed Kafka), and with `"replay": true`
-            once more from `scripts/replay`; or `{"schema_version": 1, "deliver": {"run_id": …}}`
-            from the `deliver_later` machine.
+        event: from the event source mapping (MSK, self-managed Kafka or SQS), and with
+            `"replay": true` once more from `scripts/replay`; or
+            `{"schema_version": 1, "deliver": {"run_id": …}}` from the `deliver_later` machine; or
+            `{"schema_version": 1, "doorbell": {"run_id": …}}` from the sweep.
         context: Lambda's context.
         action: identifier of the only Port action that this function carries out.
         act: carries one run out; must be repeatable at any point.
@@ -97,6 +99,11 @@ def consume(
     batch: Batch
     if "deliver" in event:
         batch = LaterBatch(str(event["deliver"]["run_id"]), later)
+    elif "doorbell" in event:
+        run_id, function = str(event["doorbell"]["run_id"]), context.function_name
+        batch = DoorbellBatch(run_id, action, function, config.records_bucket)
+    elif QueueBatch.fits(event):
+        batch = QueueBatch(event, config.records_bucket)
     else:
         batch = batch_of(event, partial_response=config.partial_batch_response)
     consumer = _Consumer(config, context, action, act, on_ended, batch)
@@ -179,12 +186,13 @@ class _Consumer:
         if ended is None and (named := action_named(value)) not in (None, self._action):
             raise ForeignMessage(f"Run {run_id} is of action '{str(named)[:100]}'.")
         received_at = record.published_at
-        verify(
-            record.text,
-            signing_secrets(self._config),
-            received_at,
-            required=self._config.port_signature == "required",
-        )
+        if record.must_be_verified:
+            verify(
+                record.text,
+                signing_secrets(self._config),
+                received_at,
+                required=self._config.port_signature == "required",
+            )
         if ended and self._on_ended:
             self._on_ended(ended)
             return "done", ""

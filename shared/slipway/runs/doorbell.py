@@ -4,15 +4,71 @@ Everything else comes from Port's own record of the run. An actor who may write 
 otherwise have a good run change another service, or by other inputs, in another person's name.
 """
 
-from typing import TYPE_CHECKING
+import base64
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from slipway.kafka import KafkaRecord
+from slipway.kafka import Delivery, KafkaRecord, RecordOutcome
 from slipway.observability import Metric, count, logger
 from slipway.port.message import Requester, RunMessage, envelope, parse
+from slipway.runs.records import put_record
 
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
     from slipway.port.models import Run
+
+_DOORBELL = "doorbell"
+
+
+class DoorbellBatch:
+    """A run whose message never came, for which the sweep rings.
+
+    Args:
+        run_id: the run.
+        action: its action.
+        function_name: of this function.
+        bucket: the records bucket.
+    """
+
+    delivery: ClassVar[Delivery] = "first"
+
+    def __init__(self, run_id: str, action: str, function_name: str, bucket: str) -> None:
+        self._run_id = run_id
+        self._action = action
+        self._function_name = function_name
+        self._bucket = bucket
+
+    def records(self) -> Sequence[KafkaRecord]:
+        """Return a record in place of the run's message."""
+        return [ring(self._run_id, self._action)]
+
+    def response(self, outcomes: Sequence[RecordOutcome]) -> dict[str, Any]:
+        """Return the outcome.
+
+        Lambda keeps no record of an invocation that fails, so the record joins the failed ones.
+        """
+        (outcome,) = outcomes
+        if outcome.outcome == "failed":
+            record = {**outcome.record.raw, "function_name": self._function_name}
+            put_record(self._bucket, f"held/{self._run_id}.json", record, replace=True)
+        return outcome.shown()
+
+
+def ring(run_id: str, action: str) -> KafkaRecord:
+    """Return a record in place of a run's message, which never came."""
+    value = {"action": action, "resourceType": "run", "context": {"runId": run_id}}
+    return KafkaRecord.read(
+        {
+            "topic": _DOORBELL,
+            "partition": 0,
+            "offset": 0,
+            "timestamp": int(datetime.now(UTC).timestamp() * 1000),
+            "value": base64.b64encode(json.dumps(value).encode()).decode(),
+            "source": _DOORBELL,
+        }
+    )
 
 
 def record_by_port(record: KafkaRecord, run: "Run", port: "PortClient") -> KafkaRecord:
@@ -29,6 +85,8 @@ def record_by_port(record: KafkaRecord, run: "Run", port: "PortClient") -> Kafka
     Raises:
         InvalidInput: the message cannot be read.
     """
+    if record.source == _DOORBELL:
+        return record.with_value(envelope(_unheard(run, port)))
     message = parse(record.value)
     secret = {name: message.inputs[name] for name in message.censored if name in message.inputs}
     creates = run.entity is None
@@ -49,6 +107,27 @@ def record_by_port(record: KafkaRecord, run: "Run", port: "PortClient") -> Kafka
         )
         count(Metric.MESSAGE_DIFFERS, action=run.action)
     return record.with_value(envelope(known))
+
+
+def _unheard(run: "Run", port: "PortClient") -> RunMessage:
+    """What Port's record alone says: the sweep rings for no run with encrypted inputs."""
+    person = next((user for user in port.users() if user.id and user.id == run.created_by), None)
+    requester = Requester(user_id=run.created_by or "unknown")
+    if person is not None and person.active:
+        requester = Requester(user_id=person.id, email=person.email, name=person.name)
+    message = RunMessage(
+        run_id=run.id,
+        action=run.action,
+        blueprint=run.blueprint or None,
+        entity=run.entity,
+        operation="CREATE" if run.entity is None else "DAY-2",
+        requester=requester,
+        requested_at=run.created_at or datetime.now(UTC),
+        inputs=run.properties,
+        censored=(),
+        entity_snapshot=None,
+    )
+    return parse(envelope(message))
 
 
 def _compared(message: RunMessage) -> list[tuple[str, object]]:

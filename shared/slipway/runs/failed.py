@@ -1,6 +1,7 @@
 """Records that failed for good: found in the records bucket, read, put away once dealt with.
 
-They come from event source mappings, under keys that Lambda chooses, and from `deliver_later`:
+They come from event source mappings, under keys that Lambda chooses, and from `deliver_later`, from
+dead-letter queues and from doorbells that failed:
 https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html
 """
 
@@ -146,7 +147,11 @@ def _parse(key: str, body: bytes) -> tuple[dict[str, Any] | None, str | None, st
     try:
         document = json.loads(body)
         if not key.startswith(_BY_LAMBDA):
-            return _checked(_event_of(document)), None, "could not be delivered later"
+            event = _checked(_event_of(document))
+            # A message of a queue, or a doorbell, says whose it was.
+            if name := document.get("function_name"):
+                return event, str(name), "could not be carried out"
+            return event, None, "could not be delivered later"
         return _of_lambda(document)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         return None, None, f"this object is no failed record ({type(error).__name__})"

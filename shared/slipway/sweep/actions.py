@@ -43,6 +43,7 @@ class Case:
         execution: status of its approval's execution.
         pull: its pull request.
         reference: of its record among the failed ones.
+        encrypted: whether its action has encrypted inputs.
     """
 
     run: Run
@@ -50,6 +51,7 @@ class Case:
     execution: Execution | None = None
     pull: PullRequest | None = None
     reference: str = ""
+    encrypted: bool = False
 
 
 class SweepActionsConfig(ApprovalConfig, ReportingConfig):
@@ -88,7 +90,7 @@ class SweepActions:
             case SweepAction.HOLD:
                 self._hold(case)
             case SweepAction.END_NEVER_RECEIVED:
-                self._end(case.run.id, "Never received", self._never_received())
+                self._end(case.run.id, "Never received", self._never_received(case))
             case SweepAction.END_STOPPED:
                 self.end_stopped(case.run.id, aborted=case.execution == "ABORTED")
             case SweepAction.END_HELD:
@@ -153,11 +155,15 @@ class SweepActions:
         report = RunReporter(case.run.id, case.run.action, self.port, self.ledger)
         report.put_on_hold(case.reference, why)
 
-    def _never_received(self) -> str:
+    def _never_received(self, case: Case) -> str:
+        within = _duration(self.limits.never_received)
+        why = "Slipway then asked for it again, but it was not carried out."
+        if case.encrypted:
+            why = "It has encrypted inputs, which Slipway cannot ask for again."
         return (
-            f"Slipway did not receive this request within {_duration(self.limits.never_received)}. "
-            "Nothing was changed. Start the action again; if that ends the same, tell the platform "
-            "team: its messages do not arrive."
+            f"Slipway did not receive this request within {within}. {why} Nothing was changed. "
+            "Start the action again; if that ends the same, tell the platform team: its messages "
+            "do not arrive."
         )
 
     def _end_held(self, run_id: str) -> None:

@@ -10,6 +10,9 @@ from typing import Literal
 
 from slipway.runs.models import Execution
 
+# Doorbells of a run, after which it counts as never received.
+DOORBELLS = 3
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -21,6 +24,7 @@ class Limits:
         pull_request: an open pull request.
         reminder: before the end of `pull_request`, a comment.
         held: a run that is on hold, or that nothing works on.
+        automation: a run of an automation whose message no function has received.
 
     Raises:
         ValueError: a limit is not positive, or the reminder would come before the pull request.
@@ -31,9 +35,13 @@ class Limits:
     pull_request: timedelta = timedelta(days=30)
     reminder: timedelta = timedelta(days=3)
     held: timedelta = timedelta(hours=72)
+    automation: timedelta = timedelta(days=1)
 
     def __post_init__(self) -> None:
-        limits = (self.never_received, self.report, self.pull_request, self.reminder, self.held)
+        limits = (
+            self.never_received, self.report, self.pull_request, self.reminder, self.held,
+            self.automation,
+        )  # fmt: skip
         if min(limits) <= timedelta(0) or self.reminder >= self.pull_request:
             raise ValueError("limits must be positive, and reminder shorter than pull_request")
 
@@ -65,9 +73,12 @@ class Facts:
         published_at: when its message was, in UTC: when it was executed or, where Port itself asks
             for an approval, approved.
         seen_at: when Slipway last wrote its ledger row; None: Slipway never took it on.
-        paused: whether its function does not read the topic; looked at only if it was never seen.
+        paused: whether an operator paused its function; looked at only if it was never seen.
+        unreadable: whether Lambda cannot read the function's topic or queue; looked at as `paused`.
         resumed_at: since when the function reads it; None: for longer than matters.
         failed: whether its record is among the failed ones; looked at as `paused`.
+        encrypted: whether its action has encrypted inputs, which only its message has; likewise.
+        doorbells: how often the sweep has rung for it; likewise.
         resume_at: until when it is postponed; None: it is not.
         execution: status of its approval's execution; None: it has none.
         pull: its pull request; None: there is none.
@@ -79,8 +90,11 @@ class Facts:
     published_at: datetime
     seen_at: datetime | None = None
     paused: bool = False
+    unreadable: bool = False
     resumed_at: datetime | None = None
     failed: bool = False
+    encrypted: bool = False
+    doorbells: int = 0
     resume_at: datetime | None = None
     execution: Execution | None = None
     pull: Pull | None = None
@@ -93,6 +107,7 @@ class SweepAction(StrEnum):
 
     LEAVE = "LEAVE"
     HOLD = "HOLD"
+    RING = "RING"
     END_NEVER_RECEIVED = "END_NEVER_RECEIVED"
     END_STOPPED = "END_STOPPED"
     END_HELD = "END_HELD"
@@ -125,7 +140,12 @@ def _choose_unseen(facts: Facts, now: datetime, limits: Limits) -> SweepAction:
         return SweepAction.LEAVE
     if facts.failed:
         return SweepAction.HOLD
-    return SweepAction.LEAVE if facts.paused else SweepAction.END_NEVER_RECEIVED
+    if facts.paused:
+        return SweepAction.LEAVE
+    if not facts.encrypted and facts.doorbells < DOORBELLS:
+        return SweepAction.RING
+    # Its message is still there and arrives once the topic can be read.
+    return SweepAction.LEAVE if facts.unreadable else SweepAction.END_NEVER_RECEIVED
 
 
 def _choose_pull(facts: Facts, pull: Pull, now: datetime, limits: Limits) -> SweepAction:

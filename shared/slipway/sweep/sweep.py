@@ -3,18 +3,20 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, Json
 
 from slipway.approvals.cleanup import Cleanup
+from slipway.changes.policy import Policy
 from slipway.changes.policy_document import read_policy
 from slipway.config import load
-from slipway.errors import SkippedMessage, SlipwayError, SweepIncomplete
+from slipway.errors import RunEnded, SkippedMessage, SlipwayError, SweepIncomplete
 from slipway.github.models import PullRequest, run_branch
 from slipway.github.pull_requests import PullRequests
 from slipway.observability import Metric, count, logger
@@ -27,9 +29,11 @@ from slipway.runs.ledger import Ledger
 from slipway.runs.lock import Lock, ServiceLocks
 from slipway.runs.models import Execution
 from slipway.runs.owners import is_over
+from slipway.runs.queues import keep_dead_letters, read_queues
 from slipway.runs.run import RunConfig, RunReporter
 from slipway.sweep.actions import Case, SweepActions, SweepActionsConfig
 from slipway.sweep.decide import Facts, Limits, Pull, SweepAction, choose_action
+from slipway.sweep.doorbells import Doorbells
 from slipway.sweep.event_sources import Mappings
 from slipway.sweep.stopped import StoppedConfig, StoppedRemediations
 
@@ -41,6 +45,8 @@ _SHARE = 0.6
 # Whoever has just taken a lock may not be known everywhere yet.
 _SETTLED = timedelta(minutes=1)
 _NAMED = 3  # failures in the text of the error
+# Runs of an automation that one sweep ends.
+_AUTOMATION_RUNS = 200
 
 
 class SweepConfig(SweepActionsConfig, StoppedConfig):
@@ -50,12 +56,16 @@ class SweepConfig(SweepActionsConfig, StoppedConfig):
 
 
 def own_actions(config: RunConfig) -> dict[str, str]:
-    """Return each action of this installation with the alias of the function that reads its runs.
+    """Return each action of this installation with the alias of the function of its runs.
 
     Raises:
         ConfigurationError: the policy cannot be used.
     """
-    return read_policy(config.records_bucket, config.policy_key).policy.own_actions
+    return _policy(config).own_actions
+
+
+def _policy(config: RunConfig) -> Policy:
+    return read_policy(config.records_bucket, config.policy_key).policy
 
 
 def sweep(seconds: float) -> None:
@@ -101,7 +111,7 @@ def stopped(execution: str, status: str) -> None:
     elif row.get("pr_number"):
         report.remark(f"Execution {execution} has {status}; the pull request stays as it is.")
     else:
-        policy = read_policy(config.records_bucket, config.policy_key).policy
+        policy = _policy(config)
         cleanup = Cleanup(config, port)
         actions = SweepActions(config, config.limits, port, ledger, policy, cleanup)
         actions.end_stopped(run_id, aborted=status == "ABORTED")
@@ -122,7 +132,7 @@ class Sweep:
         self._port = port_client()
         self._ledger = Ledger(config.runs_table)
         self._locks = ServiceLocks(config.locks_table, lambda _: False)
-        policy = read_policy(config.records_bucket, config.policy_key).policy
+        policy = _policy(config)
         cleanup = Cleanup(config, self._port)
         self._actions = SweepActions(
             config, config.limits, self._port, self._ledger, policy, cleanup
@@ -135,7 +145,9 @@ class Sweep:
         self._remediations = StoppedRemediations(config, self._port, cleanup.cancel_request)
         self._failures: list[str] = []
         self._pulls: dict[str, PullRequest] | None = None
-        self._own_actions = policy.own_actions
+        self._own_actions, self._automations = policy.own_actions, policy.own_automations
+        self._doorbells = Doorbells(config.idempotency_table)
+        self._has_encrypted_inputs = cache(self._port.has_encrypted_inputs)
         self._mappings = Mappings(config.records_bucket)
         self._reading = cache(self._mappings.reading)
         self._failed_records = FailedRecords(config.records_bucket)
@@ -149,6 +161,10 @@ class Sweep:
         """
         with self._collected("event source mappings"):
             self._each(sorted(self._mappings.uuids), lambda alias: alias, self._check_mapping)
+        with self._collected("dead-letter queues"):
+            # Before the runs: one whose message was given up is on hold, not never received.
+            dead_letters = read_queues(self._config.records_bucket).dead_letters
+            self._each(list(dead_letters.items()), lambda each: each[1], self._keep_dead_letters)
         open_rows: list[dict[str, Any]] = []
         with self._collected("open rows"):
             open_rows.extend(self._ledger.open_rows())
@@ -179,6 +195,7 @@ class Sweep:
                 branches = PullRequests(repository).branches()
                 finished = [name for name in branches if name not in (self._pulls or {})]
                 self._each(finished, lambda name: name, repository.delete_finished)
+        self._each(sorted(self._automations), lambda name: name, self._end_runs_of_automation)
         logger.info(
             "Swept",
             extra={"runs": len(active), "ended": len(left), "failures": len(self._failures)},
@@ -198,6 +215,30 @@ class Sweep:
                 extra={"function": name, "result": found.result},
             )
             count(Metric.MAPPING_PROBLEM, function_name=name)
+
+    def _keep_dead_letters(self, queue: tuple[str, str]) -> None:
+        if kept := keep_dead_letters(*queue, self._config.records_bucket):
+            logger.error("Messages were given up", extra={"function": queue[1], "number": kept})
+
+    def _end_runs_of_automation(self, automation: str) -> None:
+        """End the automation's runs whose messages no function received; the rest later."""
+        oldest = self._now - self._config.limits.automation
+        late = (
+            run
+            for run in self._port.active_runs(automation)
+            if run.created_at and run.created_at <= oldest
+        )
+        for run in list(islice(late, _AUTOMATION_RUNS)):
+            if time.monotonic() > self._ends:
+                return
+            with suppress(RunEnded):
+                self._port.update_run(
+                    run.id,
+                    status="FAILURE",
+                    status_label="Never received",
+                    summary="Slipway did not receive this event. The sweep does without it.",
+                )
+                count(Metric.RUN_SWEPT, deed="END_AUTOMATION")
 
     def _runs(self, action: str, known: set[str]) -> list[Run]:
         """The runs of an action that are in progress.
@@ -243,7 +284,10 @@ class Sweep:
         if action is SweepAction.LEAVE or (facts.seen_at and self._pulls is None):
             return  # Or GitHub could not be asked, which is among the failures.
         logger.info("Sweeping a run", extra={"deed": action, "action": run.action})
-        self._actions.carry_out(action, case)
+        if action is SweepAction.RING:
+            self._doorbells.ring(run.id, self._own_actions[run.action])
+        else:
+            self._actions.carry_out(action, case)
         count(Metric.RUN_SWEPT, deed=action)
 
     def _gather(self, run: Run) -> tuple[Case, Facts]:
@@ -286,10 +330,21 @@ class Sweep:
         if choose_action(facts, self._now, self._config.limits) is SweepAction.LEAVE:
             return Case(run), facts
         if found := self._reading(self._own_actions[run.action]):
-            paused = found.paused or found.has_problem
-            facts = replace(facts, paused=paused, resumed_at=found.since)
+            facts = replace(
+                facts,
+                paused=found.paused,
+                unreadable=found.has_problem,
+                resumed_at=found.since,
+            )
         reference = self._failed_record(run.id, facts.published_at)
-        return Case(run, reference=reference), replace(facts, failed=bool(reference))
+        encrypted = self._has_encrypted_inputs(run.action)
+        case = Case(run, reference=reference, encrypted=encrypted)
+        return case, replace(
+            facts,
+            failed=bool(reference),
+            encrypted=encrypted,
+            doorbells=self._doorbells.count(run.id),
+        )
 
     def _failed_record(self, run_id: str, since: datetime) -> str:
         """The reference of the run's record among the failed ones; empty if it is not there.

@@ -44,6 +44,28 @@ locals {
     } if function.consumer
   ]...)
 
+  queue_alarms = merge([
+    for name, queue in var.queues : {
+      "${queue.messages}-age" = {
+        description = "A message has waited in ${queue.messages} for a quarter of an hour"
+        runbook     = "records-are-waiting"
+        namespace   = "AWS/SQS"
+        metric      = "ApproximateAgeOfOldestMessage"
+        dimensions  = { QueueName = queue.messages }
+        statistic   = "Maximum"
+        threshold   = 900
+      }
+      "${queue.dead_letters}-depth" = {
+        description = "A message of ${queue.messages} was given up; the sweep makes it a failed record"
+        runbook     = "records-failed"
+        namespace   = "AWS/SQS"
+        metric      = "ApproximateNumberOfMessagesVisible"
+        dimensions  = { QueueName = queue.dead_letters }
+        statistic   = "Maximum"
+      }
+    }
+  ]...)
+
   machine_alarms = merge([
     for name, machine in var.state_machines : {
       for metric, description in machine.alarms : "${machine.name}-${metric}" => {
@@ -105,6 +127,13 @@ locals {
       metric      = "SUM(SignatureRejected)"
       threshold   = 1
     }
+    "${var.name_prefix}-rung" = {
+      description = "A run did not reach its function, which the sweep then invoked itself"
+      runbook     = "runs-are-never-received"
+      metric      = "SUM(RunSwept)"
+      where       = " WHERE deed = 'RING'"
+      threshold   = 1
+    }
     "${var.name_prefix}-age" = {
       description = "A function got a record that was written more than ${var.record_age_seconds} s before"
       runbook     = "records-are-waiting"
@@ -126,6 +155,17 @@ locals {
     }
   }
 
+  # What callers are refused who are not Port is no fault of anybody's.
+  webhook_alarms = {
+    for name in ["${var.name_prefix}-webhook-refused"] : name => {
+      description = "A signed request of Port's could not be queued, or names no action of this installation"
+      runbook     = "webhook-requests-are-refused"
+      metric      = "SUM(WebhookRefused)"
+      where       = " WHERE reason != 'Unauthorized'"
+      threshold   = 1
+    } if length(var.queues) > 0
+  }
+
   # https://docs.aws.amazon.com/msk/latest/developerguide/mkc-monitoring-overview.html
   mirror_alarms = {
     for name in var.mirror[*] : "${name}-ErroredTaskCount" => {
@@ -138,7 +178,7 @@ locals {
     }
   }
 
-  alarms = merge(local.function_alarms, local.consumer_alarms, local.machine_alarms, local.other_alarms, local.mirror_alarms)
+  alarms = merge(local.function_alarms, local.consumer_alarms, local.queue_alarms, local.machine_alarms, local.other_alarms, local.mirror_alarms)
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
@@ -179,7 +219,7 @@ resource "aws_cloudwatch_metric_alarm" "silent" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "query" {
-  for_each = local.query_alarms
+  for_each = merge(local.query_alarms, local.webhook_alarms)
 
   alarm_name          = each.key
   alarm_description   = "${each.value.description}. ${var.runbook_url}#${each.value.runbook}"

@@ -49,12 +49,16 @@ locals {
       ]
     },
     {
-      title   = "Records that no function has read yet"
-      metrics = [for function in local.consumers : ["AWS/Lambda", "OffsetLag", "FunctionName", function, { label = function, stat = "Maximum" }]]
+      title = "Records that no function has read yet"
+      metrics = concat(
+        [for function in local.consumers : ["AWS/Lambda", "OffsetLag", "FunctionName", function, { label = function, stat = "Maximum" }]],
+        [for queue in var.queues : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue.messages, { label = queue.messages, stat = "Maximum" }]],
+        [for queue in var.queues : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue.dead_letters, { label = queue.dead_letters, stat = "Maximum" }]],
+      )
     },
     {
       title   = "Messages and reports that were not worked on"
-      slipway = ["MessageSkipped", "MessageDiffers", "SignatureRejected", "ReportRefused", "MappingProblem"]
+      slipway = ["MessageSkipped", "MessageDiffers", "SignatureRejected", "WebhookRefused", "ReportRefused", "MappingProblem"]
     },
     {
       title   = "What the sweep found that nobody worked on"

@@ -29,6 +29,12 @@ variable "functions" {
   }))
 }
 
+variable "queues" {
+  description = "Function to the names of its queue and of its dead-letter queue, where runs come by webhook."
+  type        = map(object({ messages = string, dead_letters = string }))
+  default     = {}
+}
+
 variable "state_machines" {
   description = "Each state machine: its name and ARN, the heading of the runbook that its alarms lead to, and metric of AWS/States to what it means."
   type = map(object({

@@ -1,7 +1,8 @@
-# `POST /reports`, on an API of its own: the resource policy and the throttle of the approvals' API would shut out
-# GitHub's runners.
+# `POST /reports` and `POST /port/webhook`, on an API of their own: the resource policy and the throttle of the approvals'
+# API would shut out GitHub's runners and Port.
 locals {
-  stage = "live"
+  stage    = "live"
+  base_url = var.base_url == null ? aws_api_gateway_stage.this.invoke_url : replace(var.base_url, "{api_id}", aws_api_gateway_rest_api.this.id)
 }
 
 resource "aws_api_gateway_rest_api" "this" {
@@ -38,15 +39,56 @@ resource "aws_api_gateway_integration" "report" {
   uri                     = var.invocation_uri
 }
 
+resource "aws_api_gateway_resource" "port" {
+  count = var.webhook == null ? 0 : 1
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_rest_api.this.root_resource_id
+  path_part   = "port"
+}
+
+resource "aws_api_gateway_resource" "webhook" {
+  count = var.webhook == null ? 0 : 1
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_resource.port[0].id
+  path_part   = "webhook"
+}
+
+resource "aws_api_gateway_method" "webhook" {
+  # checkov:skip=CKV_AWS_59: Port has no AWS credentials; the function verifies its signature
+  # checkov:skip=CKV2_AWS_53: the function validates what it is sent
+  count = var.webhook == null ? 0 : 1
+
+  rest_api_id   = aws_api_gateway_rest_api.this.id
+  resource_id   = aws_api_gateway_resource.webhook[0].id
+  http_method   = "POST"
+  authorization = "NONE"
+}
+
+resource "aws_api_gateway_integration" "webhook" {
+  count = var.webhook == null ? 0 : 1
+
+  rest_api_id             = aws_api_gateway_rest_api.this.id
+  resource_id             = aws_api_gateway_resource.webhook[0].id
+  http_method             = aws_api_gateway_method.webhook[0].http_method
+  type                    = "AWS_PROXY"
+  integration_http_method = "POST"
+  uri                     = var.webhook.invocation_uri
+}
+
 resource "aws_api_gateway_deployment" "this" {
   rest_api_id = aws_api_gateway_rest_api.this.id
 
   # A deployment is a copy: whatever is changed above needs a new one.
   triggers = {
-    api = sha1(jsonencode([aws_api_gateway_method.report.authorization, aws_api_gateway_integration.report.type, aws_api_gateway_integration.report.uri]))
+    api = sha1(jsonencode(concat(
+      [aws_api_gateway_method.report.authorization, aws_api_gateway_integration.report.type, aws_api_gateway_integration.report.uri],
+      [for integration in aws_api_gateway_integration.webhook : [integration.type, integration.uri]],
+    )))
   }
 
-  depends_on = [aws_api_gateway_integration.report]
+  depends_on = [aws_api_gateway_integration.report, aws_api_gateway_integration.webhook]
 
   lifecycle {
     create_before_destroy = true
@@ -94,6 +136,25 @@ resource "aws_api_gateway_method_settings" "this" {
     throttling_burst_limit = var.throttle_burst
     metrics_enabled        = true
     # The execution log would hold tokens and bodies.
+    logging_level      = "OFF"
+    data_trace_enabled = false
+  }
+}
+
+# A method with settings of its own has a throttle of its own: neither caller uses up the other's.
+resource "aws_api_gateway_method_settings" "webhook" {
+  # checkov:skip=CKV_AWS_225: each answer is of one moment: nothing may be cached
+  count = var.webhook == null ? 0 : 1
+
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  method_path = "port/webhook/POST"
+
+  settings {
+    throttling_rate_limit  = var.webhook.throttle_rate
+    throttling_burst_limit = var.webhook.throttle_burst
+    metrics_enabled        = true
+    # The execution log would hold signatures and bodies.
     logging_level      = "OFF"
     data_trace_enabled = false
   }

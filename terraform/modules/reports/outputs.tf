@@ -16,5 +16,10 @@ output "api" {
 
 output "url" {
   description = "Where reports are asked for; also the audience of the tokens that count."
-  value       = "${var.base_url == null ? aws_api_gateway_stage.this.invoke_url : replace(var.base_url, "{api_id}", aws_api_gateway_rest_api.this.id)}/reports"
+  value       = "${local.base_url}/reports"
+}
+
+output "webhook_url" {
+  description = "Where Port sends runs and changes, if there is that route."
+  value       = "${local.base_url}/port/webhook"
 }

@@ -18,6 +18,12 @@ variable "throttle_burst" {
   type        = number
 }
 
+variable "webhook" {
+  description = "What API Gateway calls for Port's requests, and how many a second and at once. Null: there is no such route."
+  type        = object({ invocation_uri = string, throttle_rate = number, throttle_burst = number })
+  default     = null
+}
+
 variable "base_url" {
   description = "What the API's address begins with, `{api_id}` standing for the API's id; null: the stage's own address."
   type        = string

@@ -10,16 +10,17 @@ locals {
       name        = "${var.name_prefix}/github"
       description = "GitHub: {app_id, installation_id, private_key} or {token}"
     }
+    links = {
+      name        = "${var.name_prefix}/links"
+      description = "Signs approval links: {key}"
+    }
+    }, var.kafka ? {
     kafka = {
       # https://docs.aws.amazon.com/msk/latest/developerguide/msk-password-limitations.html
       name        = var.msk ? "AmazonMSK_${var.name_prefix}" : "${var.name_prefix}/kafka"
       description = "Kafka by SASL/SCRAM: {username, password}"
     }
-    links = {
-      name        = "${var.name_prefix}/links"
-      description = "Signs approval links: {key}"
-    }
-    }, var.mirror ? {
+    } : {}, var.mirror ? {
     mirror = {
       name        = "${var.name_prefix}/mirror"
       description = "Port's Kafka by SASL/SCRAM, for the mirror: {username, password}"
@@ -142,7 +143,7 @@ resource "aws_secretsmanager_secret_version" "github" {
 }
 
 resource "aws_secretsmanager_secret_version" "kafka" {
-  count = var.versions.kafka > 0 ? 1 : 0
+  count = var.kafka && var.versions.kafka > 0 ? 1 : 0
 
   secret_id                = aws_secretsmanager_secret.this["kafka"].id
   secret_string_wo         = var.kafka_credentials == null ? "" : jsonencode(var.kafka_credentials)

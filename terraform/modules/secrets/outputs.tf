@@ -5,7 +5,7 @@ output "arns" {
 
 output "written_kafka_arn" {
   description = "ARN of the Kafka secret, for those who read its value at once: known when the value is written."
-  value       = aws_secretsmanager_secret.this["kafka"].arn
+  value       = one([for name in ["kafka"] : aws_secretsmanager_secret.this[name].arn if var.kafka])
   depends_on  = [aws_secretsmanager_secret_version.kafka]
 }
 

@@ -14,6 +14,12 @@ variable "existing_key" {
   default     = null
 }
 
+variable "kafka" {
+  description = "Whether records come from Kafka, which asks for a secret to sign in."
+  type        = bool
+  default     = true
+}
+
 variable "msk" {
   description = "Whether the Kafka secret is for MSK, which accepts only names that begin with `AmazonMSK_`."
   type        = bool

@@ -20,6 +20,8 @@ locals {
     {
       # A record that waits is delivered within hours; what failed for good is copied to `held/`.
       delivered-later = { prefix = "later/", days = 14, old_days = 14 }
+      # Messages that SQS would not take. A dead letter is kept whole once the sweep has found it.
+      messages = { prefix = "webhook/", days = 30, old_days = 14 }
       # An approval waits for 45 days at most (the state machine's time-out), and what is held then for days
       # more. The record of its decisions is not here.
       requests = { prefix = "requests/", days = 120, old_days = 14 }

@@ -40,6 +40,8 @@ class World:
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        data = {"identifier": "shop", "blueprint": "service", "environment": "Test"}
+        services.push({"apps/shop/portData.json": json.dumps(data)})
         self.change("create_service/r_1", 1)
         self.change("upscale_service/r_2", 2)
 
@@ -92,7 +94,7 @@ def test_given_an_ill_service_when_scaled_up_twice_then_it_is_one_step(world: Wo
         for pull in world.services.github.get_pulls("closed")
         if pull.head.ref == f"slipway/scale_up/{EXECUTION}-1"
     ]
-    assert pull.title == "Scale shop from 2 to 5 replicas: it is ill"
+    assert pull.title == "Scale shop from 2 to 5 replicas: it is unhealthy"
     assert "503" in pull.body
 
 
@@ -126,7 +128,7 @@ def test_given_a_service_without_folder_when_scaled_up_then_skipped(services: Se
 
     assert (result.outcome, result.detail) == (
         "skipped",
-        "The service has no folder on the base branch.",
+        "It has no files on the base branch.",
     )
 
 
@@ -195,10 +197,8 @@ def test_given_somebody_closed_the_pull_request_when_looked_at_again_then_it_has
 def test_given_a_repository_without_the_workflow_when_restarted_then_it_says_what_to_do(
     world: World,
 ) -> None:
-    data = {"identifier": "shop", "blueprint": "service", "environment": "Test"}
-    world.services.push({"apps/shop/portData.json": json.dumps(data)})
-
     result = world.carry_out("restart")
 
     assert result.outcome == "failed"
-    assert "slipway-restart.yml was not found. Copy it" in result.detail
+    assert "slipway-restart.yml was not found in" in result.detail
+    assert "Copy it" in result.detail

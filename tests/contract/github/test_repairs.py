@@ -194,7 +194,7 @@ def test_given_a_repair_was_last_when_asked_for_the_last_change_then_it_is_not_u
 
     nothing = world.repairs.last_change(service_files("shop"))
     assert nothing == NothingToRollBack(
-        f"The service's last change, #{repair}, was a repair by Slipway itself."
+        f"Its last change, #{repair}, was a repair by Slipway itself."
     )
 
 
@@ -259,10 +259,10 @@ def test_given_only_a_creation_or_no_service_when_asked_then_there_is_nothing_to
     assert isinstance(world.repairs.last_change(service_files("shop")), NothingToRollBack)
     world.create()
     nothing = world.repairs.last_change(service_files("shop"))
-    assert nothing == NothingToRollBack("The service has not been changed since it was created.")
+    assert nothing == NothingToRollBack("It has not been changed since it was created.")
     world.services.push({"apps/shop/common_values.json": None, "apps/shop/portData.json": None})
     nothing = world.repairs.last_change(service_files("shop"))
-    assert nothing == NothingToRollBack("The service has no folder on the base branch any more.")
+    assert nothing == NothingToRollBack("It has no files on the base branch any more.")
 
 
 def test_given_changes_of_other_services_when_asked_then_they_do_not_count(world: World) -> None:

@@ -1,5 +1,6 @@
 """What Slipway and its scripts ask of Port and GitHub that no flow of `tests/faults` asks."""
 
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,7 @@ def install_again(installation: Installation) -> None:
 
 def play_the_demo(world: World, folder: Path) -> None:
     """Create, merge and scale a service with the requests of `make demo`."""
-    lines = (f"{name}={value}" for name, value in settings(world.at).items())
+    lines = (f"{name}={shlex.quote(value)}" for name, value in settings(world.at).items())
     (folder / "env").write_text("\n".join(lines))
     story = demo.Story(folder)
     assert story.free_name(world.service) == world.service

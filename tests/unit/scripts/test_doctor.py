@@ -833,6 +833,29 @@ def test_the_event_source_mapping_must_be_enabled(
     assert ok or "Disabled (by hand)" in result.detail
 
 
+@pytest.mark.parametrize(("source", "asked"), [("kafka", False), ("webhook", True)])
+def test_receiving_function_is_looked_for_by_webhook_only(
+    server: ScriptedServer, installation: Installation, source: str, asked: bool
+) -> None:
+    by = Installation({**installation.settings, "RUN_SOURCE": source}, installation.name_prefix)
+    missing = {"X-Amzn-ErrorType": "ResourceNotFoundException"}
+    for alias in ALIASES:
+        server.script(alias, (404, {"Type": "User", "Message": "no"}, missing))
+
+    aws.functions(by)
+
+    assert any("slipway-receive_webhook" in route for route in server.routes()) is asked
+
+
+def test_kafka_secret_is_not_looked_for_by_webhook(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    by = Installation({**installation.settings, "RUN_SOURCE": "webhook"}, installation.name_prefix)
+    server.script("POST /", PORT_SECRET, secret(token="t"), secret(key="c"))
+
+    assert aws.secrets(by).ok
+
+
 def test_a_function_that_is_not_there_is_a_fault(
     server: ScriptedServer, installation: Installation
 ) -> None:

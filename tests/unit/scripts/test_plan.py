@@ -15,4 +15,4 @@ def test_plan_lists_the_examples_when_there_is_none(name: str) -> None:
     )
 
     assert done.returncode == 1
-    assert done.stderr == "plan: ENV must name an example: msk port-hosted sandbox\n"
+    assert done.stderr == "plan: ENV must name an example: msk port-hosted sandbox webhook\n"

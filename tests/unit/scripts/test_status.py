@@ -160,3 +160,18 @@ def test_given_claims_when_a_function_is_drained_then_only_its_own_that_are_not_
         table.put_item(Item={"id": key, "status": status, "in_progress_expiration": ends})
 
     assert at_work([consumer()]) == 1
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("paused", [None, DAY])
+def test_messages_of_a_queue_are_its_backlog(paused: timedelta | None) -> None:
+    client, read = boto3.client("sqs"), consumer(paused)
+    url = client.create_queue(QueueName="slipway-create_service")["QueueUrl"]
+    client.send_message(QueueUrl=url, MessageBody="one")
+    read.mapping["EventSourceArn"] = "arn:aws:sqs:eu-west-1:123456789012:slipway-create_service"
+
+    found = backlogs.backlog_of(read)
+
+    assert (found.unread, found.lost) == (1, 0)
+    assert found.retention.records == 4 * DAY
+    assert deadline(read.paused_at, found) == (NOW - DAY + 4 * DAY if paused else None)

@@ -23,7 +23,13 @@ def pull(state: Any, *, opened: datetime, ended: datetime | None = None) -> Pull
 OLD, RECENT = ago(days=10), ago(minutes=1)
 CASES: list[tuple[str, Facts, SweepAction]] = [
     ("just executed", Facts(ago(minutes=14)), SweepAction.LEAVE),
-    ("never received", Facts(ago(minutes=15)), SweepAction.END_NEVER_RECEIVED),
+    ("not received yet", Facts(ago(minutes=15)), SweepAction.RING),
+    ("rung for twice", Facts(OLD, doorbells=2), SweepAction.RING),
+    ("never received", Facts(OLD, doorbells=3), SweepAction.END_NEVER_RECEIVED),
+    ("encrypted inputs", Facts(ago(minutes=15), encrypted=True), SweepAction.END_NEVER_RECEIVED),
+    ("paused by an operator", Facts(OLD, paused=True, doorbells=3), SweepAction.LEAVE),
+    ("topic cannot be read", Facts(OLD, unreadable=True), SweepAction.RING),
+    ("topic still cannot be read", Facts(OLD, unreadable=True, doorbells=3), SweepAction.LEAVE),
     ("being worked on", Facts(RECENT, RECENT), SweepAction.LEAVE),
     ("held", Facts(OLD, ago(hours=71)), SweepAction.LEAVE),
     ("held for too long", Facts(OLD, ago(hours=72)), SweepAction.END_HELD),

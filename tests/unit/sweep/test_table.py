@@ -5,7 +5,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from slipway.sweep.decide import Facts, Limits, Pull, SweepAction, choose_action
+from slipway.sweep.decide import DOORBELLS, Facts, Limits, Pull, SweepAction, choose_action
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "sweep.md"
 HEADER = "| pull request | row in the ledger | execution of the approval | action |"
@@ -37,6 +37,10 @@ PULLS: dict[str, dict[str, Any]] = {
 ROWS: dict[str, dict[str, Any]] = {
     "none, just executed": {"published_at": NOW - LIMITS.never_received + MOMENT},
     "none in time": {"published_at": NOW - LIMITS.never_received},
+    "none in time, topic unreadable": {"unreadable": True},
+    "none after three doorbells": {"doorbells": DOORBELLS},
+    "none after three doorbells, topic unreadable": {"unreadable": True, "doorbells": DOORBELLS},
+    "none in time, encrypted inputs": {"encrypted": True},
     "none in time, paused": {"paused": True, "resumed_at": NOW - LIMITS.never_received},
     "none, paused or resumed just now": {"resumed_at": NOW - LIMITS.never_received + MOMENT},
     "none in time, record failed": {"failed": True, "paused": True},

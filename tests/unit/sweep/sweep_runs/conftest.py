@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import pytest
@@ -26,6 +27,11 @@ UPSERT = "POST /v1/blueprints/service/entities"
 BRANCHES = "GET /git/matching-refs/heads/slipway/"
 PR_URL = "https://github.test/pull/7"
 MAPPING = "a14e31db-10fe-4dca-a86e-3a684ab20a35"
+INVOCATIONS = (
+    "/2015-03-31/functions/"
+    + quote(POLICY["own_actions"]["upscale_service"], safe="")
+    + "/invocations"
+)
 REMEDIATION = "a" * 32 + "-1"
 
 
@@ -45,6 +51,8 @@ class World:
         port.script(LIST, (200, {"ok": True, "runs": self.listed}, {}))
         port.script(f"DELETE {SHOP}", (200, {"ok": True}, {}))
         port.script(UPSERT, (200, {"ok": True, "entity": {"identifier": "shop"}}, {}))
+        for action in POLICY["own_actions"]:
+            self.form(action)
         github.script(BRANCHES, (200, [], {}))
         never_made: Any = (422, {"message": "Reference does not exist"}, {})
         for action in ("create_service", "upscale_service", "delete_service"):
@@ -168,6 +176,21 @@ class World:
             self.github.script(f"GET /git/blobs/{sha}", (200, blob, {}))
         self.github.script(f"GET {path}", (200, entries, {}))
 
+    def form(self, action: str = "upscale_service", **inputs: Any) -> None:
+        """The action as Port has it."""
+        trigger = {"type": "self-service", "userInputs": {"properties": inputs}}
+        answer = {"ok": True, "action": {"identifier": action, "trigger": trigger}}
+        self.port.script(f"GET /v1/actions/{action}", (200, answer, {}))
+
+    def rung(self, times: int, run_id: str = RUN_ID) -> None:
+        """The sweep has rung so often before."""
+        item: Any = {"id": f"doorbells/{run_id}", "doorbells": times}
+        dynamodb_table("idempotency").put_item(Item=item)
+
+    def bells(self) -> list[Any]:
+        """What the function of `upscale_service` was invoked with."""
+        return self.port.bodies(f"POST {INVOCATIONS}")
+
     def mapping(self, monkeypatch: pytest.MonkeyPatch, status: int = 200, **changes: Any) -> None:
         """The event source mapping of `upscale_service`, as Lambda answers it."""
         alias = POLICY["own_actions"]["upscale_service"]
@@ -182,6 +205,7 @@ class World:
             "LastProcessingResult": "OK",
             **changes,
         }
+        self.port.script(f"POST {INVOCATIONS}", (202, {}, {}))
         headers = {} if status == 200 else {"x-amzn-ErrorType": "ResourceNotFoundException"}
         route = f"GET /2015-03-31/event-source-mappings/{MAPPING}"
         self.port.script(route, (status, mapping, headers))

@@ -159,6 +159,7 @@ def test_given_a_run_that_fails_when_swept_then_the_others_are_looked_after_all_
     others = [f"r_{number:016}" for number in range(3)]
     for run_id in (RUN_ID, *others):
         world.run(run_id)
+        world.rung(3, run_id)
     refused = {"ok": False, "error": "missing_permissions", "message": "No."}
     world.port.script(f"PATCH {RUN}", (403, refused, {}))
 
@@ -172,6 +173,7 @@ def test_run_of_an_unknown_status_does_not_stop_the_sweep(world: World) -> None:
     other = "r_other00000000000"
     world.run(status="PAUSED")
     world.run(other)
+    world.rung(3, other)
 
     sweep(60)
 
@@ -181,6 +183,7 @@ def test_run_of_an_unknown_status_does_not_stop_the_sweep(world: World) -> None:
 
 def test_given_a_run_that_ended_meanwhile_when_swept_then_it_is_no_failure(world: World) -> None:
     world.run()
+    world.rung(3)
     exhausted = {"ok": False, "error": "run_exhausted", "message": "It is over."}
     world.port.script(f"POST {RUN}/logs", (422, exhausted, {}))
 
@@ -192,6 +195,7 @@ def test_given_a_run_that_ended_meanwhile_when_swept_then_it_is_no_failure(world
 def test_given_github_is_down_when_swept_then_what_does_not_need_it_is_done(world: World) -> None:
     world.github.script("GET /pulls", (401, {"message": "Bad credentials"}, {}))
     world.run("r_never00000000000")
+    world.rung(3, "r_never00000000000")
     world.run()
     world.seen()
 

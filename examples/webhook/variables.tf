@@ -1,0 +1,20 @@
+variable "artifacts_dir" {
+  description = "Folder with the archives. Null: `build/` beside the module."
+  type        = string
+  default     = null
+}
+
+# Ephemeral: only the apply that writes a secret needs its value, by TF_VAR_port_credentials and so on.
+variable "port_credentials" {
+  description = "Port's client id and secret."
+  type        = map(string)
+  default     = null
+  ephemeral   = true
+}
+
+variable "github_credentials" {
+  description = "An App's app_id, installation_id and private_key, or a token."
+  type        = map(string)
+  default     = null
+  ephemeral   = true
+}
