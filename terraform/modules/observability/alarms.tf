@@ -116,7 +116,7 @@ locals {
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-alarm-create.html
   query_alarms = {
     "${var.name_prefix}-crashed" = {
-      description = "A run failed for a reason that is nobody's request; it is repeated, and then held"
+      description = "A run failed because of an internal error; it is retried, then on hold"
       runbook     = "a-run-is-on-hold"
       metric      = "SUM(RunCrashed)"
       threshold   = 1
