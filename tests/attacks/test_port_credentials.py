@@ -81,7 +81,7 @@ def test_request_in_a_persons_name_is_refused_by_policy(
     assert requests.take("request") == {"next": "Report"}
     requests.take("report")
 
-    ((status, summary),) = requests.port.ends
+    ((status, summary),) = requests.port.ends.values()
     assert status == "FAILURE"
     assert "Execute the action in Port as a person" in summary
 

@@ -16,6 +16,7 @@ from slipway.health.row import execution_name
 from slipway.port.models import User
 
 from tests.attacks.deciding import DECISION, REQUEST, decide_in_port
+from tests.fakes.port import FakePort
 from tests.unit.approvals import test_function
 from tests.unit.approvals.test_steps import World
 from tests.unit.conftest import POLICY, RUN_ID, set_policy
@@ -91,10 +92,10 @@ def test_team_of_a_similar_address_grants_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.policy = ask_of(emails=[], teams=["sre"])
-    monkeypatch.setattr(world.port, "team_members", lambda _team: ["lead@acme.example"])
+    found = User(id="auth0|2", email="lead@acme.example", teams=["sre"])
+    world.port.people.append(found)
     world.waiting()
     # Port may find people whatever the case, or the tag, of their address.
-    found = User(id="auth0|2", email="lead@acme.example", teams=["sre"])
     monkeypatch.setattr(world.port, "get_user", lambda _email: found)
 
     with pytest.raises(NotAnApprover):
@@ -171,14 +172,11 @@ class Repairs:
     """The approval function as a remediation calls it, and what Port knows of people."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        port = SimpleNamespace(
-            upsert_entity=lambda _blueprint, _body: None,
-            team_members=lambda _team: [],
-            users=lambda: [
-                User(id="auth0|2", email="devops@acme.example"),
-                User(id="auth0|3", email="lead@acme.example"),
-            ],
-        )
+        port = FakePort()
+        port.people += [
+            User(id="auth0|2", email="devops@acme.example"),
+            User(id="auth0|3", email="lead@acme.example"),
+        ]
         monkeypatch.setattr(function, "port_client", lambda: port)
         silent = SimpleNamespace(send=lambda *_notice: [])
         monkeypatch.setattr(ApprovalFunction, "notifications", silent)

@@ -20,6 +20,7 @@ from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.sweep.sweep import stopped
 
+from tests.fakes.repository import FakeRepository
 from tests.scripted import Answer, ScriptedServer
 from tests.unit.approvals.conftest import make_approval
 from tests.unit.conftest import RUN_ID, make_message
@@ -36,15 +37,14 @@ class World:
 
     def __init__(self, port: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
         self.port = port
-        self.closed: list[str] = []
+        self.repository = FakeRepository()
         self.told: list[tuple[str, str]] = []
         self.ledger = Ledger("runs")
         self.locks = ServiceLocks("locks", lambda owner: False)
         self.store = ApprovalStore("approvals", "records")
         self.set_run(RUN_ID, "upscale_service", "IN_PROGRESS")
         self.set_run(OWN, "upscale_service_ended", "IN_PROGRESS")
-        repository: Any = SimpleNamespace(close=lambda branch, _, **__: self.closed.append(branch))
-        monkeypatch.setattr(cleanup, "services_repository", lambda config, place: repository)
+        monkeypatch.setattr(cleanup, "services_repository", lambda config, place: self.repository)
         monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
 
     def tell(self, token: str, following: str) -> bool:
@@ -110,7 +110,7 @@ def test_given_a_waiting_run_when_it_was_ended_then_all_that_waits_for_it_is_wit
 
     assert world.status() is Status.CANCELLED
     assert world.told == [("token-1", "Report")]
-    assert world.closed == [f"slipway/upscale_service/{RUN_ID}"]
+    assert world.repository.closed == [f"slipway/upscale_service/{RUN_ID}"]
     assert world.holder() is None
     assert world.updates(OWN) == [{"status": "SUCCESS"}]
 
@@ -125,7 +125,7 @@ def test_given_a_run_that_was_ended_while_a_function_may_be_at_work_when_withdra
     assert [row["run_id"] for row in world.ledger.open_rows()] == [RUN_ID]
 
     approval_function().cleanup.clean_up(RUN_ID)
-    assert world.closed == [f"slipway/upscale_service/{RUN_ID}"] * 2
+    assert world.repository.closed == [f"slipway/upscale_service/{RUN_ID}"] * 2
     assert (world.ledger.get(RUN_ID) or {})["outcome"] == "FAILURE"
     assert list(world.ledger.open_rows()) == []
 
@@ -148,7 +148,7 @@ def test_given_a_notice_that_lies_when_read_then_nothing_is_withdrawn(world: Wor
 
     assert world.status() is Status.PENDING
     assert world.holder() == RUN_ID
-    assert world.closed == []
+    assert world.repository.closed == []
 
 
 def test_given_a_notice_that_names_another_run_as_its_own_when_read_then_that_run_goes_on(
@@ -171,7 +171,7 @@ def test_given_a_run_that_slipway_ended_itself_when_told_of_it_then_github_is_no
 
     approval_function().withdraw(EndedRun(run_id=RUN_ID, automation_run_id=OWN))
 
-    assert world.closed == []
+    assert world.repository.closed == []
     assert world.updates(OWN) == [{"status": "SUCCESS"}]
 
 
@@ -180,7 +180,7 @@ def test_given_a_run_that_slipway_never_took_on_when_told_of_its_end_then_nothin
 ) -> None:
     world.set_run(RUN_ID, "upscale_service", "FAILURE")
     approval_function().withdraw(EndedRun(run_id=RUN_ID))
-    assert world.closed == []
+    assert world.repository.closed == []
 
 
 def test_given_a_decision_when_the_run_is_ended_afterwards_then_the_decision_stays_on_record(
@@ -194,7 +194,7 @@ def test_given_a_decision_when_the_run_is_ended_afterwards_then_the_decision_sta
     approval_function().withdraw(EndedRun(run_id=RUN_ID))
 
     assert world.status() is Status.APPROVED
-    assert world.closed == [f"slipway/upscale_service/{RUN_ID}"]
+    assert world.repository.closed == [f"slipway/upscale_service/{RUN_ID}"]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_given_a_run_that_is_over_when_its_execution_is_swept_then_nothing_is_do
     stopped(RUN_ID, "ABORTED")
 
     assert world.updates() == []
-    assert world.closed == []
+    assert world.repository.closed == []
 
 
 @pytest.mark.parametrize(

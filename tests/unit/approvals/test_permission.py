@@ -13,6 +13,7 @@ from slipway.errors import NotAnApprover, SlipwayError
 from slipway.health.row import execution_name
 from slipway.health.state import Decision
 
+from tests.fakes.port import FakePort
 from tests.unit.conftest import POLICY, set_policy
 
 EXECUTION = execution_name("service/shop", 3)
@@ -29,16 +30,10 @@ REPAIR = {
 
 class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.entities: list[dict[str, Any]] = []
-        self.logs: list[str] = []
         self.sent: list[tuple[Approval, list[str], Any, str]] = []
         self.told: list[tuple[str, str]] = []
-        port = SimpleNamespace(
-            upsert_entity=lambda blueprint, body: self.entities.append({**body, "of": blueprint}),
-            team_members=lambda team: [],
-            add_log=lambda run_id, text: self.logs.append(run_id),
-        )
-        monkeypatch.setattr(function, "port_client", lambda: port)
+        self.port = FakePort()
+        monkeypatch.setattr(function, "port_client", lambda: self.port)
         monkeypatch.setattr("slipway.approvals.decisions.end_wait", self.tell)
         notifications = SimpleNamespace(send=lambda *notice: self.sent.append(notice))
         monkeypatch.setattr(ApprovalFunction, "notifications", notifications)
@@ -85,7 +80,7 @@ def test_given_a_request_then_its_entity_names_the_service_and_what_would_be_tri
 ) -> None:
     world.ask()
 
-    (entity,) = world.entities
+    (entity,) = world.port.upserted
     assert (entity["of"], entity["identifier"]) == ("approval_request", REQUEST)
     assert entity["title"] == "Repair service shop: try to restart, roll back"
     properties = entity["properties"]
@@ -142,7 +137,7 @@ def test_given_nobody_to_ask_then_that_is_the_decision(world: World) -> None:
     decision = Decision.model_validate(answer["decision"])
     assert not decision.granted
     assert "The policy names nobody" in decision.sentence
-    assert (world.sent, world.entities) == ([], [])
+    assert (world.sent, world.port.upserted) == ([], [])
 
 
 def test_given_a_rule_that_asks_nobody_when_a_repair_is_asked_for_then_the_default_is_asked(
@@ -177,7 +172,7 @@ def test_given_an_approval_when_decided_then_the_machine_is_told_and_it_is_grant
     assert (answer["next"], decision.granted) == ("Note decision", True)
     assert decision.at == world.request.decided_at
     assert "approved by devops@acme.example" in decision.sentence
-    assert world.entities[-1]["properties"]["status"] == "Approved"
+    assert world.port.upserted[-1]["properties"]["status"] == "Approved"
 
 
 def test_given_a_refusal_when_decided_then_it_is_not_granted_and_says_why(world: World) -> None:
@@ -233,7 +228,7 @@ def test_given_one_of_two_has_approved_when_reminded_then_only_the_other_one_is(
         ["devops@acme.example"]
     ]
     # There is no run to whose page progress could go.
-    assert world.logs == []
+    assert world.port.logs == []
 
 
 def test_given_a_request_that_was_decided_meanwhile_when_reminded_then_nobody_is(
@@ -259,7 +254,7 @@ def test_given_nobody_has_decided_when_it_expires_then_it_is_not_granted(world: 
     assert not answer["decision"]["granted"]
     assert answer["decision"]["sentence"]
     assert world.request.status is Status.EXPIRED
-    assert world.entities[-1]["properties"]["status"] == "Expired"
+    assert world.port.upserted[-1]["properties"]["status"] == "Expired"
     assert world.take("expire_repair") == answer
 
 

@@ -21,102 +21,27 @@ from slipway.changes import change
 from slipway.changes.policy import Policy, PolicyVersion
 from slipway.changes.proposal import Proposal
 from slipway.config import load
-from slipway.errors import RunEnded, SlipwayError, UserError
+from slipway.errors import SlipwayError, UserError
 from slipway.github.merging import Merge
-from slipway.github.models import Change, PullRequest
+from slipway.github.models import Change
 from slipway.kafka import KafkaRecord
 from slipway.port.message import Requester
-from slipway.port.models import User
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
 
 from tests import entities
+from tests.fakes.port import FakePort
+from tests.fakes.repository import FakeRepository
 from tests.unit.approvals.conftest import NOW, make_approval
 from tests.unit.conftest import POLICY, RUN_ID, make_message
 
 PATH = "apps/shop/common_values.yaml"
 
 
-class Port:
-    """Port, as far as the steps look at it."""
-
-    def __init__(self) -> None:
-        self.status = "IN_PROGRESS"
-        self.created_by, self.impersonated_by = "auth0|1", ""
-        self.logs: list[str] = []
-        self.labels: list[str] = []
-        self.ends: list[tuple[str, str]] = []
-        self.entities: dict[str, dict[str, Any]] = {}
-
-    @property
-    def ended(self) -> bool:
-        return self.status != "IN_PROGRESS"
-
-    def get_run(self, run_id: str) -> Any:
-        return self
-
-    def add_log(self, run_id: str, message: str, *, status_label: str | None = None) -> None:
-        self._writable()
-        self.logs.append(message)
-        self.labels += [status_label] if status_label else []
-
-    def update_run(self, run_id: str, **fields: Any) -> None:
-        self._writable()
-        if fields.get("status_label"):
-            self.labels.append(fields["status_label"])
-        if fields.get("status"):
-            self.status = fields["status"]
-            self.ends.append((fields["status"], fields["summary"]))
-
-    def upsert_entity(self, blueprint: str, body: dict[str, Any], *, run_id: str) -> None:
-        self.entities.setdefault(body["identifier"], {}).update(body["properties"])
-
-    def team_members(self, team: str) -> list[str]:
-        return []
-
-    def get_user(self, email: str) -> User | None:
-        return User(id="auth0|1", email=email) if email == "dev@acme.example" else None
-
-    def _writable(self) -> None:
-        if self.ended:
-            raise RunEnded("ended")
-
-
-class Repository:
-    """The services repository, as far as the steps look at it."""
-
-    def __init__(self) -> None:
-        self.pulls: dict[str, PullRequest] = {}
-        self.closed: list[str] = []
-        self.merged: list[int] = []
-        self.outcome = Merge("merged")
-        self.on_propose: Callable[[], None] = lambda: None
-
-    def find(self, branch: str, **_: Any) -> PullRequest | None:
-        return self.pulls.get(branch)
-
-    def propose(self, proposed: Change, *, admit: Any, **_: Any) -> PullRequest:
-        if proposed.branch not in self.pulls:
-            admit()
-            pull = PullRequest(
-                number=7, url="https://g.test/7", state="open", head_sha="h", opened_at=NOW
-            )
-            self.pulls[proposed.branch] = pull
-        self.on_propose()
-        return self.pulls[proposed.branch]
-
-    def merge(self, proposed: Change, number: int, head: str) -> Merge:
-        self.merged.append(number)
-        return self.outcome
-
-    def close(self, branch: str, comment: str, **_: Any) -> None:
-        self.closed.append(branch)
-
-
 class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.port, self.repository = Port(), Repository()
+        self.port, self.repository = FakePort(), FakeRepository()
         self.content = "replicas: 3\n"
         self.environment = "Production"
         self.refusal: UserError | None = None
@@ -325,10 +250,7 @@ def test_given_a_merged_pull_request_when_executed_again_then_it_is_only_shown(
     world: World,
 ) -> None:
     world.approved()
-    branch = f"slipway/upscale_service/{RUN_ID}"
-    world.repository.pulls[branch] = PullRequest(
-        number=7, url="u", state="merged", head_sha="h", opened_at=NOW
-    )
+    world.repository.put_pull(f"slipway/upscale_service/{RUN_ID}", "merged", url="u")
 
     assert world.take("execute") == {"next": "Done"}
     assert world.repository.merged == []
@@ -390,7 +312,7 @@ def test_given_a_merge_after_the_pull_request_was_found_when_executed_again_then
     world.refusal = UserError("Service 'shop' is not in the services repository.")
 
     assert world.take("execute") == {"next": "Done"}
-    assert world.port.ends == []
+    assert world.port.ends == {}
 
 
 def test_given_the_run_ends_while_the_pull_request_is_made_then_it_is_closed(
@@ -430,7 +352,7 @@ def test_given_somebody_else_took_the_service_when_executed_then_the_run_ends_wi
     assert world.take("execute") == {"next": "Report"}
     world.take("report")
 
-    ((status, reason),) = world.port.ends
+    ((status, reason),) = world.port.ends.values()
     assert status == "FAILURE"
     assert "run r_other" in reason
     assert world.holder() == "r_other"
@@ -446,7 +368,7 @@ def test_given_a_change_that_is_needless_meanwhile_when_asked_again_then_success
     assert world.take("request") == {"next": "Report"}
     world.take("report")
 
-    assert world.port.ends == [("SUCCESS", "It runs with 3 replicas already.")]
+    assert world.port.ends == {RUN_ID: ("SUCCESS", "It runs with 3 replicas already.")}
     assert world.holder() is None
 
 

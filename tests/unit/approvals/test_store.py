@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -17,8 +16,9 @@ from slipway.approvals.store import ApprovalStore
 from slipway.aws import ConditionFailed
 from slipway.changes.policy import Policy, PolicyVersion
 from slipway.errors import NotAnApprover, RequestClosed, RequestNotFound
-from slipway.port.models import Run, User
+from slipway.port.models import User
 
+from tests.fakes.port import FakePort
 from tests.unit.approvals.conftest import make_approval
 from tests.unit.conftest import POLICY
 
@@ -35,22 +35,15 @@ class World:
         self.store = ApprovalStore("approvals", "records")
         self.told: list[tuple[str, str]] = []
         self.gone: set[str] = set()
-        self.log: list[str] = []
-        self.teams: list[str] = []
+        self.port = FakePort()
 
         def tell(token: str, following: str) -> bool:
             self.told.append((token, following))
             return token not in self.gone
 
         monkeypatch.setattr("slipway.approvals.decisions.end_wait", tell)
-        port: Any = SimpleNamespace(
-            get_user=lambda email: User(id="auth0|1", email=email, teams=self.teams),
-            get_run=lambda run_id: Run.model_validate(
-                {"id": run_id, "status": "IN_PROGRESS", "action": "a", "createdBy": "auth0|1"}
-            ),
-            add_log=lambda run_id, text: self.log.append(text),
-        )
         self.ask_of(emails=REQUEST.emails)
+        port: Any = self.port
         self.decisions = Decisions(self.store, AuditTrail("audit"), port, self.policy_now)
 
     def ask_of(self, **changes: Any) -> None:
@@ -196,7 +189,7 @@ def test_given_two_are_needed_when_both_vote_at_once_then_both_count(
     monkeypatch.setattr(world.store, "save", overtaken)
 
     assert world.decisions.decide(REQUEST.id, DEVOPS).status is Status.APPROVED
-    assert world.log == ["1 of 2 approvals are there."]
+    assert world.port.logs == ["1 of 2 approvals are there."]
 
 
 def test_given_a_reminder_took_over_the_wait_when_decided_then_the_new_token_is_told(
@@ -250,7 +243,7 @@ def test_given_team_approvers_when_a_member_decides_then_port_is_asked_for_the_t
     with pytest.raises(NotAnApprover):
         world.decisions.decide(REQUEST.id, DEVOPS)
 
-    world.teams = ["sre"]
+    world.port.people.append(User(email="devops@acme.example", teams=["sre"]))
 
     assert world.decisions.decide(REQUEST.id, DEVOPS).status is Status.APPROVED
 

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -20,16 +19,17 @@ from slipway.errors import (
     UserError,
 )
 from slipway.github.merging import Merge
-from slipway.github.models import Change, PullRequest, Snapshot
+from slipway.github.models import Change, PullRequest
 from slipway.kafka import KafkaRecord
 from slipway.port.message import Requester
-from slipway.port.models import User
 from slipway.runs.later import MAX_POSTPONED
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
 
 from tests import entities
+from tests.fakes.port import FakePort
+from tests.fakes.repository import FakeRepository, PullState
 from tests.unit.conftest import POLICY, RUN_ID, make_message, set_policy
 
 PATH = "apps/shop/common_values.yaml"
@@ -48,50 +48,11 @@ NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 BRANCH = f"slipway/upscale_service/{RUN_ID}"
 
 
-class Repository:
-    """The services repository: what it was asked, and what it answers."""
-
-    place, url = entities.PLACE, "https://github.test/acme/services"
-
-    def __init__(self) -> None:
-        self.proposed: list[Change] = []
-        self.closed: list[str] = []
-        self.merge_outcome = Merge("merged")
-        self.state: Any = "open"
-        self.folder: dict[str, str] = {}
-
-    def propose(self, proposed: Change, *, admit: Any, **_: Any) -> PullRequest:
-        admit()
-        self.proposed.append(proposed)
-        return self.find(proposed.branch)
-
-    def find(self, branch: str, **_: Any) -> PullRequest:
-        return PullRequest(
-            number=7,
-            url="https://g.test/7",
-            state=self.state,
-            head_sha="h",
-            opened_at=datetime.now(UTC),
-        )
-
-    def merge(self, proposed: Change, number: int, head: str) -> Merge:
-        return self.merge_outcome
-
-    def close(self, branch: str, comment: str, **_: Any) -> None:
-        self.closed.append(branch)
-
-    def read(self, entity: Any, choose: Any) -> Snapshot:
-        return Snapshot(commit="c", files=self.folder, texts={})
-
-
 class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.repository = Repository()
+        self.port, self.repository = FakePort(), FakeRepository()
         self.planned: Proposal | NothingToDo | UserError = self.proposal()
-        self.logs: list[tuple[str, str | None]] = []
-        self.updates: list[dict[str, Any]] = []
         self.started: list[str] = []
-        self.ended = False
         monkeypatch.setattr(change, "services_repository", lambda config, place: self.repository)
         monkeypatch.setattr(change, "prepare", self.prepare)
         monkeypatch.setattr("slipway.changes.approval_machine.start", self.start)
@@ -128,13 +89,7 @@ class World:
         self, inputs: dict[str, Any] | None = None, record: Any = None, **changes: Any
     ) -> None:
         config = load(RunConfig)
-        port: Any = SimpleNamespace(
-            add_log=self.add_log,
-            update_run=lambda run_id, **fields: self.updates.append(fields),
-            get_entity=lambda blueprint, identifier: None,
-            team_members=lambda team: [],
-            get_user=lambda email: User(id="auth0|1", email=email) if "@" in email else None,
-        )
+        port: Any = self.port
         ledger = Ledger(config.runs_table)
         request = {"action": "upscale_service", "entity": "shop", "operation": "DAY-2"}
         message = make_message(**{**request, "inputs": inputs or {}, **changes})
@@ -151,14 +106,6 @@ class World:
             report=RunReporter(RUN_ID, message.action, port, ledger),
         )
         change.carry_out(run)
-
-    def add_log(self, run_id: str, text: str, *, status_label: str | None = None) -> None:
-        if self.ended:
-            raise RunEnded("ended")
-        self.logs.append((text, status_label))
-
-    def labels(self) -> list[str]:
-        return [label for _, label in self.logs if label]
 
     def holder(self) -> Any:
         item = self.locks._table.get_item(Key={"service": "service/shop"}).get("Item", {})
@@ -180,7 +127,7 @@ def test_given_nothing_to_do_when_carried_out_then_success_says_so(world: World)
 
     world.carry_out()
 
-    assert world.updates == [
+    assert world.port.updates == [
         {
             "status": "SUCCESS",
             "status_label": "Nothing to do",
@@ -193,8 +140,8 @@ def test_given_nothing_to_do_when_carried_out_then_success_says_so(world: World)
 def test_given_a_dry_run_when_carried_out_then_only_the_preview_is_shown(world: World) -> None:
     world.carry_out({"dry_run": True})
 
-    assert "+replicas: 3" in world.logs[0][0]
-    assert world.updates[-1]["status"] == "SUCCESS"
+    assert "+replicas: 3" in world.port.logs[0]
+    assert world.port.updates[-1]["status"] == "SUCCESS"
     assert world.repository.proposed == []
     assert world.started == []
 
@@ -203,7 +150,7 @@ def test_given_a_dry_run_of_a_service_that_exists_when_carried_out_then_refused(
     world: World,
 ) -> None:
     world.planned = world.proposal(creates=True)
-    world.repository.folder = {PATH: "a" * 40}
+    world.repository.folder = {"common_values.yaml": "replicas: 3\n"}
 
     with pytest.raises(EntityExists, match="tree/main/apps/shop"):
         world.carry_out(
@@ -238,17 +185,17 @@ def test_given_github_does_not_merge_when_carried_out_then_the_run_says_what_it_
     world: World, outcome: Merge, label: str, text: str
 ) -> None:
     world.planned = world.proposal(environment="Test")
-    world.repository.merge_outcome = outcome
+    world.repository.outcome = outcome
 
     world.carry_out()
 
-    assert world.labels()[-1] == label
-    assert text in world.logs[-1][0]
+    assert world.port.labels[-1] == label
+    assert text in world.port.logs[-1]
 
 
 def test_pull_request_to_another_branch_is_closed(world: World) -> None:
     world.planned = world.proposal(environment="Test")
-    world.repository.merge_outcome = Merge("retargeted", "It goes elsewhere.")
+    world.repository.outcome = Merge("retargeted", "It goes elsewhere.")
 
     world.carry_out()
 
@@ -266,14 +213,14 @@ def test_run_says_that_its_branch_is_taken(world: World, monkeypatch: pytest.Mon
     with pytest.raises(BranchTaken):
         world.carry_out()
 
-    assert "commits that Slipway did not make" in world.logs[-1][0]
+    assert "commits that Slipway did not make" in world.port.logs[-1]
     assert world.holder() == RUN_ID
 
 
 def waiting(world: World) -> RetryableError:
     """Carry the run out while GitHub does not merge."""
     world.planned = world.proposal(environment="Test")
-    world.repository.merge_outcome = Merge("waiting", "A check is expected.")
+    world.repository.outcome = Merge("waiting", "A check is expected.")
     with pytest.raises(RetryableError) as caught:
         world.carry_out()
     return caught.value
@@ -308,15 +255,15 @@ def test_merge_is_left_to_people_after_a_day(world: World) -> None:
         clock.shift(change.MERGE_WITHIN)
         world.carry_out()
 
-    assert world.labels()[-1] == "Waiting for the merge of pull request #7"
-    assert world.logs[-1][0].endswith("GitHub's reason: A check is expected.")
+    assert world.port.labels[-1] == "Waiting for the merge of pull request #7"
+    assert world.port.logs[-1].endswith("GitHub's reason: A check is expected.")
 
 
 def test_waiting_merge_shows_its_pull_request_once(world: World) -> None:
     waiting(world)
     waiting(world)
 
-    assert sum("is open" in text for text, _ in world.logs) == 1
+    assert sum("is open" in text for text in world.port.logs) == 1
 
 
 def test_waiting_merge_may_be_postponed_as_often_as_a_new_run(world: World) -> None:
@@ -331,22 +278,22 @@ def test_waiting_merge_may_be_postponed_as_often_as_a_new_run(world: World) -> N
 
 @pytest.mark.parametrize("state", ["merged", "closed"])
 def test_given_a_pull_request_that_is_over_when_carried_out_again_then_nothing_is_written(
-    world: World, state: str
+    world: World, state: PullState
 ) -> None:
     world.planned = world.proposal(environment="Test")
-    world.repository.state = state
+    world.repository.put_pull(BRANCH, state)
 
     world.carry_out()
 
-    assert world.logs == []
-    assert world.updates == []
+    assert world.port.logs == []
+    assert world.port.updates == []
 
 
 def test_given_the_run_ends_meanwhile_when_carried_out_then_the_pull_request_is_closed(
     world: World,
 ) -> None:
     world.planned = world.proposal(environment="Test")
-    world.ended = True
+    world.port.status = "FAILURE"
 
     with pytest.raises(RunEnded):
         world.carry_out()
@@ -360,7 +307,7 @@ def test_given_an_approval_is_needed_when_carried_out_then_the_machine_asks(worl
     assert world.started == [RUN_ID]
     assert world.stored() == {"value": "first"}
     assert world.repository.proposed == []
-    assert world.labels() == ["Preparing the approval request"]
+    assert world.port.labels == ["Preparing the approval request"]
 
 
 def test_given_the_same_run_id_with_another_message_when_asked_then_the_first_one_counts(
@@ -400,26 +347,26 @@ def test_given_nobody_may_approve_when_carried_out_then_nothing_is_started(world
 
 @pytest.mark.parametrize("state", ["merged", "closed"])
 def test_given_its_pull_request_has_ended_when_delivered_again_then_nothing_is_planned_anew(
-    world: World, state: str
+    world: World, state: PullState
 ) -> None:
     set_policy({**POLICY, "rules": [{"actions": ["*"], "environments": ["*"]}]})
     world.carry_out()
-    world.repository.state = state
+    world.repository.put_pull(BRANCH, state)
     # What the merged change has made of the base branch.
     world.planned = NothingToDo(reason="It has 10 replicas already.")
 
     world.carry_out()
 
-    assert [fields for fields in world.updates if "status" in fields] == []
+    assert [fields for fields in world.port.updates if "status" in fields] == []
 
 
 @pytest.mark.parametrize("state", ["merged", "closed", "open"])
 def test_given_a_delivery_cut_off_after_its_pull_request_when_delivered_again_then_it_is_on_record(
-    world: World, state: str
+    world: World, state: PullState
 ) -> None:
     ledger = Ledger(load(RunConfig).runs_table)
     ledger.open(make_message(action="upscale_service", entity="shop", operation="DAY-2"))
-    world.repository.state = state
+    world.repository.put_pull(BRANCH, state, url="https://g.test/7")
 
     world.carry_out()
 
@@ -448,4 +395,4 @@ def test_given_a_merge_after_its_pull_request_was_found_when_planned_anew_then_n
 
     world.carry_out()
 
-    assert [fields for fields in world.updates if "status" in fields] == []
+    assert [fields for fields in world.port.updates if "status" in fields] == []

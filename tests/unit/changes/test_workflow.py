@@ -16,11 +16,11 @@ from slipway.changes.policy_document import read_policy
 from slipway.config import load
 from slipway.errors import RetryableError, UserError
 from slipway.kafka import KafkaRecord
-from slipway.port.models import User
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
 
+from tests.fakes.port import FakePort
 from tests.unit.conftest import POLICY, RUN_ID, make_message, set_policy
 from tests.unit.github.conftest import SHA, FakeGitHub
 
@@ -44,8 +44,7 @@ class World:
 
     def __init__(self, github: FakeGitHub) -> None:
         self.github = github
-        self.logs: list[str] = []
-        self.updates: list[dict[str, Any]] = []
+        self.port = FakePort()
         self.config = load(RunConfig)
         self.ledger = Ledger(self.config.runs_table)
         self.locks = ServiceLocks(self.config.locks_table, lambda owner: False)
@@ -92,13 +91,7 @@ class World:
 
     def deliver(self, **inputs: Any) -> None:
         """Deliver the run, as often as a test wants."""
-        port: Any = SimpleNamespace(
-            add_log=lambda run_id, text, status_label=None: self.logs.append(text),
-            update_run=lambda run_id, **fields: self.updates.append(fields),
-            get_entity=lambda blueprint, identifier: None,
-            team_members=lambda team: [],
-            get_user=lambda email: User(id="auth0|1", email=email),
-        )
+        port: Any = self.port
         message = make_message(
             action="restart_service", entity="shop", operation="DAY-2", inputs=inputs
         )
@@ -147,7 +140,7 @@ def test_workflow_is_started_with_the_inputs_of_the_plan(world: World) -> None:
         "remediation": RUN_ID,
     }
     assert error.retry_at is not None
-    assert {"status_label": "Workflow is running", "link": [PAGE]} in world.updates
+    assert {"status_label": "Workflow is running", "link": [PAGE]} in world.port.updates
     assert world.held() == ["service/shop"]
 
 
@@ -163,8 +156,8 @@ def test_run_ends_with_the_workflow_and_frees_the_entity(
 
     world.deliver()
 
-    assert world.updates[-1]["status"] == status
-    assert said in world.updates[-1]["summary"]
+    assert world.port.updates[-1]["status"] == status
+    assert said in world.port.updates[-1]["summary"]
     assert len(world.github.sent(DISPATCH)) == 1
     assert world.held() == []
 
@@ -176,7 +169,7 @@ def test_run_whose_start_is_not_known_is_found_by_its_name(world: World) -> None
 
     world.deliver()
 
-    assert world.updates[-1]["status"] == "SUCCESS"
+    assert world.port.updates[-1]["status"] == "SUCCESS"
     assert world.github.sent(DISPATCH) == []
 
 
@@ -186,8 +179,8 @@ def test_workflow_changed_after_the_plan_is_cancelled(world: World) -> None:
     world.deliver()
 
     assert world.github.count(CANCEL) == 1
-    assert world.updates[-1]["status"] == "FAILURE"
-    assert "was changed before GitHub ran it" in world.updates[-1]["summary"]
+    assert world.port.updates[-1]["status"] == "FAILURE"
+    assert "was changed before GitHub ran it" in world.port.updates[-1]["summary"]
     assert world.held() == []
 
 
@@ -197,15 +190,15 @@ def test_workflow_that_never_ends_fails_the_run(world: World) -> None:
         clock.shift(timedelta(hours=2))
         world.deliver()
 
-    assert "did not end within 2 hours" in world.updates[-1]["summary"]
+    assert "did not end within 2 hours" in world.port.updates[-1]["summary"]
 
 
 def test_dry_run_starts_nothing(world: World) -> None:
     world.deliver(dry_run=True)
 
     assert world.github.sent(DISPATCH) == []
-    assert f"Workflow {FILE}" in world.logs[0]
-    assert world.updates[-1]["status_label"] == "Dry run"
+    assert f"Workflow {FILE}" in world.port.logs[0]
+    assert world.port.updates[-1]["status_label"] == "Dry run"
 
 
 def test_restart_in_production_asks_for_approval(
@@ -262,7 +255,7 @@ def test_run_ends_when_its_action_is_gone(world: World) -> None:
 
 
 def _carry_out(world: World, message: Any) -> None:
-    port: Any = SimpleNamespace(add_log=lambda *_, **__: None, get_entity=lambda *_: None)
+    port: Any = world.port
     report = RunReporter(RUN_ID, message.action, port, world.ledger)
     world.github.script("GET /pulls", (200, [], {}))
     world.github.script(
