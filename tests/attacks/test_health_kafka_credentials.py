@@ -11,7 +11,7 @@ import pytest
 from slipway.health.limit import INSTALLATION, InstallationRow
 from slipway.health.store import Rows
 
-from tests.unit.health.remedy import SERVICE, World, changed, executions, ill_until_restarted
+from tests.unit.health.remedy import KEY, World, changed, executions, ill_until_restarted
 from tests.unit.health.story import UNHEALTHY
 
 pytestmark = pytest.mark.waits
@@ -118,4 +118,4 @@ def test_forged_records_do_not_cool_a_service_down(world: World) -> None:
 
     assert world.entity["health_status"] == "Healthy"
     assert "Repair" in machine.path
-    assert world.row.service == SERVICE
+    assert world.row.service == KEY

@@ -38,9 +38,9 @@ def all_degraded(world: World) -> list[Machine]:
         before = dict(entity)
         entity["health_status"] = "Degraded"
         world.deliver(changed(before, entity, world.now, entity=service))
-        row = world.store.get(service)
+        row = world.store.get(f"service/{service}")
         assert row is not None
-        machines.append(Machine(world, row.execution or "", service))
+        machines.append(Machine(world, row.execution or "", row.service))
     return machines
 
 
@@ -53,7 +53,7 @@ def run_all(machines: list[Machine]) -> None:
 
 def repairs(world: World) -> list[tuple[datetime, str]]:
     """When repairs began, and of which service, in order."""
-    rows = {service: world.store.get(service) for service in SERVICES}
+    rows = {service: world.store.get(f"service/{service}") for service in SERVICES}
     return sorted(
         (attempt.began_at, service)
         for service, row in rows.items()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.health.remedy import SERVICE, World, port_data
+from tests.unit.health.remedy import KEY, World, port_data
 from tests.unit.health.story import HEALTHY, UNHEALTHY, URL
 
 pytestmark = pytest.mark.waits
@@ -39,7 +39,7 @@ def test_environment_of_the_catalogue_permits_no_repair(world: World) -> None:
     # Before, the service was scaled from 2 to 5 without being asked for.
     assert replicas_proposed(world) == []
     assert world.github.restarted == []
-    assert "its portData.json says Production" in world.entity["health_detail"]
+    assert "its metadata file says Production" in world.entity["health_detail"]
 
 
 def test_environment_changed_after_an_approval_permits_no_repair(world: World) -> None:
@@ -88,7 +88,7 @@ def test_health_url_of_an_attacker_brings_about_no_repair(world: World, url: str
     world.become_unhealthy().run()
 
     assert (world.github.proposed, world.github.restarted) == ([], [])
-    assert world.row.service == SERVICE
+    assert world.row.service == KEY
     assert "`health_probe.trusted_urls`" in world.entity["health_detail"]
 
 

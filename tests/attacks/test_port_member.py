@@ -200,7 +200,7 @@ def repairs(aws: None, monkeypatch: pytest.MonkeyPatch) -> Repairs:
 def test_cause_of_a_repair_cannot_approve_it(repairs: Repairs) -> None:
     repairs.take("ask_for_repair", repair=REPAIR | {"causes": ["auth0|2", "client@clients"]})
 
-    with pytest.raises(OwnRequest, match="changed this service"):
+    with pytest.raises(OwnRequest, match="changed this entity"):
         repairs.vote("devops@acme.test")
     repairs.vote("lead@acme.example")
 
