@@ -33,7 +33,7 @@ from scripts.apply_sandbox import PROTECTION, RULESET
 from tests.contract.github.conftest import Services
 from tests.entities import service_files
 from tests.scripted import ScriptedServer
-from tests.unit.conftest import RUN_ID
+from tests.unit.conftest import POLICY, RUN_ID, set_policy
 from tests.unit.reports.installation import RUN, Context
 
 pytestmark = [
@@ -86,7 +86,8 @@ class House:
         port.script(f"GET {RUN}", (200, {"ok": True, "run": run}, {}))
         port.script(f"PATCH {RUN}", (200, {"ok": True, "run": run}, {}))
         port.script(f"POST {RUN}/logs", (201, {"ok": True, "runLog": {}}, {}))
-        row: Any = {"run_id": RUN_ID, "service": "shop", "pr_number": 1}
+        row: Any = {"run_id": RUN_ID, "service": "service/shop", "repository": "services"}
+        row["pr_number"] = 1
         dynamodb_table("runs").put_item(Item=row)
 
     def function(self, headers: dict[str, str], body: str) -> tuple[int, str]:
@@ -136,12 +137,12 @@ def house(aws: None, services: Services, monkeypatch: pytest.MonkeyPatch) -> Ite
         boto3.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(secret))
     files = {f".github/workflows/{p.name}": p.read_text() for p in TEMPLATE.iterdir()}
     services.push({**files})
+    set_policy({**POLICY, "repositories": {"services": {"name": services.github.full_name}}})
     with ScriptedServer().running() as port, _serving(services, port) as (house, url):
         for name, value in {
             "PORT_BASE_URL": port.url,
             "GITHUB_API_URL": services.server.api,
             "GITHUB_OIDC_ISSUER": f"{services.server.url}/_services/token",
-            "SERVICES_REPO": services.github.full_name,
             "REPORTS_AUDIENCE": url,
             "REPORTS_PER_MINUTE": "10",
         }.items():
