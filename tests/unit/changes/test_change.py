@@ -366,10 +366,12 @@ def test_given_its_pull_request_has_ended_when_delivered_again_then_nothing_is_p
     delivery.repository.put_pull(BRANCH, state)
     # What the merged change has made of the base branch.
     delivery.planned = NothingToDo(reason="It has 10 replicas already.")
+    logged = list(delivery.port.logs)
 
     delivery.carry_out()
 
     assert [fields for fields in delivery.port.updates if "status" in fields] == []
+    assert delivery.port.logs == logged
 
 
 @pytest.mark.parametrize("state", ["merged", "closed", "open"])
