@@ -81,7 +81,7 @@ class Patient(World):
 
     def looks(self) -> dict[str, str]:
         """Name → status of the executions that have looked after the service."""
-        prefix = hashlib.sha256(self.service.encode()).hexdigest()[:32]
+        prefix = hashlib.sha256(f"service/{self.service}".encode()).hexdigest()[:32]
         pages = self.sandbox.aws("stepfunctions").get_paginator("list_executions")
         return {
             item["name"]: item["status"]
