@@ -558,7 +558,7 @@ class World:
 
     def new_messages(self) -> list[Json]:
         url = f"{self.at.port.url}/_sandbox/messages"
-        answer = requests.get(url, params={"limit": "50"}, headers=OWN_ROUTES, timeout=60)
+        answer = requests.get(url, params={"limit": "50"}, headers=OWN_ROUTES, timeout=300)
         found = answer.json()["messages"]
         new = [message for message in found if message["number"] > self.at.message][::-1]
         if new:
