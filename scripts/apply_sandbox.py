@@ -225,14 +225,14 @@ class Stack:
         body = {"name": REPORTS_VARIABLE, "value": self.outputs()["reports_url"]}
         with requests.Session() as session:
             session.headers["Authorization"] = f"Bearer {self._env['GITHUB_TOKEN']}"
-            answer = session.post(variables, json=body, timeout=10)
+            answer = session.post(variables, json=body, timeout=300)
             if answer.status_code == 409:  # It is there already.
-                answer = session.patch(f"{variables}/{REPORTS_VARIABLE}", json=body, timeout=10)
+                answer = session.patch(f"{variables}/{REPORTS_VARIABLE}", json=body, timeout=300)
             answer.raise_for_status()
             branch = f"{repository}/branches/main/protection"
-            session.put(branch, json=PROTECTION, timeout=10).raise_for_status()
-            if not session.get(f"{repository}/rulesets", timeout=10).json():
-                made = session.post(f"{repository}/rulesets", json=RULESET, timeout=10)
+            session.put(branch, json=PROTECTION, timeout=300).raise_for_status()
+            if not session.get(f"{repository}/rulesets", timeout=300).json():
+                made = session.post(f"{repository}/rulesets", json=RULESET, timeout=300)
                 made.raise_for_status()
 
     def _make_team_machine(self) -> None:
@@ -325,11 +325,13 @@ class Stack:
         """Asked of Port, as in a real installation."""
         base = self._env["PORT_BASE_URL"]
         login = {"clientId": port["client_id"], "clientSecret": port["client_secret"]}
-        answer = requests.post(f"{base}/v1/auth/access_token", json=login, timeout=10)
+        answer = requests.post(f"{base}/v1/auth/access_token", json=login, timeout=300)
         answer.raise_for_status()
         token = answer.json()["accessToken"]
         answer = requests.get(
-            f"{base}/v1/kafka-credentials", headers={"Authorization": f"Bearer {token}"}, timeout=10
+            f"{base}/v1/kafka-credentials",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=300,
         )
         answer.raise_for_status()
         credentials = answer.json()["credentials"]

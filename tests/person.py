@@ -33,11 +33,11 @@ def read_form(address: str, html: str) -> Form:
 
 
 def send(form: Form, **fields: str | list[str]) -> requests.Response:
-    return requests.post(form.action, data=form.fields | fields, timeout=60)
+    return requests.post(form.action, data=form.fields | fields, timeout=300)
 
 
 def open_form(address: str) -> Form:
-    shown = requests.get(address, timeout=60)
+    shown = requests.get(address, timeout=300)
     shown.raise_for_status()
     return read_form(address, shown.text)
 

@@ -80,7 +80,7 @@ class PortServer:
         deadline = time.monotonic() + STARTED_WITHIN
         while True:
             with suppress(requests.ConnectionError):
-                if requests.get(f"{self.url}/_sandbox/health", headers=OWN_ROUTES, timeout=60).ok:
+                if requests.get(f"{self.url}/_sandbox/health", headers=OWN_ROUTES, timeout=300).ok:
                     return
             log_text = (self._folder / "log").read_text()
             assert self._process.poll() is None, log_text
@@ -120,6 +120,6 @@ class PortServer:
         """The same, as it is in the topic."""
         params = {"topic": "org_sandbox.runs", "run_id": run_id}
         url = f"{self.url}/_sandbox/messages"
-        answer = requests.get(url, params=params, headers=OWN_ROUTES, timeout=60)
+        answer = requests.get(url, params=params, headers=OWN_ROUTES, timeout=300)
         (message,) = answer.json()["messages"]
         return str(message["value"])

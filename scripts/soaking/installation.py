@@ -155,7 +155,7 @@ class Sweeper:
             FunctionName=self._name, Environment={"Variables": variables}
         )
         waiter = self._functions.get_waiter("function_updated_v2")
-        waiter.wait(FunctionName=self._name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        waiter.wait(FunctionName=self._name, WaiterConfig={"Delay": 1, "MaxAttempts": 300})
         self._now = variables
 
 

@@ -48,7 +48,7 @@ class People:
             seconds_between_requests=None,
             seconds_between_writes=None,
             retry=None,
-            timeout=30,
+            timeout=300,
             lazy=True,
         )
         self.services = github.get_repo(env["SERVICES_REPO"])
@@ -72,7 +72,7 @@ class People:
         The client would repeat the execution of an action, which makes a second run.
         """
         login = {"clientId": person, "clientSecret": SANDBOX_PASSWORD}
-        answer = requests.post(f"{self._url}/v1/auth/access_token", json=login, timeout=30)
+        answer = requests.post(f"{self._url}/v1/auth/access_token", json=login, timeout=300)
         answer.raise_for_status()
         return {"Authorization": f"Bearer {answer.json()['accessToken']}"}
 
@@ -181,7 +181,7 @@ class People:
                 f"{self._url}/v1/actions/{action}/runs",
                 json={"properties": inputs} | ({"entity": entity} if entity else {}),
                 headers=self._headers[person],
-                timeout=60,
+                timeout=300,
             )
         if answer.status_code == 404:
             return None

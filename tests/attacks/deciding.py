@@ -8,7 +8,7 @@ from tests.unit.approvals import test_function
 from tests.unit.conftest import RUN_ID
 from tests.unit.runs.test_consumer import event, message
 
-# What `test_function.World.waits` makes, and a run of *Decide Approval*.
+# What `test_function.PendingRun.waits` makes, and a run of *Decide Approval*.
 REQUEST, DECISION = f"{RUN_ID}.1", "r_decision00000001"
 
 
@@ -45,25 +45,29 @@ def deliver_decision(run_id: str, person: dict[str, str], request: str, verdict:
 
 
 def decide_in_port(
-    world: test_function.World, *, verdict: str = "APPROVE", change: str = "f" * 64, **run: str
+    pending: test_function.PendingRun,
+    *,
+    verdict: str = "APPROVE",
+    change: str = "f" * 64,
+    **run: str,
 ) -> None:
     """Execute *Decide Approval* as devops@acme.example.
 
     Args:
-        world: the request waits there.
+        pending: the request waits there.
         verdict: what was chosen in the form.
         change: what the form says was shown.
         run: what Port notes beside that.
     """
-    world.script_user({"id": "auth0|1", "email": "dev@acme.example"})
-    world.set_run(RUN_ID, "upscale_service", "IN_PROGRESS", createdBy="auth0|1")
+    pending.script_user({"id": "auth0|1", "email": "dev@acme.example"})
+    pending.set_run(RUN_ID, "upscale_service", "IN_PROGRESS", createdBy="auth0|1")
     user = {"id": "auth0|2", "email": "devops@acme.example"}
-    world.script_user(user)
+    pending.script_user(user)
     record: dict[str, Any] = {
         "createdBy": user["id"],
         "entity": {"identifier": REQUEST},
         "properties": {"decision": verdict, "change": change},
         **run,
     }
-    world.set_run(DECISION, "decide_approval", "IN_PROGRESS", **record)
+    pending.set_run(DECISION, "decide_approval", "IN_PROGRESS", **record)
     deliver_decision(DECISION, user, REQUEST, verdict)

@@ -86,12 +86,8 @@ class House:
         port.script(f"GET {RUN}", (200, {"ok": True, "run": run}, {}))
         port.script(f"PATCH {RUN}", (200, {"ok": True, "run": run}, {}))
         port.script(f"POST {RUN}/logs", (201, {"ok": True, "runLog": {}}, {}))
-        row: Any = {
-            "run_id": RUN_ID,
-            "service": "service/shop",
-            "repository": "services",
-            "pr_number": 1,
-        }
+        row: Any = {"run_id": RUN_ID, "service": "service/shop", "repository": "services"}
+        row["pr_number"] = 1
         dynamodb_table("runs").put_item(Item=row)
 
     def function(self, headers: dict[str, str], body: str) -> tuple[int, str]:
@@ -141,6 +137,7 @@ def house(aws: None, services: Services, monkeypatch: pytest.MonkeyPatch) -> Ite
         boto3.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(secret))
     files = {f".github/workflows/{p.name}": p.read_text() for p in TEMPLATE.iterdir()}
     services.push({**files})
+    set_policy({**POLICY, "repositories": {"services": {"name": services.github.full_name}}})
     with ScriptedServer().running() as port, _serving(services, port) as (house, url):
         for name, value in {
             "PORT_BASE_URL": port.url,

@@ -40,7 +40,7 @@ def all_degraded(world: World) -> list[Machine]:
         world.deliver(changed(before, entity, world.now, entity=service))
         row = world.store.get(f"service/{service}")
         assert row is not None
-        machines.append(Machine(world, row.execution or "", f"service/{service}"))
+        machines.append(Machine(world, row.execution or "", row.service))
     return machines
 
 

@@ -22,19 +22,19 @@ pytestmark = [
 ]
 OTHER = f"{RUN_ID}.2"
 DEVOPS = {"id": "auth0|2", "email": "devops@acme.example"}
-world = test_function.world
+pending = test_function.pending
 scene = test_consumer.scene
 
 
 @pytest.fixture
-def declined(world: test_function.World) -> test_function.World:
+def declined(pending: test_function.PendingRun) -> test_function.PendingRun:
     """A run in which devops@acme.example declines a request, and Slipway is slow to see it."""
-    world.waits()
-    world.store.create(make_approval(id=OTHER, ask=2, by_machine=False), "")
-    world.script_user(DEVOPS)
-    world.script_user({"id": "auth0|1", "email": "dev@acme.example"})
-    world.set_run(RUN_ID, "upscale_service", "IN_PROGRESS", createdBy="auth0|1")
-    world.set_run(
+    pending.waits()
+    pending.store.create(make_approval(id=OTHER, ask=2, by_machine=False), "")
+    pending.script_user(DEVOPS)
+    pending.script_user({"id": "auth0|1", "email": "dev@acme.example"})
+    pending.set_run(RUN_ID, "upscale_service", "IN_PROGRESS", createdBy="auth0|1")
+    pending.set_run(
         DECISION,
         "decide_approval",
         "IN_PROGRESS",
@@ -42,7 +42,7 @@ def declined(world: test_function.World) -> test_function.World:
         entity={"identifier": REQUEST},
         properties={"decision": "DECLINE", "change": "f" * 64},
     )
-    return world
+    return pending
 
 
 def forge(
@@ -52,20 +52,20 @@ def forge(
     deliver_decision(DECISION, person, request, verdict)
 
 
-def test_forged_verdict_is_not_counted(declined: test_function.World) -> None:
+def test_forged_verdict_is_not_counted(declined: test_function.PendingRun) -> None:
     forge(verdict="APPROVE")
 
     assert declined.status() is Status.DECLINED
 
 
-def test_forged_request_of_a_decision_is_not_decided(declined: test_function.World) -> None:
+def test_forged_request_of_a_decision_is_not_decided(declined: test_function.PendingRun) -> None:
     forge(request=OTHER, verdict="DECLINE")
 
     assert declined.store.get(OTHER).status is Status.PENDING
     assert declined.status() is Status.DECLINED
 
 
-def test_forged_approver_is_refused(declined: test_function.World) -> None:
+def test_forged_approver_is_refused(declined: test_function.PendingRun) -> None:
     forge(person={"id": DEVOPS["id"], "email": "dev@acme.example"})
 
     assert declined.status() is Status.PENDING

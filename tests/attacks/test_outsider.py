@@ -99,7 +99,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 def ask(url: str, method: str = "GET", **headers: str) -> requests.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return requests.request(method, url, headers=named, timeout=60, allow_redirects=False)
+    return requests.request(method, url, headers=named, timeout=300, allow_redirects=False)
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -22,19 +22,19 @@ pytestmark = [
 CLIENT = "60EsooJtOqimlekxrNh7nfr2iOgTcyLZ"
 APPROVAL: dict[str, Any] = POLICY["default"]["approval"]
 TWO = APPROVAL | {"emails": ["devops@acme.example", "lead@acme.example"]}
-decisions = test_function.world
+decisions = test_function.pending
 
 
 @pytest.fixture
-def requests(aws: None, monkeypatch: pytest.MonkeyPatch) -> test_steps.World:
+def requests(aws: None, monkeypatch: pytest.MonkeyPatch) -> test_steps.ApprovalRun:
     """A run that machine credentials made in the name of dev@acme.example; two may approve."""
-    world = test_steps.World(monkeypatch)
-    world.port.impersonated_by = CLIENT
-    world.policy = Policy.model_validate(POLICY | {"default": {"approval": TWO}})
-    return world
+    run = test_steps.ApprovalRun(monkeypatch)
+    run.port.impersonated_by = CLIENT
+    run.policy = Policy.model_validate(POLICY | {"default": {"approval": TWO}})
+    return run
 
 
-def test_decision_in_a_persons_name_is_refused(decisions: test_function.World) -> None:
+def test_decision_in_a_persons_name_is_refused(decisions: test_function.PendingRun) -> None:
     decisions.waits()
 
     decide_in_port(decisions, impersonatedBy=CLIENT)
@@ -44,7 +44,7 @@ def test_decision_in_a_persons_name_is_refused(decisions: test_function.World) -
     assert "not with machine credentials" in ended["summary"]
 
 
-def test_decision_of_the_person_counts(decisions: test_function.World) -> None:
+def test_decision_of_the_person_counts(decisions: test_function.PendingRun) -> None:
     decisions.waits()
 
     decide_in_port(decisions)
@@ -52,7 +52,7 @@ def test_decision_of_the_person_counts(decisions: test_function.World) -> None:
     assert decisions.status() is Status.APPROVED
 
 
-def test_request_in_a_persons_name_needs_two_approvers(requests: test_steps.World) -> None:
+def test_request_in_a_persons_name_needs_two_approvers(requests: test_steps.ApprovalRun) -> None:
     requests.waiting()
 
     first = requests.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
@@ -63,7 +63,7 @@ def test_request_in_a_persons_name_needs_two_approvers(requests: test_steps.Worl
 
 
 def test_request_of_the_credentials_needs_two_approvers(
-    requests: test_steps.World,
+    requests: test_steps.ApprovalRun,
 ) -> None:
     requests.port.impersonated_by, requests.port.created_by = "", CLIENT
 
@@ -73,7 +73,7 @@ def test_request_of_the_credentials_needs_two_approvers(
 
 
 def test_request_in_a_persons_name_is_refused_by_policy(
-    requests: test_steps.World,
+    requests: test_steps.ApprovalRun,
 ) -> None:
     requests.policy = requests.policy.model_copy(update={"without_person": "refuse"})
     requests.take("lock")
@@ -81,13 +81,13 @@ def test_request_in_a_persons_name_is_refused_by_policy(
     assert requests.take("request") == {"next": "Report"}
     requests.take("report")
 
-    ((status, summary),) = requests.port.ends
+    ((status, summary),) = requests.port.ends.values()
     assert status == "FAILURE"
     assert "Execute the action in Port as a person" in summary
 
 
 def test_pending_request_of_a_machine_is_refused_by_policy(
-    requests: test_steps.World,
+    requests: test_steps.ApprovalRun,
 ) -> None:
     requests.waiting()
     requests.policy = requests.policy.model_copy(update={"without_person": "refuse"})
@@ -96,7 +96,9 @@ def test_pending_request_of_a_machine_is_refused_by_policy(
         requests.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
 
 
-def test_request_of_before_the_upgrade_needs_two_approvers(requests: test_steps.World) -> None:
+def test_request_of_before_the_upgrade_needs_two_approvers(
+    requests: test_steps.ApprovalRun,
+) -> None:
     requests.waiting()
     # The release before did not note who executed the action.
     requests.store._table.update_item(
@@ -108,7 +110,7 @@ def test_request_of_before_the_upgrade_needs_two_approvers(requests: test_steps.
     assert (voted.status, voted.needed) == (Status.PENDING, 2)
 
 
-def test_audit_record_names_person_and_credentials(requests: test_steps.World) -> None:
+def test_audit_record_names_person_and_credentials(requests: test_steps.ApprovalRun) -> None:
     requests.waiting()
     requests.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
 

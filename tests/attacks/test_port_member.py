@@ -16,8 +16,9 @@ from slipway.health.row import execution_name
 from slipway.port.models import User
 
 from tests.attacks.deciding import DECISION, REQUEST, decide_in_port
+from tests.fakes.port import FakePort
 from tests.unit.approvals import test_function
-from tests.unit.approvals.test_steps import World
+from tests.unit.approvals.test_steps import ApprovalRun
 from tests.unit.conftest import POLICY, RUN_ID, set_policy
 from tests.unit.health import remedy
 from tests.unit.health.story import UNHEALTHY
@@ -25,7 +26,7 @@ from tests.unit.health.story import UNHEALTHY
 # What Powertools says in a function that has counted nothing.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics:UserWarning")
 CODE = "0123456789"
-decisions = test_function.world
+decisions = test_function.pending
 APPROVAL: dict[str, Any] = POLICY["default"]["approval"]
 EXECUTION = execution_name("shop", 3)
 REPAIR = {
@@ -44,9 +45,9 @@ def ask_of(*, auto_merge: bool = True, **changes: Any) -> Policy:
 
 
 @pytest.fixture
-def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
+def run(aws: None, monkeypatch: pytest.MonkeyPatch) -> ApprovalRun:
     """A run that asks for the approval of devops@acme.example."""
-    return World(monkeypatch)
+    return ApprovalRun(monkeypatch)
 
 
 # -- spellings
@@ -63,105 +64,105 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
     ],
 )
 def test_address_that_resembles_an_approvers_grants_nothing(
-    world: World, listed: str, mine: str
+    run: ApprovalRun, listed: str, mine: str
 ) -> None:
-    world.policy = ask_of(emails=[listed])
-    world.waiting()
+    run.policy = ask_of(emails=[listed])
+    run.waiting()
 
     with pytest.raises(NotAnApprover):
-        world.decisions.decide(REQUEST, Ballot(mine, "APPROVE", "REST API"))
+        run.decisions.decide(REQUEST, Ballot(mine, "APPROVE", "REST API"))
 
 
-def test_address_of_an_unlisted_domain_grants_nothing(world: World) -> None:
-    world.waiting()
+def test_address_of_an_unlisted_domain_grants_nothing(run: ApprovalRun) -> None:
+    run.waiting()
 
     with pytest.raises(NotAnApprover):
-        world.decisions.decide(REQUEST, Ballot("devops@acme.com", "APPROVE", "REST API"))
+        run.decisions.decide(REQUEST, Ballot("devops@acme.com", "APPROVE", "REST API"))
 
 
-def test_address_of_a_listed_domain_is_the_approvers(world: World) -> None:
-    world.waiting()
+def test_address_of_a_listed_domain_is_the_approvers(run: ApprovalRun) -> None:
+    run.waiting()
 
-    voted = world.decisions.decide(REQUEST, Ballot("DevOps@acme.test", "APPROVE", "REST API"))
+    voted = run.decisions.decide(REQUEST, Ballot("DevOps@acme.test", "APPROVE", "REST API"))
 
     assert voted.status is Status.APPROVED
 
 
 def test_team_of_a_similar_address_grants_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    run: ApprovalRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.policy = ask_of(emails=[], teams=["sre"])
-    monkeypatch.setattr(world.port, "team_members", lambda _team: ["lead@acme.example"])
-    world.waiting()
-    # Port may find people whatever the case, or the tag, of their address.
+    run.policy = ask_of(emails=[], teams=["sre"])
     found = User(id="auth0|2", email="lead@acme.example", teams=["sre"])
-    monkeypatch.setattr(world.port, "get_user", lambda _email: found)
+    run.port.people.append(found)
+    run.waiting()
+    # Port may find people whatever the case, or the tag, of their address.
+    monkeypatch.setattr(run.port, "get_user", lambda _email: found)
 
     with pytest.raises(NotAnApprover):
-        world.decisions.decide(REQUEST, Ballot("lead+x@acme.example", "APPROVE", "REST API"))
+        run.decisions.decide(REQUEST, Ballot("lead+x@acme.example", "APPROVE", "REST API"))
 
 
 # -- a policy that has become stricter
 
 
-def test_approver_whom_the_policy_dropped_cannot_approve(world: World) -> None:
-    world.waiting()
-    world.policy = ask_of(emails=["lead@acme.example"])
+def test_approver_whom_the_policy_dropped_cannot_approve(run: ApprovalRun) -> None:
+    run.waiting()
+    run.policy = ask_of(emails=["lead@acme.example"])
 
     with pytest.raises(NotAnApprover):
-        world.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+        run.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
 
 
-def test_vote_of_a_dropped_approver_does_not_count(world: World) -> None:
-    world.policy = ask_of(emails=["devops@acme.example", "lead@acme.example"], count=2)
-    world.waiting()
-    world.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
-    world.policy = ask_of(emails=["lead@acme.example", "boss@acme.example"], count=2)
+def test_vote_of_a_dropped_approver_does_not_count(run: ApprovalRun) -> None:
+    run.policy = ask_of(emails=["devops@acme.example", "lead@acme.example"], count=2)
+    run.waiting()
+    run.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+    run.policy = ask_of(emails=["lead@acme.example", "boss@acme.example"], count=2)
 
-    voted = world.decisions.decide(REQUEST, Ballot("lead@acme.example", "APPROVE", "link"))
+    voted = run.decisions.decide(REQUEST, Ballot("lead@acme.example", "APPROVE", "link"))
 
     assert (voted.status, voted.approvals, voted.needed) == (Status.PENDING, 1, 2)
 
 
-def test_raised_count_holds_for_pending_requests(world: World) -> None:
-    world.waiting()
-    world.policy = ask_of(emails=["devops@acme.example", "lead@acme.example"], count=2)
+def test_raised_count_holds_for_pending_requests(run: ApprovalRun) -> None:
+    run.waiting()
+    run.policy = ask_of(emails=["devops@acme.example", "lead@acme.example"], count=2)
 
-    voted = world.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
+    voted = run.decisions.decide(REQUEST, Ballot("devops@acme.example", "APPROVE", "link"))
 
     assert voted.status is Status.PENDING
 
 
-def test_approval_of_a_dropped_approver_changes_nothing(world: World) -> None:
-    world.approved()
-    world.policy = ask_of(emails=["lead@acme.example"])
+def test_approval_of_a_dropped_approver_changes_nothing(run: ApprovalRun) -> None:
+    run.approved()
+    run.policy = ask_of(emails=["lead@acme.example"])
 
-    assert world.take("execute") == {"next": "Request"}
+    assert run.take("execute") == {"next": "Request"}
 
-    assert world.repository.pulls == {}
-    assert world.store.get(REQUEST).status is Status.SUPERSEDED
-    assert world.take("request")["next"] == "Wait"
-    assert world.store.get(f"{RUN_ID}.2").emails == ("lead@acme.example",)
-
-
-def test_withdrawn_auto_merge_holds_for_approved_requests(world: World) -> None:
-    world.approved()
-    world.policy = ask_of(auto_merge=False)
-
-    assert world.take("execute") == {"next": "Done"}
-
-    assert len(world.repository.pulls) == 1
-    assert world.repository.merged == []
+    assert run.repository.pulls == {}
+    assert run.store.get(REQUEST).status is Status.SUPERSEDED
+    assert run.take("request")["next"] == "Wait"
+    assert run.store.get(f"{RUN_ID}.2").emails == ("lead@acme.example",)
 
 
-def test_approval_for_test_does_not_count_in_production(world: World) -> None:
-    world.environment = "Test"
-    world.approved()
-    world.environment = "Production"
+def test_withdrawn_auto_merge_holds_for_approved_requests(run: ApprovalRun) -> None:
+    run.approved()
+    run.policy = ask_of(auto_merge=False)
 
-    assert world.take("execute") == {"next": "Request"}
+    assert run.take("execute") == {"next": "Done"}
 
-    assert world.repository.pulls == {}
+    assert len(run.repository.pulls) == 1
+    assert run.repository.merged == []
+
+
+def test_approval_for_test_does_not_count_in_production(run: ApprovalRun) -> None:
+    run.environment = "Test"
+    run.approved()
+    run.environment = "Production"
+
+    assert run.take("execute") == {"next": "Request"}
+
+    assert run.repository.pulls == {}
 
 
 # -- the repair of a service that the approver made unhealthy
@@ -171,14 +172,11 @@ class Repairs:
     """The approval function as a remediation calls it, and what Port knows of people."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        port = SimpleNamespace(
-            upsert_entity=lambda _blueprint, _body: None,
-            team_members=lambda _team: [],
-            users=lambda: [
-                User(id="auth0|2", email="devops@acme.example"),
-                User(id="auth0|3", email="lead@acme.example"),
-            ],
-        )
+        port = FakePort()
+        port.people += [
+            User(id="auth0|2", email="devops@acme.example"),
+            User(id="auth0|3", email="lead@acme.example"),
+        ]
         monkeypatch.setattr(function, "port_client", lambda: port)
         silent = SimpleNamespace(send=lambda *_notice: [])
         monkeypatch.setattr(ApprovalFunction, "notifications", silent)
@@ -298,7 +296,9 @@ def test_decision_on_another_plan_grants_no_repair(ill_service: remedy.World) ->
 # -- what was shown
 
 
-def test_cut_diff_cannot_be_approved_by_what_port_shows(decisions: test_function.World) -> None:
+def test_cut_diff_cannot_be_approved_by_what_port_shows(
+    decisions: test_function.PendingRun,
+) -> None:
     decisions.waits(code=CODE)
 
     # The hash of the change is a property of the request's entity.
@@ -309,7 +309,9 @@ def test_cut_diff_cannot_be_approved_by_what_port_shows(decisions: test_function
     assert "the code at the end of the full diff" in ended["summary"]
 
 
-def test_cut_diff_is_approved_by_the_code_of_the_full_one(decisions: test_function.World) -> None:
+def test_cut_diff_is_approved_by_the_code_of_the_full_one(
+    decisions: test_function.PendingRun,
+) -> None:
     decisions.waits(code=CODE)
 
     decide_in_port(decisions, change=CODE)
@@ -318,7 +320,7 @@ def test_cut_diff_is_approved_by_the_code_of_the_full_one(decisions: test_functi
 
 
 def test_approval_of_another_change_than_was_shown_is_refused(
-    decisions: test_function.World,
+    decisions: test_function.PendingRun,
 ) -> None:
     decisions.waits()
 
@@ -331,7 +333,7 @@ def test_approval_of_another_change_than_was_shown_is_refused(
 
 @pytest.mark.parametrize("change", ["", " "])
 def test_approval_without_what_was_shown_is_refused(
-    decisions: test_function.World, change: str
+    decisions: test_function.PendingRun, change: str
 ) -> None:
     decisions.waits()
 
@@ -340,7 +342,7 @@ def test_approval_without_what_was_shown_is_refused(
     assert decisions.status() is Status.PENDING
 
 
-def test_cut_diff_can_be_declined_without_its_code(decisions: test_function.World) -> None:
+def test_cut_diff_can_be_declined_without_its_code(decisions: test_function.PendingRun) -> None:
     decisions.waits(code=CODE)
 
     decide_in_port(decisions, verdict="DECLINE", change="no")

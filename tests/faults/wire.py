@@ -378,7 +378,7 @@ class Wire:
                     renamed(address, names),
                     data=renamed((sent or b"").decode(), names).encode() or None,
                     headers=kept,
-                    timeout=60,
+                    timeout=300,
                     allow_redirects=False,
                 )
             return Answer(

@@ -22,7 +22,7 @@ from scripts.apply_sandbox import ROOT, Mode, Stack, knob, read_environment
 from scripts.environment import person_client
 
 __all__ = ["browser_context_args", "browser_type_launch_args", "visit"]
-WAIT_SECONDS = 300
+WAIT_SECONDS = 600  # only what hangs takes so long
 # Files whose tests `test_policies` looks back at: they share one sandbox with it.
 LOOKED_AT = {
     "test_abandoned_runs",

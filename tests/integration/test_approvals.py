@@ -228,7 +228,6 @@ def test_given_a_create_that_needs_an_approval_when_approved_then_it_is_proposed
 def test_given_nobody_decides_when_reminded_in_vain_then_it_expires(world: World) -> None:
     with world.asking(expires_after_seconds=12, remind_before_seconds=6):
         run_id = world.upscale()
-        world.request(run_id)
         link = world.link(run_id)
         ended = world.ended(run_id, "FAILURE")
 
@@ -247,7 +246,7 @@ def test_given_nobody_decides_when_reminded_in_vain_then_it_expires(world: World
 
 
 def test_given_a_reminder_was_sent_when_approved_then_it_is_executed(world: World) -> None:
-    with world.asking(expires_after_seconds=300, remind_before_seconds=295):
+    with world.asking(expires_after_seconds=3600, remind_before_seconds=3595):
         run_id = world.upscale()
         world.request(run_id)
         wait_for("the reminder", lambda: len(world.emails(run_id)) == 2 or None)

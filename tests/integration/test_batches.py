@@ -18,7 +18,7 @@ from scripts.soaking.installation import Sweeper, run_ids
 from tests.integration.conftest import SandboxClient, wait_for
 from tests.integration.world import World
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 # Retries after the first invocation: Lambda's own on demand, the stack's default otherwise.
 RETRIES = {Mode.EXTERNAL: 10, Mode.MSK: 3}
@@ -75,7 +75,7 @@ def batch(sandbox: SandboxClient, stack: Stack) -> Iterator[Batch]:
         runs = [(bad if number == 3 else world).upscale(dry_run=True) for number in range(10)]
         poison = runs.pop(3)
         set_mapping(sandbox, uuid, "Enabled")
-        wait_for("the failed record", partial(world.failed, poison), 120)
+        wait_for("the failed record", partial(world.failed, poison))
         for run_id in runs:
             world.ended(run_id, "SUCCESS")
         made = Batch(world, runs, poison, [])

@@ -295,7 +295,7 @@ def test_given_a_paused_function_when_planned_again_without_secrets_then_nothing
         env_file = sandbox.folder / "env"
         options = ("--name-prefix", prefix, "--env-file", env_file)
         subprocess.run(
-            [ROOT / "scripts" / command, "create_service", *options], check=True, timeout=60
+            [ROOT / "scripts" / command, "create_service", *options], check=True, timeout=300
         )
 
     operate("pause")

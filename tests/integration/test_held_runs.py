@@ -80,7 +80,7 @@ def failures(sandbox: SandboxClient, stack: Stack) -> Iterator[Failures]:
     sandbox.port.upsert_entity("service", properties)
     try:
         for what in (created, made.scaled, '"replicas":9'):
-            wait_for(f"the record of {what}", partial(world.failed, what), 120)
+            wait_for(f"the record of {what}", partial(world.failed, what))
         yield made
     finally:
         made.mend()

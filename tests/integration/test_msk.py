@@ -23,7 +23,7 @@ def make_topics(sandbox: SandboxClient, cluster_arn: str) -> list[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     return done.stdout.splitlines()

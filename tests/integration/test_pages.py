@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 # What a function, a workflow or a probe may take.
-SOON = 300_000
+SOON = 600_000
 
 
 def says(portal: Portal, text: str) -> None:

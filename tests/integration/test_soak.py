@@ -11,6 +11,7 @@ from tests.integration.conftest import SandboxClient
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.timeout(4200),
     pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True),
 ]
 FAULTS = (
@@ -31,8 +32,8 @@ def test_given_faults_when_many_runs_are_asked_for_then_none_is_lost_twice_or_st
         sandbox_folder,
         runs=24,
         seed=2026,
-        minutes=4,
-        settle_minutes=4,
+        minutes=30,
+        settle_minutes=30,
         faults=FAULTS,
         expire_seconds=15,
         report_seconds=10,

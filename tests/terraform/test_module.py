@@ -159,7 +159,7 @@ def test_examples_have_the_lock_file_of_the_module() -> None:
     assert {
         file.parent.name: file.read_text() == lock
         for file in (ROOT / "examples").glob("*/.terraform.lock.hcl")
-    } == {"msk": True, "port-hosted": True, "sandbox": True}
+    } == {"msk": True, "port-hosted": True, "sandbox": True, "webhook": True}
 
 
 def test_module_has_no_provider_and_no_backend() -> None:

@@ -108,4 +108,6 @@ def test_installed_state_moves_without_a_destroy(tmp_path: Path, aws: str) -> No
         'module.slipway.aws_s3_object.artifact["action"]',
         'module.slipway.aws_s3_object.artifact["check_catalog"]',
         "module.slipway.aws_s3_object.catalog",
+        "module.slipway.aws_s3_object.queues",
+        'module.slipway.module.observability.aws_cloudwatch_metric_alarm.query["first-rung"]',
     }

@@ -17,6 +17,7 @@ def release(tmp_path: Path) -> Path:
     """A root that calls the module as release 0.3.1 has it."""
     skip = shutil.ignore_patterns(".terraform", "tests")
     shutil.copytree(STACK, tmp_path / "terraform", ignore=skip)
+    shutil.copytree(STACK.parent / "catalog", tmp_path / "catalog")
     (tmp_path / "terraform/release.json").write_text(json.dumps(RELEASE))
     folder = tmp_path / "root"
     folder.mkdir()

@@ -64,7 +64,7 @@ class GitHubServer:
 
     def control(self, method: str, what: str, body: Any = None) -> Any:
         url = f"{self.url}/_sandbox/{what}"
-        answer = requests.request(method, url, json=body, headers=OWN_ROUTES, timeout=60)
+        answer = requests.request(method, url, json=body, headers=OWN_ROUTES, timeout=300)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -226,7 +226,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + STARTED_WITHIN
     while True:
         with suppress(requests.ConnectionError):
-            if requests.get(url, headers=OWN_ROUTES, timeout=60).ok:
+            if requests.get(url, headers=OWN_ROUTES, timeout=300).ok:
                 return
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()

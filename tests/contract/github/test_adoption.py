@@ -12,12 +12,12 @@ from slipway.config import GitHubConfig, GitHubCredentials
 from slipway.errors import ConfigurationError
 from slipway.github.models import Place
 from slipway.github.repository import ServicesRepository
-from slipway.port.models import Entity
 
 from scripts import adopt
 from scripts.adopt import AdoptConfig, Adoption, Row, read_values
 from tests.catalogs.samples import ACME, catalog
 from tests.contract.github.conftest import TOKEN, Services
+from tests.fakes.port import FakePort
 
 KIND = catalog(ACME).kinds["service"]
 FOLDER = "services/billing/invoices"
@@ -31,30 +31,16 @@ VALUES = {
 }
 
 
-class Port:
-    """The entities of the organisation."""
-
-    def __init__(self) -> None:
-        self.entities: dict[str, dict[str, Any]] = {}
-
-    def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
-        found = self.entities.get(identifier)
-        return None if found is None else Entity.model_validate(found)
-
-    def upsert_entity(self, blueprint: str, body: dict[str, Any], *, run_id: str | None) -> None:
-        self.entities[body["identifier"]] = {"blueprint": blueprint, **body}
-
-
 Adopt = Callable[..., list[Row]]
 
 
 @pytest.fixture
-def port() -> Port:
-    return Port()
+def port() -> FakePort:
+    return FakePort()
 
 
 @pytest.fixture
-def run(services: Services, port: Port, monkeypatch: pytest.MonkeyPatch) -> Adopt:
+def run(services: Services, port: FakePort, monkeypatch: pytest.MonkeyPatch) -> Adopt:
     """Runs the command for one repository, of whose two keys one is a unit."""
     github = GitHubConfig.model_validate(
         {"GITHUB_API_URL": services.server.api, "GITHUB_SECRET_ID": "slipway/github"}
@@ -119,10 +105,10 @@ def test_second_call_proposes_nothing_more(services: Services, run: Adopt) -> No
 
 
 def test_values_of_an_entity_in_port_come_before_those_for_all(
-    services: Services, run: Adopt, port: Port
+    services: Services, run: Adopt, port: FakePort
 ) -> None:
     services.push(FILES)
-    port.entities[QA] = {"identifier": QA, "properties": {"tier": "gold"}}
+    port.entities[QA] = {"tier": "gold"}
 
     run(write=True, values={**VALUES, QA: {"language": "java"}})
 
@@ -134,7 +120,7 @@ def test_values_of_an_entity_in_port_come_before_those_for_all(
 
 
 def test_entity_is_written_where_its_metadata_is_there(
-    services: Services, run: Adopt, port: Port
+    services: Services, run: Adopt, port: FakePort
 ) -> None:
     services.push(FILES)
     run(write=True)
@@ -146,7 +132,7 @@ def test_entity_is_written_where_its_metadata_is_there(
     (again,) = run(write=True)
 
     assert (shown.state, row.state, again.state) == ("entity", "entity", "adopted")
-    properties = port.entities[QA]["properties"]
+    properties = port.entities[QA]
     assert (properties["tier"], properties["debug"], properties["replicas"]) == ("silver", True, 2)
 
 

@@ -126,7 +126,7 @@ def test_graphql_schema_is_a_part_of_githubs(installation: Installation) -> None
         f"{installation.github.url}{GRAPHQL}",
         json={"query": graphql.get_introspection_query()},
         headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=10,
+        timeout=300,
     )
 
     ours = graphql.build_client_schema(answer.json()["data"])

@@ -115,7 +115,7 @@ def test_pasted_address_gives_the_app(
     def paste(address: str) -> None:
         asked = person.send(person.open_form(address))
         form = person.read_form(asked.url, asked.text)
-        created = requests.post(form.action, form.fields, allow_redirects=False, timeout=60)
+        created = requests.post(form.action, form.fields, allow_redirects=False, timeout=300)
         os.write(writing, f"{created.headers['Location']}\n".encode())
 
     app = create(page_for(github), github.api, "acme", clicking(paste), browser=False)
@@ -176,7 +176,7 @@ def test_app_on_too_few_repositories_is_refused(github: GitHubServer) -> None:
     wanted = [SERVICES, second.full_name]
     say = clicking(lambda address: person.install_app(address, SERVICES))
 
-    found = wait_for_installation(github.api, app, wanted, say, seconds=60, browser=False)
+    found = wait_for_installation(github.api, app, wanted, say, seconds=300, browser=False)
 
     with pytest.raises(Stopped, match=f"not installed on {second.full_name}.*Add the repository"):
         check_installed(app, found)

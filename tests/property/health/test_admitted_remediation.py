@@ -23,17 +23,17 @@ from slipway.port.models import Entity
 from slipway.sweep import stopped
 
 from tests.entities import shipped
+from tests.fakes.port import FakePort
 from tests.unit.conftest import ENVIRONMENT, POLICY
 from tests.unit.health.remedy import (
     CHANGE_LOG,
     KEY,
     SERVICE,
-    GitHub,
     Machine,
-    Port,
     World,
     changed,
     policy,
+    remedy_repository,
 )
 from tests.unit.health.story import BEGIN, HEALTHY, UNHEALTHY, URL
 
@@ -80,7 +80,7 @@ class MemoryStore[R: Row](Rows[R]):
         return True
 
 
-class Catalogue(Port):
+class Catalogue(FakePort):
     """Port, which is watched."""
 
     def __init__(self, simulation: "Simulation") -> None:
@@ -115,7 +115,7 @@ class Simulation:
         self.now, self.ticks = BEGIN, 0
         self.rows: dict[str, ServiceRow] = {}
         self.shared: dict[str, InstallationRow] = {}
-        self.port, self.github = Catalogue(self), GitHub()
+        self.port, self.github = Catalogue(self), remedy_repository()
         self.port.entities[SERVICE] = {
             "health_status": "Healthy",
             "environment": "Test",

@@ -21,102 +21,29 @@ from slipway.changes import change
 from slipway.changes.policy import Policy, PolicyVersion
 from slipway.changes.proposal import Proposal
 from slipway.config import load
-from slipway.errors import RunEnded, SlipwayError, UserError
+from slipway.errors import SlipwayError, UserError
 from slipway.github.merging import Merge
-from slipway.github.models import Change, PullRequest
+from slipway.github.models import Change
 from slipway.kafka import KafkaRecord
 from slipway.port.message import Requester
-from slipway.port.models import User
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
 
 from tests import entities
+from tests.fakes.port import FakePort
+from tests.fakes.repository import FakeRepository
 from tests.unit.approvals.conftest import NOW, make_approval
 from tests.unit.conftest import POLICY, RUN_ID, make_message
 
 PATH = "apps/shop/common_values.yaml"
 
 
-class Port:
-    """Port, as far as the steps look at it."""
+class ApprovalRun:
+    """A run of *Upscale Service* that needs an approval, and the steps of its machine."""
 
-    def __init__(self) -> None:
-        self.status = "IN_PROGRESS"
-        self.created_by, self.impersonated_by = "auth0|1", ""
-        self.logs: list[str] = []
-        self.labels: list[str] = []
-        self.ends: list[tuple[str, str]] = []
-        self.entities: dict[str, dict[str, Any]] = {}
-
-    @property
-    def ended(self) -> bool:
-        return self.status != "IN_PROGRESS"
-
-    def get_run(self, run_id: str) -> Any:
-        return self
-
-    def add_log(self, run_id: str, message: str, *, status_label: str | None = None) -> None:
-        self._writable()
-        self.logs.append(message)
-        self.labels += [status_label] if status_label else []
-
-    def update_run(self, run_id: str, **fields: Any) -> None:
-        self._writable()
-        if fields.get("status_label"):
-            self.labels.append(fields["status_label"])
-        if fields.get("status"):
-            self.status = fields["status"]
-            self.ends.append((fields["status"], fields["summary"]))
-
-    def upsert_entity(self, blueprint: str, body: dict[str, Any], *, run_id: str) -> None:
-        self.entities.setdefault(body["identifier"], {}).update(body["properties"])
-
-    def team_members(self, team: str) -> list[str]:
-        return []
-
-    def get_user(self, email: str) -> User | None:
-        return User(id="auth0|1", email=email) if email == "dev@acme.example" else None
-
-    def _writable(self) -> None:
-        if self.ended:
-            raise RunEnded("ended")
-
-
-class Repository:
-    """The services repository, as far as the steps look at it."""
-
-    def __init__(self) -> None:
-        self.pulls: dict[str, PullRequest] = {}
-        self.closed: list[str] = []
-        self.merged: list[int] = []
-        self.outcome = Merge("merged")
-        self.on_propose: Callable[[], None] = lambda: None
-
-    def find(self, branch: str, **_: Any) -> PullRequest | None:
-        return self.pulls.get(branch)
-
-    def propose(self, proposed: Change, *, admit: Any, **_: Any) -> PullRequest:
-        if proposed.branch not in self.pulls:
-            admit()
-            pull = PullRequest(
-                number=7, url="https://g.test/7", state="open", head_sha="h", opened_at=NOW
-            )
-            self.pulls[proposed.branch] = pull
-        self.on_propose()
-        return self.pulls[proposed.branch]
-
-    def merge(self, proposed: Change, number: int, head: str) -> Merge:
-        self.merged.append(number)
-        return self.outcome
-
-    def close(self, branch: str, comment: str, **_: Any) -> None:
-        self.closed.append(branch)
-
-
-class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.port, self.repository = Port(), Repository()
+        self.port, self.repository = FakePort(), FakeRepository()
         self.content = "replicas: 3\n"
         self.environment = "Production"
         self.refusal: UserError | None = None
@@ -132,7 +59,7 @@ class World:
         )
         self.ledger.open(message)
         self.locks = ServiceLocks(config.locks_table, lambda owner: owner.id == "gone")
-        self.run = ActiveRun(
+        self.active = ActiveRun(
             message=message,
             record=KafkaRecord({}, "org_test.runs-0", 0),
             created_by="",
@@ -189,7 +116,7 @@ class World:
             send=lambda approval, approvers, places, occasion: self.send(occasion)
         )
         steps = ApprovalSteps(
-            self.run,
+            self.active,
             self.decisions,
             notifications,
             lambda: PolicyVersion(self.policy, "v1"),
@@ -218,332 +145,333 @@ class World:
 
 
 @pytest.fixture
-def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(monkeypatch)
+def run(aws: None, monkeypatch: pytest.MonkeyPatch) -> ApprovalRun:
+    return ApprovalRun(monkeypatch)
 
 
-def test_request_without_a_person_needs_two_approvals(world: World) -> None:
+def test_request_without_a_person_needs_two_approvals(run: ApprovalRun) -> None:
     emails = ["devops@acme.example", "lead@acme.example"]
     approval = {**POLICY["default"]["approval"], "emails": emails}
-    world.policy = Policy.model_validate({**POLICY, "default": {"approval": approval}})
-    message = world.run.message.model_copy(update={"requester": Requester(user_id="wfnr_1")})
-    world.run = replace(world.run, message=message)
+    run.policy = Policy.model_validate({**POLICY, "default": {"approval": approval}})
+    message = run.active.message.model_copy(update={"requester": Requester(user_id="wfnr_1")})
+    run.active = replace(run.active, message=message)
 
-    world.waiting()
+    run.waiting()
 
-    assert world.store.get(f"{RUN_ID}.1").needed == 2
+    assert run.store.get(f"{RUN_ID}.1").needed == 2
 
 
 def test_given_a_request_when_asked_again_after_a_crash_then_there_is_one_row_and_one_notice(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.waiting()
-    world.content = "replicas: 9\n"
+    run.waiting()
+    run.content = "replicas: 9\n"
 
-    again = world.take("request")
+    again = run.take("request")
 
     assert again["next"] == "Wait"
-    assert world.sent == ["request"]
-    assert world.store.get(f"{RUN_ID}.1").summary == "replicas 2 → 3"
+    assert run.sent == ["request"]
+    assert run.store.get(f"{RUN_ID}.1").summary == "replicas 2 → 3"
 
 
 def test_given_a_crash_before_the_request_was_shown_when_repeated_then_it_is_shown(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.take("lock")
-    world.take("request")  # and then the machine did not get the answer
+    run.take("lock")
+    run.take("request")  # and then the machine did not get the answer
 
-    world.take("request")
+    run.take("request")
 
-    assert world.sent == ["request", "request"]
-    assert world.port.entities[f"{RUN_ID}.1"]["status"] == "Pending"
+    assert run.sent == ["request", "request"]
+    assert run.port.entities[f"{RUN_ID}.1"]["status"] == "Pending"
 
 
 def test_given_a_decision_before_the_machine_waits_when_it_begins_to_then_it_is_told_at_once(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.take("lock")
-    world.take("request")
-    world.decisions.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "APPROVE", "link"))
+    run.take("lock")
+    run.take("request")
+    run.decisions.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "APPROVE", "link"))
 
-    world.take("wait", token="token-1")
+    run.take("wait", token="token-1")
 
-    assert world.told == [("token-1", "Execute")]
+    assert run.told == [("token-1", "Execute")]
 
 
 def test_given_a_decision_while_reminding_when_the_second_wait_begins_then_it_is_told(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.approved()
-    world.told.clear()
+    run.approved()
+    run.told.clear()
 
-    world.take("remind", token="token-2")
+    run.take("remind", token="token-2")
 
-    assert world.told == [("token-2", "Execute")]
-    assert world.sent == ["request"]
+    assert run.told == [("token-2", "Execute")]
+    assert run.sent == ["request"]
 
 
 def test_given_the_run_was_ended_unnoticed_when_reminding_then_the_request_is_withdrawn(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.waiting()
-    world.port.status = "FAILURE"
+    run.waiting()
+    run.port.status = "FAILURE"
 
-    world.take("remind", token="token-2")
+    run.take("remind", token="token-2")
 
-    assert world.store.get(f"{RUN_ID}.1").status is Status.CANCELLED
-    assert ("token-2", "Report") in world.told
+    assert run.store.get(f"{RUN_ID}.1").status is Status.CANCELLED
+    assert ("token-2", "Report") in run.told
 
 
 def test_given_a_decision_just_before_the_end_when_it_expires_then_the_decision_counts(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.approved()
-    assert world.take("expire") == {"next": "Execute"}
+    run.approved()
+    assert run.take("expire") == {"next": "Execute"}
 
 
 def test_given_a_crash_after_the_pull_request_when_executed_again_then_there_is_one(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.approved()
+    run.approved()
 
     def crash() -> None:
         raise RuntimeError("killed")
 
-    world.repository.on_propose = crash
+    run.repository.on_propose = crash
     with pytest.raises(RuntimeError):
-        world.take("execute")
-    world.repository.on_propose = lambda: None
+        run.take("execute")
+    run.repository.on_propose = lambda: None
 
-    assert world.take("execute") == {"next": "Done"}
-    assert len(world.repository.pulls) == 1
-    assert world.repository.merged == [7]
-    assert world.holder() == RUN_ID
+    assert run.take("execute") == {"next": "Done"}
+    assert len(run.repository.pulls) == 1
+    assert run.repository.merged == [7]
+    assert run.holder() == RUN_ID
 
 
 def test_given_a_merged_pull_request_when_executed_again_then_it_is_only_shown(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.approved()
-    branch = f"slipway/upscale_service/{RUN_ID}"
-    world.repository.pulls[branch] = PullRequest(
-        number=7, url="u", state="merged", head_sha="h", opened_at=NOW
-    )
+    run.approved()
+    run.repository.put_pull(f"slipway/upscale_service/{RUN_ID}", "merged", url="u")
 
-    assert world.take("execute") == {"next": "Done"}
-    assert world.repository.merged == []
-    request = world.port.entities[f"{RUN_ID}.1"]
+    assert run.take("execute") == {"next": "Done"}
+    assert run.repository.merged == []
+    request = run.port.entities[f"{RUN_ID}.1"]
     assert (request["status"], request["pr_url"]) == ("Executed", "u")
 
 
 def test_given_the_base_moved_below_an_open_pull_request_when_executed_again_then_not_merged(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.approved()
-    world.take("execute")
-    world.repository.merged.clear()
-    world.content = "replicas: 8\n"
+    run.approved()
+    run.take("execute")
+    run.repository.merged.clear()
+    run.content = "replicas: 8\n"
 
-    assert world.take("execute") == {"next": "Done"}
-    assert world.repository.merged == []
-    assert world.port.labels[-1] == "Waiting for the merge of pull request #7"
+    assert run.take("execute") == {"next": "Done"}
+    assert run.repository.merged == []
+    assert run.port.labels[-1] == "Waiting for the merge of pull request #7"
 
 
-def test_execution_waits_when_github_does_not_merge_yet(world: World) -> None:
-    world.approved()
-    world.repository.outcome = Merge("waiting", "A check is expected.")
+def test_execution_waits_when_github_does_not_merge_yet(run: ApprovalRun) -> None:
+    run.approved()
+    run.repository.outcome = Merge("waiting", "A check is expected.")
 
-    answer = world.take("execute", can_wait=True)
-    again = world.take("execute", can_wait=True)
+    answer = run.take("execute", can_wait=True)
+    again = run.take("execute", can_wait=True)
 
     assert answer["next"] == again["next"] == "Wait to merge"
     assert datetime.fromisoformat(answer["until"]) > datetime.now(UTC)
-    assert "A check is expected." in world.port.logs[-1]
-    assert sum("Approved by" in text for text in world.port.logs) == 1
+    assert "A check is expected." in run.port.logs[-1]
+    assert sum("Approved by" in text for text in run.port.logs) == 1
 
 
-def test_execution_merges_after_it_waited(world: World) -> None:
-    world.approved()
-    world.repository.outcome = Merge("waiting", "A check is expected.")
-    world.take("execute", can_wait=True)
+def test_execution_merges_after_it_waited(run: ApprovalRun) -> None:
+    run.approved()
+    run.repository.outcome = Merge("waiting", "A check is expected.")
+    run.take("execute", can_wait=True)
 
-    world.repository.outcome = Merge("merged")
+    run.repository.outcome = Merge("merged")
 
-    assert world.take("execute", can_wait=True) == {"next": "Done"}
-    assert world.repository.merged == [7, 7]
+    assert run.take("execute", can_wait=True) == {"next": "Done"}
+    assert run.repository.merged == [7, 7]
 
 
-def test_execution_of_an_older_machine_leaves_the_merge(world: World) -> None:
-    world.approved()
-    world.repository.outcome = Merge("waiting", "A check is expected.")
+def test_execution_of_an_older_machine_leaves_the_merge(run: ApprovalRun) -> None:
+    run.approved()
+    run.repository.outcome = Merge("waiting", "A check is expected.")
 
-    assert world.take("execute") == {"next": "Done"}
-    assert world.port.labels[-1] == "Waiting for the merge of pull request #7"
+    assert run.take("execute") == {"next": "Done"}
+    assert run.port.labels[-1] == "Waiting for the merge of pull request #7"
 
 
 def test_given_a_merge_after_the_pull_request_was_found_when_executed_again_then_it_is_shown(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.approved()
-    world.take("execute")
+    run.approved()
+    run.take("execute")
     # The change was to delete the service: its folder is gone.
-    world.refusal = UserError("Service 'shop' is not in the services repository.")
+    run.refusal = UserError("Service 'shop' is not in the services repository.")
 
-    assert world.take("execute") == {"next": "Done"}
-    assert world.port.ends == []
+    assert run.take("execute") == {"next": "Done"}
+    assert run.port.ends == {}
 
 
 def test_given_the_run_ends_while_the_pull_request_is_made_then_it_is_closed(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.approved()
+    run.approved()
 
     def end() -> None:
-        world.port.status = "FAILURE"
+        run.port.status = "FAILURE"
 
-    world.repository.on_propose = end
+    run.repository.on_propose = end
 
-    assert world.take("execute") == {"next": "Report"}
-    assert world.repository.closed == [f"slipway/upscale_service/{RUN_ID}"]
-    assert world.take("report") == {"next": "Done"}
-    assert world.holder() is None
+    assert run.take("execute") == {"next": "Report"}
+    assert run.repository.closed == [f"slipway/upscale_service/{RUN_ID}"]
+    assert run.take("report") == {"next": "Done"}
+    assert run.holder() is None
 
 
 def test_given_an_operator_freed_the_service_when_executed_then_it_is_taken_again(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.approved()
-    world.locks.release("service/shop", RUN_ID)
+    run.approved()
+    run.locks.release("service/shop", RUN_ID)
 
-    world.take("execute")
+    run.take("execute")
 
-    assert world.holder() == RUN_ID
+    assert run.holder() == RUN_ID
 
 
 def test_given_somebody_else_took_the_service_when_executed_then_the_run_ends_with_the_reason(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.approved()
-    world.locks.release("service/shop", RUN_ID)
-    world.locks.acquire("service/shop", "r_other")
+    run.approved()
+    run.locks.release("service/shop", RUN_ID)
+    run.locks.acquire("service/shop", "r_other")
 
-    assert world.take("execute") == {"next": "Report"}
-    world.take("report")
+    assert run.take("execute") == {"next": "Report"}
+    run.take("report")
 
-    ((status, reason),) = world.port.ends
+    ((status, reason),) = run.port.ends.values()
     assert status == "FAILURE"
     assert "run r_other" in reason
-    assert world.holder() == "r_other"
+    assert run.holder() == "r_other"
 
 
 def test_given_a_change_that_is_needless_meanwhile_when_asked_again_then_success(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.approved()
-    world.nothing = NothingToDo(reason="It runs with 3 replicas already.")
+    run.approved()
+    run.nothing = NothingToDo(reason="It runs with 3 replicas already.")
 
-    assert world.take("execute") == {"next": "Request"}
-    assert world.take("request") == {"next": "Report"}
-    world.take("report")
+    assert run.take("execute") == {"next": "Request"}
+    assert run.take("request") == {"next": "Report"}
+    run.take("report")
 
-    assert world.port.ends == [("SUCCESS", "It runs with 3 replicas already.")]
-    assert world.holder() is None
-
-
-def test_given_the_report_is_cut_off_when_repeated_then_the_run_ended_once(world: World) -> None:
-    world.waiting()
-    world.decisions.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "DECLINE", "Port", "no"))
-    world.take("report")
-
-    assert world.take("report") == {"next": "Done"}
-
-    assert len(world.port.ends) == 1
-    assert world.holder() is None
+    assert run.port.ends == {RUN_ID: ("SUCCESS", "It runs with 3 replicas already.")}
+    assert run.holder() is None
 
 
-PLACES: list[tuple[str, Callable[[World], Any], str]] = [
-    ("new", lambda world: None, "Lock"),
-    ("locked", lambda world: world.take("lock"), "Lock"),
-    ("waiting", lambda world: world.waiting(), "Request"),
-    ("approved", lambda world: world.approved(), "Execute"),
-    ("proposed", lambda world: world.proposed(), "Execute"),
-    ("refused", lambda world: world.ledger.record_result(RUN_ID, "FAILURE", "l", "r"), "Report"),
-    ("ended", lambda world: setattr(world.port, "status", "FAILURE"), "Report"),
+def test_given_the_report_is_cut_off_when_repeated_then_the_run_ended_once(
+    run: ApprovalRun,
+) -> None:
+    run.waiting()
+    run.decisions.decide(f"{RUN_ID}.1", Ballot("devops@acme.example", "DECLINE", "Port", "no"))
+    run.take("report")
+
+    assert run.take("report") == {"next": "Done"}
+
+    assert len(run.port.ends) == 1
+    assert run.holder() is None
+
+
+PLACES: list[tuple[str, Callable[[ApprovalRun], Any], str]] = [
+    ("new", lambda run: None, "Lock"),
+    ("locked", lambda run: run.take("lock"), "Lock"),
+    ("waiting", lambda run: run.waiting(), "Request"),
+    ("approved", lambda run: run.approved(), "Execute"),
+    ("proposed", lambda run: run.proposed(), "Execute"),
+    ("refused", lambda run: run.ledger.record_result(RUN_ID, "FAILURE", "l", "r"), "Report"),
+    ("ended", lambda run: setattr(run.port, "status", "FAILURE"), "Report"),
 ]
 
 
 def test_given_a_run_that_succeeded_when_a_late_execution_reports_then_it_stays_a_success(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.proposed()
-    world.port.status = "SUCCESS"
+    run.proposed()
+    run.port.status = "SUCCESS"
 
-    assert world.take("begin") == {"next": "Report"}
-    world.take("report")
+    assert run.take("begin") == {"next": "Report"}
+    run.take("report")
 
-    assert (world.ledger.get(RUN_ID) or {})["outcome"] == "SUCCESS"
+    assert (run.ledger.get(RUN_ID) or {})["outcome"] == "SUCCESS"
 
 
 @pytest.mark.parametrize(
     ("arrive", "following"), [(a, f) for _, a, f in PLACES], ids=[name for name, _, _ in PLACES]
 )
 def test_given_a_run_that_stopped_anywhere_when_resumed_then_it_begins_with_what_is_not_done(
-    world: World, arrive: Callable[[World], Any], following: str
+    run: ApprovalRun, arrive: Callable[[ApprovalRun], Any], following: str
 ) -> None:
-    arrive(world)
-    assert world.take("begin") == {"next": following}
+    arrive(run)
+    assert run.take("begin") == {"next": following}
 
 
 def test_given_a_changed_file_when_resumed_after_superseding_then_it_asks_again(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.approved()
-    world.content = "replicas: 4\n"
-    assert world.take("execute") == {"next": "Request"}
+    run.approved()
+    run.content = "replicas: 4\n"
+    assert run.take("execute") == {"next": "Request"}
 
-    assert world.take("begin") == {"next": "Request"}
-    assert world.take("request")["next"] == "Wait"
+    assert run.take("begin") == {"next": "Request"}
+    assert run.take("request")["next"] == "Wait"
 
-    assert world.store.get(f"{RUN_ID}.2").status is Status.PENDING
-    assert world.port.entities[f"{RUN_ID}.1"]["status"] == "Superseded"
+    assert run.store.get(f"{RUN_ID}.2").status is Status.PENDING
+    assert run.port.entities[f"{RUN_ID}.1"]["status"] == "Superseded"
 
 
-def test_run_ends_when_its_files_changed_four_times(world: World) -> None:
-    world.take("begin")
-    world.take("lock")
+def test_run_ends_when_its_files_changed_four_times(run: ApprovalRun) -> None:
+    run.take("begin")
+    run.take("lock")
     for ask in range(1, 5):
-        world.take("request")
-        world.decisions.decide(
+        run.take("request")
+        run.decisions.decide(
             f"{RUN_ID}.{ask}", Ballot("devops@acme.example", "APPROVE", "Port", "")
         )
-        world.content = f"replicas: {ask + 3}\n"
-        following = world.take("execute")["next"]
+        run.content = f"replicas: {ask + 3}\n"
+        following = run.take("execute")["next"]
 
     assert following == "Report"
-    assert "changed 4 times" in (world.ledger.get(RUN_ID) or {})["verdict"]["reason"]
+    assert "changed 4 times" in (run.ledger.get(RUN_ID) or {})["verdict"]["reason"]
 
 
 def test_given_a_refusal_when_requesting_then_it_is_noted_before_the_run_is_ended(
-    world: World,
+    run: ApprovalRun,
 ) -> None:
-    world.refusal = UserError("The service is not in the repository.")
+    run.refusal = UserError("The service is not in the repository.")
 
-    assert world.take("request") == {"next": "Report"}
+    assert run.take("request") == {"next": "Report"}
 
-    assert not world.port.ends
-    assert (world.ledger.get(RUN_ID) or {})["verdict"]["reason"] == str(world.refusal)
+    assert not run.port.ends
+    assert (run.ledger.get(RUN_ID) or {})["verdict"]["reason"] == str(run.refusal)
 
 
-def test_given_an_unknown_step_when_taken_then_it_is_named(world: World) -> None:
+def test_given_an_unknown_step_when_taken_then_it_is_named(run: ApprovalRun) -> None:
     with pytest.raises(SlipwayError, match="no step 'delete_everything'"):
-        world.take("delete_everything")
+        run.take("delete_everything")
 
 
-def test_given_a_failed_execution_when_held_then_its_name_is_the_reference(world: World) -> None:
-    world.waiting()
-    world.take("hold", execution=f"{RUN_ID}-2")
-    assert world.port.labels[-1] == f"Held, reference {RUN_ID}-2"
-    assert world.holder() == RUN_ID
+def test_given_a_failed_execution_when_held_then_its_name_is_the_reference(
+    run: ApprovalRun,
+) -> None:
+    run.waiting()
+    run.take("hold", execution=f"{RUN_ID}-2")
+    assert run.port.labels[-1] == f"Held, reference {RUN_ID}-2"
+    assert run.holder() == RUN_ID
 
 
 @pytest.mark.parametrize(

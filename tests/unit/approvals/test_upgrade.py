@@ -13,7 +13,7 @@ from slipway.github.merging import Merge
 
 from tests.releases import RELEASES, ROOT, fill, read_machine
 from tests.unit.approvals import test_permission as repairs
-from tests.unit.approvals.test_steps import World
+from tests.unit.approvals.test_steps import ApprovalRun
 from tests.unit.conftest import RUN_ID
 
 CURRENT = ROOT / "terraform/modules/approval/definition.asl.json"
@@ -28,22 +28,22 @@ REPAIRS = [
 
 
 @pytest.fixture
-def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(monkeypatch)
+def run(aws: None, monkeypatch: pytest.MonkeyPatch) -> ApprovalRun:
+    return ApprovalRun(monkeypatch)
 
 
 @pytest.mark.parametrize(
     ("file", "state"), CASES, ids=[f"{file.parent.name}-{state}" for file, state in CASES]
 )
 def test_given_a_machine_of_a_release_when_it_takes_a_step_then_it_understands_the_answer(
-    world: World, file: Path, state: str
+    run: ApprovalRun, file: Path, state: str
 ) -> None:
     machine = read_machine(file)
     values = {"$.run_id": RUN_ID, "$$.Execution.Name": RUN_ID, "$$.Task.Token": "token-2"}
     event: dict[str, Any] = fill(machine.payloads[state], values)
-    world.approved()  # what is there to be asked, decided and carried out
+    run.approved()  # what is there to be asked, decided and carried out
 
-    answer = world.take(**event)
+    answer = run.take(**event)
 
     waits = "waitForTaskToken" in machine.states[state]["Resource"]
     assert (answer is None) is waits
@@ -51,14 +51,14 @@ def test_given_a_machine_of_a_release_when_it_takes_a_step_then_it_understands_t
 
 
 @pytest.mark.parametrize("file", DEFINITIONS, ids=[file.parent.name for file in DEFINITIONS])
-def test_machine_understands_that_a_merge_must_wait(world: World, file: Path) -> None:
+def test_machine_understands_that_a_merge_must_wait(run: ApprovalRun, file: Path) -> None:
     machine = read_machine(file)
-    world.approved()
-    world.repository.outcome = Merge("waiting", "A check is expected.")
+    run.approved()
+    run.repository.outcome = Merge("waiting", "A check is expected.")
 
     event = fill(machine.payloads["Execute"], {"$.run_id": RUN_ID})
 
-    assert world.take(**event)["next"] in machine.understood
+    assert run.take(**event)["next"] in machine.understood
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_machine_understands_that_a_merge_must_wait(world: World, file: Path) ->
 def test_given_a_remediation_of_a_release_when_it_asks_then_it_understands_the_answer(
     aws: None, monkeypatch: pytest.MonkeyPatch, file: Path, state: str
 ) -> None:
-    machine, asking = read_machine(file), repairs.World(monkeypatch)
+    machine, asking = read_machine(file), repairs.Asking(monkeypatch)
     values = {
         "$.execution": repairs.EXECUTION,
         "$.step.details.repair": repairs.REPAIR,
@@ -87,9 +87,9 @@ def test_given_a_remediation_of_a_release_when_it_asks_then_it_understands_the_a
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
 def test_given_a_request_of_a_release_when_asked_again_then_it_waits_as_before(
-    world: World, release: Path
+    run: ApprovalRun, release: Path
 ) -> None:
-    world.waiting()
+    run.waiting()
     row = json.loads((release / "approval_item.json").read_text())
     boto3.resource("dynamodb").Table("approvals").put_item(Item=row)
     boto3.client("s3").put_object(
@@ -98,22 +98,22 @@ def test_given_a_request_of_a_release_when_asked_again_then_it_waits_as_before(
         Body=json.dumps({"preview": "the diff"}).encode(),
     )
 
-    answer = world.take("request")
+    answer = run.take("request")
 
     assert answer["next"] == "Wait"
     assert {"first_wait", "second_wait"} <= answer.keys()
-    assert world.store.get(row["id"]).token == row["token"]
-    assert world.sent == ["request"]
+    assert run.store.get(row["id"]).token == row["token"]
+    assert run.sent == ["request"]
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
-def test_request_of_a_release_is_decided_and_asked_again(world: World, release: Path) -> None:
-    world.waiting()
+def test_request_of_a_release_is_decided_and_asked_again(run: ApprovalRun, release: Path) -> None:
+    run.waiting()
     row = json.loads((release / "approval_item.json").read_text())
     boto3.resource("dynamodb").Table("approvals").put_item(Item=row)
 
-    voted = world.decisions.decide(row["id"], Ballot("devops@acme.example", "APPROVE", "link"))
+    voted = run.decisions.decide(row["id"], Ballot("devops@acme.example", "APPROVE", "link"))
 
     assert (voted.status, voted.needed) == (Status.APPROVED, 1)
     # Its hash has no environment, so that it approves no change of today.
-    assert world.take("execute") == {"next": "Request"}
+    assert run.take("execute") == {"next": "Request"}

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -20,16 +19,17 @@ from slipway.errors import (
     UserError,
 )
 from slipway.github.merging import Merge
-from slipway.github.models import Change, PullRequest, Snapshot
+from slipway.github.models import Change, PullRequest
 from slipway.kafka import KafkaRecord
 from slipway.port.message import Requester
-from slipway.port.models import User
 from slipway.runs.later import MAX_POSTPONED
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
 
 from tests import entities
+from tests.fakes.port import FakePort
+from tests.fakes.repository import FakeRepository, PullState
 from tests.unit.conftest import POLICY, RUN_ID, make_message, set_policy
 
 PATH = "apps/shop/common_values.yaml"
@@ -48,50 +48,13 @@ NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 BRANCH = f"slipway/upscale_service/{RUN_ID}"
 
 
-class Repository:
-    """The services repository: what it was asked, and what it answers."""
+class Delivery:
+    """A run of *Upscale Service*, delivered as often as a test wants."""
 
-    place, url = entities.PLACE, "https://github.test/acme/services"
-
-    def __init__(self) -> None:
-        self.proposed: list[Change] = []
-        self.closed: list[str] = []
-        self.merge_outcome = Merge("merged")
-        self.state: Any = "open"
-        self.folder: dict[str, str] = {}
-
-    def propose(self, proposed: Change, *, admit: Any, **_: Any) -> PullRequest:
-        admit()
-        self.proposed.append(proposed)
-        return self.find(proposed.branch)
-
-    def find(self, branch: str, **_: Any) -> PullRequest:
-        return PullRequest(
-            number=7,
-            url="https://g.test/7",
-            state=self.state,
-            head_sha="h",
-            opened_at=datetime.now(UTC),
-        )
-
-    def merge(self, proposed: Change, number: int, head: str) -> Merge:
-        return self.merge_outcome
-
-    def close(self, branch: str, comment: str, **_: Any) -> None:
-        self.closed.append(branch)
-
-    def read(self, entity: Any, choose: Any) -> Snapshot:
-        return Snapshot(commit="c", files=self.folder, texts={})
-
-
-class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.repository = Repository()
+        self.port, self.repository = FakePort(), FakeRepository()
         self.planned: Proposal | NothingToDo | UserError = self.proposal()
-        self.logs: list[tuple[str, str | None]] = []
-        self.updates: list[dict[str, Any]] = []
         self.started: list[str] = []
-        self.ended = False
         monkeypatch.setattr(change, "services_repository", lambda config, place: self.repository)
         monkeypatch.setattr(change, "prepare", self.prepare)
         monkeypatch.setattr("slipway.changes.approval_machine.start", self.start)
@@ -128,13 +91,7 @@ class World:
         self, inputs: dict[str, Any] | None = None, record: Any = None, **changes: Any
     ) -> None:
         config = load(RunConfig)
-        port: Any = SimpleNamespace(
-            add_log=self.add_log,
-            update_run=lambda run_id, **fields: self.updates.append(fields),
-            get_entity=lambda blueprint, identifier: None,
-            team_members=lambda team: [],
-            get_user=lambda email: User(id="auth0|1", email=email) if "@" in email else None,
-        )
+        port: Any = self.port
         ledger = Ledger(config.runs_table)
         request = {"action": "upscale_service", "entity": "shop", "operation": "DAY-2"}
         message = make_message(**{**request, "inputs": inputs or {}, **changes})
@@ -152,14 +109,6 @@ class World:
         )
         change.carry_out(run)
 
-    def add_log(self, run_id: str, text: str, *, status_label: str | None = None) -> None:
-        if self.ended:
-            raise RunEnded("ended")
-        self.logs.append((text, status_label))
-
-    def labels(self) -> list[str]:
-        return [label for _, label in self.logs if label]
-
     def holder(self) -> Any:
         item = self.locks._table.get_item(Key={"service": "service/shop"}).get("Item", {})
         return item.get("owner")
@@ -171,56 +120,58 @@ class World:
 
 
 @pytest.fixture
-def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(monkeypatch)
+def delivery(aws: None, monkeypatch: pytest.MonkeyPatch) -> Delivery:
+    return Delivery(monkeypatch)
 
 
-def test_given_nothing_to_do_when_carried_out_then_success_says_so(world: World) -> None:
-    world.planned = NothingToDo(reason="It has 10 replicas already.")
+def test_given_nothing_to_do_when_carried_out_then_success_says_so(delivery: Delivery) -> None:
+    delivery.planned = NothingToDo(reason="It has 10 replicas already.")
 
-    world.carry_out()
+    delivery.carry_out()
 
-    assert world.updates == [
+    assert delivery.port.updates == [
         {
             "status": "SUCCESS",
             "status_label": "Nothing to do",
             "summary": "It has 10 replicas already.",
         }
     ]
-    assert world.repository.proposed == []
+    assert delivery.repository.proposed == []
 
 
-def test_given_a_dry_run_when_carried_out_then_only_the_preview_is_shown(world: World) -> None:
-    world.carry_out({"dry_run": True})
+def test_given_a_dry_run_when_carried_out_then_only_the_preview_is_shown(
+    delivery: Delivery,
+) -> None:
+    delivery.carry_out({"dry_run": True})
 
-    assert "+replicas: 3" in world.logs[0][0]
-    assert world.updates[-1]["status"] == "SUCCESS"
-    assert world.repository.proposed == []
-    assert world.started == []
+    assert "+replicas: 3" in delivery.port.logs[0]
+    assert delivery.port.updates[-1]["status"] == "SUCCESS"
+    assert delivery.repository.proposed == []
+    assert delivery.started == []
 
 
 def test_given_a_dry_run_of_a_service_that_exists_when_carried_out_then_refused(
-    world: World,
+    delivery: Delivery,
 ) -> None:
-    world.planned = world.proposal(creates=True)
-    world.repository.folder = {PATH: "a" * 40}
+    delivery.planned = delivery.proposal(creates=True)
+    delivery.repository.folder = {"common_values.yaml": "replicas: 3\n"}
 
     with pytest.raises(EntityExists, match="tree/main/apps/shop"):
-        world.carry_out(
+        delivery.carry_out(
             {**CREATE, "dry_run": True}, action="create_service", entity=None, operation="CREATE"
         )
 
 
 def test_given_no_approval_is_needed_when_carried_out_then_proposed_and_merged(
-    world: World,
+    delivery: Delivery,
 ) -> None:
-    world.planned = world.proposal(environment="Test")
+    delivery.planned = delivery.proposal(environment="Test")
 
-    world.carry_out()
+    delivery.carry_out()
 
-    assert len(world.repository.proposed) == 1
-    assert world.started == []
-    assert world.holder() == RUN_ID
+    assert len(delivery.repository.proposed) == 1
+    assert delivery.started == []
+    assert delivery.holder() == RUN_ID
 
 
 @pytest.mark.parametrize(
@@ -235,65 +186,67 @@ def test_given_no_approval_is_needed_when_carried_out_then_proposed_and_merged(
     ],
 )
 def test_given_github_does_not_merge_when_carried_out_then_the_run_says_what_it_waits_for(
-    world: World, outcome: Merge, label: str, text: str
+    delivery: Delivery, outcome: Merge, label: str, text: str
 ) -> None:
-    world.planned = world.proposal(environment="Test")
-    world.repository.merge_outcome = outcome
+    delivery.planned = delivery.proposal(environment="Test")
+    delivery.repository.outcome = outcome
 
-    world.carry_out()
+    delivery.carry_out()
 
-    assert world.labels()[-1] == label
-    assert text in world.logs[-1][0]
-
-
-def test_pull_request_to_another_branch_is_closed(world: World) -> None:
-    world.planned = world.proposal(environment="Test")
-    world.repository.merge_outcome = Merge("retargeted", "It goes elsewhere.")
-
-    world.carry_out()
-
-    assert world.repository.closed == [BRANCH]
+    assert delivery.port.labels[-1] == label
+    assert text in delivery.port.logs[-1]
 
 
-def test_run_says_that_its_branch_is_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pull_request_to_another_branch_is_closed(delivery: Delivery) -> None:
+    delivery.planned = delivery.proposal(environment="Test")
+    delivery.repository.outcome = Merge("retargeted", "It goes elsewhere.")
+
+    delivery.carry_out()
+
+    assert delivery.repository.closed == [BRANCH]
+
+
+def test_run_says_that_its_branch_is_taken(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: Any, **__: Any) -> PullRequest:
         raise BranchTaken(BRANCH, "The branch holds commits that Slipway did not make.")
 
-    monkeypatch.setattr(world.repository, "propose", refuse)
-    world.planned = world.proposal(environment="Test")
+    monkeypatch.setattr(delivery.repository, "propose", refuse)
+    delivery.planned = delivery.proposal(environment="Test")
 
     # Neither wrong nor for later: the consumer puts the run on hold.
     with pytest.raises(BranchTaken):
-        world.carry_out()
+        delivery.carry_out()
 
-    assert "commits that Slipway did not make" in world.logs[-1][0]
-    assert world.holder() == RUN_ID
+    assert "commits that Slipway did not make" in delivery.port.logs[-1]
+    assert delivery.holder() == RUN_ID
 
 
-def waiting(world: World) -> RetryableError:
+def waiting(delivery: Delivery) -> RetryableError:
     """Carry the run out while GitHub does not merge."""
-    world.planned = world.proposal(environment="Test")
-    world.repository.merge_outcome = Merge("waiting", "A check is expected.")
+    delivery.planned = delivery.proposal(environment="Test")
+    delivery.repository.outcome = Merge("waiting", "A check is expected.")
     with pytest.raises(RetryableError) as caught:
-        world.carry_out()
+        delivery.carry_out()
     return caught.value
 
 
-def test_merge_is_retried_when_github_does_not_allow_it_yet(world: World) -> None:
-    error = waiting(world)
+def test_merge_is_retried_when_github_does_not_allow_it_yet(delivery: Delivery) -> None:
+    error = waiting(delivery)
 
     assert "A check is expected." in str(error)
     assert error.retry_at is not None
     assert timedelta(seconds=20) < error.retry_at - datetime.now(UTC) <= timedelta(seconds=30)
-    assert world.holder() == RUN_ID
+    assert delivery.holder() == RUN_ID
 
 
-def test_merge_is_retried_less_often_the_longer_it_waits(world: World) -> None:
+def test_merge_is_retried_less_often_the_longer_it_waits(delivery: Delivery) -> None:
     with time_machine.travel(NOW, tick=False) as clock:
-        waiting(world)
+        waiting(delivery)
         distances = []
         for _ in range(12):
-            error = waiting(world)
+            error = waiting(delivery)
             assert error.retry_at is not None
             distances.append(error.retry_at - datetime.now(UTC))
             clock.move_to(error.retry_at)
@@ -302,126 +255,134 @@ def test_merge_is_retried_less_often_the_longer_it_waits(world: World) -> None:
     assert distances[-1] == timedelta(hours=1)
 
 
-def test_merge_is_left_to_people_after_a_day(world: World) -> None:
+def test_merge_is_left_to_people_after_a_day(delivery: Delivery) -> None:
     with time_machine.travel(NOW, tick=False) as clock:
-        waiting(world)
+        waiting(delivery)
         clock.shift(change.MERGE_WITHIN)
-        world.carry_out()
+        delivery.carry_out()
 
-    assert world.labels()[-1] == "Waiting for the merge of pull request #7"
-    assert world.logs[-1][0].endswith("GitHub's reason: A check is expected.")
-
-
-def test_waiting_merge_shows_its_pull_request_once(world: World) -> None:
-    waiting(world)
-    waiting(world)
-
-    assert sum("is open" in text for text, _ in world.logs) == 1
+    assert delivery.port.labels[-1] == "Waiting for the merge of pull request #7"
+    assert delivery.port.logs[-1].endswith("GitHub's reason: A check is expected.")
 
 
-def test_waiting_merge_may_be_postponed_as_often_as_a_new_run(world: World) -> None:
+def test_waiting_merge_shows_its_pull_request_once(delivery: Delivery) -> None:
+    waiting(delivery)
+    waiting(delivery)
+
+    assert sum("is open" in text for text in delivery.port.logs) == 1
+
+
+def test_waiting_merge_may_be_postponed_as_often_as_a_new_run(delivery: Delivery) -> None:
     ledger = Ledger(load(RunConfig).runs_table)
     for _ in range(MAX_POSTPONED):
         ledger.postpone(RUN_ID, NOW, "arn")
 
-    waiting(world)
+    waiting(delivery)
 
     assert ledger.postpone(RUN_ID, NOW, "arn") == (MAX_POSTPONED + 1, 1)
 
 
 @pytest.mark.parametrize("state", ["merged", "closed"])
 def test_given_a_pull_request_that_is_over_when_carried_out_again_then_nothing_is_written(
-    world: World, state: str
+    delivery: Delivery, state: PullState
 ) -> None:
-    world.planned = world.proposal(environment="Test")
-    world.repository.state = state
+    delivery.planned = delivery.proposal(environment="Test")
+    delivery.repository.put_pull(BRANCH, state)
 
-    world.carry_out()
+    delivery.carry_out()
 
-    assert world.logs == []
-    assert world.updates == []
+    assert delivery.port.logs == []
+    assert delivery.port.updates == []
 
 
 def test_given_the_run_ends_meanwhile_when_carried_out_then_the_pull_request_is_closed(
-    world: World,
+    delivery: Delivery,
 ) -> None:
-    world.planned = world.proposal(environment="Test")
-    world.ended = True
+    delivery.planned = delivery.proposal(environment="Test")
+    delivery.port.status = "FAILURE"
 
     with pytest.raises(RunEnded):
-        world.carry_out()
+        delivery.carry_out()
 
-    assert world.repository.closed == [BRANCH]
+    assert delivery.repository.closed == [BRANCH]
 
 
-def test_given_an_approval_is_needed_when_carried_out_then_the_machine_asks(world: World) -> None:
-    world.carry_out()
+def test_given_an_approval_is_needed_when_carried_out_then_the_machine_asks(
+    delivery: Delivery,
+) -> None:
+    delivery.carry_out()
 
-    assert world.started == [RUN_ID]
-    assert world.stored() == {"value": "first"}
-    assert world.repository.proposed == []
-    assert world.labels() == ["Preparing the approval request"]
+    assert delivery.started == [RUN_ID]
+    assert delivery.stored() == {"value": "first"}
+    assert delivery.repository.proposed == []
+    assert delivery.port.labels == ["Preparing the approval request"]
 
 
 def test_given_the_same_run_id_with_another_message_when_asked_then_the_first_one_counts(
-    world: World,
+    delivery: Delivery,
 ) -> None:
-    world.carry_out()
+    delivery.carry_out()
 
-    world.carry_out(record={"value": "another"})
+    delivery.carry_out(record={"value": "another"})
 
-    assert world.stored() == {"value": "first"}
+    assert delivery.stored() == {"value": "first"}
 
 
 @pytest.mark.parametrize(
     ("without_person", "said"),
     [("two_approvers", "the approval of 2 people"), ("refuse", "no person has requested it")],
 )
-def test_change_without_a_person_needs_more(world: World, without_person: str, said: str) -> None:
+def test_change_without_a_person_needs_more(
+    delivery: Delivery, without_person: str, said: str
+) -> None:
     approval = {**POLICY["default"]["approval"], "emails": ["lead@acme.example"]}
     default = {"approval": approval}
     set_policy({**POLICY, "default": default, "without_person": without_person})
 
     with pytest.raises(UserError, match=said):
-        world.carry_out(requester=Requester(user_id="wfnr_1"))
+        delivery.carry_out(requester=Requester(user_id="wfnr_1"))
 
-    assert world.started == []
+    assert delivery.started == []
 
 
-def test_given_nobody_may_approve_when_carried_out_then_nothing_is_started(world: World) -> None:
+def test_given_nobody_may_approve_when_carried_out_then_nothing_is_started(
+    delivery: Delivery,
+) -> None:
     approval = {**POLICY["default"]["approval"], "emails": []}
     set_policy({**POLICY, "default": {"approval": approval}})
 
     with pytest.raises(UserError, match="names nobody"):
-        world.carry_out()
+        delivery.carry_out()
 
-    assert world.started == []
+    assert delivery.started == []
 
 
 @pytest.mark.parametrize("state", ["merged", "closed"])
 def test_given_its_pull_request_has_ended_when_delivered_again_then_nothing_is_planned_anew(
-    world: World, state: str
+    delivery: Delivery, state: PullState
 ) -> None:
     set_policy({**POLICY, "rules": [{"actions": ["*"], "environments": ["*"]}]})
-    world.carry_out()
-    world.repository.state = state
+    delivery.carry_out()
+    delivery.repository.put_pull(BRANCH, state)
     # What the merged change has made of the base branch.
-    world.planned = NothingToDo(reason="It has 10 replicas already.")
+    delivery.planned = NothingToDo(reason="It has 10 replicas already.")
+    logged = list(delivery.port.logs)
 
-    world.carry_out()
+    delivery.carry_out()
 
-    assert [fields for fields in world.updates if "status" in fields] == []
+    assert [fields for fields in delivery.port.updates if "status" in fields] == []
+    assert delivery.port.logs == logged
 
 
 @pytest.mark.parametrize("state", ["merged", "closed", "open"])
 def test_given_a_delivery_cut_off_after_its_pull_request_when_delivered_again_then_it_is_on_record(
-    world: World, state: str
+    delivery: Delivery, state: PullState
 ) -> None:
     ledger = Ledger(load(RunConfig).runs_table)
     ledger.open(make_message(action="upscale_service", entity="shop", operation="DAY-2"))
-    world.repository.state = state
+    delivery.repository.put_pull(BRANCH, state, url="https://g.test/7")
 
-    world.carry_out()
+    delivery.carry_out()
 
     row = ledger.get(RUN_ID) or {}
     assert (row["service"], row["pr_number"], row["pr_url"]) == (
@@ -440,12 +401,12 @@ def test_given_a_delivery_cut_off_after_its_pull_request_when_delivered_again_th
     ids=["there is nothing to do", "it is refused"],
 )
 def test_given_a_merge_after_its_pull_request_was_found_when_planned_anew_then_no_end_is_said(
-    world: World, planned: NothingToDo | UserError
+    delivery: Delivery, planned: NothingToDo | UserError
 ) -> None:
     set_policy({**POLICY, "rules": [{"actions": ["*"], "environments": ["*"]}]})
-    world.carry_out()
-    world.planned = planned
+    delivery.carry_out()
+    delivery.planned = planned
 
-    world.carry_out()
+    delivery.carry_out()
 
-    assert [fields for fields in world.updates if "status" in fields] == []
+    assert [fields for fields in delivery.port.updates if "status" in fields] == []

@@ -16,11 +16,11 @@ from slipway.changes.policy_document import read_policy
 from slipway.config import load
 from slipway.errors import RetryableError, UserError
 from slipway.kafka import KafkaRecord
-from slipway.port.models import User
 from slipway.runs.ledger import Ledger
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter
 
+from tests.fakes.port import FakePort
 from tests.unit.conftest import POLICY, RUN_ID, make_message, set_policy
 from tests.unit.github.conftest import SHA, FakeGitHub
 
@@ -39,13 +39,12 @@ PAGE = "https://github.test/acme/services/actions/runs/9"
 BLOB, OTHER = "1" * 40, "2" * 40
 
 
-class World:
+class Restart:
     """A service in an environment, and a run of *Restart Service*."""
 
     def __init__(self, github: FakeGitHub) -> None:
         self.github = github
-        self.logs: list[str] = []
-        self.updates: list[dict[str, Any]] = []
+        self.port = FakePort()
         self.config = load(RunConfig)
         self.ledger = Ledger(self.config.runs_table)
         self.locks = ServiceLocks(self.config.locks_table, lambda owner: False)
@@ -92,13 +91,7 @@ class World:
 
     def deliver(self, **inputs: Any) -> None:
         """Deliver the run, as often as a test wants."""
-        port: Any = SimpleNamespace(
-            add_log=lambda run_id, text, status_label=None: self.logs.append(text),
-            update_run=lambda run_id, **fields: self.updates.append(fields),
-            get_entity=lambda blueprint, identifier: None,
-            team_members=lambda team: [],
-            get_user=lambda email: User(id="auth0|1", email=email),
-        )
+        port: Any = self.port
         message = make_message(
             action="restart_service", entity="shop", operation="DAY-2", inputs=inputs
         )
@@ -126,19 +119,19 @@ class World:
 
 
 @pytest.fixture
-def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def restart(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Restart]:
     secret = json.dumps({"token": "ghp_token"})
     boto3.client("secretsmanager").create_secret(Name="slipway/github", SecretString=secret)
     with FakeGitHub().running() as github:
         monkeypatch.setenv("GITHUB_API_URL", github.url)
         load.cache_clear()
-        yield World(github)
+        yield Restart(github)
 
 
-def test_workflow_is_started_with_the_inputs_of_the_plan(world: World) -> None:
-    error = world.wait()
+def test_workflow_is_started_with_the_inputs_of_the_plan(restart: Restart) -> None:
+    error = restart.wait()
 
-    (sent,) = world.github.sent(DISPATCH)
+    (sent,) = restart.github.sent(DISPATCH)
     assert sent["ref"] == "main"
     assert sent["inputs"] == {
         "service": "shop",
@@ -147,8 +140,8 @@ def test_workflow_is_started_with_the_inputs_of_the_plan(world: World) -> None:
         "remediation": RUN_ID,
     }
     assert error.retry_at is not None
-    assert {"status_label": "Workflow is running", "link": [PAGE]} in world.updates
-    assert world.held() == ["service/shop"]
+    assert {"status_label": "Workflow is running", "link": [PAGE]} in restart.port.updates
+    assert restart.held() == ["service/shop"]
 
 
 @pytest.mark.parametrize(
@@ -156,80 +149,80 @@ def test_workflow_is_started_with_the_inputs_of_the_plan(world: World) -> None:
     [("success", "SUCCESS", "has succeeded"), ("timed_out", "FAILURE", "its end: timed_out")],
 )
 def test_run_ends_with_the_workflow_and_frees_the_entity(
-    world: World, conclusion: str, status: str, said: str
+    restart: Restart, conclusion: str, status: str, said: str
 ) -> None:
-    world.wait()
-    world.state("completed", conclusion)
+    restart.wait()
+    restart.state("completed", conclusion)
 
-    world.deliver()
+    restart.deliver()
 
-    assert world.updates[-1]["status"] == status
-    assert said in world.updates[-1]["summary"]
-    assert len(world.github.sent(DISPATCH)) == 1
-    assert world.held() == []
-
-
-def test_run_whose_start_is_not_known_is_found_by_its_name(world: World) -> None:
-    world.github.script(DISPATCH, (204, b"", {}))
-    world.ledger.record_workflow(RUN_ID, FILE, BLOB)
-    world.state("completed", "success")
-
-    world.deliver()
-
-    assert world.updates[-1]["status"] == "SUCCESS"
-    assert world.github.sent(DISPATCH) == []
+    assert restart.port.updates[-1]["status"] == status
+    assert said in restart.port.updates[-1]["summary"]
+    assert len(restart.github.sent(DISPATCH)) == 1
+    assert restart.held() == []
 
 
-def test_workflow_changed_after_the_plan_is_cancelled(world: World) -> None:
-    world.workflow(BLOB, OTHER)
+def test_run_whose_start_is_not_known_is_found_by_its_name(restart: Restart) -> None:
+    restart.github.script(DISPATCH, (204, b"", {}))
+    restart.ledger.record_workflow(RUN_ID, FILE, BLOB)
+    restart.state("completed", "success")
 
-    world.deliver()
+    restart.deliver()
 
-    assert world.github.count(CANCEL) == 1
-    assert world.updates[-1]["status"] == "FAILURE"
-    assert "was changed before GitHub ran it" in world.updates[-1]["summary"]
-    assert world.held() == []
+    assert restart.port.updates[-1]["status"] == "SUCCESS"
+    assert restart.github.sent(DISPATCH) == []
 
 
-def test_workflow_that_never_ends_fails_the_run(world: World) -> None:
+def test_workflow_changed_after_the_plan_is_cancelled(restart: Restart) -> None:
+    restart.workflow(BLOB, OTHER)
+
+    restart.deliver()
+
+    assert restart.github.count(CANCEL) == 1
+    assert restart.port.updates[-1]["status"] == "FAILURE"
+    assert "was changed before GitHub ran it" in restart.port.updates[-1]["summary"]
+    assert restart.held() == []
+
+
+def test_workflow_that_never_ends_fails_the_run(restart: Restart) -> None:
     with time_machine.travel(datetime(2026, 11, 23, 10, tzinfo=UTC), tick=False) as clock:
-        world.wait()
+        restart.wait()
         clock.shift(timedelta(hours=2))
-        world.deliver()
+        restart.deliver()
 
-    assert "did not end within 2 hours" in world.updates[-1]["summary"]
+    assert "did not end within 2 hours" in restart.port.updates[-1]["summary"]
 
 
-def test_dry_run_starts_nothing(world: World) -> None:
-    world.deliver(dry_run=True)
+def test_dry_run_starts_nothing(restart: Restart) -> None:
+    restart.deliver(dry_run=True)
 
-    assert world.github.sent(DISPATCH) == []
-    assert f"Workflow {FILE}" in world.logs[0]
-    assert world.updates[-1]["status_label"] == "Dry run"
+    assert restart.github.sent(DISPATCH) == []
+    assert f"Workflow {FILE}" in restart.port.logs[0]
+    assert restart.port.updates[-1]["status_label"] == "Dry run"
 
 
 def test_restart_in_production_asks_for_approval(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    restart: Restart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[str] = []
     monkeypatch.setattr(
         "slipway.changes.approval_machine.start", lambda machine, run_id: started.append(run_id)
     )
-    world.environment("Production")
+    restart.environment("Production")
 
-    world.deliver()
+    restart.deliver()
 
     assert started == [RUN_ID]
-    assert world.github.sent(DISPATCH) == []
+    assert restart.github.sent(DISPATCH) == []
 
 
-def test_hash_binds_content_and_inputs(world: World) -> None:
+def test_hash_binds_content_and_inputs(restart: Restart) -> None:
     def hashed(blob: str, environment: str) -> str:
-        world.workflow(blob)
-        world.environment(environment)
+        restart.workflow(blob)
+        restart.environment(environment)
         message = make_message(action="restart_service", entity="shop", operation="DAY-2")
         run: Any = SimpleNamespace(
-            config=world.config, message=message, ledger=world.ledger, port=None
+            config=restart.config, message=message, ledger=restart.ledger, port=None
         )
         policy = read_policy("records", "policy/policy.json").policy
         made = change.prepare(run, change.find_task(run, policy), policy)
@@ -242,30 +235,30 @@ def test_hash_binds_content_and_inputs(world: World) -> None:
     assert len({first, hashed(OTHER, "Test"), hashed(BLOB, "Staging")}) == 3
 
 
-def test_missing_workflow_is_said(world: World) -> None:
-    world.github.script(WORKFLOW, (404, {"message": "Not Found"}, {}))
+def test_missing_workflow_is_said(restart: Restart) -> None:
+    restart.github.script(WORKFLOW, (404, {"message": "Not Found"}, {}))
 
     with pytest.raises(UserError, match="is not on the base branch of acme/services"):
-        world.deliver()
+        restart.deliver()
 
 
-def test_run_ends_when_its_action_is_gone(world: World) -> None:
+def test_run_ends_when_its_action_is_gone(restart: Restart) -> None:
     set_policy({**POLICY, "repositories": POLICY["repositories"]})
-    world.wait()
+    restart.wait()
     message = make_message(action="reboot_service", entity="shop", operation="DAY-2")
     assert message.action  # The catalog has no such action.
 
     with pytest.raises(UserError, match="no action 'reboot_service' any more"):
-        _carry_out(world, message)
+        _carry_out(restart, message)
 
-    assert world.held() == []
+    assert restart.held() == []
 
 
-def _carry_out(world: World, message: Any) -> None:
-    port: Any = SimpleNamespace(add_log=lambda *_, **__: None, get_entity=lambda *_: None)
-    report = RunReporter(RUN_ID, message.action, port, world.ledger)
-    world.github.script("GET /pulls", (200, [], {}))
-    world.github.script(
+def _carry_out(restart: Restart, message: Any) -> None:
+    port: Any = restart.port
+    report = RunReporter(RUN_ID, message.action, port, restart.ledger)
+    restart.github.script("GET /pulls", (200, [], {}))
+    restart.github.script(
         f"DELETE /git/refs/heads/slipway/reboot_service/{RUN_ID}",
         (422, {"message": "Reference does not exist"}, {}),
     )
@@ -273,10 +266,10 @@ def _carry_out(world: World, message: Any) -> None:
         message=message,
         record=KafkaRecord({}, "org_test.runs-0", 0),
         created_by="",
-        config=world.config,
+        config=restart.config,
         port=port,
-        ledger=world.ledger,
-        locks=world.locks,
+        ledger=restart.ledger,
+        locks=restart.locks,
         report=report,
     )
     change.carry_out(run)

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,12 +10,6 @@ import boto3
 import pytest
 from slipway.changes.repair import repair_hash
 from slipway.config import SubscriptionsConfig, load
-from slipway.errors import GitHubError
-from slipway.github.merging import Merge
-from slipway.github.models import Change, EntityFiles, PullRequest, Snapshot
-from slipway.github.repairs import HandOver
-from slipway.github.roll_back import NothingToRollBack
-from slipway.github.workflows import WorkflowRun
 from slipway.health import change_consumer, steps
 from slipway.health.alerts import Alerts
 from slipway.health.change_consumer import ChangeConsumer
@@ -23,11 +17,12 @@ from slipway.health.finding import Finding
 from slipway.health.row import ServiceRow
 from slipway.health.steps import RemediationConfig, RemediationSteps
 from slipway.health.store import RemediationStore
-from slipway.port.models import Entity, Run
 from slipway.runs.lock import ServiceLocks
 from slipway.runs.run import service_locks
 from slipway.sweep import stopped
 
+from tests.fakes.port import FakePort
+from tests.fakes.repository import FakeRepository
 from tests.unit.health.story import BEGIN, HEALTHY, UNHEALTHY, URL, make_policy
 
 SERVICE = "my-service"
@@ -49,154 +44,11 @@ def port_data(**changes: str) -> str:
     return json.dumps(said | changes)
 
 
-class Port:
-    """The catalogue.
-
-    Attributes:
-        entities: properties by identifier.
-        writes: what Slipway wrote, in order.
-        upserted: requests for approval, in order.
-        automation: the action of every run.
-        ended: the runs that were ended, in any order.
-        updated: `updatedAt` by identifier.
-        now: the time.
-        fail: called before each operation with its name; may raise.
-    """
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self.now = now
-        self.updated: dict[str, datetime] = {}
-        self.entities: dict[str, dict[str, Any]] = {}
-        self.writes: list[dict[str, Any]] = []
-        self.fail: Callable[[str], None] = lambda _operation: None
-        self.upserted: list[dict[str, Any]] = []
-        self.automation = "service_health_changes"
-        self.ended: list[str] = []
-
-    def get_run(self, run_id: str) -> Run:
-        self.fail("get_run")
-        status = "SUCCESS" if run_id in self.ended else "IN_PROGRESS"
-        return Run(id=run_id, status=status, action=self.automation)
-
-    def update_run(self, run_id: str, *, status: str) -> None:
-        self.fail("update_run")
-        assert status == "SUCCESS"
-        self.ended.append(run_id)
-
-    def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
-        self.fail("get_entity")
-        properties = self.entities.get(identifier)
-        if properties is None:
-            return None
-        return Entity(
-            identifier=identifier,
-            blueprint=blueprint,
-            properties=dict(properties),
-            updated_at=self.updated.get(identifier),
-        )
-
-    def update_entity(self, blueprint: str, identifier: str, properties: dict[str, Any]) -> bool:
-        self.fail("update_entity")
-        if identifier not in self.entities:
-            return False
-        self.entities[identifier].update(properties)
-        self.updated[identifier] = self.now()
-        self.writes.append(properties)
-        return True
-
-    def upsert_entity(self, blueprint: str, body: dict[str, Any]) -> None:
-        self.upserted.append(body)
-
-
-class GitHub:
-    """The services repository, and the repairs that it makes.
-
-    Attributes:
-        restarts: what a restart comes to, one answer or error after the other; the last one stays.
-        restarted: the ids of restarts.
-        targets: what the restart workflow was told.
-        folder: the service's files on the base branch.
-        pulls: pull requests that are there, by the beginning of their branch.
-        proposed: the changes of new pull requests.
-        merged: numbers of those that Slipway merged.
-        issues: body and comment of each hand-over.
-        refuses_issues: what the repository answers to a hand-over.
-        fail_find: what is raised when a pull request is looked for.
-    """
-
-    def __init__(self) -> None:
-        self.restarts: list[WorkflowRun | Exception] = [workflow_run("succeeded")]
-        self.restarted: list[str] = []
-        self.targets: list[Mapping[str, str]] = []
-        self.workflows = Workflows(self)
-        self.folder = {"portData.json": port_data(), "common_values.json": '{"replicas": 2}'}
-        self.pulls: dict[str, PullRequest] = {}
-        self.proposed: list[Change] = []
-        self.merged: list[int] = []
-        self.issues: list[tuple[str, str | None]] = []
-        self.refuses_issues: GitHubError | None = None
-        self.fail_find: Exception | None = None
-
-    def read(self, entity: EntityFiles, _choose: Any) -> Snapshot:
-        (folder,) = entity.folders
-        service = folder.removeprefix("apps/")
-        texts = {
-            f"{folder}/{name}": text.replace(SERVICE, service) for name, text in self.folder.items()
-        }
-        return Snapshot(commit="c", files=dict.fromkeys(texts, "b"), texts=texts)
-
-    def find(self, branch: str) -> PullRequest | None:
-        if self.fail_find:
-            raise self.fail_find
-        return next((pull for begin, pull in self.pulls.items() if branch.startswith(begin)), None)
-
-    def propose(self, change: Change) -> PullRequest:
-        self.proposed.append(change)
-        number = len(self.proposed)
-        return PullRequest(
-            number=number,
-            url=f"https://github.test/pull/{number}",
-            state="open",
-            head_sha="h",
-            opened_at=BEGIN,
-        )
-
-    def merge(self, _change: Change, number: int, _head: str) -> Merge:
-        self.merged.append(number)
-        return Merge("merged")
-
-    def last_change(self, entity: EntityFiles) -> NothingToRollBack:
-        return NothingToRollBack("Nothing was ever changed.")
-
-    def escalate(self, *, body: str, comment: str | None, **_texts: Any) -> HandOver:
-        if self.refuses_issues:
-            raise self.refuses_issues
-        self.issues.append((body, comment))
-        return HandOver(number=9, url="https://github.test/issues/9", created=not comment)
-
-
-class Workflows:
-    """The workflows of a repository."""
-
-    def __init__(self, github: GitHub) -> None:
-        self._github = github
-
-    def find(self, _file: str, mark: str, *, since: datetime) -> WorkflowRun | None:
-        github = self._github
-        if mark not in github.restarted:
-            return None
-        answer = github.restarts.pop(0) if len(github.restarts) > 1 else github.restarts[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def dispatch(self, _file: str, inputs: Mapping[str, str]) -> None:
-        self._github.restarted.append(inputs["remediation"])
-        self._github.targets.append(inputs)
-
-
-def workflow_run(state: Any, url: str = "https://g/1", **fields: Any) -> WorkflowRun:
-    return WorkflowRun(id=1, state=state, url=url, commit="c", **fields)
+def remedy_repository() -> FakeRepository:
+    """The services repository with the files of the service."""
+    repository = FakeRepository(service=SERVICE)
+    repository.folder = {"portData.json": port_data(), "common_values.json": '{"replicas": 2}'}
+    return repository
 
 
 class World:
@@ -213,7 +65,8 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = BEGIN
-        self.port, self.github = Port(lambda: self.now), GitHub()
+        self.port, self.github = FakePort(lambda: self.now), remedy_repository()
+        self.port.action = "service_health_changes"
         self.port.entities[SERVICE] = {
             "health_status": "Healthy",
             "environment": "Test",

@@ -37,7 +37,7 @@ def test_automation_runs_end_after_their_changes(world: World) -> None:
 
     world.deliver(degraded(), unsubscribed, degraded(1, "other"))
 
-    assert sorted(world.port.ended) == [own_run(0), own_run(1), own_run(2)]
+    assert sorted(world.port.ends) == [own_run(0), own_run(1), own_run(2)]
     assert len(executions()) == 2
 
 
@@ -48,7 +48,7 @@ def test_thousand_events_of_an_entity_start_one_execution(world: World) -> None:
         assert world.deliver(*storm[start : start + 100]) == {"batchItemFailures": []}
 
     assert list(executions()) == [execution_name(f"service/{SERVICE}", 1)]
-    assert len(set(world.port.ended)) == 1000
+    assert len(world.port.ends) == 1000
 
 
 def test_run_stays_open_when_its_change_starts_nothing(
@@ -61,20 +61,20 @@ def test_run_stays_open_when_its_change_starts_nothing(
         patched.setattr(admission, "start_execution", fail)
         with pytest.raises(RecordsFailed):
             world.deliver(degraded())
-    assert world.port.ended == []
+    assert world.port.ends == {}
 
     world.deliver(degraded())
 
-    assert world.port.ended == [own_run(1)]
+    assert list(world.port.ends) == [own_run(1)]
 
 
 @pytest.mark.parametrize("action", ["upscale_service", "health", "scaling_changes"])
 def test_run_of_another_action_is_not_ended(world: World, action: str) -> None:
-    world.port.automation = action
+    world.port.action = action
 
     world.deliver(degraded())
 
-    assert world.port.ended == []
+    assert world.port.ends == {}
     assert len(executions()) == 1
 
 
@@ -84,11 +84,11 @@ def test_runs_of_a_subscriptions_automation_are_ended(
     entry = {"name": "audit", "state_machine": "acme", "filter": {"blueprint": "team"}}
     monkeypatch.setenv("SUBSCRIPTIONS", json.dumps([entry]))
     load.cache_clear()
-    world.port.automation = "audit_changes"
+    world.port.action = "audit_changes"
 
     ChangeConsumer(load(SubscriptionsConfig)).handle(world.event(degraded()))
 
-    assert world.port.ended == [own_run(0)]
+    assert list(world.port.ends) == [own_run(0)]
 
 
 @pytest.mark.parametrize("run_id", [5, None, "wfnr_1", "../../x", ["r_1"]])
@@ -140,12 +140,12 @@ def test_no_runs_are_ended_when_the_time_is_over(world: World) -> None:
     port: Any = world.port
 
     assert end_runs([own_run(1)], OWN, port, -1) == 0
-    assert world.port.ended == []
+    assert world.port.ends == {}
 
 
 def test_run_that_has_ended_is_not_written(world: World) -> None:
-    world.port.ended = [own_run(1)]
+    world.port.ends = {own_run(1): ("SUCCESS", "")}
     port: Any = world.port
 
     assert end_runs([own_run(1), own_run(1)], OWN, port, 60) == 1
-    assert world.port.ended == [own_run(1)]
+    assert list(world.port.ends) == [own_run(1)]

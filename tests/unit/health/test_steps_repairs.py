@@ -1,13 +1,13 @@
 """Steps that repair, ask, and hand over."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from slipway.errors import GitHubError, PortUnavailable
-from slipway.github.models import PullRequest
 from slipway.health.row import execution_name
 from slipway.runs.ledger import Ledger
 
+from tests.fakes.repository import workflow_run
 from tests.unit.conftest import RUN_ID, make_message
 from tests.unit.health.remedy import (
     KEY,
@@ -15,7 +15,6 @@ from tests.unit.health.remedy import (
     World,
     ill_until_restarted,
     port_data,
-    workflow_run,
 )
 from tests.unit.health.story import BEGIN, HEALTHY, UNHEALTHY
 
@@ -118,9 +117,7 @@ def test_given_a_repair_that_needs_the_service_when_it_has_ended_then_the_lock_i
     world.set_policy(strategies=[{"kind": "scale_up", "wait_seconds": 5}])
     world.look = lambda: HEALTHY if world.row.state.attempts else UNHEALTHY
     machine = world.become_unhealthy().until("Repair")
-    now = datetime.now(UTC)
-    pull = PullRequest(number=7, url="https://g/7", state="merged", head_sha="h", opened_at=now)
-    world.github.pulls[f"slipway/scale_up/{FIRST}-1"] = pull
+    world.github.put_pull(f"slipway/scale_up/{FIRST}-1", "merged")
 
     machine.advance()
 

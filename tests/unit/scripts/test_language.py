@@ -26,7 +26,7 @@ def faults(name: str, source: str) -> list[Finding]:
         ("ci.yml", "\n# But nobody reads it.\n"),
     ],
 )
-def test_word_is_found_with_its_line(name, source):
+def test_word_is_found_with_its_line(name: str, source: str) -> None:
     found = faults(name, source)
 
     assert found == [Finding(f"{name}:2", "'nobody': write who it is")]
@@ -41,7 +41,7 @@ def test_word_is_found_with_its_line(name, source):
         ("code.py", "x = 'nobody'\n"),
     ],
 )
-def test_word_in_code_is_not_a_fault(name, source):
+def test_word_in_code_is_not_a_fault(name: str, source: str) -> None:
     assert faults(name, source) == []
 
 
@@ -55,7 +55,7 @@ def test_word_in_code_is_not_a_fault(name, source):
         ("main.tf", f"x = <<-EOT\n  {LONG}.\nEOT\n"),
     ],
 )
-def test_long_sentence_is_found(name, source):
+def test_long_sentence_is_found(name: str, source: str) -> None:
     [found] = faults(name, source)
 
     assert "has 26 words: at most 25 in a sentence" in found.fault
@@ -70,18 +70,18 @@ def test_long_sentence_is_found(name, source):
         "`" + LONG + "` is code.",
     ],
 )
-def test_short_sentences_pass(source):
+def test_short_sentences_pass(source: str) -> None:
     assert faults("page.md", source) == []
 
 
 @pytest.mark.parametrize("name", ["test_given_a_when_b_then_c", "test_" + "a" * 56])
-def test_name_of_a_test_is_held_to_the_pattern(name):
+def test_name_of_a_test_is_held_to_the_pattern(name: str) -> None:
     found = faults("tests/test_it.py", f"\ndef {name}():\n    pass\n")
 
     assert [one.place for one in found] == ["tests/test_it.py:2"]
 
 
-def test_subject_of_a_commit_is_at_most_72_characters():
+def test_subject_of_a_commit_is_at_most_72_characters() -> None:
     log = f"abc {'a' * 72}\ndef {'a' * 73}\n"
 
     assert list(check_subjects(log)) == [
@@ -89,7 +89,7 @@ def test_subject_of_a_commit_is_at_most_72_characters():
     ]
 
 
-def test_list_of_words_can_be_read():
+def test_list_of_words_can_be_read() -> None:
     words = read_words(Path("language.toml"))
 
     assert any(pattern.search("Nobody") for pattern, _ in words)
