@@ -141,7 +141,7 @@ def nowhere(portal: Portal, _: str) -> None:
         latest_runs, sign_in, nowhere,
     ],
 )  # fmt: skip
-def test_given_a_page_when_looked_at_in_any_light_and_width_then_axe_finds_nothing(
+def test_every_page_passes_axe_in_each_theme_and_width(
     visit: Visit, run_id: str, opening: Any
 ) -> None:
     portal = visit(ADMIN, "/nothings")
@@ -164,9 +164,7 @@ def press_until(page: Page, key: str, name: str, role: Any = "button") -> None:
     raise AssertionError(f"{key} does not lead to {name}")
 
 
-def test_given_only_a_keyboard_when_a_service_is_created_then_every_step_can_be_done(
-    visit: Visit, server: PortServer
-) -> None:
+def test_service_can_be_created_with_the_keyboard_alone(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/services")
     page, keys = portal.page, portal.page.keyboard
     expect(portal.titles()).to_have_count(12)
@@ -210,7 +208,7 @@ def test_given_only_a_keyboard_when_a_service_is_created_then_every_step_can_be_
     assert found["common_values_yaml"] == "log: debug"
 
 
-def test_given_a_menu_when_closed_by_escape_then_the_focus_is_where_it_was(visit: Visit) -> None:
+def test_escape_returns_the_focus_to_the_menu_button(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/services")
     portal.menu_of("Checkout")
 
@@ -220,9 +218,7 @@ def test_given_a_menu_when_closed_by_escape_then_the_focus_is_where_it_was(visit
     expect(portal.row("Checkout").get_by_role("button")).to_be_focused()
 
 
-def test_given_hostile_text_when_shown_anywhere_then_it_is_text(
-    visit: Visit, server: PortServer
-) -> None:
+def test_hostile_text_is_shown_as_text_on_every_page(visit: Visit, server: PortServer) -> None:
     body = {
         "identifier": "hostile",
         "title": HOSTILE,
@@ -256,9 +252,7 @@ def test_given_hostile_text_when_shown_anywhere_then_it_is_text(
         assert portal.page.get_by_text("49", exact=True).count() == 0, path
 
 
-def test_given_values_of_5000_characters_when_shown_then_the_page_keeps_its_form(
-    visit: Visit, server: PortServer
-) -> None:
+def test_long_values_keep_the_page_layout(visit: Visit, server: PortServer) -> None:
     long = "x" * 5000
     properties = {"owner": long, "health_detail": "word " * 1000}
     body = {"identifier": "long", "title": f"Long {long}", "properties": properties}
@@ -283,9 +277,7 @@ def test_given_values_of_5000_characters_when_shown_then_the_page_keeps_its_form
     expect(portal.page.get_by_role("row").nth(1)).to_have_css("height", "38px")
 
 
-def test_given_an_input_that_the_server_refuses_when_executed_then_its_words_are_shown(
-    visit: Visit, server: PortServer
-) -> None:
+def test_form_shows_the_message_of_a_server_refusal(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.act("Refunds", "Upscale Service")
     expect(form.get_by_label("Step")).to_be_visible()

@@ -32,7 +32,7 @@ def results(portal: Portal) -> Locator:
     return portal.page.get_by_role("status").filter(has_text="result")
 
 
-def test_given_services_when_opened_then_columns_are_in_their_order(visit: Visit) -> None:
+def test_service_table_has_its_columns_in_order(visit: Visit) -> None:
     portal = visit(DEVELOPER)
 
     expect(portal.page.get_by_role("heading", name="Services", exact=True)).to_be_visible()
@@ -46,7 +46,7 @@ def test_given_services_when_opened_then_columns_are_in_their_order(visit: Visit
     expect(link).to_have_attribute("href", "/serviceEntity?identifier=checkout")
 
 
-def test_given_three_properties_when_grouped_then_nested_with_counts(visit: Visit) -> None:
+def test_grouping_by_three_properties_nests_and_counts(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/services")
     panel = portal.panel("Group by")
     for title in ("Owner", "Responsible Team", "Environment"):
@@ -68,7 +68,7 @@ def test_given_three_properties_when_grouped_then_nested_with_counts(visit: Visi
     expect(portal.titles()).to_have_count(0)
 
 
-def test_given_groups_when_all_are_expanded_then_every_service_is_there(visit: Visit) -> None:
+def test_expand_all_shows_every_service(visit: Visit) -> None:
     portal = visit(DEVELOPER, '/services?group=["environment"]')
 
     portal.page.get_by_role("button", name="Expand all").click()
@@ -78,7 +78,7 @@ def test_given_groups_when_all_are_expanded_then_every_service_is_there(visit: V
     expect(portal.titles()).to_have_count(0)
 
 
-def test_given_words_of_several_properties_when_searched_then_all_must_fit(visit: Visit) -> None:
+def test_search_requires_every_word(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/services")
 
     portal.page.get_by_label("Search Services").fill("job core")
@@ -91,7 +91,7 @@ def test_given_words_of_several_properties_when_searched_then_all_must_fit(visit
     expect(portal.page.get_by_text("Nothing fits")).to_be_visible()
 
 
-def test_given_a_filter_when_set_then_only_what_fits_is_shown(visit: Visit) -> None:
+def test_filter_shows_only_matching_services(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/services")
     panel = portal.panel("Filter")
     panel.get_by_role("button", name="Add a filter").click()
@@ -108,7 +108,7 @@ def test_given_a_filter_when_set_then_only_what_fits_is_shown(visit: Visit) -> N
     expect(portal.titles()).to_have_count(12)
 
 
-def test_given_two_columns_when_sorted_then_the_second_decides_ties(visit: Visit) -> None:
+def test_second_sort_column_orders_equal_rows(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/services?q=shop")
     header = portal.page.get_by_role("columnheader", name="Environment")
     header.get_by_role("button").click()
@@ -124,7 +124,7 @@ def test_given_two_columns_when_sorted_then_the_second_decides_ties(visit: Visit
     )
 
 
-def test_given_a_column_when_hidden_then_it_is_gone_until_it_is_shown(visit: Visit) -> None:
+def test_hidden_column_is_shown_again(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/services")
     owner = portal.page.get_by_role("columnheader", name="Owner")
     expect(owner).to_be_visible()
@@ -138,7 +138,7 @@ def test_given_a_column_when_hidden_then_it_is_gone_until_it_is_shown(visit: Vis
     expect(owner).to_be_visible()
 
 
-def test_given_a_saved_view_when_reloaded_then_it_is_shown_again_and_to_nobody_else(
+def test_saved_view_survives_a_reload_and_is_private(
     visit: Visit,
 ) -> None:
     portal = visit(DEVELOPER, '/services?group=["environment"]&q=shop')
@@ -160,7 +160,7 @@ def test_given_a_saved_view_when_reloaded_then_it_is_shown_again_and_to_nobody_e
     expect(other.panel("Views")).to_contain_text("No view is saved yet")
 
 
-def test_given_a_view_for_everybody_when_saved_by_an_admin_then_others_have_it(
+def test_shared_view_of_an_admin_is_visible_to_others(
     visit: Visit,
 ) -> None:
     portal = visit(ADMIN, '/services?sort=[{"id":"ttl","desc":true}]')
@@ -180,7 +180,7 @@ def test_given_a_view_for_everybody_when_saved_by_an_admin_then_others_have_it(
     expect(views).to_contain_text("No view is saved yet")
 
 
-def test_given_what_is_shown_when_exported_then_that_is_in_the_file(visit: Visit) -> None:
+def test_export_has_the_rows_and_columns_that_are_shown(visit: Visit) -> None:
     portal = visit(
         DEVELOPER, '/services?q=payments&sort=[{"id":"$title","desc":true}]&hide=["$updatedAt"]'
     )
@@ -197,7 +197,7 @@ def test_given_what_is_shown_when_exported_then_that_is_in_the_file(visit: Visit
     assert found[4]["replicas"] == 6
 
 
-def test_given_a_row_when_its_menu_opens_then_actions_are_in_two_groups(visit: Visit) -> None:
+def test_row_menu_has_two_groups(visit: Visit) -> None:
     portal = visit(ADMIN, "/services")
 
     menu = portal.menu_of("Checkout")
@@ -210,7 +210,7 @@ def test_given_a_row_when_its_menu_opens_then_actions_are_in_two_groups(visit: V
     expect(portal.page).to_have_url(f"{portal.url}/serviceEntity?identifier=checkout")
 
 
-def test_given_create_actions_when_the_button_is_used_then_its_menu_has_them(visit: Visit) -> None:
+def test_create_menu_has_the_create_actions(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/services")
 
     portal.page.get_by_role("button", name="Service", exact=True).click()
@@ -220,9 +220,7 @@ def test_given_create_actions_when_the_button_is_used_then_its_menu_has_them(vis
     expect(items).to_contain_text("Create New Service")
 
 
-def test_given_a_name_typed_when_unregistered_then_the_row_goes(
-    visit: Visit, server: PortServer
-) -> None:
+def test_unregister_needs_the_name_and_removes_the_row(visit: Visit, server: PortServer) -> None:
     portal = visit(ADMIN, "/services")
     portal.menu_of("Backup").get_by_role("menuitem", name="Unregister").click()
     dialog = portal.dialog("Unregister Backup")
@@ -238,9 +236,7 @@ def test_given_a_name_typed_when_unregistered_then_the_row_goes(
     assert server.client.get_entity("service", "backup") is None
 
 
-def test_given_an_open_page_when_others_change_entities_then_it_shows_them(
-    visit: Visit, server: PortServer
-) -> None:
+def test_open_page_shows_changes_by_others(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, '/services?group=["health_status"]')
     expect(portal.group("Health: Healthy", 9)).to_be_visible()
 
@@ -265,7 +261,7 @@ def test_page_shows_a_change_from_before_it_listens(visit: Visit, server: PortSe
     expect(results(portal)).to_have_text("13 results")
 
 
-def test_given_no_entity_when_opened_then_told_what_to_do(visit: Visit, server: PortServer) -> None:
+def test_empty_page_says_what_to_do(visit: Visit, server: PortServer) -> None:
     for blueprint in ("tool", "service"):  # a tool depends on its service
         server.client.request("DELETE", f"/v1/blueprints/{blueprint}/all-entities")
 
@@ -305,7 +301,7 @@ def parts(organisation: PortServer) -> None:
 
 
 @pytest.mark.usefixtures("parts")
-def test_given_ten_thousand_entities_when_shown_then_only_those_in_sight_are_in_the_document(
+def test_only_visible_rows_of_10000_are_in_the_document(
     visit: Visit,
 ) -> None:
     portal = visit(DEVELOPER, "/parts")
@@ -320,7 +316,7 @@ def test_given_ten_thousand_entities_when_shown_then_only_those_in_sight_are_in_
 
 
 @pytest.mark.usefixtures("parts")
-def test_given_ten_thousand_entities_when_sorted_searched_and_grouped_then_all_are_looked_at(
+def test_sort_search_and_group_cover_10000_entities(
     visit: Visit,
 ) -> None:
     portal = visit(DEVELOPER, "/parts")
@@ -337,9 +333,7 @@ def test_given_ten_thousand_entities_when_sorted_searched_and_grouped_then_all_a
     expect(portal.group("Property 4: value 0", 334)).to_be_visible()
 
 
-def test_given_300_columns_when_shown_then_only_those_in_sight_are_in_the_document(
-    visit: Visit, server: PortServer
-) -> None:
+def test_only_visible_columns_of_300_are_in_the_document(visit: Visit, server: PortServer) -> None:
     make_blueprint(server, "wide", 300)
     body = {"identifier": "one", "properties": {f"p{n}": f"value {n}" for n in range(300)}}
     server.client.request("POST", "/v1/blueprints/wide/entities", json=body)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("server")
 CHECKOUT = "/serviceEntity?identifier=checkout"
 
 
-def test_given_an_entity_when_opened_then_its_details_are_there_without_the_empty_ones(
+def test_entity_details_hide_empty_properties(
     visit: Visit,
 ) -> None:
     portal = visit(DEVELOPER, CHECKOUT)
@@ -28,9 +28,7 @@ def test_given_an_entity_when_opened_then_its_details_are_there_without_the_empt
     expect(details.get_by_role("term").filter(has_text="Health Detail")).to_have_count(1)
 
 
-def test_given_an_open_entity_when_it_changes_then_its_page_shows_it(
-    visit: Visit, server: PortServer
-) -> None:
+def test_entity_page_shows_a_change(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, CHECKOUT)
     details = portal.page.get_by_role("region", name="Details")
     expect(details.get_by_text("Healthy")).to_be_visible()
@@ -40,7 +38,7 @@ def test_given_an_open_entity_when_it_changes_then_its_page_shows_it(
     expect(details.get_by_text("Degraded")).to_be_visible()
 
 
-def test_given_related_entities_when_their_tab_opens_then_both_directions_are_listed(
+def test_related_entities_are_listed_in_both_directions(
     visit: Visit,
 ) -> None:
     portal = visit(DEVELOPER, CHECKOUT)
@@ -54,9 +52,7 @@ def test_given_related_entities_when_their_tab_opens_then_both_directions_are_li
     expect(portal.page.get_by_role("heading", name="It depends on")).to_be_visible()
 
 
-def test_given_runs_of_an_entity_when_their_tab_opens_then_they_are_listed(
-    visit: Visit, server: PortServer
-) -> None:
+def test_entity_page_lists_its_runs(visit: Visit, server: PortServer) -> None:
     run_id = server.execute("upscale_service", {"step": 1}, "login", DEVELOPER)
     portal = visit(DEVELOPER, "/serviceEntity?identifier=login")
 
@@ -66,9 +62,7 @@ def test_given_runs_of_an_entity_when_their_tab_opens_then_they_are_listed(
     assert portal.run_id() == run_id
 
 
-def test_given_a_change_when_its_event_opens_then_before_and_after_are_beside_each_other(
-    visit: Visit, server: PortServer
-) -> None:
+def test_audit_event_shows_before_and_after(visit: Visit, server: PortServer) -> None:
     server.client.update_entity("service", "checkout", {"replicas": 9})
     portal = visit(ADMIN, CHECKOUT)
 
@@ -85,9 +79,7 @@ def test_given_a_change_when_its_event_opens_then_before_and_after_are_beside_ea
     expect(difference.get_by_role("row").filter(has_text="owner")).to_have_count(1)
 
 
-def test_given_the_audit_log_when_a_member_looks_then_it_has_only_what_is_the_members_own(
-    visit: Visit, server: PortServer
-) -> None:
+def test_audit_log_shows_a_member_only_their_own_events(visit: Visit, server: PortServer) -> None:
     server.client.update_entity("service", "checkout", {"replicas": 9})
     admin = visit(ADMIN, "/settings/AuditLog")
     rows = admin.page.get_by_role("row").filter(has_text="checkout")
@@ -141,9 +133,7 @@ def test_entity_names_an_api_client_when_no_run_is_known(visit: Visit) -> None:
     expect(portal.field("Created By")).to_have_text("API client")
 
 
-def test_given_rules_who_may_execute_when_others_open_the_menu_then_told_why_not(
-    visit: Visit, server: PortServer
-) -> None:
+def test_forbidden_action_is_disabled_with_the_reason(visit: Visit, server: PortServer) -> None:
     rules = {"execute": {"roles": ["Admin"]}}
     server.client.request("PATCH", "/v1/actions/drop/permissions", json=rules)
     admin, member = visit(ADMIN, "/tools"), visit(DEVELOPER, "/tools")

@@ -28,9 +28,7 @@ def inputs(server: PortServer, run_id: str) -> dict[str, Any]:
     return properties
 
 
-def test_given_a_filled_form_when_created_then_the_run_holds_what_was_typed(
-    visit: Visit, server: PortServer
-) -> None:
+def test_run_has_the_inputs_of_the_form(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.create()
     expect(form.get_by_role("combobox", name="Owner")).to_have_value(
@@ -60,9 +58,7 @@ def test_given_a_filled_form_when_created_then_the_run_holds_what_was_typed(
     expect(portal.page.get_by_role("heading", name="Create New Service", level=1)).to_be_visible()
 
 
-def test_given_missing_and_wrong_inputs_when_going_on_then_each_field_says_so(
-    visit: Visit, server: PortServer
-) -> None:
+def test_form_names_each_missing_or_invalid_input(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.create()
     form.get_by_label("Service Name").fill("No Capitals")
@@ -81,7 +77,7 @@ def test_given_missing_and_wrong_inputs_when_going_on_then_each_field_says_so(
     assert len(runs_of(server, "create_service")) == before
 
 
-def test_given_yaml_with_a_mistake_when_edited_then_the_line_is_named_and_nothing_is_taken(
+def test_invalid_yaml_names_the_line_and_cannot_be_applied(
     visit: Visit, server: PortServer
 ) -> None:
     portal = visit(DEVELOPER, "/services")
@@ -104,9 +100,7 @@ def test_given_yaml_with_a_mistake_when_edited_then_the_line_is_named_and_nothin
     assert len(runs_of(server, "create_service")) == before
 
 
-def test_given_the_values_format_when_switched_then_inputs_and_editor_switch(
-    visit: Visit, server: PortServer
-) -> None:
+def test_values_format_switches_the_input_and_the_editor(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.create()
     portal.fill_first_steps(form, "orders")
@@ -126,9 +120,7 @@ def test_given_the_values_format_when_switched_then_inputs_and_editor_switch(
     assert found["common_values"] == {"queues": ["orders"]}
 
 
-def test_given_json_mode_when_edited_then_the_form_has_it_and_faults_are_told(
-    visit: Visit, server: PortServer
-) -> None:
+def test_json_mode_changes_the_form_and_reports_faults(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.create()
     form.get_by_label("Service Name").fill("orders")
@@ -153,9 +145,7 @@ def test_given_json_mode_when_edited_then_the_form_has_it_and_faults_are_told(
     expect(form.get_by_label("Project")).to_have_value("shop")
 
 
-def test_given_a_secret_when_typed_then_it_is_masked_and_kept_encrypted(
-    visit: Visit, server: PortServer
-) -> None:
+def test_secret_input_is_masked_and_encrypted(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/tools")
     form = portal.act("Hammer", "Rotate Secret")
     expect(form.get_by_label("Token")).to_have_attribute("type", "password")
@@ -170,7 +160,7 @@ def test_given_a_secret_when_typed_then_it_is_masked_and_kept_encrypted(
     expect(portal.page.get_by_text("hunter2")).to_have_count(0)
 
 
-def test_given_inputs_that_depend_on_others_when_those_are_filled_then_they_open(
+def test_dependent_inputs_open_when_the_others_are_filled(
     visit: Visit,
 ) -> None:
     portal = visit(DEVELOPER, "/tools")
@@ -187,9 +177,7 @@ def test_given_inputs_that_depend_on_others_when_those_are_filled_then_they_open
     expect(form.get_by_label("Reason")).to_be_disabled()
 
 
-def test_given_an_entity_input_when_chosen_then_its_identifier_is_sent(
-    visit: Visit, server: PortServer
-) -> None:
+def test_entity_input_sends_the_identifier(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/tools")
     form = portal.act("Hammer", "Rotate Secret")
     picker = form.get_by_role("combobox", name="For service")
@@ -201,9 +189,7 @@ def test_given_an_entity_input_when_chosen_then_its_identifier_is_sent(
     assert inputs(server, portal.run_id())["for"] == "payment-gateway"
 
 
-def test_given_a_delete_when_another_name_is_typed_then_only_the_right_one_counts(
-    visit: Visit, server: PortServer
-) -> None:
+def test_delete_form_accepts_only_the_name_of_the_service(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.act("Checkout", "Delete Service")
     name = form.get_by_label("Type the service's name to confirm")
@@ -217,9 +203,7 @@ def test_given_a_delete_when_another_name_is_typed_then_only_the_right_one_count
     assert inputs(server, portal.run_id())["service_name"] == "checkout"
 
 
-def test_given_an_action_without_inputs_when_chosen_then_it_only_asks_whether_one_is_sure(
-    visit: Visit, server: PortServer
-) -> None:
+def test_action_without_inputs_asks_for_confirmation(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/tools")
     restart = portal.act("Hammer", "Restart Tool")
     expect(restart).to_contain_text("are you sure? It is for Hammer, and needs an approval.")
@@ -236,9 +220,7 @@ def test_given_an_action_without_inputs_when_chosen_then_it_only_asks_whether_on
     assert inputs(server, portal.run_id()) == {}
 
 
-def test_given_two_tabs_when_both_execute_the_same_form_then_both_runs_are_shown(
-    visit: Visit, server: PortServer
-) -> None:
+def test_two_tabs_with_one_form_start_two_runs(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/services")
     first = portal.act("Checkout", "Upscale Service")
     other = portal.tab("/services")
@@ -255,9 +237,7 @@ def test_given_two_tabs_when_both_execute_the_same_form_then_both_runs_are_shown
         expect(popover.locator(f'a[href$="{run_id}"]')).to_be_visible()
 
 
-def test_given_the_hub_when_an_action_is_for_an_entity_then_that_is_asked_first(
-    visit: Visit, server: PortServer
-) -> None:
+def test_self_service_hub_asks_for_the_entity_first(visit: Visit, server: PortServer) -> None:
     portal = visit(ADMIN, "/self-serve")
     portal.page.get_by_label("Search the actions").fill("upscale")
     expect(portal.page.get_by_role("listitem")).to_have_count(1)

@@ -46,9 +46,7 @@ def run_id(server: PortServer) -> str:
     return server.execute("upscale_service", {"step": 2}, "checkout", DEVELOPER)
 
 
-def test_given_an_open_run_when_it_goes_on_then_its_page_follows(
-    visit: Visit, server: PortServer, run_id: str
-) -> None:
+def test_run_page_follows_an_open_run(visit: Visit, server: PortServer, run_id: str) -> None:
     portal = visit(DEVELOPER, page_of(run_id))
     expect(portal.field("Status")).to_have_text("In progress")
     expect(portal.field("Requested by")).to_contain_text("Dana Developer")
@@ -74,7 +72,7 @@ def test_given_an_open_run_when_it_goes_on_then_its_page_follows(
     expect(lines).not_to_contain_text("Merged")
 
 
-def test_given_a_run_when_its_tabs_open_then_inputs_payload_and_changes_are_shown(
+def test_run_tabs_show_inputs_payload_and_changes(
     visit: Visit, server: PortServer, run_id: str
 ) -> None:
     server.client.request(
@@ -98,9 +96,7 @@ def test_given_a_run_when_its_tabs_open_then_inputs_payload_and_changes_are_show
     expect(payload).to_contain_text("upscale_service")
 
 
-def test_given_ports_own_approval_when_asked_then_only_the_approver_decides(
-    visit: Visit, server: PortServer
-) -> None:
+def test_port_approval_is_decided_only_by_the_approver(visit: Visit, server: PortServer) -> None:
     requester = visit(DEVELOPER, "/tools")
     requester.act("Hammer", "Restart Tool").get_by_role("button", name="Execute").click()
     run_id = requester.run_id()
@@ -121,9 +117,7 @@ def test_given_ports_own_approval_when_asked_then_only_the_approver_decides(
     expect(requester.field("Approved by")).to_have_text("Ada Admin: “Go ahead.”")
 
 
-def test_given_ports_own_approval_when_declined_then_the_requester_reads_why(
-    visit: Visit, server: PortServer
-) -> None:
+def test_requester_sees_why_a_port_approval_was_declined(visit: Visit, server: PortServer) -> None:
     run_id = server.execute("restart", {}, "hammer", DEVELOPER)
     requester = visit(DEVELOPER, page_of(run_id))
     approver = visit(ADMIN, page_of(run_id))
@@ -137,7 +131,7 @@ def test_given_ports_own_approval_when_declined_then_the_requester_reads_why(
     expect(requester.field("Declined by")).to_contain_text("“Not today.”")
 
 
-def test_given_a_run_when_executed_again_then_the_form_has_its_inputs(
+def test_rerun_form_has_the_inputs_of_the_run(
     visit: Visit, server: PortServer, run_id: str
 ) -> None:
     portal = visit(DEVELOPER, page_of(run_id))
@@ -152,9 +146,7 @@ def test_given_a_run_when_executed_again_then_the_form_has_its_inputs(
     assert portal.run_id() != run_id
 
 
-def test_given_an_open_run_when_cancelled_then_it_ends_as_failure(
-    visit: Visit, server: PortServer, run_id: str
-) -> None:
+def test_cancelled_run_ends_as_a_failure(visit: Visit, server: PortServer, run_id: str) -> None:
     portal = visit(ADMIN, page_of(run_id))
     portal.page.get_by_role("button", name="More about this run").click()
 
@@ -164,9 +156,7 @@ def test_given_an_open_run_when_cancelled_then_it_ends_as_failure(
     expect(portal.field("Summary")).to_have_text("Cancelled")
 
 
-def test_given_runs_in_progress_when_they_end_then_the_button_counts_down(
-    visit: Visit, server: PortServer
-) -> None:
+def test_latest_runs_button_counts_runs_in_progress(visit: Visit, server: PortServer) -> None:
     one, _ = (server.execute("rotate", {}, "hammer", DEVOPS) for _ in range(2))
     portal = visit(DEVOPS, "/services")
     button = portal.page.get_by_role("button", name=re.compile("My latest runs"))
@@ -182,9 +172,7 @@ def test_given_runs_in_progress_when_they_end_then_the_button_counts_down(
     expect(rows.filter(has_text="Success")).to_have_count(1)
 
 
-def test_given_somebody_elses_run_when_a_member_looks_then_it_is_not_among_the_own_ones(
-    visit: Visit, server: PortServer, run_id: str
-) -> None:
+def test_own_runs_do_not_list_runs_of_others(visit: Visit, server: PortServer, run_id: str) -> None:
     portal = visit(ADMIN, "/organization/runs")
     expect(portal.page.get_by_role("heading", name="Runs")).to_be_visible()
     expect(portal.page.get_by_role("link", name=run_id)).to_have_count(0)

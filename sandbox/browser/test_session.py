@@ -19,7 +19,7 @@ def expire(server: PortServer) -> None:
     requests.post(url, headers=OWN_ROUTES, timeout=5).raise_for_status()
 
 
-def test_given_nobody_when_a_page_is_opened_then_asked_who_one_is_and_shown_that_page(
+def test_signed_out_page_asks_for_a_user_and_then_opens(
     visit: Visit,
 ) -> None:
     portal = visit(None, "/serviceEntity?identifier=checkout")
@@ -34,7 +34,7 @@ def test_given_nobody_when_a_page_is_opened_then_asked_who_one_is_and_shown_that
     expect(account).to_contain_text("Dana Developer")
 
 
-def test_given_somebody_when_becoming_somebody_else_then_other_tabs_follow(visit: Visit) -> None:
+def test_other_tabs_follow_a_change_of_user(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/settings/AuditLog")
     other = portal.tab("/settings/AuditLog")
     expect(other.page.get_by_text("Only administrators see everything.")).to_be_visible()
@@ -49,7 +49,7 @@ def test_given_somebody_when_becoming_somebody_else_then_other_tabs_follow(visit
         expect(tab.page.get_by_text("Only administrators see everything.")).to_have_count(0)
 
 
-def test_given_somebody_when_signing_out_then_asked_who_one_is(visit: Visit) -> None:
+def test_signing_out_asks_for_a_user(visit: Visit) -> None:
     portal = visit(DEVELOPER)
     portal.page.get_by_role("button", name="Account menu").click()
 
@@ -60,9 +60,7 @@ def test_given_somebody_when_signing_out_then_asked_who_one_is(visit: Visit) -> 
     expect(portal.page.get_by_role("heading", name="Who are you?")).to_be_visible()
 
 
-def test_given_an_expired_session_when_something_is_done_then_told_and_what_was_typed_stays(
-    visit: Visit, server: PortServer
-) -> None:
+def test_expired_session_keeps_the_form_inputs(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.act("Checkout", "Upscale Service")
     expect(form.get_by_label("Step")).to_be_visible()
@@ -80,7 +78,7 @@ def test_given_an_expired_session_when_something_is_done_then_told_and_what_was_
     portal.allow(REFUSED)
 
 
-def test_given_an_expired_session_when_a_page_is_opened_then_asked_who_one_is(
+def test_page_asks_for_a_user_when_the_session_has_expired(
     visit: Visit, server: PortServer
 ) -> None:
     portal = visit(DEVELOPER, "/services")
@@ -91,9 +89,7 @@ def test_given_an_expired_session_when_a_page_is_opened_then_asked_who_one_is(
     expect(portal.page.get_by_role("heading", name="Who are you?")).to_be_visible()
 
 
-def test_given_a_server_started_again_when_a_page_is_open_then_it_connects_and_catches_up(
-    visit: Visit, server: PortServer
-) -> None:
+def test_open_page_reconnects_after_a_server_restart(visit: Visit, server: PortServer) -> None:
     portal = visit(ADMIN, '/services?group=["health_status"]')
     expect(portal.group("Health: Healthy", 9)).to_be_visible()
 
@@ -109,9 +105,7 @@ def test_given_a_server_started_again_when_a_page_is_open_then_it_connects_and_c
     portal.allow(BROKEN)
 
 
-def test_given_no_server_when_a_page_asks_for_more_then_told_and_it_goes_on_later(
-    visit: Visit, server: PortServer
-) -> None:
+def test_page_reports_a_missing_server_and_recovers(visit: Visit, server: PortServer) -> None:
     portal = visit(ADMIN, "/services")
     expect(portal.titles()).to_have_count(12)
     server.stop()
@@ -138,9 +132,7 @@ def test_given_no_server_when_a_page_asks_for_more_then_told_and_it_goes_on_late
         ("/services?group=[[1]]&sort=7&filter=[{}]&hide={}", "12 results"),
     ],
 )
-def test_given_an_address_that_leads_nowhere_when_opened_then_a_sentence_says_so(
-    visit: Visit, path: str, sentence: str
-) -> None:
+def test_unknown_address_shows_a_message(visit: Visit, path: str, sentence: str) -> None:
     portal = visit(ADMIN, path)
 
     expect(portal.page.get_by_role("main")).to_contain_text(sentence)

@@ -77,7 +77,7 @@ def render(template: Any, values: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_what_a_template_renders_to_is_a_message_that_slipway_reads(action: str) -> None:
+def test_rendered_template_is_a_message_that_slipway_reads(action: str) -> None:
     definition = find("action", action)
     values = {**RENDERED, "{{ .inputs }}": INPUTS, "{{ .action.identifier }}": action}
 

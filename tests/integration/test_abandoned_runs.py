@@ -90,9 +90,7 @@ def unreported(world: World) -> Iterator[None]:
         services.create_variable(name, world.outputs["reports_url"])
 
 
-def test_given_the_stack_when_some_minutes_have_passed_then_the_schedule_has_swept(
-    sandbox: SandboxClient, stack: Stack
-) -> None:
+def test_schedule_starts_the_sweep(sandbox: SandboxClient, stack: Stack) -> None:
     # First in this file: nobody else has called the function for a sweep.
     role = stack.outputs()["functions"]["sweep_runs"]["role_name"]
 
@@ -156,9 +154,7 @@ def test_sweep_reports_what_the_workflow_did_not(world: World, sweeper: Sweeper,
     assert world.lock() is None
 
 
-def test_given_an_execution_whose_end_nobody_was_told_when_swept_then_the_run_ends(
-    world: World, sweeper: Sweeper
-) -> None:
+def test_sweep_ends_a_run_whose_stop_event_was_lost(world: World, sweeper: Sweeper) -> None:
     run_id = world.upscale()
     world.request(run_id)
     machine = world.outputs["approval_machine_arn"]
@@ -178,9 +174,7 @@ def test_given_an_execution_whose_end_nobody_was_told_when_swept_then_the_run_en
     assert world.lock() is None
 
 
-def test_given_a_held_run_when_nobody_resumes_it_then_it_ends_and_is_forgotten(
-    world: World, sweeper: Sweeper
-) -> None:
+def test_run_on_hold_ends_when_it_is_not_resumed(world: World, sweeper: Sweeper) -> None:
     run_id = world.upscale()
     world.request(run_id)
     fault = {"method": "POST", "path": "/api/graphql$", "times": 50, "status": 403}
@@ -205,9 +199,7 @@ def test_given_a_held_run_when_nobody_resumes_it_then_it_ends_and_is_forgotten(
     assert world.script("resume", run_id).returncode == 1
 
 
-def test_given_an_old_pull_request_when_swept_then_reminded_of_once_and_closed_later(
-    world: World, sweeper: Sweeper
-) -> None:
+def test_sweep_reminds_once_then_closes_an_old_pull_request(world: World, sweeper: Sweeper) -> None:
     run_id, pull = create(world)
 
     def comments() -> list[str]:
@@ -235,9 +227,7 @@ def test_given_an_old_pull_request_when_swept_then_reminded_of_once_and_closed_l
     assert entity_of(world) is None
 
 
-def test_given_a_waiting_approval_and_an_open_pull_request_when_swept_then_left_alone(
-    world: World, sweeper: Sweeper
-) -> None:
+def test_sweep_leaves_waiting_runs_alone(world: World, sweeper: Sweeper) -> None:
     waiting = world.upscale()
     world.request(waiting)
     proposed, _pull = create(world)
@@ -252,9 +242,7 @@ def test_given_a_waiting_approval_and_an_open_pull_request_when_swept_then_left_
 
 
 @pytest.mark.story
-def test_given_locks_when_swept_then_those_of_gone_owners_are_freed(
-    world: World, sweeper: Sweeper
-) -> None:
+def test_sweep_frees_locks_of_missing_owners(world: World, sweeper: Sweeper) -> None:
     run_id = world.upscale()
     world.request(run_id)
     table = world.outputs["tables"]["locks"]
@@ -281,7 +269,7 @@ def test_given_locks_when_swept_then_those_of_gone_owners_are_freed(
         assert world.lock() is None
 
 
-def test_given_a_run_that_somebody_ended_when_no_notice_came_then_it_is_cleared_up(
+def test_sweep_cleans_up_after_a_run_that_was_ended_manually(
     world: World, sweeper: Sweeper
 ) -> None:
     run_id, pull = create(world)

@@ -34,7 +34,7 @@ def world(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest) 
 
 
 @pytest.mark.story
-def test_given_production_when_approved_by_another_person_then_merged_and_reported(
+def test_approved_change_in_production_is_merged_and_reported(
     world: World,
 ) -> None:
     run_id = world.upscale(step=2)
@@ -77,7 +77,7 @@ def test_given_production_when_approved_by_another_person_then_merged_and_report
 
 
 @pytest.mark.story
-def test_given_a_decision_when_taken_then_its_record_can_never_be_changed(world: World) -> None:
+def test_decision_record_can_never_be_changed(world: World) -> None:
     run_id = world.upscale()
     request = world.request(run_id)
     world.decide(run_id, "DECLINE", comment="not now")
@@ -94,7 +94,7 @@ def test_given_a_decision_when_taken_then_its_record_can_never_be_changed(world:
 
 
 @pytest.mark.story
-def test_given_a_request_when_declined_then_the_requester_reads_why_and_the_service_is_free(
+def test_declined_request_shows_the_reason_and_frees_the_lock(
     world: World,
 ) -> None:
     run_id = world.delete()
@@ -114,7 +114,7 @@ def test_given_a_request_when_declined_then_the_requester_reads_why_and_the_serv
 
 
 @pytest.mark.story
-def test_given_the_requester_when_approving_by_any_door_then_refused_and_still_pending(
+def test_requester_cannot_approve_and_the_request_stays_pending(
     world: World,
 ) -> None:
     run_id = world.upscale()
@@ -134,9 +134,7 @@ def test_given_the_requester_when_approving_by_any_door_then_refused_and_still_p
 
 
 @pytest.mark.parametrize("environment", ["Test", "Staging"])
-def test_given_another_environment_when_scaled_then_it_goes_straight_through(
-    world: World, environment: str
-) -> None:
+def test_scaling_in_other_environments_needs_no_approval(world: World, environment: str) -> None:
     world.exists(environment)
 
     run_id = world.upscale()
@@ -148,7 +146,7 @@ def test_given_another_environment_when_scaled_then_it_goes_straight_through(
 
 
 @pytest.mark.story
-def test_given_a_downscale_when_approved_then_there_are_fewer_replicas(world: World) -> None:
+def test_approved_downscale_reduces_the_replicas(world: World) -> None:
     run_id = world.sandbox.execute("downscale_service", {}, entity=world.service)
     assert world.request(run_id)["summary"] == "replicas 2 → 1"
     world.decide(run_id, "APPROVE")
@@ -165,7 +163,7 @@ def test_given_a_downscale_when_approved_then_there_are_fewer_replicas(world: Wo
 
 
 @pytest.mark.story
-def test_given_a_delete_when_approved_then_folder_and_entity_are_gone(world: World) -> None:
+def test_approved_delete_removes_the_folder_and_entity(world: World) -> None:
     run_id = world.delete()
     world.request(run_id)
 
@@ -180,9 +178,7 @@ def test_given_a_delete_when_approved_then_folder_and_entity_are_gone(world: Wor
 
 @pytest.mark.story
 @pytest.mark.parametrize("action", ["upscale_service", "delete_service", "create_service"])
-def test_given_a_dry_run_when_executed_then_the_diff_is_shown_and_nothing_changes(
-    world: World, action: str
-) -> None:
+def test_dry_run_shows_the_diff_and_changes_nothing(world: World, action: str) -> None:
     inputs: dict[str, Any] = {"dry_run": True}
     entity: str | None = world.service
     if action == "delete_service":
@@ -200,7 +196,7 @@ def test_given_a_dry_run_when_executed_then_the_diff_is_shown_and_nothing_change
     assert world.executions(run_id) == {}
 
 
-def test_given_a_create_that_needs_an_approval_when_approved_then_it_is_proposed(
+def test_create_is_proposed_after_its_approval(
     world: World,
 ) -> None:
     name = f"{world.service}-new"
@@ -225,7 +221,7 @@ def test_given_a_create_that_needs_an_approval_when_approved_then_it_is_proposed
 
 
 @pytest.mark.story
-def test_given_nobody_decides_when_reminded_in_vain_then_it_expires(world: World) -> None:
+def test_undecided_request_is_reminded_of_and_expires(world: World) -> None:
     with world.asking(expires_after_seconds=12, remind_before_seconds=6):
         run_id = world.upscale()
         link = world.link(run_id)
@@ -245,7 +241,7 @@ def test_given_nobody_decides_when_reminded_in_vain_then_it_expires(world: World
     assert requests.post(link, data={"decision": "APPROVE"}, timeout=300).status_code == 403
 
 
-def test_given_a_reminder_was_sent_when_approved_then_it_is_executed(world: World) -> None:
+def test_approval_after_the_reminder_is_executed(world: World) -> None:
     with world.asking(expires_after_seconds=3600, remind_before_seconds=3595):
         run_id = world.upscale()
         world.request(run_id)
@@ -257,7 +253,7 @@ def test_given_a_reminder_was_sent_when_approved_then_it_is_executed(world: Worl
 
 
 @pytest.mark.story
-def test_given_a_link_when_only_opened_then_nothing_is_decided(world: World) -> None:
+def test_opened_link_decides_nothing_until_its_form_is_sent(world: World) -> None:
     run_id = world.upscale()
     request = world.request(run_id)
     link = world.link(run_id)
@@ -286,7 +282,7 @@ def test_given_a_link_when_only_opened_then_nothing_is_decided(world: World) -> 
 
 
 @pytest.mark.story
-def test_given_the_rest_api_when_used_then_each_case_has_its_own_answer(world: World) -> None:
+def test_rest_api_answers_each_case_with_its_own_status(world: World) -> None:
     run_id = world.upscale()
     approval = f"{run_id}.1"
     request = world.request(run_id)
@@ -316,7 +312,7 @@ def test_given_the_rest_api_when_used_then_each_case_has_its_own_answer(world: W
     assert "was approved by devops@acme.example" in again.json()["message"]
 
 
-def test_given_two_decisions_at_the_same_instant_when_taken_then_one_wins(world: World) -> None:
+def test_one_of_two_concurrent_decisions_wins(world: World) -> None:
     run_id = world.upscale()
     request = world.request(run_id)
     link = world.link(run_id)
@@ -336,7 +332,7 @@ def test_given_two_decisions_at_the_same_instant_when_taken_then_one_wins(world:
 
 
 @pytest.mark.story
-def test_given_a_file_changed_meanwhile_when_approved_then_it_is_asked_again(world: World) -> None:
+def test_approval_is_requested_again_when_the_file_changed(world: World) -> None:
     run_id = world.upscale()
     first = world.request(run_id)
     path = f"apps/{world.service}/common_values.yaml"
@@ -358,7 +354,7 @@ def test_given_a_file_changed_meanwhile_when_approved_then_it_is_asked_again(wor
     assert "replicas: 6 " in text_of(world.sandbox, path, "main")
 
 
-def test_given_the_service_is_deleted_while_waiting_when_approved_then_it_says_so(
+def test_approved_run_fails_when_its_service_was_deleted(
     world: World,
 ) -> None:
     run_id = world.upscale()
@@ -374,7 +370,7 @@ def test_given_the_service_is_deleted_while_waiting_when_approved_then_it_says_s
     world.wait_until_free()
 
 
-def test_given_a_waiting_run_when_ended_in_port_then_the_request_is_withdrawn(
+def test_request_is_withdrawn_when_its_run_is_ended_in_port(
     world: World,
 ) -> None:
     run_id = world.upscale()
@@ -395,7 +391,7 @@ def test_given_a_waiting_run_when_ended_in_port_then_the_request_is_withdrawn(
     assert world.pulls(run_id) == []
 
 
-def test_given_an_open_pull_request_when_the_run_is_cancelled_then_it_is_closed(
+def test_cancel_closes_the_open_pull_request(
     world: World,
 ) -> None:
     with world.merging(auto_merge=False):
@@ -420,7 +416,7 @@ def test_given_an_open_pull_request_when_the_run_is_cancelled_then_it_is_closed(
     assert "had already ended" in again.stdout
 
 
-def test_given_a_held_service_when_unlocked_then_only_if_its_owner_is_gone(world: World) -> None:
+def test_unlock_frees_a_service_only_when_its_owner_is_gone(world: World) -> None:
     run_id = world.upscale()
     world.request(run_id)
 
@@ -446,7 +442,7 @@ def test_given_a_held_service_when_unlocked_then_only_if_its_owner_is_gone(world
     assert f"{world.service} is free" in world.script("unlock", f"service/{world.service}").stdout
 
 
-def test_given_a_step_that_fails_when_mended_then_resume_goes_on_where_it_stopped(
+def test_resume_continues_at_the_failed_step(
     world: World,
 ) -> None:
     run_id = world.upscale()
@@ -488,7 +484,7 @@ def test_given_a_step_that_fails_when_mended_then_resume_goes_on_where_it_stoppe
     assert "has ended with SUCCESS" in again.stdout
 
 
-def test_given_a_passing_failure_when_executing_then_the_machine_repeats_the_step(
+def test_machine_repeats_a_step_after_a_transient_failure(
     world: World,
 ) -> None:
     run_id = world.upscale()
@@ -504,7 +500,7 @@ def test_given_a_passing_failure_when_executing_then_the_machine_repeats_the_ste
     assert len(world.pulls(run_id)) == 1
 
 
-def test_given_somebody_pushed_after_the_approval_when_merging_then_it_is_not_merged(
+def test_pull_request_is_not_merged_after_a_later_push(
     world: World,
 ) -> None:
     run_id = world.upscale()
@@ -568,7 +564,7 @@ def as_reviewer(sandbox: SandboxClient, number: int) -> Any:
     return client.get_repo(sandbox.env["SERVICES_REPO"]).get_pull(number)
 
 
-def test_given_an_execution_that_is_stopped_when_swept_then_the_run_ends(world: World) -> None:
+def test_run_ends_when_its_execution_is_stopped(world: World) -> None:
     run_id = world.upscale()
     world.request(run_id)
     machine = world.outputs["approval_machine_arn"]
@@ -583,7 +579,7 @@ def test_given_an_execution_that_is_stopped_when_swept_then_the_run_ends(world: 
     wait_for("the withdrawal", lambda: world.request_now(run_id)["status"] == "Cancelled" or None)
 
 
-def test_given_a_message_that_comes_again_when_waiting_then_there_is_one_request(
+def test_redelivered_message_keeps_one_request(
     world: World,
 ) -> None:
     run_id = world.upscale()
@@ -609,7 +605,7 @@ def test_given_a_message_that_comes_again_when_waiting_then_there_is_one_request
 
 
 @pytest.mark.story
-def test_given_two_approvers_are_needed_when_one_approves_then_it_waits_for_the_other(
+def test_run_waits_for_the_second_of_two_approvers(
     world: World,
 ) -> None:
     with world.asking(count=2, emails=[DEVOPS, ADMIN], teams=[]):

@@ -65,14 +65,12 @@ def counters(sandbox: SandboxClient) -> dict[str, int]:
 @pytest.fixture
 def name(stack: Stack, request: pytest.FixtureRequest) -> str:
     """A service name of the test's own."""
-    words = request.node.originalname.removeprefix("test_given_").split("_")[:4]
+    words = request.node.originalname.removeprefix("test_").split("_")[:4]
     return f"{'-'.join(words)}-{stack.mode}"[:63]
 
 
 @pytest.mark.story
-def test_given_a_request_when_merged_then_every_system_holds_what_was_typed(
-    sandbox: SandboxClient, name: str
-) -> None:
+def test_merged_service_has_its_inputs_in_every_system(sandbox: SandboxClient, name: str) -> None:
     run_id = sandbox.execute("create_service", form(name))
 
     pull = pull_of(sandbox, run_id)
@@ -110,7 +108,7 @@ def test_given_a_request_when_merged_then_every_system_holds_what_was_typed(
 
 
 @pytest.mark.story
-def test_given_a_pull_request_when_closed_unmerged_then_the_run_fails_and_the_entity_goes(
+def test_closed_pull_request_fails_run_and_removes_entity(
     sandbox: SandboxClient, name: str
 ) -> None:
     run_id = sandbox.execute("create_service", form(name))
@@ -124,9 +122,7 @@ def test_given_a_pull_request_when_closed_unmerged_then_the_run_fails_and_the_en
 
 
 @pytest.mark.story
-def test_given_the_same_message_when_delivered_again_then_nothing_is_done_twice(
-    sandbox: SandboxClient, name: str
-) -> None:
+def test_redelivered_message_does_nothing_twice(sandbox: SandboxClient, name: str) -> None:
     run_id = sandbox.execute("create_service", form(name))
     pull = pull_of(sandbox, run_id)
     before = counters(sandbox)["invoked"]
@@ -146,9 +142,7 @@ def test_given_the_same_message_when_delivered_again_then_nothing_is_done_twice(
 
 
 @pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
-def test_given_a_name_that_exists_when_requested_again_then_refused_with_a_link(
-    sandbox: SandboxClient, name: str
-) -> None:
+def test_existing_name_is_refused_with_a_link(sandbox: SandboxClient, name: str) -> None:
     first = sandbox.execute("create_service", form(name))
     pull_of(sandbox, first).merge(merge_method="squash")
     sandbox.wait_for_status(first, "SUCCESS")
@@ -161,9 +155,7 @@ def test_given_a_name_that_exists_when_requested_again_then_refused_with_a_link(
 
 
 @pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
-def test_given_hostile_text_when_requested_then_it_is_shown_as_text(
-    sandbox: SandboxClient, name: str
-) -> None:
+def test_hostile_input_is_shown_as_text(sandbox: SandboxClient, name: str) -> None:
     project = "@acme/payments ${{ secrets.PORT_CLIENT_SECRET }} <img src=x> `x`"
 
     run_id = sandbox.execute("create_service", form(name, project=project))
@@ -180,7 +172,7 @@ def test_given_hostile_text_when_requested_then_it_is_shown_as_text(
 
 
 @pytest.mark.story
-def test_given_junk_on_the_topic_when_consumed_then_dropped_and_the_next_run_goes_on(
+def test_junk_on_the_topic_is_skipped_and_the_next_run_succeeds(
     sandbox: SandboxClient, name: str
 ) -> None:
     before = counters(sandbox)
@@ -211,7 +203,7 @@ def test_given_junk_on_the_topic_when_consumed_then_dropped_and_the_next_run_goe
 
 @pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
 @pytest.mark.parametrize("system", ["github", "port"])
-def test_given_a_passing_outage_when_requested_then_the_run_goes_on_by_itself(
+def test_run_succeeds_after_a_transient_outage(
     sandbox: SandboxClient, name: str, system: str
 ) -> None:
     name = f"{system}-{name}"[:63].rstrip("-")
@@ -228,7 +220,7 @@ def test_given_a_passing_outage_when_requested_then_the_run_goes_on_by_itself(
 
 @pytest.mark.story
 @pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
-def test_given_a_rate_limit_when_longer_than_a_function_should_wait_then_delivered_later(
+def test_run_is_retried_later_after_a_long_rate_limit(
     sandbox: SandboxClient, stack: Stack, name: str
 ) -> None:
     fault = {
@@ -256,7 +248,7 @@ def test_given_a_rate_limit_when_longer_than_a_function_should_wait_then_deliver
 
 @pytest.mark.story
 @pytest.mark.parametrize("stack", [Mode.EXTERNAL], indirect=True)
-def test_given_a_bug_when_retries_are_used_up_then_the_whole_record_is_in_the_bucket(
+def test_whole_record_is_stored_when_retries_are_used_up(
     sandbox: SandboxClient, stack: Stack, name: str
 ) -> None:
     # A refusal that nobody's request is to blame for: the token may not write.
@@ -286,9 +278,7 @@ def test_given_a_bug_when_retries_are_used_up_then_the_whole_record_is_in_the_bu
 
 
 @pytest.mark.story
-def test_given_a_paused_function_when_planned_again_without_secrets_then_nothing_changes(
-    sandbox: SandboxClient, stack: Stack
-) -> None:
+def test_paused_function_is_not_a_change_in_the_plan(sandbox: SandboxClient, stack: Stack) -> None:
     prefix = stack.outputs()["functions"]["create_service"]["function_name"].rpartition("-")[0]
 
     def operate(command: str) -> None:
@@ -319,7 +309,7 @@ def calls_of(sandbox: SandboxClient, role: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.story
-def test_given_what_the_function_did_when_held_against_its_policy_then_all_was_allowed(
+def test_create_service_calls_are_allowed_by_its_policy(
     sandbox: SandboxClient, stack: Stack
 ) -> None:
     role = stack.outputs()["functions"]["create_service"]["role_name"]
@@ -330,7 +320,7 @@ def test_given_what_the_function_did_when_held_against_its_policy_then_all_was_a
     assert violations == []
 
 
-def test_given_the_policy_when_held_against_what_the_function_did_then_all_was_needed(
+def test_create_service_policy_has_no_unused_statement(
     sandbox: SandboxClient, stack: Stack
 ) -> None:
     role = stack.outputs()["functions"]["create_service"]["role_name"]

@@ -167,7 +167,7 @@ def patient(sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest
 # -- the cures
 
 
-def test_given_a_fault_that_a_restart_cures_when_degraded_then_restarted_once_and_healthy(
+def test_degraded_service_is_restarted_once_and_healthy(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART, ROLL_BACK):
@@ -185,7 +185,7 @@ def test_given_a_fault_that_a_restart_cures_when_degraded_then_restarted_once_an
     assert patient.lock() is None
 
 
-def test_given_a_bad_change_when_degraded_then_it_is_rolled_back_and_healthy(
+def test_bad_change_is_rolled_back_and_the_service_is_healthy(
     patient: Patient,
 ) -> None:
     path = f"apps/{patient.service}/common_values.yaml"
@@ -203,7 +203,7 @@ def test_given_a_bad_change_when_degraded_then_it_is_rolled_back_and_healthy(
     assert patient.lock() is None
 
 
-def test_given_too_few_replicas_when_degraded_then_scaled_up_and_healthy(patient: Patient) -> None:
+def test_service_is_scaled_up_and_healthy(patient: Patient) -> None:
     with patient.by_policy(SCALE_UP):
         patient.falls_ill("scale")
         patient.becomes("Healthy", "after: scale up")
@@ -217,7 +217,7 @@ def test_given_too_few_replicas_when_degraded_then_scaled_up_and_healthy(patient
 
 
 @pytest.mark.story
-def test_given_no_cure_when_everything_was_tried_then_people_get_the_whole_story(
+def test_failed_remediation_escalates_with_every_attempt(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART, SCALE_UP):
@@ -246,7 +246,7 @@ def test_given_no_cure_when_everything_was_tried_then_people_get_the_whole_story
     assert len(patient.alerts()) == 1
 
 
-def test_given_an_open_pull_request_when_ill_then_its_lock_is_respected_and_named(
+def test_remediation_respects_the_lock_of_an_open_pull_request(
     patient: Patient,
 ) -> None:
     def do_not_merge(document: dict[str, Any]) -> None:
@@ -265,7 +265,7 @@ def test_given_an_open_pull_request_when_ill_then_its_lock_is_respected_and_name
     assert patient.lock() == run_id
 
 
-def test_given_a_repair_that_holds_the_service_when_scaled_by_hand_then_refused_by_name(
+def test_scaling_is_refused_while_a_repair_has_the_lock(
     patient: Patient,
 ) -> None:
     table = patient.outputs["tables"]["locks"]
@@ -306,7 +306,7 @@ def request_of(patient: Patient) -> str:
 
 
 @pytest.mark.story
-def test_given_production_when_somebody_agrees_then_it_is_repaired(in_production: Patient) -> None:
+def test_service_in_production_is_repaired_after_approval(in_production: Patient) -> None:
     with in_production.by_policy(RESTART):
         in_production.falls_ill("restart")
         execution = request_of(in_production)
@@ -324,7 +324,7 @@ def test_given_production_when_somebody_agrees_then_it_is_repaired(in_production
     assert in_production.restarts() == 1
 
 
-def test_given_production_when_somebody_declines_by_link_then_it_is_handed_over(
+def test_repair_escalates_when_it_is_declined_by_link(
     in_production: Patient,
 ) -> None:
     with in_production.by_policy(RESTART):
@@ -343,7 +343,7 @@ def test_given_production_when_somebody_declines_by_link_then_it_is_handed_over(
     assert in_production.restarts() == 0
 
 
-def test_given_nobody_decides_when_it_expires_then_reminded_and_handed_over(
+def test_repair_escalates_after_its_request_expires(
     in_production: Patient,
 ) -> None:
     short = in_production.asking(expires_after_seconds=10, remind_before_seconds=5)
@@ -361,7 +361,7 @@ def test_given_nobody_decides_when_it_expires_then_reminded_and_handed_over(
 
 
 @pytest.mark.story
-def test_given_degraded_but_answering_when_verified_then_corrected_with_a_note(
+def test_wrong_degraded_status_is_corrected_with_a_note(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART):
@@ -379,7 +379,7 @@ def test_given_degraded_but_answering_when_verified_then_corrected_with_a_note(
     ],
     ids=["none", "metadata"],
 )
-def test_given_a_url_that_is_not_to_be_asked_when_degraded_then_unknown_with_a_note_and_no_loop(
+def test_forbidden_health_url_becomes_unknown_once(
     patient: Patient, url: str | None, detail: str
 ) -> None:
     with patient.by_policy(RESTART):
@@ -395,7 +395,7 @@ def test_given_a_url_that_is_not_to_be_asked_when_degraded_then_unknown_with_a_n
 
 
 @pytest.mark.story
-def test_given_a_thousand_changes_in_a_second_when_read_then_one_remediation(
+def test_thousand_changes_in_a_second_start_one_remediation(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART):
@@ -417,7 +417,7 @@ def test_given_a_thousand_changes_in_a_second_when_read_then_one_remediation(
     assert row["number"] < 100
 
 
-def test_given_a_repair_when_its_own_records_are_read_then_nothing_is_started_or_written(
+def test_records_of_own_repair_writes_start_nothing(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART):
@@ -439,7 +439,7 @@ def test_given_a_repair_when_its_own_records_are_read_then_nothing_is_started_or
     assert {name.partition(".")[0] for name in own} == {min(patient.looks())}
 
 
-def test_given_a_flapping_service_when_repaired_too_often_then_cooled_down_and_told_once(
+def test_flapping_service_cools_down_and_notifies_once(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART, max_per_hour=2):
@@ -459,7 +459,7 @@ def test_given_a_flapping_service_when_repaired_too_often_then_cooled_down_and_t
     assert patient.row()["number"] == 3
 
 
-def test_given_port_fails_while_reporting_when_repaired_then_nothing_is_lost(
+def test_repair_is_reported_after_a_port_outage(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART):
@@ -500,7 +500,7 @@ def test_automation_run_is_ended_when_its_change_was_read(patient: Patient) -> N
     assert (run.action, run.status) == ("service_health_changes", "SUCCESS")
 
 
-def test_given_a_teams_subscription_when_replicas_change_then_its_machine_is_started_once(
+def test_team_subscription_starts_once_for_each_change(
     patient: Patient,
 ) -> None:
     arn = patient.outputs["remediation_machine_arn"].rpartition(":")[0] + f":{TEAM_MACHINE}"
@@ -524,7 +524,7 @@ def test_given_a_teams_subscription_when_replicas_change_then_its_machine_is_sta
     assert {each["subscription"] for each in told()} == {"scaling-log"}
 
 
-def test_given_an_execution_that_is_stopped_when_swept_then_the_next_change_is_looked_at(
+def test_change_is_handled_after_its_execution_was_stopped(
     patient: Patient,
 ) -> None:
     with patient.by_policy({**RESTART, "wait_seconds": 600}):

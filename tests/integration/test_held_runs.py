@@ -91,7 +91,7 @@ def replay(failures: Failures, *command: str) -> subprocess.CompletedProcess[str
     return failures.world.script("replay", *command)
 
 
-def test_given_failed_records_when_listed_and_shown_then_all_that_is_known_is_told(
+def test_failed_records_are_listed_and_shown_in_detail(
     failures: Failures,
 ) -> None:
     listed = replay(failures, "list").stdout.splitlines()
@@ -109,7 +109,7 @@ def test_given_failed_records_when_listed_and_shown_then_all_that_is_known_is_to
     assert "v1," not in shown
 
 
-def test_given_a_paused_function_when_swept_then_its_run_waits_and_ends_once_it_is_resumed(
+def test_run_of_a_paused_function_waits_until_it_is_resumed(
     failures: Failures, sandbox: SandboxClient, stack: Stack
 ) -> None:
     world, run_id = failures.world, failures.waiting
@@ -131,7 +131,7 @@ def test_given_a_paused_function_when_swept_then_its_run_waits_and_ends_once_it_
     assert world.ended(run_id, "SUCCESS")["statusLabel"] == "Dry run"
 
 
-def test_given_a_cause_that_lasts_when_replayed_then_the_record_stays_and_says_why(
+def test_record_stays_with_the_reason_when_its_cause_remains(
     failures: Failures,
 ) -> None:
     planned = replay(failures, "run", failures.scaled, "--dry-run")
@@ -149,7 +149,7 @@ def test_given_a_cause_that_lasts_when_replayed_then_the_record_stays_and_says_w
 
 
 @pytest.mark.story
-def test_given_a_failed_record_when_discarded_then_its_run_fails_and_its_service_is_free(
+def test_discarded_record_fails_its_run_and_frees_the_lock(
     failures: Failures,
 ) -> None:
     key = failures.world.failed(failures.scaled)
@@ -168,7 +168,7 @@ def test_given_a_failed_record_when_discarded_then_its_run_fails_and_its_service
 
 
 @pytest.mark.story
-def test_given_a_cause_that_is_gone_when_two_replay_at_once_then_it_is_done_once(
+def test_concurrent_replays_run_the_record_once(
     failures: Failures,
 ) -> None:
     world, run_id = failures.world, failures.created
@@ -194,7 +194,7 @@ def test_given_a_cause_that_is_gone_when_two_replay_at_once_then_it_is_done_once
     world.ended(run_id, "SUCCESS")
 
 
-def test_given_a_change_that_failed_when_replayed_by_its_function_then_it_is_followed_once(
+def test_replayed_change_starts_its_subscription_once(
     failures: Failures,
 ) -> None:
     states, arn = failures.world.sandbox.aws("stepfunctions"), failures.team["stateMachineArn"]

@@ -147,7 +147,7 @@ def operator(
         yield made
 
 
-def test_installation_survives_interruptions_to_first_pull_request(
+def test_interrupted_installation_continues_to_a_pull_request(
     operator: Operator,
 ) -> None:
     killed = operator.install(**{"Install the App": signal.SIGKILL})

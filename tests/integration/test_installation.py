@@ -57,7 +57,7 @@ def change(service: str) -> Change:
 
 
 @pytest.mark.story
-def test_given_an_app_installation_when_it_proposes_then_the_pull_request_is_the_apps(
+def test_pull_request_is_opened_by_the_app(
     sandbox: SandboxClient,
 ) -> None:
     made = as_app(sandbox, "slipway-app", NEEDED).propose(change("by-an-app"))
@@ -81,7 +81,7 @@ def test_change_proposed_again_is_the_same_pull_request(
     assert sandbox.services.get_pull(first.number).head.sha == head
 
 
-def test_given_an_app_without_a_permission_when_it_proposes_then_github_is_quoted(
+def test_missing_app_permission_quotes_the_error_from_github(
     sandbox: SandboxClient,
 ) -> None:
     app = as_app(sandbox, "slipway-reader", {**NEEDED, "contents": "read"})
@@ -103,7 +103,7 @@ def doctor(env_file: Path) -> tuple[int, list[dict[str, Any]]]:
 
 
 @pytest.mark.story
-def test_given_a_whole_installation_when_the_doctor_looks_then_there_is_no_fault(
+def test_doctor_finds_no_fault_in_a_complete_installation(
     sandbox: SandboxClient,
 ) -> None:
     status, results = doctor(sandbox.folder / "env")
@@ -112,9 +112,7 @@ def test_given_a_whole_installation_when_the_doctor_looks_then_there_is_no_fault
     assert status == 0
 
 
-def test_given_a_wrong_secret_when_the_doctor_looks_then_the_fault_has_a_cure(
-    sandbox: SandboxClient, tmp_path: Path
-) -> None:
+def test_doctor_names_a_wrong_secret_and_its_fix(sandbox: SandboxClient, tmp_path: Path) -> None:
     wrong = tmp_path / "env"
     lines = (sandbox.folder / "env").read_text().splitlines()
     wrong.write_text("\n".join(line for line in lines if "SECRET" not in line))
@@ -132,7 +130,7 @@ def test_given_a_wrong_secret_when_the_doctor_looks_then_the_fault_has_a_cure(
 @pytest.mark.parametrize(
     ("permissions", "missing"), [(NEEDED, ""), ({**NEEDED, "contents": "read"}, "contents")]
 )
-def test_given_an_app_when_the_doctor_looks_then_its_permissions_are_judged(
+def test_doctor_checks_the_permissions_of_the_app(
     sandbox: SandboxClient,
     tmp_path: Path,
     permissions: dict[str, str],

@@ -29,9 +29,7 @@ def make_topics(sandbox: SandboxClient, cluster_arn: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_given_a_cluster_when_topics_are_made_twice_then_they_are_there_once(
-    sandbox: SandboxClient, stack: Stack
-) -> None:
+def test_topics_are_created_once_when_requested_twice(sandbox: SandboxClient, stack: Stack) -> None:
     arn = stack.outputs()["kafka"]["cluster_arn"]
 
     first, second = make_topics(sandbox, arn), make_topics(sandbox, arn)

@@ -45,7 +45,7 @@ def decide(portal: Portal, run_id: str, verdict: str, comment: str) -> None:
     portal.run_id()
 
 
-def test_given_a_form_when_created_reviewed_and_merged_then_the_catalogue_has_the_service(
+def test_created_service_appears_in_the_catalog_after_its_merge(
     visit: Visit, sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest
 ) -> None:
     name = service_name(request)
@@ -79,7 +79,7 @@ def test_given_a_form_when_created_reviewed_and_merged_then_the_catalogue_has_th
     expect(watching.row(name)).not_to_contain_text("Pending")
 
 
-def test_given_a_sensitive_change_when_the_wrong_person_decides_then_only_the_right_one_counts(
+def test_change_is_approved_only_by_a_listed_approver(
     visit: Visit, sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest
 ) -> None:
     world = World(sandbox, stack, service_name(request))
@@ -107,7 +107,7 @@ def test_given_a_sensitive_change_when_the_wrong_person_decides_then_only_the_ri
     assert pull.merged
 
 
-def test_given_an_open_page_when_a_service_falls_ill_then_its_healing_is_seen_live(
+def test_open_page_shows_a_remediation_live(
     visit: Visit, sandbox: SandboxClient, stack: Stack, request: pytest.FixtureRequest
 ) -> None:
     patient = Patient(sandbox, stack, service_name(request))

@@ -36,7 +36,7 @@ FUNCTIONS = [
 
 @pytest.mark.story
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_given_what_a_function_did_when_held_against_its_policy_then_all_was_allowed(
+def test_every_function_stays_within_its_policy(
     sandbox: SandboxClient, stack: Stack, function: str
 ) -> None:
     role = stack.outputs()["functions"][function]["role_name"]
@@ -48,9 +48,7 @@ def test_given_what_a_function_did_when_held_against_its_policy_then_all_was_all
     assert violations == []
 
 
-def test_given_the_policies_when_held_against_what_was_done_then_every_statement_is_needed(
-    sandbox: SandboxClient, stack: Stack
-) -> None:
+def test_every_policy_statement_is_needed(sandbox: SandboxClient, stack: Stack) -> None:
     # Functions share code, and so statements: each must be needed by one of those that have it.
     granted: set[str] = set()
     needless: dict[str, set[str]] = {}
@@ -64,9 +62,7 @@ def test_given_the_policies_when_held_against_what_was_done_then_every_statement
     assert {sid for found in needless.values() for sid in found} - granted == set()
 
 
-def test_given_the_probing_function_when_looked_at_then_it_wrote_its_log_and_traces_alone(
-    sandbox: SandboxClient, stack: Stack
-) -> None:
+def test_probe_function_only_writes_logs_and_traces(sandbox: SandboxClient, stack: Stack) -> None:
     role = stack.outputs()["functions"]["probe_health"]["role_name"]
 
     # Traces are sampled: whether one of its calls was traced is chance.
@@ -143,9 +139,7 @@ def test_sweep_is_told_that_a_failed_record_is_gone(
 
 
 @pytest.mark.story
-def test_given_all_that_was_written_when_searched_then_no_secret_is_found(
-    sandbox: SandboxClient, stack: Stack
-) -> None:
+def test_no_secret_is_written_anywhere(sandbox: SandboxClient, stack: Stack) -> None:
     secrets = dict(stored_secrets(sandbox))
     secrets["GitHub's token"] = sandbox.env["GITHUB_TOKEN"]
     places = dict(written(sandbox))

@@ -89,9 +89,7 @@ def test_faulty_catalog_fails_the_apply_and_changes_no_function(
     assert versions(sandbox, bucket) == before
 
 
-def test_given_the_stack_when_destroyed_then_nothing_of_it_is_left(
-    sandbox: SandboxClient, stack: Stack
-) -> None:
+def test_destroyed_stack_leaves_nothing(sandbox: SandboxClient, stack: Stack) -> None:
     before = own(sandbox)
 
     stack.destroy()

@@ -25,7 +25,7 @@ FAULTS = (
 )
 
 
-def test_given_faults_when_many_runs_are_asked_for_then_none_is_lost_twice_or_stuck(
+def test_soak_loses_repeats_and_blocks_no_run(
     sandbox: SandboxClient, sandbox_folder: Path, stack: Stack
 ) -> None:
     settings = Settings(

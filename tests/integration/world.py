@@ -302,6 +302,6 @@ def base64_values(record: dict[str, Any]) -> str:
 
 def service_name(request: pytest.FixtureRequest) -> str:
     """A name that tells which test it belongs to."""
-    words = request.node.originalname.removeprefix("test_given_").split("_")[:5]
+    words = request.node.originalname.removeprefix("test_").split("_")[:5]
     # The tail keeps parameters, and runs of the tests in a sandbox that stays up, apart.
     return "-".join([*(word[:9] for word in words), secrets.token_hex(3)])

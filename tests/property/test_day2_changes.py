@@ -127,7 +127,7 @@ def test_deletion_removes_all_files_or_is_refused(
 
 
 @given(json_values)
-def test_given_any_dry_run_input_when_read_then_an_answer_or_a_sentence(value: Any) -> None:
+def test_dry_run_input_gives_an_answer_or_an_error(value: Any) -> None:
     with contextlib.suppress(InvalidInput):
         assert is_dry_run({"dry_run": value}) is bool(value)
         assert value is None or isinstance(value, bool)
@@ -160,7 +160,7 @@ def hash_of(files: Mapping[str, tuple[str | None, str | None]]) -> str:
 
 
 @given(touched, st.randoms())
-def test_given_any_order_of_the_files_when_hashed_then_the_hash_is_the_same(
+def test_change_hash_does_not_depend_on_the_file_order(
     files: dict[str, tuple[str | None, str | None]], random: Any
 ) -> None:
     shuffled = list(files.items())
@@ -170,7 +170,7 @@ def test_given_any_order_of_the_files_when_hashed_then_the_hash_is_the_same(
 
 
 @given(touched, touched)
-def test_given_any_other_files_when_hashed_then_the_hash_is_another(
+def test_change_hash_differs_for_other_files(
     files: dict[str, tuple[str | None, str | None]],
     other: dict[str, tuple[str | None, str | None]],
 ) -> None:
@@ -178,7 +178,7 @@ def test_given_any_other_files_when_hashed_then_the_hash_is_another(
 
 
 @given(touched, st.data())
-def test_given_one_character_more_when_hashed_then_the_hash_is_another(
+def test_change_hash_differs_after_one_more_character(
     files: dict[str, tuple[str | None, str | None]], data: st.DataObject
 ) -> None:
     name = data.draw(st.sampled_from(sorted(files)))
@@ -196,9 +196,7 @@ lines = st.lists(st.sampled_from(["a\n", "b\n", "\n", "+\n", "-- x\n", "@@\n"]),
 
 
 @given(lines, lines)
-def test_given_any_two_texts_when_previewed_then_the_diff_makes_the_one_of_the_other(
-    old: str, new: str
-) -> None:
+def test_preview_diff_turns_the_old_text_into_the_new(old: str, new: str) -> None:
     _, _, *hunk = preview({"p": old}, {"p": new}).split("\n")
 
     if not old and not new:
@@ -219,7 +217,7 @@ def test_given_any_two_texts_when_previewed_then_the_diff_makes_the_one_of_the_o
 
 
 @given(st.dictionaries(texts, st.none() | texts, max_size=3), st.data())
-def test_given_any_files_when_previewed_then_nothing_of_them_is_hidden_or_live(
+def test_preview_hides_nothing_and_has_no_live_markup(
     before: dict[str, str | None], data: st.DataObject
 ) -> None:
     new = data.draw(st.dictionaries(texts, st.none() | texts, max_size=3))

@@ -55,7 +55,7 @@ raw_json = st.recursive(
 
 
 @given(json_values | messages)
-def test_given_any_message_when_read_then_only_the_documented_errors_are_raised(
+def test_message_raises_only_documented_errors(
     value: Any,
 ) -> None:
     with contextlib.suppress(ForeignMessage, RunNotFound, InvalidInput):
@@ -65,7 +65,7 @@ def test_given_any_message_when_read_then_only_the_documented_errors_are_raised(
 
 
 @given(st.binary() | st.text().map(str.encode))
-def test_given_any_record_when_decoded_then_it_is_json_or_foreign(raw: bytes) -> None:
+def test_record_is_decoded_as_json_or_foreign(raw: bytes) -> None:
     import base64
 
     with contextlib.suppress(ForeignMessage):
@@ -76,7 +76,7 @@ def test_given_any_record_when_decoded_then_it_is_json_or_foreign(raw: bytes) ->
 
 
 @given(st.dictionaries(st.text(), json_values, max_size=5))
-def test_given_any_message_when_signed_then_it_verifies_and_no_change_of_it_does(
+def test_signed_message_verifies_only_when_unchanged(
     body: dict[str, Any],
 ) -> None:
     unsigned = {**body, "headers": {}}
@@ -96,9 +96,7 @@ def with_headers(inner: str, headers: dict[str, Any]) -> str:
 
 
 @given(raw_json, raw_json)
-def test_given_any_json_text_when_signed_then_it_verifies_and_no_other_text_does(
-    text: str, other: str
-) -> None:
+def test_signed_json_text_verifies_only_when_unchanged(text: str, other: str) -> None:
     signature = sign(with_headers(text, {}), SECRET, WHEN)
     headers = {"X-Port-Signature": signature, "X-Port-Timestamp": WHEN}
 
@@ -114,7 +112,7 @@ def tokens(text: str) -> str:
 
 
 @given(json_values, json_values, st.booleans())
-def test_given_any_signature_headers_when_verified_then_accepted_or_rejected(
+def test_invalid_signature_headers_are_rejected(
     signature: Any, timestamp: Any, required: bool
 ) -> None:
     headers = {"X-Port-Signature": signature, "X-Port-Timestamp": timestamp}
@@ -124,9 +122,7 @@ def test_given_any_signature_headers_when_verified_then_accepted_or_rejected(
 
 
 @given(st.dictionaries(st.text(), json_values, max_size=3) | json_values, st.booleans())
-def test_given_any_headers_without_a_signature_when_verified_then_required_decides(
-    headers: Any, required: bool
-) -> None:
+def test_unsigned_message_is_accepted_unless_required(headers: Any, required: bool) -> None:
     assume(not isinstance(headers, dict) or "X-Port-Signature" not in headers)
     body = json.dumps({"headers": headers})
 
@@ -138,7 +134,7 @@ def test_given_any_headers_without_a_signature_when_verified_then_required_decid
 
 
 @given(st.text() | json_values)
-def test_given_any_value_when_shown_then_no_markup_of_it_is_live(value: Any) -> None:
+def test_shown_value_has_no_live_markup(value: Any) -> None:
     shown = as_text(value)
 
     without_ours = shown.replace("<code>", "").replace("</code>", "").replace("<br>", "")
@@ -149,7 +145,7 @@ def test_given_any_value_when_shown_then_no_markup_of_it_is_live(value: Any) -> 
 
 
 @given(st.dictionaries(st.text(), json_values, max_size=4))
-def test_given_any_metadata_when_hidden_then_it_reads_back_and_cannot_end_the_comment(
+def test_hidden_comment_returns_its_data_and_cannot_end_early(
     data: dict[str, Any],
 ) -> None:
     comment = hidden_comment(data)

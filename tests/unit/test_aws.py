@@ -15,7 +15,7 @@ CLIENTS = [
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("name", CLIENTS)
-def test_given_a_service_that_hangs_when_called_then_two_repetitions_fit_into_a_minute(
+def test_three_attempts_at_an_aws_call_fit_into_a_minute(
     name: str,
 ) -> None:
     config = getattr(aws, name)().meta.config
@@ -24,7 +24,7 @@ def test_given_a_service_that_hangs_when_called_then_two_repetitions_fit_into_a_
 
 
 @pytest.mark.usefixtures("aws")
-def test_given_a_table_when_asked_for_twice_then_it_and_its_connections_are_kept() -> None:
+def test_table_and_its_connections_are_reused() -> None:
     table = aws.dynamodb_table("runs")
     config: Any = table.meta.client.meta.config
 

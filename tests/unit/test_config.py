@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("aws")
 SECRET = "the-client-secret-of-more-than-32-bytes"
 
 
-def test_given_terraforms_environment_when_loaded_then_it_is_typed() -> None:
+def test_environment_is_loaded_with_types() -> None:
     config = load(RunConfig)
 
     assert config.port_base_url == "https://port.test"
@@ -30,7 +30,7 @@ def test_given_terraforms_environment_when_loaded_then_it_is_typed() -> None:
     assert config.page_of("acme/services") == "https://github.test/acme/services"
 
 
-def test_given_github_com_when_a_link_is_made_then_it_is_not_to_the_api(
+def test_github_com_links_do_not_lead_to_the_api(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("GITHUB_API_URL")
@@ -47,7 +47,7 @@ def test_given_github_com_when_a_link_is_made_then_it_is_not_to_the_api(
         ("PORT_SECRET_ID", ""),
     ],
 )
-def test_given_a_wrong_variable_when_loaded_then_it_is_named_with_the_cure(
+def test_invalid_variable_is_named_with_the_fix(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -56,7 +56,7 @@ def test_given_a_wrong_variable_when_loaded_then_it_is_named_with_the_cure(
         load(RunConfig)
 
 
-def test_given_missing_variables_when_loaded_then_all_are_named(
+def test_missing_variables_are_all_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("PORT_APP_URL")
@@ -69,7 +69,7 @@ def test_given_missing_variables_when_loaded_then_all_are_named(
     assert "RUNS_TABLE" in str(caught.value)
 
 
-def test_given_a_loaded_model_when_loaded_again_then_the_environment_is_not_read_again(
+def test_loaded_configuration_is_not_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = load(PortConfig)
@@ -79,7 +79,7 @@ def test_given_a_loaded_model_when_loaded_again_then_the_environment_is_not_read
     assert os.environ["PORT_BASE_URL"] != first.port_base_url
 
 
-def test_given_a_rotated_secret_when_read_fresh_then_it_is_the_new_one() -> None:
+def test_rotated_secret_is_returned_when_read_fresh() -> None:
     secrets = boto3.client("secretsmanager")
     secrets.create_secret(Name="rotated", SecretString=json.dumps(pair("first")))
     assert value_of("rotated") == "first" + SECRET
@@ -121,7 +121,7 @@ def value_of(secret_id: str) -> str:
 
 
 @pytest.mark.parametrize("text", [SECRET, f'{{"client_id": "{SECRET}"}}', f'["{SECRET}"]'])
-def test_given_a_secret_of_another_shape_when_read_then_named_without_its_value(text: str) -> None:
+def test_malformed_secret_is_named_without_its_value(text: str) -> None:
     name = f"odd-{abs(hash(text))}"
     boto3.client("secretsmanager").create_secret(Name=name, SecretString=text)
 
@@ -133,14 +133,14 @@ def test_given_a_secret_of_another_shape_when_read_then_named_without_its_value(
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_given_credentials_when_shown_then_the_secret_is_not() -> None:
+def test_shown_credentials_hide_the_secret() -> None:
     credentials = PortCredentials.model_validate({"client_id": "id", "client_secret": SECRET})
 
     assert SECRET not in f"{credentials} {credentials!r} {credentials.model_dump()}"
 
 
 @pytest.mark.parametrize("binary", [b"\xff\xfe", SECRET.encode()])
-def test_given_a_binary_secret_when_read_then_named_without_its_value(binary: bytes) -> None:
+def test_binary_secret_is_named_without_its_value(binary: bytes) -> None:
     name = f"binary-{len(binary)}"
     boto3.client("secretsmanager").create_secret(Name=name, SecretBinary=binary)
 
@@ -150,14 +150,14 @@ def test_given_a_binary_secret_when_read_then_named_without_its_value(binary: by
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_given_a_secret_without_a_value_when_read_then_it_is_a_fault_of_the_installation() -> None:
+def test_secret_without_a_value_is_a_configuration_error() -> None:
     boto3.client("secretsmanager").create_secret(Name="unfilled")
 
     with pytest.raises(ConfigurationError, match="unfilled"):
         read_secret(PortCredentials, "unfilled")
 
 
-def test_given_a_wrong_variable_when_mended_then_the_next_load_works(
+def test_configuration_loads_after_an_invalid_variable_is_fixed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PORT_SIGNATURE", "maybe")
@@ -168,6 +168,6 @@ def test_given_a_wrong_variable_when_mended_then_the_next_load_works(
     assert load(PortConfig).port_signature == "required"
 
 
-def test_given_no_secret_when_read_then_it_is_a_fault_of_the_installation() -> None:
+def test_missing_secret_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="absent"):
         read_secret(PortCredentials, "absent")

@@ -31,7 +31,7 @@ def emitted(source: str) -> Iterator[tuple[str, tuple[str, ...]]]:
                 yield Metric[metric.attr], tuple(sorted(own | {"service"}))
 
 
-def test_given_the_code_when_its_metrics_are_collected_then_the_dashboard_knows_them() -> None:
+def test_dashboard_lists_every_metric_in_the_code() -> None:
     files = [*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
 
     found = {pair for file in files for pair in emitted(file.read_text())}
@@ -43,7 +43,7 @@ def test_given_the_code_when_its_metrics_are_collected_then_the_dashboard_knows_
     }
 
 
-def test_given_an_alarm_when_its_link_is_followed_then_the_runbook_has_the_heading() -> None:
+def test_every_alarm_links_to_a_runbook_heading() -> None:
     files = [*OBSERVABILITY.glob("*.tf"), ROOT / "terraform/observability.tf"]
     text = "\n".join(file.read_text() for file in files)
     linked = set(re.findall(r'runbook\s*=\s*"([^"]+)"', text))

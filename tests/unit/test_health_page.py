@@ -77,7 +77,7 @@ def test_integration_writes_health_of_the_named_entity() -> None:
     assert mapped(mapping, APPLICATION) == FROM_ARGO_CD
 
 
-def test_each_state_has_a_condition_and_the_application_subscribes() -> None:
+def test_each_health_state_has_a_trigger_and_a_subscription() -> None:
     found = config()
     states = [condition["when"].split("'")[1] for condition in found["trigger.on-health-changed"]]
     shipped = json.loads(Path("catalog/service/blueprint.json").read_text())

@@ -30,7 +30,7 @@ def log() -> Iterator[io.StringIO]:
     handler.setStream(cast("io.StringIO", before))
 
 
-def test_given_a_planted_secret_when_logged_in_any_way_then_it_is_masked(log: io.StringIO) -> None:
+def test_secret_is_masked_in_every_kind_of_log(log: io.StringIO) -> None:
     register_secret(PLANTED)
 
     logger.info(f"message {PLANTED}")
@@ -48,7 +48,7 @@ def test_given_a_planted_secret_when_logged_in_any_way_then_it_is_masked(log: io
     assert all(json.loads(line) for line in lines)
 
 
-def test_given_a_secret_with_quotes_when_logged_as_json_then_it_is_masked(
+def test_secret_with_quotes_is_masked_in_json(
     log: io.StringIO,
 ) -> None:
     awkward = 'quote " backslash \\ newline \n ü end'
@@ -72,7 +72,7 @@ def test_given_a_secret_with_quotes_when_logged_as_json_then_it_is_masked(
     ],
     ids=["text", "repr", "inputs", "JSON", "JSON in JSON", "address", "base64"],
 )
-def test_given_a_secret_of_several_lines_when_logged_in_any_form_then_it_is_masked(
+def test_multiline_secret_is_masked_in_every_form(
     log: io.StringIO, told: Callable[[str], str]
 ) -> None:
     secret = 'planted-line-one\nplanted "line" two ü\\end'
@@ -90,7 +90,7 @@ def test_given_a_secret_of_several_lines_when_logged_in_any_form_then_it_is_mask
     assert base64.b64encode(secret.encode()).decode() not in log.getvalue()
 
 
-def test_given_a_cause_that_tells_a_secret_when_its_error_is_logged_then_it_is_masked(
+def test_secret_in_the_cause_of_an_error_is_masked(
     log: io.StringIO,
 ) -> None:
     register_secret(PLANTED)
@@ -107,7 +107,7 @@ def test_given_a_cause_that_tells_a_secret_when_its_error_is_logged_then_it_is_m
     assert PLANTED not in log.getvalue()
 
 
-def test_given_an_empty_secret_when_registered_then_nothing_is_masked() -> None:
+def test_empty_secret_masks_nothing() -> None:
     register_secret("")
 
     assert mask("text") == "text"
@@ -128,7 +128,7 @@ def test_given_an_empty_secret_when_registered_then_nothing_is_masked() -> None:
         "AKIAIOSFODNN7EXAMPLE",
     ],
 )
-def test_given_what_looks_like_a_secret_when_masked_then_it_is_gone(text: str) -> None:
+def test_text_that_looks_like_a_secret_is_masked(text: str) -> None:
     assert mask(f"before {text} after") == "before ***** after"
 
 
@@ -166,7 +166,7 @@ def test_ordinary_identifier_is_not_masked(text: str) -> None:
     assert mask(text) == text
 
 
-def test_given_the_base64_of_a_secret_when_masked_then_it_is_gone_too() -> None:
+def test_base64_of_a_secret_is_masked() -> None:
     register_secret(PLANTED)
 
     encoded = base64.b64encode(PLANTED.encode()).decode()
@@ -174,13 +174,13 @@ def test_given_the_base64_of_a_secret_when_masked_then_it_is_gone_too() -> None:
     assert mask(f"x {encoded} y") == "x ***** y"
 
 
-def test_given_a_short_value_when_registered_then_words_are_not_masked() -> None:
+def test_short_value_does_not_mask_words() -> None:
     register_secret("on")
 
     assert mask("on and on") == "on and on"
 
 
-def test_given_lambdas_trace_header_when_asked_then_the_root_is_told(
+def test_trace_id_is_the_root_of_the_trace_header(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
@@ -193,7 +193,7 @@ def test_given_lambdas_trace_header_when_asked_then_the_root_is_told(
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
 @pytest.mark.parametrize("after", ["", "a", "ab"])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, bytes.hex])
-def test_given_a_secret_within_an_encoded_text_when_masked_then_nothing_of_it_can_be_found(
+def test_secret_within_an_encoded_text_is_masked(
     before: str, after: str, encode: Callable[[bytes], bytes | str]
 ) -> None:
     secret = "plänted/secret?value>1234567890~~~"
@@ -207,7 +207,7 @@ def test_given_a_secret_within_an_encoded_text_when_masked_then_nothing_of_it_ca
 
 
 @pytest.mark.parametrize("told", [quote, quote_plus, lambda text: quote(text).lower()])
-def test_given_a_secret_in_an_address_or_form_when_masked_then_it_is_gone(
+def test_secret_in_a_url_or_form_is_masked(
     told: Callable[[str], str],
 ) -> None:
     secret = "planted/secret value+1&2"
@@ -216,7 +216,7 @@ def test_given_a_secret_in_an_address_or_form_when_masked_then_it_is_gone(
     assert "secret" not in mask(told(secret))
 
 
-def test_given_half_of_a_surrogate_pair_when_logged_then_the_line_is_there_and_masked() -> None:
+def test_line_with_half_a_surrogate_is_logged_and_masked() -> None:
     register_secret(PLANTED)
     handler = cast("logging.StreamHandler[io.TextIOWrapper]", logger.registered_handler)
     written = io.BytesIO()
@@ -230,7 +230,7 @@ def test_given_half_of_a_surrogate_pair_when_logged_then_the_line_is_there_and_m
     assert json.loads(written.getvalue())["message"] == "odd \ud800 *****"
 
 
-def test_given_metrics_are_switched_off_when_counted_by_dimension_then_nothing_is_printed(
+def test_disabled_metrics_print_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")

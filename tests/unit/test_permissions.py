@@ -67,7 +67,7 @@ def test_table_has_a_policy_for_every_function() -> None:
 
 
 @pytest.mark.parametrize("function", ALL)
-def test_given_a_function_when_looked_at_then_it_may_no_more_than_it_names(function: str) -> None:
+def test_function_policy_has_no_wildcards_beyond_its_own_names(function: str) -> None:
     for statement in POLICIES[function]:
         assert not [action for action in statement["Action"] if "*" in action]
         assert "*" not in statement["Resource"] or set(statement["Action"]) <= EVERYWHERE
@@ -92,7 +92,7 @@ def test_given_a_function_when_looked_at_then_it_may_no_more_than_it_names(funct
         ("kafka", set()),
     ],
 )
-def test_given_a_secret_when_asked_who_may_read_it_then_only_those_who_need_it(
+def test_secret_is_readable_only_by_functions_that_need_it(
     secret: str, functions: set[str]
 ) -> None:
     assert (
@@ -105,7 +105,7 @@ def test_given_a_secret_when_asked_who_may_read_it_then_only_those_who_need_it(
     "action", ["PutSecretValue", "UpdateSecret", "DeleteSecret", "DescribeSecret"]
 )
 @pytest.mark.parametrize("secret", SECRETS)
-def test_given_a_secret_when_asked_who_may_change_it_then_nobody(secret: str, action: str) -> None:
+def test_no_function_can_change_a_secret(secret: str, action: str) -> None:
     assert who_may(f"secretsmanager:{action}", f"secretsmanager:secret:slipway/{secret}") == set()
 
 
@@ -121,7 +121,7 @@ def test_receiving_function_alone_writes_into_queues() -> None:
     assert who_may("sqs:SendMessage", "sqs:slipway-create_service-failed") == set()
 
 
-def test_given_the_probing_function_when_looked_at_then_it_may_log_and_trace_alone() -> None:
+def test_probe_function_may_only_log_and_trace() -> None:
     actions = {action for statement in POLICIES["probe_health"] for action in statement["Action"]}
     assert actions == EVERYWHERE | {"logs:CreateLogStream", "logs:PutLogEvents"}
 
@@ -139,22 +139,22 @@ def test_given_the_probing_function_when_looked_at_then_it_may_log_and_trace_alo
         "s3:PutObjectTagging",
     ],
 )
-def test_given_a_record_of_a_decision_when_asked_who_may_touch_it_then_nobody(action: str) -> None:
+def test_no_function_can_touch_a_decision_record(action: str) -> None:
     assert who_may(action, "s3:::slipway-audit/decisions/r_1.1/x.json") == set()
     assert who_may(action, "s3:::slipway-audit") == set()
 
 
-def test_given_the_audit_trail_when_asked_who_may_add_then_those_who_take_decisions() -> None:
+def test_audit_trail_is_written_only_by_deciding_functions() -> None:
     assert who_may("s3:PutObject", "s3:::slipway-audit/decisions/x") == {"approval", "sweep_runs"}
     assert who_may("s3:PutObject", "s3:::slipway-audit/elsewhere") == set()
 
 
-def test_given_the_policies_in_s3_when_asked_who_may_write_them_then_nobody() -> None:
+def test_no_function_can_write_the_stored_policies() -> None:
     for name in ("approvals", "remediation"):
         assert who_may("s3:PutObject", f"s3:::slipway-records/policy/{name}.json") == set()
 
 
-def test_given_what_repairs_when_looked_at_then_it_decides_on_no_request() -> None:
+def test_remediation_function_cannot_decide_a_request() -> None:
     for action in ("PutItem", "UpdateItem", "DeleteItem", "GetItem"):
         assert not may("remediation", f"dynamodb:{action}", "dynamodb:table/slipway-approvals")
     for machine in ("approval", "remediation"):
@@ -162,7 +162,7 @@ def test_given_what_repairs_when_looked_at_then_it_decides_on_no_request() -> No
         assert who_may("states:SendTaskSuccess", target) == {"approval", "sweep_runs"}
 
 
-def test_given_the_key_when_used_for_another_service_then_refused() -> None:
+def test_kms_key_works_only_through_its_service() -> None:
     for function in ALL:
         assert not may(function, "kms:Decrypt", "kms:key/slipway")
         assert not may(
@@ -175,7 +175,7 @@ def test_given_the_key_when_used_for_another_service_then_refused() -> None:
     )  # fmt: skip
 
 
-def test_given_a_log_when_asked_who_may_write_it_then_its_function_alone() -> None:
+def test_log_group_is_written_only_by_its_function() -> None:
     for function in ALL:
         group = f"logs:log-group:/aws/lambda/slipway-{function}:log-stream:x"
         assert who_may("logs:PutLogEvents", group) == {function}

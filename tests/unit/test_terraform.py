@@ -61,7 +61,7 @@ def test_every_role_takes_path_boundary_and_suffix() -> None:
         assert [file for file, text in roles if argument not in text] == []
 
 
-def test_given_a_variable_or_an_output_when_read_then_it_is_described() -> None:
+def test_every_terraform_variable_and_output_is_described() -> None:
     described = [*VARIABLES, *blocks("output")]
 
     assert [name for _, name, text in described if "description" not in text] == []

@@ -84,7 +84,7 @@ def test_key_that_a_call_goes_through_is_recorded(aws: RunningAws) -> None:
     assert [call["kms_key"] for call in calls] == [key, None, key, key]
 
 
-def test_what_lambda_does_with_the_role_is_recorded_without_a_function(aws: RunningAws) -> None:
+def test_lambda_service_calls_are_recorded_without_a_function(aws: RunningAws) -> None:
     function = aws.function("def handler(event, context):\n    return 1\n")
 
     aws.invoke(function)

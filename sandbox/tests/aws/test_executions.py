@@ -176,7 +176,7 @@ def test_answered_wait_goes_on_with_the_answer(steps: Steps, approval: str) -> N
     assert {"+", "/"} & set(event["token"])
 
 
-def test_second_wait_after_the_first_ones_limit_has_a_token_of_its_own(
+def test_second_wait_has_its_own_token_after_the_first_timed_out(
     steps: Steps, approval: str
 ) -> None:
     run_id, execution = steps.start(approval, **waits(1))
@@ -255,9 +255,7 @@ def test_function_may_answer_and_a_failure_too(steps: Steps, approval: str) -> N
     assert (end["status"], end["error"], end["cause"]) == ("FAILED", "E", "C")
 
 
-def test_name_is_idempotent_while_it_runs_and_with_the_same_input(
-    steps: Steps, approval: str
-) -> None:
+def test_execution_name_is_idempotent_while_it_runs(steps: Steps, approval: str) -> None:
     client = steps.aws.client("stepfunctions")
     run_id, execution = steps.start(approval, **waits(600))
 

@@ -50,7 +50,7 @@ def test_context_is_lambdas(aws: RunningAws) -> None:
     assert 5000 < context["left"] <= 7000
 
 
-def test_layers_are_imported_after_the_code_and_the_last_one_wins(aws: RunningAws) -> None:
+def test_layers_follow_the_code_and_the_last_layer_wins(aws: RunningAws) -> None:
     first = aws.layer({"python/one.py": "VALUE = 'first'\n", "python/app2.py": "VALUE = 'layer'\n"})
     second = aws.layer({"python/lib/python3.13/site-packages/two.py": "VALUE = 'second'\n"})
     third = aws.layer({"python/one.py": "VALUE = 'third'\n"})
@@ -72,7 +72,7 @@ def test_layers_are_imported_after_the_code_and_the_last_one_wins(aws: RunningAw
     assert aws.invoke(function) == ["third", "second", "code"]
 
 
-def test_environment_holds_only_lambdas_variables_and_the_functions_own(aws: RunningAws) -> None:
+def test_environment_has_only_lambda_and_function_variables(aws: RunningAws) -> None:
     function = aws.function(
         "import os\ndef handler(event, context):\n    return dict(os.environ)\n",
         Environment={"Variables": {"RUNS_TABLE": "runs"}},
@@ -150,7 +150,7 @@ def test_import_error_fails_each_invocation_with_its_log(aws: RunningAws) -> Non
         assert "no_such_module" in base64.b64decode(answer["LogResult"]).decode()
 
 
-def test_timeout_kills_the_process_and_the_next_invocation_starts_anew(aws: RunningAws) -> None:
+def test_timeout_kills_the_process_and_the_next_starts_fresh(aws: RunningAws) -> None:
     function = aws.function(
         "import os, threading\n"
         "COUNT = []\n"

@@ -177,7 +177,7 @@ def provisioned(
     }
 
 
-def test_provisioned_cluster_is_active_at_once_with_the_brokers_address(aws: RunningAws) -> None:
+def test_provisioned_cluster_is_active_with_broker_addresses(aws: RunningAws) -> None:
     msk = aws.client("kafka")
     ways = {"Sasl": {"Scram": {"Enabled": True}, "Iam": {"Enabled": True}}}
 

@@ -162,14 +162,14 @@ def test_a_service_that_answers_nothing_lets_a_probe_wait(world: World) -> None:
         assert HTTP.get(f"{url}/services/one/health").status_code == 200
 
 
-def test_a_probe_without_patience_of_its_own_is_ended_with_an_error(world: World) -> None:
+def test_probe_without_its_own_timeout_ends_with_an_error(world: World) -> None:
     deploy(world)
     world.post("/services/one/break", cure="never", symptom="timeout")
     with served(world, hang_seconds=0.1) as url:
         assert HTTP.get(f"{url}/services/one/health").status_code == 504
 
 
-def test_a_fault_for_a_while_passes_and_the_catalogue_still_says_degraded(world: World) -> None:
+def test_temporary_fault_ends_but_the_catalog_stays_degraded(world: World) -> None:
     world.add_entity("one")
     deploy(world)
     start_up(world)

@@ -39,7 +39,7 @@ def test_it_advertises_the_loopback_address(broker: str) -> None:
     assert f"{advertised.host}:{advertised.port}" == broker
 
 
-def test_it_ends_on_sigterm_and_is_recognisable_by_its_command_line() -> None:
+def test_broker_ends_on_sigterm_and_is_named_in_its_command_line() -> None:
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "sandbox.broker", "--port", str(port)])
     wait_until_ready(f"127.0.0.1:{port}", LIMIT)

@@ -63,7 +63,7 @@ def test_a_pattern_may_ask_for_the_key_and_for_metadata() -> None:
     assert chosen.decide(record(value=b'{"a":1}', key=b"k", partition=1)) is Decision.FILTERED
 
 
-def test_a_value_of_another_type_than_the_pattern_compares_is_filtered() -> None:
+def test_value_of_a_type_that_a_pattern_cannot_match_is_filtered() -> None:
     pattern = {"value": {"a": [{"prefix": {"equals-ignore-case": "X"}}]}}
     assert Filter([json.dumps(pattern)]).decide(record(value=b'{"a":1}')) is Decision.FILTERED
 

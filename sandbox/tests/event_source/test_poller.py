@@ -53,7 +53,7 @@ def test_an_msk_cluster_is_found_by_its_api(topic: Topic) -> None:
     assert aws.events[0]["bootstrapServers"] == topic.bootstrap
 
 
-def test_an_msk_cluster_without_the_wanted_authentication_is_a_problem(topic: Topic) -> None:
+def test_msk_cluster_without_the_authentication_is_a_problem(topic: Topic) -> None:
     aws = FakeAws(
         brokers={"BootstrapBrokerStringSaslIam": topic.bootstrap},
         secret='{"username": "u", "password": "p"}',
@@ -73,7 +73,7 @@ def test_an_msk_cluster_must_know_the_secret(topic: Topic) -> None:
         assert f"not associated with the cluster {CLUSTER}" in running.results[0]
 
 
-def test_a_tombstone_and_an_empty_value_reach_a_function_without_filter(topic: Topic) -> None:
+def test_tombstone_and_empty_value_reach_an_unfiltered_function(topic: Topic) -> None:
     topic.send(None, b"", key=b"k")
     aws = FakeAws()
     with polling(topic.mapping(), aws):
@@ -128,7 +128,7 @@ def test_a_window_gathers_what_comes_within_it(topic: Topic) -> None:
     assert aws.seen == [[(0, 0), (0, 1), (0, 2)]]
 
 
-def test_each_invocation_has_records_of_one_partition_and_partitions_run_at_once(
+def test_partitions_are_invoked_separately_and_concurrently(
     broker: str,
 ) -> None:
     topic = Topic(broker, partitions=2)
@@ -209,7 +209,7 @@ def test_latest_holds_its_first_position_over_a_restart(topic: Topic) -> None:
     assert aws.seen == [[(0, 0)]]
 
 
-def test_at_timestamp_begins_with_the_first_record_that_is_not_older(topic: Topic) -> None:
+def test_at_timestamp_begins_with_the_first_record_not_older(topic: Topic) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     for second in (-2, -1, 0, 1):
         topic.send(b"x", timestamp=round((moment.timestamp() + second) * 1000))
@@ -241,7 +241,7 @@ def test_each_group_gets_every_record(topic: Topic) -> None:
         wait_for(lambda: one.events and other.events)
 
 
-def test_partitions_that_are_added_later_are_read_from_their_beginning(
+def test_later_partitions_are_read_from_their_beginning(
     broker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a topic that grows, as Tansu's cannot: the second partition is hidden at first."""
@@ -313,7 +313,7 @@ def test_a_cluster_that_does_not_answer_is_a_problem(monkeypatch: pytest.MonkeyP
         assert running.results[0].startswith("PROBLEM: Connection error.")
 
 
-def test_a_fault_of_the_event_source_itself_is_a_problem_and_not_its_end(topic: Topic) -> None:
+def test_event_source_fault_is_a_problem_and_polling_continues(topic: Topic) -> None:
     topic.send(b"1")
     faults = iter([ZeroDivisionError("oops")])
 

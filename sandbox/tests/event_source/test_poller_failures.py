@@ -55,7 +55,7 @@ def item_failures(topic: Topic, *offsets: int) -> dict[str, Any]:
     }
 
 
-def test_a_failed_batch_is_retried_whole_and_blocks_only_its_partition(broker: str) -> None:
+def test_failed_batch_is_retried_whole_and_blocks_its_partition(broker: str) -> None:
     topic = Topic(broker, partitions=2)
     fail = threading.Event()
 
@@ -80,7 +80,7 @@ def test_a_failed_batch_is_retried_whole_and_blocks_only_its_partition(broker: s
     assert first[-1] == [(0, 2), (0, 3)]
 
 
-def test_an_invocation_that_lambda_refuses_is_no_retry_of_the_batch(topic: Topic) -> None:
+def test_refused_invocation_does_not_count_as_a_retry(topic: Topic) -> None:
     left = iter(range(5))
 
     def function(_event: Mapping[str, Any]) -> None:
@@ -155,7 +155,7 @@ def test_bisecting_isolates_a_bad_record(topic: Topic) -> None:
     assert document["KafkaBatchInfo"]["batchSize"] == 1
 
 
-def test_without_provisioned_pollers_nothing_is_split_and_ten_retries_are_made(
+def test_on_demand_pollers_retry_ten_times_without_splitting(
     topic: Topic,
 ) -> None:
     topic.send(b"1", b"2")
@@ -171,7 +171,7 @@ def test_without_provisioned_pollers_nothing_is_split_and_ten_retries_are_made(
     assert aws.seen == [[(0, 0), (0, 1)]] * 11
 
 
-def test_retries_are_bounded_and_the_record_is_discarded_without_a_destination(
+def test_record_without_a_destination_is_discarded_after_retries(
     topic: Topic,
 ) -> None:
     topic.send(b"1", b"2")
@@ -258,7 +258,7 @@ def test_a_queue_or_topic_gets_only_the_metadata(topic: Topic, service: str) -> 
     assert document["KafkaBatchInfo"]["recordsInfo"].keys() == {f"{topic.name}-0"}
 
 
-def test_a_destination_that_fails_is_tried_until_it_takes_the_record(topic: Topic) -> None:
+def test_failing_destination_is_retried_until_it_succeeds(topic: Topic) -> None:
     topic.send({"n": 1})
     mapping = topic.mapping(**PROVISIONED, **TO_BUCKET, MaximumRetryAttempts=0)
     aws = FakeAws(answer=always_failing, broken_destinations=10_000)
@@ -271,7 +271,7 @@ def test_a_destination_that_fails_is_tried_until_it_takes_the_record(topic: Topi
     assert len(aws.objects) == 1
 
 
-def test_a_destination_that_is_missing_is_a_problem_until_it_is_there(topic: Topic) -> None:
+def test_missing_destination_is_a_problem_until_it_exists(topic: Topic) -> None:
     topic.send({"n": 1})
     aws = FakeAws(missing_bucket=True)
     with polling(topic.mapping(**TO_BUCKET), aws) as running:
@@ -293,7 +293,7 @@ def test_what_was_not_finished_comes_again_after_a_stop(topic: Topic) -> None:
     assert again.seen == [[(0, 1)], [(0, 2)]]
 
 
-def test_a_poller_that_was_lost_during_an_invocation_loses_no_record(topic: Topic) -> None:
+def test_poller_lost_during_an_invocation_loses_no_record(topic: Topic) -> None:
     topic.send(b"1")
     hanging = threading.Event()
     mapping = topic.mapping()
@@ -307,7 +307,7 @@ def test_a_poller_that_was_lost_during_an_invocation_loses_no_record(topic: Topi
     assert again.seen == [[(0, 0)]]
 
 
-def test_an_invocation_that_is_under_way_counts_when_the_poller_stops(topic: Topic) -> None:
+def test_running_invocation_counts_when_the_poller_stops(topic: Topic) -> None:
     topic.send(b"1")
     hanging = threading.Event()
     mapping = topic.mapping()

@@ -68,7 +68,7 @@ def test_an_empty_answer_is_a_success(payload: object) -> None:
         failures(("runs-0", 2), ("runs-0", 99)),
     ],
 )
-def test_a_malformed_answer_or_an_unknown_record_fails_the_whole_batch(payload: object) -> None:
+def test_malformed_answer_or_unknown_record_fails_the_batch(payload: object) -> None:
     assert judge(answer(payload), batch(1, 2, 3), item_failures=True) == ALL_FAILED
 
 
@@ -138,7 +138,7 @@ def test_a_partial_answer_retries_only_what_failed_and_counts_on() -> None:
     assert plan == Plan(frozenset({2}), retry=(Work(batch(1, 3), 2),))
 
 
-def test_a_batch_that_failed_as_one_is_split_and_each_half_has_its_own_retries() -> None:
+def test_split_batch_gives_each_half_its_own_retries() -> None:
     plan = after(Work(batch(1, 2, 3), 1), ALL_FAILED, RetryPolicy(retries=1, bisect=True))
     assert plan.retry == (Work(batch(1), 0), Work(batch(2, 3), 0))
 
@@ -170,7 +170,7 @@ def test_waits_double_up_to_a_limit() -> None:
     st.booleans(),
     st.booleans(),
 )
-def test_every_record_ends_done_or_exhausted_exactly_once_and_in_order(
+def test_every_record_ends_done_or_exhausted_once_in_order(
     batch_offsets: set[int], poison: set[int], retries: int | None, bisect: bool, partial: bool
 ) -> None:
     """Given a function that fails on poison, when all is retried to its end, nothing is lost."""

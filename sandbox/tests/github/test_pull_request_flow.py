@@ -255,7 +255,7 @@ def test_contents_are_written_with_the_old_sha(repo: Repository) -> None:
     assert error.value.status == 409
 
 
-def test_a_folder_is_listed_with_links_and_with_submodules_as_files(repo: Repository) -> None:
+def test_folder_listing_shows_links_and_submodules_as_files(repo: Repository) -> None:
     link = repo.create_git_blob("README.md", "utf-8").sha
     elsewhere = "1" * 40
     base = repo.get_git_commit(repo.get_branch("main").commit.sha)

@@ -71,7 +71,7 @@ def test_the_end_of_a_run_is_published(catalogue: Port) -> None:
     ]
 
 
-def test_templates_see_what_port_documents_for_the_update_of_a_run(catalogue: Port) -> None:
+def test_templates_see_the_documented_fields_of_a_run_update(catalogue: Port) -> None:
     automate(catalogue, "cancelled", of_run("RUN_UPDATED"), kafka({"all": "{{ . }}"}))
     run = execute(catalogue.sign_in("developer@acme.example"))
     person = catalogue.sign_in("developer@acme.example")
@@ -174,7 +174,7 @@ def test_changes_of_entities_fire_with_the_keys_of_automations(catalogue: Port) 
     assert others(catalogue) == [{"context": context, "resource": "entity"}]
 
 
-def test_an_automation_can_write_entities_and_they_can_fire_in_turn(catalogue: Port) -> None:
+def test_automation_writes_entities_that_fire_other_automations(catalogue: Port) -> None:
     mapping = {
         "identifier": "{{ .event.diff.after.identifier }}",
         "properties": {"environment": "Production"},
@@ -190,7 +190,7 @@ def test_an_automation_can_write_entities_and_they_can_fire_in_turn(catalogue: P
     assert [run["status"] for run in runs] == ["SUCCESS"]
 
 
-def test_a_template_that_fails_ends_the_automations_run_and_nothing_else(catalogue: Port) -> None:
+def test_failing_template_ends_only_the_automation_run(catalogue: Port) -> None:
     automate(catalogue, "bad", of_run("RUN_CREATED"), kafka({"x": "{{ .run.id.x }}"}))
     execute(catalogue)
     (run,) = catalogue.call("GET", "/actions/runs", action="bad")["runs"]

@@ -7,7 +7,7 @@ from sandbox.tests.port.harness import SERVICE, Port, Start, add_service
 PLAIN = {"identifier": "plain", "title": "Plain", "schema": {"properties": {}}}
 
 
-def test_a_blueprint_is_answered_as_it_was_given_with_its_authorship(port: Port) -> None:
+def test_blueprint_is_returned_unchanged_with_its_authorship(port: Port) -> None:
     made = port.call("POST", "/blueprints", SERVICE, 201)["blueprint"]
     assert {key: made[key] for key in SERVICE} == SERVICE
     assert {"createdAt", "createdBy", "updatedAt", "updatedBy"} <= made.keys()

@@ -124,7 +124,7 @@ def consume(broker_port: int, topic: str, count: int) -> list[Any]:
         consumer.close()
 
 
-def test_runs_reach_kafka_even_if_the_broker_comes_late_and_the_server_is_killed(
+def test_runs_reach_kafka_after_a_late_broker_and_a_server_kill(
     tmp_path: Path, broker_port: int, broker: Callable[[], None]
 ) -> None:
     server = Server(tmp_path, broker_port)

@@ -140,7 +140,7 @@ def test_health_and_root_need_no_token(port: Port) -> None:
     assert port.http.request("GET", "/").json()["organization"] == "org_sandbox"
 
 
-def test_the_requests_to_the_api_are_remembered_until_they_are_cleared(port: Port) -> None:
+def test_api_requests_are_recorded_until_cleared(port: Port) -> None:
     port.http.request("DELETE", "/_sandbox/requests")
     port.http.request("GET", "/v1/blueprints")
     port.http.request("GET", "/v1/blueprints", headers=port.headers)

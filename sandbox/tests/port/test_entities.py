@@ -49,7 +49,7 @@ def test_without_an_identifier_the_server_makes_one(catalogue: Port) -> None:
     assert len(made["identifier"]) == 18
 
 
-def test_identifiers_with_slashes_are_reached_when_they_are_encoded(catalogue: Port) -> None:
+def test_encoded_identifiers_may_have_slashes(catalogue: Port) -> None:
     add_service(catalogue, "team/a+b")
     path = f"{PATH}/{quote('team/a+b', safe='')}"
     assert catalogue.call("GET", path)["entity"]["identifier"] == "team/a+b"
@@ -187,7 +187,7 @@ def test_a_query_can_stand_for_a_related_entity(related: Port) -> None:
     assert entity["relations"]["runs_on"] == "eu-1"
 
 
-def test_mirrored_and_calculated_properties_are_answered_but_not_stored(related: Port) -> None:
+def test_mirror_and_calculation_properties_are_not_stored(related: Port) -> None:
     related.call("POST", PATH, with_relations({"runs_on": "eu-1"}), 201)
     entity = related.call("GET", f"{PATH}/a")["entity"]
     assert (entity["properties"]["region"], entity["properties"]["slogan"]) == ("eu", "a@eu")

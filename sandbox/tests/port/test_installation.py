@@ -126,7 +126,7 @@ def test_a_decision_about_no_request_is_refused(installed: Port) -> None:
     assert installed.sign_in(DEVOPS).refused("POST", path, body) == (404, "not_found")
 
 
-def test_a_service_is_deleted_although_its_approval_request_stays(installed: Port) -> None:
+def test_service_can_be_deleted_while_its_request_remains(installed: Port) -> None:
     installed.call("DELETE", "/blueprints/service/entities/shop", delete_dependents="false")
     path = f"/blueprints/approval_request/entities/{REQUEST}"
     assert installed.call("GET", path)["entity"]["properties"]["service"] == "shop"

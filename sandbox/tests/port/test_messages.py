@@ -166,7 +166,7 @@ def test_the_outbox_sends_without_being_asked(catalogue: Port) -> None:
     wait_for(lambda: len(catalogue.publisher.sent) == 1)
 
 
-def test_a_message_that_the_broker_never_takes_does_not_block_the_others(
+def test_undeliverable_message_does_not_block_the_others(
     catalogue: Port, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[bytes | None] = []

@@ -157,7 +157,7 @@ def test_an_upsert_action_writes_the_entity_and_ends_itself(catalogue: Port) -> 
     assert "owner" in logs[0]["message"]
 
 
-def test_secret_inputs_are_encrypted_and_their_plain_text_is_nowhere(catalogue: Port) -> None:
+def test_secret_inputs_are_encrypted_and_never_stored_as_text(catalogue: Port) -> None:
     secret = {"type": "string", "encryption": "aes256-gcm"}
     payload = {"properties": "{{ .inputs }}", "censored": "{{ .action.encryptedProperties }}"}
     action(catalogue, {"password": secret, "name": {"type": "string"}}, payload)

@@ -99,7 +99,7 @@ def test_members_see_their_own_part_of_the_audit_log(catalogue: Port) -> None:
     assert [event["context"]["runId"] for event in audits] == [run["id"]]
 
 
-def test_whoever_sees_a_run_or_an_entity_sees_its_part_of_the_audit_log(catalogue: Port) -> None:
+def test_run_and_entity_readers_see_their_part_of_the_audit_log(catalogue: Port) -> None:
     developer = catalogue.sign_in("developer@acme.example")
     run = execute(developer)
     body = {"identifier": "b", "properties": {"owner": "D"}}

@@ -42,7 +42,7 @@ def find(checkout: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_given_one_on_the_path_when_asked_then_that_is_named(checkout: Path) -> None:
+def test_chromium_on_the_path_is_used(checkout: Path) -> None:
     file = command(checkout, "chromium", "exit 1")
 
     found = find(checkout)
@@ -50,7 +50,7 @@ def test_given_one_on_the_path_when_asked_then_that_is_named(checkout: Path) -> 
     assert (found.returncode, found.stdout) == (0, f"{file}\n")
 
 
-def test_given_debians_package_when_there_is_none_then_it_is_installed(checkout: Path) -> None:
+def test_chromium_package_is_installed_when_there_is_none(checkout: Path) -> None:
     command(checkout, "sudo", '[ "$1" = -n ] && shift; "$@"')
     place = checkout / "bin" / "chromium"
     install = f'[ "$1" = update ] || {{ echo "$@"; : >{place}; chmod 755 {place}; }}'
@@ -62,7 +62,7 @@ def test_given_debians_package_when_there_is_none_then_it_is_installed(checkout:
     assert "install -y -qq --no-install-recommends chromium" in found.stderr
 
 
-def test_given_no_way_to_install_one_when_asked_then_told_what_to_install(checkout: Path) -> None:
+def test_missing_chromium_error_says_what_to_install(checkout: Path) -> None:
     command(checkout, "sudo", "exit 1")
     command(checkout, "apt-get", "exit 100")
 

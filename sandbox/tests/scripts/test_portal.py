@@ -69,7 +69,7 @@ def without_node(project: Path) -> str:
     return str(folder)
 
 
-def test_given_no_node_when_it_is_built_then_it_says_so_and_succeeds(project: Path) -> None:
+def test_build_without_node_says_so_and_succeeds(project: Path) -> None:
     code, said = run(project, "build", path=without_node(project))
 
     assert code == 0
@@ -79,7 +79,7 @@ def test_given_no_node_when_it_is_built_then_it_says_so_and_succeeds(project: Pa
 
 
 @pytest.mark.parametrize("command", ["test", "lint"])
-def test_given_no_node_when_it_is_checked_then_it_fails(project: Path, command: str) -> None:
+def test_check_without_node_fails(project: Path, command: str) -> None:
     code, said = run(project, command, path=without_node(project))
 
     assert code == 1
@@ -87,13 +87,11 @@ def test_given_no_node_when_it_is_checked_then_it_fails(project: Path, command: 
 
 
 @pytest.mark.parametrize("arguments", [(), ("bild",)])
-def test_given_no_known_command_then_it_says_what_there_is(
-    project: Path, arguments: tuple[str, ...]
-) -> None:
+def test_unknown_command_prints_the_usage(project: Path, arguments: tuple[str, ...]) -> None:
     assert run(project, *arguments) == (2, "usage: sandbox/scripts/portal build|test|lint\n")
 
 
-def test_given_no_registry_when_it_is_built_then_it_says_so_and_succeeds(project: Path) -> None:
+def test_build_without_a_registry_says_so_and_succeeds(project: Path) -> None:
     portal = project / "sandbox" / "portal"
     needs = {"name": "portal", "version": "1.0.0", "dependencies": {"needed": "1.0.0"}}
     packages = {"": needs, "node_modules/needed": {"version": "1.0.0"}}
@@ -107,7 +105,7 @@ def test_given_no_registry_when_it_is_built_then_it_says_so_and_succeeds(project
     assert "without its web pages" in said
 
 
-def test_given_nothing_changed_when_it_is_built_again_then_nothing_is_done(project: Path) -> None:
+def test_unchanged_portal_is_not_built_again(project: Path) -> None:
     page = project / "sandbox" / "portal" / "dist" / "index.html"
     assert run(project, "build")[0] == 0
     assert page.read_text() == "one"

@@ -63,7 +63,7 @@ def environment(folder: Path) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-def test_given_a_taken_default_when_up_then_another_port_is_chosen(folder: Path) -> None:
+def test_another_port_is_chosen_when_the_default_is_taken(folder: Path) -> None:
     state = Sandbox(folder).state()
 
     assert state is not None
@@ -73,14 +73,14 @@ def test_given_a_taken_default_when_up_then_another_port_is_chosen(folder: Path)
     assert HTTP.get(url, headers=own_routes).status_code == 200
 
 
-def test_given_a_sandbox_when_up_then_the_env_file_is_complete_and_private(folder: Path) -> None:
+def test_env_file_is_complete_and_private(folder: Path) -> None:
     assert environment(folder).keys() == VARIABLES
     assert folder.stat().st_mode & 0o077 == 0
     assert (folder / "env").stat().st_mode & 0o077 == 0
     assert (folder / "state.json").stat().st_mode & 0o077 == 0
 
 
-def test_given_a_running_sandbox_when_up_again_then_nothing_changes(folder: Path) -> None:
+def test_second_up_changes_nothing(folder: Path) -> None:
     before = (folder / "state.json").read_text()
 
     done = cli(folder, "up")
@@ -89,7 +89,7 @@ def test_given_a_running_sandbox_when_up_again_then_nothing_changes(folder: Path
     assert (folder / "state.json").read_text() == before
 
 
-def test_given_a_running_sandbox_when_asked_then_status_names_each_part(folder: Path) -> None:
+def test_status_names_each_part(folder: Path) -> None:
     done = cli(folder, "status")
 
     assert done.returncode == 0
@@ -98,7 +98,7 @@ def test_given_a_running_sandbox_when_asked_then_status_names_each_part(folder: 
     assert "ended" not in done.stdout
 
 
-def test_given_a_log_when_asked_then_shown_and_an_unknown_one_is_named(folder: Path) -> None:
+def test_log_is_shown_and_an_unknown_one_is_named(folder: Path) -> None:
     assert "Uvicorn running" in cli(folder, "logs", "port").stdout
 
     unknown = cli(folder, "logs", "nonsense")
@@ -116,7 +116,7 @@ def test_logs_have_no_deprecation_banner(folder: Path) -> None:
         assert "deprecat" not in log.read_text(errors="replace").lower(), log.name
 
 
-def test_given_a_part_when_restarted_then_it_answers_with_the_data_that_it_had(
+def test_restarted_part_keeps_its_data(
     folder: Path,
 ) -> None:
     before = Sandbox(folder).state()
@@ -205,14 +205,14 @@ def test_refused_apply_is_told_with_its_words(tmp_path: Path) -> None:
         apply_again(Sandbox(tmp_path), lambda _: None, apply)
 
 
-def test_given_a_part_that_keeps_all_in_memory_when_restarted_then_refused(folder: Path) -> None:
+def test_restart_is_refused_for_a_part_that_stores_nothing(folder: Path) -> None:
     done = cli(folder, "restart", "broker")
 
     assert done.returncode == 1
     assert "it must be one of port, github, cluster" in done.stdout
 
 
-def test_given_no_sandbox_when_asked_then_said_how_to_start_it(tmp_path: Path) -> None:
+def test_missing_sandbox_says_how_to_start_it(tmp_path: Path) -> None:
     status = cli(tmp_path, "status")
     down = cli(tmp_path, "down")
 
@@ -221,7 +221,7 @@ def test_given_no_sandbox_when_asked_then_said_how_to_start_it(tmp_path: Path) -
     assert "The sandbox was not running." in down.stdout
 
 
-def test_given_a_sandbox_when_down_then_no_process_and_no_secret_is_left(folder: Path) -> None:
+def test_down_leaves_no_process_and_no_secret(folder: Path) -> None:
     state = Sandbox(folder).state()
     assert state is not None
     parts = [psutil.Process(pid) for pid in state.pids.values()]

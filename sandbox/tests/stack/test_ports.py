@@ -15,7 +15,7 @@ from sandbox.state import SandboxError, State, alone, decide
 from sandbox.tests.waiting import LIMIT
 
 
-def test_given_taken_defaults_when_decided_then_every_part_has_a_port_of_its_own(
+def test_every_part_has_its_own_port_when_defaults_are_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with contextlib.ExitStack() as held:
@@ -36,7 +36,7 @@ def test_given_taken_defaults_when_decided_then_every_part_has_a_port_of_its_own
 
 
 @pytest.mark.waits
-def test_given_a_sandbox_that_starts_when_another_starts_then_it_waits() -> None:
+def test_second_sandbox_waits_while_another_starts() -> None:
     inside = threading.Event()
 
     def start() -> None:

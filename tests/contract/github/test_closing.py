@@ -17,12 +17,12 @@ def comments(services: Services, number: int) -> list[str]:
     return [each.body.partition("<!--")[0].strip() for each in found]
 
 
-def test_given_no_pull_request_when_looked_for_then_none(services: Services) -> None:
+def test_missing_pull_request_is_not_found_or_closed(services: Services) -> None:
     assert services.slipway.find(BRANCH) is None
     assert services.slipway.close(BRANCH, WHY) is None
 
 
-def test_given_a_branch_whose_pull_request_never_came_when_closed_then_it_is_gone(
+def test_closing_deletes_a_branch_without_a_pull_request(
     services: Services,
 ) -> None:
     base = services.github.get_branch("main").commit.sha
@@ -32,7 +32,7 @@ def test_given_a_branch_whose_pull_request_never_came_when_closed_then_it_is_gon
     assert services.branches() == ["main"]
 
 
-def test_given_a_pull_request_when_found_then_with_its_head(services: Services) -> None:
+def test_pull_request_is_found_with_its_head(services: Services) -> None:
     made = services.slipway.propose(CHANGE)
 
     found = services.slipway.find(BRANCH)
@@ -41,7 +41,7 @@ def test_given_a_pull_request_when_found_then_with_its_head(services: Services) 
     assert found.head_sha == services.github.get_branch(BRANCH).commit.sha
 
 
-def test_given_an_open_one_when_closed_twice_then_one_comment_and_no_branch(
+def test_closing_twice_comments_once_and_deletes_the_branch(
     services: Services,
 ) -> None:
     number = services.slipway.propose(CHANGE).number
@@ -61,7 +61,7 @@ def test_given_an_open_one_when_closed_twice_then_one_comment_and_no_branch(
     [("PATCH", "/pulls/[0-9]+$"), ("DELETE", "/git/refs/"), ("POST", "/comments$")],
 )
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_given_a_crash_on_the_way_when_closed_again_then_the_same_end(
+def test_closing_again_after_a_crash_has_the_same_result(
     services: Services, method: str, path: str, when: str
 ) -> None:
     number = services.slipway.propose(CHANGE).number
@@ -77,7 +77,7 @@ def test_given_a_crash_on_the_way_when_closed_again_then_the_same_end(
     assert services.branches() == ["main"]
 
 
-def test_given_a_crash_before_the_branch_went_when_closed_for_another_reason_then_it_goes(
+def test_closing_again_for_another_reason_deletes_the_branch(
     services: Services,
 ) -> None:
     number = services.slipway.propose(CHANGE).number
@@ -91,7 +91,7 @@ def test_given_a_crash_before_the_branch_went_when_closed_for_another_reason_the
     assert services.branches() == ["main"]
 
 
-def test_given_the_branch_was_deleted_when_closed_then_its_pull_request_is_closed(
+def test_closing_closes_a_pull_request_whose_branch_is_gone(
     services: Services,
 ) -> None:
     number = services.slipway.propose(CHANGE).number
@@ -103,7 +103,7 @@ def test_given_the_branch_was_deleted_when_closed_then_its_pull_request_is_close
     assert (closed.number, closed.state) == (number, "closed")
 
 
-def test_given_a_person_closed_it_when_closed_then_it_stays_as_it_is(services: Services) -> None:
+def test_closing_leaves_a_pull_request_that_a_person_closed(services: Services) -> None:
     number = services.slipway.propose(CHANGE).number
     services.github.get_pull(number).edit(state="closed")
 
@@ -115,7 +115,7 @@ def test_given_a_person_closed_it_when_closed_then_it_stays_as_it_is(services: S
     assert BRANCH in services.branches()
 
 
-def test_given_a_merged_one_when_closed_then_it_stays_as_it_is(services: Services) -> None:
+def test_closing_leaves_a_merged_pull_request(services: Services) -> None:
     number = services.propose(CHANGE)
     services.merge(CHANGE, number)
 
@@ -126,7 +126,7 @@ def test_given_a_merged_one_when_closed_then_it_stays_as_it_is(services: Service
     assert comments(services, number) == []
 
 
-def test_given_an_earlier_one_of_the_branch_when_found_then_the_newest(services: Services) -> None:
+def test_newest_pull_request_of_a_branch_is_found(services: Services) -> None:
     first = services.slipway.propose(CHANGE).number
     services.github.get_pull(first).edit(state="closed")
     newer = services.github.create_pull(base="main", head=BRANCH, title="Again").number

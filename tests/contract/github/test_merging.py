@@ -35,7 +35,7 @@ def merge(services: Services, number: int, wanted: Change = UPSCALE) -> str:
     return services.merge(wanted, number, services.signed_in()).state
 
 
-def test_given_the_change_when_merged_then_it_is_one_commit_on_main(services: Services) -> None:
+def test_merge_makes_one_commit_on_main(services: Services) -> None:
     number = proposed(services)
     requests = services.server.count()
 
@@ -49,14 +49,14 @@ def test_given_the_change_when_merged_then_it_is_one_commit_on_main(services: Se
     assert services.slipway.read(service_files("shop"), everything).texts[PATH] == "replicas: 3\n"
 
 
-def test_given_it_is_merged_when_merged_again_then_success(services: Services) -> None:
+def test_merging_a_merged_pull_request_succeeds(services: Services) -> None:
     number = proposed(services)
     services.merge(UPSCALE, number)
 
     assert merge(services, number) == "merged"
 
 
-def test_given_the_answer_to_the_merge_was_lost_when_merging_then_it_is_found_merged(
+def test_merge_succeeds_when_its_answer_is_lost(
     services: Services,
 ) -> None:
     number = proposed(services)
@@ -66,7 +66,7 @@ def test_given_the_answer_to_the_merge_was_lost_when_merging_then_it_is_found_me
     assert services.server.faults_left() == 0
 
 
-def test_given_a_deletion_when_merged_then_the_folder_is_gone(services: Services) -> None:
+def test_merged_deletion_removes_the_folder(services: Services) -> None:
     deletion = change({PATH: None, "apps/shop/charts/a/b.yaml": None})
     number = proposed(services, deletion)
 
@@ -74,7 +74,7 @@ def test_given_a_deletion_when_merged_then_the_folder_is_gone(services: Services
     assert services.paths() == ["README.md"]
 
 
-def test_given_a_moved_file_when_merged_then_its_two_halves_are_the_change(
+def test_moved_file_is_compared_as_a_deletion_and_an_addition(
     services: Services,
 ) -> None:
     text = "".join(f"key{number}: value\n" for number in range(20))
@@ -87,7 +87,7 @@ def test_given_a_moved_file_when_merged_then_its_two_halves_are_the_change(
     assert merge(services, number, move) == "merged"
 
 
-def test_given_others_changed_the_file_since_it_was_planned_when_merged_then_theirs_stays(
+def test_merge_is_refused_when_main_changed_the_file(
     services: Services,
 ) -> None:
     services.push({PATH: "replicas: 2\nmemory: 1Gi\n"})
@@ -105,9 +105,7 @@ def test_given_others_changed_the_file_since_it_was_planned_when_merged_then_the
     ("allowed", "parents"),
     [("squash_merge", 1), ("merge_commit", 2), ("rebase_merge", 1)],
 )
-def test_given_one_merge_method_when_merged_then_by_that(
-    services: Services, allowed: str, parents: int
-) -> None:
+def test_merge_uses_the_only_allowed_method(services: Services, allowed: str, parents: int) -> None:
     services.allow(allowed)
     number = proposed(services)
 
@@ -231,7 +229,7 @@ def test_branch_behind_is_merged_without_a_required_check(services: Services) ->
     assert merge(services, number) == "merged"
 
 
-def test_given_a_conflict_with_main_when_merged_then_people_must(services: Services) -> None:
+def test_merge_is_refused_when_it_conflicts_with_main(services: Services) -> None:
     number = proposed(services)
     services.push({PATH: "replicas: 7\n"})
 
@@ -241,7 +239,7 @@ def test_given_a_conflict_with_main_when_merged_then_people_must(services: Servi
     assert services.github.get_pull(number).state == "open"
 
 
-def test_given_a_draft_when_merged_then_people_must(services: Services) -> None:
+def test_merge_is_refused_for_a_draft(services: Services) -> None:
     number = proposed(services)
     services.github.get_pull(number).convert_to_draft()
 
@@ -262,7 +260,7 @@ def test_given_a_draft_when_merged_then_people_must(services: Services) -> None:
     ],
     ids=["edited", "file added", "file removed", "other file instead", "removed instead"],
 )
-def test_given_a_person_pushed_when_merged_then_it_is_changed_and_not_merged(
+def test_merge_is_changed_after_a_push_by_a_person(
     services: Services, by_hand: dict[str, str | None]
 ) -> None:
     number = proposed(services)
@@ -272,7 +270,7 @@ def test_given_a_person_pushed_when_merged_then_it_is_changed_and_not_merged(
     assert services.github.get_pull(number).state == "open"
 
 
-def test_given_a_push_while_merging_when_merged_then_it_is_changed_and_not_merged(
+def test_merge_is_changed_by_a_concurrent_push(
     services: Services,
 ) -> None:
     number = proposed(services)
@@ -355,14 +353,14 @@ def test_merge_is_changed_when_the_folder_changed_on_main(services: Services) ->
     assert merge(services, number) == "changed"
 
 
-def test_given_a_closed_pull_request_when_merged_then_closed(services: Services) -> None:
+def test_merge_is_closed_for_a_closed_pull_request(services: Services) -> None:
     number = proposed(services)
     services.github.get_pull(number).edit(state="closed")
 
     assert merge(services, number) == "closed"
 
 
-def test_given_github_is_down_when_merged_then_not_now_and_nothing_is_merged(
+def test_merge_is_retryable_when_github_is_down(
     services: Services,
 ) -> None:
     number = proposed(services)

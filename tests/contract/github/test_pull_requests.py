@@ -13,7 +13,7 @@ pytestmark = pytest.mark.waits
 CHANGE = change({"apps/shop/a.yaml": "a: 1\n"})
 
 
-def test_given_pull_requests_when_listed_then_the_open_ones_of_runs_with_their_times(
+def test_open_pull_requests_are_listed_with_their_times(
     services: Services,
 ) -> None:
     pulls = PullRequests(services.slipway)
@@ -31,7 +31,7 @@ def test_given_pull_requests_when_listed_then_the_open_ones_of_runs_with_their_t
     assert closed.ended_at >= closed.opened_at
 
 
-def test_given_a_comment_when_made_twice_then_it_is_there_once(services: Services) -> None:
+def test_repeated_comment_is_made_once(services: Services) -> None:
     number = services.slipway.propose(CHANGE).number
 
     for text in ("Soon.", "Soon.", "Now."):

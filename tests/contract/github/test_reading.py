@@ -23,7 +23,7 @@ NESTED = {
 OURS = {path: text for path, text in NESTED.items() if path.startswith("apps/shop/")}
 
 
-def test_given_nested_folders_when_read_then_every_file_has_its_sha_and_the_wanted_their_text(
+def test_nested_files_have_their_sha_and_only_wanted_have_text(
     services: Services,
 ) -> None:
     commit = services.push({**NESTED})
@@ -38,13 +38,13 @@ def test_given_nested_folders_when_read_then_every_file_has_its_sha_and_the_want
     assert requests() == 4
 
 
-def test_given_no_names_when_read_then_all_texts(services: Services) -> None:
+def test_every_text_is_read_when_everything_is_wanted(services: Services) -> None:
     services.push({**NESTED})
 
     assert services.slipway.read(service_files("shop"), everything).texts == OURS
 
 
-def test_given_a_wanted_name_in_a_sub_folder_when_read_then_its_text_too(
+def test_wanted_name_is_read_in_a_subfolder(
     services: Services,
 ) -> None:
     services.push({**NESTED})
@@ -54,7 +54,7 @@ def test_given_a_wanted_name_in_a_sub_folder_when_read_then_its_text_too(
     assert folder.texts == {"apps/shop/charts/one/deep/er.yaml": ""}
 
 
-def test_given_a_file_that_is_not_utf_8_when_read_then_it_has_a_sha_and_no_text(
+def test_file_that_is_not_utf8_has_a_sha_and_no_text(
     services: Services,
 ) -> None:
     blob = services.github.create_git_blob(base64.b64encode(b"\xff\xfe\x00").decode(), "base64")
@@ -69,7 +69,7 @@ def test_given_a_file_that_is_not_utf_8_when_read_then_it_has_a_sha_and_no_text(
     assert folder.texts == {"apps/shop/notes": "notes\n"}
 
 
-def test_given_links_and_submodules_when_read_then_they_are_files_without_text(
+def test_links_and_submodules_are_files_without_text(
     services: Services,
 ) -> None:
     link = services.github.create_git_blob("../../README.md", "utf-8").sha
@@ -98,7 +98,7 @@ def test_given_links_and_submodules_when_read_then_they_are_files_without_text(
     assert folder.texts == {"apps/shop/a": "a", "apps/shop/below/run": "#!/bin/sh\n"}
 
 
-def test_given_no_folder_when_read_then_empty(services: Services) -> None:
+def test_missing_folder_is_read_as_empty(services: Services) -> None:
     commit = services.push({"apps/other/a": "a"})
 
     folder = services.slipway.read(service_files("shop"), everything)
@@ -106,13 +106,13 @@ def test_given_no_folder_when_read_then_empty(services: Services) -> None:
     assert (folder.commit, folder.files, folder.texts) == (commit, {}, {})
 
 
-def test_given_a_file_of_that_name_when_read_then_it_is_no_service(services: Services) -> None:
+def test_file_instead_of_a_folder_is_not_a_service(services: Services) -> None:
     services.push({"apps/shop": "a file\n"})
 
     assert services.slipway.read(service_files("shop"), everything).files == {}
 
 
-def test_given_a_change_of_main_when_read_again_then_the_new_state(services: Services) -> None:
+def test_second_read_sees_a_change_on_main(services: Services) -> None:
     services.push({"apps/shop/a": "1"})
     services.slipway.read(service_files("shop"), everything)
     commit = services.push({"apps/shop/a": "2"})

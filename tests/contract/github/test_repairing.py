@@ -82,7 +82,7 @@ def world(services: Services) -> World:
     return World(services)
 
 
-def test_given_an_ill_service_when_scaled_up_twice_then_it_is_one_step(world: World) -> None:
+def test_repeated_scale_up_is_one_step(world: World) -> None:
     first = world.carry_out("scale_up", replicas=5)
     again = world.carry_out("scale_up", replicas=5)
 
@@ -98,7 +98,7 @@ def test_given_an_ill_service_when_scaled_up_twice_then_it_is_one_step(world: Wo
     assert "503" in pull.body
 
 
-def test_given_as_many_replicas_as_wanted_when_scaled_up_then_skipped(world: World) -> None:
+def test_scale_up_is_skipped_when_the_replicas_are_there(world: World) -> None:
     result = world.carry_out("scale_up", replicas=2)
 
     assert (result.outcome, result.detail) == (
@@ -118,7 +118,7 @@ def test_scale_up_is_skipped_when_the_base_branch_moved(world: World, before: in
     assert world.replicas() == 2
 
 
-def test_given_a_service_without_folder_when_scaled_up_then_skipped(services: Services) -> None:
+def test_scale_up_is_skipped_when_the_service_has_no_folder(services: Services) -> None:
     slipway = services.slipway
     repair = Repair(step="scale_up", attempt=1, replicas=3, reason="r")
 
@@ -132,7 +132,7 @@ def test_given_a_service_without_folder_when_scaled_up_then_skipped(services: Se
     )
 
 
-def test_given_a_folder_that_says_no_number_when_scaled_up_then_it_has_failed(
+def test_scale_up_fails_when_replicas_is_not_a_number(
     world: World,
 ) -> None:
     world.services.push({PATH: json.dumps({"replicas": "many"})})
@@ -143,7 +143,7 @@ def test_given_a_folder_that_says_no_number_when_scaled_up_then_it_has_failed(
     assert "replicas" in result.detail
 
 
-def test_given_a_last_change_when_rolled_back_twice_then_it_is_taken_back_once(
+def test_repeated_rollback_reverts_the_last_change_once(
     world: World,
 ) -> None:
     first = world.carry_out("roll_back", merge=True)
@@ -153,7 +153,7 @@ def test_given_a_last_change_when_rolled_back_twice_then_it_is_taken_back_once(
     assert world.replicas() == 1
 
 
-def test_given_a_policy_that_does_not_merge_when_rolled_back_then_a_person_decides(
+def test_rollback_waits_for_a_person_when_the_policy_says_so(
     world: World,
 ) -> None:
     result = world.carry_out("roll_back", merge=False)
@@ -165,7 +165,7 @@ def test_given_a_policy_that_does_not_merge_when_rolled_back_then_a_person_decid
     assert world.replicas() == 2
 
 
-def test_given_a_protected_branch_when_scaled_up_then_it_waits_and_is_then_left_to_people(
+def test_scale_up_on_a_protected_branch_is_left_to_people(
     world: World,
 ) -> None:
     world.services.protect()
@@ -179,7 +179,7 @@ def test_given_a_protected_branch_when_scaled_up_then_it_waits_and_is_then_left_
     assert world.replicas() == 2
 
 
-def test_given_somebody_closed_the_pull_request_when_looked_at_again_then_it_has_failed(
+def test_closed_pull_request_makes_the_rollback_fail(
     world: World,
 ) -> None:
     world.carry_out("roll_back", merge=False)
@@ -194,7 +194,7 @@ def test_given_somebody_closed_the_pull_request_when_looked_at_again_then_it_has
     assert result.detail == f"Somebody closed #{pull.number} without merging it."
 
 
-def test_given_a_repository_without_the_workflow_when_restarted_then_it_says_what_to_do(
+def test_missing_restart_workflow_says_what_to_do(
     world: World,
 ) -> None:
     result = world.carry_out("restart")

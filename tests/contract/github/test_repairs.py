@@ -125,9 +125,7 @@ def test_restart_workflow_asks_the_cluster_once(template: World, cluster: Script
     assert cluster.routes().count(route) == 1
 
 
-def test_given_a_cluster_that_refuses_when_restarted_then_it_has_failed(
-    template: World, cluster: ScriptedServer
-) -> None:
+def test_restart_fails_when_the_cluster_refuses(template: World, cluster: ScriptedServer) -> None:
     cluster.script("POST /services/shop/restart", (404, {"message": "not here"}, {}))
 
     template.restart("refused-1")
@@ -166,7 +164,7 @@ def test_restart_workflow_refuses_a_name_that_no_service_has(
 # -- roll back
 
 
-def test_given_a_bad_change_when_rolled_back_and_merged_then_the_folder_is_as_before(
+def test_merged_rollback_restores_the_folder(
     world: World,
 ) -> None:
     world.create()
@@ -185,7 +183,7 @@ def test_given_a_bad_change_when_rolled_back_and_merged_then_the_folder_is_as_be
     assert found.state == "merged"
 
 
-def test_given_a_repair_was_last_when_asked_for_the_last_change_then_it_is_not_undone(
+def test_repair_is_not_rolled_back_as_the_last_change(
     world: World,
 ) -> None:
     world.create()
@@ -198,7 +196,7 @@ def test_given_a_repair_was_last_when_asked_for_the_last_change_then_it_is_not_u
     )
 
 
-def test_given_a_merge_commit_when_rolled_back_then_all_of_it_and_nothing_else_is_undone(
+def test_rollback_of_a_merge_commit_undoes_only_that_merge(
     world: World,
 ) -> None:
     world.create()
@@ -218,7 +216,7 @@ def test_given_a_merge_commit_when_rolled_back_then_all_of_it_and_nothing_else_i
     assert world.tree() == expected
 
 
-def test_given_a_commit_without_pull_request_when_rolled_back_then_it_is_undone(
+def test_commit_without_a_pull_request_can_be_rolled_back(
     world: World,
 ) -> None:
     world.create()
@@ -232,7 +230,7 @@ def test_given_a_commit_without_pull_request_when_rolled_back_then_it_is_undone(
     assert last.before == {"apps/shop/common_values.json": '{"v": 1}'}
 
 
-def test_given_a_renamed_and_a_removed_file_when_rolled_back_then_both_are_there_again(
+def test_rollback_restores_renamed_and_removed_files(
     world: World,
 ) -> None:
     world.create()
@@ -253,7 +251,7 @@ def test_given_a_renamed_and_a_removed_file_when_rolled_back_then_both_are_there
     assert world.tree() == before
 
 
-def test_given_only_a_creation_or_no_service_when_asked_then_there_is_nothing_to_undo(
+def test_new_or_missing_service_has_nothing_to_roll_back(
     world: World,
 ) -> None:
     assert isinstance(world.repairs.last_change(service_files("shop")), NothingToRollBack)
@@ -265,14 +263,14 @@ def test_given_only_a_creation_or_no_service_when_asked_then_there_is_nothing_to
     assert nothing == NothingToRollBack("It has no files on the base branch any more.")
 
 
-def test_given_changes_of_other_services_when_asked_then_they_do_not_count(world: World) -> None:
+def test_changes_of_other_services_are_not_rolled_back(world: World) -> None:
     world.create()
     world.create("other")
 
     assert isinstance(world.repairs.last_change(service_files("shop")), NothingToRollBack)
 
 
-def test_given_a_change_when_looked_for_then_it_takes_seven_requests(world: World) -> None:
+def test_last_change_takes_seven_requests(world: World) -> None:
     world.create()
     world.merge(world.propose("slipway/upscale_service/r_2", {"common_values.json": {"v": 2}}))
 
@@ -285,7 +283,7 @@ def test_given_a_change_when_looked_for_then_it_takes_seven_requests(world: Worl
 # -- hand over
 
 
-def test_given_two_remediations_when_escalated_then_one_issue_tells_of_both(world: World) -> None:
+def test_two_remediations_share_one_issue_until_it_is_closed(world: World) -> None:
     def escalate(body: str, comment: str | None = None) -> tuple[int, bool]:
         over = world.repairs.escalate(
             title="Service shop is ill",

@@ -30,7 +30,7 @@ def request(server: PortServer, identifier: str, **properties: Any) -> str:
     return identifier
 
 
-def test_given_an_installation_when_installed_again_then_there_is_nothing_to_do(
+def test_second_installation_has_nothing_to_change(
     server: PortServer,
 ) -> None:
     steps = port_setup.plan(server.client, port_definitions.load_definitions())
@@ -47,7 +47,7 @@ def test_given_an_installation_when_installed_again_then_there_is_nothing_to_do(
         ("admin@acme.example", "platform", "Admin"),
     ],
 )
-def test_given_a_person_when_read_then_teams_roles_and_id_are_known(
+def test_person_has_an_id_teams_and_roles(
     server: PortServer, email: str, team: str, role: str
 ) -> None:
     user = server.client.get_user(email)
@@ -59,20 +59,20 @@ def test_given_a_person_when_read_then_teams_roles_and_id_are_known(
 
 
 @pytest.mark.parametrize("email", ["nobody@acme.example", "DEVOPS@else.example", "a/../b@acme"])
-def test_given_no_such_person_when_read_then_none(server: PortServer, email: str) -> None:
+def test_unknown_person_is_read_as_none(server: PortServer, email: str) -> None:
     assert server.client.get_user(email) is None
 
 
-def test_given_a_team_when_asked_then_its_members(server: PortServer) -> None:
+def test_team_has_its_members(server: PortServer) -> None:
     assert server.client.team_members("devops") == [DEVOPS]
 
 
 @pytest.mark.parametrize("team", ["nobody", "a/b", "ünknown", ".."])
-def test_given_no_such_team_when_asked_then_nobody(server: PortServer, team: str) -> None:
+def test_unknown_team_has_no_members(server: PortServer, team: str) -> None:
     assert server.client.team_members(team) == []
 
 
-def test_given_entities_that_relate_to_a_service_when_asked_then_named(
+def test_dependents_of_a_service_are_named(
     server: PortServer,
 ) -> None:
     route = {
@@ -98,7 +98,7 @@ def test_given_entities_that_relate_to_a_service_when_asked_then_named(
     assert refused.value.code == "has_dependents"
 
 
-def test_given_an_approval_request_when_a_service_is_asked_for_then_it_is_no_dependent(
+def test_approval_request_is_not_a_dependent_of_its_service(
     server: PortServer,
 ) -> None:
     request(server, "r_0000000000000001.1")
@@ -106,7 +106,7 @@ def test_given_an_approval_request_when_a_service_is_asked_for_then_it_is_no_dep
     assert not any("approval" in name for name in server.client.dependents("service", "shop"))
 
 
-def test_given_a_decision_when_read_then_message_and_run_name_the_same_person(
+def test_decision_message_and_run_name_the_same_person(
     server: PortServer,
 ) -> None:
     identifier = request(server, "r_0000000000000002.1")
@@ -149,7 +149,7 @@ def test_message_that_port_signs_is_verified(tmp_path: Path) -> None:
         verify(text, ["another secret of more than 32 bytes"], now, required=True)
 
 
-def test_given_a_dry_run_when_read_then_it_is_an_input(server: PortServer) -> None:
+def test_dry_run_is_an_input_of_the_run(server: PortServer) -> None:
     run_id = server.execute("upscale_service", {"dry_run": True}, "shop", DEVELOPER)
 
     read = message.parse(server.message(run_id))
@@ -157,7 +157,7 @@ def test_given_a_dry_run_when_read_then_it_is_an_input(server: PortServer) -> No
     assert read.inputs == {"step": 1, "dry_run": True}
 
 
-def test_given_a_person_who_ends_a_run_when_told_then_slipway_can_end_the_notices_own(
+def test_slipway_can_end_the_automation_run_of_an_ended_run(
     server: PortServer,
 ) -> None:
     run_id = server.execute("upscale_service", {}, "shop", DEVELOPER)
@@ -174,7 +174,7 @@ def test_given_a_person_who_ends_a_run_when_told_then_slipway_can_end_the_notice
     assert server.client.get_run(own).status == "SUCCESS"
 
 
-def test_given_a_run_when_it_goes_on_then_links_label_and_summary_are_shown(
+def test_run_shows_its_links_label_and_summary(
     server: PortServer,
 ) -> None:
     run_id = server.execute("upscale_service", {}, "shop", DEVELOPER)
@@ -195,7 +195,7 @@ def test_given_a_run_when_it_goes_on_then_links_label_and_summary_are_shown(
         server.client.update_run(run_id, status="FAILURE")
 
 
-def test_given_more_runs_than_a_page_holds_when_listed_then_those_that_have_not_ended(
+def test_active_runs_are_listed_over_several_pages(
     server: PortServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {run.id for run in server.client.active_runs("upscale_service")}
@@ -210,7 +210,7 @@ def test_given_more_runs_than_a_page_holds_when_listed_then_those_that_have_not_
     assert list(server.client.active_runs("nobodys_action")) == []
 
 
-def test_given_an_entity_when_deleted_twice_then_it_is_gone(server: PortServer) -> None:
+def test_deleting_an_entity_twice_succeeds(server: PortServer) -> None:
     server.client.create_entity("service", {"identifier": "gone", "title": "Gone"})
 
     for _ in range(2):

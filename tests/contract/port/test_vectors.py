@@ -17,11 +17,11 @@ TEXT = (
 SIGNATURE = "v1,g6mnmmQ8bNcgrdA6lgOHAixiAknUWZ5IUHw/X0pteCc="
 
 
-def test_given_the_vector_when_signed_then_it_is_ports_signature() -> None:
+def test_signature_of_the_vector_is_that_of_port() -> None:
     assert sign(TEXT, SECRET, SIGNED_AT) == SIGNATURE
 
 
-def test_given_the_signed_vector_when_verified_then_it_is_right() -> None:
+def test_signed_vector_verifies() -> None:
     message = json.loads(TEXT)
     message["headers"] = {"X-Port-Signature": SIGNATURE, "X-Port-Timestamp": SIGNED_AT}
     body = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
@@ -29,5 +29,5 @@ def test_given_the_signed_vector_when_verified_then_it_is_right() -> None:
     assert verify(body, [SECRET], datetime.fromtimestamp(SIGNED_AT, UTC), required=True)
 
 
-def test_given_the_encrypted_vector_when_decrypted_then_it_is_the_plain_text() -> None:
+def test_encrypted_vector_is_decrypted() -> None:
     assert decrypt("AAECAwQFBgcICQoLDA0OD5X18dL7CSJ9vXAAuyLOreueRvsvyBQ=", SECRET) == "s3cr3t"

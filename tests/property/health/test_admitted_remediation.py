@@ -284,7 +284,7 @@ def patched(simulation: Simulation, patch: pytest.MonkeyPatch) -> None:
 @example("Progressing", [("interrupt", (2, "Degraded", True, "Finish"))], HEALTHY)
 @example("Progressing", [("interrupt", (2, "Degraded", False, "Finish"))], HEALTHY)
 @example("Progressing", [("interrupt", (3, "Degraded", True, "Finish"))], HEALTHY)
-def test_whatever_happens_one_execution_is_at_work_and_the_last_word_is_looked_at(
+def test_one_execution_runs_and_handles_the_last_change(
     beginning: str, story: list[tuple[str, Any]], finding: Finding
 ) -> None:
     simulation = Simulation(finding)

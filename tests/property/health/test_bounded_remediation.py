@@ -119,7 +119,7 @@ starts = st.fixed_dictionaries(
 
 @given(policy=policies(), start=starts, data=st.data())
 @settings(max_examples=200)
-def test_it_ends_within_its_bounds_and_does_only_what_the_policy_allows(
+def test_remediation_stays_within_its_bounds_and_policy(
     policy: Policy, start: dict[str, Any], data: st.DataObject
 ) -> None:
     story = play(policy, data, **start)
@@ -149,7 +149,7 @@ def test_it_ends_within_its_bounds_and_does_only_what_the_policy_allows(
 
 @given(policy=policies(), start=starts, data=st.data())
 @settings(max_examples=200)
-def test_no_repair_begins_in_an_environment_that_is_forbidden_or_not_approved(
+def test_repair_needs_an_allowed_and_approved_environment(
     policy: Policy, start: dict[str, Any], data: st.DataObject
 ) -> None:
     story = play(policy, data, **start)
@@ -176,7 +176,7 @@ def test_no_repair_begins_in_an_environment_that_is_forbidden_or_not_approved(
 
 @given(policy=policies(), data=st.data())
 @settings(max_examples=60)
-def test_a_service_that_flaps_is_never_touched_more_often_than_allowed_in_any_hour(
+def test_flapping_service_stays_within_the_hourly_limit(
     policy: Policy, data: st.DataObject
 ) -> None:
     interventions: list[Any] = []

@@ -118,7 +118,7 @@ def test_whatever_a_server_answers_a_probe_has_a_result(
         ),
     )
 )  # fmt: skip
-def test_whatever_stands_as_health_url_nothing_but_what_is_allowed_is_reached(url: object) -> None:
+def test_arbitrary_health_url_reaches_only_allowed_addresses(url: object) -> None:
     asked: list[str] = []
 
     def resolve(host: str, port: int) -> list[str]:
@@ -155,7 +155,7 @@ def test_no_ipv6_address_outside_of_global_unicast_is_public(address: IPv6Addres
 
 
 @given(address=st.ip_addresses())
-def test_what_is_never_reached_is_never_reached_whatever_is_allowed(
+def test_forbidden_addresses_stay_forbidden_when_all_are_allowed(
     address: IPv4Address | IPv6Address,
 ) -> None:
     everything = ProbeLimits(allowed_cidrs=(ip_network("0.0.0.0/0"), ip_network("::/0")))

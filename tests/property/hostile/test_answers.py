@@ -207,7 +207,7 @@ def services_repository(server: Sequence) -> ServicesRepository:
 @example(answered=[(200, {"accessToken": "a\nb", "expiresIn": 1}, {})], call=0, signs_in=False)
 @example(answered=[(200, {"ok": True, "runs": [], "next": {"a": []}}, {})], call=1, signs_in=True)
 @examples(120)
-def test_given_any_answer_of_port_when_called_then_a_value_or_a_documented_error(
+def test_port_answers_give_a_value_or_a_documented_error(
     server: Sequence, answered: list[Answer], call: int, signs_in: bool
 ) -> None:
     server.following, server.signs_in = list(answered), signs_in
@@ -222,7 +222,7 @@ def test_given_any_answer_of_port_when_called_then_a_value_or_a_documented_error
 @example(answered=[(429, {"message": "slow"}, {"Retry-After": "9" * 30})], call=1)
 @example(answered=[(400, {"errors": [{"message": "x", "type": {"a": 1}}]}, {})], call=2)
 @examples(150)
-def test_given_any_answer_of_github_when_called_then_a_value_or_a_documented_error(
+def test_github_answers_give_a_value_or_a_documented_error(
     server: Sequence, answered: list[Answer], call: int
 ) -> None:
     server.following = list(answered)
@@ -234,7 +234,7 @@ def test_given_any_answer_of_github_when_called_then_a_value_or_a_documented_err
 
 # requests reads the header before the body, and drops the answer with its socket when it cannot.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_given_a_redirect_to_what_is_no_text_when_called_then_a_documented_error(
+def test_redirect_to_invalid_text_is_a_documented_error(
     server: Sequence,
 ) -> None:
     server.following, server.signs_in = [(302, {}, {"Location": NO_TEXT})], True
@@ -254,7 +254,7 @@ names = st.sampled_from([n for n in NASTY if isinstance(n, str)]) | st.text(max_
 @example(blueprint="service", identifier="..")
 @example(blueprint="service", identifier="")
 @examples(60)
-def test_given_any_names_when_port_is_asked_then_no_other_route_than_the_entitys(
+def test_entity_names_cannot_reach_another_port_route(
     server: Sequence, blueprint: str, identifier: str
 ) -> None:
     server.following = [(404, {"ok": False, "error": "not_found"}, {})]

@@ -79,7 +79,7 @@ def pending(**changes: Any) -> ApprovalStore:
 @example(body=json.dumps({**BODY, "comment": "\ud800"}), approval_id=ID, caller=ROLE)
 @example(body=json.dumps(BODY), approval_id="x" * 3000, caller=ROLE)
 @examples(50)
-def test_given_any_signed_request_when_sent_then_answered_and_nothing_is_decided(
+def test_arbitrary_signed_request_decides_nothing(
     outside: Outside, body: str | None, approval_id: str, caller: Any
 ) -> None:
     # The caller asked for it, so that no body makes its decision count.
@@ -95,7 +95,7 @@ def test_given_any_signed_request_when_sent_then_answered_and_nothing_is_decided
 
 @given(token=tokens, form=typed | texts, method=st.sampled_from(["GET", "POST"]))
 @examples(50)
-def test_given_any_token_when_opened_or_posted_then_answered_and_nothing_is_decided(
+def test_arbitrary_link_token_decides_nothing(
     outside: Outside, token: str, form: str, method: str
 ) -> None:
     store = pending()
@@ -111,9 +111,7 @@ def test_given_any_token_when_opened_or_posted_then_answered_and_nothing_is_deci
 
 @given(form=typed)
 @examples(30)
-def test_given_a_good_link_when_a_page_of_another_change_is_sent_then_nothing_is_decided(
-    outside: Outside, form: str
-) -> None:
+def test_valid_link_decides_nothing_for_another_change(outside: Outside, form: str) -> None:
     store = pending()
 
     answer = ask(outside, "POST", f"/links/{TOKEN}", form, None)

@@ -54,7 +54,7 @@ def github() -> Any:
 @example(path="apps/shop/.g\u200cit/config", text="x")
 @example(path="apps/shop/GIT~1/config", text="x")
 @examples(150)
-def test_given_any_path_when_proposed_then_what_is_sent_to_github_lies_in_the_folder(
+def test_proposed_files_stay_within_the_folder(
     github: AnyGitHub, path: str, text: str | None
 ) -> None:
     config = GitHubConfig.model_validate({"GITHUB_API_URL": github.url, "GITHUB_SECRET_ID": "s"})
@@ -77,9 +77,7 @@ def test_given_any_path_when_proposed_then_what_is_sent_to_github_lies_in_the_fo
 
 @given(path=inside)
 @examples(60)
-def test_given_any_path_that_is_plain_when_checked_out_then_git_takes_it_and_it_is_inside(
-    tmp_path: Path, path: str
-) -> None:
+def test_plain_path_is_valid_in_git_and_within_the_folder(tmp_path: Path, path: str) -> None:
     if not is_plain(path):
         return
     with contextlib.suppress(FileExistsError):
@@ -102,7 +100,7 @@ def test_given_any_path_that_is_plain_when_checked_out_then_git_takes_it_and_it_
 
 @given(path=inside)
 @examples(100)
-def test_given_any_removed_file_when_rolled_back_then_restored_only_where_it_is_safe(
+def test_rollback_restores_a_removed_file_only_where_safe(
     path: str,
 ) -> None:
     before = Snapshot(commit="b", files={path: "s"}, texts={path: "text"})

@@ -131,7 +131,7 @@ hostile = st.lists(records(*SEEDS, request("r_1"), NOTICE), max_size=2)
     after=[record(to_bytes({**request("r_4"), "action": "x" * 500_000}))],
 )
 @examples(10)
-def test_given_hostile_records_when_consumed_then_none_is_repeated_and_the_others_are_done(
+def test_hostile_records_do_not_stop_the_others(
     outside: Outside, before: list[dict[str, Any]], after: list[dict[str, Any]]
 ) -> None:
     number = next(_numbers)
@@ -151,7 +151,7 @@ def test_given_hostile_records_when_consumed_then_none_is_repeated_and_the_other
 @example(batch=[record(to_bytes(decision(entity="")))])
 @example(batch=[record(to_bytes(decision(comment="\ud800")))])
 @examples(20)
-def test_given_hostile_decisions_and_notices_when_consumed_then_none_is_repeated(
+def test_hostile_decisions_and_end_messages_are_not_repeated(
     outside: Outside, batch: list[dict[str, Any]]
 ) -> None:
     outside.port.action = "decide_approval"
@@ -167,7 +167,7 @@ def test_given_hostile_decisions_and_notices_when_consumed_then_none_is_repeated
 )
 @example(batch=[record(None)], at=0)
 @examples(25)
-def test_given_hostile_changes_when_read_then_none_is_repeated_and_the_others_are_seen(
+def test_hostile_changes_do_not_stop_the_others(
     outside: Outside, batch: list[dict[str, Any]], at: int
 ) -> None:
     service = f"ill-{next(_numbers)}"
@@ -183,7 +183,7 @@ def test_given_hostile_changes_when_read_then_none_is_repeated_and_the_others_ar
 
 @given(message=mutated(*(request("r_0123456789abcdef", **inputs) for inputs in VARIANTS)))
 @examples(200)
-def test_given_any_request_when_planned_then_files_of_one_service_or_a_sentence(
+def test_request_gives_files_of_one_service_or_an_error(
     message: Any,
 ) -> None:
     with contextlib.suppress(ForeignMessage, RunNotFound, UserError):

@@ -262,7 +262,7 @@ QUOTING = {is_refused_by_port_which_quotes, is_refused_by_github_which_quotes}
 
 @pytest.mark.filterwarnings("ignore:No application metrics:UserWarning")
 @pytest.mark.parametrize("flow", FLOWS)
-def test_given_planted_secrets_when_a_change_succeeds_or_fails_then_none_is_written_anywhere(
+def test_planted_secrets_are_not_written_anywhere(
     written: Written,
     flow: Callable[[Written], None],
     capsys: pytest.CaptureFixture[str],

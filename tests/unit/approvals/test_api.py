@@ -86,7 +86,7 @@ def decide(function: Function, body: object, **event: Any) -> tuple[int, Any]:
     return answer["statusCode"], json.loads(answer["body"])
 
 
-def test_given_a_signed_request_when_decided_then_the_principal_is_the_voter(
+def test_decision_is_recorded_for_the_principal_when_signed(
     function: Function,
 ) -> None:
     status, _ = decide(
@@ -102,7 +102,7 @@ def test_given_a_signed_request_when_decided_then_the_principal_is_the_voter(
 
 
 @pytest.mark.parametrize("identity", [{}, {"userArn": None}, {"userArn": "arn:aws:iam::1:root"}])
-def test_given_no_person_when_decided_then_forbidden_whatever_the_body_says(
+def test_decision_is_forbidden_when_the_caller_is_not_a_person(
     function: Function, identity: dict[str, Any]
 ) -> None:
     body = {"decision": "APPROVE", "approver": "devops@acme.example"}
@@ -123,7 +123,7 @@ def test_given_no_person_when_decided_then_forbidden_whatever_the_body_says(
         (PortUnavailable("down"), 503),
     ],
 )
-def test_given_a_refusal_when_decided_then_its_own_status_and_sentence(
+def test_refused_decision_has_its_own_status_and_message(
     function: Function, error: Exception, status: int
 ) -> None:
     function.refusal = error
@@ -138,9 +138,7 @@ def test_given_a_refusal_when_decided_then_its_own_status_and_sentence(
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '"x"', "null", "[" * 100_000])
-def test_given_no_object_when_decided_then_told_what_it_must_be(
-    function: Function, body: str
-) -> None:
+def test_decision_is_refused_when_the_body_is_not_an_object(function: Function, body: str) -> None:
     status, answer = decide(function, body)
     assert (status, answer["error"]) == (400, "InvalidInput")
     assert '{"decision": "APPROVE"' in answer["message"]
@@ -158,13 +156,13 @@ def test_rest_decision_is_refused_without_its_change(
     assert function.ballots == []
 
 
-def test_given_a_body_in_base64_when_decided_then_it_is_read(function: Function) -> None:
+def test_decision_is_read_from_a_base64_body(function: Function) -> None:
     encoded = base64.b64encode(b'{"decision": "APPROVE", "change": "h"}').decode()
     status, _ = decide(function, encoded, isBase64Encoded=True)
     assert status == 200
 
 
-def test_given_a_link_when_opened_then_nothing_is_decided(function: Function) -> None:
+def test_opening_a_link_decides_nothing(function: Function) -> None:
     answer = call(function, "GET", "/links/good")
 
     assert answer["statusCode"] == 200
@@ -175,7 +173,7 @@ def test_given_a_link_when_opened_then_nothing_is_decided(function: Function) ->
     assert headers["Content-Type"] == ["text/html; charset=utf-8"]
 
 
-def test_given_the_pages_form_when_sent_then_the_links_owner_is_the_voter(
+def test_form_vote_is_recorded_for_the_approver_in_the_link(
     function: Function,
 ) -> None:
     typed = {"decision": "DECLINE", "comment": "no\r\nreally", "change_hash": "h"}
@@ -189,7 +187,7 @@ def test_given_the_pages_form_when_sent_then_the_links_owner_is_the_voter(
     )
 
 
-def test_given_bytes_that_are_no_text_when_sent_then_only_the_comment_is_spoilt(
+def test_invalid_utf8_in_a_form_replaces_only_those_characters(
     function: Function,
 ) -> None:
     encoded = base64.b64encode(b"decision=APPROVE&comment=\xff\xfe").decode()
@@ -202,7 +200,7 @@ def test_given_bytes_that_are_no_text_when_sent_then_only_the_comment_is_spoilt(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_given_a_bad_link_when_used_then_a_page_says_so(function: Function, method: str) -> None:
+def test_invalid_link_shows_an_error_page(function: Function, method: str) -> None:
     answer = call(function, method, "/links/bad", "decision=APPROVE")
     assert answer["statusCode"] == 403
     assert "This link is not valid" in answer["body"]
@@ -211,13 +209,11 @@ def test_given_a_bad_link_when_used_then_a_page_says_so(function: Function, meth
 @pytest.mark.parametrize(
     "body", ["", "decision=", "decision=MAYBE", "&" * 50, "decision=APPROVE&comment=" + "x" * 3000]
 )
-def test_given_a_spoilt_form_when_sent_then_a_page_says_what_is_wrong(
-    function: Function, body: str
-) -> None:
+def test_malformed_form_shows_an_error_page(function: Function, body: str) -> None:
     answer = call(function, "POST", "/links/good", body)
     assert answer["statusCode"] == 400
     assert function.ballots == []
 
 
-def test_given_another_address_when_asked_then_not_found(function: Function) -> None:
+def test_unknown_path_is_not_found(function: Function) -> None:
     assert call(function, "GET", "/approvals/r_1.1/decision")["statusCode"] == 404

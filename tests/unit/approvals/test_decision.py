@@ -29,7 +29,7 @@ def vote(approval: Approval, approver: str = "devops@acme.example", **changes: A
     return count_vote(approval, ballot, now=now, policy=policy, teams=lambda _: teams)
 
 
-def test_given_one_approver_is_enough_when_approved_then_the_request_is_settled() -> None:
+def test_one_approval_settles_the_request_when_one_is_needed() -> None:
     approved = vote(make_approval(), comment="fine", channel="link")
 
     assert approved.status is Status.APPROVED
@@ -39,7 +39,7 @@ def test_given_one_approver_is_enough_when_approved_then_the_request_is_settled(
     assert cast.change_hash == approved.change_hash
 
 
-def test_given_two_are_needed_when_one_approves_then_it_waits_for_the_other() -> None:
+def test_request_stays_pending_until_both_approvers_approve() -> None:
     first = vote(make_approval(needed=2))
     assert first.status is Status.PENDING
 
@@ -55,7 +55,7 @@ def test_repeated_vote_settles_when_fewer_are_needed_now() -> None:
     assert vote(first.model_copy(update={"needed": 1})).status is Status.APPROVED
 
 
-def test_given_two_are_needed_when_one_declines_then_the_request_ends() -> None:
+def test_one_decline_ends_the_request_when_two_are_needed() -> None:
     assert vote(make_approval(needed=2), decision="DECLINE").status is Status.DECLINED
 
 
@@ -70,37 +70,37 @@ def test_given_two_are_needed_when_one_declines_then_the_request_ends() -> None:
         "ｄｅｖ@acme.example",
     ],
 )
-def test_given_the_requester_under_any_spelling_when_approving_then_refused(spelling: str) -> None:
+def test_requester_is_refused_under_any_spelling_of_the_address(spelling: str) -> None:
     approval = make_approval(emails=(spelling.strip(), "dev@acme.example"))
 
     with pytest.raises(OwnRequest, match="another person must decide"):
         vote(approval, spelling)
 
 
-def test_given_an_approver_under_another_spelling_when_approving_then_it_is_that_person() -> None:
+def test_another_spelling_of_an_approver_is_the_same_person() -> None:
     approved = vote(make_approval(needed=2), "DevOps@acme.test")
 
     with pytest.raises(RequestClosed, match="You already approved this request"):
         vote(approved, "devops@acme.example")
 
 
-def test_given_somebody_else_when_approving_then_the_approvers_are_named() -> None:
+def test_refused_caller_sees_who_the_approvers_are() -> None:
     with pytest.raises(NotAnApprover, match=r"devops@acme.example, lead@acme.example, team sre"):
         vote(make_approval(teams=("sre",)), "stranger@acme.example", teams={"other"})
 
 
-def test_given_a_member_of_a_team_when_approving_then_it_counts() -> None:
+def test_approval_counts_when_the_approver_is_in_a_named_team() -> None:
     approval = make_approval(emails=(), teams=("sre",))
 
     assert vote(approval, "sam@acme.example", teams={"sre", "x"}).status is Status.APPROVED
 
 
-def test_given_no_approvers_at_all_when_anybody_approves_then_refused() -> None:
+def test_approval_is_refused_when_no_approver_is_named() -> None:
     with pytest.raises(NotAnApprover):
         vote(make_approval(emails=()), "devops@acme.example")
 
 
-def test_given_a_decided_request_when_decided_again_then_told_by_whom_and_when() -> None:
+def test_second_decision_is_refused_with_who_decided_and_when() -> None:
     approved = vote(make_approval(), comment="go")
 
     with pytest.raises(RequestClosed) as refused:
@@ -113,7 +113,7 @@ def test_given_a_decided_request_when_decided_again_then_told_by_whom_and_when()
 
 
 @pytest.mark.parametrize("seconds", [0, 1])
-def test_given_the_time_is_over_when_decided_then_expired(seconds: int) -> None:
+def test_decision_is_refused_when_the_request_has_expired(seconds: int) -> None:
     late = NOW + timedelta(hours=1, seconds=seconds)
 
     with pytest.raises(RequestClosed, match="expired on 2026-11-23 13:00 UTC") as refused:
@@ -130,7 +130,7 @@ def test_given_the_time_is_over_when_decided_then_expired(seconds: int) -> None:
         (Status.SUPERSEDED, r"no longer the same.*r_0123456789abcdef\.2"),
     ],
 )
-def test_given_a_closed_request_when_decided_then_each_has_its_own_answer(
+def test_each_closed_status_refuses_a_decision_with_its_own_text(
     status: Status, words: str
 ) -> None:
     with pytest.raises(RequestClosed, match=words) as refused:
@@ -138,28 +138,28 @@ def test_given_a_closed_request_when_decided_then_each_has_its_own_answer(
     assert refused.value.status == status
 
 
-def test_given_another_change_was_shown_when_decided_then_nothing_is() -> None:
+def test_decision_is_refused_when_another_change_was_shown() -> None:
     with pytest.raises(RequestClosed, match="not the one that you were shown"):
         vote(make_approval(), seen="0" * 64)
 
 
-def test_given_the_change_that_was_shown_when_decided_then_it_counts() -> None:
+def test_decision_counts_when_the_shown_change_is_unchanged() -> None:
     assert vote(make_approval(), seen="f" * 64).status is Status.APPROVED
 
 
 @pytest.mark.parametrize("typed", ["approve", "", None, True, ["APPROVE"], "APPROVE "])
-def test_given_no_verdict_when_read_then_refused(typed: object) -> None:
+def test_read_decision_refuses_other_values(typed: object) -> None:
     with pytest.raises(InvalidInput, match="must be APPROVE or DECLINE"):
         read_decision(typed)
 
 
-def test_given_3000_characters_when_read_as_a_comment_then_told_how_many_are_taken() -> None:
+def test_read_comment_names_the_limit_when_the_text_is_too_long() -> None:
     with pytest.raises(InvalidInput, match="at most 1000 characters, but has 3000"):
         read_comment("x" * 3000)
 
 
 @pytest.mark.parametrize("typed", [1, {}, [], True])
-def test_given_no_text_when_read_as_a_comment_then_refused(typed: object) -> None:
+def test_read_comment_refuses_values_that_are_not_text(typed: object) -> None:
     with pytest.raises(InvalidInput, match="must be text"):
         read_comment(typed)
 
@@ -167,22 +167,22 @@ def test_given_no_text_when_read_as_a_comment_then_refused(typed: object) -> Non
 @pytest.mark.parametrize(
     ("typed", "comment"), [(None, ""), (" a\n", "a"), ("x" * 1000, "x" * 1000)]
 )
-def test_given_a_comment_when_read_then_it_is_kept(typed: object, comment: str) -> None:
+def test_read_comment_keeps_the_comment(typed: object, comment: str) -> None:
     assert read_comment(typed) == comment
 
 
-def test_given_a_pending_request_when_settled_then_it_has_no_vote() -> None:
+def test_settled_request_has_no_vote_when_it_was_pending() -> None:
     settled = settle(make_approval(), Status.EXPIRED, NOW)
     assert (settled.status, settled.votes, settled.decided_at) == (Status.EXPIRED, {}, NOW)
 
 
-def test_given_a_decided_request_when_settled_then_it_stays_decided() -> None:
+def test_settle_is_refused_when_the_request_is_decided() -> None:
     with pytest.raises(RequestClosed):
         settle(vote(make_approval()), Status.CANCELLED, NOW)
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_given_any_status_when_told_then_it_is_a_sentence(status: Status) -> None:
+def test_outcome_is_a_sentence_for_every_status(status: Status) -> None:
     text = outcome(vote(make_approval()).model_copy(update={"status": status}))
     assert text[0].isupper()
     assert text.endswith((".", "”"))
@@ -193,7 +193,7 @@ BALLOTS = st.lists(st.tuples(st.sampled_from(PEOPLE), st.sampled_from(["APPROVE"
 
 
 @given(ballots=BALLOTS, needed=st.integers(1, 3))
-def test_given_any_votes_when_judged_then_only_enough_different_approvers_approve(
+def test_request_is_approved_only_by_enough_different_approvers(
     ballots: list[tuple[str, Any]], needed: int
 ) -> None:
     approval = make_approval(needed=needed)
@@ -211,7 +211,7 @@ def test_given_any_votes_when_judged_then_only_enough_different_approvers_approv
     )
 
 
-def test_given_a_counted_ballot_when_its_run_is_delivered_again_then_it_still_counts() -> None:
+def test_ballot_still_counts_when_its_run_is_delivered_again() -> None:
     approved = vote(make_approval(), run_id="r_decision")
 
     assert vote(approved, run_id="r_decision") is approved

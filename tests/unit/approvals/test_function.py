@@ -100,7 +100,7 @@ def pending(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PendingRun]:
     clients.port_client.cache_clear()
 
 
-def test_given_a_waiting_run_when_it_was_ended_then_all_that_waits_for_it_is_withdrawn(
+def test_ended_run_withdraws_its_request_branch_and_lock(
     pending: PendingRun,
 ) -> None:
     pending.waits()
@@ -115,7 +115,7 @@ def test_given_a_waiting_run_when_it_was_ended_then_all_that_waits_for_it_is_wit
     assert pending.updates(OWN) == [{"status": "SUCCESS"}]
 
 
-def test_given_a_run_that_was_ended_while_a_function_may_be_at_work_when_withdrawn_then_swept_again(
+def test_withdrawn_run_stays_open_until_the_sweep_cleans_it_up(
     pending: PendingRun,
 ) -> None:
     pending.waits()
@@ -141,7 +141,7 @@ def test_run_that_stopped_after_it_took_the_lock_frees_it(pending: PendingRun) -
     assert list(pending.locks.all()) == []
 
 
-def test_given_a_notice_that_lies_when_read_then_nothing_is_withdrawn(pending: PendingRun) -> None:
+def test_withdraw_does_nothing_when_the_run_has_not_ended(pending: PendingRun) -> None:
     pending.waits()
 
     approval_function().withdraw(EndedRun(run_id=RUN_ID))
@@ -151,7 +151,7 @@ def test_given_a_notice_that_lies_when_read_then_nothing_is_withdrawn(pending: P
     assert pending.repository.closed == []
 
 
-def test_given_a_notice_that_names_another_run_as_its_own_when_read_then_that_run_goes_on(
+def test_withdraw_leaves_the_run_that_a_false_event_names(
     pending: PendingRun,
 ) -> None:
     other = "r_otherrun0000001"
@@ -162,7 +162,7 @@ def test_given_a_notice_that_names_another_run_as_its_own_when_read_then_that_ru
     assert pending.updates(other) == []
 
 
-def test_given_a_run_that_slipway_ended_itself_when_told_of_it_then_github_is_not_asked(
+def test_withdraw_does_not_ask_github_when_slipway_ended_the_run(
     pending: PendingRun,
 ) -> None:
     pending.waits()
@@ -175,7 +175,7 @@ def test_given_a_run_that_slipway_ended_itself_when_told_of_it_then_github_is_no
     assert pending.updates(OWN) == [{"status": "SUCCESS"}]
 
 
-def test_given_a_run_that_slipway_never_took_on_when_told_of_its_end_then_nothing_is_done(
+def test_withdraw_ignores_a_run_that_slipway_never_received(
     pending: PendingRun,
 ) -> None:
     pending.set_run(RUN_ID, "upscale_service", "FAILURE")
@@ -183,7 +183,7 @@ def test_given_a_run_that_slipway_never_took_on_when_told_of_its_end_then_nothin
     assert pending.repository.closed == []
 
 
-def test_given_a_decision_when_the_run_is_ended_afterwards_then_the_decision_stays_on_record(
+def test_withdraw_keeps_the_decision_of_a_decided_request(
     pending: PendingRun,
 ) -> None:
     pending.waits()
@@ -200,9 +200,7 @@ def test_given_a_decision_when_the_run_is_ended_afterwards_then_the_decision_sta
 @pytest.mark.parametrize(
     ("status", "words"), [("ABORTED", "stopped by an operator"), ("TIMED_OUT", "took too long")]
 )
-def test_given_an_execution_that_is_gone_when_swept_then_the_run_ends(
-    pending: PendingRun, status: str, words: str
-) -> None:
+def test_run_ends_when_its_execution_is_gone(pending: PendingRun, status: str, words: str) -> None:
     pending.waits()
 
     stopped(f"{RUN_ID}-2", status)
@@ -212,7 +210,7 @@ def test_given_an_execution_that_is_gone_when_swept_then_the_run_ends(
     assert words in update["summary"]
 
 
-def test_given_an_execution_that_failed_when_swept_then_the_run_is_held(
+def test_run_goes_on_hold_when_its_execution_failed(
     pending: PendingRun,
 ) -> None:
     pending.waits()
@@ -225,7 +223,7 @@ def test_given_an_execution_that_failed_when_swept_then_the_run_is_held(
     assert pending.holder() == RUN_ID
 
 
-def test_given_a_pull_request_when_its_execution_is_gone_then_it_is_left_to_people(
+def test_stopped_execution_leaves_a_run_with_a_pull_request(
     pending: PendingRun,
 ) -> None:
     pending.waits()
@@ -238,7 +236,7 @@ def test_given_a_pull_request_when_its_execution_is_gone_then_it_is_left_to_peop
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_given_a_run_that_is_over_when_its_execution_is_swept_then_nothing_is_done(
+def test_ended_run_stays_unchanged_when_its_execution_stops(
     pending: PendingRun, known: bool
 ) -> None:
     if known:
@@ -258,7 +256,7 @@ def test_given_a_run_that_is_over_when_its_execution_is_swept_then_nothing_is_do
         ({"id": "auth0|somebody-else", "email": "devops@acme.example"}, "another person's run"),
     ],
 )
-def test_given_port_names_another_person_when_deciding_in_port_then_refused(
+def test_port_decision_is_refused_when_port_names_another_user(
     pending: PendingRun, user: dict[str, str] | None, why: str
 ) -> None:
     pending.waits()

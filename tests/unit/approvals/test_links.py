@@ -12,36 +12,36 @@ KEY = "k" * 40
 TOKEN = sign(LINK, KEY)
 
 
-def test_given_a_link_when_read_then_it_says_what_was_signed() -> None:
+def test_link_is_read_as_it_was_signed() -> None:
     assert read(TOKEN, [KEY], NOW) == LINK
 
 
-def test_given_a_token_when_put_into_an_address_then_nothing_needs_escaping() -> None:
+def test_link_token_needs_no_escaping_in_a_url() -> None:
     assert all(c.isalnum() or c in "-_." for c in TOKEN)
 
 
-def test_given_the_key_was_rotated_when_read_then_the_previous_one_counts() -> None:
+def test_link_is_read_with_the_previous_key_after_a_rotation() -> None:
     assert read(TOKEN, iter(["new" * 20, KEY]), NOW) == LINK
 
 
-def test_given_another_key_when_read_then_rejected() -> None:
+def test_link_is_rejected_when_signed_with_another_key() -> None:
     with pytest.raises(LinkRejected, match="not valid"):
         read(TOKEN, ["other" * 10], NOW)
 
 
-def test_given_an_old_link_when_read_then_told_that_it_expired() -> None:
+def test_expired_link_is_rejected_as_too_old() -> None:
     with pytest.raises(LinkRejected, match="too old"):
         read(TOKEN, [KEY], LINK.expires_at)
 
 
 @given(cut=st.integers(0, len(TOKEN) - 1))
-def test_given_a_truncated_link_when_read_then_rejected(cut: int) -> None:
+def test_truncated_link_is_rejected(cut: int) -> None:
     with pytest.raises(LinkRejected):
         read(TOKEN[:cut], [KEY], NOW)
 
 
 @given(position=st.integers(0, len(TOKEN) - 1), character=st.characters())
-def test_given_one_character_changed_when_read_then_rejected(position: int, character: str) -> None:
+def test_link_is_rejected_when_one_character_is_changed(position: int, character: str) -> None:
     changed = TOKEN[:position] + character + TOKEN[position + 1 :]
     if changed == TOKEN:
         return
@@ -50,6 +50,6 @@ def test_given_one_character_changed_when_read_then_rejected(position: int, char
 
 
 @given(token=st.text(max_size=3000))
-def test_given_anything_when_read_then_rejected(token: str) -> None:
+def test_arbitrary_token_is_rejected(token: str) -> None:
     with pytest.raises(LinkRejected):
         read(token, [KEY], NOW)

@@ -44,7 +44,7 @@ def messages(url: str) -> list[str]:
     return [message["Body"] for message in answer.get("Messages", [])]
 
 
-def test_given_two_approvers_when_told_then_each_gets_a_link_that_is_theirs(aws: None) -> None:
+def test_each_approver_receives_a_link_of_their_own(aws: None) -> None:
     approval = make_approval()
     queues = {email: subscribe(email) for email in approval.emails}
 
@@ -60,7 +60,7 @@ def test_given_two_approvers_when_told_then_each_gets_a_link_that_is_theirs(aws:
         assert (link.approver, link.approval_id) == (email, approval.id)
 
 
-def test_given_a_topic_that_is_gone_when_told_then_it_is_said_and_nothing_stops(aws: None) -> None:
+def test_missing_topic_is_reported_and_does_not_raise(aws: None) -> None:
     notifications = Notifications(TOPIC + "-gone", lambda: KEY, None)
 
     failed = notifications.send(make_approval(), ["devops@acme.example"], PLACES, "request")
@@ -68,7 +68,7 @@ def test_given_a_topic_that_is_gone_when_told_then_it_is_said_and_nothing_stops(
     assert failed == ["devops@acme.example could not be told by e-mail."]
 
 
-def test_given_a_webhook_when_told_then_slack_gets_ports_page_and_no_link(aws: None) -> None:
+def test_slack_message_has_the_port_page_and_no_approval_link(aws: None) -> None:
     with ScriptedServer().running() as slack:
         slack.script("POST /services/secret", (200, "ok", {}))
         notifications = Notifications(TOPIC, lambda: KEY, lambda: f"{slack.url}/services/secret")
@@ -83,7 +83,7 @@ def test_given_a_webhook_when_told_then_slack_gets_ports_page_and_no_link(aws: N
 
 
 @pytest.mark.parametrize("status", [404, 500, NO_ANSWER])
-def test_given_slack_is_ill_when_told_then_it_is_said_and_the_address_stays_secret(
+def test_slack_error_is_reported_without_the_webhook_address(
     aws: None, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with ScriptedServer().running() as slack:
@@ -100,7 +100,7 @@ def test_given_slack_is_ill_when_told_then_it_is_said_and_the_address_stays_secr
 @pytest.mark.parametrize(
     "summary", ["replicas 2 → 3", "x" * 500, "zwei\nZeilen", "café ☕ \x07", ""]
 )
-def test_given_any_summary_when_it_is_a_subject_then_sns_takes_it(summary: str) -> None:
+def test_notification_subject_is_valid_for_sns(summary: str) -> None:
     text = subject(make_approval(summary=summary), "reminder")
 
     assert text.isascii()
@@ -108,7 +108,7 @@ def test_given_any_summary_when_it_is_a_subject_then_sns_takes_it(summary: str) 
     assert len(text) < 100
 
 
-def test_given_a_request_when_mailed_then_who_what_and_until_when_are_there() -> None:
+def test_email_has_the_requester_change_and_expiry() -> None:
     approval = make_approval(expires_at=NOW + timedelta(hours=2))
     text = email_text(approval, PLACES, "https://links.test/live/links/abc")
     for wanted in (
@@ -121,7 +121,7 @@ def test_given_a_request_when_mailed_then_who_what_and_until_when_are_there() ->
         assert wanted in text
 
 
-def test_given_markup_when_shown_in_slack_then_it_is_text() -> None:
+def test_slack_message_escapes_markup() -> None:
     hostile = make_approval(summary="<!channel> & <https://evil.test|click>")
     message: dict[str, Any] = slack_message(hostile, PLACES, "request")
     assert "<!channel>" not in str(message)

@@ -37,7 +37,7 @@ def shown(approval: Approval, preview: str = DIFF) -> Reader:
     return Reader(request_page(approval, preview, "devops@acme.example", "https://p.test/r").html)
 
 
-def test_given_an_open_request_when_shown_then_all_that_is_needed_to_decide_is_there() -> None:
+def test_page_of_an_open_request_has_everything_to_decide_it() -> None:
     page = shown(make_approval())
 
     for wanted in (
@@ -54,12 +54,12 @@ def test_given_an_open_request_when_shown_then_all_that_is_needed_to_decide_is_t
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.PENDING])
-def test_given_a_closed_request_when_shown_then_nothing_can_be_decided(status: Status) -> None:
+def test_page_of_a_closed_request_has_no_form(status: Status) -> None:
     assert "form" not in shown(make_approval(status=status)).tags
 
 
 @given(text=st.text())
-def test_given_hostile_text_when_shown_then_it_stays_text(text: str) -> None:
+def test_page_escapes_hostile_text(text: str) -> None:
     hostile = text + "<script>alert(1)</script><img src=x onerror=alert(1)>' \" </pre>"
     page = shown(make_approval(summary=hostile, service="shop", requested_by=hostile), hostile)
     assert not {"script", "img"} & set(page.tags)
@@ -68,7 +68,7 @@ def test_given_hostile_text_when_shown_then_it_stays_text(text: str) -> None:
     assert "<script>alert(1)</script>" in answer.text
 
 
-def test_given_the_page_when_served_then_it_loads_runs_and_tells_nothing() -> None:
+def test_page_headers_forbid_scripts_referrers_and_caching() -> None:
     assert "default-src 'none'" in HEADERS["Content-Security-Policy"]
     assert "script-src" not in HEADERS["Content-Security-Policy"]
     assert HEADERS["Referrer-Policy"] == "no-referrer"
@@ -97,7 +97,7 @@ PRINCIPALS = {
         ("arn:aws:sts::777788889999:assumed-role/partner/ci", "partner@acme.example"),
     ],
 )
-def test_given_a_principal_when_asked_who_it_is_then_the_person(arn: str, person: str) -> None:
+def test_principal_resolves_to_its_person(arn: str, person: str) -> None:
     assert approver_of(arn, PRINCIPALS, ["444455556666"], "123456789012") == person
 
 
@@ -113,6 +113,6 @@ def test_given_a_principal_when_asked_who_it_is_then_the_person(arn: str, person
         "arn:aws:sts::123456789012:federated-user/me@acme.io",
     ],
 )
-def test_given_a_principal_that_is_no_person_when_asked_who_it_is_then_refused(arn: str) -> None:
+def test_principal_is_refused_when_it_is_not_a_person(arn: str) -> None:
     with pytest.raises(NotAnApprover, match="does not stand for a person"):
         approver_of(arn, PRINCIPALS, ["444455556666"], "123456789012")

@@ -64,7 +64,7 @@ def asking(aws: None, monkeypatch: pytest.MonkeyPatch) -> Asking:
     return Asking(monkeypatch)
 
 
-def test_given_an_ill_service_when_asked_for_then_the_approvers_are_told_and_waited_for(
+def test_repair_request_notifies_the_approvers_and_waits(
     asking: Asking,
 ) -> None:
     answer = asking.ask()
@@ -77,7 +77,7 @@ def test_given_an_ill_service_when_asked_for_then_the_approvers_are_told_and_wai
     assert approval.is_repair
 
 
-def test_given_a_request_then_its_entity_names_the_service_and_what_would_be_tried(
+def test_repair_request_entity_names_the_service_and_strategies(
     asking: Asking,
 ) -> None:
     asking.ask()
@@ -93,7 +93,7 @@ def test_given_a_request_then_its_entity_names_the_service_and_what_would_be_tri
     assert "restart\nroll back" in properties["change"]
 
 
-def test_given_a_request_then_its_notices_name_the_service_and_lead_to_its_page(
+def test_repair_notifications_name_the_service_and_its_page(
     asking: Asking,
 ) -> None:
     asking.ask()
@@ -108,7 +108,7 @@ def test_given_a_request_then_its_notices_name_the_service_and_lead_to_its_page(
     assert "shop" in slack_message(approval, places, "request")["text"]
 
 
-def test_given_a_request_when_asked_for_again_then_there_is_still_one(asking: Asking) -> None:
+def test_repair_request_stays_one_when_asked_again(asking: Asking) -> None:
     first = asking.ask()
     before = asking.request
 
@@ -118,7 +118,7 @@ def test_given_a_request_when_asked_for_again_then_there_is_still_one(asking: As
     assert again.keys() == first.keys()
 
 
-def test_given_a_request_that_is_waited_for_when_asked_for_again_then_nobody_is_told_twice(
+def test_approvers_are_notified_once_while_the_request_waits(
     asking: Asking,
 ) -> None:
     asking.ask()
@@ -129,7 +129,7 @@ def test_given_a_request_that_is_waited_for_when_asked_for_again_then_nobody_is_
     assert len(asking.sent) == 1
 
 
-def test_given_nobody_to_ask_then_that_is_the_decision(asking: Asking) -> None:
+def test_repair_is_not_granted_when_the_policy_has_no_approvers(asking: Asking) -> None:
     nobody = {"emails": [], "count": 1, "expires_after_seconds": 60}
     set_policy(POLICY | {"default": {"approval": nobody, "auto_merge": True}})
 
@@ -142,7 +142,7 @@ def test_given_nobody_to_ask_then_that_is_the_decision(asking: Asking) -> None:
     assert (asking.sent, asking.port.upserted) == ([], [])
 
 
-def test_given_a_rule_that_asks_nobody_when_a_repair_is_asked_for_then_the_default_is_asked(
+def test_repair_asks_default_approvers_when_the_rule_has_none(
     asking: Asking,
 ) -> None:
     asking.ask(environment="Staging")
@@ -151,7 +151,7 @@ def test_given_a_rule_that_asks_nobody_when_a_repair_is_asked_for_then_the_defau
     assert asking.request.environment == "Staging"
 
 
-def test_given_an_open_request_when_waited_for_then_the_token_is_kept(asking: Asking) -> None:
+def test_wait_stores_the_token_of_an_open_repair_request(asking: Asking) -> None:
     asking.ask()
 
     assert asking.take("wait_for_repair", token="token-1") is None
@@ -160,7 +160,7 @@ def test_given_an_open_request_when_waited_for_then_the_token_is_kept(asking: As
     assert asking.told == []
 
 
-def test_given_an_approval_when_decided_then_the_machine_is_told_and_it_is_granted(
+def test_approved_repair_resumes_the_machine_and_is_granted(
     asking: Asking,
 ) -> None:
     asking.ask()
@@ -177,7 +177,7 @@ def test_given_an_approval_when_decided_then_the_machine_is_told_and_it_is_grant
     assert asking.port.upserted[-1]["properties"]["status"] == "Approved"
 
 
-def test_given_a_refusal_when_decided_then_it_is_not_granted_and_says_why(asking: Asking) -> None:
+def test_declined_repair_is_not_granted_and_says_why(asking: Asking) -> None:
     asking.ask()
     asking.take("wait_for_repair", token="token-1")
 
@@ -189,7 +189,7 @@ def test_given_a_refusal_when_decided_then_it_is_not_granted_and_says_why(asking
     assert "Go on." in decision["sentence"]
 
 
-def test_given_a_decision_before_the_wait_when_waited_for_then_the_machine_is_told_at_once(
+def test_wait_ends_at_once_when_the_repair_is_already_decided(
     asking: Asking,
 ) -> None:
     asking.ask()
@@ -200,7 +200,7 @@ def test_given_a_decision_before_the_wait_when_waited_for_then_the_machine_is_to
     assert asking.told == [("token-1", "Execute")]
 
 
-def test_given_nobody_has_decided_when_reminded_then_the_second_wait_has_its_token(
+def test_reminder_stores_the_token_of_the_second_wait(
     asking: Asking,
 ) -> None:
     asking.ask()
@@ -212,7 +212,7 @@ def test_given_nobody_has_decided_when_reminded_then_the_second_wait_has_its_tok
     assert [occasion for *_, occasion in asking.sent] == ["request", "reminder"]
 
 
-def test_given_one_of_two_has_approved_when_reminded_then_only_the_other_one_is(
+def test_reminder_goes_only_to_approvers_without_a_vote(
     asking: Asking,
 ) -> None:
     two = POLICY["default"]["approval"] | {
@@ -233,7 +233,7 @@ def test_given_one_of_two_has_approved_when_reminded_then_only_the_other_one_is(
     assert asking.port.logs == []
 
 
-def test_given_a_request_that_was_decided_meanwhile_when_reminded_then_nobody_is(
+def test_reminder_is_not_sent_when_the_request_is_decided(
     asking: Asking,
 ) -> None:
     asking.ask()
@@ -246,7 +246,7 @@ def test_given_a_request_that_was_decided_meanwhile_when_reminded_then_nobody_is
     assert len(asking.sent) == 1
 
 
-def test_given_nobody_has_decided_when_it_expires_then_it_is_not_granted(asking: Asking) -> None:
+def test_expired_repair_request_is_not_granted(asking: Asking) -> None:
     asking.ask()
     asking.take("wait_for_repair", token="token-1")
 
@@ -260,7 +260,7 @@ def test_given_nobody_has_decided_when_it_expires_then_it_is_not_granted(asking:
     assert asking.take("expire_repair") == answer
 
 
-def test_given_a_decision_at_the_last_moment_when_it_expires_then_the_decision_counts(
+def test_approval_counts_when_it_arrives_just_before_expiry(
     asking: Asking,
 ) -> None:
     asking.ask()
@@ -270,7 +270,7 @@ def test_given_a_decision_at_the_last_moment_when_it_expires_then_the_decision_c
     assert asking.request.status is Status.APPROVED
 
 
-def test_given_nobody_has_decided_when_the_decision_is_read_then_it_is_a_bug(
+def test_reading_a_decision_raises_when_the_request_is_undecided(
     asking: Asking,
 ) -> None:
     asking.ask()
@@ -279,7 +279,7 @@ def test_given_nobody_has_decided_when_the_decision_is_read_then_it_is_a_bug(
         asking.take("decided_repair")
 
 
-def test_given_somebody_else_when_voting_then_refused(asking: Asking) -> None:
+def test_repair_vote_is_refused_when_not_from_an_approver(asking: Asking) -> None:
     asking.ask()
 
     with pytest.raises(NotAnApprover):

@@ -161,7 +161,7 @@ def test_request_without_a_person_needs_two_approvals(run: ApprovalRun) -> None:
     assert run.store.get(f"{RUN_ID}.1").needed == 2
 
 
-def test_given_a_request_when_asked_again_after_a_crash_then_there_is_one_row_and_one_notice(
+def test_repeated_request_keeps_one_row_and_one_notification(
     run: ApprovalRun,
 ) -> None:
     run.waiting()
@@ -174,7 +174,7 @@ def test_given_a_request_when_asked_again_after_a_crash_then_there_is_one_row_an
     assert run.store.get(f"{RUN_ID}.1").summary == "replicas 2 → 3"
 
 
-def test_given_a_crash_before_the_request_was_shown_when_repeated_then_it_is_shown(
+def test_interrupted_request_is_shown_when_repeated(
     run: ApprovalRun,
 ) -> None:
     run.take("lock")
@@ -186,7 +186,7 @@ def test_given_a_crash_before_the_request_was_shown_when_repeated_then_it_is_sho
     assert run.port.entities[f"{RUN_ID}.1"]["status"] == "Pending"
 
 
-def test_given_a_decision_before_the_machine_waits_when_it_begins_to_then_it_is_told_at_once(
+def test_wait_ends_at_once_when_the_request_is_already_decided(
     run: ApprovalRun,
 ) -> None:
     run.take("lock")
@@ -198,7 +198,7 @@ def test_given_a_decision_before_the_machine_waits_when_it_begins_to_then_it_is_
     assert run.told == [("token-1", "Execute")]
 
 
-def test_given_a_decision_while_reminding_when_the_second_wait_begins_then_it_is_told(
+def test_second_wait_ends_at_once_when_decided_before_it(
     run: ApprovalRun,
 ) -> None:
     run.approved()
@@ -210,7 +210,7 @@ def test_given_a_decision_while_reminding_when_the_second_wait_begins_then_it_is
     assert run.sent == ["request"]
 
 
-def test_given_the_run_was_ended_unnoticed_when_reminding_then_the_request_is_withdrawn(
+def test_reminder_withdraws_the_request_when_the_run_has_ended(
     run: ApprovalRun,
 ) -> None:
     run.waiting()
@@ -222,14 +222,14 @@ def test_given_the_run_was_ended_unnoticed_when_reminding_then_the_request_is_wi
     assert ("token-2", "Report") in run.told
 
 
-def test_given_a_decision_just_before_the_end_when_it_expires_then_the_decision_counts(
+def test_decision_counts_when_it_arrives_just_before_expiry(
     run: ApprovalRun,
 ) -> None:
     run.approved()
     assert run.take("expire") == {"next": "Execute"}
 
 
-def test_given_a_crash_after_the_pull_request_when_executed_again_then_there_is_one(
+def test_repeated_execution_opens_one_pull_request_after_a_crash(
     run: ApprovalRun,
 ) -> None:
     run.approved()
@@ -248,7 +248,7 @@ def test_given_a_crash_after_the_pull_request_when_executed_again_then_there_is_
     assert run.holder() == RUN_ID
 
 
-def test_given_a_merged_pull_request_when_executed_again_then_it_is_only_shown(
+def test_repeated_execution_only_shows_a_merged_pull_request(
     run: ApprovalRun,
 ) -> None:
     run.approved()
@@ -260,7 +260,7 @@ def test_given_a_merged_pull_request_when_executed_again_then_it_is_only_shown(
     assert (request["status"], request["pr_url"]) == ("Executed", "u")
 
 
-def test_given_the_base_moved_below_an_open_pull_request_when_executed_again_then_not_merged(
+def test_repeated_execution_does_not_merge_when_the_base_moved(
     run: ApprovalRun,
 ) -> None:
     run.approved()
@@ -305,7 +305,7 @@ def test_execution_of_an_older_machine_leaves_the_merge(run: ApprovalRun) -> Non
     assert run.port.labels[-1] == "Waiting for the merge of pull request #7"
 
 
-def test_given_a_merge_after_the_pull_request_was_found_when_executed_again_then_it_is_shown(
+def test_repeated_execution_succeeds_when_its_service_is_deleted(
     run: ApprovalRun,
 ) -> None:
     run.approved()
@@ -317,7 +317,7 @@ def test_given_a_merge_after_the_pull_request_was_found_when_executed_again_then
     assert run.port.ends == {}
 
 
-def test_given_the_run_ends_while_the_pull_request_is_made_then_it_is_closed(
+def test_execution_closes_its_pull_request_when_the_run_ends(
     run: ApprovalRun,
 ) -> None:
     run.approved()
@@ -333,7 +333,7 @@ def test_given_the_run_ends_while_the_pull_request_is_made_then_it_is_closed(
     assert run.holder() is None
 
 
-def test_given_an_operator_freed_the_service_when_executed_then_it_is_taken_again(
+def test_execution_locks_the_service_again_when_it_was_unlocked(
     run: ApprovalRun,
 ) -> None:
     run.approved()
@@ -344,7 +344,7 @@ def test_given_an_operator_freed_the_service_when_executed_then_it_is_taken_agai
     assert run.holder() == RUN_ID
 
 
-def test_given_somebody_else_took_the_service_when_executed_then_the_run_ends_with_the_reason(
+def test_run_ends_with_the_reason_when_another_run_has_the_lock(
     run: ApprovalRun,
 ) -> None:
     run.approved()
@@ -360,7 +360,7 @@ def test_given_somebody_else_took_the_service_when_executed_then_the_run_ends_wi
     assert run.holder() == "r_other"
 
 
-def test_given_a_change_that_is_needless_meanwhile_when_asked_again_then_success(
+def test_run_succeeds_when_its_change_became_unnecessary(
     run: ApprovalRun,
 ) -> None:
     run.approved()
@@ -374,7 +374,7 @@ def test_given_a_change_that_is_needless_meanwhile_when_asked_again_then_success
     assert run.holder() is None
 
 
-def test_given_the_report_is_cut_off_when_repeated_then_the_run_ended_once(
+def test_repeated_report_ends_the_run_once(
     run: ApprovalRun,
 ) -> None:
     run.waiting()
@@ -398,7 +398,7 @@ PLACES: list[tuple[str, Callable[[ApprovalRun], Any], str]] = [
 ]
 
 
-def test_given_a_run_that_succeeded_when_a_late_execution_reports_then_it_stays_a_success(
+def test_late_report_keeps_a_successful_run_successful(
     run: ApprovalRun,
 ) -> None:
     run.proposed()
@@ -413,14 +413,14 @@ def test_given_a_run_that_succeeded_when_a_late_execution_reports_then_it_stays_
 @pytest.mark.parametrize(
     ("arrive", "following"), [(a, f) for _, a, f in PLACES], ids=[name for name, _, _ in PLACES]
 )
-def test_given_a_run_that_stopped_anywhere_when_resumed_then_it_begins_with_what_is_not_done(
+def test_resumed_run_begins_with_its_first_unfinished_step(
     run: ApprovalRun, arrive: Callable[[ApprovalRun], Any], following: str
 ) -> None:
     arrive(run)
     assert run.take("begin") == {"next": following}
 
 
-def test_given_a_changed_file_when_resumed_after_superseding_then_it_asks_again(
+def test_resumed_run_asks_again_after_its_request_is_superseded(
     run: ApprovalRun,
 ) -> None:
     run.approved()
@@ -449,7 +449,7 @@ def test_run_ends_when_its_files_changed_four_times(run: ApprovalRun) -> None:
     assert "changed 4 times" in (run.ledger.get(RUN_ID) or {})["verdict"]["reason"]
 
 
-def test_given_a_refusal_when_requesting_then_it_is_noted_before_the_run_is_ended(
+def test_refusal_is_recorded_before_the_run_ends(
     run: ApprovalRun,
 ) -> None:
     run.refusal = UserError("The service is not in the repository.")
@@ -460,12 +460,12 @@ def test_given_a_refusal_when_requesting_then_it_is_noted_before_the_run_is_ende
     assert (run.ledger.get(RUN_ID) or {})["verdict"]["reason"] == str(run.refusal)
 
 
-def test_given_an_unknown_step_when_taken_then_it_is_named(run: ApprovalRun) -> None:
+def test_unknown_step_is_refused_by_name(run: ApprovalRun) -> None:
     with pytest.raises(SlipwayError, match="no step 'delete_everything'"):
         run.take("delete_everything")
 
 
-def test_given_a_failed_execution_when_held_then_its_name_is_the_reference(
+def test_hold_label_has_the_execution_name_as_its_reference(
     run: ApprovalRun,
 ) -> None:
     run.waiting()
@@ -485,7 +485,7 @@ def test_given_a_failed_execution_when_held_then_its_name_is_the_reference(
         (10, None, 30, 1, 0),
     ],
 )
-def test_given_absolute_times_when_the_machine_waits_then_what_is_left(
+def test_waits_last_until_the_reminder_and_the_expiry(
     expires: int, reminds: int | None, now: float, first: int, second: int
 ) -> None:
     approval = make_approval(
@@ -496,12 +496,12 @@ def test_given_absolute_times_when_the_machine_waits_then_what_is_left(
     assert found == {"first_wait": first, "second_wait": second}
 
 
-def test_given_a_reminder_was_sent_when_the_machine_waits_again_then_only_for_the_end() -> None:
+def test_wait_lasts_until_expiry_when_the_reminder_was_sent() -> None:
     approval = make_approval(remind_at=NOW + timedelta(seconds=60), reminded=True)
     assert waits(approval, NOW) == {"first_wait": 3600, "second_wait": 0}
 
 
-def test_given_the_machine_when_a_step_must_be_repeated_then_every_such_error_is_listed() -> None:
+def test_machine_lists_every_retryable_error() -> None:
     text = Path("terraform/modules/approval/main.tf").read_text()
     (listed,) = [line for line in text.splitlines() if '"PortUnavailable"' in line]
     retryable = {error.__name__ for error in errors.RetryableError.__subclasses__()}

@@ -69,12 +69,12 @@ def approvals(aws: None, monkeypatch: pytest.MonkeyPatch) -> Approvals:
     return Approvals(monkeypatch)
 
 
-def test_given_no_such_request_when_read_then_not_found(approvals: Approvals) -> None:
+def test_missing_request_is_not_found(approvals: Approvals) -> None:
     with pytest.raises(RequestNotFound, match="no approval request 'r_x.1'"):
         approvals.store.get("r_x.1")
 
 
-def test_given_a_request_when_stored_twice_then_the_first_stays(approvals: Approvals) -> None:
+def test_stored_request_is_kept_when_created_again(approvals: Approvals) -> None:
     approvals.store.create(REQUEST, "the diff")
     other = REQUEST.model_copy(update={"change_hash": "0" * 64, "summary": "another"})
 
@@ -84,7 +84,7 @@ def test_given_a_request_when_stored_twice_then_the_first_stays(approvals: Appro
     assert approvals.store.preview(kept) == "the diff"
 
 
-def test_given_a_row_that_changed_when_saved_then_conflict(approvals: Approvals) -> None:
+def test_save_conflicts_when_the_row_has_changed(approvals: Approvals) -> None:
     approvals.store.create(REQUEST, "")
     approvals.store.save(REQUEST, REQUEST.model_copy(update={"status": Status.EXPIRED}))
 
@@ -94,7 +94,7 @@ def test_given_a_row_that_changed_when_saved_then_conflict(approvals: Approvals)
     assert approvals.store.get(REQUEST.id).status is Status.EXPIRED
 
 
-def test_given_a_decided_request_when_the_machine_begins_to_wait_then_conflict(
+def test_wait_conflicts_when_the_request_is_decided(
     approvals: Approvals,
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -104,7 +104,7 @@ def test_given_a_decided_request_when_the_machine_begins_to_wait_then_conflict(
         approvals.store.wait(REQUEST.id, "late-token", reminded=False)
 
 
-def test_given_a_waiting_machine_when_approved_then_it_goes_on_to_execute(
+def test_approval_resumes_a_waiting_machine_to_execute(
     approvals: Approvals,
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -116,7 +116,7 @@ def test_given_a_waiting_machine_when_approved_then_it_goes_on_to_execute(
     assert approvals.told == [("token-1", "Execute")]
 
 
-def test_given_a_waiting_machine_when_declined_then_it_goes_on_to_report(
+def test_decline_resumes_a_waiting_machine_to_report(
     approvals: Approvals,
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -127,7 +127,7 @@ def test_given_a_waiting_machine_when_declined_then_it_goes_on_to_report(
     assert approvals.told == [("token-1", "Report")]
 
 
-def test_given_a_decision_when_taken_then_the_audit_trail_has_who_how_when_and_what(
+def test_audit_record_has_the_approver_channel_time_and_change(
     approvals: Approvals,
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -143,7 +143,7 @@ def test_given_a_decision_when_taken_then_the_audit_trail_has_who_how_when_and_w
     assert datetime.fromisoformat(record["at"]) >= NOW
 
 
-def test_given_a_record_when_audited_again_then_it_is_not_written_over(
+def test_audit_record_is_never_overwritten(
     approvals: Approvals,
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -156,7 +156,7 @@ def test_given_a_record_when_audited_again_then_it_is_not_written_over(
     assert approvals.audited() == before
 
 
-def test_given_two_people_at_the_same_instant_when_deciding_then_one_wins_and_one_is_told(
+def test_second_of_two_concurrent_decisions_is_refused(
     approvals: Approvals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -178,7 +178,7 @@ def test_given_two_people_at_the_same_instant_when_deciding_then_one_wins_and_on
     assert len(approvals.audited()) == 1
 
 
-def test_given_two_are_needed_when_both_vote_at_once_then_both_count(
+def test_concurrent_approvals_both_count_when_two_are_needed(
     approvals: Approvals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -198,7 +198,7 @@ def test_given_two_are_needed_when_both_vote_at_once_then_both_count(
     assert approvals.port.logs == ["1 of 2 approvals are there."]
 
 
-def test_given_a_reminder_took_over_the_wait_when_decided_then_the_new_token_is_told(
+def test_decision_uses_the_new_token_when_a_reminder_replaced_it(
     approvals: Approvals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -219,7 +219,7 @@ def test_given_a_reminder_took_over_the_wait_when_decided_then_the_new_token_is_
     assert approvals.told == [("token-1", "Execute"), ("token-2", "Execute")]
 
 
-def test_given_the_token_is_gone_when_decided_then_the_decision_stands(
+def test_decision_stands_when_its_task_token_has_expired(
     approvals: Approvals,
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -229,7 +229,7 @@ def test_given_the_token_is_gone_when_decided_then_the_decision_stands(
     assert approvals.decisions.decide(REQUEST.id, DEVOPS).status is Status.APPROVED
 
 
-def test_given_a_decision_that_was_cut_off_when_decided_again_then_the_machine_is_told(
+def test_repeated_decision_resumes_machine_after_an_interruption(
     approvals: Approvals,
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -243,7 +243,7 @@ def test_given_a_decision_that_was_cut_off_when_decided_again_then_the_machine_i
     assert approvals.told == [("token-1", "Execute")]
 
 
-def test_given_team_approvers_when_a_member_decides_then_port_is_asked_for_the_teams(
+def test_team_member_can_decide_when_port_confirms_the_team(
     approvals: Approvals,
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -257,7 +257,7 @@ def test_given_team_approvers_when_a_member_decides_then_port_is_asked_for_the_t
 
 
 @pytest.mark.parametrize("status", [Status.EXPIRED, Status.CANCELLED])
-def test_given_nobody_decided_when_settled_then_told_and_on_record(
+def test_settled_request_resumes_the_machine_and_is_audited(
     approvals: Approvals, status: Status
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -270,14 +270,14 @@ def test_given_nobody_decided_when_settled_then_told_and_on_record(
     assert record["outcome"] == status
 
 
-def test_given_a_decided_request_when_settled_then_the_decision_stays(approvals: Approvals) -> None:
+def test_settle_keeps_an_existing_decision(approvals: Approvals) -> None:
     approvals.store.create(REQUEST, "")
     approvals.decisions.decide(REQUEST.id, DEVOPS)
 
     assert approvals.decisions.settle(REQUEST.id, Status.EXPIRED).status is Status.APPROVED
 
 
-def test_given_a_changed_file_when_superseded_then_the_approval_does_not_count_any_more(
+def test_superseded_request_does_not_count_as_approved(
     approvals: Approvals,
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -289,7 +289,7 @@ def test_given_a_changed_file_when_superseded_then_the_approval_does_not_count_a
     assert approvals.store.get(REQUEST.id).status is Status.SUPERSEDED
 
 
-def test_given_a_request_that_is_not_approved_when_superseded_then_conflict(
+def test_supersede_conflicts_when_the_request_is_not_approved(
     approvals: Approvals,
 ) -> None:
     approvals.store.create(REQUEST, "")
@@ -297,7 +297,7 @@ def test_given_a_request_that_is_not_approved_when_superseded_then_conflict(
         approvals.store.supersede(REQUEST.id)
 
 
-def test_given_ten_thousand_requests_when_one_is_decided_then_only_single_items_are_touched(
+def test_decision_touches_single_items_among_10000_requests(
     approvals: Approvals,
 ) -> None:
     asked = "r_0000000000004711.1"
@@ -317,7 +317,7 @@ def test_given_ten_thousand_requests_when_one_is_decided_then_only_single_items_
     assert calls == ["GetItem", "UpdateItem"]
 
 
-def test_given_an_ended_request_of_which_nobody_was_told_when_ended_again_then_the_machine_is_told(
+def test_repeated_settle_resumes_machine_after_an_interruption(
     approvals: Approvals,
 ) -> None:
     approvals.store.create(REQUEST, "")

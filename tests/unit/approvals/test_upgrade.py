@@ -35,7 +35,7 @@ def run(aws: None, monkeypatch: pytest.MonkeyPatch) -> ApprovalRun:
 @pytest.mark.parametrize(
     ("file", "state"), CASES, ids=[f"{file.parent.name}-{state}" for file, state in CASES]
 )
-def test_given_a_machine_of_a_release_when_it_takes_a_step_then_it_understands_the_answer(
+def test_released_machine_understands_every_step_answer(
     run: ApprovalRun, file: Path, state: str
 ) -> None:
     machine = read_machine(file)
@@ -64,7 +64,7 @@ def test_machine_understands_that_a_merge_must_wait(run: ApprovalRun, file: Path
 @pytest.mark.parametrize(
     ("file", "state"), REPAIRS, ids=[f"{file.parent.name}-{state}" for file, state in REPAIRS]
 )
-def test_given_a_remediation_of_a_release_when_it_asks_then_it_understands_the_answer(
+def test_released_remediation_machine_understands_every_answer(
     aws: None, monkeypatch: pytest.MonkeyPatch, file: Path, state: str
 ) -> None:
     machine, asking = read_machine(file), repairs.Asking(monkeypatch)
@@ -86,9 +86,7 @@ def test_given_a_remediation_of_a_release_when_it_asks_then_it_understands_the_a
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
-def test_given_a_request_of_a_release_when_asked_again_then_it_waits_as_before(
-    run: ApprovalRun, release: Path
-) -> None:
+def test_released_request_waits_unchanged_when_asked_again(run: ApprovalRun, release: Path) -> None:
     run.waiting()
     row = json.loads((release / "approval_item.json").read_text())
     boto3.resource("dynamodb").Table("approvals").put_item(Item=row)

@@ -124,7 +124,7 @@ def delivery(aws: None, monkeypatch: pytest.MonkeyPatch) -> Delivery:
     return Delivery(monkeypatch)
 
 
-def test_given_nothing_to_do_when_carried_out_then_success_says_so(delivery: Delivery) -> None:
+def test_run_succeeds_when_there_is_nothing_to_do(delivery: Delivery) -> None:
     delivery.planned = NothingToDo(reason="It has 10 replicas already.")
 
     delivery.carry_out()
@@ -139,7 +139,7 @@ def test_given_nothing_to_do_when_carried_out_then_success_says_so(delivery: Del
     assert delivery.repository.proposed == []
 
 
-def test_given_a_dry_run_when_carried_out_then_only_the_preview_is_shown(
+def test_dry_run_shows_only_the_preview(
     delivery: Delivery,
 ) -> None:
     delivery.carry_out({"dry_run": True})
@@ -150,7 +150,7 @@ def test_given_a_dry_run_when_carried_out_then_only_the_preview_is_shown(
     assert delivery.started == []
 
 
-def test_given_a_dry_run_of_a_service_that_exists_when_carried_out_then_refused(
+def test_dry_run_is_refused_when_the_service_exists(
     delivery: Delivery,
 ) -> None:
     delivery.planned = delivery.proposal(creates=True)
@@ -162,7 +162,7 @@ def test_given_a_dry_run_of_a_service_that_exists_when_carried_out_then_refused(
         )
 
 
-def test_given_no_approval_is_needed_when_carried_out_then_proposed_and_merged(
+def test_change_is_proposed_and_merged_without_an_approval(
     delivery: Delivery,
 ) -> None:
     delivery.planned = delivery.proposal(environment="Test")
@@ -185,7 +185,7 @@ def test_given_no_approval_is_needed_when_carried_out_then_proposed_and_merged(
         (Merge("changed"), "Pull request #7 was changed", "no longer the change"),
     ],
 )
-def test_given_github_does_not_merge_when_carried_out_then_the_run_says_what_it_waits_for(
+def test_run_shows_what_an_unmerged_pull_request_waits_for(
     delivery: Delivery, outcome: Merge, label: str, text: str
 ) -> None:
     delivery.planned = delivery.proposal(environment="Test")
@@ -283,7 +283,7 @@ def test_waiting_merge_may_be_postponed_as_often_as_a_new_run(delivery: Delivery
 
 
 @pytest.mark.parametrize("state", ["merged", "closed"])
-def test_given_a_pull_request_that_is_over_when_carried_out_again_then_nothing_is_written(
+def test_change_writes_nothing_when_its_pull_request_has_ended(
     delivery: Delivery, state: PullState
 ) -> None:
     delivery.planned = delivery.proposal(environment="Test")
@@ -295,7 +295,7 @@ def test_given_a_pull_request_that_is_over_when_carried_out_again_then_nothing_i
     assert delivery.port.updates == []
 
 
-def test_given_the_run_ends_meanwhile_when_carried_out_then_the_pull_request_is_closed(
+def test_pull_request_is_closed_when_the_run_ends_concurrently(
     delivery: Delivery,
 ) -> None:
     delivery.planned = delivery.proposal(environment="Test")
@@ -307,7 +307,7 @@ def test_given_the_run_ends_meanwhile_when_carried_out_then_the_pull_request_is_
     assert delivery.repository.closed == [BRANCH]
 
 
-def test_given_an_approval_is_needed_when_carried_out_then_the_machine_asks(
+def test_approval_machine_starts_when_an_approval_is_needed(
     delivery: Delivery,
 ) -> None:
     delivery.carry_out()
@@ -318,7 +318,7 @@ def test_given_an_approval_is_needed_when_carried_out_then_the_machine_asks(
     assert delivery.port.labels == ["Preparing the approval request"]
 
 
-def test_given_the_same_run_id_with_another_message_when_asked_then_the_first_one_counts(
+def test_first_message_counts_when_the_run_id_repeats(
     delivery: Delivery,
 ) -> None:
     delivery.carry_out()
@@ -345,7 +345,7 @@ def test_change_without_a_person_needs_more(
     assert delivery.started == []
 
 
-def test_given_nobody_may_approve_when_carried_out_then_nothing_is_started(
+def test_change_is_refused_when_the_policy_names_no_approver(
     delivery: Delivery,
 ) -> None:
     approval = {**POLICY["default"]["approval"], "emails": []}
@@ -358,7 +358,7 @@ def test_given_nobody_may_approve_when_carried_out_then_nothing_is_started(
 
 
 @pytest.mark.parametrize("state", ["merged", "closed"])
-def test_given_its_pull_request_has_ended_when_delivered_again_then_nothing_is_planned_anew(
+def test_redelivery_leaves_the_run_to_its_ended_pull_request(
     delivery: Delivery, state: PullState
 ) -> None:
     set_policy({**POLICY, "rules": [{"actions": ["*"], "environments": ["*"]}]})
@@ -375,7 +375,7 @@ def test_given_its_pull_request_has_ended_when_delivered_again_then_nothing_is_p
 
 
 @pytest.mark.parametrize("state", ["merged", "closed", "open"])
-def test_given_a_delivery_cut_off_after_its_pull_request_when_delivered_again_then_it_is_on_record(
+def test_redelivery_records_an_unrecorded_ended_pull_request(
     delivery: Delivery, state: PullState
 ) -> None:
     ledger = Ledger(load(RunConfig).runs_table)
@@ -400,7 +400,7 @@ def test_given_a_delivery_cut_off_after_its_pull_request_when_delivered_again_th
     ],
     ids=["there is nothing to do", "it is refused"],
 )
-def test_given_a_merge_after_its_pull_request_was_found_when_planned_anew_then_no_end_is_said(
+def test_redelivery_does_not_end_the_run_after_a_late_merge(
     delivery: Delivery, planned: NothingToDo | UserError
 ) -> None:
     set_policy({**POLICY, "rules": [{"actions": ["*"], "environments": ["*"]}]})

@@ -15,12 +15,12 @@ from tests.unit.conftest import POLICY, set_policy
 POLICY_MODEL = Policy.model_validate(POLICY)
 
 
-def test_given_rules_when_asked_then_the_first_that_fits_decides() -> None:
+def test_first_matching_rule_decides() -> None:
     assert POLICY_MODEL.requirement("create_service", "Production").approval is None
     assert POLICY_MODEL.requirement("upscale_service", "Test").auto_merge
 
 
-def test_given_no_rule_for_it_when_asked_then_an_approval_is_needed() -> None:
+def test_approval_is_needed_when_no_rule_matches() -> None:
     found = POLICY_MODEL.requirement("delete_service", "Prodution")
     assert found.approval == POLICY_MODEL.default.approval
 
@@ -34,9 +34,7 @@ def test_given_no_rule_for_it_when_asked_then_an_approval_is_needed() -> None:
         ("auth0|42", "auth0|42"),
     ],
 )
-def test_given_spellings_of_an_address_when_compared_then_they_are_one(
-    email: str, person: str
-) -> None:
+def test_spellings_of_one_address_are_one_identity(email: str, person: str) -> None:
     assert POLICY_MODEL.identity(email) == person
 
 
@@ -56,12 +54,12 @@ def test_address_folds_ascii_case_and_listed_domains_only(email: str, address: s
 
 
 @given(email=st.emails())
-def test_given_any_address_when_made_an_identity_twice_then_it_stays(email: str) -> None:
+def test_identity_of_an_identity_is_unchanged(email: str) -> None:
     once = POLICY_MODEL.identity(email)
     assert POLICY_MODEL.identity(once) == once
 
 
-def test_given_a_stored_policy_when_read_then_its_version_comes_along(aws: None) -> None:
+def test_stored_policy_is_read_with_its_version(aws: None) -> None:
     boto3.client("s3").put_bucket_versioning(
         Bucket="records", VersioningConfiguration={"Status": "Enabled"}
     )
@@ -88,7 +86,7 @@ def test_given_a_stored_policy_when_read_then_its_version_comes_along(aws: None)
         ({"repositories": {}}, "repositories"),
     ],
 )
-def test_given_a_wrong_policy_when_read_then_the_fault_and_its_cure_are_named(
+def test_invalid_policy_error_names_the_fault_and_the_fix(
     aws: None, change: dict[str, Any], where: str
 ) -> None:
     set_policy({**POLICY, **change})
@@ -99,7 +97,7 @@ def test_given_a_wrong_policy_when_read_then_the_fault_and_its_cure_are_named(
     assert where in str(refused.value)
 
 
-def test_given_no_json_when_read_then_it_is_a_fault_of_the_installation(aws: None) -> None:
+def test_policy_that_is_not_json_is_a_configuration_error(aws: None) -> None:
     boto3.client("s3").put_object(Bucket="records", Key="policy/policy.json", Body=b"{")
     with pytest.raises(ConfigurationError, match="cannot be used"):
         read_policy("records", "policy/policy.json")
@@ -109,7 +107,7 @@ def approvers(**changes: Any) -> Approvers:
     return Approvers.model_validate({"emails": ["devops@acme.example"], **changes})
 
 
-def test_given_people_and_teams_when_asked_who_may_decide_then_each_is_there_once() -> None:
+def test_eligible_approvers_are_unique_and_omit_the_requester() -> None:
     people = eligible(
         approvers(teams=["sre"]),
         "dev@acme.example",
@@ -128,14 +126,12 @@ def test_given_people_and_teams_when_asked_who_may_decide_then_each_is_there_onc
         ({"emails": [], "teams": ["sre"]}, "names team sre"),
     ],
 )
-def test_given_too_few_approvers_when_asked_then_refused_with_the_reason(
-    named: dict[str, Any], words: str
-) -> None:
+def test_too_few_approvers_are_refused_with_the_reason(named: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         eligible(approvers(**named), "dev@acme.example", POLICY_MODEL, lambda team: [])
 
 
-def test_given_a_policy_when_written_as_json_then_it_reads_back() -> None:
+def test_policy_survives_a_json_round_trip() -> None:
     text = json.dumps(POLICY_MODEL.model_dump(mode="json"))
     assert Policy.model_validate_json(text) == POLICY_MODEL
 

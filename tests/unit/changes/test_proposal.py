@@ -44,7 +44,7 @@ def make_proposal(**changes: Any) -> Proposal:
     return Proposal(**{**defaults, **changes})
 
 
-def test_given_a_proposal_when_hashed_then_it_is_the_documented_canonical_json() -> None:
+def test_change_hash_is_that_of_the_documented_canonical_json() -> None:
     new = hashlib.sha256("new ü\n".encode()).hexdigest()
     canonical = (
         '{"action":"upscale_service",'
@@ -66,7 +66,7 @@ def test_given_a_proposal_when_hashed_then_it_is_the_documented_canonical_json()
         {"base": {"apps/shop/a": "a" * 40, "apps/shop/b": None, "apps/shop/other": "0" * 40}},
     ],
 )
-def test_given_a_difference_beside_the_touched_files_when_hashed_then_the_hash_is_the_same(
+def test_change_hash_ignores_wording_and_untouched_files(
     changes: dict[str, Any],
 ) -> None:
     assert make_proposal(**changes).change_hash == make_proposal().change_hash
@@ -85,17 +85,17 @@ def test_given_a_difference_beside_the_touched_files_when_hashed_then_the_hash_i
         {"files": {"apps/shop/b": "new ü\n"}},
     ],
 )
-def test_given_a_difference_in_what_is_approved_when_hashed_then_the_hash_differs(
+def test_change_hash_covers_everything_that_is_approved(
     changes: dict[str, Any],
 ) -> None:
     assert make_proposal(**changes).change_hash != make_proposal().change_hash
 
 
-def test_given_a_new_file_when_previewed_then_every_line_is_added() -> None:
+def test_preview_of_a_new_file_adds_every_line() -> None:
     assert preview({}, {"p": "a\nb\n"}) == "--- /dev/null\n+++ b/p\n@@ -0,0 +1,2 @@\n+a\n+b"
 
 
-def test_given_a_changed_line_when_previewed_then_three_lines_around_it_are_shown() -> None:
+def test_preview_shows_three_lines_around_a_change() -> None:
     old = [str(number) for number in range(1, 21)]
     new = [*old[:9], "ten", *old[10:]]
 
@@ -109,13 +109,13 @@ def test_given_a_changed_line_when_previewed_then_three_lines_around_it_are_show
     ]
 
 
-def test_given_several_files_when_previewed_then_they_are_in_order_of_their_paths() -> None:
+def test_preview_lists_files_in_path_order() -> None:
     shown = preview({"b": "1\n"}, {"b": None, "a": "2\n"})
 
     assert re.findall(r"(?m)^\+\+\+ (.*)$", shown) == ["b/a", "/dev/null"]
 
 
-def test_given_no_text_when_previewed_then_one_line_says_so() -> None:
+def test_preview_of_a_file_without_text_says_so() -> None:
     shown = preview({"logo.png": None, "empty": ""}, {"logo.png": None, "empty": None})
 
     assert shown.splitlines() == [
@@ -124,25 +124,25 @@ def test_given_no_text_when_previewed_then_one_line_says_so() -> None:
     ]
 
 
-def test_given_a_line_break_missing_at_the_end_when_previewed_then_it_is_told() -> None:
+def test_preview_shows_a_missing_final_line_break() -> None:
     assert preview({"p": "a"}, {"p": "a\n"}).splitlines()[2:] == [
         *("@@ -1,1 +1,1 @@", "-a", "\\ No newline at end of file", "+a"),
     ]
 
 
-def test_given_control_characters_when_previewed_then_each_is_seen() -> None:
+def test_preview_shows_control_characters() -> None:
     shown = preview({}, {"p": "a\x1b[31m\tb\r\n\u202ec\u2028d\x7f\x00\n"})
 
     assert shown.splitlines()[3:] == ["+a␛[31m\tb␍", "+\\u202ec\\u2028d\\u007f␀"]
 
 
-def test_given_a_file_name_that_looks_like_a_diff_when_previewed_then_it_stays_one_line() -> None:
+def test_preview_keeps_a_hostile_file_name_on_one_line() -> None:
     shown = preview({"x\n+++ b/other\u202e": "1\n"}, {"x\n+++ b/other\u202e": None})
 
     assert shown.splitlines()[0] == "--- a/x␊+++ b/other\\u202e"
 
 
-def test_given_a_long_change_when_previewed_then_it_is_cut_at_a_line_and_the_rest_counted() -> None:
+def test_long_preview_is_cut_at_a_line_and_counts_the_rest() -> None:
     lines = [f"line {number}" for number in range(10_000)]
 
     shown = shortened(preview({}, {"p": "\n".join(lines) + "\n"}))
@@ -165,7 +165,7 @@ def test_code_is_empty_when_port_shows_the_whole_diff() -> None:
     assert (code_of("short"), with_code("short")) == ("", "short")
 
 
-def test_given_one_line_too_long_when_previewed_then_it_is_counted() -> None:
+def test_preview_counts_a_line_that_is_too_long() -> None:
     shown = shortened(preview({}, {"p": "x" * LONGEST_PREVIEW + "\n"}))
 
     assert shown.splitlines()[-1] == "… 1 more line of this diff is not shown."
@@ -174,7 +174,7 @@ def test_given_one_line_too_long_when_previewed_then_it_is_counted() -> None:
 @pytest.mark.parametrize(
     ("text", "fence"), [("a", "```"), ("```", "````"), ("x ````` y", "``````"), ("`", "```")]
 )
-def test_given_backticks_when_fenced_then_the_fence_is_longer(text: str, fence: str) -> None:
+def test_fence_is_longer_than_any_backticks_in_the_text(text: str, fence: str) -> None:
     assert fenced(text) == f"{fence}diff\n{text}\n{fence}"
 
 
@@ -187,13 +187,11 @@ def test_given_backticks_when_fenced_then_the_fence_is_longer(text: str, fence: 
         ({"dry_run": True}, True),
     ],
 )
-def test_given_a_dry_run_input_when_read_then_it_is_a_plain_answer(
-    inputs: dict[str, Any], dry: bool
-) -> None:
+def test_dry_run_input_is_read_as_true_or_false(inputs: dict[str, Any], dry: bool) -> None:
     assert is_dry_run(inputs) is dry
 
 
 @pytest.mark.parametrize("value", ["true", "", 1, 0, 1.0, [], {}, [True]])
-def test_given_a_dry_run_that_is_no_answer_when_read_then_refused(value: object) -> None:
+def test_invalid_dry_run_input_is_refused(value: object) -> None:
     with pytest.raises(InvalidInput, match="'Dry run' must be true or false"):
         is_dry_run(json.loads(json.dumps({"dry_run": value})))

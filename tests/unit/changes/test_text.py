@@ -19,7 +19,7 @@ from slipway.markdown import as_text, hidden_comment, table
         "</code>@team",
     ],
 )
-def test_given_markup_when_shown_then_only_plain_characters_and_references_remain(
+def test_text_is_shown_as_plain_characters_and_references(
     typed: str,
 ) -> None:
     shown = as_text(typed)
@@ -29,22 +29,22 @@ def test_given_markup_when_shown_then_only_plain_characters_and_references_remai
     assert html.unescape(inside) == typed
 
 
-def test_given_line_breaks_when_shown_then_the_table_row_stays_one_line() -> None:
+def test_table_row_stays_one_line_with_line_breaks() -> None:
     shown = table({"Owner": "one\ntwo\r\n\nfour"})
 
     assert len(shown.splitlines()) == 3
     assert shown.endswith("<code>one</code><br><code>two</code><br><br><code>four</code> |")
 
 
-def test_given_a_long_text_when_shown_then_it_is_cut() -> None:
+def test_long_text_is_truncated() -> None:
     assert html.unescape(as_text("x" * 1000)) == f"<code>{'x' * 300}…</code>"
 
 
-def test_given_control_characters_when_shown_then_they_are_replaced() -> None:
+def test_control_characters_are_replaced() -> None:
     assert as_text("a\x07\u202eb") == "<code>a&#65533;&#65533;b</code>"
 
 
-def test_given_data_that_would_end_the_comment_when_hidden_then_it_cannot() -> None:
+def test_hidden_comment_cannot_be_ended_by_its_data() -> None:
     data = {"requested_by": "a--> <img> & -- b"}
 
     comment = hidden_comment(data)

@@ -22,7 +22,7 @@ def github(github: FakeGitHub) -> FakeGitHub:
     return github
 
 
-def test_given_an_open_one_when_closed_then_comment_close_and_branch_in_this_order(
+def test_closing_comments_then_closes_then_deletes_the_branch(
     github: FakeGitHub,
 ) -> None:
     closed = repository(github).close(BRANCH, "Why")
@@ -34,9 +34,7 @@ def test_given_an_open_one_when_closed_then_comment_close_and_branch_in_this_ord
 
 
 @pytest.mark.parametrize("status", [0, 502])
-def test_given_no_word_on_the_comment_when_closed_then_it_is_not_made_twice(
-    github: FakeGitHub, status: int
-) -> None:
+def test_comment_is_not_repeated_when_its_answer_is_lost(github: FakeGitHub, status: int) -> None:
     github.script(COMMENTS, (status, {}, {}), (201, {}, {}))
 
     with pytest.raises(GitHubUnavailable):
@@ -45,7 +43,7 @@ def test_given_no_word_on_the_comment_when_closed_then_it_is_not_made_twice(
     assert github.count(COMMENTS) == 1
 
 
-def test_given_the_branch_is_gone_when_closed_then_success(github: FakeGitHub) -> None:
+def test_closing_succeeds_when_the_branch_is_gone(github: FakeGitHub) -> None:
     github.script(DELETE, (422, {"message": "Reference does not exist"}, {}))
 
     closed = repository(github).close(BRANCH, "Why")
@@ -57,7 +55,7 @@ def test_given_the_branch_is_gone_when_closed_then_success(github: FakeGitHub) -
 @pytest.mark.parametrize(
     ("status", "message"), [(422, "Cannot delete a protected branch"), (404, "Not Found")]
 )
-def test_given_the_branch_must_stay_when_closed_then_an_error_says_so(
+def test_closing_raises_when_the_branch_cannot_be_deleted(
     github: FakeGitHub, status: int, message: str
 ) -> None:
     github.script(DELETE, (status, {"message": message}, {}))

@@ -37,7 +37,7 @@ def read(github: FakeGitHub, choose: Choose = everything) -> dict[str, str]:
     return dict(repository(github, retry_budget=0.2).read(service_files("shop"), choose).texts)
 
 
-def test_given_a_large_file_when_all_is_read_then_only_that_one_lacks_its_text(
+def test_only_a_large_file_is_read_without_its_text(
     github: FakeGitHub,
 ) -> None:
     large = listed(github, "a.json", MAX_TEXT_BYTES + 1)
@@ -46,7 +46,7 @@ def test_given_a_large_file_when_all_is_read_then_only_that_one_lacks_its_text(
     assert read(github) == {"apps/shop/b": "b", "apps/shop/c": "c"}
 
 
-def test_given_files_over_the_limit_in_all_when_read_then_as_many_as_fit(
+def test_texts_are_read_up_to_the_total_limit(
     github: FakeGitHub,
 ) -> None:
     half = MAX_TEXT_BYTES // 2
@@ -59,7 +59,7 @@ def test_given_files_over_the_limit_in_all_when_read_then_as_many_as_fit(
     assert len(folder.files) == 3
 
 
-def test_given_many_files_below_when_read_then_those_of_the_folder_itself_come_first(
+def test_files_of_the_folder_itself_are_read_first(
     github: FakeGitHub,
 ) -> None:
     below = {"type": "dir", "path": "apps/shop/a", "name": "a", "sha": SHA, "size": 0}
@@ -79,7 +79,7 @@ def test_given_many_files_below_when_read_then_those_of_the_folder_itself_come_f
     assert (len(folder.files), len(folder.texts)) == (MAX_TEXTS + 6, MAX_TEXTS)
 
 
-def test_given_unwanted_files_when_read_then_they_use_up_no_limit(github: FakeGitHub) -> None:
+def test_unwanted_files_do_not_count_against_the_limits(github: FakeGitHub) -> None:
     entries = [listed(github, "a", MAX_TEXT_BYTES), listed(github, "wanted")]
     github.script(FOLDER, (200, entries, {}))
 
@@ -88,14 +88,14 @@ def test_given_unwanted_files_when_read_then_they_use_up_no_limit(github: FakeGi
     assert len(github.requests) == 3
 
 
-def test_given_more_files_than_github_lists_when_read_then_refused(github: FakeGitHub) -> None:
+def test_folder_is_refused_when_github_lists_only_a_part(github: FakeGitHub) -> None:
     github.script(FOLDER, (200, [listed(github, f"f{number}") for number in range(1000)], {}))
 
     with pytest.raises(UserError, match="'apps/shop' has more files than GitHub lists"):
         read(github)
 
 
-def test_given_a_truncated_tree_when_read_then_refused(github: FakeGitHub) -> None:
+def test_truncated_tree_is_refused(github: FakeGitHub) -> None:
     below = {"type": "dir", "path": "apps/shop/a", "name": "a", "sha": SHA, "size": 0}
     github.script(FOLDER, (200, [below], {}))
     github.script(f"GET /git/trees/{SHA}", (200, {"sha": SHA, "tree": [], "truncated": True}, {}))
@@ -104,7 +104,7 @@ def test_given_a_truncated_tree_when_read_then_refused(github: FakeGitHub) -> No
         read(github)
 
 
-def test_given_rotated_credentials_when_read_then_fresh_ones_are_used(github: FakeGitHub) -> None:
+def test_rotated_credentials_are_replaced_when_read(github: FakeGitHub) -> None:
     refused: Answer = (401, {"message": "Bad credentials"}, {})
     github.script(FOLDER, refused, (200, [listed(github, "a")], {}))
     asked: list[bool] = []
@@ -122,7 +122,7 @@ def test_given_rotated_credentials_when_read_then_fresh_ones_are_used(github: Fa
 @pytest.mark.parametrize(
     ("status", "raised"), [(401, GitHubError), (403, GitHubError), (502, GitHubUnavailable)]
 )
-def test_given_github_refuses_when_read_then_the_folder_is_named(
+def test_read_error_has_the_type_for_its_status(
     github: FakeGitHub, status: int, raised: type[Exception]
 ) -> None:
     github.script(FOLDER, (status, {"message": "Nope"}, {}))
@@ -131,7 +131,7 @@ def test_given_github_refuses_when_read_then_the_folder_is_named(
         read(github)
 
 
-def test_given_no_base_branch_when_read_then_not_taken_for_an_empty_folder(
+def test_missing_base_branch_is_not_read_as_an_empty_folder(
     github: FakeGitHub,
 ) -> None:
     github.script("GET /git/ref/heads/main", (404, {"message": "Not Found"}, {}))

@@ -267,9 +267,7 @@ def test_update_without_a_decision_is_an_error(github: FakeGitHub) -> None:
 
 
 @pytest.mark.parametrize("route", [PULL, MERGE, UPDATE])
-def test_given_rotated_credentials_when_merged_then_fresh_ones_are_read_once(
-    github: FakeGitHub, route: str
-) -> None:
+def test_rotated_credentials_are_read_once_when_merging(github: FakeGitHub, route: str) -> None:
     refuse(github, "behind")
     good = github.answers[full_route(route)][0]
     github.script(route, (401, {"message": "Bad credentials"}, {}), good)
@@ -283,7 +281,7 @@ def test_given_rotated_credentials_when_merged_then_fresh_ones_are_read_once(
     assert asked == [False, True]
 
 
-def test_given_credentials_stay_refused_when_merged_then_an_error(github: FakeGitHub) -> None:
+def test_merge_fails_when_credentials_stay_refused(github: FakeGitHub) -> None:
     github.script(MERGE, (401, {"message": "Bad credentials"}, {}))
 
     with pytest.raises(GitHubError, match="401"):
@@ -293,9 +291,7 @@ def test_given_credentials_stay_refused_when_merged_then_an_error(github: FakeGi
 
 
 @pytest.mark.parametrize("status", [403, 429])
-def test_given_throttled_when_merged_then_not_taken_for_a_refusal(
-    github: FakeGitHub, status: int
-) -> None:
+def test_throttled_merge_is_not_a_refusal(github: FakeGitHub, status: int) -> None:
     message = "You have exceeded a secondary rate limit"
     github.script(MERGE, (status, {"message": message}, {"Retry-After": "900"}))
 
@@ -315,7 +311,7 @@ def test_merge_uses_the_configured_method(github: FakeGitHub, method: str) -> No
     assert github.sent(MERGE) == [{"merge_method": method, "sha": SHA}]
 
 
-def test_given_the_method_is_not_told_when_merged_then_it_is_looked_up(github: FakeGitHub) -> None:
+def test_merge_method_is_looked_up_when_github_omits_it(github: FakeGitHub) -> None:
     url = f"{github.url}/repos/acme/services"
     repo = {"id": 1, "url": url, "full_name": "acme/services"}
     github.script(PULL, (200, pull(github, base={"ref": "main", "repo": repo}), {}))

@@ -36,13 +36,13 @@ def change(path: str) -> Change:
         "",
     ],
 )
-def test_given_a_path_outside_the_folder_when_a_change_is_made_then_it_cannot_be(path: str) -> None:
+def test_change_refuses_a_path_outside_its_folder(path: str) -> None:
     with pytest.raises(ValueError, match="is not a file of Service"):
         change(path)
 
 
 @pytest.mark.parametrize("path", ["a", "a/b/c.yaml", ".hidden", "a/.hidden", "..a", "a b/ö"])
-def test_given_a_path_below_the_folder_when_a_change_is_made_then_it_is_kept(path: str) -> None:
+def test_change_accepts_a_path_below_its_folder(path: str) -> None:
     assert list(change(f"apps/shop/{path}").files) == [f"apps/shop/{path}"]
 
 
@@ -54,5 +54,5 @@ def test_given_a_path_below_the_folder_when_a_change_is_made_then_it_is_kept(pat
         ("ö\n", "d3b4b915a14a3f23f16bd03fea4121bfc9155404"),
     ],
 )
-def test_given_a_text_when_named_then_as_git_names_it(text: str, sha: str) -> None:
+def test_blob_sha_is_equal_to_that_of_git(text: str, sha: str) -> None:
     assert blob_sha(text) == sha

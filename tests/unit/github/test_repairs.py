@@ -67,7 +67,7 @@ def issue(number: int, body: str | None, kind: str = "issues") -> dict[str, Any]
     }
 
 
-def test_given_no_issue_when_escalated_then_one_is_opened(github: FakeGitHub) -> None:
+def test_escalation_opens_an_issue_when_there_is_none(github: FakeGitHub) -> None:
     github.script("GET /issues", (200, [issue(1, None), issue(2, "other")], {}))
 
     assert escalate(github, labels=("slipway", "ill")) == (5, True)
@@ -77,7 +77,7 @@ def test_given_no_issue_when_escalated_then_one_is_opened(github: FakeGitHub) ->
     ]
 
 
-def test_given_the_same_issue_when_escalated_again_then_it_is_only_looked_at(
+def test_repeated_escalation_only_reads_an_equal_issue(
     github: FakeGitHub,
 ) -> None:
     github.script("GET /issues", (200, [issue(1, f"ill\n{MARKER}")], {}))
@@ -86,7 +86,7 @@ def test_given_the_same_issue_when_escalated_again_then_it_is_only_looked_at(
     assert asked(github) == ["GET /issues"]
 
 
-def test_given_an_issue_with_older_news_when_escalated_then_it_is_brought_up_to_date(
+def test_escalation_updates_an_older_issue_and_comments(
     github: FakeGitHub,
 ) -> None:
     there = issue(1, f"older\n{MARKER}") | {"url": f"{github.url}{REPOSITORY}/issues/1"}
@@ -100,7 +100,7 @@ def test_given_an_issue_with_older_news_when_escalated_then_it_is_brought_up_to_
     assert github.sent("POST /issues/1/comments") == [{"body": "Ill again"}]
 
 
-def test_given_the_comment_is_there_when_escalated_again_then_it_is_not_repeated(
+def test_repeated_escalation_does_not_repeat_its_comment(
     github: FakeGitHub,
 ) -> None:
     there = issue(1, f"older\n{MARKER}") | {"url": f"{github.url}{REPOSITORY}/issues/1"}
@@ -112,7 +112,7 @@ def test_given_the_comment_is_there_when_escalated_again_then_it_is_not_repeated
     assert asked(github) == ["GET /issues", "GET /issues/1/comments", "PATCH /issues/1"]
 
 
-def test_given_an_issue_that_says_so_already_when_escalated_again_then_nothing_is_added(
+def test_repeated_escalation_adds_nothing_to_an_equal_issue(
     github: FakeGitHub,
 ) -> None:
     github.script("GET /issues", (200, [issue(1, f"ill\n{MARKER}")], {}))
@@ -121,7 +121,7 @@ def test_given_an_issue_that_says_so_already_when_escalated_again_then_nothing_i
     assert asked(github) == ["GET /issues"]
 
 
-def test_given_a_pull_request_with_the_marker_when_escalated_then_it_is_no_issue(
+def test_escalation_ignores_a_pull_request_with_its_marker(
     github: FakeGitHub,
 ) -> None:
     github.script("GET /issues", (200, [issue(1, MARKER, "pull")], {}))
@@ -130,15 +130,13 @@ def test_given_a_pull_request_with_the_marker_when_escalated_then_it_is_no_issue
 
 
 @pytest.mark.parametrize("more", [{"body": "ill"}, {"labels": ()}])
-def test_given_an_issue_that_could_not_be_found_again_when_escalated_then_refused(
-    github: FakeGitHub, more: dict[str, Any]
-) -> None:
+def test_escalation_is_refused_without_its_marker(github: FakeGitHub, more: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="needs its marker"):
         escalate(github, **more)
     assert github.requests == []
 
 
-def test_given_issues_are_switched_off_when_escalated_then_the_error_says_so(
+def test_escalation_error_says_that_issues_are_disabled(
     github: FakeGitHub,
 ) -> None:
     github.script("GET /issues", (410, {"message": "Issues are disabled for this repo"}, {}))
@@ -197,7 +195,7 @@ def script_history(github: FakeGitHub, *parents_of_merge: str) -> None:
         pytest.param((BASE, PARENT), MERGED, id="merge"),
     ],
 )
-def test_given_how_it_was_merged_when_looked_for_then_it_is_the_commit_that_touched_it(
+def test_last_change_is_found_for_every_merge_method(
     github: FakeGitHub, parents: tuple[str, ...], revision: str
 ) -> None:
     script_history(github, *parents)
@@ -211,7 +209,7 @@ def test_given_how_it_was_merged_when_looked_for_then_it_is_the_commit_that_touc
     assert read == [f"ref={parents[0]}", f"ref={BASE}"]
 
 
-def test_given_a_folder_that_github_does_not_list_whole_when_looked_for_then_there_is_a_reason(
+def test_last_change_is_refused_when_the_folder_is_truncated(
     github: FakeGitHub,
 ) -> None:
     script_history(github, BASE, PARENT)
@@ -228,9 +226,7 @@ def test_given_a_folder_that_github_does_not_list_whole_when_looked_for_then_the
 @pytest.mark.parametrize(
     "route", ["/git/ref/heads/main", "/commits", f"/commits/{NEWEST}/pulls", f"/commits/{MERGED}"]
 )
-def test_given_a_failure_that_stays_when_looked_for_then_it_is_not_now(
-    github: FakeGitHub, route: str
-) -> None:
+def test_last_change_is_retryable_when_github_stays_down(github: FakeGitHub, route: str) -> None:
     script_history(github, BASE, PARENT)
     github.script(f"GET {route}", (502, {"message": "down"}, {}))
 
@@ -251,7 +247,7 @@ def touched(before: Snapshot, after: Snapshot) -> dict[str, str | None]:
     return {path: after.files.get(path) for path in before.files.keys() | after.files.keys()}
 
 
-def test_given_a_commit_when_taken_back_then_only_what_it_changed_is_written() -> None:
+def test_rollback_restores_only_what_the_commit_changed() -> None:
     before = folder(common="1", custom="a", removed="r")
     after = folder(common="2", custom="a", added="n")
 
@@ -272,7 +268,7 @@ def test_given_a_commit_when_taken_back_then_only_what_it_changed_is_written() -
         (folder(common="1"), folder(common="1"), folder(common="1"), "no file's content"),
     ],
 )
-def test_given_what_cannot_be_taken_back_when_asked_then_there_is_a_reason(
+def test_impossible_rollback_gives_a_reason(
     before: Snapshot, after: Snapshot, now: Snapshot, reason: str
 ) -> None:
     nothing = texts_before(touched(before, after), before, now)
@@ -281,7 +277,7 @@ def test_given_what_cannot_be_taken_back_when_asked_then_there_is_a_reason(
     assert reason in nothing.reason
 
 
-def test_given_a_file_that_was_no_text_when_taken_back_then_there_is_a_reason() -> None:
+def test_rollback_of_a_file_that_was_not_text_gives_a_reason() -> None:
     after = folder(common="2")
     before = Snapshot(commit="b", files={"apps/shop/common": "0" * 40}, texts={})
 
@@ -294,7 +290,7 @@ _FOLDERS = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("123"), min_
 
 
 @given(_FOLDERS, _FOLDERS)
-def test_given_any_change_when_taken_back_then_the_folder_is_as_before(
+def test_rollback_restores_the_folder_after_any_change(
     old: dict[str, str], new: dict[str, str]
 ) -> None:
     before, after = folder(**old), folder(**new)
@@ -319,7 +315,7 @@ def last_change(**fields: Any) -> LastChange:
     return LastChange(**{**given, **fields})
 
 
-def test_given_the_last_change_when_rolled_back_then_it_is_a_change_of_the_remediation() -> None:
+def test_rollback_is_a_change_that_undoes_the_last_one() -> None:
     change = roll_back(last_change(), remediation_id=ID, why="It is ill.")
 
     assert change.branch == f"slipway/roll_back/{ID}" == roll_back_branch(ID)
@@ -329,7 +325,7 @@ def test_given_the_last_change_when_rolled_back_then_it_is_a_change_of_the_remed
     assert change.body.startswith("It is ill.")
 
 
-def test_given_a_change_without_pull_request_when_rolled_back_then_the_commit_is_named() -> None:
+def test_rollback_names_the_commit_without_a_pull_request() -> None:
     last = last_change(pull_number=None, url=f"{PAGE}/commit/{'c' * 40}")
     change = roll_back(last, remediation_id=ID, why="")
 
@@ -337,6 +333,6 @@ def test_given_a_change_without_pull_request_when_rolled_back_then_the_commit_is
 
 
 @pytest.mark.parametrize("remediation_id", ["", "a/b", "..", "a b", "a" * 101])
-def test_given_a_bad_id_when_rolled_back_then_refused(remediation_id: str) -> None:
+def test_rollback_refuses_an_invalid_id(remediation_id: str) -> None:
     with pytest.raises(ValueError, match="not the id"):
         roll_back(last_change(), remediation_id=remediation_id, why="")

@@ -350,7 +350,7 @@ def test_lost_answer_to_the_mutations_is_found_done(github: FakeGitHub, status: 
     assert github.operations() == ["Look", "Propose", "Look"]
 
 
-def test_given_rotated_credentials_when_refused_then_fresh_ones_are_read_once(
+def test_rotated_credentials_are_read_once_when_proposing(
     github: FakeGitHub,
 ) -> None:
     github.script(LOOK, (401, {"message": "Bad credentials"}, {}), seen())
@@ -367,7 +367,7 @@ def test_given_rotated_credentials_when_refused_then_fresh_ones_are_read_once(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 409])
-def test_given_a_refusal_that_no_retry_mends_when_proposed_then_the_error_says_what(
+def test_permanent_proposal_failure_names_the_status_and_branch(
     github: FakeGitHub, status: int
 ) -> None:
     github.script(PROPOSE, (status, {"message": "Nope"}, {}))
@@ -379,9 +379,7 @@ def test_given_a_refusal_that_no_retry_mends_when_proposed_then_the_error_says_w
 
 
 @pytest.mark.parametrize("status", [0, 429, 502])
-def test_given_a_failure_that_stays_when_proposed_then_it_is_not_now(
-    github: FakeGitHub, status: int
-) -> None:
+def test_proposal_is_retryable_when_github_stays_down(github: FakeGitHub, status: int) -> None:
     github.script(PROPOSE, (status, {"message": "down"}, {}))
 
     with pytest.raises(GitHubUnavailable):
@@ -400,7 +398,7 @@ def test_given_a_failure_that_stays_when_proposed_then_it_is_not_now(
         ),
     ],
 )
-def test_given_a_rate_limit_when_longer_than_our_patience_then_not_waited_for_but_named(
+def test_rate_limit_beyond_the_retry_budget_returns_a_retry_time(
     github: FakeGitHub, status: int, message: str, headers: dict[str, str]
 ) -> None:
     if "X-RateLimit-Reset" in headers:

@@ -50,22 +50,20 @@ NOT_PUBLIC = [
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_given_no_networks_when_the_address_is_public_then_it_may_be_reached(address: str) -> None:
+def test_public_address_is_allowed_without_networks(address: str) -> None:
     assert forbidden([address], ProbeLimits()) == ""
 
 
 @pytest.mark.parametrize(("address", "why"), NOT_PUBLIC)
-def test_given_no_networks_when_the_address_is_not_public_then_it_says_why(
-    address: str, why: str
-) -> None:
+def test_non_public_address_is_refused_with_the_reason(address: str, why: str) -> None:
     assert why in forbidden([address], ProbeLimits())
 
 
-def test_given_a_bad_address_behind_a_good_one_then_both_are_refused() -> None:
+def test_addresses_are_refused_when_any_of_them_is_not_public() -> None:
     assert forbidden(["8.8.8.8", "10.0.0.1"], ProbeLimits())
 
 
-def test_given_networks_when_an_address_is_outside_then_it_is_refused_although_public() -> None:
+def test_address_outside_the_allowed_networks_is_refused() -> None:
     limits = ProbeLimits(allowed_cidrs=(ip_network("10.1.0.0/16"),))
 
     assert forbidden(["10.1.2.3"], limits) == ""
@@ -85,7 +83,7 @@ def test_given_networks_when_an_address_is_outside_then_it_is_refused_although_p
         "224.1.1.1",
     ],
 )
-def test_given_all_networks_then_metadata_and_the_like_stay_refused(address: str) -> None:
+def test_metadata_addresses_stay_refused_when_all_are_allowed(address: str) -> None:
     limits = ProbeLimits(allowed_cidrs=(ip_network("0.0.0.0/0"), ip_network("::/0")))
 
     assert forbidden([address], limits)
@@ -108,6 +106,6 @@ def test_the_client_of_a_teredo_address_is_what_is_reached() -> None:
         {"retries": 3},
     ],
 )
-def test_given_limits_that_bound_nothing_then_they_are_refused(wrong: dict[str, object]) -> None:
+def test_probe_limits_refuse_values_that_limit_nothing(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ProbeLimits.model_validate(wrong)

@@ -42,7 +42,7 @@ def told(queue: str) -> list[str]:
         ("x" * 500, "x" * 99),
     ],
 )
-def test_given_any_service_when_told_then_the_subject_is_one_that_sns_takes(
+def test_alert_email_has_a_valid_subject_and_its_text(
     queue: str, service: str, subject: str
 ) -> None:
     Alerts(TOPIC, None).send(alert_title(make_state(service=service)), REASON, LINES, URL)
@@ -54,7 +54,7 @@ def test_given_any_service_when_told_then_the_subject_is_one_that_sns_takes(
     assert f"Go on here: {URL}" in body
 
 
-def test_given_a_topic_that_is_gone_when_told_then_slack_still_is(aws: None) -> None:
+def test_slack_alert_is_sent_when_the_topic_is_missing(aws: None) -> None:
     with ScriptedServer().running() as slack:
         slack.script("POST /hook", (200, "ok", {}))
         alerts = Alerts(TOPIC + "-gone", lambda: f"{slack.url}/hook")
@@ -65,7 +65,7 @@ def test_given_a_topic_that_is_gone_when_told_then_slack_still_is(aws: None) -> 
     assert message == slack_message("my-service (Test) is ill", REASON, URL)
 
 
-def test_given_a_webhook_that_cannot_be_read_when_told_then_the_e_mail_is_sent_and_nothing_stops(
+def test_alert_email_is_sent_when_the_webhook_is_unreadable(
     queue: str,
 ) -> None:
     def webhook() -> str:
@@ -77,7 +77,7 @@ def test_given_a_webhook_that_cannot_be_read_when_told_then_the_e_mail_is_sent_a
 
 
 @pytest.mark.parametrize(("status", "taken"), [(200, True), (404, False), (NO_ANSWER, False)])
-def test_given_slacks_answer_when_posted_then_it_is_said_whether_it_was_taken(
+def test_slack_post_returns_whether_slack_accepted_it(
     status: int, taken: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ScriptedServer().running() as slack:
@@ -88,13 +88,13 @@ def test_given_slacks_answer_when_posted_then_it_is_said_whether_it_was_taken(
     assert "secret-part" not in caplog.text
 
 
-def test_given_an_address_that_is_none_when_posted_then_nothing_stops() -> None:
+def test_slack_post_returns_false_when_the_address_is_invalid() -> None:
     assert post("not an address", {"text": "t"}) is False
 
 
 # requests drops the answer, with its socket, when it cannot read the header.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_given_a_redirect_to_what_is_no_address_when_posted_then_nothing_stops() -> None:
+def test_slack_post_returns_false_when_the_redirect_is_invalid() -> None:
     with ScriptedServer().running() as slack:
         slack.script("POST /hook", (302, "", {"Location": "\xb2"}))
 
@@ -103,7 +103,7 @@ def test_given_a_redirect_to_what_is_no_address_when_posted_then_nothing_stops()
     gc.collect()  # So that the socket is this test's.
 
 
-def test_given_hostile_text_when_shown_in_slack_then_nobody_is_mentioned() -> None:
+def test_slack_message_escapes_mentions_and_links() -> None:
     message = slack_message("a <!channel> is ill", "<!here> & <https://evil.test|click>", URL)
 
     text = message["blocks"][1]["text"]["text"]
@@ -112,7 +112,7 @@ def test_given_hostile_text_when_shown_in_slack_then_nobody_is_mentioned() -> No
     assert mrkdwn("a&b") == "a&amp;b"
 
 
-def test_given_the_longest_texts_when_shown_in_slack_then_they_are_within_its_limits() -> None:
+def test_slack_message_stays_within_its_length_limits() -> None:
     # https://docs.slack.dev/reference/block-kit/blocks
     message = slack_message("t" * 1000, "&" * 10_000, URL)
 

@@ -36,7 +36,7 @@ def test_a_row_that_is_long_enough_decides(row: str, verdict: Assessment) -> Non
     assert assess(findings(row), WINDOW) == verdict
 
 
-def test_given_a_verdict_when_more_findings_follow_then_it_stays() -> None:
+def test_verdict_stays_when_more_findings_follow() -> None:
     assert assess(findings("wwiii"), WINDOW) == "Healthy"
     assert assess(findings("iiiww"), WINDOW) == "Unhealthy"
 
@@ -53,12 +53,12 @@ def test_given_a_verdict_when_more_findings_follow_then_it_stays() -> None:
         {"jitter": 1},
     ],
 )
-def test_given_a_window_that_cannot_be_then_it_is_refused(wrong: dict[str, int]) -> None:
+def test_window_refuses_impossible_values(wrong: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         Window.model_validate(wrong)
 
 
-def test_given_all_settings_then_they_are_read() -> None:
+def test_health_settings_read_every_property() -> None:
     settings = read_settings(
         {
             "health_expected_status": 204.0,
@@ -74,7 +74,7 @@ def test_given_all_settings_then_they_are_read() -> None:
 
 
 @pytest.mark.parametrize("url", [None, "", "  ", 42, ["http://a.example"], {}])
-def test_given_no_health_url_then_the_finding_is_unknown_and_says_so(url: object) -> None:
+def test_finding_is_unknown_without_a_health_url(url: object) -> None:
     settings = read_settings({}, url)
 
     assert settings.url is None
@@ -103,7 +103,7 @@ def test_given_no_health_url_then_the_finding_is_unknown_and_says_so(url: object
         "\x1b",
     ],
 )
-def test_given_a_hostile_status_then_any_2xx_counts_and_a_note_says_so(status: object) -> None:
+def test_invalid_expected_status_accepts_any_2xx_with_a_note(status: object) -> None:
     settings = read_settings({"health_expected_status": status}, "http://a.example")
 
     assert settings.expectation.status is None
@@ -130,7 +130,7 @@ def test_given_a_hostile_status_then_any_2xx_counts_and_a_note_says_so(status: o
         ("", "ok"),
     ],
 )
-def test_given_a_hostile_path_or_value_then_the_body_is_not_looked_at_and_a_note_says_so(
+def test_invalid_json_path_or_value_ignores_the_body_with_a_note(
     path: object, value: object
 ) -> None:
     settings = read_settings(
@@ -144,7 +144,7 @@ def test_given_a_hostile_path_or_value_then_the_body_is_not_looked_at_and_a_note
 
 
 @pytest.mark.parametrize(("value", "text"), [(True, "true"), (2, "2"), (1.5, "1.5")])
-def test_given_a_value_that_is_no_text_then_it_is_taken_as_json(value: object, text: str) -> None:
+def test_json_value_is_read_as_json_when_it_is_not_text(value: object, text: str) -> None:
     settings = read_settings(
         {"health_json_path": "a", "health_json_value": value}, "http://a.example"
     )

@@ -74,7 +74,7 @@ def refuse_to_start(monkeypatch: pytest.MonkeyPatch, module: Any = admission) ->
     monkeypatch.setattr(module, "start_execution", start)
 
 
-def test_given_a_service_that_falls_ill_when_read_then_its_remediation_starts(
+def test_degraded_service_starts_its_remediation(
     world: World,
 ) -> None:
     answer = world.deliver(degraded())
@@ -84,7 +84,7 @@ def test_given_a_service_that_falls_ill_when_read_then_its_remediation_starts(
     assert (world.row.execution, world.row.started) == (FIRST, True)
 
 
-def test_given_a_storm_of_one_service_in_ten_batches_then_one_remediation_starts(
+def test_thousand_changes_in_ten_batches_start_one_remediation(
     world: World,
 ) -> None:
     storm = [degraded(number / 1000, ttl=number) for number in range(1000)]
@@ -96,7 +96,7 @@ def test_given_a_storm_of_one_service_in_ten_batches_then_one_remediation_starts
     assert world.row.offsets == {world.partition: 999}
 
 
-def test_given_a_storm_read_by_several_functions_at_once_then_one_remediation_starts(
+def test_concurrent_batches_of_one_service_start_one_remediation(
     world: World,
 ) -> None:
     config: SubscriptionsConfig = load(SubscriptionsConfig)
@@ -109,9 +109,7 @@ def test_given_a_storm_read_by_several_functions_at_once_then_one_remediation_st
     assert list(executions()) == [FIRST]
 
 
-def test_given_a_batch_when_redelivered_then_nothing_new_starts(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_redelivered_batch_starts_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     batch = world.event(degraded(1), degraded(2))
     world.read(batch)
     row = world.row
@@ -123,7 +121,7 @@ def test_given_a_batch_when_redelivered_then_nothing_new_starts(
     assert skipped(capsys) == ["Older"]
 
 
-def test_given_a_remediation_that_has_ended_when_its_change_is_redelivered_then_it_stays_ended(
+def test_redelivered_change_leaves_an_ended_remediation_ended(
     world: World,
 ) -> None:
     event = world.event(world.change(health_status="Degraded"))
@@ -147,7 +145,7 @@ def test_low_offset_starts_a_look_when_its_topic_was_remade(world: World) -> Non
     assert world.row.execution == execution_name(KEY, 2)
 
 
-def test_given_a_crash_before_the_start_when_redelivered_then_it_is_started(
+def test_redelivery_starts_a_remediation_that_a_crash_prevented(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
@@ -162,7 +160,7 @@ def test_given_a_crash_before_the_start_when_redelivered_then_it_is_started(
     assert world.row.started
 
 
-def test_given_a_crash_after_the_start_when_redelivered_then_there_is_one_execution(
+def test_redelivery_starts_no_second_execution_after_a_crash(
     world: World,
 ) -> None:
     world.deliver(degraded())
@@ -191,7 +189,7 @@ def test_service_is_left_alone_when_healthy_again_within_a_batch(world: World) -
     assert world.probed == []
 
 
-def test_given_our_own_write_over_a_change_within_a_batch_then_the_change_is_looked_at(
+def test_change_is_examined_when_our_write_follows_in_the_batch(
     world: World,
 ) -> None:
     over = changed(
@@ -231,7 +229,7 @@ NEEDS_NO_LOOK: list[tuple[Any, str]] = [
 ]
 
 
-def test_given_records_that_need_no_look_when_read_then_each_is_counted_and_forgotten(
+def test_irrelevant_records_are_skipped_and_counted(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for value, reason in NEEDS_NO_LOOK:
@@ -301,9 +299,7 @@ def test_batch_raises_when_every_change_fails_provisioned(
         world.deliver(degraded(0, "a"), degraded(0, "b"))
 
 
-def test_given_a_change_that_cannot_be_followed_when_replayed_then_the_answer_says_why(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_replay_reports_why_a_change_failed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     event = {**world.event(degraded()), "replay": True}
     with monkeypatch.context() as patched:
         refuse_to_start(patched)
@@ -318,7 +314,7 @@ def test_given_a_change_that_cannot_be_followed_when_replayed_then_the_answer_sa
     }
 
 
-def test_given_a_subscription_when_a_change_fits_then_it_starts_once_with_its_input(
+def test_matching_change_starts_its_subscription_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribe(monkeypatch, SUBSCRIPTION)
@@ -339,7 +335,7 @@ def test_given_a_subscription_when_a_change_fits_then_it_starts_once_with_its_in
     assert executions() == {}
 
 
-def test_given_a_subscription_when_two_changes_fit_then_it_starts_twice(
+def test_two_matching_changes_start_the_subscription_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribe(monkeypatch, SUBSCRIPTION)
@@ -351,7 +347,7 @@ def test_given_a_subscription_when_two_changes_fit_then_it_starts_twice(
     assert len(executions(AUDIT)) == 2
 
 
-def test_given_two_subscriptions_of_one_machine_when_a_change_fits_both_then_each_starts(
+def test_two_subscriptions_of_one_machine_both_start(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribe(monkeypatch, SUBSCRIPTION, SUBSCRIPTION | {"name": "again"})
@@ -361,7 +357,7 @@ def test_given_two_subscriptions_of_one_machine_when_a_change_fits_both_then_eac
     assert {each["subscription"] for each in executions(AUDIT).values()} == {"audit", "again"}
 
 
-def test_given_a_change_for_health_and_a_team_when_read_then_both_start(
+def test_change_starts_both_remediation_and_subscription(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribe(monkeypatch, SUBSCRIPTION)
@@ -372,7 +368,7 @@ def test_given_a_change_for_health_and_a_team_when_read_then_both_start(
     assert len(executions(AUDIT)) == 1
 
 
-def test_given_a_teams_machine_that_is_gone_then_health_starts_and_the_record_is_repeated(
+def test_missing_subscription_machine_does_not_stop_remediation(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = SUBSCRIPTION | {"state_machine": "acme-gone"}
@@ -385,7 +381,7 @@ def test_given_a_teams_machine_that_is_gone_then_health_starts_and_the_record_is
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
-def test_given_the_lambda_when_invoked_then_it_answers_for_its_batch(world: World) -> None:
+def test_health_checker_handler_answers_for_its_batch(world: World) -> None:
     context: Any = SimpleNamespace(
         function_name="health_checker",
         memory_limit_in_mb=128,

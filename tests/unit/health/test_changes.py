@@ -78,7 +78,7 @@ def test_published_example_is_read_as_a_change_of_health() -> None:
     assert found.changed == {"health_status"}
 
 
-def test_given_a_changed_property_then_the_change_names_it() -> None:
+def test_change_names_the_changed_property() -> None:
     read = change(DEGRADED)
 
     assert (read.blueprint, read.entity) == ("service", "my-service")
@@ -88,42 +88,42 @@ def test_given_a_changed_property_then_the_change_names_it() -> None:
     assert not read.own
 
 
-def test_given_the_record_of_2022_without_destination_then_it_is_read_too() -> None:
+def test_record_without_changelog_destination_is_read() -> None:
     old = {name: value for name, value in DEGRADED.items() if name != "changelogDestination"}
 
     assert change(old) == change(DEGRADED)
 
 
-def test_given_a_new_entity_then_all_of_it_has_changed() -> None:
+def test_new_entity_counts_as_changed_completely() -> None:
     read = change(record(None, {"health_status": "Progressing", "health_check_id": None}))
 
     assert read.changed == {"health_status", "owner", "$created"}
     assert not read.own
 
 
-def test_given_a_changed_health_check_id_then_the_write_was_ours() -> None:
+def test_changed_health_check_id_marks_our_own_write() -> None:
     assert change(record({}, {"health_status": "Degraded", "health_check_id": "h2"})).own
 
 
-def test_given_a_changed_title_then_the_change_says_so() -> None:
+def test_changed_title_is_part_of_the_change() -> None:
     value = record({}, {})
     value["diff"]["after"]["title"] = "Other"
 
     assert change(value).changed == {"$title"}
 
 
-def test_given_only_the_time_and_the_author_differ_then_nothing_has_changed() -> None:
+def test_record_is_skipped_when_only_time_and_author_differ() -> None:
     value = record({}, {})
     value["diff"]["after"] |= {"updatedBy": "y", "createdBy": "z", "createdAt": "later"}
 
     assert skipped(value) is Reason.NO_CHANGE
 
 
-def test_given_true_instead_of_1_then_that_is_a_change() -> None:
+def test_true_differs_from_1_in_a_change() -> None:
     assert change(record({"ttl": 1}, {"ttl": True})).changed == {"ttl"}
 
 
-def test_given_no_updated_at_then_the_time_of_the_trigger_counts() -> None:
+def test_change_has_the_trigger_time_when_updated_at_is_missing() -> None:
     value = record({}, {"health_status": "Degraded"})
     del value["diff"]["after"]["updatedAt"]
 
@@ -184,30 +184,28 @@ TIMER = {
         ),
     ],
 )
-def test_given_a_record_that_is_no_change_of_an_entity_then_it_is_skipped_with_a_reason(
-    value: object, reason: Reason
-) -> None:
+def test_other_records_are_skipped_with_a_reason(value: object, reason: Reason) -> None:
     assert skipped(value) is reason
 
 
 @pytest.mark.parametrize(
     "moment", ["yesterday", "2026-11-23T10:00:00", "0001-01-01T00:00:00+14:00", "", [], {}]
 )
-def test_given_a_time_that_is_none_then_the_shape_is_unknown(moment: object) -> None:
+def test_record_with_an_invalid_time_has_an_unknown_shape(moment: object) -> None:
     value = record({}, {"health_status": "Degraded"})
     value["diff"]["after"]["updatedAt"] = moment
 
     assert skipped(value) is Reason.UNKNOWN_SHAPE
 
 
-def test_given_no_time_at_all_then_the_shape_is_unknown() -> None:
+def test_record_without_a_time_has_an_unknown_shape() -> None:
     value = record({}, {"health_status": "Degraded"}, trigger={})
     value["diff"]["after"]["updatedAt"] = None
 
     assert skipped(value) is Reason.UNKNOWN_SHAPE
 
 
-def test_given_a_value_nested_beyond_all_bounds_then_it_does_not_raise() -> None:
+def test_deeply_nested_record_is_skipped_without_an_error() -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]

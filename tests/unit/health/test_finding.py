@@ -22,12 +22,12 @@ def answered(document: object, status: int = 200) -> Answered:
 
 
 @pytest.mark.parametrize("status", [200, 204, 299])
-def test_given_no_expected_status_when_it_is_any_2xx_then_it_is_well(status: int) -> None:
+def test_any_2xx_is_healthy_by_default(status: int) -> None:
     assert evaluate(Answered(status, b""), Expectation()).state == "healthy"
 
 
 @pytest.mark.parametrize("status", [199, 404, 500, 503])
-def test_given_no_expected_status_when_it_is_another_then_it_is_ill(status: int) -> None:
+def test_other_statuses_are_unhealthy_by_default(status: int) -> None:
     finding = evaluate(Answered(status, b"down\nfor <b>lunch</b>"), Expectation())
 
     assert (finding.state, finding.kind) == ("unhealthy", "status")
@@ -35,7 +35,7 @@ def test_given_no_expected_status_when_it_is_another_then_it_is_ill(status: int)
     assert "It said: down for <b>lunch</b>" in finding.sentence
 
 
-def test_given_an_expected_status_then_only_that_is_well() -> None:
+def test_only_the_expected_status_is_healthy() -> None:
     expectation = Expectation(status=401)
 
     assert evaluate(Answered(401, b""), expectation).state == "healthy"
@@ -46,7 +46,7 @@ def test_given_an_expected_status_then_only_that_is_well() -> None:
 
 
 @pytest.mark.parametrize("kind", FailureKind)
-def test_given_no_answer_then_it_is_ill_unless_the_service_was_never_asked(
+def test_failed_probe_is_unhealthy_unless_its_url_was_refused(
     kind: FailureKind,
 ) -> None:
     finding = evaluate(Failed(kind, "Why."), Expectation())
@@ -67,7 +67,7 @@ def test_given_no_answer_then_it_is_ill_unless_the_service_was_never_asked(
         ("status[7]", "null"),
     ],
 )
-def test_given_the_value_is_at_its_path_then_it_is_well(path: str, value: str) -> None:
+def test_json_value_at_its_path_is_healthy(path: str, value: str) -> None:
     expectation = Expectation(json_path=JsonPath(path), json_value=value)
 
     assert evaluate(answered(DOCUMENT), expectation).state == "healthy"
@@ -83,7 +83,7 @@ def test_given_the_value_is_at_its_path_then_it_is_well(path: str, value: str) -
         ("a.nothing", "ok", "is null, not ok"),
     ],
 )
-def test_given_another_value_at_the_path_then_it_is_ill(path: str, value: str, why: str) -> None:
+def test_other_json_value_is_unhealthy(path: str, value: str, why: str) -> None:
     finding = evaluate(answered(DOCUMENT), Expectation(json_path=JsonPath(path), json_value=value))
 
     assert (finding.state, finding.kind) == ("unhealthy", "json")
@@ -103,19 +103,19 @@ def test_given_another_value_at_the_path_then_it_is_ill(path: str, value: str, w
         (b'{"status": "ok"} trailing', "not JSON"),
     ],
 )
-def test_given_a_body_that_is_no_json_then_it_is_ill(body: bytes, why: str) -> None:
+def test_body_that_is_not_json_is_unhealthy(body: bytes, why: str) -> None:
     expectation = Expectation(json_path=JsonPath("status"), json_value="ok")
 
     assert why in evaluate(Answered(200, body), expectation).sentence
 
 
-def test_given_a_path_when_the_status_is_wrong_then_the_status_is_told() -> None:
+def test_finding_reports_the_status_before_the_json_value() -> None:
     expectation = Expectation(json_path=JsonPath("status"), json_value="ok")
 
     assert evaluate(answered(DOCUMENT, 503), expectation).kind == "status"
 
 
-def test_given_a_long_hostile_value_then_the_sentence_is_short_and_printable() -> None:
+def test_finding_of_a_hostile_value_is_short_and_printable() -> None:
     document = {"status": "\x1b[2J\u202e" + "x" * 50_000}
 
     finding = evaluate(answered(document), Expectation(None, JsonPath("status"), "ok"))
@@ -155,7 +155,7 @@ def test_given_a_long_hostile_value_then_the_sentence_is_short_and_printable() -
         "[@,@][]|" * 20 + "a",
     ],
 )
-def test_given_more_than_names_and_indexes_then_the_path_is_refused(path: str) -> None:
+def test_json_path_refuses_other_syntax(path: str) -> None:
     with pytest.raises(UserError):
         JsonPath(path)
 

@@ -10,18 +10,18 @@ from slipway.health.policy import Policy, Restart, RollBack, ScaleUp, parse_poli
 WRITTEN = Path(__file__).parents[2] / "fixtures" / "terraform" / "remediation_policy.json"
 
 
-def test_given_what_terraform_writes_by_default_then_it_is_the_default_policy() -> None:
+def test_terraform_default_is_the_default_remediation_policy() -> None:
     assert parse_policy(WRITTEN.read_bytes()) == parse_policy('{"schema_version": 1}')
 
 
 @pytest.mark.parametrize("mode", ["repair", "verify", "off"])
-def test_given_a_mode_that_terraform_writes_then_it_is_read(mode: str) -> None:
+def test_every_mode_from_terraform_is_read(mode: str) -> None:
     document = json.loads(WRITTEN.read_bytes()) | {"mode": mode}
 
     assert parse_policy(json.dumps(document)).mode == mode
 
 
-def test_given_the_smallest_document_then_the_defaults_are_careful() -> None:
+def test_smallest_policy_has_safe_defaults() -> None:
     policy = parse_policy('{"schema_version": 1}')
 
     assert policy == Policy(schema_version=1)
@@ -30,7 +30,7 @@ def test_given_the_smallest_document_then_the_defaults_are_careful() -> None:
     assert not any(isinstance(s, RollBack) and s.auto_merge for s in policy.strategies)
 
 
-def test_given_a_whole_document_then_it_is_read_and_can_be_written_again() -> None:
+def test_complete_policy_survives_a_round_trip() -> None:
     document = {
         "schema_version": 1,
         "mode": "verify",
@@ -75,7 +75,7 @@ def test_given_a_whole_document_then_it_is_read_and_can_be_written_again() -> No
         ({"verfy": {}}, "verfy"),
     ],
 )
-def test_given_a_fault_then_it_is_named(change: dict[str, Any], where: str) -> None:
+def test_policy_error_names_the_faulty_field(change: dict[str, Any], where: str) -> None:
     with pytest.raises(ConfigurationError, match="remediation policy") as raised:
         parse_policy(json.dumps({"schema_version": 1} | change))
 
@@ -83,6 +83,6 @@ def test_given_a_fault_then_it_is_named(change: dict[str, Any], where: str) -> N
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, b"\xff", "null", "[]", '"x"'])
-def test_given_no_document_then_it_is_a_configuration_error(text: str | bytes) -> None:
+def test_invalid_policy_document_is_a_configuration_error(text: str | bytes) -> None:
     with pytest.raises(ConfigurationError):
         parse_policy(text)

@@ -40,7 +40,7 @@ def failed(result: ProbeResult, kind: FailureKind) -> str:
 # -- what is asked
 
 
-def test_given_a_service_that_answers_then_its_status_and_body_are_there() -> None:
+def test_probe_returns_the_status_and_body() -> None:
     with served(http(b'{"status": "ok"}')) as server:
         result = probe(f"http://127.0.0.1:{server.port}/health?deep=1#top", server.limits())
 
@@ -51,7 +51,7 @@ def test_given_a_service_that_answers_then_its_status_and_body_are_there() -> No
     assert head.count("Accept-Encoding: identity") == 1
 
 
-def test_given_a_name_then_it_is_looked_up_once_and_sent_as_the_host(
+def test_probe_resolves_the_name_once_and_sends_it_as_host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[tuple[str, int]] = []
@@ -73,7 +73,7 @@ def test_given_a_name_then_it_is_looked_up_once_and_sent_as_the_host(
     assert f"Host: {NAME}:{server.port}\r\n".encode() in server.requests[0]
 
 
-def test_given_proxies_in_the_environment_then_they_are_not_used(
+def test_probe_ignores_proxies_in_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
@@ -82,7 +82,7 @@ def test_given_proxies_in_the_environment_then_they_are_not_used(
         assert isinstance(probe(f"http://127.0.0.1:{server.port}/", server.limits()), Answered)
 
 
-def test_given_ipv6_then_the_host_is_in_brackets() -> None:
+def test_probe_puts_an_ipv6_host_in_brackets() -> None:
     with served(http(b""), family=socket.AF_INET6) as server:
         result = probe(f"http://[::1]:{server.port}/", server.limits())
 
@@ -90,9 +90,7 @@ def test_given_ipv6_then_the_host_is_in_brackets() -> None:
     assert f"Host: [::1]:{server.port}\r\n".encode() in server.requests[0]
 
 
-def test_given_several_addresses_when_the_first_takes_no_connection_then_the_next_is_asked() -> (
-    None
-):
+def test_probe_tries_the_next_address_when_the_first_refuses() -> None:
     with served(http(b"")) as server:
         result = probe(
             f"http://{NAME}:{server.port}/",
@@ -112,7 +110,7 @@ def test_given_several_addresses_when_the_first_takes_no_connection_then_the_nex
         b"HTTP/1.1 100 Continue\r\n\r\n" + http(b"all is well"),
     ],
 )
-def test_given_any_framing_of_http_then_the_body_is_read(answer: bytes) -> None:
+def test_probe_reads_the_body_of_every_http_framing(answer: bytes) -> None:
     with served(answer) as server:
         result = probe(f"http://127.0.0.1:{server.port}/", server.limits())
 
@@ -128,9 +126,7 @@ def test_given_any_framing_of_http_then_the_body_is_read(answer: bytes) -> None:
         ("https", 80, b"service.test:80"),
     ],
 )
-def test_the_host_header_names_a_port_only_if_it_is_not_the_scheme_s_own(
-    scheme: Any, port: int, host: bytes
-) -> None:
+def test_host_header_names_only_a_non_default_port(scheme: Any, port: int, host: bytes) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         module._send(HealthUrl(scheme, NAME, port, "/"), ours)
@@ -175,7 +171,7 @@ def test_the_host_header_names_a_port_only_if_it_is_not_the_scheme_s_own(
         (["http://example.com"], "not text"),
     ],
 )
-def test_given_a_bad_url_then_it_is_refused_before_any_look_up(url: object, why: str) -> None:
+def test_probe_refuses_an_invalid_url_before_any_lookup(url: object, why: str) -> None:
     sentence = failed(probe(url, ProbeLimits(), resolve=nobody), FailureKind.REFUSED_URL)
 
     assert why in sentence
@@ -205,7 +201,7 @@ def test_given_a_bad_url_then_it_is_refused_before_any_look_up(url: object, why:
         "http://224.0.0.1/",
     ],
 )
-def test_given_an_address_that_is_not_public_then_it_is_refused(url: str) -> None:
+def test_probe_refuses_an_address_that_is_not_public(url: str) -> None:
     result = probe(url, ProbeLimits())
 
     assert "address" in failed(result, FailureKind.REFUSED_URL)
@@ -222,7 +218,7 @@ def test_given_an_address_that_is_not_public_then_it_is_refused(url: str) -> Non
         ["93.184.216.34", "10.0.0.1"],
     ],
 )
-def test_given_a_public_name_of_a_private_address_then_it_is_refused_without_telling_the_address(
+def test_probe_hides_the_private_address_of_a_refused_name(
     addresses: list[str],
 ) -> None:
     result = probe("http://rebind.example/", ProbeLimits(), resolve=lambda _h, _p: addresses)
@@ -232,7 +228,7 @@ def test_given_a_public_name_of_a_private_address_then_it_is_refused_without_tel
     assert not any(address in sentence for address in addresses)
 
 
-def test_given_a_refused_address_then_no_connection_is_made() -> None:
+def test_probe_does_not_connect_to_a_refused_address() -> None:
     with served(http(b"")) as server:
         limits = ProbeLimits(allowed_ports=frozenset({server.port}))
         failed(probe(f"http://127.0.0.1:{server.port}/", limits), FailureKind.REFUSED_URL)
@@ -240,7 +236,7 @@ def test_given_a_refused_address_then_no_connection_is_made() -> None:
         assert server.connections == 0
 
 
-def test_given_more_addresses_than_any_service_has_then_it_is_refused() -> None:
+def test_probe_refuses_a_name_with_too_many_addresses() -> None:
     many = [f"8.8.8.{number}" for number in range(100)]
 
     result = probe("http://many.example/", ProbeLimits(), resolve=lambda _h, _p: many)
@@ -252,7 +248,7 @@ def test_given_more_addresses_than_any_service_has_then_it_is_refused() -> None:
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(8, "not known"), UnicodeError("label too long")])
-def test_given_a_name_that_is_not_there_then_it_says_so(error: Exception) -> None:
+def test_probe_reports_an_unknown_name(error: Exception) -> None:
     def resolve(_host: str, _port: int) -> Sequence[str]:
         raise error
 
@@ -261,11 +257,11 @@ def test_given_a_name_that_is_not_there_then_it_says_so(error: Exception) -> Non
     assert "nowhere.example was not found" in failed(result, FailureKind.DNS)
 
 
-def test_given_a_name_without_addresses_then_it_is_not_found() -> None:
+def test_probe_reports_a_name_without_addresses_as_unknown() -> None:
     failed(probe("http://a.example/", ProbeLimits(), resolve=lambda _h, _p: []), FailureKind.DNS)
 
 
-def test_given_a_name_server_that_does_not_answer_then_the_deadline_ends_it() -> None:
+def test_probe_times_out_when_the_name_server_does_not_answer() -> None:
     released = threading.Event()
 
     def resolve(_host: str, _port: int) -> Sequence[str]:
@@ -280,14 +276,14 @@ def test_given_a_name_server_that_does_not_answer_then_the_deadline_ends_it() ->
     assert "within 0.1 s" in failed(result, FailureKind.TIMEOUT)
 
 
-def test_given_nobody_listens_then_it_says_so() -> None:
+def test_probe_reports_a_refused_connection() -> None:
     with served(http(b"")) as server:
         limits, url = server.limits(), f"http://127.0.0.1:{server.port}/"
 
     assert "takes no connection" in failed(probe(url, limits), FailureKind.CONNECT)
 
 
-def test_given_a_queue_that_is_full_then_the_deadline_ends_the_connecting() -> None:
+def test_probe_times_out_when_the_connection_queue_is_full() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -310,7 +306,7 @@ def test_given_a_queue_that_is_full_then_the_deadline_ends_the_connecting() -> N
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 T", "308 P", "304 N"])
-def test_given_a_redirect_then_it_is_not_followed(status: str) -> None:
+def test_probe_does_not_follow_a_redirect(status: str) -> None:
     with served(http(b"", status, Location="http://169.254.169.254/latest?token=abc")) as server:
         result = probe(f"http://127.0.0.1:{server.port}/", server.limits())
 
@@ -324,14 +320,14 @@ def test_given_a_redirect_then_it_is_not_followed(status: str) -> None:
 @pytest.mark.parametrize(
     "location", ["/elsewhere", "file:///etc/passwd", "http://[", "\x00\x1b[2J"]
 )
-def test_given_a_redirect_to_no_host_then_it_is_not_followed_either(location: str) -> None:
+def test_probe_does_not_follow_a_redirect_without_a_host(location: str) -> None:
     with served(http(b"", "302 Found", Location=location)) as server:
         result = probe(f"http://127.0.0.1:{server.port}/", server.limits())
 
     assert failed(result, FailureKind.REDIRECT).isprintable()
 
 
-def test_given_an_endless_body_then_it_is_cut_off() -> None:
+def test_probe_stops_at_the_size_limit_of_an_endless_body() -> None:
     def behave(connected: socket.socket, stop: threading.Event) -> None:
         read_head(connected)
         connected.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -344,7 +340,7 @@ def test_given_an_endless_body_then_it_is_cut_off() -> None:
     assert "longer than 64 KiB" in failed(result, FailureKind.TOO_LARGE)
 
 
-def test_given_a_body_of_just_the_limit_then_it_is_read() -> None:
+def test_probe_reads_a_body_of_exactly_the_size_limit() -> None:
     with served(http(b"x" * 65536)) as server:
         assert probe(f"http://127.0.0.1:{server.port}/", server.limits()) == Answered(
             200, b"x" * 65536
@@ -358,7 +354,7 @@ def test_given_a_body_of_just_the_limit_then_it_is_read() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFF\r\n" + b"x" * 70_000,
     ],
 )
-def test_given_an_announced_length_beyond_all_bounds_then_memory_stays_bounded(
+def test_probe_refuses_an_announced_length_over_the_limit(
     first: bytes,
 ) -> None:
     with served(first) as server:
@@ -383,7 +379,7 @@ def test_given_an_announced_length_beyond_all_bounds_then_memory_stays_bounded(
         ),
     ],
 )
-def test_given_endless_headers_or_framing_then_it_is_cut_off(first: bytes, drop: bytes) -> None:
+def test_probe_stops_at_endless_headers_or_framing(first: bytes, drop: bytes) -> None:
     with served(dripping(first, drop)) as server:
         result = probe(f"http://127.0.0.1:{server.port}/", server.limits())
 
@@ -400,16 +396,14 @@ def test_given_endless_headers_or_framing_then_it_is_cut_off(first: bytes, drop:
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
     ],
 )
-def test_given_a_slow_loris_then_the_deadline_holds_for_the_whole_answer(
-    first: bytes, drop: bytes
-) -> None:
+def test_probe_deadline_covers_a_slowly_sent_answer(first: bytes, drop: bytes) -> None:
     with served(dripping(first, drop)) as server:
         result = probe(f"http://127.0.0.1:{server.port}/", server.limits(**SHORT))
 
     failed(result, FailureKind.TIMEOUT)
 
 
-def test_given_silence_then_the_deadline_ends_it() -> None:
+def test_probe_times_out_when_the_server_is_silent() -> None:
     def behave(_connected: socket.socket, stop: threading.Event) -> None:
         stop.wait()
 
@@ -428,7 +422,7 @@ def test_given_silence_then_the_deadline_ends_it() -> None:
         {"Transfer_Encoding": "gzip, chunked"},
     ],
 )
-def test_given_a_gzip_bomb_then_it_is_not_unpacked(headers: dict[str, str]) -> None:
+def test_probe_refuses_a_gzip_bomb_without_unpacking_it(headers: dict[str, str]) -> None:
     bomb = gzip.compress(b"\0" * 20_000_000)
     assert len(bomb) < 65536
     with served(http(bomb, **headers)) as server:
@@ -437,7 +431,7 @@ def test_given_a_gzip_bomb_then_it_is_not_unpacked(headers: dict[str, str]) -> N
     assert "encoded" in failed(result, FailureKind.ENCODED)
 
 
-def test_given_bytes_that_are_no_utf8_then_they_are_there_and_can_be_shown() -> None:
+def test_probe_shows_a_body_that_is_not_utf8() -> None:
     with served(http(b"\xff\xfe\x00\x1b[31mred\x07")) as server:
         result = probe(f"http://127.0.0.1:{server.port}/", server.limits())
 
@@ -460,12 +454,12 @@ def test_given_bytes_that_are_no_utf8_then_they_are_there_and_can_be_shown() -> 
         b"<html>hello</html>",
     ],
 )
-def test_given_no_valid_http_then_it_says_so(answer: bytes) -> None:
+def test_probe_reports_an_answer_that_is_not_http(answer: bytes) -> None:
     with served(answer) as server:
         failed(probe(f"http://127.0.0.1:{server.port}/", server.limits()), FailureKind.NOT_HTTP)
 
 
-def test_given_a_connection_that_is_closed_at_once_then_it_is_no_answer() -> None:
+def test_probe_fails_when_the_connection_closes_at_once() -> None:
     with served(b"") as server:
         result = probe(f"http://127.0.0.1:{server.port}/", server.limits())
 
@@ -476,7 +470,7 @@ def test_given_a_connection_that_is_closed_at_once_then_it_is_no_answer() -> Non
 # -- TLS
 
 
-def test_given_a_trusted_certificate_then_it_is_checked_with_the_real_name(tmp_path: Path) -> None:
+def test_probe_checks_the_certificate_for_the_real_name(tmp_path: Path) -> None:
     certificate = Certificate(tmp_path)
     with served(http(b"ok"), tls=certificate.server) as server:
         result = probe(
@@ -500,26 +494,26 @@ def https(server: Server, certificate: Certificate | None, host: str = NAME) -> 
     return failed(result, FailureKind.TLS)
 
 
-def test_given_a_self_signed_certificate_then_it_is_not_trusted(tmp_path: Path) -> None:
+def test_probe_rejects_a_self_signed_certificate(tmp_path: Path) -> None:
     with served(http(b"ok"), tls=Certificate(tmp_path).server) as server:
         assert "self-signed certificate" in https(server, None)
 
         assert server.requests == []
 
 
-def test_given_a_certificate_of_another_name_then_it_is_not_trusted(tmp_path: Path) -> None:
+def test_probe_rejects_a_certificate_for_another_name(tmp_path: Path) -> None:
     certificate = Certificate(tmp_path)
     with served(http(b"ok"), tls=certificate.server) as server:
         assert "ostname mismatch" in https(server, certificate, "other.test")
 
 
-def test_given_an_expired_certificate_then_it_is_not_trusted(tmp_path: Path) -> None:
+def test_probe_rejects_an_expired_certificate(tmp_path: Path) -> None:
     certificate = Certificate(tmp_path, expired=True)
     with served(http(b"ok"), tls=certificate.server) as server:
         assert "expired" in https(server, certificate)
 
 
-def test_given_a_server_without_tls_then_it_says_so() -> None:
+def test_probe_reports_a_server_without_tls() -> None:
     def behave(connected: socket.socket, _stop: threading.Event) -> None:
         connected.recv(4096)
         connected.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -528,7 +522,7 @@ def test_given_a_server_without_tls_then_it_says_so() -> None:
         assert "wrong version number" in https(server, None)
 
 
-def test_given_a_handshake_that_never_ends_then_the_deadline_ends_it() -> None:
+def test_probe_times_out_when_the_tls_handshake_never_ends() -> None:
     # A TLS record that announces 16 KiB and comes one byte after the other.
     with served(dripping(b"\x16\x03\x03\x40\x00", b"\x02")) as server:
         result = probe(
@@ -538,7 +532,7 @@ def test_given_a_handshake_that_never_ends_then_the_deadline_ends_it() -> None:
     failed(result, FailureKind.TIMEOUT)
 
 
-def test_given_a_slow_loris_within_tls_then_the_deadline_holds(tmp_path: Path) -> None:
+def test_probe_deadline_covers_a_slow_answer_within_tls(tmp_path: Path) -> None:
     certificate = Certificate(tmp_path)
     with served(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x"), tls=certificate.server) as server:
         result = probe(

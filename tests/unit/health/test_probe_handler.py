@@ -57,7 +57,7 @@ def ask(port: int, **changes: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(answer)))
 
 
-def test_given_a_service_that_answers_when_probed_then_it_is_well(server: Server) -> None:
+def test_probe_handler_returns_healthy_when_the_service_answers(server: Server) -> None:
     assert ask(server.port) == {
         "state": "healthy",
         "kind": "ok",
@@ -76,14 +76,14 @@ def test_given_a_service_that_answers_when_probed_then_it_is_well(server: Server
         ({"json_path": "db.up", "json_value": "false"}, "unhealthy", "json"),
     ],
 )
-def test_given_what_is_expected_when_probed_then_the_answer_is_held_against_it(
+def test_probe_handler_compares_the_answer_with_the_expectation(
     server: Server, wanted: dict[str, Any], state: str, kind: str
 ) -> None:
     found = ask(server.port, **wanted)
     assert (found["state"], found["kind"]) == (state, kind)
 
 
-def test_given_an_address_that_is_not_allowed_when_probed_then_nobody_can_tell(
+def test_probe_handler_returns_unknown_for_a_refused_address(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allow(monkeypatch, server.port, "10.0.0.0/8")

@@ -39,7 +39,7 @@ SECOND = timedelta(seconds=1)
 # -- looking
 
 
-def test_given_a_degraded_service_that_answers_then_it_is_corrected_without_a_repair() -> None:
+def test_degraded_service_that_answers_is_corrected_to_healthy() -> None:
     story = Story(make_state(), make_policy(), look=lambda _story: HEALTHY)
 
     assert story.run() == Healthy(
@@ -49,7 +49,7 @@ def test_given_a_degraded_service_that_answers_then_it_is_corrected_without_a_re
     assert story.repairs == []
 
 
-def test_given_a_deployment_that_comes_up_then_it_is_healthy_and_synced() -> None:
+def test_completed_deployment_is_healthy_and_synced() -> None:
     # Ill for as long as it starts up, which the window for it bears.
     story = Story(
         make_state(found="Progressing", status="Progressing"),
@@ -64,14 +64,14 @@ def test_given_a_deployment_that_comes_up_then_it_is_healthy_and_synced() -> Non
     assert story.repairs == []
 
 
-def test_given_no_answer_that_says_anything_then_it_is_unknown_at_once() -> None:
+def test_refused_probe_ends_as_unknown_at_once() -> None:
     story = Story(make_state(), make_policy(), look=lambda _story: REFUSED)
 
     assert story.run() == Unknown(reason=REFUSED.sentence)
     assert len(story.steps) == 2
 
 
-def test_given_a_probe_that_was_just_sent_then_it_waits_for_the_next() -> None:
+def test_next_probe_waits_for_its_interval() -> None:
     state = make_state().observed(UNHEALTHY, BEGIN)
 
     assert next_step(state, make_policy(), BEGIN) == Wait(
@@ -91,9 +91,7 @@ def test_given_a_probe_that_was_just_sent_then_it_waits_for_the_next() -> None:
         ("scale_up", ["restart", "roll_back", "scale_up"]),
     ],
 )
-def test_given_a_cure_then_the_strategies_are_tried_in_order_up_to_it(
-    cure: str, kinds: list[str]
-) -> None:
+def test_strategies_are_tried_in_order_until_one_helps(cure: str, kinds: list[str]) -> None:
     story = Story(make_state(), make_policy(), look=ill_until(cure))
 
     end = story.run()
@@ -104,7 +102,7 @@ def test_given_a_cure_then_the_strategies_are_tried_in_order_up_to_it(
     assert "recheck" in [step.step for step in story.steps]
 
 
-def test_given_no_cure_then_everything_is_tried_as_often_as_it_may_be_and_handed_over() -> None:
+def test_remediation_escalates_after_every_attempt_fails() -> None:
     policy = make_policy(
         strategies=[
             {"kind": "restart", "attempts": 2, "wait_seconds": 5},
@@ -141,7 +139,7 @@ def test_after_a_repair_it_waits_before_it_looks() -> None:
     assert looking.step == "recheck"
 
 
-def test_given_a_crash_while_repairing_then_the_same_repair_comes_again() -> None:
+def test_crashed_repair_is_repeated_unchanged() -> None:
     state = make_state().observed(UNHEALTHY, BEGIN).observed(UNHEALTHY, BEGIN + SECOND)
     repair = next_step(state, make_policy(), BEGIN + SECOND)
     assert isinstance(repair, Repair)
@@ -153,7 +151,7 @@ def test_given_a_crash_while_repairing_then_the_same_repair_comes_again() -> Non
 
 
 @pytest.mark.parametrize("outcome", ["failed", "skipped"])
-def test_given_a_repair_that_was_not_made_then_the_next_is_tried_without_looking_again(
+def test_next_strategy_follows_at_once_when_a_repair_is_not_made(
     outcome: Outcome,
 ) -> None:
     def do(_story: Story, repair: Repair) -> Outcome:
@@ -166,7 +164,7 @@ def test_given_a_repair_that_was_not_made_then_the_next_is_tried_without_looking
     assert steps.index("roll_back") == steps.index("restart") + 1
 
 
-def test_given_a_strategy_that_was_skipped_then_it_is_not_tried_again() -> None:
+def test_skipped_strategy_is_not_tried_again() -> None:
     policy = make_policy(strategies=[RollBack(attempts=5)])
     story = Story(make_state(), policy, look=lambda _s: UNHEALTHY, do=lambda _s, _r: "skipped")
 
@@ -176,7 +174,7 @@ def test_given_a_strategy_that_was_skipped_then_it_is_not_tried_again() -> None:
     assert "roll back: As asked" in end.reason
 
 
-def test_given_a_pull_request_that_a_person_must_merge_then_it_is_handed_over() -> None:
+def test_remediation_escalates_when_a_person_must_merge() -> None:
     def do(story: Story, repair: Repair) -> Outcome:
         return "proposed" if repair.step == "roll_back" else "done"
 
@@ -193,7 +191,7 @@ def test_given_a_pull_request_that_a_person_must_merge_then_it_is_handed_over() 
     ("replicas", "why"),
     [(None, "Nothing is certain"), (10, "limit of 10 replicas"), (50, "limit of 10")],
 )
-def test_given_no_room_to_scale_then_it_is_not_scaled(replicas: int | None, why: str) -> None:
+def test_scale_up_is_skipped_when_replicas_cannot_increase(replicas: int | None, why: str) -> None:
     policy = make_policy(strategies=[ScaleUp(max_replicas=10)])
     files = Reviewed(environment="Test", replicas=replicas, replicas_fault="Nothing is certain.")
     story = Story(make_state(reviewed=files), policy, look=lambda _story: UNHEALTHY)
@@ -208,7 +206,7 @@ def test_given_no_room_to_scale_then_it_is_not_scaled(replicas: int | None, why:
 # -- what stands against a repair
 
 
-def test_given_a_service_that_is_locked_then_only_restart_is_tried_and_the_pr_is_named() -> None:
+def test_only_restart_is_tried_when_the_service_is_locked() -> None:
     def do(story: Story, repair: Repair) -> Outcome | State:
         if repair.step == "restart":
             return "done"
@@ -226,11 +224,11 @@ def test_given_a_service_that_is_locked_then_only_restart_is_tried_and_the_pr_is
     assert "scale_up" not in [step.step for step in story.steps]
 
 
-def test_given_it_is_switched_off_then_nothing_is_looked_at() -> None:
+def test_remediation_does_nothing_when_switched_off() -> None:
     assert isinstance(next_step(make_state(), make_policy(mode="off"), BEGIN), Off)
 
 
-def test_given_it_only_verifies_then_what_is_ill_is_handed_over() -> None:
+def test_remediation_escalates_without_repair_in_verify_mode() -> None:
     story = Story(make_state(), make_policy(mode="verify"), look=lambda _story: UNHEALTHY)
 
     end = story.run()
@@ -240,7 +238,7 @@ def test_given_it_only_verifies_then_what_is_ill_is_handed_over() -> None:
     assert story.repairs == []
 
 
-def test_given_it_is_switched_off_while_a_repair_is_under_way_then_it_is_not_repeated() -> None:
+def test_pending_repair_is_not_repeated_when_switched_off() -> None:
     repair = Repair(step="restart", attempt=1, reason="Restarted.")
     state = make_state().observed(UNHEALTHY, BEGIN).observed(UNHEALTHY, BEGIN).began(repair, BEGIN)
 
@@ -249,7 +247,7 @@ def test_given_it_is_switched_off_while_a_repair_is_under_way_then_it_is_not_rep
 
 
 @pytest.mark.parametrize("environment", ["Production", "Prod", "", None])
-def test_given_an_environment_that_is_not_listed_then_it_is_handed_over(
+def test_remediation_escalates_in_an_unlisted_environment(
     environment: str | None,
 ) -> None:
     story = Story(make_state(environment=environment), make_policy(), look=lambda _story: UNHEALTHY)
@@ -354,7 +352,7 @@ def test_repair_is_merged_where_the_policy_says_so(
 
 
 @pytest.mark.parametrize("status", ["Healthy", "Pending", "Suspended", "Missing", "Unknown", None])
-def test_given_somebody_else_has_settled_it_then_it_is_left_alone(status: str | None) -> None:
+def test_remediation_stops_when_the_status_was_changed_elsewhere(status: str | None) -> None:
     state = make_state().observed(UNHEALTHY, BEGIN).reread(status, "Test", None)
 
     assert isinstance(next_step(state, make_policy(), BEGIN), Leave)
@@ -363,7 +361,7 @@ def test_given_somebody_else_has_settled_it_then_it_is_left_alone(status: str | 
 APPROVAL = make_policy(environments=["Production"], approval_environments=["Production"])
 
 
-def test_given_an_approval_is_needed_when_it_is_granted_then_it_looks_again_and_repairs() -> None:
+def test_approved_remediation_probes_again_before_it_repairs() -> None:
     story = Story(make_state(environment="Production"), APPROVAL, look=ill_until("restart"))
 
     assert isinstance(story.run(), Healthy)
@@ -374,7 +372,7 @@ def test_given_an_approval_is_needed_when_it_is_granted_then_it_looks_again_and_
     assert steps.count("approval_needed") == 1
 
 
-def test_given_an_approval_when_the_service_is_well_by_then_then_nothing_is_repaired() -> None:
+def test_approved_remediation_ends_when_the_service_is_healthy() -> None:
     story = Story(
         make_state(environment="Production"),
         APPROVAL,
@@ -385,7 +383,7 @@ def test_given_an_approval_when_the_service_is_well_by_then_then_nothing_is_repa
     assert story.repairs == []
 
 
-def test_given_an_approval_is_declined_then_it_is_handed_over_with_who_did() -> None:
+def test_declined_remediation_escalates_and_names_the_approver() -> None:
     story = Story(make_state(environment="Production"), APPROVAL, look=lambda _story: UNHEALTHY)
     story.decide = lambda _story: False
 
@@ -403,9 +401,7 @@ def earlier(*minutes: int) -> dict[str, object]:
     return {"interventions": tuple(BEGIN - timedelta(minutes=m) for m in minutes)}
 
 
-def test_given_too_many_repairs_within_the_hour_then_it_cools_down_looks_again_and_goes_on() -> (
-    None
-):
+def test_remediation_continues_after_the_hourly_limit_cools_down() -> None:
     state = make_state(**earlier(70, 50, 30, 10))
     story = Story(state, make_policy(max_per_hour=3), look=ill_until("restart"))
 
@@ -419,9 +415,7 @@ def test_given_too_many_repairs_within_the_hour_then_it_cools_down_looks_again_a
     assert after.step == "verify"
 
 
-def test_given_a_remediation_that_has_begun_to_repair_then_it_is_not_cooled_down_by_itself() -> (
-    None
-):
+def test_remediation_is_not_cooled_down_by_its_own_repairs() -> None:
     def do(story: Story, repair: Repair) -> Outcome:
         # The table of interventions, read again, has this one too.
         story.state = story.state.model_copy(
@@ -435,14 +429,14 @@ def test_given_a_remediation_that_has_begun_to_repair_then_it_is_not_cooled_down
     assert not any(isinstance(step, CoolDown) for step in story.steps)
 
 
-def test_given_a_service_that_flaps_then_the_correction_cools_down_too() -> None:
+def test_correction_of_a_flapping_service_cools_down() -> None:
     story = Story(make_state(**earlier(3, 2, 1)), make_policy(), look=lambda _story: HEALTHY)
 
     assert isinstance(story.run(), Healthy)
     assert any(isinstance(step, CoolDown) for step in story.steps)
 
 
-def test_given_a_deployment_then_its_coming_up_needs_no_cool_down() -> None:
+def test_completed_deployment_needs_no_cool_down() -> None:
     state = make_state(found="Progressing", **earlier(3, 2, 1))
     story = Story(state, make_policy(), look=lambda _story: HEALTHY)
 
@@ -450,7 +444,7 @@ def test_given_a_deployment_then_its_coming_up_needs_no_cool_down() -> None:
     assert not any(isinstance(step, CoolDown) for step in story.steps)
 
 
-def test_given_people_were_told_a_moment_ago_then_they_are_not_told_again() -> None:
+def test_escalation_is_not_repeated_within_the_quiet_time() -> None:
     state = make_state(escalations=(BEGIN - timedelta(minutes=5),), **earlier(3, 2, 1))
     story = Story(state, make_policy(), look=lambda _story: UNHEALTHY)
 
@@ -462,7 +456,7 @@ def test_given_people_were_told_a_moment_ago_then_they_are_not_told_again() -> N
     assert not end.notify
 
 
-def test_given_people_were_told_of_the_cool_down_then_its_end_tells_them_nothing_new() -> None:
+def test_escalation_is_silent_when_the_cool_down_was_announced() -> None:
     story = Story(make_state(**earlier(3, 2, 1)), make_policy(), look=lambda _story: UNHEALTHY)
 
     end = story.run()
@@ -471,7 +465,7 @@ def test_given_people_were_told_of_the_cool_down_then_its_end_tells_them_nothing
     assert not end.notify
 
 
-def test_given_a_second_execution_in_the_cool_down_then_it_waits_for_the_rest() -> None:
+def test_second_execution_waits_for_the_rest_of_the_cool_down() -> None:
     cooled = make_state(cooled_until=BEGIN + 60 * SECOND, **earlier(3, 2, 1))
 
     step = next_step(cooled, make_policy(), BEGIN)
@@ -479,7 +473,7 @@ def test_given_a_second_execution_in_the_cool_down_then_it_waits_for_the_rest() 
     assert step == Wait(until=BEGIN + 60 * SECOND, reason="The service cools down.")
 
 
-def test_given_a_state_of_a_later_release_then_what_is_unknown_is_ignored() -> None:
+def test_stored_state_ignores_fields_of_a_later_release() -> None:
     stored = make_state().model_dump(mode="json") | {"later": 1}
 
     assert State.model_validate(stored) == make_state()

@@ -33,7 +33,7 @@ def ended_badly() -> tuple[Story, Step]:
     return story, story.run()
 
 
-def test_given_a_whole_remediation_then_its_lines_tell_it_in_order() -> None:
+def test_timeline_lists_the_remediation_in_order() -> None:
     story, end = ended_badly()
 
     lines = timeline_lines(story.state, end, story.now)
@@ -46,7 +46,7 @@ def test_given_a_whole_remediation_then_its_lines_tell_it_in_order() -> None:
     assert lines == sorted(lines, key=lambda line: line[:19])
 
 
-def test_given_probes_that_found_the_same_before_and_after_a_repair_then_both_are_told() -> None:
+def test_timeline_lists_equal_probes_before_and_after_a_repair() -> None:
     story, end = ended_badly()
 
     lines = timeline_lines(story.state, end, story.now)
@@ -54,7 +54,7 @@ def test_given_probes_that_found_the_same_before_and_after_a_repair_then_both_ar
     assert sum("answered 503" in line for line in lines[:-1]) == 4
 
 
-def test_given_a_link_then_it_is_in_both_forms() -> None:
+def test_timeline_has_the_link_in_both_formats() -> None:
     story, _ = ended_badly()
     last = story.state.attempts[-1].model_copy(update={"link": "https://github.test/a/pull/7"})
     state = story.state.model_copy(update={"attempts": (*story.state.attempts[:-1], last)})
@@ -69,7 +69,7 @@ HOSTILE = (
 )
 
 
-def test_given_hostile_text_then_the_markdown_has_one_row_for_each_event_and_no_markup() -> None:
+def test_timeline_markdown_has_one_plain_row_for_each_event() -> None:
     finding = Finding(state="unhealthy", kind="status", sentence=HOSTILE)
     state = make_state(found=HOSTILE).observed(finding, LATER)
 
@@ -86,7 +86,7 @@ def test_given_hostile_text_then_the_markdown_has_one_row_for_each_event_and_no_
     assert "\u202e" not in page
 
 
-def test_given_a_link_that_is_none_then_it_is_not_made_one() -> None:
+def test_timeline_omits_a_link_that_is_not_a_url() -> None:
     story, _ = ended_badly()
     bad = "https://a.test/)[x](javascript:alert(1)"
     last = story.state.attempts[-1].model_copy(update={"link": bad})
@@ -95,7 +95,7 @@ def test_given_a_link_that_is_none_then_it_is_not_made_one() -> None:
     assert "javascript" not in timeline_markdown(state)
 
 
-def test_the_issue_says_what_happened_and_what_to_do_and_can_be_found_again() -> None:
+def test_issue_describes_the_problem_and_what_to_do() -> None:
     story, end = ended_badly()
 
     body = issue_body(
@@ -110,7 +110,7 @@ def test_the_issue_says_what_happened_and_what_to_do_and_can_be_found_again() ->
     assert issue_title(story.state) == "Service my-service is ill"
 
 
-def test_given_a_long_reason_then_nothing_of_it_is_lost_in_the_issue() -> None:
+def test_issue_keeps_the_whole_of_a_long_reason() -> None:
     reason = "Because. " * 60 + "Pull request #12."
     body = issue_body(make_state(), Escalate(reason=reason, notify=True), LATER, "")
 
@@ -138,11 +138,11 @@ def test_each_step_that_is_written_carries_the_check_id(step: Step, state: dict[
 
 
 @pytest.mark.parametrize("step", [Off(reason="Off."), Leave(reason="Gone.")])
-def test_given_a_step_that_leaves_the_service_alone_then_nothing_is_written(step: Step) -> None:
+def test_step_that_leaves_the_service_writes_no_properties(step: Step) -> None:
     assert entity_properties(step, "h7", LATER) == {}
 
 
-def test_given_an_endless_detail_then_it_is_cut_and_printable() -> None:
+def test_health_detail_is_truncated_and_printable() -> None:
     detail = entity_properties(Unknown(reason="\x1b\n" + "x" * 5000), "h7", LATER)["health_detail"]
 
     assert len(detail) == 1000

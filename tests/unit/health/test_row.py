@@ -36,7 +36,7 @@ def admitted() -> ServiceRow:
     return record
 
 
-def test_given_a_service_never_seen_when_it_falls_ill_then_its_first_remediation_begins() -> None:
+def test_first_remediation_begins_when_a_service_is_unhealthy() -> None:
     record, outcome = admit(None, change(), at(1), BEGIN)
 
     assert outcome is Admission.STARTED
@@ -45,7 +45,7 @@ def test_given_a_service_never_seen_when_it_falls_ill_then_its_first_remediation
     assert (record.state.found, record.state.environment) == ("Degraded", "Test")
 
 
-def test_given_a_remediation_at_work_when_a_newer_change_comes_then_it_joins() -> None:
+def test_newer_change_joins_a_running_remediation() -> None:
     before = admitted()
 
     record, outcome = admit(before, change(health_status="Progressing"), at(2), LATER)
@@ -78,7 +78,7 @@ def test_record_of_another_partition_counts() -> None:
     assert record.offsets == {"runs-0": 1, "runs-1": 0}
 
 
-def test_given_a_service_that_was_let_go_when_it_falls_ill_again_then_the_next_one_begins() -> None:
+def test_next_remediation_begins_after_the_last_one_closed() -> None:
     before = closed(admitted(), LATER)
 
     record, outcome = admit(before, change(), at(2), LATER)
@@ -89,7 +89,7 @@ def test_given_a_service_that_was_let_go_when_it_falls_ill_again_then_the_next_o
     assert record.state.attempts == ()
 
 
-def test_given_a_repair_when_the_service_is_let_go_then_the_moment_of_the_first_is_kept() -> None:
+def test_closed_remediation_keeps_the_time_of_its_first_repair() -> None:
     first = Repair(step="restart", attempt=1, reason="r")
     record = admitted()
     state = record.state.began(first, LATER).ended("failed", LATER)
@@ -111,13 +111,13 @@ def test_given_a_repair_when_the_service_is_let_go_then_the_moment_of_the_first_
         (None, 0),
     ],
 )
-def test_given_an_ending_without_repair_when_let_go_then_only_a_correction_counts(
+def test_ending_without_a_repair_counts_only_when_a_correction(
     ending: LastStep | None, counted: int
 ) -> None:
     assert len(closed(admitted().changed(ending=ending), LATER).interventions) == counted
 
 
-def test_given_a_hand_over_of_which_people_were_told_when_ill_again_then_that_is_known() -> None:
+def test_next_remediation_knows_the_earlier_escalations() -> None:
     told = admitted().state.model_copy(update={"escalations": (LATER,)})
 
     after = closed(admitted().changed(state=told), LATER)
@@ -126,14 +126,14 @@ def test_given_a_hand_over_of_which_people_were_told_when_ill_again_then_that_is
 
 
 @pytest.mark.parametrize("ending", [Healthy(reason="a", synced=True), Leave(reason="b"), None])
-def test_given_an_ending_when_stored_then_it_is_read_as_it_was(ending: LastStep | None) -> None:
+def test_stored_ending_is_read_back_unchanged(ending: LastStep | None) -> None:
     record = admitted().changed(ending=ending, ended_at=LATER)
 
     assert ServiceRow.model_validate_json(record.model_dump_json()) == record
     assert begun(record, DEGRADED, LATER).ending is None
 
 
-def test_given_moments_of_long_ago_when_let_go_then_they_are_forgotten() -> None:
+def test_old_interventions_and_escalations_are_dropped() -> None:
     many = tuple(BEGIN + timedelta(seconds=number) for number in range(150))
     record = admitted().changed(interventions=many, escalations=many)
 
@@ -142,7 +142,7 @@ def test_given_moments_of_long_ago_when_let_go_then_they_are_forgotten() -> None
 
 
 @pytest.mark.parametrize("service", ["shop", "My Service", "ü/🦆", "x" * 1000, "a\nb"])
-def test_given_any_identifier_then_its_executions_have_names_that_step_functions_takes(
+def test_execution_names_are_valid_for_any_identifier(
     service: str,
 ) -> None:
     names = {execution_name(service, number) for number in (1, 2, 10, 10**9)}
@@ -153,17 +153,17 @@ def test_given_any_identifier_then_its_executions_have_names_that_step_functions
     )
 
 
-def test_given_properties_of_other_types_when_read_then_they_are_not_there() -> None:
+def test_entity_properties_of_other_types_are_ignored() -> None:
     assert read_entity({"health_status": 5, "environment": ["Test"]}) == (None, None, None)
 
 
-def test_given_half_a_character_when_admitted_then_the_row_can_be_written() -> None:
+def test_row_is_writable_when_a_property_has_half_a_surrogate() -> None:
     record, _ = admit(None, change(environment="\ud800"), at(1), BEGIN)
 
     assert ServiceRow.model_validate_json(record.model_dump_json()).state.environment == "?"
 
 
-def test_given_a_row_of_another_release_when_read_then_what_it_does_not_know_is_left_out() -> None:
+def test_row_ignores_fields_of_another_release() -> None:
     stored = admitted().model_dump(mode="json") | {"of_another_release": 1}
 
     assert ServiceRow.model_validate(stored) == admitted()

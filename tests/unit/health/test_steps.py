@@ -24,7 +24,7 @@ STATUS = "health_status"
 # -- the ordinary ways
 
 
-def test_given_a_deployment_that_comes_up_when_looked_at_then_it_is_healthy_and_synced(
+def test_deployed_service_becomes_healthy_and_synced(
     world: World,
 ) -> None:
     machine = world.become_unhealthy("Progressing")
@@ -37,7 +37,7 @@ def test_given_a_deployment_that_comes_up_when_looked_at_then_it_is_healthy_and_
     assert world.github.restarted == []
 
 
-def test_given_a_service_said_to_be_degraded_that_answers_then_it_is_corrected_with_a_note(
+def test_false_degraded_status_is_corrected_with_a_note(
     world: World,
 ) -> None:
     world.become_unhealthy().run()
@@ -48,7 +48,7 @@ def test_given_a_service_said_to_be_degraded_that_answers_then_it_is_corrected_w
     assert len(world.row.interventions) == 1
 
 
-def test_given_an_ill_service_when_restarted_then_it_is_healthy_and_says_by_what(
+def test_restarted_service_is_healthy_and_names_the_repair(
     world: World,
 ) -> None:
     world.look = ill_until_restarted(world)
@@ -63,7 +63,7 @@ def test_given_an_ill_service_when_restarted_then_it_is_healthy_and_says_by_what
     assert world.alerts() == []
 
 
-def test_given_settings_on_the_entity_when_probed_then_the_probe_is_told_them(
+def test_probe_receives_the_settings_of_the_entity(
     world: World,
 ) -> None:
     world.entity.update(health_expected_status=204, health_json_path="a.b", health_json_value="ok")
@@ -74,7 +74,7 @@ def test_given_settings_on_the_entity_when_probed_then_the_probe_is_told_them(
     assert world.probed == [wanted, wanted]
 
 
-def test_given_all_that_was_written_then_each_write_has_an_id_of_its_own(world: World) -> None:
+def test_every_entity_write_has_its_own_check_id(world: World) -> None:
     world.look = ill_until_restarted(world)
 
     world.become_unhealthy().run()
@@ -84,7 +84,7 @@ def test_given_all_that_was_written_then_each_write_has_an_id_of_its_own(world: 
     assert all(one.startswith(f"{FIRST}.") for one in ids)
 
 
-def test_given_a_whole_story_when_its_writes_come_back_then_nothing_starts(world: World) -> None:
+def test_own_writes_start_no_remediation(world: World) -> None:
     world.look = lambda: UNHEALTHY
     machine = world.become_unhealthy()
     records = []
@@ -105,7 +105,7 @@ def test_given_a_whole_story_when_its_writes_come_back_then_nothing_starts(world
 # -- what nobody can look at
 
 
-def test_given_no_health_url_when_looked_at_then_unknown_with_a_note_and_no_loop(
+def test_service_without_a_health_url_becomes_unknown_once(
     world: World,
 ) -> None:
     world.entity["health_url"] = None
@@ -118,7 +118,7 @@ def test_given_no_health_url_when_looked_at_then_unknown_with_a_note_and_no_loop
     assert world.probed == []
 
 
-def test_given_an_unsafe_url_when_probed_then_unknown_and_no_repair(world: World) -> None:
+def test_service_with_an_unsafe_url_becomes_unknown_unrepaired(world: World) -> None:
     world.look = lambda: REFUSED
 
     machine = world.become_unhealthy().run()
@@ -129,7 +129,7 @@ def test_given_an_unsafe_url_when_probed_then_unknown_and_no_repair(world: World
     assert world.github.restarted == []
 
 
-def test_given_an_entity_that_is_gone_when_decided_then_done_and_the_service_is_let_go(
+def test_deleted_service_ends_the_remediation_and_its_lock(
     world: World,
 ) -> None:
     machine = world.become_unhealthy()
@@ -145,9 +145,7 @@ def test_given_an_entity_that_is_gone_when_decided_then_done_and_the_service_is_
 
 
 @pytest.mark.parametrize("status", ["Suspended", "Missing", "Healthy", "Pending"])
-def test_given_a_service_that_somebody_has_settled_when_probed_then_it_is_left_as_it_is(
-    world: World, status: str
-) -> None:
+def test_service_is_left_alone_when_its_status_was_set_elsewhere(world: World, status: str) -> None:
     machine = world.become_unhealthy().until("Probe")
     world.change(health_status=status)
 
@@ -157,7 +155,7 @@ def test_given_a_service_that_somebody_has_settled_when_probed_then_it_is_left_a
     assert world.port.writes == []
 
 
-def test_given_a_policy_that_says_off_when_ill_then_nothing_is_probed_or_written(
+def test_mode_off_probes_and_writes_nothing(
     world: World,
 ) -> None:
     world.set_policy(mode="off")
@@ -169,9 +167,7 @@ def test_given_a_policy_that_says_off_when_ill_then_nothing_is_probed_or_written
 
 
 @pytest.mark.parametrize("state", ["Probe", "Wait", "Repair", "Finish"])
-def test_given_a_remediation_at_work_when_switched_off_then_nothing_more_is_written(
-    world: World, state: str
-) -> None:
+def test_running_remediation_stops_writing_when_switched_off(world: World, state: str) -> None:
     world.look = lambda: UNHEALTHY
     machine = world.become_unhealthy().until(state)
     written = len(world.port.writes)
@@ -185,7 +181,7 @@ def test_given_a_remediation_at_work_when_switched_off_then_nothing_more_is_writ
     )
 
 
-def test_given_a_policy_that_is_none_when_decided_then_it_says_what_to_correct(
+def test_invalid_policy_raises_an_error_that_names_the_variable(
     world: World,
 ) -> None:
     machine = world.become_unhealthy()
@@ -198,7 +194,7 @@ def test_given_a_policy_that_is_none_when_decided_then_it_says_what_to_correct(
 # -- metrics
 
 
-def test_given_a_repair_when_it_has_helped_then_its_metrics_say_so(
+def test_successful_repair_is_counted_in_its_metrics(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.look = ill_until_restarted(world)
@@ -211,7 +207,7 @@ def test_given_a_repair_when_it_has_helped_then_its_metrics_say_so(
     assert [line["ending"] for line in lines if "RemediationEnded" in line] == ["healthy"]
 
 
-def test_given_probes_that_disagree_then_the_verdict_waits_for_a_row_of_them(world: World) -> None:
+def test_verdict_waits_for_consecutive_equal_probes(world: World) -> None:
     answers = [UNHEALTHY, HEALTHY, HEALTHY]
     world.look = lambda: answers.pop(0)
 
@@ -221,7 +217,7 @@ def test_given_probes_that_disagree_then_the_verdict_waits_for_a_row_of_them(wor
     assert world.entity[STATUS] == "Healthy"
 
 
-def test_given_a_finding_when_noted_then_the_entity_says_it(world: World) -> None:
+def test_entity_shows_the_finding_of_a_probe(world: World) -> None:
     said = Finding(
         state="unhealthy", kind="status", sentence="The health URL answered 500, not a 2xx."
     )

@@ -22,7 +22,7 @@ STATUS = "health_status"
 # -- crashes and others at work
 
 
-def test_given_a_probe_whose_finding_was_noted_when_noted_again_then_it_counts_once(
+def test_repeated_finding_counts_once(
     world: World,
 ) -> None:
     machine = world.become_unhealthy().until("Probe")
@@ -34,9 +34,7 @@ def test_given_a_probe_whose_finding_was_noted_when_noted_again_then_it_counts_o
 
 
 @pytest.mark.parametrize("crashes", [1, 3])
-def test_given_every_step_is_repeated_then_the_story_is_the_same(
-    world: World, crashes: int
-) -> None:
+def test_repeating_every_step_gives_the_same_result(world: World, crashes: int) -> None:
     world.look = ill_until_restarted(world)
     machine = world.become_unhealthy()
 
@@ -52,9 +50,7 @@ def test_given_every_step_is_repeated_then_the_story_is_the_same(
 
 
 @pytest.mark.parametrize("step", ["decide", "repair", "finish", "anything"])
-def test_given_another_execution_at_work_when_a_step_is_taken_then_done(
-    world: World, step: str
-) -> None:
+def test_step_does_nothing_when_another_execution_is_current(world: World, step: str) -> None:
     old = world.become_unhealthy().run()
     world.become_unhealthy()
     written = len(world.port.writes)
@@ -64,19 +60,19 @@ def test_given_another_execution_at_work_when_a_step_is_taken_then_done(
     assert world.row.execution == SECOND
 
 
-def test_given_a_service_without_a_row_when_a_step_is_taken_then_done(world: World) -> None:
+def test_step_does_nothing_when_the_service_has_no_row(world: World) -> None:
     event = {"service": "never-seen", "execution": "e-1"}
     assert world.steps().run({"step": "decide", **event}) == {"next": "Done"}
 
 
-def test_given_a_step_of_another_release_when_taken_then_it_is_refused(world: World) -> None:
+def test_step_of_another_release_is_refused(world: World) -> None:
     machine = world.become_unhealthy()
 
     with pytest.raises(SlipwayError, match="knows no step 'dance'"):
         machine.take("dance")
 
 
-def test_given_a_service_that_is_taken_over_within_a_step_then_the_step_writes_no_state(
+def test_step_writes_no_state_when_another_execution_takes_over(
     world: World,
 ) -> None:
     machine = world.become_unhealthy()
@@ -95,9 +91,7 @@ def test_given_a_service_that_is_taken_over_within_a_step_then_the_step_writes_n
 
 
 @pytest.mark.parametrize("operation", ["get_entity", "update_entity"])
-def test_given_port_is_down_at_any_call_when_repeated_then_nothing_is_lost(
-    world: World, operation: str
-) -> None:
+def test_remediation_survives_a_port_failure_at_any_call(world: World, operation: str) -> None:
     world.look = lambda: UNHEALTHY
     machine = world.become_unhealthy()
     failures = 0
@@ -132,7 +126,7 @@ def test_given_port_is_down_at_any_call_when_repeated_then_nothing_is_lost(
     assert world.row.execution is None
 
 
-def test_given_a_correction_whose_last_call_failed_when_repeated_then_it_still_counts(
+def test_correction_counts_when_its_last_call_is_repeated(
     world: World,
 ) -> None:
     machine = world.become_unhealthy().until("Finish")
@@ -154,7 +148,7 @@ def test_given_a_correction_whose_last_call_failed_when_repeated_then_it_still_c
 # -- what comes meanwhile
 
 
-def test_given_a_change_after_the_last_look_when_let_go_then_another_execution_looks_at_it(
+def test_change_after_the_last_probe_starts_another_execution(
     world: World,
 ) -> None:
     machine = world.become_unhealthy().until("Finish")
@@ -173,7 +167,7 @@ def test_given_a_change_after_the_last_look_when_let_go_then_another_execution_l
     assert world.row.state.found == "Degraded"
 
 
-def test_given_a_change_that_was_read_when_let_go_then_no_other_execution_starts(
+def test_change_before_the_last_probe_starts_no_other_execution(
     world: World,
 ) -> None:
     machine = world.become_unhealthy()
@@ -203,9 +197,7 @@ def written_over(world: World) -> Any:
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_given_a_change_that_slipway_wrote_over_then_it_is_restored_and_looked_at(
-    world: World, early: bool
-) -> None:
+def test_overwritten_change_is_restored_and_examined(world: World, early: bool) -> None:
     machine, records = written_over(world)
     before = world.port.fail
 
@@ -240,7 +232,7 @@ def test_given_a_change_that_slipway_wrote_over_then_it_is_restored_and_looked_a
     assert world.entity["health_detail"] == "The service answers again after: restart."
 
 
-def test_given_a_service_that_got_well_by_itself_when_looked_at_again_then_it_is_left(
+def test_recovered_service_is_left_alone_at_the_next_remediation(
     world: World,
 ) -> None:
     world.become_unhealthy().run()
@@ -256,7 +248,7 @@ def test_given_a_service_that_got_well_by_itself_when_looked_at_again_then_it_is
     assert len(world.port.writes) == written
 
 
-def test_given_a_policy_that_says_off_when_written_over_then_it_is_not_restored(
+def test_overwritten_change_is_not_restored_in_mode_off(
     world: World,
 ) -> None:
     machine, records = written_over(world)
@@ -270,7 +262,7 @@ def test_given_a_policy_that_says_off_when_written_over_then_it_is_not_restored(
     assert len(world.port.writes) == written
 
 
-def test_given_a_crash_before_the_next_execution_is_started_when_repeated_then_it_is_started(
+def test_repeated_step_starts_the_next_execution_after_a_crash(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = world.become_unhealthy().until("Finish")

@@ -25,7 +25,7 @@ STATUS = "health_status"
 # -- cool-down
 
 
-def test_given_a_service_that_was_ill_too_often_then_it_cools_down_and_people_are_told_once(
+def test_cool_down_starts_and_notifies_once_at_the_hourly_limit(
     world: World,
 ) -> None:
     for _ in range(3):
@@ -49,7 +49,7 @@ def test_given_a_service_that_was_ill_too_often_then_it_cools_down_and_people_ar
     assert world.alerts() == []
 
 
-def test_given_a_cool_down_when_its_step_is_repeated_then_people_are_not_told_again(
+def test_repeated_cool_down_step_does_not_notify_again(
     world: World,
 ) -> None:
     world.look = lambda: UNHEALTHY
@@ -77,9 +77,7 @@ def test_given_a_cool_down_when_its_step_is_repeated_then_people_are_not_told_ag
 
 
 @pytest.mark.parametrize("strategy", ["roll_back", "scale_up"])
-def test_given_a_run_that_holds_the_service_then_the_hand_over_names_its_pull_request(
-    world: World, strategy: str
-) -> None:
+def test_escalation_names_the_pull_request_of_the_lock_owner(world: World, strategy: str) -> None:
     world.set_policy(strategies=[{"kind": strategy}])
     world.look = lambda: UNHEALTHY
     ledger = Ledger("runs")
@@ -99,7 +97,7 @@ def test_given_a_run_that_holds_the_service_then_the_hand_over_names_its_pull_re
     assert len(world.alerts()) == 1
 
 
-def test_given_a_run_that_holds_the_service_then_it_is_restarted_all_the_same(
+def test_locked_service_is_restarted(
     world: World,
 ) -> None:
     world.look = ill_until_restarted(world)
@@ -111,7 +109,7 @@ def test_given_a_run_that_holds_the_service_then_it_is_restarted_all_the_same(
     assert world.holder() == RUN_ID
 
 
-def test_given_a_repair_that_needs_the_service_when_it_has_ended_then_the_lock_is_free(
+def test_repair_frees_its_lock_when_it_ends(
     world: World,
 ) -> None:
     world.set_policy(strategies=[{"kind": "scale_up", "wait_seconds": 5}])
@@ -128,7 +126,7 @@ def test_given_a_repair_that_needs_the_service_when_it_has_ended_then_the_lock_i
     assert world.entity[STATUS] == "Healthy"
 
 
-def test_given_a_repair_under_way_when_its_lock_is_lost_then_the_next_strategy_is_its_own(
+def test_next_strategy_runs_when_a_repair_loses_its_lock(
     world: World,
 ) -> None:
     strategies = [{"kind": "scale_up"}, {"kind": "restart", "wait_seconds": 5}]
@@ -152,7 +150,7 @@ def test_given_a_repair_under_way_when_its_lock_is_lost_then_the_next_strategy_i
     assert world.entity["health_detail"] == "The service answers again after: restart."
 
 
-def test_given_a_repair_under_way_when_looked_at_again_then_it_is_one_attempt(
+def test_pending_repair_is_one_attempt_when_checked_again(
     world: World,
 ) -> None:
     queued = workflow_run("queued")
@@ -174,9 +172,7 @@ def test_given_a_repair_under_way_when_looked_at_again_then_it_is_one_attempt(
         GitHubError(403, "GitHub answered 403 to: restart service."),
     ],
 )
-def test_given_github_refuses_a_repair_then_it_has_failed_and_the_next_strategy_is_tried(
-    world: World, error: GitHubError
-) -> None:
+def test_next_strategy_runs_when_github_refuses_a_repair(world: World, error: GitHubError) -> None:
     world.set_policy(strategies=[{"kind": "restart"}, {"kind": "roll_back"}])
     world.look = lambda: UNHEALTHY
     world.github.restarts = [error]
@@ -192,7 +188,7 @@ def test_given_github_refuses_a_repair_then_it_has_failed_and_the_next_strategy_
     assert "Nothing was ever changed" in world.entity["health_detail"]
 
 
-def test_given_a_restart_that_failed_then_githubs_word_is_said(world: World) -> None:
+def test_failed_restart_shows_the_conclusion_from_github(world: World) -> None:
     world.look = lambda: UNHEALTHY
     failed = workflow_run("failed", url="https://g/1", conclusion="timed_out")
     world.github.restarts = [failed]
@@ -205,7 +201,7 @@ def test_given_a_restart_that_failed_then_githubs_word_is_said(world: World) -> 
     )
 
 
-def test_given_a_restart_that_never_ends_then_it_has_failed_after_a_quarter_of_an_hour(
+def test_endless_restart_fails_after_15_minutes(
     world: World,
 ) -> None:
     world.look = lambda: UNHEALTHY
@@ -253,7 +249,7 @@ def test_service_is_handed_over_when_its_files_are_not_there(
 # -- approval
 
 
-def test_given_an_environment_where_people_are_asked_then_nothing_is_repaired_before(
+def test_repair_waits_for_approval_where_the_policy_requires_it(
     world: World,
 ) -> None:
     world.set_policy(environments=["Test"], approval_environments=["Test"])
@@ -273,7 +269,7 @@ def test_given_an_environment_where_people_are_asked_then_nothing_is_repaired_be
     assert world.entity[STATUS] == "Healthy"
 
 
-def test_given_a_repair_that_is_not_approved_then_it_is_handed_over(world: World) -> None:
+def test_remediation_escalates_when_its_repair_is_declined(world: World) -> None:
     world.set_policy(environments=["Test"], approval_environments=["Test"])
     world.look = lambda: UNHEALTHY
     world.decide = lambda: world.decision(granted=False)
@@ -285,7 +281,7 @@ def test_given_a_repair_that_is_not_approved_then_it_is_handed_over(world: World
     assert len(world.asked) == 1
 
 
-def test_given_a_decision_when_noted_again_then_the_first_one_stays(world: World) -> None:
+def test_first_decision_stays_when_another_is_recorded(world: World) -> None:
     world.set_policy(environments=["Test"], approval_environments=["Test"])
     world.look = lambda: UNHEALTHY
     machine = world.become_unhealthy().until("Ask")
@@ -300,7 +296,7 @@ def test_given_a_decision_when_noted_again_then_the_first_one_stays(world: World
 # -- hand-over
 
 
-def test_given_a_service_that_stays_ill_then_it_is_handed_over_with_all_that_was_tried(
+def test_escalation_lists_every_attempt(
     world: World,
 ) -> None:
     world.look = lambda: UNHEALTHY
@@ -317,7 +313,7 @@ def test_given_a_service_that_stays_ill_then_it_is_handed_over_with_all_that_was
     assert len(world.row.escalations) == 1
 
 
-def test_given_a_service_handed_over_not_long_ago_then_the_issue_is_brought_up_to_date_in_silence(
+def test_recent_escalation_updates_its_issue_silently(
     world: World,
 ) -> None:
     world.look = lambda: UNHEALTHY
@@ -340,7 +336,7 @@ def test_given_a_service_handed_over_not_long_ago_then_the_issue_is_brought_up_t
     assert world.github.issues[-1][1] is not None
 
 
-def test_given_github_refuses_the_issue_then_people_are_told_all_the_same(world: World) -> None:
+def test_escalation_alerts_when_github_refuses_the_issue(world: World) -> None:
     world.look = lambda: UNHEALTHY
     world.github.refuses_issues = GitHubError(410, "GitHub answered 410: issues are disabled.")
 

@@ -28,7 +28,7 @@ FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
         ("TIMED_OUT", "for too long"),
     ],
 )
-def test_given_an_execution_that_was_stopped_then_its_service_is_let_go_and_says_so(
+def test_stopped_execution_unlocks_its_service_and_says_so(
     world: World, status: str, words: str
 ) -> None:
     world.become_unhealthy().until("Wait")
@@ -43,7 +43,7 @@ def test_given_an_execution_that_was_stopped_then_its_service_is_let_go_and_says
     assert list(executions()) == [FIRST]
 
 
-def test_given_a_service_that_was_let_go_when_it_changes_then_the_next_execution_starts(
+def test_next_execution_starts_when_an_unlocked_service_changes(
     world: World,
 ) -> None:
     world.become_unhealthy().until("Wait")
@@ -56,7 +56,7 @@ def test_given_a_service_that_was_let_go_when_it_changes_then_the_next_execution
     assert world.entity["health_status"] == "Healthy"
 
 
-def test_given_our_own_word_of_it_when_read_then_nothing_starts(world: World) -> None:
+def test_own_write_about_a_stopped_execution_starts_nothing(world: World) -> None:
     world.become_unhealthy().until("Wait")
     before = dict(world.entity)
     stopped_remediations().release(KEY, FIRST, "FAILED")
@@ -68,7 +68,7 @@ def test_given_our_own_word_of_it_when_read_then_nothing_starts(world: World) ->
     assert list(executions()) == [FIRST]
 
 
-def test_given_a_change_after_the_last_look_when_stopped_then_the_next_execution_starts(
+def test_stopped_execution_starts_the_next_for_a_later_change(
     world: World,
 ) -> None:
     world.become_unhealthy().until("Wait")
@@ -80,7 +80,7 @@ def test_given_a_change_after_the_last_look_when_stopped_then_the_next_execution
     assert set(executions()) == {FIRST, SECOND}
 
 
-def test_given_executions_that_fail_before_their_first_look_then_they_do_not_follow_one_another(
+def test_execution_that_fails_before_its_probe_starts_no_other(
     world: World,
 ) -> None:
     world.become_unhealthy()
@@ -91,7 +91,7 @@ def test_given_executions_that_fail_before_their_first_look_then_they_do_not_fol
     assert world.row.execution is None
 
 
-def test_given_an_event_when_it_comes_again_then_nothing_is_done(world: World) -> None:
+def test_repeated_stop_event_does_nothing(world: World) -> None:
     world.become_unhealthy().until("Wait")
     stopped_remediations().release(KEY, FIRST, "FAILED")
     world.now += seconds(1)
@@ -104,7 +104,7 @@ def test_given_an_event_when_it_comes_again_then_nothing_is_done(world: World) -
     assert world.row.execution == SECOND
 
 
-def test_given_port_is_down_when_told_again_then_the_service_is_let_go(world: World) -> None:
+def test_repeated_stop_event_unlocks_the_service_after_an_outage(world: World) -> None:
     world.become_unhealthy().until("Wait")
 
     def fail(operation: str) -> None:
@@ -120,7 +120,7 @@ def test_given_port_is_down_when_told_again_then_the_service_is_let_go(world: Wo
     assert world.row.execution is None
 
 
-def test_given_a_crash_before_the_next_execution_is_started_when_told_again_then_it_is_started(
+def test_repeated_stop_event_starts_the_next_execution(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.become_unhealthy().until("Wait")
@@ -141,7 +141,7 @@ def test_given_a_crash_before_the_next_execution_is_started_when_told_again_then
     assert set(executions()) == {FIRST, SECOND}
 
 
-def test_given_an_entity_that_is_gone_when_stopped_then_the_service_is_let_go(
+def test_stopped_execution_unlocks_a_deleted_service(
     world: World,
 ) -> None:
     world.become_unhealthy().until("Wait")
@@ -152,7 +152,7 @@ def test_given_an_entity_that_is_gone_when_stopped_then_the_service_is_let_go(
     assert world.row.execution is None
 
 
-def test_given_people_who_were_asked_when_stopped_then_their_request_is_withdrawn(
+def test_stopped_execution_withdraws_its_approval_request(
     world: World,
 ) -> None:
     world.become_unhealthy().until("Wait")
@@ -173,7 +173,7 @@ def test_given_people_who_were_asked_when_stopped_then_their_request_is_withdraw
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
 @pytest.mark.parametrize("machine", ["remediation", "approval"])
-def test_given_an_event_of_a_machine_then_the_right_part_is_told(
+def test_sweep_handler_routes_a_stop_event_by_its_machine(
     world: World, monkeypatch: pytest.MonkeyPatch, machine: str
 ) -> None:
     told: list[tuple[str, ...]] = []
@@ -207,7 +207,7 @@ def test_given_an_event_of_a_machine_then_the_right_part_is_told(
 # -- the sweep: what EventBridge did not tell
 
 
-def test_given_services_at_work_when_listed_then_those_that_were_let_go_are_not_among_them(
+def test_services_at_work_omit_those_without_an_execution(
     world: World,
 ) -> None:
     assert stopped_remediations().services_at_work() == []
@@ -219,7 +219,7 @@ def test_given_services_at_work_when_listed_then_those_that_were_let_go_are_not_
     assert stopped_remediations().services_at_work() == []
 
 
-def test_given_an_execution_that_is_gone_when_swept_then_its_service_is_let_go(
+def test_sweep_unlocks_a_service_whose_execution_is_gone(
     world: World,
 ) -> None:
     world.become_unhealthy().until("Wait")
@@ -232,7 +232,7 @@ def test_given_an_execution_that_is_gone_when_swept_then_its_service_is_let_go(
     assert "An operator stopped" in world.entity["health_detail"]
 
 
-def test_given_an_execution_that_runs_when_swept_then_it_is_left_alone(world: World) -> None:
+def test_sweep_leaves_a_running_remediation_alone(world: World) -> None:
     world.become_unhealthy().until("Wait")
     before = world.row
 

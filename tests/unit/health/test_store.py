@@ -20,7 +20,7 @@ def store(aws: None) -> RemediationStore:
     return RemediationStore("remediations")
 
 
-def test_given_a_row_when_written_then_it_is_read_as_it_was(store: RemediationStore) -> None:
+def test_stored_row_is_read_back_unchanged(store: RemediationStore) -> None:
     written = store.update("my-service", lambda _none: FIRST.changed(execution="e-1"))
 
     assert written is not None
@@ -28,16 +28,14 @@ def test_given_a_row_when_written_then_it_is_read_as_it_was(store: RemediationSt
     assert (written.version, written.owner) == (1, "e-1")
 
 
-def test_given_no_row_when_read_then_none(store: RemediationStore) -> None:
+def test_missing_row_is_read_as_none(store: RemediationStore) -> None:
     assert store.get("my-service") is None
     assert store.update("my-service", lambda _none: None) is None
     assert store.get("my-service") is None
 
 
 @pytest.mark.parametrize("nothing", [True, False])
-def test_given_nothing_to_change_when_updated_then_nothing_is_written(
-    store: RemediationStore, nothing: bool
-) -> None:
+def test_update_writes_nothing_when_nothing_changes(store: RemediationStore, nothing: bool) -> None:
     before = store.update("my-service", lambda _none: FIRST)
 
     after = store.update("my-service", lambda row: None if nothing else row)
@@ -46,9 +44,7 @@ def test_given_nothing_to_change_when_updated_then_nothing_is_written(
 
 
 @pytest.mark.parametrize("new", [True, False])
-def test_given_two_writers_at_once_when_both_write_then_neither_is_lost(
-    store: RemediationStore, new: bool
-) -> None:
+def test_concurrent_updates_are_both_kept(store: RemediationStore, new: bool) -> None:
     if not new:
         store.update("my-service", lambda _none: FIRST)
     others = [lambda: store.update("my-service", lambda row: later(row or FIRST))]
@@ -67,7 +63,7 @@ def test_given_two_writers_at_once_when_both_write_then_neither_is_lost(
     assert after.version == (2 if new else 3)
 
 
-def test_given_writers_without_end_when_written_then_it_is_given_up_for_now(
+def test_update_raises_a_retryable_error_after_endless_conflicts(
     store: RemediationStore,
 ) -> None:
     store.update("my-service", lambda _none: FIRST)

@@ -47,36 +47,36 @@ def reason(change: Change) -> Reason:
 
 
 @pytest.mark.parametrize("status", ["Progressing", "Degraded"])
-def test_given_a_service_that_has_become_ill_then_health_looks_at_it(status: str) -> None:
+def test_unhealthy_status_starts_the_remediation(status: str) -> None:
     change = replace(DEGRADED, properties={"health_status": status})
 
     assert started(change) == ["slipway-remediation"]
 
 
 @pytest.mark.parametrize("status", ["Healthy", "Pending", "Unknown", "Missing", None, True, ["x"]])
-def test_given_another_status_then_nothing_is_started(status: object) -> None:
+def test_other_statuses_start_nothing(status: object) -> None:
     change = replace(DEGRADED, properties={"health_status": status})
 
     assert reason(change) is Reason.NOT_SUBSCRIBED
 
 
-def test_given_a_service_that_stays_degraded_then_a_new_owner_is_no_reason_to_look() -> None:
+def test_new_owner_of_a_degraded_service_starts_nothing() -> None:
     assert reason(replace(DEGRADED, changed=frozenset({"owner"}))) is Reason.NOT_SUBSCRIBED
 
 
-def test_given_a_service_that_stays_degraded_then_a_new_health_url_is_a_reason_to_look() -> None:
+def test_new_health_url_of_a_degraded_service_starts_remediation() -> None:
     assert started(replace(DEGRADED, changed=frozenset({"health_url"})))
 
 
-def test_given_our_own_write_then_nothing_is_started() -> None:
+def test_own_write_starts_nothing() -> None:
     assert reason(replace(DEGRADED, own=True)) is Reason.OWN_WRITE
 
 
-def test_given_another_blueprint_then_nothing_is_started() -> None:
+def test_change_of_another_blueprint_starts_nothing() -> None:
     assert reason(replace(DEGRADED, blueprint="vm")) is Reason.OTHER_BLUEPRINT
 
 
-def test_given_a_team_s_entry_then_it_comes_behind_health_and_both_can_start() -> None:
+def test_team_subscription_starts_beside_the_remediation() -> None:
     table = read_table((HEALTH,), json.dumps([AUDIT]))
     change = replace(DEGRADED, changed=frozenset({"health_status", "replicas"}))
 
@@ -85,7 +85,7 @@ def test_given_a_team_s_entry_then_it_comes_behind_health_and_both_can_start() -
     assert started(replace(change, changed=frozenset({"replicas"})), table) == ["acme-scale-audit"]
 
 
-def test_given_own_writes_in_a_filter_then_ours_count_for_it_alone() -> None:
+def test_own_writes_start_only_a_subscription_that_includes_them() -> None:
     told = Subscription(
         name="told",
         state_machine="told",
@@ -114,7 +114,7 @@ def test_values_are_compared_as_json_has_it(wanted: Any, value: object, fits: bo
     assert entry.fits(replace(DEGRADED, properties={"x": value})) is fits
 
 
-def test_given_no_text_then_the_table_is_health_alone() -> None:
+def test_subscription_table_has_only_health_by_default() -> None:
     assert read_table((HEALTH,), "") == (HEALTH,)
 
 
@@ -135,7 +135,7 @@ def test_given_no_text_then_the_table_is_health_alone() -> None:
         (json.dumps([{**AUDIT, "extra": 1}]), "0.extra"),
     ],
 )
-def test_given_a_table_that_is_none_then_the_fault_is_named(text: str, why: str) -> None:
+def test_invalid_subscription_table_error_names_the_fault(text: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match="subscription table") as raised:
         read_table((HEALTH,), text)
 

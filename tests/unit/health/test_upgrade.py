@@ -18,7 +18,7 @@ CASES = [(file, state) for file in DEFINITIONS for state in read_machine(file).c
 @pytest.mark.parametrize(
     ("file", "state"), CASES, ids=[f"{file.parent.name}-{state}" for file, state in CASES]
 )
-def test_given_a_machine_of_a_release_when_it_takes_a_step_then_it_understands_the_answer(
+def test_released_machine_understands_every_step_answer(
     world: World, file: Path, state: str
 ) -> None:
     machine = read_machine(file)

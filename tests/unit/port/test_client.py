@@ -20,7 +20,7 @@ pytestmark = pytest.mark.waits
 ENTITIES = "/v1/blueprints/service/entities"
 
 
-def test_given_two_calls_when_made_then_one_token_serves_both(port: Port) -> None:
+def test_one_token_serves_two_calls(port: Port) -> None:
     client = port.client()
 
     assert client.get_run("r_1").action == "create_service"
@@ -104,7 +104,7 @@ def test_other_requests_are_not_jittered(port: Port) -> None:
     assert port.slept == [0.5]
 
 
-def test_given_a_refused_token_when_called_then_renewed_once_with_fresh_credentials(
+def test_refused_token_is_renewed_once_with_fresh_credentials(
     port: Port,
 ) -> None:
     port.issue("token-1", "token-2")
@@ -116,7 +116,7 @@ def test_given_a_refused_token_when_called_then_renewed_once_with_fresh_credenti
     assert port.fresh == [False, True]
 
 
-def test_given_credentials_that_were_rotated_when_signing_in_then_fresh_ones_are_read(
+def test_rotated_credentials_are_read_again_at_sign_in(
     port: Port,
 ) -> None:
     token = {"ok": True, "accessToken": "token-1", "expiresIn": 10_800}
@@ -126,7 +126,7 @@ def test_given_credentials_that_were_rotated_when_signing_in_then_fresh_ones_are
     assert port.fresh == [False, True]
 
 
-def test_given_credentials_that_are_wrong_when_signing_in_then_refused_after_the_second_try(
+def test_invalid_credentials_are_refused_after_the_second_try(
     port: Port,
 ) -> None:
     port.script(TOKEN, (401, refusal("unauthorized"), {}))
@@ -146,16 +146,14 @@ def test_given_credentials_that_are_wrong_when_signing_in_then_refused_after_the
         {"accessToken": "t", "expiresIn": "soon"},
     ],
 )
-def test_given_a_sign_in_without_a_usable_token_when_called_then_it_is_ports_error(
-    port: Port, answer: dict[str, Any]
-) -> None:
+def test_sign_in_without_a_usable_token_is_a_port_error(port: Port, answer: dict[str, Any]) -> None:
     port.script(TOKEN, (200, answer, {}))
 
     with pytest.raises(PortError, match="accessToken"):
         port.client().get_run("r_1")
 
 
-def test_given_credentials_that_stay_refused_when_called_then_it_is_an_error(port: Port) -> None:
+def test_repeatedly_refused_token_is_a_port_error(port: Port) -> None:
     port.script(f"GET {RUN_PATH}", (401, refusal("unauthorized"), {}))
 
     with pytest.raises(PortError) as caught:
@@ -167,7 +165,7 @@ def test_given_credentials_that_stay_refused_when_called_then_it_is_an_error(por
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, NO_ANSWER])
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
-def test_given_a_passing_failure_when_called_then_repeated_whatever_the_method(
+def test_transient_failure_is_retried_for_every_method(
     port: Port, method: str, status: int
 ) -> None:
     port.script(f"{method} /v1/x", (status, {}, {}), (200, {"ok": True}, {}))
@@ -176,7 +174,7 @@ def test_given_a_passing_failure_when_called_then_repeated_whatever_the_method(
     assert len(port.slept) == 1
 
 
-def test_given_a_failure_that_stays_when_called_then_waits_double_until_patience_ends(
+def test_retry_delay_doubles_until_the_retry_budget_is_used(
     port: Port,
 ) -> None:
     port.script(f"GET {RUN_PATH}", (503, {}, {}))
@@ -217,7 +215,7 @@ def in_seconds(seconds: int) -> datetime:
         "Retry-After before reset",
     ],
 )
-def test_given_a_named_wait_when_throttled_then_it_is_kept(
+def test_throttled_call_waits_as_long_as_port_says(
     port: Port, headers: Callable[[], dict[str, str]]
 ) -> None:
     port.script(f"GET {RUN_PATH}", (429, {}, headers()), (200, {"run": RUN}, {}))
@@ -228,7 +226,7 @@ def test_given_a_named_wait_when_throttled_then_it_is_kept(
     assert 200 < port.slept[0] <= 300
 
 
-def test_given_a_reset_with_requests_left_when_port_fails_then_it_is_not_waited_for(
+def test_rate_limit_reset_is_ignored_when_requests_remain(
     port: Port,
 ) -> None:
     limits = {"x-ratelimit-remaining": "17", "x-ratelimit-reset": "300"}
@@ -252,9 +250,7 @@ def test_given_a_reset_with_requests_left_when_port_fails_then_it_is_not_waited_
         "Fri, 31 Dec 9999 23:59:59 -1200",
     ],
 )
-def test_given_an_unreadable_wait_when_throttled_then_waited_as_if_none_was_named(
-    port: Port, told: str
-) -> None:
+def test_unreadable_wait_is_replaced_by_the_default(port: Port, told: str) -> None:
     headers = {"Retry-After": told, "x-ratelimit-reset": told}
     port.script(f"GET {RUN_PATH}", (429, {}, headers), (200, {"run": RUN}, {}))
 
@@ -264,9 +260,7 @@ def test_given_an_unreadable_wait_when_throttled_then_waited_as_if_none_was_name
 
 
 @pytest.mark.parametrize("told", ["0", "Sun, 23 Nov 2025 10:00:00 GMT"])
-def test_given_a_wait_that_is_over_when_throttled_then_there_still_is_a_pause(
-    port: Port, told: str
-) -> None:
+def test_elapsed_wait_still_pauses(port: Port, told: str) -> None:
     port.script(
         f"GET {RUN_PATH}",
         (429, {}, {"Retry-After": told}),
@@ -280,7 +274,7 @@ def test_given_a_wait_that_is_over_when_throttled_then_there_still_is_a_pause(
 
 
 @pytest.mark.parametrize("told", ["9999999", "99999999999999"])
-def test_given_a_wait_of_years_when_throttled_then_a_day_is_named(port: Port, told: str) -> None:
+def test_wait_of_years_is_limited_to_a_day(port: Port, told: str) -> None:
     port.script(f"GET {RUN_PATH}", (429, {}, {"x-ratelimit-reset": told}))
 
     with pytest.raises(PortUnavailable) as caught:
@@ -290,7 +284,7 @@ def test_given_a_wait_of_years_when_throttled_then_a_day_is_named(port: Port, to
     assert in_seconds(86_000) < caught.value.retry_at <= in_seconds(86_400)
 
 
-def test_given_a_connection_that_breaks_within_the_answer_when_called_then_repeated(
+def test_connection_that_breaks_within_the_answer_is_retried(
     port: Port,
 ) -> None:
     broken = {"Transfer-Encoding": "chunked"}  # What follows is no chunk.
@@ -300,7 +294,7 @@ def test_given_a_connection_that_breaks_within_the_answer_when_called_then_repea
     assert len(port.slept) == 1
 
 
-def test_given_port_hangs_when_called_then_given_up_within_our_patience(port: Port) -> None:
+def test_timeouts_stay_within_the_retry_budget(port: Port) -> None:
     asked: list[Any] = []
 
     class Session(requests.Session):
@@ -322,7 +316,7 @@ def test_given_port_hangs_when_called_then_given_up_within_our_patience(port: Po
     assert sum(port.slept) <= 2
 
 
-def test_given_nobody_listens_when_called_then_port_is_unavailable_without_a_named_time() -> None:
+def test_refused_connection_is_unavailable_without_a_retry_time() -> None:
     with ScriptedServer().running() as gone:
         url = gone.url
     client = PortClient(
@@ -337,7 +331,7 @@ def test_given_nobody_listens_when_called_then_port_is_unavailable_without_a_nam
     assert caught.value.retry_at is None
 
 
-def test_given_a_wait_longer_than_patience_when_throttled_then_not_waited_but_named(
+def test_wait_beyond_the_retry_budget_is_returned_as_retry_time(
     port: Port,
 ) -> None:
     port.script(f"GET {RUN_PATH}", (429, {}, {"Retry-After": "600"}))
@@ -351,7 +345,7 @@ def test_given_a_wait_longer_than_patience_when_throttled_then_not_waited_but_na
     assert timedelta(seconds=500) < until <= timedelta(seconds=600)
 
 
-def test_given_a_refusal_when_called_then_code_message_and_ports_trace_are_told(
+def test_port_error_has_the_code_message_and_trace(
     port: Port,
 ) -> None:
     port.script("GET /v1/x", (422, refusal("invalid_request", "Bad."), {"X-Trace-Id": "t-1"}))
@@ -401,7 +395,7 @@ def test_odd_refusal_is_an_error_at_once(
         ({"run": {**RUN, "properties": "typed-by-a-person"}}, "run.properties"),
     ],
 )
-def test_given_a_run_of_another_shape_when_read_then_the_field_is_told_but_not_what_it_holds(
+def test_malformed_run_error_names_the_field_without_its_value(
     port: Port, answer: dict[str, Any], field: str
 ) -> None:
     port.script(f"GET {RUN_PATH}", (200, answer, {}))
@@ -412,7 +406,7 @@ def test_given_a_run_of_another_shape_when_read_then_the_field_is_told_but_not_w
     assert "typed-by-a-person" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_given_an_entity_of_another_shape_when_read_then_it_is_ports_error(port: Port) -> None:
+def test_malformed_entity_is_a_port_error(port: Port) -> None:
     port.script(f"GET {ENTITIES}/shop", (200, {"entity": {"title": "no identifier"}}, {}))
 
     with pytest.raises(PortError, match=r"'entity\.identifier'"):
@@ -420,9 +414,7 @@ def test_given_an_entity_of_another_shape_when_read_then_it_is_ports_error(port:
 
 
 @pytest.mark.parametrize("status", [403, 503])
-def test_given_port_quotes_the_token_when_it_refuses_then_the_error_masks_it(
-    port: Port, status: int
-) -> None:
+def test_error_masks_a_token_that_port_quotes(port: Port, status: int) -> None:
     port.issue("token-that-must-not-be-told")
     said = refusal("odd", "Bad token 'token-that-must-not-be-told'.")
     port.script(f"GET {RUN_PATH}", (status, said, {}))
@@ -431,7 +423,7 @@ def test_given_port_quotes_the_token_when_it_refuses_then_the_error_masks_it(
         port.client(retry_budget=0).get_run("r_1")
 
 
-def test_given_any_error_when_told_then_neither_secret_nor_token_is_in_it(port: Port) -> None:
+def test_errors_contain_neither_secret_nor_token(port: Port) -> None:
     port.issue("token-that-must-not-be-told")
     errors: list[Exception] = []
     answers: list[Answer] = [(500, {}, {}), (403, refusal("forbidden"), {}), (NO_ANSWER, None, {})]
@@ -446,7 +438,7 @@ def test_given_any_error_when_told_then_neither_secret_nor_token_is_in_it(port: 
     assert "token-that-must-not-be-told" not in text
 
 
-def test_given_an_unknown_run_when_read_then_not_found(port: Port) -> None:
+def test_unknown_run_is_not_found_when_read(port: Port) -> None:
     port.script(f"GET {RUN_PATH}", (404, refusal("not_found"), {}))
 
     with pytest.raises(RunNotFound):
@@ -454,22 +446,20 @@ def test_given_an_unknown_run_when_read_then_not_found(port: Port) -> None:
 
 
 @pytest.mark.parametrize("status", ["SUCCESS", "FAILURE", "DECLINED"])
-def test_given_a_terminal_status_when_read_then_the_run_has_ended(port: Port, status: str) -> None:
+def test_run_has_ended_in_every_terminal_status(port: Port, status: str) -> None:
     port.script(f"GET {RUN_PATH}", (200, {"run": {**RUN, "status": status}}, {}))
 
     assert port.client().get_run("r_1").ended
 
 
 @pytest.mark.parametrize("link", [None, "https://x", ["https://x"], []])
-def test_given_links_in_any_of_ports_shapes_when_read_then_they_are_a_list(
-    port: Port, link: object
-) -> None:
+def test_run_links_of_any_shape_are_read_as_a_list(port: Port, link: object) -> None:
     port.script(f"GET {RUN_PATH}", (200, {"run": {**RUN, "link": link}}, {}))
 
     assert port.client().get_run("r_1").link in ([], ["https://x"])
 
 
-def test_given_an_ended_run_when_written_then_said_so(port: Port) -> None:
+def test_writing_to_an_ended_run_raises_run_ended(port: Port) -> None:
     port.script(f"POST {RUN_PATH}/logs", (422, refusal("run_exhausted"), {}))
     port.script(f"PATCH {RUN_PATH}", (422, refusal("run_exhausted"), {}))
 
@@ -479,7 +469,7 @@ def test_given_an_ended_run_when_written_then_said_so(port: Port) -> None:
         port.client().update_run("r_1", status="SUCCESS")
 
 
-def test_given_some_fields_when_the_run_is_updated_then_only_those_are_sent(port: Port) -> None:
+def test_run_update_sends_only_the_given_fields(port: Port) -> None:
     port.script(f"PATCH {RUN_PATH}", (200, {"ok": True}, {}))
 
     port.client().update_run("r_1", status_label="Waiting", link=["https://x"])
@@ -488,7 +478,7 @@ def test_given_some_fields_when_the_run_is_updated_then_only_those_are_sent(port
 
 
 @pytest.mark.parametrize("call", ["add_log", "update_run"])
-def test_given_an_unknown_run_when_written_then_not_found(port: Port, call: str) -> None:
+def test_unknown_run_is_not_found_when_written(port: Port, call: str) -> None:
     port.script(f"POST {RUN_PATH}/logs", (404, refusal("not_found"), {}))
     port.script(f"PATCH {RUN_PATH}", (404, refusal("not_found"), {}))
     client = port.client()
@@ -497,7 +487,7 @@ def test_given_an_unknown_run_when_written_then_not_found(port: Port, call: str)
         client.add_log("r_1", "x") if call == "add_log" else client.update_run("r_1", summary="x")
 
 
-def test_given_a_label_when_logged_then_it_is_sent_with_the_line(port: Port) -> None:
+def test_log_line_is_sent_with_its_label(port: Port) -> None:
     port.script(f"POST {RUN_PATH}/logs", (201, {"ok": True, "runLog": {}}, {}))
 
     port.client().add_log("r_1", "one")
@@ -533,7 +523,7 @@ def test_run_of_an_unknown_status_is_read(port: Port) -> None:
     assert (run.status, run.ended, run.status_is_known) == ("PAUSED", False, False)
 
 
-def test_given_an_ended_run_when_an_entity_is_created_then_the_code_says_so(port: Port) -> None:
+def test_entity_of_an_ended_run_is_refused_with_the_error_code(port: Port) -> None:
     port.script(f"POST {ENTITIES}", (400, refusal("run_exhausted"), {}))
 
     with pytest.raises(PortError) as caught:
@@ -542,13 +532,13 @@ def test_given_an_ended_run_when_an_entity_is_created_then_the_code_says_so(port
     assert caught.value.code == "run_exhausted"
 
 
-def test_given_no_entity_when_read_then_none(port: Port) -> None:
+def test_missing_entity_is_read_as_none(port: Port) -> None:
     port.script(f"GET {ENTITIES}/shop", (404, refusal("not_found"), {}))
 
     assert port.client().get_entity("service", "shop") is None
 
 
-def test_given_an_identifier_with_a_slash_when_read_then_it_stays_one_part(port: Port) -> None:
+def test_slash_in_an_identifier_is_escaped(port: Port) -> None:
     entity = {"identifier": "a/b ü", "blueprint": "service"}
     port.script(f"GET {ENTITIES}/a%2Fb%20%C3%BC", (200, {"entity": entity}, {}))
 
@@ -558,7 +548,7 @@ def test_given_an_identifier_with_a_slash_when_read_then_it_stays_one_part(port:
     assert found.identifier == "a/b ü"
 
 
-def test_given_an_ended_run_when_an_entity_is_upserted_then_written_without_the_run(
+def test_entity_is_upserted_without_the_run_when_it_has_ended(
     port: Port,
 ) -> None:
     entity = {"identifier": "shop"}
@@ -572,7 +562,7 @@ def test_given_an_ended_run_when_an_entity_is_upserted_then_written_without_the_
     assert queries == ["upsert=true&merge=true&run_id=r_1", "upsert=true&merge=true"]
 
 
-def test_given_an_entity_that_exists_when_created_then_the_code_says_so(port: Port) -> None:
+def test_existing_entity_is_refused_with_the_error_code(port: Port) -> None:
     port.script(f"POST {ENTITIES}", (409, refusal("identifier_taken"), {}))
 
     with pytest.raises(PortError) as caught:
@@ -586,7 +576,7 @@ def listed(*ids: str, **more: Any) -> Answer:
     return 200, {"ok": True, "runs": runs, **more}, {}
 
 
-def test_given_pages_of_runs_when_listed_then_an_empty_one_is_not_the_last(port: Port) -> None:
+def test_run_list_continues_after_an_empty_page(port: Port) -> None:
     port.script(
         "GET /v1/actions/runs",
         listed("r_1", next="a"),
@@ -605,7 +595,7 @@ def test_given_pages_of_runs_when_listed_then_an_empty_one_is_not_the_last(port:
     ]
 
 
-def test_given_runs_that_were_not_asked_for_when_listed_then_left_out(port: Port) -> None:
+def test_run_list_omits_runs_that_were_not_requested(port: Port) -> None:
     ended = {**RUN, "id": "r_2", "status": "SUCCESS"}
     foreign = {**RUN, "id": "r_3", "action": {"identifier": "another"}}
     answer = {"ok": True, "runs": [RUN, ended, foreign]}
@@ -622,16 +612,14 @@ def test_given_runs_that_were_not_asked_for_when_listed_then_left_out(port: Port
         ({"ok": True, "runs": [], "next": "a"}, "repeats its 'next'"),
     ],
 )
-def test_given_an_odd_list_when_read_then_it_is_ports_error(
-    port: Port, answer: dict[str, Any], fault: str
-) -> None:
+def test_malformed_run_list_is_a_port_error(port: Port, answer: dict[str, Any], fault: str) -> None:
     port.script("GET /v1/actions/runs", (200, answer, {}))
 
     with pytest.raises(PortError, match=fault):
         list(port.client().active_runs("create_service"))
 
 
-def test_given_an_entity_that_is_gone_when_deleted_then_success(port: Port) -> None:
+def test_deleting_a_missing_entity_succeeds(port: Port) -> None:
     port.script(f"DELETE {ENTITIES}/shop", (404, refusal("not_found"), {}))
 
     port.client().delete_entity("service", "shop")
@@ -639,7 +627,7 @@ def test_given_an_entity_that_is_gone_when_deleted_then_success(port: Port) -> N
     assert port.requests[-1].query == "delete_dependents=false"
 
 
-def test_given_an_entity_that_others_need_when_deleted_then_the_code_says_so(port: Port) -> None:
+def test_entity_with_dependents_is_refused_with_the_error_code(port: Port) -> None:
     port.script(f"DELETE {ENTITIES}/shop", (403, refusal("has_dependents"), {}))
 
     with pytest.raises(PortError) as caught:

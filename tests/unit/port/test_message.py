@@ -26,7 +26,7 @@ def test_every_example_message_names_its_source() -> None:
 
 
 @pytest.mark.parametrize("name", ["run_v1_create", "run_v2_create"])
-def test_given_a_create_in_either_shape_when_read_then_it_is_the_same_request(name: str) -> None:
+def test_create_message_is_equal_in_both_formats(name: str) -> None:
     value = load(name)
 
     assert identify(value) == "r_0123456789abcdef"
@@ -42,14 +42,14 @@ def test_given_a_create_in_either_shape_when_read_then_it_is_the_same_request(na
 
 
 @pytest.mark.parametrize("name", ["run_v1_day2", "run_v2_day2"])
-def test_given_a_day_2_in_either_shape_when_read_then_it_has_its_entity(name: str) -> None:
+def test_day_2_message_has_its_entity_in_both_formats(name: str) -> None:
     message = parse(load(name))
 
     assert (message.operation, message.entity) == ("DAY-2", "shop")
     assert message.censored == ("password",)
 
 
-def test_given_a_machine_as_requester_when_read_then_its_client_id_is_the_name() -> None:
+def test_requester_without_an_email_keeps_its_user_id() -> None:
     value = load("run_v2_create")
     del value["trigger"]["by"]["user"]
 
@@ -77,13 +77,13 @@ def test_given_a_machine_as_requester_when_read_then_its_client_id_is_the_name()
         "array",
     ],
 )
-def test_given_another_consumers_message_when_read_then_it_is_foreign(name: str) -> None:
+def test_message_of_another_consumer_is_foreign(name: str) -> None:
     with pytest.raises(ForeignMessage):
         identify(load(name))
 
 
 @pytest.mark.parametrize("run_id", [None, "", 5, "r_", "r_../x", "r_" + "a" * 65, "run", "R_1"])
-def test_given_no_usable_run_id_when_read_then_there_is_no_run(run_id: object) -> None:
+def test_message_without_a_usable_run_id_is_refused(run_id: object) -> None:
     with pytest.raises(RunNotFound):
         identify({**load("run_v2_create"), "context": {"runId": run_id}})
 
@@ -102,7 +102,7 @@ def test_given_no_usable_run_id_when_read_then_there_is_no_run(run_id: object) -
         (("context", "blueprint"), 1, "context.blueprint"),
     ],
 )
-def test_given_a_field_of_another_type_when_read_then_it_is_named(
+def test_error_names_a_message_field_of_another_type(
     path: tuple[str, ...], value: object, field: str
 ) -> None:
     message = load("run_v2_create")
@@ -117,14 +117,14 @@ def test_given_a_field_of_another_type_when_read_then_it_is_named(
     assert f"'{field}' of Port's message is wrong" in str(caught.value)
 
 
-def test_given_unknown_fields_when_read_then_they_are_ignored() -> None:
+def test_unknown_message_fields_are_ignored() -> None:
     value = load("run_v2_create")
 
     assert parse({**value, "new": 1, "trigger": {**value["trigger"], "also": {}}}) == parse(value)
 
 
 @pytest.mark.parametrize("entity", [None, {}, ""])
-def test_given_no_entity_as_templates_render_it_when_read_then_there_is_none(
+def test_empty_entity_of_a_template_is_read_as_none(
     entity: object,
 ) -> None:
     value = load("run_v2_create")
@@ -135,7 +135,7 @@ def test_given_no_entity_as_templates_render_it_when_read_then_there_is_none(
     assert message.entity is None
 
 
-def test_given_inputs_of_format_entity_when_read_then_they_are_identifiers_also_in_lists() -> None:
+def test_entity_inputs_are_read_as_identifiers() -> None:
     value = load("run_v2_create")
     domain = value["payload"]["properties"]["domain"]
     value["payload"]["properties"] = {
@@ -156,7 +156,7 @@ def test_given_inputs_of_format_entity_when_read_then_they_are_identifiers_also_
     }
 
 
-def test_given_no_list_of_encrypted_inputs_when_read_then_none_is_encrypted() -> None:
+def test_message_without_encrypted_inputs_has_none() -> None:
     absent, null = load("run_v2_create"), load("run_v2_create")
     del absent["payload"]["censoredProperties"]
     null["payload"]["censoredProperties"] = None
@@ -164,14 +164,14 @@ def test_given_no_list_of_encrypted_inputs_when_read_then_none_is_encrypted() ->
     assert parse(absent).censored == parse(null).censored == ()
 
 
-def test_given_a_time_with_another_offset_when_read_then_it_is_in_utc() -> None:
+def test_message_time_is_converted_to_utc() -> None:
     value = load("run_v2_create")
     value["trigger"]["at"] = "2026-11-23T15:30:00+05:30"
 
     assert parse(value).requested_at.isoformat() == "2026-11-23T10:00:00+00:00"
 
 
-def test_given_a_time_that_utc_has_not_when_read_then_the_field_is_named() -> None:
+def test_time_that_utc_cannot_express_is_refused_by_field() -> None:
     value = load("run_v2_create")
     value["trigger"]["at"] = "0001-01-01T00:00:00+14:00"
 
@@ -179,7 +179,7 @@ def test_given_a_time_that_utc_has_not_when_read_then_the_field_is_named() -> No
         parse(value)
 
 
-def test_given_lists_in_lists_when_read_then_no_depth_is_too_much() -> None:
+def test_deeply_nested_lists_are_read() -> None:
     value = load("run_v2_create")
     deep: list[Any] = []
     for _ in range(3000):
@@ -198,7 +198,7 @@ def test_given_lists_in_lists_when_read_then_no_depth_is_too_much() -> None:
         {"type": None},
     ],
 )
-def test_given_another_backend_when_read_then_it_is_foreign(invocation: dict[str, Any]) -> None:
+def test_message_for_another_backend_is_foreign(invocation: dict[str, Any]) -> None:
     value = load("run_v2_create")
     value["payload"]["action"]["invocationMethod"] = invocation
 
@@ -210,7 +210,7 @@ def notice(**context: object) -> dict[str, Any]:
     return {"action": "run_ended", "resourceType": "run", "context": context}
 
 
-def test_given_the_notice_of_an_end_when_read_then_both_runs_are_known() -> None:
+def test_run_ended_message_names_both_runs() -> None:
     value = notice(runId="r_0123456789abcdef", automationRunId="r_fedcba9876543210")
 
     ended = EndedRun(run_id="r_0123456789abcdef", automation_run_id="r_fedcba9876543210")
@@ -218,13 +218,13 @@ def test_given_the_notice_of_an_end_when_read_then_both_runs_are_known() -> None
 
 
 @pytest.mark.parametrize("own", [{}, {"automationRunId": None}])
-def test_given_a_notice_without_a_run_of_its_own_when_read_then_it_counts(
+def test_run_ended_message_counts_without_an_automation_run(
     own: dict[str, None],
 ) -> None:
     assert run_ended(notice(runId="r_1", **own)) == EndedRun(run_id="r_1")
 
 
-def test_given_a_signed_notice_when_read_then_it_counts() -> None:
+def test_signed_run_ended_message_counts() -> None:
     value = {**notice(runId="r_1"), "headers": {"X-Port-Signature": "v1,x"}}
 
     assert run_ended(value) == EndedRun(run_id="r_1")
@@ -234,19 +234,19 @@ BAD_IDS = ["", 5, [], {}, "r_", "r_../x", "r_1\n", "wfnr_1", "r_" + "a" * 65, "R
 
 
 @pytest.mark.parametrize("run_id", [None, *BAD_IDS])
-def test_given_a_notice_that_names_no_run_when_read_then_it_is_foreign(run_id: object) -> None:
+def test_run_ended_message_without_a_run_is_foreign(run_id: object) -> None:
     with pytest.raises(ForeignMessage):
         run_ended(notice(runId=run_id, automationRunId="r_1"))
 
 
 @pytest.mark.parametrize("own", BAD_IDS)
-def test_given_a_notice_whose_own_run_is_none_when_read_then_it_is_foreign(own: object) -> None:
+def test_run_ended_message_with_an_invalid_own_run_is_foreign(own: object) -> None:
     with pytest.raises(ForeignMessage):
         run_ended(notice(runId="r_1", automationRunId=own))
 
 
 @pytest.mark.parametrize("context", [None, [], "r_1", 5])
-def test_given_a_notice_without_context_when_read_then_it_is_foreign(context: object) -> None:
+def test_run_ended_message_without_context_is_foreign(context: object) -> None:
     with pytest.raises(ForeignMessage):
         run_ended({**notice(), "context": context})
 
@@ -266,7 +266,7 @@ def test_given_a_notice_without_context_when_read_then_it_is_foreign(context: ob
         {**notice(runId="r_1"), "changelogDestination": {}},
     ],
 )
-def test_given_another_message_when_read_as_a_notice_then_there_is_none(value: object) -> None:
+def test_other_messages_are_not_run_ended_messages(value: object) -> None:
     assert run_ended(value) is None
 
 
@@ -279,9 +279,7 @@ IDS = st.sampled_from(["r_1", "run_1", "r_0123456789abcdef", "r_", "r_1 ", "wfr_
 
 
 @given(run_id=IDS, own=IDS)
-def test_given_anything_as_ids_when_read_as_a_notice_then_only_run_ids_come_through(
-    run_id: object, own: object
-) -> None:
+def test_run_ended_message_yields_only_run_ids(run_id: object, own: object) -> None:
     try:
         ended = run_ended(notice(runId=run_id, automationRunId=own))
     except ForeignMessage:
@@ -293,13 +291,13 @@ def test_given_anything_as_ids_when_read_as_a_notice_then_only_run_ids_come_thro
         assert re.fullmatch(r"(r|run)_[A-Za-z0-9]+", found)
 
 
-def test_given_a_notice_when_read_as_a_run_then_it_is_foreign() -> None:
+def test_run_ended_message_is_foreign_when_read_as_a_run() -> None:
     with pytest.raises(ForeignMessage):
         identify(notice(runId="r_1"))
 
 
 @pytest.mark.parametrize("identifier", [".", "..", "a b", "x" * 1001])
-def test_given_an_entity_that_port_cannot_have_when_read_then_it_is_refused(
+def test_invalid_entity_identifier_is_refused(
     identifier: str,
 ) -> None:
     value = load("run_v2_day2")

@@ -42,7 +42,7 @@ def test_list_of_people_is_refused_when_it_is_none(port: Port) -> None:
         port.client().users()
 
 
-def test_given_a_person_when_read_then_id_teams_and_roles_are_known(port: Port) -> None:
+def test_user_has_an_id_teams_and_roles(port: Port) -> None:
     port.script(f"GET {USER_PATH}", (200, {"ok": True, "user": USER}, {}))
 
     user = port.client().get_user("devops@acme.example")
@@ -64,7 +64,7 @@ def test_given_a_person_when_read_then_id_teams_and_roles_are_known(port: Port) 
         ({"user": {**USER, "teams": [{"name": []}, 5, None]}}, ["devops"]),
     ],
 )
-def test_given_a_person_in_another_shape_when_read_then_the_teams_are_the_same(
+def test_user_teams_are_equal_in_every_shape(
     port: Port, answer: dict[str, Any], teams: list[str]
 ) -> None:
     port.script(f"GET {USER_PATH}", (200, answer, {}))
@@ -97,42 +97,40 @@ def test_person_who_was_not_found_is_asked_for_again(port: Port) -> None:
     assert client.get_user("devops@acme.example") is not None
 
 
-def test_given_nobody_of_that_address_when_read_then_none(port: Port) -> None:
+def test_unknown_user_is_read_as_none(port: Port) -> None:
     port.script(f"GET {USER_PATH}", (404, refusal("not_found"), {}))
 
     assert port.client().get_user("devops@acme.example") is None
 
 
 @pytest.mark.parametrize("status", ["DISABLED", "Disabled", "INVITED", "STAGED"])
-def test_given_a_person_who_cannot_sign_in_when_read_then_none(port: Port, status: str) -> None:
+def test_user_who_cannot_sign_in_is_read_as_none(port: Port, status: str) -> None:
     port.script(f"GET {USER_PATH}", (200, {"user": {**USER, "status": status}}, {}))
 
     assert port.client().get_user("devops@acme.example") is None
 
 
 @pytest.mark.parametrize("email", ["", ".", "..", "auth0|1", "client-id"])
-def test_given_no_address_when_read_then_none_and_port_is_not_asked(port: Port, email: str) -> None:
+def test_empty_email_is_not_requested_from_port(port: Port, email: str) -> None:
     assert port.client().get_user(email) is None
     assert port.requests == []
 
 
-def test_given_an_odd_address_when_read_then_it_stays_one_part_of_the_path(port: Port) -> None:
+def test_unusual_email_is_escaped_in_the_path(port: Port) -> None:
     assert port.client().get_user("../../a@b?c#d+e") is None
 
     assert port.routes() == [TOKEN, "GET /v1/users/..%2F..%2Fa%40b%3Fc%23d%2Be"]
 
 
 @pytest.mark.parametrize("answer", [{"user": None}, {"user": []}, {"user": {"email": 5}}, {}])
-def test_given_a_person_without_address_when_read_then_it_is_ports_error(
-    port: Port, answer: dict[str, Any]
-) -> None:
+def test_user_without_an_email_is_a_port_error(port: Port, answer: dict[str, Any]) -> None:
     port.script(f"GET {USER_PATH}", (200, answer, {}))
 
     with pytest.raises(PortError, match="user"):
         port.client().get_user("devops@acme.example")
 
 
-def test_given_a_team_when_its_members_are_asked_for_then_those_who_can_sign_in(port: Port) -> None:
+def test_team_members_are_those_who_can_sign_in(port: Port) -> None:
     users = [
         {"email": "a@acme.example", "status": "ACTIVE"},
         {"email": "b@acme.example", "status": "DISABLED"},
@@ -149,41 +147,39 @@ def test_given_a_team_when_its_members_are_asked_for_then_those_who_can_sign_in(
 
 
 @pytest.mark.parametrize("users", [None, []])
-def test_given_a_team_without_members_when_asked_then_nobody(port: Port, users: object) -> None:
+def test_team_without_members_is_empty(port: Port, users: object) -> None:
     port.script(f"GET {TEAM_PATH}", (200, {"team": {"name": "devops", "users": users}}, {}))
 
     assert port.client().team_members("devops") == []
 
 
-def test_given_an_unknown_team_when_asked_then_nobody(port: Port) -> None:
+def test_unknown_team_is_empty(port: Port) -> None:
     port.script(f"GET {TEAM_PATH}", (404, refusal("not_found"), {}))
 
     assert port.client().team_members("devops") == []
 
 
 @pytest.mark.parametrize("team", ["", ".", ".."])
-def test_given_a_name_that_is_no_part_of_a_path_when_asked_then_nobody(
-    port: Port, team: str
-) -> None:
+def test_invalid_team_name_is_not_requested_from_port(port: Port, team: str) -> None:
     assert port.client().team_members(team) == []
     assert port.requests == []
 
 
-def test_given_a_team_of_another_shape_when_asked_then_it_is_ports_error(port: Port) -> None:
+def test_malformed_team_is_a_port_error(port: Port) -> None:
     port.script(f"GET {TEAM_PATH}", (200, {"team": {"users": [{"name": "no address"}]}}, {}))
 
     with pytest.raises(PortError, match=r"team\.users\.0\.email"):
         port.client().team_members("devops")
 
 
-def test_given_port_is_down_when_the_team_is_asked_for_then_it_is_not_empty(port: Port) -> None:
+def test_team_is_unavailable_when_port_is_down(port: Port) -> None:
     port.script(f"GET {TEAM_PATH}", (503, refusal("down"), {}))
 
     with pytest.raises(PortUnavailable):
         port.client(retry_budget=0).team_members("devops")
 
 
-def test_given_entities_that_relate_to_one_when_searched_then_they_are_named(port: Port) -> None:
+def test_dependents_are_listed_by_blueprint_and_identifier(port: Port) -> None:
     found = [
         {"blueprint": "route", "identifier": "shop-route"},
         {"blueprint": "job", "identifier": "shop-job"},
@@ -201,9 +197,7 @@ def test_given_entities_that_relate_to_one_when_searched_then_they_are_named(por
 
 
 @pytest.mark.parametrize("entities", [None, {}, [None], [{"blueprint": "route"}]])
-def test_given_an_odd_answer_when_dependents_are_searched_then_there_are_not_none(
-    port: Port, entities: object
-) -> None:
+def test_malformed_dependents_are_a_port_error(port: Port, entities: object) -> None:
     port.script(SEARCH, (200, {"ok": True, "entities": entities}, {}))
 
     with pytest.raises(PortError):
@@ -211,9 +205,7 @@ def test_given_an_odd_answer_when_dependents_are_searched_then_there_are_not_non
 
 
 @pytest.mark.parametrize("entity", ["shop", {"identifier": "shop", "title": None, "deleted": True}])
-def test_given_a_run_of_an_entity_when_read_then_entity_and_author_are_known(
-    port: Port, entity: object
-) -> None:
+def test_run_has_its_entity_and_author(port: Port, entity: object) -> None:
     more = {"entity": entity, "createdBy": "auth0|1", "properties": {"step": 2}}
     port.script(f"GET {RUN_PATH}", (200, {"run": {**RUN, **more}}, {}))
 
@@ -223,7 +215,7 @@ def test_given_a_run_of_an_entity_when_read_then_entity_and_author_are_known(
 
 
 @pytest.mark.parametrize("absent", [{}, {"entity": None, "createdBy": None}])
-def test_given_a_run_without_entity_and_author_when_read_then_there_are_none(
+def test_run_without_entity_and_author_has_none(
     absent: dict[str, None],
 ) -> None:
     run = Run.model_validate({**RUN, **absent})

@@ -21,7 +21,7 @@ def encrypt(text: str, secret: str = SECRET) -> str:
     return base64.b64encode(iv + sealed).decode()
 
 
-def test_given_secret_inputs_when_decrypted_then_only_those_change() -> None:
+def test_only_secret_inputs_are_decrypted() -> None:
     inputs = {"password": encrypt("hunter22"), "name": "shop", "empty": ""}
 
     opened = decrypt_inputs(inputs, ["password", "empty", "absent"], [SECRET])
@@ -30,17 +30,17 @@ def test_given_secret_inputs_when_decrypted_then_only_those_change() -> None:
     assert inputs["password"] != "hunter22"
 
 
-def test_given_an_object_when_decrypted_then_it_is_one() -> None:
+def test_decrypted_object_is_returned_as_an_object() -> None:
     opened = decrypt_inputs({"a": encrypt('{"k": 1}'), "b": encrypt("[1]")}, ["a", "b"], [SECRET])
 
     assert opened == {"a": {"k": 1}, "b": "[1]"}
 
 
-def test_given_the_previous_secret_when_decrypted_then_it_still_opens() -> None:
+def test_input_is_decrypted_with_the_previous_secret() -> None:
     assert decrypt_inputs({"a": encrypt("x", OLD)}, ["a"], [SECRET, OLD]) == {"a": "x"}
 
 
-def test_given_a_decrypted_value_when_logged_then_it_is_masked() -> None:
+def test_decrypted_value_is_masked_in_logs() -> None:
     decrypt_inputs({"a": encrypt("a-very-secret-value")}, ["a"], [SECRET])
 
     assert mask("it is a-very-secret-value!") == "it is *****!"
@@ -62,7 +62,7 @@ def test_client_side_encryption_is_named_as_a_cause() -> None:
     ["not base64!", "AAEC", encrypt("x", OLD), encrypt("x")[:-8] + "AAAAAAA=", 98765, ["x"]],
     ids=["not base64", "too short", "other secret", "changed", "number", "list"],
 )
-def test_given_what_cannot_be_opened_when_decrypted_then_the_input_is_named_not_its_value(
+def test_decryption_error_names_the_input_but_not_its_value(
     value: object,
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
@@ -72,7 +72,7 @@ def test_given_what_cannot_be_opened_when_decrypted_then_the_input_is_named_not_
     assert str(value) not in str(caught.value)
 
 
-def test_given_a_decrypted_object_when_a_member_is_logged_then_it_is_masked() -> None:
+def test_members_of_a_decrypted_object_are_masked_in_logs() -> None:
     text = '{ "user": {"passwords": ["member-secret-one"]}, "pin": 918273645, "on": true }'
 
     decrypt_inputs({"a": encrypt(text)}, ["a"], [SECRET])
@@ -80,13 +80,13 @@ def test_given_a_decrypted_object_when_a_member_is_logged_then_it_is_masked() ->
     assert mask("it is member-secret-one, 918273645, true") == "it is *****, *****, true"
 
 
-def test_given_a_text_that_looks_like_deep_json_when_decrypted_then_it_is_that_text() -> None:
+def test_decrypted_text_that_looks_like_deep_json_stays_text() -> None:
     text = "[" * 100_000
 
     assert decrypt_inputs({"a": encrypt(text)}, ["a"], [SECRET]) == {"a": text}
 
 
-def test_given_no_utf_8_when_decrypted_then_the_input_is_named() -> None:
+def test_decrypted_value_that_is_not_utf8_is_refused_by_name() -> None:
     iv = os.urandom(16)
     sealed = AESGCM(SECRET.encode()[:32]).encrypt(iv, b"\xff\xfe", None)
 
@@ -94,6 +94,6 @@ def test_given_no_utf_8_when_decrypted_then_the_input_is_named() -> None:
         decrypt_inputs({"a": base64.b64encode(iv + sealed).decode()}, ["a"], [SECRET])
 
 
-def test_given_a_client_secret_that_is_too_short_when_decrypted_then_the_input_is_named() -> None:
+def test_decryption_fails_when_the_client_secret_is_too_short() -> None:
     with pytest.raises(InvalidInput, match="'a' could not be decrypted"):
         decrypt_inputs({"a": encrypt("x")}, ["a"], ["short"])

@@ -155,7 +155,7 @@ UNKNOWN: Answer = (404, {"ok": False, "error": "not_found"}, {})
 DONE: dict[str, list[object]] = {"batchItemFailures": []}
 
 
-def test_given_a_message_when_consumed_then_the_function_gets_the_run(scene: Scene) -> None:
+def test_consumed_message_reaches_the_function(scene: Scene) -> None:
     assert scene.consume(event(message())) == DONE
 
     assert [run.run_id for run in scene.acted] == [RUN_ID]
@@ -180,7 +180,7 @@ def test_given_a_message_when_consumed_then_the_function_gets_the_run(scene: Sce
         (message(context={"runId": "../../x"}), "RunNotFound"),
     ],
 )
-def test_given_what_is_not_for_us_when_consumed_then_skipped_once_and_counted(
+def test_foreign_message_is_skipped_once_and_counted(
     scene: Scene, capsys: pytest.CaptureFixture[str], value: object, reason: str
 ) -> None:
     assert scene.consume(event(value)) == DONE
@@ -194,7 +194,7 @@ def test_given_what_is_not_for_us_when_consumed_then_skipped_once_and_counted(
 
 
 @pytest.mark.parametrize(("ago", "age"), [(90_000, 90), (-3_600_000, 0)])
-def test_given_a_record_when_consumed_then_its_age_is_measured(
+def test_record_age_is_measured(
     scene: Scene, capsys: pytest.CaptureFixture[str], ago: int, age: int
 ) -> None:
     metrics.clear_metrics()
@@ -207,7 +207,7 @@ def test_given_a_record_when_consumed_then_its_age_is_measured(
     assert age <= measured < age + 600  # NOW is when the tests were collected
 
 
-def test_given_a_run_that_port_does_not_know_when_consumed_then_skipped(scene: Scene) -> None:
+def test_old_run_is_skipped_when_port_does_not_know_it(scene: Scene) -> None:
     scene.port.script(f"GET {RUN}", UNKNOWN)
 
     assert scene.consume(event(message(), timestamp=NOW - 3_600_000)) == DONE
@@ -216,7 +216,7 @@ def test_given_a_run_that_port_does_not_know_when_consumed_then_skipped(scene: S
     assert row("runs", run_id=RUN_ID) is None
 
 
-def test_given_a_new_run_that_port_does_not_show_yet_when_consumed_then_it_is_delivered_later(
+def test_new_run_is_retried_later_when_port_does_not_know_it_yet(
     scene: Scene,
 ) -> None:
     just_now = int(time.time() * 1000)
@@ -236,9 +236,7 @@ def test_given_a_new_run_that_port_does_not_show_yet_when_consumed_then_it_is_de
 
 
 @pytest.mark.parametrize("status", ["SUCCESS", "FAILURE", "DECLINED"])
-def test_given_an_ended_run_when_delivered_again_then_it_is_not_touched(
-    scene: Scene, status: str
-) -> None:
+def test_redelivered_message_does_not_touch_an_ended_run(scene: Scene, status: str) -> None:
     set_run(scene, status=status)
 
     assert scene.consume(event(message())) == DONE
@@ -246,7 +244,7 @@ def test_given_an_ended_run_when_delivered_again_then_it_is_not_touched(
     assert not scene.writes()
 
 
-def test_given_a_message_that_lies_about_the_action_when_consumed_then_port_decides(
+def test_message_is_skipped_when_port_names_another_action(
     scene: Scene,
 ) -> None:
     set_run(scene, action={"identifier": "delete_service"})
@@ -256,7 +254,7 @@ def test_given_a_message_that_lies_about_the_action_when_consumed_then_port_deci
     assert not scene.writes()
 
 
-def test_given_the_same_message_twice_when_consumed_then_the_function_acts_once(
+def test_repeated_message_runs_the_function_once(
     scene: Scene,
 ) -> None:
     scene.consume(event(message(), message()))
@@ -277,7 +275,7 @@ def test_given_the_same_message_twice_when_consumed_then_the_function_acts_once(
         ),
     ],
 )
-def test_given_a_field_that_is_missing_or_wrong_when_consumed_then_the_run_fails_naming_it(
+def test_run_fails_with_the_name_of_a_missing_or_invalid_field(
     scene: Scene, changes: dict[str, Any], said: str
 ) -> None:
     assert scene.consume(event(message(**changes))) == DONE
@@ -287,7 +285,7 @@ def test_given_a_field_that_is_missing_or_wrong_when_consumed_then_the_run_fails
     assert scene.updates()[0]["status"] == "FAILURE"
 
 
-def test_given_a_refused_request_when_consumed_then_failure_is_the_last_write(
+def test_refused_run_ends_with_failure_as_the_last_write(
     scene: Scene,
 ) -> None:
     def refuse(run: ActiveRun) -> None:
@@ -306,7 +304,7 @@ def test_given_a_refused_request_when_consumed_then_failure_is_the_last_write(
     assert (row("runs", run_id=RUN_ID) or {})["outcome"] == "FAILURE"
 
 
-def test_given_not_now_when_consumed_then_it_is_delivered_later_and_the_page_says_when(
+def test_throttled_run_is_retried_later_and_shows_when(
     scene: Scene,
 ) -> None:
     retry_at = datetime(2099, 1, 1, tzinfo=UTC)
@@ -326,9 +324,7 @@ def test_given_not_now_when_consumed_then_it_is_delivered_later_and_the_page_say
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=[release.name for release in RELEASES])
-def test_given_a_stored_record_when_a_releases_machine_delivers_it_then_the_function_acts(
-    scene: Scene, release: Path
-) -> None:
+def test_released_machine_delivers_a_stored_record(scene: Scene, release: Path) -> None:
     (sent,) = read_machine(release / "deliver_later.asl.json").payloads.values()
 
     def throttle(run: ActiveRun) -> None:
@@ -344,7 +340,7 @@ def test_given_a_stored_record_when_a_releases_machine_delivers_it_then_the_func
     assert len(scene.acted) == 2
 
 
-def test_given_a_bug_when_consumed_then_only_that_record_fails_and_the_run_is_held(
+def test_run_goes_on_hold_and_fails_only_its_record_after_a_bug(
     scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PARTIAL_BATCH_RESPONSE", "true")
@@ -433,7 +429,7 @@ def test_batch_raises_when_every_record_fails_provisioned(
         scene.consume(batch)
 
 
-def test_given_a_run_postponed_too_often_when_consumed_then_it_fails_and_is_held(
+def test_run_goes_on_hold_when_its_retries_are_used_up(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def throttle(run: ActiveRun) -> None:
@@ -449,9 +445,7 @@ def test_given_a_run_postponed_too_often_when_consumed_then_it_fails_and_is_held
     assert body["statusLabel"] == "Held, reference no-trace"
 
 
-def test_given_port_is_down_when_consumed_then_nothing_is_lost(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_is_kept_when_port_is_down(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.port.script(f"GET {RUN}", (503, {}, {"Retry-After": "600"}))
     scene.port.script(f"POST {RUN}/logs", (NO_ANSWER, None, {}))
     monkeypatch.setattr(clients.port_client(), "_retry_budget", 0.2)
@@ -552,7 +546,7 @@ def signed(body: dict[str, Any], at_ms: int, secret: str = SECRET) -> dict[str, 
     }
 
 
-def test_given_a_right_signature_when_required_then_the_function_acts(
+def test_signed_message_is_accepted_when_signatures_are_required(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORT_SIGNATURE", "required")
@@ -574,7 +568,7 @@ def test_given_a_right_signature_when_required_then_the_function_acts(
     ],
     ids=["missing", "other secret", "changed body", "too old", "too new", "malformed"],
 )
-def test_given_a_bad_signature_when_required_then_rejected_with_a_security_log(
+def test_invalid_signature_is_rejected_with_a_security_log(
     scene: Scene,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -590,7 +584,7 @@ def test_given_a_bad_signature_when_required_then_rejected_with_a_security_log(
     assert '"SignatureRejected"' in capsys.readouterr().out
 
 
-def test_given_an_old_record_when_delivered_hours_later_then_its_signature_still_counts(
+def test_old_record_signature_counts_when_delivered_hours_later(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORT_SIGNATURE", "required")
@@ -601,7 +595,7 @@ def test_given_an_old_record_when_delivered_hours_later_then_its_signature_still
     assert len(scene.acted) == 1
 
 
-def test_given_a_secret_input_when_consumed_then_opened_for_the_function_and_masked_in_logs(
+def test_secret_input_is_decrypted_for_the_function_and_masked(
     scene: Scene,
 ) -> None:
     encrypted = "AAECAwQFBgcICQoLDA0OD5X18dL7CSJ9vXAAuyLOreueRvsvyBQ="  # s3cr3t
@@ -628,7 +622,7 @@ def replayed(scene: Scene, *values: object, timestamp: int = NOW) -> list[tuple[
     return [(each["outcome"], each["why"]) for each in answer["replayed"]]
 
 
-def test_given_a_replay_when_consumed_then_it_is_told_what_came_of_each_record(
+def test_replay_reports_the_outcome_of_each_record(
     scene: Scene,
 ) -> None:
     def crash(run: ActiveRun) -> None:
@@ -645,7 +639,7 @@ def test_given_a_replay_when_consumed_then_it_is_told_what_came_of_each_record(
     assert replayed(scene, message()) == [("done", "")]
 
 
-def test_given_a_bug_when_consumed_then_the_ledger_tells_operators_why(scene: Scene) -> None:
+def test_ledger_records_why_a_run_is_on_hold(scene: Scene) -> None:
     def crash(run: ActiveRun) -> None:
         raise ZeroDivisionError(f"a bug, and {SECRET}")
 
@@ -660,7 +654,7 @@ def test_given_a_bug_when_consumed_then_the_ledger_tells_operators_why(scene: Sc
     assert "held" not in (row("runs", run_id=RUN_ID) or {})
 
 
-def test_given_port_refuses_before_the_run_is_known_when_consumed_then_it_is_a_held_run(
+def test_run_goes_on_hold_when_port_refuses_to_read_it(
     scene: Scene,
 ) -> None:
     scene.port.script(f"GET {RUN}", (403, {"ok": False, "error": "forbidden"}, {}))
@@ -673,7 +667,7 @@ def test_given_port_refuses_before_the_run_is_known_when_consumed_then_it_is_a_h
     assert "403" in found["held"]["why"]
 
 
-def test_given_a_run_that_used_up_its_patience_when_replayed_then_it_has_it_anew(
+def test_replayed_run_gets_a_new_retry_budget(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def throttle(run: ActiveRun) -> None:
@@ -697,7 +691,7 @@ def test_given_a_run_that_used_up_its_patience_when_replayed_then_it_has_it_anew
     assert 20 < (resume_at - before).total_seconds() < 60
 
 
-def test_given_another_invocation_at_work_when_replayed_then_it_says_so_and_leaves_the_page(
+def test_replay_reports_a_concurrent_run_and_leaves_its_log(
     scene: Scene,
 ) -> None:
     inner: list[tuple[str, str]] = []
@@ -713,7 +707,7 @@ def test_given_another_invocation_at_work_when_replayed_then_it_says_so_and_leav
     assert [body.get("statusLabel") for body in scene.port.bodies(f"POST {RUN}/logs")] == [None]
 
 
-def test_given_a_signature_of_a_secret_that_is_gone_when_replayed_then_it_is_not_taken_for_done(
+def test_replay_reports_a_rejected_signature_as_rejected(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORT_SIGNATURE", "required")
@@ -724,7 +718,7 @@ def test_given_a_signature_of_a_secret_that_is_gone_when_replayed_then_it_is_not
     assert (outcome, why) == ("rejected", "The message's signature does not fit it.")
 
 
-def test_given_an_old_record_when_replayed_then_no_alarm_is_told_of_its_age(
+def test_replay_does_not_measure_the_record_age(
     scene: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
     metrics.clear_metrics()

@@ -59,7 +59,7 @@ def keys() -> list[str]:
 
 
 @pytest.mark.parametrize("as_text", [True, False])
-def test_given_what_lambda_stored_when_read_then_event_function_and_condition_are_known(
+def test_failed_record_has_the_event_function_and_condition(
     records: FailedRecords, as_text: bool
 ) -> None:
     store(of_lambda(kafka(RUN), kafka(CHANGE, 1), as_text=as_text))
@@ -72,7 +72,7 @@ def test_given_what_lambda_stored_when_read_then_event_function_and_condition_ar
     assert record.subjects == [Subject(RUN_ID)]
 
 
-def test_given_a_record_that_was_to_be_delivered_later_when_read_then_it_is_an_event(
+def test_record_of_a_delayed_delivery_is_read_as_an_event(
     records: FailedRecords,
 ) -> None:
     store(json.dumps(kafka(RUN)).encode(), f"held/{RUN_ID}.json")
@@ -86,7 +86,7 @@ def test_given_a_record_that_was_to_be_delivered_later_when_read_then_it_is_an_e
     assert record.function_name is None
 
 
-def test_given_a_notice_when_read_then_it_is_known_as_one(records: FailedRecords) -> None:
+def test_failed_run_ended_message_is_marked_as_one(records: FailedRecords) -> None:
     store(of_lambda(kafka(NOTICE)))
 
     assert read(records).subjects == [Subject(RUN_ID, notice=True)]
@@ -107,7 +107,7 @@ def test_given_a_notice_when_read_then_it_is_known_as_one(records: FailedRecords
     ],
 )
 @pytest.mark.parametrize("key", [KEY, f"held/{RUN_ID}.json"])
-def test_given_an_object_that_is_no_record_when_read_then_it_says_so_and_can_be_put_away(
+def test_invalid_object_is_reported_and_can_be_archived(
     records: FailedRecords, key: str, body: bytes
 ) -> None:
     store(body, key)
@@ -121,7 +121,7 @@ def test_given_an_object_that_is_no_record_when_read_then_it_says_so_and_can_be_
     assert keys() == [f"archive/discarded/{key}"]
 
 
-def test_given_records_of_nothing_when_read_then_they_are_about_no_run(
+def test_unreadable_records_name_no_run(
     records: FailedRecords,
 ) -> None:
     junk = {**kafka(RUN), "value": "!"}
@@ -130,7 +130,7 @@ def test_given_records_of_nothing_when_read_then_they_are_about_no_run(
     assert read(records).subjects == []
 
 
-def test_given_a_record_that_failed_once_more_when_put_away_then_only_what_was_read_goes(
+def test_archiving_keeps_a_record_that_failed_again(
     records: FailedRecords,
 ) -> None:
     key = f"held/{RUN_ID}.json"
@@ -144,7 +144,7 @@ def test_given_a_record_that_failed_once_more_when_put_away_then_only_what_was_r
     assert read(records).records[0].offset == 7
 
 
-def test_given_a_record_that_somebody_else_put_away_when_put_away_again_then_nothing_happens(
+def test_archiving_twice_does_nothing(
     records: FailedRecords,
 ) -> None:
     store(of_lambda(kafka(RUN)))
@@ -157,7 +157,7 @@ def test_given_a_record_that_somebody_else_put_away_when_put_away_again_then_not
     assert records.read(record.place) is None
 
 
-def test_given_a_place_when_named_then_the_reference_is_short_and_always_the_same() -> None:
+def test_record_reference_is_short_and_stable() -> None:
     now: Any = None
 
     assert Place(KEY, now).reference == Place(KEY, now).reference

@@ -34,7 +34,7 @@ def later() -> LaterDelivery:
         (None, NOW - timedelta(hours=4), timedelta(minutes=15)),
     ],
 )
-def test_given_what_the_server_said_when_planned_then_the_time_is_as_said_or_doubles(
+def test_resume_time_is_as_the_server_says_or_doubles(
     retry_at: datetime | None, waiting_since: datetime, expected: timedelta
 ) -> None:
     error = RetryableError("GitHub is throttling", retry_at)
@@ -43,7 +43,7 @@ def test_given_what_the_server_said_when_planned_then_the_time_is_as_said_or_dou
 
 
 @pytest.mark.usefixtures("aws")
-def test_given_a_record_when_postponed_then_an_execution_of_the_run_waits_for_it() -> None:
+def test_postponed_record_waits_in_an_execution_of_its_run() -> None:
     later().postpone(RUN_ID, RECORD, NOW, "arn:function:live")
 
     states = boto3.client("stepfunctions")
@@ -56,7 +56,7 @@ def test_given_a_record_when_postponed_then_an_execution_of_the_run_waits_for_it
 
 
 @pytest.mark.usefixtures("aws")
-def test_given_a_run_postponed_again_and_again_when_the_limit_is_reached_then_it_fails() -> None:
+def test_postponing_fails_at_the_limit() -> None:
     for _ in range(MAX_POSTPONED):
         later().postpone(RUN_ID, RECORD, NOW, "arn:function:live")
 

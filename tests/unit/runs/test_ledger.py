@@ -21,7 +21,7 @@ def row() -> dict[str, Any]:
     return item
 
 
-def test_given_a_new_run_when_opened_then_it_stands_in_the_index_of_open_runs() -> None:
+def test_opened_run_is_in_the_index_of_open_runs() -> None:
     Ledger("runs").open(make_message())
 
     found = row()
@@ -30,7 +30,7 @@ def test_given_a_new_run_when_opened_then_it_stands_in_the_index_of_open_runs() 
     assert found["open_since"].endswith("Z")
 
 
-def test_given_an_open_run_when_delivered_again_then_it_stays_open_since_the_first_time() -> None:
+def test_redelivered_run_keeps_the_time_it_was_opened() -> None:
     ledger = Ledger("runs")
     ledger.open(make_message())
     since = row()["open_since"]
@@ -40,7 +40,7 @@ def test_given_an_open_run_when_delivered_again_then_it_stays_open_since_the_fir
     assert (row()["open_since"], row()["deliveries"]) == (since, 2)
 
 
-def test_given_an_ended_run_when_opened_then_refused_and_not_reopened() -> None:
+def test_ended_run_is_not_reopened() -> None:
     ledger = Ledger("runs")
     ledger.open(make_message())
     ledger.close(RUN_ID, "FAILURE")
@@ -52,7 +52,7 @@ def test_given_an_ended_run_when_opened_then_refused_and_not_reopened() -> None:
     assert row()["outcome"] == "FAILURE"
 
 
-def test_given_a_pull_request_when_recorded_then_the_run_stays_open() -> None:
+def test_run_stays_open_when_its_pull_request_is_recorded() -> None:
     ledger = Ledger("runs")
     ledger.open(make_message())
 
@@ -61,7 +61,7 @@ def test_given_a_pull_request_when_recorded_then_the_run_stays_open() -> None:
     assert (row()["pr_number"], row()["open"]) == (7, "yes")
 
 
-def test_given_a_run_when_postponed_twice_then_the_count_rises_and_the_time_is_readable() -> None:
+def test_postponing_counts_up_and_stores_a_readable_time() -> None:
     ledger = Ledger("runs")
     moment = datetime(2026, 11, 23, 12, 0, 0, 999, tzinfo=UTC)
 
@@ -72,7 +72,7 @@ def test_given_a_run_when_postponed_twice_then_the_count_rises_and_the_time_is_r
     assert row()["function_arn"] == "arn:function:live"
 
 
-def test_given_open_and_ended_runs_when_listed_then_the_open_ones_oldest_first() -> None:
+def test_open_rows_are_listed_oldest_first() -> None:
     ledger = Ledger("runs")
     for run_id, since in (("r_2", "2026-11-02T00:00:00Z"), ("r_1", "2026-11-01T00:00:00Z")):
         dynamodb_table("runs").put_item(Item={"run_id": run_id, "open": "yes", "open_since": since})
@@ -92,9 +92,7 @@ def test_reminder_of_the_sweep_does_not_count_as_work() -> None:
     assert row()["reminded_at"].endswith("Z")
 
 
-def test_given_an_unknown_run_when_held_then_it_stands_among_the_open_ones_with_the_reason() -> (
-    None
-):
+def test_unknown_run_on_hold_is_open_with_its_reason() -> None:
     Ledger("runs").put_on_hold(RUN_ID, "create_service", "1-trace", "A bug.")
 
     found = row()
@@ -105,7 +103,7 @@ def test_given_an_unknown_run_when_held_then_it_stands_among_the_open_ones_with_
     )
 
 
-def test_given_an_ended_run_when_held_then_refused_and_not_reopened() -> None:
+def test_ended_run_does_not_go_on_hold() -> None:
     ledger = Ledger("runs")
     ledger.open(make_message())
     ledger.close(RUN_ID, "FAILURE")
@@ -116,7 +114,7 @@ def test_given_an_ended_run_when_held_then_refused_and_not_reopened() -> None:
     assert "open" not in row()
 
 
-def test_given_a_run_that_is_replayed_when_postponed_then_both_counts_are_known() -> None:
+def test_retry_budget_restart_keeps_the_total_count() -> None:
     ledger = Ledger("runs")
     moment = datetime(2026, 11, 23, tzinfo=UTC)
     ledger.restart_retry_budget(RUN_ID)

@@ -19,20 +19,20 @@ def holder() -> Any:
     return item and item["owner"]
 
 
-def test_given_a_free_service_when_taken_then_the_owner_holds_it() -> None:
+def test_free_service_is_locked_by_its_owner() -> None:
     locks().acquire("shop", "r_1")
 
     assert holder() == "r_1"
 
 
-def test_given_the_own_lock_when_taken_again_then_it_is_a_success() -> None:
+def test_owner_can_acquire_its_lock_again() -> None:
     locks().acquire("shop", "r_1")
     locks().acquire("shop", "r_1")
 
     assert holder() == "r_1"
 
 
-def test_given_another_owner_at_work_when_taken_then_refused_with_the_owner() -> None:
+def test_lock_is_refused_with_the_name_of_its_owner() -> None:
     locks().acquire("shop", "r_1")
 
     with pytest.raises(EntityLocked, match=r"is under way \(run r_1\)"):
@@ -41,7 +41,7 @@ def test_given_another_owner_at_work_when_taken_then_refused_with_the_owner() ->
     assert holder() == "r_1"
 
 
-def test_given_an_owner_that_has_ended_when_taken_then_it_is_taken_over() -> None:
+def test_lock_is_taken_over_when_its_owner_has_ended() -> None:
     locks().acquire("shop", "r_1")
 
     locks("r_1").acquire("shop", "r_2")
@@ -49,7 +49,7 @@ def test_given_an_owner_that_has_ended_when_taken_then_it_is_taken_over() -> Non
     assert holder() == "r_2"
 
 
-def test_given_two_that_find_the_owner_gone_when_both_take_then_one_wins() -> None:
+def test_one_of_two_concurrent_callers_takes_over_a_lock() -> None:
     locks().acquire("shop", "r_1")
 
     def the_other_was_faster(owner: Owner) -> bool:
@@ -62,7 +62,7 @@ def test_given_two_that_find_the_owner_gone_when_both_take_then_one_wins() -> No
     assert holder() == "r_2"
 
 
-def test_given_the_own_lock_when_released_then_the_service_is_free() -> None:
+def test_released_lock_leaves_the_service_free() -> None:
     locks().acquire("shop", "r_1")
 
     locks().release("shop", "r_1")
@@ -70,7 +70,7 @@ def test_given_the_own_lock_when_released_then_the_service_is_free() -> None:
     assert holder() is None
 
 
-def test_given_another_owner_when_released_then_nothing_happens() -> None:
+def test_release_by_another_owner_does_nothing() -> None:
     locks().acquire("shop", "r_1")
 
     locks().release("shop", "r_2")

@@ -137,7 +137,7 @@ def test_text_that_was_typed_stays_text() -> None:
         made(GIVEN | {"slack_channel": typed})
 
 
-def test_values_come_from_port_where_the_catalog_takes_them_as_they_are() -> None:
+def test_values_come_from_port_where_the_catalog_copies_them() -> None:
     entity = {"tier": "silver", "replicas": 3, "language": None, "on_call": "ada@acme.example"}
 
     assert inputs_in_port(kind_of(), entity) == {"tier": "silver", "on_call": "ada@acme.example"}

@@ -62,7 +62,7 @@ def _python(*, known: bool) -> dict[str, Any]:
 CLEAN = {"dependencies": [{"name": "requests", "version": "2.34", "vulns": []}]}
 
 
-def test_given_no_answer_when_looked_up_then_it_says_so_and_passes(
+def test_audit_passes_and_says_so_without_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended = look_up(monkeypatch, None, None)
@@ -94,7 +94,7 @@ def test_audit_passes_in_ci_when_told_so_explicitly(monkeypatch: pytest.MonkeyPa
     assert ended.output.count("not looked up") == 2
 
 
-def test_given_an_answer_that_does_not_know_what_it_must_then_it_is_no_answer(
+def test_audit_ignores_a_source_that_misses_a_known_advisory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # As a mirror that answers whatever it is asked with nothing.
@@ -104,7 +104,7 @@ def test_given_an_answer_that_does_not_know_what_it_must_then_it_is_no_answer(
     assert ended.output.count("not looked up") == 2
 
 
-def test_given_answers_without_advisories_when_looked_up_then_it_passes_in_silence(
+def test_audit_passes_silently_without_advisories(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended = look_up(monkeypatch, CLEAN, {"vulnerabilities": {}})
@@ -112,7 +112,7 @@ def test_given_answers_without_advisories_when_looked_up_then_it_passes_in_silen
     assert (ended.exit_code, ended.output) == (0, "")
 
 
-def test_given_an_advisory_when_looked_up_then_it_fails_and_names_it(
+def test_audit_fails_and_names_an_advisory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended = look_up(monkeypatch, _python(known=True), NPM_REPORT)
@@ -122,7 +122,7 @@ def test_given_an_advisory_when_looked_up_then_it_fails_and_names_it(
     assert "lodash <4.17.5 has GHSA-1" in ended.output
 
 
-def test_given_an_advisory_that_is_judged_when_looked_up_then_it_passes(
+def test_audit_passes_when_the_advisory_is_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended = look_up(monkeypatch, _python(known=True), {"vulnerabilities": {}}, ignored="PYSEC-1")
@@ -130,7 +130,7 @@ def test_given_an_advisory_that_is_judged_when_looked_up_then_it_passes(
     assert ended.exit_code == 0
 
 
-def test_given_an_exception_that_nothing_needs_when_looked_up_then_it_fails(
+def test_audit_fails_when_an_exception_is_unused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended = look_up(monkeypatch, _python(known=True), NPM_REPORT, ignored="PYSEC-2")
@@ -140,10 +140,10 @@ def test_given_an_exception_that_nothing_needs_when_looked_up_then_it_fails(
 
 
 @pytest.mark.parametrize("reason", ['""', '"because"', "1", "[]"])
-def test_given_an_exception_without_a_reason_when_read_then_refused(reason: str) -> None:
+def test_audit_exception_without_a_reason_is_refused(reason: str) -> None:
     with pytest.raises(typer.BadParameter, match="PYSEC-1 needs its reason"):
         audit.read_ignored(f'[ignored]\n"PYSEC-1" = {reason}\n')
 
 
-def test_given_the_repositorys_own_exceptions_when_read_then_each_has_its_reason() -> None:
+def test_every_audit_exception_of_the_repository_has_a_reason() -> None:
     assert json.dumps(dict(audit.read_ignored(audit.IGNORED.read_text())))

@@ -90,7 +90,7 @@ def names(root: Path, archive: str) -> list[str]:
         return file.namelist()
 
 
-def test_function_archive_holds_its_package_and_nothing_of_others(root: Path) -> None:
+def test_function_archive_has_only_its_own_package(root: Path) -> None:
     built(root)
 
     assert names(root, "greet.zip") == [
@@ -178,7 +178,7 @@ def test_layer_has_the_wheels_of_its_own_architecture(root: Path) -> None:
             assert file.read("python/lib/native.so") == platform_name
 
 
-def test_one_architecture_can_be_built_alone_and_the_other_stays_listed(root: Path) -> None:
+def test_building_one_architecture_keeps_the_other_listed(root: Path) -> None:
     first = built(root, Architecture.ARM64)
     second = built(root, Architecture.X86_64)
 
@@ -188,7 +188,7 @@ def test_one_architecture_can_be_built_alone_and_the_other_stays_listed(root: Pa
     assert sorted(listed) == ["greet", "layer-arm64", "layer-x86_64"]
 
 
-def test_same_input_gives_the_same_bytes_whatever_the_files_times_and_modes(root: Path) -> None:
+def test_archive_bytes_do_not_depend_on_file_times_and_modes(root: Path) -> None:
     before = built(root)
     for path in (root / "functions/greet").rglob("*.py"):
         os.utime(path, (0, 0))

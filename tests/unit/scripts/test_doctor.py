@@ -803,7 +803,7 @@ def test_secret_that_functions_cannot_use_is_named(
     assert "hidden-value" not in result.detail
 
 
-def test_empty_and_incomplete_secrets_are_named_without_their_values(
+def test_incomplete_secrets_are_named_without_their_values(
     server: ScriptedServer, installation: Installation
 ) -> None:
     half = secret(app_id="hidden-value", private_key="")
@@ -967,7 +967,7 @@ def test_each_approver_has_a_row(arn: str | None, authenticated: str | None, fau
 # -- all of them
 
 
-def test_a_check_that_cannot_be_made_is_a_fault_and_ends_no_other() -> None:
+def test_impossible_check_is_a_fault_and_the_others_continue() -> None:
     def passing(_: Installation) -> Result:
         return Result("second", True, "fine")
 

@@ -30,7 +30,7 @@ def unexplained(line: str, suffix: str) -> bool:
     )
 
 
-def test_given_all_files_when_looked_through_then_each_exception_has_its_reason() -> None:
+def test_every_lint_exception_in_the_repository_has_a_reason() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -61,8 +61,6 @@ def test_given_all_files_when_looked_through_then_each_exception_has_its_reason(
         ("# shellcheck disable=SC2046", ""),
     ],
 )
-def test_given_an_exception_without_a_reason_when_looked_at_then_it_is_found(
-    line: str, suffix: str
-) -> None:
+def test_lint_exception_without_a_reason_is_found(line: str, suffix: str) -> None:
     assert unexplained(line, suffix)
     assert not unexplained(f"{line} - it must be so", suffix)

@@ -149,9 +149,7 @@ def invoke(env_file: Path, *arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_without_apply_it_names_what_would_be_created_and_writes_nothing(
-    port: FakePort, env_file: Path
-) -> None:
+def test_port_setup_writes_nothing_without_apply(port: FakePort, env_file: Path) -> None:
     code, output = invoke(env_file)
 
     assert code == 0
@@ -227,9 +225,7 @@ def test_an_update_keeps_what_the_organisation_has_added(port: FakePort, env_fil
     assert properties["owner"]["title"] == "Owner"
 
 
-def test_an_input_that_the_organisation_has_added_stays_in_the_form(
-    port: FakePort, env_file: Path
-) -> None:
+def test_added_input_of_the_organisation_stays_in_the_form(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     inputs = port.objects["/v1/actions/upscale_service"]["trigger"]["userInputs"]
     # As it was installed before there was a dry run.
@@ -245,7 +241,7 @@ def test_an_input_that_the_organisation_has_added_stays_in_the_form(
     assert inputs["required"] == ["ticket"]
 
 
-def test_an_input_that_the_organisation_has_added_stays_in_its_step() -> None:
+def test_added_input_of_the_organisation_stays_in_its_step() -> None:
     ours = {
         "properties": {"a": {}, "b": {}, "new": {}},
         "steps": [{"title": "One", "order": ["a"]}, {"title": "Two", "order": ["b", "new"]}],
@@ -276,9 +272,7 @@ def test_what_we_do_not_require_any_more_is_not_required() -> None:
     assert overlay(current, ours) == ours
 
 
-def test_an_automation_that_was_switched_off_is_shown_and_switched_on(
-    port: FakePort, env_file: Path
-) -> None:
+def test_disabled_automation_is_shown_and_enabled(port: FakePort, env_file: Path) -> None:
     invoke(env_file, "--apply")
     automation = port.objects["/v1/actions/upscale_service_ended"]
     automation["publish"] = False

@@ -109,7 +109,7 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     clients.port_client.cache_clear()
 
 
-def test_given_records_and_a_failed_execution_when_listed_then_all_are_named_oldest_first(
+def test_list_shows_each_failed_record_and_no_running_execution(
     world: World,
 ) -> None:
     store()
@@ -133,7 +133,7 @@ def test_given_records_and_a_failed_execution_when_listed_then_all_are_named_old
     assert Selection(("1-trace",)).of(found) == Selection((RUN_ID,)).of(found) == found
 
 
-def test_given_a_delivery_that_ended_without_a_copy_when_listed_then_its_record_is_found(
+def test_list_finds_the_record_of_a_failed_delayed_delivery(
     world: World,
 ) -> None:
     ledger = Ledger("runs")
@@ -156,9 +156,7 @@ def test_given_a_delivery_that_ended_without_a_copy_when_listed_then_its_record_
 
 
 @pytest.mark.parametrize("outcome", ["done", "later", "skipped"])
-def test_given_a_record_when_the_function_takes_it_then_it_is_put_away(
-    world: World, outcome: str
-) -> None:
+def test_replayed_record_is_archived_when_the_function_takes_it(world: World, outcome: str) -> None:
     store()
     (held,) = world.held()
     world.answers(outcome, "as it is")
@@ -175,9 +173,7 @@ def test_given_a_record_when_the_function_takes_it_then_it_is_put_away(
 
 
 @pytest.mark.parametrize("outcome", ["failed", "rejected"])
-def test_given_a_record_when_it_fails_again_then_it_stays_and_says_why(
-    world: World, outcome: str
-) -> None:
+def test_record_stays_with_the_reason_when_its_replay_fails(world: World, outcome: str) -> None:
     store()
     (held,) = world.held()
     world.answers(outcome, "ValueError: still a bug")
@@ -188,7 +184,7 @@ def test_given_a_record_when_it_fails_again_then_it_stays_and_says_why(
     assert stored("aws/") == [KEY]
 
 
-def test_given_a_function_that_crashes_when_replayed_then_the_record_stays(world: World) -> None:
+def test_record_stays_when_the_function_crashes_at_its_replay(world: World) -> None:
     store()
     (held,) = world.held()
     error = {"errorType": "Runtime.ImportModuleError", "errorMessage": "No module named 'x'"}
@@ -201,7 +197,7 @@ def test_given_a_function_that_crashes_when_replayed_then_the_record_stays(world
     assert stored("aws/") == [KEY]
 
 
-def test_given_a_run_that_has_ended_when_replayed_then_nothing_is_done_and_it_is_put_away(
+def test_replay_only_archives_the_record_of_an_ended_run(
     world: World,
 ) -> None:
     store()
@@ -305,7 +301,7 @@ def test_discard_ends_only_failed_run_when_batch_is_stored(world: World) -> None
     assert stored("archive/") == [f"archive/discarded/{KEY}"]
 
 
-def test_given_a_notice_of_an_end_when_replayed_then_the_function_gets_it(world: World) -> None:
+def test_replay_invokes_the_function_for_a_run_ended_message(world: World) -> None:
     store(message={**MESSAGE, "action": "run_ended"})
     (held,) = world.held()
     assert held.runs == (Subject(RUN_ID, notice=True),)
@@ -316,7 +312,7 @@ def test_given_a_notice_of_an_end_when_replayed_then_the_function_gets_it(world:
     assert len(world.server.bodies(INVOKE)) == 1
 
 
-def test_given_a_run_that_got_further_when_its_record_is_discarded_then_refused(
+def test_discard_is_refused_when_the_run_has_a_pull_request(
     world: World,
 ) -> None:
     store()
@@ -331,7 +327,7 @@ def test_given_a_run_that_got_further_when_its_record_is_discarded_then_refused(
     assert stored("aws/") == [KEY]
 
 
-def test_given_an_object_that_is_no_record_when_replayed_then_it_can_only_be_discarded(
+def test_invalid_object_can_only_be_discarded(
     world: World,
 ) -> None:
     boto3.client("s3").put_object(Bucket="records", Key=KEY, Body=b"?")
@@ -342,7 +338,7 @@ def test_given_an_object_that_is_no_record_when_replayed_then_it_can_only_be_dis
     assert stored("archive/") == [f"archive/discarded/{KEY}"]
 
 
-def test_given_notices_when_settled_then_those_of_records_that_are_gone_are_deleted(
+def test_queue_messages_of_missing_records_are_deleted(
     world: World,
 ) -> None:
     store()
@@ -360,7 +356,7 @@ def test_given_notices_when_settled_then_those_of_records_that_are_gone_are_dele
     assert key_of["there"] in left["Body"]
 
 
-def test_given_a_record_when_described_then_signature_and_secrets_are_masked() -> None:
+def test_described_record_masks_its_signature_and_secrets() -> None:
     event = {"records": {"org_test.runs-0": [kafka(MESSAGE), {**kafka(0), "value": "!"}]}}
     record = FailedRecord(Place(KEY, NOW), "v", event, "slipway-create_service", "")
 
@@ -392,13 +388,11 @@ FOUND = [held("a", "create_service", 5), held("b", "approval", 3), held("c", "cr
         (Selection(("a",), function="approval"), ""),
     ],
 )
-def test_given_what_is_held_when_selected_then_names_function_and_time_count(
-    selection: Selection, chosen: str
-) -> None:
+def test_selection_filters_by_name_function_and_time(selection: Selection, chosen: str) -> None:
     assert "".join(each.reference for each in selection.of(FOUND)) == chosen
 
 
-def test_given_a_name_that_fits_nothing_when_selected_then_it_is_told() -> None:
+def test_selection_refuses_an_unknown_name() -> None:
     with pytest.raises(SlipwayError, match="r_zz: nothing of this name is held"):
         Selection(("a", "r_zz")).of(FOUND)
 
@@ -407,20 +401,20 @@ def test_given_a_name_that_fits_nothing_when_selected_then_it_is_told() -> None:
     ("text", "ago"),
     [("90m", timedelta(minutes=90)), ("2h", timedelta(hours=2)), ("3d", timedelta(days=3))],
 )
-def test_given_so_long_ago_when_read_then_it_counts_from_now(text: str, ago: timedelta) -> None:
+def test_relative_time_counts_from_now(text: str, ago: timedelta) -> None:
     moment = read_time(text)
 
     assert moment
     assert abs(datetime.now(UTC) - ago - moment) < timedelta(seconds=5)
 
 
-def test_given_iso_times_when_read_then_they_are_of_utc_unless_they_say_otherwise() -> None:
+def test_iso_time_is_utc_without_an_offset() -> None:
     assert read_time("2026-11-23T10:00") == datetime(2026, 11, 23, 10, tzinfo=UTC)
     assert read_time("2026-11-23T10:00+02:00") == datetime(2026, 11, 23, 8, tzinfo=UTC)
     assert read_time(None) is None
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "5x", "-2h", "99999999999d"])
-def test_given_what_is_no_time_when_read_then_refused(text: str) -> None:
+def test_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="is no time"):
         read_time(text)

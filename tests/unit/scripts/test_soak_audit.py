@@ -54,7 +54,7 @@ def kinds(*runs: RunFacts, **world: Any) -> dict[str, int]:
         run(approvals=("SUPERSEDED", "APPROVED"), executions={RUN: "SUCCEEDED"}),
     ],
 )
-def test_given_a_true_end_when_audited_then_nothing_is_found(fine: RunFacts) -> None:
+def test_soak_audit_accepts_a_correct_end(fine: RunFacts) -> None:
     assert kinds(fine) == {}
 
 
@@ -74,7 +74,7 @@ def test_given_a_true_end_when_audited_then_nothing_is_found(fine: RunFacts) -> 
         run(approvals=("EXPIRED",)),
     ],
 )
-def test_given_no_end_or_an_untrue_one_when_audited_then_lost(lost: RunFacts) -> None:
+def test_soak_audit_reports_a_missing_or_false_end_as_lost(lost: RunFacts) -> None:
     assert kinds(lost) == {"lost": 1}
 
 
@@ -89,7 +89,7 @@ def test_given_no_end_or_an_untrue_one_when_audited_then_lost(lost: RunFacts) ->
         run(approvals=("APPROVED", "APPROVED")),
     ],
 )
-def test_given_something_done_twice_when_audited_then_found(twice: RunFacts) -> None:
+def test_soak_audit_reports_repeated_work_as_twice(twice: RunFacts) -> None:
     assert kinds(twice) == {"twice": 1}
 
 
@@ -104,11 +104,11 @@ def test_given_something_done_twice_when_audited_then_found(twice: RunFacts) -> 
         run(row={"run_id": RUN, "open": "yes"}),
     ],
 )
-def test_given_something_left_over_when_audited_then_stuck(stuck: RunFacts) -> None:
+def test_soak_audit_reports_leftovers_as_stuck(stuck: RunFacts) -> None:
     assert kinds(stuck) == {"stuck": 1}
 
 
-def test_given_a_run_in_progress_that_is_to_be_delivered_when_audited_then_stuck() -> None:
+def test_soak_audit_reports_an_undelivered_run_as_stuck() -> None:
     waiting = run(status="IN_PROGRESS", pulls=())
 
     assert kinds(waiting, postponed=frozenset({RUN})) == {"stuck": 1}
@@ -121,11 +121,11 @@ def test_given_a_run_in_progress_that_is_to_be_delivered_when_audited_then_stuck
         run(status="IN_PROGRESS", pulls=(), executions={RUN: "FAILED"}),
     ],
 )
-def test_given_a_run_that_waits_for_an_operator_when_audited_then_held(held: RunFacts) -> None:
+def test_soak_audit_reports_a_run_that_waits_for_an_operator(held: RunFacts) -> None:
     assert kinds(held) == {"held": 1}
 
 
-def test_given_locks_branches_and_looks_of_nobody_when_audited_then_stuck() -> None:
+def test_soak_audit_reports_unowned_locks_and_branches_as_stuck() -> None:
     left = {
         "locks": {"shop": RUN},
         "branches": ("slipway/upscale_service/r_0000000000000009",),
@@ -135,11 +135,11 @@ def test_given_locks_branches_and_looks_of_nobody_when_audited_then_stuck() -> N
     assert kinds(run(), **left) == {"stuck": 3}
 
 
-def test_given_a_branch_of_a_pull_request_when_audited_then_it_is_githubs() -> None:
+def test_soak_audit_ignores_the_branch_of_a_pull_request() -> None:
     assert kinds(run(), branches=(f"slipway/upscale_service/{RUN}",)) == {}
 
 
-def test_given_a_run_that_nobody_asked_for_when_audited_then_twice() -> None:
+def test_soak_audit_reports_an_unrequested_run_as_twice() -> None:
     assert kinds(run(), strangers=("r_0000000000000009",)) == {"twice": 1}
 
 
@@ -153,7 +153,7 @@ def test_given_a_run_that_nobody_asked_for_when_audited_then_twice() -> None:
         ("DECLINE", "APPROVED", {"lost": 1}),
     ],
 )
-def test_given_a_decision_that_was_taken_when_audited_then_it_is_what_became_of_the_request(
+def test_soak_audit_compares_a_decision_with_its_request(
     verdict: str, became: str, found: dict[str, int]
 ) -> None:
     asked = run(status="FAILURE", label="Failed", pulls=(), approvals=(became,))
@@ -186,7 +186,7 @@ GONE = run("r_g", ask=ask(DELETE, service_name="shop"), action=DELETE, label="De
         (("r_c", "r_g"), None, ENTITY, {"stuck": 1}),
     ],
 )
-def test_given_what_was_merged_when_audited_then_it_is_what_is_there(
+def test_soak_audit_compares_merged_changes_with_the_service(
     merged: tuple[str, ...], replicas: int | None, entity: Any, found: dict[str, int]
 ) -> None:
     service = ServiceFacts("shop", merged, replicas, entity)
@@ -194,7 +194,7 @@ def test_given_what_was_merged_when_audited_then_it_is_what_is_there(
     assert kinds(CREATED, UP, DOWN, GONE, services=(service,)) == found
 
 
-def test_given_two_reasons_for_one_run_when_counted_then_it_counts_once() -> None:
+def test_soak_audit_counts_a_run_once_for_each_kind() -> None:
     twice = run(ends=2, pulls=(MERGED, MERGED))
     findings = audit(World(runs=(twice,), services=()))
 

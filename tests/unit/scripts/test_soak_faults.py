@@ -46,9 +46,7 @@ def calls(knobs: responses.RequestsMock) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("kind", OF_KNOBS)
-def test_given_an_episode_when_it_is_over_then_it_is_mended(
-    kind: str, knobs: responses.RequestsMock
-) -> None:
+def test_fault_is_removed_when_its_episode_ends(kind: str, knobs: responses.RequestsMock) -> None:
     made = faults(kind)
     knobs.calls.reset()
 
@@ -63,7 +61,7 @@ def test_given_an_episode_when_it_is_over_then_it_is_mended(
     assert calls(knobs)[-1] in MENDED
 
 
-def test_given_an_error_within_an_episode_when_it_is_left_then_it_is_mended(
+def test_fault_is_removed_when_its_episode_raises(
     knobs: responses.RequestsMock,
 ) -> None:
     made = faults("port-down")
@@ -74,7 +72,7 @@ def test_given_an_error_within_an_episode_when_it_is_left_then_it_is_mended(
     assert calls(knobs)[-1] == ("DELETE", "faults")
 
 
-def test_given_a_fault_of_port_when_an_action_is_executed_then_it_is_not_met(
+def test_port_fault_does_not_affect_starting_an_action(
     knobs: responses.RequestsMock,
 ) -> None:
     made = faults("port-answers-lost")
@@ -88,7 +86,7 @@ def test_given_a_fault_of_port_when_an_action_is_executed_then_it_is_not_met(
     assert re.search(pattern, "/v1/blueprints/service/entities")
 
 
-def test_given_a_soak_that_is_stopped_when_it_ends_then_everything_is_mended(
+def test_stopped_soak_removes_every_fault(
     knobs: responses.RequestsMock,
 ) -> None:
     made = Faults(ENV, Path(), ["port-down"], 1, threading.Lock(), pause=60)

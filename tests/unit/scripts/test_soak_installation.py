@@ -12,7 +12,7 @@ def record(run_id: str) -> dict[str, Any]:
     return {"value": base64.b64encode(json.dumps(message).encode()).decode()}
 
 
-def test_given_a_failure_as_lambda_stores_it_when_read_then_it_names_its_runs() -> None:
+def test_stored_failure_names_its_runs() -> None:
     # https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html
     event = {"records": {"org.runs-0": [record("r_1"), record("r_2")], "org.runs-1": []}}
     failure = {"requestContext": {"condition": "RetriesExhausted"}, "payload": json.dumps(event)}

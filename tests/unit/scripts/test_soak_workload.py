@@ -5,12 +5,12 @@ from collections import Counter
 from scripts.soaking.workload import CREATE, DELETE, DOWNSCALE, UPSCALE, Ask, as_creation, plan
 
 
-def test_given_a_seed_when_planned_twice_then_the_same_is_asked() -> None:
+def test_workload_of_one_seed_is_always_the_same() -> None:
     assert plan(7, 200, "tag") == plan(7, 200, "tag")
     assert plan(7, 200, "tag") != plan(8, 200, "tag")
 
 
-def test_given_any_seed_when_planned_then_each_service_is_made_first() -> None:
+def test_workload_creates_each_service_first() -> None:
     first: dict[str, Ask] = {}
     for ask in plan(7, 200, "tag"):
         first.setdefault(ask.service, ask)
@@ -19,7 +19,7 @@ def test_given_any_seed_when_planned_then_each_service_is_made_first() -> None:
     assert not any(ask.harmless for ask in first.values())
 
 
-def test_given_a_large_plan_when_counted_then_everything_happens() -> None:
+def test_large_workload_includes_every_case() -> None:
     asks = plan(7, 1000, "tag")
 
     assert Counter(ask.action for ask in asks).keys() == {CREATE, UPSCALE, DOWNSCALE, DELETE}
@@ -32,7 +32,7 @@ def test_given_a_large_plan_when_counted_then_everything_happens() -> None:
     assert {ask.environment for ask in asks} == {"Test", "Production"}
 
 
-def test_given_a_service_that_is_not_there_when_it_is_to_be_changed_then_it_is_created() -> None:
+def test_change_of_a_missing_service_becomes_a_creation() -> None:
     change = next(ask for ask in plan(7, 100, "tag") if ask.action == UPSCALE)
 
     made = as_creation(change)

@@ -56,7 +56,7 @@ def backlog(
         (None, None, None),
     ],
 )
-def test_given_what_kafka_keeps_when_asked_then_the_deadline_is_what_ends_first(
+def test_deadline_is_the_earliest_retention_limit(
     paused: timedelta | None, known: Backlog | None, left: timedelta | None
 ) -> None:
     paused_at = NOW - paused if paused is not None else None
@@ -88,14 +88,14 @@ def held(hours: int, *runs: Subject) -> OnHold:
         (Line(consumer(), backlog(), [held(100, Subject("r_1", notice=True))]), None),
     ],
 )
-def test_given_a_function_when_time_runs_out_then_it_is_told(line: Line, said: str | None) -> None:
+def test_status_warns_when_time_runs_out(line: Line, said: str | None) -> None:
     found = warnings(line, Limits(), NOW)
 
     assert [sentence for sentence in found if said and said in sentence] == found
     assert len(found) == (said is not None)
 
 
-def test_given_functions_when_shown_then_pause_backlog_and_held_are_in_the_table() -> None:
+def test_status_table_shows_pause_backlog_and_runs_on_hold() -> None:
     lines = [
         Line(consumer(DAY), backlog(timedelta(hours=2), unread=4), [held(26)]),
         Line(consumer(), None, []),
@@ -108,7 +108,7 @@ def test_given_functions_when_shown_then_pause_backlog_and_held_are_in_the_table
     assert [cells[1] for cells in columns[3:]] == ["?", "", "0", ""]
 
 
-def test_given_names_when_chosen_then_all_must_be_consumers() -> None:
+def test_chosen_functions_must_be_consumers() -> None:
     found = [consumer(name="create_service"), consumer(name="approval")]
 
     assert choose(found, ["approval"], everything=False) == found[1:]
@@ -133,7 +133,7 @@ def test_given_names_when_chosen_then_all_must_be_consumers() -> None:
         ({"retention.ms": "-1"}, Retention(None, 7 * DAY, told=True)),
     ],
 )
-def test_given_what_the_brokers_tell_when_asked_then_the_rest_is_kafkas_default(
+def test_retention_falls_back_to_the_kafka_default(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], retention: Retention
 ) -> None:
     monkeypatch.setattr(backlogs, "_described", lambda _admin, _kind, _name: settings)
@@ -146,9 +146,7 @@ def test_given_what_the_brokers_tell_when_asked_then_the_rest_is_kafkas_default(
 
 
 @pytest.mark.usefixtures("aws")
-def test_given_claims_when_a_function_is_drained_then_only_its_own_that_are_not_over_count() -> (
-    None
-):
+def test_drain_counts_only_current_claims_of_the_function() -> None:
     table = boto3.resource("dynamodb").Table("idempotency")
     now = int(datetime.now(UTC).timestamp() * 1000)
     for key, status, ends in (

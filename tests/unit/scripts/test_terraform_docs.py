@@ -107,14 +107,14 @@ def run(root: Path, *arguments: str) -> int:
     return CliRunner().invoke(app, ["--root", str(root), *arguments]).exit_code
 
 
-def test_given_code_when_documented_then_the_readme_says_what_the_code_says(root: Path) -> None:
+def test_readme_describes_the_terraform_code(root: Path) -> None:
     assert run(root) == 0
 
     assert (root / "README.md").read_text() == WANTED
     assert (root / "modules/one/README.md").read_text().startswith("# one\n\n<!--")
 
 
-def test_given_a_change_of_the_code_when_checked_then_it_is_told_and_nothing_written(
+def test_check_reports_changed_code_and_writes_nothing(
     root: Path,
 ) -> None:
     run(root)
@@ -126,7 +126,7 @@ def test_given_a_change_of_the_code_when_checked_then_it_is_told_and_nothing_wri
     assert (root / "README.md").read_text() == WANTED
 
 
-def test_given_what_people_wrote_when_documented_again_then_it_stays(root: Path) -> None:
+def test_handwritten_text_stays_when_documented_again(root: Path) -> None:
     run(root)
     (root / "README.md").write_text(WANTED.replace("Head.", "Another head."))
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from scripts import topics
 
 
-def test_given_a_user_when_access_is_listed_then_it_may_read_and_nothing_else() -> None:
+def test_access_list_allows_a_user_only_to_read() -> None:
     names = topics.topic_names("org_test", change_log=True)
     rules = topics.access_list("org_test", "lambda", names)
 
@@ -43,7 +43,7 @@ def test_topics_have_as_many_copies_as_the_cluster_says() -> None:
     assert [topic.replication_factor for topic in wanted] == [-1]
 
 
-def test_given_a_cluster_when_connected_then_the_token_is_of_its_region(
+def test_msk_token_is_for_the_region_of_the_cluster(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
@@ -70,9 +70,7 @@ def test_given_a_cluster_when_connected_then_the_token_is_of_its_region(
         ),
     ],
 )
-def test_given_what_cannot_be_when_called_then_it_is_refused_in_words(
-    arguments: list[str], told: str
-) -> None:
+def test_invalid_arguments_are_refused_with_a_message(arguments: list[str], told: str) -> None:
     app = typer.Typer()
     app.command()(topics.main)
 

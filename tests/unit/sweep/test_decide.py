@@ -88,9 +88,7 @@ CASES: list[tuple[str, Facts, SweepAction]] = [
 @pytest.mark.parametrize(
     ("facts", "deed"), [(f, d) for _, f, d in CASES], ids=[name for name, _, _ in CASES]
 )
-def test_given_what_is_known_of_a_run_when_judged_then_as_the_table_says(
-    facts: Facts, deed: SweepAction
-) -> None:
+def test_sweep_action_is_as_the_table_says(facts: Facts, deed: SweepAction) -> None:
     assert choose_action(facts, NOW, LIMITS) is deed
 
 
@@ -117,7 +115,7 @@ facts = st.builds(
 
 
 @given(known=facts)
-def test_given_anything_when_enough_time_has_passed_then_only_a_wait_is_left_alone(
+def test_sweep_leaves_only_waiting_runs_after_enough_time(
     known: Facts,
 ) -> None:
     later = datetime(2027, 6, 1, tzinfo=UTC)
@@ -128,7 +126,7 @@ def test_given_anything_when_enough_time_has_passed_then_only_a_wait_is_left_alo
 
 
 @given(known=facts)
-def test_given_a_machine_that_waits_when_judged_then_its_run_is_never_ended(known: Facts) -> None:
+def test_sweep_never_ends_a_run_whose_machine_waits(known: Facts) -> None:
     if known.execution != "RUNNING" or known.pull is not None or known.seen_at is None:
         return
     assert choose_action(known, NOW, LIMITS) is SweepAction.LEAVE
@@ -138,7 +136,7 @@ def test_given_a_machine_that_waits_when_judged_then_its_run_is_never_ended(know
     "limits",
     [{"held": timedelta(0)}, {"reminder": timedelta(days=30)}, {"report": timedelta(minutes=-1)}],
 )
-def test_given_limits_that_make_no_sense_when_made_then_refused(
+def test_limits_refuse_values_that_are_not_positive(
     limits: dict[str, timedelta],
 ) -> None:
     with pytest.raises(ValueError, match="limits must be positive"):

@@ -69,7 +69,7 @@ def fits(cell: str, state: str) -> bool:
     return cell == "any" or state in cell.split(" / ")
 
 
-def test_given_every_combination_when_judged_then_as_its_one_row_of_the_table_says() -> None:
+def test_every_state_has_exactly_one_row_in_the_sweep_table() -> None:
     rows = table()
     for states in product(PULLS, ROWS, EXECUTIONS):
         pull, row, execution = states
@@ -81,7 +81,7 @@ def test_given_every_combination_when_judged_then_as_its_one_row_of_the_table_sa
         assert found == [choose_action(facts, NOW, LIMITS)], states
 
 
-def test_given_the_table_when_read_then_it_names_no_other_states_and_every_deed() -> None:
+def test_sweep_table_names_only_known_states_and_every_action() -> None:
     for *cells, _deed in table():
         for cell, known in zip(cells, (PULLS, ROWS, EXECUTIONS), strict=True):
             assert cell == "any" or set(cell.split(" / ")) <= set(known)

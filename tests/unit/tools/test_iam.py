@@ -65,9 +65,7 @@ def test_wildcards_match(action: Any, resource: Any) -> None:
         ("s3:*", "*"),
     ],
 )
-def test_call_outside_the_policy_is_a_violation_and_the_statement_unused(
-    action: str, resource: str
-) -> None:
+def test_disallowed_call_is_a_violation_and_statement_is_unused(action: str, resource: str) -> None:
     violations, unused = check([PUT], [policy(allow(action, resource, Sid="Runs"))])
 
     assert [str(violation) for violation in violations] == [
@@ -262,7 +260,7 @@ def test_call_is_mapped_to_action_and_resource(
     assert [(access.action, access.resource) for access in accesses(made)] == expected
 
 
-def test_use_of_a_key_counts_for_the_service_that_it_went_through() -> None:
+def test_kms_use_counts_for_the_service_that_made_it() -> None:
     made = call("secretsmanager", "GetSecretValue", SecretId=SECRET) | {"kms_key": KEY}
     read = allow("secretsmanager:GetSecretValue", SECRET)
 

@@ -25,7 +25,7 @@ from tests.unit.sweep.sweep_runs.conftest import (
 pytestmark = pytest.mark.waits
 
 
-def test_given_a_run_that_was_never_seen_when_swept_then_it_ends(world: World) -> None:
+def test_sweep_ends_a_run_that_was_never_received(world: World) -> None:
     world.run(executed=ago(minutes=16))
     world.rung(3)
 
@@ -37,7 +37,7 @@ def test_given_a_run_that_was_never_seen_when_swept_then_it_ends(world: World) -
     assert world.asked_github() == ["GET /pulls", BRANCHES]
 
 
-def test_given_a_run_that_was_only_ever_postponed_when_held_for_too_long_then_it_is_closed(
+def test_sweep_ends_a_run_that_was_postponed_for_too_long(
     world: World,
 ) -> None:
     world.run()
@@ -61,7 +61,7 @@ def test_given_a_run_that_was_only_ever_postponed_when_held_for_too_long_then_it
         ("Enabled", "PROBLEM: SASL authentication failed", timedelta(minutes=16), 0),
     ],
 )
-def test_given_a_function_that_was_paused_when_swept_then_its_runs_have_their_time_anew(
+def test_sweep_gives_runs_of_a_paused_function_their_full_time(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     state: str,
@@ -91,7 +91,7 @@ def test_sweep_leaves_run_when_its_mapping_is_being_replaced(
     assert world.updates() == []
 
 
-def test_given_a_run_whose_record_failed_unseen_when_swept_then_it_is_held_and_not_ended(
+def test_sweep_puts_a_run_on_hold_when_its_record_failed(
     world: World,
 ) -> None:
     world.run(executed=ago(minutes=16))
@@ -117,7 +117,7 @@ def test_given_a_run_whose_record_failed_unseen_when_swept_then_it_is_held_and_n
     ("status", "changed"),
     [("IN_PROGRESS", ago(minutes=1)), ("WAITING_FOR_APPROVAL", ago(days=5))],
 )
-def test_given_an_approval_of_ports_own_when_swept_then_its_time_does_not_count(
+def test_sweep_does_not_count_the_time_of_an_approval_in_port(
     world: World, status: str, changed: datetime
 ) -> None:
     world.run(status=status, changed=changed)
@@ -137,7 +137,7 @@ def test_run_that_waits_in_port_is_swept_when_slipway_took_it_on(world: World) -
     assert (update["status"], update["statusLabel"]) == ("FAILURE", "Held for too long")
 
 
-def test_given_a_run_that_another_function_of_the_organisation_does_when_swept_then_not_ours(
+def test_sweep_ignores_runs_of_other_actions(
     world: World,
 ) -> None:
     world.run(action="somebody_elses")
@@ -147,7 +147,7 @@ def test_given_a_run_that_another_function_of_the_organisation_does_when_swept_t
     assert world.updates() == []
 
 
-def test_given_a_run_without_a_time_when_swept_then_it_is_named_and_left(world: World) -> None:
+def test_sweep_names_and_leaves_a_run_without_a_time(world: World) -> None:
     world.run()
     for name in ("createdAt", "updatedAt"):
         del world.listed[0][name]
@@ -158,7 +158,7 @@ def test_given_a_run_without_a_time_when_swept_then_it_is_named_and_left(world: 
     assert world.updates() == []
 
 
-def test_given_an_execution_that_was_stopped_when_swept_then_the_run_ends(world: World) -> None:
+def test_sweep_ends_a_run_whose_execution_was_stopped(world: World) -> None:
     world.run()
     world.seen(resumed=2)
     execution(f"{RUN_ID}-2", aborted=True)
@@ -172,7 +172,7 @@ def test_given_an_execution_that_was_stopped_when_swept_then_the_run_ends(world:
     assert world.holder() is None
 
 
-def test_given_a_run_held_for_too_long_when_swept_then_it_ends_and_is_forgotten(
+def test_sweep_ends_a_run_on_hold_for_too_long(
     world: World,
 ) -> None:
     world.run()
@@ -192,9 +192,7 @@ def test_given_a_run_held_for_too_long_when_swept_then_it_ends_and_is_forgotten(
 
 
 @pytest.mark.parametrize("why", ["approval", "postponed", "just seen", "held for an hour"])
-def test_given_a_run_that_rightly_waits_when_swept_then_nobody_is_asked_about_it(
-    world: World, why: str
-) -> None:
+def test_sweep_asks_github_nothing_about_waiting_runs(world: World, why: str) -> None:
     world.run()
     later = timestamp(datetime.now(UTC) + timedelta(hours=1))
     match why:
@@ -215,7 +213,7 @@ def test_given_a_run_that_rightly_waits_when_swept_then_nobody_is_asked_about_it
     assert world.asked_github() == ["GET /pulls", BRANCHES]
 
 
-def test_given_hundreds_of_open_pull_requests_when_swept_then_a_request_for_each_hundred(
+def test_sweep_reads_open_pull_requests_by_the_hundred(
     world: World,
 ) -> None:
     world.pull("open")

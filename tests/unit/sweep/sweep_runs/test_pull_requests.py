@@ -14,7 +14,7 @@ from tests.unit.sweep.sweep_runs.conftest import BRANCHES, World, ago
 pytestmark = pytest.mark.waits
 
 
-def test_given_a_pull_request_of_a_fork_with_our_branch_when_swept_then_it_is_none_of_ours(
+def test_sweep_ignores_fork_branches(
     world: World,
 ) -> None:
     world.run()
@@ -69,7 +69,7 @@ def test_recorded_pull_request_is_ours_with_other_credentials(world: World) -> N
     assert world.updates()[-1]["statusLabel"] == "Closed"
 
 
-def test_given_a_pull_request_near_its_limit_when_swept_twice_then_reminded_of_once(
+def test_sweep_reminds_once_of_a_pull_request_near_its_limit(
     world: World,
 ) -> None:
     world.run()
@@ -85,7 +85,7 @@ def test_given_a_pull_request_near_its_limit_when_swept_twice_then_reminded_of_o
     assert world.asked_github().count("GET /issues/7/comments") == 1
 
 
-def test_given_the_reminder_is_there_when_its_note_was_lost_then_it_is_not_repeated(
+def test_sweep_does_not_repeat_a_reminder_that_it_finds(
     world: World,
 ) -> None:
     world.run()
@@ -104,7 +104,7 @@ def test_given_the_reminder_is_there_when_its_note_was_lost_then_it_is_not_repea
     assert "reminded_at" in world.row()
 
 
-def test_given_a_pull_request_beyond_its_limit_when_swept_then_closed_with_a_reason(
+def test_sweep_closes_a_pull_request_over_its_limit_and_says_why(
     world: World,
 ) -> None:
     world.run()

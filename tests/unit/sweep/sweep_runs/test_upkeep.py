@@ -78,7 +78,7 @@ def test_sweep_goes_on_when_a_mapping_cannot_be_looked_at(
     assert world.row()["outcome"] == "FAILURE"
 
 
-def test_given_a_run_that_ended_unnoticed_when_swept_then_it_is_cleared_up(world: World) -> None:
+def test_sweep_cleans_up_after_a_run_that_ended_unnoticed(world: World) -> None:
     world.ended(RUN_ID)
     world.seen(action="create_service", pr_number=7)
     world.pull("open")
@@ -96,7 +96,7 @@ def test_given_a_run_that_ended_unnoticed_when_swept_then_it_is_cleared_up(world
     assert world.updates() == []
 
 
-def test_given_a_run_that_was_ended_as_its_merge_came_when_swept_then_the_merge_counts(
+def test_sweep_follows_a_merge_when_the_run_was_ended_before_it(
     world: World,
 ) -> None:
     world.ended(RUN_ID, "delete_service")
@@ -111,7 +111,7 @@ def test_given_a_run_that_was_ended_as_its_merge_came_when_swept_then_the_merge_
     assert world.updates() == []
 
 
-def test_given_a_run_that_has_just_ended_when_swept_then_its_workers_may_finish(
+def test_sweep_leaves_a_run_that_has_just_ended(
     world: World,
 ) -> None:
     world.ended(RUN_ID)
@@ -133,7 +133,7 @@ def test_given_a_run_that_has_just_ended_when_swept_then_its_workers_may_finish(
         ("b" * 32 + "-7", "remediation", True),
     ],
 )
-def test_given_a_lock_when_swept_then_freed_if_its_owner_is_gone(
+def test_sweep_frees_a_lock_when_its_owner_is_gone(
     world: World, owner: str, kind: str, freed: bool
 ) -> None:
     world.run(executed=ago(minutes=1))
@@ -145,7 +145,7 @@ def test_given_a_lock_when_swept_then_freed_if_its_owner_is_gone(
     assert (world.holder() is None) is freed
 
 
-def test_given_a_lock_that_was_just_taken_when_swept_then_left_alone(world: World) -> None:
+def test_sweep_leaves_a_lock_that_was_just_acquired(world: World) -> None:
     world.lock("r_unknown000000000", taken=ago(seconds=30))
 
     sweep(60)
@@ -153,7 +153,7 @@ def test_given_a_lock_that_was_just_taken_when_swept_then_left_alone(world: Worl
     assert world.holder() == "r_unknown000000000"
 
 
-def test_given_a_run_that_fails_when_swept_then_the_others_are_looked_after_all_the_same(
+def test_sweep_continues_when_one_run_fails(
     world: World,
 ) -> None:
     others = [f"r_{number:016}" for number in range(3)]
@@ -181,7 +181,7 @@ def test_run_of_an_unknown_status_does_not_stop_the_sweep(world: World) -> None:
     assert len(world.updates(other)) == 1
 
 
-def test_given_a_run_that_ended_meanwhile_when_swept_then_it_is_no_failure(world: World) -> None:
+def test_sweep_succeeds_when_a_run_ends_concurrently(world: World) -> None:
     world.run()
     world.rung(3)
     exhausted = {"ok": False, "error": "run_exhausted", "message": "It is over."}
@@ -192,7 +192,7 @@ def test_given_a_run_that_ended_meanwhile_when_swept_then_it_is_no_failure(world
     assert world.updates() == []
 
 
-def test_given_github_is_down_when_swept_then_what_does_not_need_it_is_done(world: World) -> None:
+def test_sweep_ends_runs_that_do_not_need_github_when_it_is_down(world: World) -> None:
     world.github.script("GET /pulls", (401, {"message": "Bad credentials"}, {}))
     world.run("r_never00000000000")
     world.rung(3, "r_never00000000000")
@@ -206,7 +206,7 @@ def test_given_github_is_down_when_swept_then_what_does_not_need_it_is_done(worl
     assert world.updates() == []
 
 
-def test_given_port_does_not_list_when_swept_then_each_list_is_named_and_locks_are_freed(
+def test_sweep_names_each_failed_list_and_frees_locks(
     world: World,
 ) -> None:
     world.port.script(LIST, (403, {"ok": False, "error": "missing_permissions"}, {}))
@@ -218,7 +218,7 @@ def test_given_port_does_not_list_when_swept_then_each_list_is_named_and_locks_a
     assert world.holder() is None
 
 
-def test_given_no_time_when_swept_then_the_rest_is_left_to_the_next_one(world: World) -> None:
+def test_sweep_leaves_everything_when_it_has_no_time(world: World) -> None:
     world.run()
     world.lock("r_unknown000000000")
 
@@ -231,7 +231,7 @@ def test_given_no_time_when_swept_then_the_rest_is_left_to_the_next_one(world: W
 @pytest.mark.parametrize(
     "limits", ['{"held": 0}', '{"reminder": 2592000}', '{"report": "soon"}', "{"]
 )
-def test_given_limits_that_make_no_sense_when_read_then_the_setting_is_named(
+def test_invalid_sweep_limits_are_refused_by_name(
     world: World, monkeypatch: pytest.MonkeyPatch, limits: str
 ) -> None:
     monkeypatch.setenv("SWEEP_LIMITS", limits)
