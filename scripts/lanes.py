@@ -75,7 +75,7 @@ LANES = (
         "terraform",
         "what the modules make, what variables refuse, permissions, plans, AWS's references",
         ("scripts/terraform_test",),
-        budget=120,
+        budget=200,
         in_test=True,
     ),
     Lane(
