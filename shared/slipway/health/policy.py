@@ -12,7 +12,8 @@ from slipway.errors import ConfigurationError
 from slipway.health.assessment import Window
 from slipway.health.urls import UrlPattern
 
-Environment = Literal["Test", "Staging", "Production"]
+# One of the catalog, which the reviewed metadata names.
+Environment = Annotated[str, Field(min_length=1)]
 Kind = Literal["restart", "roll_back", "scale_up"]
 
 

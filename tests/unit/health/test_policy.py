@@ -68,7 +68,7 @@ def test_complete_policy_survives_a_round_trip() -> None:
         ({"strategies": [{"kind": "restart", "attempts": 0}]}, "attempts"),
         ({"strategies": [{"kind": "restart", "attempts": 99}]}, "attempts"),
         ({"strategies": [{"kind": "restart", "auto_merge": True}]}, "auto_merge"),
-        ({"environments": ["Prod"]}, "environments"),
+        ({"environments": [""]}, "environments"),
         ({"approval_environments": ["Production"]}, "approval_environments must be some of"),
         ({"max_per_hour": 0}, "max_per_hour"),
         ({"verify": {"probes": 1}}, "verify"),
