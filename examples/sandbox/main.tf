@@ -69,7 +69,8 @@ module "slipway" {
   # Quicker than anywhere else, so that one can watch. The cluster's health URLs are on this machine.
   health_probe = {
     allowed_cidrs = ["127.0.0.0/8"]
-    allowed_ports = [tonumber(regex(":(\\d+)$", var.sandbox.cluster_url)[0])]
+    # A catalog of one's own names addresses of the usual port.
+    allowed_ports = concat([tonumber(regex(":(\\d+)$", var.sandbox.cluster_url)[0])], var.catalog == null ? [] : [443])
     trusted_urls  = try(var.catalog.trusted_urls, ["${var.sandbox.cluster_url}/services/"])
     canary_url    = "${var.sandbox.cluster_url}/services"
   }
