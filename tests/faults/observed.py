@@ -51,7 +51,9 @@ class Observed:
           delivered after that says so;
         * rows' counters and times (deliveries, postponements, versions, attempts of a wait);
         * `later/` records and `deliver_later` executions, as long as these have ended;
-        * health findings' details, as a service is looked at once more or less often.
+        * health findings' details, as a service is looked at once more or less often;
+        * the entity in the row of a run that ended before it asked or proposed anything: it is
+          noted once it is known, and nothing was locked before.
         """
         world = self._world
         pulls = [self._pull(pull) for pull in world.pulls()]
@@ -159,7 +161,8 @@ class Observed:
             "run_id", "action", "service", "ask", "verdict", "outcome", "open", "pr_number",
             "requested_by",
         )  # fmt: skip
-        return {name: row[name] for name in kept if name in row and name != "pr_number"} | {
+        left_out = {"pr_number"} if {"ask", "pr_number"} & row.keys() else {"pr_number", "service"}
+        return {name: row[name] for name in kept if name in row and name not in left_out} | {
             "pull request": f"#{row['pr_number']}" if "pr_number" in row else None
         }
 

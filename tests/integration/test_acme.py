@@ -186,7 +186,6 @@ def test_dry_run_shows_files_and_makes_nothing(acme: Acme) -> None:
     assert list(acme.repository("pay").get_pulls(state="all")) == []
 
 
-@pytest.mark.story
 @pytest.mark.parametrize("unit", UNITS)
 def test_create_goes_to_the_repository_of_its_unit(acme: Acme, unit: str) -> None:
     identifier = acme.create(f"made-{TAIL}", unit)
@@ -201,7 +200,6 @@ def test_create_goes_to_the_repository_of_its_unit(acme: Acme, unit: str) -> Non
     assert 'regions     = ["eu-west-1"]' in acme.text(unit, f"{folder}/qa/main.tf")
 
 
-@pytest.mark.story
 def test_update_is_approved_merged_and_reported(acme: Acme) -> None:
     identifier = acme.create(f"configured-{TAIL}")
 
@@ -228,7 +226,6 @@ def test_workflow_action_runs_it_in_the_repository(acme: Acme) -> None:
     assert _redeployed(acme, "shop", f"redeployed-{TAIL}") == 1
 
 
-@pytest.mark.story
 def test_unhealthy_service_is_restarted_by_its_workflow(acme: Acme) -> None:
     identifier = acme.create(f"ill-{TAIL}", "core")
     # Nothing answers at its address, so the look at it finds it unhealthy.
@@ -254,7 +251,6 @@ def test_delete_leaves_the_other_environments(acme: Acme) -> None:
     assert "replicaCount" in acme.text("pay", f"services/billing/gone-{TAIL}/values-dev.yaml")
 
 
-@pytest.mark.story
 def test_existing_service_is_adopted(acme: Acme, tmp_path: Path) -> None:
     repository = acme.repository("core")
     values = "deployment: {replicaCount: 2, image: {tag: '1.0'}}\nregions: [eu-west-1]\n"
