@@ -82,7 +82,7 @@ LANES = (
         "sandbox",
         "the sandbox's own parts",
         ("sandbox/.venv/bin/pytest", "--numprocesses", "2", "-c",
-         "sandbox/pyproject.toml", "--rootdir", "sandbox", "sandbox/tests"),
+         "sandbox/pyproject.toml", "--rootdir", ".", "sandbox/tests"),
         budget=150,
         minutes=3,
         touches=("sandbox/*.py", "sandbox/pyproject.toml", "sandbox/requirements/sandbox.txt"),
