@@ -38,7 +38,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     chosen = [f"{name}={os.environ[name]}" for name in _SETTINGS if name in os.environ]
     python = os.path.relpath(sys.executable)
     root = os.path.relpath(terminalreporter.config.rootpath)
-    place = [] if root == "." else ["-c", str(Path(root) / "pyproject.toml"), "--rootdir", root]
+    settings = os.path.relpath(terminalreporter.config.inipath or "pyproject.toml")
+    place = [] if settings == "pyproject.toml" else ["-c", settings, "--rootdir", root]
     terminalreporter.section("repeat")
     for test in tests:
         command = [*chosen, python, "-m", "pytest", *place, str(Path(root) / test)]
