@@ -10,6 +10,7 @@ import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from email.message import Message
@@ -341,6 +342,18 @@ class Wire:
                 ),
             )
 
+        def in_order[T](
+            _pool: ThreadPoolExecutor, act: Callable[..., T], *args: Any, **more: Any
+        ) -> Future[T]:
+            """Do at once what would be done beside: a case repeats its calls in their order."""
+            done = Future[T]()
+            try:
+                done.set_result(act(*args, **more))
+            except Exception as error:  # noqa: BLE001 - as the thread would hand it over
+                done.set_exception(error)
+            return done
+
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", in_order)
         monkeypatch.setattr(BotocoreStubber, "__call__", from_aws)
         monkeypatch.setattr(HTTPConnectionPool, "_make_request", from_urllib3)
         monkeypatch.setattr(urllib.request.OpenerDirector, "open", from_urllib)

@@ -6,6 +6,7 @@ all of them: reading the message, its signature, the claim, and the three kinds 
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ from slipway.port.node_run import is_node_run
 from slipway.port.secret_inputs import decrypt_inputs
 from slipway.port.signature import verify
 from slipway.runs.clients import port_client, signing_secrets
-from slipway.runs.doorbell import record_by_port
+from slipway.runs.doorbell import claimed_person, record_by_port
 from slipway.runs.later import LaterBatch, LaterDelivery, resume_time
 from slipway.runs.ledger import Ledger
 from slipway.runs.run import ActiveRun, RunConfig, RunReporter, service_locks
@@ -281,7 +282,9 @@ class _Consumer:
         if is_node_run(run_id):
             run = self._find_node(run_id, report)
         else:
-            run = self._find(run_id, record.published_at)
+            with ThreadPoolExecutor(1) as beside:
+                person = beside.submit(claimed_person, record, self._port)
+                run = self._find(run_id, record.published_at)
         if run.ended:
             raise RunEnded(f"Run {run_id} has ended with {run.status}.")
         if run.action != self._action:
@@ -291,11 +294,9 @@ class _Consumer:
             raise PortError(200, "", f"Slipway does not know status '{run.status}' of a run.")
         try:
             if not is_node_run(run_id):  # Port has no record of what such a run asks for.
-                record = record_by_port(record, run, self._port)
+                record = record_by_port(record, run, person.result())
             message = read_message(record, self._config)
             with self._ledger.at_work(message, self._config.catalog_version) as interruptions:
-                if not is_node_run(run_id):  # There it is the very first line.
-                    report.received()
                 if interruptions > 1:
                     report.interrupted(interruptions)
                 self._act(

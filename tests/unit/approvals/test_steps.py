@@ -96,7 +96,7 @@ class Repository:
     def find(self, branch: str, **_: Any) -> PullRequest | None:
         return self.pulls.get(branch)
 
-    def propose(self, proposed: Change, *, admit: Any, **_: Any) -> PullRequest:
+    def propose(self, proposed: Change, *, admit: Any, opened: Any, **_: Any) -> PullRequest:
         if proposed.branch not in self.pulls:
             admit()
             pull = PullRequest(
@@ -104,6 +104,8 @@ class Repository:
             )
             self.pulls[proposed.branch] = pull
         self.on_propose()
+        if self.pulls[proposed.branch].state == "open":
+            opened(self.pulls[proposed.branch])
         return self.pulls[proposed.branch]
 
     def merge(self, proposed: Change, number: int, head: str) -> Merge:

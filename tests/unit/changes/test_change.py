@@ -1,7 +1,9 @@
 """How a change is carried out: which way it takes, and what its requester then reads."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,11 +61,18 @@ class Repository:
         self.merge_outcome = Merge("merged")
         self.state: Any = "open"
         self.folder: dict[str, str] = {}
+        self.before_opening: Callable[[], None] = lambda: None
+        self.after_opening: Callable[[], None] = lambda: None
 
-    def propose(self, proposed: Change, *, admit: Any, **_: Any) -> PullRequest:
+    def propose(self, proposed: Change, *, admit: Any, opened: Any, **_: Any) -> PullRequest:
+        self.before_opening()
         admit()
         self.proposed.append(proposed)
-        return self.find(proposed.branch)
+        pull = self.find(proposed.branch)
+        if pull.state == "open":
+            opened(pull)
+            self.after_opening()
+        return pull
 
     def find(self, branch: str, **_: Any) -> PullRequest:
         return PullRequest(
@@ -92,6 +101,7 @@ class World:
         self.updates: list[dict[str, Any]] = []
         self.started: list[str] = []
         self.ended = False
+        self.asked, self.shown = Event(), Event()
         monkeypatch.setattr(change, "services_repository", lambda config, place: self.repository)
         monkeypatch.setattr(change, "prepare", self.prepare)
         monkeypatch.setattr("slipway.changes.approval_machine.start", self.start)
@@ -130,8 +140,8 @@ class World:
         config = load(RunConfig)
         port: Any = SimpleNamespace(
             add_log=self.add_log,
-            update_run=lambda run_id, **fields: self.updates.append(fields),
-            get_entity=lambda blueprint, identifier: None,
+            update_run=self.update_run,
+            get_entity=self.get_entity,
             team_members=lambda team: [],
             get_user=lambda email: User(id="auth0|1", email=email) if "@" in email else None,
         )
@@ -156,6 +166,13 @@ class World:
         if self.ended:
             raise RunEnded("ended")
         self.logs.append((text, status_label))
+
+    def update_run(self, run_id: str, **fields: Any) -> None:
+        self.updates.append(fields)
+        self.shown.set()
+
+    def get_entity(self, blueprint: str, identifier: str) -> None:
+        self.asked.set()
 
     def labels(self) -> list[str]:
         return [label for _, label in self.logs if label]
@@ -244,6 +261,30 @@ def test_given_github_does_not_merge_when_carried_out_then_the_run_says_what_it_
 
     assert world.labels()[-1] == label
     assert text in world.logs[-1][0]
+
+
+def wait(event: Event) -> None:
+    assert event.wait(60), "it is done one after the other"
+
+
+def test_port_is_asked_for_the_entity_beside_github(world: World) -> None:
+    world.planned = world.proposal(environment="Test", creates=True)
+    # GitHub answers its first question only once Port was asked.
+    world.repository.before_opening = lambda: wait(world.asked)
+
+    world.carry_out()
+
+    assert len(world.repository.proposed) == 1
+
+
+def test_run_is_shown_beside_labels_and_reviewers(world: World) -> None:
+    world.planned = world.proposal(environment="Test")
+    world.repository.after_opening = lambda: wait(world.shown)
+
+    world.carry_out()
+
+    (update,) = world.updates
+    assert update["status_label"] == "Waiting for the merge of pull request #7"
 
 
 def test_pull_request_to_another_branch_is_closed(world: World) -> None:
