@@ -150,10 +150,13 @@ class Wire:
         self.on_call: Callable[[Call], None] = lambda _call: None
         # Whether somebody waits under a task token; tells them.
         self.on_token: Callable[[str, Any], bool] = lambda _token, _output: False
+        # Whether a process does one thing at a time, so that its calls have one order.
+        self.in_order = True
         # Of each thread; none: what it calls is not the product's.
         self._here = threading.local()
         self.reset()
         self._patch(monkeypatch)
+        self._patch_threads(monkeypatch)
 
     def reset(self) -> None:
         """Forget the calls and the fault."""
@@ -342,10 +345,27 @@ class Wire:
                 ),
             )
 
+        monkeypatch.setattr(BotocoreStubber, "__call__", from_aws)
+        monkeypatch.setattr(HTTPConnectionPool, "_make_request", from_urllib3)
+        monkeypatch.setattr(urllib.request.OpenerDirector, "open", from_urllib)
+
+    def _patch_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        submit = ThreadPoolExecutor.submit
+
         def in_order[T](
-            _pool: ThreadPoolExecutor, act: Callable[..., T], *args: Any, **more: Any
+            pool: ThreadPoolExecutor, act: Callable[..., T], *args: Any, **more: Any
         ) -> Future[T]:
             """Do at once what would be done beside: a case repeats its calls in their order."""
+            process = self._process
+            if process is None:
+                return submit(pool, act, *args, **more)
+            if not self.in_order:
+
+                def beside() -> T:
+                    self._here.process = process
+                    return act(*args, **more)
+
+                return submit(pool, beside)
             done = Future[T]()
             try:
                 done.set_result(act(*args, **more))
@@ -354,9 +374,6 @@ class Wire:
             return done
 
         monkeypatch.setattr(ThreadPoolExecutor, "submit", in_order)
-        monkeypatch.setattr(BotocoreStubber, "__call__", from_aws)
-        monkeypatch.setattr(HTTPConnectionPool, "_make_request", from_urllib3)
-        monkeypatch.setattr(urllib.request.OpenerDirector, "open", from_urllib)
 
     def _tell(self, request: AWSPreparedRequest) -> AWSResponse:
         """Step Functions' part that moto has not."""
