@@ -48,7 +48,12 @@ class Stopwatch:
             finally:
                 self.spans.append(Span(made, start, time.perf_counter()))
 
+        self._wire = wire
         wire.pass_on = timed  # type: ignore[method-assign]
+
+    def stop(self) -> None:
+        """Note no more."""
+        del self._wire.pass_on
 
     def during(self, act: Callable[[], object]) -> list[Span]:
         """The calls to GitHub and Port while something is done; tokens too."""
