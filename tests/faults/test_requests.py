@@ -1,7 +1,6 @@
 """How many requests a flow takes with warm tokens; `make bench` measures the rest."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
