@@ -42,7 +42,7 @@ def main() -> None:
     started = time.monotonic()
     artifacts = json.loads((ROOT / "build" / "artifacts.json").read_text())
     layers = {name: entry["size"] / 1e6 for name, entry in artifacts.items() if "layer" in name}
-    # Whatever the functions log is not of interest here.
+    # The logs of the functions are not part of the output.
     logging.disable(logging.CRITICAL)
     os.environ["FAULTS_LOG"] = "CRITICAL"
     with tempfile.TemporaryDirectory() as name, installation(Path(name)) as at:

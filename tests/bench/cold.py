@@ -26,7 +26,7 @@ INPUTS = {
     "values_format": "JSON",
 }
 _SECONDS = "t = time.process_time(); {}; print(time.process_time() - t)"
-# Whatever goes to the network looks an address up first.
+# Each request looks an address up first.
 _FIRST_REQUEST = """
 import json, os, socket, sys, time
 started = time.process_time()

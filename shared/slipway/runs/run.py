@@ -91,7 +91,7 @@ class RunReporter:
         """Say that the pull request is open.
 
         Raises:
-            RunEnded: the run was ended meanwhile. Port documents this for lines of the log alone.
+            RunEnded: the run was ended since then. Port documents this for lines of the log alone.
         """
         self.port.add_log(
             self.run_id,
