@@ -87,8 +87,8 @@ release: setup ## Build a release into dist/: make release VERSION=1.2.3
 publish: ## Publish dist/ as the GitHub release of the tag that is pushed: make publish VERSION=1.2.3
 	gh release create "v$(VERSION)" dist/* --verify-tag --title "Slipway $(VERSION)" --notes-file dist/NOTES.md
 
-bench: setup build ## Count requests, measure import time and sizes
-	@scripts/bench
+bench: setup build ## Count requests, measure ratios and sizes; writes docs/performance.md
+	PYTHONPATH=.:shared $(PY)/python -W ignore -m tests.bench
 
 soak: setup ## Thousands of runs while things go wrong, then an audit: make soak ARGS="--runs 200"
 	@scripts/soak $(ARGS)

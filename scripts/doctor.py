@@ -35,6 +35,7 @@ CHECKS: list[tuple[str, Check]] = [
     ("GitHub: permissions", github.permissions),
     ("GitHub: services repository", github.repository),
     ("GitHub: base branch", github.protection),
+    ("GitHub: signatures", github.signatures),
     ("GitHub: branches of runs", github.own_branches),
     ("GitHub: workflows", github.workflow),
     ("GitHub: secrets", github.secrets),

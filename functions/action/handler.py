@@ -1,13 +1,15 @@
 """Lambda handler of every action, invoked by Kafka through an event source mapping."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import Field
-from slipway.changes.change import carry_out
 from slipway.config import load
 from slipway.observability import logger, metrics
 from slipway.runs.consumer import ConsumerConfig, consume
+
+if TYPE_CHECKING:
+    from slipway.runs.run import ActiveRun
 
 
 class ActionConfig(ConsumerConfig):
@@ -26,4 +28,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Work on the records of a Kafka event, or on one that was delivered later."""
     config = load(ActionConfig)
     action = f"{config.identifier_prefix}{config.action}"
-    return consume(event, context, action=action, act=carry_out)
+    return consume(event, context, action=action, act=_carry_out)
+
+
+def _carry_out(run: "ActiveRun") -> None:
+    # A claimed run alone needs the catalog and the policy: the claim goes out before their import.
+    from slipway.changes.change import carry_out
+
+    carry_out(run)

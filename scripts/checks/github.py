@@ -187,6 +187,38 @@ def protection(services: Services) -> Found:
     return any(dismisses), f"{base} takes pull requests only; {detail}", cure
 
 
+@_each("GitHub: signatures")
+def signatures(services: Services) -> Found:
+    """Whether a base branch that requires signed commits gets them.
+
+    GitHub signs the commits of pull requests, squashes and merges, but not those that it rebases.
+    https://docs.github.com/authentication/managing-commit-signature-verification/about-commit-signature-verification
+    """
+    found, place = services.repository, services.place
+    required = "required_signatures" in {rule["type"] for rule in _rules(found, place.base_branch)}
+    if not required and found.get_branch(place.base_branch).protected:
+        try:
+            shown = _protection(found, place.base_branch).get("required_signatures") or {}
+        except GithubException as error:
+            if error.status != 403:
+                raise
+            return None, "how the branch is protected is not shown: look by hand", ""
+        required = bool(shown.get("enabled"))
+    if not required:
+        return True, "not required; GitHub signs Slipway's commits", ""
+    only_rebase = place.merge_method == "auto" and {
+        found.allow_squash_merge,
+        found.allow_merge_commit,
+    } == {False}
+    rebases = only_rebase or place.merge_method == "rebase"
+    cure = (
+        f"Let Slipway merge by squash: allow it in the repository's settings, and set merge_method "
+        f"of {place.name} in github.repositories ({VARIABLE}) to auto or squash."
+    )
+    detail = "required; GitHub does not sign what it rebases" if rebases else "required and given"
+    return not rebases, detail, cure
+
+
 @_each("GitHub: branches of runs")
 def own_branches(services: Services) -> Found:
     """Whether a ruleset keeps the branches of runs for Slipway."""

@@ -47,7 +47,8 @@ HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+.*[^/]$")]
 class Config(BaseModel):
     """Base of all configuration models: immutable, and blind to other environment variables."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    # Only what a function loads is built, of all that it is composed of.
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
 
 class PortConfig(Config):

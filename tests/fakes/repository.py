@@ -32,7 +32,9 @@ class FakeRepository:
         merged: numbers of the pull requests that Slipway merged or tried to merge.
         closed: branches whose pull requests Slipway closed.
         outcome: the outcome of each merge.
+        before_opening: called before each proposal; may raise.
         on_propose: called after each proposal; may raise.
+        after_opening: called after `propose` has given an open pull request to its caller.
         fail_find: raised when a pull request is looked for.
         restarts: outcomes of restarts, one after the other; the last one repeats.
         restarted: the marks of restarts.
@@ -51,7 +53,9 @@ class FakeRepository:
         self.merged: list[int] = []
         self.closed: list[str] = []
         self.outcome = Merge("merged")
+        self.before_opening: Callable[[], None] = lambda: None
         self.on_propose: Callable[[], None] = lambda: None
+        self.after_opening: Callable[[], None] = lambda: None
         self.fail_find: Exception | None = None
         self.restarts: list[WorkflowRun | Exception] = [workflow_run("succeeded")]
         self.restarted: list[str] = []
@@ -89,13 +93,19 @@ class FakeRepository:
         number: int | None = None,
         head: str | None = None,
         admit: Callable[[], None] = lambda: None,
+        opened: Callable[[PullRequest], None] = lambda _pull: None,
     ) -> PullRequest:
+        self.before_opening()
         if change.branch not in self.pulls:
             admit()
             self.proposed.append(change)
             self.put_pull(change.branch)
         self.on_propose()
-        return self.pulls[change.branch]
+        pull = self.pulls[change.branch]
+        if pull.state == "open":
+            opened(pull)
+            self.after_opening()
+        return pull
 
     def merge(self, change: Change, number: int, head: str) -> Merge:
         self.merged.append(number)

@@ -10,6 +10,7 @@ import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from email.message import Message
@@ -151,10 +152,13 @@ class Wire:
         self.on_token: Callable[[str, Any], bool] = lambda _token, _output: False
         # Takes an asynchronous invocation, of a function's ARN with an event.
         self.on_event: Callable[[str, Any], None] = lambda _arn, _event: None
+        # Whether a process does one thing at a time, so that its calls have one order.
+        self.in_order = True
         # Of each thread; none: what it calls is not the product's.
         self._here = threading.local()
         self.reset()
         self._patch(monkeypatch)
+        self._patch_threads(monkeypatch)
 
     def reset(self) -> None:
         """Forget the calls and the fault."""
@@ -350,6 +354,32 @@ class Wire:
         monkeypatch.setattr(BotocoreStubber, "__call__", from_aws)
         monkeypatch.setattr(HTTPConnectionPool, "_make_request", from_urllib3)
         monkeypatch.setattr(urllib.request.OpenerDirector, "open", from_urllib)
+
+    def _patch_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        submit = ThreadPoolExecutor.submit
+
+        def in_order[T](
+            pool: ThreadPoolExecutor, act: Callable[..., T], *args: Any, **more: Any
+        ) -> Future[T]:
+            """Do at once what would be done beside: a case repeats its calls in their order."""
+            process = self._process
+            if process is None:
+                return submit(pool, act, *args, **more)
+            if not self.in_order:
+
+                def beside() -> T:
+                    self._here.process = process
+                    return act(*args, **more)
+
+                return submit(pool, beside)
+            done = Future[T]()
+            try:
+                done.set_result(act(*args, **more))
+            except Exception as error:  # noqa: BLE001 - as the thread would hand it over
+                done.set_exception(error)
+            return done
+
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", in_order)
 
     def _tell(self, request: AWSPreparedRequest) -> AWSResponse:
         """Step Functions' part that moto has not."""

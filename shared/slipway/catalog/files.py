@@ -1,5 +1,6 @@
 """What `resource.yaml` and `action.yaml` may say. The JSON Schemas for editors are made from it."""
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -19,7 +20,10 @@ FROM_FILE, VALUE = "(file)", "(value)"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # Built when a catalog is read: a message that is skipped needs none.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
+    )
 
 
 class PartOfIdentifier(_Model):
@@ -221,14 +225,24 @@ class WorkflowFile(_ActionFile):
 ActionFile = Annotated[
     CreateFile | UpdateFile | DeleteFile | WorkflowFile, Discriminator("operation")
 ]
-RESOURCE: TypeAdapter[ResourceFile] = TypeAdapter(ResourceFile)
-ACTION: TypeAdapter[CreateFile | UpdateFile | DeleteFile | WorkflowFile] = TypeAdapter(ActionFile)
+
+
+@cache
+def resource_file() -> TypeAdapter[ResourceFile]:
+    """What `resource.yaml` may say."""
+    return TypeAdapter(ResourceFile)
+
+
+@cache
+def action_file() -> TypeAdapter[CreateFile | UpdateFile | DeleteFile | WorkflowFile]:
+    """What `action.yaml` may say."""
+    return TypeAdapter(ActionFile)
 
 
 def schemas() -> dict[str, dict[str, Any]]:
     """The JSON Schemas of both files, by file name."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {
-        "resource.schema.json": dialect | RESOURCE.json_schema(),
-        "action.schema.json": dialect | ACTION.json_schema(),
+        "resource.schema.json": dialect | resource_file().json_schema(),
+        "action.schema.json": dialect | action_file().json_schema(),
     }

@@ -10,12 +10,12 @@ from pydantic_core import ErrorDetails
 
 from slipway.catalog.faults import Fault, Source, listed
 from slipway.catalog.files import (
-    ACTION,
     FROM_FILE,
-    RESOURCE,
     VALUE,
     PartOfIdentifier,
     ResourceFile,
+    action_file,
+    resource_file,
     schemas,
 )
 from slipway.catalog.form import Form
@@ -106,7 +106,7 @@ class _Loader:
             f"{name}/resource.yaml", "Each folder of a catalog is a kind and has one."
         )
         blueprint = self._blueprint(name)
-        spec = self._read(source, RESOURCE) if source else None
+        spec = self._read(source, resource_file()) if source else None
         folders = sorted(
             {
                 path.split("/")[1]
@@ -175,7 +175,7 @@ class _Loader:
         source = self._source(
             f"{folder}/action.yaml", "Say what a run of the action changes: see docs/catalog.md."
         )
-        spec = self._read(source, ACTION) if source else None
+        spec = self._read(source, action_file()) if source else None
         is_reserved = any(name == word or name.endswith(f"_{word}") for word in RESERVED)
         if not _ACTION_NAME.fullmatch(name) or len(name) > LONGEST_ACTION or is_reserved:
             cure = f"Use lower-case words with _ between them, at most {LONGEST_ACTION} characters."

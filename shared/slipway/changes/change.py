@@ -1,6 +1,7 @@
 """Carries a change of an entity out: preview, approval where the policy wants one, pull request."""
 
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from slipway.errors import (
     UserError,
 )
 from slipway.github.models import PullRequest, run_branch
+from slipway.observability import trace_id
 from slipway.runs.catalogs import newest_catalog
 from slipway.runs.clients import services_repository
 from slipway.runs.records import put_record
@@ -365,56 +367,101 @@ def propose(
         RunEnded: the run was ended while the pull request was made; it was closed again.
         BranchTaken: another user wrote to the run's branch; the run's log says so.
     """
-    repository = task.repository
-
-    def admit() -> None:
-        if proposal.change.creates:
-            run.refuse_existing_entity(task.target)
-
+    repository, change = task.repository, proposal.change
     known = run.ledger.get(run.run_id) or {}
-    try:
-        pull = repository.propose(
-            proposal.change,
-            number=known.get("pr_number"),
-            head=known.get("pr_head"),
-            admit=admit,
-        )
-    except BranchTaken as taken:
-        run.report.remark(str(taken))
-        raise
-    # The commit of a closed one was not compared, and people can open it again.
-    head = pull.head_sha if pull.state == "open" else ""
-    row = run.ledger.record_pull_request(run.run_id, pull.number, pull.url, head)
-    if pull.state != "open":
-        return None  # Merged or closed already: from here on its report ends the run.
-    if "merge_tried_at" not in row:
-        _show(run, repository, proposal, pull, links)
-    return _merge(run, repository, proposal, row) if auto_merge else None
-
-
-def _show(
-    run: ActiveRun,
-    repository: "ServicesRepository",
-    proposal: Proposal,
-    pull: PullRequest,
-    links: tuple[str, ...],
-) -> None:
-    """Show the pull request in Port, and the new entity."""
-    kind = proposal.target.kind
-    try:
-        if proposal.entity:
-            run.add_entity(
-                proposal.target.blueprint,
-                with_pull_request(kind, proposal.entity, pull.url),
-                volatile=frozenset({"health_status", *kind.spec.initial}),
+    with ThreadPoolExecutor(3) as threads:
+        port = _PortsPart(run, task.target, proposal, links, threads)
+        try:
+            pull = repository.propose(
+                change,
+                number=known.get("pr_number"),
+                head=known.get("pr_head"),
+                admit=port.admit,
+                opened=port.show,
             )
-        run.report.waiting_for_merge(pull, links=links)
+        except BranchTaken as taken:
+            run.report.remark(str(taken))
+            raise
+    if pull.state != "open":
+        # The commit of a closed one was not compared, and people can open it again.
+        run.ledger.record_pull_request(run.run_id, pull.number, pull.url)
+        return None  # Merged or closed already: from here on its report ends the run.
+    try:
+        port.finish(pull)
     except RunEnded:
         # Ended by the merge workflow: then this finds nothing open. Or by a person, who does not
         # want the change any more.
         why = "The run was ended in Port."
-        repository.close(proposal.change.branch, why, number=pull.number)
+        repository.close(change.branch, why, number=pull.number)
         raise
+    return _merge(run, repository, proposal, port.row) if auto_merge else None
+
+
+class _PortsPart:
+    """Asks and tells Port what belongs to a proposal, in threads beside GitHub's requests.
+
+    Each write can be repeated, and none needs another one of them to have come first.
+
+    Attributes:
+        row: the run's row in the ledger, once the pull request is open.
+    """
+
+    def __init__(
+        self,
+        run: ActiveRun,
+        target: Target,
+        proposal: Proposal,
+        links: tuple[str, ...],
+        threads: ThreadPoolExecutor,
+    ) -> None:
+        self._run, self._proposal, self._links, self._threads = run, proposal, links, threads
+        self.row: dict[str, Any] = {}
+        self._asked: list[Future[None]] = []
+        self._shown: list[Future[None]] = []
+        if proposal.change.creates:
+            self._asked.append(threads.submit(run.refuse_existing_entity, target))
+
+    def admit(self) -> None:
+        """Refuse an entity that is there already.
+
+        Raises:
+            EntityExists: Port knows the entity.
+        """
+        for each in self._asked:
+            each.result()
+
+    def show(self, pull: PullRequest) -> None:
+        """Record the pull request, and begin to show it; once, however often it is called."""
+        run, report = self._run, self._run.report
+        self.row = run.ledger.record_pull_request(run.run_id, pull.number, pull.url, pull.head_sha)
+        if not self._shown and "merge_tried_at" not in self.row:
+            self._shown = [
+                self._threads.submit(_add_entity, run, self._proposal, pull),
+                self._threads.submit(report.proposed, pull),
+                self._threads.submit(report.waiting_for_merge, pull, links=self._links),
+            ]
+
+    def finish(self, pull: PullRequest) -> None:
+        """Wait until the pull request is shown.
+
+        Raises:
+            RunEnded: the run was ended while the pull request was made.
+        """
+        for each in self._shown:
+            each.result()
+        if self._shown and pull.notes:
+            self._run.report.remark("\n".join(pull.notes))
+
+
+def _add_entity(run: ActiveRun, proposal: Proposal, pull: PullRequest) -> None:
+    """Show the new entity in Port, if there is one."""
+    kind = proposal.target.kind
+    if proposal.entity:
+        run.add_entity(
+            proposal.target.blueprint,
+            with_pull_request(kind, proposal.entity, pull.url),
+            volatile=frozenset({"health_status", *kind.spec.initial}),
+        )
 
 
 def _merge(
@@ -466,7 +513,9 @@ def _ask(run: ActiveRun) -> None:
     key = request_key(run.run_id)
     # The first record stays: a second message with the same run id cannot change what is asked.
     put_record(run.config.records_bucket, key, run.record.raw, replace=False)
-    run.report.note("Preparing the approval request", "This change needs an approval.")
+    run.report.note(
+        "Preparing the approval request", f"This change needs an approval (trace {trace_id()})."
+    )
     machine.start(run.config.approval_machine_arn, run.run_id)
 
 

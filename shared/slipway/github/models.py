@@ -23,7 +23,7 @@ class Place(BaseModel):
         installation_id: number of the App's installation; None: the one that the secret names.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
     base_branch: str = Field("main", min_length=1)

@@ -5,7 +5,7 @@ Whatever happens in between, the next attempt begins with the query and finds wh
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
@@ -45,7 +45,11 @@ class Proposer:
     retry_budget: RetryBudget
 
     def propose(
-        self, number: int | None, head: str | None, admit: Callable[[], None] | None
+        self,
+        number: int | None,
+        head: str | None,
+        admit: Callable[[], None] | None,
+        opened: Callable[[PullRequest], None] | None,
     ) -> PullRequest:
         """Make the pull request, or find it; see `ServicesRepository.propose`."""
         seen = self._look()
@@ -56,8 +60,12 @@ class Proposer:
             pull = self._open(seen)
         elif head is None and pull["state"] == "OPEN":
             self._refuse_another(pull)
-        notes = self._decorate(seen, pull) if pull["state"] == "OPEN" else ()
-        return described(pull, self.comparison.base_branch, notes)
+        found = described(pull, self.comparison.base_branch, ())
+        if found.state != "open":
+            return found
+        if opened:
+            opened(found)
+        return replace(found, notes=self._decorate(seen, pull))
 
     def _look(self) -> "_Seen":
         owner, _, name = self.full_name.partition("/")

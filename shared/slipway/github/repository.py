@@ -91,6 +91,7 @@ class ServicesRepository:
         number: int | None = None,
         head: str | None = None,
         admit: Callable[[], None] | None = None,
+        opened: Callable[[PullRequest], None] | None = None,
     ) -> PullRequest:
         """Make the change's pull request, or find the one that was made before.
 
@@ -101,6 +102,8 @@ class ServicesRepository:
                 a branch that is there must hold exactly this change.
             admit: called before anything is made, unless the pull request is there already; it
                 refuses the change by raising.
+            opened: called with the open pull request before its reviewers and labels are set, and
+                again after a failure to set them.
 
         Raises:
             EntityExists: the change creates an entity that has files on the base branch.
@@ -109,7 +112,9 @@ class ServicesRepository:
             GitHubError: GitHub refused; the text says what was asked.
         """
         what = f"propose branch '{change.branch}'"
-        return self._with_credentials(what, lambda: self._propose(change, number, head, admit))
+        return self._with_credentials(
+            what, lambda: self._propose(change, number, head, admit, opened)
+        )
 
     def find(self, branch: str, *, number: int | None = None) -> PullRequest | None:
         """The newest pull request that Slipway has opened from a branch, in whatever state.
@@ -310,12 +315,13 @@ class ServicesRepository:
         number: int | None,
         head: str | None,
         admit: Callable[[], None] | None,
+        opened: Callable[[PullRequest], None] | None,
     ) -> PullRequest:
         """Propose, again from the beginning after a failure that passes."""
         pause = _PAUSE_SECONDS
         while True:
             try:
-                return self._proposer(change).propose(number, head, admit)
+                return self._proposer(change).propose(number, head, admit, opened)
             except (GithubException, requests.RequestException) as error:
                 asked = None
                 if isinstance(error, GithubException):

@@ -9,7 +9,7 @@ _OPEN = {"IN_PROGRESS", "WAITING_FOR_APPROVAL"}
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
 
 class Run(_Model):

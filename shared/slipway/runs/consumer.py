@@ -6,6 +6,7 @@ all of them: reading the message, its signature, the claim, and the three kinds 
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ from slipway.port.node_run import is_node_run
 from slipway.port.secret_inputs import decrypt_inputs
 from slipway.port.signature import verify
 from slipway.runs.clients import port_client, signing_secrets
-from slipway.runs.doorbell import DoorbellBatch, record_by_port
+from slipway.runs.doorbell import DoorbellBatch, claimed_person, record_by_port
 from slipway.runs.later import LaterBatch, LaterDelivery, resume_time
 from slipway.runs.ledger import Ledger
 from slipway.runs.queues import QueueBatch
@@ -201,17 +202,16 @@ class _Consumer:
             # The internal error used up the retry budget of the first delivery.
             waiting_since = datetime.now(UTC)
             self._ledger.restart_retry_budget(run_id)
-        report = RunReporter(run_id, self._action, self._port, self._ledger)
         try:
             try:
-                self._claim(run_id=run_id, record=record, report=report)
+                self._claim(run_id=run_id, record=record)
             except RetryableError as error:
                 if self._delivery == "replay" and isinstance(error, RunInProgress):
                     raise
                 moment = resume_time(error, waiting_since, datetime.now(UTC))
                 logger.warning("Delivering later", extra={"until": moment, "why": str(error)})
                 self._later.postpone(run_id, record, moment, self._context.invoked_function_arn)
-                report.waiting_until(moment, str(error))
+                self._report(run_id).waiting_until(moment, str(error))
                 return "later", f"{error} It goes on at {moment:%H:%M:%S UTC}."
         except (SkippedMessage, RunInProgress):
             # Of two concurrent replays only the one that works on the run reports it.
@@ -220,9 +220,13 @@ class _Consumer:
             # Also a run that was postponed too often.
             logger.exception("An internal error interrupted the run")
             count(Metric.RUN_CRASHED, action=self._action)
-            report.put_on_hold(trace_id(), f"{type(error).__name__}: {error}")
+            self._report(run_id).put_on_hold(trace_id(), f"{type(error).__name__}: {error}")
             raise
         return "done", ""
+
+    def _report(self, run_id: str) -> RunReporter:
+        """The run's page. The claim goes out before Port's client is imported for it."""
+        return RunReporter(run_id, self._action, self._port, self._ledger)
 
     def _claim(self, **keywords: Any) -> None:
         """Carry the run out unless another invocation does so right now, or has just done so.
@@ -235,7 +239,7 @@ class _Consumer:
         )
         config.register_lambda_context(self._context)
         guarded = idempotent_function(
-            lambda *, run_id, record, report: self._carry_out(run_id, record, report),
+            lambda *, run_id, record: self._carry_out(run_id, record),
             data_keyword_argument="run_id",
             persistence_store=DynamoDBPersistenceLayer(
                 self._config.idempotency_table, boto3_client=aws.dynamodb()
@@ -285,11 +289,14 @@ class _Consumer:
         except RunNotFound:
             return Run(id=run_id, status="IN_PROGRESS", action=self._action)
 
-    def _carry_out(self, run_id: str, record: KafkaRecord, report: RunReporter) -> None:
+    def _carry_out(self, run_id: str, record: KafkaRecord) -> None:
+        report = self._report(run_id)
         if is_node_run(run_id):
             run = self._find_node(run_id, report)
         else:
-            run = self._find(run_id, record.published_at)
+            with ThreadPoolExecutor(1) as beside:
+                person = beside.submit(claimed_person, record, self._port)
+                run = self._find(run_id, record.published_at)
         if run.ended:
             raise RunEnded(f"Run {run_id} has ended with {run.status}.")
         if run.action != self._action:
@@ -299,11 +306,9 @@ class _Consumer:
             raise PortError(200, "", f"Slipway does not know status '{run.status}' of a run.")
         try:
             if not is_node_run(run_id):  # Port has no record of what such a run asks for.
-                record = record_by_port(record, run, self._port)
+                record = record_by_port(record, run, person.result())
             message = read_message(record, self._config)
             with self._ledger.at_work(message, self._config.catalog_version) as interruptions:
-                if not is_node_run(run_id):  # There it is the very first line.
-                    report.received()
                 if interruptions > 1:
                     report.interrupted(interruptions)
                 self._act(

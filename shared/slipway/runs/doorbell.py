@@ -17,7 +17,7 @@ from slipway.runs.records import put_record
 
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
-    from slipway.port.models import Run
+    from slipway.port.models import Run, User
 
 _DOORBELL = "doorbell"
 
@@ -71,7 +71,16 @@ def ring(run_id: str, action: str) -> KafkaRecord:
     )
 
 
-def record_by_port(record: KafkaRecord, run: "Run", port: "PortClient") -> KafkaRecord:
+def claimed_person(record: KafkaRecord, port: "PortClient") -> "User | None":
+    """The person of the address in a message, which is only a hint whom to ask for.
+
+    Raises:
+        InvalidInput: the message cannot be read.
+    """
+    return port.get_user(parse(record.value).requester.email)
+
+
+def record_by_port(record: KafkaRecord, run: "Run", person: "User | None") -> KafkaRecord:
     """A record that says of a run what Port's own record says.
 
     A difference is counted, but holds no run: Port does not promise that its template renders
@@ -80,7 +89,7 @@ def record_by_port(record: KafkaRecord, run: "Run", port: "PortClient") -> Kafka
     Args:
         record: the Kafka record.
         run: Port's record of the run.
-        port: knows the people.
+        person: whom the message names.
 
     Raises:
         InvalidInput: the message cannot be read.
@@ -95,7 +104,7 @@ def record_by_port(record: KafkaRecord, run: "Run", port: "PortClient") -> Kafka
             "action": run.action,
             "entity": run.entity,
             "operation": "CREATE" if creates else _of_entity(message.operation),
-            "requester": _requester(message.requester, run, port),
+            "requester": _requester(run, person),
             "inputs": run.properties | secret,
         }
     )
@@ -143,9 +152,8 @@ def _of_entity(operation: str) -> str:
     return "DAY-2" if operation == "CREATE" else operation
 
 
-def _requester(claimed: Requester, run: "Run", port: "PortClient") -> Requester:
-    """The person who executed the action; the message's address is only a hint whom to ask for."""
-    user = port.get_user(claimed.email) if claimed.email else None
+def _requester(run: "Run", user: "User | None") -> Requester:
+    """The person who executed the action."""
     if user is None or not user.id or user.id != run.created_by:
         return Requester(user_id=run.created_by or "unknown")
     return Requester(user_id=user.id, email=user.email, name=user.name)

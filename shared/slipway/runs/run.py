@@ -63,7 +63,7 @@ class RunReporter:
     ledger: Ledger
 
     def received(self) -> None:
-        """Say that Slipway has the run, and under which trace to look for it."""
+        """Say that Slipway has a workflow node's run, which shows that it exists."""
         self.port.add_log(self.run_id, f"Slipway received the request (trace {trace_id()}).")
 
     def interrupted(self, times: int) -> None:
@@ -87,6 +87,18 @@ class RunReporter:
             self.run_id, status_label=f"Waiting for approval until {when}", link=[link]
         )
 
+    def proposed(self, pull: PullRequest) -> None:
+        """Say that the pull request is open.
+
+        Raises:
+            RunEnded: the run was ended since then. Port documents this for lines of the log alone.
+        """
+        self.port.add_log(
+            self.run_id,
+            f"Pull request #{pull.number} is open; this run ends with its merge: {pull.url} "
+            f"(trace {trace_id()})",
+        )
+
     def waiting_for_merge(self, pull: PullRequest, *, links: tuple[str, ...] = ()) -> None:
         """Show the pull request; the run then stays in progress until it is merged or closed.
 
@@ -97,12 +109,6 @@ class RunReporter:
         Raises:
             RunEnded: the run was ended meanwhile.
         """
-        for note in pull.notes:
-            self.port.add_log(self.run_id, note)
-        self.port.add_log(
-            self.run_id,
-            f"Pull request #{pull.number} is open; this run ends with its merge: {pull.url}",
-        )
         self.port.update_run(
             self.run_id,
             status_label=f"Waiting for the merge of pull request #{pull.number}",

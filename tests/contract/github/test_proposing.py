@@ -158,3 +158,70 @@ def test_branch_taken_between_query_and_mutations_is_on_hold(services: Services)
         with pytest.raises(BranchTaken):
             proposing.result()
     assert [pull.state for pull in services.github.get_pulls(state="all")] == ["closed"]
+
+
+def test_stale_head_of_the_branch_is_proposed_again(services: Services) -> None:
+    services.github.create_git_ref(
+        f"refs/heads/{BRANCH}", services.github.get_branch("main").commit.sha
+    )
+    services.server.fault(path="/api/graphql$", skip=1, hold=True)
+
+    with ThreadPoolExecutor() as pool:
+        proposing = pool.submit(services.signed_in().propose, CHANGE)
+        while services.server.faults_left():
+            assert not proposing.done()
+        # The branch follows the base branch after Slipway has looked at it.
+        moved = services.push({"apps/other/a.yaml": "a: 1\n"})
+        services.github.get_git_ref(f"heads/{BRANCH}").edit(moved)
+        services.server.control("DELETE", "faults")
+
+        with pytest.raises(GitHubError, match="createCommitOnBranch|Expected branch"):
+            proposing.result()
+    services.signed_in().propose(CHANGE)
+
+    assert_proposed(services)
+
+
+def test_folder_of_other_kinds_of_files_can_be_deleted(services: Services) -> None:
+    binary = services.github.create_git_blob("/wD+AA==", "base64").sha
+    services.push_elements(
+        [
+            InputGitTreeElement("apps/shop/logo", "100644", "blob", sha=binary),
+            InputGitTreeElement("apps/shop/run", "100755", "blob", content="x"),
+            InputGitTreeElement("apps/shop/link", "120000", "blob", content="run"),
+        ]
+    )
+    paths = [PATH, "apps/shop/logo", "apps/shop/run", "apps/shop/link"]
+
+    services.slipway.propose(change(dict.fromkeys(paths)))
+
+    assert not [path for path in services.paths(BRANCH) if path.startswith("apps/shop/")]
+
+
+def test_other_kinds_of_files_in_the_folder_stay(services: Services) -> None:
+    binary = services.github.create_git_blob("/wD+AA==", "base64").sha
+    services.push_elements(
+        [
+            InputGitTreeElement("apps/shop/logo", "100644", "blob", sha=binary),
+            InputGitTreeElement("apps/shop/run", "100755", "blob", content="x"),
+            InputGitTreeElement("apps/shop/link", "120000", "blob", content="run"),
+        ]
+    )
+
+    services.slipway.propose(CHANGE)
+
+    (pull,) = services.github.get_pulls()
+    assert [file.filename for file in pull.get_files()] == [PATH]
+    before, after = (
+        {item.path: (item.mode, item.sha) for item in services.github.get_git_tree(at, True).tree}
+        for at in ("main", BRANCH)
+    )
+    kept = ("apps/shop/logo", "apps/shop/run", "apps/shop/link")
+    assert [after[path] for path in kept] == [before[path] for path in kept]
+
+
+def test_labels_that_do_not_exist_are_made(services: Services) -> None:
+    services.slipway.propose(replace(CHANGE, labels=("slipway", "not-there")))
+
+    (pull,) = services.github.get_pulls()
+    assert {label.name for label in pull.labels} == {"slipway", "not-there"}

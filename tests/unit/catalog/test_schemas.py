@@ -7,7 +7,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
-from slipway.catalog.files import ACTION, RESOURCE, schemas
+from slipway.catalog.files import action_file, resource_file, schemas
 
 from tests.catalogs.samples import ACME, ROOT, SHIPPED
 
@@ -20,7 +20,7 @@ def read(path: Any) -> Any:
 
 
 def is_loaded(name: str, value: Any) -> bool:
-    adapter: Any = ACTION if name == "action.yaml" else RESOURCE
+    adapter: Any = action_file() if name == "action.yaml" else resource_file()
     try:
         adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError:

@@ -1,7 +1,9 @@
 """How a change is carried out: which way it takes, and what its requester then reads."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import boto3
@@ -109,6 +111,12 @@ class Delivery:
         )
         change.carry_out(run)
 
+    def asked_for(self, operation: str) -> Event:
+        """What is set as soon as Port is asked for an operation."""
+        asked = Event()
+        self.port.fail = lambda name: asked.set() if name == operation else None
+        return asked
+
     def holder(self) -> Any:
         item = self.locks._table.get_item(Key={"service": "service/shop"}).get("Item", {})
         return item.get("owner")
@@ -195,6 +203,32 @@ def test_run_shows_what_an_unmerged_pull_request_waits_for(
 
     assert delivery.port.labels[-1] == label
     assert text in delivery.port.logs[-1]
+
+
+def wait(event: Event) -> None:
+    assert event.wait(60), "it is done one after the other"
+
+
+def test_port_is_asked_for_the_entity_beside_github(delivery: Delivery) -> None:
+    delivery.planned = delivery.proposal(environment="Test", creates=True)
+    asked = delivery.asked_for("get_entity")
+    # GitHub answers its first question only once Port was asked.
+    delivery.repository.before_opening = lambda: wait(asked)
+
+    delivery.carry_out()
+
+    assert len(delivery.repository.proposed) == 1
+
+
+def test_run_is_shown_beside_labels_and_reviewers(delivery: Delivery) -> None:
+    delivery.planned = delivery.proposal(environment="Test")
+    shown = delivery.asked_for("update_run")
+    delivery.repository.after_opening = lambda: wait(shown)
+
+    delivery.carry_out()
+
+    (update,) = delivery.port.updates
+    assert update["status_label"] == "Waiting for the merge of pull request #7"
 
 
 def test_pull_request_to_another_branch_is_closed(delivery: Delivery) -> None:

@@ -315,6 +315,44 @@ def test_repository_that_is_not_there_is_an_error(github: FakeGitHub) -> None:
         repository(github).propose(CHANGE)
 
 
+@pytest.mark.parametrize("field", ["createRef", "createCommitOnBranch", "createPullRequest"])
+def test_refusal_of_one_field_is_quoted(github: FakeGitHub, field: str) -> None:
+    why = refused("Resource not accessible by integration", field, kind="FORBIDDEN")
+    fields = ("createRef", "createCommitOnBranch", "createPullRequest")
+    # What needs the failed field fails as well.
+    failed = dict.fromkeys(fields[fields.index(field) :])
+    github.script(PROPOSE, proposed([why], **failed))
+
+    with pytest.raises(GitHubError, match="not accessible by integration"):
+        repository(github).propose(CHANGE)
+
+    assert "Decorate" not in github.operations()
+
+
+def test_pull_request_that_github_does_not_show_is_left_out(github: FakeGitHub) -> None:
+    github.script(LOOK, seen(None, LABELLED, None))
+
+    assert repository(github).propose(CHANGE).number == 7
+
+    assert github.operations() == ["Look"]
+
+
+@pytest.mark.parametrize("where", ["base", "pullRequests"])
+def test_null_that_github_never_gives_is_an_error(github: FakeGitHub, where: str) -> None:
+    github.script(LOOK, seen(**{where: None}))
+
+    with pytest.raises(GitHubError, match="not what was expected"):
+        repository(github).propose(CHANGE)
+
+
+def test_folder_of_100000_files_takes_the_change(github: FakeGitHub) -> None:
+    entries = [{"name": f"f{number}", "mode": 0o100755} for number in range(100_000)]
+    entries.append({"name": "portData.json", "mode": 0o100644})
+    github.script(LOOK, seen(folder0={"oid": SHA, "entries": entries}))
+
+    assert repository(github).propose(replace(CHANGE, creates=False)).number == 7
+
+
 # -- failures that pass
 
 

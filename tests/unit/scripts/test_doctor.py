@@ -363,7 +363,7 @@ def test_wrong_field_of_an_app_is_named_by_each_check(
 
     results = doctor.examine(of_app(installation, key, **changes), checks)
 
-    assert len(results) == 8
+    assert len(results) == 9
     assert all(result.ok is False and field in result.cure for result in results)
     assert "hidden-value" not in str(results)
 
@@ -564,6 +564,56 @@ def test_base_branch_without_such_protection_is_a_fault(
     assert result.ok is False
     assert said in result.detail
     assert "Protect the branch main" in result.cure
+
+
+def require_signatures(server: ScriptedServer, *, by_ruleset: bool, **settings: Any) -> None:
+    """A base branch that requires signed commits."""
+    repository(server, **settings)
+    rules = [{"type": "required_signatures"}] if by_ruleset else []
+    server.script(RULES, (200, rules, {}))
+    server.script(f"{REPOSITORY}/branches/main", (200, {"name": "main", "protected": True}, {}))
+    shown = {"required_signatures": {"enabled": not by_ruleset}}
+    server.script(f"{REPOSITORY}/branches/main/protection", (200, shown, {}))
+
+
+@pytest.mark.parametrize("by_ruleset", [True, False])
+def test_signatures_are_given_when_required(
+    server: ScriptedServer, installation: Installation, by_ruleset: bool
+) -> None:
+    require_signatures(server, by_ruleset=by_ruleset)
+
+    result = one(github.signatures, installation)
+
+    assert (result.ok, result.detail) == (True, "required and given")
+
+
+def test_signatures_may_not_be_required(server: ScriptedServer, installation: Installation) -> None:
+    protect(server, classic=CLASSIC)
+
+    result = one(github.signatures, installation)
+
+    assert (result.ok, result.detail) == (True, "not required; GitHub signs Slipway's commits")
+
+
+def test_signatures_are_a_fault_when_only_rebase_is_allowed(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    only = {"allow_squash_merge": False, "allow_merge_commit": False}
+    require_signatures(server, by_ruleset=True, **only)
+
+    result = one(github.signatures, installation)
+
+    assert result.ok is False
+    assert "merge by squash" in result.cure
+
+
+def test_signatures_are_unknown_when_protection_is_not_shown(
+    server: ScriptedServer, installation: Installation
+) -> None:
+    protect(server, classic=CLASSIC)
+    server.script(f"{REPOSITORY}/branches/main/protection", (403, {"message": "no"}, {}))
+
+    assert one(github.signatures, installation).ok is None
 
 
 def test_protection_that_is_not_shown_says_nothing(
