@@ -306,7 +306,7 @@ class _Consumer:
             raise PortError(200, "", f"Slipway does not know status '{run.status}' of a run.")
         try:
             if not is_node_run(run_id):  # Port has no record of what such a run asks for.
-                record = record_by_port(record, run, person.result())
+                record = record_by_port(record, run, person.result(), self._port)
             message = read_message(record, self._config)
             with self._ledger.at_work(message, self._config.catalog_version) as interruptions:
                 if interruptions > 1:

@@ -74,13 +74,19 @@ def ring(run_id: str, action: str) -> KafkaRecord:
 def claimed_person(record: KafkaRecord, port: "PortClient") -> "User | None":
     """The person of the address in a message, which is only a hint whom to ask for.
 
+    A doorbell's record names none.
+
     Raises:
         InvalidInput: the message cannot be read.
     """
+    if record.source == _DOORBELL:
+        return None
     return port.get_user(parse(record.value).requester.email)
 
 
-def record_by_port(record: KafkaRecord, run: "Run", person: "User | None") -> KafkaRecord:
+def record_by_port(
+    record: KafkaRecord, run: "Run", person: "User | None", port: "PortClient"
+) -> KafkaRecord:
     """A record that says of a run what Port's own record says.
 
     A difference is counted, but holds no run: Port does not promise that its template renders
@@ -90,6 +96,7 @@ def record_by_port(record: KafkaRecord, run: "Run", person: "User | None") -> Ka
         record: the Kafka record.
         run: Port's record of the run.
         person: whom the message names.
+        port: the client of Port.
 
     Raises:
         InvalidInput: the message cannot be read.

@@ -1,7 +1,6 @@
 """How a change is carried out: which way it takes, and what its requester then reads."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
