@@ -33,7 +33,7 @@ _REQUEST_SECONDS = 30.0
 
 
 def command(port: int) -> list[str]:
-    """The broker's command line, without the program: listens on and advertises 127.0.0.1."""
+    """Return the broker's command line, without the program: listens on and advertises 127.0.0.1."""
     address = f"tcp://127.0.0.1:{port}"
     return [
         "broker",
@@ -44,7 +44,9 @@ def command(port: int) -> list[str]:
 
 
 def admin_client(bootstrap: str) -> AdminClient:
-    """A client for a cluster's admin requests; what librdkafka logs goes to Python's logging."""
+    """Return a client for a cluster's admin requests; what librdkafka logs goes to Python's
+    logging.
+    """
     return AdminClient({"bootstrap.servers": bootstrap, "logger": LOG})
 
 

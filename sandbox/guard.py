@@ -33,7 +33,7 @@ class Refusal:
     text: str
 
     def body(self) -> dict[str, str]:
-        """The answer's JSON."""
+        """Return the answer's JSON."""
         return {"message": self.text}
 
 
@@ -54,7 +54,7 @@ class Guard:
     forms: str = "(?!)"
 
     def refusal(self, method: str, path: str, header: Callable[[str], list[str]]) -> Refusal | None:
-        """Why not to answer a request, or None.
+        """Return why not to answer a request, or None.
 
         Args:
             method: of HTTP.
@@ -83,7 +83,9 @@ class Guard:
         return set(header("Origin")) <= own and set(site) <= {"same-origin", "none"}
 
     def _opens_page(self, method: str, path: str, header: Callable[[str], list[str]]) -> bool:
-        """Whether a person follows a link or a form to a page, which the other site cannot read."""
+        """Return whether a person follows a link or a form to a page, which the other site cannot
+        read.
+        """
         opened = header("Sec-Fetch-Mode") == ["navigate"], header("Sec-Fetch-Dest") == ["document"]
         linked = method == "GET" and not header("Origin") and re.match(self.pages, path)
         led = method == "POST" and re.fullmatch(self.forms, path)
@@ -95,7 +97,7 @@ class Guard:
 
 
 def take_token() -> str:
-    """The token in the environment, which is taken out of it: nothing started here needs it.
+    """Return the token in the environment, which is taken out of it: nothing started here needs it.
 
     Raises:
         SystemExit: there is none.

@@ -69,13 +69,13 @@ class Sandbox:
         self._state_file = self.folder / "state.json"
 
     def state(self) -> State | None:
-        """What the last `up` decided, or None if the sandbox is down."""
+        """Return what the last `up` decided, or None if the sandbox is down."""
         if not self._state_file.exists():
             return None
         return State(**json.loads(self._state_file.read_text()))
 
     def running(self, state: State) -> dict[str, bool]:
-        """Which of the processes are alive."""
+        """Return which of the processes are alive."""
         return {name: is_ours(pid, name) for name, pid in state.pids.items()}
 
     def up(
@@ -173,7 +173,7 @@ class Sandbox:
                 self._save(state)
 
     def unapplied(self) -> list[str]:
-        """The modes of the stacks that AWS has lost, or that were never applied to the end."""
+        """Return the modes of the stacks that AWS has lost, or that were never applied to the end."""
         return sorted(
             folder.name.removeprefix("terraform-")
             for folder in self.folder.glob("terraform-*")
@@ -214,7 +214,7 @@ class Sandbox:
             say(_LOST.get(name, f"{name} {had}; it runs again on its data."))
 
     def log_file(self, name: str) -> Path:
-        """Where a process's output goes."""
+        """Return where a process's output goes."""
         return self.folder / "logs" / f"{name}.log"
 
     def _commands(self, state: State) -> Iterator[tuple[str, list[str]]]:
@@ -369,7 +369,7 @@ class Sandbox:
 
 
 def _answers(name: str, state: State, client: httpx.Client) -> bool:
-    """Whether the part answers, and not another program that has its port."""
+    """Return whether the part answers, and not another program that has its port."""
     try:
         process = psutil.Process(state.pids[name])
         if not any(

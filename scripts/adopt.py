@@ -110,7 +110,7 @@ class Adoption:
                     yield row
 
     def _places(self) -> Iterator[tuple[Place, set[str]]]:
-        """The repositories that may hold the kind, each with the keys that lead to it."""
+        """Yield the repositories that may hold the kind, each with the keys that lead to it."""
         pattern, found = self.kind.repository, dict[str, tuple[Place, set[str]]]()
         for key, place in self.policy.repositories.items():
             fits = (

@@ -74,7 +74,7 @@ def find_resources(
 
 
 def _nearly(kind: Kind, path: str) -> dict[str, str]:
-    """Why a path that looks like one of the kind's is none; empty if it does not look so."""
+    """Return why a path that looks like one of the kind's is none; empty if it does not look so."""
     anything = {name: _Anything("", "", "") for name in kind.parts}
     for pattern in kind.patterns:
         parts = pattern.read(path, anything) or {}
@@ -91,7 +91,7 @@ def _places(one: Resource, parts: Mapping[str, str]) -> str:
 
 
 def create_of(kind: Kind) -> tuple[Action, CreateFile]:
-    """The action whose form and metadata count.
+    """Return the action whose form and metadata count.
 
     Raises:
         UserError: the kind has none.
@@ -106,7 +106,7 @@ def create_of(kind: Kind) -> tuple[Action, CreateFile]:
 
 
 def inputs_in_port(kind: Kind, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """What an entity in Port says of the inputs that its metadata is made from.
+    """Return what an entity in Port says of the inputs that its metadata is made from.
 
     Only where the catalog takes a property as it is from the metadata, and that from an input.
 
@@ -181,7 +181,7 @@ def make_metadata(
 
 
 def _exact(source: object, root: str) -> str | None:
-    """The name that an expression takes as it is, as `team` of `{{ .inputs.team }}`."""
+    """Return the name that an expression takes as it is, as `team` of `{{ .inputs.team }}`."""
     if not isinstance(source, str) or not (single := parse_template(source).single):
         return None
     match = _EXACT.fullmatch(single.source)

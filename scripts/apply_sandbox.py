@@ -248,7 +248,7 @@ class Stack:
         )
 
     def has_changes(self) -> bool:
-        """Whether another apply, without the secrets' values, would change anything."""
+        """Return whether another apply, without the secrets' values, would change anything."""
         status = self._terraform("plan", "-detailed-exitcode", *self._arguments())
         return status == CHANGES_EXIT_STATUS
 
@@ -262,7 +262,7 @@ class Stack:
         self._terraform("destroy", *options, *self._arguments())
 
     def outputs(self) -> dict[str, Any]:
-        """The module's outputs by name.
+        """Return the module's outputs by name.
 
         Asked for once: Terraform starts the provider for it, which takes seconds.
         """
@@ -304,7 +304,7 @@ class Stack:
         }
 
     def _secrets(self) -> dict[str, str]:
-        """The ephemeral variables, for the environment: they are written to no file."""
+        """Return the ephemeral variables, for the environment: they are written to no file."""
         port = {
             "client_id": self._env["PORT_CLIENT_ID"],
             "client_secret": self._env["PORT_CLIENT_SECRET"],

@@ -67,7 +67,7 @@ def main(
 
 
 def _look_up_python(program: Path, osv_url: str, folder: Path) -> Findings | str:
-    """What OSV says of the lock files, or the sentence that it did not answer."""
+    """Return what OSV says of the lock files, or the sentence that it did not answer."""
     known = folder / "known.txt"
     known.write_text(KNOWN_PYTHON, encoding="utf-8")
     if not of_python(_pip_audit(program, osv_url, known)):
@@ -82,7 +82,7 @@ def _look_up_python(program: Path, osv_url: str, folder: Path) -> Findings | str
 
 
 def _look_up_npm(folder: Path) -> Findings | str:
-    """What npm's registry says of the lock files, or the sentence that it did not answer."""
+    """Return what npm's registry says of the lock files, or the sentence that it did not answer."""
     if not of_npm(_npm_audit(_known_npm(folder))):
         return "npm's registry has no audit: the npm packages were not looked up"
     return {key: one for project in NPM for key, one in of_npm(_npm_audit(ROOT / project)).items()}
@@ -123,7 +123,7 @@ def of_npm(answer: Any) -> Findings:
 
 
 def unjudged(found: Findings, ignored: Mapping[str, str]) -> list[str]:
-    """What has to be done, as sentences: new advisories, and exceptions that nothing needs."""
+    """Return what has to be done, as sentences: new advisories, and exceptions that nothing needs."""
     new = [
         f"{package} has {advisory}"
         for advisory, package in found.items()
@@ -163,7 +163,7 @@ def _known_npm(folder: Path) -> Path:
 
 
 def _json_of(command: Iterable[str | Path], folder: Path) -> Any:
-    """What a program prints as JSON; None if it does not come to that."""
+    """Return what a program prints as JSON; None if it does not come to that."""
     try:
         ended = subprocess.run(
             list(command), cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False

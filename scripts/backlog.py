@@ -183,7 +183,7 @@ class _Login(Config):
 
 
 def _settings(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """How to reach the brokers as the mapping does."""
+    """Return how to reach the brokers as the mapping does."""
     access = mapping.get("SourceAccessConfigurations") or []
     secret = next((each["URI"] for each in access if each["Type"] == "SASL_SCRAM_512_AUTH"), None)
     servers = _servers(mapping, scram=secret is not None)

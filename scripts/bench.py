@@ -31,7 +31,7 @@ console = Console(highlight=False)
 
 
 def import_seconds(module: str) -> float:
-    """How long a fresh interpreter takes to import a module."""
+    """Return how long a fresh interpreter takes to import a module."""
     code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
     environment = {"AWS_DEFAULT_REGION": "eu-west-1", "PATH": "", "PYTHONPATH": f"{ROOT}/shared"}
     done = subprocess.run(
@@ -63,7 +63,7 @@ def seconds_of_one_edit() -> float:
 
 
 def requests_of_one_create(folder: Path) -> dict[str, int]:
-    """How often one create calls GitHub and Port, the function being warm."""
+    """Return how often one create calls GitHub and Port, the function being warm."""
     env = read_environment(folder)
     story = Story(folder)
     # The first one warms the function, and its access token, up.
@@ -85,7 +85,7 @@ def requests_of_one_create(folder: Path) -> dict[str, int]:
 
 
 def _reported(env: Mapping[str, str], run_id: str) -> bool | None:
-    """Whether the function is done with this run: its label is the last thing it writes."""
+    """Return whether the function is done with this run: its label is the last thing it writes."""
     seen = knob(env, "port", "GET", "requests")
     wanted = ("PATCH", f"/v1/actions/runs/{run_id}")
     return wanted in {(one["method"], one["path"]) for one in seen} or None
@@ -125,7 +125,7 @@ def _approval_calls(recorded: Path, start: int) -> list[dict[str, Any]]:
 
 
 def _began_to_wait(recorded: Path, run_id: str) -> bool | None:
-    """Whether the machine's task token is in the request's row."""
+    """Return whether the machine's task token is in the request's row."""
     found = (
         call["operation"] == "UpdateItem" and f"{run_id}.1" in json.dumps(call["parameters"])
         for call in _approval_calls(recorded, 0)

@@ -110,7 +110,7 @@ def write_archive(path: Path, entries: Entries) -> None:
 
 
 def python_sources(package: Path, prefix: str) -> Entries:
-    """A package's own files under `prefix/`, without bytecode and tests."""
+    """Return a package's own files under `prefix/`, without bytecode and tests."""
     return {
         f"{prefix}/{path.relative_to(package).as_posix()}": path.read_bytes()
         for path in package.rglob("*")
@@ -119,7 +119,7 @@ def python_sources(package: Path, prefix: str) -> Entries:
 
 
 def installed_files(target: Path) -> Iterator[Path]:
-    """What a Lambda needs of an installed environment.
+    """Yield what a Lambda needs of an installed environment.
 
     Of a `.dist-info` only METADATA is kept: vulnerability scanners read there what the layer holds.
     `THIRD_PARTY_LICENSES` has its licences, and no package of the lock file reads the rest at run
@@ -137,7 +137,7 @@ def installed_files(target: Path) -> Iterator[Path]:
 
 
 def find_uv(root: Path) -> str:
-    """The uv on the PATH, or the one that `make setup` installed.
+    """Return the uv on the PATH, or the one that `make setup` installed.
 
     Raises:
         BuildError: neither is there.
@@ -188,7 +188,9 @@ def third_party_licenses(target: Path) -> bytes:
 
 
 def _license(distribution: Distribution) -> str:
-    """The licence's name. Old metadata may have the whole text in `License`, or a classifier."""
+    """Return the licence's name. Old metadata may have the whole text in `License`, or a
+    classifier.
+    """
     metadata = distribution.metadata
     for field in ("License-Expression", "License"):
         if (name := metadata.get(field)) and "\n" not in name:
@@ -210,7 +212,7 @@ def _license_texts(distribution: Distribution) -> Iterator[tuple[str, str]]:
 
 
 def layer_entries(root: Path, architecture: Architecture) -> Entries:
-    """The layer's archive: `slipway` and its dependencies under `python/`, and all licences."""
+    """Return the layer's archive: `slipway` and its dependencies under `python/`, and all licences."""
     with tempfile.TemporaryDirectory(prefix="slipway-layer-") as folder:
         target = Path(folder)
         install_wheels(root, architecture, target)
@@ -224,13 +226,13 @@ def layer_entries(root: Path, architecture: Architecture) -> Entries:
 
 
 def function_entries(root: Path, function: str) -> Entries:
-    """A function's archive: `functions/__init__.py` and `functions/<function>/`."""
+    """Return a function's archive: `functions/__init__.py` and `functions/<function>/`."""
     sources = python_sources(root / "functions" / function, f"functions/{function}")
     return {"functions/__init__.py": (root / "functions/__init__.py").read_bytes()} | sources
 
 
 def functions(root: Path) -> list[str]:
-    """The functions' names: each folder of `functions/` that has a handler."""
+    """Return the functions' names: each folder of `functions/` that has a handler."""
     return sorted(path.parent.name for path in root.glob("functions/*/handler.py"))
 
 

@@ -188,7 +188,7 @@ def _made(kind: Kind, target: Target, variables: Variables) -> Tree:
 
 
 def _checkout(folder: Path, target: Target) -> Tree:
-    """The entity's files in a checkout."""
+    """Return the entity's files in a checkout."""
     files: dict[str, str] = {}
     texts: dict[str, str] = {}
     for name in target.kind.folders(target.parts):
@@ -290,7 +290,7 @@ def read_variables(path: Path | None) -> Variables:
 
 
 def _plain(value: Any) -> Any:
-    """A value without the quotes that the parser leaves on texts and keys."""
+    """Return a value without the quotes that the parser leaves on texts and keys."""
     if isinstance(value, dict):
         return {_plain(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -35,7 +35,7 @@ def start(command: Callable[..., Any] | typer.Typer, example: str) -> None:
 
 
 def table_console() -> Console:
-    """A console for tables of names: without a terminal it is as wide as they are."""
+    """Return a console for tables of names: without a terminal it is as wide as they are."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _ANY_WIDTH)
 
 

@@ -52,7 +52,7 @@ class Consumer:
 
 
 def find(name_prefix: str) -> list[Consumer]:
-    """All consumers of an installation, by name."""
+    """Return all consumers of an installation, by name."""
     # Names of functions have no hyphen: another installation's prefix may begin with this one.
     ours = re.compile(rf".*:function:{re.escape(name_prefix)}-([a-z0-9_]+):{ALIAS}")
     pages = boto3.client("lambda").get_paginator("list_event_source_mappings").paginate()
@@ -66,7 +66,7 @@ def find(name_prefix: str) -> list[Consumer]:
 
 
 def choose(found: list[Consumer], names: list[str], *, everything: bool) -> list[Consumer]:
-    """Those that are named, or all.
+    """Return those that are named, or all.
 
     Raises:
         ConfigurationError: a name is of no consumer, or nothing was chosen.
@@ -126,7 +126,7 @@ def _update(uuid: str, *, enabled: bool) -> None:
 
 
 def at_work(consumers: list[Consumer]) -> int:
-    """How many runs these functions are working on at this moment.
+    """Return how many runs these functions are working on at this moment.
 
     Each has a claim in the table of idempotency until its invocation ends, or would have had to.
     """
@@ -154,7 +154,7 @@ def drain(consumers: list[Consumer], say: Callable[[str], None]) -> None:
 
 
 def running(machine_arn: str) -> int:
-    """How many executions of a state machine are at work or wait; 1000 stands for more."""
+    """Return how many executions of a state machine are at work or wait; 1000 stands for more."""
     found = boto3.client("stepfunctions").list_executions(
         stateMachineArn=machine_arn, statusFilter="RUNNING", maxResults=1000
     )

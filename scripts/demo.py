@@ -172,7 +172,7 @@ class Story:
         self._cluster = env["CLUSTER_URL"]
 
     def free_name(self, first: str) -> str:
-        """A name that no service has yet, so that the demo can be played again."""
+        """Return a name that no service has yet, so that the demo can be played again."""
         for name in [first, *(f"{first}-{n}" for n in range(2, 1000))]:
             if self.port.get_entity("service", name) is None:
                 return name
@@ -207,7 +207,7 @@ class Story:
         return wait_for("The answer to a decision", lambda: self.ended(decision))
 
     def waiting(self, run_id: str) -> dict[str, Any] | None:
-        """The run's approval request, once it is there."""
+        """Return the run's approval request, once it is there."""
         run = self.run(run_id)
         if run["status"] != "IN_PROGRESS":
             raise DemoError("The run ended:\n" + "\n".join(self.logs(run_id)))
@@ -217,37 +217,39 @@ class Story:
         return entity.properties if entity else None
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """The run as Port shows it."""
+        """Return the run as Port shows it."""
         answer = self.port.request("GET", f"/v1/actions/runs/{run_id}", params={"version": "v2"})
         run: dict[str, Any] = answer["run"]
         return run
 
     def logs(self, run_id: str) -> list[str]:
-        """The run's log."""
+        """Return the run's log."""
         answer = self.port.request("GET", f"/v1/actions/runs/{run_id}/logs", params={"limit": 50})
         return [line["message"] for line in answer["runLogs"]]
 
     def proposed(self, run_id: str) -> dict[str, Any] | None:
-        """The run, once it links to its pull request."""
+        """Return the run, once it links to its pull request."""
         run = self.run(run_id)
         if run["status"] == "FAILURE":
             raise DemoError("The run failed:\n" + "\n".join(self.logs(run_id)))
         return run if run["link"] else None
 
     def ended(self, run_id: str) -> dict[str, Any] | None:
-        """The run, once it has ended."""
+        """Return the run, once it has ended."""
         run = self.run(run_id)
         return run if run["status"] != "IN_PROGRESS" else None
 
     def reported_change(self, name: str) -> dict[str, Any] | None:
-        """The run that reported the newest change of a service to Slipway, once it has ended."""
+        """Return the run that reported the newest change of a service to Slipway, once it has
+        ended.
+        """
         params = {"action": CHANGES, "version": "v2", "limit": 50}
         runs = self.port.request("GET", "/v1/actions/runs", params=params)["runs"]
         newest = next((run for run in runs if f'"{name}"' in json.dumps(run["payload"])), None)
         return newest if newest and newest["status"] != "IN_PROGRESS" else None
 
     def pull_request(self, run: dict[str, Any]) -> PullRequest:
-        """The pull request that the run links to."""
+        """Return the pull request that the run links to."""
         return self.services.get_pull(int(run["link"][0].rsplit("/", 1)[1]))
 
     def break_service(self, name: str, cure: str) -> None:
@@ -256,12 +258,12 @@ class Story:
         requests.post(url, json={"cure": cure}, timeout=10).raise_for_status()
 
     def issue(self, name: str) -> Issue | None:
-        """The open issue that hands the service over to people."""
+        """Return the open issue that hands the service over to people."""
         issues = self.services.get_issues(state="open", labels=["remediation"])
         return next((issue for issue in issues if f" {name} " in issue.title), None)
 
     def properties(self, name: str) -> dict[str, Any]:
-        """The service's properties in the catalogue."""
+        """Return the service's properties in the catalogue."""
         entity = self.port.get_entity("service", name)
         return entity.properties if entity else {}
 
@@ -402,7 +404,7 @@ def _follow_health(
     detail: Callable[[str], None],
     ends: Callable[[dict[str, Any]], bool],
 ) -> list[tuple[str, str]]:
-    """What the catalogue says, one after the other, until it has come to an end."""
+    """Return what the catalogue says, one after the other, until it has come to an end."""
     known = story.properties(name).get("health_detail")
     told: list[tuple[str, str]] = []
 
@@ -469,7 +471,7 @@ def _show_run(run: dict[str, Any], logs: list[str]) -> None:
 
 
 def _without_diffs(logs: list[str]) -> list[str]:
-    """Each entry's first line: what would change was shown before."""
+    """Return each entry's first line: what would change was shown before."""
     return [line.partition("\n")[0] for line in logs]
 
 

@@ -73,7 +73,7 @@ def _examine(name: str, check: Check, installation: Installation) -> list[Result
 
 
 def table(results: list[Result]) -> Table:
-    """The results for people."""
+    """Return the results for people."""
     shown = Table("", "Check")
     shown.add_column("Found", overflow="fold", ratio=1)
     shown.add_column("Cure", overflow="fold", ratio=1)

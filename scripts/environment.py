@@ -59,7 +59,7 @@ def read_settings(env_file: Path | None) -> dict[str, str]:
 
 
 def person_client(base_url: str, email: str) -> PortClient:
-    """A client of the sandbox's Port with a person's own access token."""
+    """Return a client of the sandbox's Port with a person's own access token."""
     credentials = PortCredentials.model_validate(
         {"client_id": email, "client_secret": SANDBOX_PASSWORD}
     )
@@ -80,7 +80,7 @@ def require(settings: Mapping[str, str], *names: str) -> None:
 
 
 def port_client(settings: Mapping[str, str]) -> PortClient:
-    """A client of the Port organisation that the settings name.
+    """Return a client of the Port organisation that the settings name.
 
     Raises:
         ConfigurationError: a setting is missing.

@@ -63,7 +63,7 @@ class App:
     private_key: str
 
     def credentials(self, installation: int | None = None) -> dict[str, str]:
-        """The value of the GitHub secret; incomplete until the App is installed."""
+        """Return the value of the GitHub secret; incomplete until the App is installed."""
         number = {"installation_id": str(installation)} if installation else {}
         return {"app_id": str(self.number), **number, "private_key": self.private_key}
 
@@ -82,7 +82,7 @@ class Installed:
 
 
 def app_name(organization: str) -> str:
-    """A name to propose: App names are unique on GitHub, and have up to 34 characters."""
+    """Return a name to propose: App names are unique on GitHub, and have up to 34 characters."""
     return f"slipway-{organization}"[:34]
 
 
@@ -92,7 +92,7 @@ def web_address(api_url: str) -> str:
 
 
 def manifest(name: str, url: str, redirect_url: str, *, team_reviewers: bool) -> dict[str, Any]:
-    """The App as GitHub takes it, with the permissions that Slipway uses and no others."""
+    """Return the App as GitHub takes it, with the permissions that Slipway uses and no others."""
     permissions = dict.fromkeys(PERMISSIONS, "write") | {"metadata": "read"}
     # https://github.com/github/docs/issues/35057
     members = {"members": "read"} if team_reviewers else {}
@@ -191,7 +191,7 @@ class Page:
         return True
 
     def answer(self, host: str, target: str) -> tuple[int, str]:
-        """The status and the page for a request.
+        """Return the status and the page for a request.
 
         Args:
             host: its `Host`, which no page of another origin can choose.
@@ -285,7 +285,7 @@ def find_installations(api_url: str, app: App, repositories: Iterable[str]) -> I
 
 
 def missing_permissions(api_url: str, app: App, installation: int) -> list[str]:
-    """The permissions that the installation lacks."""
+    """Return the permissions that the installation lacks."""
     granted = as_app(api_url, app).get_access_token(installation).permissions
     return [name for name in PERMISSIONS if granted.get(name) != "write"]
 
@@ -350,7 +350,7 @@ def wait_for_installation(
 
 
 def check_installed(app: App, found: Installed) -> int:
-    """The installation that has all repositories of its account.
+    """Return the installation that has all repositories of its account.
 
     Raises:
         Stopped: the App is installed on too few repositories.

@@ -280,7 +280,9 @@ class Installer:
         }
 
     def _known_app(self) -> dict[str, str]:
-        """The credentials in the environment, in Terraform's secret, or kept by an earlier run."""
+        """Return the credentials in the environment, in Terraform's secret, or kept by an earlier
+        run.
+        """
         named = {"app_id": "GITHUB_APP_ID", "private_key": "GITHUB_PRIVATE_KEY"}
         given = {field: os.environ[name] for field, name in named.items() if os.environ.get(name)}
         if given.keys() == named.keys():
@@ -374,7 +376,7 @@ class Installer:
 
 
 def _changes(plan: Json) -> Counter[tuple[str, str]]:
-    """What a plan does, by verb and type of resource."""
+    """Return what a plan does, by verb and type of resource."""
     counted: Counter[tuple[str, str]] = Counter()
     for resource in plan.get("resource_changes", []):
         actions = [each for each in resource["change"]["actions"] if each not in {"no-op", "read"}]
@@ -384,7 +386,7 @@ def _changes(plan: Json) -> Counter[tuple[str, str]]:
 
 
 def configured(config_file: Path | None, folder: Path, *, yes: bool) -> Config:
-    """The configuration: a file's, that of an earlier run, or a person's answers.
+    """Return the configuration: a file's, that of an earlier run, or a person's answers.
 
     Raises:
         Stopped: there is none, or it has a fault.

@@ -55,7 +55,7 @@ def connect(env_file: Path | None, name_prefix: str) -> ApprovalConfig:
 
 
 def approval_function(name_prefix: str) -> str:
-    """The approval function's name."""
+    """Return the approval function's name."""
     return f"{name_prefix}-approval"
 
 

@@ -152,14 +152,14 @@ LANES = (
 
 
 def named(name: str) -> Lane:
-    """The lane of that name."""
+    """Return the lane of that name."""
     return next(lane for lane in LANES if lane.name == name)
 
 
 def changed_lanes(
     root: Path, within_minutes: float | None, side_by_side: int
 ) -> tuple[list[Lane], list[Lane]]:
-    """The lanes beyond `make test` that a change touches.
+    """Return the lanes beyond `make test` that a change touches.
 
     Args:
         root: the checkout.
@@ -186,7 +186,7 @@ def changed_lanes(
 
 
 def touched(lane: Lane, paths: list[str]) -> bool:
-    """Whether one of the files belongs to the lane."""
+    """Return whether one of the files belongs to the lane."""
     return any(fnmatch.fnmatchcase(path, each) for path in paths for each in lane.touches)
 
 

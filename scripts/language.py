@@ -86,7 +86,7 @@ def read_words(path: Path) -> Words:
 
 
 def texts_of(path: Path, source: str) -> Iterator[Text]:
-    """The texts of a file that people read."""
+    """Yield the texts of a file that people read."""
     match path.suffix:
         case ".md":
             blank = _CODE_BLOCK.sub(lambda block: "\n" * block[0].count("\n"), source)
@@ -151,7 +151,7 @@ def _comments(source: str, mark: str) -> Iterator[Text]:
 
 
 def check_text(text: Text, words: Words) -> Iterator[tuple[int, str]]:
-    """The faults of a text, each with its line."""
+    """Yield the faults of a text, each with its line."""
     plain = text.text
     for pattern, instead in _INLINE:
         plain = pattern.sub(partial(_shortened, instead=instead), plain)
@@ -177,7 +177,7 @@ def _shortened(found: re.Match[str], instead: str) -> str:
 
 
 def check_names(source: str) -> Iterator[tuple[int, str]]:
-    """The names of tests that are too long or in the form of before."""
+    """Yield the names of tests that are too long or in the form of before."""
     for found in re.finditer(r"^\s*(?:async )?def (test_\w+)", source, re.M):
         line = source.count("\n", 0, found.start(1)) + 1
         if len(found[1]) > LONGEST_TEST_NAME:
@@ -187,7 +187,7 @@ def check_names(source: str) -> Iterator[tuple[int, str]]:
 
 
 def check_subjects(log: str) -> Iterator[Finding]:
-    """The subjects of commits that are too long, from `<hash> <subject>` lines."""
+    """Yield the subjects of commits that are too long, from `<hash> <subject>` lines."""
     for line in log.splitlines():
         commit, _, subject = line.partition(" ")
         if len(subject) > LONGEST_SUBJECT:
@@ -196,7 +196,7 @@ def check_subjects(log: str) -> Iterator[Finding]:
 
 
 def check_file(name: str, source: str, words: Words) -> Iterator[Finding]:
-    """All faults of one file."""
+    """Yield all faults of one file."""
     faults = [fault for text in texts_of(Path(name), source) for fault in check_text(text, words)]
     if Path(name).name.startswith("test_"):
         faults += check_names(source)

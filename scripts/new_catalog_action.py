@@ -49,7 +49,7 @@ def new_files(
     operation: str,
     schemas: str = "../schemas",
 ) -> dict[str, str]:
-    """The files of a new action.
+    """Return the files of a new action.
 
     Args:
         files: the catalog as it is.
@@ -104,7 +104,7 @@ def new_files(
 
 
 def _action_of(kind: Kind | None, name: str, operation: str) -> tuple[dict[str, Any], str]:
-    """The inputs and the rest of `action.yaml`."""
+    """Return the inputs and the rest of `action.yaml`."""
     match operation:
         case "create":
             parts = list(kind.parts) if kind else ["name"]
@@ -130,7 +130,7 @@ def _action_of(kind: Kind | None, name: str, operation: str) -> tuple[dict[str, 
 
 
 def _new_kind(kind: str, schemas: str) -> dict[str, str]:
-    """A kind of folders, one for each entity."""
+    """Return a kind of folders, one for each entity."""
     resource = (
         _SCHEMA.format(up="../", schemas=schemas, file="resource") + 'identifier: "{name}"\n'
         "parts:\n"

@@ -69,7 +69,7 @@ class OnHoldList:
         self._records = FailedRecords(config.records_bucket)
 
     def find(self, say: Callable[[str], None] = lambda _: None) -> list[OnHold]:
-        """Everything that is held, the oldest first.
+        """Return everything that is held, the oldest first.
 
         Args:
             say: told how far it has come.
@@ -143,7 +143,7 @@ class OnHoldList:
         return executions.status(machine, _delivery(run_id, row)) in _STOPPED
 
     def goes_on(self, run_id: str) -> bool:
-        """Whether a run is not held after all: another delivery of it got further."""
+        """Return whether a run is not held after all: another delivery of it got further."""
         return self._goes_on(run_id, self._ledger.get(run_id) or {})
 
     def _goes_on(self, run_id: str, row: dict[str, Any]) -> bool:
@@ -161,17 +161,17 @@ class OnHoldList:
         self._records.put_away(record, "discarded" if discarded else "replayed")
 
     def read_again(self, record: FailedRecord) -> FailedRecord | None:
-        """The record as it is now; None if somebody has dealt with it meanwhile."""
+        """Return the record as it is now; None if somebody has dealt with it meanwhile."""
         return self._records.read(record.place)
 
 
 def _delivery(run_id: str, row: dict[str, Any]) -> str:
-    """The name of the `deliver_later` execution that delivers a postponed run."""
+    """Return the name of the `deliver_later` execution that delivers a postponed run."""
     return f"{run_id}-later-{row['postponed']}"
 
 
 def services_of(record: FailedRecord) -> list[str]:
-    """What the messages say that they are about."""
+    """Return what the messages say that they are about."""
     found = []
     for each in record.records:
         try:
@@ -221,7 +221,7 @@ def settle_notices(queue_url: str, config: ApprovalConfig) -> int:
 
 
 def _announced(body: str) -> str | None:
-    """The key that a notice of S3 is about; None for its test of the queue.
+    """Return the key that a notice of S3 is about; None for its test of the queue.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
     """

@@ -19,7 +19,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def _going_on(config: ApprovalConfig) -> str:
-    """What a pause does not stop."""
+    """Return what a pause does not stop."""
     machines = {
         "delivered later": config.deliver_later_arn,
         "waiting for approval": config.approval_machine_arn,

@@ -71,12 +71,12 @@ def plan(root: str = "terraform", tests: str = "permissions") -> dict[str, Any]:
 
 
 def actions() -> list[str]:
-    """The actions of the shipped catalog."""
+    """Return the actions of the shipped catalog."""
     return sorted(path.parent.name for path in (ROOT / "catalog").glob("*/*/action.json"))
 
 
 def table(planned: dict[str, Any], actions: Collection[str]) -> str:
-    """The table in Markdown: a row for each statement of each function.
+    """Return the table in Markdown: a row for each statement of each function.
 
     Raises:
         typer.BadParameter: a function's policy is not in the plan, or names a resource that
@@ -131,7 +131,7 @@ def _policies(planned: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any
 
 
 def _function(change: dict[str, Any]) -> str:
-    """The function that a resource belongs to; empty if it is none's."""
+    """Return the function that a resource belongs to; empty if it is none's."""
     module = str(change.get("module_address", ""))
     if module.startswith("module.function["):
         return module.partition('["')[2].removesuffix('"]')

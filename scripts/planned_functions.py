@@ -70,7 +70,7 @@ def _triggers(planned: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _made(planned: Mapping[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The resources of a type: the function that each belongs to, if any, and its attributes."""
+    """Yield the resources of a type: the function that each belongs to, if any, and its attributes."""
     for change in planned["resource_changes"]:
         if change["type"] == kind:
             found = _FUNCTION.search(change["address"])

@@ -90,7 +90,7 @@ def load_definitions(
 
 
 def identifier_prefix(settings: Mapping[str, str]) -> str:
-    """What the identifiers of an installation's actions and automations begin with.
+    """Return what the identifiers of an installation's actions and automations begin with.
 
     Raises:
         ConfigurationError: Port, Kafka's filter or a branch could not have such a name.
@@ -105,7 +105,7 @@ def identifier_prefix(settings: Mapping[str, str]) -> str:
 
 
 def uses_change_log(settings: Mapping[str, str]) -> bool:
-    """Whether the installation reads changes from `ORG_ID.change.log`.
+    """Return whether the installation reads changes from `ORG_ID.change.log`.
 
     Raises:
         ConfigurationError: CHANGES_SOURCE has another value.
@@ -119,7 +119,7 @@ def uses_change_log(settings: Mapping[str, str]) -> bool:
 
 
 def invocation(payload: Json, _settings: Mapping[str, str]) -> Json:
-    """How Port delivers what an action or automation sends: the only place that decides it.
+    """Return how Port delivers what an action or automation sends: the only place that decides it.
 
     Args:
         payload: the template of the message.
@@ -129,7 +129,7 @@ def invocation(payload: Json, _settings: Mapping[str, str]) -> Json:
 
 
 def _installed(action: Json, settings: Mapping[str, str]) -> Json:
-    """An action or automation as this installation has it in Port."""
+    """Return an action or automation as this installation has it in Port."""
     payload = action["invocationMethod"]["payload"]
     return {
         **action,
@@ -144,7 +144,7 @@ def _own(folder: str) -> Iterator[Json]:
 
 
 def _published(blueprint: Json, catalog: Catalog) -> Json:
-    """A blueprint whose changes are published on the change log if a check follows them."""
+    """Return a blueprint whose changes are published on the change log if a check follows them."""
     kind = catalog.kind_of(blueprint["identifier"])
     if kind is None or kind.spec.health is None:
         return blueprint
@@ -155,7 +155,7 @@ def _published(blueprint: Json, catalog: Catalog) -> Json:
 
 
 def _ended(action: str, settings: Mapping[str, str]) -> Json:
-    """The automation that reports that a person ended a run of an action."""
+    """Return the automation that reports that a person ended a run of an action."""
     prefix = identifier_prefix(settings)
     return {
         "identifier": f"{action}{AUTOMATION_SUFFIX}",
@@ -190,7 +190,7 @@ def _ended(action: str, settings: Mapping[str, str]) -> Json:
 
 
 def automations(settings: Mapping[str, str], catalog: Catalog) -> list[Json]:
-    """The automations that report changes of entities, one for each subscription.
+    """Return the automations that report changes of entities, one for each subscription.
 
     Args:
         settings: SUBSCRIPTIONS holds the table of Terraform's variable `subscriptions` as JSON.
@@ -206,13 +206,13 @@ def automations(settings: Mapping[str, str], catalog: Catalog) -> list[Json]:
 
 
 def is_change_automation(definition: Json) -> bool:
-    """Whether a definition is one of those of `automations`."""
+    """Return whether a definition is one of those of `automations`."""
     automatic = definition["trigger"]["type"] == "automation"
     return automatic and str(definition["identifier"]).endswith(SUFFIX)
 
 
 def automation(subscription: Subscription) -> Json:
-    """The automation that publishes the changes for one subscription."""
+    """Return the automation that publishes the changes for one subscription."""
     return {
         "identifier": automation_of(subscription),
         "title": f"Report changes for {subscription.name} to Slipway",
@@ -236,7 +236,7 @@ def automation(subscription: Subscription) -> Json:
 
 
 def conditions(wanted: Filter) -> list[str]:
-    """A filter as jq expressions on the event, all of which must be true."""
+    """Return a filter as jq expressions on the event, all of which must be true."""
     found = [".diff.after != null"]
     if not wanted.own_writes:
         found.append(f"{_before(CHECK_ID)} == {_after(CHECK_ID)}")
@@ -258,7 +258,7 @@ def _after(name: str) -> str:
 
 
 def _differs(name: str) -> str:
-    """A property, or `$title` and the like for what an entity has beside its properties."""
+    """Return a property, or `$title` and the like for what an entity has beside its properties."""
     if name == "$created":
         return ".diff.before == null"
     if name.startswith("$"):

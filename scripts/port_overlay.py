@@ -44,7 +44,7 @@ def overlay(current: Json, ours: Json, base: Json | None = None) -> Json:
 
 
 def additions(wanted: Json, ours: Json, path: str = "") -> Iterator[str]:
-    """Where an overlaid object has more than `ours`: dotted paths, and values of enums."""
+    """Yield where an overlaid object has more than `ours`: dotted paths, and values of enums."""
     for key, value in wanted.items():
         place, mine = f"{path}{key}", ours.get(key)
         if key not in ours:

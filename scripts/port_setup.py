@@ -99,7 +99,7 @@ class SetupError(Exception):
 def wanted_definitions(
     record: Mapping[str, Json], settings: Mapping[str, str], catalog: Path = CATALOG
 ) -> Definitions:
-    """What the installation should have in Port, given what was installed before.
+    """Return what the installation should have in Port, given what was installed before.
 
     Without SUBSCRIPTIONS it is not known which automations of subscriptions are still wanted: they
     stay as they are.
@@ -149,7 +149,7 @@ def read_record(client: PortClient, prefix: str = "") -> Record:
 
 
 def recorded_installation(client: PortClient, prefix: str) -> str:
-    """Which installation has recorded these actions as its own; empty if none has said so."""
+    """Return which installation has recorded these actions as its own; empty if none has said so."""
     entity = client.get_entity(_RECORD, f"{prefix}{_RECORD_ENTITY}")
     return str(entity.properties.get("installation") or "") if entity else ""
 
@@ -197,7 +197,7 @@ def apply(client: PortClient, step: Step) -> None:
 
 
 def difference(step: Step) -> list[str]:
-    """The change as lines of a unified diff."""
+    """Return the change as lines of a unified diff."""
     before, after = ([] if side is None else _lines(side) for side in (step.current, step.wanted))
     return list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
 

@@ -60,7 +60,7 @@ class Schema:
         return re.sub("[^a-z0-9]", "", prefix + file.stem.strip("_"))
 
     def file(self, kind: str, is_data: bool) -> Path | None:
-        """Where a type is: `aws_sqs_queue`."""
+        """Return where a type is: `aws_sqs_queue`."""
         if not is_data:
             kind = RESOURCES.get(kind, kind)
         name = kind.removeprefix("aws_").replace("_", "")
@@ -72,12 +72,12 @@ class Schema:
 
     @cache  # noqa: B019 - one schema lives as long as the process
     def classes(self, file: Path) -> dict[str, ast.ClassDef]:
-        """The classes of a file by name."""
+        """Return the classes of a file by name."""
         tree = ast.parse(file.read_text(encoding="utf-8"))
         return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
     def arguments(self, file: Path, is_data: bool) -> dict[str, str]:
-        """The arguments of a type, with their annotation."""
+        """Return the arguments of a type, with their annotation."""
         if is_data:
             tree = ast.parse(file.read_text(encoding="utf-8"))
             functions = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
@@ -87,14 +87,14 @@ class Schema:
         return _parameters(_init(found[name]))
 
     def block(self, file: Path, annotation: str) -> dict[str, str] | None:
-        """The arguments of the block that an annotation names; None: it is not a block."""
+        """Return the arguments of the block that an annotation names; None: it is not a block."""
         if not (named := re.search(r"'([A-Za-z0-9]+Args)'", annotation)):
             return None
         inputs = self.classes(file.parent / "_inputs.py")
         return _parameters(_init(inputs[named[1]]))
 
     def attributes(self, file: Path) -> set[str]:
-        """What a type can be asked for."""
+        """Return what a type can be asked for."""
         return {
             node.name
             for one in self.classes(file).values()

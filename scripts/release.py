@@ -56,7 +56,7 @@ class Section:
 
 
 def sections(changelog: str) -> list[Section]:
-    """The released versions of a change log, newest first.
+    """Return the released versions of a change log, newest first.
 
     Raises:
         ReleaseError: A heading is neither `Unreleased` nor a version with its date.
@@ -77,7 +77,7 @@ def sections(changelog: str) -> list[Section]:
 
 
 def release_document(version: str, released: list[Section]) -> dict[str, object]:
-    """What Terraform must know of a release: its version, and which lines are too old.
+    """Return what Terraform must know of a release: its version, and which lines are too old.
 
     A release understands what the line before it wrote, as docs/upgrade.md promises.
     """
@@ -128,7 +128,7 @@ def export(root: Path, target: Path) -> None:
 
 
 def files(folder: Path, *places: str) -> Entries:
-    """What is below some places of a folder, by path."""
+    """Return what is below some places of a folder, by path."""
     found = (path for place in places for path in ((folder / place).rglob("*"), [folder / place]))
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -139,7 +139,8 @@ def files(folder: Path, *places: str) -> Entries:
 
 
 def module_entries(source: Path, release: dict[str, object]) -> Entries:
-    """The module's archive: module, functions and layer, catalog, operators' commands, licences.
+    """Return the module's archive: module, functions and layer, catalog, operators' commands,
+    licences.
 
     Args:
         source: The exported commit, with `build/`.
@@ -157,7 +158,7 @@ def module_entries(source: Path, release: dict[str, object]) -> Entries:
 
 
 def licenses(built: Path) -> bytes:
-    """The licences that the layer carries.
+    """Return the licences that the layer carries.
 
     Raises:
         ReleaseError: The layers of the architectures differ in them.

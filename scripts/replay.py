@@ -76,7 +76,7 @@ class Selection:
     until: datetime | None = None
 
     def of(self, found: Iterable[OnHold]) -> list[OnHold]:
-        """Those that are meant.
+        """Return those that are meant.
 
         Raises:
             SlipwayError: a name fits nothing.
@@ -172,7 +172,7 @@ class Operator:
         return Result(dealt_with=True, said=said)
 
     def _done(self, record: FailedRecord) -> dict[str, str]:
-        """The runs for which nothing is left to be done, each with how it stands.
+        """Return the runs for which nothing is left to be done, each with how it stands.
 
         An on-demand mapping stores the whole batch of a record that failed, so most of a batch is
         done. A record that is alone has failed, whatever its run's row says.
@@ -250,7 +250,7 @@ def read_time(text: str | None) -> datetime | None:
 
 
 def describe(record: FailedRecord) -> list[dict[str, Any]]:
-    """A failed record's Kafka records, decoded, without what is secret in them."""
+    """Return a failed record's Kafka records, decoded, without what is secret in them."""
     return [_describe(each) for each in record.records]
 
 
@@ -283,7 +283,7 @@ def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def table(found: list[OnHold]) -> Table:
-    """What is held, for people."""
+    """Return what is held, for people."""
     shown = Table()
     add_names(shown, "Reference", [held.reference for held in found])
     add_names(shown, "Run", [line for held in found for line in _run_names(held)])

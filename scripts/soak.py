@@ -198,7 +198,7 @@ class Soak:
         self._replayed |= held
 
     def _waits(self) -> dict[str, int]:
-        """What has not come to rest, of what this soak has asked for."""
+        """Return what has not come to rest, of what this soak has asked for."""
         installation, asked = self._installation, self._people.asked
         services = {one.ask.service for one in asked.values() if one.ask}
         executions = installation.executions("approval")
@@ -345,12 +345,12 @@ def _ends(world: World) -> Table:
 
 
 def _kind_of_label(label: str) -> str:
-    """A label without what is different in each run."""
+    """Return a label without what is different in each run."""
     return label.partition("#")[0].partition(" until")[0].partition(", reference")[0].strip()
 
 
 def has_failed(findings: list[Finding]) -> bool:
-    """Whether a promise was broken: a held run is not lost."""
+    """Return whether a promise was broken: a held run is not lost."""
     return any(finding.kind is not Kind.HELD for finding in findings)
 
 

@@ -45,7 +45,7 @@ class Line:
 
 
 def warnings(line: Line, limits: Limits, now: datetime) -> list[str]:
-    """What will be lost or ended soon, or has been, as sentences."""
+    """Return what will be lost or ended soon, or has been, as sentences."""
     name, backlog = line.consumer.name, line.backlog
     said = []
     if backlog and backlog.lost:
@@ -72,14 +72,14 @@ def warnings(line: Line, limits: Limits, now: datetime) -> list[str]:
 
 
 def _notice(line: Line) -> timedelta:
-    """How long before the end people are told."""
+    """Return how long before the end people are told."""
     retention = line.backlog.retention if line.backlog else None
     spans = [each for each in (retention.records, retention.offsets) if each] if retention else []
     return min([NOTICE, *(span / _SHARE for span in spans)])
 
 
 def table(lines: list[Line], now: datetime) -> Table:
-    """The functions, for people."""
+    """Return the functions, for people."""
     shown = Table()
     add_names(shown, "Function", [line.consumer.name for line in lines])
     for title in ("Reads", "Last result", "Unread", "Oldest", "Held", "Oldest held"):

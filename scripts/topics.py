@@ -45,7 +45,9 @@ def topic_names(org_id: str, *, change_log: bool = False) -> list[str]:
 
 
 def access_list(org_id: str, username: str, topics: list[str]) -> list[AclBinding]:
-    """What a reader needs: the topics, and groups whose names begin with the organisation's id."""
+    """Return what a reader needs: the topics, and groups whose names begin with the organisation's
+    id.
+    """
     literal, prefixed = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
     resources = [(ResourceType.TOPIC, name, literal) for name in topics]
     resources.append((ResourceType.GROUP, f"{org_id}.", prefixed))
@@ -96,7 +98,7 @@ def _wait(future: Future[None]) -> None:
 
 
 def brokers(cluster_arn: str) -> str:
-    """The brokers' addresses for IAM.
+    """Return the brokers' addresses for IAM.
 
     Raises:
         ConfigurationError: there is no such cluster, or nobody signs in to it by IAM.
@@ -112,7 +114,7 @@ def brokers(cluster_arn: str) -> str:
 
 
 def connect(servers: str, region: str, *, plaintext: bool) -> AdminClient:
-    """A client that signs in by IAM, or, to a broker on this machine, not at all."""
+    """Return a client that signs in by IAM, or, to a broker on this machine, not at all."""
     if plaintext:
         return AdminClient({"bootstrap.servers": servers})
     admin = AdminClient(iam_settings(servers, region))
@@ -121,7 +123,7 @@ def connect(servers: str, region: str, *, plaintext: bool) -> AdminClient:
 
 
 def iam_settings(servers: str, region: str) -> dict[str, Any]:
-    """A client's settings to sign in to MSK by IAM."""
+    """Return a client's settings to sign in to MSK by IAM."""
 
     def token(_config: str) -> tuple[str, float]:
         value, expires_ms = MSKAuthTokenProvider.generate_auth_token(region)

@@ -32,7 +32,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 
 def _service_of(text: object) -> str | None:
-    """The service of an execution's input. Anybody with access to the console can start one."""
+    """Return the service of an execution's input. Anybody with access to the console can start one."""
     try:
         service = json.loads(str(text))["service"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -22,7 +22,8 @@ _KEPT_VARIABLES = (
 
 
 def localstack_environment(settings: Settings) -> dict[str, str]:
-    """The environment variables that make LocalStack quiet, offline and at home in the state dir.
+    """Return the environment variables that make LocalStack quiet, offline and at home in the state
+    dir.
 
     See https://docs.localstack.cloud/references/configuration/ for each of them.
     """

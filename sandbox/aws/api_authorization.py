@@ -110,7 +110,7 @@ def authorize(
 
 
 def authenticate(request: Signed, region: str, now: datetime) -> tuple[str, Identity]:
-    """Who signed a request.
+    """Return who signed a request.
 
     Returns:
         Their access key id, and who they are.
@@ -151,7 +151,7 @@ def authenticate(request: Signed, region: str, now: datetime) -> tuple[str, Iden
 def signature(
     request: Signed, credentials: Credentials, region: str, signed_headers: list[str], time: str
 ) -> str:
-    """The signature that a request should have, in hexadecimal digits.
+    """Return the signature that a request should have, in hexadecimal digits.
 
     Args:
         request: As it arrived.
@@ -172,7 +172,7 @@ def signature(
 
 class _Signer(SigV4Auth):  # type: ignore[misc]  # untyped base
     def headers_to_sign(self, request: Any) -> Any:
-        """All that the client named: botocore itself would leave some out."""
+        """Return all that the client named: botocore itself would leave some out."""
         return request.headers
 
 

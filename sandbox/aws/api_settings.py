@@ -61,7 +61,7 @@ def limits(
 
 
 def access_log_line(template: str, variables: Mapping[str, Any]) -> str:
-    """One line of an access log: what is not known is a hyphen.
+    """Return one line of an access log: what is not known is a hyphen.
 
     Args:
         template: Has `$context.name` and `$context.group.name`.

@@ -163,7 +163,7 @@ def _begin(original: Callable[..., None], environment: Environment, *args: Any, 
 
 
 def _add_event(original: Callable[..., int], manager: EventManager, *args: Any, **kw: Any) -> int:
-    """An execution fails when its history is full, whatever its Retry and Catch say.
+    """Return an execution fails when its history is full, whatever its Retry and Catch say.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 

@@ -14,7 +14,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 
 
 def customer_key(context: RequestContext, answer: Mapping[str, Any]) -> str | None:
-    """The ARN of the customer's key that a call went through, or None.
+    """Return the ARN of the customer's key that a call went through, or None.
 
     Args:
         context: The call, which succeeded.

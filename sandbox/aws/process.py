@@ -56,7 +56,7 @@ class FunctionProcess:
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Whether the process runs."""
+        """Return whether the process runs."""
         return self._process.poll() is None
 
     def send(self, invocation: Invocation) -> None:
@@ -64,14 +64,14 @@ class FunctionProcess:
         self._api.send(invocation)
 
     def next_event(self, seconds: float) -> RuntimeEvent | None:
-        """What the process did next; None when it did nothing for so long."""
+        """Return what the process did next; None when it did nothing for so long."""
         try:
             return self._api.events.get(timeout=max(0.0, seconds))
         except Empty:
             return None
 
     def peak_memory_mb(self) -> int:
-        """The most memory that the process held at a time; 0 where the host does not tell."""
+        """Return the most memory that the process held at a time; 0 where the host does not tell."""
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):

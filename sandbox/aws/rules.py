@@ -516,7 +516,7 @@ RULES = (
 
 
 def broken(request: Request) -> Iterator[tuple[Rule, str]]:
-    """The rules that a request breaks, each with what AWS answers."""
+    """Yield the rules that a request breaks, each with what AWS answers."""
     for rule in (*RULES, TAGS):
         if not rule.operations or request.operation in rule.operations:
             message = rule.refusal(request)

@@ -76,7 +76,7 @@ def issue(state: object, environment: Environment) -> TaskToken | None:
 
 
 def state_machine_of(token: str) -> str | None:
-    """The ARN of the state machine that gave a token out, or None."""
+    """Return the ARN of the state machine that gave a token out, or None."""
     task = _tokens.get(token)
     return task.state_machine_arn if task else None
 

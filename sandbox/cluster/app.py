@@ -28,7 +28,7 @@ class Break(BaseModel):
 
 
 def create_app(cluster: Cluster, hang_seconds: float = HANG_SECONDS) -> FastAPI:
-    """The application for a cluster.
+    """Return the application for a cluster.
 
     Args:
         cluster: the services.

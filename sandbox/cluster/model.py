@@ -70,7 +70,7 @@ class Service:
     restarts: int = 0
 
     def ails(self, now: float) -> Fault | None:
-        """The fault that is there now."""
+        """Return the fault that is there now."""
         fault = self.fault
         return None if fault and fault.until is not None and now >= fault.until else fault
 
@@ -82,7 +82,7 @@ class Service:
 
 
 def read_version(commit: str, tree: str, files: Mapping[str, bytes]) -> Version:
-    """A service's version from its folder's files (name → content)."""
+    """Return a service's version from its folder's files (name → content)."""
     name = next((name for name in _VALUES if name in files), None)
     if name is None:
         return Version(commit, tree, problem="there is no file common_values")
@@ -102,7 +102,7 @@ def read_version(commit: str, tree: str, files: Mapping[str, bytes]) -> Version:
 
 
 def cured_by(fault: Fault, version: Version, earlier: Set[str]) -> bool:
-    """Whether a new version cures a fault.
+    """Return whether a new version cures a fault.
 
     Args:
         fault: what ails the service.

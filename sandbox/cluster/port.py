@@ -43,7 +43,7 @@ class Reporter:
             self._queues.pop(service, None)
 
     def pending(self) -> dict[str, list[dict[str, str]]]:
-        """What Port has not taken yet."""
+        """Return what Port has not taken yet."""
         with self._lock:
             return {name: list(queue) for name, queue in self._queues.items() if queue}
 

@@ -42,7 +42,7 @@ class Mirror:
             self._git.init(branch)
 
     def tip(self) -> str | None:
-        """The branch's commit on the server, or None if there is no such branch.
+        """Return the branch's commit on the server, or None if there is no such branch.
 
         Raises:
             httpx.HTTPError: the server does not answer, or refuses.

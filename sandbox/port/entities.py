@@ -218,7 +218,7 @@ def _write(
 
 
 def _merge(definition: Json, row: Entity | None, body: Json, mode: Mode) -> Json:
-    """The entity as it shall be. A property that the blueprint has lost is left out."""
+    """Return the entity as it shall be. A property that the blueprint has lost is left out."""
     known = definition["schema"]["properties"]
     given = {
         "title": body.get("title") or body["identifier"],

@@ -17,7 +17,7 @@ class PortApiError(Exception):
         self.message = message
 
     def body(self) -> dict[str, object]:
-        """The answer's JSON."""
+        """Return the answer's JSON."""
         return {"ok": False, "error": self.code, "message": self.message}
 
 

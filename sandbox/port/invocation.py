@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 def rendered(action: Action, trigger_data: Json, values: Json) -> Json:
-    """The action's invocation method with its templates rendered.
+    """Return the action's invocation method with its templates rendered.
 
     An action of type KAFKA without a payload gets the older, fixed message.
 

@@ -31,7 +31,7 @@ def check_identifier(kind: str, identifier: object) -> str:
 
 
 def new_id(prefix: str) -> str:
-    """An id such as `r_` and sixteen letters and digits."""
+    """Return an id such as `r_` and sixteen letters and digits."""
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(16))
 
 

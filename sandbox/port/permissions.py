@@ -40,13 +40,13 @@ def require_execute(work: Work, action: Action, context: Json) -> None:
 
 
 def depends_on_entity(action: Action) -> bool:
-    """Whether the entity decides who may execute the action."""
+    """Return whether the entity decides who may execute the action."""
     rules = action.permissions["execute"]
     return bool(rules.get("policy") or rules.get("ownedByTeam"))
 
 
 def approvers(work: Work, action: Action | None, context: Json) -> list[User]:
-    """The people who may approve a run: those of the policy, or those who are listed.
+    """Return the people who may approve a run: those of the policy, or those who are listed.
 
     If nobody is, the administrators are.
     """

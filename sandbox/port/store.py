@@ -32,7 +32,7 @@ class _Authored:
     updated_by: Mapped[str]
 
     def authorship(self) -> dict[str, str]:
-        """The four fields, as Port writes them."""
+        """Return the four fields, as Port writes them."""
         return {
             "createdAt": self.created_at,
             "createdBy": self.created_by,

@@ -30,7 +30,7 @@ def found(work: Work) -> Json:
 
 
 def _newest(work: Work, *conditions: Any) -> list[AuditEvent]:
-    """The newest fitting event of each entity, if it was written in the name of a run."""
+    """Return the newest fitting event of each entity, if it was written in the name of a run."""
     last = (
         select(func.max(AuditEvent.number))
         .where(AuditEvent.resource_type == "entity", *conditions)

@@ -45,7 +45,7 @@ _WITHOUT_TRIGGER = {"sweep_runs", "remediation", "probe_health", "report_pull_re
 
 
 def secrets(installation: Installation) -> Result:
-    """Whether the secrets have values of the right shape. No value is shown."""
+    """Return whether the secrets have values of the right shape. No value is shown."""
     name = "AWS: secrets"
     if not is_given(installation):
         return _skipped(name)
@@ -75,7 +75,7 @@ def secrets(installation: Installation) -> Result:
 
 
 def functions(installation: Installation) -> Result:
-    """Whether each function has its alias and, if Kafka calls it, an enabled mapping."""
+    """Return whether each function has its alias and, if Kafka calls it, an enabled mapping."""
     name = "AWS: functions"
     if not is_given(installation):
         return _skipped(name)
@@ -93,14 +93,14 @@ def functions(installation: Installation) -> Result:
 
 
 def function_names(installation: Installation) -> list[str]:
-    """All functions that have an alias: one for each action of the catalog, and the others."""
+    """Return all functions that have an alias: one for each action of the catalog, and the others."""
     others = {file.parent.name for file in _FUNCTIONS.glob("*/handler.py")} - _NOT_ITSELF
     kinds = installation.catalog.kinds.values()
     return sorted(others | {name for kind in kinds for name in kind.actions})
 
 
 def catalog(installation: Installation) -> Result:
-    """Whether the functions use this catalog, and policy and repositories fit it."""
+    """Return whether the functions use this catalog, and policy and repositories fit it."""
     name = "AWS: catalog"
     if not is_given(installation):
         return _skipped(name)
@@ -194,7 +194,9 @@ def api_log_role(installation: Installation) -> Result:
 
 
 def approvers(installation: Installation) -> list[Result]:
-    """Whether each approver's e-mails arrive, and cannot be ended by a click on a link in them."""
+    """Return whether each approver's e-mails arrive, and cannot be ended by a click on a link in
+    them.
+    """
     name = "AWS: e-mails to approvers"
     if not is_given(installation):
         return [_skipped(name)]
@@ -210,7 +212,7 @@ def approvers(installation: Installation) -> list[Result]:
 
 
 def subscriptions(sns: "SNSClient", topic_arn: str, emails: list[str]) -> list[Result]:
-    """Whether each address has a subscription that only signed calls can end."""
+    """Return whether each address has a subscription that only signed calls can end."""
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
     arns = {one["Endpoint"]: one["SubscriptionArn"] for p in pages for one in p["Subscriptions"]}
     return [
@@ -221,7 +223,7 @@ def subscriptions(sns: "SNSClient", topic_arn: str, emails: list[str]) -> list[R
 
 
 def _subscription_fault(sns: "SNSClient", email: str, arn: str | None) -> tuple[str, str]:
-    """What is wrong with an approver's subscription, and the cure.
+    """Return what is wrong with an approver's subscription, and the cure.
 
     https://docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html
     """
@@ -267,7 +269,7 @@ def read_policy(installation: Installation) -> dict[str, Any]:
 
 
 def reports_url(installation: Installation) -> str | None:
-    """The address that reports must be asked for; None if AWS does not say."""
+    """Return the address that reports must be asked for; None if AWS does not say."""
     if not is_given(installation):
         return None
     try:
@@ -294,7 +296,7 @@ def _fault(client: "SecretsManagerClient", kind: str, names: list[str]) -> str:
 
 
 def _github_fault(value: dict[str, Any]) -> str:
-    """What the functions would say of the GitHub secret."""
+    """Return what the functions would say of the GitHub secret."""
     try:
         authenticate(GitHubCredentials.model_validate(value))
     except ConfigurationError as error:
@@ -329,7 +331,7 @@ def _function_fault(client: "LambdaClient", name_prefix: str, name: str) -> str:
 
 
 def is_given(installation: Installation) -> bool:
-    """Whether AWS can be asked."""
+    """Return whether AWS can be asked."""
     return any(installation.settings.get(name) for name in _GIVEN)
 
 

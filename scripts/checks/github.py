@@ -113,7 +113,7 @@ def _each(name: str) -> Callable[[Callable[[Services], Found]], _All]:
 
 @_each("GitHub: permissions")
 def permissions(services: Services) -> Found:
-    """Whether the credentials are taken and may push branches and open pull requests."""
+    """Return whether the credentials are taken and may push branches and open pull requests."""
     if app := app_of(services.credentials):
         return _of_app(services, *app)
     may_push = services.repository.permissions.push
@@ -126,7 +126,7 @@ def permissions(services: Services) -> Found:
 
 @_each("GitHub: repository")
 def repository(services: Services) -> Found:
-    """Whether the repository and its base branch are there, and merged branches go."""
+    """Return whether the repository and its base branch are there, and merged branches go."""
     found = services.repository
     branch = found.get_branch(services.place.base_branch)
     # Not told to everybody, which is no fault.
@@ -138,7 +138,7 @@ def repository(services: Services) -> Found:
 
 @_each("GitHub: workflows")
 def workflow(services: Services) -> Found:
-    """Whether the report workflow is the template's, and those that actions run are there.
+    """Return whether the report workflow is the template's, and those that actions run are there.
 
     What they do is the team's to write, so only the report must be as it is here. An action runs a
     workflow of the base branch; the report is the default branch's.
@@ -156,7 +156,7 @@ def workflow(services: Services) -> Found:
 
 @_each("GitHub: base branch")
 def protection(services: Services) -> Found:
-    """Whether the base branch takes pull requests only, and new commits dismiss approvals.
+    """Return whether the base branch takes pull requests only, and new commits dismiss approvals.
 
     A ruleset or a branch protection may say so; GitHub shows the latter to administrators only.
     https://docs.github.com/rest/repos/rules#get-rules-for-a-branch
@@ -189,7 +189,7 @@ def protection(services: Services) -> Found:
 
 @_each("GitHub: branches of runs")
 def own_branches(services: Services) -> Found:
-    """Whether a ruleset keeps the branches of runs for Slipway."""
+    """Return whether a ruleset keeps the branches of runs for Slipway."""
     kinds = {rule["type"] for rule in _rules(services.repository, RUN_BRANCH)}
     missing = [kind for kind in ("creation", "update") if kind not in kinds]
     cure = (
@@ -203,7 +203,7 @@ def own_branches(services: Services) -> Found:
 
 @_each("GitHub: secrets")
 def secrets(services: Services) -> Found:
-    """Whether a secret is kept where every branch can read it: any pushed workflow may."""
+    """Return whether a secret is kept where every branch can read it: any pushed workflow may."""
     try:
         found = services.repository
         there = {secret.name for secret in found.get_secrets()} | _of_organization(found)
@@ -223,7 +223,9 @@ def secrets(services: Services) -> Found:
 
 @_each("GitHub: restart environment")
 def restart_environment(services: Services) -> Found:
-    """Whether only chosen branches may use the environment that keeps the cluster's credential."""
+    """Return whether only chosen branches may use the environment that keeps the cluster's
+    credential.
+    """
     try:
         found = services.repository.get_environment(RESTART_ENVIRONMENT)
     except GithubException as error:
@@ -243,7 +245,7 @@ def restart_environment(services: Services) -> Found:
 
 @_each("GitHub: reports")
 def reports_variable(services: Services) -> Found:
-    """Whether the report workflow knows the address of this installation."""
+    """Return whether the report workflow knows the address of this installation."""
     given, wanted = "", reports_url(services.installation)
     cure = (
         f"Set the repository variable {REPORTS_VARIABLE} to Terraform's output reports_url"
@@ -262,7 +264,7 @@ def reports_variable(services: Services) -> Found:
 
 
 def _rules(repository: Repository, branch: str) -> list[dict[str, Any]]:
-    """The rules of rulesets for a branch, which need not exist."""
+    """Return the rules of rulesets for a branch, which need not exist."""
     url = f"{repository.url}/rules/branches/{quote(branch, safe='/')}?per_page=100"
     _, answer = repository.requester.requestJsonAndCheck("GET", url)
     rules: list[dict[str, Any]] = answer
@@ -270,7 +272,7 @@ def _rules(repository: Repository, branch: str) -> list[dict[str, Any]]:
 
 
 def _protection(repository: Repository, branch: str) -> dict[str, Any]:
-    """A branch's protection; empty if rulesets alone protect it."""
+    """Return a branch's protection; empty if rulesets alone protect it."""
     url = f"{repository.url}/branches/{quote(branch, safe='/')}/protection"
     try:
         _, answer = repository.requester.requestJsonAndCheck("GET", url)
@@ -294,7 +296,8 @@ def _state(repository: Repository, path: str, branch: str) -> str:
 
 
 def _of_organization(repository: Repository) -> set[str]:
-    """Names of secrets that the organisation shares with it; none where it does not show them.
+    """Return names of secrets that the organisation shares with it; none where it does not show
+    them.
 
     https://docs.github.com/rest/actions/secrets#list-repository-organization-secrets
     """

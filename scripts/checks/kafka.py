@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 10
 
 
 def brokers(installation: Installation) -> Result:
-    """Whether the configured brokers are those that Port names for the organisation."""
+    """Return whether the configured brokers are those that Port names for the organisation."""
     name = "Kafka: Port's brokers"
     settings = installation.settings
     require(settings, "KAFKA_BOOTSTRAP_SERVERS")
@@ -37,7 +37,7 @@ def brokers(installation: Installation) -> Result:
 
 
 def topics(installation: Installation) -> Result:
-    """Whether the brokers answer and have the topics that this installation reads."""
+    """Return whether the brokers answer and have the topics that this installation reads."""
     name = "Kafka: topics"
     settings = installation.settings
     require(settings, "KAFKA_BOOTSTRAP_SERVERS", "PORT_ORG_ID")

@@ -37,7 +37,7 @@ def places(installation: Installation) -> dict[str, Place]:
 
 
 def distinct(installation: Installation) -> dict[Place, frozenset[str]]:
-    """Each repository of the map, with the keys that name it."""
+    """Return each repository of the map, with the keys that name it."""
     found: dict[str, tuple[Place, set[str]]] = {}
     for key, place in places(installation).items():
         found.setdefault(place.name.lower(), (place, set()))[1].add(key)

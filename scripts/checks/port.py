@@ -15,7 +15,9 @@ _CREDENTIALS = (
 
 
 def sign_in(installation: Installation) -> Result:
-    """Whether Port can be reached, takes the credentials, and is the organisation that is meant."""
+    """Return whether Port can be reached, takes the credentials, and is the organisation that is
+    meant.
+    """
     name = "Port: credentials"
     try:
         answer = port_client(installation.settings).request("GET", "/v1/organization")
@@ -28,7 +30,7 @@ def sign_in(installation: Installation) -> Result:
 
 
 def role(installation: Installation) -> list[Result]:
-    """Whether the credentials may write entities of each kind. Port stores nothing."""
+    """Return whether the credentials may write entities of each kind. Port stores nothing."""
     blueprints = sorted(kind.blueprint.identifier for kind in installation.catalog.kinds.values())
     return [_role(installation, blueprint) for blueprint in blueprints]
 
@@ -54,7 +56,7 @@ def _role(installation: Installation, blueprint: str) -> Result:
 
 
 def definitions(installation: Installation) -> Result:
-    """Whether blueprints, actions and automations are those of the catalog."""
+    """Return whether blueprints, actions and automations are those of the catalog."""
     client, prefix = port_client(installation.settings), identifier_prefix(installation.settings)
     wanted = wanted_definitions(
         read_record(client, prefix), installation.settings, installation.catalog_folder
@@ -67,7 +69,7 @@ def definitions(installation: Installation) -> Result:
 
 
 def consumers(installation: Installation) -> Result:
-    """Whether another installation has the same actions, so that both carry out each run.
+    """Return whether another installation has the same actions, so that both carry out each run.
 
     Port has one definition of an action, and does not say who reads its messages: Kafka lists
     consumer groups only to those who may describe them, and a webhook has none. So the record that

@@ -32,11 +32,11 @@ class Account:
         self.session = boto3.Session(region_name=region)
 
     def client(self, service: str) -> Any:
-        """A client of a service."""
+        """Return a client of a service."""
         return self.session.client(service, config=_CLIENT)  # type: ignore[call-overload]  # any service
 
     def number(self) -> str:
-        """The account's number.
+        """Return the account's number.
 
         Raises:
             Stopped: there are no credentials, or AWS does not take them.
@@ -48,7 +48,7 @@ class Account:
             raise Stopped(f"AWS cannot be asked who you are: {error}.", where, _SIGN_IN) from None
 
     def environment(self) -> dict[str, str]:
-        """The credentials and the region for a child's environment."""
+        """Return the credentials and the region for a child's environment."""
         found = self.session.get_credentials()
         if found is None:
             return {}
@@ -136,7 +136,7 @@ def check_unused(account: Account, config: Config) -> None:
 
 
 def has_log_role(account: Account) -> bool:
-    """Whether API Gateway may write logs in this account and region.
+    """Return whether API Gateway may write logs in this account and region.
 
     Raises:
         Stopped: AWS refused to say.
@@ -152,7 +152,7 @@ def has_log_role(account: Account) -> bool:
 
 
 def read_secret(account: Account, secret_id: str) -> dict[str, str] | None:
-    """A secret's fields that have a value; None if there is no secret.
+    """Return a secret's fields that have a value; None if there is no secret.
 
     Raises:
         Stopped: it may not be read, or is not an object.
@@ -218,7 +218,7 @@ def drop_key(account: Account, config: Config) -> None:
 
 
 def key_name(config: Config) -> str:
-    """The secret that keeps a new App's key."""
+    """Return the secret that keeps a new App's key."""
     return f"{config.name_prefix}/install-github"
 
 

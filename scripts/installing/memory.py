@@ -31,7 +31,7 @@ class Memory:
                 ) from None
 
     def get(self, name: str) -> Any:
-        """What is remembered; None if nothing."""
+        """Return what is remembered; None if nothing."""
         return self._known.get(name)
 
     def note(self, **values: Any) -> None:

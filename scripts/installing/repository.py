@@ -83,7 +83,7 @@ def _set_variable(repository: Repository, value: str) -> None:
 
 
 def _missing(repository: Repository) -> dict[str, str]:
-    """The workflows to add; how a service is restarted is the team's to write."""
+    """Return the workflows to add; how a service is restarted is the team's to write."""
     files = (TEMPLATE / ".github/workflows").glob("*.yml")
     ours = {file.relative_to(TEMPLATE).as_posix(): file.read_bytes() for file in sorted(files)}
     there = {path: _read(repository, path) for path in ours}

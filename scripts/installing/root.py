@@ -24,7 +24,7 @@ Json = dict[str, Any]
 def tfvars(
     config: Config, organization: Organization, *, manage_log_role: bool, numbers: Mapping[str, int]
 ) -> Json:
-    """The module's inputs.
+    """Return the module's inputs.
 
     Args:
         config: the configuration, whose `terraform` goes before what follows from the rest.
@@ -119,7 +119,7 @@ def write_root(folder: Path, config: Config, inputs: Json) -> None:
 
 
 def secret_inputs(organization: Organization, app: dict[str, str]) -> dict[str, str]:
-    """The ephemeral inputs, as Terraform takes them from the environment."""
+    """Return the ephemeral inputs, as Terraform takes them from the environment."""
     values = {
         "port_credentials": organization.credentials,
         "github_credentials": app,

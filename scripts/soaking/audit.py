@@ -145,7 +145,7 @@ class World:
 
 
 def audit(world: World) -> list[Finding]:
-    """Everything that is not as promised; held runs are among it."""
+    """Return everything that is not as promised; held runs are among it."""
     runs = {run.run_id: run for run in world.runs}
     found = [finding for run in world.runs for finding in _run(run, world)]
     for run in world.runs:
@@ -158,7 +158,7 @@ def audit(world: World) -> list[Finding]:
 
 
 def counts(findings: Iterable[Finding]) -> dict[Kind, int]:
-    """How many subjects there are of each kind: one that is found twice counts once."""
+    """Return how many subjects there are of each kind: one that is found twice counts once."""
     kinds = Counter(kind for kind, _subject in {(f.kind, f.subject) for f in findings})
     return {kind: kinds[kind] for kind in Kind}
 
@@ -230,7 +230,7 @@ def _untrue_end(run: RunFacts) -> Iterator[str]:
 
 
 def _left_over(run: RunFacts, world: World) -> Iterator[str]:
-    """What still waits for a run that has ended."""
+    """Yield what still waits for a run that has ended."""
     for pull in run.pulls:
         if pull.state == "open":
             yield f"it has ended, and pull request #{pull.number} is open"
@@ -246,7 +246,7 @@ def _left_over(run: RunFacts, world: World) -> Iterator[str]:
 
 
 def _decision(run: RunFacts, runs: dict[str, RunFacts]) -> Iterator[Finding]:
-    """A decision that was taken must be what became of its run."""
+    """Yield a decision that was taken must be what became of its run."""
     if run.decided is None or run.status != "SUCCESS":
         return
     verdict, about, number = run.decided
@@ -261,7 +261,9 @@ def _decision(run: RunFacts, runs: dict[str, RunFacts]) -> Iterator[Finding]:
 
 
 def _service(service: ServiceFacts, runs: dict[str, RunFacts]) -> Iterator[Finding]:
-    """What was merged, one after the other, must be what is there: no change lost, none twice."""
+    """Yield what was merged, one after the other, must be what is there: no change lost, none
+    twice.
+    """
     expected: int | None = None
     for run_id in service.merged:
         ask = runs[run_id].ask

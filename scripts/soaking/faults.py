@@ -105,7 +105,7 @@ class Faults:
     def spoilt(
         self, part: str, how: _Setting, mended: _Setting, seconds: float | None = None
     ) -> Iterator[None]:
-        """A server answers wrongly for a while.
+        """Provide a server answers wrongly for a while.
 
         Args:
             part: `port` or `github`.
@@ -122,7 +122,7 @@ class Faults:
 
     @contextmanager
     def restart(self, part: str) -> Iterator[None]:
-        """A server is gone, so that connections are refused, and comes back."""
+        """Provide a server is gone, so that connections are refused, and comes back."""
         command = [str(ROOT / "scripts" / "sandbox"), "restart", part, "--down-for", str(_OUTAGE)]
         with self._asking:
             self._command([*command, "--folder", str(self._folder)])
@@ -132,7 +132,7 @@ class Faults:
 
     @contextmanager
     def restart_broker(self) -> Iterator[None]:
-        """The external broker is restarted by the command that was given for it."""
+        """Provide the external broker is restarted by the command that was given for it."""
         if self._broker_restart:
             self._command(shlex.split(self._broker_restart))
         yield

@@ -38,11 +38,11 @@ class Checkout:
         )
 
     def main(self) -> list[str]:
-        """The base branch's commits, oldest first."""
+        """Return the base branch's commits, oldest first."""
         return self._git("rev-list", "--first-parent", "--reverse", "main").split()
 
     def commits(self, pull: PullRequest) -> int:
-        """How many commits a pull request has."""
+        """Return how many commits a pull request has."""
         return int(self._git("rev-list", "--count", f"{pull.base.sha}..{pull.head.sha}"))
 
     def branches(self) -> list[str]:
@@ -51,7 +51,7 @@ class Checkout:
         return self._git("for-each-ref", shown, "refs/heads/slipway").split()
 
     def replicas(self, service: str) -> int | None:
-        """What the base branch says; None: the service has no folder."""
+        """Return what the base branch says; None: the service has no folder."""
         path = f"apps/{service}/common_values.yaml"
         if not self._git("ls-tree", "main", path):
             return None
@@ -180,7 +180,7 @@ def gather(
 
 
 def listed_runs(port: PortClient) -> Iterator[dict[str, Any]]:
-    """All runs of the actions that change services, and of decisions, ended or not."""
+    """Yield all runs of the actions that change services, and of decisions, ended or not."""
     for action in (*ACTIONS, DECIDE):
         query: dict[str, Any] = {"action": action, "version": "v2", "limit": 100}
         while True:
@@ -197,7 +197,7 @@ def _service_of(run: dict[str, Any]) -> str:
 
 
 def _ends(port: PortClient, run_id: str) -> int:
-    """How often Port was told that the run has ended."""
+    """Return how often Port was told that the run has ended."""
     query = {"run_id": run_id, "resources": ["run"], "limit": 1000, "includes": ["diff"]}
     events = port.request("GET", "/v1/audit-log", params=query)["audits"]
 

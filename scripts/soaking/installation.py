@@ -39,7 +39,7 @@ class Installation:
         self._clients: dict[str, Any] = {}
 
     def aws(self, service: str) -> Any:
-        """A client of the sandbox's AWS."""
+        """Return a client of the sandbox's AWS."""
         if service not in self._clients:
             self._clients[service] = boto3.client(  # type: ignore[call-overload]  # the name is no literal
                 service,
@@ -51,7 +51,7 @@ class Installation:
         return self._clients[service]
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of a table, their texts and numbers as text."""
+        """Return all rows of a table, their texts and numbers as text."""
         pages = (
             self.aws("dynamodb")
             .get_paginator("scan")
@@ -160,7 +160,7 @@ class Sweeper:
 
 
 def run_ids(failure: dict[str, Any]) -> Iterator[str]:
-    """The runs of the records that Lambda has stored together."""
+    """Yield the runs of the records that Lambda has stored together."""
     batches = json.loads(failure["payload"])["records"].values()
     for record in chain.from_iterable(batches):
         message = json.loads(base64.b64decode(record["value"]))

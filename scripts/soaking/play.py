@@ -67,7 +67,7 @@ class People:
         self._next_look = 0.0
 
     def _sign_in(self, person: str) -> dict[str, str]:
-        """The headers of a person's requests.
+        """Return the headers of a person's requests.
 
         The client would repeat the execution of an action, which makes a second run.
         """
@@ -77,7 +77,7 @@ class People:
         return {"Authorization": f"Bearer {answer.json()['accessToken']}"}
 
     def may_ask(self, ask: Ask) -> bool:
-        """Whether it is time for a request: of one service mostly one after the other."""
+        """Return whether it is time for a request: of one service mostly one after the other."""
         if len(self.open) >= self._at_once:
             return False
         runs = [asked.ask for run_id in self.open if (asked := self.asked[run_id]).ask]
@@ -123,7 +123,7 @@ class People:
             self._once(f"pull {pull.number}", partial(self._review, pull))
 
     def _requests(self) -> Iterator[dict[str, Any]]:
-        """The approval requests that wait."""
+        """Yield the approval requests that wait."""
         rules = [
             {"property": "$blueprint", "operator": "=", "value": "approval_request"},
             {"property": "status", "operator": "=", "value": "Pending"},

@@ -126,7 +126,7 @@ def _inputs(chance: random.Random, action: str, service: str, environment: str) 
 
 
 def creation(service: str, environment: str) -> dict[str, Any]:
-    """What the form of *Create New Service* is filled in with."""
+    """Return what the form of *Create New Service* is filled in with."""
     return {
         "service_name": service,
         "owner": "developer@acme.example",
@@ -142,7 +142,7 @@ def creation(service: str, environment: str) -> dict[str, Any]:
 
 
 def as_creation(ask: Ask) -> Ask:
-    """The request for the service itself, if it is not there to be changed."""
+    """Return the request for the service itself, if it is not there to be changed."""
     return Ask(
         **{
             **vars(ask),

@@ -60,41 +60,41 @@ def condition() -> Iterator[None]:
 
 @cache
 def dynamodb() -> "DynamoDBClient":
-    """A client of DynamoDB, for Powertools, which writes items in DynamoDB's own types."""
+    """Return a client of DynamoDB, for Powertools, which writes items in DynamoDB's own types."""
     return boto3.client("dynamodb", config=CONFIG)
 
 
 @cache
 def dynamodb_table(name: str) -> "Table":
-    """A table of DynamoDB by its name."""
+    """Return a table of DynamoDB by its name."""
     return boto3.resource("dynamodb", config=CONFIG).Table(name)
 
 
 @cache
 def lambda_() -> "LambdaClient":
-    """A client of Lambda, for what answers at once: it is not for invoking."""
+    """Return a client of Lambda, for what answers at once: it is not for invoking."""
     return boto3.client("lambda", config=CONFIG)
 
 
 @cache
 def s3() -> "S3Client":
-    """A client of S3."""
+    """Return a client of S3."""
     return boto3.client("s3", config=CONFIG)
 
 
 @cache
 def secretsmanager() -> "SecretsManagerClient":
-    """A client of Secrets Manager."""
+    """Return a client of Secrets Manager."""
     return boto3.client("secretsmanager", config=CONFIG)
 
 
 @cache
 def sns() -> "SNSClient":
-    """A client of SNS."""
+    """Return a client of SNS."""
     return boto3.client("sns", config=CONFIG)
 
 
 @cache
 def stepfunctions() -> "SFNClient":
-    """A client of Step Functions."""
+    """Return a client of Step Functions."""
     return boto3.client("stepfunctions", config=CONFIG)

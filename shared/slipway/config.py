@@ -63,11 +63,11 @@ class PortConfig(Config):
     workflows: bool = Field(False, alias="WORKFLOWS")
 
     def run_url(self, run_id: str) -> str:
-        """The run's page in Port."""
+        """Return the run's page in Port."""
         return f"{self.port_app_url}/organization/run?runId={run_id}"
 
     def entity_url(self, blueprint: str, identifier: str) -> str:
-        """The entity's page in Port."""
+        """Return the entity's page in Port."""
         return f"{self.port_app_url}/{blueprint}Entity?identifier={identifier}"
 
 
@@ -85,7 +85,7 @@ class GitHubConfig(Config):
     github_secret_id: str = Field(alias="GITHUB_SECRET_ID", min_length=1)
 
     def page_of(self, name: str) -> str:
-        """A repository's page for people, on github.com or on a GitHub Enterprise Server."""
+        """Return a repository's page for people, on github.com or on a GitHub Enterprise Server."""
         web = self.github_api_url.removesuffix("/api/v3").replace("://api.", "://")
         return f"{web}/{name}"
 

@@ -31,14 +31,14 @@ def _encode(line: str) -> str:
 
 
 def table(rows: Mapping[str, Any]) -> str:
-    """A Markdown table of names (trusted) and values (shown as text)."""
+    """Return a Markdown table of names (trusted) and values (shown as text)."""
     lines = ["| Input | Value |", "| --- | --- |"]
     lines += [f"| {name} | {as_text(value)} |" for name, value in rows.items()]
     return "\n".join(lines)
 
 
 def hidden_comment(data: dict[str, Any]) -> str:
-    """An HTML comment that carries `data` as JSON and that no value can end early."""
+    """Return an HTML comment that carries `data` as JSON and that no value can end early."""
     text = json.dumps(data, separators=(",", ":"))
     # Each of these stands inside JSON strings only, where an escape means the same.
     for special in ("--", "<", ">", "&", "@"):

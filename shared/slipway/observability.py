@@ -92,7 +92,9 @@ def register_secret(value: str) -> None:
 
 
 def _in_base64(raw: bytes) -> Iterator[str]:
-    """What of base64 depends on these bytes alone, at each of the places that they can begin at."""
+    """Yield what of base64 depends on these bytes alone, at each of the places that they can begin
+    at.
+    """
     yield base64.b64encode(raw).decode()
     yield base64.urlsafe_b64encode(raw).decode()
     for before, spoilt in enumerate((0, 2, 3)):
@@ -147,7 +149,7 @@ def measure(metric: Metric, seconds: float) -> None:
 
 
 def trace_id() -> str:
-    """The X-Ray trace id of this invocation (`1-…-…`), or `no-trace` outside Lambda.
+    """Return the X-Ray trace id of this invocation (`1-…-…`), or `no-trace` outside Lambda.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """

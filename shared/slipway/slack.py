@@ -10,7 +10,7 @@ _TIMEOUT_SECONDS = 5
 
 
 def slack_webhook(secret_id: str) -> Callable[[], str] | None:
-    """What gives the webhook's address when it is needed; None: Slipway uses no Slack.
+    """Return what gives the webhook's address when it is needed; None: Slipway uses no Slack.
 
     Args:
         secret_id: of the secret that holds it; may be empty.

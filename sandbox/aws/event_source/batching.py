@@ -28,7 +28,7 @@ class BatchLimits:
 
 
 def batch_length(sizes: Iterable[int], overhead: int, limits: BatchLimits) -> tuple[int, bool]:
-    """How many of the waiting records, oldest first, fit a batch, and whether it is full.
+    """Return how many of the waiting records, oldest first, fit a batch, and whether it is full.
 
     Args:
         sizes: bytes of each waiting record in the encoded event.

@@ -68,7 +68,7 @@ class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack
         )
 
     def event_source(self) -> str:
-        """The name of the source, in LocalStack's terms."""
+        """Return the name of the source, in LocalStack's terms."""
         return "aws:kafka"
 
     def poll_events(self) -> None:
@@ -97,7 +97,9 @@ class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack
 
 
 def expected_credentials() -> Credentials | None:
-    """The cluster's user, which the sandbox's Port gives out; None outside of a whole sandbox."""
+    """Return the cluster's user, which the sandbox's Port gives out; None outside of a whole
+    sandbox.
+    """
     username = os.environ.get("SANDBOX_KAFKA_USERNAME")
     password = os.environ.get("SANDBOX_KAFKA_PASSWORD")
     return Credentials(username, password) if username and password else None

@@ -45,7 +45,7 @@ def judge(invocation: Invocation, records: Sequence[Record], *, item_failures: b
 
 
 def _failed_offsets(payload: bytes, records: Sequence[Record]) -> set[int]:
-    """The offsets in a partial batch response.
+    """Return the offsets in a partial batch response.
 
     Raises:
         ValueError: it is none, or names a record that was not in the batch.

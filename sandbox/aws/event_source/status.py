@@ -31,6 +31,6 @@ class Status:
             self._counts[count] += number
 
     def counts(self) -> dict[str, int]:
-        """All counters, by name."""
+        """Return all counters, by name."""
         with self._lock:
             return {str(count): self._counts[count] for count in Count}

@@ -154,7 +154,9 @@ class Runner:
         return made
 
     def _title(self, session: Session, run: Run, text: str) -> str:
-        """What `run-name` gives, or the event's own title: a fault shows when the run starts."""
+        """Return what `run-name` gives, or the event's own title: a fault shows when the run
+        starts.
+        """
         try:
             workflow = parse(text)
             scope = Scope(self._known(session, run, workflow).shared(), {})

@@ -174,7 +174,7 @@ class JobRunner:
             raise StepFailed(f"Process completed with exit code {code}.")
 
     def _variables(self, env: dict[str, str]) -> dict[str, str]:
-        """A step's whole environment: nothing of the sandbox's own but PATH and its mark."""
+        """Return a step's whole environment: nothing of the sandbox's own but PATH and its mark."""
         return {
             "LANG": "C.UTF-8",
             "HOME": str(self._home),
@@ -187,7 +187,7 @@ class JobRunner:
         }
 
     def _identity(self) -> dict[str, str]:
-        """Where the job asks for an OpenID Connect token, if it may have one.
+        """Return where the job asks for an OpenID Connect token, if it may have one.
 
         https://docs.github.com/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-cloud-providers
         """

@@ -38,7 +38,7 @@ class _Pages(Route):
 
 
 def _serve_page(request: Request) -> Response:
-    """A file of the portal; every other path is a page of it, which its own router shows."""
+    """Return a file of the portal; every other path is a page of it, which its own router shows."""
     if request.url.path == "/" and "text/html" not in request.headers.get("accept", ""):
         services: Services = request.app.state.services
         about = {"ok": True, "service": "port", "organization": services.settings.org_id}

@@ -49,7 +49,7 @@ class SavedView(Base):
     state: Mapped[Document] = mapped_column(JSON)
 
     def view(self, caller: str) -> Json:
-        """The view's JSON, with whether it is the caller's own."""
+        """Return the view's JSON, with whether it is the caller's own."""
         return {
             "id": self.id,
             "title": self.title,
@@ -109,7 +109,7 @@ def keep_session(call: CallDep, authorization: Annotated[str, Header()], reply: 
 def get_session(
     services: ServicesDep, token: Annotated[str | None, Cookie(alias=_COOKIE)] = None
 ) -> Json:
-    """The person, and the token for the other requests; null for nobody.
+    """Return the person, and the token for the other requests; null for nobody.
 
     `change` is the number of the last change: a page asks for the events after it, and so misses
     nothing that happens between its first reads and its connection.
@@ -156,7 +156,7 @@ def list_actions(call: CallDep, blueprint: str | None = None, entity: str | None
 
 @router.post("/forms/{identifier}")
 def show_form(identifier: str, body: _FormBody, call: CallDep) -> Json:
-    """An action's form with its jq queries answered for what is filled in so far.
+    """Return an action's form with its jq queries answered for what is filled in so far.
 
     Answers `userInputs`, the `defaults` of what is not filled in, `faults` of queries that
     failed, the `blueprints` of entity inputs, and `refusal`.
@@ -222,7 +222,7 @@ def _with_defaults(user_inputs: Json, typed: Json, context: Json) -> tuple[Json,
 
 
 def _resolved(value: Any, scope: Json, faults: list[str]) -> Any:
-    """The value with every `{jqQuery}` in it answered; one that fails is null."""
+    """Return the value with every `{jqQuery}` in it answered; one that fails is null."""
     if isinstance(value, list):
         return [_resolved(item, scope, faults) for item in value]
     if not isinstance(value, dict):
@@ -241,7 +241,7 @@ def _resolved(value: Any, scope: Json, faults: list[str]) -> Any:
 
 @router.get("/traces")
 def list_traces(call: CallDep) -> Json:
-    """The runs behind the entities, and the runs' requesters; see `traces.found`."""
+    """Return the runs behind the entities, and the runs' requesters; see `traces.found`."""
     with call.work() as work:
         return {"ok": True, **traces.found(work)}
 
@@ -251,7 +251,7 @@ def list_traces(call: CallDep) -> Json:
 
 @router.get("/views/{blueprint}")
 def list_views(blueprint: str, call: CallDep) -> Json:
-    """The views of a catalogue page that the person may use: the own ones, and everybody's."""
+    """Return the views of a catalogue page that the person may use: the own ones, and everybody's."""
     caller = call.caller.user_id
     mine_or_shared = (SavedView.owner == caller) | SavedView.shared
     statement = select(SavedView).where(SavedView.blueprint == blueprint, mine_or_shared)
@@ -340,7 +340,7 @@ def _last_change(db: Session) -> int:
 
 
 def _changes(call: Call, after: int) -> tuple[list[Json], int]:
-    """What changed after that event and may be known, and the number of the last event."""
+    """Return what changed after that event and may be known, and the number of the last event."""
     newer = select(AuditEvent).where(AuditEvent.number > after).order_by(AuditEvent.number)
     found: list[Json] = []
     with call.services.store.transaction() as db:

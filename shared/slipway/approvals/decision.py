@@ -99,7 +99,7 @@ def read_change(value: object) -> str:
 
 
 def with_policy(approval: Approval, found: PolicyVersion) -> Approval:
-    """The request with the approvers, the count and the auto-merge that a policy has for it."""
+    """Return the request with the approvers, the count and the auto-merge that a policy has for it."""
     policy, change = found.policy, (approval.action, *approval.environments)
     approvers = policy.approvers(*change, by_machine=bool(approval.by_machine))
     return approval.model_copy(
@@ -146,7 +146,7 @@ def may_decide(approval: Approval, approver: str, policy: Policy, teams: Teams) 
 
 
 def counted(approval: Approval, policy: Policy, teams: Teams) -> Approval:
-    """The request with all its votes counted again under a policy.
+    """Return the request with all its votes counted again under a policy.
 
     Args:
         approval: the request, under the policy.
@@ -169,7 +169,7 @@ def counted(approval: Approval, policy: Policy, teams: Teams) -> Approval:
 
 
 def is_enough(approval: Approval, policy: Policy) -> bool:
-    """Whether the votes that count are as many as the policy asks for."""
+    """Return whether the votes that count are as many as the policy asks for."""
     return approval.approvals >= approval.needed and not _is_refused(approval, policy)
 
 
@@ -269,13 +269,13 @@ def settle(approval: Approval, status: Status, now: datetime) -> Approval:
 
 
 def closed(approval: Approval) -> RequestClosed:
-    """Why a request takes no votes any more, as the answer to one."""
+    """Return why a request takes no votes any more, as the answer to one."""
     status = Status.EXPIRED if approval.status is Status.PENDING else approval.status
     return RequestClosed(outcome(approval.model_copy(update={"status": status})), status)
 
 
 def outcome(approval: Approval) -> str:
-    """What has become of a request, as a sentence."""
+    """Return what has become of a request, as a sentence."""
     last = max(approval.votes.values(), key=lambda vote: vote.at, default=None)
     match approval.status:
         case Status.APPROVED | Status.DECLINED if last is not None:
@@ -301,7 +301,7 @@ def outcome(approval: Approval) -> str:
 
 
 def moment(at: datetime) -> str:
-    """A time as people read it."""
+    """Return a time as people read it."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

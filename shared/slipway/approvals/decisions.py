@@ -33,7 +33,7 @@ _ATTEMPTS = 10
 
 
 def following(approval: Approval) -> Next:
-    """What the state machine does once the request is settled."""
+    """Return what the state machine does once the request is settled."""
     return "Execute" if approval.status is Status.APPROVED else "Report"
 
 
@@ -126,7 +126,7 @@ class Decisions:
         raise RetryableError("Too many people decide on this request at the moment.")
 
     def still_approved(self, approval: Approval) -> Approval | None:
-        """An approved request under the policy of now, with all votes counted again.
+        """Return an approved request under the policy of now, with all votes counted again.
 
         Returns:
             None if the approvals that count are fewer than the policy of now asks for.
@@ -164,7 +164,7 @@ class Decisions:
             self._port.add_log(approval.run_id, text)
 
     def _by_machine(self, approval: Approval) -> bool:
-        """Whether machine credentials requested the change; looked up for older requests."""
+        """Return whether machine credentials requested the change; looked up for older requests."""
         if approval.by_machine is not None or approval.is_repair:
             return bool(approval.by_machine)
         run = self._port.get_run(approval.run_id)

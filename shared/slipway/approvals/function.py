@@ -123,7 +123,7 @@ class ApprovalFunction:
         return current_policy(self.config)
 
     def _run(self, run_id: str) -> ActiveRun:
-        """The run as it was asked for, from its stored record."""
+        """Return the run as it was asked for, from its stored record."""
         config, ledger = self.config, Ledger(self.config.runs_table)
         record = KafkaRecord.read(get_record(config.records_bucket, request_key(run_id)))
         message = read_message(record, config)

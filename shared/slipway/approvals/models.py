@@ -151,5 +151,7 @@ class Approval(_Model):
 
 
 def approval_id(run_id: str, ask: int) -> str:
-    """The id of a run's n-th request. Port's identifiers and addresses both take a full stop."""
+    """Return the id of a run's n-th request. Port's identifiers and addresses both take a full
+    stop.
+    """
     return f"{run_id}.{ask}"

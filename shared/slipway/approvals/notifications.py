@@ -93,7 +93,7 @@ class Notifications:
 
 
 def subject(approval: Approval, occasion: Occasion) -> str:
-    """The e-mail's subject: one line of ASCII, as SNS wants it."""
+    """Return the e-mail's subject: one line of ASCII, as SNS wants it."""
     prefix = "Reminder: " if occasion == "reminder" else ""
     text = f"{prefix}Approve {approval.name} ({approval.environment}): {approval.summary}"
     plain = "".join(c if c.isascii() and c.isprintable() else " " for c in text.replace("→", "to"))
@@ -101,7 +101,7 @@ def subject(approval: Approval, occasion: Occasion) -> str:
 
 
 def email_text(approval: Approval, places: Places, link: str) -> str:
-    """The e-mail to one approver."""
+    """Return the e-mail to one approver."""
     return "\n".join(
         [
             f"{approval.requested_by} asks for a change:",
@@ -121,7 +121,8 @@ def email_text(approval: Approval, places: Places, link: str) -> str:
 
 
 def slack_message(approval: Approval, places: Places, occasion: Occasion) -> dict[str, Any]:
-    """A message in Slack's blocks. It has no personal link: everybody in the channel reads it.
+    """Return a message in Slack's blocks. It has no personal link: everybody in the channel reads
+    it.
 
     https://docs.slack.dev/reference/block-kit/blocks/section-block
     """

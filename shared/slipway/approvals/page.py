@@ -55,7 +55,7 @@ HEADERS = {
 
 
 def request_page(approval: Approval, preview: str, approver: str, run_url: str) -> Page:
-    """What is asked, with two buttons if it can still be decided."""
+    """Return what is asked, with two buttons if it can still be decided."""
     open_ = approval.status is Status.PENDING
     facts = {
         "For": f"{approval.name} ({approval.environment})",
@@ -78,7 +78,7 @@ def request_page(approval: Approval, preview: str, approver: str, run_url: str) 
 
 
 def answer_page(status: int, title: str, sentence: str) -> Page:
-    """What came of it."""
+    """Return what came of it."""
     body = f"<h1>{escape(title)}</h1><p class='note' role='status'>{escape(sentence)}</p>"
     return Page(status, _document(title, body))
 

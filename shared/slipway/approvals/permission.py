@@ -193,7 +193,7 @@ class RepairApprovalSteps(Steps):
 
 
 def _preview(repair: Repair) -> str:
-    """What would be done, with the diff of each file that would be changed."""
+    """Return what would be done, with the diff of each file that would be changed."""
     planned = [part for each in repair.planned for part in (each.sentence, each.preview) if part]
     head = [repair.reason, "", "Slipway would try, one after the other:"]
     return "\n".join([*head, *(planned or repair.strategies)])

@@ -19,7 +19,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 def approver_of(
     user_arn: str, principals: Mapping[str, str], accounts: Collection[str], own_account: str
 ) -> str:
-    """The e-mail address of the person who signed a request.
+    """Return the e-mail address of the person who signed a request.
 
     Args:
         user_arn: `requestContext.identity.userArn` of API Gateway.

@@ -28,7 +28,7 @@ def request_for(
     now: datetime,
     **facts: Any,
 ) -> Approval:
-    """The request that asks for a change's approval; `facts` as in `new_request`."""
+    """Return the request that asks for a change's approval; `facts` as in `new_request`."""
     return new_request(
         approvers,
         run_id=run_id,
@@ -47,7 +47,7 @@ def request_for(
 def new_request(
     approvers: Approvers, *, run_id: str, ask: int, now: datetime, **facts: Any
 ) -> Approval:
-    """A request to those whom the policy names, with its times.
+    """Return a request to those whom the policy names, with its times.
 
     Args:
         approvers: who may decide, and how long they are waited for.
@@ -73,7 +73,8 @@ def new_request(
 
 
 def waits(approval: Approval, now: datetime) -> dict[str, int]:
-    """How long the state machine waits for a decision: before and after a reminder, in seconds.
+    """Return how long the state machine waits for a decision: before and after a reminder, in
+    seconds.
 
     The end is absolute: what was lost before the machine began to wait is not waited again.
     """
@@ -85,7 +86,9 @@ def waits(approval: Approval, now: datetime) -> dict[str, int]:
 
 
 def asked_at(approval: Approval, config: PortConfig) -> str:
-    """The page of Port that a request comes from: the run's, or that of what is to be repaired."""
+    """Return the page of Port that a request comes from: the run's, or that of what is to be
+    repaired.
+    """
     if approval.is_repair:
         return config.entity_url(*split_key(approval.service))
     return config.run_url(approval.run_id)
@@ -99,7 +102,9 @@ def entity(
     preview: str | None = None,
     pr_url: str | None = None,
 ) -> dict[str, Any]:
-    """The request's entity: a shadow of the row, for people. Nothing is decided by editing it."""
+    """Return the request's entity: a shadow of the row, for people. Nothing is decided by editing
+    it.
+    """
     last = max(approval.votes.values(), key=lambda vote: vote.at, default=None)
     title = f"{approval.action.replace('_', ' ').capitalize()} {approval.name}"
     status = EXECUTED if pr_url and approval.status is Status.APPROVED else approval.status.title()
@@ -131,7 +136,9 @@ def entity(
 
 
 def _shown(approval: Approval, preview: str) -> dict[str, str]:
-    """The diff as Port shows it and, where that is cut, the full one with its code at the end."""
+    """Return the diff as Port shows it and, where that is cut, the full one with its code at the
+    end.
+    """
     if not approval.code:
         return {"change": fenced(shortened(preview))}
     full = fenced(with_code(preview))

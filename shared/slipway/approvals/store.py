@@ -51,7 +51,7 @@ class ApprovalStore:
         return approval
 
     def preview(self, approval: Approval) -> str:
-        """The diff that the approvers are asked about."""
+        """Return the diff that the approvers are asked about."""
         answer = aws.s3().get_object(
             Bucket=self._bucket, Key=_key(approval.id, approval.change_hash)
         )

@@ -37,7 +37,7 @@ def health_url(kind: Kind, entity: Mapping[str, Any], settings: Mapping[str, Any
 
 
 def named_url(kind: Kind, entity: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
-    """The address that an entity names, unchecked; None if it has none.
+    """Return the address that an entity names, unchecked; None if it has none.
 
     Raises:
         ExpressionRefused: the catalog's expression fails on these properties.
@@ -53,7 +53,7 @@ def named_url(kind: Kind, entity: Mapping[str, Any], settings: Mapping[str, Any]
 
 
 def is_allowed(url: str, pattern: str) -> bool:
-    """Whether an address is one of a pattern: scheme, host, port, and start of the path.
+    """Return whether an address is one of a pattern: scheme, host, port, and start of the path.
 
     A `*` in the pattern's host is exactly one label. An address with user information, or with a
     path that leads upwards, is never allowed.
@@ -72,7 +72,7 @@ def is_allowed(url: str, pattern: str) -> bool:
 
 
 def _parts(url: str) -> SplitResult | None:
-    """The parts of a plain http address; None for anything that clients read differently."""
+    """Return the parts of a plain http address; None for anything that clients read differently."""
     if not url.isascii() or not url.isprintable() or any(char in url for char in ' \\<>"^`{|}%'):
         return None
     try:

@@ -88,12 +88,12 @@ def edit_files(spec: UpdateFile, target: Target, tree: Tree, context: Mapping[st
 
 
 def _filled(path: str, context: Mapping[str, Any], action: Action, source: Any) -> Any:
-    """What an edit puts into a file."""
+    """Return what an edit puts into a file."""
     return fill_value(path, source, context, partial(input_title, action))
 
 
 def _path_of(edit: Set | Append | Remove, target: Target, tree: Tree) -> str:
-    """The first of the edit's files that is there."""
+    """Return the first of the edit's files that is there."""
     paths = [Pattern.parse(text).fill(target.parts) for text in files_of(edit)]
     path = next((path for path in paths if path in tree.files), None)
     if path is None:

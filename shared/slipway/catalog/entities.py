@@ -137,7 +137,7 @@ def read_entity(
 
 
 def with_pull_request(kind: Kind, entity: Mapping[str, Any], url: str) -> dict[str, Any]:
-    """An entity's body with its pull request's address, if the blueprint has that property."""
+    """Return an entity's body with its pull request's address, if the blueprint has that property."""
     own = {"pr_url": url} if "pr_url" in kind.blueprint.properties else {}
     return {**entity, "properties": {**entity["properties"], **own}}
 
@@ -152,7 +152,7 @@ class _Reader:
         self._context = context
 
     def property(self, name: str, source: Any) -> dict[str, Any]:
-        """One property, or nothing."""
+        """Return one property, or nothing."""
         schema = self._kind.blueprint.properties.get(name, {})
         if isinstance(source, FromFile):
             found = self._from_file(name, source)
@@ -170,7 +170,7 @@ class _Reader:
         return {name: value}
 
     def relation(self, name: str, source: Any) -> dict[str, Any]:
-        """One relation, or nothing."""
+        """Return one relation, or nothing."""
         value = self.expression(name, source)
         many = bool(self._kind.blueprint.relations.get(name, {}).get("many"))
         values = value if isinstance(value, list) else [value]
@@ -181,7 +181,7 @@ class _Reader:
         return {}
 
     def expression(self, name: str, source: Any) -> Any:
-        """The value of an expression; None if it fails, which is noted."""
+        """Return the value of an expression; None if it fails, which is noted."""
         try:
             return evaluate(source, self._context)
         except ExpressionRefused as error:
@@ -213,7 +213,7 @@ class _Reader:
 
 
 def misfit(value: Any, schema: Mapping[str, Any]) -> str | None:
-    """Why Port would refuse a property; None if it would not."""
+    """Return why Port would refuse a property; None if it would not."""
     if value is None:
         return None
     types: dict[str, type | tuple[type, ...]] = {

@@ -163,7 +163,7 @@ class Template:
 
 
 def as_text(expression: Expression, value: Any) -> str:
-    """A result as text within other text.
+    """Return a result as text within other text.
 
     Raises:
         ExpressionRefused: it is null, a list or an object.
@@ -196,7 +196,7 @@ def parse_template(text: str) -> Template:
 
 
 def templates(value: Any) -> Iterator[Template]:
-    """All texts with expressions in a value; keys have none.
+    """Yield all texts with expressions in a value; keys have none.
 
     Raises:
         ValueError: as `parse_template`.
@@ -211,7 +211,7 @@ def templates(value: Any) -> Iterator[Template]:
 
 
 def references_of(value: Any, root: str) -> set[str]:
-    """The names of a root of the context that a value's expressions take.
+    """Return the names of a root of the context that a value's expressions take.
 
     Raises:
         ValueError: as `parse_template`.
@@ -241,7 +241,7 @@ def evaluate(value: Any, context: Context) -> Any:
 
 
 def has_exact_numbers(value: Any) -> bool:
-    """Whether jq keeps each digit of the numbers in a value."""
+    """Return whether jq keeps each digit of the numbers in a value."""
     if isinstance(value, dict | list):
         return all(map(has_exact_numbers, value.values() if isinstance(value, dict) else value))
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -335,7 +335,7 @@ def _last_pipe(code: str) -> int:
 
 
 def _first_names(code: str) -> Iterator[str]:
-    """The names after a dot that certainly belong to the context.
+    """Yield the names after a dot that certainly belong to the context.
 
     Behind a pipe, and in the arguments of a filter, a dot means something else.
     """

@@ -80,7 +80,7 @@ def listed(names: Iterable[object]) -> str:
 
 
 def known(names: Sequence[str], wanted: str) -> str:
-    """A cure for an unknown name: the nearest known one, or all."""
+    """Return a cure for an unknown name: the nearest known one, or all."""
     import difflib
 
     near = difflib.get_close_matches(wanted, names, n=1)

@@ -226,7 +226,7 @@ ACTION: TypeAdapter[CreateFile | UpdateFile | DeleteFile | WorkflowFile] = TypeA
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """The JSON Schemas of both files, by file name."""
+    """Return the JSON Schemas of both files, by file name."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {
         "resource.schema.json": dialect | RESOURCE.json_schema(),

@@ -104,7 +104,7 @@ class Form:
         )
 
     def title(self, name: str) -> str:
-        """What people see of an input."""
+        """Return what people see of an input."""
         return self.inputs[name].title if name in self.inputs else name
 
     @cached_property
@@ -142,7 +142,7 @@ class Form:
 
 
 def is_dry_run(typed: Mapping[str, Any]) -> bool:
-    """Whether the request is for a preview only.
+    """Return whether the request is for a preview only.
 
     Raises:
         InvalidInput: the input is neither true nor false.
@@ -178,7 +178,7 @@ def _plain_numbers(value: Any) -> Any:
 
 
 def _problem(value: Any, schema: Mapping[str, Any]) -> str | None:
-    """What is wrong with a value, as the end of the sentence "Input … …"."""
+    """Return what is wrong with a value, as the end of the sentence "Input … …"."""
     kind = str(schema.get("type", "string"))
     what, fits = _KINDS.get(kind, _KINDS["string"])
     if not fits(value):

@@ -87,7 +87,7 @@ class _Loader:
         self.faults.append(Fault(path, 1, problem, cure))
 
     def _source(self, path: str, cure: str) -> Source | None:
-        """A file that can be read."""
+        """Return a file that can be read."""
         if path not in self._texts:
             self._fault(path, "The file is missing.", cure)
             return None
@@ -356,7 +356,9 @@ def _are_objects(value: object) -> bool:
 
 
 def _may_contain(part: Part, separator: str) -> bool:
-    """Whether a likely value with the separator matches; such values are refused in any case."""
+    """Return whether a likely value with the separator matches; such values are refused in any
+    case.
+    """
     example = part.example
     likely = [example[:1] + separator + example[-1:], f"a{separator}a", f"aa{separator}a1"]
     likely += [example[:at] + separator + example[at:] for at in range(1, len(example))]
@@ -364,7 +366,7 @@ def _may_contain(part: Part, separator: str) -> bool:
 
 
 def _structure_fault(source: Source, error: ErrorDetails) -> Fault:
-    """A fault in the shape of a file, in words."""
+    """Return a fault in the shape of a file, in words."""
     keys = [key for key in error["loc"] if key not in _TAGS]
     if keys and keys[0] in OPERATIONS and source.path.endswith("action.yaml"):
         keys.pop(0)
@@ -382,7 +384,7 @@ def _structure_fault(source: Source, error: ErrorDetails) -> Fault:
 
 
 def _key_cure(name: str) -> str:
-    """A cure for an unknown key: the nearest one that the format has."""
+    """Return a cure for an unknown key: the nearest one that the format has."""
     models = [
         model for schema in schemas().values() for model in (schema, *schema["$defs"].values())
     ]

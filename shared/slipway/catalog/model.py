@@ -111,15 +111,15 @@ class Kind:
         return (*self.files, self.metadata)
 
     def owns(self, path: str, parts: Parts) -> bool:
-        """Whether a path belongs to an entity."""
+        """Return whether a path belongs to an entity."""
         return any(pattern.covers(path, parts) for pattern in self.patterns)
 
     def owned(self, paths: Iterable[str], parts: Parts) -> list[str]:
-        """Those of the paths that belong to an entity."""
+        """Return those of the paths that belong to an entity."""
         return sorted(path for path in paths if self.owns(path, parts))
 
     def parts_at(self, path: str) -> dict[str, str] | None:
-        """The parts of the entity that a path belongs to; None if it belongs to none.
+        """Return the parts of the entity that a path belongs to; None if it belongs to none.
 
         A part that only `repository` uses is not in a path: it follows from the repository.
         """
@@ -127,14 +127,14 @@ class Kind:
         return next((parts for parts in found if parts is not None), None)
 
     def folders(self, parts: Parts) -> list[str]:
-        """The folders that hold all files of an entity; none lies in another."""
+        """Return the folders that hold all files of an entity; none lies in another."""
         found = {pattern.folder(parts) for pattern in self.patterns}
         return sorted(
             one for one in found if not any(_lies_in(one, other) for other in found - {one})
         )
 
     def whole_folders(self, parts: Parts) -> frozenset[str]:
-        """The folders of which everything belongs to an entity."""
+        """Return the folders of which everything belongs to an entity."""
         whole = (pattern for pattern in self.patterns if pattern.owns_folder)
         return frozenset(pattern.folder(parts) for pattern in whole)
 
@@ -169,7 +169,7 @@ class Kind:
         return parts
 
     def repository_of(self, parts: Parts) -> str:
-        """The key of the repository that holds an entity's files."""
+        """Return the key of the repository that holds an entity's files."""
         return self.repository.fill(parts)
 
 
@@ -188,13 +188,13 @@ class Catalog:
     kinds: Mapping[str, Kind]
 
     def find(self, action: str) -> tuple[Kind, Action] | None:
-        """An action and its kind; None if the catalog has no such action."""
+        """Return an action and its kind; None if the catalog has no such action."""
         for kind in self.kinds.values():
             if action in kind.actions:
                 return kind, kind.actions[action]
         return None
 
     def kind_of(self, blueprint: str) -> Kind | None:
-        """The kind of a blueprint; None if the catalog has none."""
+        """Return the kind of a blueprint; None if the catalog has none."""
         found = (kind for kind in self.kinds.values() if kind.blueprint.identifier == blueprint)
         return next(found, None)

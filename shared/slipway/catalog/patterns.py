@@ -42,7 +42,7 @@ class Part:
     separators: frozenset[str] = frozenset()
 
     def accepts(self, value: object) -> bool:
-        """Whether a value is one of this part."""
+        """Return whether a value is one of this part."""
         return (
             isinstance(value, str)
             and is_safe(value)
@@ -52,7 +52,7 @@ class Part:
 
 
 def is_safe(value: str) -> bool:
-    """Whether a text may be a part's value as far as the engine is concerned."""
+    """Return whether a text may be a part's value as far as the engine is concerned."""
     return _SAFE.fullmatch(value) is not None and ".." not in value and not value.endswith(".lock")
 
 
@@ -138,7 +138,7 @@ class Pattern:
         )
 
     def folder(self, parts: Parts) -> str:
-        """The deepest folder that holds every path of the pattern; empty for the root."""
+        """Return the deepest folder that holds every path of the pattern; empty for the root."""
         names = []
         for segment in self.segments if self.below else self.segments[:-1]:
             if any(token.kind == "any" for token in segment):
@@ -147,7 +147,7 @@ class Pattern:
         return "/".join(names)
 
     def covers(self, path: str, parts: Parts) -> bool:
-        """Whether a path is one of the pattern for an entity."""
+        """Return whether a path is one of the pattern for an entity."""
         expression = "/".join(
             "".join(_of_token(token, parts) for token in segment) for segment in self.segments
         )
@@ -155,7 +155,9 @@ class Pattern:
         return re.fullmatch(expression + below, path) is not None
 
     def covers_all(self, other: "Pattern") -> bool:
-        """Whether each path of another pattern, for whatever entity, is one of this pattern's."""
+        """Return whether each path of another pattern, for whatever entity, is one of this
+        pattern's.
+        """
         fake = {name: f"\x00{name}\x00" for name in (*self.parts, *other.parts)}
         return other.is_one_path and self.covers(other.fill(fake), fake)
 
@@ -179,7 +181,7 @@ class Pattern:
     def is_disjoint(
         self, other: "Pattern", parts: Mapping[str, Part], others: Mapping[str, Part]
     ) -> bool:
-        """Whether it can be proven that no path belongs to both patterns.
+        """Return whether it can be proven that no path belongs to both patterns.
 
         Args:
             other: the other pattern.
@@ -194,11 +196,11 @@ class Pattern:
         return any(_are_disjoint(one, two, parts, others) for one, two in pairs)
 
     def reads_alike(self, other: "Pattern") -> bool:
-        """Whether a path that belongs to both patterns has the same parts by both."""
+        """Return whether a path that belongs to both patterns has the same parts by both."""
         return self._head() == other._head()
 
     def _head(self) -> tuple[Segment, ...]:
-        """The segments up to the one with the last part that has not been seen before."""
+        """Return the segments up to the one with the last part that has not been seen before."""
         seen: set[str] = set()
         end = 0
         for index, segment in enumerate(self.segments):
@@ -250,7 +252,7 @@ def _of_token(token: Token, parts: Parts) -> str:
 
 
 def _read_segment(segment: Segment, name: str) -> list[tuple[str, str]] | None:
-    """The values in a segment: before a `*` from the left, after it from the right."""
+    """Return the values in a segment: before a `*` from the left, after it from the right."""
     found: list[tuple[str, str]] = []
     tokens = list(segment)
     while tokens:
@@ -315,7 +317,7 @@ def _is_literal(segment: Segment) -> bool:
 
 
 def _may_be(segment: Segment, name: str, parts: Mapping[str, Part]) -> bool:
-    """Whether a segment can stand for this name."""
+    """Return whether a segment can stand for this name."""
     values = _read_segment(segment, name)
     return values is not None and all(parts[part].accepts(value) for part, value in values)
 

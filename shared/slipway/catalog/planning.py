@@ -140,7 +140,7 @@ def make_plan(target: Target, request: Request, situation: Situation) -> Plan:
 def tell(
     rules: Sequence[Rule], target: Target, request: Request, situation: Situation
 ) -> list[str | None]:
-    """The sentences of conditions that hold, None for one that does not.
+    """Return the sentences of conditions that hold, None for one that does not.
 
     Raises:
         UserError: as `make_plan`.
@@ -321,7 +321,7 @@ class _Planner:
         }
 
     def _typed_facts(self) -> dict[str, Any]:
-        """What was typed and is used, by title; documents are files of their own."""
+        """Return what was typed and is used, by title; documents are files of their own."""
         spec, used = self._action.spec, used_inputs(self._action)
         aside: set[str] = {DRY_RUN}
         if isinstance(spec, CreateFile):
@@ -392,7 +392,7 @@ class _Planner:
         return input_title(self._action, expression)
 
     def _text(self, text: str) -> str:
-        """A line for people, which nothing typed can break."""
+        """Return a line for people, which nothing typed can break."""
         value = parse_template(text).evaluate(self._context)
         line = value if isinstance(value, str) else shown(value)
         return " ".join(line.split())
@@ -403,7 +403,7 @@ class _Planner:
                 raise UserError(sentence)
 
     def sentence(self, rule: Rule) -> str | None:
-        """The sentence of a condition that holds; None if it does not."""
+        """Return the sentence of a condition that holds; None if it does not."""
         value = evaluate(rule.condition, self._context)
         if not isinstance(value, bool):
             raise UserError(

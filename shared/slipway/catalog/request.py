@@ -87,11 +87,11 @@ class Resource:
         return self.kind.repository_of(self.parts)
 
     def owns(self, path: str) -> bool:
-        """Whether a path belongs to the entity."""
+        """Return whether a path belongs to the entity."""
         return self.kind.owns(path, self.parts)
 
     def reads(self, paths: Iterable[str]) -> list[str]:
-        """Those of the paths whose texts are needed to read the entity."""
+        """Return those of the paths whose texts are needed to read the entity."""
         return self._named(paths, read_files(self.kind))
 
     def _named(self, paths: Iterable[str], patterns: Iterable[str]) -> list[str]:
@@ -115,7 +115,7 @@ class Target(Resource):
 
     @override
     def reads(self, paths: Iterable[str]) -> list[str]:
-        """Those of the paths whose texts a plan of the action needs."""
+        """Return those of the paths whose texts a plan of the action needs."""
         if isinstance(self.action.spec, DeleteFile):
             return self.kind.owned(paths, self.parts)
         edits = self.action.spec.edits if isinstance(self.action.spec, UpdateFile) else ()
@@ -146,7 +146,7 @@ def find_resource(catalog: Catalog, key: str, hints: Mapping[str, Any] | None = 
 
 
 def resource_of(catalog: Catalog, paths: Iterable[str]) -> Resource | None:
-    """The one entity that all paths belong to; None if there is no such one."""
+    """Return the one entity that all paths belong to; None if there is no such one."""
     found: dict[str, Resource] = {}
     for path in paths:
         owner = _owner_of(catalog, path)
@@ -165,7 +165,7 @@ def _owner_of(catalog: Catalog, path: str) -> Resource | None:
 
 
 def files_of(source: FromFile) -> tuple[str, ...]:
-    """The patterns of a source, in the order in which they are looked for."""
+    """Return the patterns of a source, in the order in which they are looked for."""
     return (source.file,) if isinstance(source.file, str) else source.file
 
 
@@ -241,7 +241,7 @@ def _typed_parts(
 
 
 def asked(request: Request) -> dict[str, Any]:
-    """What expressions see of the request itself."""
+    """Return what expressions see of the request itself."""
     run = {"id": request.run_id, "url": request.run_url, "requested_at": request.requested_at}
     who = {key: request.requester.get(key, "") for key in ("id", "email", "name")}
     return {"requester": who, "run": run}
@@ -251,7 +251,7 @@ def asked(request: Request) -> dict[str, Any]:
 
 
 def used_inputs(action: Action) -> set[str | None]:
-    """The inputs that something in the catalog uses; None stands for all of them."""
+    """Return the inputs that something in the catalog uses; None stands for all of them."""
     used: set[str | None] = {
         name
         for expression in expressions_of(action)
@@ -266,7 +266,7 @@ def used_inputs(action: Action) -> set[str | None]:
 
 
 def expressions_of(action: Action) -> Iterator[Expression]:
-    """All expressions of an action and its skeleton."""
+    """Yield all expressions of an action and its skeleton."""
     spec = action.spec
     # `files.schemas` names each rule's condition `if`, as the file does.
     for template in templates(spec.model_dump(by_alias=True)):
@@ -279,7 +279,7 @@ def expressions_of(action: Action) -> Iterator[Expression]:
 
 
 def input_title(action: Action, source: Any) -> str | None:
-    """The title of the first input that an expression or a value with expressions takes."""
+    """Return the title of the first input that an expression or a value with expressions takes."""
     expressions = (
         (source,)
         if isinstance(source, Expression)
@@ -296,7 +296,7 @@ def input_title(action: Action, source: Any) -> str | None:
 
 
 def _title_behind(action: Action, root: str, name: str | None) -> str | None:
-    """The title of the input that a part or a metadata value comes from."""
+    """Return the title of the input that a part or a metadata value comes from."""
     if not isinstance(action.spec, CreateFile):
         return None
     if root == "parts" and name in action.spec.parts:
@@ -307,10 +307,10 @@ def _title_behind(action: Action, root: str, name: str | None) -> str | None:
 
 
 def limits_of(action: Action, limits: Mapping[str, Any]) -> dict[str, Any]:
-    """The limits of an action: those of the policy before the defaults."""
+    """Return the limits of an action: those of the policy before the defaults."""
     return {**action.spec.limits, **limits}
 
 
 def settings_of(spec: ResourceFile, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a kind: those of the installation before the defaults."""
+    """Return the settings of a kind: those of the installation before the defaults."""
     return {**spec.settings, **settings}

@@ -32,7 +32,7 @@ _SHELL = (".sh", ".bash", ".env")
 
 
 def syntax_of(path: str) -> Literal["yaml", "json"] | None:
-    """How a file is read again; None for other text."""
+    """Return how a file is read again; None for other text."""
     if path.endswith(".json"):
         return "json"
     return "yaml" if path.endswith((".yaml", ".yml")) else None
@@ -78,7 +78,7 @@ def fill_value(path: str, value: Any, context: Context, title_of: TitleOf) -> An
 
 
 def skeleton_texts(path: str, text: str) -> list[tuple[tuple[str, ...], str]]:
-    """The texts of a skeleton's file that are evaluated, each with its keys if it has any.
+    """Return the texts of a skeleton's file that are evaluated, each with its keys if it has any.
 
     Raises:
         DocumentRefused: the skeleton is YAML or JSON, but cannot be read.
@@ -88,7 +88,7 @@ def skeleton_texts(path: str, text: str) -> list[tuple[tuple[str, ...], str]]:
 
 
 def texts_in(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The texts with expressions in a document, each with its keys."""
+    """Yield the texts with expressions in a document, each with its keys."""
     if isinstance(value, str) and "{{" in value:
         yield keys, value
     elif isinstance(value, dict | list):
@@ -97,7 +97,7 @@ def texts_in(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 def encoders_of(path: str) -> frozenset[str]:
-    """The encoders that make any text safe in a file."""
+    """Return the encoders that make any text safe in a file."""
     if path.endswith(_TERRAFORM):
         return _ENCODERS["Terraform"]
     return _ENCODERS["shell" if path.endswith(_SHELL) else "other"]
@@ -130,7 +130,7 @@ class _Filler:
         )
 
     def _whole(self, expression: Expression) -> Any:
-        """A result that is all of a value; it may have any type."""
+        """Return a result that is all of a value; it may have any type."""
         value = expression.evaluate(self._context)
         if not self._is_safe(expression):
             for text in _all_texts(value):
@@ -138,7 +138,7 @@ class _Filler:
         return value
 
     def _piece(self, expression: Expression, *, quoted: bool) -> str:
-        """A result within other text."""
+        """Return a result within other text."""
         text = as_text(expression, expression.evaluate(self._context, quoted=quoted))
         if self._is_safe(expression):
             return text
@@ -152,7 +152,7 @@ class _Filler:
         return text
 
     def _is_safe(self, expression: Expression) -> bool:
-        """Whether nothing typed is in a result, or it is encoded."""
+        """Return whether nothing typed is in a result, or it is encoded."""
         is_typed = any(root in _TYPED for root, _ in expression.references)
         return not is_typed or expression.encoder in self._encoders
 

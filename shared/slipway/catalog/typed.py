@@ -67,7 +67,7 @@ def _text(value: Any) -> str:
 
 
 def _added(document: Document, place: str, value: Any, title: str) -> Document:
-    """The document with a value that it lacked; one that it has must be the same."""
+    """Return the document with a value that it lacked; one that it has must be the same."""
     found = document.read(place)
     if value is None:
         return document

@@ -14,7 +14,7 @@ def eligible(
     *,
     excluded: Iterable[str] = (),
 ) -> list[str]:
-    """The people who may decide, each once; the requester is not among them.
+    """Return the people who may decide, each once; the requester is not among them.
 
     Args:
         approvers: what the policy says for this change.
@@ -45,5 +45,5 @@ def eligible(
 
 
 def described(emails: Iterable[str], teams: Iterable[str]) -> str:
-    """The approvers in one line, for people."""
+    """Return the approvers in one line, for people."""
     return ", ".join((*emails, *(f"team {team}" for team in teams)))

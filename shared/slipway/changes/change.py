@@ -161,7 +161,7 @@ def _finish(run: ActiveRun, task: Task, outcome: Later | Result | None) -> None:
 
 
 def _find_again(run: ActiveRun, policy: Policy, row: Mapping[str, Any]) -> Task | None:
-    """What a run is about; None if its pull request is left to people.
+    """Return what a run is about; None if its pull request is left to people.
 
     Raises:
         UserError: the request is wrong, or the catalog does not have the action any more.
@@ -199,7 +199,7 @@ def find_task(run: ActiveRun, policy: Policy) -> Task:
 
 
 def request_of(run: ActiveRun) -> Request:
-    """A run as the catalog reads it."""
+    """Return a run as the catalog reads it."""
     message, who = run.message, run.message.requester
     return Request(
         run_id=message.run_id,
@@ -230,7 +230,7 @@ def withdraw(run: ActiveRun, policy: Policy, why: str) -> None:
 
 
 def _proposed_before(run: ActiveRun, task: Task, row: Mapping[str, Any]) -> PullRequest | None:
-    """The pull request that an earlier delivery has opened.
+    """Return the pull request that an earlier delivery has opened.
 
     Once it is merged or closed, the repository reports, and the base branch says what the change
     has led to, so that nothing can be planned from it.
@@ -471,5 +471,5 @@ def _ask(run: ActiveRun) -> None:
 
 
 def request_key(run_id: str) -> str:
-    """Where the record of a run that needs an approval is."""
+    """Return where the record of a run that needs an approval is."""
     return f"requests/{run_id}.json"

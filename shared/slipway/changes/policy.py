@@ -81,7 +81,7 @@ class Rule(Requirement):
     environments: frozenset[str]
 
     def fits(self, action: str, environment: str) -> bool:
-        """Whether the rule is for this change."""
+        """Return whether the rule is for this change."""
         return bool({action, ANY} & self.actions) and bool({environment, ANY} & self.environments)
 
 
@@ -125,7 +125,7 @@ class Policy(_Model):
         return self
 
     def requirement(self, action: str, *environments: str) -> Requirement:
-        """What a change needs. A change that no rule knows is never made unasked.
+        """Return what a change needs. A change that no rule knows is never made unasked.
 
         Args:
             action: the action.
@@ -141,7 +141,7 @@ class Policy(_Model):
         return self.default
 
     def place(self, key: str) -> Place:
-        """The repository of a key.
+        """Return the repository of a key.
 
         Raises:
             UserError: there is no such key.
@@ -154,16 +154,16 @@ class Policy(_Model):
         return self.repositories[key]
 
     def places(self) -> list[Place]:
-        """The repositories, each once: several keys may name one."""
+        """Return the repositories, each once: several keys may name one."""
         return list({place.name.casefold(): place for place in self.repositories.values()}.values())
 
     def emails(self) -> list[str]:
-        """All addresses that are notified of requests."""
+        """Return all addresses that are notified of requests."""
         asked = (requirement.approval for requirement in (self.default, *self.rules))
         return sorted({email for approvers in asked if approvers for email in approvers.emails})
 
     def approvers(self, action: str, *environments: str, by_machine: bool) -> Approvers:
-        """Who must approve a change for which a request is made.
+        """Return who must approve a change for which a request is made.
 
         A policy that no longer asks for an approval does not withdraw a request that was made: the
         default's approvers decide then.
@@ -180,7 +180,7 @@ class Policy(_Model):
         return found.model_copy(update={"count": count})
 
     def address(self, email: str) -> str:
-        """The address as rights are granted to it: exactly as it is spelt.
+        """Return the address as rights are granted to it: exactly as it is spelt.
 
         Only the case of ASCII letters makes no difference, and a domain in `domain_aliases` is the
         one that it is another name of.
@@ -189,7 +189,7 @@ class Policy(_Model):
         return f"{local}{at}{self.domain_aliases.get(domain, domain)}"
 
     def identity(self, email: str) -> str:
-        """One spelling for one person, to refuse people by. It grants nothing.
+        """Return one spelling for one person, to refuse people by. It grants nothing.
 
         Letter case, a plus-tag (`me+work@…`) and aliases of the domain make no difference: else
         people could approve their own requests, or approve twice, by another spelling.
@@ -203,7 +203,7 @@ class Policy(_Model):
 
 
 def _stricter(one: Requirement, other: Requirement) -> Requirement:
-    """What fulfils both requirements."""
+    """Return what fulfils both requirements."""
     merge = one.auto_merge and other.auto_merge
     if one.approval is None or other.approval is None or one.approval == other.approval:
         return Requirement(approval=one.approval or other.approval, auto_merge=merge)

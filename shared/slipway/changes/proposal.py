@@ -132,7 +132,7 @@ def propose_files(
 
 
 def files_of(resource: Resource) -> EntityFiles:
-    """Which files of its repository belong to an entity."""
+    """Return which files of its repository belong to an entity."""
     return EntityFiles(
         name=resource.name,
         folders=tuple(resource.kind.folders(resource.parts)),
@@ -179,7 +179,7 @@ def with_code(diff: str) -> str:
 
 
 def fenced(text: str) -> str:
-    """A diff as a block of Markdown that nothing in it can end."""
+    """Return a diff as a block of Markdown that nothing in it can end."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}diff\n{text}\n{fence}"
@@ -198,7 +198,7 @@ def _diff(path: str, known: bool, before: str | None, after: str | None) -> str:
 
 
 def _hunk(old: list[str], new: list[str]) -> list[str]:
-    """What differs between two texts as one hunk.
+    """Return what differs between two texts as one hunk.
 
     No action changes more than one place of a file, and for one place this is what any diff says;
     it takes no longer for texts whose lines are all alike, as a search for the least change would.
@@ -221,7 +221,7 @@ def _hunk(old: list[str], new: list[str]) -> list[str]:
 
 
 def _alike(old: list[str], new: list[str]) -> int:
-    """How many lines are the same at the start of both."""
+    """Return how many lines are the same at the start of both."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 
 

@@ -7,7 +7,8 @@ if TYPE_CHECKING:
 
 
 def is_machine(port: "PortClient", email: str, created_by: str, impersonated_by: str) -> bool:
-    """Whether Port's record of a run does not name a person as the one who executed the action.
+    """Return whether Port's record of a run does not name a person as the one who executed the
+    action.
 
     Machine credentials execute an action as themselves, or in a person's name (`run_as`). Port then
     notes them as `impersonatedBy`.

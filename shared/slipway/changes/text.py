@@ -9,7 +9,7 @@ from slipway.port.message import RunMessage
 
 
 def pull_request_body(target: Target, message: RunMessage, run_url: str, plan: FilePlan) -> str:
-    """The body of a pull request: who asked, for what, and what merging it does.
+    """Return the body of a pull request: who asked, for what, and what merging it does.
 
     Args:
         target: the entity and the action.
@@ -29,7 +29,7 @@ def pull_request_body(target: Target, message: RunMessage, run_url: str, plan: F
 
 
 def metadata(target: Target, message: RunMessage) -> dict[str, Any]:
-    """What tells machines which run a pull request belongs to."""
+    """Return what tells machines which run a pull request belongs to."""
     return {
         "schema_version": 1,
         "action": message.action,

@@ -134,7 +134,7 @@ def _find(
 
 
 def _is_to_be_started(row: Mapping[str, Any], waited: timedelta) -> bool:
-    """Whether no earlier delivery can have started it."""
+    """Return whether no earlier delivery can have started it."""
     if "workflow_asked" in row:
         return False
     # One that was killed in between may have started it without a note.

@@ -51,7 +51,7 @@ class Comparison:
     base_branch: str
 
     def is_change(self, sha: str, recorded: str | None = None, *, rebases: bool = False) -> bool:
-        """Whether a commit may be merged as the change.
+        """Return whether a commit may be merged as the change.
 
         That is the recorded commit, or an update of it: a merge whose second parent is on the base
         branch and which has nothing else of its own, for any number of updates.
@@ -79,7 +79,7 @@ class Comparison:
         return all(self._updates(commit, base, sha) for commit, base in updates)
 
     def _makes(self, commit: GitCommit, base: str) -> bool:
-        """Whether a commit changes exactly the change's files."""
+        """Return whether a commit changes exactly the change's files."""
         if base != self.change.base_commit and not self.is_on_base(base):
             return False
         try:
@@ -90,14 +90,14 @@ class Comparison:
             return False  # The change deletes a file that is not there.
 
     def _updates(self, commit: GitCommit, base: str, recorded: str) -> bool:
-        """Whether a commit is the base branch with nothing but the recorded files in it."""
+        """Return whether a commit is the base branch with nothing but the recorded files in it."""
         if not self.is_on_base(base):
             return False
         beside, own = self._split(commit.sha)
         return (beside, own) == (self._split(base)[0], self._split(recorded)[1])
 
     def is_on_base(self, sha: str) -> bool:
-        """Whether a commit is on the base branch."""
+        """Return whether a commit is on the base branch."""
         try:
             status = self.repository.compare(self.base_branch, sha).status
         except GithubException as error:
@@ -107,7 +107,9 @@ class Comparison:
         return status in {"behind", "identical"}
 
     def _split(self, sha: str) -> tuple[Entries, Entries]:
-        """What of a commit is not the entity's, and what is; whole folders by their object id."""
+        """Return what of a commit is not the entity's, and what is; whole folders by their object
+        id.
+        """
         beside, own = Entries(), Entries()
         left = [("", sha)]
         while left:

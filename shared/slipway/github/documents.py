@@ -39,7 +39,7 @@ mutation Close($close: ClosePullRequestInput!) {
 
 
 def look(labels: int, users: int, teams: int, folders: int) -> str:
-    """The query for all that is known before a change is proposed.
+    """Return the query for all that is known before a change is proposed.
 
     Args:
         labels: how many labels it asks for, as `$label0`.
@@ -75,7 +75,8 @@ query Look(
 
 
 def propose(inputs: Mapping[str, Json]) -> str:
-    """The mutations that open a pull request: those of `ref`, `commit`, `pull` that have an input.
+    """Return the mutations that open a pull request: those of `ref`, `commit`, `pull` that have an
+    input.
 
     GraphQL carries out one after the other, and goes on after one that failed.
     """
@@ -86,7 +87,7 @@ def propose(inputs: Mapping[str, Json]) -> str:
 
 
 def decorate(reviewers: int, *, labels: bool) -> str:
-    """The mutations that ask each reviewer, and then set the labels."""
+    """Return the mutations that ask each reviewer, and then set the labels."""
     declared = [f"$reviewer{n}: RequestReviewsInput!" for n in range(reviewers)]
     fields = [
         f"reviewer{n}: requestReviews(input: $reviewer{n}) {{ clientMutationId }}"
@@ -171,7 +172,7 @@ def send(
 
 
 def viewer(requester: Requester, retry_budget: RetryBudget) -> str:
-    """The login that GitHub names as the author of what these credentials make.
+    """Return the login that GitHub names as the author of what these credentials make.
 
     REST has no route for it that takes an installation's token.
     """

@@ -77,7 +77,7 @@ class EndedPulls:
         return self._repository.place.base_branch
 
     def paths_of(self, pull: EndedPull) -> list[str]:
-        """The changed files; empty if they are too many for a repair.
+        """Return the changed files; empty if they are too many for a repair.
 
         Raises:
             GitHubUnavailable: GitHub is throttling, failing or silent.

@@ -99,7 +99,7 @@ def _too_large(path: str) -> UserError:
 
 
 def _chosen(sizes: Mapping[str, int]) -> list[str]:
-    """The files to read: those higher up first, each that the limits still have room for."""
+    """Return the files to read: those higher up first, each that the limits still have room for."""
     chosen: list[str] = []
     left = MAX_TEXT_BYTES
     for path in sorted(sizes, key=lambda path: (path.count("/"), path)):

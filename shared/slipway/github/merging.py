@@ -70,7 +70,7 @@ def merge(
 
 
 def _method(pull: PullRequest, method: MergeMethod) -> str:
-    """The merge method, which for `auto` is one that the repository allows."""
+    """Return the merge method, which for `auto` is one that the repository allows."""
     if method != "auto":
         return method
     repository = pull.base.repo

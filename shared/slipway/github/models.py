@@ -49,7 +49,7 @@ class EntityFiles:
 
 
 def lies_in(path: str, folder: str) -> bool:
-    """Whether a path is a folder, or lies in it; an empty text is the root."""
+    """Return whether a path is a folder, or lies in it; an empty text is the root."""
     return folder in {"", path} or path.startswith(f"{folder}/")
 
 
@@ -59,7 +59,7 @@ _GITS_OWN = re.compile(r"(\.git|git~[0-9]+)[ .]*(:.*)?", re.IGNORECASE | re.DOTA
 
 
 def is_plain(path: str) -> bool:
-    """Whether a path leads to the same place on every system, so that it may be written.
+    """Return whether a path leads to the same place on every system, so that it may be written.
 
     Dots lead elsewhere; so do backslashes on Windows. Characters that cannot be seen are ignored in
     names on a Mac.
@@ -70,7 +70,7 @@ def is_plain(path: str) -> bool:
 
 
 def run_branch(action: str, run_id: str) -> str:
-    """The branch of a run's pull request; the services repository's workflow reads it again."""
+    """Return the branch of a run's pull request; the services repository's workflow reads it again."""
     return f"slipway/{action}/{run_id}"
 
 

@@ -125,7 +125,7 @@ class Proposer:
         raise BranchTaken(self.change.branch, what)
 
     def _occupied(self, seen: "_Seen") -> str | None:
-        """The first folder that has one of the entity's files; None if none has."""
+        """Return the first folder that has one of the entity's files; None if none has."""
         entity = self.change.entity
         for folder, tree in zip(self._folders, seen.folders, strict=True):
             names = [entry["name"] for entry in (tree or {}).get("entries") or ()]
@@ -135,7 +135,7 @@ class Proposer:
         return None
 
     def _inputs(self, seen: "_Seen", base: str) -> tuple[dict[str, Json], str | None]:
-        """What is left to be made, and the head of a branch that has the change."""
+        """Return what is left to be made, and the head of a branch that has the change."""
         change, inputs = self.change, dict[str, Json]()
         head, tip = None, seen.branch
         if tip is None:
@@ -191,7 +191,7 @@ class Proposer:
                     )
 
     def _found_by_others(self, answer: documents.Answer) -> Json:
-        """The pull request that another delivery has opened meanwhile."""
+        """Return the pull request that another delivery has opened meanwhile."""
         if "already exists" not in answer.errors.get("createPullRequest", ""):
             raise answer.refusal or GithubException(400, {"message": "No pull request was made."})
         pull = self._look().pull_of(None)
@@ -282,7 +282,7 @@ class _Seen:
         }
 
     def pull_of(self, number: int | None) -> Json | None:
-        """The newest pull request that Slipway has opened; a recorded one is Slipway's."""
+        """Return the newest pull request that Slipway has opened; a recorded one is Slipway's."""
         for pull in self._pulls:
             ours = pull["viewerDidAuthor"] or pull["number"] == number
             if ours and not pull["isCrossRepository"]:
@@ -291,7 +291,7 @@ class _Seen:
 
 
 def described(pull: Json, base_branch: str, notes: tuple[str, ...]) -> PullRequest:
-    """What Slipway keeps of a pull request that GraphQL has given."""
+    """Return what Slipway keeps of a pull request that GraphQL has given."""
     kinds = {"number": int, "url": str, "headRefOid": str, "baseRefName": str}
     if not all(isinstance(pull[name], kind) for name, kind in kinds.items()):
         raise TypeError("a pull request of another shape than GitHub's schema has")

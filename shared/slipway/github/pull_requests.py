@@ -37,7 +37,7 @@ class PullRequests:
         return self._repository.using("list the open pull requests", act)
 
     def branches(self) -> list[str]:
-        """The branches `slipway/…`, whatever became of their pull requests.
+        """Return the branches `slipway/…`, whatever became of their pull requests.
 
         Raises:
             GitHubUnavailable: GitHub is throttling, failing or silent.

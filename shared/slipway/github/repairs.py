@@ -45,7 +45,7 @@ class Repairs:
         self._repository = repository
 
     def last_change(self, entity: EntityFiles) -> LastChange | NothingToRollBack:
-        """The last change of an entity on the base branch, if it can be taken back.
+        """Return the last change of an entity on the base branch, if it can be taken back.
 
         That is a pull request as a whole if it came by a merge commit or squashed; of one that was
         rebased, its last commit. A repair of Slipway is not taken back, nor what came before it:
@@ -124,7 +124,7 @@ def _find_issue(repository: Repository, labels: Sequence[str], marker: str) -> I
 
 
 def _same(found: str | None, wanted: str) -> bool:
-    """Whether a text is what was sent, whatever GitHub has made of white space at its ends."""
+    """Return whether a text is what was sent, whatever GitHub has made of white space at its ends."""
     return (found or "").strip() == wanted.strip()
 
 
@@ -166,7 +166,7 @@ def _last_change(
 
 
 def _newest_commit(repository: Repository, base: str, entity: EntityFiles) -> Commit | None:
-    """The newest commit that changed a file of an entity."""
+    """Return the newest commit that changed a file of an entity."""
     found: list[Commit] = []
     for folder in entity.folders:
         for commit in islice(repository.get_commits(sha=base, path=folder), _LOOKED_THROUGH):
@@ -178,13 +178,15 @@ def _newest_commit(repository: Repository, base: str, entity: EntityFiles) -> Co
 
 
 def _pull_of(commit: Commit, branch: str) -> GitHubPull | None:
-    """The merged pull request that brought a commit to the base branch."""
+    """Return the merged pull request that brought a commit to the base branch."""
     pulls = (pull for pull in commit.get_pulls() if pull.merged_at and pull.base.ref == branch)
     return next(pulls, None)
 
 
 def _merge_of(repository: Repository, newest: Commit, pull: GitHubPull | None) -> Commit:
-    """The merge commit that brought a commit to the base branch; the commit itself without one."""
+    """Return the merge commit that brought a commit to the base branch; the commit itself without
+    one.
+    """
     if pull and pull.merge_commit_sha and pull.merge_commit_sha != newest.sha:
         merge = repository.get_commit(pull.merge_commit_sha)
         if len(merge.parents) > 1:

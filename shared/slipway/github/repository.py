@@ -112,7 +112,7 @@ class ServicesRepository:
         return self._with_credentials(what, lambda: self._propose(change, number, head, admit))
 
     def find(self, branch: str, *, number: int | None = None) -> PullRequest | None:
-        """The newest pull request that Slipway has opened from a branch, in whatever state.
+        """Return the newest pull request that Slipway has opened from a branch, in whatever state.
 
         Args:
             branch: the branch.
@@ -266,7 +266,7 @@ class ServicesRepository:
             return act()
 
     def is_ours(self, pull: GitHubPull, number: int | None = None) -> bool:
-        """Whether Slipway opened a pull request, from a branch of this repository.
+        """Return whether Slipway opened a pull request, from a branch of this repository.
 
         A fork may name its branch alike, also one of the same owner.
 
@@ -287,7 +287,7 @@ class ServicesRepository:
         return pull.user.login == self._login()
 
     def described(self, pull: GitHubPull, notes: tuple[str, ...] = ()) -> PullRequest:
-        """What Slipway keeps of GitHub's answer."""
+        """Return what Slipway keeps of GitHub's answer."""
         base: str = pull.base.ref
         to_base = base == self.place.base_branch
         state: Literal["open", "closed", "merged"] = "open"
@@ -366,7 +366,7 @@ class ServicesRepository:
         return next((one for one in self._pulls_of(branch) if self.is_ours(one, number)), None)
 
     def _pulls_of(self, branch: str) -> list[GitHubPull]:
-        """All pull requests from branches of this name, newest first."""
+        """Return all pull requests from branches of this name, newest first."""
         owner = self.place.name.split("/")[0]
         return list(self._connect().get_pulls(state="all", head=f"{owner}:{branch}"))
 
@@ -410,7 +410,7 @@ def _unexpected(kind: str, what: str) -> GitHubError:
 
 
 def _is_of_pygithub(error: Exception) -> bool:
-    """Whether an answer that PyGithub has read caused an error, and not a bug of Slipway."""
+    """Return whether an answer that PyGithub has read caused an error, and not a bug of Slipway."""
     if isinstance(error, BadAttributeException):
         return True
     # PyGithub gives None for what an answer lacks, although its annotations promise a value; mypy

@@ -18,7 +18,8 @@ _LONGEST_NAMED = 86_400.0
 
 
 def named_wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds until GitHub says that it answers again (a day at most), or None if it does not say.
+    """Return seconds until GitHub says that it answers again (a day at most), or None if it does
+    not say.
 
     https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
     """
@@ -33,12 +34,12 @@ def named_wait(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def asked_wait(error: GithubException) -> float | None:
-    """Seconds to wait that came with a refusal, or None."""
+    """Return seconds to wait that came with a refusal, or None."""
     return named_wait(CaseInsensitiveDict(error.headers or {}), time.time())
 
 
 def graphql_errors(error: GithubException) -> list[dict[str, Any]]:
-    """What a GraphQL answer lists as its errors; empty if GitHub refused in another way."""
+    """Return what a GraphQL answer lists as its errors; empty if GitHub refused in another way."""
     errors = error.data.get("errors", []) if isinstance(error.data, dict) else []
     return [each for each in errors if isinstance(each, dict) and "message" in each]
 
@@ -59,7 +60,7 @@ def reason(error: GithubException) -> str:
 
 
 def is_passing(error: GithubException) -> bool:
-    """Whether GitHub throttled a call or failed, so that it may succeed later."""
+    """Return whether GitHub throttled a call or failed, so that it may succeed later."""
     if error.status == 429 or error.status >= 500:
         return True
     if error.status == 403:
@@ -131,7 +132,7 @@ class BudgetedRetry(GithubRetry):
         return super().new(retry_budget=self.retry_budget, **kw)
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        """Whether an answer may be followed by the same call."""
+        """Return whether an answer may be followed by the same call."""
         return self.retry_budget.repeats and super().is_retry(method, status_code, has_retry_after)
 
     def increment(  # type: ignore[override]  # as PyGithub's own

@@ -54,7 +54,7 @@ class NothingToRollBack:
 def texts_before(
     touched: Mapping[str, str | None], before: Snapshot, now: Snapshot
 ) -> dict[str, str | None] | NothingToRollBack:
-    """What has to be written to take a commit back, and only that.
+    """Return what has to be written to take a commit back, and only that.
 
     Args:
         touched: path → blob SHA after the commit, or None: the entity's files in that commit.
@@ -82,7 +82,7 @@ def texts_before(
 
 
 def roll_back_branch(remediation_id: str) -> str:
-    """The branch of a remediation's roll back.
+    """Return the branch of a remediation's roll back.
 
     Raises:
         ValueError: the id breaks the rule for ids of remediations.
@@ -100,7 +100,7 @@ def roll_back(
     labels: tuple[str, ...] = (),
     reviewers: tuple[str, ...] = (),
 ) -> Change:
-    """The change that puts an entity's files back to what they were before its last change.
+    """Return the change that puts an entity's files back to what they were before its last change.
 
     Args:
         last: the last change.

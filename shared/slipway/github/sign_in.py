@@ -67,7 +67,7 @@ def _number(field: str, value: int | str | None) -> int:
 
 
 def _pem(key: str) -> str:
-    r"""The App's private key as PEM.
+    r"""Return the App's private key as PEM.
 
     Forms and files that take only one line hold it with a literal \n for each line, or in base64.
     """

@@ -77,7 +77,7 @@ class PortClient(PortTransport):
         return _model(Run, answer, "run")
 
     def active_runs(self, action: str) -> Iterator[Run]:
-        """The runs of an action that have not ended, newest first.
+        """Yield the runs of an action that have not ended, newest first.
 
         A page may be empty though others follow: only an answer without `next` is the last one.
         https://docs.port.io/api-reference/get-all-action-runs
@@ -250,7 +250,7 @@ class PortClient(PortTransport):
         return user
 
     def users(self) -> list[User]:
-        """Everybody in the organisation, also those who can no longer sign in.
+        """Return everybody in the organisation, also those who can no longer sign in.
 
         The route is documented without the shape of its answer.
         https://docs.port.io/api-reference/get-all-users-in-your-organization
@@ -273,7 +273,7 @@ class PortClient(PortTransport):
         return [user.email for user in _model(Team, answer, "team").users if user.active]
 
     def dependents(self, blueprint: str, identifier: str) -> list[str]:
-        """The entities that relate to one, as `blueprint/identifier`.
+        """Return the entities that relate to one, as `blueprint/identifier`.
 
         https://docs.port.io/search-and-query/relation-operators#direction
         """
@@ -292,7 +292,7 @@ class PortClient(PortTransport):
         return sorted(f"{entity.blueprint}/{entity.identifier}" for entity in entities)
 
     def _found(self, *path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
-        """What a route answers; None if it knows nothing of that name."""
+        """Return what a route answers; None if it knows nothing of that name."""
         try:
             return self.request("GET", _path(*path), params=params)
         except PortError as error:
@@ -319,7 +319,7 @@ class PortClient(PortTransport):
 
 
 def _linked(run_id: str | None) -> dict[str, str]:
-    """The query that links a write to a run; the runs of workflow nodes cannot be linked."""
+    """Return the query that links a write to a run; the runs of workflow nodes cannot be linked."""
     return {"run_id": run_id} if run_id and not is_node_run(run_id) else {}
 
 
@@ -334,7 +334,7 @@ def _entities(blueprint: str) -> str:
 
 
 def _path(*names: str) -> str:
-    """A route's path, each name one part of it.
+    """Return a route's path, each name one part of it.
 
     Raises:
         PortError: a name can be no part, so that Port has nothing of it. Dots would lead to the
@@ -348,7 +348,7 @@ def _path(*names: str) -> str:
 
 
 def _model[T: BaseModel](model: type[T], answer: dict[str, Any], name: str) -> T:
-    """What Port says that it answers with under `name`."""
+    """Return what Port says that it answers with under `name`."""
     try:
         return model.model_validate(answer.get(name))
     except ValidationError as error:

@@ -169,7 +169,7 @@ class EndedRun(_Model):
 
 
 def is_run_id(text: str) -> bool:
-    """Whether a text is the id of an action's run, as Port makes them."""
+    """Return whether a text is the id of an action's run, as Port makes them."""
     return _RUN_ID.fullmatch(text) is not None
 
 
@@ -199,7 +199,7 @@ def run_ended(value: object, prefix: str | None = None) -> EndedRun | None:
 
 
 def identify(value: object, *, workflows: bool = False) -> str:
-    """The run id of a decoded message, if the message is meant for Slipway.
+    """Return the run id of a decoded message, if the message is meant for Slipway.
 
     The topic carries every action of the organisation, webhooks by way of Port's agent, nodes of
     workflows, and whatever their templates say.
@@ -236,7 +236,9 @@ def identify(value: object, *, workflows: bool = False) -> str:
 
 
 def action_named(value: dict[str, Any]) -> object:
-    """What a message that `identify` has accepted names as its action; None if it names none."""
+    """Return what a message that `identify` has accepted names as its action; None if it names
+    none.
+    """
     if node_run_id(value):
         return (node_request(value) or {}).get("action")
     return value.get("action")
@@ -310,7 +312,7 @@ def _wrong(error: ValidationError) -> InvalidInput:
 
 
 def envelope(message: RunMessage) -> dict[str, Any]:
-    """A message as `parse` reads it."""
+    """Return a message as `parse` reads it."""
     first, _, last = message.requester.name.partition(" ")
     user = {"email": message.requester.email, "firstName": first, "lastName": last}
     return {
@@ -349,7 +351,9 @@ def _dig(value: object, *path: str) -> object:
 
 
 def _entity_identifiers(value: object) -> object:
-    """An input of format `entity` is a whole entity in version 2, its identifier in version 1."""
+    """Return an input of format `entity` is a whole entity in version 2, its identifier in version
+    1.
+    """
     if isinstance(value, list):
         return [_entity_identifier(item) for item in value]
     return _entity_identifier(value)

@@ -149,7 +149,7 @@ class Team(_Model):
 
 
 def _names(value: object) -> list[str]:
-    """Names, which come alone in some answers and in objects in others."""
+    """Return names, which come alone in some answers and in objects in others."""
     items = value if isinstance(value, list) else []
     named = [item.get("name") if isinstance(item, dict) else item for item in items]
     return [name for name in named if isinstance(name, str)]

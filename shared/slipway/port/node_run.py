@@ -15,19 +15,21 @@ _NODE_RUN = re.compile(r"wfnr_[A-Za-z0-9]{1,64}")
 
 
 def is_node_run(run_id: str) -> bool:
-    """Whether an id is that of a workflow node's run."""
+    """Return whether an id is that of a workflow node's run."""
     return _NODE_RUN.fullmatch(run_id) is not None
 
 
 def node_run_id(value: dict[str, Any]) -> str | None:
-    """The id of the node run that published a message; None if it is not of a workflow's node."""
+    """Return the id of the node run that published a message; None if it is not of a workflow's
+    node.
+    """
     context = value.get("context")
     run_id = context.get("runId") if isinstance(context, dict) else None
     return run_id if isinstance(run_id, str) and is_node_run(run_id) else None
 
 
 def node_request(value: dict[str, Any]) -> dict[str, Any] | None:
-    """The payload of a node's message, as our example has it; None if it names no action.
+    """Return the payload of a node's message, as our example has it; None if it names no action.
 
     It is looked for inside the wrapper and beside it.
     """

@@ -74,7 +74,7 @@ def verify(body: str, secrets: Iterable[str], record_time: datetime, *, required
 
 
 def sign(body: str, secret: str, timestamp: int) -> str:
-    """The signature header of a message that has none yet; `headers` must be in it already."""
+    """Return the signature header of a message that has none yet; `headers` must be in it already."""
     message = json.loads(body, parse_float=_Number, parse_int=_Number)
     return _signature(_stringify(message), secret, str(timestamp))
 

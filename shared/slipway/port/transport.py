@@ -115,7 +115,9 @@ class PortTransport:
             return self._repeat(call, self._bearer(refused=used))
 
     def _bearer(self, refused: str | None) -> str:
-        """A valid access token; if `refused` was the last one, a new one with fresh credentials."""
+        """Return a valid access token; if `refused` was the last one, a new one with fresh
+        credentials.
+        """
         with self._lock:
             current = self._token if time.monotonic() < self._token_ends else ""
             if current and current != refused:
@@ -233,7 +235,7 @@ class _WaitAsTold(wait_base):
 
 
 def _read(response: requests.Response, what: str) -> dict[str, Any]:
-    """The body of an answer, or the error that it stands for."""
+    """Return the body of an answer, or the error that it stands for."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -259,7 +261,8 @@ def _read(response: requests.Response, what: str) -> dict[str, Any]:
 
 
 def _is_foreign(status: int, body: object) -> bool:
-    """Whether an answer is one that Port's API never gives: it says nothing about Port's objects.
+    """Return whether an answer is one that Port's API never gives: it says nothing about Port's
+    objects.
 
     Each answer of Port is an object; one that refuses has `"ok": false` and a code.
     """

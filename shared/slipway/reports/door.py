@@ -117,7 +117,7 @@ def _number(event: Mapping[str, Any]) -> int:
 
 @cache
 def _tokens() -> "Tokens":
-    """One for the life of the process: it keeps GitHub's keys."""
+    """Return one for the life of the process: it keeps GitHub's keys."""
     from slipway.reports.tokens import Home, Tokens
 
     config = load(ReportFunctionConfig)

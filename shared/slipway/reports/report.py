@@ -258,7 +258,7 @@ class Reports:
         )
 
     def _not_merged(self, _run: Run, known: Known, pull: "EndedPull") -> Outcome:
-        """A pull request without a merge into the base branch has changed nothing there."""
+        """Return a pull request without a merge into the base branch has changed nothing there."""
         label, what = "Closed", f"{_what(pull)} was closed without a merge{_by(pull)}."
         if pull.state == "merged":
             label = "Merged elsewhere"
@@ -279,7 +279,7 @@ class Reports:
         return Outcome("FAILURE", label, f"{what} {left}")
 
     def _repaired(self, pull: "EndedPull") -> Outcome:
-        """A pull request of a remediation, whose own execution reports what came of it.
+        """Return a pull request of a remediation, whose own execution reports what came of it.
 
         What it deployed still belongs into the entity: people may merge it days later.
         """
@@ -293,7 +293,8 @@ class Reports:
         return Outcome(None, "Merged", f"{merged} {self._follow(None, resource, pull)}")
 
     def _adopted(self, pull: "EndedPull") -> Outcome:
-        """A pull request of `scripts/adopt`, which adds the metadata of a resource that is there.
+        """Return a pull request of `scripts/adopt`, which adds the metadata of a resource that is
+        there.
 
         Its branch names the entity, and what is on the base branch decides.
         """
@@ -366,12 +367,12 @@ class Reports:
 
 
 def adoption_branch(resource: Resource) -> str:
-    """The branch of the pull request that adds a resource's metadata."""
+    """Return the branch of the pull request that adds a resource's metadata."""
     return f"{_ADOPTION}{resource.key}"
 
 
 def _created(kind: Kind, url: str) -> dict[str, Any]:
-    """What only a new entity gets; see `changed_properties`."""
+    """Return what only a new entity gets; see `changed_properties`."""
     own = {"health_status": _STARTING} | ({"pr_url": url} if url else {})
     return {name: value for name, value in own.items() if name in kind.blueprint.properties}
 
@@ -379,7 +380,7 @@ def _created(kind: Kind, url: str) -> dict[str, Any]:
 def changed_properties(
     kind: Kind, wanted: Mapping[str, Any], entity: Entity | None
 ) -> dict[str, Any]:
-    """What of `wanted` must be written.
+    """Return what of `wanted` must be written.
 
     The health checker may be faster than a report, or this is a second one: an entity that is no
     longer pending is not set back to Progressing. What others write from the create on stays.

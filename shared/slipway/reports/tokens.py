@@ -50,7 +50,7 @@ class Renewed[T]:
         self._looked_up_at = self._tried_at = float("-inf")
 
     def get(self, fits: Callable[[T], bool]) -> T | None:
-        """The value that fits; None if even a fresh one does not.
+        """Return the value that fits; None if even a fresh one does not.
 
         Raises:
             GitHubUnavailable: there is no value, and it cannot be looked up now.

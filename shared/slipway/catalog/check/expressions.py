@@ -63,13 +63,13 @@ class Place:
 
 
 def places_of_kind(kind: Kind) -> Iterator[Place]:
-    """The places of `resource.yaml` that have expressions."""
+    """Yield the places of `resource.yaml` that have expressions."""
     for keys, value, roots in _values_of_kind(kind.spec):
         yield Place(kind.source, keys, value, roots)
 
 
 def places_of_action(action: Action) -> Iterator[Place]:
-    """The places of `action.yaml` that have expressions; skeletons are files of their own."""
+    """Yield the places of `action.yaml` that have expressions; skeletons are files of their own."""
     match action.spec:
         case CreateFile() as spec:
             words, values = _NEW, _values_of_create(spec)

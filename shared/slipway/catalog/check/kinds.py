@@ -74,7 +74,9 @@ def _check_health(kind: Kind) -> Iterator[Fault]:
 
 
 def check_environment(kind: Kind) -> Iterator[Fault]:
-    """A part that says the environment must be used for it: metadata can be edited by a merge."""
+    """Yield a part that says the environment must be used for it: metadata can be edited by a
+    merge.
+    """
     said = references_of(kind.spec.environment, "metadata")
     creates = [one.spec for one in kind.actions.values() if isinstance(one.spec, CreateFile)]
     for spec in creates:
@@ -98,7 +100,7 @@ def check_from_file(kind: Kind, source: Source, keys: Keys, value: FromFile) -> 
 
 
 def check_path(kind: Kind, source: Source, keys: Keys, text: str) -> Iterator[Fault]:
-    """A path that an action reads or writes must be one of the kind's files."""
+    """Yield a path that an action reads or writes must be one of the kind's files."""
     try:
         pattern = Pattern.parse(text)
     except ValueError as error:
@@ -168,7 +170,7 @@ def _may_share(one: Kind, other: Kind, repositories: Mapping[str, str] | None) -
 
 
 def _keys_of(kind: Kind, repositories: Mapping[str, str]) -> list[str]:
-    """The keys that a kind's entities may have."""
+    """Return the keys that a kind's entities may have."""
     if not kind.repository.parts:
         return [kind.repository.text]
     part = kind.parts[kind.repository.parts[0]]

@@ -163,7 +163,7 @@ def _value(schema: Mapping[str, Any]) -> Any:
 
 
 def _expression_fault(action: Action, error: ExpressionRefused) -> Fault:
-    """The fault of an expression, at the place that has it."""
+    """Return the fault of an expression, at the place that has it."""
     cure = "Expressions must pass with all inputs filled in, and with only those required."
     for place in places_of_action(action):
         for expression in place.expressions:
@@ -173,7 +173,9 @@ def _expression_fault(action: Action, error: ExpressionRefused) -> Fault:
 
 
 def _edits_typed_document(kind: Kind, action: Action) -> bool:
-    """Whether an update edits a document that people type, of which no sample has the content."""
+    """Return whether an update edits a document that people type, of which no sample has the
+    content.
+    """
     specs = [one.spec for one in kind.actions.values()]
     creates = [spec for spec in specs if isinstance(spec, CreateFile)]
     typed = {document.file for spec in creates for document in spec.documents}

@@ -315,7 +315,7 @@ class Document:
 
 
 def _nested(keys: Keys, value: Any) -> Any:
-    """A value within as many objects as there are keys."""
+    """Return a value within as many objects as there are keys."""
     for key in reversed(keys):
         value = {key: value}
     return value
@@ -332,7 +332,7 @@ def _is_null(node: Node) -> bool:
 
 
 def _describe(node: Node) -> str:
-    """What a node is to readers, for a message: `a list`, `8 or 10`."""
+    """Return what a node is to readers, for a message: `a list`, `8 or 10`."""
     if node.kind != "scalar":
         return _KINDS[node.kind]
     return " or ".join(
@@ -341,7 +341,7 @@ def _describe(node: Node) -> str:
 
 
 def _says(node: Node, value: Any) -> bool:
-    """Whether every reader takes a node for this value."""
+    """Return whether every reader takes a node for this value."""
     if isinstance(value, dict):
         members = [part for member in value.items() for part in member]
         return node.kind == "object" and _all_say(node.items, members)
@@ -360,7 +360,7 @@ def _all_say(nodes: list[Node], values: list[Any]) -> bool:
 
 
 def _merged_names(node: Node) -> set[str]:
-    """The keys that a merge key brings, if this is its value."""
+    """Return the keys that a merge key brings, if this is its value."""
     node = node.target or node
     if node.kind == "list":
         return set().union(*map(_merged_names, node.items))

@@ -146,7 +146,9 @@ class Layout:
         return start, end, f"{line_break}{inner}{render(inner)}{line_break}{outer}"
 
     def _member(self, node: Node, name: str, value: Any, indent: str | None) -> str:
-        """A key and its value within brackets; with an indentation, each on a line of its own."""
+        """Return a key and its value within brackets; with an indentation, each on a line of its
+        own.
+        """
         if self._syntax == "yaml":
             return f"{yaml_text(name)}: {yaml_inline(value)}"
         colon = ": "
@@ -165,7 +167,7 @@ class Layout:
         return yaml_inline(value) if self._syntax == "yaml" else json_inline(value)
 
     def _is_dense(self, node: Node) -> bool:
-        """Whether the only member of an object in JSON is written without spaces."""
+        """Return whether the only member of an object in JSON is written without spaces."""
         if self._syntax == "yaml" or node.kind == "list":
             return False
         return self._text[node.items[0].end : node.items[1].start] == ":"
@@ -196,7 +198,7 @@ class Layout:
         return at, end, f"{written}{line_break}"
 
     def _ends(self, node: Node) -> list[int]:
-        """Where lines after a block may go: before or after the blank lines that follow it."""
+        """Return where lines after a block may go: before or after the blank lines that follow it."""
         last = node
         while last.items and not last.flow:
             last = last.items[-1]
@@ -213,7 +215,7 @@ class Layout:
         return node.end
 
     def _line_break(self, index: int) -> str:
-        """The line break before a line; that of the first line if there is none."""
+        """Return the line break before a line; that of the first line if there is none."""
         start = self._line_start(index)
         before = LINE_BREAK.search(self._text, max(0, start - 2), start)
         found = before or LINE_BREAK.search(self._text)
@@ -227,7 +229,7 @@ class Layout:
         return found.end() if found else len(self._text)
 
     def _is_first(self, node: Node) -> bool:
-        """Whether a node is the first on its line."""
+        """Return whether a node is the first on its line."""
         return not self._text[self._line_start(node.start) : node.start].strip(" ")
 
     def _indent(self, node: Node) -> str:

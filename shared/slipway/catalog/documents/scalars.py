@@ -31,12 +31,12 @@ _LONGEST_NUMBER = 100
 
 
 def is_word(text: str) -> bool:
-    """Whether every reader takes this for a text when it is not quoted, wherever it stands."""
+    """Return whether every reader takes this for a text when it is not quoted, wherever it stands."""
     return bool(_WORD.fullmatch(text)) and text.lower() not in _NOT_TEXT
 
 
 def readings(text: str) -> list[Reading]:
-    """What readers make of an unquoted scalar; one entry if all agree.
+    """Return what readers make of an unquoted scalar; one entry if all agree.
 
     Returns:
         Pairs of kind and value: `null`, `bool`, `int`, `float`, `str`, or another kind of YAML 1.1.
@@ -55,7 +55,7 @@ def readings(text: str) -> list[Reading]:
 
 
 def identities(text: str) -> set[tuple[str, object]]:
-    """The readings of an unquoted key, made comparable: equal ones mean the same key."""
+    """Return the readings of an unquoted key, made comparable: equal ones mean the same key."""
     return {
         (kind, repr(value) if isinstance(value, float) else value) for kind, value in readings(text)
     }
