@@ -1,7 +1,7 @@
-"""Counts and ratios: requests of one create, calls of one approval, import time, sizes.
+"""Measure counts and ratios: requests, AWS calls, import time, sizes.
 
-Nothing here is a timed test. Requests are counted by the sandbox's servers; the import time is set
-against that of boto3 alone, taken in turn in the same run.
+No figure depends on wall time. The sandbox's servers count the requests. The import time is
+relative to that of boto3, measured alternately in the same run.
 """
 
 import json
@@ -46,14 +46,14 @@ def import_seconds(module: str) -> float:
 
 
 def import_ratio() -> float:
-    """Import time of the handler as a multiple of boto3's: the median of pairs."""
-    import_seconds(HANDLER)  # The first one writes the bytecode.
+    """Return the handler's import time relative to boto3's (median)."""
+    import_seconds(HANDLER)  # The first import writes the bytecode.
     pairs = [(import_seconds("boto3"), import_seconds(HANDLER)) for _ in range(IMPORT_ROUNDS)]
     return statistics.median(handler / boto3 for boto3, handler in pairs)
 
 
 def seconds_of_one_edit() -> float:
-    """Processor time of reading 200 KiB of YAML and setting one value in it."""
+    """Return the processor time of setting one value in 200 KiB of YAML."""
     comment = "  # -- How many pods of this section run as long as nothing asks for more.\n"
     parts = [f"section{n}:\n{comment}  replicas: 2\n  labels: {{app: x}}\n" for n in range(1850)]
     text = "".join(parts)
@@ -63,10 +63,10 @@ def seconds_of_one_edit() -> float:
 
 
 def requests_of_one_create(folder: Path) -> dict[str, int]:
-    """Return how often one create calls GitHub and Port, the function being warm."""
+    """Return how often one create calls GitHub and Port, with a warm function."""
     env = read_environment(folder)
     story = Story(folder)
-    # The first one warms the function, and its access token, up.
+    # The first call warms up the function and its access token.
     for _ in range(2):
         name = story.free_name("my-demo-service")
         for part in ("port", "github"):
@@ -80,19 +80,22 @@ def requests_of_one_create(folder: Path) -> dict[str, int]:
             path.startswith(("/api/", "/v1/")) and not path.endswith("/access_token")
             for path in paths
         )
-    # One request to Port was this command's: the run's execution.
+    # This command itself sent one request to Port: the run's execution.
     return {**counted, "Port": counted["Port"] - 1}
 
 
 def _reported(env: Mapping[str, str], run_id: str) -> bool | None:
-    """Return whether the function is done with this run: its label is the last thing it writes."""
+    """Return whether the function has finished this run.
+
+    The label is the last thing that it writes.
+    """
     seen = knob(env, "port", "GET", "requests")
     wanted = ("PATCH", f"/v1/actions/runs/{run_id}")
     return wanted in {(one["method"], one["path"]) for one in seen} or None
 
 
 def calls_of_one_approval(folder: Path) -> dict[str, int]:
-    """AWS calls of the approval function while a request waits, and for its decision."""
+    """Count AWS calls of the approval function while waiting and deciding."""
     story = Story(folder)
     recorded = folder / "data" / "aws" / "aws-calls.jsonl"
     name = story.free_name("my-demo-service")
@@ -125,7 +128,7 @@ def _approval_calls(recorded: Path, start: int) -> list[dict[str, Any]]:
 
 
 def _began_to_wait(recorded: Path, run_id: str) -> bool | None:
-    """Return whether the machine's task token is in the request's row."""
+    """Return whether the state machine's task token is in the request's row."""
     found = (
         call["operation"] == "UpdateItem" and f"{run_id}.1" in json.dumps(call["parameters"])
         for call in _approval_calls(recorded, 0)
@@ -138,7 +141,7 @@ def main(
         Path, typer.Option(envvar="SANDBOX_DIR", help="A sandbox in which the demo was played.")
     ] = ROOT / ".sandbox",
 ) -> None:
-    """Print the figures beside their limits; fails if one is over."""
+    """Print the figures with their limits; fail if one exceeds its limit."""
     started = time.monotonic()
     artifacts = json.loads((ROOT / "build" / "artifacts.json").read_text())
     layers = {name: entry["size"] / 1e6 for name, entry in artifacts.items() if "layer" in name}

@@ -97,7 +97,7 @@ class Patient(World):
             row = self.row()
             return row if row and row["execution"] is None else None
 
-        return wait_for(f"the end of the look at {self.service}", idle, 90)
+        return wait_for(f"the end of the check of {self.service}", idle, 90)
 
     def history(self) -> list[dict[str, Any]]:
         """The entity's changes as the audit log has them, oldest first."""

@@ -142,7 +142,7 @@ def test_given_a_cause_that_lasts_when_replayed_then_the_record_stays_and_says_w
 
     assert replayed.returncode == 1
     assert "not accessible by integration" in replayed.stdout
-    assert "0 replayed, 1 still held." in replayed.stdout
+    assert "0 replayed, 1 still on hold." in replayed.stdout
     key = failures.world.failed(failures.scaled)
     assert key
     assert failures.world.announced(key)
@@ -179,7 +179,7 @@ def test_given_a_cause_that_is_gone_when_two_replay_at_once_then_it_is_done_once
     with ThreadPoolExecutor() as pool:
         both = list(pool.map(lambda _: replay(failures, "run", run_id), range(2)))
 
-    assert any("1 replayed, 0 still held." in done.stdout for done in both), both
+    assert any("1 replayed, 0 still on hold." in done.stdout for done in both), both
     pull = world.sandbox.services.get_pull(
         int(world.sandbox.wait_for_link(run_id).rsplit("/", 1)[1])
     )
@@ -189,7 +189,7 @@ def test_given_a_cause_that_is_gone_when_two_replay_at_once_then_it_is_done_once
     assert not failures.world.announced(key)
     again = replay(failures, "run", run_id)
     assert again.returncode == 1
-    assert "nothing of this name is held" in again.stdout
+    assert "not on hold" in again.stdout
     pull.merge(merge_method="squash")
     world.ended(run_id, "SUCCESS")
 

@@ -37,10 +37,10 @@ def test_given_a_cluster_when_topics_are_made_twice_then_they_are_there_once(
     first, second = make_topics(sandbox, arn), make_topics(sandbox, arn)
 
     assert first == [
-        "org_new.runs was made, partitions: 1",
+        "org_new.runs was created, partitions: 1",
     ]
     assert second == [
-        "org_new.runs is there already",
+        "org_new.runs exists already",
     ]
     brokers = AdminClient({"bootstrap.servers": sandbox.env["KAFKA_BOOTSTRAP_SERVERS"]})
     assert "org_new.runs" in brokers.list_topics(timeout=300).topics

@@ -171,7 +171,7 @@ def test_given_a_record_when_the_function_takes_it_then_it_is_put_away(
     assert event["replay"] is True
     assert event["records"] == {"org_test.runs-0": [kafka(MESSAGE)]}
     assert (stored("aws/"), stored("archive/")) == ([], [f"archive/replayed/{KEY}"])
-    assert world.operator.replay(held).said == "Somebody else has just dealt with it."
+    assert world.operator.replay(held).said == "Another operator settled it at the same time."
 
 
 @pytest.mark.parametrize("outcome", ["failed", "rejected"])
@@ -399,7 +399,7 @@ def test_given_what_is_held_when_selected_then_names_function_and_time_count(
 
 
 def test_given_a_name_that_fits_nothing_when_selected_then_it_is_told() -> None:
-    with pytest.raises(SlipwayError, match="r_zz: nothing of this name is held"):
+    with pytest.raises(SlipwayError, match="r_zz: not on hold"):
         Selection(("a", "r_zz")).of(FOUND)
 
 
@@ -422,5 +422,5 @@ def test_given_iso_times_when_read_then_they_are_of_utc_unless_they_say_otherwis
 
 @pytest.mark.parametrize("text", ["", "yesterday", "5x", "-2h", "99999999999d"])
 def test_given_what_is_no_time_when_read_then_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no time"):
+    with pytest.raises(ConfigurationError, match="is not a time"):
         read_time(text)

@@ -66,7 +66,7 @@ def test_given_a_cluster_when_connected_then_the_token_is_of_its_region(
         (["--cluster-arn", "slipway", "--org-id", "org"], "not the ARN of an MSK cluster"),
         (
             ["--cluster-arn", "a", "--org-id", "org", "--username", "me", "--plaintext"],
-            "knows no users",
+            "has no users",
         ),
     ],
 )
