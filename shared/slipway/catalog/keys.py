@@ -1,4 +1,4 @@
-"""The keys of entities in locks, ledger and approvals."""
+"""Make the keys of entities for locks, ledger and approvals."""
 
 
 def key_of(blueprint: str, identifier: str) -> str:

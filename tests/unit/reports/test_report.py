@@ -176,7 +176,7 @@ def test_report_goes_on_when_the_run_ends_in_between(world: World) -> None:
         ("x: &x {tag: v2}\nimage: *x\nreplicas: 1\n", {"replicas": 1, "image_tag": "v2"}, ""),
         ("image: {tag: 7}\n", {"image_tag": "7"}, ""),
         ("image: {tag: 1.10}\nreplicas: 2\n", {"replicas": 2}, "1.1 is not of type string"),
-        ("replicas: many\n", {}, "'replicas' was left as it is"),
+        ("replicas: many\n", {}, "'replicas' was not changed"),
         ("replicas: 010\n", {}, "'010' at line 1, column 11"),
         ("host: {{ .x }}\n", {}, "an unquoted '{{ … }}' at line 1"),
     ],
@@ -204,7 +204,7 @@ def test_missing_values_are_left_out_and_named(world: World) -> None:
     world.report()
 
     assert "replicas" not in world.properties
-    assert "'replicas' was left as it is: there is no apps/" in world.run["summary"]
+    assert "'replicas' was not changed: apps/" in world.run["summary"]
 
 
 def test_late_report_of_a_create_takes_the_values_of_now(world: World) -> None:
@@ -532,7 +532,7 @@ def test_merge_is_reported_when_its_kind_is_gone(world: World) -> None:
 
     assert world.entity_writes == []
     assert world.run["status"] == "SUCCESS"
-    assert "no kind of blueprint 'cluster'" in world.run["summary"]
+    assert "a kind for blueprint 'cluster'" in world.run["summary"]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_page_differs_when_a_number_changed(
 
     with pytest.raises(typer.Exit):
         counts.main(check=True)
-    assert "run scripts/counts" in capsys.readouterr().err
+    assert "Run scripts/counts" in capsys.readouterr().err
 
     counts.main()
     counts.main(check=True)

@@ -374,5 +374,5 @@ def test_settings_that_people_make_do_not_fail_the_installation(
 def test_faults_of_the_installation_fail_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Stopped, match="finds faults: AWS: functions.*Follow the cures"):
+    with pytest.raises(Stopped, match="finds faults: AWS: functions.*Apply the fixes"):
         examined(tmp_path, monkeypatch, "AWS: functions", "GitHub: base branch")

@@ -287,7 +287,7 @@ def test_replay_invokes_nothing_when_whole_batch_is_done(world: World) -> None:
     result = world.operator.replay(held)
 
     assert result.dealt_with
-    for said in (f"Run {RUN_ID} has ended with FAILURE.", "Run r_9 goes on: IN_PROGRESS."):
+    for said in (f"Run {RUN_ID} has ended with FAILURE.", "Run r_9 continues: IN_PROGRESS."):
         assert said in result.said
     assert world.server.bodies(INVOKE) == []
     assert stored("archive/") == [f"archive/replayed/{KEY}"]
