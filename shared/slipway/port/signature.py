@@ -1,11 +1,11 @@
-"""The signature of Port's messages, which is inside the message's body.
+"""Sign and verify Port's messages; the signature is inside the body.
 
 Port removes its two headers from `headers`, serialises the message as JavaScript does, and signs
 `<timestamp>.<text>` with the organisation's client secret:
 https://docs.port.io/actions-and-automations/setup-backend/webhook/signature-verification
 
-JavaScript and Python write some numbers differently (`1e-7`, `1e-07`), so numbers are carried over
-as the text that they have in the message.
+JavaScript and Python write some numbers differently (`1e-7`, `1e-07`), so numbers keep the text
+that they have in the message.
 """
 
 import base64
@@ -26,7 +26,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _Number(str):
-    """A JSON number as the text that it was."""
+    """A JSON number in its original text."""
 
     __slots__ = ()
 
@@ -35,14 +35,14 @@ def verify(body: str, secrets: Iterable[str], record_time: datetime, *, required
     """Check the signature of a message.
 
     Args:
-        body: the message as it came.
+        body: the received message.
         secrets: client secrets to try, the current one first; read only as far as needed.
-        record_time: the Kafka record's timestamp. The message's own must be near it: judging it
-            against now would reject what waited in the topic.
+        record_time: the Kafka record's timestamp. The message's own timestamp must be
+            near it: the current time would reject messages that waited in the topic.
         required: whether a message without a signature is refused.
 
     Returns:
-        True if there is a signature and it is right, False if there is none.
+        True if the signature is valid, False without a signature.
 
     Raises:
         SignatureRejected: it is missing but required, malformed, wrong, or out of time; or the
@@ -70,11 +70,14 @@ def verify(body: str, secrets: Iterable[str], record_time: datetime, *, required
         expected = _signature(text, secret, str(timestamp))
         if hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
             return True
-    raise SignatureRejected("The message's signature does not fit it.")
+    raise SignatureRejected("The message's signature does not match its content.")
 
 
 def sign(body: str, secret: str, timestamp: int) -> str:
-    """Return the signature header of a message that has none yet; `headers` must be in it already."""
+    """Return the signature header of an unsigned message.
+
+    `headers` must already be in the message.
+    """
     message = json.loads(body, parse_float=_Number, parse_int=_Number)
     return _signature(_stringify(message), secret, str(timestamp))
 
@@ -98,7 +101,7 @@ def _signature(text: str, secret: str, timestamp: str) -> str:
 
 
 def _stringify(value: Any) -> str:
-    """Serialise as `JSON.stringify` does: no spaces, nothing escaped but what must be."""
+    """Serialise as `JSON.stringify` does: no spaces, minimal escapes."""
     if isinstance(value, dict):
         members = (f"{_stringify(str(key))}:{_stringify(item)}" for key, item in value.items())
         return "{" + ",".join(members) + "}"

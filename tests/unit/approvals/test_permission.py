@@ -141,7 +141,7 @@ def test_given_nobody_to_ask_then_that_is_the_decision(world: World) -> None:
     assert answer["next"] == "Note decision"
     decision = Decision.model_validate(answer["decision"])
     assert not decision.granted
-    assert "The policy names nobody" in decision.sentence
+    assert "The policy names no approvers" in decision.sentence
     assert (world.sent, world.entities) == ([], [])
 
 

@@ -77,7 +77,7 @@ def world(aws: None, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_given_no_such_request_when_read_then_not_found(world: World) -> None:
-    with pytest.raises(RequestNotFound, match="no approval request 'r_x.1'"):
+    with pytest.raises(RequestNotFound, match="Approval request 'r_x.1' does not exist"):
         world.store.get("r_x.1")
 
 

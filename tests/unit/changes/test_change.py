@@ -231,7 +231,7 @@ def test_given_no_approval_is_needed_when_carried_out_then_proposed_and_merged(
             "Waiting for the merge of pull request #7",
             "GitHub's reason: Merge conflict.",
         ),
-        (Merge("changed"), "Pull request #7 was changed", "no longer the change"),
+        (Merge("changed"), "Pull request #7 was changed", "differs from the approved change"),
     ],
 )
 def test_given_github_does_not_merge_when_carried_out_then_the_run_says_what_it_waits_for(
@@ -257,7 +257,7 @@ def test_pull_request_to_another_branch_is_closed(world: World) -> None:
 
 def test_run_says_that_its_branch_is_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> PullRequest:
-        raise BranchTaken(BRANCH, "The branch holds commits that Slipway did not make.")
+        raise BranchTaken(BRANCH, "The branch has commits that Slipway did not make.")
 
     monkeypatch.setattr(world.repository, "propose", refuse)
     world.planned = world.proposal(environment="Test")
@@ -375,7 +375,7 @@ def test_given_the_same_run_id_with_another_message_when_asked_then_the_first_on
 
 @pytest.mark.parametrize(
     ("without_person", "said"),
-    [("two_approvers", "the approval of 2 people"), ("refuse", "no person has requested it")],
+    [("two_approvers", "the approval of 2 people"), ("refuse", "machine credentials requested it")],
 )
 def test_change_without_a_person_needs_more(world: World, without_person: str, said: str) -> None:
     approval = {**POLICY["default"]["approval"], "emails": ["lead@acme.example"]}
@@ -392,7 +392,7 @@ def test_given_nobody_may_approve_when_carried_out_then_nothing_is_started(world
     approval = {**POLICY["default"]["approval"], "emails": []}
     set_policy({**POLICY, "default": {"approval": approval}})
 
-    with pytest.raises(UserError, match="names nobody"):
+    with pytest.raises(UserError, match="names no approvers"):
         world.carry_out()
 
     assert world.started == []

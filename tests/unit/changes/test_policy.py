@@ -101,7 +101,7 @@ def test_given_a_wrong_policy_when_read_then_the_fault_and_its_cure_are_named(
 
 def test_given_no_json_when_read_then_it_is_a_fault_of_the_installation(aws: None) -> None:
     boto3.client("s3").put_object(Bucket="records", Key="policy/policy.json", Body=b"{")
-    with pytest.raises(ConfigurationError, match="cannot be used"):
+    with pytest.raises(ConfigurationError, match="is not valid"):
         read_policy("records", "policy/policy.json")
 
 
@@ -122,7 +122,7 @@ def test_given_people_and_teams_when_asked_who_may_decide_then_each_is_there_onc
 @pytest.mark.parametrize(
     ("named", "words"),
     [
-        ({"emails": []}, "The policy names nobody"),
+        ({"emails": []}, "The policy names no approvers"),
         ({"emails": ["Dev@acme.test"]}, "there are none"),
         ({"count": 2}, "there is 1"),
         ({"emails": [], "teams": ["sre"]}, "names team sre"),

@@ -153,7 +153,7 @@ def test_workflow_is_started_with_the_inputs_of_the_plan(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("conclusion", "status", "said"),
-    [("success", "SUCCESS", "has succeeded"), ("timed_out", "FAILURE", "its end: timed_out")],
+    [("success", "SUCCESS", "succeeded"), ("timed_out", "FAILURE", "GitHub's conclusion: timed_out")],
 )
 def test_run_ends_with_the_workflow_and_frees_the_entity(
     world: World, conclusion: str, status: str, said: str
@@ -255,7 +255,7 @@ def test_run_ends_when_its_action_is_gone(world: World) -> None:
     message = make_message(action="reboot_service", entity="shop", operation="DAY-2")
     assert message.action  # The catalog has no such action.
 
-    with pytest.raises(UserError, match="no action 'reboot_service' any more"):
+    with pytest.raises(UserError, match="no longer has the action 'reboot_service'"):
         _carry_out(world, message)
 
     assert world.held() == []

@@ -617,7 +617,7 @@ def test_given_runs_that_were_not_asked_for_when_listed_then_left_out(port: Port
 @pytest.mark.parametrize(
     ("answer", "fault"),
     [
-        ({"ok": True}, "has no list of runs"),
+        ({"ok": True}, "lacks the list of runs"),
         ({"ok": True, "runs": [{"id": "r_1"}]}, "run.status"),
         ({"ok": True, "runs": [], "next": "a"}, "repeats its 'next'"),
     ],

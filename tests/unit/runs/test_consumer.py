@@ -477,7 +477,7 @@ def test_run_that_port_started_ends_with_that_reason(scene: Scene) -> None:
     assert scene.consume(event(message(trigger={**message()["trigger"], "by": by}))) == DONE
 
     assert not scene.acted
-    assert scene.updates()[-1]["summary"].startswith("Port started this run by itself")
+    assert scene.updates()[-1]["summary"].startswith("Port started this run itself")
 
 
 @pytest.mark.parametrize(("killed", "is_said"), [(1, False), (2, True), (3, True)])
@@ -529,7 +529,7 @@ def test_run_is_delivered_later_when_a_gateway_says_404(
     assert scene.consume(event(message(), timestamp=NOW - 3_600_000)) == DONE
 
     assert (row("runs", run_id=RUN_ID) or {})["postponed"] == 1
-    assert "Something other than Port answered 404" in scene.logs()[-1]
+    assert "A server other than Port answered 404" in scene.logs()[-1]
 
 
 def test_run_is_on_hold_when_the_base_url_is_wrong(scene: Scene) -> None:
@@ -721,7 +721,7 @@ def test_given_a_signature_of_a_secret_that_is_gone_when_replayed_then_it_is_not
 
     ((outcome, why),) = replayed(scene, gone)
 
-    assert (outcome, why) == ("rejected", "The message's signature does not fit it.")
+    assert (outcome, why) == ("rejected", "The message's signature does not match its content.")
 
 
 def test_given_an_old_record_when_replayed_then_no_alarm_is_told_of_its_age(
