@@ -326,7 +326,7 @@ def test_approval_of_another_change_than_was_shown_is_refused(
 
     assert decisions.status() is Status.PENDING
     (ended,) = decisions.updates(DECISION)
-    assert "not the one that you were shown" in ended["summary"]
+    assert "differs from the one that you were shown" in ended["summary"]
 
 
 @pytest.mark.parametrize("change", ["", " "])

@@ -68,7 +68,7 @@ def test_given_production_when_approved_by_another_person_then_merged_and_report
     assert entity is not None
     assert entity.properties["replicas"] == 4
     assert any(
-        "Approved by devops@acme.example by way of Port" in line and "go ahead" in line
+        "Approved by devops@acme.example (channel: Port)" in line and "go ahead" in line
         for line in world.sandbox.logs(run_id)
     )
     closed = world.request_now(run_id)
@@ -123,10 +123,10 @@ def test_given_the_requester_when_approving_by_any_door_then_refused_and_still_p
     answer = world.decide(run_id, "APPROVE", person=DEVELOPER)
 
     assert answer["status"] == "FAILURE"
-    assert "asked for this change, so another person must decide" in answer["summary"]
+    assert "requested this change, so another person must decide" in answer["summary"]
     stranger = world.decide(run_id, "APPROVE", person=ADMIN)
     assert stranger["status"] == "FAILURE"
-    assert "may not decide this request. These may: devops@acme.example" in stranger["summary"]
+    assert "may not decide this request. Approvers: devops@acme.example" in stranger["summary"]
     assert world.request_now(run_id)["status"] == "Pending"
     assert world.pulls(run_id) == []
     world.decide(run_id, "DECLINE")
@@ -233,11 +233,11 @@ def test_given_nobody_decides_when_reminded_in_vain_then_it_expires(world: World
         ended = world.ended(run_id, "FAILURE")
 
     assert ended["statusLabel"] == "Expired"
-    assert "nobody decided in time" in ended["summary"]
+    assert "it did not get enough approvals in time" in ended["summary"]
     first, second = world.emails(run_id)
     assert not first["subject"].startswith("Reminder")
     assert second["subject"].startswith("Reminder: Approve")
-    assert any("were reminded" in line for line in world.sandbox.logs(run_id))
+    assert any("Slipway reminded the approvers" in line for line in world.sandbox.logs(run_id))
     world.wait_until_free()
     assert world.request_now(run_id)["status"] == "Expired"
     late = world.decide(run_id, "APPROVE")
@@ -351,7 +351,7 @@ def test_given_a_file_changed_meanwhile_when_approved_then_it_is_asked_again(wor
     assert world.request_now(run_id)["status"] == "Superseded"
     late = world.decide(run_id, "APPROVE")
     assert late["status"] == "FAILURE"
-    assert "no longer the same" in late["summary"]
+    assert "not the same any more" in late["summary"]
     assert world.pulls(run_id) == []
     world.decide(run_id, "APPROVE", ask=2)
     world.ended(run_id, "SUCCESS")

@@ -239,7 +239,7 @@ def test_given_a_redirect_to_what_is_no_text_when_called_then_a_documented_error
 ) -> None:
     server.following, server.signs_in = [(302, {}, {"Location": NO_TEXT})], True
 
-    with pytest.raises(GitHubError, match="has an unexpected value"):
+    with pytest.raises(GitHubError, match="has an unexpected form"):
         services_repository(server).find(CHANGE.branch)
     with pytest.raises(PortError, match="cannot be read"):
         port_client(server, retry_budget=30).get_user("a@b.c")

@@ -127,7 +127,7 @@ def test_given_the_time_is_over_when_decided_then_expired(seconds: int) -> None:
     [
         (Status.EXPIRED, "expired"),
         (Status.CANCELLED, "withdrawn"),
-        (Status.SUPERSEDED, r"no longer the same.*r_0123456789abcdef\.2"),
+        (Status.SUPERSEDED, r"not the same any more.*r_0123456789abcdef\.2"),
     ],
 )
 def test_given_a_closed_request_when_decided_then_each_has_its_own_answer(
@@ -139,7 +139,7 @@ def test_given_a_closed_request_when_decided_then_each_has_its_own_answer(
 
 
 def test_given_another_change_was_shown_when_decided_then_nothing_is() -> None:
-    with pytest.raises(RequestClosed, match="not the one that you were shown"):
+    with pytest.raises(RequestClosed, match="differs from the one that you were shown"):
         vote(make_approval(), seen="0" * 64)
 
 

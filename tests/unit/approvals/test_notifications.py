@@ -65,7 +65,7 @@ def test_given_a_topic_that_is_gone_when_told_then_it_is_said_and_nothing_stops(
 
     failed = notifications.send(make_approval(), ["devops@acme.example"], PLACES, "request")
 
-    assert failed == ["devops@acme.example could not be told by e-mail."]
+    assert failed == ["devops@acme.example could not be notified by e-mail."]
 
 
 def test_given_a_webhook_when_told_then_slack_gets_ports_page_and_no_link(aws: None) -> None:
@@ -92,7 +92,7 @@ def test_given_slack_is_ill_when_told_then_it_is_said_and_the_address_stays_secr
 
         failed = notifications.send(make_approval(), [], PLACES, "request")
 
-    assert failed == ["The Slack channel could not be told."]
+    assert failed == ["The Slack channel could not be notified."]
     printed = capsys.readouterr()
     assert "services/secret" not in printed.out + printed.err
 
@@ -112,7 +112,7 @@ def test_given_a_request_when_mailed_then_who_what_and_until_when_are_there() ->
     approval = make_approval(expires_at=NOW + timedelta(hours=2))
     text = email_text(approval, PLACES, "https://links.test/live/links/abc")
     for wanted in (
-        "dev@acme.example asks for a change",
+        "dev@acme.example requests a change",
         "shop (Production)",
         "replicas 2 → 3",
         "until 2026-11-23 14:00 UTC",

@@ -114,5 +114,5 @@ def test_given_a_principal_when_asked_who_it_is_then_the_person(arn: str, person
     ],
 )
 def test_given_a_principal_that_is_no_person_when_asked_who_it_is_then_refused(arn: str) -> None:
-    with pytest.raises(NotAnApprover, match="does not stand for a person"):
+    with pytest.raises(NotAnApprover, match="does not identify a person"):
         approver_of(arn, PRINCIPALS, ["444455556666"], "123456789012")

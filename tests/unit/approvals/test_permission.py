@@ -107,7 +107,7 @@ def test_given_a_request_then_its_notices_name_the_service_and_lead_to_its_page(
     text = email_text(approval, places, "https://links.test/live/links/t")
     assert "shop" in subject(approval, "request")
     assert "shop" in text
-    assert f"Where it comes from: {PAGE}" in text
+    assert f"Source of the request: {PAGE}" in text
     assert "shop" in slack_message(approval, places, "request")["text"]
 
 
@@ -276,7 +276,7 @@ def test_given_a_decision_at_the_last_moment_when_it_expires_then_the_decision_c
 def test_given_nobody_has_decided_when_the_decision_is_read_then_it_is_a_bug(world: World) -> None:
     world.ask()
 
-    with pytest.raises(SlipwayError, match="Nobody has decided"):
+    with pytest.raises(SlipwayError, match="waits for a decision"):
         world.take("decided_repair")
 
 

@@ -35,7 +35,7 @@ def test_given_the_own_lock_when_taken_again_then_it_is_a_success() -> None:
 def test_given_another_owner_at_work_when_taken_then_refused_with_the_owner() -> None:
     locks().acquire("shop", "r_1")
 
-    with pytest.raises(EntityLocked, match=r"is under way \(run r_1\)"):
+    with pytest.raises(EntityLocked, match=r"is in progress \(run r_1\)"):
         locks().acquire("shop", "r_2")
 
     assert holder() == "r_1"

@@ -53,7 +53,7 @@ def test_sweep_closes_a_pull_request_to_another_branch(world: World) -> None:
     sweep(60)
 
     (comment,) = world.github.sent("POST /issues/7/comments")
-    assert comment["body"].startswith("its base branch is 'x'.")
+    assert comment["body"].startswith("Slipway closed this pull request because its base branch is 'x'.")
     assert world.github.sent("PATCH /pulls/7") == [{"state": "closed"}]
     assert world.updates() == []  # The report of the closed one ends the run.
 
