@@ -1,4 +1,4 @@
-# Reports of pull requests, on the word of a GitHub workflow: no secret of Port is in GitHub.
+# Reports of pull requests, requested by a GitHub workflow: GitHub has no secret of Port.
 locals {
   # https://docs.github.com/en/actions/reference/security/oidc
   github_host = regex("^https?://([^/]+)", var.github.api_url)[0]
@@ -21,6 +21,7 @@ module "reports" {
   key_arn        = module.secrets.key_arn
   logs           = local.logs
 
-  # API Gateway accepts an access log only once it has a role to write it with, which is made there.
+  # API Gateway accepts an access log only after it has a role to write it, which that module
+  # creates.
   depends_on = [module.approval]
 }

@@ -52,7 +52,7 @@ def test_given_a_wrong_variable_when_loaded_then_it_is_named_with_the_cure(
 ) -> None:
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(ConfigurationError, match=rf"{name}.*apply the stack again"):
+    with pytest.raises(ConfigurationError, match=rf"{name}.*Apply the Terraform stack again"):
         load(RunConfig)
 
 

@@ -1,5 +1,5 @@
 output "stage_arn" {
-  description = "ARN of the API's stage, for the right to be called by it."
+  description = "ARN of the API's stage, for permissions to be called by it."
   value       = "${aws_api_gateway_rest_api.this.execution_arn}/${local.stage}"
 }
 
@@ -15,6 +15,6 @@ output "api" {
 }
 
 output "url" {
-  description = "Where reports are asked for; also the audience of the tokens that count."
+  description = "Address for reports; also the audience of valid tokens."
   value       = "${var.base_url == null ? aws_api_gateway_stage.this.invoke_url : replace(var.base_url, "{api_id}", aws_api_gateway_rest_api.this.id)}/reports"
 }

@@ -30,7 +30,7 @@ def test_given_another_key_when_read_then_rejected() -> None:
 
 
 def test_given_an_old_link_when_read_then_told_that_it_expired() -> None:
-    with pytest.raises(LinkRejected, match="too old"):
+    with pytest.raises(LinkRejected, match="has expired"):
         read(TOKEN, [KEY], LINK.expires_at)
 
 

@@ -266,10 +266,10 @@ def test_given_a_commit_when_taken_back_then_only_what_it_changed_is_written() -
     ("before", "after", "now", "reason"),
     [
         (folder(), folder(common="1"), folder(common="1"), "since it was created"),
-        (folder(common="1"), folder(), folder(), "no files"),
+        (folder(common="1"), folder(), folder(), "no longer has files"),
         (folder(common="1"), folder(common="2"), folder(common="3"), "mixed"),
         (folder(common="1"), folder(common="2"), folder(other="3"), "mixed"),
-        (folder(common="1"), folder(common="1"), folder(common="1"), "no file's content"),
+        (folder(common="1"), folder(common="1"), folder(common="1"), "did not change the content"),
     ],
 )
 def test_given_what_cannot_be_taken_back_when_asked_then_there_is_a_reason(
@@ -287,7 +287,7 @@ def test_given_a_file_that_was_no_text_when_taken_back_then_there_is_a_reason() 
 
     nothing = texts_before(touched(before, after), before, after)
     assert isinstance(nothing, NothingToRollBack)
-    assert "no text" in nothing.reason
+    assert "not text" in nothing.reason
 
 
 _FOLDERS = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("123"), min_size=1)
