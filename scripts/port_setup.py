@@ -2,7 +2,8 @@
 
 Without `--apply`, the command shows what would change. What an organisation added to an object of
 ours (a property, an input, a value of an enum) stays. Values that the definitions set are restored.
-Port keeps a record of the last installation, as an entity of blueprint `slipway_setup`. Recorded objects without a definition are removed.
+Port keeps a record of the last installation, as an entity of blueprint `slipway_setup`.
+Recorded objects without a definition are removed.
 """
 
 import difflib

@@ -18,7 +18,7 @@ ENDED = {"SUCCESS", "FAILURE"}
 # Label of a run that changed nothing, and so has no pull request.
 _NOTHING_DONE = {"Dry run", "Nothing to do"}
 # Labels of runs that failed because of Slipway, not of the request.
-_GIVEN_UP = {"Never received", "Held for too long", "Stopped"}
+_GIVEN_UP = {"Never received", "On hold for too long", "Stopped"}
 
 
 class Kind(StrEnum):

@@ -265,7 +265,7 @@ def test_repair_is_bound_to_the_files_that_were_shown(ill_service: remedy.World)
     assert world.github.proposed == []
     (asked,) = world.asked
     assert '+{"replicas": 3}' in asked["planned"][0]["preview"]
-    assert "other files than those that were approved" in world.entity["health_detail"]
+    assert "other files than the approved ones" in world.entity["health_detail"]
 
 
 def test_repair_whose_diff_cannot_be_shown_is_not_made(ill_service: remedy.World) -> None:

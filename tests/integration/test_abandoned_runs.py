@@ -187,7 +187,7 @@ def test_given_a_held_run_when_nobody_resumes_it_then_it_ends_and_is_forgotten(
 
     run = until_ended(sweeper, world, run_id, held=1)
 
-    assert (run["status"], run["statusLabel"]) == ("FAILURE", "Held for too long")
+    assert (run["status"], run["statusLabel"]) == ("FAILURE", "On hold for too long")
     assert world.lock() is None
     stored = world.sandbox.aws("s3").list_objects_v2(
         Bucket=world.outputs["records_bucket"], Prefix=f"requests/{run_id}"

@@ -222,11 +222,11 @@ def test_given_no_cure_when_everything_was_tried_then_people_get_the_whole_story
 ) -> None:
     with patient.by_policy(RESTART, SCALE_UP):
         patient.falls_ill("never")
-        now = patient.becomes("Degraded", "Nothing is left to try")
+        now = patient.becomes("Degraded", "No repair is left to try")
         patient.is_left_alone()
 
         (issue,) = patient.issues()
-        assert "The service is restarted" in issue.body.replace("&#46;", ".")
+        assert "Slipway restarts the service" in issue.body.replace("&#46;", ".")
         assert "Scale up carried out" in issue.body
         assert "503" in issue.body
         (alert,) = patient.alerts()
@@ -237,7 +237,7 @@ def test_given_no_cure_when_everything_was_tried_then_people_get_the_whole_story
         before = issue.body
         patient.says(health_status="Progressing")
         wait_for("the second look", lambda: len(patient.looks()) == 2)
-        patient.becomes("Degraded", "Nothing is left to try")
+        patient.becomes("Degraded", "No repair is left to try")
         patient.is_left_alone()
 
     (same,) = patient.issues()
@@ -259,7 +259,7 @@ def test_given_an_open_pull_request_when_ill_then_its_lock_is_respected_and_name
 
     with patient.by_policy(ROLL_BACK, SCALE_UP):
         patient.falls_ill("scale")
-        patient.becomes("Degraded", "another change of the service is under way")
+        patient.becomes("Degraded", "another change of the service is in progress")
 
     assert f"pull request #{link.rpartition('/')[2]}" in patient.properties()["health_detail"]
     assert patient.lock() == run_id
@@ -367,7 +367,7 @@ def test_given_degraded_but_answering_when_verified_then_corrected_with_a_note(
 ) -> None:
     with patient.by_policy(RESTART):
         patient.says(health_status="Degraded")
-        patient.becomes("Healthy", "said to be Degraded, but answers")
+        patient.becomes("Healthy", "Reported as Degraded, but its health check passes")
 
     assert patient.restarts() == 0
 
@@ -376,7 +376,7 @@ def test_given_degraded_but_answering_when_verified_then_corrected_with_a_note(
     ("url", "detail"),
     [
         (None, "no health URL"),
-        ("http://169.254.169.254/latest/meta-data/", "not asked"),
+        ("http://169.254.169.254/latest/meta-data/", "not probed"),
     ],
     ids=["none", "metadata"],
 )
@@ -434,7 +434,7 @@ def test_given_a_repair_when_its_own_records_are_read_then_nothing_is_started_or
         # A last record that is certain to be read after all of them.
         patient.says(health_status="Progressing")
         wait_for("the next look", lambda: patient.row()["number"] == row["number"] + 1)
-        patient.becomes("Healthy", "answers as it should")
+        patient.becomes("Healthy", "health check passes")
         patient.is_left_alone()
 
     assert patient.row()["number"] == row["number"] + 1
@@ -491,7 +491,7 @@ def test_automation_run_is_ended_when_its_change_was_read(patient: Patient) -> N
     before = {run.id for run in patient.automation_runs()}
 
     patient.says(health_status="Progressing")
-    patient.becomes("Healthy", "answers as it should")
+    patient.becomes("Healthy", "health check passes")
     patient.is_left_alone()
 
     def fresh() -> list[Run]:

@@ -1,7 +1,8 @@
-"""What a message is believed: that a run is there, and the ciphertext of its encrypted inputs.
+"""Trust a message only for a run's existence and encrypted inputs.
 
-Everything else comes from Port's own record of the run. An actor who may write to the topic could
-otherwise have a good run change another service, or by other inputs, in another person's name.
+Everything else comes from Port's own record of the run. Otherwise an actor who may write to the
+topic could make a valid run change another service, use other inputs, or act in another person's
+name.
 """
 
 from typing import TYPE_CHECKING
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def record_by_port(record: KafkaRecord, run: "Run", port: "PortClient") -> KafkaRecord:
-    """A record that says of a run what Port's own record says.
+    """Return a record whose content comes from Port's own record of the run.
 
-    A difference is counted, but holds no run: Port does not promise that its template renders
-    inputs as its record has them.
+    A difference is counted, but does not stop the run: Port does not promise that its template
+    renders inputs like its record.
 
     Args:
         record: the Kafka record.
         run: Port's record of the run.
-        port: knows the people.
+        port: finds the people.
 
     Raises:
         InvalidInput: the message cannot be read.
@@ -45,7 +46,8 @@ def record_by_port(record: KafkaRecord, run: "Run", port: "PortClient") -> Kafka
     facts = zip(_compared(message), _compared(known), strict=True)
     if differing := [name for (name, one), (_, other) in facts if one != other]:
         logger.warning(
-            "The message is not what Port has", extra={"security": True, "differing": differing}
+            "The message differs from Port's record",
+            extra={"security": True, "differing": differing},
         )
         count(Metric.MESSAGE_DIFFERS, action=run.action)
     return record.with_value(envelope(known))
@@ -65,7 +67,10 @@ def _of_entity(operation: str) -> str:
 
 
 def _requester(claimed: Requester, run: "Run", port: "PortClient") -> Requester:
-    """The person who executed the action; the message's address is only a hint whom to ask for."""
+    """Return the person who executed the action.
+
+    The message's address is only a hint for the lookup.
+    """
     user = port.get_user(claimed.email) if claimed.email else None
     if user is None or not user.id or user.id != run.created_by:
         return Requester(user_id=run.created_by or "unknown")

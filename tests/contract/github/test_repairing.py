@@ -101,7 +101,7 @@ def test_given_as_many_replicas_as_wanted_when_scaled_up_then_skipped(world: Wor
 
     assert (result.outcome, result.detail) == (
         "skipped",
-        "The base branch asks for 2 replicas already.",
+        "The base branch already has 2 replicas.",
     )
 
 
@@ -111,7 +111,7 @@ def test_scale_up_is_skipped_when_the_base_branch_moved(world: World, before: in
 
     assert (result.outcome, result.detail) == (
         "skipped",
-        "The base branch asks for 2 replicas now.",
+        "The base branch has 2 replicas now.",
     )
     assert world.replicas() == 2
 
@@ -189,7 +189,7 @@ def test_given_somebody_closed_the_pull_request_when_looked_at_again_then_it_has
     result = world.carry_out("roll_back", merge=True)
 
     assert result.outcome == "failed"
-    assert result.detail == f"Somebody closed #{pull.number} without merging it."
+    assert result.detail == f"Somebody closed #{pull.number} without a merge."
 
 
 def test_given_a_repository_without_the_workflow_when_restarted_then_it_says_what_to_do(

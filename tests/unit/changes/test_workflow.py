@@ -153,7 +153,10 @@ def test_workflow_is_started_with_the_inputs_of_the_plan(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("conclusion", "status", "said"),
-    [("success", "SUCCESS", "succeeded"), ("timed_out", "FAILURE", "GitHub's conclusion: timed_out")],
+    [
+        ("success", "SUCCESS", "succeeded"),
+        ("timed_out", "FAILURE", "GitHub's conclusion: timed_out"),
+    ],
 )
 def test_run_ends_with_the_workflow_and_frees_the_entity(
     world: World, conclusion: str, status: str, said: str

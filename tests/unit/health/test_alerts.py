@@ -14,8 +14,8 @@ pytestmark = pytest.mark.waits
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
 URL = "https://github.test/issues/9"
-LINES = ["2026-11-23 10:00:00 The service was said to be Degraded."]
-REASON = "Nothing is left to try."
+LINES = ["2026-11-23 10:00:00 The service was reported as Degraded."]
+REASON = "No repair is left to try."
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_given_any_service_when_told_then_the_subject_is_one_that_sns_takes(
     assert f'"Subject": "{subject}"' in body
     assert REASON in body
     assert LINES[0] in body
-    assert f"Go on here: {URL}" in body
+    assert f"Details: {URL}" in body
 
 
 def test_given_a_topic_that_is_gone_when_told_then_slack_still_is(aws: None) -> None:
@@ -107,7 +107,7 @@ def test_given_hostile_text_when_shown_in_slack_then_nobody_is_mentioned() -> No
     message = slack_message("a <!channel> is ill", "<!here> & <https://evil.test|click>", URL)
 
     text = message["blocks"][1]["text"]["text"]
-    assert text == f"&lt;!here&gt; &amp; &lt;https://evil.test|click&gt;\n<{URL}|Go on here>"
+    assert text == f"&lt;!here&gt; &amp; &lt;https://evil.test|click&gt;\n<{URL}|Details>"
     assert "<" not in message["text"]
     assert mrkdwn("a&b") == "a&amp;b"
 

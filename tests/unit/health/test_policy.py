@@ -63,7 +63,7 @@ def test_given_a_whole_document_then_it_is_read_and_can_be_written_again() -> No
         ({"schema_version": 2}, "schema_version"),
         ({"mode": "on"}, "mode"),
         ({"strategies": [{"kind": "pray"}]}, "strategies.0"),
-        ({"strategies": [{"kind": "restart"}, {"kind": "restart"}]}, "each may be there once"),
+        ({"strategies": [{"kind": "restart"}, {"kind": "restart"}]}, "each may appear once"),
         ({"strategies": [{"kind": "restart", "wait_seconds": 4}]}, "wait_seconds"),
         ({"strategies": [{"kind": "restart", "attempts": 0}]}, "attempts"),
         ({"strategies": [{"kind": "restart", "attempts": 99}]}, "attempts"),

@@ -284,7 +284,7 @@ def test_given_nobody_listens_then_it_says_so() -> None:
     with served(http(b"")) as server:
         limits, url = server.limits(), f"http://127.0.0.1:{server.port}/"
 
-    assert "takes no connection" in failed(probe(url, limits), FailureKind.CONNECT)
+    assert "does not accept connections" in failed(probe(url, limits), FailureKind.CONNECT)
 
 
 def test_given_a_queue_that_is_full_then_the_deadline_ends_the_connecting() -> None:

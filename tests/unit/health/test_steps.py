@@ -32,7 +32,7 @@ def test_given_a_deployment_that_comes_up_when_looked_at_then_it_is_healthy_and_
     machine.run()
 
     assert (world.entity[STATUS], world.entity["sync_status"]) == ("Healthy", "Synced")
-    assert world.entity["health_detail"] == "The service answers as it should."
+    assert world.entity["health_detail"] == "The health check passes."
     assert world.row.execution is None
     assert world.github.restarted == []
 
@@ -44,7 +44,7 @@ def test_given_a_service_said_to_be_degraded_that_answers_then_it_is_corrected_w
 
     assert world.entity[STATUS] == "Healthy"
     assert "sync_status" not in world.entity
-    assert "was said to be Degraded, but answers" in world.entity["health_detail"]
+    assert "Reported as Degraded, but its health check passes" in world.entity["health_detail"]
     assert len(world.row.interventions) == 1
 
 

@@ -92,7 +92,7 @@ def test_given_a_run_that_holds_the_service_then_the_hand_over_names_its_pull_re
 
     assert world.entity[STATUS] == "Degraded"
     assert (
-        f"another change of the service is under way ({RUN_ID}, pull request #12)"
+        f"another change of the service is in progress ({RUN_ID}, pull request #12)"
         in (world.entity["health_detail"])
     )
     assert world.holder() == RUN_ID
@@ -203,9 +203,7 @@ def test_given_a_restart_that_failed_then_githubs_word_is_said(world: World) -> 
     world.become_unhealthy().run()
 
     (attempt,) = world.row.state.attempts
-    assert (
-        attempt.detail == "The restart workflow did not succeed. GitHub's word for it: timed_out."
-    )
+    assert attempt.detail == "The restart workflow did not succeed. GitHub's conclusion: timed_out."
 
 
 def test_given_a_restart_that_never_ends_then_it_has_failed_after_a_quarter_of_an_hour(
@@ -250,7 +248,7 @@ def test_service_is_handed_over_when_its_files_are_not_there(
     world.become_unhealthy().run()
 
     assert world.row.state.attempts == ()
-    assert "It is not repaired by Slipway." in world.entity["health_detail"]
+    assert "Slipway does not repair it." in world.entity["health_detail"]
 
 
 # -- approval
@@ -265,7 +263,7 @@ def test_given_an_environment_where_people_are_asked_then_nothing_is_repaired_be
     machine = world.become_unhealthy().until("Ask")
 
     assert world.github.restarted == []
-    assert "when somebody has agreed" in world.entity["health_detail"]
+    assert "need an approval" in world.entity["health_detail"]
 
     machine.run()
 
@@ -312,11 +310,11 @@ def test_given_a_service_that_stays_ill_then_it_is_handed_over_with_all_that_was
 
     assert world.entity[STATUS] == "Degraded"
     ((body, comment),) = world.github.issues
-    assert "The service is restarted" in body
+    assert "Slipway restarts the service" in body
     assert comment is not None
     (told,) = world.alerts()
     assert "my-service (Test) is ill." in told
-    assert "Go on here: https://github.test/issues/9" in told
+    assert "Details: https://github.test/issues/9" in told
     assert len(world.row.escalations) == 1
 
 

@@ -79,7 +79,9 @@ def test_given_writers_without_end_when_written_then_it_is_given_up_for_now(
         store.update("my-service", later)
         return later(row).changed(number=99)
 
-    with pytest.raises(RetryableError, match="Too many write the remediation of service 'my-s"):
+    with pytest.raises(
+        RetryableError, match="Too many concurrent writes to the remediation of service 'my-s"
+    ):
         store.update("my-service", always_slower)
 
     found = store.get("my-service")

@@ -472,7 +472,10 @@ def test_user_who_is_gone_is_not_named(world: World) -> None:
         ({"head": {"ref": "slipway/x/../r_1", "repo": {"id": 7}}}, "is not 'slipway/"),
         ({"head": {"ref": "slipway/x/r_1\n", "repo": {"id": 7}}}, "is not 'slipway/"),
         ({"head": {"ref": "slipway/x/r_unknown", "repo": {"id": 7}}}, "does not know run"),
-        ({"head": {"ref": f"slipway/delete_service/{RUN_ID}", "repo": {"id": 7}}}, "belongs to action"),
+        (
+            {"head": {"ref": f"slipway/delete_service/{RUN_ID}", "repo": {"id": 7}}},
+            "belongs to action",
+        ),
     ],
 )
 def test_pull_request_that_is_not_ours_is_refused(

@@ -116,7 +116,7 @@ def test_given_an_object_that_is_no_record_when_read_then_it_says_so_and_can_be_
 
     assert record.event is None
     assert record.subjects == []
-    assert "no failed record" in record.why
+    assert "not a failed record" in record.why
     records.put_away(record, "discarded")
     assert keys() == [f"archive/discarded/{key}"]
 

@@ -68,7 +68,7 @@ def test_given_a_true_end_when_audited_then_nothing_is_found(fine: RunFacts) -> 
         run(status="FAILURE", label="Failed"),
         run(label="Nothing to do"),
         run(status="FAILURE", label="Never received", pulls=()),
-        run(status="FAILURE", label="Held for too long", pulls=()),
+        run(status="FAILURE", label="On hold for too long", pulls=()),
         run(ask=ask(harmless=True)),
         run(approvals=("DECLINED",)),
         run(approvals=("EXPIRED",)),

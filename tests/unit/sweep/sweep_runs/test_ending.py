@@ -46,7 +46,7 @@ def test_given_a_run_that_was_only_ever_postponed_when_held_for_too_long_then_it
     sweep(60)
 
     (update,) = world.updates()
-    assert update["statusLabel"] == "Held for too long"
+    assert update["statusLabel"] == "On hold for too long"
     assert world.row()["outcome"] == "FAILURE"
 
 
@@ -131,7 +131,7 @@ def test_run_that_waits_in_port_is_swept_when_slipway_took_it_on(world: World) -
     sweep(60)
 
     (update,) = world.updates()
-    assert (update["status"], update["statusLabel"]) == ("FAILURE", "Held for too long")
+    assert (update["status"], update["statusLabel"]) == ("FAILURE", "On hold for too long")
 
 
 def test_given_a_run_that_another_function_of_the_organisation_does_when_swept_then_not_ours(
@@ -149,7 +149,7 @@ def test_given_a_run_without_a_time_when_swept_then_it_is_named_and_left(world: 
     for name in ("createdAt", "updatedAt"):
         del world.listed[0][name]
 
-    with pytest.raises(SweepIncomplete, match=f"since when run {RUN_ID}"):
+    with pytest.raises(SweepIncomplete, match=f"when run {RUN_ID}"):
         sweep(60)
 
     assert world.updates() == []
@@ -180,7 +180,7 @@ def test_given_a_run_held_for_too_long_when_swept_then_it_ends_and_is_forgotten(
     sweep(60)
 
     (update,) = world.updates()
-    assert update["statusLabel"] == "Held for too long"
+    assert update["statusLabel"] == "On hold for too long"
     assert "within 3 days" in update["summary"]
     assert world.row()["outcome"] == "FAILURE"
     assert world.holder() is None
