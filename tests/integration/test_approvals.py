@@ -459,12 +459,12 @@ def test_given_a_step_that_fails_when_mended_then_resume_goes_on_where_it_stoppe
         world.decide(run_id, "APPROVE")
         label = wait_for(
             "the run to be held",
-            lambda: found if (found := world.sandbox.label(run_id)).startswith("Held") else None,
+            lambda: found if (found := world.sandbox.label(run_id)).startswith("On hold") else None,
         )
         wait_for("the failure", lambda: world.executions(run_id) == {run_id: "FAILED"} or None)
     finally:
         world.sandbox.sandbox("github", "DELETE", "faults")
-    assert label == f"Held, reference {run_id}"
+    assert label == f"On hold, reference {run_id}"
     assert world.lock() == run_id
     second = world.upscale()
     assert f"under way (run {run_id})" in world.ended(second, "FAILURE")["summary"]

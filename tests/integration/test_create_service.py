@@ -278,7 +278,7 @@ def test_given_a_bug_when_retries_are_used_up_then_the_whole_record_is_in_the_bu
     record = wait_for("the failed record", stored)
     sandbox.sandbox("github", "DELETE", "faults")
     assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    assert sandbox.label(run_id).startswith("Held, reference 1-")
+    assert sandbox.label(run_id).startswith("On hold, reference 1-")
     assert sandbox.run(run_id)["status"] == "IN_PROGRESS"
     # The partition goes on.
     other = sandbox.execute("create_service", form(f"after-{name}"[:63].rstrip("-")))

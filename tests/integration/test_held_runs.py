@@ -102,7 +102,7 @@ def test_given_failed_records_when_listed_and_shown_then_all_that_is_known_is_to
     assert any(failures.scaled in line and "upscale_service" in line for line in listed)
     assert any("health_checker" in line and failures.world.service in line for line in listed)
     label = failures.world.sandbox.label(failures.created)
-    reference = re.fullmatch(r"Held, reference (1-\S+)", label)
+    reference = re.fullmatch(r"On hold, reference (1-\S+)", label)
     assert reference
     shown = replay(failures, "show", reference[1]).stdout
     assert f'"service_name": "{failures.new_service}"' in shown

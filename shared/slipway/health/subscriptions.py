@@ -17,7 +17,7 @@ check or maintenance job after them, as JSON::
 
 A filter matches if the entity has that blueprint, and every named property has one of its values
 *after* the change. Unless `changed` is empty, one of the properties there must differ from before.
-Slipway's own health writes match only filters with `own_writes`, so that they do not start it again.
+Slipway's own health writes match only filters with `own_writes`, so they do not start it again.
 A state machine that writes to its own entity must prevent that itself: its `changed` must only name
 properties that it does not write.
 """

@@ -219,7 +219,7 @@ def test_given_an_execution_that_failed_when_swept_then_the_run_is_held(world: W
 
     assert world.updates() == []
     (line,) = world.port.bodies(f"POST /v1/actions/runs/{RUN_ID}/logs")
-    assert line["statusLabel"] == f"Held, reference {RUN_ID}"
+    assert line["statusLabel"] == f"On hold, reference {RUN_ID}"
     assert world.holder() == RUN_ID
 
 

@@ -542,7 +542,7 @@ def test_given_an_unknown_step_when_taken_then_it_is_named(world: World) -> None
 def test_given_a_failed_execution_when_held_then_its_name_is_the_reference(world: World) -> None:
     world.waiting()
     world.take("hold", execution=f"{RUN_ID}-2")
-    assert world.port.labels[-1] == f"Held, reference {RUN_ID}-2"
+    assert world.port.labels[-1] == f"On hold, reference {RUN_ID}-2"
     assert world.holder() == RUN_ID
 
 

@@ -139,7 +139,7 @@ def test_given_a_hostile_path_or_value_then_the_body_is_not_looked_at_and_a_note
 
     assert settings.expectation == Expectation()
     (note,) = settings.notes
-    assert "not looked at" in note
+    assert "ignored" in note
     assert len(note) < 400
 
 

@@ -360,7 +360,7 @@ def test_given_a_bug_when_consumed_then_only_that_record_fails_and_the_run_is_he
         "batchItemFailures": [{"itemIdentifier": {"partition": f"{TOPIC}-0", "offset": 1}}]
     }
     body = scene.port.bodies(f"POST {RUN}/logs")[-1]
-    assert body["statusLabel"] == "Held, reference no-trace"
+    assert body["statusLabel"] == "On hold, reference no-trace"
     assert "ZeroDivisionError" not in body["message"]
     assert '"RunCrashed"' in capsys.readouterr().out
     assert not scene.updates()
@@ -446,7 +446,7 @@ def test_given_a_run_postponed_too_often_when_consumed_then_it_fails_and_is_held
         scene.consume(event(message()))
 
     body = scene.port.bodies(f"POST {RUN}/logs")[-1]
-    assert body["statusLabel"] == "Held, reference no-trace"
+    assert body["statusLabel"] == "On hold, reference no-trace"
 
 
 def test_given_port_is_down_when_consumed_then_nothing_is_lost(

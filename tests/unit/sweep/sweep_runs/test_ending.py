@@ -106,7 +106,7 @@ def test_given_a_run_whose_record_failed_unseen_when_swept_then_it_is_held_and_n
 
     assert world.updates() == []
     (log,) = world.port.bodies(f"POST {RUN}/logs")
-    assert log["statusLabel"].startswith("Held, reference ")
+    assert log["statusLabel"].startswith("On hold, reference ")
     assert (world.row()["open"], world.row()["action"]) == ("yes", "upscale_service")
 
 
