@@ -128,7 +128,7 @@ class Faults:
             return [fault.model_dump() for fault in self._faults]
 
     def take(self, method: str, path: str, field: str = "") -> Fault | None:
-        """Return the fault that this request, or this field of one, meets, which is used up by it."""
+        """Return and use up the fault of this request, or of a field of it."""
         with self._lock:
             for fault in self._faults:
                 if not fault.meets(method, path, field):

@@ -101,8 +101,9 @@ def decide(external_kafka: str) -> State:
 
 
 def _free_port(preferred: int, held: contextlib.ExitStack) -> int:
-    """Return a free port, the preferred one if it is; held, so that no other part is given the
-    same.
+    """Return a free port, the preferred one if possible.
+
+    The port stays reserved, so that no other part gets it.
 
     The others are below the ports that Linux gives to outgoing connections: one of those would
     take the port before its part listens.

@@ -1,7 +1,7 @@
 """AWS_IAM authorization of API Gateway's REST APIs, which LocalStack leaves out.
 
 A request of a method with `authorizationType: AWS_IAM` must be signed (Signature Version 4, in the
-Authorization header) by somebody who may `execute-api:Invoke` it. The function then finds them in
+Authorization header) by a caller who may `execute-api:Invoke` it. The function then finds them in
 `requestContext.identity`. Resource policies of APIs and signatures in the query are not known here.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html
@@ -46,7 +46,7 @@ _MEMBERS = ("Credential", "SignedHeaders", "Signature")
 
 
 class UnrecognizedClientError(InvalidSignatureError):  # type: ignore[misc]  # untyped base
-    """Nobody has the access key, or the session token is not that of the access key."""
+    """The access key is unknown, or the session token belongs to another key."""
 
     code = "UnrecognizedClientException"
 
@@ -64,7 +64,7 @@ class Signed:
     Attributes:
         method: Of HTTP, in capitals.
         url: As the client has it, with host and query, still encoded.
-        headers: As they arrived, whatever the case of their names.
+        headers: As they arrived, with names in any case.
         body: As it arrived.
     """
 
@@ -116,7 +116,7 @@ def authenticate(request: Signed, region: str, now: datetime) -> tuple[str, Iden
         Their access key id, and who they are.
 
     Raises:
-        BaseGatewayException: Nobody did, or not rightly.
+        BaseGatewayException: The signature is missing or wrong.
     """
     authorization = request.headers.get("Authorization")
     if not authorization:

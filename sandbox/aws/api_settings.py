@@ -1,4 +1,4 @@
-"""What the settings of an API Gateway stage mean: limits of methods, lines of the access log."""
+"""Apply settings of an API Gateway stage: method limits, access log lines."""
 
 import re
 import threading

@@ -1,4 +1,4 @@
-"""What an execution environment consists of: its variables and its unpacked code and layers."""
+"""Build an execution environment: variables, unpacked code and layers."""
 
 import shutil
 import threading

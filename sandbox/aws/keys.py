@@ -1,4 +1,6 @@
-"""Which KMS key a call of another service used: on AWS the caller needs a permission on it, too.
+"""Record which KMS key a call of another service used.
+
+On AWS the caller also needs a permission on that key.
 
 LocalStack encrypts nothing on a caller's behalf and so makes no call of KMS. Keys that AWS manages
 are left out: their own policies let in everyone who comes through their service.

@@ -1,4 +1,4 @@
-"""Services that LocalStack leaves out or builds on Java, served by the moto that it carries."""
+"""Serve with moto what LocalStack leaves out or builds on Java."""
 
 import json
 import threading

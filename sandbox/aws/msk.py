@@ -1,4 +1,6 @@
-"""Amazon MSK's API: clusters that are ACTIVE at once and whose brokers are the sandbox's broker.
+"""Serve Amazon MSK's API: clusters are ACTIVE at once.
+
+Their brokers are the sandbox's broker.
 
 Operations and shapes: https://docs.aws.amazon.com/msk/1.0/apireference/ and
 https://docs.aws.amazon.com/MSK/2.0/APIReference/. Of a cluster that is made, only Kafka version,
@@ -439,8 +441,9 @@ _SHAPES: dict[str, Callable[[Request, RequestContext], Answer]] = {
 
 
 def _version_1(cluster: Answer) -> Answer:
-    """Return the first API's description of a provisioned cluster, which has no `Provisioned`
-    level.
+    """Return the first API's description of a provisioned cluster.
+
+    It has no `Provisioned` level.
     """
     outer = {k: v for k, v in cluster.items() if k not in {"Provisioned", "ClusterType"}}
     return {**outer, **cluster["Provisioned"]}

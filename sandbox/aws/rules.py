@@ -1,4 +1,4 @@
-"""What AWS refuses although its service models allow it: a table, held against every request.
+"""List what AWS refuses although its service models allow it.
 
 LocalStack and moto take most of it. A row names its source; `sandbox.aws.shapes` has what the
 models themselves say. What a row refuses is answered in AWS's words, as far as they are published.

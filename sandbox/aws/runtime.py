@@ -248,9 +248,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
         return None
 
     def _judge(self, event: RuntimeEvent | None, request_id: str) -> tuple[bytes, str | None, str]:
-        """Return what the caller gets, the error type for the report, and Lambda's own last log
-        line.
-        """
+        """Return the caller's answer, the error type, and Lambda's last log line."""
         if event is None:
             timeout = self.function_version.config.timeout
             message = f"Task timed out after {timeout:.2f} seconds"
@@ -268,8 +266,8 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
         return event.body, None, ""
 
     def _read_output(self) -> str:
-        """Return what the function wrote since the last look, whole lines as far as there are any."""
-        if not self._output.exists():  # the environment was ended meanwhile
+        """Return the function's output since the last read, in whole lines."""
+        if not self._output.exists():  # the environment was ended concurrently
             return ""
         with self._output.open("rb") as file:
             file.seek(self._read_to)
@@ -280,7 +278,10 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
 
 
 def exit_message(code: int) -> str:
-    """Return how Lambda words the end of a runtime: by signal, by exit status, or without a reason."""
+    """Return Lambda's words for the end of a runtime: signal or exit status.
+
+    Lambda gives other ends without a reason.
+    """
     if code < 0:
         return (
             f"Runtime exited with error: signal: {(signal.strsignal(-code) or str(-code)).lower()}"

@@ -1,4 +1,7 @@
-"""Reports to Port: sync status and `Degraded`, in order for each service, until Port takes them."""
+"""Report sync status and `Degraded` to Port, in order per service.
+
+Reports are retried until Port accepts them.
+"""
 
 import logging
 import threading

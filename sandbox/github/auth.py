@@ -1,4 +1,4 @@
-"""Who calls: personal tokens, App tokens (RS256), installation tokens, tokens of workflow jobs."""
+"""Identify callers by personal, App, installation and job tokens."""
 
 import base64
 import binascii

@@ -46,7 +46,10 @@ def not_found() -> ApiError:
 
 
 def validation_failed(resource: str, field: str, code: str, message: str = "") -> ApiError:
-    """Return a field breaks a rule; `code` is one of GitHub's (`missing`, `invalid`, `custom`…)."""
+    """Return the error of a field that breaks a rule.
+
+    `code` is one of GitHub's (`missing`, `invalid`, `custom`…).
+    """
     error = {"resource": resource, "field": field, "code": code}
     if message:
         error["message"] = message

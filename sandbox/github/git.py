@@ -275,7 +275,7 @@ class GitRepository:
     # -- objects
 
     def object_type(self, sha: str) -> str | None:
-        """`blob`, `tree`, `commit`, `tag`, or None if there is no such object."""
+        """Return `blob`, `tree`, `commit`, `tag`, or None for an unknown object."""
         if not SHA.fullmatch(sha) or sha not in self._git:
             return None
         return self._git[sha].type_str
@@ -300,8 +300,9 @@ class GitRepository:
         return str(self._git.create_blob(data))
 
     def tree(self, treeish: str, *, recursive: bool = False, path: str = "") -> list[TreeEntry]:
-        """Return the entries of a tree, or what lies at `path` in it (`path/` for a folder's
-        content).
+        """Return the entries of a tree, or the entry at `path`.
+
+        `path/` gives a folder's content.
         """
         root = self._tree(treeish)
         if not path:

@@ -33,7 +33,7 @@ _TABLE: list[tuple[str, tuple[str, ...]]] = [
     (r"/git/|/contents|/commits|/compare|/branches|/dispatches$|/merges$", ("contents",)),
 ]
 _COMPILED = [(re.compile(pattern), permissions) for pattern, permissions in _TABLE]
-# What only an administrator of the repository may touch, whatever the token's kind.
+# Objects that only an administrator may change, with any kind of token.
 _ADMIN = {"administration", "environments", "secrets"}
 
 

@@ -173,7 +173,7 @@ def refuse_push(here: RepoSession, branch: str, *, forced: bool, deleted: bool) 
 
 
 def unmet(here: RepoSession, pull: Pull) -> list[str]:
-    """Return what the base branch's protection still asks of a pull request, in GitHub's sentences."""
+    """Return what branch protection still requires, in GitHub's sentences."""
     rules = here.repo.protections.get(pull.base_ref)
     if rules is None:
         return []

@@ -126,7 +126,10 @@ def _teams(here: RepoSession, slugs: list[str]) -> list[Team]:
 
 
 def _fork_point(here: RepoSession, pull: Pull) -> str:
-    """Return where the pull request's own changes begin; after a merge the base has moved past it."""
+    """Return where the pull request's own changes begin.
+
+    After a merge the base has moved past it.
+    """
     return here.git.merge_base(pull.base_sha, pull.head_sha) or pull.base_sha
 
 

@@ -77,7 +77,7 @@ class Server:
         """Provide a transaction on a repository: committed at the end, then its events are told.
 
         Raises:
-            ApiError: 404, there is no such repository.
+            ApiError: 404, the repository does not exist.
         """
         with self.store.write() if write else self.store.read() as session:
             repo = find_repo(session, owner, name)

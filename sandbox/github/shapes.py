@@ -1,4 +1,4 @@
-"""Rows and git objects as GitHub's JSON: every field that GitHub's OpenAPI description requires.
+"""Convert rows and git objects to GitHub's JSON, with required fields.
 
 `tests/contract/references` holds the answers to that description.
 """
@@ -120,7 +120,10 @@ def app(row: App, owner: Account) -> Json:
 
 
 def installation(row: App, owner: Account) -> Json:
-    """Return an App's installation; its id is the App's, of which there is one installation each."""
+    """Return an App's installation.
+
+    Each App has one installation, with the App's id.
+    """
     url = urls.api(f"/app/installations/{row.id}")
     return {
         "id": row.id,

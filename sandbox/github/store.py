@@ -58,7 +58,9 @@ class Team(Base):
 
 
 class Token(Base):
-    """A credential. `permissions` None: whatever the account may do.
+    """A credential.
+
+    `permissions` None: all that the account may do.
 
     Kinds: `user` (personal access token), `installation` (of an App), `job` (of a workflow's job).
     """

@@ -1,4 +1,4 @@
-"""Absolute addresses in answers: as the client of the current request addresses this server.
+"""Make absolute addresses, as the current client addresses the server.
 
 PyGithub refuses an address whose host differs from the one that it was given.
 """

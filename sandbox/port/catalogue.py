@@ -1,4 +1,4 @@
-"""Reading the catalogue: entities, what is calculated from them, and who is related to whom."""
+"""Read the catalogue: entities, calculated properties and relations."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable

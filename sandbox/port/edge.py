@@ -1,4 +1,4 @@
-"""What happens to every request before any route sees it: limits, faults, trace id, the log."""
+"""Handle every request before its route: limits, faults, trace id, log."""
 
 import logging
 import time
@@ -144,7 +144,7 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body that was read, and then what the server has to say."""
+    """Return a `receive` that replays the body, then the server's messages."""
     waiting = [body]
 
     async def replay() -> Message:

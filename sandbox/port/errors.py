@@ -22,7 +22,7 @@ class PortApiError(Exception):
 
 
 def not_found(kind: str, identifier: str) -> PortApiError:
-    """404: there is no such thing."""
+    """404: the object does not exist."""
     return PortApiError(404, "not_found", f'{kind} with identifier "{identifier}" was not found')
 
 

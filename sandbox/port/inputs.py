@@ -1,4 +1,4 @@
-"""The form of an action: its definition, its dynamic parts, and checking what was filled in.
+"""Handle an action's form: definition, dynamic parts, input checks.
 
 https://docs.port.io/actions-and-automations/create-self-service-experiences/setup-ui-for-action/
 """

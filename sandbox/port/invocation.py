@@ -62,7 +62,7 @@ def carry_out(work: Work, run: Run) -> str | None:
         enqueue(work.db, work.settings.runs_topic, stringify(message).encode(), run.id)
         return None
     noted = len(work.changes)
-    # Port itself writes, whatever the person who executed the action may do.
+    # Port itself writes, independent of the rights of the person who ran the action.
     itself = replace(work, caller=replace(work.caller, admin=True))
     options = Options(mode="merge", run_id=run.id)
     try:

@@ -45,7 +45,7 @@ def parse_timestamp(text: str) -> datetime:
     """Read ISO 8601; a date-time without an offset is UTC.
 
     Raises:
-        ValueError: it is no date-time.
+        ValueError: it is not a date-time.
     """
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

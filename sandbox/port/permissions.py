@@ -20,7 +20,9 @@ _LARGEST_RESULT = 1000
 
 
 def require_execute(work: Work, action: Action, context: Json) -> None:
-    """Refuse a person who may not execute the action. Machine credentials may execute everything.
+    """Refuse a person who may not run the action.
+
+    Machine credentials may run every action.
 
     Raises:
         PortApiError: 403 `missing_permissions`.

@@ -75,7 +75,7 @@ class PropertyDefinition(Closed):
 
 
 def check_pattern(pattern: str | None) -> None:
-    """Refuse what is no regular expression.
+    """Refuse an invalid regular expression.
 
     Raises:
         ValueError: what is wrong with it.
@@ -96,7 +96,7 @@ def value_schema(definition: Json) -> Json:
 
 
 def check_schema(definition: Json) -> None:
-    """Refuse a definition that is no valid JSON Schema.
+    """Refuse a definition that is not a valid JSON Schema.
 
     Raises:
         ValueError: what is wrong with it.

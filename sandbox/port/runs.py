@@ -179,7 +179,7 @@ def add_log(work: Work, run_id: str, body: Json) -> Json:
 
 
 def add_line(work: Work, run: Run, message: str) -> RunLog:
-    """Write a line, whatever the run's status."""
+    """Write a line, regardless of the run's status."""
     line = RunLog(
         id=new_id("log_"),
         run_id=run.id,

@@ -44,7 +44,7 @@ class Call:
 
     @contextmanager
     def work(self) -> Iterator[Work]:
-        """Provide the transaction: what was changed is published with it, or nothing of it happens."""
+        """Provide a transaction that publishes its changes, or does nothing."""
         with self.services.store.transaction() as db:
             work = Work(db, self.services.settings, self.caller)
             yield work

@@ -192,7 +192,8 @@ class Store:
     def transaction(self) -> Iterator[Session]:
         """Commits when the block ends, rolls back when it raises."""
         with self._lock, Session(self._engine, expire_on_commit=False) as db, db.begin():
-            # A session forgets what nobody holds, and would read a blueprint again for each entity.
+            # A session forgets objects without references, and would read a blueprint again for
+            # each entity.
             held: list[object] = []
             event.listen(db, "loaded_as_persistent", lambda _db, row: held.append(row))
             yield db

@@ -12,7 +12,9 @@ Json = dict[str, Any]
 
 
 def found(work: Work) -> Json:
-    """Find the runs that made each entity and changed it last, as far as the caller may see them.
+    """Find the runs that created each entity and changed it last.
+
+    Only as far as the caller may see them.
 
     Returns:
         `requesters`: user id by run id. `created`, `changed`: `{blueprint, identifier, runId}`.

@@ -124,8 +124,9 @@ class Work:
 
 @contextmanager
 def bare_work(store: Store, settings: Settings, caller: Caller) -> Iterator[Work]:
-    """Provide a transaction whose changes are not published: for what is made when the server
-    starts.
+    """Provide a transaction whose changes are not published.
+
+    For objects that are created when the server starts.
     """
     with store.transaction() as db:
         yield Work(db, settings, caller)

@@ -72,7 +72,7 @@ class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack
         return "aws:kafka"
 
     def poll_events(self) -> None:
-        """Start the poller, as soon as there is no other of this mapping."""
+        """Start the poller once no other poller of this mapping runs."""
         with _lock:
             former = _running.get(self._uuid)
             if former is not self._poller:
@@ -91,14 +91,15 @@ class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack
         self._poller.stop()
 
     def _update(self, name: str, value: str) -> None:
-        # The mapping may have been deleted meanwhile, and an update replaces the stored one.
+        # The mapping may have been deleted since then, and an update replaces the stored one.
         if stored := self._store.event_source_mappings.get(self._uuid):
             stored[name] = value
 
 
 def expected_credentials() -> Credentials | None:
-    """Return the cluster's user, which the sandbox's Port gives out; None outside of a whole
-    sandbox.
+    """Return the cluster's user from the sandbox's Port.
+
+    None outside a whole sandbox.
     """
     username = os.environ.get("SANDBOX_KAFKA_USERNAME")
     password = os.environ.get("SANDBOX_KAFKA_PASSWORD")

@@ -1,4 +1,6 @@
-"""Where reading a partition begins: the group's committed offset, else the starting position.
+"""Find where a partition's reading begins.
+
+That is the group's committed offset, or the starting position.
 
 A broker's own answer for the end of a partition, or for a time, is taken as a place to look from:
 from there records are read up to the first that qualifies. A broker that answers exactly needs no

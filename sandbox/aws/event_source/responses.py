@@ -18,7 +18,7 @@ class Verdict:
 
     Attributes:
         failed: their offsets; a batch is of one partition.
-        whole: whether the batch failed as one, so that nobody knows which record is to blame.
+        whole: whether the whole batch failed, so that the failed record is unknown.
     """
 
     failed: frozenset[int] = frozenset()

@@ -42,8 +42,9 @@ class RetryPolicy:
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any], *, has_destination: bool) -> "RetryPolicy":
-        """Return the policy of a mapping; only provisioned pollers honour the error handling
-        controls.
+        """Return the policy of a mapping.
+
+        Only provisioned pollers honour the error handling controls.
         """
         own = configuration if configuration.get("ProvisionedPollerConfig") else {}
         retries = own.get("MaximumRetryAttempts", -1)

@@ -1,4 +1,4 @@
-"""What the event sources of this process have done: counters per mapping, kept over updates."""
+"""Count what the event sources did, per mapping and over updates."""
 
 import threading
 from collections import Counter

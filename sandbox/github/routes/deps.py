@@ -51,10 +51,10 @@ ActorDep = Annotated[Actor, Depends(get_actor)]
 
 
 def get_call(request: Request, server: ServerDep, actor: ActorDep) -> Iterator[Call]:
-    """Open a transaction for somebody who is signed in.
+    """Open a transaction for a signed-in caller.
 
     Raises:
-        ApiError: 401, nobody is.
+        ApiError: 401, the caller is not signed in.
     """
     if actor.kind == "anonymous":
         raise ApiError(401, "Requires authentication")
@@ -78,7 +78,7 @@ def get_here(
         yield here
 
 
-# Closed before the answer is sent: whoever has the answer also sees what it says.
+# Closed before the answer is sent, so that its receiver sees the changes.
 CallDep = Annotated[Call, Depends(get_call, scope="function")]
 Here = Annotated[RepoSession, Depends(get_here, scope="function")]
 

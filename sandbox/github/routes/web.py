@@ -1,4 +1,4 @@
-"""Pages for people, so that links lead somewhere: pull requests, issues, files, runs, commits.
+"""Serve pages for people: pull requests, issues, files, runs, commits.
 
 A pull request can be merged or closed on its page, as the reviewer whom the repository was seeded
 with.
@@ -70,8 +70,9 @@ def _comments(here: RepoSession, number: int) -> str:
 
 
 def _buttons(here: RepoSession, pull: Pull) -> str:
-    """Return what the reviewer can do; a button that could not succeed is disabled, with the
-    reason.
+    """Return the reviewer's buttons.
+
+    A button that could not succeed is disabled, with the reason.
     """
     reason = _REASONS.get(mergeability(here, pull)[1], "")
     address = f"/{escape(here.repo.full_name)}/pull/{pull.issue.number}"

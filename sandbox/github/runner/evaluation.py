@@ -175,7 +175,9 @@ def render(text: str, scope: Scope) -> Any:
 
 
 def condition(text: str, scope: Scope) -> bool:
-    """Evaluate an `if`: with or without `${{ }}`; without a status function, `success()` is meant.
+    """Evaluate an `if`, with or without `${{ }}`.
+
+    Without a status function, `success()` is meant.
 
     Raises:
         ExpressionError: the expression is wrong.

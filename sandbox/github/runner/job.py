@@ -1,4 +1,4 @@
-"""Runs one job: a workspace of its own, a minimal environment, its steps one after the other."""
+"""Run one job: own workspace, minimal environment, steps in order."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from sandbox.github.runner.process import Cancellation, TimedOut, run_process
 from sandbox.github.runner.workflow import Job, Step
 
 MAX_LOG = 2_000_000
-# GitHub's default is six hours; nobody waits so long for a sandbox.
+# GitHub's default is six hours, which is too long for a sandbox.
 MAX_MINUTES = 10.0
 _SHELLS = {"": "bash -e", "bash": "bash --noprofile --norc -eo pipefail"}
 

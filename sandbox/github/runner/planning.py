@@ -84,7 +84,7 @@ def _pull_start(here: RepoSession, event: Event) -> Start | None:
     pull = event.payload["pull_request"]
     head, base, title = pull["head"]["sha"], pull["base"]["ref"], pull["title"]
     if event.name == "pull_request_target":
-        # Of the default branch since 2025-12-08, whatever branch the pull request goes to.
+        # From the default branch since 2025-12-08, for any base branch.
         # https://github.blog/changelog/2025-11-07-actions-pull_request_target-and-environment-branch-protections-changes/
         ref = f"refs/heads/{here.repo.default_branch}"
         newest = here.git.ref(ref)

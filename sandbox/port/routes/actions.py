@@ -101,7 +101,7 @@ def get_run(run_id: str, call: CallDep, version: Version = "v1") -> Json:
 def update_run(run_id: str, body: _RunChange, call: CallDep, version: Version = "v2") -> Json:
     """Change a run; a status ends it."""
     changes = body.model_dump(exclude_unset=True, by_alias=True)
-    # Null clears a label; for all else it is no value.
+    # Null clears a label; for all other fields it is not a value.
     given = {k: v for k, v in changes.items() if v is not None or k == "statusLabel"}
     with call.work() as work:
         return {"ok": True, "run": view(work, runs.update(work, run_id, given), version)}

@@ -94,7 +94,7 @@ def reach_node(reached: _Reached, services: ServicesDep) -> Json:
 
 @router.get("/_sandbox/node-runs/{identifier}")
 def show_node_run(identifier: str, services: ServicesDep) -> Json:
-    """Return what became of a node run: people see it in Port, but no route of the API shows it."""
+    """Return the result of a node run, which no route of Port's API shows."""
     with services.store.transaction() as db:
         run = db.get(NodeRun, identifier)
         if run is None:

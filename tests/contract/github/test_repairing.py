@@ -92,7 +92,7 @@ def test_given_an_ill_service_when_scaled_up_twice_then_it_is_one_step(world: Wo
         for pull in world.services.github.get_pulls("closed")
         if pull.head.ref == f"slipway/scale_up/{EXECUTION}-1"
     ]
-    assert pull.title == "Scale shop from 2 to 5 replicas: it is ill"
+    assert pull.title == "Scale shop from 2 to 5 replicas: it is unhealthy"
     assert "503" in pull.body
 
 

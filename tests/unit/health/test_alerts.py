@@ -35,10 +35,10 @@ def told(queue: str) -> list[str]:
 @pytest.mark.parametrize(
     ("service", "subject"),
     [
-        ("shop", "shop (Test) is ill"),
-        ("über", "ber (Test) is ill"),
-        ("店", "(Test) is ill"),
-        ("a\nb", "a b (Test) is ill"),
+        ("shop", "shop (Test) is unhealthy"),
+        ("über", "ber (Test) is unhealthy"),
+        ("店", "(Test) is unhealthy"),
+        ("a\nb", "a b (Test) is unhealthy"),
         ("x" * 500, "x" * 99),
     ],
 )
@@ -62,7 +62,7 @@ def test_given_a_topic_that_is_gone_when_told_then_slack_still_is(aws: None) -> 
         alerts.send(alert_title(make_state()), REASON, LINES, URL)
 
         (message,) = slack.bodies("POST /hook")
-    assert message == slack_message("my-service (Test) is ill", REASON, URL)
+    assert message == slack_message("my-service (Test) is unhealthy", REASON, URL)
 
 
 def test_given_a_webhook_that_cannot_be_read_when_told_then_the_e_mail_is_sent_and_nothing_stops(

@@ -32,7 +32,7 @@ def test_given_no_expected_status_when_it_is_another_then_it_is_ill(status: int)
 
     assert (finding.state, finding.kind) == ("unhealthy", "status")
     assert f"answered {status}, not a 2xx" in finding.sentence
-    assert "It said: down for <b>lunch</b>" in finding.sentence
+    assert "Answer: down for <b>lunch</b>" in finding.sentence
 
 
 def test_given_an_expected_status_then_only_that_is_well() -> None:

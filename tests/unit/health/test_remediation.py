@@ -234,7 +234,7 @@ def test_given_it_only_verifies_then_what_is_ill_is_handed_over() -> None:
     end = story.run()
 
     assert isinstance(end, Escalate)
-    assert "not repaired" in end.reason
+    assert "does not repair" in end.reason
     assert story.repairs == []
 
 
@@ -255,7 +255,7 @@ def test_given_an_environment_that_is_not_listed_then_it_is_handed_over(
     end = story.run()
 
     assert isinstance(end, Escalate)
-    assert "not repaired by Slipway" in end.reason
+    assert "Slipway does not repair" in end.reason
     assert story.repairs == []
 
 

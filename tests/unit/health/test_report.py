@@ -107,7 +107,7 @@ def test_the_issue_says_what_happened_and_what_to_do_and_can_be_found_again() ->
     assert "### What to do" in body
     assert body.rstrip().endswith("-->")
     assert '"kind":"remediation"' in body
-    assert issue_title(story.state) == "Service my-service is ill"
+    assert issue_title(story.state) == "Service my-service is unhealthy"
 
 
 def test_given_a_long_reason_then_nothing_of_it_is_lost_in_the_issue() -> None:

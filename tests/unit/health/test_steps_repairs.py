@@ -42,7 +42,7 @@ def test_given_a_service_that_was_ill_too_often_then_it_cools_down_and_people_ar
     assert machine.answer["until"] == "2026-11-23T11:00:01Z"
     assert world.entity[STATUS] == "Degraded"
     (told,) = world.alerts()
-    assert "ill 3 times within an hour" in told
+    assert "unhealthy 3 times within an hour" in told
 
     machine.run()
 
@@ -167,7 +167,7 @@ def test_given_a_repair_under_way_when_looked_at_again_then_it_is_one_attempt(
     (attempt,) = world.row.state.attempts
     assert (attempt.outcome, attempt.link) == ("done", "https://g/1")
     assert world.github.restarted == [f"{FIRST}-1"]
-    assert sum("is restarted" in write["health_detail"] for write in world.port.writes) == 2
+    assert sum("restarts the service" in write["health_detail"] for write in world.port.writes) == 2
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_given_a_service_that_stays_ill_then_it_is_handed_over_with_all_that_was
     assert "Slipway restarts the service" in body
     assert comment is not None
     (told,) = world.alerts()
-    assert "my-service (Test) is ill." in told
+    assert "my-service (Test) is unhealthy." in told
     assert "Details: https://github.test/issues/9" in told
     assert len(world.row.escalations) == 1
 

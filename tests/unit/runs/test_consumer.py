@@ -442,7 +442,7 @@ def test_given_a_run_postponed_too_often_when_consumed_then_it_fails_and_is_held
     scene.act = throttle
     monkeypatch.setattr(later, "MAX_POSTPONED", 0)
 
-    with pytest.raises(RecordsFailed, match="postponed 0 times in vain"):
+    with pytest.raises(RecordsFailed, match="postponed 0 times without success"):
         scene.consume(event(message()))
 
     body = scene.port.bodies(f"POST {RUN}/logs")[-1]

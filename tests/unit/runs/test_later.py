@@ -60,5 +60,5 @@ def test_given_a_run_postponed_again_and_again_when_the_limit_is_reached_then_it
     for _ in range(MAX_POSTPONED):
         later().postpone(RUN_ID, RECORD, NOW, "arn:function:live")
 
-    with pytest.raises(RetryableError, match="postponed 20 times in vain"):
+    with pytest.raises(RetryableError, match="postponed 20 times without success"):
         later().postpone(RUN_ID, RECORD, NOW, "arn:function:live")

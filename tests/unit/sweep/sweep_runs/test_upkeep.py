@@ -162,7 +162,7 @@ def test_given_a_run_that_fails_when_swept_then_the_others_are_looked_after_all_
     refused = {"ok": False, "error": "missing_permissions", "message": "No."}
     world.port.script(f"PATCH {RUN}", (403, refused, {}))
 
-    with pytest.raises(SweepIncomplete, match=f"looked after: {RUN_ID}: Port answered 403"):
+    with pytest.raises(SweepIncomplete, match=f"incomplete: {RUN_ID}: Port answered 403"):
         sweep(60)
 
     assert all(len(world.updates(run_id)) == 1 for run_id in others)
