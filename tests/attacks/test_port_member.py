@@ -279,7 +279,7 @@ def test_repair_whose_diff_cannot_be_shown_is_not_made(ill_service: remedy.World
     world.become_unhealthy().run()
 
     (asked,) = world.asked
-    assert "too long to be shown" in asked["planned"][0]["sentence"]
+    assert "too long to show" in asked["planned"][0]["sentence"]
     assert world.github.proposed == []
 
 

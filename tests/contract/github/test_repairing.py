@@ -189,7 +189,7 @@ def test_given_somebody_closed_the_pull_request_when_looked_at_again_then_it_has
     result = world.carry_out("roll_back", merge=True)
 
     assert result.outcome == "failed"
-    assert result.detail == f"Somebody closed #{pull.number} without a merge."
+    assert result.detail == f"A user closed #{pull.number} without a merge."
 
 
 def test_given_a_repository_without_the_workflow_when_restarted_then_it_says_what_to_do(
