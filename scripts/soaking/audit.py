@@ -112,7 +112,7 @@ class ServiceFacts:
     Attributes:
         name: its name.
         merged: runs whose pull requests are on the base branch, in their order there.
-        replicas: on the base branch; None: there is no folder.
+        replicas: on the base branch; None: the folder is missing.
         entity: its properties in the catalogue; None: there is none.
     """
 

@@ -51,7 +51,7 @@ def _serve_page(request: Request) -> Response:
         return FileResponse(file, headers={"cache-control": kept})
     if request.url.path.startswith("/assets/"):
         # A page of an older build asks for what is gone: HTML would be no answer to that.
-        return Response("There is no such file.", 404, media_type="text/plain")
+        return Response("This file does not exist.", 404, media_type="text/plain")
     index = DIST / "index.html"
     if not index.is_file():
         return HTMLResponse(_MISSING.format(folder=escape(str(DIST))), 503)
