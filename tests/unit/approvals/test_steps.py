@@ -535,7 +535,7 @@ def test_given_a_refusal_when_requesting_then_it_is_noted_before_the_run_is_ende
 
 
 def test_given_an_unknown_step_when_taken_then_it_is_named(world: World) -> None:
-    with pytest.raises(SlipwayError, match="no step 'delete_everything'"):
+    with pytest.raises(SlipwayError, match="does not have the step 'delete_everything'"):
         world.take("delete_everything")
 
 
