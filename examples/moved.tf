@@ -1,5 +1,5 @@
-# For the first plan of a root that calls the module, where the state was made with terraform/ as the root (before 0.1.0):
-# copy this file beside main.tf. It can go after the apply.
+# Needed for the first plan of a root that calls the module, if the state was made with terraform/
+# as the root (before 0.1.0). Copy this file beside main.tf; delete it after the apply.
 moved {
   from = aws_cloudwatch_event_rule.sweep
   to   = module.slipway.aws_cloudwatch_event_rule.sweep

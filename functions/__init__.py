@@ -1,1 +1,1 @@
-"""Slipway's Lambda functions: one folder for each, named after what it does."""
+"""Slipway's Lambda functions, one folder for each."""

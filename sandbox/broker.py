@@ -33,7 +33,10 @@ _REQUEST_SECONDS = 30.0
 
 
 def command(port: int) -> list[str]:
-    """The broker's command line, without the program: listens on and advertises 127.0.0.1."""
+    """Return the broker's command line.
+
+    The broker listens on and advertises 127.0.0.1.
+    """
     address = f"tcp://127.0.0.1:{port}"
     return [
         "broker",
@@ -44,7 +47,7 @@ def command(port: int) -> list[str]:
 
 
 def admin_client(bootstrap: str) -> AdminClient:
-    """A client for a cluster's admin requests; what librdkafka logs goes to Python's logging."""
+    """Return an admin client of a cluster, with librdkafka's logs in Python."""
     return AdminClient({"bootstrap.servers": bootstrap, "logger": LOG})
 
 
@@ -56,7 +59,7 @@ def wait_until_ready(bootstrap: str, timeout: float) -> None:
         timeout: seconds.
 
     Raises:
-        TimeoutError: nobody answered in time; names the address.
+        TimeoutError: no answer in time; the text names the address.
     """
     deadline = time.monotonic() + timeout
     # A client that was refused waits before it tries again; a port that is open needs no client.
@@ -112,7 +115,7 @@ def ensure_topics(bootstrap: str, topics: Mapping[str, int]) -> None:
 
 
 def main() -> None:
-    """Become the broker: no process of ours stays between it and whoever started us."""
+    """Become the broker, so that it is a direct child of the caller."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.broker", description=__doc__)
     parser.add_argument("--port", type=int, default=9092)
     port = parser.parse_args().port

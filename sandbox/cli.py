@@ -100,7 +100,7 @@ def logs(
     file = Sandbox(folder).log_file(name)
     if not file.exists():
         known = ", ".join(sorted(f.stem for f in file.parent.glob("*.log"))) or "none yet"
-        console.print(f"[red]sandbox:[/red] there is no log of '{name}'. Logs: {known}.")
+        console.print(f"[red]sandbox:[/red] the log of '{name}' does not exist. Logs: {known}.")
         raise typer.Exit(1)
     with file.open(errors="replace") as stream:
         for line in stream.read().splitlines()[-lines:]:

@@ -8,11 +8,11 @@ class Clock:
     """The machine's clock. Thread-safe."""
 
     def time(self) -> float:
-        """Seconds since the epoch."""
+        """Return seconds since the epoch."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never set back."""
+        """Return seconds since some moment; never set back."""
         return time.monotonic()
 
     def wait(

@@ -67,7 +67,7 @@ class Fault(BaseModel):
         self._cleared = cleared
 
     def meets(self, method: str, path: str, field: str) -> bool:
-        """Whether the fault is about a request, or about a field of its document."""
+        """Return whether the fault is about a request, or about a field of its document."""
         return (
             re.fullmatch(self.method, method) is not None
             and re.search(self.path, path) is not None
@@ -123,12 +123,12 @@ class Faults:
             self._cleared = threading.Event()
 
     def pending(self) -> list[dict[str, Any]]:
-        """What is still to happen."""
+        """Return what is still to happen."""
         with self._lock:
             return [fault.model_dump() for fault in self._faults]
 
     def take(self, method: str, path: str, field: str = "") -> Fault | None:
-        """The fault that this request, or this field of one, meets, which is used up by it."""
+        """Return and use up the fault of this request, or of a field of it."""
         with self._lock:
             for fault in self._faults:
                 if not fault.meets(method, path, field):
@@ -154,7 +154,7 @@ class RequestLog:
         self._entries.append({"method": method, "path": path, "actor": actor, "status": status})
 
     def entries(self) -> list[dict[str, Any]]:
-        """All that is remembered."""
+        """Return all that is remembered."""
         return list(self._entries)
 
     def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""Decides which requests a server of the sandbox answers: the one mechanism for all of them.
+"""Decide which requests a server of the sandbox answers.
 
 Every web page that a browser shows may send requests to 127.0.0.1. By DNS rebinding, where the
 page's own host name comes to mean 127.0.0.1, it may read the answers, too. What the browser
@@ -33,7 +33,7 @@ class Refusal:
     text: str
 
     def body(self) -> dict[str, str]:
-        """The answer's JSON."""
+        """Return the answer's JSON."""
         return {"message": self.text}
 
 
@@ -54,7 +54,7 @@ class Guard:
     forms: str = "(?!)"
 
     def refusal(self, method: str, path: str, header: Callable[[str], list[str]]) -> Refusal | None:
-        """Why not to answer a request, or None.
+        """Return why not to answer a request, or None.
 
         Args:
             method: of HTTP.
@@ -83,7 +83,10 @@ class Guard:
         return set(header("Origin")) <= own and set(site) <= {"same-origin", "none"}
 
     def _opens_page(self, method: str, path: str, header: Callable[[str], list[str]]) -> bool:
-        """Whether a person follows a link or a form to a page, which the other site cannot read."""
+        """Return whether a person follows a link or a form to a page.
+
+        The other site cannot read that page.
+        """
         opened = header("Sec-Fetch-Mode") == ["navigate"], header("Sec-Fetch-Dest") == ["document"]
         linked = method == "GET" and not header("Origin") and re.match(self.pages, path)
         led = method == "POST" and re.fullmatch(self.forms, path)
@@ -95,7 +98,9 @@ class Guard:
 
 
 def take_token() -> str:
-    """The token in the environment, which is taken out of it: nothing started here needs it.
+    """Return and remove the token in the environment.
+
+    Child processes do not need it.
 
     Raises:
         SystemExit: there is none.

@@ -12,7 +12,10 @@ STOP_SECONDS = 15
 
 
 def is_ours(pid: int, name: str) -> bool:
-    """Whether the process lives and is the one that we started, not a later one of that number."""
+    """Return whether the process lives and is the one that we started.
+
+    A later process may have the same number.
+    """
     _reap(pid)
     try:
         process = psutil.Process(pid)

@@ -69,13 +69,13 @@ class Sandbox:
         self._state_file = self.folder / "state.json"
 
     def state(self) -> State | None:
-        """What the last `up` decided, or None if the sandbox is down."""
+        """Return what the last `up` decided, or None if the sandbox is down."""
         if not self._state_file.exists():
             return None
         return State(**json.loads(self._state_file.read_text()))
 
     def running(self, state: State) -> dict[str, bool]:
-        """Which of the processes are alive."""
+        """Return which of the processes are alive."""
         return {name: is_ours(pid, name) for name, pid in state.pids.items()}
 
     def up(
@@ -85,7 +85,7 @@ class Sandbox:
         attached: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> State:
-        """Start whatever is not running; if all of it runs, change nothing.
+        """Start the parts that are not running; if all run, change nothing.
 
         A part that has ended is started again on its data. What kept its state in memory is said
         to be lost; its stack is then among `unapplied`.
@@ -173,7 +173,7 @@ class Sandbox:
                 self._save(state)
 
     def unapplied(self) -> list[str]:
-        """The modes of the stacks that AWS has lost, or that were never applied to the end."""
+        """Return the modes of stacks that AWS lost, or that were applied partly."""
         return sorted(
             folder.name.removeprefix("terraform-")
             for folder in self.folder.glob("terraform-*")
@@ -214,7 +214,7 @@ class Sandbox:
             say(_LOST.get(name, f"{name} {had}; it runs again on its data."))
 
     def log_file(self, name: str) -> Path:
-        """Where a process's output goes."""
+        """Return where a process's output goes."""
         return self.folder / "logs" / f"{name}.log"
 
     def _commands(self, state: State) -> Iterator[tuple[str, list[str]]]:
@@ -245,7 +245,7 @@ class Sandbox:
         )  # fmt: skip
 
     def _start_anew(self, progress: Callable[[str], None], *, attached: bool) -> State:
-        """Start all parts; again with other ports if another program takes one meanwhile."""
+        """Start all parts; use other ports if another program takes one."""
         attempt = 1
         while True:
             state = decide(os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""))
@@ -255,7 +255,7 @@ class Sandbox:
             except _PortTaken:
                 if attempt == _ATTEMPTS:
                     raise
-                progress("A port was taken meanwhile: starting again")
+                progress("Another program took a port: starting again")
                 attempt += 1
             else:
                 return state
@@ -306,7 +306,7 @@ class Sandbox:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # A session of its own, so that whatever the part starts can be found and ended.
+                # A separate session, so that all child processes can be found and ended.
                 start_new_session=True,
             )
         # For a moment after it is made, a process has no command line to be known by.
@@ -316,7 +316,7 @@ class Sandbox:
 
     def _wait(self, name: str, state: State) -> None:
         deadline = time.monotonic() + START_SECONDS
-        # On loopback: whatever proxy the environment names has no part in it.
+        # On loopback, without any proxy of the environment.
         with httpx.Client(timeout=2, trust_env=False) as client:
             while time.monotonic() < deadline:
                 if not is_ours(state.pids[name], name):
@@ -369,7 +369,7 @@ class Sandbox:
 
 
 def _answers(name: str, state: State, client: httpx.Client) -> bool:
-    """Whether the part answers, and not another program that has its port."""
+    """Return whether the part answers, and not another program that has its port."""
     try:
         process = psutil.Process(state.pids[name])
         if not any(

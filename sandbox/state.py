@@ -48,11 +48,11 @@ class State:
     attached_to: int = 0
 
     def url(self, name: str) -> str:
-        """The address of an HTTP process."""
+        """Return the address of an HTTP process."""
         return f"http://127.0.0.1:{self.ports[name]}"
 
     def environment(self) -> dict[str, str]:
-        """What an outside client needs to be pointed at this sandbox."""
+        """Return what an outside client needs to be pointed at this sandbox."""
         return {
             "PORT_BASE_URL": self.url("port"),
             "PORT_CLIENT_ID": self.client_id,
@@ -101,7 +101,9 @@ def decide(external_kafka: str) -> State:
 
 
 def _free_port(preferred: int, held: contextlib.ExitStack) -> int:
-    """A free port, the preferred one if it is; held, so that no other part is given the same.
+    """Return a free port, the preferred one if possible.
+
+    The port stays reserved, so that no other part gets it.
 
     The others are below the ports that Linux gives to outgoing connections: one of those would
     take the port before its part listens.

@@ -1,8 +1,8 @@
-"""Brings resources that a repository has into Slipway's care: pull requests with their metadata.
+"""Adopt existing resources: open pull requests with their metadata.
 
-Without `--apply` it shows what it would do. It never overwrites a metadata file, and names what it
-cannot adopt and why. The report of the merge writes the entity; for one whose metadata is there,
-this command writes it.
+Without `--apply`, the command shows what it would do. It never overwrites a metadata file. It lists
+what it cannot adopt, and why. The report of the merge writes the entity. If the metadata already
+exists, this command writes the entity.
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ from scripts.cli import add_names, start, table_console
 from scripts.installed import EnvFile, NamePrefix, connect, refusals
 
 _EVERY = "*"
-# GitHub takes 80 requests a minute that create content, and a pull request is several.
+# GitHub allows 80 content-creating requests a minute, and a pull request takes several.
 # https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits
 _MOST = 20
 _PATIENCE = 120.0
@@ -52,10 +52,10 @@ class Row:
     """What is or was done about a resource.
 
     Attributes:
-        name: its identifier, or the place that cannot be one.
+        name: its identifier, or the place that is not a valid resource.
         repository: `owner/name`.
-        state: `adopted`: nothing to do; `entity`: only its entity is written; `proposed`: its pull
-            request is open; `propose`: its pull request is made; `later`: not in this call;
+        state: `adopted`: nothing to do. `entity`: only its entity is written. `proposed`: its pull
+            request is open. `propose`: its pull request is opened. `later`: not in this call.
             `refused`: it cannot be adopted.
         text: what people read.
     """
@@ -67,7 +67,7 @@ class Row:
 
 
 class AdoptConfig(ApprovalConfig, ReportingConfig):
-    """What the deployed sweep knows, whose environment this command takes."""
+    """Settings of the deployed sweep, whose environment this command uses."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Adoption:
     write: bool
 
     def rows(self) -> Iterator[Row]:
-        """Adopt resource after resource.
+        """Adopt the resources one by one.
 
         Raises:
             SlipwayError: Port or GitHub does not answer, or refuses.
@@ -110,7 +110,7 @@ class Adoption:
                     yield row
 
     def _places(self) -> Iterator[tuple[Place, set[str]]]:
-        """The repositories that may hold the kind, each with the keys that lead to it."""
+        """Yield the repositories that may have the kind, each with its keys."""
         pattern, found = self.kind.repository, dict[str, tuple[Place, set[str]]]()
         for key, place in self.policy.repositories.items():
             fits = (
@@ -122,7 +122,7 @@ class Adoption:
                 found.setdefault(place.name.casefold(), (place, set()))[1].add(key)
         if not found:
             raise ConfigurationError(
-                f"No repository of the installation may hold '{self.kind.name}'."
+                f"No repository of the installation may have '{self.kind.name}'."
             )
         yield from found.values()
 
@@ -157,7 +157,7 @@ class Adoption:
         *,
         may_propose: bool,
     ) -> tuple[State, str]:
-        """Make the pull request unless there is one.
+        """Open the pull request unless there is one.
 
         Raises:
             UserError: it was closed, or what it added was removed again.
@@ -174,7 +174,7 @@ class Adoption:
         if pull is not None:
             return "proposed", pull.url
         if not may_propose:
-            return "later", f"a call makes {self.most} pull requests at most"
+            return "later", f"this command opens at most {self.most} pull requests per call"
         made = repository.propose(change).url if self.write else ""
         return "propose", " ".join([made, *notes]).strip()
 
@@ -198,10 +198,10 @@ class Adoption:
         )
 
     def _read(self, resource: Resource, tree: Tree) -> list[str]:
-        """Read the entity as its report will; returns what Port will not show.
+        """Read the entity as its report will; return what Port will not show.
 
         Raises:
-            UserError: its metadata cannot be relied on, or does not say the environment.
+            UserError: its metadata is not valid, or does not name the environment.
         """
         kind, parts = resource.kind, resource.parts
         said = read_entity(kind, resource.identifier, parts, tree, self.policy.settings)
@@ -256,10 +256,12 @@ def _with(tree: Tree, path: str, text: str) -> Tree:
 
 
 def read_values(path: Path | None, kind: Kind) -> dict[str, dict[str, Any]]:
-    """Read the file of values: identifier, or `*` for all, → values of the create's form.
+    """Read the file of values, by identifier or `*` for all.
+
+    The values are those of the create action's form.
 
     Raises:
-        ConfigurationError: it is not such a file.
+        ConfigurationError: the file cannot be read or is not valid.
     """
     if path is None:
         return {}
@@ -270,7 +272,7 @@ def read_values(path: Path | None, kind: Kind) -> dict[str, dict[str, Any]]:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
     values = {str(name): one for name, one in found.items()}
     if wrong := [name for name, one in values.items() if not isinstance(one, dict)]:
-        raise ConfigurationError(f"{path}: '{wrong[0]}' must hold inputs and their values.")
+        raise ConfigurationError(f"{path}: '{wrong[0]}' must be a mapping of inputs to values.")
     inputs = create_of(kind)[0].form.inputs
     for name, one in values.items():
         if unknown := sorted(set(one) - inputs.keys()):
@@ -300,17 +302,19 @@ def main(
     kind: Annotated[str, typer.Argument(help="The kind, as its folder in the catalog is named.")],
     *,
     write: Annotated[
-        bool, typer.Option("--apply/--dry-run", help="Make pull requests, or only show them.")
+        bool, typer.Option("--apply/--dry-run", help="Open pull requests, or only show them.")
     ] = False,
     values: Annotated[
         Path | None,
         typer.Option(help="Values of the create's form: identifier, or '*', to inputs."),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, help="Pull requests that are made at most.")] = _MOST,
+    most: Annotated[
+        int, typer.Option(min=1, help="Maximum number of pull requests to open.")
+    ] = _MOST,
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
 ) -> None:
-    """Propose metadata for resources that exist, so that actions work on them."""
+    """Propose metadata for existing resources, so that actions work on them."""
     console = table_console()
     with refusals("adopt", Console(stderr=True)):
         connect(env_file, name_prefix)
@@ -325,7 +329,7 @@ def main(
         rows = list(adoption.rows())
         show(console, rows, write=write)
         if not write and any(row.state in {"entity", "propose"} for row in rows):
-            console.print("Do it: --apply")
+            console.print("To open the pull requests, add --apply.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Finds resources that a repository has without Slipway's metadata, and makes that. Pure.
+"""Find resources without Slipway's metadata, and write that. Pure.
 
-A resource is found by the patterns of its kind. Its metadata is what the kind's create would have
-written: the form's inputs, held against the form.
+The patterns of a kind find a resource. Its metadata is what the kind's create action would have
+written: the form's inputs, validated against the form.
 """
 
 import json
@@ -17,7 +17,7 @@ from slipway.catalog.patterns import Part
 from slipway.catalog.request import Request, Resource, asked, limits_of, settings_of
 from slipway.errors import InvalidInput, UserError
 
-# In the place of a run's id.
+# Used in place of a run's id.
 RUN_ID = "adopted"
 _EXACT = re.compile(r"\s*\.(?P<root>[a-z]+)\.(?P<name>[A-Za-z_]\w*)\s*")
 
@@ -74,7 +74,10 @@ def find_resources(
 
 
 def _nearly(kind: Kind, path: str) -> dict[str, str]:
-    """Why a path that looks like one of the kind's is none; empty if it does not look so."""
+    """Return why a path is not valid although it looks like the kind's.
+
+    Empty if the path does not look like one of the kind's.
+    """
     anything = {name: _Anything("", "", "") for name in kind.parts}
     for pattern in kind.patterns:
         parts = pattern.read(path, anything) or {}
@@ -91,7 +94,7 @@ def _places(one: Resource, parts: Mapping[str, str]) -> str:
 
 
 def create_of(kind: Kind) -> tuple[Action, CreateFile]:
-    """The action whose form and metadata count.
+    """Return the action whose form and metadata apply.
 
     Raises:
         UserError: the kind has none.
@@ -100,15 +103,15 @@ def create_of(kind: Kind) -> tuple[Action, CreateFile]:
         if isinstance(action.spec, CreateFile):
             return action, action.spec
     raise UserError(
-        f"The kind '{kind.name}' has no action that creates, so it is not known what its metadata "
-        "must say. Add one to the catalog."
+        f"The kind '{kind.name}' has no create action, so Slipway does not know what its metadata "
+        "must contain. Add one to the catalog."
     )
 
 
 def inputs_in_port(kind: Kind, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """What an entity in Port says of the inputs that its metadata is made from.
+    """Return what an entity in Port says about the metadata's inputs.
 
-    Only where the catalog takes a property as it is from the metadata, and that from an input.
+    Only for properties that the catalog copies from the metadata, and the metadata from an input.
 
     Args:
         kind: its kind.
@@ -155,11 +158,11 @@ def make_metadata(
     missing = [name for name in form.inputs if name in used & form.required and name not in typed]
     if missing:
         names = ", ".join(f"'{name}' ({form.title(name)})" for name in missing)
-        raise UserError(f"No value is known for {names}.")
+        raise UserError(f"Required values are missing: {names}.")
     inputs: dict[str, Any] = dict.fromkeys(form.inputs)
     for name in used & typed.keys():
         if name in form.encrypted:
-            raise InvalidInput(form.title(name), "is encrypted, and goes into no file")
+            raise InvalidInput(form.title(name), "is encrypted and must not be written to a file")
         if typed[name] is not None:
             inputs[name] = form.inputs[name].check(typed[name])
     request = Request(run_id=RUN_ID, action=action.identifier, inputs=inputs)
@@ -181,7 +184,7 @@ def make_metadata(
 
 
 def _exact(source: object, root: str) -> str | None:
-    """The name that an expression takes as it is, as `team` of `{{ .inputs.team }}`."""
+    """Return the name in a plain expression: `team` of `{{ .inputs.team }}`."""
     if not isinstance(source, str) or not (single := parse_template(source).single):
         return None
     match = _EXACT.fullmatch(single.source)

@@ -1,7 +1,7 @@
-"""Applies examples/sandbox to a running sandbox: the same module that is applied to AWS.
+"""Apply examples/sandbox to a running sandbox, with the AWS module.
 
-Only the provider's endpoint differs, and the environment sets it, outside the code. State and
-provider files are in the sandbox's folder, so that a sandbox that is gone leaves nothing behind.
+Only the provider's endpoint differs, and the environment sets it. State and provider files are in
+the sandbox's folder, so removing the sandbox removes them.
 """
 
 import json
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TEAM_MACHINE = "team-scaling-log"
 _BASES = {"port": "PORT_BASE_URL", "github": "GITHUB_API_URL", "aws": "AWS_ENDPOINT_URL"}
 REPORTS_VARIABLE = "SLIPWAY_REPORTS_URL"
-# What scripts/doctor asks for. Slipway administers the sandbox's repositories.
+# The settings that scripts/doctor needs. Slipway administers the sandbox's repositories.
 PROTECTION = {
     "enforce_admins": False,
     "required_pull_request_reviews": {
@@ -51,12 +51,12 @@ RULESET = {
     "conditions": {"ref_name": {"include": ["refs/heads/slipway/**/*"], "exclude": []}},
     "rules": [{"type": "creation"}, {"type": "update"}],
 }
-# The provider mostly waits, so the queue's 25 s begin with the first resources, not after them.
+# The provider mostly waits, so the queue's 25 s begin with the first resources.
 PARALLELISM = "-parallelism=30"
 
 
 class Mode(StrEnum):
-    """Where the runs come from: any SCRAM cluster as Port's own, MSK, or Port's webhook."""
+    """Source of the runs: a SCRAM cluster such as Port's, MSK, or Port's webhook."""
 
     EXTERNAL = "external"
     MSK = "msk"
@@ -65,14 +65,14 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class OwnCatalog:
-    """A catalog in the place of the shipped one, in an installation of its own.
+    """A catalog that replaces the shipped one, in its own installation.
 
     Attributes:
         dir: its folder.
         name_prefix: of the installation.
         identifier_prefix: of its actions in Port.
         repositories: key → `owner/name`.
-        environments: where services are repaired.
+        environments: environments in which services are repaired.
         trusted_urls: patterns of health URLs.
     """
 
@@ -85,7 +85,7 @@ class OwnCatalog:
 
 
 class StackError(Exception):
-    """Terraform refused, or the sandbox is down; the text says what to do."""
+    """Terraform failed, or the sandbox is down; the text has the fix."""
 
 
 def read_environment(folder: Path) -> dict[str, str]:
@@ -96,12 +96,14 @@ def read_environment(folder: Path) -> dict[str, str]:
     """
     file = folder / "env"
     if not file.exists():
-        raise StackError(f"{file} is not there: the sandbox is down. Start it: scripts/sandbox up")
+        raise StackError(
+            f"{file} does not exist because the sandbox is down. Start it: scripts/sandbox up"
+        )
     return dict(word.split("=", 1) for word in shlex.split(file.read_text(), comments=True))
 
 
 def knob(env: Mapping[str, str], part: str, method: str, path: str, body: object = None) -> Any:
-    """Use one of the sandbox's own routes, `/_sandbox/…`.
+    """Call one of the sandbox's own routes, `/_sandbox/…`.
 
     Args:
         env: the sandbox's `env` file.
@@ -111,7 +113,7 @@ def knob(env: Mapping[str, str], part: str, method: str, path: str, body: object
         body: sent as JSON.
 
     Returns:
-        What it answers, from JSON; None for an empty answer.
+        The response, parsed from JSON; None for an empty response.
     """
     base = env[_BASES[part]].removesuffix("/api/v3")
     answer = requests.request(
@@ -126,7 +128,10 @@ def knob(env: Mapping[str, str], part: str, method: str, path: str, body: object
 
 
 def host_architecture() -> str:
-    """This machine's, by Lambda's name of it: the sandbox's functions are processes."""
+    """Return this machine's architecture as Lambda names it.
+
+    The sandbox runs functions as processes.
+    """
     return "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
 
 
@@ -135,10 +140,10 @@ class Stack:
 
     Args:
         folder: the sandbox's folder.
-        mode: which Kafka mode; each has a state of its own.
-        say: told each line that Terraform prints.
-        root: the repository whose stack it is, with what was built of it.
-        catalog: a catalog in the place of the shipped one.
+        mode: the Kafka mode; each has its own state.
+        say: gets each line that Terraform prints.
+        root: the repository of the stack, with its build.
+        catalog: a catalog that replaces the shipped one.
     """
 
     def __init__(
@@ -158,12 +163,12 @@ class Stack:
         self._outputs: dict[str, Any] | None = None
 
     def init(self) -> None:
-        """Make a working copy of the example and its module, and install the provider there.
+        """Copy the example and its module, and install the provider there.
 
-        A copy, because two modes may be applied at once.
+        A copy, because two modes may be applied at the same time.
         """
         skip = shutil.ignore_patterns(".terraform", "*.tfstate*")
-        # What was removed from a catalog must not stay in the copy.
+        # A file that was removed from a catalog must not stay in the copy.
         shutil.rmtree(self._data / "catalog", ignore_errors=True)
         for folder in ("terraform", "examples/sandbox", "catalog"):
             copy = self._data / folder
@@ -178,7 +183,7 @@ class Stack:
         return self._data / "catalog"
 
     def apply(self) -> None:
-        """Make the sandbox's AWS as the stack says, and write the secrets."""
+        """Apply the stack to the sandbox's AWS, and write the secrets."""
         self._outputs = None
         # In parallel, because the sandbox loads Step Functions while Terraform plans.
         with ThreadPoolExecutor(max_workers=1) as pool:
@@ -189,7 +194,7 @@ class Stack:
         self._set_up_repositories()
 
     def _confirm_subscriptions(self) -> None:
-        """Confirm all e-mail subscriptions, as their people and an operator do together."""
+        """Confirm all e-mail subscriptions, as approvers and an operator would."""
         sns = self._client("sns")
         for mail in knob(self._env, "aws", "GET", "emails"):
             link = mail["message"].rpartition(" ")[2]
@@ -215,7 +220,7 @@ class Stack:
         )
 
     def _set_up_repositories(self) -> None:
-        """Set the repositories up, as an operator does after the first apply."""
+        """Set up the repositories, as an operator does after the first apply."""
         own = self.catalog.repositories.values() if self.catalog else [self._env["SERVICES_REPO"]]
         for name in own:
             self._set_up_repository(f"{self._env['GITHUB_API_URL']}/repos/{name}")
@@ -226,7 +231,7 @@ class Stack:
         with requests.Session() as session:
             session.headers["Authorization"] = f"Bearer {self._env['GITHUB_TOKEN']}"
             answer = session.post(variables, json=body, timeout=300)
-            if answer.status_code == 409:  # It is there already.
+            if answer.status_code == 409:  # It exists already.
                 answer = session.patch(f"{variables}/{REPORTS_VARIABLE}", json=body, timeout=300)
             answer.raise_for_status()
             branch = f"{repository}/branches/main/protection"
@@ -236,36 +241,35 @@ class Stack:
                 made.raise_for_status()
 
     def _make_team_machine(self) -> None:
-        """Make what a team of its own would: a state machine that subscribes to the change log.
+        """Create the state machine of a team that subscribes to the change log.
 
-        The simplest there is: its executions keep what it was told. `subscriptions` in the
-        sandbox's variables names it.
+        Its executions only keep their input. `subscriptions` in the sandbox's variables names it.
         """
         role_arn = "arn:aws:iam::000000000000:role/team"
         definition = {"StartAt": "Seen", "States": {"Seen": {"Type": "Succeed"}}}
-        # Making one that is there already, just so, is a success.
+        # Creating an identical state machine again is a success.
         self._client("stepfunctions").create_state_machine(
             name=TEAM_MACHINE, definition=json.dumps(definition), roleArn=role_arn
         )
 
     def has_changes(self) -> bool:
-        """Whether another apply, without the secrets' values, would change anything."""
+        """Return whether a second apply, without secrets, would change anything."""
         status = self._terraform("plan", "-detailed-exitcode", *self._arguments())
         return status == CHANGES_EXIT_STATUS
 
     def destroy(self) -> None:
-        """Take everything away again.
+        """Destroy the stack.
 
-        As the state has it, without asking first: nobody else changes a sandbox.
+        Uses the state without a refresh, because nothing else changes a sandbox.
         """
         self._outputs = None
         options = ["-auto-approve", "-refresh=false", PARALLELISM]
         self._terraform("destroy", *options, *self._arguments())
 
     def outputs(self) -> dict[str, Any]:
-        """The module's outputs by name.
+        """Return the module's outputs by name.
 
-        Asked for once: Terraform starts the provider for it, which takes seconds.
+        Cached, because Terraform starts the provider for it, which takes seconds.
         """
         if self._outputs is None:
             self._outputs = self._read_outputs()
@@ -305,7 +309,10 @@ class Stack:
         }
 
     def _secrets(self) -> dict[str, str]:
-        """The ephemeral variables, for the environment: they are written to no file."""
+        """Return the ephemeral variables for the environment.
+
+        They are not written to a file.
+        """
         port = {
             "client_id": self._env["PORT_CLIENT_ID"],
             "client_secret": self._env["PORT_CLIENT_SECRET"],
@@ -318,7 +325,7 @@ class Stack:
         return {f"TF_VAR_{name}": json.dumps(value) for name, value in values.items()}
 
     def _credentials(self) -> dict[str, str]:
-        """Return the credentials to apply with: the account's root, as the sandbox takes it."""
+        """Return the credentials for the apply: the sandbox account's root."""
         return {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
     def _kafka_credentials(self, port: dict[str, str]) -> dict[str, str]:
@@ -359,7 +366,7 @@ class Stack:
 def main(
     folder: Annotated[Path, typer.Option(envvar="SANDBOX_DIR", help="The sandbox's folder.")] = ROOT
     / ".sandbox",
-    mode: Annotated[Mode, typer.Option(help="Where the runs come from.")] = Mode.EXTERNAL,
+    mode: Annotated[Mode, typer.Option(help="Source of the runs.")] = Mode.EXTERNAL,
 ) -> None:
     """Apply the Terraform stack to the running sandbox."""
     try:

@@ -1,10 +1,12 @@
-"""Looks the locked dependencies up in the advisory databases: OSV for Python, npm's own for npm.
+"""Look up the locked dependencies in the advisory databases.
 
-Whether a database answers is found out by a package that it must know to be vulnerable: only if it
-does, its silence about ours says something. One that does not answer fails in CI and is only named
-elsewhere, so that `make lint` works without a network; `AUDIT_REQUIRE_ANSWERS` (1 or 0) decides
-otherwise. An advisory of a package that is locked fails, unless `requirements/audit.toml` says why
-it does no harm here.
+OSV has Python's advisories, and npm's registry its own.
+
+A canary package, known to be vulnerable, shows whether a database answers. Only then does an empty
+answer mean that our packages are safe. A database that does not answer fails the check in CI and is
+only reported elsewhere, so that `make lint` works without a network. `AUDIT_REQUIRE_ANSWERS` (1 or
+0) overrides that. || An advisory for a locked package fails the check, unless
+`requirements/audit.toml` says why it is harmless here.
 """
 
 import json
@@ -23,7 +25,7 @@ from scripts.cli import start
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = ROOT / "requirements" / "audit.toml"
 NPM = ("sandbox/portal", "scripts/actionlint", "tests/references/github")
-# Old releases with advisories that nobody will withdraw.
+# Old releases with advisories that will not be withdrawn.
 KNOWN_PYTHON = "jinja2==2.4.1\n"
 KNOWN_NPM = ("lodash", "4.17.4")
 _SECONDS = 300
@@ -39,11 +41,11 @@ def main(
         bool | None,
         typer.Option(
             envvar="AUDIT_REQUIRE_ANSWERS",
-            help="Whether a database that does not answer is a failure. Default: in CI only.",
+            help="Fail if a database does not answer. Default: only in CI.",
         ),
     ] = None,
 ) -> None:
-    """Look up all locked dependencies; fail if one has an advisory without a recorded reason."""
+    """Look up all dependencies; fail on advisories without a reason."""
     if require_answers is None:
         require_answers = "CI" in os.environ
     if osv_url.startswith("https://api.osv.dev"):
@@ -61,13 +63,13 @@ def main(
     for fault in faults:
         typer.echo(f"audit: {fault}", err=True)
     if faults:
-        _fail("Raise these (make lock), or say in requirements/audit.toml why not")
+        _fail("Upgrade these packages (make lock), or record the reason in requirements/audit.toml")
     if silent and require_answers:
-        _fail("Run it again later, or set AUDIT_REQUIRE_ANSWERS=0 to pass without an answer")
+        _fail("Retry later, or set AUDIT_REQUIRE_ANSWERS=0 to pass without an answer")
 
 
 def _look_up_python(program: Path, osv_url: str, folder: Path) -> Findings | str:
-    """What OSV says of the lock files, or the sentence that it did not answer."""
+    """Return OSV's answer for the lock files, or why there is none."""
     known = folder / "known.txt"
     known.write_text(KNOWN_PYTHON, encoding="utf-8")
     if not of_python(_pip_audit(program, osv_url, known)):
@@ -82,14 +84,14 @@ def _look_up_python(program: Path, osv_url: str, folder: Path) -> Findings | str
 
 
 def _look_up_npm(folder: Path) -> Findings | str:
-    """What npm's registry says of the lock files, or the sentence that it did not answer."""
+    """Return npm's answer for the lock files, or why there is none."""
     if not of_npm(_npm_audit(_known_npm(folder))):
         return "npm's registry has no audit: the npm packages were not looked up"
     return {key: one for project in NPM for key, one in of_npm(_npm_audit(ROOT / project)).items()}
 
 
 def read_ignored(text: str) -> Mapping[str, str]:
-    """Advisory → why it does no harm here.
+    """Return the reason why each ignored advisory is harmless, by advisory.
 
     Raises:
         typer.BadParameter: one has no reason.
@@ -102,7 +104,10 @@ def read_ignored(text: str) -> Mapping[str, str]:
 
 
 def of_python(answer: Any) -> Findings:
-    """Advisory → package, in pip-audit's JSON; nothing for None, which is no answer."""
+    """Return the package of each advisory, from pip-audit's JSON.
+
+    Empty for None, which means that the database did not answer.
+    """
     packages = answer["dependencies"] if answer else []
     return {
         advisory["id"]: f"{package['name']} {package['version']}"
@@ -112,7 +117,10 @@ def of_python(answer: Any) -> Findings:
 
 
 def of_npm(answer: Any) -> Findings:
-    """Advisory → package, in npm's JSON; nothing for an answer that is no report."""
+    """Return the package of each advisory, from npm's JSON.
+
+    Empty for an answer that is not a report.
+    """
     packages = answer.get("vulnerabilities", {}) if isinstance(answer, dict) else {}
     return {
         advisory["url"].rpartition("/")[2]: f"{name} {advisory['range']}"
@@ -123,13 +131,13 @@ def of_npm(answer: Any) -> Findings:
 
 
 def unjudged(found: Findings, ignored: Mapping[str, str]) -> list[str]:
-    """What has to be done, as sentences: new advisories, and exceptions that nothing needs."""
+    """Return the faults as sentences: new advisories, unneeded exceptions."""
     new = [
         f"{package} has {advisory}"
         for advisory, package in found.items()
         if advisory not in ignored
     ]
-    # Nothing is found where nobody answers: then no exception is needless.
+    # An unanswered query has no findings, so an exception cannot be called unneeded.
     old = [
         f"{advisory} is ignored, but no locked package has it"
         for advisory in ignored
@@ -163,7 +171,7 @@ def _known_npm(folder: Path) -> Path:
 
 
 def _json_of(command: Iterable[str | Path], folder: Path) -> Any:
-    """What a program prints as JSON; None if it does not come to that."""
+    """Return the JSON output of a program; None if it has none."""
     try:
         ended = subprocess.run(
             list(command), cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False

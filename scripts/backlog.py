@@ -1,4 +1,7 @@
-"""What a function has not read yet, and until when it must have: brokers and queues know."""
+"""Show what a function has not read of its topic or queue, and its deadline.
+
+The brokers and SQS have both.
+"""
 
 import os
 from collections.abc import Mapping
@@ -20,7 +23,7 @@ from scripts.consumers import Consumer
 from scripts.topics import iam_settings
 
 TIMEOUT_SECONDS = 10
-# Kafka's and MSK's own, where the brokers do not tell.
+# Defaults of Kafka and MSK, for brokers that do not show theirs.
 # https://kafka.apache.org/documentation/#brokerconfigs_offsets.retention.minutes
 # https://docs.aws.amazon.com/msk/latest/developerguide/msk-default-configuration.html
 DEFAULT_RETENTION = timedelta(days=7)
@@ -28,12 +31,12 @@ DEFAULT_RETENTION = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Retention:
-    """How long Kafka keeps what a pause depends on.
+    """How long Kafka keeps the data that a pause depends on.
 
     Attributes:
-        records: of the topic. None: without end.
-        offsets: how far a group has read, once nobody reads as this group.
-        told: whether the brokers said so; else both are defaults.
+        records: retention of the topic's records. None: unlimited.
+        offsets: retention of a group's offsets, once the group has no members.
+        told: whether the brokers reported both; otherwise they are defaults.
     """
 
     records: timedelta | None = DEFAULT_RETENTION
@@ -43,12 +46,12 @@ class Retention:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What a function has not read yet, counted in records of all actions.
+    """What a function has not read yet, in records of all actions.
 
     Attributes:
         unread: how many; None: the group has never read anything.
         oldest: when the oldest of them was written.
-        lost: how many the topic has dropped before they were read.
+        lost: how many the topic dropped before they were read.
         retention: of topic and offsets.
     """
 
@@ -59,11 +62,13 @@ class Backlog:
 
 
 def deadline(paused_at: datetime | None, backlog: Backlog | None) -> datetime | None:
-    """Until when a function must read again so that nothing is lost; None: no end is near.
+    """Return the time by which a function must read to lose nothing.
+
+    None: no deadline is near.
 
     Args:
-        paused_at: since when it reads nothing; None: it reads, however slowly.
-        backlog: what is known of its topic; None: nothing.
+        paused_at: when it stopped reading; None: it reads, however slowly.
+        backlog: its unread records; None: unknown.
     """
     retention = backlog.retention if backlog else Retention()
     ends = []
@@ -105,14 +110,14 @@ class Brokers:
     """The brokers of one mapping's cluster.
 
     Args:
-        consumer: whose mapping says where they are and how to sign in.
+        consumer: its mapping has the addresses and the credentials.
     """
 
     def __init__(self, consumer: Consumer) -> None:
         self._settings = _settings(consumer.mapping)
 
     def backlog(self, consumer: Consumer) -> Backlog:
-        """Ask what a function has not read yet.
+        """Return what a function has not read yet.
 
         Raises:
             KafkaException: the brokers do not answer, or refuse.
@@ -137,7 +142,7 @@ class Brokers:
             first, end = client.get_watermark_offsets(
                 TopicPartition(topic, place.partition), timeout=TIMEOUT_SECONDS
             )
-            if place.offset < 0:  # nothing was ever committed for this partition
+            if place.offset < 0:  # no offset was ever committed for this partition
                 continue
             known = True
             lost += max(0, first - place.offset)
@@ -173,7 +178,7 @@ def _span(text: str | None, unit: timedelta) -> timedelta | None:
 
 
 def _described(admin: AdminClient, kind: ResourceType, name: str) -> dict[str, str]:
-    """Settings by name; none where the brokers do not let us see them, as Port's."""
+    """Return settings by name; none if the brokers hide them, as Port's do."""
     (future,) = admin.describe_configs(
         [ConfigResource(kind, name)], request_timeout=TIMEOUT_SECONDS
     ).values()
@@ -185,7 +190,7 @@ def _described(admin: AdminClient, kind: ResourceType, name: str) -> dict[str, s
 
 
 def _oldest(client: KafkaConsumer, waiting: list[TopicPartition]) -> datetime | None:
-    """When the oldest unread record was written, by reading one of each partition."""
+    """Return the time of the oldest unread record, one read per partition."""
     moments = []
     for place in waiting:
         client.assign([place])
@@ -207,11 +212,11 @@ class _Login(Config):
 
 
 def _settings(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """How to reach the brokers as the mapping does."""
+    """Return how to reach the brokers as the mapping does."""
     access = mapping.get("SourceAccessConfigurations") or []
     secret = next((each["URI"] for each in access if each["Type"] == "SASL_SCRAM_512_AUTH"), None)
     servers = _servers(mapping, scram=secret is not None)
-    if os.environ.get("AWS_ENDPOINT_URL"):  # The sandbox's broker knows no TLS.
+    if os.environ.get("AWS_ENDPOINT_URL"):  # The sandbox's broker does not support TLS.
         return {"bootstrap.servers": servers, "log_level": 0}
     if secret is None:
         return {**iam_settings(servers, os.environ["AWS_DEFAULT_REGION"]), "log_level": 0}

@@ -1,17 +1,18 @@
-"""Builds what Terraform uploads to Lambda: one layer per architecture, one archive per function.
+"""Build what Terraform uploads to Lambda: layers and functions.
+
+There is one layer per architecture and one archive per function.
 
 The same input gives the same archive: entries are sorted, have one time and one mode, and no
-bytecode. Wheels are taken by platform from the hash-pinned lock file, so nothing is compiled and
-the machine's own platform does not matter. An archive whose inputs did not change is left alone.
+bytecode. Wheels come by platform from the hash-pinned lock file, so nothing is compiled and the
+machine's own platform does not matter. An archive whose inputs did not change is not rebuilt.
 
-Nothing of the lock file is left out because Lambda's runtime has it too: boto3, botocore and
-s3transfer are no dependencies of the layer, and of the runtime's urllib3 and jmespath no version
-is promised, while the layer's own come first on `sys.path`.
+The layer has everything in the lock file, even what Lambda's runtime also has. It does not depend
+on boto3, botocore or s3transfer. The runtime does not guarantee versions of urllib3 and jmespath,
+and the layer's own come first on `sys.path`.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
 
-`artifacts.json` lists what was built. Terraform compares `content_sha256`, which is that of what an
-archive holds: zlib packs the same bytes differently from one build of it to another, and that must
-not look like new code.
+`artifacts.json` lists what was built. Terraform compares `content_sha256`, the hash of an archive's
+contents: builds of zlib compress the same bytes differently, which must not look like new code.
 """
 
 import hashlib
@@ -58,12 +59,12 @@ class Architecture(StrEnum):
 
     @property
     def platform(self) -> str:
-        """The platform of the wheels, as uv names it; Lambda's glibc is newer than this one."""
+        """Platform of the wheels as uv names it; Lambda's glibc is newer."""
         return {"arm64": "aarch64", "x86_64": "x86_64"}[self.value] + "-manylinux_2_28"
 
 
 class BuildError(Exception):
-    """Nothing was built; the text says why and what to do."""
+    """The build failed; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ type Entries = dict[str, bytes]
 
 
 def digest(entries: Entries) -> str:
-    """Hex SHA-256 over names and bytes, with their lengths, in the order of the names."""
+    """Hash names and bytes, with their lengths, in the order of the names."""
     total = hashlib.sha256()
     for name, data in sorted(entries.items()):
         total.update(f"{len(name.encode())}:{len(data)}:{name}".encode())
@@ -98,19 +99,19 @@ def digest(entries: Entries) -> str:
 
 
 def write_archive(path: Path, entries: Entries) -> None:
-    """Write a zip that depends on its entries only; a reader sees the old one or the new one."""
+    """Write a reproducible zip; a reader sees the old or the new file."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data in sorted(entries.items()):
             info = zipfile.ZipInfo(name, EPOCH)
-            info.create_system = 3  # Unix, or the mode below means nothing
+            info.create_system = 3  # Unix; otherwise zip tools ignore the mode below
             info.external_attr = (EXECUTABLE if data.startswith(b"#!") else MODE) << 16
             archive.writestr(info, data, zipfile.ZIP_DEFLATED, compresslevel=9)
     partial.replace(path)
 
 
 def python_sources(package: Path, prefix: str) -> Entries:
-    """A package's own files under `prefix/`, without bytecode and tests."""
+    """Return a package's own files under `prefix/`, without tests."""
     return {
         f"{prefix}/{path.relative_to(package).as_posix()}": path.read_bytes()
         for path in package.rglob("*")
@@ -119,11 +120,10 @@ def python_sources(package: Path, prefix: str) -> Entries:
 
 
 def installed_files(target: Path) -> Iterator[Path]:
-    """What a Lambda needs of an installed environment.
+    """Yield the files of an installed environment that a Lambda needs.
 
-    Of a `.dist-info` only METADATA is kept: vulnerability scanners read there what the layer holds.
-    `THIRD_PARTY_LICENSES` has its licences, and no package of the lock file reads the rest at run
-    time.
+    Only METADATA of a `.dist-info` is kept: vulnerability scanners read it. `THIRD_PARTY_LICENSES`
+    has the licences, and no package of the lock file reads the rest at run time.
     """
     for path in target.rglob("*"):
         parts = path.relative_to(target).parts
@@ -137,10 +137,10 @@ def installed_files(target: Path) -> Iterator[Path]:
 
 
 def find_uv(root: Path) -> str:
-    """The uv on the PATH, or the one that `make setup` installed.
+    """Return the uv on the PATH, or the one that `make setup` installed.
 
     Raises:
-        BuildError: neither is there.
+        BuildError: neither exists.
     """
     found = shutil.which("uv") or shutil.which("uv", path=root / "build/uv/bin")
     if not found:
@@ -163,15 +163,15 @@ def install_wheels(root: Path, architecture: Architecture, target: Path) -> None
     if done.returncode:
         raise BuildError(
             f"The wheels of requirements/layer.txt for {architecture.platform}, Python "
-            f"{PYTHON_VERSION}, could not be installed:\n{done.stderr.strip()}\n"
+            f"{PYTHON_VERSION}, could not be installed:\n\n{done.stderr.strip()}\n\n"
             "If a package has no wheel for this platform, pin a release that has one in "
-            "pyproject.toml and run scripts/lock. Nothing is compiled here: it would depend on "
-            "the machine."
+            "pyproject.toml and run scripts/lock. The build does not compile, because the result "
+            "would depend on the machine."
         )
 
 
 def third_party_licenses(target: Path) -> bytes:
-    """Name, version, licence and licence texts of each installed distribution, as it states them.
+    """Describe each installed distribution with its licence texts.
 
     https://packaging.python.org/en/latest/specifications/core-metadata/#license-file
 
@@ -188,7 +188,10 @@ def third_party_licenses(target: Path) -> bytes:
 
 
 def _license(distribution: Distribution) -> str:
-    """The licence's name. Old metadata may have the whole text in `License`, or a classifier."""
+    """Return the licence's name.
+
+    Old metadata may have the whole text in `License`, or a classifier.
+    """
     metadata = distribution.metadata
     for field in ("License-Expression", "License"):
         if (name := metadata.get(field)) and "\n" not in name:
@@ -202,7 +205,7 @@ def _license(distribution: Distribution) -> str:
 
 def _license_texts(distribution: Distribution) -> Iterator[tuple[str, str]]:
     for name in sorted(distribution.metadata.get_all("License-File") or []):
-        # Wheels from before metadata 2.4 have it beside METADATA.
+        # Wheels from before metadata 2.4 have the text beside METADATA.
         text = distribution.read_text(f"licenses/{name}") or distribution.read_text(name)
         if text is None:
             raise BuildError(f"{distribution.name} lacks its licence's text {name}.")
@@ -210,7 +213,7 @@ def _license_texts(distribution: Distribution) -> Iterator[tuple[str, str]]:
 
 
 def layer_entries(root: Path, architecture: Architecture) -> Entries:
-    """The layer's archive: `slipway` and its dependencies under `python/`, and all licences."""
+    """Build the layer's archive: `slipway`, its dependencies, all licences."""
     with tempfile.TemporaryDirectory(prefix="slipway-layer-") as folder:
         target = Path(folder)
         install_wheels(root, architecture, target)
@@ -224,13 +227,13 @@ def layer_entries(root: Path, architecture: Architecture) -> Entries:
 
 
 def function_entries(root: Path, function: str) -> Entries:
-    """A function's archive: `functions/__init__.py` and `functions/<function>/`."""
+    """Build a function's archive: its folder and `functions/__init__.py`."""
     sources = python_sources(root / "functions" / function, f"functions/{function}")
     return {"functions/__init__.py": (root / "functions/__init__.py").read_bytes()} | sources
 
 
 def functions(root: Path) -> list[str]:
-    """The functions' names: each folder of `functions/` that has a handler."""
+    """Return the function names: each folder of `functions/` with a handler."""
     return sorted(path.parent.name for path in root.glob("functions/*/handler.py"))
 
 
@@ -242,7 +245,7 @@ class Builder:
         self.output = output
         self.index = output / "artifacts.json"
         self.known = self._read_index()
-        # A change of how archives are made is a change of input, too.
+        # A change in how archives are made is also a change of input.
         self.recipe = Path(__file__).read_bytes()
 
     def _read_index(self) -> dict[str, Artifact]:
@@ -250,10 +253,10 @@ class Builder:
             listed = json.loads(self.index.read_text())
             return {name: Artifact(**fields) for name, fields in listed.items()}
         except (FileNotFoundError, ValueError, TypeError):
-            return {}  # none yet, or one of another release: everything is built
+            return {}  # no list yet, or one of another release: build everything
 
     def layer(self, architecture: Architecture) -> Artifact:
-        """Build the layer for one architecture, unless it is there already.
+        """Build the layer for one architecture, unless it is up to date.
 
         Raises:
             BuildError: the wheels cannot be installed, or the archive is over `LAYER_LIMIT`.
@@ -272,7 +275,7 @@ class Builder:
         return artifact
 
     def function(self, name: str) -> Artifact:
-        """Build one function's archive, unless it is there already."""
+        """Build one function's archive, unless it is up to date."""
         entries = function_entries(self.root, name)
         return self._build(name, entries, lambda: entries)
 
@@ -287,7 +290,7 @@ class Builder:
         return Artifact(path.name, sha256(path), digest(entries), path.stat().st_size, stamp)
 
     def write_index(self, built: dict[str, Artifact]) -> None:
-        """List what is in the folder: what was built now, and layers of an earlier run."""
+        """List what is in the folder: this build and layers of an earlier one."""
         kept = {
             name: artifact
             for name, artifact in self.known.items()
@@ -300,7 +303,7 @@ class Builder:
 
 
 def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file."""
+    """Return the SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -309,10 +312,10 @@ def build(root: Path, output: Path, architectures: list[Architecture]) -> dict[s
     """Build layers and functions and list them in `artifacts.json`.
 
     Returns:
-        What was built, or was there unchanged, by name (`layer-arm64`, `create_service`).
+        What was built, or was up to date, by name (`layer-arm64`, `create_service`).
 
     Raises:
-        BuildError: as its parts do; the list is then left as it was.
+        BuildError: a part failed; the list then stays unchanged.
     """
     output.mkdir(parents=True, exist_ok=True)
     builder = Builder(root, output)
@@ -346,7 +349,7 @@ def build(root: Path, output: Path, architectures: list[Architecture]) -> dict[s
 def main(
     arch: Annotated[
         list[Architecture] | None,
-        typer.Option(help="Architecture of the layer; repeat it for several. Default: both."),
+        typer.Option(help="Architecture of the layer; repeatable. Default: both."),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the archives.")] = ROOT / "build",
     root: Annotated[Path, typer.Option(help="Repository to build.")] = ROOT,

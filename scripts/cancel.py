@@ -1,4 +1,4 @@
-"""Ends a run that waits, withdraws its request, closes its pull request and frees its service."""
+"""Cancel a run that waits, with its request and pull request."""
 
 import json
 from typing import Annotated
@@ -17,13 +17,13 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def cancel(run_id: str, reason: str, name_prefix: str, *, label: str = "Cancelled") -> str:
-    """End the run in Port if it is open, and have the approval function clear up after it.
+    """End the run in Port if it is open, and clean up after it.
 
     Args:
         run_id: the run.
         reason: shown on its page.
         name_prefix: Terraform's.
-        label: what its page shows in place of the status.
+        label: what its page shows instead of the status.
 
     Returns:
         What was done, as a sentence.
@@ -49,14 +49,14 @@ def cancel(run_id: str, reason: str, name_prefix: str, *, label: str = "Cancelle
 
 
 def main(
-    run_id: Annotated[str, typer.Argument(help="The run, as r_0123456789abcdef.")],
+    run_id: Annotated[str, typer.Argument(help="Run id, for example r_0123456789abcdef.")],
     reason: Annotated[
         str, typer.Option(help="Shown on the run's page.")
     ] = "Cancelled by an operator.",
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
 ) -> None:
-    """End a run that waits for an approval or a merge."""
+    """Cancel a run that waits for an approval or a merge."""
     try:
         connect(env_file, name_prefix)
         console.print(cancel(run_id, reason, name_prefix))

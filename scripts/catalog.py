@@ -1,4 +1,4 @@
-"""Checks a catalog, shows what a run of an action would change, and makes new actions.
+"""Check a catalog, preview a run of an action, and create actions.
 
 No command needs an account, an installation or the sandbox.
 """
@@ -33,7 +33,7 @@ from scripts.new_catalog_action import new_files
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN_ID = "r_0000000000000000"
-_NOT_LOOKED_AT = "{} not looked at: give --tfvars FILE with '{}'."
+_NOT_LOOKED_AT = "{} not checked: give --tfvars FILE with '{}'."
 
 app = typer.Typer(
     help=__doc__,
@@ -50,7 +50,7 @@ TfvarsFile = Annotated[
 
 @dataclass(frozen=True)
 class Variables:
-    """What a file of variables says of the catalog; None where it says nothing.
+    """Catalog settings in a variables file; None for those not set.
 
     Attributes:
         repositories: key → name of the repository.
@@ -64,14 +64,14 @@ class Variables:
 
     @property
     def limits(self) -> Mapping[str, Any]:
-        """The approval policy's limits, by action."""
+        """Limits of the approval policy, by action."""
         found: Mapping[str, Any] = self.approvals.get("limits", {})
         return found
 
 
 @app.command()
 def check(catalog: CatalogFolder = ROOT / "catalog", tfvars: TfvarsFile = None) -> None:
-    """Find what is wrong with a catalog."""
+    """Check a catalog and list its faults."""
     files = read_folder(catalog)
     variables = read_variables(tfvars)
     faults = check_catalog(
@@ -92,9 +92,9 @@ def check(catalog: CatalogFolder = ROOT / "catalog", tfvars: TfvarsFile = None) 
 
 
 def _print_rules(catalog: Catalog, approvals: Mapping[str, Any]) -> None:
-    """Show the approval policy, and where it and the catalog do not fit."""
+    """Show the approval policy, and where it does not match the catalog."""
     rules = approvals.get("rules")
-    title = "Rules of the approval policy; the first that fits decides"
+    title = "Rules of the approval policy; the first match decides"
     if rules is None:
         rules, title = default_rules(catalog, approvals), f"Default {title[0].lower()}{title[1:]}"
     table_console().print(rules_table(title, rules, approvals), markup=False)
@@ -104,19 +104,21 @@ def _print_rules(catalog: Catalog, approvals: Mapping[str, Any]) -> None:
 
 @app.command()
 def preview(
-    action: Annotated[str, typer.Argument(help="The action, as create_service.")],
+    action: Annotated[str, typer.Argument(help="The action, for example create_service.")],
     inputs: Annotated[
         Path | None,
-        typer.Option("--inputs", help="What is typed: JSON or YAML.", exists=True, dir_okay=False),
+        typer.Option(
+            "--inputs", help="Inputs of the form, as JSON or YAML.", exists=True, dir_okay=False
+        ),
     ] = None,
     entity: Annotated[
-        str, typer.Option("--entity", help="The entity; without it, one made of the examples.")
+        str, typer.Option("--entity", help="The entity. Default: one made from the examples.")
     ] = "",
     repository: Annotated[
         Path | None,
         typer.Option(
             "--repository",
-            help="Checkout with the entity's files; without it, made files.",
+            help="Checkout with the entity's files. Default: generated files.",
             exists=True,
             file_okay=False,
         ),
@@ -168,7 +170,7 @@ def _plan(
 
 
 def _made(kind: Kind, target: Target, variables: Variables) -> Tree:
-    """Files of an entity, made by the kind's own create from sample inputs."""
+    """Generate files of an entity with the kind's create and sample inputs."""
     for action in kind.actions.values():
         if isinstance(action.spec, CreateFile):
             inputs = dict.fromkeys(action.form.inputs) | next(sample_inputs(kind, action))
@@ -182,13 +184,11 @@ def _made(kind: Kind, target: Target, variables: Variables) -> Tree:
             if isinstance(plan, FilePlan):
                 texts = {path: text for path, text in plan.files.items() if text is not None}
                 return Tree(dict.fromkeys(texts, "0" * 40), texts)
-    raise SlipwayError(
-        f"'{kind.name}' has no action that creates: give --repository with a checkout."
-    )
+    raise SlipwayError(f"'{kind.name}' has no create action: give --repository with a checkout.")
 
 
 def _checkout(folder: Path, target: Target) -> Tree:
-    """The entity's files in a checkout."""
+    """Return the entity's files in a checkout."""
     files: dict[str, str] = {}
     texts: dict[str, str] = {}
     for name in target.kind.folders(target.parts):
@@ -200,7 +200,7 @@ def _checkout(folder: Path, target: Target) -> Tree:
                 try:
                     texts[place] = data.decode()
                 except UnicodeDecodeError:
-                    continue  # An image: nothing that a plan reads.
+                    continue  # Not text, such as an image: a plan does not read it.
     return Tree(files, texts)
 
 
@@ -241,14 +241,14 @@ def _print_plan(target: Target, plan: Plan) -> None:
 
 @app.command()
 def new(
-    kind: Annotated[str, typer.Argument(help="The kind's folder; a new one is made.")],
-    action: Annotated[str, typer.Argument(help="The action, as restart_service.")],
+    kind: Annotated[str, typer.Argument(help="The kind's folder; created if missing.")],
+    action: Annotated[str, typer.Argument(help="The action, for example restart_service.")],
     operation: Annotated[
         str, typer.Option("--operation", help="create, update, delete or workflow.")
     ] = "update",
     catalog: CatalogFolder = ROOT / "catalog",
 ) -> None:
-    """Make a new action that passes the check, to be changed from there."""
+    """Create an action that passes the check, as a starting point."""
     files = read_folder(catalog)
     try:
         place = os.path.relpath(ROOT / "schemas", catalog)
@@ -260,7 +260,7 @@ def new(
         (catalog / path).parent.mkdir(parents=True, exist_ok=True)
         (catalog / path).write_text(text, encoding="utf-8")
         console.print(str(catalog / path))
-    console.print("Next: change these files, then scripts/catalog check.")
+    console.print("Next: edit these files, then run scripts/catalog check.")
 
 
 @app.command("schemas")
@@ -273,10 +273,10 @@ def write_schemas() -> None:
 
 
 def read_variables(path: Path | None) -> Variables:
-    """Read what a file of Terraform variables says of the catalog."""
+    """Read the catalog settings of a Terraform variables file."""
     if path is None:
         return Variables(None, {}, {})
-    # Imported when needed: it takes a fifth of the time that a preview has.
+    # Imported when needed: it takes a fifth of a preview's time.
     import hcl2
 
     text = path.read_text(encoding="utf-8")
@@ -290,7 +290,7 @@ def read_variables(path: Path | None) -> Variables:
 
 
 def _plain(value: Any) -> Any:
-    """A value without the quotes that the parser leaves on texts and keys."""
+    """Return a value without the quotes that the parser keeps."""
     if isinstance(value, dict):
         return {_plain(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):

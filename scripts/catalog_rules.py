@@ -1,4 +1,4 @@
-"""The rules of the approval policy, held against a catalog: for `scripts/catalog check`."""
+"""Compare the approval policy with a catalog, for `scripts/catalog check`."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,14 +11,14 @@ from slipway.catalog.loading import OPERATIONS
 from slipway.catalog.model import Catalog
 
 Rule = Mapping[str, Any]
-# Terraform makes the default rules from the same file.
+# Terraform reads the default rules from the same file.
 DEFAULTS = Path(__file__).resolve().parent.parent / "terraform" / "default_rules.json"
 # The default of Terraform's variable `approvals`.
 WITHOUT_APPROVAL = ("Test", "Staging")
 
 
 def default_rules(catalog: Catalog, approvals: Mapping[str, Any]) -> list[Rule]:
-    """Return the rules that Terraform makes where `approvals.rules` is null."""
+    """Return the rules that Terraform uses if `approvals.rules` is null."""
     actions = {
         name: OPERATIONS[action.spec.operation]
         for kind in catalog.kinds.values()
@@ -70,16 +70,16 @@ def _approval(approval: Mapping[str, Any] | None, approvals: Mapping[str, Any]) 
 
 
 def mismatches(catalog: Catalog, rules: Sequence[Rule]) -> Iterator[str]:
-    """Say which actions have no rule, and which rules are for no action or environment."""
+    """List actions without a rule, and rules that match nothing."""
     named = {name for rule in rules for name in rule.get("actions", ())}
     actions = {name for kind in catalog.kinds.values() for name in kind.actions}
     for name in sorted(actions - named if "*" not in named else ()):
-        yield f"No rule is for '{name}': its runs need the general approvers everywhere."
+        yield f"No rule matches '{name}': its runs need the general approvers in every environment."
     for name in sorted(named - actions - {"*"}):
         yield f"A rule is for '{name}', which is not an action of the catalog."
     known = [environments_of(kind) for kind in catalog.kinds.values()]
     if None in known:
-        return  # A form that takes any text as environment.
+        return  # The form takes any text as environment.
     all_known = list(dict.fromkeys(name for one in known for name in one or ()))
     wanted = {name for rule in rules for name in rule.get("environments", ())}
     for name in sorted(wanted - {*all_known, "*"}):

@@ -1,4 +1,4 @@
-"""What the commands have in common: their real name, an example, tables that cut no name."""
+"""Share what all commands have: real names, examples, uncut tables."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from rich.table import Table
 CatalogFolder = Annotated[
     Path, typer.Option("--catalog", help="Folder of the catalog.", exists=True, file_okay=False)
 ]
-# Without a terminal, output has no width to fit.
+# Without a terminal, output has no width limit.
 _ANY_WIDTH = 10_000
 
 
@@ -35,11 +35,11 @@ def start(command: Callable[..., Any] | typer.Typer, example: str) -> None:
 
 
 def table_console() -> Console:
-    """A console for tables of names: without a terminal it is as wide as they are."""
+    """Return a console for tables; without a terminal it cuts no name."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _ANY_WIDTH)
 
 
 def add_names(table: Table, title: str, names: Iterable[str]) -> None:
-    """Add a column whose values are copied from it, so that none is cut or broken."""
+    """Add a column for values to copy, so that none is cut or broken."""
     width = max(map(len, [title, *names]))
     table.add_column(title, no_wrap=True, min_width=width)

@@ -1,7 +1,7 @@
-"""Confirms an approver's e-mail subscription so that no link in an e-mail can end it.
+"""Confirm an approver's e-mail subscription so that no click ends it.
 
-Each e-mail of SNS has an unsubscribe link. A click on it by any person silences the approver,
-unless the subscription was confirmed by a signed call with `AuthenticateOnUnsubscribe`.
+Each e-mail of SNS has an unsubscribe link. A click on it by any person unsubscribes the approver,
+unless a signed call with `AuthenticateOnUnsubscribe` confirmed the subscription.
 https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html
 """
 
@@ -27,7 +27,7 @@ def confirm(sns: "SNSClient", topic_arn: str, token: str) -> str:
 
     Args:
         sns: a client of SNS; it signs the call.
-        topic_arn: the topic of notices to approvers.
+        topic_arn: the topic of notifications to approvers.
         token: from the e-mail, or its whole link.
 
     Returns:

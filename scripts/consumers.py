@@ -1,4 +1,4 @@
-"""The functions that read a topic: found, paused and resumed by their event source mappings."""
+"""Find, pause and resume the functions that read a topic."""
 
 import re
 import time
@@ -20,7 +20,7 @@ from scripts.installed import ALIAS
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
 
-# Lambda needs up to minutes for each change of a mapping.
+# Lambda may need minutes for each change of a mapping.
 WAIT_SECONDS = 600
 _BETWEEN_LOOKS = 1.0
 
@@ -41,19 +41,19 @@ class Consumer:
 
     @property
     def state(self) -> str:
-        """The mapping's, in Lambda's words."""
+        """State of the mapping, in Lambda's words."""
         return self.mapping["State"]
 
     @property
     def paused_at(self) -> datetime | None:
-        """Since when it reads nothing; None if it does, or is about to."""
+        """When it stopped reading; None if it reads, or is about to."""
         paused = self.state in {"Disabled", "Disabling"}
         return self.mapping["LastModified"] if paused else None
 
 
 def find(name_prefix: str) -> list[Consumer]:
-    """All consumers of an installation, by name."""
-    # Names of functions have no hyphen: another installation's prefix may begin with this one.
+    """Return all consumers of an installation, by name."""
+    # Function names have no hyphen, but another installation's prefix may begin with this one.
     ours = re.compile(rf".*:function:{re.escape(name_prefix)}-([a-z0-9_]+):{ALIAS}")
     pages = boto3.client("lambda").get_paginator("list_event_source_mappings").paginate()
     found = [
@@ -66,31 +66,31 @@ def find(name_prefix: str) -> list[Consumer]:
 
 
 def choose(found: list[Consumer], names: list[str], *, everything: bool) -> list[Consumer]:
-    """Those that are named, or all.
+    """Return the named consumers, or all.
 
     Raises:
-        ConfigurationError: a name is of no consumer, or nothing was chosen.
+        ConfigurationError: a name does not match a consumer, or nothing was chosen.
     """
     known = ", ".join(consumer.name for consumer in found)
     if everything == bool(names):
         raise ConfigurationError(f"Name functions ({known}), or say --all.")
     if unknown := set(names) - {consumer.name for consumer in found}:
         raise ConfigurationError(
-            f"{', '.join(sorted(unknown))}: not among those that read: {known}."
+            f"{', '.join(sorted(unknown))}: not among the functions that read: {known}."
         )
     return [consumer for consumer in found if everything or consumer.name in names]
 
 
 def switch(consumers: list[Consumer], *, enabled: bool, say: Callable[[str], None]) -> None:
-    """Pause consumers or have them read again, and wait until Lambda has done so.
+    """Pause or resume consumers, and wait until Lambda has done so.
 
     Args:
         consumers: which.
         enabled: whether they read.
-        say: told what is waited for.
+        say: gets what the command waits for.
 
     Raises:
-        SlipwayError: Lambda did not do so in time.
+        SlipwayError: Lambda did not finish in time.
     """
     functions = boto3.client("lambda")
     wanted = "Enabled" if enabled else "Disabled"
@@ -108,7 +108,9 @@ def switch(consumers: list[Consumer], *, enabled: bool, say: Callable[[str], Non
             return
         if time.monotonic() > deadline:
             left = ", ".join(waiting.values())
-            raise SlipwayError(f"Not {wanted} after {WAIT_SECONDS} s: {left}. Try again.")
+            raise SlipwayError(
+                f"Not {wanted} after {WAIT_SECONDS} s: {left}. Run the command again."
+            )
         time.sleep(_BETWEEN_LOOKS)
 
 
@@ -117,7 +119,7 @@ def _update(uuid: str, *, enabled: bool) -> None:
     try:
         functions.update_event_source_mapping(UUID=uuid, Enabled=enabled)
     except ClientError as error:
-        # Somebody else changes it at this moment: the next look tells.
+        # Another caller changes the mapping at the same time: the next poll shows the result.
         if error.response["Error"]["Code"] not in {
             "ResourceInUseException",
             "ResourceConflictException",
@@ -126,9 +128,9 @@ def _update(uuid: str, *, enabled: bool) -> None:
 
 
 def at_work(consumers: list[Consumer]) -> int:
-    """How many runs these functions are working on at this moment.
+    """Return how many runs these functions are working on.
 
-    Each has a claim in the table of idempotency until its invocation ends, or would have had to.
+    Each has a claim in the table of idempotency until its invocation ends or times out.
     """
     now = int(datetime.now(UTC).timestamp() * 1000)
     config: RunConfig = load(RunConfig)
@@ -147,14 +149,14 @@ def at_work(consumers: list[Consumer]) -> int:
 
 
 def drain(consumers: list[Consumer], say: Callable[[str], None]) -> None:
-    """Wait until nothing is at work any more: at the latest when an invocation's time is over."""
+    """Wait until no invocation works any more, at most one time limit."""
     while number := at_work(consumers):
         say(f"{number} run(s) are still being worked on")
         time.sleep(_BETWEEN_LOOKS)
 
 
 def running(machine_arn: str) -> int:
-    """How many executions of a state machine are at work or wait; 1000 stands for more."""
+    """Count a state machine's executions that run; 1000 means more."""
     found = boto3.client("stepfunctions").list_executions(
         stateMachineArn=machine_arn, statusFilter="RUNNING", maxResults=1000
     )

@@ -1,6 +1,6 @@
-"""Writes the table of docs/install.md that says how many resources each example makes.
+"""Write the table of resource counts per example in docs/install.md.
 
-The plans are made without an account, by `terraform test` with a mocked provider.
+`terraform test` makes the plans without an account, with a mocked provider.
 """
 
 from collections import Counter
@@ -42,9 +42,11 @@ ROWS = {
 
 
 def main(
-    check: Annotated[bool, typer.Option("--check", help="Only check whether it is right.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only check that the table is current.")
+    ] = False,
 ) -> None:
-    """Write the table, or fail if it is not what the plans make."""
+    """Write the table, or fail if it does not match the plans."""
     page = PAGE.read_text(encoding="utf-8")
     planned = {name: plan(f"examples/{name}", "tests") for name in EXAMPLES}
     written = replaced(page, table(planned))
@@ -52,13 +54,13 @@ def main(
         PAGE.write_text(written, encoding="utf-8")
     elif page != written:
         typer.echo(
-            "counts: docs/install.md is not what the plans make: run scripts/counts.", err=True
+            "counts: docs/install.md does not match the plans. Run scripts/counts.", err=True
         )
         raise typer.Exit(1)
 
 
 def table(planned: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the table in Markdown: a row for each kind of resource, a column for each plan."""
+    """Return the Markdown table: resource kinds as rows, plans as columns."""
     counts = {
         name: Counter(
             change["type"] for change in one["resource_changes"] if change["mode"] == "managed"
@@ -69,12 +71,12 @@ def table(planned: Mapping[str, Mapping[str, Any]]) -> str:
     for label, types in ROWS.items():
         numbers = [sum(count[kind] for kind in types) for count in counts.values()]
         rows.append([label, *(str(number or "") for number in numbers)])
-    rows.append(["resources in all", *(str(count.total()) for count in counts.values())])
+    rows.append(["resources in total", *(str(count.total()) for count in counts.values())])
     return "".join("| " + " | ".join(row).strip() + " |\n" for row in rows).replace("|  |", "| |")
 
 
 def replaced(page: str, table: str) -> str:
-    """Return the page with another table between its marks."""
+    """Return the page with a new table between its marks."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{table}\n{END}{after}"

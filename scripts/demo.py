@@ -1,11 +1,11 @@
-"""Plays the main job on this machine: a service is created in Port, reviewed, merged and filled in.
+"""Play the main story here: create, review, merge and fill in a service.
 
 Then the service, which is in Production, is scaled up and deleted: both wait for a second person.
-Another one, in Staging, falls ill: once Slipway can repair it, once it cannot. That story plays
-at the same time, and is shown when the first has ended.
+Another service, in Staging, becomes unhealthy twice: Slipway repairs it once, and fails once. That
+story plays at the same time, and the demo shows it when the first story has ended.
 
-Every step goes through a public interface (Port's REST API, GitHub's REST API, Terraform), as it
-would with real accounts. The sandbox stays up afterwards.
+Every step uses a public interface (Port's REST API, GitHub's REST API, Terraform), as it would with
+real accounts. The sandbox stays up afterwards.
 """
 
 import json
@@ -55,7 +55,7 @@ _UNREACHABLE = (
     subprocess.CalledProcessError,
     OSError,
 )
-WAIT_SECONDS = 600  # reached only by what hangs
+WAIT_SECONDS = 600  # reached only by a hanging part
 REQUESTER = "developer@acme.example"
 APPROVER = "devops@acme.example"
 REVIEWER = "devops"
@@ -77,12 +77,12 @@ INPUTS = {
 console = Console(highlight=False, record=True, width=None if sys.stdout.isatty() else 110)
 
 
-# What a story that plays in the background prints is kept until it is shown.
+# Output of a background story, kept until it is shown.
 _written: ContextVar[list[Any] | None] = ContextVar("written", default=None)
 
 
 def show(*parts: Any, **style: Any) -> None:
-    """Print to the terminal, or keep for later what belongs to a story in the background."""
+    """Print to the terminal, or keep output of a background story."""
     written = _written.get()
     if written is None:
         console.print(*parts, **style)
@@ -91,7 +91,7 @@ def show(*parts: Any, **style: Any) -> None:
 
 
 class DemoError(Exception):
-    """A step did not do what it should; the text says which and where to look."""
+    """A step did not have its expected result; the text says where to look."""
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
 
 
 class Background:
-    """A part of the story that plays while another is on the screen.
+    """A part of the story that plays in the background.
 
     Args:
         play: plays it.
@@ -129,8 +129,8 @@ class Background:
             self._ended.set_result(None)
 
     def finish(self) -> None:
-        """Wait for its end, then show what it printed; raises what ended it."""
-        with console.status("The other story goes on"):
+        """Wait for its end, show its output, and raise its error."""
+        with console.status("The other story continues"):
             fault = self._ended.exception()
         for parts, style in self._written:
             console.print(*parts, **style)
@@ -139,7 +139,7 @@ class Background:
 
 
 def wait_for[T](what: str, probe: Callable[[], T | None]) -> T:
-    """Ask until there is an answer.
+    """Poll until there is an answer.
 
     Raises:
         DemoError: there was none in time.
@@ -164,7 +164,7 @@ class Story:
         )
         self.port = PortClient(env["PORT_BASE_URL"], lambda _fresh: credentials)
         self._person = cache(partial(person_client, env["PORT_BASE_URL"]))
-        # The reviewer is a person of the sandbox's GitHub, whose token only the sandbox can give.
+        # The reviewer is a person of the sandbox's GitHub, which issues the token.
         base = env["GITHUB_API_URL"]
         token = knob(env, "github", "POST", "tokens", {"login": REVIEWER})["token"]
         github = Github(base_url=base, auth=Auth.Token(token))
@@ -172,7 +172,7 @@ class Story:
         self._cluster = env["CLUSTER_URL"]
 
     def free_name(self, first: str) -> str:
-        """A name that no service has yet, so that the demo can be played again."""
+        """Return an unused service name, so that the demo can be repeated."""
         for name in [first, *(f"{first}-{n}" for n in range(2, 1000))]:
             if self.port.get_entity("service", name) is None:
                 return name
@@ -186,7 +186,7 @@ class Story:
         entity: str | None = None,
         person: str = REQUESTER,
     ) -> str:
-        """Execute an action with the person's own access token; returns the run's id."""
+        """Execute an action with the person's access token; return the run's id."""
         answer = self._person(person).request(
             "POST",
             f"/v1/actions/{action}/runs",
@@ -195,7 +195,7 @@ class Story:
         return str(answer["run"]["id"])
 
     def decide(self, run_id: str, verdict: str, person: str, comment: str) -> dict[str, Any]:
-        """Execute *Decide Approval* on the run's request; returns its run, once that has ended."""
+        """Decide the run's request with *Decide Approval*; return its run."""
         request = f"{run_id}.1"
         shown = self.port.get_entity("approval_request", request)
         if shown is None:
@@ -204,10 +204,10 @@ class Story:
         change = shown.properties["change_hash"]
         inputs = {"decision": verdict, "comment": comment, "change": change}
         decision = self.execute("decide_approval", inputs, entity=request, person=person)
-        return wait_for("The answer to a decision", lambda: self.ended(decision))
+        return wait_for("The outcome of a decision", lambda: self.ended(decision))
 
     def waiting(self, run_id: str) -> dict[str, Any] | None:
-        """The run's approval request, once it is there."""
+        """Return the run's approval request, once it exists."""
         run = self.run(run_id)
         if run["status"] != "IN_PROGRESS":
             raise DemoError("The run ended:\n" + "\n".join(self.logs(run_id)))
@@ -217,57 +217,57 @@ class Story:
         return entity.properties if entity else None
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """The run as Port shows it."""
+        """Return the run as Port shows it."""
         answer = self.port.request("GET", f"/v1/actions/runs/{run_id}", params={"version": "v2"})
         run: dict[str, Any] = answer["run"]
         return run
 
     def logs(self, run_id: str) -> list[str]:
-        """The run's log."""
+        """Return the run's log."""
         answer = self.port.request("GET", f"/v1/actions/runs/{run_id}/logs", params={"limit": 50})
         return [line["message"] for line in answer["runLogs"]]
 
     def proposed(self, run_id: str) -> dict[str, Any] | None:
-        """The run, once it links to its pull request."""
+        """Return the run, once it links to its pull request."""
         run = self.run(run_id)
         if run["status"] == "FAILURE":
             raise DemoError("The run failed:\n" + "\n".join(self.logs(run_id)))
         return run if run["link"] else None
 
     def ended(self, run_id: str) -> dict[str, Any] | None:
-        """The run, once it has ended."""
+        """Return the run, once it has ended."""
         run = self.run(run_id)
         return run if run["status"] != "IN_PROGRESS" else None
 
     def reported_change(self, name: str) -> dict[str, Any] | None:
-        """The run that reported the newest change of a service to Slipway, once it has ended."""
+        """Return the run that reported a service's newest change, once ended."""
         params = {"action": CHANGES, "version": "v2", "limit": 50}
         runs = self.port.request("GET", "/v1/actions/runs", params=params)["runs"]
         newest = next((run for run in runs if f'"{name}"' in json.dumps(run["payload"])), None)
         return newest if newest and newest["status"] != "IN_PROGRESS" else None
 
     def pull_request(self, run: dict[str, Any]) -> PullRequest:
-        """The pull request that the run links to."""
+        """Return the pull request that the run links to."""
         return self.services.get_pull(int(run["link"][0].rsplit("/", 1)[1]))
 
     def break_service(self, name: str, cure: str) -> None:
-        """Make the service in the cluster ill, so that only this helps."""
+        """Make the cluster's service unhealthy; only this strategy fixes it."""
         url = f"{self._cluster}/services/{name}/break"
         requests.post(url, json={"cure": cure}, timeout=10).raise_for_status()
 
     def issue(self, name: str) -> Issue | None:
-        """The open issue that hands the service over to people."""
+        """Return the open issue that escalates the service to people."""
         issues = self.services.get_issues(state="open", labels=["remediation"])
         return next((issue for issue in issues if f" {name} " in issue.title), None)
 
     def properties(self, name: str) -> dict[str, Any]:
-        """The service's properties in the catalogue."""
+        """Return the service's properties in the catalogue."""
         entity = self.port.get_entity("service", name)
         return entity.properties if entity else {}
 
 
 def prepare(folder: Path) -> None:
-    """Build, start the sandbox, apply the stack, install blueprint and actions."""
+    """Build, start the sandbox, apply the stack, set up Port."""
     with step("Build the layer and the functions"):
         _command("scripts/build", "--arch", host_architecture())
     with step("Start the sandbox: AWS, Kafka, Port, GitHub, a cluster"):
@@ -283,7 +283,7 @@ def prepare(folder: Path) -> None:
 
 
 def create(story: Story) -> str:
-    """Create a service and follow it until it is merged and reported; returns its name."""
+    """Create a service, wait for merge and report, and return its name."""
     name = story.free_name("my-demo-service")
     with step(f"Execute 'Create New Service' for {name} in Port"):
         run_id = story.execute("create_service", {"service_name": name, **INPUTS})
@@ -296,7 +296,7 @@ def create(story: Story) -> str:
     with step(f"Pull request #{pull.number} is approved and merged by {REVIEWER}"):
         merge(pull)
     with step("Report after the merge → Port"):
-        run = wait_for("The run's end", lambda: story.ended(run_id))
+        run = wait_for("End of the run", lambda: story.ended(run_id))
     _show_run(run, story.logs(run_id))
     _show_entity(name, before, story.properties(name))
     _expect(run, "SUCCESS")
@@ -304,13 +304,13 @@ def create(story: Story) -> str:
 
 
 def upscale(story: Story, name: str) -> None:
-    """Scale the service up: its requester may not approve it, another person may."""
+    """Scale the service up: the requester may not approve, another may."""
     with step(f"Execute 'Upscale Service' for {name}, which is in Production"):
         run_id = story.execute("upscale_service", {"step": 1}, entity=name)
         request = wait_for("The approval request", lambda: story.waiting(run_id))
     _show_run(story.run(run_id), [])
     _show_request(request)
-    with step(f"{REQUESTER} tries to approve the own request"):
+    with step(f"{REQUESTER} tries to approve their own request"):
         answer = story.decide(run_id, "APPROVE", REQUESTER, "It is only one more.")
     _show_answer(answer)
     _expect(answer, "FAILURE")
@@ -319,7 +319,7 @@ def upscale(story: Story, name: str) -> None:
     _show_answer(answer)
     before = story.properties(name)
     with step("Pull request, merged by Slipway → report → Port"):
-        run = wait_for("The run's end", lambda: story.ended(run_id))
+        run = wait_for("End of the run", lambda: story.ended(run_id))
     _show_run(run, _without_diffs(story.logs(run_id)))
     after = story.properties(name)
     shown = {key for key in after if after[key] != before.get(key)}
@@ -328,13 +328,13 @@ def upscale(story: Story, name: str) -> None:
 
 
 def delete_in_vain(story: Story, name: str) -> None:
-    """Ask for the service's deletion, which the approver declines."""
+    """Request the deletion of the service, which the approver declines."""
     with step(f"Execute 'Delete Service' for {name}"):
         run_id = story.execute("delete_service", {"service_name": name}, entity=name)
         wait_for("The approval request", lambda: story.waiting(run_id))
     with step(f"{APPROVER} declines it"):
         answer = story.decide(run_id, "DECLINE", APPROVER, "It still takes orders.")
-        run = wait_for("The run's end", lambda: story.ended(run_id))
+        run = wait_for("End of the run", lambda: story.ended(run_id))
     _show_answer(answer)
     _show_run(run, _without_diffs(story.logs(run_id)))
     _expect(run, "FAILURE")
@@ -343,21 +343,21 @@ def delete_in_vain(story: Story, name: str) -> None:
 
 
 def create_quietly(story: Story) -> str:
-    """Create a service in Staging, where Slipway may repair it unasked; returns its name."""
+    """Create a service in Staging, where Slipway may repair it unasked."""
     name = story.free_name("my-demo-worker")
     inputs = {**INPUTS, "service_name": name, "environment": "Staging"}
     with step(f"Create {name} in Staging, merge it, and wait until it is Healthy"):
         run_id = story.execute("create_service", inputs)
         run = wait_for("A pull request", lambda: story.proposed(run_id))
         merge(story.pull_request(run))
-        _expect(wait_for("The run's end", lambda: story.ended(run_id)), "SUCCESS")
+        _expect(wait_for("End of the run", lambda: story.ended(run_id)), "SUCCESS")
         _wait_for_health(story, name, "Healthy")
     return name
 
 
 def repair(story: Story, name: str) -> None:
-    """Break the service so that a restart cures it, and watch the catalogue."""
-    with step(f"{name} falls ill: its health URL answers 503"):
+    """Break the service so that a restart fixes it; follow the entity."""
+    with step(f"{name} becomes unhealthy: its health URL answers 503"):
         story.break_service(name, "restart")
         _wait_for_health(story, name, "Degraded")
     with step(f"Port's automation {CHANGES} → Kafka → health_checker"):
@@ -369,8 +369,8 @@ def repair(story: Story, name: str) -> None:
 
 
 def hand_over(story: Story, name: str) -> None:
-    """Break the service so that nothing cures it: it ends with people."""
-    with step(f"{name} falls ill again, and nothing will cure it"):
+    """Break the service permanently: Slipway escalates it to people."""
+    with step(f"{name} becomes unhealthy again, and no strategy will fix it"):
         story.break_service(name, "never")
         _wait_for_health(story, name, "Degraded")
     with step("Every strategy in turn, then an issue for people") as detail:
@@ -402,7 +402,7 @@ def _follow_health(
     detail: Callable[[str], None],
     ends: Callable[[dict[str, Any]], bool],
 ) -> list[tuple[str, str]]:
-    """What the catalogue says, one after the other, until it has come to an end."""
+    """Return the successive states in the catalogue until the last one."""
     known = story.properties(name).get("health_detail")
     told: list[tuple[str, str]] = []
 
@@ -414,7 +414,7 @@ def _follow_health(
             detail(said[1])
         return ends(now) or None
 
-    wait_for(f"The end of the look at {name}", look)
+    wait_for(f"The end of the check of {name}", look)
     look()
     return told
 
@@ -469,7 +469,7 @@ def _show_run(run: dict[str, Any], logs: list[str]) -> None:
 
 
 def _without_diffs(logs: list[str]) -> list[str]:
-    """Each entry's first line: what would change was shown before."""
+    """Return each entry's first line; the change was shown before."""
     return [line.partition("\n")[0] for line in logs]
 
 
@@ -521,7 +521,7 @@ def main(
         Path | None, typer.Option(help="Save what was printed as an SVG picture.")
     ] = None,
 ) -> None:
-    """Play the main job on this machine, without any account."""
+    """Play the main story on this machine, without any account."""
     started = time.monotonic()
     try:
         prepare(folder)
@@ -538,9 +538,9 @@ def main(
         raise typer.Exit(1) from None
     except _UNREACHABLE as error:
         console.print(
-            f"[red]demo:[/red] the sandbox did not answer as it should "
-            f"({type(error).__name__}: {escape(str(error))}). Look at its logs with "
-            "scripts/sandbox logs PART, then run make demo again.",
+            f"[red]demo:[/red] the sandbox gave an unexpected answer "
+            f"({type(error).__name__}: {escape(str(error))}). Read its logs with scripts/sandbox "
+            "logs PART, then run make demo again.",
             soft_wrap=True,
         )
         raise typer.Exit(1) from None
@@ -549,14 +549,14 @@ def main(
         sys.exit(130)
     console.print(f"\nDone after {time.monotonic() - started:.0f} s. The sandbox is still up:")
     console.print(
-        f"  Port   {env['PORT_BASE_URL']}, with its pages: be Dana Developer, who requests, "
-        "or Devin Ops, who approves",
+        f"  Port   {env['PORT_BASE_URL']}, with its pages: sign in as Dana Developer, who "
+        "requests, or Devin Ops, who approves",
         soft_wrap=True,
     )
     console.print(f"  GitHub {env['GITHUB_API_URL'].removesuffix('/api/v3')}")
     console.print("  scripts/sandbox status | logs PART | down")
     if picture:
-        # Without the web fonts, so that nothing is fetched when somebody looks at the picture.
+        # Without the web fonts, so that viewing the picture fetches nothing.
         svg = re.sub(r"@font-face \{.*?\}", "", console.export_svg(title="make demo"), flags=re.S)
         picture.write_text(svg)
 

@@ -1,7 +1,7 @@
-"""Looks, before anything runs, whether an installation has what it needs, and names each cure.
+"""Check whether an installation has what it needs, and name each fix.
 
-Nothing is changed anywhere. The checks are independent of each other; exit status 1 if any of them
-finds a fault.
+The command changes nothing. The checks are independent of each other. The exit status is 1 if any
+of them finds a fault.
 """
 
 import json
@@ -51,7 +51,10 @@ CHECKS: list[tuple[str, Check]] = [
 
 
 def examine(installation: Installation, checks: list[tuple[str, Check]] = CHECKS) -> list[Result]:
-    """Make all checks. One that cannot be made is a fault of its own, and ends no other."""
+    """Run all checks.
+
+    A check that cannot run is a fault of its own and does not stop the others.
+    """
     return [row for name, check in checks for row in _examine(name, check, installation)]
 
 
@@ -62,19 +65,21 @@ def _examine(name: str, check: Check, installation: Installation) -> list[Result
     except ConfigurationError as error:
         return [Result(name, False, "not set up", str(error))]
     except (SetupError, SlipwayError) as error:
-        return [Result(name, False, str(error), "See the message, and the credentials first.")]
+        return [
+            Result(name, False, str(error), "Read the message, and check the credentials first.")
+        ]
     except (GithubException, requests.RequestException, BotoCoreError) as error:
         cure = "Check the address and that this network may reach it."
         return [Result(name, False, f"{type(error).__name__}: {error}", cure)]
     except Exception as error:  # noqa: BLE001  the other checks go on
-        # Its text may quote a secret.
+        # The error's text may quote a secret.
         kind = type(error).__name__
         cure = "Check the settings that this check needs; if they are right, report it as a bug."
         return [Result(name, False, f"could not be checked ({kind})", cure)]
 
 
 def table(results: list[Result]) -> Table:
-    """The results for people."""
+    """Format the results for people."""
     shown = Table("", "Check")
     shown.add_column("Found", overflow="fold", ratio=1)
     shown.add_column("Cure", overflow="fold", ratio=1)
@@ -95,13 +100,13 @@ def table(results: list[Result]) -> Table:
 def main(
     *,
     env_file: Annotated[
-        Path | None, typer.Option(help="File with PORT_BASE_URL and so on, as .sandbox/env.")
+        Path | None, typer.Option(help="Environment file (KEY=value), for example .sandbox/env.")
     ] = None,
     name_prefix: Annotated[str, typer.Option(help="Terraform's name_prefix.")] = "slipway",
     catalog: CatalogFolder = CATALOG,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Check what an installation needs. Changes nothing."""
+    """Check what an installation needs, without changing anything."""
     console = Console(highlight=False)
     try:
         results = examine(Installation(read_settings(env_file), name_prefix, catalog))

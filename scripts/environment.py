@@ -1,4 +1,4 @@
-"""Where the commands find the installation: the environment, or a file of `KEY=value` lines."""
+"""Find the installation: environment variables, or a `KEY=value` file."""
 
 import os
 import shlex
@@ -14,17 +14,17 @@ from slipway.port.client import PortClient
 # https://docs.powertools.aws.dev/lambda/python/latest/core/metrics/
 os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
 
-# What every person of the sandbox's Port signs in with; see `sandbox/port/settings.py`.
+# The secret of every person in the sandbox's Port; see `sandbox/port/settings.py`.
 SANDBOX_PASSWORD = "sandbox"  # noqa: S105 not a secret: the sandbox answers on 127.0.0.1 only
 
 
 ROOT = Path(__file__).resolve().parent.parent
-# Any of these in the environment names an installation, which is then meant.
+# Any of these in the environment names an installation, which then applies.
 _NAMED = ("PORT_BASE_URL", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_REGION")
 
 
 def find_env_file() -> Path | None:
-    """Find the running sandbox's file, unless the environment names an installation."""
+    """Find the running sandbox's file unless an installation is named."""
     if any(os.environ.get(name) for name in _NAMED):
         return None
     file = Path(os.environ.get("SANDBOX_DIR") or ROOT / ".sandbox") / "env"
@@ -35,12 +35,13 @@ def find_env_file() -> Path | None:
 
 
 def read_settings(env_file: Path | None) -> dict[str, str]:
-    """Read the environment's variables, and over them those of a file in shell syntax.
+    """Read the environment's variables and those of a file in shell syntax.
 
-    Without a file those of the running sandbox are read, if `find_env_file` finds it.
+    The file's variables override the environment. Without a file, the function reads those of the
+    running sandbox, if `find_env_file` finds it.
 
     Raises:
-        ConfigurationError: the file cannot be read, or a line of it is no assignment.
+        ConfigurationError: the file cannot be read, or a line of it is not an assignment.
     """
     env_file = env_file or find_env_file()
     if env_file is None:
@@ -59,7 +60,7 @@ def read_settings(env_file: Path | None) -> dict[str, str]:
 
 
 def person_client(base_url: str, email: str) -> PortClient:
-    """A client of the sandbox's Port with a person's own access token."""
+    """Return a client of the sandbox's Port with a person's access token."""
     credentials = PortCredentials.model_validate(
         {"client_id": email, "client_secret": SANDBOX_PASSWORD}
     )
@@ -67,10 +68,10 @@ def person_client(base_url: str, email: str) -> PortClient:
 
 
 def require(settings: Mapping[str, str], *names: str) -> None:
-    """See that variables are set.
+    """Require that variables are set.
 
     Raises:
-        ConfigurationError: names those that are not.
+        ConfigurationError: one is missing; the text names each.
     """
     if missing := [name for name in names if not settings.get(name)]:
         raise ConfigurationError(
@@ -80,7 +81,7 @@ def require(settings: Mapping[str, str], *names: str) -> None:
 
 
 def port_client(settings: Mapping[str, str]) -> PortClient:
-    """A client of the Port organisation that the settings name.
+    """Return a client of the Port organisation that the settings name.
 
     Raises:
         ConfigurationError: a setting is missing.

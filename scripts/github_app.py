@@ -1,11 +1,11 @@
-"""Makes Slipway's GitHub App from a manifest, so that no permission is typed by hand.
+"""Create Slipway's GitHub App from a manifest with its permissions.
 
 A page on this machine sends the manifest to GitHub, where a person creates the App and installs it.
-GitHub sends the browser back with a code that counts once, which is exchanged for the App's key.
-https://docs.github.com/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
+GitHub redirects the browser back with a one-time code, which the command exchanges for the App's
+key. https://docs.github.com/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
 
-The manifest has no `hook_attributes`: with them GitHub requires an address, also for a webhook that
-is off, and Slipway needs none. https://github.com/handarbeit/fabrik/issues/1711
+The manifest has no `hook_attributes`: with them GitHub requires an address even for a disabled
+webhook, and Slipway needs none. https://github.com/handarbeit/fabrik/issues/1711
 """
 
 import json
@@ -38,11 +38,11 @@ from scripts.checks.github import PERMISSIONS
 from scripts.cli import start
 from scripts.installing.stopped import Stopped
 
-# The whole flow must end within an hour, says GitHub's documentation.
+# GitHub documents that the whole flow must end within an hour.
 CODE_SECONDS = 3600
 TIMEOUT_SECONDS = 30
 _POLL_SECONDS = 2
-_AGAIN = "Start again: a code counts once, within an hour."
+_AGAIN = "Start again: a code can be used once, within an hour."
 Say = Callable[[str], None]
 
 
@@ -63,7 +63,7 @@ class App:
     private_key: str
 
     def credentials(self, installation: int | None = None) -> dict[str, str]:
-        """The value of the GitHub secret; incomplete until the App is installed."""
+        """Return the value of the GitHub secret; incomplete until installation."""
         number = {"installation_id": str(installation)} if installation else {}
         return {"app_id": str(self.number), **number, "private_key": self.private_key}
 
@@ -73,7 +73,7 @@ class Installed:
     """Where an App is installed.
 
     Attributes:
-        numbers: repository to its installation.
+        numbers: installation of each repository.
         missing: the repositories without one.
     """
 
@@ -82,7 +82,7 @@ class Installed:
 
 
 def app_name(organization: str) -> str:
-    """A name to propose: App names are unique on GitHub, and have up to 34 characters."""
+    """Return a proposed name: App names are unique and have ≤ 34 characters."""
     return f"slipway-{organization}"[:34]
 
 
@@ -92,7 +92,7 @@ def web_address(api_url: str) -> str:
 
 
 def manifest(name: str, url: str, redirect_url: str, *, team_reviewers: bool) -> dict[str, Any]:
-    """The App as GitHub takes it, with the permissions that Slipway uses and no others."""
+    """Return the App's manifest, with only the permissions Slipway uses."""
     permissions = dict.fromkeys(PERMISSIONS, "write") | {"metadata": "read"}
     # https://github.com/github/docs/issues/35057
     members = {"members": "read"} if team_reviewers else {}
@@ -109,7 +109,7 @@ def manifest(name: str, url: str, redirect_url: str, *, team_reviewers: bool) ->
 class Page:
     """The page on this machine, for one App and one code.
 
-    Its address holds a random part, so that other users of this machine cannot read the state.
+    Its address has a random part, so that other users of this machine cannot read the state.
 
     Args:
         github: GitHub's address for people.
@@ -141,7 +141,7 @@ class Page:
 
     @property
     def address(self) -> str:
-        """What to open in a browser."""
+        """The address to open in a browser."""
         return f"http://{self._host}{self._start}"
 
     @contextmanager
@@ -159,7 +159,7 @@ class Page:
         """Wait for the code.
 
         Raises:
-            Stopped: it did not come.
+            Stopped: no code arrived in time.
         """
         try:
             return self._codes.get(timeout=seconds)
@@ -167,10 +167,10 @@ class Page:
             raise Stopped("No App was created within an hour.", self.address, _AGAIN) from None
 
     def take(self, text: str) -> bool:
-        """Take what a person pastes: the code, or the address at which the browser ended.
+        """Read the pasted code, or the address at which the browser ended.
 
         Returns:
-            Whether it was usable.
+            Whether it was valid.
         """
         text = text.strip()
         if "code=" in text:
@@ -191,7 +191,7 @@ class Page:
         return True
 
     def answer(self, host: str, target: str) -> tuple[int, str]:
-        """The status and the page for a request.
+        """Return the status and the page for a request.
 
         Args:
             host: its `Host`, which no page of another origin can choose.
@@ -203,8 +203,8 @@ class Page:
         if secrets.compare_digest(path, self._start):
             return 200, self._form
         if path == "/created" and self._take_query(query):
-            return 200, "The App was created. Go on in the terminal."
-        return 404, "This address is wrong, or its code is not from this installation."
+            return 200, "The App was created. Continue in the terminal."
+        return 404, "This address is wrong, or its code belongs to another installation."
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         page = self
@@ -234,7 +234,7 @@ def exchange(api_url: str, code: str, organization: str) -> App:
     """Exchange a code for the App.
 
     Raises:
-        Stopped: GitHub refused, or the App is another account's.
+        Stopped: GitHub refused, or the App belongs to another account.
     """
     try:
         answer = requests.post(
@@ -246,7 +246,7 @@ def exchange(api_url: str, code: str, organization: str) -> App:
         kind = type(error).__name__
         raise Stopped(f"GitHub does not answer ({kind}).", api_url, _AGAIN) from None
     if answer.status_code != 201:
-        what = f"GitHub did not take the code ({answer.status_code})."
+        what = f"GitHub did not accept the code ({answer.status_code})."
         raise Stopped(what, api_url, _AGAIN)
     made = answer.json()
     owner = str(made["owner"]["login"])
@@ -263,7 +263,7 @@ def find_installations(api_url: str, app: App, repositories: Iterable[str]) -> I
     """Ask on which repositories the App is installed.
 
     Raises:
-        Stopped: GitHub does not know the App by this key.
+        Stopped: GitHub refuses the App's key.
     """
     numbers: dict[str, int] = {}
     missing = []
@@ -277,7 +277,7 @@ def find_installations(api_url: str, app: App, repositories: Iterable[str]) -> I
                 raise Stopped(
                     f"GitHub refused the App's key ({error.status}: {reason(error)}).",
                     app.url,
-                    "Make a new private key on the App's page, or remove the secret that holds "
+                    "Create a new private key on the App's page, or remove the secret that has "
                     "this one, then run the command again.",
                 ) from None
             missing.append(repository)
@@ -285,7 +285,7 @@ def find_installations(api_url: str, app: App, repositories: Iterable[str]) -> I
 
 
 def missing_permissions(api_url: str, app: App, installation: int) -> list[str]:
-    """The permissions that the installation lacks."""
+    """Return the permissions that the installation lacks."""
     granted = as_app(api_url, app).get_access_token(installation).permissions
     return [name for name in PERMISSIONS if granted.get(name) != "write"]
 
@@ -306,14 +306,14 @@ def create(page: Page, api_url: str, organization: str, say: Say, *, browser: bo
     """Have a person create the App.
 
     Raises:
-        Stopped: there is no App.
+        Stopped: no App was created.
     """
     with page.serving():
         say(f"Create the GitHub App: open {page.address}")
         if not (browser and webbrowser.open(page.address)):
             say(
-                "The page is on this machine; from another one, forward its port by ssh -L. If the "
-                "browser cannot come back here, paste the code or the whole address it ended at:"
+                "The page is on this machine; from another one, forward its port with ssh -L. If "
+                "the browser cannot return here, paste the code or the whole address it ended at:"
             )
         threading.Thread(target=_read_codes, args=(page, say), daemon=True).start()
         return exchange(api_url, page.wait(), organization)
@@ -323,13 +323,13 @@ def _read_codes(page: Page, say: Say) -> None:
     for line in sys.stdin:
         if page.take(line):
             return
-        say("This is not the code, or it is of another page. Paste it again:")
+        say("This is not the code, or it belongs to another page. Paste it again:")
 
 
 def wait_for_installation(
     api_url: str, app: App, repositories: list[str], say: Say, *, seconds: float, browser: bool
 ) -> Installed:
-    """Wait until a person has installed the App on at least one of the repositories.
+    """Wait until a person has installed the App on a repository.
 
     Raises:
         Stopped: GitHub refused.
@@ -350,7 +350,7 @@ def wait_for_installation(
 
 
 def check_installed(app: App, found: Installed) -> int:
-    """The installation that has all repositories of its account.
+    """Return the installation that has all repositories of its account.
 
     Raises:
         Stopped: the App is installed on too few repositories.
@@ -365,10 +365,10 @@ def check_installed(app: App, found: Installed) -> int:
 
 
 def keep(credentials: dict[str, str], secret_id: str | None, file: Path | None) -> None:
-    """Put the credentials where the operator says.
+    """Store the credentials where the operator asked.
 
     Raises:
-        Stopped: they cannot be put there.
+        Stopped: they cannot be written there.
     """
     text = json.dumps(credentials)
     if secret_id:
@@ -378,7 +378,7 @@ def keep(credentials: dict[str, str], secret_id: str | None, file: Path | None) 
             raise Stopped(
                 f"The secret cannot be written: {error}.",
                 secret_id,
-                "Make it (aws secretsmanager create-secret), delete the App and start again.",
+                "Create it (aws secretsmanager create-secret), delete the App and start again.",
             ) from None
     elif file is not None:
         file.touch(mode=0o600)
@@ -387,7 +387,7 @@ def keep(credentials: dict[str, str], secret_id: str | None, file: Path | None) 
 
 def main(
     organization: Annotated[str, typer.Option(help="GitHub organization that owns the App.")],
-    repository: Annotated[list[str], typer.Option(help="owner/name; may be given repeatedly.")],
+    repository: Annotated[list[str], typer.Option(help="owner/name; repeatable.")],
     *,
     secret_id: Annotated[
         str | None, typer.Option(help="Write the credentials to this secret in Secrets Manager.")
@@ -402,7 +402,7 @@ def main(
     api_url: Annotated[str, typer.Option(help="GitHub's API.")] = "https://api.github.com",
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:
-    """Create Slipway's GitHub App from a manifest, with the permissions that it needs."""
+    """Create Slipway's GitHub App from a manifest with its permissions."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     printed = file == Path("-")
     if (secret_id is None) == (file is None):
@@ -420,7 +420,7 @@ def main(
     kept = None if printed else file
     try:
         app = create(page, api_url, organization, say, browser=browser)
-        # GitHub shows the key once, so it is kept before the wait for the installation.
+        # GitHub shows the key once, so it is stored before the wait for the installation.
         keep(app.credentials(), secret_id, kept)
         found = wait_for_installation(
             api_url, app, repository, say, seconds=CODE_SECONDS, browser=browser

@@ -1,7 +1,7 @@
-"""Installs Slipway in an AWS account, from Port's credentials to a checked installation.
+"""Install Slipway in an AWS account, from credentials to a checked stack.
 
-Each step looks at what is there and makes what is missing, so a run that was interrupted anywhere
-is repeated as a whole. Secrets are in the environment, in this process or in Secrets Manager.
+Each step checks what exists and creates what is missing, so an interrupted run can be repeated as a
+whole. Secrets are in the environment, in this process or in Secrets Manager.
 """
 
 import json
@@ -35,7 +35,7 @@ PLAN = "slipway.tfplan"
 # Many of the resources only wait for AWS.
 _PARALLELISM = "-parallelism=30"
 _INSTALL_SECONDS = 1800
-# What people settle after the installation: settings of GitHub, and e-mails of AWS.
+# Tasks of people after the installation: settings in GitHub, and e-mails from AWS.
 _FOR_PEOPLE = ("GitHub: ", "AWS: e-mails", "AWS: repairs")
 Json = dict[str, Any]
 
@@ -46,10 +46,10 @@ class Installer:
 
     Attributes:
         config: the configuration.
-        folder: holds Terraform's root and what is remembered.
-        interactive: whether a person answers.
+        folder: has Terraform's root and the stored progress.
+        interactive: whether a person can answer questions.
         browser: whether to open one.
-        say: tells the operator a line.
+        say: shows the operator a line.
     """
 
     config: Config
@@ -66,7 +66,7 @@ class Installer:
 
     @property
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
-        """All steps, by the name that the operator is told."""
+        """All steps, by the name that the operator sees."""
         return [
             ("Check the AWS account", self.check_account),
             ("Check the services repositories", self.check_repositories),
@@ -81,10 +81,10 @@ class Installer:
         ]
 
     def run(self) -> None:
-        """Take all steps.
+        """Run all steps.
 
         Raises:
-            Stopped: one of them cannot be taken.
+            Stopped: a step cannot run.
             KeyboardInterrupt: the operator interrupted it.
         """
         if before := self.memory.get("step"):
@@ -97,7 +97,7 @@ class Installer:
 
     @property
     def name(self) -> str:
-        """What this installation is called in Port."""
+        """Name of this installation in Port."""
         return f"{self.config.aws.account}/{self.config.aws.region}/{self.config.name_prefix}"
 
     @cached_property
@@ -112,13 +112,13 @@ class Installer:
 
     @cached_property
     def token(self) -> str:
-        """The operator's own token for GitHub."""
-        return self._secret("GITHUB_TOKEN", "A token for GitHub that may prepare the repositories")
+        """The operator's own GitHub token."""
+        return self._secret("GITHUB_TOKEN", "A GitHub token that may prepare the repositories")
 
     def check_account(self) -> None:
-        """Check account and region, and that this folder is theirs."""
+        """Check the account and region, and that this folder belongs to them."""
         account = self.account
-        cure = "Use another --folder for another installation."
+        cure = "Use a different --folder for a different installation."
         for name, value in (
             ("account", self.config.aws.account),
             ("region", self.config.aws.region),
@@ -126,12 +126,12 @@ class Installer:
         ):
             self.memory.hold_to(name, value, name, cure)
         if not self.memory.get("begun"):
-            # After an apply the role may be the one that this installation has made.
+            # After an apply, this installation may have created the role itself.
             self.memory.note(manage_log_role=not aws.has_log_role(account))
         self.say(f"Account {self.config.aws.account}, {self.config.aws.region}.")
 
     def check_repositories(self) -> None:
-        """Check that the repositories are there."""
+        """Check that the repositories exist."""
         found = find_repositories(self.config, self.token)
         self.say(f"{', '.join(each.full_name for each in found)}.")
 
@@ -145,12 +145,12 @@ class Installer:
         self.say(f"Organisation {number}{f', brokers {brokers}' if brokers else ''}.")
 
     def prepare_terraform(self) -> None:
-        """Write the root, and see that what is there is this installation's."""
+        """Write the root, and check that existing resources are its own."""
         if not (ROOT / "build" / "artifacts.json").exists():
             raise Stopped(
                 "The functions are not built.",
                 str(ROOT / "build"),
-                "Run scripts/build, or use a release's archive, which has them.",
+                "Run scripts/build, or use a release archive, which includes them.",
             )
         self._write_root({})
         self._terraform(["init", "-input=false", "-no-color", "-reconfigure"])
@@ -161,7 +161,7 @@ class Installer:
         self.say(f"Inputs are in {self.folder}.")
 
     def find_app(self) -> None:
-        """Find the App's credentials, or have a person create the App, and check where it is."""
+        """Find or create the App, and check on which repositories it is."""
         names, api = self.config.github.names, self.config.github.api_url
         known = self._known_app()
         if "token" in known:
@@ -241,7 +241,7 @@ class Installer:
             )
 
     def examine(self) -> None:
-        """Have scripts/doctor look, and show what is left to do."""
+        """Run scripts/doctor, and show the remaining tasks."""
         done = self._command("doctor", "--json", "--name-prefix", self.config.name_prefix)
         try:
             results: list[Json] = json.loads(done.stdout)
@@ -256,9 +256,9 @@ class Installer:
             raise Stopped(
                 f"scripts/doctor finds faults: {', '.join(wrong)}.",
                 f"account {self.config.aws.account}, {self.config.aws.region}",
-                "Follow the cures above, then run the command again.",
+                "Apply the fixes above, then run the command again.",
             )
-        left = f"{len(faults)} checks are left for people; the cures are above." if faults else ""
+        left = f"{len(faults)} checks need a person; the fixes are above." if faults else ""
         self.say(f"Slipway is installed. {left}")
 
     def _secret(self, name: str, prompt: str) -> str:
@@ -280,7 +280,7 @@ class Installer:
         }
 
     def _known_app(self) -> dict[str, str]:
-        """The credentials in the environment, in Terraform's secret, or kept by an earlier run."""
+        """Return credentials from environment, Terraform's secret or a past run."""
         named = {"app_id": "GITHUB_APP_ID", "private_key": "GITHUB_PRIVATE_KEY"}
         given = {field: os.environ[name] for field, name in named.items() if os.environ.get(name)}
         if given.keys() == named.keys():
@@ -301,7 +301,7 @@ class Installer:
         made = github_app.create(
             page, github.api_url, github.organization, self.say, browser=self.browser
         )
-        # GitHub shows the key once, so it is kept before anything else can fail.
+        # GitHub shows the key once, so it is stored before anything else can fail.
         aws.keep_key(self.account, self.config, made.credentials())
         self.memory.note(app_url=made.url)
         return made.credentials()
@@ -339,11 +339,12 @@ class Installer:
             raise Stopped(
                 str(error),
                 str(self.folder),
-                "Correct what Terraform names and run the command again: it goes on from there.",
+                "Correct what Terraform reports and run the command again: it continues from "
+                "there.",
             ) from None
 
     def _command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run another command of `scripts/`; what the environment says itself goes before."""
+        """Run another command of `scripts/`; the environment overrides `env`."""
         if folder := self.config.terraform.get("catalog_dir"):
             arguments = (*arguments, "--catalog", str(self.folder / folder))
         settings = {
@@ -357,7 +358,8 @@ class Installer:
             "GITHUB_API_URL": self.config.github.api_url,
             "GITHUB_TOKEN": self.token,
             "GITHUB_REPOSITORIES": json.dumps(self._inputs({})["github"]["repositories"]),
-            # Port notes whose its actions are, and scripts/port_setup refuses another's.
+            # Port records which installation owns its actions, and scripts/port_setup refuses
+            # others.
             "INSTALLATION": self.name,
             "AWS_REGION": self.config.aws.region,
             **self.account.environment(),
@@ -374,7 +376,7 @@ class Installer:
 
 
 def _changes(plan: Json) -> Counter[tuple[str, str]]:
-    """What a plan does, by verb and type of resource."""
+    """Count a plan's changes, by verb and type of resource."""
     counted: Counter[tuple[str, str]] = Counter()
     for resource in plan.get("resource_changes", []):
         actions = [each for each in resource["change"]["actions"] if each not in {"no-op", "read"}]
@@ -384,16 +386,16 @@ def _changes(plan: Json) -> Counter[tuple[str, str]]:
 
 
 def configured(config_file: Path | None, folder: Path, *, yes: bool) -> Config:
-    """The configuration: a file's, that of an earlier run, or a person's answers.
+    """Return the configuration: of a file, a past run, or answers.
 
     Raises:
-        Stopped: there is none, or it has a fault.
+        Stopped: there is none, or it is not valid.
     """
     file = config_file or folder / CONFIG
     if config_file or file.exists():
         return read_config(file)
     if yes:
-        raise Stopped("There is no configuration.", str(file), "Name one with --config FILE.")
+        raise Stopped("No configuration was found.", str(file), "Give one with --config FILE.")
     found = aws.Account()
     return ask(file, found.number(), found.session.region_name)
 
@@ -404,12 +406,12 @@ def main(
         Path | None, typer.Option(help="TOML file with the settings of docs/install.md.")
     ] = None,
     folder: Annotated[
-        Path, typer.Option(help="Terraform's root of this installation is written here.")
+        Path, typer.Option(help="Folder for this installation's Terraform root.")
     ] = Path("slipway-installation"),
-    yes: Annotated[bool, typer.Option("--yes", help="Apply without a question.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
     browser: Annotated[bool, typer.Option(help="Open a browser for the GitHub App.")] = True,
 ) -> None:
-    """Install Slipway: run it again after an interruption, and it goes on."""
+    """Install Slipway; after an interruption, run it again to continue."""
     console = Console(highlight=False, soft_wrap=True)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -424,7 +426,7 @@ def main(
         errors.print(Text(f"install: {error}", style="red"))
         raise typer.Exit(1) from None
     except (KeyboardInterrupt, typer.Abort):
-        text = f"install: Interrupted [{place}] Run the same command again: it goes on from here."
+        text = f"install: Interrupted [{place}] Run the same command again to continue."
         errors.print(Text(text, style="red"))
         raise typer.Exit(130) from None
 

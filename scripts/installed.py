@@ -1,4 +1,7 @@
-"""The installation that an operator's command works on, configured as its own functions are."""
+"""Find the installation of an operator's command.
+
+It is configured as its own functions are.
+"""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +20,7 @@ from slipway.errors import ConfigurationError, SlipwayError
 from scripts.environment import read_settings
 
 EnvFile = Annotated[
-    Path | None, typer.Option(help="File with AWS_ENDPOINT_URL and so on, as .sandbox/env.")
+    Path | None, typer.Option(help="Environment file (KEY=value), for example .sandbox/env.")
 ]
 NamePrefix = Annotated[str, typer.Option(help="Terraform's name_prefix.")]
 ALIAS = "live"
@@ -25,7 +28,7 @@ _AWS = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_PROFILE")
 
 
 def connect(env_file: Path | None, name_prefix: str) -> ApprovalConfig:
-    """Take the settings of the deployed sweep, which has those of all commands.
+    """Read the deployed sweep's settings, which include all commands' needs.
 
     Raises:
         ConfigurationError: AWS cannot be reached, or has no such installation.
@@ -36,7 +39,7 @@ def connect(env_file: Path | None, name_prefix: str) -> ApprovalConfig:
             os.environ[name] = settings[name]
     if "AWS_REGION" in os.environ:
         os.environ.setdefault("AWS_DEFAULT_REGION", os.environ["AWS_REGION"])
-    if "AWS_ENDPOINT_URL" in os.environ:  # The sandbox takes any credentials.
+    if "AWS_ENDPOINT_URL" in os.environ:  # The sandbox accepts any credentials.
         os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
         os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
     function = f"{name_prefix}-sweep_runs"
@@ -55,13 +58,13 @@ def connect(env_file: Path | None, name_prefix: str) -> ApprovalConfig:
 
 
 def approval_function(name_prefix: str) -> str:
-    """The approval function's name."""
+    """Return the approval function's name."""
     return f"{name_prefix}-approval"
 
 
 @contextmanager
 def refusals(command: str, console: Console) -> Iterator[None]:
-    """End a command with what stands in its way: status 2 if it cannot begin, 1 if it refuses."""
+    """End a command on an error: status 2 if it cannot begin, 1 if refused."""
     try:
         yield
     except (ConfigurationError, SlipwayError, BotoCoreError, ClientError) as error:

@@ -1,4 +1,4 @@
-"""The test lanes: what each runs, its budget, and which files it is about.
+"""Define the test lanes: their commands, budgets and files.
 
 `make test` runs those with `in_test`, `make test-all` all of them.
 """
@@ -19,10 +19,10 @@ class Lane:
     """One command that tests something.
 
     Attributes:
-        budget: processor seconds that it may take on an idle machine; more is said, not refused.
-        minutes: how long it takes on two idle cores; what `changed_lanes` adds up.
+        budget: processor seconds on an idle machine; excess is reported, not refused.
+        minutes: duration on two idle cores, which `changed_lanes` adds up.
         in_test: whether `make test` runs it.
-        touches: patterns of the files that it is about (`*` also matches `/`).
+        touches: patterns of the files that it tests (`*` also matches `/`).
         environment: variables for its command.
     """
 
@@ -41,7 +41,7 @@ class Lane:
         return f"make lane LANE={self.name}"
 
 
-# In the order in which they start: while the story waits, the others use the processors.
+# In start order: while the story waits, the other lanes use the processors.
 LANES = (
     Lane(
         "story",
@@ -59,7 +59,7 @@ LANES = (
     ),
     Lane(
         "faults",
-        "a fault at calls of every flow; invocations that overtake each other",
+        "a fault at calls of every flow; concurrent invocations",
         (*PYTEST, "--numprocesses", "2", "tests/faults"),
         budget=220,
         in_test=True,
@@ -73,7 +73,7 @@ LANES = (
     ),
     Lane(
         "terraform",
-        "what the modules make, what variables refuse, permissions, plans, AWS's references",
+        "resources, variable validation, permissions, plans, AWS references",
         ("scripts/terraform_test",),
         budget=200,
         in_test=True,
@@ -142,7 +142,7 @@ LANES = (
     ),
     Lane(
         "soak",
-        "some hundred runs while parts fail, then an audit",
+        "several hundred runs while parts fail, then an audit",
         ("scripts/soak", "--runs", "200"),
         budget=1800,
         minutes=20,
@@ -152,22 +152,22 @@ LANES = (
 
 
 def named(name: str) -> Lane:
-    """The lane of that name."""
+    """Return the lane of that name."""
     return next(lane for lane in LANES if lane.name == name)
 
 
 def changed_lanes(
     root: Path, within_minutes: float | None, side_by_side: int
 ) -> tuple[list[Lane], list[Lane]]:
-    """The lanes beyond `make test` that a change touches.
+    """Return the lanes beyond `make test` that a change touches.
 
     Args:
         root: the checkout.
-        within_minutes: how long they may take, judged by their `minutes`; None: without a limit.
+        within_minutes: maximum sum of their `minutes`; None: no limit.
         side_by_side: how many run at a time.
 
     Returns:
-        Those to run, and those that would take too long.
+        The lanes to run, and the lanes that would take too long.
     """
     paths = changed_paths(root)
     longest = math.inf if within_minutes is None else within_minutes
@@ -186,15 +186,15 @@ def changed_lanes(
 
 
 def touched(lane: Lane, paths: list[str]) -> bool:
-    """Whether one of the files belongs to the lane."""
+    """Return whether one of the files belongs to the lane."""
     return any(fnmatch.fnmatchcase(path, each) for path in paths for each in lane.touches)
 
 
 def changed_paths(root: Path) -> list[str]:
-    """Files that differ from the last merge.
+    """Return the files that differ from the last merge.
 
-    That is `CHANGED_SINCE`, if set, else where the branch left `origin/main`, else the last merge
-    commit. Without any of them, as in a shallow clone, every file counts.
+    The base is `CHANGED_SINCE`, if set. Otherwise it is where the branch left `origin/main`, or the
+    last merge commit. Without any of them, as in a shallow clone, every file counts.
     """
     base = os.environ.get("CHANGED_SINCE") or _base(root)
     if not base:

@@ -1,6 +1,6 @@
-"""Checks the language of what people read: words, length of sentences, names of tests, commits.
+"""Check the language of texts, names of tests and commit subjects.
 
-`language.toml` has the words. The rules are those of CONTRIBUTING.md, "How we write".
+`language.toml` has the words. CONTRIBUTING.md, "How we write", has the rules.
 """
 
 import ast
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LONGEST_SENTENCE = 25  # words
 LONGEST_SUBJECT = 72
 LONGEST_TEST_NAME = 60
-# Commits before this day were made by older rules.
+# Older commits followed older rules.
 SUBJECTS_SINCE = "2026-11-30"
 _END_OF_SENTENCE = re.compile(
     # A full stop; an empty line; the next item of a list, row or heading; the next cell.
@@ -39,7 +39,7 @@ _INLINE = (
     (re.compile(r"https?://\S+"), "address"),
 )
 _SUFFIXES = frozenset({".hcl", ".md", ".py", ".sh", ".tf", ".toml", ".ts", ".tsx", ".yaml", ".yml"})
-# What other people wrote, and what programs write.
+# Texts by other authors and generated texts.
 _NOT_OURS = re.compile(
     r"requirements/|CHANGELOG\.md|language\.toml|.*/fixtures/|tests/unit/scripts/test_language\.py"
 )
@@ -77,7 +77,7 @@ type Words = list[tuple[re.Pattern[str], str]]
 
 
 def read_words(path: Path) -> Words:
-    """Read the words that are not used, each with what to write."""
+    """Read the forbidden words, each with its replacement."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))["words"]
     return [
         (re.compile(rf"(?<![\w-])(?:{word})(?![\w-])", re.IGNORECASE), use)
@@ -86,7 +86,7 @@ def read_words(path: Path) -> Words:
 
 
 def texts_of(path: Path, source: str) -> Iterator[Text]:
-    """The texts of a file that people read."""
+    """Yield the texts of a file that people read."""
     match path.suffix:
         case ".md":
             blank = _CODE_BLOCK.sub(lambda block: "\n" * block[0].count("\n"), source)
@@ -151,7 +151,7 @@ def _comments(source: str, mark: str) -> Iterator[Text]:
 
 
 def check_text(text: Text, words: Words) -> Iterator[tuple[int, str]]:
-    """The faults of a text, each with its line."""
+    """Yield the faults of a text, each with its line."""
     plain = text.text
     for pattern, instead in _INLINE:
         plain = pattern.sub(partial(_shortened, instead=instead), plain)
@@ -172,12 +172,12 @@ def check_text(text: Text, words: Words) -> Iterator[tuple[int, str]]:
 
 def _shortened(found: re.Match[str], instead: str) -> str:
     text = found.expand(instead)
-    # Line numbers stay what they are.
+    # Keep the line numbers unchanged.
     return text + "\n" * (found[0].count("\n") - text.count("\n"))
 
 
 def check_names(source: str) -> Iterator[tuple[int, str]]:
-    """The names of tests that are too long or in the form of before."""
+    """Yield names of tests that are too long or in the old form."""
     for found in re.finditer(r"^\s*(?:async )?def (test_\w+)", source, re.M):
         line = source.count("\n", 0, found.start(1)) + 1
         if len(found[1]) > LONGEST_TEST_NAME:
@@ -187,7 +187,7 @@ def check_names(source: str) -> Iterator[tuple[int, str]]:
 
 
 def check_subjects(log: str) -> Iterator[Finding]:
-    """The subjects of commits that are too long, from `<hash> <subject>` lines."""
+    """Yield commit subjects that are too long (lines `<hash> <subject>`)."""
     for line in log.splitlines():
         commit, _, subject = line.partition(" ")
         if len(subject) > LONGEST_SUBJECT:
@@ -196,7 +196,7 @@ def check_subjects(log: str) -> Iterator[Finding]:
 
 
 def check_file(name: str, source: str, words: Words) -> Iterator[Finding]:
-    """All faults of one file."""
+    """Yield all faults of one file."""
     faults = [fault for text in texts_of(Path(name), source) for fault in check_text(text, words)]
     if Path(name).name.startswith("test_"):
         faults += check_names(source)
@@ -219,7 +219,7 @@ def _tracked() -> Iterator[str]:
 
 def main(
     files: Annotated[
-        list[str] | None, typer.Argument(help="Files to check; by default all that git knows.")
+        list[str] | None, typer.Argument(help="Files to check. Default: all files in git.")
     ] = None,
 ) -> None:
     """Check words, sentences, names of tests and subjects of commits."""

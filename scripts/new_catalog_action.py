@@ -1,4 +1,4 @@
-"""Makes the files of a new action, and of its kind if that folder does not exist."""
+"""Create the files of a new action, and of its kind if it is new."""
 
 import json
 from collections.abc import Mapping
@@ -49,10 +49,10 @@ def new_files(
     operation: str,
     schemas: str = "../schemas",
 ) -> dict[str, str]:
-    """The files of a new action.
+    """Return the files of a new action.
 
     Args:
-        files: the catalog as it is.
+        files: the current catalog.
         kind: the kind's folder.
         action: the action.
         operation: what it does.
@@ -62,12 +62,12 @@ def new_files(
         Path within the catalog → text.
 
     Raises:
-        SlipwayError: the action is there, or the catalog with it would have a fault.
+        SlipwayError: the action exists, or the catalog with it would have a fault.
     """
     if operation not in OPERATIONS:
         raise SlipwayError(f"'{operation}' is not one of: {', '.join(OPERATIONS)}.")
     if any(path.startswith(f"{kind}/{action}/") for path in files):
-        raise SlipwayError(f"{kind}/{action} is there already. Choose another name.")
+        raise SlipwayError(f"{kind}/{action} exists already. Choose another name.")
     catalog, faults = load(files)
     if faults and kind in {path.partition("/")[0] for path in files}:
         raise SlipwayError(f"Correct the catalog first: {faults[0]}")
@@ -99,12 +99,12 @@ def new_files(
     added[f"{kind}/{action}/action.yaml"] = f"{schema}operation: {operation}\n{spec}"
     _, faults = load({**files, **{path: text.encode() for path, text in added.items()}})
     if faults:
-        raise SlipwayError(f"Nothing was made: {faults[0]}")
+        raise SlipwayError(f"Nothing was created: {faults[0]}")
     return added
 
 
 def _action_of(kind: Kind | None, name: str, operation: str) -> tuple[dict[str, Any], str]:
-    """The inputs and the rest of `action.yaml`."""
+    """Return the inputs and the rest of `action.yaml`."""
     match operation:
         case "create":
             parts = list(kind.parts) if kind else ["name"]
@@ -130,7 +130,7 @@ def _action_of(kind: Kind | None, name: str, operation: str) -> tuple[dict[str, 
 
 
 def _new_kind(kind: str, schemas: str) -> dict[str, str]:
-    """A kind of folders, one for each entity."""
+    """Return a kind with one folder for each entity."""
     resource = (
         _SCHEMA.format(up="../", schemas=schemas, file="resource") + 'identifier: "{name}"\n'
         "parts:\n"

@@ -1,4 +1,4 @@
-"""Everything that waits for a person: failed records, and runs whose execution failed."""
+"""Find what waits for an operator: failed records and executions."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,25 +17,25 @@ from slipway.runs.later import record_key
 from slipway.runs.ledger import Ledger
 
 Source = Literal["Kafka", "deliver_later", "approval"]
-# Until then, who delivers a run later may only just have begun to.
+# Before that, a delayed delivery of the run may only just have begun.
 _SETTLED = timedelta(minutes=2)
 _STOPPED = {"FAILED", "TIMED_OUT", "ABORTED"}
 
 
 @dataclass(frozen=True)
 class OnHold:
-    """Something that failed for nobody's request.
+    """A failure that waits for an operator.
 
     Attributes:
-        reference: what it is called by; one of a run answers to the run's id, too.
-        source: who gave up.
-        function: the function that is to do it, as its folder is called.
-        failed_at: when it was given up.
-        why: the last error, as far as it was noted.
-        service: what it is about; empty if nobody knows.
-        runs: the runs, or notices of their end.
+        reference: its name; the run's id also matches.
+        source: the part that gave up.
+        function: the function to retry, named as its folder.
+        failed_at: when Slipway gave up.
+        why: the last error, if recorded.
+        service: the service; empty if unknown.
+        runs: the runs, or notifications of their end.
         record: the failed record; None: an execution failed.
-        also: other names, as the reference on the run's page.
+        also: other names, for example the reference on the run's page.
     """
 
     reference: str
@@ -50,12 +50,12 @@ class OnHold:
 
     @property
     def names(self) -> frozenset[str]:
-        """Whatever it answers to."""
+        """All names that match it."""
         return self.also | {self.reference} | {run.run_id for run in self.runs}
 
 
 class OnHoldList:
-    """Finds what is held in one installation.
+    """Finds everything on hold in one installation.
 
     Args:
         config: the installation's.
@@ -69,10 +69,10 @@ class OnHoldList:
         self._records = FailedRecords(config.records_bucket)
 
     def find(self, say: Callable[[str], None] = lambda _: None) -> list[OnHold]:
-        """Everything that is held, the oldest first.
+        """Return everything on hold, the oldest first.
 
         Args:
-            say: told how far it has come.
+            say: gets the progress.
         """
         found = []
         for number, place in enumerate(self._records.places(), start=1):
@@ -83,13 +83,15 @@ class OnHoldList:
             run.run_id for held in found if held.source == "deliver_later" for run in held.runs
         }
         for number, row in enumerate(self._ledger.open_rows(), start=1):
-            say(f"Looking at open run {number}")
+            say(f"Checking open run {number}")
             found.extend(self._of_row(row, held_later))
         return sorted(found, key=lambda held: held.failed_at)
 
     def _of_record(self, record: FailedRecord) -> OnHold:
         found = {run: self._ledger.get(run.run_id) or {} for run in record.subjects}
-        if len(record.records) > 1:  # On demand, Lambda stores the whole batch of what failed.
+        if (
+            len(record.records) > 1
+        ):  # For on-demand mappings, Lambda stores the whole batch of a failed record.
             found = {
                 run: row
                 for run, row in found.items()
@@ -143,7 +145,7 @@ class OnHoldList:
         return executions.status(machine, _delivery(run_id, row)) in _STOPPED
 
     def goes_on(self, run_id: str) -> bool:
-        """Whether a run is not held after all: another delivery of it got further."""
+        """Return whether another delivery of this run got further."""
         return self._goes_on(run_id, self._ledger.get(run_id) or {})
 
     def _goes_on(self, run_id: str, row: dict[str, Any]) -> bool:
@@ -157,21 +159,21 @@ class OnHoldList:
         return any(executions.status(arn, name) == "RUNNING" for arn, name in at_work.items())
 
     def put_away(self, record: FailedRecord, *, discarded: bool) -> None:
-        """Move a record that was dealt with to the archive."""
+        """Move a record to the archive once it is settled."""
         self._records.put_away(record, "discarded" if discarded else "replayed")
 
     def read_again(self, record: FailedRecord) -> FailedRecord | None:
-        """The record as it is now; None if somebody has dealt with it meanwhile."""
+        """Return the record; None if another caller settled it since then."""
         return self._records.read(record.place)
 
 
 def _delivery(run_id: str, row: dict[str, Any]) -> str:
-    """The name of the `deliver_later` execution that delivers a postponed run."""
+    """Return the execution of `deliver_later` that delivers a delayed run."""
     return f"{run_id}-later-{row['postponed']}"
 
 
 def services_of(record: FailedRecord) -> list[str]:
-    """What the messages say that they are about."""
+    """Return the runs and service that the messages are about."""
     found = []
     for each in record.records:
         try:
@@ -186,10 +188,10 @@ def services_of(record: FailedRecord) -> list[str]:
 
 
 def settle_notices(queue_url: str, config: ApprovalConfig) -> int:
-    """Delete the notices of records that are not among the failed ones any more.
+    """Delete the notifications of records that no longer wait.
 
-    The queue keeps an alarm on. Notifications of records that still wait are put back at once.
-    S3's own test of the queue, from when it was set up, goes too.
+    The queue keeps an alarm on. Notifications of records that still wait return to the queue at
+    once. The function also deletes S3's own test message from the setup of the queue.
 
     Returns:
         How many were deleted.
@@ -202,11 +204,11 @@ def settle_notices(queue_url: str, config: ApprovalConfig) -> int:
         )
         messages = answer.get("Messages", [])
         if all(message["MessageId"] in handles for message in messages):
-            break  # none is left, or those of the beginning come back
+            break  # stop before the first messages return
         for message in messages:
             key = _announced(message["Body"])
             handles[message["MessageId"]] = (message["ReceiptHandle"], key)
-    # Listed after the notices were read: what one announces, and is not here, is dealt with.
+    # Listed after reading the notifications, so a record missing here is settled.
     waiting = {place.key for place in FailedRecords(config.records_bucket).places()}
     deleted = 0
     for handle, key in handles.values():
@@ -221,7 +223,7 @@ def settle_notices(queue_url: str, config: ApprovalConfig) -> int:
 
 
 def _announced(body: str) -> str | None:
-    """The key that a notice of S3 is about; None for its test of the queue.
+    """Return a notification's S3 key; None for S3's test message.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
     """

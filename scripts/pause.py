@@ -1,7 +1,7 @@
-"""Has functions read nothing from Kafka, and waits until none of them is at work any more.
+"""Pause functions, and wait until no invocation works any more.
 
-Their event source mappings are disabled, which no apply undoes. The records stay in their topics
-until `scripts/resume`.
+The command disables their event source mappings, which no apply undoes. The records stay in their
+topics until `scripts/resume`.
 """
 
 from typing import Annotated
@@ -19,24 +19,25 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def _going_on(config: ApprovalConfig) -> str:
-    """What a pause does not stop."""
+    """Return the work that a pause does not stop."""
     machines = {
         "delivered later": config.deliver_later_arn,
         "waiting for approval": config.approval_machine_arn,
-        "looked after (services)": load(RemediationsConfig).remediation_machine_arn,
+        "being checked (services)": load(RemediationsConfig).remediation_machine_arn,
     }
     return ", ".join(f"{consumers.running(arn)} {what}" for what, arn in machines.items())
 
 
 def main(
     functions: Annotated[
-        list[str] | None, typer.Argument(help="Functions, as create_service.", show_default=False)
+        list[str] | None,
+        typer.Argument(help="Functions, for example create_service.", show_default=False),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All functions that read.")] = False,
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
 ) -> None:
-    """Have functions read nothing until they are resumed. Returns when nothing is at work."""
+    """Pause functions until they are resumed; wait for running invocations."""
     with refusals("pause", console):
         config = connect(env_file, name_prefix)
         found = consumers.find(name_prefix)
@@ -45,10 +46,10 @@ def main(
             consumers.switch(chosen, enabled=False, say=spinner.update)
             consumers.drain(chosen, spinner.update)
         names = [consumer.name for consumer in chosen]
-        console.print(f"Paused, and nothing is at work: {', '.join(names)}.")
-        console.print(f"What has begun goes on: {_going_on(config)}.")
+        console.print(f"Paused, and no invocation is running: {', '.join(names)}.")
+        console.print(f"Running work continues: {_going_on(config)}.")
         console.print(f"Resume with: scripts/resume {' '.join(['--all'] if everything else names)}")
-        console.print("Until when at the latest: scripts/status")
+        console.print("Deadline: scripts/status")
 
 
 if __name__ == "__main__":

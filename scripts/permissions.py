@@ -1,8 +1,8 @@
-"""Writes docs/permissions.md: what each function may do in AWS, from Terraform's plan.
+"""Write docs/permissions.md from Terraform's plan: IAM per function.
 
-The plan is made without an account, by `terraform test` with a mocked provider in which every
-resource that a policy may name has an ARN of its own (terraform/permissions). The functions of the
-actions share one row for each statement, as they may do the same: a new action changes no page.
+`terraform test` makes the plan without an account. In its mocked provider, every resource that a
+policy may name has its own ARN (terraform/permissions). The functions of all actions share one row
+for each statement, because they have the same permissions: a new action does not change the page.
 """
 
 import json
@@ -18,17 +18,19 @@ from scripts.cli import start
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "permissions.md"
 MARKER = "<!-- What follows is written by scripts/permissions: change the code instead. -->"
-# Stands for each action, in the table.
+# Represents every action in the table.
 ACTION = "ACTION"
-# How the mocked provider's account begins its ARNs, which says nothing of the resource.
+# Prefix of the ARNs in the mocked provider's account, which does not identify a resource.
 _ACCOUNT = ":eu-west-1:111122223333:"
 _SECONDS = 300
 
 
 def main(
-    check: Annotated[bool, typer.Option("--check", help="Only say whether it is right.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only check that the page is current.")
+    ] = False,
 ) -> None:
-    """Write the table, or fail if it is not what the code allows."""
+    """Write the table, or fail if it does not match the code."""
     page = PAGE.read_text(encoding="utf-8")
     written = f"{page.partition(MARKER)[0]}{MARKER}\n\n{table(plan(), actions())}"
     if not check:
@@ -41,8 +43,8 @@ def main(
             for line in sorted(lines):
                 typer.echo(f"{mark} {line}", err=True)
         typer.echo(
-            "permissions: what the functions may do is not what docs/permissions.md says. If it is "
-            "meant so, run scripts/permissions and have the difference reviewed.",
+            "permissions: docs/permissions.md does not match the functions' policies. If the "
+            "change is intended, run scripts/permissions and have the difference reviewed.",
             err=True,
         )
         raise typer.Exit(1)
@@ -56,7 +58,7 @@ def plan(root: str = "terraform", tests: str = "permissions") -> dict[str, Any]:
         tests: the folder in it with the test that plans.
 
     Raises:
-        typer.BadParameter: Terraform could not make it; the text has its own words.
+        typer.BadParameter: Terraform failed; the text has its output.
     """
     terraform: list[str | Path] = [ROOT / "scripts" / "terraform", f"-chdir={root}"]
     test = ["test", f"-test-directory={tests}", "-verbose", "-json"]
@@ -71,17 +73,16 @@ def plan(root: str = "terraform", tests: str = "permissions") -> dict[str, Any]:
 
 
 def actions() -> list[str]:
-    """The actions of the shipped catalog."""
+    """Return the actions of the shipped catalog."""
     return sorted(path.parent.name for path in (ROOT / "catalog").glob("*/*/action.json"))
 
 
 def table(planned: dict[str, Any], actions: Collection[str]) -> str:
-    """The table in Markdown: a row for each statement of each function.
+    """Return the table in Markdown: a row for each statement of each function.
 
     Raises:
-        typer.BadParameter: a function's policy is not in the plan, or names a resource that
-            terraform/permissions does not tell from others of its kind; or two actions may do
-            different things.
+        typer.BadParameter: a function's policy is not in the plan, or names a
+            resource without a mocked ARN in terraform/permissions. Or two actions differ.
     """
     policies = dict(sorted(_policies(planned)))
     functions = {
@@ -103,13 +104,14 @@ def table(planned: dict[str, Any], actions: Collection[str]) -> str:
     lines = [f"| {name} {row}" for name, own in sorted(rows.items()) for row in own]
     if unnamed := [line for line in lines if "mock" in line]:
         raise typer.BadParameter(
-            f"A resource is not told from others: add it to terraform/permissions. {unnamed[0]}"
+            "A resource cannot be distinguished from others: add it to terraform/permissions. "
+            f"{unnamed[0]}"
         )
     return "\n".join([*heading, *lines]) + "\n"
 
 
 def _log_groups(planned: dict[str, Any]) -> dict[str, str]:
-    """ARN in the plan → ARN in AWS, of each function's log group."""
+    """Return the ARN in AWS of each function's log group, by mocked ARN."""
     planned_groups = [
         change["change"]["after"]
         for change in planned["resource_changes"]
@@ -131,7 +133,7 @@ def _policies(planned: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any
 
 
 def _function(change: dict[str, Any]) -> str:
-    """The function that a resource belongs to; empty if it is none's."""
+    """Return the function that a resource belongs to; empty if none."""
     module = str(change.get("module_address", ""))
     if module.startswith("module.function["):
         return module.partition('["')[2].removesuffix('"]')
@@ -148,7 +150,7 @@ def _cells(statement: dict[str, Any], groups: Mapping[str, str]) -> list[str]:
         for resource in resources
     ]
     allowed = [f"`{action}`" for action in statement["actions"] or []]
-    # What this table does not show must not be there.
+    # The table must show every statement of a policy.
     odd = [
         key
         for key in ("not_actions", "not_resources", "not_principals", "principals")
@@ -156,7 +158,7 @@ def _cells(statement: dict[str, Any], groups: Mapping[str, str]) -> list[str]:
     ]
     if odd or statement["effect"] not in {None, "Allow"} or not (shown and allowed):
         raise typer.BadParameter(
-            f"Statement {statement['sid']} is of another kind than the table's."
+            f"Statement {statement['sid']} has a form that the table cannot show."
         )
     conditions = [
         f"{condition['test']} `{condition['variable']}` {', '.join(condition['values'])}"

@@ -1,6 +1,6 @@
-"""Prints the functions that an example makes, each with its trigger, role and alarms.
+"""Print an example's functions with trigger, role and alarms.
 
-The plan is made without an account, by `terraform test` with a mocked provider.
+`terraform test` makes the plan without an account, with a mocked provider.
 """
 
 import json
@@ -21,7 +21,7 @@ _SERVICES = {"apigateway.amazonaws.com": "API Gateway", "events.amazonaws.com": 
 
 
 def main(example: Annotated[str, typer.Argument(help="A folder of examples/.")]) -> None:
-    """Show the functions that an apply of an example makes."""
+    """Show the functions that an apply of an example creates."""
     table = Table(title=f"Functions of examples/{example}", title_justify="left")
     for column in COLUMNS:
         table.add_column(column, overflow="fold")
@@ -70,7 +70,7 @@ def _triggers(planned: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _made(planned: Mapping[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The resources of a type: the function that each belongs to, if any, and its attributes."""
+    """Yield each resource of a type with its function and attributes."""
     for change in planned["resource_changes"]:
         if change["type"] == kind:
             found = _FUNCTION.search(change["address"])

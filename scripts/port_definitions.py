@@ -1,9 +1,9 @@
-"""What an installation has in Port: the catalog's blueprints and actions, and Slipway's own.
+"""Define what an installation has in Port: catalog and Slipway's own.
 
-An automation is generated for each action, which reports that a person ended a run, and one for
-each subscription, which reports changes of entities. Port filters the latter by the automation's
-condition, so that a change which starts nothing makes no run and no message. The condition is
-never narrower than the subscription's filter, which `health_checker` applies again.
+A generated automation for each action reports that a person ended a run. One for each subscription
+reports changes of entities. Port filters changes by the automation's condition, so that a change
+which starts nothing creates no run and no message. The condition is never narrower than the
+subscription's filter, which `health_checker` applies again.
 https://docs.port.io/actions-and-automations/define-automations/setup-trigger
 """
 
@@ -23,13 +23,13 @@ from slipway.health.changes import CHECK_ID
 from slipway.health.subscriptions import Filter, Subscription, health_subscription, read_table
 
 Json = dict[str, Any]
-# An automation is an action that an event executes: it has the same routes.
+# An automation is an action that an event executes, with the same routes.
 Kind = Literal["blueprint", "action"]
 Definitions = list[tuple[Kind, Json]]
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOG = ROOT / "catalog"
-# What every installation has, whatever its catalog.
+# Objects of every installation, for any catalog.
 OWN = ROOT / "port"
 _PREFIX = re.compile(r"[a-z0-9_]*")
 RUN_ENDED = "run_ended"
@@ -54,9 +54,9 @@ def load_definitions(
     """Read all objects, in the order in which they must be installed.
 
     Args:
-        settings: of the installation, as Terraform's output `port_setup` has them: where changes
-            come from (CHANGES_SOURCE), what subscribes to them (SUBSCRIPTIONS), and what the
-            identifiers of its actions and automations begin with (IDENTIFIER_PREFIX).
+        settings: of the installation, as Terraform's output `port_setup` has them. They are the
+            source of changes (CHANGES_SOURCE), their subscribers (SUBSCRIPTIONS), and the prefix
+            of its actions and automations (IDENTIFIER_PREFIX).
         catalog: the folder of the installation's catalog.
 
     Raises:
@@ -90,10 +90,10 @@ def load_definitions(
 
 
 def identifier_prefix(settings: Mapping[str, str]) -> str:
-    """What the identifiers of an installation's actions and automations begin with.
+    """Return the prefix of an installation's action identifiers.
 
     Raises:
-        ConfigurationError: Port, Kafka's filter or a branch could not have such a name.
+        ConfigurationError: Port, Kafka's filter or a branch name does not allow it.
     """
     prefix = settings.get("IDENTIFIER_PREFIX", "")
     if not _PREFIX.fullmatch(prefix):
@@ -105,7 +105,7 @@ def identifier_prefix(settings: Mapping[str, str]) -> str:
 
 
 def uses_change_log(settings: Mapping[str, str]) -> bool:
-    """Whether the installation reads changes from `ORG_ID.change.log`.
+    """Return whether the installation reads changes from `ORG_ID.change.log`.
 
     Raises:
         ConfigurationError: CHANGES_SOURCE has another value.
@@ -119,7 +119,10 @@ def uses_change_log(settings: Mapping[str, str]) -> bool:
 
 
 def _installed(action: Json, settings: Mapping[str, str]) -> Json:
-    """An action or automation of this installation, sent by Kafka: see `scripts.invocation`."""
+    """Return an action or automation as this installation has it in Port.
+
+    `scripts.invocation` decides how Port sends it.
+    """
     payload = action["invocationMethod"]["payload"]
     return {
         **action,
@@ -134,7 +137,7 @@ def _own(folder: str) -> Iterator[Json]:
 
 
 def _published(blueprint: Json, catalog: Catalog) -> Json:
-    """A blueprint whose changes are published on the change log if a check follows them."""
+    """Return a blueprint, published on the change log if a check needs it."""
     kind = catalog.kind_of(blueprint["identifier"])
     if kind is None or kind.spec.health is None:
         return blueprint
@@ -145,14 +148,13 @@ def _published(blueprint: Json, catalog: Catalog) -> Json:
 
 
 def _ended(action: str, settings: Mapping[str, str]) -> Json:
-    """The automation that reports that a person ended a run of an action."""
+    """Return the automation that reports that a person ended a run."""
     prefix = identifier_prefix(settings)
     return {
         "identifier": f"{action}{AUTOMATION_SUFFIX}",
-        "title": f"Tell Slipway that a run of {prefix}{action} was ended",
+        "title": f"Notify Slipway when a run of {prefix}{action} was ended",
         "icon": "Microservice",
-        "description": "Withdraws what still waits for the run: its approval request, its pull "
-        "request, its lock",
+        "description": "Withdraws its approval request and pull request, and frees its service",
         "trigger": {
             "type": "automation",
             "event": {"type": "RUN_UPDATED", "actionIdentifier": f"{prefix}{action}"},
@@ -180,14 +182,14 @@ def _ended(action: str, settings: Mapping[str, str]) -> Json:
 
 
 def automations(settings: Mapping[str, str], catalog: Catalog) -> list[Json]:
-    """The automations that report changes of entities, one for each subscription.
+    """Return the automations that report changes, one per subscription.
 
     Args:
-        settings: SUBSCRIPTIONS holds the table of Terraform's variable `subscriptions` as JSON.
+        settings: SUBSCRIPTIONS has the table of Terraform's variable `subscriptions` as JSON.
         catalog: its kinds with `health` have Slipway's own subscription.
 
     Raises:
-        ConfigurationError: the table cannot be used.
+        ConfigurationError: the table is not valid.
     """
     kinds = catalog.kinds.values()
     blueprints = sorted(kind.blueprint.identifier for kind in kinds if kind.spec.health)
@@ -196,13 +198,13 @@ def automations(settings: Mapping[str, str], catalog: Catalog) -> list[Json]:
 
 
 def is_change_automation(definition: Json) -> bool:
-    """Whether a definition is one of those of `automations`."""
+    """Return whether a definition is one of those of `automations`."""
     automatic = definition["trigger"]["type"] == "automation"
     return automatic and str(definition["identifier"]).endswith(SUFFIX)
 
 
 def automation(subscription: Subscription) -> Json:
-    """The automation that publishes the changes for one subscription."""
+    """Return the automation that publishes the changes for one subscription."""
     return {
         "identifier": automation_of(subscription),
         "title": f"Report changes for {subscription.name} to Slipway",
@@ -226,7 +228,7 @@ def automation(subscription: Subscription) -> Json:
 
 
 def conditions(wanted: Filter) -> list[str]:
-    """A filter as jq expressions on the event, all of which must be true."""
+    """Return a filter as jq expressions on the event, joined by AND."""
     found = [".diff.after != null"]
     if not wanted.own_writes:
         found.append(f"{_before(CHECK_ID)} == {_after(CHECK_ID)}")
@@ -248,7 +250,7 @@ def _after(name: str) -> str:
 
 
 def _differs(name: str) -> str:
-    """A property, or `$title` and the like for what an entity has beside its properties."""
+    """Return a property, or `$title` and the like for built-in fields."""
     if name == "$created":
         return ".diff.before == null"
     if name.startswith("$"):

@@ -1,25 +1,25 @@
-"""How an object in Port is brought to a new definition: a merge of three sides. Pure.
+"""Merge a new definition into an object in Port, with three sides. Pure.
 
-`current` is what Port has, `ours` what the definition says now, `base` what it said when it was
-installed last. What only `current` has was added by the organisation and stays; what `base` has and
-`ours` lacks was ours and goes.
+`current` is what Port has, `ours` is the new definition, and `base` is the definition of the last
+installation. What only `current` has was added by the organisation and stays. What `base` has and
+`ours` lacks was ours and is removed.
 """
 
 from collections.abc import Iterator, Set
 from typing import Any
 
 Json = dict[str, Any]
-# Objects that are wholly ours: nothing else may stand in them.
+# Objects that are wholly ours: these allow no additions.
 _WHOLE = frozenset({"invocationMethod", "visible", "changelogDestination"})
-# Port takes at most one of the two.
+# Port accepts at most one of the two.
 _EXCLUSIVE = {"steps": "order", "order": "steps"}
 _EMPTY: tuple[object, ...] = (None, False, [], {})
 
 
 def overlay(current: Json, ours: Json, base: Json | None = None) -> Json:
-    """`current` with everything that `ours` says, and with what only `current` has.
+    """Merge `ours` into `current`, and keep what only `current` has.
 
-    An empty value counts as said by its absence, as servers leave such fields out.
+    An empty value counts as absent, because servers leave such fields out.
     """
     base = base or {}
     merged = {key: value for key, value in current.items() if key in ours or key not in base}
@@ -44,7 +44,10 @@ def overlay(current: Json, ours: Json, base: Json | None = None) -> Json:
 
 
 def additions(wanted: Json, ours: Json, path: str = "") -> Iterator[str]:
-    """Where an overlaid object has more than `ours`: dotted paths, and values of enums."""
+    """Yield where an overlaid object has more than `ours`.
+
+    Places are dotted paths, and values of enums.
+    """
     for key, value in wanted.items():
         place, mine = f"{path}{key}", ours.get(key)
         if key not in ours:
@@ -62,12 +65,12 @@ def _names(of: Json) -> Set[str]:
 
 
 def _with_added_names(ours: list[str], current: list[str], added: Set[str]) -> list[str]:
-    """Our names, then those of what the organisation has added to a form or a schema."""
+    """Return our names, then those that the organisation has added."""
     return [*ours, *(name for name in current if name in added)]
 
 
 def _with_added_inputs(ours: list[Json], current: list[Json], added: Set[str]) -> list[Json]:
-    """Our steps of a form, with added inputs where they were: in one of them, or in their own."""
+    """Return our steps of a form, with added inputs in their old places."""
     extra = {step["title"]: _with_added_names([], step["order"], added) for step in current}
     merged = [{**s, "order": [*s["order"], *extra.pop(s["title"], [])]} for s in ours]
     return merged + [{**s, "order": extra[s["title"]]} for s in current if extra.get(s["title"])]

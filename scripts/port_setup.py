@@ -1,9 +1,9 @@
-"""Installs the catalog's blueprints, actions and automations in a Port organisation.
+"""Install the catalog's blueprints, actions and automations in Port.
 
-Without `--apply` it shows what would change and changes nothing. What an organisation has added to
-an object of ours (a property, an input, a value of an enum) stays; what the definitions say about
-it is corrected. What was installed last is kept in Port, as an entity of blueprint
-`slipway_setup`: what is in there and is no longer defined is taken back.
+Without `--apply`, the command shows what would change. What an organisation added to an object of
+ours (a property, an input, a value of an enum) stays. Values that the definitions set are restored.
+Port keeps a record of the last installation, as an entity of blueprint `slipway_setup`.
+Recorded objects without a definition are removed.
 """
 
 import difflib
@@ -35,14 +35,14 @@ from scripts.port_definitions import (
 )
 from scripts.port_overlay import additions, overlay
 
-# Definitions by kind and identifier, as `action upscale_service`.
+# Definitions by kind and identifier, for example `action upscale_service`.
 Record = dict[str, Json]
 
-# The server's part of a blueprint. Port describes blueprints as open to further fields, so the rest
-# (as `includeInGlobalSearch`) is written as it was read.
+# The server's part of a blueprint. Port describes blueprints as open to further fields, so other
+# fields (for example `includeInGlobalSearch`) are written back unchanged.
 # https://docs.port.io/api-reference/create-a-blueprint
 _AUTHORSHIP = frozenset({"id", "createdAt", "createdBy", "updatedAt", "updatedBy"})
-# An action takes these fields and no others.
+# An action accepts these fields and no others.
 # https://docs.port.io/api-reference/create-an-action-automation
 _OF_ACTIONS = frozenset(
     {
@@ -52,19 +52,19 @@ _OF_ACTIONS = frozenset(
 )  # fmt: skip
 # Where it is kept what was installed last: an entity for each installation of the organisation.
 _RECORD, _RECORD_ENTITY = "slipway_setup", "installed"
-# What was installed before there was such a record.
+# Objects that were installed before the record existed.
 _UNRECORDED: Record = {"blueprint service": {"changelogDestination": {"type": "KAFKA"}}}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One object, as it is and as it has to be.
+    """One object in its current and its wanted form.
 
     Attributes:
         kind: what it is.
         identifier: its identifier.
-        current: what Port has of it that can be written; None if Port does not have it.
-        wanted: what has to be written; None: it was ours and is no longer needed.
+        current: its writable fields in Port; None if Port does not have it.
+        wanted: what will be written; None: it was ours and is not needed any more.
         ours: what the definition says.
     """
 
@@ -76,13 +76,13 @@ class Step:
 
     @property
     def name(self) -> str:
-        """What people call it, as `automation upscale_service_ended`."""
+        """Its name for people, for example `automation upscale_service_ended`."""
         automatic = self.ours.get("trigger", {}).get("type") == "automation"
         return f"{'automation' if automatic else self.kind} {self.identifier}"
 
     @property
     def change(self) -> Literal["create", "change", "delete"] | None:
-        """What has to be done; None if nothing."""
+        """The change to make; None if there is none."""
         if self.wanted is None:
             return None if self.current is None else "delete"
         if self.current is None:
@@ -94,16 +94,16 @@ _PAST = {"create": "created", "change": "changed", "delete": "deleted"}
 
 
 class SetupError(Exception):
-    """Port refused; the text says for which object and what to do."""
+    """Port refused; the text names the object and the fix."""
 
 
 def wanted_definitions(
     record: Mapping[str, Json], settings: Mapping[str, str], catalog: Path = CATALOG
 ) -> Definitions:
-    """What the installation should have in Port, given what was installed before.
+    """Return the objects that the installation should have in Port.
 
-    Without SUBSCRIPTIONS it is not known which automations of subscriptions are still wanted: they
-    stay as they are.
+    The result depends on what was installed before. Without SUBSCRIPTIONS, the wanted automations
+    of subscriptions are unknown, so they stay unchanged.
 
     Raises:
         ConfigurationError: a setting is wrong, or the catalog has faults.
@@ -124,7 +124,7 @@ def _defined(record: Mapping[str, Json], settings: Mapping[str, str], catalog: P
 
 
 def plan(client: PortClient, definitions: Definitions, prefix: str = "") -> list[Step]:
-    """Compare Port's objects with those of the installation with this prefix. Writes nothing.
+    """Compare Port's objects with an installation's. Writes nothing.
 
     Raises:
         SetupError: Port refused to show an object.
@@ -138,7 +138,7 @@ def _steps(client: PortClient, definitions: Definitions, record: Record) -> Iter
         yield _compare(client, kind, ours, record.get(f"{kind} {ours['identifier']}"))
     defined = _as_record(definitions)
     for name, before in record.items():
-        # A blueprint stays: its entities would go with it.
+        # A blueprint stays: deleting it would delete its entities.
         if name not in defined and name.startswith("action "):
             step = _compare(client, "action", before, before)
             yield replace(step, wanted=None)
@@ -154,7 +154,7 @@ def read_record(client: PortClient, prefix: str = "") -> Record:
 
 
 def recorded_installation(client: PortClient, prefix: str) -> str:
-    """Which installation has recorded these actions as its own; empty if none has said so."""
+    """Return the installation that owns these actions; empty if none."""
     entity = client.get_entity(_RECORD, f"{prefix}{_RECORD_ENTITY}")
     return str(entity.properties.get("installation") or "") if entity else ""
 
@@ -162,7 +162,7 @@ def recorded_installation(client: PortClient, prefix: str) -> str:
 def write_record(
     client: PortClient, definitions: Definitions, prefix: str = "", installation: str = ""
 ) -> None:
-    """Note what the installation with this prefix has installed.
+    """Record what the installation with this prefix has installed.
 
     Raises:
         PortError: Port refused it.
@@ -190,7 +190,7 @@ def apply(client: PortClient, step: Step) -> None:
     path = f"{collection}/{quote(step.identifier, safe='')}"
     try:
         if step.change == "create":
-            # Port makes a page for each new blueprint, which the record needs as little as a menu.
+            # Port creates a page for each new blueprint, which the record does not need.
             hidden = {"create_catalog_page": "false"} if step.identifier == _RECORD else None
             client.request("POST", collection, params=hidden, json=step.wanted)
         elif step.change == "change":
@@ -202,7 +202,7 @@ def apply(client: PortClient, step: Step) -> None:
 
 
 def difference(step: Step) -> list[str]:
-    """The change as lines of a unified diff."""
+    """Return the change as lines of a unified diff."""
     before, after = ([] if side is None else _lines(side) for side in (step.current, step.wanted))
     return list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
 
@@ -227,12 +227,13 @@ def _lines(value: Json) -> list[str]:
 
 def _explained(error: PortError, what: str) -> SetupError:
     cure = {
-        401: "Port does not take these credentials. Check PORT_CLIENT_ID and PORT_CLIENT_SECRET "
+        401: "Port refused these credentials. Check PORT_CLIENT_ID and PORT_CLIENT_SECRET "
         "(Port: … → Credentials), and that PORT_BASE_URL is your organisation's region.",
         403: "These credentials may not do this: their role must be Admin.",
-        404: "A blueprint that it names is not in Port. Install that first, or remove the "
-        "subscription that needs it from Terraform's variable 'subscriptions'.",
-        422: "Port does not take this definition. If an object of this name was there before, "
+        404: "It refers to a blueprint that is not in Port. Install that blueprint first, or "
+        "remove "
+        "the subscription that needs it from Terraform's variable 'subscriptions'.",
+        422: "Port refused this definition. If an object of this name existed before, "
         "compare it with the catalog's file: the type of a property cannot be changed.",
     }.get(error.status, "")
     return SetupError(f"{what}: {error} {cure}".strip())
@@ -263,12 +264,12 @@ def _run(
     if owner not in {"", installation} and not take_over:
         raise SetupError(
             f"These actions belong to the installation {owner}, and this one is {installation}. "
-            "Both would carry out each run. Give one of them another identifier_prefix in "
+            "Both would run each request. Give one of them another identifier_prefix in "
             "Terraform. If the other one is gone, add --take-over."
         )
     definitions = wanted_definitions(record, settings, catalog)
     done = 0
-    # An action needs its blueprint, so each object is written before the next one is looked at.
+    # An action needs its blueprint, so the command writes each object before it compares the next.
     for step in _steps(client, definitions, record):
         done += step.change is not None
         if not write:
@@ -281,7 +282,9 @@ def _run(
     if not done:
         console.print("Nothing to change.")
     elif not write:
-        console.print(f"\n{done} of {len(definitions)} objects. Write them: --apply")
+        console.print(
+            f"\n{done} of {len(definitions)} objects would change. To write them, add --apply."
+        )
 
 
 def main(
@@ -290,14 +293,14 @@ def main(
         bool, typer.Option("--apply/--dry-run", help="Write the changes, or only show them.")
     ] = False,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Take actions of an installation that is gone.")
+        bool, typer.Option("--take-over", help="Take over actions of a removed installation.")
     ] = False,
     catalog: CatalogFolder = CATALOG,
     env_file: Annotated[
-        Path | None, typer.Option(help="File with PORT_BASE_URL and so on, as .sandbox/env.")
+        Path | None, typer.Option(help="Environment file (KEY=value), for example .sandbox/env.")
     ] = None,
 ) -> None:
-    """Install the catalog's blueprints, actions and automations in a Port organisation."""
+    """Install the catalog's blueprints, actions and automations in Port."""
     errors = Console(stderr=True, highlight=False)
     try:
         settings, console = read_settings(env_file), Console(highlight=False)
@@ -305,11 +308,14 @@ def main(
     except ConfigurationError as error:
         errors.print(Text(f"port_setup: {error}", style="red"), soft_wrap=True)
         raise typer.Exit(2) from None
-    except PortError as error:  # the token's
+    except PortError as error:  # of the token request
         errors.print(Text(f"port_setup: {_explained(error, 'sign in')}", "red"), soft_wrap=True)
         raise typer.Exit(1) from None
     except PortUnavailable as error:
-        text = f"port_setup: {error} Is PORT_BASE_URL right? Nothing is half-written: run it again."
+        text = (
+            f"port_setup: {error} Check PORT_BASE_URL, then run the command again. "
+            "No object is partly written."
+        )
         errors.print(Text(text, style="red"), soft_wrap=True)
         raise typer.Exit(1) from None
     except (SetupError, SlipwayError) as error:

@@ -1,8 +1,7 @@
-"""Compares what the module uses of AWS's provider with the schema of its version 6.
+"""Compare the module with the schema of version 6 of AWS's provider.
 
-Version 6 cannot be run here. The package `pulumi-aws` 7 on PyPI is generated from its schema: each
-resource is a class, each argument a parameter, each block a class of its own. ADR 13 has the
-result.
+Version 6 cannot run here. The package `pulumi-aws` 7 on PyPI is generated from its schema: each
+resource is a class, each argument a parameter, each block a separate class. ADR 13 has the result.
 """
 
 import ast
@@ -54,13 +53,16 @@ class Schema:
         } | {self._name(file): file for file in folder.glob("get_*.py")}
 
     def _name(self, file: Path) -> str:
-        """`sqs/queue.py` → `sqsqueue`; what is of EC2 or of the account has no prefix."""
+        """Return the module name: `sqs/queue.py` → `sqsqueue`.
+
+        Resources of EC2 or of the account have no prefix.
+        """
         place = file.parent.name.strip("_")
         prefix = "" if place in {"ec2", "pulumi_aws"} else place
         return re.sub("[^a-z0-9]", "", prefix + file.stem.strip("_"))
 
     def file(self, kind: str, is_data: bool) -> Path | None:
-        """Where a type is: `aws_sqs_queue`."""
+        """Return the file of a type, for example `aws_sqs_queue`."""
         if not is_data:
             kind = RESOURCES.get(kind, kind)
         name = kind.removeprefix("aws_").replace("_", "")
@@ -72,12 +74,12 @@ class Schema:
 
     @cache  # noqa: B019 - one schema lives as long as the process
     def classes(self, file: Path) -> dict[str, ast.ClassDef]:
-        """The classes of a file by name."""
+        """Return the classes of a file by name."""
         tree = ast.parse(file.read_text(encoding="utf-8"))
         return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
     def arguments(self, file: Path, is_data: bool) -> dict[str, str]:
-        """The arguments of a type, with their annotation."""
+        """Return the arguments of a type, with their annotation."""
         if is_data:
             tree = ast.parse(file.read_text(encoding="utf-8"))
             functions = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
@@ -87,14 +89,14 @@ class Schema:
         return _parameters(_init(found[name]))
 
     def block(self, file: Path, annotation: str) -> dict[str, str] | None:
-        """The arguments of the block that an annotation names; None: it is not a block."""
+        """Return a block's arguments by its annotation; None for other types."""
         if not (named := re.search(r"'([A-Za-z0-9]+Args)'", annotation)):
             return None
         inputs = self.classes(file.parent / "_inputs.py")
         return _parameters(_init(inputs[named[1]]))
 
     def attributes(self, file: Path) -> set[str]:
-        """What a type can be asked for."""
+        """Return the attributes of a type."""
         return {
             node.name
             for one in self.classes(file).values()
@@ -113,7 +115,7 @@ def _parameters(node: ast.FunctionDef) -> dict[str, str]:
 
 
 def spelled(name: str, known: dict[str, str] | set[str]) -> str | None:
-    """Find a name that Pulumi may have in the plural or singular, or with an underscore."""
+    """Find a name that Pulumi spells in the plural or with an underscore."""
     forms = (
         name, f"{name}s", f"{name}es", f"{name[:-1]}ies", f"{name}_", name.removesuffix("s"),
         *RENAMED.get(name, ()),
@@ -124,7 +126,7 @@ def spelled(name: str, known: dict[str, str] | set[str]) -> str | None:
 def unknown(
     schema: Schema, file: Path, known: dict[str, str], body: dict[str, Any], place: str
 ) -> Iterator[str]:
-    """Yield what of a block version 6 does not have."""
+    """Yield the parts of a block that version 6 does not have."""
     for quoted, value in body.items():
         name = quoted.strip('"')
         if name in META or name.startswith("__"):
@@ -150,7 +152,7 @@ def check(schema: Schema, modules: Path) -> tuple[int, list[str]]:
     """Compare all code below a folder.
 
     Returns:
-        How many blocks and references there are, and what version 6 does not have.
+        The number of blocks and references, and what version 6 does not have.
     """
     faults: list[str] = []
     seen = 0
@@ -190,7 +192,7 @@ def main(
     package: Annotated[str, typer.Option(help="What uv installs.")] = "pulumi-aws==7.51.1",
 ) -> None:
     """Download the schema of version 6 and compare the module with it."""
-    uv = shutil.which("uv") or ROOT / "build/uv/bin/uv"  # where scripts/setup has it
+    uv = shutil.which("uv") or ROOT / "build/uv/bin/uv"  # where scripts/setup installs it
     with tempfile.TemporaryDirectory() as folder:
         command = [uv, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable]
         subprocess.run([*command, "--target", folder, package], check=True)

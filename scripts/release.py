@@ -1,11 +1,11 @@
-"""Builds what a release publishes, into dist/: `make release VERSION=1.2.3`.
+"""Build a release into dist/: `make release VERSION=1.2.3`.
 
 Everything comes from the commit that is checked out, never from the working tree. Two builds of a
 commit have equal sums, on machines with the same zlib (see scripts/build.py).
 
 The module's archive keeps the folders of the repository, so that `terraform/` finds `build/` and
-`catalog/` beside it as it does in a checkout. `terraform/release.json` is in the archive only: it
-tells Terraform which release this is, and which release lines are too old to upgrade from.
+`catalog/` beside it as it does in a checkout. `terraform/release.json` is in the archive only. It
+tells Terraform the release, and which release lines are too old to upgrade from.
 """
 
 import json
@@ -29,17 +29,17 @@ from scripts.cli import start
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 SECTION = re.compile(r"^## (.+?)(?: - (\d{4}-\d{2}-\d{2}))?$", re.MULTILINE)
-# Of `terraform/`: what only this repository's tests read.
+# Parts of `terraform/` that only this repository's tests read.
 TESTS = ("tests", "permissions", "references")
 MODULE = ("terraform", "catalog", "LICENSE", "CHANGELOG.md")
-# What scripts/install and the operator's commands need beside it.
+# What scripts/install and the operator's commands need besides the module.
 COMMANDS = (".python-version", "port", "requirements", "scripts", "services-repo", "shared")
 LICENSES = "THIRD_PARTY_LICENSES"
 SUMS = "SHA256SUMS"
 
 
 class ReleaseError(Exception):
-    """Nothing was released; the text says why and what to do."""
+    """The release failed; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Section:
 
 
 def sections(changelog: str) -> list[Section]:
-    """The released versions of a change log, newest first.
+    """Return the released versions of a change log, newest first.
 
     Raises:
         ReleaseError: A heading is neither `Unreleased` nor a version with its date.
@@ -77,9 +77,9 @@ def sections(changelog: str) -> list[Section]:
 
 
 def release_document(version: str, released: list[Section]) -> dict[str, object]:
-    """What Terraform must know of a release: its version, and which lines are too old.
+    """Return a release's version and too old lines, for Terraform.
 
-    A release understands what the line before it wrote, as docs/upgrade.md promises.
+    A release reads what the line before it wrote, as docs/upgrade.md promises.
     """
     position = [section.version for section in released].index(version)
     lines = [line for line, _ in groupby(section.line for section in released[position:])]
@@ -87,7 +87,7 @@ def release_document(version: str, released: list[Section]) -> dict[str, object]
 
 
 def check(version: str, root: Path) -> list[Section]:
-    """Refuse what must not be released.
+    """Refuse a version that must not be released.
 
     Returns:
         The released versions of the change log.
@@ -99,8 +99,9 @@ def check(version: str, root: Path) -> list[Section]:
         raise ReleaseError(f"{version!r} is not a version. Write it as 1.2.3, without a 'v'.")
     if changed := _git(root, "status", "--porcelain").splitlines():
         raise ReleaseError(
-            f"The working tree has changes that are not committed, as {changed[0].split()[-1]}. "
-            "Commit or stash them: a release is a commit."
+            "The working tree has changes that are not committed, for example "
+            f"{changed[0].split()[-1]}. "
+            "Commit or stash them: a release is built from a commit."
         )
     released = sections((root / "CHANGELOG.md").read_text(encoding="utf-8"))
     if version not in [section.version for section in released]:
@@ -128,7 +129,7 @@ def export(root: Path, target: Path) -> None:
 
 
 def files(folder: Path, *places: str) -> Entries:
-    """What is below some places of a folder, by path."""
+    """Return the files below some places of a folder, by path."""
     found = (path for place in places for path in ((folder / place).rglob("*"), [folder / place]))
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -139,7 +140,9 @@ def files(folder: Path, *places: str) -> Entries:
 
 
 def module_entries(source: Path, release: dict[str, object]) -> Entries:
-    """The module's archive: module, functions and layer, catalog, operators' commands, licences.
+    """Return the module's archive.
+
+    It has the module, functions and layer, catalog, operators' commands and licences.
 
     Args:
         source: The exported commit, with `build/`.
@@ -157,10 +160,10 @@ def module_entries(source: Path, release: dict[str, object]) -> Entries:
 
 
 def licenses(built: Path) -> bytes:
-    """The licences that the layer carries.
+    """Return the licences of the layer.
 
     Raises:
-        ReleaseError: The layers of the architectures differ in them.
+        ReleaseError: The layers of the architectures have different licences.
     """
     texts = set()
     for architecture in Architecture:
@@ -172,7 +175,7 @@ def licenses(built: Path) -> bytes:
 
 
 def write_sbom(source: Path, target: Path) -> None:
-    """Write the layer's distributions as CycloneDX, with the hashes of the lock file."""
+    """Write the layer's distributions as CycloneDX, with their hashes."""
     command = [str(ROOT / "build/release/bin/cyclonedx-py"), "requirements"]
     command += ["--output-reproducible", "--output-format", "JSON", "--output-file", str(target)]
     command += ["--pyproject", str(source / "pyproject.toml")]
@@ -188,21 +191,21 @@ def release(version: str, root: Path, output: Path) -> list[Path]:
     Args:
         version: As `1.2.3`.
         root: The repository, with the commit checked out.
-        output: Where to; a former release there is replaced.
+        output: Folder for the files; replaces an earlier release.
 
     Returns:
         The files, `SHA256SUMS` last.
 
     Raises:
-        ReleaseError: Something must not be released; the folder is left as it was.
-        BuildError: The layer or a function was not built; likewise.
+        ReleaseError: A check failed; the folder stays unchanged.
+        BuildError: A build failed; the folder stays unchanged.
     """
     released = check(version, root)
     if output.exists() and any(output.iterdir()) and not (output / SUMS).exists():
-        raise ReleaseError(f"{output} holds something else than a release. Name another folder.")
+        raise ReleaseError(f"{output} contains other files than a release. Name another folder.")
     notes = next(section.notes for section in released if section.version == version)
     subprocess.run([ROOT / "scripts/setup", "release"], check=True)
-    # Where `make setup` may have put uv: the exported commit has none.
+    # `make setup` may have put uv there; the exported commit has none.
     os.environ["PATH"] = f"{ROOT / 'build/uv/bin'}{os.pathsep}{os.environ['PATH']}"
     with tempfile.TemporaryDirectory(prefix="slipway-release-") as folder:
         source, made = Path(folder) / "source", Path(folder) / "dist"
@@ -224,11 +227,11 @@ def release(version: str, root: Path, output: Path) -> list[Path]:
 
 
 def main(
-    version: Annotated[str, typer.Argument(help="Version, as 1.2.3.")],
+    version: Annotated[str, typer.Argument(help="Version, for example 1.2.3.")],
     output: Annotated[Path, typer.Option(help="Folder for the files.")] = ROOT / "dist",
     root: Annotated[Path, typer.Option(help="Repository to release.")] = ROOT,
 ) -> None:
-    """Build a release: module, services repository, SBOM, licences, notes and sums."""
+    """Build a release: module, services repository, SBOM, licences, sums."""
     try:
         made = release(version, root.resolve(), output)
     except (ReleaseError, BuildError) as error:

@@ -1,8 +1,8 @@
-"""Lists what failed for nobody's request, and sends it to its function once more, or ends it.
+"""List what is on hold after an internal error; retry it or end it.
 
-That is Kafka records that Lambda gave up, runs that could not be delivered later, and runs whose
-approval's execution failed. All of it can be repeated, by several people at once: what a function
-does is get-or-create, and what was dealt with is in the archive.
+That is: Kafka records that Lambda gave up, runs whose delayed delivery failed, and runs whose
+approval execution failed. Every action here is safe to repeat, even by several operators at the
+same time. The functions' work is get-or-create, and settled records are in the archive.
 """
 
 import json
@@ -36,38 +36,40 @@ from scripts.resume import continue_run
 from scripts.words import request_of
 
 app = typer.Typer(
-    help="Put back what failed, or end it.",
+    help="Retry what is on hold, or end it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 console = table_console()
-# An invocation lasts 15 minutes at most, and is to be made once.
+# An invocation lasts at most 15 minutes, and must happen only once.
 _PATIENT = Config(read_timeout=900, retries={"total_max_attempts": 1})
 _AGO = {"m": "minutes", "h": "hours", "d": "days"}
 
 References = Annotated[
     list[str] | None,
-    typer.Argument(help="References, as `list` shows them, or runs.", show_default=False),
+    typer.Argument(help="References from `list`, or run ids.", show_default=False),
 ]
-All = Annotated[bool, typer.Option("--all", help="Everything that is held.")]
-Function = Annotated[str | None, typer.Option(help="Only what this function is to do.")]
+All = Annotated[bool, typer.Option("--all", help="Everything on hold.")]
+Function = Annotated[str | None, typer.Option(help="Only items for this function.")]
 Since = Annotated[
-    str | None, typer.Option(help="Only what failed since then: ISO 8601, or 90m, 2h, 3d ago.")
+    str | None, typer.Option(help="Only failures since: ISO 8601, or 90m, 2h, 3d ago.")
 ]
-Until = Annotated[str | None, typer.Option(help="Only what failed until then.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+Until = Annotated[str | None, typer.Option(help="Only failures until: as --since.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")
+]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which of what is held is meant.
+    """Selects items on hold.
 
     Attributes:
-        names: references or runs; empty: whatever fits the others.
-        function: what only this function is to do.
-        since: when it failed, at the earliest.
-        until: and at the latest.
+        names: references or runs; empty: all that match the other filters.
+        function: only items for this function.
+        since: the earliest time of the failure.
+        until: the latest time of the failure.
     """
 
     names: tuple[str, ...] = ()
@@ -76,17 +78,17 @@ class Selection:
     until: datetime | None = None
 
     def of(self, found: Iterable[OnHold]) -> list[OnHold]:
-        """Those that are meant.
+        """Return the selected items.
 
         Raises:
-            SlipwayError: a name fits nothing.
+            SlipwayError: a name does not match an item.
         """
         held = list(found)
         known = frozenset[str]().union(*(each.names for each in held))
         if unknown := [name for name in self.names if name not in known]:
             raise SlipwayError(
-                f"{', '.join(unknown)}: nothing of this name is held. It may have been dealt with: "
-                "see its run in Port, and `scripts/replay list`."
+                f"{', '.join(unknown)}: not on hold. Another operator may have settled it: see "
+                "its run in Port, and `scripts/replay list`."
             )
         return [each for each in held if self._fits(each)]
 
@@ -101,10 +103,10 @@ class Selection:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one.
+    """The result for one item.
 
     Attributes:
-        dealt_with: whether it is held no more.
+        dealt_with: whether it is settled.
         said: how, or why not.
     """
 
@@ -113,7 +115,7 @@ class Result:
 
 
 class Operator:
-    """Deals with what is held in one installation.
+    """Retries or ends what is on hold in one installation.
 
     Args:
         config: the installation's.
@@ -126,18 +128,18 @@ class Operator:
         self.list = OnHoldList(config, name_prefix)
 
     def replay(self, held: OnHold) -> Result:
-        """Have a function do what failed; the record is put away if it does."""
+        """Have the function retry; archive the record if it succeeds."""
         if held.record is None:
             return self._continue(held)
         record = self.list.read_again(held.record)
         if record is None:
-            return Result(dealt_with=True, said="Somebody else has just dealt with it.")
+            return Result(dealt_with=True, said="Another operator settled it at the same time.")
         if record.event is None or not held.function:
             return Result(dealt_with=False, said=f"It can only be discarded: {held.why}")
         done = self._done(record)
         left = record.without(done)
         if done and not left.records:
-            said = " ".join([*done.values(), "Nothing is left to be done for it."])
+            said = " ".join([*done.values(), "There is nothing left to do for it."])
             result = Result(dealt_with=True, said=said)
         else:
             result = self._invoke(held.function, left)
@@ -146,13 +148,13 @@ class Operator:
         return result
 
     def discard(self, held: OnHold, reason: str) -> Result:
-        """End the runs with FAILURE and a reason, clear up after them, and put the record away."""
+        """End the runs with FAILURE, clean up after them, archive the record."""
         runs = [run.run_id for run in held.runs if not run.notice]
         if held.record and (on := [run_id for run_id in runs if self.list.goes_on(run_id)]):
             return Result(
                 dealt_with=False,
-                said=f"{', '.join(on)}: another delivery of this record got further. Replay it, "
-                f"which puts it away; to end the run: scripts/cancel {on[0]}",
+                said=f"{', '.join(on)}: another delivery of this record got further. Replay it to "
+                f"archive the record. To end the run: scripts/cancel {on[0]}",
             )
         said = [self._end(run_id, reason) for run_id in runs]
         if held.record:
@@ -160,7 +162,7 @@ class Operator:
         return Result(dealt_with=True, said=" ".join(said) or "Its record is in the archive.")
 
     def settle(self) -> None:
-        """Have the queue, and so the alarm, tell of nothing that was dealt with."""
+        """Remove settled items from the queue, and so from the alarm."""
         name = f"{self._prefix}-failed-records"
         settle_notices(boto3.client("sqs").get_queue_url(QueueName=name)["QueueUrl"], self._config)
 
@@ -172,19 +174,19 @@ class Operator:
         return Result(dealt_with=True, said=said)
 
     def _done(self, record: FailedRecord) -> dict[str, str]:
-        """The runs for which nothing is left to be done, each with how it stands.
+        """Return the runs that need no more work, each with its state.
 
-        An on-demand mapping stores the whole batch of a record that failed, so most of a batch is
-        done. A record that is alone has failed, whatever its run's row says.
+        An on-demand mapping stores the whole batch of a failed record, so most runs of a batch are
+        complete. A record that is alone has failed, regardless of its run's row.
         """
         done: dict[str, str] = {}
         for run_id in [subject.run_id for subject in record.subjects if not subject.notice]:
-            with suppress(RunNotFound):  # for the function to say
+            with suppress(RunNotFound):  # the function decides
                 run = port_client().get_run(run_id)
                 if run.ended:
                     done[run_id] = f"Run {run_id} has ended with {_state(run)}."
                 elif len(record.records) > 1 and self.list.goes_on(run_id):
-                    done[run_id] = f"Run {run_id} goes on: {_state(run)}."
+                    done[run_id] = f"Run {run_id} continues: {_state(run)}."
         return done
 
     def _invoke(self, function: str, record: FailedRecord) -> Result:
@@ -231,7 +233,7 @@ def _state(run: Run) -> str:
 
 
 def read_time(text: str | None) -> datetime | None:
-    """Read a point in time: ISO 8601, in UTC unless it says otherwise; or as `2h`, so long ago.
+    """Read a point in time: ISO 8601 (default UTC), or `2h` ago.
 
     Raises:
         ConfigurationError: it is neither.
@@ -244,13 +246,13 @@ def read_time(text: str | None) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigurationError(
-            f"'{text}' is no time: write 2026-11-23T10:00, or 90m, 2h, 3d for so long ago."
+            f"'{text}' is not a time: write 2026-11-23T10:00, or 90m, 2h, 3d for a time ago."
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def describe(record: FailedRecord) -> list[dict[str, Any]]:
-    """A failed record's Kafka records, decoded, without what is secret in them."""
+    """Return a failed record's Kafka records, decoded and without secrets."""
     return [_describe(each) for each in record.records]
 
 
@@ -267,7 +269,7 @@ def _describe(record: KafkaRecord) -> dict[str, Any]:
 
 
 def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
-    """Without the signature, and without the inputs that Port has encrypted."""
+    """Remove the signature, and the inputs that Port encrypted."""
     shown = dict(value)
     if isinstance(headers := value.get("headers"), dict):
         shown["headers"] = {
@@ -283,7 +285,7 @@ def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def table(found: list[OnHold]) -> Table:
-    """What is held, for people."""
+    """Return what is on hold as a table for people."""
     shown = Table()
     add_names(shown, "Reference", [held.reference for held in found])
     add_names(shown, "Run", [line for held in found for line in _run_names(held)])
@@ -312,7 +314,7 @@ def _select(
     filters = (function, since, until)
     if not names and not everything and not any(filters):
         raise ConfigurationError(
-            "Say which: references or runs (`scripts/replay list` shows them), --function, "
+            "Select items: references or runs (`scripts/replay list` shows them), --function, "
             "--since, --until, or --all."
         )
     return Selection(tuple(names or ()), function, read_time(since), read_time(until))
@@ -321,11 +323,13 @@ def _select(
 def _work(
     operator: Operator, selection: Selection, act: Callable[[OnHold], Result] | None, verb: str
 ) -> None:
-    """Do something with each that is meant, one after the other, and say what came of it."""
-    with console.status("Looking for what is held") as spinner:
+    """Process each selected item in turn, and print its result."""
+    with console.status("Looking for items on hold") as spinner:
         meant = selection.of(operator.list.find(spinner.update))
     if not meant:
-        console.print("Nothing is held." if selection == Selection() else "Nothing held fits that.")
+        console.print(
+            "Nothing is on hold." if selection == Selection() else "No item on hold matches that."
+        )
         return
     if act is None:
         console.print(table(meant))
@@ -342,9 +346,9 @@ def _work(
             console.print(f"[{style}]{mark}[/{style}] {title}: ", end="")
             console.print(result.said, markup=False, soft_wrap=True)
     finally:
-        with console.status("Telling the queue"):
+        with console.status("Updating the queue"):
             operator.settle()
-    console.print(f"{len(meant) - left} {verb}, {left} still held.")
+    console.print(f"{len(meant) - left} {verb}, {left} still on hold.")
     if left:
         raise typer.Exit(1)
 
@@ -357,24 +361,24 @@ def list_(
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
 ) -> None:
-    """Show what is held, the oldest first."""
+    """Show what is on hold, the oldest first."""
     with refusals("replay", console):
         selection = Selection((), function, read_time(since), read_time(until))
         held_list = OnHoldList(connect(env_file, name_prefix), name_prefix)
-        with console.status("Looking for what is held") as spinner:
+        with console.status("Looking for items on hold") as spinner:
             found = selection.of(held_list.find(spinner.update))
         if found:
             console.print(table(found))
-        console.print(f"{len(found)} held." if found else "Nothing is held.")
+        console.print(f"{len(found)} held." if found else "Nothing is on hold.")
 
 
 @app.command()
 def show(
-    reference: Annotated[str, typer.Argument(help="A reference, or a run.")],
+    reference: Annotated[str, typer.Argument(help="A reference, or a run id.")],
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
 ) -> None:
-    """Show one with its record, decoded; secrets are masked."""
+    """Show one item with its record, decoded; secrets are masked."""
     with refusals("replay", console):
         config = connect(env_file, name_prefix)
         found = OnHoldList(config, name_prefix).find()
@@ -403,7 +407,7 @@ def run(
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
 ) -> None:
-    """Send it to its function once more. What fails again stays, and says why."""
+    """Retry items in their functions. A repeated failure stays on hold."""
     with refusals("replay", console):
         selection = _select(
             references, everything=everything, function=function, since=since, until=until
@@ -425,7 +429,7 @@ def discard(  # noqa: PLR0913  an option each
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
 ) -> None:
-    """End its run with FAILURE and a reason, withdraw its request and free its service."""
+    """End the runs with FAILURE and a reason, and free their services."""
     with refusals("replay", console):
         selection = _select(
             references, everything=everything, function=function, since=since, until=until

@@ -1,7 +1,7 @@
-"""Goes on with what stands still: a held run's state machine, or functions that were paused.
+"""Resume a run on hold, or functions that were paused.
 
-A held run goes on by a new execution, not by a redrive: it has the definition that is installed
-now, and no time limit. `scripts/replay` does the same, for everything that is held.
+A run resumes in a new execution, not by a redrive: a new execution uses the installed definition
+and has no time limit. `scripts/replay` does the same for everything on hold.
 """
 
 import re
@@ -32,12 +32,12 @@ def continue_run(run_id: str, config: ApprovalConfig) -> str:
         What was done, as a sentence.
 
     Raises:
-        SlipwayError: the run has ended, never needed an approval, or is being worked on.
+        SlipwayError: the run has ended, never needed an approval, or has a running execution.
     """
     ledger = Ledger(config.runs_table)
     row = ledger.get(run_id)
     if row is None:
-        raise SlipwayError(f"Slipway has never taken on run {run_id}.")
+        raise SlipwayError(f"Slipway never started run {run_id}.")
     port = port_client()
     run = port.get_run(run_id)
     if run.ended:
@@ -51,7 +51,7 @@ def continue_run(run_id: str, config: ApprovalConfig) -> str:
         )
     if status == "RUNNING":
         raise SlipwayError(
-            f"Execution {last} is still at work on this run: nothing to resume. "
+            f"Execution {last} is still running for this run: nothing to resume. "
             f"To end the run: scripts/cancel {run_id}"
         )
     number = ledger.record_resumption(run_id)
@@ -64,19 +64,19 @@ def _read_again(names: list[str], name_prefix: str, *, everything: bool) -> None
     with console.status("Waiting for Lambda") as spinner:
         consumers.switch(chosen, enabled=True, say=spinner.update)
     names = [consumer.name for consumer in chosen]
-    console.print(f"Reading again from where they had stopped: {', '.join(names)}.")
+    console.print(f"Reading again from where they stopped: {', '.join(names)}.")
 
 
 def main(
     targets: Annotated[
         list[str] | None,
-        typer.Argument(help="Held runs, as r_0123456789abcdef, or paused functions."),
+        typer.Argument(help="Runs on hold (r_0123456789abcdef), or paused functions."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All functions that read.")] = False,
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
 ) -> None:
-    """Go on with held runs from their first unfinished step, or have paused functions read."""
+    """Resume runs from their first unfinished step, or paused functions."""
     with refusals("resume", console):
         named = targets or []
         runs = [target for target in named if _RUN.fullmatch(target)]

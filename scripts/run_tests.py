@@ -1,6 +1,7 @@
-"""Runs test lanes side by side, and says how each ended and how much processor time it took.
+"""Run test lanes in parallel; report results and processor time.
 
-A lane that fails does not end the others. However the run ends, no process of it is left.
+A failed lane does not end the others. The command leaves no process behind, even if it is
+interrupted.
 """
 
 import contextlib
@@ -28,8 +29,8 @@ LOGS = ROOT / "build" / "tests"
 RUN, LANE = "SLIPWAY_TEST_RUN", "SLIPWAY_TEST_LANE"  # environment variables that mark every process
 SIDE_BY_SIDE = 2
 POLL_SECONDS = 0.1
-STOP_SECONDS = 30  # how long an interrupted lane may clean up
-GRACE_SECONDS = 10  # how long a process may take to end after its lane
+STOP_SECONDS = 30  # seconds for an interrupted lane to clean up
+GRACE_SECONDS = 10  # seconds for a process to end after its lane
 HEARTBEAT_SECONDS = 60
 TAIL_LINES = 60
 INTERRUPTED = 130
@@ -44,10 +45,10 @@ class Interrupted(BaseException):
 
 @dataclass
 class Running:
-    """A lane at work.
+    """A running lane.
 
     Attributes:
-        log: where its output goes; None: to the terminal.
+        log: file for its output; None: the terminal.
         started: on the monotonic clock, seconds.
     """
 
@@ -87,11 +88,11 @@ class Result:
 
 
 class Runner:
-    """Runs lanes, and ends every process that they leave.
+    """Runs lanes, and ends every process that they leave behind.
 
     Args:
-        side_by_side: how many lanes run at a time.
-        logs: folder for their output; None: it goes to the terminal, for a single lane.
+        side_by_side: how many lanes run at the same time.
+        logs: folder for their output; None: the terminal, for a single lane.
     """
 
     def __init__(self, side_by_side: int, logs: Path | None) -> None:
@@ -101,10 +102,10 @@ class Runner:
         self._running: dict[int, Running] = {}
 
     def run(self, lanes: Iterable[Lane], report: Callable[[Result], None]) -> list[Result]:
-        """Run the lanes in their order, and report each as it ends.
+        """Run the lanes in order, and report each one when it ends.
 
         Raises:
-            Interrupted: by SIGINT, SIGTERM or SIGHUP; every process was ended before.
+            Interrupted: by SIGINT, SIGTERM or SIGHUP; every process was ended first.
         """
         waiting = list(lanes)
         results: list[Result] = []
@@ -140,7 +141,7 @@ class Runner:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
-            start_new_session=True,  # so that a signal reaches all of the lane, and once
+            start_new_session=True,  # so that a signal reaches the whole lane, once
         )
         if output:
             output.close()
@@ -180,7 +181,7 @@ class Runner:
 
 
 def end_processes(run: str, lane: str | None, grace_seconds: float) -> Iterator[str]:
-    """End every process of a run, or of one lane of it, that does not end by itself.
+    """End every process of a run, or of one lane, that does not end itself.
 
     Yields:
         Process id and command of each that had to be ended.
@@ -202,12 +203,12 @@ def _carries(process: psutil.Process, variables: dict[str, str]) -> bool:
     try:
         environment = process.environ()
     except psutil.Error:
-        return False  # another user's, or it has ended
+        return False  # owned by another user, or ended
     return variables.items() <= environment.items()
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it has just ended
+    with contextlib.suppress(ProcessLookupError):  # ended since then
         os.killpg(process.pid, number)
 
 
@@ -216,7 +217,7 @@ def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def report(result: Result) -> None:
-    """Print how a lane ended and, if it failed, the end of its output and how to repeat it."""
+    """Print a lane's result and, on failure, its last output and retry."""
     lane = result.lane
     verdict = "[green]passed[/green] " if result.passed else "[red]FAILED[/red] "
     over = " [yellow]over budget[/yellow]" if result.processor_seconds > lane.budget else ""
@@ -230,10 +231,10 @@ def report(result: Result) -> None:
         lines = result.log.read_text(errors="replace").splitlines()
         for line in lines[-TAIL_LINES:]:
             console.print(f"    {line}", markup=False)
-        console.print(f"    all of it: {os.path.relpath(result.log)}", markup=False)
+        console.print(f"    full output: {os.path.relpath(result.log)}", markup=False)
     for process in result.left_behind:
         console.print(f"    left a process behind, which was ended: {process}", markup=False)
-    console.print(f"    repeat it: {lane.repeat}", markup=False)
+    console.print(f"    run again: {lane.repeat}", markup=False)
 
 
 def play(lanes: list[Lane], side_by_side: int) -> int:
@@ -261,20 +262,18 @@ def play(lanes: list[Lane], side_by_side: int) -> int:
 def main(
     lanes: Annotated[
         list[str] | None,
-        typer.Argument(help="Lanes to run, such as 'unit faults'. Without any: those of a set."),
+        typer.Argument(help="Lanes to run, for example 'unit faults'. Default: --set."),
     ] = None,
     which: Annotated[
         Literal["test", "all", "changed"],
-        typer.Option(
-            "--set", help="'changed': lanes of 'all' for what changed since the last merge."
-        ),
+        typer.Option("--set", help="'changed': lanes of 'all' for changes since the last merge."),
     ] = "test",
     within: Annotated[
         float | None, typer.Option(help="Minutes that '--set changed' may take.")
     ] = None,
-    side_by_side: Annotated[int, typer.Option(min=1, help="Lanes at a time.")] = SIDE_BY_SIDE,
+    side_by_side: Annotated[int, typer.Option(min=1, help="Lanes in parallel.")] = SIDE_BY_SIDE,
 ) -> None:
-    """Run test lanes side by side."""
+    """Run test lanes in parallel."""
     if lanes:
         unknown = sorted(set(lanes) - {lane.name for lane in LANES})
         if unknown:
@@ -285,11 +284,11 @@ def main(
     elif which == "changed":
         chosen, left_out = changed_lanes(ROOT, within, side_by_side)
         for lane in left_out:
-            console.print(f"  left out for lack of time: {lane.repeat}", markup=False)
+            console.print(f"  skipped for lack of time: {lane.repeat}", markup=False)
     else:
         chosen = [lane for lane in LANES if which == "all" or lane.in_test]
     if not chosen:
-        console.print("Nothing that changed has a lane of its own.")
+        console.print("No lane tests the changed files.")
         return
     raise typer.Exit(play(chosen, side_by_side))
 

@@ -1,6 +1,6 @@
-"""Writes terraform/settings.json: which environment variables each function gets.
+"""Write terraform/settings.json: environment variables per function.
 
-They follow from the model that a handler names `SETTINGS`. The functions of all actions have one
+They follow from the model that a handler names `SETTINGS`. The functions of all actions share one
 handler, and so one entry.
 """
 

@@ -1,8 +1,7 @@
-"""Sends thousands of runs through the sandbox while things go wrong, and audits what is there then.
+"""Send thousands of runs through the sandbox with faults, then audit.
 
-Nothing may be lost, nothing be done twice, nothing be stuck. What is asked, what people do and what
-goes wrong comes from a seed; which of them meet is up to the machine, so that a soak that is
-repeated is much the same, but not the same.
+No run may be lost, done twice or stuck. A seed determines the requests, the people's reactions and
+the faults. Their timing depends on the machine, so a repeated soak is similar, but not identical.
 """
 
 import secrets
@@ -46,18 +45,18 @@ console = table_console()
 
 @dataclass(frozen=True)
 class Settings:
-    """What a soak is to be.
+    """Settings of a soak.
 
     Attributes:
         folder: the sandbox's folder.
         runs: how many requests.
         seed: of everything.
-        minutes: after which nothing more is asked.
-        settle_minutes: how long everything may take to come to rest afterwards.
-        faults: what may go wrong, of `scripts.soaking.faults.KINDS`.
+        minutes: time limit for new requests.
+        settle_minutes: how long everything may take to settle afterwards.
+        faults: kinds of faults, of `scripts.soaking.faults.KINDS`.
         at_once: how many runs may be in progress.
         expire_seconds: how long an approval waits.
-        report_seconds: after which the sweep reports a pull request.
+        report_seconds: delay after which the sweep reports a pull request.
         broker_restart: command that restarts an external broker.
     """
 
@@ -75,16 +74,16 @@ class Settings:
 
 @dataclass
 class Result:
-    """What a soak has shown.
+    """Results of a soak.
 
     Attributes:
-        world: all that exists.
-        findings: all that is not as promised.
+        world: everything that exists.
+        findings: all broken promises.
         asked: how many requests were made.
-        seconds: from the first request until everything had come to rest.
-        faults: how often what went wrong.
-        replayed: how many held runs an operator has put back.
-        waits: what had not come to rest in time.
+        seconds: from the first request until everything settled.
+        faults: number of each fault.
+        replayed: how many runs on hold an operator retried.
+        waits: what did not settle in time.
     """
 
     world: World
@@ -100,7 +99,7 @@ class Soak:
     """One soak of a sandbox whose stack is applied.
 
     Args:
-        settings: what it is to be.
+        settings: of the soak.
         installation: the applied stack.
         progress: shows how far it is.
     """
@@ -124,10 +123,10 @@ class Soak:
         self._replayed = set[str]()
 
     def run(self) -> Result:
-        """Ask, let things go wrong, wait until everything has come to rest, and audit.
+        """Request runs, inject faults, wait until all has settled, and audit.
 
         Raises:
-            SoakError: a part of the soak itself does not work.
+            SoakError: a part of the soak itself failed.
         """
         started = time.monotonic()
         with self._policy(), self._sweeping(), _repeating(_REPLAY_SECONDS, self._put_back):
@@ -153,7 +152,7 @@ class Soak:
         )
 
     def _play(self) -> int:
-        """Ask for everything, and go on until all of it has ended."""
+        """Make all requests, and continue until all have ended."""
         settings = self._settings
         waiting = plan(settings.seed, settings.runs, secrets.token_hex(3))
         asked = self._progress.add_task("Asked", total=settings.runs)
@@ -171,24 +170,24 @@ class Soak:
         return settings.runs - len(waiting)
 
     def _settle(self, ends: float) -> dict[str, int]:
-        """Wait until everything has come to rest, or until a time; what has not by then."""
-        task = self._progress.add_task("Coming to rest", total=None)
+        """Wait until everything has settled or time is up; return the rest."""
+        task = self._progress.add_task("Settling", total=None)
         while True:
             self._people.act()
             waits = self._waits()
             shown = ", ".join(f"{number} {what}" for what, number in waits.items())
-            self._progress.update(task, description=f"Coming to rest: {shown or 'done'}")
+            self._progress.update(task, description=f"Settling: {shown or 'done'}")
             if not waits or time.monotonic() > ends:
                 return waits
             time.sleep(1)
 
     def _put_back(self) -> None:
-        """Replay what is held, as an operator does who does not know whether its cause is gone."""
+        """Replay what is on hold, as an operator would without knowing the cause."""
         failed = _failed(self._installation.executions("approval"))
         held = (self._installation.held_records().keys() | failed) & self._people.asked.keys()
         if not held:
             return
-        # What fails again stays held: its turn comes again, and in the end the audit finds it.
+        # A repeated failure stays on hold until the next retry; in the end the audit finds it.
         subprocess.run(
             [ROOT / "scripts/replay", "run", "--all", "--env-file", self._settings.folder / "env"],
             check=False,
@@ -198,7 +197,7 @@ class Soak:
         self._replayed |= held
 
     def _waits(self) -> dict[str, int]:
-        """What has not come to rest, of what this soak has asked for."""
+        """Return what has not settled, of this soak's requests."""
         installation, asked = self._installation, self._people.asked
         services = {one.ask.service for one in asked.values() if one.ask}
         executions = installation.executions("approval")
@@ -209,12 +208,12 @@ class Soak:
         waits = {
             "runs": len(self._people.open),
             "executions": ours(name for name, now in executions.items() if now == "RUNNING"),
-            "to be delivered later": ours(installation.executions("deliver_later", "RUNNING")),
+            "delayed deliveries": ours(installation.executions("deliver_later", "RUNNING")),
             "open rows": sum(
                 row["run_id"] in asked and "open" in row for row in installation.rows("runs")
             ),
             "locks": sum(row["service"] in services for row in installation.rows("locks")),
-            "services looked after": sum(
+            "services being checked": sum(
                 row["service"] in services and "at_work" in row
                 for row in installation.rows("remediations")
             ),
@@ -229,7 +228,7 @@ class Soak:
 
     @contextmanager
     def _policy(self) -> Iterator[None]:
-        """Approvals by either of two people, that soon expire."""
+        """Approvals by either of two people, with a short expiry."""
         short = {
             "emails": _APPROVERS,
             "expires_after_seconds": self._settings.expire_seconds,
@@ -246,12 +245,12 @@ class Soak:
 
     @contextmanager
     def _sweeping(self) -> Iterator[None]:
-        """Sweep all the time, with short limits."""
+        """Sweep continuously, with short limits."""
         name = self._installation.outputs["functions"]["sweep_runs"]["function_name"]
         sweeper = Sweeper(self._installation.aws("lambda"), name)
 
         def sweep() -> None:
-            # It fails while things go wrong; what is left undone is found by the audit.
+            # It fails while faults are injected; the audit finds what stays undone.
             with suppress(SweepFailed, ClientError, BotoCoreError):
                 sweeper.sweep(report=self._settings.report_seconds)
 
@@ -264,7 +263,7 @@ class Soak:
 
 @contextmanager
 def _repeating(seconds: float, deed: Callable[[], None]) -> Iterator[None]:
-    """Do something again and again meanwhile, with a pause after each time, in a thread."""
+    """Repeat an action in a background thread, with a pause each time."""
     stop = threading.Event()
 
     def run() -> None:
@@ -281,35 +280,35 @@ def _repeating(seconds: float, deed: Callable[[], None]) -> Iterator[None]:
 
 
 def _failed(executions: dict[str, str]) -> set[str]:
-    """Runs whose executions have all failed: nobody has gone on with them."""
+    """Return runs whose executions have all failed and that nothing resumed."""
     runs = {name.partition("-")[0] for name in executions}
     going_on = {name.partition("-")[0] for name, now in executions.items() if now != "FAILED"}
     return runs - going_on
 
 
 class SoakError(Exception):
-    """The soak itself could not be made; the text says why."""
+    """The soak itself failed; the text says why."""
 
 
 def show(result: Result) -> None:
-    """Print what became of the runs, and the audit."""
+    """Print the results of the runs, and the audit."""
     console.print(_ends(result.world))
     if result.faults:
         gone_wrong = ", ".join(f"{kind} {n}x" for kind, n in sorted(result.faults.items()))
-        console.print(f"What went wrong: {gone_wrong}", soft_wrap=True)
+        console.print(f"Injected faults: {gone_wrong}", soft_wrap=True)
     rate = 60 * len(result.world.runs) / result.seconds
     console.print(
         f"{result.asked} requests and {len(result.world.runs) - result.asked} decisions in "
-        f"{result.seconds / 60:.1f} minutes, until all had come to rest: {rate:.0f} runs a minute"
+        f"{result.seconds / 60:.1f} minutes, until all had settled: {rate:.0f} runs a minute"
     )
     if result.replayed:
-        console.print(f"An operator has replayed {result.replayed} held runs")
+        console.print(f"An operator retried {result.replayed} runs on hold")
     for what, number in result.waits.items():
-        console.print(f"[yellow]Not at rest in time: {number} {what}[/yellow]")
+        console.print(f"[yellow]Not settled in time: {number} {what}[/yellow]")
     if result.waits:
         console.print(
-            "What is audited is still at work; messages may not even have been read. "
-            "Give it more --settle-minutes.",
+            "The audited parts are still running; some messages may be unread. Increase "
+            "--settle-minutes.",
             soft_wrap=True,
         )
     found = counts(result.findings)
@@ -328,15 +327,15 @@ def show(result: Result) -> None:
 
 
 _TITLES = {
-    Kind.LOST: "lost: without an end, or with an untrue one",
+    Kind.LOST: "lost: without an end, or with a wrong one",
     Kind.TWICE: "twice: done more than once",
-    Kind.STUCK: "stuck: left over",
-    Kind.HELD: "held: waits for an operator",
+    Kind.STUCK: "stuck: left behind",
+    Kind.HELD: "on hold: waits for an operator",
 }
 
 
 def _ends(world: World) -> Table:
-    table = Table("Action", "Status", "Label", "Runs", title="How the runs ended")
+    table = Table("Action", "Status", "Label", "Runs", title="Results of the runs")
     ends = Counter((run.action, run.status, _kind_of_label(run.label)) for run in world.runs)
     for (action, status, label), number in sorted(ends.items()):
         colour = {"SUCCESS": "green", "FAILURE": "red"}.get(status, "yellow")
@@ -345,12 +344,12 @@ def _ends(world: World) -> Table:
 
 
 def _kind_of_label(label: str) -> str:
-    """A label without what is different in each run."""
+    """Return a label without the parts that differ for each run."""
     return label.partition("#")[0].partition(" until")[0].partition(", reference")[0].strip()
 
 
 def has_failed(findings: list[Finding]) -> bool:
-    """Whether a promise was broken: a held run is not lost."""
+    """Return whether a promise was broken: a run on hold is not lost."""
     return any(finding.kind is not Kind.HELD for finding in findings)
 
 
@@ -365,16 +364,16 @@ def _kinds(text: str) -> tuple[str, ...]:
 
 def main(
     runs: Annotated[int, typer.Option(min=1, help="How many requests.")] = 1000,
-    minutes: Annotated[float, typer.Option(min=0.1, help="Ask for so long at most.")] = 40,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Time limit for new requests.")] = 40,
     seed: Annotated[
-        int | None, typer.Option(help="Of everything; without it one is chosen, and printed.")
+        int | None, typer.Option(help="Seed of all choices. Default: a random one, printed.")
     ] = None,
     faults: Annotated[
-        str, typer.Option(help=f"What goes wrong: all, none, or some of {', '.join(KINDS)}.")
+        str, typer.Option(help=f"Faults to inject: all, none, or some of {', '.join(KINDS)}.")
     ] = "all",
-    at_once: Annotated[int, typer.Option(min=1, help="Runs in progress at most.")] = 48,
+    at_once: Annotated[int, typer.Option(min=1, help="Maximum number of runs in progress.")] = 48,
     settle_minutes: Annotated[
-        float, typer.Option(min=0.1, help="How long everything may take to come to rest.")
+        float, typer.Option(min=0.1, help="How long everything may take to settle.")
     ] = 10,
     broker_restart: Annotated[
         str | None,
@@ -383,16 +382,17 @@ def main(
     folder: Annotated[Path, typer.Option(envvar="SANDBOX_DIR", help="The sandbox's folder.")] = ROOT
     / ".sandbox",
 ) -> None:
-    """Send thousands of runs through the sandbox while things go wrong, then audit."""
-    # So that everything is mended, whoever ends this.
+    """Send thousands of runs through the sandbox with faults, then audit."""
+    # So that all faults are removed, regardless of who ends this.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     kinds = _kinds(faults)
     if "broker-restart" in kinds and not broker_restart:
         kinds = tuple(kind for kind in kinds if kind != "broker-restart")
         console.print(
-            "No restart of the broker: the sandbox's own keeps everything in memory. For a durable "
-            "one, start the sandbox with KAFKA_BOOTSTRAP_SERVERS and give --broker-restart.",
+            "The broker is not restarted: the sandbox's own broker keeps everything in memory. "
+            "For a durable one, start the sandbox with KAFKA_BOOTSTRAP_SERVERS and give "
+            "--broker-restart.",
             soft_wrap=True,
         )
     settings = Settings(
@@ -405,7 +405,9 @@ def main(
         at_once=at_once,
         broker_restart=broker_restart,
     )
-    console.print(f"Seed {seed}: scripts/soak --seed {seed} --runs {runs} asks for the same again.")
+    console.print(
+        f"Seed {seed}: scripts/soak --seed {seed} --runs {runs} makes the same requests again."
+    )
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,7 +1,7 @@
-"""Shows of each function that reads a topic: whether it does, how far behind it is, what it left.
+"""Show whether each function reads its topic, its backlog and failures.
 
-Warns before time runs out: Kafka keeps records and offsets for so long only, and a held run is
-ended by the sweep. Exit status 1 if there is such a warning.
+Warns before time runs out. Kafka keeps records and offsets for a limited time, and the sweep ends a
+run that is on hold for too long. The exit status is 1 if there is such a warning.
 """
 
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ from scripts.installed import EnvFile, NamePrefix, connect, refusals
 from scripts.on_hold import OnHold, OnHoldList
 
 console = table_console()
-# So much time is to be left for somebody to do something.
+# Time that an operator needs to act.
 NOTICE = timedelta(days=1)
-_SHARE = 4  # or, of what lasts less than a few days, this part of it
+_SHARE = 4  # or this part of the retention, if that is less than a few days
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Line:
     Attributes:
         consumer: the function.
         backlog: what it has not read; None: the brokers could not be asked.
-        held: what it left for a person, the oldest first.
+        held: its items on hold, the oldest first.
     """
 
     consumer: Consumer
@@ -45,41 +45,41 @@ class Line:
 
 
 def warnings(line: Line, limits: Limits, now: datetime) -> list[str]:
-    """What will be lost or ended soon, or has been, as sentences."""
+    """Return what is lost or will be lost or ended soon, as sentences."""
     name, backlog = line.consumer.name, line.backlog
     said = []
     if backlog and backlog.lost:
         said.append(f"{name}: Kafka has dropped {backlog.lost} record(s) that it had not read.")
     if backlog and backlog.unread is None and line.consumer.paused_at:
         said.append(
-            f"{name}: it has never read anything, so Kafka does not know where it stopped: it "
-            f"begins at {line.consumer.mapping.get('StartingPosition', 'its starting position')}."
+            f"{name}: it has never read anything, so Kafka has no offset for it. It begins at "
+            f"{line.consumer.mapping.get('StartingPosition', 'its starting position')}."
         )
     ends = deadline(line.consumer.paused_at, backlog)
     if ends and ends - now < _notice(line):
         how = "is over since" if ends <= now else "ends on"
         said.append(
-            f"{name}: what is kept for it {how} {_clock(ends)}; what it has not read then is "
-            f"lost. scripts/resume {name}"
+            f"{name}: what Kafka keeps for it {how} {_clock(ends)}; records that are unread by "
+            f"then are lost. Run scripts/resume {name}"
         )
     runs = [held for held in line.held if any(not run.notice for run in held.runs)]
     if runs and (over := runs[0].failed_at + limits.held) - now < NOTICE:
         said.append(
-            f"{name}: {runs[0].reference} has been held since {_clock(runs[0].failed_at)}; its run "
-            f"is ended on {_clock(over)}. scripts/replay run {runs[0].reference}"
+            f"{name}: {runs[0].reference} has been on hold since {_clock(runs[0].failed_at)}; "
+            f"Slipway ends its run on {_clock(over)}. Run scripts/replay run {runs[0].reference}"
         )
     return said
 
 
 def _notice(line: Line) -> timedelta:
-    """How long before the end people are told."""
+    """Return how long before the end the operator is warned."""
     retention = line.backlog.retention if line.backlog else None
     spans = [each for each in (retention.records, retention.offsets) if each] if retention else []
     return min([NOTICE, *(span / _SHARE for span in spans)])
 
 
 def table(lines: list[Line], now: datetime) -> Table:
-    """The functions, for people."""
+    """Return the functions as a table for people."""
     shown = Table()
     add_names(shown, "Function", [line.consumer.name for line in lines])
     for title in ("Reads", "Last result", "Unread", "Oldest", "Held", "Oldest held"):
@@ -111,19 +111,19 @@ def gather(found: list[Consumer], held: list[OnHold]) -> tuple[list[Line], str]:
     """Ask the brokers about each function.
 
     Returns:
-        The lines; and why the brokers could not be asked, empty if they could.
+        The lines, and why the brokers could not be asked (empty on success).
     """
     lines, silent = [], ""
     for consumer in found:
         backlog = None
-        if not silent:  # Whoever did not answer once would be waited for again.
+        if not silent:  # A broker that did not answer once would cause the same wait again.
             try:
                 backlog = backlog_of(consumer)
             except (KafkaException, ConfigurationError, KeyError) as error:
                 told = error.args[0].str() if isinstance(error, KafkaException) else str(error)
                 silent = (
-                    f"Kafka cannot be asked from here ({told}), so what is unread is not known, "
-                    "and seven days of retention are assumed."
+                    f"Kafka cannot be reached from here ({told}). The backlog is unknown, and a "
+                    "retention of seven days is assumed."
                 )
         lines.append(Line(consumer, backlog, [h for h in held if h.function == consumer.name]))
     return lines, silent
@@ -145,10 +145,10 @@ def main(
     env_file: EnvFile = None,
     name_prefix: NamePrefix = "slipway",
     if_installed: Annotated[
-        bool, typer.Option("--if-installed", help="Say nothing where nothing is installed.")
+        bool, typer.Option("--if-installed", help="Print nothing if nothing is installed.")
     ] = False,
 ) -> None:
-    """Show what each function reads, what it has not read yet, and what waits for a person."""
+    """Show each function's reading, its backlog, and what is on hold."""
     with refusals("status", console):
         try:
             config = connect(env_file, name_prefix)
@@ -156,7 +156,7 @@ def main(
             if if_installed:
                 return
             raise
-        with console.status("Looking for what is held") as spinner:
+        with console.status("Looking for items on hold") as spinner:
             held = OnHoldList(config, name_prefix).find(spinner.update)
             spinner.update("Asking Kafka")
             lines, silent = gather(consumers.find(name_prefix), held)
@@ -166,7 +166,7 @@ def main(
         if silent:
             console.print(silent, style="dim", markup=False, soft_wrap=True)
         if held:
-            console.print(f"{len(held)} held: scripts/replay list")
+            console.print(f"{len(held)} on hold: scripts/replay list")
         said = [sentence for line in lines for sentence in warnings(line, limits, now)]
         for sentence in said:
             console.print(sentence, style="bold yellow", markup=False, soft_wrap=True)

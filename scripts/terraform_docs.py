@@ -1,6 +1,6 @@
-"""Writes inputs, outputs and resources of each Terraform module into its README, from the code.
+"""Write inputs, outputs and resources of each module into its README.
 
-Above the marker a README is written by people; what is below it is replaced.
+People write a README above the marker; the command replaces the part below it.
 """
 
 import re
@@ -20,7 +20,7 @@ _ABSENT = object()
 
 
 def text(value: object) -> str:
-    """A string of the parsed code without its quotes or heredoc marks."""
+    """Return a string of the parsed code without its quotes or heredoc marks."""
     raw = str(value)
     if raw.startswith('"') and raw.endswith('"'):
         raw = raw[1:-1]
@@ -30,7 +30,7 @@ def text(value: object) -> str:
 
 
 def paragraphs(description: str) -> str:
-    """A description as Markdown: its lines `name: what it means` become a list."""
+    """Return a description as Markdown, with lines `name: meaning` as a list."""
     shown: list[str] = []
     for line in description.splitlines():
         if named := re.match(r"([a-z_]+(?:, [a-z_]+)*): (.*)", line):
@@ -46,7 +46,7 @@ def paragraphs(description: str) -> str:
 
 
 def pretty(expression: str) -> str:
-    """A type with each attribute of an object on a line of its own."""
+    """Return a type with each attribute of an object on its own line."""
     raw = re.sub(r"^\$\{(.*)\}$", r"\1", expression, flags=re.DOTALL)
     out: list[str] = []
     brackets: list[str] = []
@@ -72,7 +72,7 @@ def _line(brackets: list[str]) -> str:
 
 
 def literal(value: object) -> str:
-    """A default as it stands in the code."""
+    """Return a default as the code writes it."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -83,12 +83,12 @@ def literal(value: object) -> str:
 
 
 def blocks(code: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
-    """The blocks of one kind by name."""
+    """Return the blocks of one kind by name."""
     return {text(name): body for block in code.get(kind, []) for name, body in block.items()}
 
 
 def describe(folder: Path) -> str:
-    """What a module takes, gives and makes, as Markdown."""
+    """Return a module's inputs, outputs and resources as Markdown."""
     variables: dict[str, dict[str, Any]] = {}
     outputs: dict[str, dict[str, Any]] = {}
     resources: set[str] = set()
@@ -122,14 +122,14 @@ def _input(variable: dict[str, Any]) -> list[str]:
 
 
 def render(folder: Path, current: str) -> str:
-    """The README of a module: what people wrote, then what the code says."""
+    """Return the README of a module: the written and the generated part."""
     head = current.partition(MARKER)[0].rstrip() or f"# {folder.name}"
     return f"{head}\n\n{MARKER}\n\n{describe(folder)}"
 
 
 def main(
     check: Annotated[
-        bool, typer.Option(help="Change nothing; fail if a README is not true.")
+        bool, typer.Option(help="Change nothing; fail if a README is outdated.")
     ] = False,
     root: Annotated[Path, typer.Option(help="Folder of the root module.")] = ROOT / "terraform",
 ) -> None:
@@ -147,7 +147,7 @@ def main(
     if check and stale:
         console = Console(stderr=True, soft_wrap=True)
         for readme in stale:
-            console.print(f"terraform_docs: {readme} does not say what the code says.")
+            console.print(f"terraform_docs: {readme} does not match the code.")
         console.print("Run scripts/terraform_docs (or make format).")
         raise typer.Exit(1)
 

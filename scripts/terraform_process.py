@@ -1,4 +1,4 @@
-"""Runs `scripts/terraform` and passes on what it prints."""
+"""Run `scripts/terraform` and pass on its output."""
 
 import signal
 import subprocess
@@ -19,8 +19,9 @@ def run_terraform(
 ) -> int:
     """Run Terraform in a folder.
 
-    An interrupt is passed on once, and waited for: Terraform then writes its state. Twice, as a
-    terminal and this process would do together, it ends at once and may lose some.
+    An interrupt is passed on once, and waited for: Terraform then writes its state. A terminal and
+    this process together would send it twice. Then Terraform would end at once and might lose
+    state.
 
     Returns:
         Its exit status, 0 or that of a plan with changes.
@@ -32,7 +33,7 @@ def run_terraform(
     with subprocess.Popen(
         ["sh", ROOT / "scripts" / "terraform", *arguments],
         cwd=folder,
-        # Go's garbage collector takes a fifth of the processor time otherwise.
+        # Otherwise Go's garbage collector takes a fifth of the processor time.
         env={"GOGC": "400", **environment, "TF_IN_AUTOMATION": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

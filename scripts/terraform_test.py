@@ -1,7 +1,7 @@
-"""Checks the Terraform code: its tests, its variables, what functions may do, the example plans.
+"""Check the Terraform code: tests, variables, permissions and plans.
 
-All parts share one process of AWS's provider, which runs as it does for a debugger. Terraform
-starts one for each walk through a plan otherwise, and that is most of the time.
+All parts share one process of AWS's provider, which runs as it does for a debugger. Otherwise
+Terraform starts one for each walk through a plan, which takes most of the time.
 https://developer.hashicorp.com/terraform/plugin/debugging
 """
 
@@ -34,12 +34,12 @@ PARTS = (
     "scripts/counts --check",
 )
 _FAILED_FILE = re.compile(r"^(tests/\S+\.tftest\.hcl)\.\.\. fail$", re.MULTILINE)
-# Terraform finishes what it is at when it is interrupted; with a mocked provider that is soon.
+# On an interrupt, Terraform finishes its current work; with a mocked provider that is soon.
 _SECONDS_TO_END = 10
 
 
 class _End:
-    """Handles a signal to end: at once, or as soon as what is being started can be ended, too."""
+    """Handles a termination signal: at once, or after the current start."""
 
     is_held = False
     _number = 0
@@ -63,7 +63,7 @@ def main() -> int:
     """Run all parts; 1 if one failed."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
-    # Each run plans from the start: the garbage collector takes a quarter of the time otherwise.
+    # Each run plans from the start: otherwise the garbage collector takes a quarter of the time.
     environment = {"GOGC": "800"} | without_account(os.environ)
     if failed := run([INIT], environment):
         return report(failed)
@@ -72,15 +72,15 @@ def main() -> int:
 
 
 def without_account(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out AWS settings, so that no plan depends on the caller's account."""
+    """Remove AWS settings, so that no plan depends on the caller's account."""
     return {name: value for name, value in environment.items() if not name.startswith("AWS_")}
 
 
 def run(commands: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """Run commands one after the other, and print what those that fail write.
+    """Run commands in turn, and print the output of those that fail.
 
     Returns:
-        A command for each failure, which repeats it.
+        A command that repeats each failure.
     """
     failed: list[str] = []
     for command in commands:
@@ -106,17 +106,17 @@ def shared_provider(environment: Mapping[str, str]) -> Iterator[str]:
     """Start AWS's provider, of the version in the lock file.
 
     Yields:
-        What TF_REATTACH_PROVIDERS has to be, for Terraform to use this process.
+        The value of TF_REATTACH_PROVIDERS with which Terraform uses this process.
 
     Raises:
-        SystemExit: It is not there, or ended before it could be used.
+        SystemExit: The provider is missing, or ended before it could be used.
     """
     version = re.search(r'^ *version *= *"(.*)"', LOCK.read_text(encoding="utf-8"), re.MULTILINE)
     pattern = f"{PROVIDER}/{version and version[1]}/*/terraform-provider-aws_*"
     program = next(PROVIDERS.glob(pattern), None)
     if program is None:
-        raise SystemExit(f"terraform_test: there is no {PROVIDERS / pattern} after terraform init.")
-    # Otherwise it logs each call: to a pipe that is not read, so that it would wait forever.
+        raise SystemExit(f"terraform_test: {PROVIDERS / pattern} is missing after terraform init.")
+    # Otherwise it logs each call to a pipe that is not read, and blocks.
     quiet = {**environment, "TF_LOG_SDK": "off"}
     with _started([program, "-debug"], quiet, stderr=subprocess.DEVNULL) as process:
         for line in process.stdout or ():
@@ -130,7 +130,7 @@ def shared_provider(environment: Mapping[str, str]) -> Iterator[str]:
 def _started(
     command: Sequence[str | Path], environment: Mapping[str, str], stderr: int = subprocess.STDOUT
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start a program, and end it and what it started if it is left before its end."""
+    """Start a program; end it and its children on exit."""
     _end.is_held = True
     process = subprocess.Popen(
         command,
@@ -158,7 +158,7 @@ def _started(
 
 
 def command() -> None:
-    """Check the Terraform code: tests, variables, permissions and example plans."""
+    """Check the Terraform code: tests, variables, permissions and plans."""
     raise typer.Exit(main())
 
 

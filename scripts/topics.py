@@ -1,8 +1,8 @@
-"""Makes Port's topics in an MSK cluster, and the access lists of whoever reads them by SCRAM.
+"""Create Port's topics in an MSK cluster, and the readers' ACLs.
 
-Neither is a resource of Terraform's AWS provider. It signs in by IAM, so the caller needs
-`kafka-cluster:*Topic*` and `AlterCluster` on the cluster, and must reach its brokers. What is there
-already is left as it is.
+Neither is a resource of Terraform's AWS provider. The command signs in by IAM, so the caller needs
+`kafka-cluster:*Topic*` and `AlterCluster` on the cluster, and must reach its brokers. Existing
+topics stay unchanged.
 """
 
 import os
@@ -35,17 +35,20 @@ from scripts.cli import start
 from scripts.environment import read_settings
 
 TIMEOUT_SECONDS = 30
-DEFAULT_REPLICATION = -1  # the cluster's own
+DEFAULT_REPLICATION = -1  # the cluster's default
 _READ = (AclOperation.READ, AclOperation.DESCRIBE)
 
 
 def topic_names(org_id: str, *, change_log: bool = False) -> list[str]:
-    """Port's topics of an organisation, with or without the one that Port has withdrawn."""
+    """Return an organisation's topics, optionally with the withdrawn one."""
     return [f"{org_id}.runs", *([f"{org_id}.change.log"] if change_log else [])]
 
 
 def access_list(org_id: str, username: str, topics: list[str]) -> list[AclBinding]:
-    """What a reader needs: the topics, and groups whose names begin with the organisation's id."""
+    """Return the ACLs of a reader: the topics, and its consumer groups.
+
+    Names of its groups begin with the organisation's id.
+    """
     literal, prefixed = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
     resources = [(ResourceType.TOPIC, name, literal) for name in topics]
     resources.append((ResourceType.GROUP, f"{org_id}.", prefixed))
@@ -59,7 +62,7 @@ def access_list(org_id: str, username: str, topics: list[str]) -> list[AclBindin
 def make_topics(
     admin: AdminClient, topics: list[str], partitions: int, say: Callable[[str], None]
 ) -> None:
-    """Make each topic that is not there.
+    """Create each topic that does not exist.
 
     Raises:
         KafkaException: the cluster refuses, or does not answer.
@@ -72,15 +75,15 @@ def make_topics(
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-            say(f"{name} is there already")
+            say(f"{name} exists already")
         else:
-            say(f"{name} was made, partitions: {partitions}")
+            say(f"{name} was created, partitions: {partitions}")
 
 
 def make_access_list(
     admin: AdminClient, org_id: str, username: str, topics: list[str], say: Callable[[str], None]
 ) -> None:
-    """Let a SCRAM user read the topics. To Kafka it makes no difference whether it was allowed to.
+    """Let a SCRAM user read the topics. Safe to repeat.
 
     Raises:
         KafkaException: the cluster refuses, or does not answer.
@@ -96,10 +99,10 @@ def _wait(future: Future[None]) -> None:
 
 
 def brokers(cluster_arn: str) -> str:
-    """The brokers' addresses for IAM.
+    """Return the brokers' addresses for IAM.
 
     Raises:
-        ConfigurationError: there is no such cluster, or nobody signs in to it by IAM.
+        ConfigurationError: the cluster does not exist, or does not accept IAM.
     """
     try:
         answer = boto3.client("kafka").get_bootstrap_brokers(ClusterArn=cluster_arn)
@@ -107,21 +110,23 @@ def brokers(cluster_arn: str) -> str:
         raise ConfigurationError(f"{cluster_arn}: {error}") from error
     servers = answer.get("BootstrapBrokerStringSaslIam")
     if not servers:
-        raise ConfigurationError(f"{cluster_arn} has no brokers for IAM: switch it on there first.")
+        raise ConfigurationError(
+            f"{cluster_arn} has no brokers for IAM: enable IAM on the cluster first."
+        )
     return servers
 
 
 def connect(servers: str, region: str, *, plaintext: bool) -> AdminClient:
-    """A client that signs in by IAM, or, to a broker on this machine, not at all."""
+    """Return a client that signs in by IAM, or, on this machine, not at all."""
     if plaintext:
         return AdminClient({"bootstrap.servers": servers})
     admin = AdminClient(iam_settings(servers, region))
-    admin.poll(TIMEOUT_SECONDS)  # the callback is served here
+    admin.poll(TIMEOUT_SECONDS)  # the callback runs here
     return admin
 
 
 def iam_settings(servers: str, region: str) -> dict[str, Any]:
-    """A client's settings to sign in to MSK by IAM."""
+    """Return a client's settings to sign in to MSK by IAM."""
 
     def token(_config: str) -> tuple[str, float]:
         value, expires_ms = MSKAuthTokenProvider.generate_auth_token(region)
@@ -139,24 +144,26 @@ def main(
     cluster_arn: Annotated[str, typer.Option(help="ARN of the MSK cluster (output `kafka`).")],
     org_id: Annotated[str, typer.Option(help="Id of the Port organisation.")],
     username: Annotated[
-        str | None, typer.Option(help="SCRAM user of the functions; none: they use IAM.")
+        str | None, typer.Option(help="SCRAM user of the functions. Default: they use IAM.")
     ] = None,
     change_log: Annotated[
-        bool, typer.Option("--change-log", help="Also the topic of changes.source = change_log.")
+        bool,
+        typer.Option("--change-log", help="Also create the topic of changes.source = change_log."),
     ] = False,
-    partitions: Annotated[int, typer.Option(min=1, help="Of a topic that is made.")] = 1,
+    partitions: Annotated[int, typer.Option(min=1, help="Of each created topic.")] = 1,
     plaintext: Annotated[
-        bool, typer.Option("--plaintext", help="For the sandbox's broker, which knows no TLS.")
+        bool,
+        typer.Option("--plaintext", help="For the sandbox's broker, which does not support TLS."),
     ] = False,
     env_file: Annotated[
-        Path | None, typer.Option(help="File with AWS_ENDPOINT_URL and so on, as .sandbox/env.")
+        Path | None, typer.Option(help="Environment file (KEY=value), for example .sandbox/env.")
     ] = None,
 ) -> None:
-    """Make Port's topics in an MSK cluster, and let a SCRAM user read them."""
+    """Create Port's topics in MSK, and let a SCRAM user read them."""
     console = Console(soft_wrap=True, highlight=False)
     try:
         if username and plaintext:
-            raise ConfigurationError("A broker without TLS knows no users: leave --username out.")
+            raise ConfigurationError("A broker without TLS has no users: leave --username out.")
         os.environ.update(read_settings(env_file))
         region = re.fullmatch(r"arn:[\w-]+:kafka:([a-z0-9-]+):\d{12}:cluster/.+", cluster_arn)
         if region is None:

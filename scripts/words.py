@@ -1,11 +1,11 @@
-"""Says which request a run is, in the words of the person who made it."""
+"""Describe which request a run is, in the requester's words."""
 
 from slipway.port.client import PortClient
 from slipway.port.models import Run
 
 
 def request_of(run: Run, port: PortClient) -> str:
-    """Name a run's request: `Upscale service for checkout in Production (r_…)`.
+    """Name a run's request: `Upscale service for checkout in Production`.
 
     Args:
         run: the run.

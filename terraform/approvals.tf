@@ -1,10 +1,11 @@
-# The policy document, and what asks for approvals, waits and is answered.
+# The policy document, and the parts that request approvals, wait and receive decisions.
 locals {
   approvers = merge(var.approvals.approvers, {
     remind_before_seconds = var.approvals.approvers.remind_before_seconds == 0 ? null : var.approvals.approvers.remind_before_seconds
   })
 
-  # By Port's operation of the catalog's actions; scripts/catalog check prints them from the same file.
+  # By Port's operation of the catalog's actions; scripts/catalog check prints the rules from the
+  # same file.
   default_rules = [
     for rule in [
       for default in jsondecode(file("${path.module}/default_rules.json")) : {
@@ -35,7 +36,7 @@ locals {
     rules          = concat(local.rules, [for rule in local.default_rules : rule if var.approvals.rules == null])
     default        = { approval = local.approvers, auto_merge = false }
     without_person = var.approvals.without_person
-    # Lists that would outgrow a function's environment.
+    # Lists that would exceed a function's environment.
     approver_principals = var.approvals.approver_principals
     approver_accounts   = var.approvals.approver_accounts
     team_reviewers      = var.github.team_reviewers
@@ -46,7 +47,7 @@ locals {
   ruled_actions        = flatten(local.policy.rules[*].actions)
   actions_without_rule = contains(local.ruled_actions, "*") ? [] : sort(setsubtract(keys(local.actions), local.ruled_actions))
 
-  # Everybody who is named anywhere gets notices.
+  # Every person in the policy gets notifications.
   approver_emails = toset(flatten([
     for requirement in concat([local.policy.default], local.policy.rules) : try(requirement.approval.emails, [])
   ]))
@@ -58,18 +59,18 @@ resource "aws_s3_object" "policy" {
   content      = jsonencode(local.policy)
   content_type = "application/json"
 
-  # S3 takes ten tags of an object, which an installation's own tags may exceed.
+  # S3 allows ten tags per object, and an installation's own tags may exceed that.
   override_provider {
     default_tags {
       tags = {}
     }
   }
 
-  # A policy that names what a refused catalog was to have does not count.
+  # A policy that refers to a refused catalog must not take effect.
   depends_on = [aws_lambda_invocation.check_catalog]
 
   lifecycle {
-    # Under another key the functions read the old document until they know the new key.
+    # With another key, the functions read the old document until they know the new key.
     create_before_destroy = true
   }
 }

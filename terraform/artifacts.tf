@@ -1,5 +1,5 @@
-# Archives reach Lambda through S3: the provider uploads those given by `filename` one after the other, and holds the
-# next one back until Lambda has made the function (ADR 17).
+# Archives reach Lambda through S3: the provider uploads archives with `filename` one after the
+# other, each after Lambda has created the previous function (ADR 17).
 module "artifacts" {
   source = "./modules/bucket"
 
@@ -10,12 +10,12 @@ resource "aws_s3_object" "artifact" {
   for_each = merge({ for name in toset(concat(values(local.folders), ["check_catalog"])) : name => name }, { layer = "layer-${var.functions.architecture}" })
 
   bucket = module.artifacts.name
-  # The digest of what the archive holds, not of its bytes: see scripts/build.py.
+  # The digest of the archive's content, not of its bytes: see scripts/build.py.
   key          = "${each.value}/${local.artifacts[each.value].content_sha256}.zip"
   source       = "${local.artifacts_dir}/${local.artifacts[each.value].file}"
   content_type = "application/zip"
 
-  # S3 takes ten tags of an object, which an installation's own tags may exceed.
+  # S3 allows ten tags per object, and an installation's own tags may exceed that.
   override_provider {
     default_tags {
       tags = {}
@@ -23,7 +23,7 @@ resource "aws_s3_object" "artifact" {
   }
 
   lifecycle {
-    # The key says whether it is another archive; the folder that it was built in does not matter.
+    # The key identifies the archive's content, independent of the folder of the build.
     ignore_changes = [source]
   }
 }

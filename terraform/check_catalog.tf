@@ -1,10 +1,10 @@
-# The catalog in S3, and the check without which no function gets to know of it.
+# The catalog in S3, and its check, without which no function gets its version.
 locals {
   catalog_key = "catalog/catalog.json"
 
   read_catalog = {
     sid = "ReadCatalog"
-    # Of the version that is named, which an apply has checked.
+    # The version that an apply has checked.
     actions    = ["s3:GetObjectVersion"]
     resources  = ["${module.storage.records_bucket.arn}/${local.catalog_key}"]
     conditions = []
@@ -20,13 +20,13 @@ locals {
 resource "aws_s3_object" "catalog" {
   bucket = module.storage.records_bucket.name
   key    = local.catalog_key
-  # What begins with a dot is not the catalog's, as the folder of Git.
+  # Names with a leading dot, such as .git, do not belong to the catalog.
   content = jsonencode({
     files = { for file in fileset(local.catalog_dir, "**") : file => filebase64("${local.catalog_dir}/${file}") if !startswith(file, ".") }
   })
   content_type = "application/json"
 
-  # S3 takes ten tags of an object, which an installation's own tags may exceed.
+  # S3 allows ten tags per object, and an installation's own tags may exceed that.
   override_provider {
     default_tags {
       tags = {}
@@ -36,12 +36,12 @@ resource "aws_s3_object" "catalog" {
   lifecycle {
     precondition {
       condition     = length(local.actions) > 0
-      error_message = "There is no action in ${local.catalog_dir}: catalog_dir must be the folder of a catalog, with a file <kind>/<action>/action.json for each action."
+      error_message = "No action was found in ${local.catalog_dir}: catalog_dir must be the folder of a catalog, with a file <kind>/<action>/action.json for each action."
     }
 
     precondition {
       condition     = length(local.refused_names) == 0
-      error_message = "These cannot be names of actions: ${join(", ", local.refused_names)}. An action's folder has lower-case words with _ between them, at most 39 characters; no two kinds may have an action of one name, and none of ${join(", ", local.reserved_names)}, which are Slipway's own functions."
+      error_message = "These names are not allowed for actions: ${join(", ", local.refused_names)}. Use lower-case words with _ between them, at most 39 characters, each name in one kind only, and none of ${join(", ", local.reserved_names)}, which are Slipway's own functions."
     }
   }
 }
@@ -52,7 +52,7 @@ module "check_catalog" {
   name          = "check_catalog"
   folder        = "check_catalog"
   function_name = "${var.name_prefix}-check_catalog"
-  description   = "Refuses a catalog with faults, within the apply that brings it"
+  description   = "Refuses a catalog with faults during the apply"
   artifact = {
     bucket = aws_s3_object.artifact["check_catalog"].bucket
     key    = aws_s3_object.artifact["check_catalog"].key
@@ -70,7 +70,8 @@ module "check_catalog" {
   roles             = local.roles
 }
 
-# It fails with all faults of the catalog. What depends on it, the functions and the policy, stays as it was then.
+# The check fails with all faults of the catalog. Then the functions and the policy, which depend on
+# it, stay unchanged.
 resource "aws_lambda_invocation" "check_catalog" {
   function_name = module.check_catalog.function_name
   qualifier     = module.check_catalog.alias_name
@@ -79,7 +80,7 @@ resource "aws_lambda_invocation" "check_catalog" {
     policy          = local.policy
   })
 
-  # A catalog that was accepted once is checked again by code that may accept less.
+  # New code may refuse a catalog that older code accepted, so it is checked again.
   triggers = {
     layer = aws_lambda_layer_version.slipway.arn
     code  = aws_s3_object.artifact["check_catalog"].key
@@ -89,6 +90,6 @@ resource "aws_lambda_invocation" "check_catalog" {
 check "approval_rules" {
   assert {
     condition     = length(local.actions_without_rule) == 0
-    error_message = "No rule of approvals.rules is for ${join(", ", local.actions_without_rule)}: their runs need the general approvers in every environment."
+    error_message = "No rule of approvals.rules matches ${join(", ", local.actions_without_rule)}: their runs need the general approvers in every environment."
   }
 }

@@ -1,15 +1,16 @@
-# A function is one entry here, or an action of the catalog: what it does, which records it gets, if any, and what it may do.
+# A function is one entry here, or an action of the catalog. The entry has its purpose, its records,
+# if any, and its permissions.
 locals {
   functions = merge(local.action_functions, {
     approval = {
-      description = "Asks for approvals, takes decisions and carries them out"
+      description = "Requests approvals, counts decisions and carries them out"
       topic       = "runs"
       filters     = [{ resourceType = ["run"], action = [for name in ["decide_approval", "run_ended"] : "${var.identifier_prefix}${name}"] }]
       batch_size  = 1
       grants      = concat(["secrets", "ledger", "deliver_later", "records_key", "policy", "catalog", "requests", "approvals", "notify", "answer", "audit"], local.large_messages)
     }
     health_checker = {
-      description = "Starts what subscribes to changes of entities, as the look at a service that is ill"
+      description = "Starts subscribers of entity changes, for example the check of an unhealthy service"
       topic       = var.changes.source == "change_log" ? "change_log" : "runs"
       filters     = local.change_filters
       batch_size  = 100 # changes of one entity that come together are one
@@ -17,22 +18,22 @@ locals {
     }
     # No topic: called by its state machine.
     remediation = {
-      description = "Takes the steps that look after a service: decides, repairs, reports"
+      description = "Runs the steps that check and repair a service"
       grants      = ["secrets", "ledger", "records_key", "policy", "catalog", "remediations", "remediate", "alerts", "slack"]
     }
-    # No rights, no names of anything: it goes where anybody's health URL leads.
+    # Without permissions and secrets, because it connects to untrusted health URLs.
     probe_health = {
-      description = "Asks the health URL of a service"
+      description = "Probes the health URL of a service"
       grants      = []
     }
-    # No topic: called by API Gateway, on the word of a GitHub workflow.
+    # No topic: API Gateway calls it for a GitHub workflow.
     report_pull_request = {
-      description = "Tells Port what became of a pull request that was merged or closed"
+      description = "Reports a merged or closed pull request to Port"
       grants      = ["secrets", "report", "policy", "catalog", "decrypt_records"]
     }
     # No topic: called by EventBridge.
     sweep_runs = {
-      description = "Ends or finishes what nobody works on any more: runs, locks, stopped executions"
+      description = "Ends or finishes abandoned runs, locks and stopped executions"
       grants      = ["secrets", "ledger", "withdraw", "answer", "audit", "remediations", "remediate", "policy", "catalog", "decrypt_records", "sweep"]
     }
     },
@@ -47,10 +48,11 @@ locals {
 
   large_messages = [for grant in ["large_messages"] : grant if local.by_webhook]
 
-  # The wrapper of a workflow's message is not published: the function looks for the action in it.
+  # Port does not publish the wrapper of a workflow's message, so the function searches it for the
+  # action.
   workflow_filters = [for prefix in ["wfnr_"] : { context = { runId = [{ prefix = prefix }] } } if var.workflows]
 
-  # One for each action, of one archive; they differ in nothing else.
+  # One function for each action, all from the same archive and otherwise equal.
   action_functions = {
     for name, action in local.actions : name => {
       # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
@@ -64,10 +66,10 @@ locals {
   # Function → the folder in `functions/` that its archive is built from.
   folders = { for name, _ in local.functions : name => contains(keys(local.actions), name) ? "action" : name }
 
-  # Those that read a topic.
+  # Functions that read a topic.
   consumers = { for name, function in local.functions : name => function if can(function.topic) }
 
-  # Who else may call a function's alias.
+  # Other services that may call a function's alias.
   callers = {
     receive_webhook = {
       api = { principal = "apigateway.amazonaws.com", source_arn = "${module.reports.stage_arn}/POST/port/webhook" }
@@ -83,7 +85,7 @@ locals {
     }
   }
 
-  # What functions may do, by concern. Each is limited to the resources of this stack.
+  # Permissions of the functions, by concern. Each is limited to the resources of this stack.
   grants = {
     secrets = [
       {
@@ -129,7 +131,7 @@ locals {
         conditions = []
       },
       {
-        # How often each repository has asked.
+        # Number of requests of each repository.
         sid        = "CountReports"
         actions    = ["dynamodb:UpdateItem"]
         resources  = [module.storage.tables["idempotency"].arn]
@@ -157,7 +159,7 @@ locals {
         conditions = []
       },
     ]
-    # What SQS would not take is in the bucket.
+    # Messages that are too large for SQS are in the bucket.
     large_messages = [
       {
         sid        = "ReadLargeMessages"
@@ -192,7 +194,7 @@ locals {
         conditions = [local.only_via.s3]
       },
     ]
-    # Whatever of the records bucket a function may read and write.
+    # Parts of the records bucket that a function may read and write.
     records_key = [
       {
         sid        = "UseKeyOfRecords"
@@ -293,7 +295,7 @@ locals {
         conditions = []
       }
     ]
-    # What `approvals` has, less what only a new request needs.
+    # Like `approvals`, without the permissions that only a new request needs.
     withdraw = [
       {
         sid        = "WithdrawApprovals"
@@ -304,7 +306,7 @@ locals {
     ]
     answer = [
       {
-        # IAM is asked about the state machine that a token belongs to.
+        # IAM checks the state machine that a token belongs to.
         sid        = "AnswerWaitingMachine"
         actions    = ["states:SendTaskSuccess"]
         resources  = [module.approval.machine_arn, local.remediation_machine_arn]
@@ -331,10 +333,10 @@ locals {
         conditions = [local.only_via.sns]
       }
     ])
-    # To find what nobody works on any more, and to forget the records of runs that it ends.
+    # To find abandoned runs, and to delete the records of runs that it ends.
     sweep = concat([
       {
-        # A doorbell for a run that was never received.
+        # To invoke the function of a run that was never received.
         sid        = "RingForRuns"
         actions    = ["lambda:InvokeFunction"]
         resources  = distinct(values(local.own_actions))
@@ -371,7 +373,8 @@ locals {
         conditions = []
       },
       {
-        # Also for reading: without it S3 answers 403, not 404, for a record that was just put away (ADR 18).
+        # Also for reading: without it S3 answers 403, not 404, for a record that was just archived
+        # (ADR 18).
         sid        = "FindFailedRecords"
         actions    = ["s3:ListBucket"]
         resources  = [module.storage.records_bucket.arn]
@@ -385,7 +388,7 @@ locals {
       },
       ], local.by_webhook ? [
       {
-        # What SQS gave up becomes a failed record.
+        # A dead letter becomes a failed record.
         sid        = "EmptyDeadLetterQueues"
         actions    = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
         resources  = [for name, queue in local.queue_names : "${local.queue_arn_prefix}:${local.function_names[name]}-failed${endswith(queue, ".fifo") ? ".fifo" : ""}"]
@@ -410,7 +413,7 @@ locals {
         conditions = [local.only_via.s3]
       },
     ] : [])
-    # Adding is all that anybody does to the records of decisions.
+    # Records of decisions may only be added.
     audit = [
       {
         sid        = "RecordDecisions"
@@ -427,7 +430,8 @@ locals {
     ]
   }
 
-  # The key serves secrets, records and notices: each right to it counts for one of the services only.
+  # The key encrypts secrets, records and notifications: each permission applies to one of the
+  # services only.
   only_via = {
     for service in ["s3", "secretsmanager", "sns"] : service => {
       test     = "StringEquals"
@@ -472,12 +476,13 @@ locals {
     IDENTIFIER_PREFIX       = var.identifier_prefix
     CATALOG_BUCKET          = aws_s3_object.catalog.bucket
     CATALOG_KEY             = aws_s3_object.catalog.key
-    # By way of the check: no function changes before it, and each knows the version that was checked.
+    # Through the check: no function changes before it, and each knows the checked version.
     CATALOG_VERSION = jsondecode(aws_lambda_invocation.check_catalog.input).catalog_version
   }
 
-  # Each function gets what its settings model in the layer names; scripts/settings writes the file. Lists that grow with
-  # an installation are in the policy document: Lambda takes 4 KB of environment.
+  # Each function gets the variables of its settings model in the layer; scripts/settings writes the
+  # file. Lists that grow with an installation are in the policy document, because Lambda allows 4
+  # KB of environment.
   settings = jsondecode(file("${path.module}/settings.json"))
   function_environments = {
     for name, _ in local.functions : name => {

@@ -1,6 +1,6 @@
 locals {
-  # Port's own brokers, which any organisation may reach once Port's support has given it its topics:
-  # the addresses are those of Port's guide to Kafka self-service actions.
+  # Port's own brokers, which any organisation can reach once Port's support has created its topics.
+  # The addresses come from Port's guide to Kafka self-service actions.
   port_brokers = {
     eu = [for number in [1, 2, 3] : "b-${number}-public.publicclusterprod.t9rw6w.c1.kafka.eu-west-1.amazonaws.com:9196"]
     us = [for number in [1, 2, 3] : "b-${number}-public.production.5v06xt.c21.kafka.us-east-1.amazonaws.com:9196"]
@@ -15,7 +15,7 @@ locals {
 
   mirrored_servers = coalesce(try(var.kafka_mirror.source_servers, null), local.own_port_brokers)
 
-  # In a cluster made here, records that came before the function are meant for it.
+  # In a cluster created here, records from before the function are meant for it.
   starting_position = coalesce(var.kafka.starting_position, local.made_cluster ? "TRIM_HORIZON" : "LATEST")
 }
 
@@ -33,7 +33,7 @@ module "kafka" {
   logs              = local.logs
 }
 
-# Makes the secret's user known to the cluster.
+# Registers the secret's user with the cluster.
 resource "aws_msk_single_scram_secret_association" "kafka" {
   count = local.msk && var.kafka.authentication == "SCRAM" ? 1 : 0
 
@@ -41,8 +41,9 @@ resource "aws_msk_single_scram_secret_association" "kafka" {
   secret_arn  = module.secrets.written_kafka_arn # MSK reads the value when it is attached
 }
 
-# A function that answers for the other mode loses records. Functions depend on this, and mappings on functions: so a
-# change of mode deletes the mappings, then changes the functions, then makes the mappings again.
+# A function that answers for the other mode loses records. Functions depend on this, and mappings
+# on functions. So a change of mode deletes the mappings, then changes the functions, then creates
+# the mappings again.
 resource "terraform_data" "poller_mode" {
   triggers_replace = var.provisioned_pollers == null ? "on_demand" : "provisioned"
 }
@@ -56,7 +57,7 @@ module "kafka_trigger" {
   source_cluster = {
     mode              = var.kafka.mode
     bootstrap_servers = local.bootstrap_servers
-    # By way of the association: Lambda signs in when the mapping is made.
+    # Through the association, because Lambda signs in when the mapping is created.
     cluster_arn    = try(aws_msk_single_scram_secret_association.kafka[0].cluster_arn, local.cluster_arn)
     authentication = var.kafka.authentication
   }

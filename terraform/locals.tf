@@ -2,9 +2,10 @@ data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {
   lifecycle {
     postcondition {
-      # Names of endpoints and of services in policies are composed with amazonaws.com, which other partitions do not have.
+      # Policies use names of endpoints and services with amazonaws.com, which other partitions do
+      # not have.
       condition     = contains(["aws", "aws-us-gov"], self.partition)
-      error_message = "Slipway works in the partitions aws and aws-us-gov, not in ${self.partition}: choose a region of theirs."
+      error_message = "Slipway works in the partitions aws and aws-us-gov, not in ${self.partition}: choose a region in one of these partitions."
     }
   }
 }
@@ -31,7 +32,7 @@ locals {
   roles          = { path = var.role_path, suffix = local.account_suffix, permissions_boundary_arn = var.permissions_boundary_arn }
   logs           = { prefix = var.log_group_prefix, retention_days = var.functions.log_retention_days }
 
-  # What encrypts each place: its own key where it is the caller's and has one.
+  # The KMS key of each place: its own key if the caller gave one.
   key_arns = {
     records   = try(var.buckets.records.key.arn, module.secrets.key_arn)
     audit     = try(var.buckets.audit.key.arn, module.secrets.key_arn)
@@ -48,12 +49,13 @@ locals {
     { for name in ["change_log"] : name => "${var.port.org_id}.change.log" if var.changes.source == name },
   )
 
-  # A namespace per installation costs nothing; a dimension would be one more of each metric.
+  # A namespace per installation is free; a dimension would multiply every metric.
   metrics_namespace = "Slipway/${var.name_prefix}"
 
-  # Composed, not taken from the modules: functions name the state machine that names the functions.
+  # Composed instead of read from the modules, to avoid a cycle: functions name the state machine
+  # that names the functions.
   function_names = { for name, _ in local.functions : name => "${var.name_prefix}-${name}" }
-  # Likewise: the function that takes its steps starts its next execution.
+  # Composed for the same reason: the function that runs its steps starts its next execution.
   machine_arn_prefix      = "arn:${local.account.partition}:states:${local.account.region}:${local.account.id}:stateMachine"
   remediation_machine_arn = "${local.machine_arn_prefix}:${var.name_prefix}-remediation"
   function_alias_arns = {

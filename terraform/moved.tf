@@ -1,4 +1,4 @@
-# Where installations from before the shared modules have their resources.
+# Addresses of resources in installations from before the shared modules.
 moved {
   from = aws_s3_bucket.artifacts
   to   = module.artifacts.aws_s3_bucket.this

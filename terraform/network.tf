@@ -1,5 +1,5 @@
 locals {
-  # The function that goes where any health URL leads has a VPC of its own, or none.
+  # The function that connects to arbitrary health URLs has its own VPC, or none.
   vpc_of_functions = { for name, _ in local.functions : name => name == "probe_health" ? var.health_probe.vpc : var.functions.vpc }
 }
 

@@ -21,9 +21,9 @@ module "observability" {
       arn     = module.approval.machine_arn
       runbook = "a-run-is-on-hold"
       alarms = {
-        ExecutionsFailed   = "a run is held with the lock of its service; scripts/resume goes on with it"
-        ExecutionsTimedOut = "an execution went on for longer than 45 days; its run is ended"
-        ExecutionsAborted  = "somebody stopped an execution; its run is ended"
+        ExecutionsFailed   = "a run is on hold and its service stays locked; scripts/resume continues it"
+        ExecutionsTimedOut = "an execution ran for longer than 45 days; Slipway ended its run"
+        ExecutionsAborted  = "an operator stopped an execution; Slipway ended its run"
       }
     }
     remediation = {
@@ -31,8 +31,8 @@ module "observability" {
       arn     = module.remediation.machine_arn
       runbook = "a-remediation-failed"
       alarms = {
-        ExecutionsFailed   = "a service was let go after an internal error; its health_detail in Port names the execution"
-        ExecutionsTimedOut = "an execution went on for longer than 45 days; its service was let go"
+        ExecutionsFailed   = "Slipway stopped checking a service after an internal error; its health_detail in Port names the execution"
+        ExecutionsTimedOut = "an execution ran for longer than 45 days; Slipway stopped checking its service"
       }
     }
     deliver_later = {
@@ -40,8 +40,8 @@ module "observability" {
       arn     = module.deliver_later.arn
       runbook = "records-failed"
       alarms = {
-        ExecutionsFailed   = "a run could not be delivered; its record is held"
-        ExecutionsTimedOut = "an execution went on for longer than a week"
+        ExecutionsFailed   = "a run could not be delivered; its record is on hold"
+        ExecutionsTimedOut = "an execution ran for longer than a week"
       }
     }
   }

@@ -1,12 +1,13 @@
-# What a role must not do if its people are not to decide by another way than the approval flow. It is attached by the
-# operator: inline in a permission set of IAM Identity Center, or as a service control policy. docs/security.md says
-# what it stops, and which scripts then need another role.
+# Denies a role all ways to decide other than the approval flow. The operator attaches it: inline in
+# a permission set of IAM Identity Center, or as a service control policy. docs/security.md
+# describes what it prevents, and which scripts then need another role.
 locals {
   function_arn_prefix = "arn:${local.account.partition}:lambda:${local.account.region}:${local.account.id}:function:${var.name_prefix}-"
   iam_arn_prefix      = "arn:${local.account.partition}:iam::${local.account.id}:role"
 
   operators_denied = {
-    # The approval function believes its event, and the remediation function the decision in it.
+    # The approval function trusts its event, and the remediation function trusts the decision in
+    # it.
     DecideByInvoking = {
       actions   = ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"]
       resources = flatten([for name in ["approval", "remediation"] : ["${local.function_arn_prefix}${name}", "${local.function_arn_prefix}${name}:*"]])

@@ -1,5 +1,5 @@
 output "functions" {
-  description = "Per function: its name, the alias to call, its log group, and, null for those without a topic, consumer group and event source mapping."
+  description = "Per function: its name, alias, log group, consumer group and event source mapping (the last two null without a topic)."
   value = {
     for name, function in module.function : name => {
       function_name        = function.function_name
@@ -23,13 +23,13 @@ output "topics" {
 }
 
 output "port_setup" {
-  description = "Environment variables that tell `scripts/port_setup` and `scripts/doctor` how Port invokes this stack, and which automations it needs."
+  description = "Environment variables for `scripts/port_setup` and `scripts/doctor`: how Port invokes this stack, and which automations it needs."
   value = {
     CHANGES_SOURCE    = var.changes.source
     SUBSCRIPTIONS     = jsonencode(var.subscriptions)
     HEALTH_BLUEPRINTS = jsonencode(local.health_blueprints)
     IDENTIFIER_PREFIX = var.identifier_prefix
-    # Which installation these actions belong to, as the record in Port names it.
+    # The owner of these actions in the record that Port keeps.
     INSTALLATION = "${local.account.id}/${local.account.region}/${var.name_prefix}"
     RUN_SOURCE   = var.run_source.mode
     WEBHOOK_URL  = local.by_webhook ? module.reports.webhook_url : ""
@@ -37,7 +37,7 @@ output "port_setup" {
 }
 
 output "kafka" {
-  description = "Where the records come from: mode, and the brokers (external) or the MSK cluster. Null with `run_source.mode` `webhook`."
+  description = "The source of the records: mode, and the brokers (external) or the MSK cluster. Null with `run_source.mode` `webhook`."
   value = local.by_webhook ? null : {
     mode              = var.kafka.mode
     bootstrap_servers = local.bootstrap_servers
@@ -47,7 +47,7 @@ output "kafka" {
 }
 
 output "secrets" {
-  description = "ARN of each secret: port, github, links and, if there is one, kafka, mirror and slack. A person fills them in where `secret_versions` is 0."
+  description = "ARN of each secret: port, github, links and, if used, kafka, mirror and slack. An operator fills in those whose `secret_versions` is 0."
   value       = module.secrets.arns
 }
 
@@ -57,7 +57,7 @@ output "tables" {
 }
 
 output "records_bucket" {
-  description = "Bucket with waiting (`later/`, `requests/`) and failed records (`aws/lambda/`, `held/`; once dealt with, `archive/`), the previews (`approvals/`) and the policy."
+  description = "Bucket with waiting (`later/`, `requests/`) and failed records (`aws/lambda/`, `held/`; once settled, `archive/`), the previews (`approvals/`) and the policy."
   value       = module.storage.records_bucket.name
 }
 
@@ -88,12 +88,12 @@ output "roles" {
 }
 
 output "apis" {
-  description = "Both REST APIs, approvals and reports: id, name, ARN to call each by, and name and ARN of its stage, as for a custom domain or a web ACL."
+  description = "Both REST APIs, approvals and reports: id, name, execution ARN, and name and ARN of the stage. Use them for a custom domain or a web ACL."
   value       = { approvals = module.approval.api, reports = module.reports.api }
 }
 
 output "network" {
-  description = "VPC, private subnets and security group of the Kafka cluster or mirror. Null: none was asked for."
+  description = "VPC, private subnets and security group of the Kafka cluster or mirror. Null: not requested."
   value = one([for network in module.network : {
     vpc_id            = network.vpc_id
     subnet_ids        = network.subnet_ids
@@ -102,22 +102,22 @@ output "network" {
 }
 
 output "deliver_later_arn" {
-  description = "State machine that delivers a run later."
+  description = "State machine for delayed delivery of runs."
   value       = module.deliver_later.arn
 }
 
 output "approval_machine_arn" {
-  description = "State machine that asks for an approval and waits."
+  description = "State machine that requests an approval and waits."
   value       = module.approval.machine_arn
 }
 
 output "approvals_api_url" {
-  description = "What the addresses of the REST API and of approval links begin with."
+  description = "Base address of the REST API and of approval links."
   value       = module.approval.base_url
 }
 
 output "reports_url" {
-  description = "What the services repository's variable SLIPWAY_REPORTS_URL must be."
+  description = "Value for the services repository's variable SLIPWAY_REPORTS_URL."
   value       = module.reports.url
 }
 
@@ -132,12 +132,12 @@ output "queues" {
 }
 
 output "approvals_decision_arn" {
-  description = "What an approver's role must be allowed to `execute-api:Invoke` to decide by the REST API."
+  description = "Resources of `execute-api:Invoke` for an approver's role that decides by the REST API."
   value       = "${module.approval.api_stage_arn}/POST/approvals/*/decision"
 }
 
 output "operators_deny_policy" {
-  description = "IAM policy in JSON that keeps a role from deciding by another way than the approval flow: for a permission set, or as a service control policy. Not for the role that applies this stack."
+  description = "IAM policy in JSON that denies a role all ways to decide other than the approval flow. Use it in a permission set or as a service control policy, not for the role that applies this stack."
   value = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -147,17 +147,17 @@ output "operators_deny_policy" {
 }
 
 output "approvals_topic_arn" {
-  description = "SNS topic of notices to approvers. Each subscription is confirmed once, by scripts/confirm with the link of the e-mail from AWS."
+  description = "SNS topic of notifications to approvers. Each subscription is confirmed once, by scripts/confirm with the link of the e-mail from AWS."
   value       = module.approval.topic_arn
 }
 
 output "remediation_machine_arn" {
-  description = "State machine that looks after a service."
+  description = "State machine that checks and repairs a service."
   value       = module.remediation.machine_arn
 }
 
 output "alerts_topic_arn" {
-  description = "SNS topic of services that Slipway hands over to people. Each e-mail address must confirm its subscription once."
+  description = "SNS topic of services that Slipway escalates to people. Each e-mail address must confirm its subscription once."
   value       = module.remediation.topic_arn
 }
 
@@ -172,6 +172,6 @@ output "alarms" {
 }
 
 output "audit_bucket" {
-  description = "Bucket with a record of each decision (`decisions/`), which nobody can change."
+  description = "Bucket with an immutable record of each decision (`decisions/`)."
   value       = module.storage.audit_bucket.name
 }

@@ -1,10 +1,11 @@
-# Which release is installed (ADR 41). A checkout is not a release: only a release's archive has release.json.
+# The installed release (ADR 41). A checkout is not a release: only a release's archive has
+# release.json.
 locals {
   release   = try(jsondecode(file("${path.module}/release.json")), { version = "none", previous = "none", too_old = [] })
   installed = try(nonsensitive(data.aws_ssm_parameters_by_path.release[0].values[0]), "none")
 }
 
-# By path, because this data source finds nothing where another would fail: before the first apply.
+# By path, because this data source returns nothing where others would fail: before the first apply.
 data "aws_ssm_parameters_by_path" "release" {
   count = local.release.version == "none" ? 0 : 1
 
@@ -25,7 +26,7 @@ resource "aws_ssm_parameter" "release" {
     precondition {
       condition = !anytrue([for line in local.release.too_old : startswith(local.installed, "${line}.")])
       error_message = join(" ", [
-        "Installed is Slipway ${local.installed}. Release ${local.release.version} does not understand what waits since then.",
+        "Installed is Slipway ${local.installed}. Release ${local.release.version} cannot read requests that wait since then.",
         "Apply the last release of ${local.release.previous} first (docs/upgrade.md).",
       ])
     }

@@ -1,6 +1,6 @@
-# Changes of entities: what is started by which change, and what looks after unhealthy services.
+# Changes of entities: the subscriptions, and the check and repair of unhealthy services.
 locals {
-  # What a strategy has beside what all have.
+  # Additional settings of each strategy.
   strategy_settings = {
     restart   = []
     roll_back = ["auto_merge"]
@@ -34,12 +34,12 @@ locals {
     deadline_seconds = var.health_probe.deadline_seconds
   }
 
-  # A filter cannot compare before and after, so these let some more through than the function acts on.
-  # Health comes first, as in the function's own table.
+  # A filter cannot compare before and after, so these filters pass more than the function
+  # processes. Health comes first, as in the function's own table.
   change_filters = concat(
     [{
       resourceType = ["entity"]
-      # A filter must name a value; no blueprint is called by the empty one.
+      # A filter must name a value; no blueprint has an empty name.
       context = { blueprint = length(local.health_blueprints) > 0 ? local.health_blueprints : [""] }
       diff    = { after = { properties = { health_status = ["Progressing", "Degraded"] } } }
     }],
@@ -58,7 +58,7 @@ resource "aws_s3_object" "remediation_policy" {
   content      = jsonencode(local.remediation_policy)
   content_type = "application/json"
 
-  # S3 takes ten tags of an object, which an installation's own tags may exceed.
+  # S3 allows ten tags per object, and an installation's own tags may exceed that.
   override_provider {
     default_tags {
       tags = {}

@@ -1,4 +1,4 @@
-# Reports of pull requests, on the word of a GitHub workflow: no secret of Port is in GitHub. Port's webhook is beside them.
+# Reports of pull requests, requested by a GitHub workflow (GitHub has no secret of Port), and Port's webhook.
 locals {
   invocation_uri_prefix = "arn:${local.account.partition}:apigateway:${local.account.region}:lambda:path/2015-03-31/functions"
 
@@ -28,6 +28,7 @@ module "reports" {
   key_arn        = module.secrets.key_arn
   logs           = local.logs
 
-  # API Gateway accepts an access log only once it has a role to write it with, which is made there.
+  # API Gateway accepts an access log only after it has a role to write it, which that module
+  # creates.
   depends_on = [module.approval]
 }

@@ -1,6 +1,6 @@
-# The sweep's schedule, and what is swept.
+# The sweep's schedule, and its subjects.
 locals {
-  # The self-service actions, with the alias that carries out their runs.
+  # The self-service actions, with the alias that reads their runs.
   own_actions = merge(flatten([
     for name, function in local.consumers : {
       for action in setsubtract(flatten([for filter in function.filters : lookup(filter, "action", [])]), ["${var.identifier_prefix}run_ended"]) : action => local.function_alias_arns[name]
@@ -28,7 +28,7 @@ locals {
 
 resource "aws_cloudwatch_event_rule" "sweep" {
   name                = "${var.name_prefix}-sweep_runs"
-  description         = "Sweeps the runs that nobody works on any more"
+  description         = "Sweeps abandoned runs"
   schedule_expression = "rate(${var.sweep.rate_minutes} minute${var.sweep.rate_minutes == 1 ? "" : "s"})"
 }
 
@@ -44,15 +44,15 @@ resource "aws_cloudwatch_event_target" "sweep" {
   }
 }
 
-# Which mapping reads for which function: a paused function's runs were not lost, and one with a problem is counted. Not in the functions' environment,
-# because their mappings are made after them.
+# The mapping of each function: the sweep spares the runs of paused functions, and counts mappings
+# with a problem. Not in the functions' environment, because their mappings are created after them.
 resource "aws_s3_object" "consumers" {
   bucket       = module.storage.records_bucket.name
   key          = "policy/consumers.json"
   content      = jsonencode({ for name, trigger in merge(module.kafka_trigger, module.queue_trigger) : local.function_alias_arns[name] => trigger.uuid })
   content_type = "application/json"
 
-  # S3 takes ten tags of an object, which an installation's own tags may exceed.
+  # S3 allows ten tags per object, and an installation's own tags may exceed that.
   override_provider {
     default_tags {
       tags = {}

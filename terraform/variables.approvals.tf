@@ -1,34 +1,34 @@
 variable "approvals" {
   description = <<-EOT
-    Who approves what, and how they are asked. `docs/approvals.md` tells how requests are decided.
-    approvers: who must approve where no other rule says so. emails: people, each of whom gets a personal
+    Who approves what, and how approvers are notified. `docs/approvals.md` describes how requests are decided.
+    approvers: who must approve without another rule. emails: people, each of whom gets a personal
       link; teams: Port teams whose members may decide; count: how many must approve; expires_after_seconds: 5 to
       2592000 (30 days); remind_before_seconds: how long before the end they are reminded, 0: never.
-      Nobody named: what needs an approval is refused at its start.
-    domain_aliases: e-mail domain to the domain that it is another name of; nobody approves their own request
-      under another name.
-    limits: action of the catalog to its limits (`.limits`) and their values, in place of those of its action.yaml.
-    rules: the first one that fits an action of the catalog and an environment (`*`: all) decides. approval: as
-      `approvers`, whose emails and teams stand in for none; null: an approval is not needed. auto_merge: whether Slipway
-      merges the pull request. What no rule fits needs the approval of `approvers`. Null: the default rules, by which
-      creating needs none, and changing and deleting needs one outside of `environments_without_approval`.
+      Without approvers, changes that need an approval are refused at their start.
+    domain_aliases: e-mail domain to the domain that it is an alias of; people cannot approve their own request
+      with an alias.
+    limits: action of the catalog to its limits (`.limits`) and their values, which replace those of its action.yaml.
+    rules: the first one that matches an action of the catalog and an environment (`*`: all) decides. approval: as
+      `approvers`, whose emails and teams are the default; null: an approval is not needed. auto_merge: whether Slipway
+      merges the pull request. A change without a matching rule needs the approval of `approvers`. Null: the default rules, in which
+      a create needs none, and an update or delete needs one outside of `environments_without_approval`.
     environments_without_approval: for the default rules, environments of the catalog.
-    without_person: what a change needs that no person has requested, but machine credentials (as themselves or in a
-      person's name) or a workflow, where it needs an approval: `two_approvers`, or `refuse`.
-    approver_principals: IAM role to the e-mail address of the one person who may assume it, for decisions by the
-      REST API: a role of this account by its name, one of another account as arn:aws:iam::<account>:role/<name>.
+    without_person: what a change needs that machine credentials requested (as themselves or in a
+      person's name) or a workflow, if it needs an approval: `two_approvers`, or `refuse`.
+    approver_principals: IAM role to the e-mail address of the only person who may assume it, for decisions by the
+      REST API: a role of this account by its name, a role of another account as arn:aws:iam::<account>:role/<name>.
       Roles of IAM Identity Center need no entry: their sessions carry the person's name.
     approver_accounts: other accounts whose roles of IAM Identity Center count as people.
-    audit: for how long S3 protects the records of decisions from deletion. mode: in `GOVERNANCE` only a role with
+    audit: how long S3 protects the records of decisions from deletion. mode: in `GOVERNANCE` only a role with
       s3:BypassGovernanceRetention can delete one; in `COMPLIANCE` not even the account's root user can, so personal
       data in the records cannot be erased on request, and the bucket cannot be destroyed until the last record expires.
-    api: requests a second, at once, and manage_account: whether this stack sets the role with which API Gateway writes
+    api: requests per second, burst, and manage_account: whether this stack sets the role with which API Gateway writes
       access logs. There is one such role per account and region, and it stays when the stack is destroyed. False: the
-      account has one already, as scripts/doctor checks.
-      resource_policy: who may reach the API at all, as a JSON policy whose resources are `execute-api:/…`, for instance
+    account already has one, which scripts/doctor checks.
+      resource_policy: who may reach the API at all, as a JSON policy whose resources are `execute-api:/…`, for example
       from an office's addresses. A statement that allows `*` needs aws:PrincipalAccount or aws:PrincipalOrgID, unless its
       resources are the links (execute-api:/live/GET/links/*, execute-api:/live/POST/links/*), which are opened
-      without AWS credentials. Null: IAM principals of this account, and the links' signatures decide.
+      without AWS credentials. Null: IAM principals of this account, and owners of valid links.
   EOT
   type = object({
     approvers = optional(object({
@@ -106,7 +106,7 @@ variable "approvals" {
   }
 
   validation {
-    # Two spellings of one address are one person.
+    # Two spellings of one address count as one person.
     condition = alltrue([
       for approval in concat([var.approvals.approvers], [
         for rule in var.approvals.rules == null ? [] : var.approvals.rules : merge(
@@ -116,7 +116,7 @@ variable "approvals" {
       ]) :
       length(approval.emails) == 0 || length(approval.teams) > 0 || approval.count <= length(distinct([for email in approval.emails : lower(email)]))
     ])
-    error_message = "approvals: count must not be more than there are emails where no team is named: no approver could ever approve."
+    error_message = "approvals: count must not exceed the number of emails without teams: otherwise no request could ever be approved."
   }
 
   validation {
@@ -149,13 +149,13 @@ variable "approvals" {
   }
 
   validation {
-    # Aliases are looked up once, so one of an alias would have no effect.
+    # Aliases are resolved once, so an alias of an alias would have no effect.
     condition = alltrue([
       for alias, domain in var.approvals.domain_aliases :
       can(regex("^[a-z0-9-]+(\\.[a-z0-9-]+)+$", alias)) && can(regex("^[a-z0-9-]+(\\.[a-z0-9-]+)+$", domain)) &&
       !contains(keys(var.approvals.domain_aliases), domain)
     ])
-    error_message = "approvals.domain_aliases must map domains to domains, both in lower case, and none to one that is an alias itself."
+    error_message = "approvals.domain_aliases must map domains to domains, both in lower case, and none to a domain that is an alias itself."
   }
 
   validation {
@@ -169,12 +169,12 @@ variable "approvals" {
   }
 
   validation {
-    # Whoever may assume a role of Identity Center would pass as the one person named here.
+    # Otherwise any user with a role of Identity Center would pass as the person named here.
     condition = alltrue([
       for role in keys(var.approvals.approver_principals) :
       can(regex("^(arn:aws[a-z-]*:iam::[0-9]{12}:role/)?[\\w+=,.@-]{1,64}$", role)) && !can(regex("(^|/)AWSReservedSSO_", role))
     ])
-    error_message = "approvals.approver_principals must name IAM roles, without their path; those of other accounts as arn:aws:iam::<account>:role/<name>. Roles of IAM Identity Center (AWSReservedSSO_…) belong to many people: leave them out, their sessions say who it is."
+    error_message = "approvals.approver_principals must name IAM roles, without their path; those of other accounts as arn:aws:iam::<account>:role/<name>. Roles of IAM Identity Center (AWSReservedSSO_…) belong to many people: leave them out, because their sessions identify the person."
   }
 
   validation {
@@ -189,14 +189,14 @@ variable "approvals" {
   }
 
   validation {
-    # The most that an account has, unless AWS has raised it.
+    # The default limit of an account.
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
     condition = (
       var.approvals.api.throttle_rate >= 1 && var.approvals.api.throttle_rate <= 10000 &&
       var.approvals.api.throttle_burst >= 1 && var.approvals.api.throttle_burst <= 5000 &&
       floor(var.approvals.api.throttle_burst) == var.approvals.api.throttle_burst
     )
-    error_message = "approvals.api.throttle_rate must be 1 to 10000 requests a second, and throttle_burst a whole number from 1 to 5000."
+    error_message = "approvals.api.throttle_rate must be 1 to 10000 requests per second, and throttle_burst a whole number from 1 to 5000."
   }
 
   validation {
@@ -205,17 +205,17 @@ variable "approvals" {
   }
 
   validation {
-    # The API's id is not known before it exists; the module completes the short form.
+    # The API's id is unknown before it exists; the module completes the short form.
     condition = var.approvals.api.resource_policy == null || try(alltrue([
       for statement in flatten([jsondecode(var.approvals.api.resource_policy).Statement]) :
       length(flatten([statement.Resource])) > 0 && alltrue([for resource in flatten([statement.Resource]) : startswith(resource, "execute-api:/")])
     ]), false)
-    error_message = "approvals.api.resource_policy: each statement needs a Resource that begins with \"execute-api:/\", as \"execute-api:/*\"."
+    error_message = "approvals.api.resource_policy: each statement needs a Resource that begins with \"execute-api:/\", for example \"execute-api:/*\"."
   }
 
   validation {
-    # Another account's principal gets in where its own policies and this one allow it, so an Allow for everybody lets
-    # every AWS account sign requests.
+    # Another account's principal gets in if its own policies and this one allow it, so an Allow for
+    # all principals lets every AWS account sign requests.
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html
     condition = alltrue([
       for statement in flatten([try(jsondecode(var.approvals.api.resource_policy).Statement, [])]) :
@@ -243,12 +243,12 @@ variable "approvals" {
 }
 
 variable "links_base_url" {
-  description = "What approval links begin with, if the API is reached by another address than its own, as a custom domain. `{api_id}` stands for the API's id. Null: the API's own address."
+  description = "Base address of approval links, if the API has another address than its own, for example a custom domain. `{api_id}` is replaced by the API's id. Null: the API's own address."
   type        = string
   default     = null
 
   validation {
     condition     = can(regex("^https?://[^\\s/]+(/[^\\s]*[^\\s/])?$", coalesce(var.links_base_url, "https://example.com")))
-    error_message = "links_base_url must be an http(s) address without a slash at the end."
+    error_message = "links_base_url must be an http(s) address without a trailing slash."
   }
 }

@@ -1,7 +1,7 @@
 variable "encryption_key" {
   description = <<-EOT
-    A KMS key of yours for secrets, stored records, notifications and logs. Null: the module makes one.
-    arn: of a symmetric key in the same region. Its policy must let the account's IAM decide, CloudWatch Logs use it for log
+    Your own KMS key for secrets, stored records, notifications and logs. Null: the module creates one.
+    arn: of a symmetric key in the same region. Its policy must delegate to the account's IAM, let CloudWatch Logs use it for log
       groups with `name_prefix` in their names, and CloudWatch for alarms that begin with it: docs/install.md has the policy.
   EOT
   type        = object({ arn = string })
@@ -15,7 +15,7 @@ variable "encryption_key" {
 
 variable "buckets" {
   description = <<-EOT
-    S3 buckets of yours, each for one installation alone. Null: the module makes them.
+    Your own S3 buckets, each for one installation only. Null: the module creates them.
     records: waiting and failed records, previews and the policy. It needs versions. The module sets its notifications,
       which S3 keeps as one list; expiry, access and encryption are yours (docs/install.md).
     audit: the records of decisions. It needs versions and Object Lock; its default retention is yours, and
@@ -37,10 +37,10 @@ variable "buckets" {
 
 variable "notification_topics" {
   description = <<-EOT
-    SNS topics of yours. Null: the module makes them. Alarms have `alarm_actions`.
-    approvals: approval requests. A message holds a link with which its recipient decides, and names the recipient in its
-      attribute `approver`: each subscription needs a filter on it. The module subscribes the approvers like this.
-    alerts: services that Slipway hands over to people. The module subscribes `remediation.alert_emails`.
+    Your own SNS topics. Null: the module creates them. For alarms, see `alarm_actions`.
+    approvals: approval requests. A message has a link with which its recipient decides, and names the recipient in its
+      attribute `approver`: each subscription needs a filter on it. The module subscribes the approvers with such filters.
+    alerts: services that Slipway escalates to people. The module subscribes `remediation.alert_emails`.
     arn: of the topic, in the same region. key: the KMS key that it encrypts with; null: none, or a key that AWS manages.
   EOT
   type = object({
@@ -57,7 +57,7 @@ variable "notification_topics" {
 }
 
 variable "role_path" {
-  description = "IAM path of every role that the module makes, as `/platform/`."
+  description = "IAM path of every role that the module creates, for example `/platform/`."
   type        = string
   default     = "/"
   nullable    = false
@@ -65,13 +65,13 @@ variable "role_path" {
   validation {
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
     condition     = can(regex("^/([\\w+=,.@-]+/)*$", var.role_path)) && length(var.role_path) <= 512
-    error_message = "role_path must begin and end with a slash, as \"/platform/\"."
+    error_message = "role_path must begin and end with a slash, for example \"/platform/\"."
   }
 }
 
 variable "account_suffix" {
   description = <<-EOT
-    What the names of IAM roles and of the dashboard end with: an account has these once for all regions. Null: a hyphen and the
+    Suffix of IAM roles and of the dashboard, whose names must be unique in an account over all regions. Null: a hyphen and the
     region. An installation from before 0.1.0 keeps its roles with "".
   EOT
   type        = string
@@ -84,7 +84,7 @@ variable "account_suffix" {
 }
 
 variable "log_group_prefix" {
-  description = "What the names of log groups begin with, in place of `/aws`. The web ACL's keeps `aws-waf-logs-`, which AWS demands."
+  description = "Prefix of the names of log groups, instead of `/aws`. The web ACL's keeps `aws-waf-logs-`, which AWS requires."
   type        = string
   default     = "/aws"
   nullable    = false

@@ -1,14 +1,14 @@
 variable "kafka" {
   description = <<-EOT
-    Where the records come from.
-    mode: `external` reads from any cluster with SASL/SCRAM-SHA-512 and a public certificate, as Port's own; `msk` reads from Amazon MSK.
+    The source of the records.
+    mode: `external` reads from any cluster with SASL/SCRAM-SHA-512 and a public certificate, for example Port's own; `msk` reads from Amazon MSK.
     bootstrap_servers: external only. Null: Port's own brokers in the region of `port.base_url`.
     cluster_arn: msk only: an existing cluster. It needs routes to Lambda, STS, Secrets Manager and S3, or `provisioned_pollers`.
-    create: msk only: make a cluster, `provisioned` or `serverless`, in the network of variable `network`. kafka_version: a new
-      cluster may have one with KRaft, as `3.9.x.kraft`; a cluster that exists keeps ZooKeeper or KRaft. volume_gib: of each broker
-      at first; volume_gib_max: what it may grow to. Topics have a copy on each of up to three brokers.
-    authentication: msk only: `SCRAM` or `IAM`; a serverless cluster knows only IAM.
-    starting_position: where a new consumer group begins. Null: TRIM_HORIZON for a cluster made here, else LATEST.
+    create: msk only: create a cluster, `provisioned` or `serverless`, in the network of variable `network`. kafka_version: a new
+      cluster may have one with KRaft, for example `3.9.x.kraft`; an existing cluster keeps ZooKeeper or KRaft. volume_gib: of each broker
+      at first; volume_gib_max: its maximum size. Topics have a copy on each of up to three brokers.
+    authentication: msk only: `SCRAM` or `IAM`; a serverless cluster supports only IAM.
+    starting_position: where a new consumer group begins. Null: TRIM_HORIZON for a cluster created here, else LATEST.
   EOT
   type = object({
     mode              = optional(string, "external")
@@ -70,7 +70,7 @@ variable "kafka" {
 
   validation {
     condition     = try(var.kafka.create.type, "provisioned") != "serverless" || var.kafka.authentication == "IAM"
-    error_message = "An MSK serverless cluster knows only IAM: set kafka.authentication = \"IAM\"."
+    error_message = "An MSK serverless cluster supports only IAM: set kafka.authentication = \"IAM\"."
   }
 
   validation {
@@ -79,7 +79,7 @@ variable "kafka" {
       try(var.kafka.create.volume_gib, 1) >= 1 && try(var.kafka.create.volume_gib_max, 1) <= 16384 &&
       try(var.kafka.create.volume_gib <= var.kafka.create.volume_gib_max, true)
     )
-    error_message = "kafka.create.volume_gib must be from 1 and not more than volume_gib_max, which may be up to 16384."
+    error_message = "kafka.create.volume_gib must be at least 1 and at most volume_gib_max, which may be up to 16384."
   }
 
   validation {
@@ -95,11 +95,11 @@ variable "kafka" {
 
 variable "provisioned_pollers" {
   description = <<-EOT
-    Event pollers of its own for each event source mapping (they cost extra). Null: on demand.
-    With them Lambda also lets retries be bounded: `maximum_retry_attempts` (0 to 10000, -1 without end),
-    `maximum_record_age_seconds` (60 to 604800, -1 without end) and `bisect_batch_on_error`. It then also reads which
-    records of a batch failed (partial batch responses). Without them none of this is sent, a failed record has the whole
-    batch retried, and the on-failure destination bounds the retries. A change between the two replaces the mappings.
+    Provisioned event pollers for each event source mapping (at extra cost). Null: on demand.
+    With them, retries can be limited: `maximum_retry_attempts` (0 to 10000, -1: unlimited),
+    `maximum_record_age_seconds` (60 to 604800, -1: unlimited) and `bisect_batch_on_error`. Lambda then also reads which
+    records of a batch failed (partial batch responses). Without them, these settings are not sent, and a failed record
+    retries the whole batch, limited by the on-failure destination. A change between the two replaces the mappings.
   EOT
   type = object({
     min                        = optional(number, 1)

@@ -1,10 +1,10 @@
 variable "network" {
   description = <<-EOT
-    The VPC of a Kafka cluster or mirror that this stack makes. Otherwise none is needed, and none is made.
-    cidr: IPv4 range of a VPC made here, in two or three zones: /26 or larger, with a mirror /24 or larger.
-    vpc_id, subnet_ids: a VPC of yours instead, and private subnets in two or three zones of it. Event pollers on demand need ways
+    The VPC of a Kafka cluster or mirror that this stack creates. Otherwise a VPC is not needed and not created.
+    cidr: IPv4 range of a VPC created here, in two or three zones: /26 or larger, with a mirror /24 or larger.
+    vpc_id, subnet_ids: your own VPC instead, and its private subnets in two or three zones. On-demand event pollers need routes
       from there to Lambda, STS, Secrets Manager and S3; a mirror needs one to the Internet.
-    security_group_id: the group of your brokers, whose members may reach them; null: one is made. A mirror to an existing
+    security_group_id: the group of your brokers, whose members may reach them; null: a new one. A mirror to an existing
       cluster needs it.
   EOT
   type = object({
@@ -25,7 +25,7 @@ variable "network" {
     condition = (var.network.vpc_id == null) == (var.network.subnet_ids == null) && (
       var.network.subnet_ids == null || contains([2, 3], try(length(distinct(var.network.subnet_ids)), 0))
     )
-    error_message = "network.vpc_id needs network.subnet_ids, two or three of its subnets, and the other way round."
+    error_message = "network.vpc_id needs network.subnet_ids, two or three of its subnets, and vice versa."
   }
 
   validation {
@@ -50,11 +50,11 @@ variable "network" {
 
 variable "kafka_mirror" {
   description = <<-EOT
-    MirrorMaker 2 on MSK Connect, which copies Port's topics to the MSK cluster: Port itself writes only to its own. Null: something
-    else does. The topics must exist in the MSK cluster, which must allow IAM: make them with scripts/topics before you set this.
+    MirrorMaker 2 on MSK Connect, which copies Port's topics to the MSK cluster: Port itself writes only to its own cluster. Null:
+    another tool does. The topics must exist in the MSK cluster, which must allow IAM: create them with scripts/topics before you set this.
     source_servers: brokers to mirror from; null: Port's own in the region of `port.base_url`.
-    plugin: the archive with MirrorMaker 2 in S3; docs/install.md says how it is made. version: null where the bucket keeps none.
-      sha256: the archive's checksum in base64, which must be the one that S3 has computed.
+    plugin: the archive with MirrorMaker 2 in S3; docs/install.md describes how to build it. version: null if the bucket has no versions.
+      sha256: the archive's checksum in base64, which must equal the one that S3 computed.
   EOT
   type = object({
     source_servers = optional(list(string))
@@ -69,7 +69,7 @@ variable "kafka_mirror" {
 
   validation {
     condition     = var.kafka_mirror == null || var.kafka.mode == "msk"
-    error_message = "kafka_mirror needs kafka.mode = \"msk\": without a cluster of yours Port's brokers are read directly."
+    error_message = "kafka_mirror needs kafka.mode = \"msk\": without your own cluster, Port's brokers are read directly."
   }
 
   validation {

@@ -1,5 +1,5 @@
-# The longest history that an execution of the remediation machine can have. Step Functions fails one at 25,000 events.
-# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+# The maximum history of an execution of the remediation machine. Step Functions fails an execution
+# at 25,000 events. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 locals {
   # From the machine's definition and the layer, as tests/unit/health/test_history.py counts them.
   remediation_events_of = {
@@ -11,22 +11,22 @@ locals {
 
 variable "remediation" {
   description = <<-EOT
-    What is done for a service whose health status in Port is Progressing or Degraded. `docs/health.md` tells how.
-    mode: `repair`; `verify`: services are looked at and handed over, never repaired; `off`: nothing is done.
-    strategies: tried in this order. kind: `restart`, `roll_back` or `scale_up`, each at most once; attempts: 1 to 5;
-      wait_seconds: from the repair to the first look, 5 to 3600; auto_merge (roll_back): whether Slipway merges the
-      pull request; step and max_replicas (scale_up): how many more, and never more than these, nor than the limits
-      of the catalog's action allow people.
-    environments: of the catalog, where services are repaired, by their reviewed metadata; in all others they are only looked
-      at and handed over. Which services are repaired at all, `health_probe.trusted_urls` says.
-    approval_environments: those of them where approvers must agree first, by the rules of `approvals`.
+    What Slipway does for a service whose health status in Port is Progressing or Degraded (`docs/health.md`).
+    mode: `repair`; `verify`: services are checked and escalated, never repaired; `off`: nothing.
+    strategies: tried in this order. kind: `restart`, `roll_back` or `scale_up`, each at most once. attempts: 1 to 5.
+      wait_seconds: from the repair to the first probe, 5 to 3600; auto_merge (roll_back): whether Slipway merges the
+      pull request; step and max_replicas (scale_up): increment and maximum, also limited by the catalog's action
+    as for people.
+    environments: of the catalog, where services are repaired, by their reviewed metadata; in all others they are only
+    checked and escalated. Only services of `health_probe.trusted_urls` are repaired.
+    approval_environments: those of them where repairs need an approval first, by the rules of `approvals`.
     auto_merge_environments: where Slipway merges pull requests of repairs itself; elsewhere they wait for a person.
-    max_per_hour: how often a service is repaired, or corrected to Healthy, within an hour; then it cools down. 1 to 20.
-    max_repairs: how many repairs begin within ten minutes over all services; then one alert is sent. 1 to 100.
-    quiet_seconds: for how long people are not told again of the same service. 5 to 604800.
-    verify: how a service that is said to be Degraded is looked at: probes at most, seconds between them, and how many
-      in a row say that it is well, or ill. settle: the same for one that starts up, after a deployment or a repair.
-    alert_emails: people who are told of services that Slipway hands over.
+    max_per_hour: how often a service is repaired, or corrected to Healthy, per hour; then it cools down. 1 to 20.
+    max_repairs: how many repairs begin within ten minutes over all services; beyond that, one alert is sent. 1 to 100.
+    quiet_seconds: pause between notifications about the same service. 5 to 604800.
+    verify: how a service that was reported as Degraded is probed: maximum of probes, seconds between them, and how
+    many in a row mean healthy or unhealthy. settle: the same after a deployment or a repair.
+    alert_emails: people who are notified of services that Slipway escalates.
   EOT
   type = object({
     mode = optional(string, "repair")
@@ -71,7 +71,7 @@ variable "remediation" {
       alltrue([for strategy in var.remediation.strategies : contains(["restart", "roll_back", "scale_up"], strategy.kind)]) &&
       length(distinct(var.remediation.strategies[*].kind)) == length(var.remediation.strategies)
     )
-    error_message = "remediation.strategies must be restart, roll_back and scale_up, each at most once; raise a strategy's attempts to have it tried again."
+    error_message = "remediation.strategies must be restart, roll_back and scale_up, each at most once; raise a strategy's attempts to repeat it."
   }
 
   validation {
@@ -122,7 +122,8 @@ variable "remediation" {
   }
 
   validation {
-    # Probes begin again after each attempt, an approval, a cool-down and a wait for the limit over all services.
+    # Probes begin again after each attempt, an approval, a cool-down and a wait for the limit over
+    # all services.
     condition = (
       (4 * max(var.remediation.verify.probes, var.remediation.settle.probes) + sum(concat([0], var.remediation.strategies[*].attempts)) * var.remediation.settle.probes) * local.remediation_events_of.probe +
       sum(concat([0], var.remediation.strategies[*].attempts)) * local.remediation_events_of.attempt + local.remediation_events_of.rest <= 21500
@@ -138,10 +139,10 @@ variable "remediation" {
 
 variable "changes" {
   description = <<-EOT
-    Where changes of entities come from.
+    The source of changes of entities.
     source: `automations`: Port's automations publish them on the topic of runs, and `scripts/port_setup` installs one for each
-      subscription. `change_log`: the topic `ORG_ID.change.log`, for organisations that still have it: Port withdrew it on
-      2026-07-13.
+      subscription. `change_log`: the topic `ORG_ID.change.log`, for organisations that still have it. Port withdrew it on
+    2026-07-13.
   EOT
   type = object({
     source = optional(string, "automations")
@@ -157,7 +158,7 @@ variable "changes" {
 
 variable "subscriptions" {
   description = <<-EOT
-    What else is started by changes of entities: state machines of this account and region, beside Slipway's own look at
+    Further subscriptions to changes of entities: state machines of this account and region, besides Slipway's own check of
     services. Each execution's input is {schema_version, subscription, blueprint, entity, updated_at}.
     name: names the entry in logs and metrics. state_machine: its name.
     filter: blueprint: of the entity; properties: text property to the values, one of which it has after the change; changed:
@@ -181,36 +182,36 @@ variable "subscriptions" {
       alltrue([for entry in var.subscriptions : can(regex("^[A-Za-z0-9_-]{1,80}$", entry.name)) && can(regex("^[A-Za-z0-9_-]{1,80}$", entry.state_machine))]) &&
       length(distinct(concat(["health"], var.subscriptions[*].name))) == length(var.subscriptions) + 1
     )
-    error_message = "subscriptions: name and state_machine must be 1 to 80 letters, digits, _ and -, each name once, and none \"health\", which is Slipway's own."
+    error_message = "subscriptions: name and state_machine must be 1 to 80 letters, digits, _ and -, each name once; \"health\" is reserved for Slipway."
   }
 
   validation {
     condition     = alltrue([for entry in var.subscriptions : length(trimspace(entry.filter.blueprint)) > 0 && alltrue([for values in values(entry.filter.properties) : length(values) > 0])])
-    error_message = "subscriptions: a filter needs a blueprint, and a property that it names at least one value."
+    error_message = "subscriptions: a filter needs a blueprint, and at least one value for each property."
   }
 
   validation {
-    # Each is a filter of the event source mapping, health being the first.
+    # Each one is a filter of the event source mapping, and health is the first.
     # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     condition     = length(var.subscriptions) <= 4
-    error_message = "subscriptions: at most 4, as an event source mapping has five filters and health is one. Have one state machine start several."
+    error_message = "subscriptions: at most 4, because an event source mapping has five filters and health uses one. Let one state machine start several."
   }
 }
 
 variable "health_probe" {
   description = <<-EOT
-    What the health URLs in the catalogue may lead to: anybody may write one.
-    allowed_cidrs: networks whose addresses may be connected to; none: public addresses only. Link-local addresses and the
-      cloud's metadata service are never connected to, whatever stands here.
+    Limits for the health URLs in the catalogue, which are untrusted input.
+    allowed_cidrs: networks whose addresses may be probed; none: public addresses only. Link-local addresses and the
+    cloud's metadata service are never probed, regardless of this setting.
     allowed_ports: TCP ports.
-    deadline_seconds: for all of a probe, from the name's look-up to the last byte; up to 10.
-    trusted_urls: patterns of the health URLs by which services are repaired, as `https://*.example.com/health`: scheme, port
+    deadline_seconds: for a whole probe, from the name lookup to the last byte; up to 10.
+    trusted_urls: patterns of health URLs whose services are repaired, for example `https://*.example.com/health`: scheme, port
       and host are compared (`*` is exactly one label), the path begins with the pattern's. A service with another URL, or
-      any service if the list is empty, is only looked at and handed over.
-    canary_url: an address that answers whenever the prober's network works, by the same rules as health URLs. If neither
-      it nor a service is reached, the service is Unknown and not repaired. Null: such a failure counts as the service's.
-    vpc: subnets and security groups for the one function that probes, where services have no public addresses. It calls
-      nothing of AWS, Port or GitHub. Null: that function, like all others, is in no VPC.
+      any service if the list is empty, is only checked and escalated.
+    canary_url: an address that answers whenever the prober's network works, with the same rules as health URLs. If neither
+    it nor a service answers, the service is Unknown and not repaired. Null: such a failure counts as the service's.
+    vpc: subnets and security groups of the only function that probes, for services without public addresses. It does
+    not call AWS, Port or GitHub. Null: that function has no VPC, like all others.
   EOT
   type = object({
     allowed_cidrs    = optional(list(string), [])
@@ -228,7 +229,7 @@ variable "health_probe" {
 
   validation {
     condition     = alltrue([for cidr in var.health_probe.allowed_cidrs : can(cidrhost(cidr, 0))])
-    error_message = "health_probe.allowed_cidrs must be networks in CIDR notation, as 10.0.0.0/8."
+    error_message = "health_probe.allowed_cidrs must be networks in CIDR notation, for example 10.0.0.0/8."
   }
 
   validation {
@@ -241,7 +242,7 @@ variable "health_probe" {
       for pattern in var.health_probe.trusted_urls :
       can(regex("^https?://(\\*|[a-z0-9_-]{1,63})(\\.(\\*|[a-z0-9_-]{1,63}))*(:[1-9][0-9]{0,4})?/[A-Za-z0-9._~/-]*$", pattern))
     ])
-    error_message = "health_probe.trusted_urls must be addresses as https://*.example.com/health: http or https, a host in lower case in which * stands for exactly one label, a port if it is not the scheme's own, and a path."
+    error_message = "health_probe.trusted_urls must be addresses like https://*.example.com/health: http or https, a host in lower case in which * stands for exactly one label, a port if it is not the scheme's own, and a path."
   }
 
   validation {

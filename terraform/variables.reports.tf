@@ -1,12 +1,12 @@
 variable "reports" {
   description = <<-EOT
-    Who may ask for reports of pull requests that were merged or closed, and how often.
-    issuer: of GitHub's OpenID Connect tokens. Null: that of github.com, of GHE.com or of GitHub Enterprise Server, as
-      `github.api_url` says. An enterprise may have one of its own (`…/<enterprise>`).
-    base_url: what the address begins with, if the API is reached by another than its own, as a custom domain.
-      `{api_id}` stands for the API's id. Null: the API's own address.
-    per_minute: how many reports a repository may ask for within a minute.
-    throttle_rate, throttle_burst: requests a second, and at once, before the function is called.
+    Who may request reports of merged or closed pull requests, and how often.
+    issuer: of GitHub's OpenID Connect tokens. Null: that of github.com, of GHE.com or of GitHub Enterprise Server, by
+    `github.api_url`. An enterprise may have its own (`…/<enterprise>`).
+    base_url: base address, if the API has another address than its own, for example a custom domain.
+      `{api_id}` is replaced by the API's id. Null: the API's own address.
+    per_minute: how many reports a repository may request per minute.
+    throttle_rate, throttle_burst: requests per second and burst, before the function is called.
   EOT
   type = object({
     issuer         = optional(string)
@@ -20,7 +20,7 @@ variable "reports" {
 
   validation {
     condition     = can(regex("^https?://[^\\s/]+(/[^\\s]*[^\\s/])?$", coalesce(var.reports.issuer, "https://example.com"))) && can(regex("^https?://[^\\s/]+(/[^\\s]*[^\\s/])?$", coalesce(var.reports.base_url, "https://example.com")))
-    error_message = "reports: issuer and base_url must be http(s) addresses without a slash at the end."
+    error_message = "reports: issuer and base_url must be http(s) addresses without a trailing slash."
   }
 
   validation {

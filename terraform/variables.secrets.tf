@@ -1,13 +1,13 @@
-# The values below are ephemeral: they are needed only in an apply that writes them, which is when
-# their number in `secret_versions` rises, and are kept neither in the state nor in a plan.
+# The values below are ephemeral: only an apply that writes them needs them, which is when their
+# number in `secret_versions` rises. Neither the state nor a plan has them.
 
 variable "secret_versions" {
   description = <<-EOT
-    Raise a number to have the value of that secret written anew. 0: Terraform never writes the value; somebody puts it there otherwise.
-    kafka: of the cluster that functions read. With IAM nobody reads it: 0.
-    mirror: of Port's cluster, for the mirror; without one there is no such secret.
-    links: the key that signs approval links, made by Secrets Manager; links signed with the one before stay valid.
-    slack: 0: there is no such secret, and nobody is told by Slack.
+    Raise a number to write the value of that secret again. 0: Terraform never writes the value; an operator does.
+    kafka: of the cluster that functions read. With IAM it is not used: 0.
+    mirror: of Port's cluster, for the mirror; without a mirror, no secret.
+    links: the key that signs approval links, generated; links signed with the previous key stay valid.
+    slack: 0: no secret, and no notifications by Slack.
   EOT
   type = object({
     port   = optional(number, 1)
@@ -94,14 +94,14 @@ variable "mirror_credentials" {
 }
 
 variable "slack_webhook_url" {
-  description = "Incoming webhook of Slack, or of what takes Slack's messages, that is told of each approval request."
+  description = "Incoming webhook of Slack, or a compatible service, that gets each approval request."
   type        = string
   default     = null
   ephemeral   = true
 
   validation {
-    # Without TLS only on this machine: the address is all that is needed to write there.
+    # Without TLS only on this machine, because the address is enough to write there.
     condition     = var.slack_webhook_url == null || can(regex("^(https://[^\\s/]+|http://(127\\.0\\.0\\.1|localhost)(:\\d+)?)/\\S+$", var.slack_webhook_url))
-    error_message = "slack_webhook_url must be an https address, as \"https://hooks.slack.com/services/…\"."
+    error_message = "slack_webhook_url must be an https address, for example \"https://hooks.slack.com/services/…\"."
   }
 }

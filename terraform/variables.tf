@@ -2,7 +2,7 @@ variable "port" {
   description = <<-EOT
     The Port organisation.
     base_url: Port's API (`https://api.us.port.io` for organisations in the US), without the `/v1` of its routes.
-    app_url: where people open Port; links on run pages and in pull requests begin with it.
+    app_url: Port's address for people, with which links on run pages and in pull requests begin.
     org_id: the organisation's id; the Kafka topics and consumer groups begin with it.
     signature: `required` refuses messages without Port's signature, `if_present` checks those that have one.
   EOT
@@ -16,7 +16,7 @@ variable "port" {
 
   validation {
     condition     = can(regex("^https?://[^\\s/]+(/.*[^/])?$", var.port.base_url)) && can(regex("^https?://[^\\s/]+(/.*[^/])?$", var.port.app_url))
-    error_message = "port.base_url and port.app_url must be http(s) addresses without a slash at the end."
+    error_message = "port.base_url and port.app_url must be http(s) addresses without a trailing slash."
   }
 
   validation {
@@ -25,7 +25,7 @@ variable "port" {
   }
 
   validation {
-    # 249 characters are Kafka's limit for a topic's name, the longest of which ends with ".change.log".
+    # Kafka limits a topic's name to 249 characters, and the longest one ends with ".change.log".
     condition     = can(regex("^[A-Za-z0-9_-]{1,200}$", var.port.org_id))
     error_message = "port.org_id must consist of letters, digits, - and _. Port shows it in the address bar and at GET /v1/organization."
   }
@@ -38,8 +38,8 @@ variable "port" {
 
 variable "workflows" {
   description = <<-EOT
-    Whether KAFKA nodes of Port's Workflows may request changes. Such a request has no person: its inputs are what its message
-    says, and where a change needs an approval, two people must agree (`approvals.without_person`).
+    Whether KAFKA nodes of Port's Workflows may request changes. Such a request has no person: its inputs come from its
+    message, and a change that needs an approval needs two approvers (`approvals.without_person`).
   EOT
   type        = bool
   default     = false
@@ -48,9 +48,9 @@ variable "workflows" {
 
 variable "github" {
   description = <<-EOT
-    The repositories that receive the pull requests, and no others: what the catalog names is looked up here.
+    The only repositories that receive pull requests. The catalog refers to them by key.
     api_url: GitHub's REST API (`https://<host>/api/v3` on GitHub Enterprise Server).
-    repositories: key, as `repository` in the catalog's resource.yaml says it, to the repository. Several keys may name one.
+    repositories: key, as in `repository` of the catalog's resource.yaml, to the repository. Several keys may name one.
       name: `<owner>/<name>`. base_branch: the branch that pull requests go to. merge_method: how Slipway merges: `squash`,
       `merge`, `rebase`, or `auto` for the first of these that the repository allows. installation_id: of the GitHub App
       for this repository's owner; null: that of `github_credentials`.
@@ -70,11 +70,11 @@ variable "github" {
 
   validation {
     condition     = can(regex("^https?://[^\\s/]+(/.*[^/])?$", var.github.api_url))
-    error_message = "github.api_url must be an http(s) address without a slash at the end."
+    error_message = "github.api_url must be an http(s) address without a trailing slash."
   }
 
   validation {
-    # A key may be a part of identifiers, which have these characters (docs/catalog.md).
+    # A key may be part of an identifier, and identifiers allow these characters (docs/catalog.md).
     condition     = length(var.github.repositories) > 0 && alltrue([for key in keys(var.github.repositories) : can(regex("^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$", key))])
     error_message = "github.repositories needs at least one repository, and keys of up to 100 letters, digits and any of ._- between them."
   }
@@ -100,7 +100,7 @@ variable "github" {
   }
 
   validation {
-    # GitHub tells no repositories apart by letter case.
+    # GitHub ignores letter case in repository names.
     condition = length(distinct([for repository in values(var.github.repositories) : merge(repository, { name = lower(repository.name) })])) == length(
       distinct([for repository in values(var.github.repositories) : lower(repository.name)])
     )
@@ -117,8 +117,8 @@ variable "github" {
 
 variable "catalog_dir" {
   description = <<-EOT
-    Folder of the catalog: the kinds of entities and their actions (`docs/catalog.md`). There is one function for each action.
-    Null: the catalog that Slipway comes with. To check a catalog before an apply: `scripts/catalog check`.
+    Folder of the catalog: the kinds of entities and their actions (`docs/catalog.md`). Each action has its own function.
+    Null: the shipped catalog. To check a catalog before an apply: `scripts/catalog check`.
   EOT
   type        = string
   default     = null
@@ -131,8 +131,8 @@ variable "catalog_dir" {
 
 variable "catalog_settings" {
   description = <<-EOT
-    Settings of the catalog (`settings` of its resource.yaml files), by name, in place of their defaults. Those of the catalog
-    that Slipway comes with: namespace, apps_chart_url, argocd_app_url, grafana_url, health_url, health_allowed, ttl_days.
+    Settings of the catalog (`settings` of its resource.yaml files), by name, which replace their defaults. The shipped catalog
+    has: namespace, apps_chart_url, argocd_app_url, grafana_url, health_url, health_allowed, ttl_days.
   EOT
   type        = any
   default     = {}
@@ -146,8 +146,8 @@ variable "catalog_settings" {
 
 variable "identifier_prefix" {
   description = <<-EOT
-    What the identifiers of this installation's actions and automations in Port begin with: `acme_` makes the action
-    `acme_create_service`. Each of several installations in one Port organisation needs another one. Function names do not have it.
+    Prefix of this installation's actions and automations in Port: `acme_` makes the action
+    `acme_create_service`. Installations in the same Port organisation need different prefixes. Function names do not have it.
   EOT
   type        = string
   default     = ""
@@ -161,17 +161,17 @@ variable "identifier_prefix" {
 
 variable "functions" {
   description = <<-EOT
-    What all Lambda functions have in common.
-    architecture: `arm64` or `x86_64`; `scripts/build` makes both.
+    Settings of all Lambda functions.
+    architecture: `arm64` or `x86_64`; `scripts/build` builds both.
     memory_mb: 128 to 10240; Lambda gives CPU in proportion.
     timeout_seconds: 30 to 840, so that the 15 minutes of an event source mapping's invocation are never reached.
     log_level: DEBUG, INFO, WARNING or ERROR.
-    log_retention_days: a retention that CloudWatch Logs knows.
-    vpc: subnets and security groups for all functions but probe_health, which has `health_probe.vpc`. They need a way to the
-      Internet (Port, GitHub) and to AWS. Null: none, with Lambda's own way to the Internet.
-    reserved_concurrency: function (`create_service`, `approval`, …) to the concurrent executions that are kept for it, and
-      are its limit. Those not named share what the account has left. AWS refuses what leaves less than 100 for the rest,
-      and so any reservation in a new account that has 10 in all.
+    log_retention_days: a retention that CloudWatch Logs supports.
+    vpc: subnets and security groups for all functions but probe_health, which has `health_probe.vpc`. They need a route to the
+    Internet (Port, GitHub) and to AWS. Null: no VPC, with Lambda's own route to the Internet.
+    reserved_concurrency: function (`create_service`, `approval`, …) to its reserved concurrent executions,
+    which are also its limit. Other functions share the rest of the account. AWS refuses a reservation that leaves less
+    than 100, and so any reservation in a new account with a total of 10.
   EOT
   type = object({
     architecture         = optional(string, "arm64")
@@ -199,7 +199,7 @@ variable "functions" {
   }
 
   validation {
-    # Slipway waits up to 20 s in the process before it delivers later.
+    # Slipway retries up to 20 s in the process before it postpones the delivery.
     condition     = var.functions.timeout_seconds >= 30 && var.functions.timeout_seconds <= 840
     error_message = "functions.timeout_seconds must be from 30 to 840: an event source mapping ends an invocation after 15 minutes."
   }
@@ -233,13 +233,13 @@ variable "functions" {
 
 variable "sweep" {
   description = <<-EOT
-    How often the sweep looks, and how long each state may last (docs/sweep.md has what it then does).
+    How often the sweep runs, and how long each state may last (docs/sweep.md describes what it then does).
     rate_minutes: 1 to 1440, between two sweeps.
     never_received_seconds: 60 to 86400, for a run that has not reached a function; then the sweep invokes the function itself.
-    report_seconds: 60 to 86400 and no less than functions.timeout_seconds, between the end of a pull request and that of its run; then the sweep reports it.
+    report_seconds: 60 to 86400 and no less than functions.timeout_seconds, between the end of a pull request and of its run; then the sweep reports it.
     pull_request_seconds: 3600 to 31536000, for an open pull request.
-    reminder_seconds: before the end of that, a comment; shorter than it.
-    held_seconds: 3600 to 2592000, for a run that an error stopped and nobody resumes.
+    reminder_seconds: how long before that limit the sweep comments; shorter than the limit.
+    held_seconds: 3600 to 2592000, for a run on hold.
   EOT
   type = object({
     rate_minutes           = optional(number, 5)
@@ -263,13 +263,13 @@ variable "sweep" {
   }
 
   validation {
-    # Lambda repeats and Kafka lags for minutes on an ordinary day.
+    # Lambda retries and Kafka lags for minutes on an ordinary day.
     condition     = alltrue([for limit in [var.sweep.never_received_seconds, var.sweep.report_seconds] : limit >= 60 && limit <= 86400])
     error_message = "sweep.never_received_seconds and sweep.report_seconds must be from 60 to 86400 (a day)."
   }
 
   validation {
-    # Else it would clear up after a run that a function is still at work on, and not look again.
+    # Otherwise it would clean up after a run that a function still works on, and not check again.
     condition     = var.sweep.report_seconds >= var.functions.timeout_seconds
     error_message = "sweep.report_seconds must not be less than functions.timeout_seconds."
   }
@@ -292,25 +292,25 @@ variable "sweep" {
 }
 
 variable "artifacts_dir" {
-  description = "Folder with what `scripts/build` made: the archives and `artifacts.json`. Null: `build/` beside this folder."
+  description = "Folder with the output of `scripts/build`: the archives and `artifacts.json`. Null: `build/` beside this folder."
   type        = string
   default     = null
 
   validation {
     condition     = fileexists("${coalesce(var.artifacts_dir, "${path.module}/../build")}/artifacts.json")
-    error_message = "There is no artifacts.json in the folder: run scripts/build first."
+    error_message = "The folder has no artifacts.json: run scripts/build first."
   }
 
   validation {
     condition = !fileexists("${coalesce(var.artifacts_dir, "${path.module}/../build")}/artifacts.json") || contains(
       keys(try(jsondecode(file("${coalesce(var.artifacts_dir, "${path.module}/../build")}/artifacts.json")), {})), "layer-${var.functions.architecture}"
     )
-    error_message = "The folder has no layer for ${var.functions.architecture}: run scripts/build, which makes both architectures, or set functions.architecture to that of the archives."
+    error_message = "The folder has no layer for ${var.functions.architecture}: run scripts/build, which makes both architectures, or set functions.architecture to the architecture of the archives."
   }
 }
 
 variable "name_prefix" {
-  description = "What the names of all resources and of the consumer groups begin with. Another one makes another, independent installation."
+  description = "Prefix of all resource names and consumer groups. A different prefix creates a separate installation."
   type        = string
   default     = "slipway"
   nullable    = false
@@ -323,7 +323,7 @@ variable "name_prefix" {
 }
 
 variable "alarm_emails" {
-  description = "People who are told by e-mail when an alarm begins and ends. Each must confirm the subscription once, by the e-mail from AWS."
+  description = "People who are notified by e-mail when an alarm begins and ends. Each must confirm the subscription once, by the e-mail from AWS."
   type        = set(string)
   default     = []
   nullable    = false
@@ -335,7 +335,7 @@ variable "alarm_emails" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs that are told when an alarm begins and ends, as SNS topics. An encrypted topic's key must let CloudWatch use it."
+  description = "ARNs that are notified when an alarm begins and ends, for example SNS topics. An encrypted topic's key must let CloudWatch use it."
   type        = list(string)
   default     = []
   nullable    = false
@@ -348,9 +348,9 @@ variable "alarm_actions" {
 
 variable "observability" {
   description = <<-EOT
-    Dashboard and alarms; whom alarms tell is `alarm_actions`.
-    runbook_url: what the alarms' descriptions refer to: an address of docs/runbook.md that the people on call can open.
-    record_age_seconds: how late a record may be worked on, counted from when Port wrote it.
+    Dashboard and alarms; `alarm_actions` has the recipients of alarms.
+    runbook_url: address of docs/runbook.md for the descriptions of alarms, which the people on call can open.
+    record_age_seconds: maximum age of a record when its processing begins.
   EOT
   type = object({
     runbook_url        = optional(string, "docs/runbook.md")
@@ -371,7 +371,7 @@ variable "observability" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds every role that this stack makes. Null: none."
+  description = "Permissions boundary of every role that this stack creates. Null: none."
   type        = string
   default     = null
 
@@ -382,7 +382,7 @@ variable "permissions_boundary_arn" {
 }
 
 variable "deletion_protection" {
-  description = "Keeps tables, records and secrets from being deleted with the stack: tables refuse, the bucket must be empty, secrets and their key wait 30 days."
+  description = "Protects tables, records and secrets from deletion with the stack: tables refuse it, the bucket must be empty, secrets and their key wait 30 days."
   type        = bool
   default     = true
   nullable    = false
@@ -390,11 +390,11 @@ variable "deletion_protection" {
 
 variable "features" {
   description = <<-EOT
-    What the sandbox's AWS does not have or is slow with, and what is optional in any AWS.
-    records_lifecycle: expiry of old records; the provider polls S3 for 50 s before it believes in the rules.
+    Features that the sandbox's AWS lacks or slows down, and optional features.
+    records_lifecycle: expiry of old records; the provider polls S3 for 50 s until the rules are stable.
     xray_group: a group, and so a map, of the functions' traces.
     broker_storage_scaling: whether the volumes of a cluster made here grow.
-    waf: a web ACL in front of the approvals' API; it costs by the month, by the rule and by the request.
+    waf: a web ACL for the approvals' API, billed per month, rule and request.
   EOT
   type = object({
     records_lifecycle      = optional(bool, true)

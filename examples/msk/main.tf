@@ -1,5 +1,6 @@
-# Records from a Kafka cluster of one's own in MSK, which a mirror fills from Port's. For organisations whose rules
-# keep functions from reading a cluster on the Internet, or whose other consumers read Port's topics too.
+# Records from your own Kafka cluster in MSK, which a mirror fills from Port's. For organisations
+# whose rules do not let functions read a cluster on the Internet, or whose other consumers also
+# read Port's topics.
 terraform {
   required_version = ">= 1.11, < 2.0"
 

@@ -4,7 +4,8 @@ variable "artifacts_dir" {
   default     = null
 }
 
-# Ephemeral: only the apply that writes a secret needs its value, by TF_VAR_port_credentials and so on.
+# Ephemeral: only the apply that writes a secret needs its value, for example from
+# TF_VAR_port_credentials.
 variable "port_credentials" {
   description = "Port's client id and secret."
   type        = map(string)
@@ -27,7 +28,7 @@ variable "mirror_credentials" {
 }
 
 variable "mirrored" {
-  description = "Whether the mirror is made: not by the first apply, as scripts/topics makes its topics in between."
+  description = "Whether to create the mirror. False for the first apply, because scripts/topics creates its topics afterwards."
   type        = bool
   default     = true
 }

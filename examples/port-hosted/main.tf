@@ -1,5 +1,6 @@
-# The smallest real installation: Port's own Kafka, no network. Copy this folder and fill it in. Only `port` and `github`
-# are required; without `approvals` whatever needs an approval is refused. ../../terraform/README.md describes all inputs.
+# The smallest real installation: Port's own Kafka, no network. Copy this folder and fill it in.
+# Only `port` and `github` are required. Without `approvals`, changes that need an approval are
+# refused. ../../terraform/README.md describes all inputs.
 terraform {
   required_version = ">= 1.11, < 2.0"
 
@@ -56,7 +57,7 @@ module "slipway" {
   # }
   # catalog_dir = "./catalog" # actions of your own: docs/catalog.md
 
-  # Without them, services that are unhealthy are looked at but not repaired.
+  # Without them, unhealthy services are checked but not repaired.
   # health_probe = { trusted_urls = ["https://*.acme.example/"], canary_url = "https://status.acme.example/" }
 
   alarm_emails = ["platform@acme.example"] # each confirms the subscription once

@@ -4,7 +4,8 @@ variable "artifacts_dir" {
   default     = null
 }
 
-# Ephemeral: only the apply that writes a secret needs its value, by TF_VAR_port_credentials and so on.
+# Ephemeral: only the apply that writes a secret needs its value, for example from
+# TF_VAR_port_credentials.
 variable "port_credentials" {
   description = "Port's client id and secret."
   type        = map(string)

@@ -1,5 +1,5 @@
-# The installation on one machine; scripts/apply_sandbox fills in `sandbox`. The modes have different names, so that their
-# installations can live in one sandbox.
+# The installation on one machine; scripts/apply_sandbox fills in `sandbox`. The modes have
+# different names, so that their installations can share one sandbox.
 terraform {
   required_version = ">= 1.11, < 2.0"
 
@@ -14,7 +14,7 @@ terraform {
 # The endpoint comes from the environment (AWS_ENDPOINT_URL).
 provider "aws" {
   default_tags {
-    # More than S3 takes of an object.
+    # Larger than an object in S3 may be.
     tags = {
       Application = "slipway", ManagedBy = "terraform"
       Environment = "sandbox", CostCenter = "1", Owner = "platform", Team = "platform", Contact = "platform", Tier = "1"
@@ -38,7 +38,7 @@ module "slipway" {
   identifier_prefix   = try(var.catalog.identifier_prefix, "")
   deletion_protection = false
   features            = { records_lifecycle = false, xray_group = false, broker_storage_scaling = false }
-  # A shorter time than by default: for so long a run waits whose function was killed.
+  # Shorter than the default: the time that a run waits after its function was killed.
   functions = { architecture = var.sandbox.architecture, timeout_seconds = 60 }
 
   port = { base_url = var.sandbox.port_url, app_url = var.sandbox.port_url, org_id = var.sandbox.org_id }
@@ -48,7 +48,7 @@ module "slipway" {
     team_reviewers = { payments = ["team:payments"], platform = ["team:platform"] }
   }
 
-  # From the beginning: what was asked before the stack was applied is not lost.
+  # From the beginning, so that runs from before the apply are not lost.
   run_source = { mode = local.webhook ? "webhook" : "kafka" }
   kafka = {
     mode              = local.msk ? "msk" : "external"
@@ -66,7 +66,7 @@ module "slipway" {
     health_allowed = "${var.sandbox.cluster_url}/services/"
   }
 
-  # Quicker than anywhere else, so that one can watch. The cluster's health URLs are on this machine.
+  # Faster than elsewhere, so that people can watch. The cluster's health URLs are on this machine.
   health_probe = {
     allowed_cidrs = ["127.0.0.0/8"]
     # A catalog of one's own names addresses of the usual port.
@@ -84,7 +84,7 @@ module "slipway" {
     approval_environments   = var.catalog != null ? [] : ["Production"]
     auto_merge_environments = try(var.catalog.environments, ["Test", "Staging", "Production"])
     max_per_hour            = 5
-    # Above what a soak breaks at once.
+    # Higher than the failures that a soak causes at the same time.
     max_repairs  = 100
     verify       = { probes = 4, interval_seconds = 1, healthy_after = 2, unhealthy_after = 2 }
     settle       = { probes = 6, interval_seconds = 1, healthy_after = 2, unhealthy_after = 6 }
@@ -93,7 +93,8 @@ module "slipway" {
   sweep        = { rate_minutes = 1 }
   alarm_emails = ["operator@acme.example"]
 
-  # What a team may hang on the change log: here a machine that keeps which services were scaled.
+  # A team's subscription to the change log: here a state machine that records which services were
+  # scaled.
   subscriptions = [{
     name          = "scaling-log"
     state_machine = "team-scaling-log"
@@ -104,7 +105,7 @@ module "slipway" {
     approvers           = { emails = ["devops@acme.example"], teams = ["devops"] }
     domain_aliases      = { "acme.test" = "acme.example" }
     approver_principals = { slipway-approver = "devops@acme.example" }
-    # So that the sandbox can be taken away.
+    # So that the sandbox can be destroyed.
     audit = { mode = "GOVERNANCE", retention_days = 1 }
     # The form of AWS's own examples; a second plan must find nothing to change.
     api = { resource_policy = <<-EOT

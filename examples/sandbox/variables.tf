@@ -5,13 +5,13 @@ variable "artifacts_dir" {
 }
 
 variable "mode" {
-  description = "Where the records come from: `external`, any SCRAM cluster as Port's own, `msk`, a cluster that the stack makes, or `webhook`."
+  description = "Source of the records: `external`, any SCRAM cluster, for example Port's own; `msk`, a cluster that the stack creates; or `webhook`."
   type        = string
   default     = "external"
 }
 
 variable "catalog" {
-  description = "A catalog of yours: its folder, the repositories by key, environments that are repaired, and health URLs. Null: the shipped one."
+  description = "Your own catalog: its folder, the repositories by key, environments to repair, and health URLs. Null: the shipped one."
   type = object({
     dir               = string
     name_prefix       = string
@@ -24,7 +24,7 @@ variable "catalog" {
 }
 
 variable "sandbox" {
-  description = "What only the running sandbox knows. Addresses have no slash at the end."
+  description = "Values of the running sandbox. Addresses do not end with a slash."
   type = object({
     aws_url                 = optional(string, "http://127.0.0.1:4566")
     port_url                = optional(string, "http://127.0.0.1:3100")
@@ -38,7 +38,8 @@ variable "sandbox" {
   default = {}
 }
 
-# Ephemeral: only the apply that writes a secret needs its value, by TF_VAR_port_credentials and so on.
+# Ephemeral: only the apply that writes a secret needs its value, for example from
+# TF_VAR_port_credentials.
 variable "port_credentials" {
   description = "Port's client id and secret."
   type        = map(string)

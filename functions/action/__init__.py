@@ -1,1 +1,1 @@
-"""Carries out the runs of one action of the catalog; each action has a function of its own."""
+"""Run one action of the catalog; each action has its own function."""

@@ -1,4 +1,4 @@
-"""Lambda handler of every action, invoked by Kafka through an event source mapping."""
+"""Handle the runs of an action, read from Kafka."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class ActionConfig(ConsumerConfig):
-    """What Terraform tells the function of an action."""
+    """Settings that Terraform gives the function of an action."""
 
-    # As the catalog has it, without a prefix.
+    # As in the catalog, without a prefix.
     action: str = Field(alias="ACTION", min_length=1)
 
 
@@ -25,7 +25,7 @@ SETTINGS = ActionConfig
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Work on the records of a Kafka event, or on one that was delivered later."""
+    """Process the records of a Kafka event, or one delayed record."""
     config = load(ActionConfig)
     action = f"{config.identifier_prefix}{config.action}"
     return consume(event, context, action=action, act=_carry_out)

@@ -1,1 +1,1 @@
-"""Asks for approval and takes decisions: steps of a state machine, a Port action, an API, links."""
+"""Request approvals and count decisions from every channel."""

@@ -1,9 +1,11 @@
-"""The two channels over HTTP: the REST API (signed by IAM) and the links in e-mails.
+"""Serve the two HTTP channels: the REST API and the links in e-mails.
+
+IAM signs calls of the REST API.
 
 Routes:
     POST /approvals/<id>/decision: body `{"decision": "APPROVE"|"DECLINE", "change": "…"}`, with the
         hash of the change that the caller was shown, and optionally `comment`.
-    GET  /links/<token>: a page that shows what is asked; changes nothing.
+    GET  /links/<token>: a page that shows the request; changes nothing.
     POST /links/<token>: the page's form; decides.
 """
 
@@ -43,8 +45,8 @@ _STATUS: dict[type[Exception], HTTPStatus] = {
     LinkRejected: HTTPStatus.FORBIDDEN,
 }
 _TITLES = {
-    InvalidInput: "That cannot be taken",
-    RequestNotFound: "There is no such request",
+    InvalidInput: "Slipway cannot read this decision",
+    RequestNotFound: "This request does not exist",
     RequestClosed: "This request is closed",
     NotAnApprover: "You may not decide this",
     OwnRequest: "This is your own request",
@@ -52,14 +54,14 @@ _TITLES = {
 }
 _FIELDS = 10
 _EXAMPLE = '{"decision": "APPROVE", "change": "…", "comment": "…"}'
-_LATER = "Slipway cannot decide at the moment. Nothing was decided; try again in a minute."
+_LATER = "Slipway is temporarily unavailable and did not record your decision. Retry in a minute."
 
 
 app = APIGatewayRestResolver()
 
 
 def resolve(event: dict[str, Any], context: LambdaContext, function: ApprovalFunction) -> Any:
-    """Answer a request of API Gateway."""
+    """Answer a request from API Gateway."""
     app.context["function"] = function
     return app.resolve(event, context)
 
@@ -102,7 +104,7 @@ def decide(approval_id: str) -> Response[str]:
 
 @app.get("/links/<token>")
 def show(token: str) -> Response[str]:
-    """Show the request of a link; nothing is decided."""
+    """Show the request of a link, without deciding it."""
     function = _function()
     link = function.read_link(token)
     approval = function.decisions.store.get(link.approval_id)
@@ -118,7 +120,7 @@ def show(token: str) -> Response[str]:
 
 @app.post("/links/<token>")
 def decide_by_link(token: str) -> Response[str]:
-    """Count the vote of the person whom a link was sent to."""
+    """Count the vote of the person who received the link."""
     function = _function()
     link = function.read_link(token)
     typed = _form(_body())
@@ -126,7 +128,7 @@ def decide_by_link(token: str) -> Response[str]:
         link.approver,
         read_decision(typed.get("decision")),
         "link",
-        # Browsers send line breaks as two characters, and count them as one.
+        # Browsers send a line break as two characters but count it as one.
         read_comment(typed.get("comment", "").replace("\r\n", "\n")),
         typed.get("change_hash", ""),
         request_id=app.current_event.request_context.request_id or "",
@@ -137,24 +139,26 @@ def decide_by_link(token: str) -> Response[str]:
 
 @app.exception_handler(UserError)  # type: ignore[untyped-decorator]  # of Powertools
 def refuse(error: UserError) -> Response[str]:
-    """Answer a request that is refused."""
+    """Return the response for a refused request."""
     status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-    title = _TITLES.get(type(error), "That did not work")
+    title = _TITLES.get(type(error), "Your decision was not recorded")
     return _refusal(status, type(error).__name__, title, str(error))
 
 
 @app.exception_handler(RetryableError)  # type: ignore[untyped-decorator]  # of Powertools
 def postpone(error: RetryableError) -> Response[str]:
-    """Answer a request that may succeed later."""
-    logger.warning("a decision must wait", extra={"why": str(error)})
+    """Return the response for a request that may succeed later."""
+    logger.warning(
+        "a decision could not be recorded; the caller may retry", extra={"why": str(error)}
+    )
     return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable", "Not now", _LATER)
 
 
 def message_to_voter(approval: Approval) -> str:
-    """Return the outcome of a vote, for the voter."""
+    """Return the outcome of a vote for the approver."""
     if approval.status is Status.PENDING:
         return (
-            f"Your approval counts: {approval.approvals} of {approval.needed} are there. "
+            f"Slipway counted your approval: {approval.approvals} of {approval.needed}. "
             "The request waits for the others."
         )
     return outcome(approval)
@@ -166,7 +170,10 @@ def _function() -> ApprovalFunction:
 
 
 def _body() -> str:
-    """Return the request's body. Bytes that are not UTF-8 are replaced: only comments have them."""
+    """Return the request's body as text.
+
+    Replaces bytes that are not UTF-8: only comments have them.
+    """
     body = app.current_event.body or ""
     if not app.current_event.is_base64_encoded:
         return body

@@ -1,4 +1,4 @@
-"""Lambda handler of approvals: called by Step Functions, Kafka and API Gateway."""
+"""Handle approvals for Step Functions, Kafka and API Gateway."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SETTINGS = ApprovalConfig
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Run a step of a state machine, count a decision, or clean up after a run that ended."""
+    """Run a workflow step, count a decision, or clean up an ended run."""
     function = approval_function()
     if "step" in event:
         logger.append_keys(run_id=event.get("run_id"), step=event["step"])

@@ -1,1 +1,1 @@
-"""Checks the catalog inside the apply."""
+"""Check the catalog during the apply."""

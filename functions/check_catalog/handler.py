@@ -1,4 +1,4 @@
-"""Lambda handler that Terraform invokes before any other function gets a new catalog."""
+"""Check a new catalog before Terraform updates any other function."""
 
 from typing import Any
 
@@ -14,7 +14,10 @@ from slipway.runs.catalogs import read_files
 
 
 class CheckConfig(Config):
-    """Where the catalog is; its version is in the event, so that the environment stays as it is."""
+    """Location of the catalog.
+
+    The event has the version, so the environment does not change.
+    """
 
     catalog_bucket: str = Field(alias="CATALOG_BUCKET", min_length=1)
     catalog_key: str = Field(alias="CATALOG_KEY", min_length=1)
@@ -25,11 +28,11 @@ SETTINGS = CheckConfig
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[str]]:
-    """Check a version of the catalog with the policy; returns the actions.
+    """Check a version of the catalog with the policy; return the actions.
 
     Raises:
-        CatalogRefused: it has faults; the message has file, line and cure of each.
-        ConfigurationError: catalog or policy cannot be read.
+        CatalogRefused: the catalog is invalid; the message has file, line and fix of each error.
+        ConfigurationError: the catalog or the policy cannot be read.
     """
     config = load(CheckConfig)
     files = read_files(config.catalog_bucket, config.catalog_key, str(event["catalog_version"]))

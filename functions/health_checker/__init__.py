@@ -1,1 +1,1 @@
-"""Reads changes of entities."""
+"""Read changes of entities."""

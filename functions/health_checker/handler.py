@@ -1,4 +1,4 @@
-"""Lambda handler of changes, invoked by Kafka through an event source mapping."""
+"""Handle changes of entities, read from Kafka."""
 
 from typing import Any
 
@@ -13,6 +13,6 @@ SETTINGS = SubscriptionsConfig
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Start what subscribes to the changes in an event."""
+    """Start the subscribers of the changes in an event."""
     seconds = context.get_remaining_time_in_millis() / 1000
     return ChangeConsumer(load(SubscriptionsConfig)).handle(event, seconds)

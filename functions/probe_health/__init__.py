@@ -1,1 +1,1 @@
-"""Asks health URLs."""
+"""Probe health URLs."""

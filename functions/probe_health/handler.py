@@ -1,4 +1,6 @@
-"""Lambda handler of probes: the only function that connects to health URLs.
+"""Probe health URLs: the only function that connects to them.
+
+The function has no permissions, no credentials and no other task. It may run in its own network.
 
 It has no permissions, no credentials and no other task, and may be in a network of its own.
 """
@@ -26,7 +28,7 @@ SETTINGS = ProbeConfig
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Probe a health URL once; returns the `Finding`."""
+    """Probe a health URL once and return the `Finding`."""
     path = event["json_path"]
     wanted = Expectation(event["status"], JsonPath(path) if path else None, event["json_value"])
     finding = look_at(event["url"], wanted, load(ProbeConfig).limits)

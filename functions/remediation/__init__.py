@@ -1,1 +1,1 @@
-"""Takes the steps that look after a service that is ill."""
+"""Run the steps that check and repair an unhealthy service."""

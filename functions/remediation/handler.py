@@ -1,4 +1,4 @@
-"""Lambda handler of the remediation state machine's steps."""
+"""Run the steps of the remediation state machine."""
 
 from typing import Any
 

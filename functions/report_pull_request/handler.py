@@ -1,4 +1,4 @@
-"""Lambda handler behind `POST /reports`."""
+"""Handle `POST /reports`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway.observability import logger, metrics
 from slipway.reports.door import ReportFunctionConfig, answer
 
-# Of API Gateway's 29 seconds, what may be spent on waiting for GitHub.
+# Part of API Gateway's 29-second limit that may be spent waiting for GitHub.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 _RETRY_BUDGET = 8.0
 
@@ -16,5 +16,5 @@ SETTINGS = ReportFunctionConfig
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Look at a pull request, and report what became of it."""
+    """Read a pull request and report its outcome."""
     return answer(event, _RETRY_BUDGET)

@@ -1,1 +1,1 @@
-"""Looks after runs that nobody works on any more."""
+"""Clean up runs that no execution works on any more."""

@@ -1,4 +1,4 @@
-"""Lambda handler of the sweep: called on a schedule, and told of executions that were stopped."""
+"""Sweep on a schedule, and when an execution was stopped."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ SETTINGS = SweepConfig
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Sweep, or look after the run, or the service, of an execution that was stopped."""
+    """Sweep, or handle the run or service of an execution that was stopped."""
     if event["detail-type"] == "Scheduled Event":
         sweep(context.get_remaining_time_in_millis() / 1000)
         return
@@ -23,7 +23,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         service = _service_of(detail.get("input"))
         if service is None:
             logger.info(
-                "An execution that Slipway did not start", extra={"execution": detail["name"]}
+                "Ignored an execution that Slipway did not start",
+                extra={"execution": detail["name"]},
             )
             return
         stopped_remediations().release(service, detail["name"], detail["status"])
@@ -32,7 +33,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 
 def _service_of(text: object) -> str | None:
-    """The service of an execution's input. Anybody with access to the console can start one."""
+    """Return the service of an execution's input.
+
+    Every user with console access can start an execution, so the input is untrusted.
+    """
     try:
         service = json.loads(str(text))["service"]
     except (ValueError, KeyError, TypeError, RecursionError):

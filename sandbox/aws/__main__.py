@@ -22,7 +22,7 @@ _KEPT_VARIABLES = (
 
 
 def localstack_environment(settings: Settings) -> dict[str, str]:
-    """The environment variables that make LocalStack quiet, offline and at home in the state dir.
+    """Return LocalStack's environment: quiet, offline, state in its folder.
 
     See https://docs.localstack.cloud/references/configuration/ for each of them.
     """

@@ -1,7 +1,7 @@
 """AWS_IAM authorization of API Gateway's REST APIs, which LocalStack leaves out.
 
 A request of a method with `authorizationType: AWS_IAM` must be signed (Signature Version 4, in the
-Authorization header) by somebody who may `execute-api:Invoke` it. The function then finds them in
+Authorization header) by a caller who may `execute-api:Invoke` it. The function then finds them in
 `requestContext.identity`. Resource policies of APIs and signatures in the query are not known here.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html
@@ -46,7 +46,7 @@ _MEMBERS = ("Credential", "SignedHeaders", "Signature")
 
 
 class UnrecognizedClientError(InvalidSignatureError):  # type: ignore[misc]  # untyped base
-    """Nobody has the access key, or the session token is not that of the access key."""
+    """The access key is unknown, or the session token belongs to another key."""
 
     code = "UnrecognizedClientException"
 
@@ -64,7 +64,7 @@ class Signed:
     Attributes:
         method: Of HTTP, in capitals.
         url: As the client has it, with host and query, still encoded.
-        headers: As they arrived, whatever the case of their names.
+        headers: As they arrived, with names in any case.
         body: As it arrived.
     """
 
@@ -110,13 +110,13 @@ def authorize(
 
 
 def authenticate(request: Signed, region: str, now: datetime) -> tuple[str, Identity]:
-    """Who signed a request.
+    """Return who signed a request.
 
     Returns:
         Their access key id, and who they are.
 
     Raises:
-        BaseGatewayException: Nobody did, or not rightly.
+        BaseGatewayException: The signature is missing or wrong.
     """
     authorization = request.headers.get("Authorization")
     if not authorization:
@@ -151,7 +151,7 @@ def authenticate(request: Signed, region: str, now: datetime) -> tuple[str, Iden
 def signature(
     request: Signed, credentials: Credentials, region: str, signed_headers: list[str], time: str
 ) -> str:
-    """The signature that a request should have, in hexadecimal digits.
+    """Return the signature that a request should have, in hexadecimal digits.
 
     Args:
         request: As it arrived.
@@ -172,7 +172,7 @@ def signature(
 
 class _Signer(SigV4Auth):  # type: ignore[misc]  # untyped base
     def headers_to_sign(self, request: Any) -> Any:
-        """All that the client named: botocore itself would leave some out."""
+        """Return all that the client named: botocore itself would leave some out."""
         return request.headers
 
 

@@ -1,4 +1,4 @@
-"""What the settings of an API Gateway stage mean: limits of methods, lines of the access log."""
+"""Apply settings of an API Gateway stage: method limits, access log lines."""
 
 import re
 import threading
@@ -61,7 +61,7 @@ def limits(
 
 
 def access_log_line(template: str, variables: Mapping[str, Any]) -> str:
-    """One line of an access log: what is not known is a hyphen.
+    """Return one line of an access log: what is not known is a hyphen.
 
     Args:
         template: Has `$context.name` and `$context.group.name`.

@@ -1,4 +1,7 @@
-"""Throttling, access logs and resource policies of API Gateway, which LocalStack only stores."""
+"""Enforce throttling, access logs and resource policies of API Gateway.
+
+LocalStack only stores them.
+"""
 
 import logging
 import re

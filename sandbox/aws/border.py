@@ -1,4 +1,7 @@
-"""Puts the guard of the sandbox's servers before LocalStack, which serves no ASGI application."""
+"""Put the guard of the sandbox's servers before LocalStack.
+
+LocalStack does not serve an ASGI application.
+"""
 
 import functools
 import json

@@ -99,7 +99,7 @@ def _role_of(access_key_id: str) -> str | None:
 
 
 def _resource(answer: Mapping[str, Any], request: Mapping[str, Any]) -> str | None:
-    """What the call was done to, where the request itself holds no ARN of it."""
+    """Return what the call was done to, where the request itself holds no ARN of it."""
     if token := request.get("taskToken"):
         # Only a request of Step Functions has one: that service is loaded by now.
         from sandbox.aws.task_tokens import state_machine_of
@@ -142,7 +142,7 @@ def recordable(value: Any, shape: Shape | None) -> Any:
 
 
 def read(file: Path) -> Iterator[dict[str, Any]]:
-    """The recorded calls, oldest first."""
+    """Yield the recorded calls, oldest first."""
     with file.open() as lines:
         for line in lines:
             yield json.loads(line)

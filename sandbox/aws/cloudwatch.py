@@ -102,7 +102,10 @@ def _log_group(environment: ExecutionEnvironment) -> str:
 
 
 def _log_stream(environment: ExecutionEnvironment) -> str:
-    """One stream per environment, as Lambda names it; with a shared group, after the function."""
+    """Return one log stream per environment, named as by Lambda.
+
+    In a shared group, the name ends with the function.
+    """
     if not hasattr(environment, "slipway_log_stream"):
         version = environment.function_version
         shared = _log_group(environment) != f"/aws/lambda/{version.id.function_name}"

@@ -1,4 +1,4 @@
-"""What an execution environment consists of: its variables and its unpacked code and layers."""
+"""Build an execution environment: variables, unpacked code and layers."""
 
 import shutil
 import threading
@@ -51,7 +51,7 @@ class Folders:
 def variables(
     prepared: Mapping[str, object], own: Mapping[str, str], folders: Folders, settings: Settings
 ) -> dict[str, str]:
-    """The whole environment of a function's process; nothing of the host's is in it.
+    """Return the whole environment of a function's process; nothing of the host's is in it.
 
     Two variables are not Lambda's: AWS_ENDPOINT_URL, which points the SDK at this AWS, and TMPDIR,
     because the processes of a host share its /tmp.
@@ -87,7 +87,7 @@ def variables(
 
 
 def layers_folder(root: Path, layer_arns: Sequence[str]) -> Path:
-    """Where the layers of a function lie, one over the other in their order."""
+    """Return where the layers of a function lie, one over the other in their order."""
     return root / "layers" / sha256("\n".join(layer_arns).encode()).hexdigest()[:32]
 
 

@@ -46,7 +46,7 @@ def kafka_defaults(parameters: dict[str, Any], request: Mapping[str, Any], _serv
 
 
 def is_removal(name: str, value: Mapping[str, Any]) -> bool:
-    """Whether an update with this value takes the parameter away."""
+    """Return whether an update with this value takes the parameter away."""
     inner = _REMOVABLE[name]
     return not (value.get(inner) if inner else value)
 

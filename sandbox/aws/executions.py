@@ -1,7 +1,7 @@
 """Executions of Step Functions end at once, wherever they are, and tell EventBridge so.
 
 LocalStack marks a stopped execution and goes on waiting for what its state waits for: a task
-token, a function, the pause before a retry. Until then it is RUNNING and there is no event.
+token, a function, the pause before a retry. Until then it is RUNNING, without an event.
 """
 
 import json
@@ -163,7 +163,7 @@ def _begin(original: Callable[..., None], environment: Environment, *args: Any, 
 
 
 def _add_event(original: Callable[..., int], manager: EventManager, *args: Any, **kw: Any) -> int:
-    """An execution fails when its history is full, whatever its Retry and Catch say.
+    """Fail an execution with a full history, regardless of Retry and Catch.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 

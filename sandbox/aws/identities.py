@@ -41,7 +41,7 @@ class Identity:
 
 
 def assumed_role(access_key_id: str) -> AssumedRole | None:
-    """The role's session that has an access key."""
+    """Return the role's session that has an access key."""
     for account in list(sts_backends.values()):
         for backend in list(account.values()):
             if found := backend.get_assumed_role_from_access_key(access_key_id):
@@ -50,7 +50,7 @@ def assumed_role(access_key_id: str) -> AssumedRole | None:
 
 
 def identity_of(access_key_id: str) -> Identity | None:
-    """Who has an access key, or None; the key of a user may also be switched off."""
+    """Return who has an access key, or None; the key of a user may also be switched off."""
     if access_key_id == ROOT_ACCESS_KEY_ID:
         arn = f"arn:aws:iam::{ROOT_ACCOUNT}:root"
         return Identity(arn, ROOT_ACCOUNT, ROOT_ACCOUNT, ROOT_SECRET_ACCESS_KEY, principal_arn=arn)

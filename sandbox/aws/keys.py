@@ -1,4 +1,6 @@
-"""Which KMS key a call of another service used: on AWS the caller needs a permission on it, too.
+"""Record which KMS key a call of another service used.
+
+On AWS the caller also needs a permission on that key.
 
 LocalStack encrypts nothing on a caller's behalf and so makes no call of KMS. Keys that AWS manages
 are left out: their own policies let in everyone who comes through their service.
@@ -14,7 +16,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 
 
 def customer_key(context: RequestContext, answer: Mapping[str, Any]) -> str | None:
-    """The ARN of the customer's key that a call went through, or None.
+    """Return the ARN of the customer's key that a call went through, or None.
 
     Args:
         context: The call, which succeeded.

@@ -13,7 +13,7 @@ RUNTIME = "python3.13"
 
 
 def refusal(operation: str, request: Mapping[str, Any], architecture: str) -> str | None:
-    """Why a Lambda request cannot be served here, or None.
+    """Return why a Lambda request cannot be served here, or None.
 
     Args:
         operation: Lambda's name of the operation.

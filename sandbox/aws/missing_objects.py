@@ -31,7 +31,7 @@ def _read(
     """Call an operation that reads an object.
 
     Raises:
-        AccessDenied: there is no such object, and the caller may not list the bucket.
+        AccessDenied: the object does not exist, and the caller may not list the bucket.
         PolicyError: a policy of the caller has something that `tests.tools.iam` does not know.
     """
     try:
@@ -47,7 +47,7 @@ def _read(
 
 def _may_list(context: RequestContext, bucket: str, key: str) -> bool:
     identity = identity_of(extract_access_key_id_from_auth_header(context.request.headers) or "")
-    # LocalStack's own calls are nobody's that IAM knows.
+    # LocalStack's own calls do not belong to an IAM principal.
     if identity is None or identity.policies is None:
         return True
     wanted = Access(

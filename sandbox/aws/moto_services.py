@@ -1,4 +1,4 @@
-"""Services that LocalStack leaves out or builds on Java, served by the moto that it carries."""
+"""Serve with moto what LocalStack leaves out or builds on Java."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from moto.dynamodb.responses import DynamoHandler
 
 
 def moto_service(name: str, lock: AbstractContextManager[object] | None = None) -> Service:
-    """A LocalStack service each of whose operations is moto's.
+    """Return a LocalStack service each of whose operations is moto's.
 
     Args:
         name: The service, as boto3 names it.

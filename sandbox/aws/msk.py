@@ -1,4 +1,6 @@
-"""Amazon MSK's API: clusters that are ACTIVE at once and whose brokers are the sandbox's broker.
+"""Serve Amazon MSK's API: clusters are ACTIVE at once.
+
+Their brokers are the sandbox's broker.
 
 Operations and shapes: https://docs.aws.amazon.com/msk/1.0/apireference/ and
 https://docs.aws.amazon.com/MSK/2.0/APIReference/. Of a cluster that is made, only Kafka version,
@@ -396,7 +398,7 @@ def _configuration(revisions: list[Answer]) -> Answer:
 
 
 def _provisioned(request: Request, context: RequestContext) -> Answer:
-    """A cluster's `Provisioned` member: what was asked for, with MSK's defaults."""
+    """Return a cluster's `Provisioned` member: what was asked for, with MSK's defaults."""
     brokers = dict(request["BrokerNodeGroupInfo"])
     storage = {"EbsStorageInfo": {"VolumeSize": 100}} | (brokers.get("StorageInfo") or {})
     connectivity = {"PublicAccess": {"Type": "DISABLED"}} | (brokers.get("ConnectivityInfo") or {})
@@ -439,13 +441,16 @@ _SHAPES: dict[str, Callable[[Request, RequestContext], Answer]] = {
 
 
 def _version_1(cluster: Answer) -> Answer:
-    """The first API's description of a provisioned cluster, which has no `Provisioned` level."""
+    """Return the first API's description of a provisioned cluster.
+
+    It has no `Provisioned` level.
+    """
     outer = {k: v for k, v in cluster.items() if k not in {"Provisioned", "ClusterType"}}
     return {**outer, **cluster["Provisioned"]}
 
 
 def _enabled(ways: Request, path: tuple[str, ...], encryption: Request) -> bool:
-    """Whether clients of a provisioned cluster can come in that way."""
+    """Return whether clients of a provisioned cluster can come in that way."""
     in_transit = encryption["EncryptionInTransit"]["ClientBroker"]
     if path == ("Unauthenticated",):
         return in_transit in {"PLAINTEXT", "TLS_PLAINTEXT"}

@@ -1,4 +1,4 @@
-"""Changes LocalStack's services as each is first used: importing them all at the start is slow."""
+"""Change LocalStack's services on first use: early imports are slow."""
 
 import importlib
 import logging

@@ -52,13 +52,13 @@ class PlatformLog:
         return cls(is_json, is_json and logging_config.get("SystemLogLevel") == "WARN")
 
     def start(self, request_id: str, version: str) -> str:
-        """The line before the function's own."""
+        """Return the line before the function's own."""
         if self.is_json:
             return self._event("platform.start", {"requestId": request_id, "version": version})
         return f"START RequestId: {request_id} Version: {version}\n"
 
     def end(self, request_id: str, outcome: Outcome) -> str:
-        """The lines after the function's own."""
+        """Return the lines after the function's own."""
         billed = math.ceil(outcome.duration_ms)
         if self.is_json:
             metrics = {

@@ -1,4 +1,4 @@
-"""One process of a function: started, listened to, and ended with everything that it started."""
+"""Run one process of a function, and end it with all its children."""
 
 import contextlib
 import os
@@ -56,7 +56,7 @@ class FunctionProcess:
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Whether the process runs."""
+        """Return whether the process runs."""
         return self._process.poll() is None
 
     def send(self, invocation: Invocation) -> None:
@@ -64,14 +64,14 @@ class FunctionProcess:
         self._api.send(invocation)
 
     def next_event(self, seconds: float) -> RuntimeEvent | None:
-        """What the process did next; None when it did nothing for so long."""
+        """Return what the process did next; None when it did nothing for so long."""
         try:
             return self._api.events.get(timeout=max(0.0, seconds))
         except Empty:
             return None
 
     def peak_memory_mb(self) -> int:
-        """The most memory that the process held at a time; 0 where the host does not tell."""
+        """Return the peak memory of the process; 0 if the host hides it."""
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):
@@ -79,7 +79,7 @@ class FunctionProcess:
         return 0
 
     def crash(self) -> None:
-        """Kill the process alone: whoever waits for it finds out as it would on Lambda."""
+        """Kill only the process: its waiters notice it as they would on Lambda."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 

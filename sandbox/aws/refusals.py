@@ -1,4 +1,7 @@
-"""Refuses what AWS refuses, before LocalStack or moto take it: by the models, then by the rules."""
+"""Refuse what AWS refuses, before LocalStack or moto accept it.
+
+The service models come first, then the rules.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -18,7 +18,7 @@ def inline_policies(account: str, role: str) -> dict[str, str]:
 
 
 def key_policy(account: str, region: str, key: str) -> dict[str, Any] | None:
-    """The policy of a KMS key by id or ARN, or None if there is no such key."""
+    """Return the policy of a KMS key by id or ARN; None for an unknown key."""
     from localstack.services.kms.models import kms_stores
 
     found = kms_stores[account][region].keys.get(key.rsplit("/", 1)[-1])

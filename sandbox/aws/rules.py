@@ -1,4 +1,4 @@
-"""What AWS refuses although its service models allow it: a table, held against every request.
+"""List what AWS refuses although its service models allow it.
 
 LocalStack and moto take most of it. A row names its source; `sandbox.aws.shapes` has what the
 models themselves say. What a row refuses is answered in AWS's words, as far as they are published.
@@ -516,7 +516,7 @@ RULES = (
 
 
 def broken(request: Request) -> Iterator[tuple[Rule, str]]:
-    """The rules that a request breaks, each with what AWS answers."""
+    """Yield the rules that a request breaks, each with what AWS answers."""
     for rule in (*RULES, TAGS):
         if not rule.operations or request.operation in rule.operations:
             message = rule.refusal(request)

@@ -41,7 +41,7 @@ class ProcessRuntimeExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]
     name = "process"
 
     def load(self, *_args: object, **_kwargs: object) -> type["ProcessRuntimeExecutor"]:
-        """The class that LocalStack makes one object of per execution environment."""
+        """Return the class that LocalStack makes one object of per execution environment."""
         return ProcessRuntimeExecutor
 
 
@@ -122,17 +122,17 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
                 self.end()
 
     def get_logs(self) -> str:
-        """Everything that the environment's processes wrote."""
+        """Return everything that the environment's processes wrote."""
         if not self._output.exists():
             return ""
         return self._output.read_text(errors="replace")
 
     def get_address(self) -> str:
-        """Where the function runs: this machine."""
+        """Return where the function runs: this machine."""
         return "127.0.0.1"
 
     def get_endpoint_from_executor(self) -> str:
-        """Where the function finds LocalStack: this machine."""
+        """Return where the function finds LocalStack: this machine."""
         return "127.0.0.1"
 
     def get_runtime_endpoint(self) -> str:
@@ -216,7 +216,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
             return self._process
 
     def _ready_process(self) -> tuple[FunctionProcess, bool]:
-        """The process to use, and whether its initialisation is still to be waited for."""
+        """Return the process to use, and whether its initialisation is still to be waited for."""
         process = self._process
         if process is None or not process.is_alive():
             if process:
@@ -248,7 +248,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
         return None
 
     def _judge(self, event: RuntimeEvent | None, request_id: str) -> tuple[bytes, str | None, str]:
-        """What the caller gets, the error type for the report, and Lambda's own last log line."""
+        """Return the caller's answer, the error type, and Lambda's last log line."""
         if event is None:
             timeout = self.function_version.config.timeout
             message = f"Task timed out after {timeout:.2f} seconds"
@@ -266,8 +266,8 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
         return event.body, None, ""
 
     def _read_output(self) -> str:
-        """What the function wrote since the last look, whole lines as far as there are any."""
-        if not self._output.exists():  # the environment was ended meanwhile
+        """Return the function's output since the last read, in whole lines."""
+        if not self._output.exists():  # the environment was ended concurrently
             return ""
         with self._output.open("rb") as file:
             file.seek(self._read_to)
@@ -278,7 +278,10 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # untyped 
 
 
 def exit_message(code: int) -> str:
-    """How Lambda words the end of a runtime: by signal, by exit status, or without a reason."""
+    """Return Lambda's words for the end of a runtime: signal or exit status.
+
+    Lambda gives other ends without a reason.
+    """
     if code < 0:
         return (
             f"Runtime exited with error: signal: {(signal.strsignal(-code) or str(-code)).lower()}"

@@ -206,5 +206,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def error_body(message: str, error_type: str) -> bytes:
-    """An error in the shape that Lambda's service gives it: without a stack trace."""
+    """Return an error in the shape that Lambda's service gives it: without a stack trace."""
     return json.dumps({"errorMessage": message, "errorType": error_type}).encode()

@@ -1,4 +1,6 @@
-"""Descriptions of security group rules for a group or a prefix list: moto shows those of ranges.
+"""Describe security group rules for a group or prefix list.
+
+moto only describes those of ranges.
 
 Terraform compares what it sent with what it reads: without them, every plan would show changes.
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_SecurityGroupRule.html

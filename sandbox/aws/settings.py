@@ -66,7 +66,7 @@ def configure(settings: Settings) -> None:
 
 
 def current() -> Settings:
-    """The settings of this process.
+    """Return the settings of this process.
 
     Raises:
         RuntimeError: This process is not `python -m sandbox.aws`.

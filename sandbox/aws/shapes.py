@@ -38,7 +38,7 @@ def faults(
     place: str = "",
     is_unknown: Callable[[Any], bool] = lambda _: False,
 ) -> Iterator[str]:
-    """Everything about a value that its shape does not allow, each with its place.
+    """Yield everything about a value that its shape does not allow, each with its place.
 
     Args:
         value: Parsed parameters or a parsed answer, or a part of one.
@@ -65,7 +65,7 @@ def faults(
 
 
 def is_left_out(value: Any) -> bool:
-    """Whether a recorded value stands for one that was secret, binary or large."""
+    """Return whether a recorded value stands for one that was secret, binary or large."""
     return isinstance(value, str) and _LEFT_OUT.fullmatch(value) is not None
 
 

@@ -1,4 +1,6 @@
-"""Task tokens of Step Functions as AWS has them: each answers once, and only while its task waits.
+"""Handle task tokens of Step Functions like AWS.
+
+Each answers once, and only while its task waits.
 
 LocalStack accepts an answer after the state has timed out, lets a second answer overwrite the
 first, calls the token of an ended execution unknown, and gives every retry the same token.
@@ -76,7 +78,7 @@ def issue(state: object, environment: Environment) -> TaskToken | None:
 
 
 def state_machine_of(token: str) -> str | None:
-    """The ARN of the state machine that gave a token out, or None."""
+    """Return the ARN of the state machine that gave a token out, or None."""
     task = _tokens.get(token)
     return task.state_machine_arn if task else None
 
@@ -98,7 +100,7 @@ def _send_success(
     except ValueError as error:
         raise InvalidOutput(f"Invalid Output: '{error}'") from error
     task = _tokens.get(task_token)
-    if task is None:  # an activity's, or nobody's
+    if task is None:  # an activity's, or unknown
         return original(provider, context, task_token=task_token, output=output, **kwargs)
     if not task.close():
         raise _timed_out()

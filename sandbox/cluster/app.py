@@ -1,4 +1,4 @@
-"""The cluster's HTTP side: health URLs, and the switches that break and mend services."""
+"""Serve health URLs, and the switches that break and fix services."""
 
 import asyncio
 from typing import Any
@@ -28,7 +28,7 @@ class Break(BaseModel):
 
 
 def create_app(cluster: Cluster, hang_seconds: float = HANG_SECONDS) -> FastAPI:
-    """The application for a cluster.
+    """Return the application for a cluster.
 
     Args:
         cluster: the services.
@@ -73,7 +73,7 @@ def create_app(cluster: Cluster, hang_seconds: float = HANG_SECONDS) -> FastAPI:
 
 
 async def _hang(request: Request, seconds: float) -> None:
-    """Keep somebody waiting until the time is over or they have had enough."""
+    """Keep the caller waiting until time is up or it disconnects."""
     ends = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < ends and not await request.is_disconnected():
         await asyncio.sleep(_LOOK_SECONDS)

@@ -144,7 +144,7 @@ class Cluster:
             return self._describe(service)
 
     def heal(self, name: str) -> dict[str, Any]:
-        """Take a fault away, whatever its cure.
+        """Remove a fault, regardless of its fix.
 
         Raises:
             UnknownService: it does not run here.
@@ -155,7 +155,7 @@ class Cluster:
             return self._describe(service)
 
     def restart(self, name: str) -> dict[str, Any]:
-        """Restart a service: it starts up anew, and is well if a restart is its cure.
+        """Restart a service; it is healthy afterwards if that is the fix.
 
         Raises:
             UnknownService: it does not run here.

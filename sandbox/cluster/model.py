@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 Cure = Literal["restart", "roll_back", "scale", "never"]
-# What the health URL does meanwhile: answers 503; answers nothing; answers 200 with another JSON.
+# The health URL's behaviour during the fault: 503; no answer; 200 with another JSON.
 Symptom = Literal["error", "timeout", "wrong_json"]
 _VALUES = ("common_values.yaml", "common_values.yml", "common_values.json")
 
@@ -70,7 +70,7 @@ class Service:
     restarts: int = 0
 
     def ails(self, now: float) -> Fault | None:
-        """The fault that is there now."""
+        """Return the fault that is there now."""
         fault = self.fault
         return None if fault and fault.until is not None and now >= fault.until else fault
 
@@ -82,10 +82,10 @@ class Service:
 
 
 def read_version(commit: str, tree: str, files: Mapping[str, bytes]) -> Version:
-    """A service's version from its folder's files (name → content)."""
+    """Return a service's version from its folder's files (name → content)."""
     name = next((name for name in _VALUES if name in files), None)
     if name is None:
-        return Version(commit, tree, problem="there is no file common_values")
+        return Version(commit, tree, problem="the file common_values is missing")
     try:
         # JSON is YAML 1.2.
         values = YAML(typ="safe", pure=True).load(files[name].decode())
@@ -102,7 +102,7 @@ def read_version(commit: str, tree: str, files: Mapping[str, bytes]) -> Version:
 
 
 def cured_by(fault: Fault, version: Version, earlier: Set[str]) -> bool:
-    """Whether a new version cures a fault.
+    """Return whether a new version cures a fault.
 
     Args:
         fault: what ails the service.

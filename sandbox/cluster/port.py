@@ -1,4 +1,7 @@
-"""Reports to Port: sync status and `Degraded`, in order for each service, until Port takes them."""
+"""Report sync status and `Degraded` to Port, in order per service.
+
+Reports are retried until Port accepts them.
+"""
 
 import logging
 import threading
@@ -43,7 +46,7 @@ class Reporter:
             self._queues.pop(service, None)
 
     def pending(self) -> dict[str, list[dict[str, str]]]:
-        """What Port has not taken yet."""
+        """Return what Port has not taken yet."""
         with self._lock:
             return {name: list(queue) for name, queue in self._queues.items() if queue}
 

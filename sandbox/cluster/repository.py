@@ -1,4 +1,4 @@
-"""The services repository as the cluster sees it: a mirror, kept up to date over git's HTTP.
+"""Mirror the services repository over git's HTTP, as the cluster does.
 
 As Argo CD does, it asks for references over git, which counts against no API's rate limit.
 """
@@ -42,7 +42,7 @@ class Mirror:
             self._git.init(branch)
 
     def tip(self) -> str | None:
-        """The branch's commit on the server, or None if there is no such branch.
+        """Return the branch's commit on the server, or None without a branch.
 
         Raises:
             httpx.HTTPError: the server does not answer, or refuses.

@@ -36,7 +36,10 @@ from sandbox.github.server import Server
 
 
 def create_app(server: Server) -> ASGIApp:
-    """The ASGI application for a server's state; its lifespan owns the background threads."""
+    """Return the ASGI application for a server's state.
+
+    Its lifespan owns the background threads.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

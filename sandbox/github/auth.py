@@ -1,4 +1,4 @@
-"""Who calls: personal tokens, App tokens (RS256), installation tokens, tokens of workflow jobs."""
+"""Identify callers by personal, App, installation and job tokens."""
 
 import base64
 import binascii
@@ -75,7 +75,7 @@ def issue_token(
 
 
 def key_pair() -> tuple[str, str]:
-    """A new private key of an App as PEM, as GitHub hands it out, and its public key."""
+    """Return a new private key of an App as PEM, as GitHub hands it out, and its public key."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = key.private_bytes(
         serialization.Encoding.PEM,
@@ -96,7 +96,7 @@ def revoke(session: Session, value: str) -> None:
 
 
 def identify(session: Session, authorization: str) -> Actor:
-    """The actor that an `Authorization` header stands for.
+    """Return the actor that an `Authorization` header stands for.
 
     Raises:
         ApiError: 401 with GitHub's text.

@@ -41,12 +41,15 @@ class ApiError(Exception):
 
 
 def not_found() -> ApiError:
-    """What does not exist, and what the caller must not know to exist."""
+    """Return what does not exist, and what the caller must not know to exist."""
     return ApiError(404, "Not Found")
 
 
 def validation_failed(resource: str, field: str, code: str, message: str = "") -> ApiError:
-    """A field breaks a rule; `code` is one of GitHub's (`missing`, `invalid`, `custom`…)."""
+    """Return the error of a field that breaks a rule.
+
+    `code` is one of GitHub's (`missing`, `invalid`, `custom`…).
+    """
     error = {"resource": resource, "field": field, "code": code}
     if message:
         error["message"] = message
@@ -54,7 +57,7 @@ def validation_failed(resource: str, field: str, code: str, message: str = "") -
 
 
 def custom_failure(resource: str, message: str) -> ApiError:
-    """A rule that no field's code describes."""
+    """Return a rule that no field's code describes."""
     return ApiError(
         422, "Validation Failed", [{"resource": resource, "code": "custom", "message": message}]
     )

@@ -1,4 +1,4 @@
-"""The outermost layer of the server: faults, sign-in, rate limits, headers, the request log.
+"""Wrap the server: faults, sign-in, rate limits, headers, request log.
 
 It is plain ASGI around the application, because only there can a connection be cut and can every
 answer, also that of an unknown route, carry GitHub's headers.

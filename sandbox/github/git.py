@@ -175,7 +175,7 @@ class GitRepository:
             raise GitError(done.stderr.decode(errors="replace").strip())
 
     def _object(self, name: str) -> pygit2.Object:
-        """The object that a SHA or a full reference stands for."""
+        """Return the object that a SHA or a full reference stands for."""
         try:
             if SHA.fullmatch(name):
                 return self._git[name]
@@ -184,14 +184,14 @@ class GitRepository:
             raise GitError(str(error)) from error
 
     def _commit(self, name: str) -> pygit2.Commit:
-        """The commit that a SHA or a full reference stands for."""
+        """Return the commit that a SHA or a full reference stands for."""
         try:
             return self._object(name).peel(pygit2.Commit)
         except _REFUSED as error:
             raise GitError(str(error)) from error
 
     def _tree(self, name: str) -> pygit2.Tree:
-        """The tree that a SHA or a full reference stands for."""
+        """Return the tree that a SHA or a full reference stands for."""
         try:
             return self._object(name).peel(pygit2.Tree)
         except _REFUSED as error:
@@ -200,7 +200,7 @@ class GitRepository:
     # -- references
 
     def resolve(self, revision: str) -> str | None:
-        """The commit that a branch, tag, full reference or SHA stands for."""
+        """Return the commit that a branch, tag, full reference or SHA stands for."""
         for candidate in (f"refs/heads/{revision}", f"refs/tags/{revision}", revision):
             if candidate.startswith("refs/") or SHA.fullmatch(candidate):
                 try:
@@ -219,7 +219,7 @@ class GitRepository:
         }
 
     def ref(self, name: str) -> str | None:
-        """The SHA that a full reference points at."""
+        """Return the SHA that a full reference points at."""
         try:
             return str(self._git.lookup_reference(name).target)
         except _REFUSED:
@@ -227,7 +227,7 @@ class GitRepository:
 
     @staticmethod
     def valid_ref(name: str) -> bool:
-        """Whether the name obeys git's rules for references."""
+        """Return whether the name obeys git's rules for references."""
         return name.startswith("refs/") and pygit2.reference_is_valid_name(name)
 
     def update_ref(self, name: str, new: str, old: str | None) -> None:
@@ -259,13 +259,13 @@ class GitRepository:
         self._git.set_head(f"refs/heads/{branch}")
 
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
-        """Whether `commit` has `ancestor` in its history (or is it)."""
+        """Return whether `commit` has `ancestor` in its history (or is it)."""
         if self.object_type(ancestor) != "commit" or self.object_type(commit) != "commit":
             return False
         return ancestor == commit or self._git.descendant_of(commit, ancestor)
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """The best common ancestor."""
+        """Return the best common ancestor."""
         try:
             found = self._git.merge_base(one, other)
         except _REFUSED:
@@ -275,20 +275,20 @@ class GitRepository:
     # -- objects
 
     def object_type(self, sha: str) -> str | None:
-        """`blob`, `tree`, `commit`, `tag`, or None if there is no such object."""
+        """Return `blob`, `tree`, `commit`, `tag`, or None for an unknown object."""
         if not SHA.fullmatch(sha) or sha not in self._git:
             return None
         return self._git[sha].type_str
 
     def blob(self, sha: str) -> bytes:
-        """A blob's bytes."""
+        """Return a blob's bytes."""
         found = self._object(sha)
         if not isinstance(found, pygit2.Blob):
             raise GitError(f"{sha} is not a blob")
         return found.data
 
     def file(self, revision: str, path: str) -> bytes | None:
-        """A file's bytes at a commit, or None."""
+        """Return a file's bytes at a commit, or None."""
         try:
             found = self._tree(revision)[path]
         except (GitError, KeyError, ValueError):
@@ -300,7 +300,10 @@ class GitRepository:
         return str(self._git.create_blob(data))
 
     def tree(self, treeish: str, *, recursive: bool = False, path: str = "") -> list[TreeEntry]:
-        """The entries of a tree, or what lies at `path` in it (`path/` for a folder's content)."""
+        """Return the entries of a tree, or the entry at `path`.
+
+        `path/` gives a folder's content.
+        """
         root = self._tree(treeish)
         if not path:
             return list(self._entries(root, "", recursive=recursive))
@@ -417,7 +420,7 @@ class GitRepository:
         return sha
 
     def commit(self, sha: str) -> Commit:
-        """A commit by its SHA."""
+        """Return a commit by its SHA."""
         return self._read(self._commit(sha))
 
     def _read(self, found: pygit2.Commit) -> Commit:
@@ -436,7 +439,7 @@ class GitRepository:
         )
 
     def log(self, head: str, *, without: str = "", path: str = "") -> list[Commit]:
-        """The commits of a history, newest first.
+        """Return the commits of a history, newest first.
 
         Args:
             head: where it begins.
@@ -453,7 +456,7 @@ class GitRepository:
 
     @_known_by_sha
     def changes(self, old: str, new: str) -> list[FileChange]:
-        """The files that differ between two commits or trees, with their patches."""
+        """Return the files that differ between two commits or trees, with their patches."""
         found = self._diff(old, new)
         found.find_similar()
         return [self._file_change(patch) for patch in found if patch]
@@ -507,7 +510,7 @@ class GitRepository:
 
     @_known_by_sha
     def merge_tree(self, base: str, head: str) -> str | None:
-        """The tree of a merge of two commits, or None if they conflict."""
+        """Return the tree of a merge of two commits, or None if they conflict."""
         try:
             merged = self._git.merge_commits(base, head)
         except _REFUSED as error:
@@ -522,7 +525,7 @@ def _person(found: pygit2.Signature) -> Person:
 
 
 def _changing(start: pygit2.Commit, path: str) -> Iterator[pygit2.Commit]:
-    """The commits that changed what lies at a path, newest first.
+    """Yield the commits that changed what lies at a path, newest first.
 
     A merge that took it over from one parent as it was is followed to that parent only.
     """

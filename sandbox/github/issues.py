@@ -10,7 +10,7 @@ from sandbox.github.store import Comment, Issue, Label, now
 
 
 def issue_json(here: RepoSession, issue: Issue) -> dict[str, Any]:
-    """An issue (or a pull request, seen as an issue)."""
+    """Return an issue (or a pull request, seen as an issue)."""
     path = f"{here.path}/issues/{issue.number}"
     kind = "pull" if issue.pull else "issues"
     page = f"/{here.repo.full_name}/{kind}/{issue.number}"
@@ -53,20 +53,20 @@ def issue_json(here: RepoSession, issue: Issue) -> dict[str, Any]:
 
 
 def count_comments(here: RepoSession, number: int) -> int:
-    """How many comments an issue or pull request has."""
+    """Return how many comments an issue or pull request has."""
     query = select(func.count()).select_from(Comment)
     return here.session.scalar(query.filter_by(repo_id=here.repo.id, issue_number=number)) or 0
 
 
 def find_label(here: RepoSession, name: str) -> Label | None:
-    """A label by its name, which is case-insensitive."""
+    """Return a label by its name, which is case-insensitive."""
     return here.session.scalars(
         select(Label).where(Label.repo_id == here.repo.id, func.lower(Label.name) == name.lower())
     ).first()
 
 
 def ensure_labels(here: RepoSession, names: list[str]) -> list[Label]:
-    """The labels of these names; those that do not exist yet are made, as GitHub does."""
+    """Return the labels of these names; those that do not exist yet are made, as GitHub does."""
     labels = []
     for name in dict.fromkeys(names):
         label = find_label(here, name)

@@ -69,7 +69,7 @@ class RateLimits:
                 self._spend_write(budget)
 
     def headers(self, actor: Actor) -> dict[str, str]:
-        """The `X-RateLimit-*` headers of an answer to the actor."""
+        """Return the `X-RateLimit-*` headers of an answer to the actor."""
         state = self.state(actor)
         return {f"X-RateLimit-{name.title()}": str(value) for name, value in state.items()} | {
             "X-RateLimit-Resource": "core"

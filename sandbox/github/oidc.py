@@ -53,7 +53,7 @@ class IdTokens:
             self._jobs.pop(token, None)
 
     def issue(self, token: str, audience: str) -> str | None:
-        """A token for a job; None if no running job has shown this.
+        """Return a token for a job; None if no running job has shown this.
 
         Args:
             token: what the job shows.
@@ -71,13 +71,13 @@ class IdTokens:
         return jwt.encode(whole, self._key, algorithm="RS256", headers={"kid": self._kid})
 
     def key_set(self) -> dict[str, Any]:
-        """The public key, as `/.well-known/jwks` shows it."""
+        """Return the public key, as `/.well-known/jwks` shows it."""
         algorithm = jwt.algorithms.RSAAlgorithm(jwt.algorithms.RSAAlgorithm.SHA256)
         key = json.loads(algorithm.to_jwk(self._key.public_key()))
         return {"keys": [{**key, "kid": self._kid, "alg": "RS256", "use": "sig"}]}
 
     def configuration(self) -> dict[str, Any]:
-        """What `/.well-known/openid-configuration` shows."""
+        """Return what `/.well-known/openid-configuration` shows."""
         return {
             "issuer": self.issuer,
             "jwks_uri": f"{self.issuer}/.well-known/jwks",
@@ -111,7 +111,7 @@ class IdTokens:
 
 
 def job_claims(github: dict[str, Any], *, private: bool, environment: str) -> dict[str, Any]:
-    """The claims of a job, by its `github` context.
+    """Return the claims of a job, by its `github` context.
 
     Args:
         github: the context.

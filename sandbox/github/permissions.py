@@ -33,12 +33,12 @@ _TABLE: list[tuple[str, tuple[str, ...]]] = [
     (r"/git/|/contents|/commits|/compare|/branches|/dispatches$|/merges$", ("contents",)),
 ]
 _COMPILED = [(re.compile(pattern), permissions) for pattern, permissions in _TABLE]
-# What only an administrator of the repository may touch, whatever the token's kind.
+# Objects that only an administrator may change, with any kind of token.
 _ADMIN = {"administration", "environments", "secrets"}
 
 
 def role(actor: Actor, repo: Repo, teams: list[str]) -> str | None:
-    """The actor's role in a repository: admin, write, read or None."""
+    """Return the actor's role in a repository: admin, write, read or None."""
     if actor.kind in {"installation", "job"}:
         allowed = {repo.full_name, repo.owner} & set(actor.repositories)
         return "write" if allowed else None
@@ -48,7 +48,7 @@ def role(actor: Actor, repo: Repo, teams: list[str]) -> str | None:
 
 
 def needed(method: str, path: str) -> tuple[tuple[str, ...], str]:
-    """The permissions (any will do) and the level that a call asks for.
+    """Return the permissions (any will do) and the level that a call asks for.
 
     Args:
         method: HTTP method.

@@ -63,7 +63,7 @@ def _contexts(checks: dict[str, Any]) -> list[str]:
 
 
 def protection_json(here: RepoSession, branch: str) -> dict[str, Any]:
-    """A branch's protection.
+    """Return a branch's protection.
 
     Raises:
         ApiError: 404, the branch has none.
@@ -101,7 +101,7 @@ def protection_json(here: RepoSession, branch: str) -> dict[str, Any]:
 
 
 def signatures_json(here: RepoSession, branch: str) -> dict[str, Any]:
-    """Whether a branch takes only signed commits.
+    """Return whether a branch takes only signed commits.
 
     Raises:
         ApiError: 404, the branch has no protection.
@@ -125,7 +125,7 @@ def require_signatures(here: RepoSession, branch: str) -> dict[str, Any]:
 
 
 def summary(here: RepoSession, branch: str) -> dict[str, Any]:
-    """What a branch itself shows of its protection."""
+    """Return what a branch itself shows of its protection."""
     contexts = (here.repo.protections.get(branch) or {}).get("contexts")
     return {
         "enabled": branch in here.repo.protections,
@@ -138,13 +138,13 @@ def summary(here: RepoSession, branch: str) -> dict[str, Any]:
 
 
 def is_admin(here: RepoSession) -> bool:
-    """Whether the actor administers the repository."""
+    """Return whether the actor administers the repository."""
     teams = teams_of(here.session, here.repo.owner, here.actor.login)
     return role(here.actor, here.repo, teams) == "admin"
 
 
 def bypassed(here: RepoSession, branch: str) -> bool:
-    """Whether the branch's protection lets this actor through."""
+    """Return whether the branch's protection lets this actor through."""
     rules = here.repo.protections.get(branch)
     return rules is None or (is_admin(here) and not rules["enforce_admins"])
 
@@ -173,7 +173,7 @@ def refuse_push(here: RepoSession, branch: str, *, forced: bool, deleted: bool) 
 
 
 def unmet(here: RepoSession, pull: Pull) -> list[str]:
-    """What the base branch's protection still asks of a pull request, in GitHub's sentences."""
+    """Return what branch protection still requires, in GitHub's sentences."""
     rules = here.repo.protections.get(pull.base_ref)
     if rules is None:
         return []
@@ -222,7 +222,7 @@ def latest_reviews(here: RepoSession, pull: Pull) -> dict[str, str]:
 
 
 def must_be_current(here: RepoSession, pull: Pull) -> bool:
-    """Whether the base branch takes only what contains its newest commit.
+    """Return whether the base branch takes only what contains its newest commit.
 
     GitHub asks for this only together with a required check:
     https://docs.github.com/repositories/configuring-branches-and-merges-in-your-repository/managing-protected-branches/about-protected-branches#require-status-checks-before-merging
@@ -244,5 +244,5 @@ def check_results(here: RepoSession, sha: str) -> dict[str, str]:
 
 
 def failing(here: RepoSession, sha: str) -> bool:
-    """Whether any check of a commit has failed or still runs."""
+    """Return whether any check of a commit has failed or still runs."""
     return any(state not in _PASSED for state in check_results(here, sha).values())

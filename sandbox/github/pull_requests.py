@@ -49,7 +49,7 @@ def mergeability(here: RepoSession, pull: Pull) -> tuple[bool | None, str]:
 
 
 def pull_json(here: RepoSession, pull: Pull, *, full: bool = True) -> dict[str, Any]:
-    """A pull request; `full` adds what GitHub leaves out of lists."""
+    """Return a pull request; `full` adds what GitHub leaves out of lists."""
     issue, path = pull.issue, f"{here.path}/pulls/{pull.issue.number}"
     page = urls.web(f"/{here.repo.full_name}/pull/{issue.number}")
     shared = issues.issue_json(here, issue)
@@ -116,7 +116,7 @@ def _side(repo: Repo, ref: str, sha: str) -> dict[str, Any]:
 
 
 def fork_of(here: RepoSession, pull: Pull) -> Repo | None:
-    """The fork that a pull request comes from; None if it comes from this repository."""
+    """Return the fork that a pull request comes from; None if it comes from this repository."""
     return here.session.get(Repo, pull.fork_id) if pull.fork_id else None
 
 
@@ -126,18 +126,21 @@ def _teams(here: RepoSession, slugs: list[str]) -> list[Team]:
 
 
 def _fork_point(here: RepoSession, pull: Pull) -> str:
-    """Where the pull request's own changes begin; after a merge the base has moved past it."""
+    """Return where the pull request's own changes begin.
+
+    After a merge the base has moved past it.
+    """
     return here.git.merge_base(pull.base_sha, pull.head_sha) or pull.base_sha
 
 
 def changed_files(here: RepoSession, pull: Pull) -> list[dict[str, Any]]:
-    """The pull request's files with their patches."""
+    """Return the pull request's files with their patches."""
     changes = here.git.changes(_fork_point(here, pull), pull.head_sha)
     return [shapes.file_change(change, here.path, pull.head_sha) for change in changes]
 
 
 def commits(here: RepoSession, pull: Pull) -> list[dict[str, Any]]:
-    """The pull request's commits, oldest first."""
+    """Return the pull request's commits, oldest first."""
     return [shapes.commit(commit, here.path) for commit in _own_commits(here, pull)]
 
 
@@ -198,7 +201,7 @@ def merge(here: RepoSession, pull: Pull, how: Merge, expected_head: str | None =
 
 
 def _rebased(here: RepoSession, pull: Pull, onto: str) -> str:
-    """The pull request's commits made again on top of the base branch.
+    """Return the pull request's commits made again on top of the base branch.
 
     GitHub rebases no branch that has merge commits, although it can merge it:
     https://github.com/Mnigos/tessera/issues/162
@@ -234,7 +237,7 @@ def _merge_commit(here: RepoSession, pull: Pull, how: Merge, base: str, tree: st
 
 
 def merge_methods(repo: Repo) -> list[MergeMethod]:
-    """The methods that a repository allows."""
+    """Return the methods that a repository allows."""
     allowed: dict[MergeMethod, bool] = {
         "merge": repo.allow_merge_commit,
         "squash": repo.allow_squash_merge,

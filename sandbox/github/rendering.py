@@ -55,7 +55,7 @@ _markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethr
 
 
 def page(title: str, body: str) -> Response:
-    """A page that runs no script and loads nothing; `body` is HTML."""
+    """Return a page that runs no script and loads nothing; `body` is HTML."""
     html = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -76,7 +76,7 @@ def markdown(text: str | None) -> str:
 
 
 def diff(patch: str | None) -> str:
-    """A patch as HTML, each line in the colour of what happened to it."""
+    """Return a patch as HTML, each line in the colour of what happened to it."""
     lines = (patch or "").splitlines()
     shown = "".join(f'<span class="{_kind(line)}">{escape(line)}</span>' for line in lines)
     return f'<pre class="diff" tabindex="0">{shown}</pre>' if lines else ""

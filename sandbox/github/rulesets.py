@@ -69,12 +69,12 @@ def _put(here: RepoSession, number: int, body: Json) -> Json:
 
 
 def listed(here: RepoSession) -> list[Json]:
-    """All rulesets."""
+    """Return all rulesets."""
     return [_shown(here, int(number)) for number in here.repo.rulesets]
 
 
 def rules_of(here: RepoSession, branch: str) -> list[Json]:
-    """The rules for a branch, which need not exist."""
+    """Return the rules for a branch, which need not exist."""
     return [
         {
             "type": rule,

@@ -66,7 +66,7 @@ class Server:
         self._listeners.append(listener)
 
     def git(self, repo: Repo) -> GitRepository:
-        """The git side of a repository."""
+        """Return the git side of a repository."""
         path = self.state / "repos" / repo.owner / f"{repo.name}.git"
         return GitRepository(path, b"signing " + repo.secret_key.encode())
 
@@ -74,10 +74,10 @@ class Server:
     def open(
         self, owner: str, name: str, actor: Actor, *, write: bool = True
     ) -> Iterator["RepoSession"]:
-        """A transaction on a repository: committed at the end, then its events are told.
+        """Provide a transaction on a repository: committed at the end, then its events are told.
 
         Raises:
-            ApiError: 404, there is no such repository.
+            ApiError: 404, the repository does not exist.
         """
         with self.store.write() if write else self.store.read() as session:
             repo = find_repo(session, owner, name)
@@ -151,13 +151,13 @@ class RepoSession:
         )
 
     def account(self, login: str) -> Account | None:
-        """A user, bot or organisation by login, which is case-insensitive."""
+        """Return a user, bot or organisation by login, which is case-insensitive."""
         return self.session.scalars(
             select(Account).where(func.lower(Account.login) == login.lower())
         ).first()
 
     def user(self, login: str | None) -> dict[str, Any] | None:
-        """A user as the API shows it; who is not known is GitHub's ghost."""
+        """Return a user as the API shows it; who is not known is GitHub's ghost."""
         if login is None:
             return None
         if login not in self._users:
@@ -167,7 +167,7 @@ class RepoSession:
         return self._users[login]
 
     def issue(self, number: int) -> Issue:
-        """An issue or pull request.
+        """Return an issue or pull request.
 
         Raises:
             ApiError: 404.
@@ -180,7 +180,7 @@ class RepoSession:
         return found
 
     def pull(self, number: int) -> Pull:
-        """A pull request.
+        """Return a pull request.
 
         Raises:
             ApiError: 404.
@@ -191,12 +191,12 @@ class RepoSession:
         return pull
 
     def next_number(self) -> int:
-        """The number of the next issue or pull request."""
+        """Return the number of the next issue or pull request."""
         self.repo.last_number += 1
         return self.repo.last_number
 
     def commit(self, revision: str) -> str:
-        """The SHA that a revision stands for.
+        """Return the SHA that a revision stands for.
 
         Raises:
             ApiError: 404 with GitHub's text for unknown commits.
@@ -212,7 +212,7 @@ class RepoSession:
 
 
 def find_repo(session: Session, owner: str, name: str) -> Repo:
-    """A repository by its name, which is case-insensitive.
+    """Return a repository by its name, which is case-insensitive.
 
     Raises:
         ApiError: 404.

@@ -1,4 +1,4 @@
-"""Rows and git objects as GitHub's JSON: every field that GitHub's OpenAPI description requires.
+"""Convert rows and git objects to GitHub's JSON, with required fields.
 
 `tests/contract/references` holds the answers to that description.
 """
@@ -28,7 +28,7 @@ FOUNDED = "2026-01-01T00:00:00Z"
 
 
 def node_id(kind: str, number: int) -> str:
-    """A GraphQL node id."""
+    """Return a GraphQL node id."""
     return base64.urlsafe_b64encode(f"{kind}:{number}".encode()).decode()
 
 
@@ -85,7 +85,7 @@ _REPOSITORY_URLS = {
 
 
 def account(row: Account) -> Json:
-    """A user, bot or organisation, as other objects name it."""
+    """Return a user, bot or organisation, as other objects name it."""
     url = urls.api(f"/users/{row.login}")
     return {
         "login": row.login,
@@ -102,7 +102,7 @@ def account(row: Account) -> Json:
 
 
 def app(row: App, owner: Account) -> Json:
-    """A GitHub App."""
+    """Return a GitHub App."""
     return {
         "id": row.id,
         "node_id": node_id("App", row.id),
@@ -120,7 +120,10 @@ def app(row: App, owner: Account) -> Json:
 
 
 def installation(row: App, owner: Account) -> Json:
-    """An App's installation; its id is the App's, of which there is one installation each."""
+    """Return an App's installation.
+
+    Each App has one installation, with the App's id.
+    """
     url = urls.api(f"/app/installations/{row.id}")
     return {
         "id": row.id,
@@ -144,7 +147,7 @@ def installation(row: App, owner: Account) -> Json:
 
 
 def team(row: Team) -> Json:
-    """A team."""
+    """Return a team."""
     return {
         "id": row.id,
         "node_id": node_id("Team", row.id),
@@ -162,7 +165,7 @@ def team(row: Team) -> Json:
 
 
 def minimal_repository(row: Repo) -> Json:
-    """A repository, as workflow runs name it."""
+    """Return a repository, as workflow runs name it."""
     url = urls.api(f"/repos/{row.full_name}")
     page = urls.web(f"/{row.full_name}")
     return {
@@ -209,7 +212,7 @@ def minimal_repository(row: Repo) -> Json:
 
 
 def repository(row: Repo) -> Json:
-    """A repository, with the settings that its administrators see."""
+    """Return a repository, with the settings that its administrators see."""
     return {
         **minimal_repository(row),
         "allow_auto_merge": False,
@@ -220,7 +223,7 @@ def repository(row: Repo) -> Json:
 
 
 def full_repository(row: Repo) -> Json:
-    """A repository that was asked for by its name."""
+    """Return a repository that was asked for by its name."""
     return {**repository(row), "network_count": 0, "subscribers_count": 0}
 
 
@@ -229,7 +232,7 @@ def _person(person: Person) -> Json:
 
 
 def git_commit(commit: Commit, path: str) -> Json:
-    """A commit of the git database API."""
+    """Return a commit of the git database API."""
     page = f"{path.removeprefix('/repos')}/commit"
     return {
         "sha": commit.sha,
@@ -265,7 +268,7 @@ def _verification(commit: Commit) -> Json:
 
 
 def commit(value: Commit, path: str) -> Json:
-    """A commit of the repository API."""
+    """Return a commit of the repository API."""
     inner = git_commit(value, path)
     url = urls.api(f"{path}/commits")
     shared = ("url", "author", "committer", "message", "tree", "verification")
@@ -283,7 +286,7 @@ def commit(value: Commit, path: str) -> Json:
 
 
 def file_change(change: FileChange, path: str, revision: str) -> Json:
-    """A changed file of a commit, comparison or pull request."""
+    """Return a changed file of a commit, comparison or pull request."""
     page = path.removeprefix("/repos")
     return {
         "sha": change.sha,
@@ -301,7 +304,7 @@ def file_change(change: FileChange, path: str, revision: str) -> Json:
 
 
 def reference(name: str, sha: str, kind: str, path: str) -> Json:
-    """A git reference."""
+    """Return a git reference."""
     return {
         "ref": name,
         "node_id": base64.urlsafe_b64encode(f"Ref:{name}".encode()).decode(),
@@ -311,7 +314,7 @@ def reference(name: str, sha: str, kind: str, path: str) -> Json:
 
 
 def label(row: Label, path: str) -> Json:
-    """A label."""
+    """Return a label."""
     return {
         "id": row.id,
         "node_id": node_id("Label", row.id),
@@ -324,7 +327,7 @@ def label(row: Label, path: str) -> Json:
 
 
 def comment(row: Comment, path: str, user: Json | None) -> Json:
-    """A comment on an issue or pull request."""
+    """Return a comment on an issue or pull request."""
     page = f"{path.removeprefix('/repos')}/issues/{row.issue_number}"
     return {
         "id": row.id,
@@ -341,7 +344,7 @@ def comment(row: Comment, path: str, user: Json | None) -> Json:
 
 
 def review(row: Review, path: str, user: Json | None) -> Json:
-    """A review of a pull request."""
+    """Return a review of a pull request."""
     page = f"{path.removeprefix('/repos')}/pull/{row.pull_number}"
     address = urls.web(page) + f"#pullrequestreview-{row.id}"
     pull = urls.api(f"{path}/pulls/{row.pull_number}")
@@ -361,7 +364,7 @@ def review(row: Review, path: str, user: Json | None) -> Json:
 
 
 def status(row: Status, path: str, creator: Json | None) -> Json:
-    """A commit status."""
+    """Return a commit status."""
     return {
         "id": row.id,
         "node_id": node_id("StatusContext", row.id),
@@ -378,7 +381,7 @@ def status(row: Status, path: str, creator: Json | None) -> Json:
 
 
 def workflow(row: Workflow, path: str) -> Json:
-    """A workflow file."""
+    """Return a workflow file."""
     return {
         "id": row.id,
         "node_id": node_id("Workflow", row.id),
@@ -394,7 +397,7 @@ def workflow(row: Workflow, path: str) -> Json:
 
 
 def run(row: Run, repo: Repo, workflow_path: str, actor: Json | None) -> Json:
-    """A workflow run; GitHub also shows its commit, which this server leaves null."""
+    """Return a workflow run; GitHub also shows its commit, which this server leaves null."""
     path = f"/repos/{repo.full_name}"
     url = urls.api(f"{path}/actions/runs/{row.id}")
     where = minimal_repository(repo)
@@ -431,7 +434,7 @@ def run(row: Run, repo: Repo, workflow_path: str, actor: Json | None) -> Json:
 
 
 def job(row: Job, path: str, head_sha: str) -> Json:
-    """A job of a workflow run."""
+    """Return a job of a workflow run."""
     return {
         "id": row.id,
         "node_id": node_id("Job", row.id),

@@ -21,7 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 
 
 def now() -> str:
-    """The current time as GitHub writes it."""
+    """Return the current time as GitHub writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -58,7 +58,9 @@ class Team(Base):
 
 
 class Token(Base):
-    """A credential. `permissions` None: whatever the account may do.
+    """A credential.
+
+    `permissions` None: all that the account may do.
 
     Kinds: `user` (personal access token), `installation` (of an App), `job` (of a workflow's job).
     """
@@ -376,11 +378,11 @@ class Store:
         Base.metadata.create_all(self._writing)
 
     def read(self) -> Session:
-        """A session that sees one state of the database."""
+        """Return a session that sees one state of the database."""
         return Session(self._engine, expire_on_commit=False)
 
     def write(self) -> Session:
-        """A session that no other writer runs beside."""
+        """Return a session that no other writer runs beside."""
         return Session(self._writing, expire_on_commit=False)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Absolute addresses in answers: as the client of the current request addresses this server.
+"""Make absolute addresses, as the current client addresses the server.
 
 PyGithub refuses an address whose host differs from the one that it was given.
 """
@@ -16,10 +16,10 @@ def use(base: str) -> None:
 
 
 def api(path: str) -> str:
-    """The address of an API resource."""
+    """Return the address of an API resource."""
     return f"{_base.get()}{API_PREFIX}{quote(path, safe='/:@!$&()*+,;=~[]{}')}"
 
 
 def web(path: str) -> str:
-    """The address of a page for people."""
+    """Return the address of a page for people."""
     return f"{_base.get()}{quote(path, safe='/:@~.')}"

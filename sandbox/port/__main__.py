@@ -49,7 +49,7 @@ def serve(  # noqa: PLR0913  each is an option of the command line
 ) -> None:
     """Serve Port's API on 127.0.0.1 until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # jq programs can read the environment, and so could whoever may write a template.
+    # jq programs can read the environment, and so could every author of a template.
     for name in _SECRET_VARIABLES:
         os.environ.pop(name, None)
     token = take_token()

@@ -156,7 +156,7 @@ _DEFAULT_PERMISSIONS: Json = {
 
 
 def get(work: Work, identifier: str) -> Action:
-    """The action.
+    """Return the action.
 
     Raises:
         PortApiError: 404 `not_found`.
@@ -168,12 +168,12 @@ def get(work: Work, identifier: str) -> Action:
 
 
 def listed(work: Work) -> list[Action]:
-    """All actions and automations, by identifier."""
+    """Return all actions and automations, by identifier."""
     return list(work.db.scalars(select(Action).order_by(Action.identifier)))
 
 
 def view(row: Action) -> Json:
-    """The action's JSON."""
+    """Return the action's JSON."""
     return {"id": row.id, **row.definition, **row.authorship()}
 
 
@@ -279,7 +279,7 @@ def _check(work: Work, body: Any) -> Json:
 
 
 def user_inputs(row: Action) -> Json:
-    """The action's form; an automation has an empty one."""
+    """Return the action's form; an automation has an empty one."""
     form: Json = row.definition["trigger"].get("userInputs") or {"properties": {}}
     return form
 

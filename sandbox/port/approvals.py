@@ -61,7 +61,7 @@ def decide(work: Work, run_id: str, decision: Decision, description: str | None)
 
 
 def listed(work: Work, run_id: str, *, include_pending: bool) -> list[Json]:
-    """Who has decided, and with `include_pending` also who has not."""
+    """Return who has decided, and with `include_pending` also who has not."""
     run = runs.get(work, run_id)
     votes = {vote.user_id: vote for vote in _votes(work, run)}
     found = [

@@ -32,7 +32,7 @@ class AuditFilter(BaseModel):
 def listed(work: Work, wanted: AuditFilter) -> list[Json]:
     """Events, newest first.
 
-    Administrators see them all, others what they did themselves, and whatever is on a page that
+    Administrators see them all, others what they did themselves, and what is on a page that
     they may see: what a run did, and what became of an entity.
     """
     statement = select(AuditEvent).order_by(AuditEvent.number.desc())

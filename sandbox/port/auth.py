@@ -47,7 +47,7 @@ def issue(db: Session, settings: Settings, client_id: str, client_secret: str) -
 
 
 def authenticate(db: Session, header: str | None, origin: Origin) -> Caller:
-    """Who sends this `Authorization` header, with or without `Bearer `.
+    """Return who sends this `Authorization` header, with or without `Bearer `.
 
     Raises:
         PortApiError: 401 if it is missing, not ours, or no longer valid.
@@ -74,7 +74,7 @@ def authenticate(db: Session, header: str | None, origin: Origin) -> Caller:
 
 
 def caller_for(user: people.User, origin: Origin, impersonated_by: str | None = None) -> Caller:
-    """The user as a caller."""
+    """Return the user as a caller."""
     return Caller(
         user_id=user.id,
         email=user.email,

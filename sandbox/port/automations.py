@@ -48,7 +48,7 @@ def react(work: Work, change: Change) -> None:
         action = actions.view(definition) if definition else None
         data = automation_event(change, action)
         if _is_met(trigger.get("condition"), data):
-            # What an automation does is done in the name of whoever caused it.
+            # An automation acts in the name of the actor who caused it.
             caller = replace(work.caller, user_id=change.by["userId"], origin="AUTOMATION")
             _execute(replace(work, caller=caller), automation, data)
 

@@ -129,13 +129,13 @@ def _check_relations(definition: BlueprintDefinition) -> None:
 
 
 def describe(error: ValidationError) -> str:
-    """A pydantic error as a sentence: each place and what is wrong with it."""
+    """Return a pydantic error as a sentence: each place and what is wrong with it."""
     found = error.errors(include_url=False, include_input=False)
     return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found)
 
 
 def get(work: Work, identifier: str) -> Blueprint:
-    """The blueprint.
+    """Return the blueprint.
 
     Raises:
         PortApiError: 404 `not_found`.
@@ -147,7 +147,7 @@ def get(work: Work, identifier: str) -> Blueprint:
 
 
 def view(row: Blueprint) -> Json:
-    """The blueprint's JSON."""
+    """Return the blueprint's JSON."""
     return {**row.definition, **row.authorship()}
 
 
@@ -242,7 +242,7 @@ def delete(work: Work, identifier: str, *, delete_actions: bool) -> None:
 
 
 def blueprint_of(action: Action) -> str | None:
-    """The blueprint that an action or automation belongs to."""
+    """Return the blueprint that an action or automation belongs to."""
     trigger = action.definition["trigger"]
     found: str | None = trigger.get("blueprintIdentifier") or trigger.get("event", {}).get(
         "blueprintIdentifier"

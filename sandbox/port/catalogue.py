@@ -1,4 +1,4 @@
-"""Reading the catalogue: entities, what is calculated from them, and who is related to whom."""
+"""Read the catalogue: entities, calculated properties and relations."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
@@ -19,7 +19,7 @@ Key = tuple[str, str]
 
 
 def document(row: Entity) -> Json:
-    """The entity as it is stored; this is what change messages carry."""
+    """Return the entity as it is stored; this is what change messages carry."""
     return {
         "identifier": row.identifier,
         "title": row.title,
@@ -33,7 +33,7 @@ def document(row: Entity) -> Json:
 
 
 def get(work: Work, blueprint: str, identifier: str) -> Entity:
-    """The entity.
+    """Return the entity.
 
     Raises:
         PortApiError: 404 for the blueprint or the entity.
@@ -47,7 +47,7 @@ def get(work: Work, blueprint: str, identifier: str) -> Entity:
 
 
 def view(work: Work, row: Entity, *, calculated: bool = True, titles: bool = False) -> Json:
-    """The entity as the API answers it.
+    """Return the entity as the API answers it.
 
     Args:
         work: the transaction.
@@ -108,7 +108,7 @@ def _mirrored_value(row: Entity, name: str) -> Any:
 
 
 def _follow(work: Work, row: Entity, relations: list[str]) -> list[Entity]:
-    """The entities at the end of a path of relations."""
+    """Return the entities at the end of a path of relations."""
     rows = [row]
     for name in relations:
         rows = [
@@ -133,7 +133,7 @@ def _related(row: Entity, target_of: dict[str, str], name: str) -> list[Key]:
 
 
 def dependents(work: Work, blueprint: str, identifier: str) -> list[Entity]:
-    """The entities with a relation to this one, itself excluded."""
+    """Return the entities with a relation to this one, itself excluded."""
     found = []
     for other in work.db.scalars(select(Blueprint)).all():
         target_of = targets(work, other.identifier)
@@ -148,14 +148,14 @@ def dependents(work: Work, blueprint: str, identifier: str) -> list[Entity]:
 
 
 def renamed(value: Any, old: str, new: str) -> Any:
-    """A relation's value with one identifier put in the place of another."""
+    """Return a relation's value with one identifier put in the place of another."""
     if isinstance(value, list):
         return [new if item == old else item for item in value]
     return new if value == old else value
 
 
 def listed(work: Work, blueprint: str | None = None) -> list[Entity]:
-    """All entities, or those of one blueprint, oldest first.
+    """Return all entities, or those of one blueprint, oldest first.
 
     Raises:
         PortApiError: 404 for the blueprint.
@@ -169,7 +169,7 @@ def listed(work: Work, blueprint: str | None = None) -> list[Entity]:
 
 
 def query(work: Work, group: Json, blueprint: str | None = None) -> list[Entity]:
-    """The entities that a search query finds.
+    """Return the entities that a search query finds.
 
     Raises:
         PortApiError: 422 `invalid_request` for a query that is none, 404 for the blueprint.
@@ -179,7 +179,7 @@ def query(work: Work, group: Json, blueprint: str | None = None) -> list[Entity]
 
 
 def _searched(work: Work, row: Entity) -> Json:
-    """The entity with what can be searched for, but is not shown.
+    """Return the entity with what can be searched for, but is not shown.
 
     Port's integrations find what they wrote by it: port-labs/ocean and port-labs/port-k8s-exporter.
     """
@@ -187,7 +187,7 @@ def _searched(work: Work, row: Entity) -> Json:
 
 
 def make_scope(work: Work) -> Scope:
-    """What search rules can refer to, for this caller."""
+    """Return what search rules can refer to, for this caller."""
     user = people.find(work.db, work.caller.email) if work.caller.email else None
     return Scope(
         related=_walker(work),
@@ -200,7 +200,7 @@ def make_scope(work: Work) -> Scope:
 
 
 def _walker(work: Work) -> Callable[[str, str, str, bool], Collection[Key]]:
-    """A function that gives everything that can be reached from an entity.
+    """Return a function that gives everything that can be reached from an entity.
 
     Upstream is what the entity depends on, downstream what depends on it.
     """

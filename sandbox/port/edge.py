@@ -1,4 +1,4 @@
-"""What happens to every request before any route sees it: limits, faults, trace id, the log."""
+"""Handle every request before its route: limits, faults, trace id, log."""
 
 import logging
 import time
@@ -128,7 +128,7 @@ class Edge:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The request's body; None if it is larger than allowed."""
+    """Return the request's body; None if it is larger than allowed."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -144,7 +144,7 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body that was read, and then what the server has to say."""
+    """Return a `receive` that replays the body, then the server's messages."""
     waiting = [body]
 
     async def replay() -> Message:
@@ -156,7 +156,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _with_headers(send: Send, headers: dict[str, str]) -> Send:
-    """A `send` that adds headers, as they are when the answer starts."""
+    """Return a `send` that adds headers, as they are when the answer starts."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,7 @@
-"""Writing entities: create, merge, overwrite, rename, delete, with Port's checks and errors."""
+"""Write entities: create, merge, overwrite, rename, delete.
+
+Port's checks and errors apply.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -97,7 +100,9 @@ def post(work: Work, blueprint: str, body: Json, options: Options) -> Saved:
 
 
 def change(work: Work, blueprint: str, identifier: str, body: Json, options: Options) -> Saved:
-    """Merge into or overwrite an entity that exists; another `identifier` in the body renames it.
+    """Merge into or overwrite an existing entity.
+
+    Another `identifier` in the body renames it.
 
     Raises:
         PortApiError: 404 `not_found`, 409 `identifier_taken`, 422, 400 `run_exhausted`.
@@ -218,7 +223,7 @@ def _write(
 
 
 def _merge(definition: Json, row: Entity | None, body: Json, mode: Mode) -> Json:
-    """The entity as it shall be. A property that the blueprint has lost is left out."""
+    """Return the entity as it shall be. A property that the blueprint has lost is left out."""
     known = definition["schema"]["properties"]
     given = {
         "title": body.get("title") or body["identifier"],

@@ -17,12 +17,12 @@ class PortApiError(Exception):
         self.message = message
 
     def body(self) -> dict[str, object]:
-        """The answer's JSON."""
+        """Return the answer's JSON."""
         return {"ok": False, "error": self.code, "message": self.message}
 
 
 def not_found(kind: str, identifier: str) -> PortApiError:
-    """404: there is no such thing."""
+    """404: the object does not exist."""
     return PortApiError(404, "not_found", f'{kind} with identifier "{identifier}" was not found')
 
 

@@ -1,4 +1,4 @@
-"""The form of an action: its definition, its dynamic parts, and checking what was filled in.
+"""Handle an action's form: definition, dynamic parts, input checks.
 
 https://docs.port.io/actions-and-automations/create-self-service-experiences/setup-ui-for-action/
 """
@@ -173,7 +173,7 @@ def fill_in(user_inputs: Json, typed: Json, context: Json) -> Json:
 
 
 def encrypted(user_inputs: Json) -> list[str]:
-    """The inputs whose values are secret."""
+    """Return the inputs whose values are secret."""
     return [name for name, prop in user_inputs["properties"].items() if prop.get("encryption")]
 
 
@@ -192,7 +192,7 @@ def _static(definition: Json) -> Json:
 
 
 def _resolved(definition: Json, scope: Json) -> Json:
-    """The definition with its jq queries answered; one without an answer sets no limit."""
+    """Return the definition with its jq queries answered; one without an answer sets no limit."""
     dynamic = {key: _resolve(definition[key], scope) for key in _DYNAMIC if key in definition}
     static = {key: value for key, value in definition.items() if key not in dynamic}
     return {**static, **{key: value for key, value in dynamic.items() if value is not None}}

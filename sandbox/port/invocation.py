@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 def rendered(action: Action, trigger_data: Json, values: Json) -> Json:
-    """The action's invocation method with its templates rendered.
+    """Return the action's invocation method with its templates rendered.
 
     An action of type KAFKA without a payload gets the older, fixed message.
 
@@ -71,7 +71,7 @@ def carry_out(work: Work, run: Run) -> str | None:
         enqueue(work.db, method["url"], body, run.id, request)
         return None
     noted = len(work.changes)
-    # Port itself writes, whatever the person who executed the action may do.
+    # Port itself writes, independent of the rights of the person who ran the action.
     itself = replace(work, caller=replace(work.caller, admin=True))
     options = Options(mode="merge", run_id=run.id)
     try:

@@ -19,7 +19,7 @@ def _compiled(program: str) -> Any:
 
 
 def compiles(program: str) -> bool:
-    """Whether it is a jq program."""
+    """Return whether it is a jq program."""
     try:
         _compiled(program)
     except JqError:
@@ -28,7 +28,7 @@ def compiles(program: str) -> bool:
 
 
 def evaluate(program: str, value: Any) -> Any:
-    """The first result of the program, or None if it has none.
+    """Return the first result of the program, or None if it has none.
 
     Raises:
         JqError: the program is wrong or fails.

@@ -14,7 +14,9 @@ _PERMANENT = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.
 
 
 class KafkaPublisher:
-    """Publishes to a Kafka cluster without encryption or credentials, as the sandbox's broker is.
+    """Publishes to a Kafka cluster without encryption or credentials.
+
+    The sandbox's broker is such a cluster.
 
     Args:
         bootstrap_servers: `host:port`, several with commas.

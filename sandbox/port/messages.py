@@ -12,7 +12,7 @@ def _trigger(change: Change) -> Json:
 
 
 def change_log(change: Change, destination: Json | None) -> Json:
-    """A message of `ORG_ID.change.log`.
+    """Return a message of `ORG_ID.change.log`.
 
     Args:
         change: what changed; for an entity its full documents before and after.
@@ -33,7 +33,7 @@ def change_log(change: Change, destination: Json | None) -> Json:
 
 
 def audit_event(change: Change) -> Json:
-    """A row of the audit log: the change-log message with an id of its own."""
+    """Return a row of the audit log: the change-log message with an id of its own."""
     return {"identifier": change.id, **change_log(change, None)}
 
 
@@ -63,7 +63,7 @@ def automation_event(change: Change, action: Json | None) -> Json:
 
 
 def run_message_v1(trigger_data: Json, action: Json, entity: Json | None, values: Json) -> Json:
-    """A message of `ORG_ID.runs` in the shape of the older, per-blueprint actions.
+    """Return a message of `ORG_ID.runs` in the shape of the older, per-blueprint actions.
 
     Args:
         trigger_data: what templates see.

@@ -31,7 +31,7 @@ def check_identifier(kind: str, identifier: object) -> str:
 
 
 def new_id(prefix: str) -> str:
-    """An id such as `r_` and sixteen letters and digits."""
+    """Return an id such as `r_` and sixteen letters and digits."""
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(16))
 
 
@@ -45,7 +45,7 @@ def parse_timestamp(text: str) -> datetime:
     """Read ISO 8601; a date-time without an offset is UTC.
 
     Raises:
-        ValueError: it is no date-time.
+        ValueError: it is not a date-time.
     """
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -61,7 +61,7 @@ def reach(work: Work, payload: Json | list[Any]) -> str:
 
 
 def view(run: NodeRun) -> Json:
-    """The run's JSON."""
+    """Return the run's JSON."""
     fields = ("identifier", "status", "result", "output")
     return {name: getattr(run, name) for name in fields} | {
         "createdAt": run.created_at,

@@ -1,4 +1,6 @@
-"""Messages are stored with the change that causes them, and sent afterwards: none gets lost.
+"""Store messages with the change that causes them, and send them later.
+
+So none gets lost.
 
 The order is kept, and a message can be sent twice (when the server stops between the broker's
 acknowledgement and the note of it): at least once, as Port's own.

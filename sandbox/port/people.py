@@ -83,7 +83,7 @@ class User:
         }
 
     def view(self, org_id: str) -> Json:
-        """The user as `GET /v1/users` lists it."""
+        """Return the user as `GET /v1/users` lists it."""
         member = {"orgId": org_id, "status": "ACTIVE", "lastLoginAt": self.updated_at}
         return {
             **self.profile(),
@@ -133,19 +133,19 @@ def seed(work: Work) -> None:
 
 
 def users(db: Session) -> list[User]:
-    """Everybody who is active, by address."""
+    """Return everybody who is active, by address."""
     rows = db.scalars(select(Entity).where(Entity.blueprint == "_user").order_by(Entity.identifier))
     return [_user(row) for row in rows if row.properties.get("status") != "Disabled"]
 
 
 def find(db: Session, email: str) -> User | None:
-    """The user of that address."""
+    """Return the user of that address."""
     row = db.get(Entity, ("_user", email))
     return _user(row) if row and row.properties.get("status") != "Disabled" else None
 
 
 def get(db: Session, email: str) -> User:
-    """The user of that address.
+    """Return the user of that address.
 
     Raises:
         PortApiError: 404.
@@ -157,7 +157,7 @@ def get(db: Session, email: str) -> User:
 
 
 def find_by_id(db: Session, user_id: str) -> User | None:
-    """The user of that `auth0|…` id."""
+    """Return the user of that `auth0|…` id."""
     return next((user for user in users(db) if user.id == user_id), None)
 
 
@@ -173,14 +173,14 @@ def _user(row: Entity) -> User:
 
 
 def team_views(db: Session, fields: Collection[str] = ()) -> list[Json]:
-    """All teams, as `GET /v1/teams` lists them: with just some fields if they are named."""
+    """Return all teams, as `GET /v1/teams` lists them: with just some fields if they are named."""
     rows = db.scalars(select(Entity).where(Entity.blueprint == "_team").order_by(Entity.identifier))
     everybody = users(db)
     return [_picked(_team_view(row, everybody), fields) for row in rows]
 
 
 def team_view(db: Session, name: str, fields: Collection[str] = ()) -> Json:
-    """One team, with just some fields if they are named.
+    """Return one team, with just some fields if they are named.
 
     Raises:
         PortApiError: 404.

@@ -20,7 +20,9 @@ _LARGEST_RESULT = 1000
 
 
 def require_execute(work: Work, action: Action, context: Json) -> None:
-    """Refuse a person who may not execute the action. Machine credentials may execute everything.
+    """Refuse a person who may not run the action.
+
+    Machine credentials may run every action.
 
     Raises:
         PortApiError: 403 `missing_permissions`.
@@ -40,13 +42,13 @@ def require_execute(work: Work, action: Action, context: Json) -> None:
 
 
 def depends_on_entity(action: Action) -> bool:
-    """Whether the entity decides who may execute the action."""
+    """Return whether the entity decides who may execute the action."""
     rules = action.permissions["execute"]
     return bool(rules.get("policy") or rules.get("ownedByTeam"))
 
 
 def approvers(work: Work, action: Action | None, context: Json) -> list[User]:
-    """The people who may approve a run: those of the policy, or those who are listed.
+    """Return the people who may approve a run: those of the policy, or those who are listed.
 
     If nobody is, the administrators are.
     """

@@ -75,7 +75,7 @@ class PropertyDefinition(Closed):
 
 
 def check_pattern(pattern: str | None) -> None:
-    """Refuse what is no regular expression.
+    """Refuse an invalid regular expression.
 
     Raises:
         ValueError: what is wrong with it.
@@ -88,7 +88,7 @@ def check_pattern(pattern: str | None) -> None:
 
 
 def value_schema(definition: Json) -> Json:
-    """The JSON Schema of one value."""
+    """Return the JSON Schema of one value."""
     schema = {key: value for key, value in definition.items() if key in _SCHEMA_KEYS}
     if isinstance(schema.get("items"), dict):
         schema["items"] = value_schema(schema["items"])
@@ -96,7 +96,7 @@ def value_schema(definition: Json) -> Json:
 
 
 def check_schema(definition: Json) -> None:
-    """Refuse a definition that is no valid JSON Schema.
+    """Refuse a definition that is not a valid JSON Schema.
 
     Raises:
         ValueError: what is wrong with it.
@@ -108,7 +108,7 @@ def check_schema(definition: Json) -> None:
 
 
 def faults(definitions: dict[str, Json], required: Iterable[str], values: Json) -> list[str]:
-    """What is wrong with the values, one sentence each; nothing if they fit.
+    """Return what is wrong with the values, one sentence each; nothing if they fit.
 
     Null stands for "no value". Formats that only the form looks at (`yaml`, `markdown`, …) take
     any text.

@@ -9,7 +9,7 @@ Json = dict[str, Any]
 
 
 def view(work: Work, run: Run, version: str = "v2") -> Json:
-    """The run's JSON; `v1` names action and entity by their identifiers alone.
+    """Return the run's JSON; `v1` names action and entity by their identifiers alone.
 
     https://docs.port.io/actions-and-automations/reflect-action-progress/ shows the older shape.
     """
@@ -64,7 +64,7 @@ def _reference(identifier: str, known: Json | None) -> Json:
 
 
 def log_view(line: RunLog) -> Json:
-    """A line of the log."""
+    """Return a line of the log."""
     return {
         "id": line.id,
         "runId": line.run_id,

@@ -53,7 +53,7 @@ class Request:
 
 
 def get(work: Work, run_id: str) -> Run:
-    """The run, if the caller may see it.
+    """Return the run, if the caller may see it.
 
     Raises:
         PortApiError: 404 `not_found`, 403 `missing_permissions`.
@@ -179,7 +179,7 @@ def add_log(work: Work, run_id: str, body: Json) -> Json:
 
 
 def add_line(work: Work, run: Run, message: str) -> RunLog:
-    """Write a line, whatever the run's status."""
+    """Write a line, regardless of the run's status."""
     line = RunLog(
         id=new_id("log_"),
         run_id=run.id,
@@ -219,7 +219,7 @@ def note(work: Work, run: Run, before: Json | None, *, silent: bool = False) -> 
 
 
 def approval_context(work: Work, run: Run) -> Json:
-    """What the policy of an approval sees."""
+    """Return what the policy of an approval sees."""
     by = run.trigger["by"]
     action = work.db.get(Action, run.action)
     entity = work.db.get(Entity, (run.blueprint, run.entity)) if run.entity else None
@@ -269,7 +269,7 @@ def _entity(work: Work, action: Action, identifier: str | None) -> Json | None:
 
 
 def _fill_in(work: Work, action: Action, typed: Json, entity: Json | None) -> Json:
-    """The checked inputs, secret ones encrypted: their plain text is stored nowhere."""
+    """Return the checked inputs, secret ones encrypted: their plain text is stored nowhere."""
     user = people.find(work.db, work.caller.email) if work.caller.email else None
     user_inputs = actions.user_inputs(action)
     context = {"entity": entity, "user": user.form_context() if user else {}}
@@ -283,7 +283,7 @@ def _fill_in(work: Work, action: Action, typed: Json, entity: Json | None) -> Js
 def _trigger_data(
     work: Work, action: Action, form: Json, entity: Json | None, user: people.User | None
 ) -> Json:
-    """What the templates see; entity inputs are whole entities there."""
+    """Return what the templates see; entity inputs are whole entities there."""
     expanded = dict(form)
     for name, blueprint in entity_inputs(actions.user_inputs(action)).items():
         if name in form:

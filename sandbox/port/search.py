@@ -54,7 +54,7 @@ class Scope:
 
 
 def matches(group: Json, entity: Json, scope: Scope) -> bool:
-    """Whether an entity fits a group of rules.
+    """Return whether an entity fits a group of rules.
 
     Args:
         group: `{"combinator": "and"|"or", "rules": [rule or group]}`.

@@ -44,7 +44,7 @@ class Call:
 
     @contextmanager
     def work(self) -> Iterator[Work]:
-        """The transaction: what was changed is published with it, or nothing of it happens."""
+        """Provide a transaction that publishes its changes, or does nothing."""
         with self.services.store.transaction() as db:
             work = Work(db, self.services.settings, self.caller)
             yield work
@@ -53,7 +53,7 @@ class Call:
 
 
 def services_of(request: Request) -> Services:
-    """The parts of the server that handles this request."""
+    """Return the parts of the server that handles this request."""
     services: Services = request.app.state.services
     return services
 

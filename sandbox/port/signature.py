@@ -38,7 +38,7 @@ def _string(text: str) -> str:
 
 
 def js_number(value: float) -> str:
-    """A number as JavaScript writes it.
+    """Return a number as JavaScript writes it.
 
     https://tc39.es/ecma262/#sec-numeric-types-number-tostring
     """
@@ -66,7 +66,7 @@ def _place_point(digits: str, point: int) -> str:
 
 
 def sign(message: dict[str, Any], secret: str, epoch_seconds: int) -> dict[str, Any]:
-    """The message with Port's two signature headers inside its body.
+    """Return the message with Port's two signature headers inside its body.
 
     Args:
         message: what is to be sent; its own `headers`, if it has any, are kept.

@@ -32,7 +32,7 @@ class _Authored:
     updated_by: Mapped[str]
 
     def authorship(self) -> dict[str, str]:
-        """The four fields, as Port writes them."""
+        """Return the four fields, as Port writes them."""
         return {
             "createdAt": self.created_at,
             "createdBy": self.created_by,
@@ -196,7 +196,8 @@ class Store:
     def transaction(self) -> Iterator[Session]:
         """Commits when the block ends, rolls back when it raises."""
         with self._lock, Session(self._engine, expire_on_commit=False) as db, db.begin():
-            # A session forgets what nobody holds, and would read a blueprint again for each entity.
+            # A session forgets objects without references, and would read a blueprint again for
+            # each entity.
             held: list[object] = []
             event.listen(db, "loaded_as_persistent", lambda _db, row: held.append(row))
             yield db

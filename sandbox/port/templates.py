@@ -95,7 +95,7 @@ def _parts(text: str) -> Iterator[str | _Expression]:
 
 
 def _end_of_expression(text: str, start: int) -> int:
-    """Where the expression's `}}` is: the first one before which there is a jq program.
+    """Return where the expression's `}}` is: the first one before which there is a jq program.
 
     An expression may itself have `}}` in it, in an object or a string.
     """

@@ -12,7 +12,9 @@ Json = dict[str, Any]
 
 
 def found(work: Work) -> Json:
-    """Find the runs that made each entity and changed it last, as far as the caller may see them.
+    """Find the runs that created each entity and changed it last.
+
+    Only as far as the caller may see them.
 
     Returns:
         `requesters`: user id by run id. `created`, `changed`: `{blueprint, identifier, runId}`.
@@ -30,7 +32,7 @@ def found(work: Work) -> Json:
 
 
 def _newest(work: Work, *conditions: Any) -> list[AuditEvent]:
-    """The newest fitting event of each entity, if it was written in the name of a run."""
+    """Return the newest fitting event of each entity, if it was written in the name of a run."""
     last = (
         select(func.max(AuditEvent.number))
         .where(AuditEvent.resource_type == "entity", *conditions)

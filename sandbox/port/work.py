@@ -104,7 +104,7 @@ class Work:
     changes: list[Change] = field(default_factory=list)
 
     def stamp_new(self) -> dict[str, str]:
-        """The authorship columns of a new row."""
+        """Return the authorship columns of a new row."""
         now, who = timestamp(), self.caller.user_id
         return {"created_at": now, "created_by": who, "updated_at": now, "updated_by": who}
 
@@ -124,6 +124,9 @@ class Work:
 
 @contextmanager
 def bare_work(store: Store, settings: Settings, caller: Caller) -> Iterator[Work]:
-    """A transaction whose changes are not published: for what is made when the server starts."""
+    """Provide a transaction whose changes are not published.
+
+    For objects that are created when the server starts.
+    """
     with store.transaction() as db:
         yield Work(db, settings, caller)

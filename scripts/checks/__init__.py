@@ -1,1 +1,1 @@
-"""What `scripts/doctor` looks at: one module for each outside system."""
+"""Checks of `scripts/doctor`, one module for each external system."""

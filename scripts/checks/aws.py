@@ -1,4 +1,4 @@
-"""AWS: the account, secrets, functions and Kafka triggers. Checked only where AWS is given."""
+"""Check AWS: account, secrets, functions, triggers. Optional."""
 
 import json
 from pathlib import Path
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 ALIAS = "live"
 _APPLY = (
-    "Apply the stack in terraform/, and check AWS_REGION and the name prefix. A function that was "
-    "paused (Disabled) reads again after: scripts/resume <function>"
+    "Apply the stack in terraform/, and check AWS_REGION and the name prefix. To resume a paused "
+    "(Disabled) function: scripts/resume <function>"
 )
 _GIVEN = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN")
 _FUNCTIONS = Path(__file__).resolve().parent.parent.parent / "functions"
@@ -40,7 +40,7 @@ _FIELDS = {
     "kafka": [{"username", "password"}],
     "links": [{"key"}],
 }
-# Called by EventBridge, API Gateway or state machines, not by Kafka.
+# EventBridge, API Gateway or state machines call these, not Kafka.
 _WITHOUT_TRIGGER = {
     "sweep_runs",
     "remediation",
@@ -51,7 +51,10 @@ _WITHOUT_TRIGGER = {
 
 
 def secrets(installation: Installation) -> Result:
-    """Whether the secrets have values of the right shape. No value is shown."""
+    """Check that the secrets have values of the right shape.
+
+    Shows no value.
+    """
     name = "AWS: secrets"
     if not is_given(installation):
         return _skipped(name)
@@ -59,7 +62,7 @@ def secrets(installation: Installation) -> Result:
     names = {
         "port": [f"{prefix}/port"],
         "github": [f"{prefix}/github"],
-        # MSK wants its own prefix; functions that sign in by IAM leave a password to the mirror.
+        # MSK requires its own prefix; functions with IAM leave a password to the mirror.
         "kafka": [f"{prefix}/kafka", f"AmazonMSK_{prefix}", f"{prefix}/mirror"],
         "links": [f"{prefix}/links"],
     }
@@ -77,7 +80,7 @@ def secrets(installation: Installation) -> Result:
     cure = (
         "Fill them in (README, 'Secrets'): a JSON object with "
         "client_id and client_secret (port); token, or app_id, installation_id and private_key "
-        "(github); username and password (kafka). Terraform makes that of the links."
+        "(github); username and password (kafka). Terraform creates the secret of the links."
     )
     return Result(name, not wrong, ", ".join(wrong) or "all filled in", cure)
 
@@ -87,7 +90,7 @@ def _by_webhook(installation: Installation) -> bool:
 
 
 def functions(installation: Installation) -> Result:
-    """Whether each function has its alias and, if Kafka calls it, an enabled mapping."""
+    """Check that each function has its alias and an enabled trigger."""
     name = "AWS: functions"
     if not is_given(installation):
         return _skipped(name)
@@ -105,7 +108,7 @@ def functions(installation: Installation) -> Result:
 
 
 def function_names(installation: Installation) -> list[str]:
-    """All functions that have an alias: one for each action of the catalog, and the others."""
+    """Return all functions that have an alias, with one for each action."""
     others = {file.parent.name for file in _FUNCTIONS.glob("*/handler.py")} - _NOT_ITSELF
     if not _by_webhook(installation):
         others -= {"receive_webhook"}
@@ -114,7 +117,7 @@ def function_names(installation: Installation) -> list[str]:
 
 
 def catalog(installation: Installation) -> Result:
-    """Whether the functions use this catalog, and policy and repositories fit it."""
+    """Check that the functions use this catalog, and that policy and repositories match."""
     name = "AWS: catalog"
     if not is_given(installation):
         return _skipped(name)
@@ -128,10 +131,10 @@ def catalog(installation: Installation) -> Result:
         )
         deployed = read_object(answer["Body"].read())
         policy = Policy.model_validate(read_policy(installation))
-    # What is not a policy is a ValueError, too.
+    # A value that is not a policy also raises ValueError.
     except (BotoCoreError, ClientError, KeyError, ValueError) as error:
         return Result(name, False, f"{type(error).__name__}: {error}", _APPLY)
-    # Files at the top are no part of a catalog.
+    # Files at the top level are not part of a catalog.
     paths = sorted(path for path in files.keys() | deployed.keys() if "/" in path)
     differ = [path for path in paths if files.get(path) != deployed.get(path)]
     if differ:
@@ -150,11 +153,13 @@ def catalog(installation: Installation) -> Result:
         *(f"Limits are for '{name}', which is not an action of the catalog." for name in unknown),
     ]
     cure = "Correct the catalog, or 'approvals' and 'github' in Terraform, and apply the stack."
-    return Result(name, not found, " ".join(found) or "as deployed, and the policy fits it", cure)
+    return Result(
+        name, not found, " ".join(found) or "as deployed, and the policy matches it", cure
+    )
 
 
 def repairs(installation: Installation) -> Result:
-    """Check that services can be repaired, and that the prober can blame its own network."""
+    """Check repairs of services, and the prober's own network check."""
     name = "AWS: repairs of services"
     if not is_given(installation):
         return _skipped(name)
@@ -171,15 +176,15 @@ def repairs(installation: Installation) -> Result:
 
 
 def repair_result(name: str, policy: dict[str, Any], limits: dict[str, Any]) -> Result:
-    """Judge the remediation policy and the prober's limits, as Terraform wrote them."""
+    """Check the remediation policy and the prober's limits in Terraform."""
     if policy["mode"] != "repair":
         return Result(name, True, f"remediation.mode is {policy['mode']}")
     wrong, cures = [], []
     if not policy.get("trusted_urls"):
-        wrong.append("no health URL is trusted, so services are only looked at")
+        wrong.append("no health URL is trusted, so services are only checked, not repaired")
         cures.append('Set health_probe.trusted_urls, or remediation.mode = "verify".')
     if not limits.get("canary_url"):
-        wrong.append("no canary: a fault of the prober's network makes every service unhealthy")
+        wrong.append("no canary: a fault in the prober's network makes every service unhealthy")
         cures.append("Set health_probe.canary_url.")
     found = "; ".join(wrong) or f"by {', '.join(policy['trusted_urls'])}"
     return Result(name, not wrong, found, " ".join(cures))
@@ -188,8 +193,7 @@ def repair_result(name: str, policy: dict[str, Any], limits: dict[str, Any]) -> 
 def api_log_role(installation: Installation) -> Result:
     """Check that API Gateway has the role with which it writes access logs.
 
-    There is one per account and region; a stage with an access log is refused without it.
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+    There is one per account and region. A stage with an access log is refused without it.
     """
     name = "AWS: API Gateway's log role"
     if not is_given(installation):
@@ -208,7 +212,10 @@ def api_log_role(installation: Installation) -> Result:
 
 
 def approvers(installation: Installation) -> list[Result]:
-    """Whether each approver's e-mails arrive, and cannot be ended by a click on a link in them."""
+    """Check that each approver receives e-mails, and cannot be unsubscribed.
+
+    A click on a link in an e-mail must not end the subscription.
+    """
     name = "AWS: e-mails to approvers"
     if not is_given(installation):
         return [_skipped(name)]
@@ -218,13 +225,13 @@ def approvers(installation: Installation) -> list[Result]:
         topic = _environment(installation, "approval")["APPROVALS_TOPIC_ARN"]
         policy = Policy.model_validate(read_policy(installation))
         return subscriptions(sns, topic, policy.emails())
-    # What is not a policy is a ValueError, too.
+    # A value that is not a policy also raises ValueError.
     except (BotoCoreError, ClientError, KeyError, ValueError) as error:
         return [Result(name, False, str(error), _APPLY)]
 
 
 def subscriptions(sns: "SNSClient", topic_arn: str, emails: list[str]) -> list[Result]:
-    """Whether each address has a subscription that only signed calls can end."""
+    """Check that only signed calls can end an address's subscription."""
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
     arns = {one["Endpoint"]: one["SubscriptionArn"] for p in pages for one in p["Subscriptions"]}
     return [
@@ -235,7 +242,7 @@ def subscriptions(sns: "SNSClient", topic_arn: str, emails: list[str]) -> list[R
 
 
 def _subscription_fault(sns: "SNSClient", email: str, arn: str | None) -> tuple[str, str]:
-    """What is wrong with an approver's subscription, and the cure.
+    """Return what is wrong with an approver's subscription, and the fix.
 
     https://docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html
     """
@@ -245,7 +252,7 @@ def _subscription_fault(sns: "SNSClient", email: str, arn: str | None) -> tuple[
     again = f"terraform apply -replace={address} sends a new one."
     if arn is None:
         return "not subscribed", f"The subscription was ended, or expired. {again} {confirm}"
-    # SNS shows no ARN of a subscription that is not confirmed.
+    # SNS shows no ARN for a subscription that is not confirmed.
     if not arn.startswith("arn:"):
         return "not confirmed", f"{confirm} If it is too old, {again}"
     attributes = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
@@ -255,9 +262,9 @@ def _subscription_fault(sns: "SNSClient", email: str, arn: str | None) -> tuple[
 
 
 def installation_name(installation: Installation) -> str:
-    """Account, region and name prefix, as Terraform's output `port_setup` has them.
+    """Return account, region and name prefix from the output `port_setup`.
 
-    Empty if AWS does not say.
+    Empty if AWS does not show them.
     """
     if not is_given(installation):
         return ""
@@ -271,7 +278,7 @@ def installation_name(installation: Installation) -> str:
 
 
 def read_policy(installation: Installation) -> dict[str, Any]:
-    """Read the policy document that the functions go by."""
+    """Read the policy document that the functions use."""
     configured = _environment(installation, "approval")
     endpoint = installation.settings.get("AWS_ENDPOINT_URL")
     client = _session(installation).client("s3", endpoint_url=endpoint, config=_CONFIG)
@@ -281,7 +288,7 @@ def read_policy(installation: Installation) -> dict[str, Any]:
 
 
 def reports_url(installation: Installation) -> str | None:
-    """The address that reports must be asked for; None if AWS does not say."""
+    """Return the address that receives reports; None if AWS hides it."""
     if not is_given(installation):
         return None
     try:
@@ -299,7 +306,7 @@ def _fault(client: "SecretsManagerClient", kind: str, names: list[str]) -> str:
         try:
             value = json.loads(text)
         except ValueError:
-            return "is no JSON"
+            return "is not JSON"
         filled = {key for key, item in value.items() if item} if isinstance(value, dict) else set()
         if not any(wanted <= filled for wanted in _FIELDS[kind]):
             return "lacks fields"
@@ -308,7 +315,7 @@ def _fault(client: "SecretsManagerClient", kind: str, names: list[str]) -> str:
 
 
 def _github_fault(value: dict[str, Any]) -> str:
-    """What the functions would say of the GitHub secret."""
+    """Return the error that the functions would report for GitHub's secret."""
     try:
         authenticate(GitHubCredentials.model_validate(value))
     except ConfigurationError as error:
@@ -339,11 +346,11 @@ def _function_fault(client: "LambdaClient", name_prefix: str, name: str) -> str:
         return ""
     reasons = [mapping.get("StateTransitionReason", "") for mapping in mappings]
     shown = ", ".join(f"{s} ({r})" if r else s for s, r in zip(states, reasons, strict=True))
-    return f"has no enabled event source mapping: {shown or 'none at all'}"
+    return f"has no enabled event source mapping: {shown or 'it has none'}"
 
 
 def is_given(installation: Installation) -> bool:
-    """Whether AWS can be asked."""
+    """Return whether AWS credentials are available."""
     return any(installation.settings.get(name) for name in _GIVEN)
 
 
@@ -353,7 +360,7 @@ def _skipped(name: str) -> Result:
 
 def _session(installation: Installation) -> boto3.Session:
     settings = installation.settings
-    # The sandbox takes any credentials.
+    # The sandbox accepts any credentials.
     key = settings.get("AWS_ACCESS_KEY_ID") or (
         "test" if settings.get("AWS_ENDPOINT_URL") else None
     )

@@ -1,4 +1,4 @@
-"""GitHub: credentials, permissions, and each repository of the map."""
+"""Check GitHub: credentials, permissions, and each repository."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ TEMPLATE = Path(__file__).resolve().parent.parent.parent / "services-repo"
 TIMEOUT_SECONDS = 10
 REPORT_WORKFLOW = ".github/workflows/slipway-report.yml"
 RESTART_ENVIRONMENT = "slipway-restart"
-# As the branches of runs are named.
+# A branch name as runs have it.
 RUN_BRANCH = "slipway/action/r_0000000000000000"
 REPORTS_VARIABLE = "SLIPWAY_REPORTS_URL"
 # Before 0.1.0 the services repository had Port's credentials.
 FORBIDDEN_SECRETS = {"PORT_CLIENT_ID", "PORT_CLIENT_SECRET", "RESTART_CREDENTIALS"}
-# What Slipway asks of an App installation.
-# Actions and issues are for repairs: the restart workflow, and the hand-over to people.
+# Permissions that Slipway needs. Actions and issues are for repairs: the restart workflow, and the
+# issue that escalates to people.
 PERMISSIONS = ("contents", "pull_requests", "actions", "issues")
-# Whether it is right (None: it is not known), what was found, and the cure.
+# Whether it is right (None: unknown), what was found, and the fix.
 type Found = tuple[bool | None, str, str]
 
 
@@ -44,7 +44,7 @@ class Services:
     Attributes:
         installation: the installation.
         place: the repository.
-        keys: the keys of the map that name it.
+        keys: its keys in the map of repositories.
     """
 
     installation: Installation
@@ -89,7 +89,7 @@ type _All = Callable[[Installation], list[Result]]
 
 
 def _each(name: str) -> Callable[[Callable[[Services], Found]], _All]:
-    """Make a check of one repository a check of all; a fault of one ends no other."""
+    """Run a check of one repository for all; one fault does not stop others."""
 
     def decorate(check: Callable[[Services], Found]) -> _All:
         @wraps(check)
@@ -113,7 +113,7 @@ def _each(name: str) -> Callable[[Callable[[Services], Found]], _All]:
 
 @_each("GitHub: permissions")
 def permissions(services: Services) -> Found:
-    """Whether the credentials are taken and may push branches and open pull requests."""
+    """Check that the credentials may push branches and open pull requests."""
     if app := app_of(services.credentials):
         return _of_app(services, *app)
     may_push = services.repository.permissions.push
@@ -126,10 +126,10 @@ def permissions(services: Services) -> Found:
 
 @_each("GitHub: repository")
 def repository(services: Services) -> Found:
-    """Whether the repository and its base branch are there, and merged branches go."""
+    """Check that the repository, base branch and branch deletion are set up."""
     found = services.repository
     branch = found.get_branch(services.place.base_branch)
-    # Not told to everybody, which is no fault.
+    # GitHub hides this setting from some users, which is not a fault.
     stay = found.delete_branch_on_merge is False
     said = f"{branch.name} at {branch.commit.sha[:7]}"
     cure = "Switch on 'Automatically delete head branches' in the repository's general settings."
@@ -138,10 +138,10 @@ def repository(services: Services) -> Found:
 
 @_each("GitHub: workflows")
 def workflow(services: Services) -> Found:
-    """Whether the report workflow is the template's, and those that actions run are there.
+    """Check that the report workflow is current and the others exist.
 
-    What they do is the team's to write, so only the report must be as it is here. An action runs a
-    workflow of the base branch; the report is the default branch's.
+    The team writes the other workflows, so only the report must match the template. An action runs
+    a workflow of the base branch; the report runs from the default branch.
     """
     found, base = services.repository, services.place.base_branch
     report = _state(found, REPORT_WORKFLOW, found.default_branch)
@@ -156,7 +156,7 @@ def workflow(services: Services) -> Found:
 
 @_each("GitHub: base branch")
 def protection(services: Services) -> Found:
-    """Whether the base branch takes pull requests only, and new commits dismiss approvals.
+    """Check that the base branch is protected and stale approvals end.
 
     A ruleset or a branch protection may say so; GitHub shows the latter to administrators only.
     https://docs.github.com/rest/repos/rules#get-rules-for-a-branch
@@ -179,12 +179,12 @@ def protection(services: Services) -> Found:
     except GithubException as error:
         if error.status != 403:
             raise
-        cure += " Then look at it with credentials that may read 'Administration'."
-        return None, f"{base} is protected; how is not shown: look by hand", cure
+        cure += " Then check it with credentials that may read 'Administration'."
+        return None, f"{base} is protected, but GitHub hides the details: check it by hand", cure
     if not dismisses:
-        return False, f"{base} takes changes without a pull request", cure
+        return False, f"{base} accepts changes without a pull request", cure
     detail = "stale approvals are dismissed" if any(dismisses) else "stale approvals stay"
-    return any(dismisses), f"{base} takes pull requests only; {detail}", cure
+    return any(dismisses), f"{base} accepts pull requests only; {detail}", cure
 
 
 @_each("GitHub: signatures")
@@ -221,13 +221,13 @@ def signatures(services: Services) -> Found:
 
 @_each("GitHub: branches of runs")
 def own_branches(services: Services) -> Found:
-    """Whether a ruleset keeps the branches of runs for Slipway."""
+    """Check that a ruleset reserves the branches of runs for Slipway."""
     kinds = {rule["type"] for rule in _rules(services.repository, RUN_BRANCH)}
     missing = [kind for kind in ("creation", "update") if kind not in kinds]
     cure = (
         "Make a ruleset for the branches 'slipway/**/*' (Settings → Rules) that restricts "
         "creations and updates, with Slipway's App on its bypass list. Otherwise every developer "
-        "with push access can take a run's branch, or add to its pull request."
+        "with push access can create a run's branch, or add to its pull request."
     )
     detail = f"not restricted: {', '.join(missing)}" if missing else "for Slipway only"
     return not missing, detail, cure
@@ -235,14 +235,17 @@ def own_branches(services: Services) -> Found:
 
 @_each("GitHub: secrets")
 def secrets(services: Services) -> Found:
-    """Whether a secret is kept where every branch can read it: any pushed workflow may."""
+    """Check that no secret is stored where every branch can read it.
+
+    Any pushed workflow may read such a secret.
+    """
     try:
         found = services.repository
         there = {secret.name for secret in found.get_secrets()} | _of_organization(found)
     except GithubException as error:
         if error.status != 403:
             raise
-        return None, "these credentials may not list them: look by hand", ""
+        return None, "these credentials may not list them: check by hand", ""
     exposed = sorted(there & FORBIDDEN_SECRETS)
     cure = (
         "Every developer with push access can read these. Slipway no longer uses Port's: rotate "
@@ -255,14 +258,17 @@ def secrets(services: Services) -> Found:
 
 @_each("GitHub: restart environment")
 def restart_environment(services: Services) -> Found:
-    """Whether only chosen branches may use the environment that keeps the cluster's credential."""
+    """Check that only chosen branches may use the restart environment.
+
+    It has the credential of the cluster.
+    """
     try:
         found = services.repository.get_environment(RESTART_ENVIRONMENT)
     except GithubException as error:
         if error.status not in {403, 404}:
             raise
-        return None, f"{RESTART_ENVIRONMENT} is not there, or not shown", ""
-    # Null if every branch may, whatever PyGithub's annotation says.
+        return None, f"{RESTART_ENVIRONMENT} does not exist, or these credentials cannot see it", ""
+    # Null if every branch may, although PyGithub's annotation differs.
     limited: object = found.deployment_branch_policy
     cure = (
         f"In Settings → Environments → {RESTART_ENVIRONMENT}, let only the branch "
@@ -275,7 +281,7 @@ def restart_environment(services: Services) -> Found:
 
 @_each("GitHub: reports")
 def reports_variable(services: Services) -> Found:
-    """Whether the report workflow knows the address of this installation."""
+    """Check that the report workflow has this installation's address."""
     given, wanted = "", reports_url(services.installation)
     cure = (
         f"Set the repository variable {REPORTS_VARIABLE} to Terraform's output reports_url"
@@ -285,7 +291,7 @@ def reports_variable(services: Services) -> Found:
         given = services.repository.get_variable(REPORTS_VARIABLE).value
     except GithubException as error:
         if error.status == 403:
-            return None, "these credentials may not read variables: look by hand", cure
+            return None, "these credentials may not read variables: check by hand", cure
         if error.status != 404:
             raise
     if not given:
@@ -294,7 +300,7 @@ def reports_variable(services: Services) -> Found:
 
 
 def _rules(repository: Repository, branch: str) -> list[dict[str, Any]]:
-    """The rules of rulesets for a branch, which need not exist."""
+    """Return the rulesets' rules for a branch, which need not exist."""
     url = f"{repository.url}/rules/branches/{quote(branch, safe='/')}?per_page=100"
     _, answer = repository.requester.requestJsonAndCheck("GET", url)
     rules: list[dict[str, Any]] = answer
@@ -302,7 +308,7 @@ def _rules(repository: Repository, branch: str) -> list[dict[str, Any]]:
 
 
 def _protection(repository: Repository, branch: str) -> dict[str, Any]:
-    """A branch's protection; empty if rulesets alone protect it."""
+    """Return a branch's protection; empty if only rulesets protect it."""
     url = f"{repository.url}/branches/{quote(branch, safe='/')}/protection"
     try:
         _, answer = repository.requester.requestJsonAndCheck("GET", url)
@@ -326,7 +332,9 @@ def _state(repository: Repository, path: str, branch: str) -> str:
 
 
 def _of_organization(repository: Repository) -> set[str]:
-    """Names of secrets that the organisation shares with it; none where it does not show them.
+    """Return names of the organisation's secrets that are shared with it.
+
+    Empty if GitHub hides them.
 
     https://docs.github.com/rest/actions/secrets#list-repository-organization-secrets
     """
@@ -377,11 +385,11 @@ def _of_app(services: Services, app: Auth.AppAuth, number: int) -> Found:
 
 def _refused(error: GithubException) -> Found:
     cure = {
-        401: "GitHub does not take these credentials: make new ones.",
-        403: "These credentials may not do this, or are being throttled: see the message.",
+        401: "GitHub refused these credentials: create new ones.",
+        403: "These credentials may not do this, or GitHub throttles them: see the message.",
         404: f"Check name and base_branch of this repository in github.repositories ({VARIABLE}), "
         "and that the token, or the App's installation of this number, has access to it.",
-    }.get(error.status, "Try again later; see https://www.githubstatus.com.")
+    }.get(error.status, "Retry later; see https://www.githubstatus.com.")
     return False, f"GitHub answered {error.status}: {reason(error)}", cure
 
 

@@ -1,4 +1,4 @@
-"""Kafka: the brokers and Port's topics."""
+"""Check Kafka: the brokers and Port's topics."""
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -13,7 +13,7 @@ _BY_WEBHOOK = "not looked at: Port sends runs by webhook"
 
 
 def brokers(installation: Installation) -> Result:
-    """Whether the configured brokers are those that Port names for the organisation."""
+    """Check that the brokers are those that Port names."""
     name = "Kafka: Port's brokers"
     settings = installation.settings
     if settings.get("RUN_SOURCE") == "webhook":
@@ -40,7 +40,7 @@ def brokers(installation: Installation) -> Result:
 
 
 def topics(installation: Installation) -> Result:
-    """Whether the brokers answer and have the topics that this installation reads."""
+    """Check that the brokers answer and have the installation's topics."""
     name = "Kafka: topics"
     settings = installation.settings
     if settings.get("RUN_SOURCE") == "webhook":
@@ -56,7 +56,7 @@ def topics(installation: Installation) -> Result:
             "sasl.password": settings.get("KAFKA_PASSWORD", ""),
         }
     try:
-        # The whole list: asking for a topic by its name would create it on some clusters.
+        # The whole list: on some clusters, asking for a topic by name creates it.
         found = AdminClient(options).list_topics(timeout=TIMEOUT_SECONDS).topics
     except KafkaException as error:
         return Result(
@@ -68,6 +68,6 @@ def topics(installation: Installation) -> Result:
         )
     wanted = topic_names(settings["PORT_ORG_ID"], change_log=uses_change_log(settings))
     if missing := [topic for topic in wanted if topic not in found]:
-        cure = "Port's support creates an organisation's topics; check PORT_ORG_ID first."
+        cure = "Check PORT_ORG_ID, then ask Port's support to create the organisation's topics."
         return Result(name, False, f"missing: {', '.join(missing)}", cure)
     return Result(name, True, ", ".join(wanted))

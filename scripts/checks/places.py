@@ -1,4 +1,4 @@
-"""The map of repositories, from the environment or from the policy document of what is deployed."""
+"""Read the map of repositories, from the environment or the policy."""
 
 from pydantic import TypeAdapter, ValidationError
 from slipway.errors import ConfigurationError
@@ -15,7 +15,7 @@ def places(installation: Installation) -> dict[str, Place]:
     """Read the map of repositories, by key.
 
     Raises:
-        ConfigurationError: it is not given, or is not such a map.
+        ConfigurationError: it is missing, or is not a map of repositories.
     """
     text = installation.settings.get(VARIABLE)
     try:
@@ -37,7 +37,7 @@ def places(installation: Installation) -> dict[str, Place]:
 
 
 def distinct(installation: Installation) -> dict[Place, frozenset[str]]:
-    """Each repository of the map, with the keys that name it."""
+    """Return each repository of the map, with its keys."""
     found: dict[str, tuple[Place, set[str]]] = {}
     for key, place in places(installation).items():
         found.setdefault(place.name.lower(), (place, set()))[1].add(key)

@@ -1,4 +1,4 @@
-"""Port: credentials, role, blueprints and actions."""
+"""Check Port: credentials, role, blueprints and actions."""
 
 from slipway.errors import PortError
 
@@ -15,7 +15,7 @@ _CREDENTIALS = (
 
 
 def sign_in(installation: Installation) -> Result:
-    """Whether Port can be reached, takes the credentials, and is the organisation that is meant."""
+    """Check that Port accepts the credentials of the right organisation."""
     name = "Port: credentials"
     try:
         answer = port_client(installation.settings).request("GET", "/v1/organization")
@@ -28,7 +28,7 @@ def sign_in(installation: Installation) -> Result:
 
 
 def role(installation: Installation) -> list[Result]:
-    """Whether the credentials may write entities of each kind. Port stores nothing."""
+    """Check that the credentials may write entities. Port stores nothing."""
     blueprints = sorted(kind.blueprint.identifier for kind in installation.catalog.kinds.values())
     return [_role(installation, blueprint) for blueprint in blueprints]
 
@@ -54,7 +54,7 @@ def _role(installation: Installation, blueprint: str) -> Result:
 
 
 def definitions(installation: Installation) -> Result:
-    """Whether blueprints, actions and automations are those of the catalog."""
+    """Check that blueprints, actions and automations match the catalog."""
     client, prefix = port_client(installation.settings), identifier_prefix(installation.settings)
     wanted = wanted_definitions(
         read_record(client, prefix), installation.settings, installation.catalog_folder
@@ -62,14 +62,16 @@ def definitions(installation: Installation) -> Result:
     steps = plan(client, wanted, prefix)
     wrong = [f"{s.kind} {s.identifier} is " + _state(s.change) for s in steps if s.change]
     detail = ", ".join(wrong) or f"{len(steps)} objects are up to date"
-    cure = "Look at the difference: scripts/port_setup; then install: scripts/port_setup --apply"
+    cure = "Show the difference: scripts/port_setup. Install it: scripts/port_setup --apply"
     return Result("Port: blueprints and actions", not wrong, detail, cure)
 
 
 def consumers(installation: Installation) -> Result:
-    """Whether another installation has the same actions, so that both carry out each run.
+    """Check that no other installation runs the same actions.
 
-    Port has one definition of an action, and does not say who reads its messages: Kafka lists
+    Otherwise both would carry out each run.
+
+    Port has one definition of an action, and does not show who reads its messages. Kafka lists
     consumer groups only to those who may describe them, and a webhook has none. So the record that
     `port_setup` keeps in Port names the installation.
     """
@@ -78,10 +80,10 @@ def consumers(installation: Installation) -> Result:
     recorded = recorded_installation(port_client(installation.settings), prefix)
     own = installation_name(installation)
     if not recorded or not own:
-        said = "AWS does not say which installation this is" if recorded else "not recorded"
+        said = "AWS does not show which installation this is" if recorded else "not recorded"
         return Result(name, None, f"{said}: scripts/port_setup --apply with Terraform's output")
     cure = (
-        f"Both carry out each run. Give {own} or {recorded} another identifier_prefix in "
+        f"Both would run each request. Give {own} or {recorded} another identifier_prefix in "
         "Terraform, apply it, and run scripts/port_setup --apply for both. If the other one is "
         "gone: scripts/port_setup --apply --take-over"
     )

@@ -1,4 +1,4 @@
-"""What a check finds, and what it may ask for."""
+"""The result of a check, and the installation that it checks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class Result:
     """What one check found.
 
     Attributes:
-        name: what was looked at.
-        ok: None if the check could not be made and so says nothing.
-        detail: what there is.
-        cure: what to do about a fault.
+        name: what was checked.
+        ok: None if the check could not run.
+        detail: what was found.
+        cure: how to fix a fault.
     """
 
     name: str
@@ -31,10 +31,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Installation:
-    """The installation that is looked at.
+    """The installation that is checked.
 
     Attributes:
-        settings: variables of the environment, as `PORT_BASE_URL`.
+        settings: environment variables, for example `PORT_BASE_URL`.
         name_prefix: Terraform's `name_prefix`.
         catalog_folder: the folder of its catalog.
     """
@@ -45,7 +45,7 @@ class Installation:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The catalog.
+        """Load the catalog.
 
         Raises:
             CatalogRefused: it has faults.
@@ -53,5 +53,5 @@ class Installation:
         return load_catalog(read_folder(self.catalog_folder))
 
 
-# Some checks have a row for each of what they look at.
+# Some checks have a row for each checked item.
 Check = Callable[[Installation], Result | list[Result]]

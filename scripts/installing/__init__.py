@@ -1,1 +1,1 @@
-"""The steps of `scripts/install`: one module for each system that it asks."""
+"""The steps of `scripts/install`, one module for each external system."""

@@ -1,4 +1,4 @@
-"""AWS: whose credentials there are, what is there already, and the key of a new App."""
+"""Check AWS: credentials, existing resources, and a new App's key."""
 
 import json
 import os
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _CLIENT = ClientConfig(connect_timeout=10, read_timeout=30, retries={"total_max_attempts": 3})
 _SIGN_IN = (
-    "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; try them with: "
-    "aws sts get-caller-identity"
+    "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; test them with: aws sts "
+    "get-caller-identity"
 )
 
 
@@ -25,31 +25,33 @@ class Account:
     """The AWS account in one region.
 
     Args:
-        region: None: that of the operator's settings.
+        region: None: the region of the operator's settings.
     """
 
     def __init__(self, region: str | None = None) -> None:
         self.session = boto3.Session(region_name=region)
 
     def client(self, service: str) -> Any:
-        """A client of a service."""
-        session: Any = self.session  # The stubs know no service by a variable.
+        """Return a client of a service."""
+        session: Any = self.session  # The stubs accept no service by a variable.
         return session.client(service, config=_CLIENT)
 
     def number(self) -> str:
-        """The account's number.
+        """Return the account's number.
 
         Raises:
-            Stopped: there are no credentials, or AWS does not take them.
+            Stopped: credentials are missing, or AWS refuses them.
         """
         where = f"AWS, {self.session.region_name or 'no region'}"
         try:
             return str(self.client("sts").get_caller_identity()["Account"])
         except (BotoCoreError, ClientError) as error:
-            raise Stopped(f"AWS cannot be asked who you are: {error}.", where, _SIGN_IN) from None
+            raise Stopped(
+                f"AWS did not identify these credentials: {error}.", where, _SIGN_IN
+            ) from None
 
     def environment(self) -> dict[str, str]:
-        """The credentials and the region for a child's environment."""
+        """Return credentials and region for a child process's environment."""
         found = self.session.get_credentials()
         if found is None:
             return {}
@@ -66,7 +68,7 @@ def check_account(config: Config) -> Account:
     """Check credentials, account and region.
 
     Raises:
-        Stopped: they are not those of the configuration.
+        Stopped: they differ from the configuration.
     """
     check_region(config.aws.region)
     account = Account(config.aws.region)
@@ -94,7 +96,9 @@ def check_region(region: str) -> None:
         for each in session.get_available_regions("lambda", partition)
     }
     if region not in known:
-        raise Stopped(f"AWS has no region {region}.", "aws.region", "Correct it, as eu-west-1.")
+        raise Stopped(
+            f"AWS has no region {region}.", "aws.region", "Correct it, for example eu-west-1."
+        )
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         if os.environ.get(name, region) != region:
             raise Stopped(
@@ -106,7 +110,7 @@ def check_region(region: str) -> None:
 
 
 def check_unused(account: Account, config: Config) -> None:
-    """Check that no installation has the name; for one that Terraform's state does not know.
+    """Check that the name is free, if Terraform's state is empty.
 
     Raises:
         Stopped: AWS has resources of that name.
@@ -123,7 +127,7 @@ def check_unused(account: Account, config: Config) -> None:
             found.append(f"secret {prefix}/port")
     except (BotoCoreError, ClientError) as error:
         raise Stopped(
-            f"AWS refused to show what is there: {error}.",
+            f"AWS refused to list existing resources: {error}.",
             f"account {config.aws.account}, {config.aws.region}",
             "Give these credentials the permissions of docs/install.md.",
         ) from None
@@ -137,10 +141,10 @@ def check_unused(account: Account, config: Config) -> None:
 
 
 def has_log_role(account: Account) -> bool:
-    """Whether API Gateway may write logs in this account and region.
+    """Return whether API Gateway may write logs in this account and region.
 
     Raises:
-        Stopped: AWS refused to say.
+        Stopped: AWS refused to show it.
     """
     try:
         return bool(account.client("apigateway").get_account().get("cloudwatchRoleArn"))
@@ -153,7 +157,7 @@ def has_log_role(account: Account) -> bool:
 
 
 def read_secret(account: Account, secret_id: str) -> dict[str, str] | None:
-    """A secret's fields that have a value; None if there is no secret.
+    """Return the names of a secret's filled fields; None without a secret.
 
     Raises:
         Stopped: it may not be read, or is not an object.
@@ -166,11 +170,11 @@ def read_secret(account: Account, secret_id: str) -> dict[str, str] | None:
     except client.exceptions.ResourceNotFoundException:
         return None
     except (BotoCoreError, ClientError) as error:
-        # One that is being deleted has no value either.
+        # A secret that is being deleted has no value either.
         if _code(error) == "InvalidRequestException":
             return None
         raise Stopped(
-            f"The secret cannot be read: {error}.", secret_id, "Allow it to these credentials."
+            f"The secret cannot be read: {error}.", secret_id, "Allow these credentials to read it."
         ) from None
     except (ValueError, AttributeError):
         raise Stopped(
@@ -179,7 +183,7 @@ def read_secret(account: Account, secret_id: str) -> dict[str, str] | None:
 
 
 def keep_key(account: Account, config: Config, value: dict[str, str]) -> None:
-    """Keep the key of a new App until Terraform has made its secret.
+    """Keep the key of a new App until Terraform has created its secret.
 
     Raises:
         Stopped: AWS refused.
@@ -189,7 +193,7 @@ def keep_key(account: Account, config: Config, value: dict[str, str]) -> None:
     try:
         try:
             client.create_secret(
-                Name=name, SecretString=text, Description="Until scripts/install has ended"
+                Name=name, SecretString=text, Description="Temporary key of the GitHub App"
             )
         except client.exceptions.ResourceExistsException:
             client.put_secret_value(SecretId=name, SecretString=text)
@@ -197,12 +201,13 @@ def keep_key(account: Account, config: Config, value: dict[str, str]) -> None:
         raise Stopped(
             f"The App's key cannot be kept: {error}.",
             name,
-            "Allow secretsmanager:CreateSecret and PutSecretValue, delete the App, run it again.",
+            "Allow secretsmanager:CreateSecret and PutSecretValue, delete the App and run the "
+            "command again.",
         ) from None
 
 
 def drop_key(account: Account, config: Config) -> None:
-    """Remove the kept key, once Terraform's secret holds the same.
+    """Remove the kept key, once Terraform's secret has the same key.
 
     Raises:
         Stopped: AWS refused.
@@ -219,7 +224,7 @@ def drop_key(account: Account, config: Config) -> None:
 
 
 def key_name(config: Config) -> str:
-    """The secret that keeps a new App's key."""
+    """Return the name of the secret that keeps a new App's key."""
     return f"{config.name_prefix}/install-github"
 
 

@@ -1,4 +1,7 @@
-"""What an operator says of an installation: a TOML file without secrets, or answers."""
+"""Read an installation's configuration: a TOML file, or answers.
+
+It has no secrets.
+"""
 
 import json
 import tomllib
@@ -21,11 +24,11 @@ class _Part(BaseModel):
 
 
 class Aws(_Part):
-    """The account, so that another one is never changed by mistake, and where the state is."""
+    """AWS account, which guards against wrong credentials, and the state."""
 
     account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
     region: Annotated[str, StringConstraints(min_length=1)]
-    # Of Terraform's state; None: a file in the installation's folder.
+    # Bucket of Terraform's state; None: a file in the installation's folder.
     state_bucket: str | None = None
 
 
@@ -35,7 +38,8 @@ class Port(_Part):
     base_url: HttpUrl = "https://api.port.io"
     app_url: HttpUrl = "https://app.port.io"
     org_id: str | None = None
-    # In Secrets Manager, with client_id and client_secret; asked if the environment has none.
+    # Secret in Secrets Manager with client_id and client_secret. The operator is asked if the
+    # environment has none.
     secret_id: str | None = None
 
 
@@ -53,7 +57,7 @@ class GitHub(_Part):
 
     @property
     def organization(self) -> str:
-        """The owner of the first repository, who owns the App."""
+        """Owner of the first repository, and so of the App."""
         return self.names[0].partition("/")[0]
 
     @property
@@ -75,7 +79,7 @@ class Config(_Part):
     source: Source = "port-hosted"
     approvers: list[Email] = Field(default_factory=list)
     alarm_emails: list[Email] = Field(default_factory=list)
-    # Further inputs of the module; they go before those that follow from the rest.
+    # Further inputs of the module; they override the inputs derived from other settings.
     terraform: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -108,12 +112,12 @@ def read_config(file: Path) -> Config:
 
 
 def ask(file: Path, account: str, region: str | None) -> Config:
-    """Ask for what has no default, and write it down for the next time.
+    """Ask for settings without a default, and save them.
 
     Args:
         file: where it is written.
-        account: whose AWS credentials there are.
-        region: of the AWS settings there are.
+        account: of the available AWS credentials.
+        region: of the available AWS settings.
 
     Raises:
         Stopped: an answer is wrong.
@@ -127,7 +131,7 @@ def ask(file: Path, account: str, region: str | None) -> Config:
         port["app_url"] = "https://app.us.port.io"
     source = typer.prompt("Source of runs: port-hosted or webhook", default="port-hosted")
     repository = typer.prompt("Services repository (owner/name)")
-    emails = typer.prompt("Approvers' e-mail addresses, with commas", default="")
+    emails = typer.prompt("Approvers' e-mail addresses (comma-separated)", default="")
     approvers = [each.strip() for each in emails.split(",") if each.strip()]
     lines = [
         "# Slipway's installation: docs/install.md lists the settings. No secret belongs here.",
@@ -145,5 +149,5 @@ def ask(file: Path, account: str, region: str | None) -> Config:
 
 
 def _assigned(**values: object) -> list[str]:
-    # These values are written in TOML as in JSON.
+    # These values look the same in TOML and JSON.
     return [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]

@@ -1,4 +1,4 @@
-"""What an installation remembers between its runs: no secret, and nothing that it could look up."""
+"""Store an installation's progress: no secrets, nothing it can look up."""
 
 import json
 from pathlib import Path
@@ -25,17 +25,17 @@ class Memory:
                 self._known = json.loads(self.file.read_text(encoding="utf-8"))
             except ValueError:
                 raise Stopped(
-                    "What the installation remembers cannot be read.",
+                    "The stored progress of this installation cannot be read.",
                     str(self.file),
-                    "Remove the file and run scripts/install again: it looks everything up anew.",
+                    "Remove the file and run scripts/install again: it looks everything up again.",
                 ) from None
 
     def get(self, name: str) -> Any:
-        """What is remembered; None if nothing."""
+        """Return a stored value; None if there is none."""
         return self._known.get(name)
 
     def note(self, **values: Any) -> None:
-        """Remember something, also if the process is killed right after."""
+        """Store a value durably, even if the process is killed right after."""
         self._known |= values
         self.file.parent.mkdir(parents=True, exist_ok=True)
         written = self.file.with_suffix(".new")
@@ -43,10 +43,10 @@ class Memory:
         written.replace(self.file)
 
     def hold_to(self, name: str, value: str, what: str, cure: str) -> None:
-        """Remember what must not change once an apply has begun, and refuse another value then.
+        """Store a value that an apply fixes, and refuse to change it later.
 
         Raises:
-            Stopped: the installation has another one.
+            Stopped: the installation has a different value.
         """
         known = self._known.get(name, value)
         if known != value and self.get("begun"):

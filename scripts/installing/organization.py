@@ -1,4 +1,4 @@
-"""Port: whose credentials there are, and the brokers of its Kafka."""
+"""Check Port: its credentials, and the brokers of its Kafka."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ class Organization:
     Attributes:
         number: its id.
         credentials: client_id and client_secret.
-        brokers: of its Kafka; none for another source.
+        brokers: of its Kafka; None for another source.
         kafka: username and password; empty for another source.
     """
 
@@ -33,13 +33,13 @@ def find_organization(config: Config, credentials: dict[str, str]) -> Organizati
     """Verify the credentials, and ask for what the source needs.
 
     Raises:
-        Stopped: Port does not take them, they are of another organisation, or have no Kafka.
+        Stopped: Port refuses them, or they belong to another organisation, or it has no Kafka.
     """
     client = _client(config, credentials)
     number = str(_asked(client, config, "/v1/organization")["organization"]["id"])
     if config.port.org_id not in {None, number}:
         raise Stopped(
-            f"These Port credentials are of organisation {number}; the configuration names "
+            f"These Port credentials belong to organisation {number}; the configuration names "
             f"{config.port.org_id}.",
             "port.org_id",
             "Use the other organisation's credentials (Port: … → Credentials), or correct it.",
@@ -60,16 +60,16 @@ def find_organization(config: Config, credentials: dict[str, str]) -> Organizati
 
 
 def check_owner(config: Config, organization: Organization, installation: str) -> None:
-    """Check that the actions in Port are this installation's, or there are none yet.
+    """Check that no other installation owns the actions in Port.
 
     Raises:
-        Stopped: they are another installation's: both would carry out each run.
+        Stopped: another installation owns them: both would run each request.
     """
     prefix = str(config.terraform.get("identifier_prefix", ""))
     owner = recorded_installation(_client(config, organization.credentials), prefix)
     if owner not in {"", installation}:
         raise Stopped(
-            f"The actions in Port are those of the installation {owner}.",
+            f"The actions in Port belong to the installation {owner}.",
             f"organisation {organization.number}",
             "Set another terraform.identifier_prefix. If that installation is gone, run "
             f"INSTALLATION={installation} scripts/port_setup --apply --take-over",

@@ -1,6 +1,6 @@
-"""The services repository: what Slipway's reports need there, by a pull request and a variable.
+"""Prepare the services repository with a pull request and a variable.
 
-The App cannot do this: it may write neither workflows nor variables, which it needs only once.
+The App cannot do this: it may write neither workflows nor variables, which Slipway needs only once.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from scripts.installing.stopped import Stopped
 BRANCH = "slipway-setup"
 _TITLE = "Add Slipway's workflows"
 _BODY = """\
-* `slipway-report.yml` asks Slipway to look at each of its pull requests that was merged or closed.
-  It holds no secret.
-* `slipway-restart.yml` restarts a service: write your cluster's way into its last line.
+* `slipway-report.yml` reports each merged or closed pull request to Slipway.
+  It has no secret.
+* `slipway-restart.yml` restarts a service: replace its last line with the command for your cluster.
 
 Slipway's `services-repo/README.md` has the settings to make; `scripts/doctor` checks them.
 """
@@ -27,10 +27,10 @@ _TIMEOUT_SECONDS = 30
 
 
 def find_repositories(config: Config, token: str) -> list[Repository]:
-    """Look at all repositories with the operator's token.
+    """Check all repositories with the operator's token.
 
     Raises:
-        Stopped: one is not there, or the token may not write to it.
+        Stopped: one does not exist, or the token may not write to it.
     """
     client = Github(
         base_url=config.github.api_url,
@@ -54,10 +54,10 @@ def _found(client: Github, wanted: Place) -> Repository:
 
 
 def prepare(repository: Repository, reports_url: str) -> str | None:
-    """Set the variable, and propose the workflows that are missing.
+    """Set the variable, and propose the missing workflows.
 
     Returns:
-        The pull request's address; None if the default branch has all of it.
+        The pull request's address; None if the default branch has everything.
 
     Raises:
         Stopped: GitHub refused.
@@ -83,7 +83,10 @@ def _set_variable(repository: Repository, value: str) -> None:
 
 
 def _missing(repository: Repository) -> dict[str, str]:
-    """The workflows to add; how a service is restarted is the team's to write."""
+    """Return the workflows to add.
+
+    A team's restart workflow stays unchanged.
+    """
     files = (TEMPLATE / ".github/workflows").glob("*.yml")
     ours = {file.relative_to(TEMPLATE).as_posix(): file.read_bytes() for file in sorted(files)}
     there = {path: _read(repository, path) for path in ours}
@@ -105,7 +108,7 @@ def _read(repository: Repository, path: str) -> bytes | None:
 
 
 def _propose(repository: Repository, files: dict[str, str]) -> str:
-    """Open the pull request, or find the one of an earlier run with the same files."""
+    """Open the pull request, or find that of a past run with these files."""
     digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:8]
     branch = f"{BRANCH}-{digest}"
     base = repository.default_branch
@@ -131,7 +134,7 @@ _RIGHTS = (
 def _refused(error: GithubException, repository: str) -> Stopped:
     what = f"GitHub answered {error.status}: {reason(error)}."
     cure = {
-        401: "Make a new token, and set GITHUB_TOKEN to it.",
+        401: "Create a new token, and set GITHUB_TOKEN to it.",
         404: f"Check the name and the base branch. {_RIGHTS}",
     }.get(error.status, _RIGHTS)
     return Stopped(what, repository, cure)

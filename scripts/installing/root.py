@@ -1,6 +1,7 @@
-"""The Terraform root of an installation: one module call, whose inputs are a file of their own.
+"""Write an installation's Terraform root: one module call.
 
-Secrets are ephemeral inputs: they come from the environment and are in no file.
+The inputs are in a separate file. Secrets are ephemeral inputs: they come from the environment and
+are not written to a file.
 """
 
 import json
@@ -24,10 +25,10 @@ Json = dict[str, Any]
 def tfvars(
     config: Config, organization: Organization, *, manage_log_role: bool, numbers: Mapping[str, int]
 ) -> Json:
-    """The module's inputs.
+    """Return the module's inputs.
 
     Args:
-        config: the configuration, whose `terraform` goes before what follows from the rest.
+        config: the configuration; its `terraform` overrides derived inputs.
         organization: of Port.
         manage_log_role: whether the account lacks API Gateway's log role.
         numbers: repository to the App's installation, where owners differ; others have the first.
@@ -81,7 +82,7 @@ def _merged(below: Json, above: Json) -> Json:
 
 
 def write_root(folder: Path, config: Config, inputs: Json) -> None:
-    """Write the root, whose provider refuses any account but the configuration's."""
+    """Write the root; its provider accepts only the configured account."""
     s3 = {
         "bucket": config.aws.state_bucket,
         "key": f"{config.name_prefix}.tfstate",
@@ -119,11 +120,11 @@ def write_root(folder: Path, config: Config, inputs: Json) -> None:
 
 
 def secret_inputs(organization: Organization, app: dict[str, str]) -> dict[str, str]:
-    """The ephemeral inputs, as Terraform takes them from the environment."""
+    """Return the ephemeral inputs as environment variables for Terraform."""
     values = {
         "port_credentials": organization.credentials,
         "github_credentials": app,
         "kafka_credentials": organization.kafka,
     }
-    # One that is set to null at the plan must be unset at the apply, so it is left out of both.
+    # A null input at the plan must be unset at the apply, so both leave it out.
     return {f"TF_VAR_{name}": json.dumps(value) for name, value in values.items() if value}

@@ -1,12 +1,12 @@
-"""What ends an installation before it is done."""
+"""An error that ends an installation early."""
 
 
 class Stopped(Exception):
-    """A step cannot go on. Steps done before it stay done.
+    """A step cannot continue. Completed steps stay done.
 
     Args:
         what: a sentence on what happened.
-        where: the file, account, address or repository that it is about.
+        where: the file, account, address or repository concerned.
         cure: what to do next.
     """
 

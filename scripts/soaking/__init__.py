@@ -1,1 +1,1 @@
-"""The parts of `scripts/soak`: what is asked, what goes wrong, the audit."""
+"""The parts of `scripts/soak`: requests, faults and the audit."""

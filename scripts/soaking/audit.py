@@ -1,8 +1,9 @@
-"""Compares what was asked with what exists. Pure: `slipway`'s own rules are not used, on purpose.
+"""Compare requests with results. Pure.
 
-Whatever is found is one of three: *lost* (a run without an end that nobody works on, or whose end
-says what is not so), *twice* (something was done more than once), *stuck* (something is left over
-that nobody will take away). Runs that wait in the records bucket for a replay are *held*.
+The audit does not use `slipway`'s own rules, on purpose. A finding has one of three kinds. *Lost*
+is a run without an end that no execution works on, or whose reported end is wrong. *Twice* is an
+effect that happened more than once. *Stuck* is something left behind that nothing will remove. Runs
+whose record waits in the records bucket for a replay are *on hold*.
 """
 
 from collections import Counter
@@ -14,14 +15,14 @@ from typing import Any, Literal
 from scripts.soaking.workload import CREATE, DECIDE, DELETE, UPSCALE, Ask
 
 ENDED = {"SUCCESS", "FAILURE"}
-# How a run's page says that there was nothing to be done, so that no pull request belongs to it.
+# Label of a run that changed nothing, and so has no pull request.
 _NOTHING_DONE = {"Dry run", "Nothing to do"}
-# Ends that say that Slipway, not the request, has failed.
-_GIVEN_UP = {"Never received", "Held for too long", "Stopped"}
+# Labels of runs that failed because of Slipway, not of the request.
+_GIVEN_UP = {"Never received", "On hold for too long", "Stopped"}
 
 
 class Kind(StrEnum):
-    """What can be wrong."""
+    """Kinds of findings."""
 
     LOST = "lost"
     TWICE = "twice"
@@ -31,11 +32,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """An offender.
+    """A broken promise.
 
     Attributes:
         kind: what is wrong.
-        subject: the run's id, or whatever else it is about.
+        subject: the run's id, or the name of another object.
         reason: a sentence for people.
     """
 
@@ -63,16 +64,16 @@ class PullFacts:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What exists of a run that was asked for.
+    """The results of a run that was requested.
 
     Attributes:
-        ask: what was asked; None for a run of *Decide Approval*.
+        ask: the request; None for a run of *Decide Approval*.
         run_id: its id.
         action: identifier of its action.
         status: as Port has it; empty if Port does not know the run.
         label: what the run's page shows beside the status.
-        summary: what it says of how the run ended.
-        ends: how often Port was told an end.
+        summary: the reported reason of the run's end.
+        ends: how often Port received an end.
         pulls: its pull requests.
         approvals: status of each of its approval requests, oldest first.
         executions: name → status of its executions.
@@ -106,12 +107,12 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """What exists of a service.
+    """The state of a service.
 
     Attributes:
         name: its name.
         merged: runs whose pull requests are on the base branch, in their order there.
-        replicas: what the base branch says; None: there is no folder.
+        replicas: on the base branch; None: the folder is missing.
         entity: its properties in the catalogue; None: there is none.
     """
 
@@ -126,13 +127,13 @@ class World:
     """Everything that exists after a soak.
 
     Attributes:
-        runs: what became of each run that was asked for.
-        services: what became of each service.
+        runs: the result of each requested run.
+        services: the state of each service.
         locks: service → owner.
         branches: Slipway's branches in the services repository.
         postponed: run ids of executions of `deliver_later` that run.
         looked_after: services whose remediation's execution runs.
-        strangers: runs of our actions that nobody asked for.
+        strangers: runs of our actions that the soak did not request.
     """
 
     runs: tuple[RunFacts, ...]
@@ -145,7 +146,7 @@ class World:
 
 
 def audit(world: World) -> list[Finding]:
-    """Everything that is not as promised; held runs are among it."""
+    """Return all broken promises, and runs on hold."""
     runs = {run.run_id: run for run in world.runs}
     found = [finding for run in world.runs for finding in _run(run, world)]
     for run in world.runs:
@@ -153,12 +154,14 @@ def audit(world: World) -> list[Finding]:
     for service in world.services:
         found += _service(service, runs)
     found += _left(world, runs)
-    found += [Finding(Kind.TWICE, run, "nobody has asked for this run") for run in world.strangers]
+    found += [
+        Finding(Kind.TWICE, run, "the soak did not request this run") for run in world.strangers
+    ]
     return found
 
 
 def counts(findings: Iterable[Finding]) -> dict[Kind, int]:
-    """How many subjects there are of each kind: one that is found twice counts once."""
+    """Count the subjects of each kind; a subject found twice counts once."""
     kinds = Counter(kind for kind, _subject in {(f.kind, f.subject) for f in findings})
     return {kind: kinds[kind] for kind in Kind}
 
@@ -168,7 +171,7 @@ def _run(run: RunFacts, world: World) -> Iterator[Finding]:
         return Finding(kind, run.run_id, reason)
 
     if not run.status:
-        yield finding(Kind.LOST, "Port does not know it any more")
+        yield finding(Kind.LOST, "Port no longer knows it")
         return
     if run.status not in ENDED:
         yield _unended(run, world)
@@ -189,12 +192,12 @@ def _unended(run: RunFacts, world: World) -> Finding:
     waits += ["deliver_later"] if run.run_id in world.postponed else []
     if waits:
         return Finding(Kind.STUCK, run.run_id, f"in progress{label}, waits for {', '.join(waits)}")
-    return Finding(Kind.LOST, run.run_id, f"in progress{label}, and nobody works on it")
+    return Finding(Kind.LOST, run.run_id, f"in progress{label}, but no execution works on it")
 
 
 def _more_than_once(run: RunFacts) -> Iterator[str]:
     if run.ends != 1:
-        yield f"Port was told its end {run.ends} times"
+        yield f"Port received its end {run.ends} times"
     if len(run.pulls) > 1:
         yield f"it has pull requests {', '.join(f'#{pull.number}' for pull in run.pulls)}"
     for pull in run.pulls:
@@ -222,7 +225,7 @@ def _untrue_end(run: RunFacts) -> Iterator[str]:
         yield f"it ended with SUCCESS ({run.label}), but nothing was merged"
     if run.status == "SUCCESS" and merged and run.label in _NOTHING_DONE:
         yield f"it ended with '{run.label}', but something was merged"
-    # Who ends a run by hand may do so while its pull request is being merged.
+    # An operator may end a run while its pull request is being merged.
     if run.status == "FAILURE" and merged and not run.cancelled:
         yield f"it ended with FAILURE ({run.label}), but its change was merged"
     if run.approvals and run.approvals[-1] in {"DECLINED", "EXPIRED"} and run.pulls:
@@ -230,7 +233,7 @@ def _untrue_end(run: RunFacts) -> Iterator[str]:
 
 
 def _left_over(run: RunFacts, world: World) -> Iterator[str]:
-    """What still waits for a run that has ended."""
+    """Yield what still waits for a run that has ended."""
     for pull in run.pulls:
         if pull.state == "open":
             yield f"it has ended, and pull request #{pull.number} is open"
@@ -240,13 +243,13 @@ def _left_over(run: RunFacts, world: World) -> Iterator[str]:
     if "PENDING" in run.approvals:
         yield "it has ended, and its approval request waits"
     if run.run_id in world.postponed:
-        yield "it has ended, and is to be delivered later"
+        yield "it has ended, but a delayed delivery is pending"
     if run.row is not None and "open" in run.row:
         yield "it has ended, and its row in the ledger is open"
 
 
 def _decision(run: RunFacts, runs: dict[str, RunFacts]) -> Iterator[Finding]:
-    """A decision that was taken must be what became of its run."""
+    """Yield decisions that do not match the result of their run."""
     if run.decided is None or run.status != "SUCCESS":
         return
     verdict, about, number = run.decided
@@ -254,14 +257,14 @@ def _decision(run: RunFacts, runs: dict[str, RunFacts]) -> Iterator[Finding]:
     if asked is None:
         return
     became = asked.approvals[number - 1] if number <= len(asked.approvals) else "gone"
-    # An approval of a change that is no longer the same is superseded, and asked for again.
+    # An approval of a changed change is superseded, and requested again.
     if became not in ({"APPROVED", "SUPERSEDED"} if verdict == "APPROVE" else {"DECLINED"}):
         reason = f"it took {verdict} for request {about}.{number}, which is {became}"
         yield Finding(Kind.LOST, run.run_id, reason)
 
 
 def _service(service: ServiceFacts, runs: dict[str, RunFacts]) -> Iterator[Finding]:
-    """What was merged, one after the other, must be what is there: no change lost, none twice."""
+    """Yield changes that were merged but are lost, or that were made twice."""
     expected: int | None = None
     for run_id in service.merged:
         ask = runs[run_id].ask
@@ -277,7 +280,8 @@ def _service(service: ServiceFacts, runs: dict[str, RunFacts]) -> Iterator[Findi
     if expected != service.replicas:
         kind = Kind.LOST if service.replicas is None else Kind.TWICE
         reason = (
-            f"the base branch has {service.replicas} replicas; what was merged makes it {expected}"
+            f"the base branch has {service.replicas} replicas; the merged changes result in "
+            f"{expected}"
         )
         yield Finding(kind, service.name, reason)
     yield from _entity(service)
@@ -304,15 +308,15 @@ def _entity(service: ServiceFacts) -> Iterator[Finding]:
 
 
 def _left(world: World, runs: dict[str, RunFacts]) -> Iterator[Finding]:
-    """Locks, branches and executions that belong to nobody who still needs them."""
+    """Yield locks, branches and executions whose owners have ended."""
     for service, owner in world.locks.items():
         run = runs.get(owner)
         if run is None or run.status in ENDED:
-            yield Finding(Kind.STUCK, service, f"{owner} has ended, and holds the service")
+            yield Finding(Kind.STUCK, service, f"{owner} has ended, but still locks the service")
     for branch in world.branches:
-        # That of a pull request is GitHub's to delete, if its people want that.
+        # GitHub deletes the branch of a pull request, if that setting is on.
         run = runs.get(branch.rpartition("/")[2])
         if run is None or (run.status in ENDED and not run.pulls):
             yield Finding(Kind.STUCK, branch, "the branch has no pull request")
     for service in world.looked_after:
-        yield Finding(Kind.STUCK, service, "a remediation has not come to its end")
+        yield Finding(Kind.STUCK, service, "a remediation has not ended")

@@ -1,7 +1,7 @@
-"""What goes wrong during a soak: one episode after the other, at random, each with its end.
+"""Inject faults during a soak: random episodes, each with an end.
 
-Everything is done to the sandbox's own servers, on this machine, by their knobs (`/_sandbox/…`) or
-by `scripts/sandbox restart`, and nothing outlasts `Faults.stop`.
+All faults act on the sandbox's own servers on this machine, through their routes (`/_sandbox/…`) or
+`scripts/sandbox restart`. No fault outlasts `Faults.stop`.
 """
 
 import random
@@ -19,11 +19,11 @@ from requests.exceptions import RequestException
 
 from scripts.apply_sandbox import ROOT, knob
 
-# Executing an action is the soak's own part: one whose answer is lost would be asked for twice.
+# The soak itself executes actions: after a lost answer it would execute the action twice.
 _PORT_PATHS = "^/v1/(?!actions/[^/]+/runs$|kafka-credentials)"
 _MANY = 1_000_000
 _FOREVER = {"limit": _MANY}
-# Method, path and body of a request to a server's knobs.
+# Method, path and body of a request to a server's fault routes.
 _Setting = tuple[str, str, object]
 _SHORTEST, _LONGEST = 2.0, 9.0
 _OUTAGE = 5.0
@@ -31,14 +31,14 @@ _OUTLASTING = 30.0
 
 
 class Faults:
-    """Lets things go wrong from `start` until `stop`, in a thread of its own.
+    """Injects faults from `start` until `stop`, in its own thread.
 
     Args:
         env: the sandbox's `env` file.
         folder: the sandbox's folder.
         kinds: names of the kinds, as in `KINDS`.
         seed: the same one gives the same order.
-        asking: held while an episode may lose the answer to the soak's own requests.
+        asking: lock taken while an episode may lose answers to the soak's requests.
         broker_restart: command that restarts an external broker.
         pause: seconds between two episodes, on average.
     """
@@ -67,20 +67,20 @@ class Faults:
         self.problem: Exception | None = None
 
     def start(self) -> None:
-        """Begin; GitHub's hourly limit, which a soak would use up, is lifted."""
+        """Start; lifts GitHub's hourly limit, which a soak would exhaust."""
         self.mend()
         if self._kinds:
             self._thread.start()
 
     def stop(self) -> None:
-        """Begin no further episode, and wait for the end of the one that is under way."""
+        """Start no further episode, and wait for the end of the current one."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
         self.mend()
 
     def mend(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         self._call("port", "DELETE", "faults")
         self._call("github", "DELETE", "faults")
         self._call("github", "PUT", "rate_limit", _FOREVER)
@@ -103,26 +103,26 @@ class Faults:
 
     @contextmanager
     def spoilt(
-        self, part: str, how: _Setting, mended: _Setting, seconds: float | None = None
+        self, part: str, how: _Setting, end: _Setting, seconds: float | None = None
     ) -> Iterator[None]:
-        """A server answers wrongly for a while.
+        """Have a server answer with errors for a while.
 
         Args:
             part: `port` or `github`.
-            how: method, path and body of the request to its knobs that begins it.
-            mended: the same of the one that ends it.
-            seconds: how long; drawn if None.
+            how: method, path and body of the request that begins the fault.
+            end: the same for the request that ends the fault.
+            seconds: duration; random if None.
         """
         self._call(part, *how)
         try:
             self._stopping.wait(seconds or self._chance.uniform(_SHORTEST, _LONGEST))
             yield
         finally:
-            self._call(part, *mended)
+            self._call(part, *end)
 
     @contextmanager
     def restart(self, part: str) -> Iterator[None]:
-        """A server is gone, so that connections are refused, and comes back."""
+        """Stop a server, so that connections are refused, and start it again."""
         command = [str(ROOT / "scripts" / "sandbox"), "restart", part, "--down-for", str(_OUTAGE)]
         with self._asking:
             self._command([*command, "--folder", str(self._folder)])
@@ -132,14 +132,14 @@ class Faults:
 
     @contextmanager
     def restart_broker(self) -> Iterator[None]:
-        """The external broker is restarted by the command that was given for it."""
+        """Restart the external broker with the given command."""
         if self._broker_restart:
             self._command(shlex.split(self._broker_restart))
         yield
 
     @contextmanager
     def kill_functions(self) -> Iterator[None]:
-        """Processes of functions are killed while they are at work."""
+        """Kill processes of functions while they work."""
         ends = time.monotonic() + self._chance.uniform(_SHORTEST, _LONGEST)
         while time.monotonic() < ends:
             self._call("aws", "POST", "lambda/kills", {"busy": True})
@@ -167,7 +167,7 @@ def _limit(**limits: Any) -> Callable[[Faults], Any]:
     return lambda faults: faults.spoilt("github", how, ("PUT", "rate_limit", _FOREVER))
 
 
-# What can go wrong, by the name that `--faults` takes.
+# Kinds of faults, by the name in `--faults`.
 KINDS: dict[str, Callable[[Faults], Any]] = {
     "port-down": _port(status=503),
     "port-slow": _port(delay_seconds=1.5),
@@ -177,7 +177,7 @@ KINDS: dict[str, Callable[[Faults], Any]] = {
     "github-slow": _github(delay_seconds=1.0),
     "github-answers-lost": _github(status=502, when="after"),
     "github-resets": _github(reset=True),
-    # Nobody's request is to blame, and it outlasts all retries: runs are held for an operator.
+    # An internal error that outlasts all retries: runs go on hold for an operator.
     "github-forbids": _github(method="POST", path="/git/trees", status=403, seconds=_OUTLASTING),
     "github-gone": lambda faults: faults.restart("github"),
     "github-rate-limit": _limit(remaining=0, reset_seconds=25),

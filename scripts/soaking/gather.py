@@ -1,4 +1,4 @@
-"""Reads what exists after a soak, over the interfaces that an operator has."""
+"""Read the state after a soak, through an operator's interfaces."""
 
 import base64
 import re
@@ -18,7 +18,7 @@ from scripts.soaking.audit import ENDED, PullFacts, RunFacts, ServiceFacts, Worl
 from scripts.soaking.installation import Installation
 from scripts.soaking.workload import CREATE, DECIDE, DELETE, DOWNSCALE, UPSCALE, Ask
 
-# What a person says who ends a run in Port.
+# Reason of a person who ends a run in Port.
 CHANGED_MIND = "I have changed my mind."
 ACTIONS = (CREATE, UPSCALE, DOWNSCALE, DELETE)
 _REPLICAS = re.compile(r"^replicas: (\d+)", re.M)
@@ -38,11 +38,11 @@ class Checkout:
         )
 
     def main(self) -> list[str]:
-        """The base branch's commits, oldest first."""
+        """Return the base branch's commits, oldest first."""
         return self._git("rev-list", "--first-parent", "--reverse", "main").split()
 
     def commits(self, pull: PullRequest) -> int:
-        """How many commits a pull request has."""
+        """Return how many commits a pull request has."""
         return int(self._git("rev-list", "--count", f"{pull.base.sha}..{pull.head.sha}"))
 
     def branches(self) -> list[str]:
@@ -51,7 +51,7 @@ class Checkout:
         return self._git("for-each-ref", shown, "refs/heads/slipway").split()
 
     def replicas(self, service: str) -> int | None:
-        """What the base branch says; None: the service has no folder."""
+        """Return a service's replicas on the base branch; None without a folder."""
         path = f"apps/{service}/common_values.yaml"
         if not self._git("ls-tree", "main", path):
             return None
@@ -66,11 +66,11 @@ class Checkout:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the soak itself has noted of a run that it has asked for.
+    """A request of the soak.
 
     Attributes:
         run_id: the run.
-        ask: what was asked; None for a decision.
+        ask: the request; None for a decision.
         decided: for a decision, the answer, the run, and which of its requests.
     """
 
@@ -180,7 +180,7 @@ def gather(
 
 
 def listed_runs(port: PortClient) -> Iterator[dict[str, Any]]:
-    """All runs of the actions that change services, and of decisions, ended or not."""
+    """Yield all runs of actions and decisions, ended or not."""
     for action in (*ACTIONS, DECIDE):
         query: dict[str, Any] = {"action": action, "version": "v2", "limit": 100}
         while True:
@@ -197,7 +197,7 @@ def _service_of(run: dict[str, Any]) -> str:
 
 
 def _ends(port: PortClient, run_id: str) -> int:
-    """How often Port was told that the run has ended."""
+    """Return how often Port received an end of the run."""
     query = {"run_id": run_id, "resources": ["run"], "limit": 1000, "includes": ["diff"]}
     events = port.request("GET", "/v1/audit-log", params=query)["audits"]
 

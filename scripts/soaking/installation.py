@@ -1,4 +1,4 @@
-"""The stack in a sandbox, as its operator sees it: tables, records, executions, policy, sweep."""
+"""Read and operate the stack in a sandbox as its operator does."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ import boto3
 
 _SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 _DAY = 86_400
-# Such that nothing happens, whatever there is.
+# So long that no limit is reached.
 _LIMITS = {
     "never_received": _DAY,
     "report": _DAY,
@@ -30,7 +30,7 @@ class Installation:
 
     Args:
         env: the sandbox's `env` file.
-        outputs: what the stack gives, by name.
+        outputs: the stack's outputs, by name.
     """
 
     def __init__(self, env: Mapping[str, str], outputs: dict[str, Any]) -> None:
@@ -39,7 +39,7 @@ class Installation:
         self._clients: dict[str, Any] = {}
 
     def aws(self, service: str) -> Any:
-        """A client of the sandbox's AWS."""
+        """Return a client of the sandbox's AWS."""
         if service not in self._clients:
             self._clients[service] = boto3.client(  # type: ignore[call-overload]  # the name is no literal
                 service,
@@ -51,7 +51,7 @@ class Installation:
         return self._clients[service]
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of a table, their texts and numbers as text."""
+        """Return all rows of a table, with texts and numbers as text."""
         pages = (
             self.aws("dynamodb")
             .get_paginator("scan")
@@ -64,13 +64,13 @@ class Installation:
         ]
 
     def executions(self, machine: str, status: str | None = None) -> dict[str, str]:
-        """Name → status of a state machine's executions.
+        """Return the status of a state machine's executions, by name.
 
         Args:
             machine: `approval`, `deliver_later` or `remediation`.
             status: only those.
         """
-        # All machines are named alike: `<prefix>-<machine>`.
+        # All machines have names like `<prefix>-<machine>`.
         arn = str(self.outputs["approval_machine_arn"]).removesuffix("approval") + machine
         wanted = {"statusFilter": status} if status else {}
         pages = self.aws("stepfunctions").get_paginator("list_executions")
@@ -81,7 +81,7 @@ class Installation:
         }
 
     def held_records(self) -> dict[str, str]:
-        """Run id → key of its record among those that failed for good."""
+        """Return the keys of permanently failed records, by run id."""
         held = {key.removeprefix("held/").partition(".")[0]: key for key in self._keys("held/")}
         for key in self._keys("aws/lambda/"):
             held |= dict.fromkeys(run_ids(json.loads(self._object(key))), key)
@@ -91,13 +91,13 @@ class Installation:
     def policy(
         self, change: Callable[[dict[str, Any]], None], name: str = "policy"
     ) -> Iterator[None]:
-        """Have another policy for a while."""
+        """Use another policy for a while."""
         key, storage = f"policy/{name}.json", self.aws("s3")
         before = self._object(key)
         document = json.loads(before)
         change(document)
         place = {"Bucket": self.outputs["records_bucket"], "Key": key}
-        # As Terraform made it, so that it finds nothing to change afterwards.
+        # Byte for byte Terraform's version, so that a plan finds no change.
         as_json = {**place, "ContentType": "application/json"}
         storage.put_object(**as_json, Body=json.dumps(document).encode())
         try:
@@ -117,9 +117,9 @@ class Installation:
 
 
 class Sweeper:
-    """Calls the sweep as its schedule does, but with limits of one's own.
+    """Calls the sweep as its schedule does, but with its own limits.
 
-    In the function's unpublished version, so that the schedule goes on with those of the stack.
+    It uses the function's unpublished version, so that the schedule keeps the stack's limits.
 
     Args:
         functions: a client of Lambda.
@@ -134,10 +134,10 @@ class Sweeper:
         self._now = self._before
 
     def sweep(self, **limits: int) -> None:
-        """Sweep, with limits in seconds; those that are not given are too long to be reached.
+        """Sweep with limits in seconds; the default limits are never reached.
 
         Raises:
-            SweepFailed: something could not be looked after.
+            SweepFailed: an item could not be processed.
         """
         self._set({**self._before, "SWEEP_LIMITS": json.dumps(_LIMITS | limits)})
         answer = self._functions.invoke(FunctionName=self._name, Payload=json.dumps(_SCHEDULED))
@@ -145,7 +145,7 @@ class Sweeper:
             raise SweepFailed(answer["Payload"].read().decode())
 
     def restore(self) -> None:
-        """Leave the function as it was."""
+        """Restore the function."""
         self._set(self._before)
 
     def _set(self, variables: dict[str, str]) -> None:
@@ -160,7 +160,7 @@ class Sweeper:
 
 
 def run_ids(failure: dict[str, Any]) -> Iterator[str]:
-    """The runs of the records that Lambda has stored together."""
+    """Yield the runs of the records that Lambda has stored together."""
     batches = json.loads(failure["payload"])["records"].values()
     for record in chain.from_iterable(batches):
         message = json.loads(base64.b64decode(record["value"]))

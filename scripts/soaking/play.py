@@ -1,4 +1,4 @@
-"""The people of a soak: who asks, who approves, who reviews, who changes their mind."""
+"""Play the people of a soak: requesters, approvers, reviewers."""
 
 import heapq
 import itertools
@@ -23,25 +23,25 @@ from scripts.soaking.workload import CREATE, DECIDE, Ask, as_creation
 
 _SECOND_APPROVER = "admin@acme.example"
 _LOOK_SECONDS = 1.0
-# How many runs of one service meet at most.
+# Maximum number of concurrent runs of one service.
 _CROWD = 3
-# What a person who gets such an answer tries again later.
+# Answers after which a person retries later.
 _PASSING = (RetryableError, GithubException, requests.RequestException)
 
 
 class People:
-    """Asks for what the plan says, and does what people do meanwhile. Not for several threads.
+    """Makes the planned requests and plays the people. Not thread-safe.
 
     Args:
         folder: the sandbox's folder.
-        asking: held while an action is executed.
+        asking: lock taken while an action is executed.
         at_once: how many runs may be in progress.
     """
 
     def __init__(self, folder: Path, asking: threading.Lock, at_once: int) -> None:
         env = read_environment(folder)
         self.port = port_client(env)
-        # Without PyGithub's pauses, and without its patience: this loop tries again by itself.
+        # Without PyGithub's pauses and retries: this loop retries by itself.
         github = Github(
             base_url=env["GITHUB_API_URL"],
             auth=Auth.Token(env["GITHUB_TOKEN"]),
@@ -67,9 +67,9 @@ class People:
         self._next_look = 0.0
 
     def _sign_in(self, person: str) -> dict[str, str]:
-        """The headers of a person's requests.
+        """Return the headers of a person's requests.
 
-        The client would repeat the execution of an action, which makes a second run.
+        The client would retry the execution of an action, which creates a second run.
         """
         login = {"clientId": person, "clientSecret": SANDBOX_PASSWORD}
         answer = requests.post(f"{self._url}/v1/auth/access_token", json=login, timeout=300)
@@ -77,7 +77,7 @@ class People:
         return {"Authorization": f"Bearer {answer.json()['accessToken']}"}
 
     def may_ask(self, ask: Ask) -> bool:
-        """Whether it is time for a request: of one service mostly one after the other."""
+        """Return whether a request is due: mostly one at a time per service."""
         if len(self.open) >= self._at_once:
             return False
         runs = [asked.ask for run_id in self.open if (asked := self.asked[run_id]).ask]
@@ -89,7 +89,7 @@ class People:
         entity = None if ask.action == CREATE else ask.service
         run_id = self._execute(ask.action, ask.inputs, entity)
         if run_id is None:
-            # There is no such service to be changed: then somebody wants it made.
+            # The service does not exist yet, so the request first creates it.
             ask = as_creation(ask)
             run_id = self._execute(ask.action, ask.inputs, None)
         if run_id is None:
@@ -101,7 +101,7 @@ class People:
             self._in(ask.cancelled_after, partial(self._cancel, run_id))
 
     def act(self) -> None:
-        """Do what is due, and look at what there is to be decided, at most once a second."""
+        """Do what is due, and check open decisions at most once a second."""
         while self._due and self._due[0][0] <= time.monotonic():
             _, _, deed = heapq.heappop(self._due)
             try:
@@ -110,7 +110,7 @@ class People:
                 self._in(_LOOK_SECONDS, deed)
         if time.monotonic() < self._next_look:
             return
-        with suppress(*_PASSING):  # Somebody who cannot look now looks again.
+        with suppress(*_PASSING):  # After a failed read, the next round reads again.
             self._look()
         self._next_look = time.monotonic() + _LOOK_SECONDS
 
@@ -123,7 +123,7 @@ class People:
             self._once(f"pull {pull.number}", partial(self._review, pull))
 
     def _requests(self) -> Iterator[dict[str, Any]]:
-        """The approval requests that wait."""
+        """Yield the approval requests that wait."""
         rules = [
             {"property": "$blueprint", "operator": "=", "value": "approval_request"},
             {"property": "status", "operator": "=", "value": "Pending"},
@@ -175,7 +175,7 @@ class People:
     def _execute(
         self, action: str, inputs: dict[str, Any], entity: str | None, person: str = REQUESTER
     ) -> str | None:
-        """Execute an action; the run's id, or None if there is no such entity."""
+        """Execute an action; return the run's id, or None without an entity."""
         with self._asking:
             answer = requests.post(
                 f"{self._url}/v1/actions/{action}/runs",

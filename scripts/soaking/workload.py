@@ -1,4 +1,4 @@
-"""What people ask for and do in a soak: all of it follows from a seed. Pure."""
+"""Plan the requests and reactions of a soak from a seed. Pure."""
 
 import random
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ CREATE, UPSCALE, DOWNSCALE = "create_service", "upscale_service", "downscale_ser
 DELETE, DECIDE = "delete_service", "decide_approval"
 REPLICAS = 6
 
-# Of a hundred requests about services that were asked for before.
+# Percentages of requests about services that were requested before.
 _MIX = {CREATE: 12, UPSCALE: 42, DOWNSCALE: 34, DELETE: 12}
 _FEWEST_SERVICES, _RUNS_OF_A_SERVICE = 8, 6
-# So many services are made first; then every third request makes one, until all are there.
+# So many services are created first; then every third request creates one, until all exist.
 _FIRST, _NEW = 6, 3
 _LONGEST_STEP = 2
-# What one in how many requests is, or meets.
+# Every n-th request has one of these properties.
 _WRONG, _DRY, _CANCELLED, _REDELIVERED, _IMPATIENT = 12, 20, 25, 4, 6
 
-# What the form lets pass and Slipway must refuse.
+# Inputs that the form accepts and Slipway must refuse.
 _WRONG_INPUTS: dict[str, tuple[dict[str, Any], ...]] = {
     CREATE: (
         {"common_values_yaml": f"replicas: {REPLICAS + 1}\n"},
@@ -31,20 +31,20 @@ _WRONG_INPUTS: dict[str, tuple[dict[str, Any], ...]] = {
 
 @dataclass(frozen=True)
 class Ask:
-    """One request, and what people do about it.
+    """One request, and the people's reactions to it.
 
     Attributes:
         number: counts the requests, from 1.
         action: identifier of the action.
-        service: whose.
-        inputs: what is typed into the form.
+        service: its service.
+        inputs: of the form.
         environment: of the service, if the request creates it.
-        harmless: whether it must change nothing: a wrong request, or a dry run.
-        decision: what the approvers answer; `BOTH`: two answers at once; `NOTHING`: it expires.
+        harmless: whether it must change nothing: an invalid request, or a dry run.
+        decision: of the approvers; `BOTH`: two concurrent ones; `NOTHING`: it expires.
         end: what a reviewer does with an open pull request.
-        impatient: whether it is made although another change of the service is under way.
+        impatient: whether another change of the service may be in progress.
         hesitation: seconds that an approver, and then a reviewer, takes.
-        redelivered_after: seconds after which the message comes once more, each.
+        redelivered_after: delays in seconds after which the message is delivered again.
         cancelled_after: seconds after which the requester ends the run in Port; None: never.
     """
 
@@ -63,7 +63,7 @@ class Ask:
 
 
 def plan(seed: int, runs: int, tag: str) -> list[Ask]:
-    """Decide what is asked, in this order as far as the services are free for it.
+    """Plan the requests, in an order in which most services are free.
 
     Args:
         seed: the same one gives the same requests.
@@ -75,7 +75,7 @@ def plan(seed: int, runs: int, tag: str) -> list[Ask]:
     services = [f"soak-{tag}-{n}" for n in range(1, number + 1)]
     asks, known = [], 0
     for count in range(1, runs + 1):
-        # Services come bit by bit, so that a soak that is cut short has had a bit of everything.
+        # Services appear gradually, so that even an interrupted soak covers every kind of request.
         is_new = known < len(services) and (known < _FIRST or chance.randrange(_NEW) == 0)
         known += is_new
         asks.append(_ask(chance, count, CREATE if is_new else None, services[:known]))
@@ -86,7 +86,7 @@ def _ask(chance: random.Random, number: int, action: str | None, services: list[
     service = services[-1] if action else chance.choice(services)
     first = action is not None
     action = action or chance.choices(list(_MIX), list(_MIX.values()))[0]
-    # By its name, so that a service that is created again is where it was.
+    # By name, so that a service that is created again keeps its environment.
     environment: Literal["Test", "Production"] = "Production" if service[-1] in "02468" else "Test"
     inputs = _inputs(chance, action, service, environment)
     dry = not first and chance.randrange(_DRY) == 0
@@ -126,7 +126,7 @@ def _inputs(chance: random.Random, action: str, service: str, environment: str) 
 
 
 def creation(service: str, environment: str) -> dict[str, Any]:
-    """What the form of *Create New Service* is filled in with."""
+    """Return the inputs of the form *Create New Service*."""
     return {
         "service_name": service,
         "owner": "developer@acme.example",
@@ -142,7 +142,7 @@ def creation(service: str, environment: str) -> dict[str, Any]:
 
 
 def as_creation(ask: Ask) -> Ask:
-    """The request for the service itself, if it is not there to be changed."""
+    """Return the request that creates the service, if it does not exist."""
     return Ask(
         **{
             **vars(ask),

@@ -1,6 +1,6 @@
-"""The clients of AWS that all functions share, each made once in a process, and conditional writes.
+"""Share AWS clients in a process, and write conditionally.
 
-Making one takes longer than most of what it is made for, and a kept one keeps its connections:
+Creating a client takes longer than most calls, and a kept one keeps its connections:
 https://docs.aws.amazon.com/lambda/latest/dg/best-practices.html
 """
 
@@ -22,81 +22,81 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_stepfunctions import SFNClient
 
-# In seconds. By default a call that hangs is given up after a minute, half of a function's time,
-# and nothing is left for its repetitions: each call here is answered within moments or not at all.
+# Seconds. By default a hanging call fails after a minute, half of a function's time, which leaves
+# no time for retries. Each call here answers within moments or not at all.
 CONFIG = Config(connect_timeout=3, read_timeout=10)
-# Of DynamoDB, and of S3.
+# Error codes of DynamoDB and of S3.
 _CONDITION_FAILED = {"ConditionalCheckFailedException", "PreconditionFailed"}
 
 
 class ConditionFailed(Exception):
-    """The condition of a write does not hold, so nothing was written.
+    """The condition of a write did not match, so nothing was written.
 
     Args:
         item: the stored item in DynamoDB's own types, if the write asked for it.
     """
 
     def __init__(self, item: Mapping[str, Any] | None = None) -> None:
-        super().__init__("The condition of the write does not hold.")
+        super().__init__("The condition of the write did not match.")
         self.item = item or {}
 
 
 @contextmanager
 def condition() -> Iterator[None]:
-    """Expect that the condition of the write inside may not hold.
+    """Convert the failure of a write's condition to `ConditionFailed`.
 
     Raises:
-        ConditionFailed: it does not.
+        ConditionFailed: the condition did not match.
     """
     try:
         yield
     except ClientError as error:
         if error.response["Error"]["Code"] not in _CONDITION_FAILED:
             raise
-        # The stubs do not know this part of DynamoDB's answer.
+        # The stubs lack this part of DynamoDB's answer.
         item = cast("Mapping[str, Any] | None", error.response.get("Item"))
         raise ConditionFailed(item) from error
 
 
 @cache
 def dynamodb() -> "DynamoDBClient":
-    """A client of DynamoDB, for Powertools, which writes items in DynamoDB's own types."""
+    """Return a DynamoDB client, for Powertools, which writes raw types."""
     return boto3.client("dynamodb", config=CONFIG)
 
 
 @cache
 def dynamodb_table(name: str) -> "Table":
-    """A table of DynamoDB by its name."""
+    """Return a table of DynamoDB by its name."""
     return boto3.resource("dynamodb", config=CONFIG).Table(name)
 
 
 @cache
 def lambda_() -> "LambdaClient":
-    """A client of Lambda, for what answers at once: it invokes nothing that it would wait for."""
+    """Return a Lambda client for calls that answer at once, not for synchronous invocations."""
     return boto3.client("lambda", config=CONFIG)
 
 
 @cache
 def s3() -> "S3Client":
-    """A client of S3."""
+    """Return a client of S3."""
     return boto3.client("s3", config=CONFIG)
 
 
 @cache
 def secretsmanager() -> "SecretsManagerClient":
-    """A client of Secrets Manager."""
+    """Return a client of Secrets Manager."""
     return boto3.client("secretsmanager", config=CONFIG)
 
 
 @cache
 def sns() -> "SNSClient":
-    """A client of SNS."""
+    """Return a client of SNS."""
     return boto3.client("sns", config=CONFIG)
 
 
 @cache
 def stepfunctions() -> "SFNClient":
-    """A client of Step Functions."""
+    """Return a client of Step Functions."""
     return boto3.client("stepfunctions", config=CONFIG)
 
 

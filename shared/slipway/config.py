@@ -1,18 +1,17 @@
-"""Configuration: what Terraform puts into a function's environment, as validated models.
+"""Define the configuration from a function's environment, validated.
 
-One small model per concern; a function composes those that it needs and reads them when it handles
+One small model per concern. A function composes those that it needs and reads them when it handles
 its first event, never at import::
 
     class Config(PortConfig, GitHubConfig, LedgerConfig): ...
-
 
     config = load(Config)
 
 `SETTINGS` of each handler is the model of everything that the function loads: Terraform gives it
 those variables and no others (`scripts/settings`). Lists that grow with an installation are in the
-policy document, because Lambda takes 4 KB of environment.
+policy document, because Lambda allows 4 KB of environment.
 
-Secrets are never in the environment. The models hold Secrets Manager ids, and
+Secrets are never in the environment. The models have Secrets Manager ids, and
 `read_secret` fetches the value.
 """
 
@@ -38,55 +37,58 @@ from pydantic import (
 from slipway import aws
 from slipway.errors import ConfigurationError
 
-# The value before a rotation counts for as long as a held run can be replayed by default
+# The value before a rotation is accepted for as long as a run on hold can be replayed by default
 # (`sweep.held_seconds` in Terraform).
 PREVIOUS_COUNTS = timedelta(hours=72)
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+.*[^/]$")]
 
 
 class Config(BaseModel):
-    """Base of all configuration models: immutable, and blind to other environment variables."""
+    """Base of all configuration models: immutable, ignores other variables."""
 
     # Only what a function loads is built, of all that it is composed of.
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
 
 class PortConfig(Config):
-    """Where Port is and how Slipway is known to it."""
+    """Port's address, and Slipway's identity there."""
 
     port_base_url: HttpUrl = Field(alias="PORT_BASE_URL")
     port_app_url: HttpUrl = Field(alias="PORT_APP_URL")
     port_secret_id: str = Field(alias="PORT_SECRET_ID", min_length=1)
     port_signature: Literal["required", "if_present"] = Field("if_present", alias="PORT_SIGNATURE")
-    # What stands before the identifiers of this installation's actions in Port.
+    # Prefix of this installation's action identifiers in Port.
     identifier_prefix: str = Field("", alias="IDENTIFIER_PREFIX", pattern=r"^[a-z0-9_]*$")
-    # Whether runs of workflow nodes are taken.
+    # Whether to process runs of workflow nodes.
     workflows: bool = Field(False, alias="WORKFLOWS")
 
     def run_url(self, run_id: str) -> str:
-        """The run's page in Port."""
+        """Return the run's page in Port."""
         return f"{self.port_app_url}/organization/run?runId={run_id}"
 
     def entity_url(self, blueprint: str, identifier: str) -> str:
-        """The entity's page in Port."""
+        """Return the entity's page in Port."""
         return f"{self.port_app_url}/{blueprint}Entity?identifier={identifier}"
 
 
 class ClientConfig(PortConfig):
-    """What the client of Port needs."""
+    """Settings of the client of Port."""
 
-    # Empty: there are no runs of workflow nodes.
+    # Empty: no runs of workflow nodes.
     runs_table: str = Field("", alias="RUNS_TABLE")
 
 
 class GitHubConfig(Config):
-    """Where GitHub is, and how Slipway signs in to it."""
+    """GitHub's address, and how Slipway signs in to it."""
 
     github_api_url: HttpUrl = Field("https://api.github.com", alias="GITHUB_API_URL")
     github_secret_id: str = Field(alias="GITHUB_SECRET_ID", min_length=1)
 
     def page_of(self, name: str) -> str:
-        """A repository's page for people, on github.com or on a GitHub Enterprise Server."""
+        """Return a repository's page for people.
+
+        On github.com or on a GitHub Enterprise Server.
+        """
         web = self.github_api_url.removesuffix("/api/v3").replace("://api.", "://")
         return f"{web}/{name}"
 
@@ -102,43 +104,43 @@ class LedgerConfig(Config):
 
 
 class CatalogConfig(Config):
-    """Where the catalog is."""
+    """Location of the catalog."""
 
     catalog_bucket: str = Field(alias="CATALOG_BUCKET", min_length=1)
     catalog_key: str = Field(alias="CATALOG_KEY", min_length=1)
-    # The object's version, which a run notes when it is claimed.
+    # The object's version, which a run records when it is claimed.
     catalog_version: str = Field(alias="CATALOG_VERSION", min_length=1)
 
 
 class MappingConfig(Config):
-    """How the function's event source mapping is set."""
+    """Settings of the function's event source mapping."""
 
     # Only a mapping with provisioned pollers reads partial batch responses.
     partial_batch_response: bool = Field(False, alias="PARTIAL_BATCH_RESPONSE")
 
 
 class PolicyDocumentConfig(Config):
-    """Where the policy is."""
+    """Location of the policy."""
 
     records_bucket: str = Field(alias="RECORDS_BUCKET", min_length=1)
     policy_key: str = Field("policy/policy.json", alias="POLICY_KEY", min_length=1)
 
 
 class PolicyConfig(PolicyDocumentConfig):
-    """Where the policy is, and the state machine that waits for approvals."""
+    """Location of the policy, and the state machine that waits for approvals."""
 
     approval_machine_arn: str = Field(alias="APPROVAL_MACHINE_ARN", min_length=1)
 
 
 class ApprovalsConfig(Config):
-    """What the approval function needs beside what every function has."""
+    """Additional settings of the approval function."""
 
     approvals_table: str = Field(alias="APPROVALS_TABLE", min_length=1)
     audit_bucket: str = Field(alias="AUDIT_BUCKET", min_length=1)
     approvals_topic_arn: str = Field(alias="APPROVALS_TOPIC_ARN", min_length=1)
     links_secret_id: str = Field(alias="LINKS_SECRET_ID", min_length=1)
     links_base_url: HttpUrl = Field(alias="LINKS_BASE_URL")
-    # Empty: nobody is told by Slack.
+    # Empty: no notifications by Slack.
     slack_secret_id: str = Field("", alias="SLACK_SECRET_ID")
 
     @property
@@ -148,16 +150,16 @@ class ApprovalsConfig(Config):
 
 
 class RemediationsConfig(Config):
-    """The table that admits one remediation for each service, and its state machine."""
+    """The table that allows one remediation per service, and the machine."""
 
     remediations_table: str = Field(alias="REMEDIATIONS_TABLE", min_length=1)
     remediation_machine_arn: str = Field(alias="REMEDIATION_MACHINE_ARN", min_length=1)
 
 
 class SubscriptionsConfig(RemediationsConfig, MappingConfig, ClientConfig):
-    """What starts on a change of an entity."""
+    """Settings of the subscriptions to changes of entities."""
 
-    # Blueprints whose health Slipway looks after.
+    # Blueprints whose health Slipway checks.
     health_blueprints: Json[tuple[str, ...]] = Field((), alias="HEALTH_BLUEPRINTS")
     records_bucket: str = Field(alias="RECORDS_BUCKET", min_length=1)
     # JSON, see `slipway.health.subscriptions`.
@@ -165,18 +167,21 @@ class SubscriptionsConfig(RemediationsConfig, MappingConfig, ClientConfig):
 
 
 class AlertsConfig(Config):
-    """Who is told of services that Slipway could not repair, and by which policy it repairs."""
+    """Recipients of alerts about unhealthy services, and the repair policy."""
 
     remediation_policy_key: str = Field(
         "policy/remediation.json", alias="REMEDIATION_POLICY_KEY", min_length=1
     )
     alerts_topic_arn: str = Field(alias="ALERTS_TOPIC_ARN", min_length=1)
-    # Empty: nobody is told by Slack.
+    # Empty: no notifications by Slack.
     slack_secret_id: str = Field("", alias="SLACK_SECRET_ID")
 
 
 class PortCredentials(Config):
-    """Port's client id and secret; the secret also signs messages and encrypts secret inputs."""
+    """Port's client id and secret.
+
+    The secret also signs messages and encrypts secret inputs.
+    """
 
     client_id: str
     client_secret: SecretStr
@@ -227,8 +232,8 @@ def load[T: Config](model: type[T]) -> T:
     except ValidationError as error:
         faults = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors(include_input=False))
         raise ConfigurationError(
-            f"The function's environment is incomplete ({faults}). "
-            "Terraform sets these variables: apply the stack again."
+            f"The function's environment is incomplete ({faults}). Apply the Terraform stack "
+            "again, which sets these variables."
         ) from None
 
 
@@ -236,12 +241,12 @@ def read_secret[T: Config](model: type[T], secret_id: str, *, fresh: bool = Fals
     """Fetch the current version of a secret, which is cached for five minutes.
 
     Args:
-        model: what the secret's JSON must look like.
+        model: the model of the secret's JSON.
         secret_id: the secret's ARN or name.
         fresh: ask Secrets Manager even if the value is cached (after a 401: it may have rotated).
 
     Raises:
-        ConfigurationError: the secret cannot be read, is empty or has another shape.
+        ConfigurationError: the secret cannot be read, is empty or has another form.
     """
     try:
         text = _current_secrets().get(secret_id, force_fetch=fresh, max_age=300)
@@ -251,7 +256,7 @@ def read_secret[T: Config](model: type[T], secret_id: str, *, fresh: bool = Fals
 
 
 def read_previous_secret[T: Config](model: type[T], secret_id: str) -> T | None:
-    """Fetch the version before the last rotation, while it still counts.
+    """Fetch the version before the last rotation, while it is accepted.
 
     The rotation's time is when the current version was created, by Secrets Manager's clock.
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
@@ -260,7 +265,7 @@ def read_previous_secret[T: Config](model: type[T], secret_id: str) -> T | None:
         None if the secret was not rotated, or more than `PREVIOUS_COUNTS` ago.
 
     Raises:
-        ConfigurationError: the secret cannot be read, or the version has another shape.
+        ConfigurationError: the secret cannot be read, or the version has another form.
     """
     client = aws.secretsmanager()
     try:
@@ -276,7 +281,7 @@ def read_previous_secret[T: Config](model: type[T], secret_id: str) -> T | None:
 
 
 def _unreadable(model: type[Config], secret_id: str, error: Exception) -> ConfigurationError:
-    # The text of a parse error can quote the secret, so the message names only the type.
+    # A parse error can quote the secret, so the message names only the type.
     return ConfigurationError(
         f"Secret {secret_id} could not be read ({type(error).__name__}). "
         f"It must be a JSON object with {', '.join(model.model_fields)}."

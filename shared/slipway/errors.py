@@ -1,4 +1,4 @@
-"""Every error that Slipway raises, as one tree.
+"""Define every error that Slipway raises, as one tree.
 
 The branch says who must act, and so what happens to the run and to the Kafka record::
 
@@ -6,40 +6,40 @@ The branch says who must act, and so what happens to the run and to the Kafka re
     ├── UserError              the request is wrong: the run ends FAILURE with this sentence
     │   ├── InvalidInput         an input breaks a rule, named with its path
     │   ├── DocumentRefused      a YAML or JSON text cannot be read or edited safely
-    │   ├── ExpressionRefused    an expression of the catalog fails on what was typed or is there
+    │   ├── ExpressionRefused    an expression of the catalog fails on its input or its files
     │   ├── EntityRefused        Port would refuse the entity that a create adds
-    │   ├── ActionGone           the catalog does not have the action or kind any more
-    │   ├── EntityExists         an entity of that identifier is there already
-    │   ├── EntityLocked         another change of the same entity is under way
+    │   ├── ActionGone           the catalog no longer has the action or kind
+    │   ├── EntityExists         an entity of that identifier exists already
+    │   ├── EntityLocked         another change of the same entity is in progress
     │   └── DecisionRefused      a decision on an approval request does not count
-    │       ├── RequestNotFound    there is no such request
+    │       ├── RequestNotFound    the request does not exist
     │       ├── RequestClosed      it was decided, has expired, was withdrawn or replaced
-    │       ├── NotAnApprover      the person is none of those who may decide
-    │       ├── OwnRequest         the person asked for the change
-    │       └── LinkRejected       the link is cut off, changed or too old
-    ├── RetryableError         not now: waited for in the process, else delivered later
+    │       ├── NotAnApprover      the person may not decide this request
+    │       ├── OwnRequest         the person requested the change
+    │       └── LinkRejected       the link is incomplete, changed or expired
+    ├── RetryableError         not now: retried in the process, then by delayed delivery
     │   ├── PortUnavailable
     │   ├── GitHubUnavailable
     │   └── RunInProgress        another invocation works on this run
-    ├── SkippedMessage         not ours, or nothing to do: acknowledged, counted, forgotten
+    ├── SkippedMessage         not ours, or nothing to do: acknowledged and counted
     │   ├── ForeignMessage       another consumer's message on the same topic
     │   ├── RunNotFound          Port does not know the run
     │   ├── RunNotInProgress     the run waits for an approval of Port's own
-    │   ├── RunEnded             the run ended before: it is never touched again
+    │   ├── RunEnded             the run ended before: it is never changed again
     │   └── SignatureRejected    signature missing, wrong or out of time: a security event
-    ├── PortError              Port refused a call in a way that no user can mend
-    ├── GitHubError            GitHub refused a call in a way that no user can mend
+    ├── PortError              Port refused a call in a way that no user can fix
+    ├── GitHubError            GitHub refused a call in a way that no user can fix
     ├── BranchTaken          a run's branch or pull request is not Slipway's: the run is on hold
     ├── RecordsFailed          records of a batch failed: the event source retries the batch
-    ├── TokenRejected          who asks for a report is not our workflow: a security event
+    ├── TokenRejected          the caller of a report is not our workflow: a security event
     ├── NothingToReport        a pull request is open, or not Slipway's
     ├── ReportTooEarly         a run's pull request is not in the ledger yet
-    ├── SweepIncomplete        some runs could not be looked after; the next sweep tries again
-    └── ConfigurationError     the installation is wrong: names the setting and its cure
-        └── CatalogRefused       the catalog has faults: file, line and cure of each
+    ├── SweepIncomplete        some runs could not be processed; the next sweep retries
+    └── ConfigurationError     the installation is wrong: names the setting and its fix
+        └── CatalogRefused       the catalog has faults: file, line and fix of each
 
-Whatever is neither `UserError`, `RetryableError` nor `SkippedMessage` counts as a bug: the event
-source repeats the record a bounded number of times and then stores it (the run is *held*).
+Every other error counts as a bug. The event source retries the record a limited number of times,
+then stores it (the run is *on hold*).
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,19 +47,22 @@ from datetime import datetime
 
 
 class SlipwayError(Exception):
-    """The root: its text is a full sentence that says what happened and what to do next."""
+    """The root.
+
+    The text is a full sentence that says what happened and what to do next.
+    """
 
 
 class UserError(SlipwayError):
-    """The request is wrong. The text goes to the run page as it stands."""
+    """The request is wrong. The run's page shows the text unchanged."""
 
 
 class InvalidInput(UserError):
     """An input of the form breaks a rule.
 
     Args:
-        title: what the form calls the input.
-        expectation: what would have been right, as the end of the sentence "… must be".
+        title: the input's title in the form.
+        expectation: the broken rule, as the end of the sentence "Input … …".
     """
 
     def __init__(self, title: str, expectation: str) -> None:
@@ -69,7 +72,7 @@ class InvalidInput(UserError):
 
 
 class DocumentRefused(UserError):
-    """A YAML or JSON text cannot be read, or not be edited, so that every reader agrees.
+    """A YAML or JSON text cannot be read or edited unambiguously.
 
     Args:
         problem: what is wrong, where, and what to do, as the end of the sentence "The document …".
@@ -85,7 +88,7 @@ class DocumentRefused(UserError):
 
 
 class ExpressionRefused(UserError):
-    """An expression of the catalog fails on what was typed or on what is there.
+    """An expression of the catalog fails on its input or its files.
 
     Args:
         problem: what is wrong, as a full sentence.
@@ -100,20 +103,20 @@ class EntityRefused(UserError):
     """
 
     def __init__(self, notes: Mapping[str, str]) -> None:
-        super().__init__(f"The new entity cannot be shown in Port: {' '.join(notes.values())}")
+        super().__init__(f"Port would refuse the new entity: {' '.join(notes.values())}")
         self.notes = notes
 
 
 class ActionGone(UserError):
-    """The catalog of now does not have the action, or the kind, that a run is about."""
+    """The current catalog lacks the action or the kind of a run."""
 
 
 class EntityExists(UserError):
-    """An entity of the requested identifier is there already.
+    """An entity of the requested identifier exists already.
 
     Args:
-        name: what people call it, as `Service 'my-service'`.
-        link: where the existing one can be looked at.
+        name: its name for people, for example `Service 'my-service'`.
+        link: the page of the existing entity.
     """
 
     def __init__(self, name: str, link: str) -> None:
@@ -124,7 +127,7 @@ class EntityExists(UserError):
 
 
 class EntityLocked(UserError):
-    """Another change of the same entity is under way.
+    """Another change of the same entity is in progress.
 
     Args:
         key: the entity's blueprint and identifier, as `service/my-service`.
@@ -136,33 +139,36 @@ class EntityLocked(UserError):
         blueprint, _, identifier = key.partition("/")
         named = f"run {owner}" if kind == "run" else f"Slipway's repair {owner}"
         super().__init__(
-            f"Another change of {blueprint} '{identifier}' is under way ({named}). "
-            "Wait until it has ended, then start this action again."
+            f"Another change of {blueprint} '{identifier}' is in progress ({named}). Wait until "
+            "it has ended, then run this action again."
         )
         self.owner = owner
 
 
 class DecisionRefused(UserError):
-    """A decision on an approval request does not count. The text goes to whoever decided."""
+    """A decision on an approval request does not count.
+
+    The text goes to the person who decided.
+    """
 
 
 class RequestNotFound(DecisionRefused):
-    """There is no approval request of that id.
+    """The approval request does not exist.
 
     Args:
-        approval_id: the id that was asked for.
+        approval_id: the requested id.
     """
 
     def __init__(self, approval_id: str) -> None:
-        super().__init__(f"There is no approval request '{approval_id[:100]}'.")
+        super().__init__(f"Approval request '{approval_id[:100]}' does not exist.")
 
 
 class RequestClosed(DecisionRefused):
-    """The request waits for nobody any more: decided, expired, withdrawn or replaced.
+    """The request is closed: decided, expired, withdrawn or replaced.
 
     Args:
-        message: what became of it, as a full sentence.
-        status: the request's status, as `APPROVED`.
+        message: its outcome, as a full sentence.
+        status: the request's status, for example `APPROVED`.
     """
 
     def __init__(self, message: str, status: str) -> None:
@@ -171,23 +177,23 @@ class RequestClosed(DecisionRefused):
 
 
 class NotAnApprover(DecisionRefused):
-    """The person is none of those who may decide this request."""
+    """The person may not decide this request."""
 
 
 class OwnRequest(DecisionRefused):
-    """The person asked for the change, so another one must decide."""
+    """The person requested the change, so another person must decide."""
 
 
 class LinkRejected(DecisionRefused):
-    """An approval link is cut off, was changed, or is older than the request."""
+    """An approval link is incomplete, was changed, or has expired."""
 
 
 class RetryableError(SlipwayError):
     """Not now: the same call may succeed later.
 
     Args:
-        message: what was tried and what came back.
-        retry_at: when the other side said it would answer again (UTC), if it said so.
+        message: the call and its result.
+        retry_at: when the other side will answer again (UTC), if it said so.
     """
 
     def __init__(self, message: str, retry_at: datetime | None = None) -> None:
@@ -200,15 +206,15 @@ class PortUnavailable(RetryableError):
 
 
 class GitHubUnavailable(RetryableError):
-    """GitHub throttled the call, failed to answer it, or did not answer in time."""
+    """GitHub throttled the call, failed to answer it, or timed out."""
 
 
 class RunInProgress(RetryableError):
-    """Another invocation has claimed this run and may still be at work."""
+    """Another invocation has claimed this run and may still be running."""
 
 
 class SkippedMessage(SlipwayError):
-    """A message that needs no work: it is acknowledged, counted by its reason and forgotten."""
+    """A message that needs no work: acknowledged, and counted by its reason."""
 
     reason = "Skipped"
 
@@ -220,25 +226,31 @@ class ForeignMessage(SkippedMessage):
 
 
 class RunNotFound(SkippedMessage):
-    """The message names no run, or one that Port does not know."""
+    """The message names no run, or one that Port does not have."""
 
     reason = "RunNotFound"
 
 
 class RunNotInProgress(SkippedMessage):
-    """The run is in Port, but Port has not let it go on. Its message then comes again."""
+    """The run waits for an approval of Port's own.
+
+    Its message is delivered again afterwards.
+    """
 
     reason = "RunNotInProgress"
 
 
 class RunEnded(SkippedMessage):
-    """The run has a terminal status: it is never touched again."""
+    """The run has a terminal status: it is never changed again."""
 
     reason = "RunEnded"
 
 
 class SignatureRejected(SkippedMessage):
-    """The message's signature is missing, wrong, or out of time. Nothing may be done for it."""
+    """The message's signature is missing, wrong, or out of time.
+
+    The message must not have any effect.
+    """
 
     reason = "SignatureRejected"
 
@@ -248,8 +260,8 @@ class PortError(SlipwayError):
 
     Args:
         status: HTTP status.
-        code: Port's error code, as `run_exhausted`; empty if the answer had none.
-        message: what was asked and what Port answered.
+        code: Port's error code, for example `run_exhausted`; empty without one.
+        message: the request and Port's answer.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -259,7 +271,7 @@ class PortError(SlipwayError):
 
     @property
     def not_found(self) -> bool:
-        """Whether Port itself says that it does not have the object; not every 404 does."""
+        """Whether Port itself reports the object as missing; not every 404 does."""
         return self.status == 404 and self.code == "not_found"
 
 
@@ -268,7 +280,7 @@ class GitHubError(SlipwayError):
 
     Args:
         status: HTTP status.
-        message: what was asked and what GitHub answered.
+        message: the request and GitHub's answer.
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -277,11 +289,11 @@ class GitHubError(SlipwayError):
 
 
 class BranchTaken(SlipwayError):
-    """A run's branch, or its pull request, holds what Slipway did not propose.
+    """A run's branch or its pull request has content that is not Slipway's.
 
     Args:
         branch: the run's branch.
-        what: what was found there, as a sentence.
+        what: the finding, as a sentence.
     """
 
     def __init__(self, branch: str, what: str) -> None:
@@ -292,14 +304,14 @@ class BranchTaken(SlipwayError):
 
 
 class RecordsFailed(SlipwayError):
-    """Records of a batch failed, and the event source mapping must retry the whole batch."""
+    """Records of a batch failed; the mapping must retry the whole batch."""
 
 
 class TokenRejected(SlipwayError):
-    """A caller's token is not one that GitHub gave to the report workflow for this installation.
+    """A caller's token is not from this installation's report workflow.
 
     Args:
-        reason: a stable identifier, as `workflow`, or the name of PyJWT's error.
+        reason: a stable identifier, for example `workflow`, or the name of PyJWT's error.
         what: what is wrong, as the end of the sentence "The token is …".
         claims: the claims, if GitHub's signature was verified.
     """
@@ -313,26 +325,32 @@ class TokenRejected(SlipwayError):
 
 
 class NothingToReport(SlipwayError):
-    """A pull request cannot be reported: it is open, or Slipway did not make it."""
+    """A pull request cannot be reported: it is open, or not Slipway's."""
 
 
 class ReportTooEarly(SlipwayError):
-    """The ledger does not know the run's pull request yet: its function is still at work."""
+    """The ledger lacks the run's pull request: its function still runs."""
 
 
 class SweepIncomplete(SlipwayError):
-    """Some runs could not be looked after. Raised at the end, so that an alarm tells people."""
+    """Some runs could not be processed.
+
+    Raised at the end, so that an alarm notifies people.
+    """
 
 
 class ConfigurationError(SlipwayError):
-    """The installation is wrong. The text names the setting and its cure, never its value."""
+    """The installation is wrong.
+
+    The text names the setting and its fix, never its value.
+    """
 
 
 class CatalogRefused(ConfigurationError):
     """The catalog has faults.
 
     Args:
-        faults: each fault; its text has the file, the line, the problem and the cure.
+        faults: each fault; its text has the file, the line, the problem and the fix.
     """
 
     def __init__(self, faults: Sequence[object]) -> None:

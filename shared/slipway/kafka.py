@@ -1,7 +1,7 @@
-"""Kafka records as event sources deliver them, in batches that are answered as a whole.
+"""Read Kafka records in batches, as event sources deliver them.
 
-A further event source is one more `Batch`: it gives records in the shape of Kafka's, and answers in
-its own.
+A batch is answered as a whole. A further event source is one more `Batch`, which converts its
+records to the form of Kafka's, and has its own answer.
 """
 
 import base64
@@ -31,10 +31,10 @@ class KafkaRecord:
     """A record of a topic, or in the shape of one.
 
     Attributes:
-        raw: the record as Lambda gives it, its value in base64; stored and delivered again so.
-        partition: topic and partition, as `org.runs-0`.
+        raw: the record as Lambda gives it, with its value in base64; also stored in this form.
+        partition: topic and partition, for example `org.runs-0`.
         offset: its place in the partition.
-        timestamp_ms: since 1970, as the producer chose it; 0 or less: it has no time.
+        timestamp_ms: since 1970, chosen by the producer; 0 or less: it has no time.
         source: where it comes from; stored in `raw`, which a topic's producer cannot write.
     """
 
@@ -53,7 +53,7 @@ class KafkaRecord:
 
     @property
     def place(self) -> str:
-        """Where it is, as `org.runs-0@12`."""
+        """Its position, for example `org.runs-0@12`."""
         return f"{self.partition}@{self.offset}"
 
     @property
@@ -132,7 +132,7 @@ class RecordOutcome:
         return cls(record, "failed", mask(f"{type(error).__name__}: {error}"), error)
 
     def shown(self) -> dict[str, str]:
-        """Return it as logs and operators read it."""
+        """Return it for logs and operators."""
         return {"record": self.record.place, "outcome": self.outcome, "why": self.why}
 
 
@@ -148,7 +148,7 @@ class Batch(Protocol):
         """Return the function's answer.
 
         Args:
-            outcomes: of the records; those that are done may be left out.
+            outcomes: of the records; completed ones may be left out.
 
         Raises:
             Exception: the invocation must fail, so that its records are delivered again.
@@ -158,8 +158,8 @@ class Batch(Protocol):
 class KafkaBatch:
     """Records of an event source mapping.
 
-    An on-demand mapping takes any answer for success, so only an error has it retry the batch.
-    Records that are done are then repeated, which is harmless. A provisioned one reads which
+    An on-demand mapping treats any answer as success, so only an error makes it retry the batch.
+    Completed records are then repeated, which is harmless. A provisioned mapping reads which
     records failed.
     https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html
 
@@ -198,7 +198,7 @@ class ReplayedBatch:
     """Records that an operator replays with `scripts/replay`.
 
     Args:
-        event: as it was given to the function before.
+        event: as the function received it before.
     """
 
     delivery: ClassVar[Delivery] = "replay"
@@ -217,7 +217,7 @@ class ReplayedBatch:
 
 
 def batch_of(event: Event, *, partial_response: bool) -> Batch:
-    """Return the batch that an event holds.
+    """Return the batch of an event.
 
     Args:
         event: of an event source mapping, or with `"replay": true` of an operator.

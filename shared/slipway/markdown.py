@@ -1,4 +1,4 @@
-"""Text that people typed, made safe to show in GitHub's Markdown."""
+"""Show untrusted text safely in GitHub's Markdown."""
 
 import json
 import re
@@ -10,11 +10,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9 ]")
 
 
 def as_text(value: object) -> str:
-    """Show a value as the text that it is, in one line, whatever it contains.
+    """Show a value literally, in one line, for any content.
 
-    Within `<code>` GitHub mentions nobody and links nothing, and a character reference is never
-    read as Markdown or HTML (https://spec.commonmark.org/0.31.2/#entity-and-numeric-character-references).
-    Long values are cut after 300 characters; line breaks stay visible as such.
+    Within `<code>` GitHub creates no mentions and no links. A character reference is never read as
+    Markdown or HTML (https://spec.commonmark.org/0.31.2/#entity-and-numeric-character-references).
+    Values are cut after 300 characters; line breaks stay visible.
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if len(text) > SHOWN_CHARACTERS:
@@ -31,16 +31,16 @@ def _encode(line: str) -> str:
 
 
 def table(rows: Mapping[str, Any]) -> str:
-    """A Markdown table of names (trusted) and values (shown as text)."""
+    """Return a Markdown table of names (trusted) and values (shown as text)."""
     lines = ["| Input | Value |", "| --- | --- |"]
     lines += [f"| {name} | {as_text(value)} |" for name, value in rows.items()]
     return "\n".join(lines)
 
 
 def hidden_comment(data: dict[str, Any]) -> str:
-    """An HTML comment that carries `data` as JSON and that no value can end early."""
+    """Return an HTML comment with `data` as JSON that no value can end."""
     text = json.dumps(data, separators=(",", ":"))
-    # Each of these stands inside JSON strings only, where an escape means the same.
+    # These characters appear inside JSON strings only, where an escape is equivalent.
     for special in ("--", "<", ">", "&", "@"):
         text = text.replace(special, "".join(f"\\u{ord(c):04x}" for c in special))
     return f"<!-- slipway {text} -->"

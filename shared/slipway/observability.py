@@ -1,6 +1,7 @@
-"""Logger and metrics: the one place that makes them, and masks secrets in what they say.
+"""Create the logger and metrics, and mask secrets in logs.
 
-The names of the metrics are listed here, so that dashboards and alarms can be checked against them.
+Only this module creates them. It lists the names of all metrics, so that dashboards and alarms can
+be checked against them.
 """
 
 import base64
@@ -17,7 +18,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.metrics.functions import is_metrics_disabled
 
-# Each installation has its own: alarms and dashboards of another one must not see its metrics.
+# Separate for each installation, so that alarms and dashboards do not mix metrics.
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Slipway")
 
 
@@ -58,12 +59,12 @@ MASK = "*****"
 _PATTERNS = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{20,}"  # GitHub tokens
     r"|github_pat_[A-Za-z0-9_]{20,}"
-    # JSON Web Tokens, as Port's access token; approval links, which have two parts.
+    # JSON Web Tokens, for example Port's access token; approval links, which have two parts.
     r"|eyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
     # AWS session tokens: base64 that begins with the issuer's name ("aws", "er/aws", "origin_ec").
     r"|[\w+/]{2}o(?:DYXdz|GZXIvYXdz|Jb3JpZ2luX2Vj)[\w+/=%]{20,}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{16}"  # AWS access key ids, lasting and temporary
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}"  # AWS access key ids, permanent and temporary
     # Signed requests to AWS: presigned URLs (also within another URL) and headers.
     r"|(?:Signature|X-Amz-Security-Token|X-Amz-Credential)(?:=|%3D)[\w+/=%.~-]{16,}",
     re.DOTALL,
@@ -74,12 +75,12 @@ _URL_SAFE = str.maketrans("+/", "-_")
 
 
 def register_secret(value: str) -> None:
-    """Have `value` masked in every later log line.
+    """Mask `value` in every later log line.
 
-    It is also found as JSON (twice within the line's own JSON), as Python shows it, in base64 (also
-    of a text that it is only part of), in hexadecimal and in addresses and forms.
+    Encoded forms are masked too: JSON (also within the line's JSON), Python's notation, base64
+    (also as part of a longer text), hexadecimal, addresses and forms.
 
-    Values under six characters are not masked: they would be found in ordinary words.
+    Values under six characters are not masked, because they occur in ordinary words.
     """
     if len(value) < 6:
         return
@@ -93,7 +94,7 @@ def register_secret(value: str) -> None:
 
 
 def _in_base64(raw: bytes) -> Iterator[str]:
-    """What of base64 depends on these bytes alone, at each of the places that they can begin at."""
+    """Yield the base64 that depends only on these bytes, per offset."""
     yield base64.b64encode(raw).decode()
     yield base64.urlsafe_b64encode(raw).decode()
     for before, spoilt in enumerate((0, 2, 3)):
@@ -108,17 +109,17 @@ def _lower_escapes(quoted: str) -> str:
 
 
 def mask(text: str) -> str:
-    """Replace known secrets, and what looks like one, by `*****`."""
+    """Replace known secrets, and text that looks like one, by `*****`."""
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, MASK)
     return _PATTERNS.sub(MASK, text)
 
 
 class _MaskingFormatter(LambdaPowertoolsFormatter):
-    """Masks the finished line, so that nothing that a log call is given can slip past."""
+    """Masks the finished line, so that no argument of a log call escapes."""
 
     def serialize(self, log: Mapping[str, Any]) -> str:
-        # Of a line that it cannot write, Python would print the call instead, unmasked.
+        # For a line that it cannot write, Python would print the call unmasked.
         line = mask(super().serialize(dict(log)))
         return line.encode(errors="backslashreplace").decode()
 
@@ -131,12 +132,12 @@ metrics = Metrics(namespace=NAMESPACE)
 
 
 def count(metric: Metric, value: int = 1, **dimensions: str) -> None:
-    """Add to a metric; with dimensions, as a metric of its own (`action="create_service"`)."""
+    """Add to a metric; dimensions create a separate one (`action="…"`)."""
     if not dimensions:
         metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
         return
     if is_metrics_disabled():
-        return  # `single_metric` does not look at that itself.
+        return  # `single_metric` does not check that itself.
     with single_metric(namespace=NAMESPACE, name=metric, unit=MetricUnit.Count, value=value) as one:
         for name, text in dimensions.items():
             one.add_dimension(name=name, value=text)
@@ -148,7 +149,7 @@ def measure(metric: Metric, seconds: float) -> None:
 
 
 def trace_id() -> str:
-    """The X-Ray trace id of this invocation (`1-…-…`), or `no-trace` outside Lambda.
+    """Return this invocation's X-Ray trace id, or `no-trace` outside Lambda.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """

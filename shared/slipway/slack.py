@@ -1,4 +1,4 @@
-"""Slack's incoming webhooks."""
+"""Post to Slack's incoming webhooks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +10,10 @@ _TIMEOUT_SECONDS = 5
 
 
 def slack_webhook(secret_id: str) -> Callable[[], str] | None:
-    """What gives the webhook's address when it is needed; None: Slipway uses no Slack.
+    """Return a getter of the webhook's address; None: Slack is not used.
 
     Args:
-        secret_id: of the secret that holds it; may be empty.
+        secret_id: of the secret with the address; may be empty.
     """
     if not secret_id:
         return None
@@ -32,7 +32,7 @@ def post(url: str, message: dict[str, Any]) -> bool:
     https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 
     Returns:
-        Whether Slack has taken it. Nobody waits for it: a failure is only logged.
+        Whether Slack accepted it. A failure is only logged, because Slack is best effort.
     """
     import requests
 
@@ -40,7 +40,7 @@ def post(url: str, message: dict[str, Any]) -> bool:
         answer = requests.post(url, json=message, timeout=_TIMEOUT_SECONDS)
     except (requests.RequestException, ValueError) as error:  # the latter: an odd `Location`
         # The error's text would quote the address, which is a secret.
-        logger.warning("Slack was not reached", extra={"why": type(error).__name__})
+        logger.warning("Slack could not be reached", extra={"why": type(error).__name__})
         return False
     if not answer.ok:
         logger.warning("Slack refused a message", extra={"status": answer.status_code})
@@ -48,7 +48,7 @@ def post(url: str, message: dict[str, Any]) -> bool:
 
 
 def mrkdwn(text: str) -> str:
-    """Text within Slack's mark-up.
+    """Return text escaped for Slack's markup.
 
     https://docs.slack.dev/messaging/formatting-message-text#escaping
     """

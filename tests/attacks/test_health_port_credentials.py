@@ -80,7 +80,7 @@ def test_people_are_told_of_the_limit_once(world: World) -> None:
     run_all(machines)
 
     alerts, repaired = world.alerts(), {service for _, service in repairs(world)}
-    assert len([alert for alert in alerts if "begins no more" in alert]) == 1
+    assert len([alert for alert in alerts if "pauses further repairs" in alert]) == 1
     # And one for each service that was repaired without success, as before.
     assert len(alerts) == 1 + len(repaired)
     assert len(world.github.issues) == len(repaired)

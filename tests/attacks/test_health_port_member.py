@@ -119,4 +119,4 @@ def test_repair_is_not_merged_where_the_policy_forbids_it(world: World) -> None:
 
     assert replicas_proposed(world) == ['{"replicas": 3}']
     assert world.github.merged == []
-    assert "waits for somebody to merge it" in world.entity["health_detail"]
+    assert "waits for a person to merge it" in world.entity["health_detail"]

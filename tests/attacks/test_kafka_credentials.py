@@ -113,7 +113,7 @@ def test_forged_run_is_carried_out_as_port_has_it(executed: test_consumer.Scene)
     assert (run.message.entity, run.message.inputs) == ("shop", {"step": 1})
     # The message names another person, so the person is not known.
     assert (run.message.requester.user_id, run.message.requester.email) == ("auth0|1", "")
-    assert "The message is not what Port has" in executed.log.getvalue()
+    assert "The message differs from Port's record" in executed.log.getvalue()
 
 
 def test_forged_run_cannot_change_what_is_asked_for(executed: test_consumer.Scene) -> None:

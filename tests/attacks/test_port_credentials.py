@@ -83,7 +83,7 @@ def test_request_in_a_persons_name_is_refused_by_policy(
 
     ((status, summary),) = requests.port.ends.values()
     assert status == "FAILURE"
-    assert "Execute the action in Port as a person" in summary
+    assert "Run the action in Port as a person" in summary
 
 
 def test_pending_request_of_a_machine_is_refused_by_policy(

@@ -263,7 +263,7 @@ def test_repair_is_bound_to_the_files_that_were_shown(ill_service: remedy.World)
     assert world.github.proposed == []
     (asked,) = world.asked
     assert '+{"replicas": 3}' in asked["planned"][0]["preview"]
-    assert "other files than those that were approved" in world.entity["health_detail"]
+    assert "other files than the approved ones" in world.entity["health_detail"]
 
 
 def test_repair_whose_diff_cannot_be_shown_is_not_made(ill_service: remedy.World) -> None:
@@ -277,7 +277,7 @@ def test_repair_whose_diff_cannot_be_shown_is_not_made(ill_service: remedy.World
     world.become_unhealthy().run()
 
     (asked,) = world.asked
-    assert "too long to be shown" in asked["planned"][0]["sentence"]
+    assert "too long to show" in asked["planned"][0]["sentence"]
     assert world.github.proposed == []
 
 
@@ -328,7 +328,7 @@ def test_approval_of_another_change_than_was_shown_is_refused(
 
     assert decisions.status() is Status.PENDING
     (ended,) = decisions.updates(DECISION)
-    assert "not the one that you were shown" in ended["summary"]
+    assert "differs from the one that you were shown" in ended["summary"]
 
 
 @pytest.mark.parametrize("change", ["", " "])

@@ -190,7 +190,7 @@ def test_run_on_hold_ends_when_it_is_not_resumed(world: World, sweeper: Sweeper)
 
     run = until_ended(sweeper, world, run_id, held=1)
 
-    assert (run["status"], run["statusLabel"]) == ("FAILURE", "Held for too long")
+    assert (run["status"], run["statusLabel"]) == ("FAILURE", "On hold for too long")
     assert world.lock() is None
     stored = world.sandbox.aws("s3").list_objects_v2(
         Bucket=world.outputs["records_bucket"], Prefix=f"requests/{run_id}"

@@ -68,7 +68,7 @@ def test_approved_change_in_production_is_merged_and_reported(
     assert entity is not None
     assert entity.properties["replicas"] == 4
     assert any(
-        "Approved by devops@acme.example by way of Port" in line and "go ahead" in line
+        "Approved by devops@acme.example (channel: Port)" in line and "go ahead" in line
         for line in world.sandbox.logs(run_id)
     )
     closed = world.request_now(run_id)
@@ -123,10 +123,10 @@ def test_requester_cannot_approve_and_the_request_stays_pending(
     answer = world.decide(run_id, "APPROVE", person=DEVELOPER)
 
     assert answer["status"] == "FAILURE"
-    assert "asked for this change, so another person must decide" in answer["summary"]
+    assert "requested this change, so another person must decide" in answer["summary"]
     stranger = world.decide(run_id, "APPROVE", person=ADMIN)
     assert stranger["status"] == "FAILURE"
-    assert "may not decide this request. These may: devops@acme.example" in stranger["summary"]
+    assert "may not decide this request. Approvers: devops@acme.example" in stranger["summary"]
     assert world.request_now(run_id)["status"] == "Pending"
     assert world.pulls(run_id) == []
     world.decide(run_id, "DECLINE")
@@ -228,11 +228,11 @@ def test_undecided_request_is_reminded_of_and_expires(world: World) -> None:
         ended = world.ended(run_id, "FAILURE")
 
     assert ended["statusLabel"] == "Expired"
-    assert "nobody decided in time" in ended["summary"]
+    assert "it did not get enough approvals in time" in ended["summary"]
     first, second = world.emails(run_id)
     assert not first["subject"].startswith("Reminder")
     assert second["subject"].startswith("Reminder: Approve")
-    assert any("were reminded" in line for line in world.sandbox.logs(run_id))
+    assert any("Slipway reminded the approvers" in line for line in world.sandbox.logs(run_id))
     world.wait_until_free()
     assert world.request_now(run_id)["status"] == "Expired"
     late = world.decide(run_id, "APPROVE")
@@ -346,7 +346,7 @@ def test_approval_is_requested_again_when_the_file_changed(world: World) -> None
     assert world.request_now(run_id)["status"] == "Superseded"
     late = world.decide(run_id, "APPROVE")
     assert late["status"] == "FAILURE"
-    assert "no longer the same" in late["summary"]
+    assert "not the same any more" in late["summary"]
     assert world.pulls(run_id) == []
     world.decide(run_id, "APPROVE", ask=2)
     world.ended(run_id, "SUCCESS")
@@ -454,12 +454,12 @@ def test_resume_continues_at_the_failed_step(
         world.decide(run_id, "APPROVE")
         label = wait_for(
             "the run to be held",
-            lambda: found if (found := world.sandbox.label(run_id)).startswith("Held") else None,
+            lambda: found if (found := world.sandbox.label(run_id)).startswith("On hold") else None,
         )
         wait_for("the failure", lambda: world.executions(run_id) == {run_id: "FAILED"} or None)
     finally:
         world.sandbox.sandbox("github", "DELETE", "faults")
-    assert label == f"Held, reference {run_id}"
+    assert label == f"On hold, reference {run_id}"
     assert world.lock() == run_id
     second = world.upscale()
     assert f"under way (run {run_id})" in world.ended(second, "FAILURE")["summary"]

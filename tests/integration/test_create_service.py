@@ -270,7 +270,7 @@ def test_whole_record_is_stored_when_retries_are_used_up(
     record = wait_for("the failed record", stored)
     sandbox.sandbox("github", "DELETE", "faults")
     assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    assert sandbox.label(run_id).startswith("Held, reference 1-")
+    assert sandbox.label(run_id).startswith("On hold, reference 1-")
     assert sandbox.run(run_id)["status"] == "IN_PROGRESS"
     # The partition goes on.
     other = sandbox.execute("create_service", form(f"after-{name}"[:63].rstrip("-")))

@@ -97,7 +97,7 @@ class Patient(World):
             row = self.row()
             return row if row and row["execution"] is None else None
 
-        return wait_for(f"the end of the look at {self.service}", idle)
+        return wait_for(f"the end of the check of {self.service}", idle)
 
     def history(self) -> list[dict[str, Any]]:
         """The entity's changes as the audit log has them, oldest first."""
@@ -222,11 +222,11 @@ def test_failed_remediation_escalates_with_every_attempt(
 ) -> None:
     with patient.by_policy(RESTART, SCALE_UP):
         patient.falls_ill("never")
-        now = patient.becomes("Degraded", "Nothing is left to try")
+        now = patient.becomes("Degraded", "No repair is left to try")
         patient.is_left_alone()
 
         (issue,) = patient.issues()
-        assert "The service is restarted" in issue.body.replace("&#46;", ".")
+        assert "Slipway restarts the service" in issue.body.replace("&#46;", ".")
         assert "Scale up carried out" in issue.body
         assert "503" in issue.body
         (alert,) = patient.alerts()
@@ -237,7 +237,7 @@ def test_failed_remediation_escalates_with_every_attempt(
         before = issue.body
         patient.says(health_status="Progressing")
         wait_for("the second look", lambda: len(patient.looks()) == 2)
-        patient.becomes("Degraded", "Nothing is left to try")
+        patient.becomes("Degraded", "No repair is left to try")
         patient.is_left_alone()
 
     (same,) = patient.issues()
@@ -259,7 +259,7 @@ def test_remediation_respects_the_lock_of_an_open_pull_request(
 
     with patient.by_policy(ROLL_BACK, SCALE_UP):
         patient.falls_ill("scale")
-        patient.becomes("Degraded", "another change of the service is under way")
+        patient.becomes("Degraded", "another change of the service is in progress")
 
     assert f"pull request #{link.rpartition('/')[2]}" in patient.properties()["health_detail"]
     assert patient.lock() == run_id
@@ -366,7 +366,7 @@ def test_wrong_degraded_status_is_corrected_with_a_note(
 ) -> None:
     with patient.by_policy(RESTART):
         patient.says(health_status="Degraded")
-        patient.becomes("Healthy", "said to be Degraded, but answers")
+        patient.becomes("Healthy", "Reported as Degraded, but its health check passes")
 
     assert patient.restarts() == 0
 
@@ -375,7 +375,7 @@ def test_wrong_degraded_status_is_corrected_with_a_note(
     ("url", "detail"),
     [
         (None, "no health URL"),
-        ("http://169.254.169.254/latest/meta-data/", "not asked"),
+        ("http://169.254.169.254/latest/meta-data/", "not probed"),
     ],
     ids=["none", "metadata"],
 )
@@ -431,7 +431,7 @@ def test_records_of_own_repair_writes_start_nothing(
         # A last record that is certain to be read after all of them.
         patient.says(health_status="Progressing")
         wait_for("the next look", lambda: patient.row()["number"] == row["number"] + 1)
-        patient.becomes("Healthy", "answers as it should")
+        patient.becomes("Healthy", "health check passes")
         patient.is_left_alone()
 
     assert patient.row()["number"] == row["number"] + 1
@@ -488,7 +488,7 @@ def test_automation_run_is_ended_when_its_change_was_read(patient: Patient) -> N
     before = {run.id for run in patient.automation_runs()}
 
     patient.says(health_status="Progressing")
-    patient.becomes("Healthy", "answers as it should")
+    patient.becomes("Healthy", "health check passes")
     patient.is_left_alone()
 
     def fresh() -> list[Run]:

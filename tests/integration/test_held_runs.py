@@ -102,7 +102,7 @@ def test_failed_records_are_listed_and_shown_in_detail(
     assert any(failures.scaled in line and "upscale_service" in line for line in listed)
     assert any("health_checker" in line and failures.world.service in line for line in listed)
     label = failures.world.sandbox.label(failures.created)
-    reference = re.fullmatch(r"Held, reference (1-\S+)", label)
+    reference = re.fullmatch(r"On hold, reference (1-\S+)", label)
     assert reference
     shown = replay(failures, "show", reference[1]).stdout
     assert f'"service_name": "{failures.new_service}"' in shown
@@ -142,7 +142,7 @@ def test_record_stays_with_the_reason_when_its_cause_remains(
 
     assert replayed.returncode == 1
     assert "not accessible by integration" in replayed.stdout
-    assert "0 replayed, 1 still held." in replayed.stdout
+    assert "0 replayed, 1 still on hold." in replayed.stdout
     key = failures.world.failed(failures.scaled)
     assert key
     assert failures.world.announced(key)
@@ -179,7 +179,7 @@ def test_concurrent_replays_run_the_record_once(
     with ThreadPoolExecutor() as pool:
         both = list(pool.map(lambda _: replay(failures, "run", run_id), range(2)))
 
-    assert any("1 replayed, 0 still held." in done.stdout for done in both), both
+    assert any("1 replayed, 0 still on hold." in done.stdout for done in both), both
     pull = world.sandbox.services.get_pull(
         int(world.sandbox.wait_for_link(run_id).rsplit("/", 1)[1])
     )
@@ -189,7 +189,7 @@ def test_concurrent_replays_run_the_record_once(
     assert not failures.world.announced(key)
     again = replay(failures, "run", run_id)
     assert again.returncode == 1
-    assert "nothing of this name is held" in again.stdout
+    assert "not on hold" in again.stdout
     pull.merge(merge_method="squash")
     world.ended(run_id, "SUCCESS")
 

@@ -35,10 +35,10 @@ def test_topics_are_created_once_when_requested_twice(sandbox: SandboxClient, st
     first, second = make_topics(sandbox, arn), make_topics(sandbox, arn)
 
     assert first == [
-        "org_new.runs was made, partitions: 1",
+        "org_new.runs was created, partitions: 1",
     ]
     assert second == [
-        "org_new.runs is there already",
+        "org_new.runs exists already",
     ]
     brokers = AdminClient({"bootstrap.servers": sandbox.env["KAFKA_BOOTSTRAP_SERVERS"]})
     assert "org_new.runs" in brokers.list_topics(timeout=300).topics

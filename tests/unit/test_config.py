@@ -52,7 +52,7 @@ def test_invalid_variable_is_named_with_the_fix(
 ) -> None:
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(ConfigurationError, match=rf"{name}.*apply the stack again"):
+    with pytest.raises(ConfigurationError, match=rf"{name}.*Apply the Terraform stack again"):
         load(RunConfig)
 
 

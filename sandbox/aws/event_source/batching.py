@@ -28,7 +28,9 @@ class BatchLimits:
 
 
 def batch_length(sizes: Iterable[int], overhead: int, limits: BatchLimits) -> tuple[int, bool]:
-    """How many of the waiting records, oldest first, fit a batch, and whether it is full.
+    """Return how many waiting records fit a batch, and whether it is full.
+
+    The records are in order, oldest first.
 
     Args:
         sizes: bytes of each waiting record in the encoded event.
@@ -36,8 +38,8 @@ def batch_length(sizes: Iterable[int], overhead: int, limits: BatchLimits) -> tu
         limits: what bounds a batch.
 
     Returns:
-        The number, and whether the batch ends there whatever still comes. A record that is too
-        large for any batch is a full batch of its own.
+        The number, and whether the batch ends there regardless of later records. A record that is
+            too large for any batch is a full batch by itself.
     """
     count, total = 0, overhead
     for size in sizes:

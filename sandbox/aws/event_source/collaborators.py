@@ -32,13 +32,13 @@ class Aws(Protocol):
         """Invoke the mapped function and wait for its answer."""
 
     def read_secret(self, arn: str) -> str:
-        """The current value of a secret."""
+        """Return the current value of a secret."""
 
     def bootstrap_brokers(self, cluster_arn: str) -> Mapping[str, str]:
-        """The brokers of an MSK cluster: the members of GetBootstrapBrokers's answer."""
+        """Return the brokers of an MSK cluster: the members of GetBootstrapBrokers's answer."""
 
     def scram_secrets(self, cluster_arn: str) -> list[str]:
-        """The secrets whose users an MSK cluster knows."""
+        """Return the secrets whose users an MSK cluster knows."""
 
     def check_bucket(self, bucket: str) -> None:
         """Find out whether a bucket can be used."""

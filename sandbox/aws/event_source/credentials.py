@@ -1,4 +1,4 @@
-"""The credentials in a mapping's secret, held against those that the sandbox's Port gives out.
+"""Compare a mapping's secret with the credentials of the sandbox's Port.
 
 The sandbox's broker speaks plaintext and would take anyone; a mapping whose secret is missing or
 wrong must not work here when it would not work against the real cluster.

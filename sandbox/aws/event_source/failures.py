@@ -43,7 +43,7 @@ class Failure:
 def invocation_record(
     failure: Failure, function_arn: str, source: Source, now: datetime, *, with_payload: bool
 ) -> dict[str, Any]:
-    """The JSON document for a destination.
+    """Return the JSON document for a destination.
 
     Args:
         failure: what failed.
@@ -94,7 +94,10 @@ def _response_context(last: Invocation | None) -> dict[str, Any] | None:
 
 
 def object_key(mapping_uuid: str, record: Record, now: datetime) -> str:
-    """The name of the object in an S3 destination, for a batch that begins with `record`."""
+    """Return the object's name in an S3 destination, for a batch.
+
+    The batch begins with `record`.
+    """
     return (
         f"aws/lambda/{mapping_uuid}/{record.topic}-{record.partition}/"
         f"{now:%Y/%m/%d}/{now:%Y-%m-%dT%H.%M.%S}-{uuid.uuid4()}"
@@ -139,13 +142,13 @@ def send(
 
 
 def service_of(destination: str) -> str:
-    """The service of a destination's ARN; empty if it is no ARN."""
+    """Return the service of a destination's ARN; empty for other texts."""
     parts = destination.split(":")
     return parts[2] if len(parts) > 5 else ""
 
 
 def bucket_of(destination: str) -> str:
-    """The bucket of an S3 destination's ARN."""
+    """Return the bucket of an S3 destination's ARN."""
     return destination.split(":", 5)[5]
 
 

@@ -55,7 +55,7 @@ class _Content:
             return cls(text=text, is_json=False)
 
     def matches(self, pattern: Any) -> bool:
-        """Whether the pattern, an object or a list, matches."""
+        """Return whether the pattern, an object or a list, matches."""
         if isinstance(pattern, dict):
             return isinstance(self.json, dict) and _matches(pattern, self.json)
         return self.text is not None and _matches({"text": pattern}, {"text": self.text})
@@ -81,7 +81,7 @@ class Filter:
         self._patterns: list[dict[str, Any]] = [json.loads(pattern) for pattern in patterns]
 
     def decide(self, record: Record) -> Decision:
-        """What becomes of one record."""
+        """Return what becomes of one record."""
         if not self._patterns:
             return Decision.INVOKE
         content = {"value": _Content.of(record.value), "key": _Content.of(record.key)}

@@ -50,14 +50,14 @@ class LocalStackAws:
         )
 
     def read_secret(self, arn: str) -> str:
-        """The current value of a secret."""
+        """Return the current value of a secret."""
         answer = self._call("secretsmanager", "get_secret_value", SecretId=arn)
         if "SecretString" not in answer:
             raise CallFailed("its value is binary")
         return str(answer["SecretString"])
 
     def bootstrap_brokers(self, cluster_arn: str) -> Mapping[str, str]:
-        """The brokers of an MSK cluster that is active."""
+        """Return the brokers of an MSK cluster that is active."""
         cluster = self._call("kafka", "describe_cluster_v2", ClusterArn=cluster_arn)
         state = cluster["ClusterInfo"].get("State")
         if state != "ACTIVE":
@@ -66,7 +66,7 @@ class LocalStackAws:
         return {name: value for name, value in answer.items() if isinstance(value, str)}
 
     def scram_secrets(self, cluster_arn: str) -> list[str]:
-        """The secrets whose users an MSK cluster knows."""
+        """Return the secrets whose users an MSK cluster knows."""
         answer = self._call("kafka", "list_scram_secrets", ClusterArn=cluster_arn)
         return [str(arn) for arn in answer["SecretArnList"]]
 

@@ -1,4 +1,4 @@
-"""One partition of a mapping: gathers batches and sees each through, one at a time and in order."""
+"""Process one partition of a mapping: batches one at a time, in order."""
 
 import logging
 import threading

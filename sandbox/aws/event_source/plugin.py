@@ -68,11 +68,11 @@ class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack
         )
 
     def event_source(self) -> str:
-        """The name of the source, in LocalStack's terms."""
+        """Return the name of the source, in LocalStack's terms."""
         return "aws:kafka"
 
     def poll_events(self) -> None:
-        """Start the poller, as soon as there is no other of this mapping."""
+        """Start the poller once no other poller of this mapping runs."""
         with _lock:
             former = _running.get(self._uuid)
             if former is not self._poller:
@@ -91,13 +91,16 @@ class KafkaPoller(localstack_poller.Poller):  # type: ignore[misc]  # LocalStack
         self._poller.stop()
 
     def _update(self, name: str, value: str) -> None:
-        # The mapping may have been deleted meanwhile, and an update replaces the stored one.
+        # The mapping may have been deleted since then, and an update replaces the stored one.
         if stored := self._store.event_source_mappings.get(self._uuid):
             stored[name] = value
 
 
 def expected_credentials() -> Credentials | None:
-    """The cluster's user, which the sandbox's Port gives out; None outside of a whole sandbox."""
+    """Return the cluster's user from the sandbox's Port.
+
+    None outside a whole sandbox.
+    """
     username = os.environ.get("SANDBOX_KAFKA_USERNAME")
     password = os.environ.get("SANDBOX_KAFKA_PASSWORD")
     return Credentials(username, password) if username and password else None

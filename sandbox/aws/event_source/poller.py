@@ -93,7 +93,7 @@ class Poller:
                 self._report(f"PROBLEM: {problem}")
             except KafkaException as error:
                 self._report(f"PROBLEM: {_cluster_problem(error.args[0])}")
-            except Exception as error:  # the mapping goes on when its cause is mended
+            except Exception as error:  # the mapping continues when its cause is fixed
                 LOG.exception("event source mapping %s", self._mapping.uuid)
                 self._report(f"PROBLEM: Internal error: {error}")
             self._stop.wait(self._timing.problem)
@@ -212,7 +212,7 @@ class _Reader:
         """Begin with the partitions that the topic has now and had not at the last look.
 
         Raises:
-            Problem: there is no such topic (any more).
+            Problem: the topic does not exist (any more).
             KafkaException: the cluster did not answer.
         """
         topic = self._context.mapping.topic
@@ -220,7 +220,7 @@ class _Reader:
         if metadata.error is not None or not metadata.partitions:
             raise Problem(f"The topic {topic} does not exist in the cluster.")
         if self._partitions.keys() - metadata.partitions.keys():
-            raise Problem(f"The topic {topic} was made anew.")
+            raise Problem(f"The topic {topic} was recreated.")
         self._next_look = time.monotonic() + self._context.timing.metadata
         new = metadata.partitions.keys() - self._partitions.keys()
         if not new:

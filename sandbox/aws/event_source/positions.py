@@ -1,4 +1,6 @@
-"""Where reading a partition begins: the group's committed offset, else the starting position.
+"""Find where a partition's reading begins.
+
+That is the group's committed offset, or the starting position.
 
 A broker's own answer for the end of a partition, or for a time, is taken as a place to look from:
 from there records are read up to the first that qualifies. A broker that answers exactly needs no
@@ -26,7 +28,7 @@ def start_positions(
     start: StartingPosition,
     start_at: int | None,
 ) -> dict[int, int]:
-    """The offset at which to begin, of each partition.
+    """Return the offset at which to begin, of each partition.
 
     A position that was not committed before is committed at once, so that the next poller of the
     group begins at the same record, even if none was finished until then.
@@ -75,7 +77,7 @@ def start_positions(
 def _look(
     settings: Mapping[str, Any], places: list[TopicPartition], qualifies: Callable[[Record], bool]
 ) -> dict[int, int]:
-    """The first record from each place on that qualifies, or the partition's end."""
+    """Return the first record from each place on that qualifies, or the partition's end."""
     found: dict[int, int] = {}
     consumer = Consumer({**settings, "enable.partition.eof": True})
     try:

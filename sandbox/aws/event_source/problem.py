@@ -2,7 +2,7 @@
 
 
 class Problem(Exception):
-    """The event source cannot be read now; it is tried again until the cause is mended.
+    """The event source cannot be read now; retried until the cause is fixed.
 
     Its text names the cause and the cure, and appears as `PROBLEM: <text>`.
     """

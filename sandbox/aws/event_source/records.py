@@ -40,7 +40,7 @@ class Record:
 
     @classmethod
     def of(cls, message: Message) -> "Record":
-        """The record in a message that a consumer got."""
+        """Return the record in a message that a consumer got."""
         kind, timestamp = message.timestamp()
         return cls(
             topic=message.topic(),
@@ -54,7 +54,7 @@ class Record:
         )
 
     def event(self) -> dict[str, Any]:
-        """The record as an element of the event; a key or value that is null is left out."""
+        """Return the record as an element of the event; a key or value that is null is left out."""
         event: dict[str, Any] = {
             "topic": self.topic,
             "partition": self.partition,
@@ -92,7 +92,7 @@ class Source:
     arn: str | None = None
 
     def event(self, records: Sequence[Record]) -> dict[str, Any]:
-        """The event of one invocation."""
+        """Return the event of one invocation."""
         by_partition: dict[str, list[dict[str, Any]]] = {}
         for record in records:
             name = f"{record.topic}-{record.partition}"

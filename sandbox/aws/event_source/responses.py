@@ -18,7 +18,7 @@ class Verdict:
 
     Attributes:
         failed: their offsets; a batch is of one partition.
-        whole: whether the batch failed as one, so that nobody knows which record is to blame.
+        whole: whether the whole batch failed, so that the failed record is unknown.
     """
 
     failed: frozenset[int] = frozenset()
@@ -45,7 +45,7 @@ def judge(invocation: Invocation, records: Sequence[Record], *, item_failures: b
 
 
 def _failed_offsets(payload: bytes, records: Sequence[Record]) -> set[int]:
-    """The offsets in a partial batch response.
+    """Return the offsets in a partial batch response.
 
     Raises:
         ValueError: it is none, or names a record that was not in the batch.

@@ -42,7 +42,10 @@ class RetryPolicy:
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any], *, has_destination: bool) -> "RetryPolicy":
-        """The policy of a mapping; only provisioned pollers honour the error handling controls."""
+        """Return the policy of a mapping.
+
+        Only provisioned pollers honour the error handling controls.
+        """
         own = configuration if configuration.get("ProvisionedPollerConfig") else {}
         retries = own.get("MaximumRetryAttempts", -1)
         age = own.get("MaximumRecordAgeInSeconds", -1)
@@ -122,5 +125,5 @@ def after(work: Work, verdict: Verdict, policy: RetryPolicy) -> Plan:
 
 
 def backoff(failures: int, first: float, longest: float) -> float:
-    """Seconds to wait after so many failures in a row: doubled each time up to a limit."""
+    """Return seconds to wait after so many failures in a row: doubled each time up to a limit."""
     return float(min(first * 2 ** min(failures - 1, 30), longest))

@@ -1,4 +1,4 @@
-"""What the event sources of this process have done: counters per mapping, kept over updates."""
+"""Count what the event sources did, per mapping and over updates."""
 
 import threading
 from collections import Counter
@@ -31,6 +31,6 @@ class Status:
             self._counts[count] += number
 
     def counts(self) -> dict[str, int]:
-        """All counters, by name."""
+        """Return all counters, by name."""
         with self._lock:
             return {str(count): self._counts[count] for count in Count}

@@ -50,7 +50,7 @@ class Variable(Body):
 
 
 def secret_name(name: str) -> str:
-    """The name of a secret or variable, as GitHub keeps it.
+    """Return the name of a secret or variable, as GitHub keeps it.
 
     Raises:
         ApiError: 422, it cannot be one.
@@ -65,18 +65,18 @@ def secret_name(name: str) -> str:
 
 
 def key_id(repo_id: int) -> str:
-    """The id of the key that secrets of a repository are sealed with."""
+    """Return the id of the key that secrets of a repository are sealed with."""
     return f"56838018251234{repo_id:04}"
 
 
 def public_key(here: RepoSession) -> Json:
-    """The key that secrets are sealed with."""
+    """Return the key that secrets are sealed with."""
     key = PrivateKey(bytes.fromhex(here.repo.secret_key)).public_key
     return {"key_id": key_id(here.repo.id), "key": base64.b64encode(bytes(key)).decode()}
 
 
 def opened(here: RepoSession, body: Sealed) -> str:
-    """The value of a sealed secret.
+    """Return the value of a sealed secret.
 
     Raises:
         ApiError: 422, it was sealed with another key.
@@ -164,7 +164,7 @@ def _kept[T: (ActionsSecret, ActionsVariable)](here: RepoSession, model: type[T]
 
 
 def dated(row: ActionsSecret | ActionsVariable | EnvironmentSecret) -> Json:
-    """A secret, or what all variables show too: its name and dates."""
+    """Return a secret, or what all variables show too: its name and dates."""
     return {"name": row.name, "created_at": row.created_at, "updated_at": row.updated_at}
 
 

@@ -74,7 +74,7 @@ def create_status(here: Here, sha: str, body: NewStatus) -> Json:
 
 
 def _shas(here: RepoSession, pull: Pull) -> set[str | None]:
-    """The commits that a pull request is, and the one that it became."""
+    """Return the commits that a pull request is, and the one that it became."""
     became = {pull.merge_commit_sha} if pull.merged_at else set()
     return became | {commit["sha"] for commit in commits_of(here, pull)}
 

@@ -65,7 +65,7 @@ def _entry(here: RepoSession, entry: TreeEntry, ref: str) -> Json:
 
 
 def _listed(entry: Json) -> Json:
-    """An entry of a folder's list, in which GitHub calls a submodule a file."""
+    """Return an entry of a folder's list, in which GitHub calls a submodule a file."""
     return {**entry, "type": "file"} if entry["type"] == "submodule" else entry
 
 

@@ -26,13 +26,13 @@ class Body(BaseModel):
 
 
 def get_server(request: Request) -> Server:
-    """The state that all requests share."""
+    """Return the state that all requests share."""
     server: Server = request.app.state.server
     return server
 
 
 def get_actor(request: Request) -> Actor:
-    """Who calls, as the gateway found."""
+    """Return who calls, as the gateway found."""
     actor: Actor = request.state.actor
     return actor
 
@@ -51,10 +51,10 @@ ActorDep = Annotated[Actor, Depends(get_actor)]
 
 
 def get_call(request: Request, server: ServerDep, actor: ActorDep) -> Iterator[Call]:
-    """Open a transaction for somebody who is signed in.
+    """Open a transaction for a signed-in caller.
 
     Raises:
-        ApiError: 401, nobody is.
+        ApiError: 401, the caller is not signed in.
     """
     if actor.kind == "anonymous":
         raise ApiError(401, "Requires authentication")
@@ -78,7 +78,7 @@ def get_here(
         yield here
 
 
-# Closed before the answer is sent: whoever has the answer also sees what it says.
+# Closed before the answer is sent, so that its receiver sees the changes.
 CallDep = Annotated[Call, Depends(get_call, scope="function")]
 Here = Annotated[RepoSession, Depends(get_here, scope="function")]
 
@@ -94,7 +94,7 @@ class Page:
     def of(
         self, items: list[Any], shape: Callable[[Any], Any] = lambda item: item, key: str = ""
     ) -> JSONResponse:
-        """The page, with GitHub's `Link` header.
+        """Return the page, with GitHub's `Link` header.
 
         Args:
             items: the whole list.
@@ -123,7 +123,7 @@ class Page:
 def get_page(
     request: Request, page: Annotated[str, Query()] = "1", per_page: Annotated[str, Query()] = "30"
 ) -> Page:
-    """The page asked for; nonsense counts as the default, as GitHub has it."""
+    """Return the page asked for; nonsense counts as the default, as GitHub has it."""
     number, size = 1, 30
     with suppress(ValueError):
         number = max(1, int(page))

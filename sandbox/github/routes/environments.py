@@ -41,7 +41,7 @@ class Pattern(Body):
 
 
 def find(here: RepoSession, environment: str) -> Environment | None:
-    """An environment by its name, which is case-insensitive."""
+    """Return an environment by its name, which is case-insensitive."""
     rows = here.session.scalars(select(Environment).filter_by(repo_id=here.repo.id))
     return next((row for row in rows if row.name.casefold() == environment.casefold()), None)
 

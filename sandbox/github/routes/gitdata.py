@@ -289,7 +289,7 @@ def create_commit(here: Here, body: NewCommit) -> Json:
 
 
 def person(here: RepoSession, given: Signature | None) -> Person:
-    """A commit's author: as given, else the actor; the time without an offset is UTC."""
+    """Return a commit's author: as given, else the actor; the time without an offset is UTC."""
     when = (given.date if given else None) or datetime.now(UTC)
     stamp = (when if when.tzinfo else when.replace(tzinfo=UTC)).isoformat(timespec="seconds")
     if given:

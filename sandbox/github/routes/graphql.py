@@ -240,7 +240,7 @@ class _Root:
 
     @contextmanager
     def _here(self, owner: str, name: str, method: str, path: str) -> Iterator[RepoSession]:
-        """A transaction on a repository; what REST refuses is refused in GraphQL's form."""
+        """Provide a transaction on a repository; what REST refuses is refused in GraphQL's form."""
         try:
             with self._server.open(owner, name, self._actor, write=method != "GET") as here:
                 teams = teams_of(here.session, here.repo.owner, self._actor.login)
@@ -378,7 +378,7 @@ def _ref(here: RepoSession, name: str) -> Json | None:
 
 
 def _found(here: RepoSession, expression: str | None = None, oid: str | None = None) -> Json | None:
-    """What a revision, or `revision:path`, stands for."""
+    """Return what a revision, or `revision:path`, stands for."""
     revision, colon, path = (expression or "").partition(":")
     if oid is not None or not colon:
         sha = oid or here.git.resolve(revision)

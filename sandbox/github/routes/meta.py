@@ -65,7 +65,7 @@ def get_user(call: CallDep) -> Json:
 
 @router.get("/users/{login}")
 def get_other_user(call: CallDep, login: str) -> Json:
-    """Get anybody."""
+    """Get an account."""
     return _public(_account(call, login))
 
 

@@ -107,7 +107,7 @@ def create_pull(here: Here, body: NewPull) -> Json:
 
 
 def _fork(here: RepoSession, owner: str, name: str) -> Repo | None:
-    """The fork that a new pull request comes from; None: this repository.
+    """Return the fork that a new pull request comes from; None: this repository.
 
     https://docs.github.com/rest/pulls/pulls#create-a-pull-request
 

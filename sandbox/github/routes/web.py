@@ -1,4 +1,4 @@
-"""Pages for people, so that links lead somewhere: pull requests, issues, files, runs, commits.
+"""Serve pages for people: pull requests, issues, files, runs, commits.
 
 A pull request can be merged or closed on its page, as the reviewer whom the repository was seeded
 with.
@@ -70,7 +70,10 @@ def _comments(here: RepoSession, number: int) -> str:
 
 
 def _buttons(here: RepoSession, pull: Pull) -> str:
-    """What the reviewer can do; a button that could not succeed is disabled, with the reason."""
+    """Return the reviewer's buttons.
+
+    A button that could not succeed is disabled, with the reason.
+    """
     reason = _REASONS.get(mergeability(here, pull)[1], "")
     address = f"/{escape(here.repo.full_name)}/pull/{pull.issue.number}"
     return (
@@ -217,7 +220,7 @@ def tree_page(
 
 
 def _split(here: RepoSession, ref: str, path: str) -> tuple[str, str]:
-    """The commit of a branch whose name may have slashes, and the path that is left."""
+    """Return the commit of a branch whose name may have slashes, and the path that is left."""
     parts = [ref, *(part for part in path.split("/") if part)]
     for count in range(1, len(parts) + 1):
         if sha := here.git.resolve("/".join(parts[:count])):

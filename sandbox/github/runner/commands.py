@@ -23,13 +23,13 @@ class Masker:
         self._secrets |= {line.strip() for line in secret.splitlines() if line.strip()}
 
     def mask(self, text: str) -> str:
-        """The text without secrets; the longest first, as one may be part of another."""
+        """Return the text without secrets; the longest first, as one may be part of another."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
 
     def show(self, line: str) -> str | None:
-        """A line of a step's output for the log, or None if it is only for the runner."""
+        """Return a line of a step's output for the log, or None if it is only for the runner."""
         if command := _MASK.fullmatch(line.strip()):
             self.add(command.group(1))
             return None

@@ -51,7 +51,7 @@ class RunInfo:
     variables: dict[str, str] = field(default_factory=dict)
 
     def github(self) -> dict[str, Any]:
-        """The `github` context, as far as it is known before a job runs.
+        """Return the `github` context, as far as it is known before a job runs.
 
         https://docs.github.com/actions/reference/contexts-reference#github-context
         """
@@ -84,13 +84,13 @@ class RunInfo:
         }
 
     def shared(self) -> dict[str, Any]:
-        """The contexts that are known everywhere."""
+        """Return the contexts that are known everywhere."""
         inputs = self.payload.get("inputs") or {}
         return {"github": self.github(), "vars": self.variables, "inputs": inputs}
 
 
 def default_variables(github: dict[str, Any]) -> dict[str, str]:
-    """The variables that every step has.
+    """Return the variables that every step has.
 
     https://docs.github.com/actions/reference/variables-reference#default-environment-variables
     """
@@ -103,5 +103,5 @@ def default_variables(github: dict[str, Any]) -> dict[str, str]:
 
 
 def rendered(values: dict[str, str], scope: Scope) -> dict[str, str]:
-    """A mapping of texts with their expressions replaced."""
+    """Return a mapping of texts with their expressions replaced."""
     return {name: to_text(render(value, scope)) for name, value in values.items()}

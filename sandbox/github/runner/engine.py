@@ -98,7 +98,7 @@ class Runner:
             thread.join()
 
     def _forget_interrupted(self) -> None:
-        """Runs that an earlier process has left unfinished: nobody works on them any more."""
+        """Close runs that an earlier process left unfinished."""
         with self._server.store.write() as session:
             for model in (Run, Job):
                 unfinished = update(model).where(model.status != "completed")
@@ -154,7 +154,10 @@ class Runner:
         return made
 
     def _title(self, session: Session, run: Run, text: str) -> str:
-        """What `run-name` gives, or the event's own title: a fault shows when the run starts."""
+        """Return the result of `run-name`, or the event's own title.
+
+        A fault of the workflow shows when the run starts.
+        """
         try:
             workflow = parse(text)
             scope = Scope(self._known(session, run, workflow).shared(), {})

@@ -16,7 +16,7 @@ class EnvironmentRefused(Exception):
 
 
 def environment_secrets(here: RepoSession, info: RunInfo, name: str) -> dict[str, str]:
-    """The secrets of an environment, which is made if it is not there.
+    """Return the secrets of an environment, which is made if it is not there.
 
     Raises:
         EnvironmentRefused: the run's branch may not use it.
@@ -38,7 +38,7 @@ def environment_secrets(here: RepoSession, info: RunInfo, name: str) -> dict[str
 
 
 def _branch(info: RunInfo) -> str:
-    """What the rules look at: for pull requests the merge reference, since 2025-12-08."""
+    """Return what the rules look at: for pull requests the merge reference, since 2025-12-08."""
     if info.event == "pull_request":
         return f"refs/pull/{info.payload['pull_request']['number']}/merge"
     return info.ref.removeprefix("refs/heads/")

@@ -41,7 +41,7 @@ class Scope:
     functions: Functions
 
     def evaluate(self, node: Node) -> Any:
-        """The value of an expression: null, Boolean, number, string, list or dict.
+        """Return the value of an expression: null, Boolean, number, string, list or dict.
 
         Raises:
             ExpressionError: it uses a context or function that is not known here.
@@ -92,7 +92,7 @@ def truthy(value: Any) -> bool:
 
 
 def to_text(value: Any) -> str:
-    """A value as it is put into a text."""
+    """Return a value as it is put into a text."""
     match value:
         case None:
             return ""
@@ -117,7 +117,7 @@ def _number_text(value: float) -> str:
 
 
 def to_number(value: Any) -> float:
-    """A value as a number for a comparison; NaN if it is none."""
+    """Return a value as a number for a comparison; NaN if it is none."""
     match value:
         case None:
             return 0.0
@@ -175,7 +175,9 @@ def render(text: str, scope: Scope) -> Any:
 
 
 def condition(text: str, scope: Scope) -> bool:
-    """Evaluate an `if`: with or without `${{ }}`; without a status function, `success()` is meant.
+    """Evaluate an `if`, with or without `${{ }}`.
+
+    Without a status function, `success()` is meant.
 
     Raises:
         ExpressionError: the expression is wrong.

@@ -203,7 +203,7 @@ class _Parser:
 
 
 def number(text: str) -> float:
-    """The value of a number literal."""
+    """Return the value of a number literal."""
     sign = -1.0 if text[0] == "-" else 1.0
     digits = text.lstrip("+-")
     if digits[:2].lower() in {"0x", "0o"}:
@@ -212,7 +212,7 @@ def number(text: str) -> float:
 
 
 def names(node: Node) -> set[str]:
-    """The functions that an expression calls."""
+    """Return the functions that an expression calls."""
     match node:
         case Call(name, arguments):
             return {name}.union(*(names(argument) for argument in arguments))

@@ -1,4 +1,6 @@
-"""Concurrency groups: one member runs, one waits, a newer one takes the waiting one's place.
+"""Manage concurrency groups: one member runs, one waits.
+
+A newer one replaces the waiting one.
 
 https://docs.github.com/actions/how-tos/write-workflows/choose-when-workflows-run/control-workflow-concurrency
 """
@@ -20,7 +22,7 @@ class Groups:
 
     @contextmanager
     def member(self, group: str, me: Cancellation) -> Iterator[None]:
-        """Wait for the turn, and hold the group meanwhile; a cancelled member does not wait.
+        """Wait for the turn and own the group; cancelled members do not wait.
 
         Args:
             group: the group's name.
@@ -40,14 +42,14 @@ class Groups:
 
     def _enter(self, name: str, me: Cancellation) -> None:
         with self._changed:
-            # Nobody overtakes a member that waits.
+            # No member overtakes a waiting member.
             if name in self._running or name in self._waiting:
                 if older := self._waiting.get(name):
                     older.cancel()
                 self._waiting[name] = me
                 self._changed.notify_all()
                 while name in self._running and not me.requested:
-                    # A cancellation by a person notifies nobody: looked at now and then.
+                    # A cancellation by a person sends no notification, so it is polled.
                     self._changed.wait(0.2)
             if me.requested:
                 return

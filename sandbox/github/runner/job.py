@@ -1,4 +1,4 @@
-"""Runs one job: a workspace of its own, a minimal environment, its steps one after the other."""
+"""Run one job: own workspace, minimal environment, steps in order."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from sandbox.github.runner.process import Cancellation, TimedOut, run_process
 from sandbox.github.runner.workflow import Job, Step
 
 MAX_LOG = 2_000_000
-# GitHub's default is six hours; nobody waits so long for a sandbox.
+# GitHub's default is six hours, which is too long for a sandbox.
 MAX_MINUTES = 10.0
 _SHELLS = {"": "bash -e", "bash": "bash --noprofile --norc -eo pipefail"}
 
@@ -174,7 +174,7 @@ class JobRunner:
             raise StepFailed(f"Process completed with exit code {code}.")
 
     def _variables(self, env: dict[str, str]) -> dict[str, str]:
-        """A step's whole environment: nothing of the sandbox's own but PATH and its mark."""
+        """Return a step's whole environment: nothing of the sandbox's own but PATH and its mark."""
         return {
             "LANG": "C.UTF-8",
             "HOME": str(self._home),
@@ -187,7 +187,7 @@ class JobRunner:
         }
 
     def _identity(self) -> dict[str, str]:
-        """Where the job asks for an OpenID Connect token, if it may have one.
+        """Return where the job asks for an OpenID Connect token, if it may have one.
 
         https://docs.github.com/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-cloud-providers
         """

@@ -43,7 +43,7 @@ class Start:
 
 
 def wanted(event: Event, path: str, text: str) -> bool:
-    """Whether an event starts a workflow file.
+    """Return whether an event starts a workflow file.
 
     A file that cannot be run is started by what people look at, so that its fault is seen.
     """
@@ -61,7 +61,7 @@ def wanted(event: Event, path: str, text: str) -> bool:
 
 
 def start_of(here: RepoSession, event: Event) -> Start | None:
-    """Where an event's workflows start, or None if it starts none.
+    """Return where an event's workflows start, or None if it starts none.
 
     https://docs.github.com/actions/reference/events-that-trigger-workflows
     """
@@ -84,7 +84,7 @@ def _pull_start(here: RepoSession, event: Event) -> Start | None:
     pull = event.payload["pull_request"]
     head, base, title = pull["head"]["sha"], pull["base"]["ref"], pull["title"]
     if event.name == "pull_request_target":
-        # Of the default branch since 2025-12-08, whatever branch the pull request goes to.
+        # From the default branch since 2025-12-08, for any base branch.
         # https://github.blog/changelog/2025-11-07-actions-pull_request_target-and-environment-branch-protections-changes/
         ref = f"refs/heads/{here.repo.default_branch}"
         newest = here.git.ref(ref)
@@ -102,7 +102,7 @@ def _pull_start(here: RepoSession, event: Event) -> Start | None:
 
 
 def status_functions(cancellation: Cancellation) -> dict[str, Any]:
-    """The status functions as a job's `if` has them."""
+    """Return the status functions as a job's `if` has them."""
     cancelled = cancellation.requested
     return {
         "success": lambda: not cancelled,
@@ -113,7 +113,7 @@ def status_functions(cancellation: Cancellation) -> dict[str, Any]:
 
 
 def token_permissions(given: Permissions | None) -> dict[str, str]:
-    """What a job's token may do; without `permissions` GitHub's restricted default."""
+    """Return what a job's token may do; without `permissions` GitHub's restricted default."""
     if given is None:
         return dict(JOB_DEFAULTS)
     if isinstance(given, str):

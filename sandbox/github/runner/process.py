@@ -42,7 +42,7 @@ def run_process(
 ) -> int:
     """Run a command; returns its exit status.
 
-    Whatever it leaves running is ended with it.
+    Processes that it leaves running end with it.
 
     Args:
         command: program and arguments.

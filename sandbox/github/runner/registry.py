@@ -26,7 +26,7 @@ def register(here: RepoSession, commit: str) -> None:
 
 
 def row(here: RepoSession, path: str, text: str) -> Workflow:
-    """The row of a workflow file, made or brought up to date."""
+    """Return the row of a workflow file, made or brought up to date."""
     try:
         name = parse(text).name or path
     except WorkflowError:

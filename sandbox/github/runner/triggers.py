@@ -42,7 +42,7 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def starts(trigger: Trigger, event: str, action: str | None) -> bool:
-    """Whether an event passes a trigger's filter.
+    """Return whether an event passes a trigger's filter.
 
     Args:
         trigger: the rules under `on` for this event.

@@ -47,7 +47,7 @@ class _Decision(Closed):
 
 @router.get("")
 def list_actions(request: Request, call: CallDep) -> Json:
-    """All actions and automations that fit the query string."""
+    """Return all actions and automations that fit the query string."""
     query = request.query_params
 
     def wanted(name: str) -> list[str]:
@@ -92,7 +92,7 @@ def list_runs(
 
 @router.get("/runs/{run_id}")
 def get_run(run_id: str, call: CallDep, version: Version = "v1") -> Json:
-    """One run; in the older shape, unless the newer one is asked for."""
+    """Return one run; in the older shape, unless the newer one is asked for."""
     with call.work() as work:
         return {"ok": True, "run": view(work, runs.get(work, run_id), version)}
 
@@ -101,7 +101,7 @@ def get_run(run_id: str, call: CallDep, version: Version = "v1") -> Json:
 def update_run(run_id: str, body: _RunChange, call: CallDep, version: Version = "v2") -> Json:
     """Change a run; a status ends it."""
     changes = body.model_dump(exclude_unset=True, by_alias=True)
-    # Null clears a label; for all else it is no value.
+    # Null clears a label; for all other fields it is not a value.
     given = {k: v for k, v in changes.items() if v is not None or k == "statusLabel"}
     with call.work() as work:
         return {"ok": True, "run": view(work, runs.update(work, run_id, given), version)}
@@ -121,7 +121,7 @@ def list_logs(
     limit: Annotated[int, Field(ge=1, le=50)] = 50,
     offset: Annotated[int, Field(ge=0)] = 0,
 ) -> Json:
-    """The run's log, oldest line first."""
+    """Return the run's log, oldest line first."""
     with call.work() as work:
         runs.get(work, run_id)
         lines = work.db.scalars(
@@ -144,7 +144,7 @@ def decide(run_id: str, body: _Decision, call: CallDep, version: Version = "v2")
 
 @router.get("/runs/{run_id}/approvers")
 def list_approvers(run_id: str, call: CallDep, *, include_pending_approvers: bool) -> Json:
-    """Who decides about a run."""
+    """Return who decides about a run."""
     with call.work() as work:
         found = approvals.listed(work, run_id, include_pending=include_pending_approvers)
     return {"ok": True, "approvers": found}
@@ -152,7 +152,7 @@ def list_approvers(run_id: str, call: CallDep, *, include_pending_approvers: boo
 
 @router.get("/{identifier}")
 def get_action(identifier: str, call: CallDep) -> Json:
-    """One action."""
+    """Return one action."""
     with call.work() as work:
         return {"ok": True, "action": actions.view(actions.get(work, identifier))}
 
@@ -174,7 +174,7 @@ def delete_action(identifier: str, call: CallDep) -> Json:
 
 @router.get("/{identifier}/permissions")
 def get_permissions(identifier: str, call: CallDep) -> Json:
-    """Who may execute and approve."""
+    """Return who may execute and approve."""
     with call.work() as work:
         return {"ok": True, "permissions": actions.get(work, identifier).permissions}
 

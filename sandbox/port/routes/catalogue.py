@@ -79,7 +79,7 @@ WritingDep = Annotated[_Writing, Depends()]
 
 @router.get("/blueprints")
 def list_blueprints(call: CallDep) -> Json:
-    """All blueprints."""
+    """Return all blueprints."""
     with call.work() as work:
         rows = work.db.query(Blueprint).order_by(Blueprint.identifier)
         return {"ok": True, "blueprints": [blueprints.view(row) for row in rows]}
@@ -94,7 +94,7 @@ def create_blueprint(body: JsonBody, call: CallDep) -> Json:
 
 @router.get("/blueprints/{identifier}")
 def get_blueprint(identifier: str, call: CallDep) -> Json:
-    """One blueprint."""
+    """Return one blueprint."""
     with call.work() as work:
         return {"ok": True, "blueprint": blueprints.view(blueprints.get(work, identifier))}
 
@@ -123,7 +123,7 @@ def delete_blueprint(identifier: str, call: CallDep, *, delete_actions: bool = F
 
 @router.get("/blueprints/{blueprint}/entities")
 def list_entities(blueprint: str, call: CallDep, shown: ShownDep) -> Json:
-    """All entities of a blueprint."""
+    """Return all entities of a blueprint."""
     with call.work() as work:
         found = catalogue.listed(work, blueprint)
         return {"ok": True, "entities": [shown.view(work, row) for row in found]}
@@ -131,7 +131,7 @@ def list_entities(blueprint: str, call: CallDep, shown: ShownDep) -> Json:
 
 @router.get("/blueprints/{blueprint}/entities-count")
 def count_entities(blueprint: str, call: CallDep) -> Json:
-    """How many entities a blueprint has."""
+    """Return how many entities a blueprint has."""
     with call.work() as work:
         return {"ok": True, "count": len(catalogue.listed(work, blueprint))}
 
@@ -264,7 +264,7 @@ def search(body: JsonBody, call: CallDep, shown: ShownDep) -> Json:
 
 @router.get("/blueprints/{blueprint}/entities/{identifier:path}")
 def get_entity(blueprint: str, identifier: str, call: CallDep, shown: ShownDep) -> Json:
-    """One entity."""
+    """Return one entity."""
     with call.work() as work:
         row = catalogue.get(work, blueprint, identifier)
         return {"ok": True, "entity": shown.view(work, row)}

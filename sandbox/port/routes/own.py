@@ -94,7 +94,7 @@ def reach_node(reached: _Reached, services: ServicesDep) -> Json:
 
 @router.get("/_sandbox/node-runs/{identifier}")
 def show_node_run(identifier: str, services: ServicesDep) -> Json:
-    """What became of a node run: people see it in Port, but no route of the API shows it."""
+    """Return the result of a node run, which no route of Port's API shows."""
     with services.store.transaction() as db:
         run = db.get(NodeRun, identifier)
         if run is None:
@@ -121,7 +121,7 @@ def redeliver(wanted: _Redelivery, services: ServicesDep) -> Json:
 def messages(
     services: ServicesDep, topic: str | None = None, run_id: str | None = None, limit: int = 100
 ) -> Json:
-    """What was published, newest first, with the time at which the broker took it."""
+    """Return what was published, newest first, with the time at which the broker took it."""
     statement = select(OutboxMessage).order_by(OutboxMessage.number.desc()).limit(limit)
     if topic is not None:
         statement = statement.where(OutboxMessage.topic == topic)

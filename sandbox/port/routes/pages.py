@@ -17,7 +17,7 @@ _MISSING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sandbo
 <p>The sandbox's Port server runs, and its API answers under <code>/v1</code>. Its web pages are
 missing: <code>{folder}</code> has no <code>index.html</code>.</p>
 <p>They are built with Node.js 20.19 or later. Install it, run <code>make setup</code>, which says
-what else may be missing, and load this page again; the server need not be started anew.</p>
+what else may be missing, and load this page again. The server does not need a restart.</p>
 </body></html>"""
 _POLICY = (
     # The form's validator compiles JSON schemas to functions.
@@ -38,7 +38,7 @@ class _Pages(Route):
 
 
 def _serve_page(request: Request) -> Response:
-    """A file of the portal; every other path is a page of it, which its own router shows."""
+    """Return a file of the portal; other paths are pages of its own router."""
     if request.url.path == "/" and "text/html" not in request.headers.get("accept", ""):
         services: Services = request.app.state.services
         about = {"ok": True, "service": "port", "organization": services.settings.org_id}
@@ -51,7 +51,7 @@ def _serve_page(request: Request) -> Response:
         return FileResponse(file, headers={"cache-control": kept})
     if request.url.path.startswith("/assets/"):
         # A page of an older build asks for what is gone: HTML would be no answer to that.
-        return Response("There is no such file.", 404, media_type="text/plain")
+        return Response("This file does not exist.", 404, media_type="text/plain")
     index = DIST / "index.html"
     if not index.is_file():
         return HTMLResponse(_MISSING.format(folder=escape(str(DIST))), 503)

@@ -38,7 +38,7 @@ router = APIRouter(prefix=_PREFIX)
 
 
 class SavedView(Base):
-    """How somebody wants to see a catalogue page; `state` is the page's own."""
+    """How a person wants to see a catalogue page; `state` is the page's own."""
 
     __tablename__ = "portal_views"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -49,7 +49,7 @@ class SavedView(Base):
     state: Mapped[Document] = mapped_column(JSON)
 
     def view(self, caller: str) -> Json:
-        """The view's JSON, with whether it is the caller's own."""
+        """Return the view's JSON, with whether it is the caller's own."""
         return {
             "id": self.id,
             "title": self.title,
@@ -109,7 +109,7 @@ def keep_session(call: CallDep, authorization: Annotated[str, Header()], reply: 
 def get_session(
     services: ServicesDep, token: Annotated[str | None, Cookie(alias=_COOKIE)] = None
 ) -> Json:
-    """The person, and the token for the other requests; null for nobody.
+    """Return the person and the token for other requests; null if signed out.
 
     `change` is the number of the last change: a page asks for the events after it, and so misses
     nothing that happens between its first reads and its connection.
@@ -156,7 +156,7 @@ def list_actions(call: CallDep, blueprint: str | None = None, entity: str | None
 
 @router.post("/forms/{identifier}")
 def show_form(identifier: str, body: _FormBody, call: CallDep) -> Json:
-    """An action's form with its jq queries answered for what is filled in so far.
+    """Return an action's form with its jq queries answered for what is filled in so far.
 
     Answers `userInputs`, the `defaults` of what is not filled in, `faults` of queries that
     failed, the `blueprints` of entity inputs, and `refusal`.
@@ -222,7 +222,7 @@ def _with_defaults(user_inputs: Json, typed: Json, context: Json) -> tuple[Json,
 
 
 def _resolved(value: Any, scope: Json, faults: list[str]) -> Any:
-    """The value with every `{jqQuery}` in it answered; one that fails is null."""
+    """Return the value with every `{jqQuery}` in it answered; one that fails is null."""
     if isinstance(value, list):
         return [_resolved(item, scope, faults) for item in value]
     if not isinstance(value, dict):
@@ -241,7 +241,7 @@ def _resolved(value: Any, scope: Json, faults: list[str]) -> Any:
 
 @router.get("/traces")
 def list_traces(call: CallDep) -> Json:
-    """The runs behind the entities, and the runs' requesters; see `traces.found`."""
+    """Return the runs behind the entities, and the runs' requesters; see `traces.found`."""
     with call.work() as work:
         return {"ok": True, **traces.found(work)}
 
@@ -251,7 +251,10 @@ def list_traces(call: CallDep) -> Json:
 
 @router.get("/views/{blueprint}")
 def list_views(blueprint: str, call: CallDep) -> Json:
-    """The views of a catalogue page that the person may use: the own ones, and everybody's."""
+    """Return the catalogue page views that the person may use.
+
+    These are the person's own and the shared ones.
+    """
     caller = call.caller.user_id
     mine_or_shared = (SavedView.owner == caller) | SavedView.shared
     statement = select(SavedView).where(SavedView.blueprint == blueprint, mine_or_shared)
@@ -307,11 +310,11 @@ async def events(
     after: Annotated[int | None, Query(ge=0)] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Changes of the catalogue and of runs, and the lines of one run's log (server-sent events).
+    """Stream changes of the catalogue and runs, and one run's log lines.
 
     `change` names what changed: `{resource, action, blueprint, identifier}`. `log` is a line of
     the log of `run`, from its first one. An event's id is `<change>.<line>`: a browser that
-    connects again sends it, and goes on where it was. A page that connects anew, as for another
+    connects again sends it, and goes on where it was. A page that connects again, as for another
     run, names the change itself (`after`).
     """
     change, line = await run_sync(_start, call.services, last_event_id or f"{after}.0")
@@ -340,7 +343,7 @@ def _last_change(db: Session) -> int:
 
 
 def _changes(call: Call, after: int) -> tuple[list[Json], int]:
-    """What changed after that event and may be known, and the number of the last event."""
+    """Return what changed after that event and may be known, and the number of the last event."""
     newer = select(AuditEvent).where(AuditEvent.number > after).order_by(AuditEvent.number)
     found: list[Json] = []
     with call.services.store.transaction() as db:

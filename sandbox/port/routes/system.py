@@ -28,7 +28,7 @@ def issue_token(body: _Credentials, services: ServicesDep) -> Json:
 
 @router.get("/organization")
 def get_organization(call: CallDep) -> Json:
-    """The organisation."""
+    """Return the organisation."""
     with call.work() as work:
         return {
             "ok": True,
@@ -42,7 +42,7 @@ def get_organization(call: CallDep) -> Json:
 
 @router.get("/kafka-credentials")
 def kafka_credentials(call: CallDep) -> Json:
-    """What a consumer signs in to Kafka with."""
+    """Return what a consumer signs in to Kafka with."""
     call.caller.require_admin()
     settings = call.services.settings
     credentials = {
@@ -55,7 +55,7 @@ def kafka_credentials(call: CallDep) -> Json:
 
 @router.get("/users")
 def list_users(call: CallDep) -> Json:
-    """Everybody."""
+    """Return everybody."""
     with call.work() as work:
         org_id = work.settings.org_id
         return {"ok": True, "users": [user.view(org_id) for user in people.users(work.db)]}
@@ -63,7 +63,7 @@ def list_users(call: CallDep) -> Json:
 
 @router.get("/users/{email:path}")
 def get_user(email: str, call: CallDep) -> Json:
-    """One user."""
+    """Return one user."""
     with call.work() as work:
         user = people.get(work.db, email)
         view = {**user.view(work.settings.org_id), "teamsIdentifiers": list(user.teams)}
@@ -72,14 +72,14 @@ def get_user(email: str, call: CallDep) -> Json:
 
 @router.get("/teams")
 def list_teams(call: CallDep, fields: TeamFields) -> Json:
-    """All teams."""
+    """Return all teams."""
     with call.work() as work:
         return {"ok": True, "teams": people.team_views(work.db, fields)}
 
 
 @router.get("/teams/{name:path}")
 def get_team(name: str, call: CallDep, fields: TeamFields) -> Json:
-    """One team; its members only if they are asked for."""
+    """Return one team; its members only if they are asked for."""
     with call.work() as work:
         wanted = fields or people.TEAM_FIELDS
         return {"ok": True, "team": people.team_view(work.db, name, wanted)}
@@ -102,6 +102,6 @@ def add_node_run_logs(identifier: str, body: node_runs.Lines, call: CallDep) -> 
 
 @router.get("/audit-log")
 def audit_log(wanted: Annotated[audit.AuditFilter, Query()], call: CallDep) -> Json:
-    """Who changed what."""
+    """Return who changed what."""
     with call.work() as work:
         return {"ok": True, "audits": audit.listed(work, wanted)}

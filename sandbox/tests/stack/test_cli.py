@@ -103,7 +103,7 @@ def test_log_is_shown_and_an_unknown_one_is_named(folder: Path) -> None:
 
     unknown = cli(folder, "logs", "nonsense")
     assert unknown.returncode == 1
-    assert "there is no log of 'nonsense'. Logs: aws, broker, cluster, github, port." in (
+    assert "the log of 'nonsense' does not exist. Logs: aws, broker, cluster, github, port." in (
         unknown.stdout
     )
 

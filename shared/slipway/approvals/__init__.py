@@ -1,1 +1,1 @@
-"""Approvals: who must agree to a change before it is made, and what they said."""
+"""Approve changes: who must decide before a change is made, and how."""

@@ -1,5 +1,6 @@
-"""The audit trail: an object per decision, in a bucket whose Object Lock lets nobody change it.
+"""Write the audit trail: an object per decision, under Object Lock.
 
+The bucket's Object Lock prevents changes by anyone.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 """
 
@@ -24,7 +25,7 @@ class AuditTrail:
         self._bucket = bucket
 
     def write(self, approval: Approval) -> None:
-        """Make sure that every vote, and the end of the request, are on record."""
+        """Record every vote, and the end of the request."""
         for person, vote in approval.votes.items():
             name = sha256(person.encode()).hexdigest()[:16]
             self._put(approval, name, vote.model_dump(mode="json", exclude={"counts"}))

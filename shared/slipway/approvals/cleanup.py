@@ -1,4 +1,4 @@
-"""Cleans up after runs that ended: their request, pull request, new entity and lock."""
+"""Clean up after runs that ended: request, pull request, entity, lock."""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from slipway.runs.steps import Answer, Event, Steps, step
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
-# Of the automations in `port/automations/`, after the action's identifier.
+# Suffix of the automations in `port/automations/`, after the action's identifier.
 AUTOMATION_SUFFIX = "_ended"
 
 
@@ -43,7 +43,7 @@ def decisions_of(config: ApprovalConfig, port: "PortClient") -> Decisions:
 
 
 class Cleanup(Steps):
-    """Cleans up after runs; `scripts/cancel` asks for it as a step.
+    """Cleans up after runs; `scripts/cancel` calls it as a step.
 
     Args:
         config: the installation.
@@ -65,16 +65,16 @@ class Cleanup(Steps):
         """Clean up after a run that was ended in Port."""
         if ended.automation_run_id:
             self._end_automation(ended.automation_run_id)
-        # A function that is interrupted at this moment leaves more, which a later sweep finds.
+        # A function that is interrupted here leaves more, which a later sweep finds.
         if action := self.clean_up(ended.run_id, final=False):
             count(Metric.RUN_ENDED_BY_SOMEBODY, action=action)
 
     def clean_up(self, run_id: str, *, final: bool = True) -> str | None:
-        """Clean up after a run that ended; there is nothing to do if Slipway itself ended it.
+        """Clean up after a run that ended, unless Slipway itself ended it.
 
         Args:
             run_id: the run.
-            final: whether no later sweep needs to look at it again.
+            final: whether later sweeps can skip the run.
 
         Returns:
             Its action; None if there is nothing to clean up.
@@ -84,7 +84,7 @@ class Cleanup(Steps):
         if not run.ended or row is None or row.get("outcome"):
             logger.info("Nothing to clean up", extra={"status": run.status})
             return None
-        # A run that did not get far has a row without an action or entity, and has locked nothing.
+        # A run that stopped early has a row without an action or entity, and has locked nothing.
         action = str(row.get("action", run.action))
         if ask := row.get("ask"):
             self.cancel_request(run_id, int(ask))
@@ -98,12 +98,16 @@ class Cleanup(Steps):
         return action
 
     def _close_pull(self, branch: str, row: dict[str, Any]) -> PullRequest | None:
-        """Close a run's pull request; a run that noted no repository has none."""
+        """Close a run's pull request, if the run recorded a repository."""
         if "repository" not in row:
             return None
         place = current_policy(self._config).policy.place(str(row["repository"]))
         repository = services_repository(self._config, place)
-        return repository.close(branch, "The run was ended in Port.", number=row.get("pr_number"))
+        return repository.close(
+            branch,
+            "Slipway closed this pull request because its run was ended in Port.",
+            number=row.get("pr_number"),
+        )
 
     def _remove_pending(self, action: str, row: dict[str, Any], url: str) -> None:
         """Remove the entity that a create has added."""
@@ -111,27 +115,30 @@ class Cleanup(Steps):
         try:
             known = find_known(self._config, self._port, row, name)
         except UserError as error:
-            logger.warning("The entity is not known", extra={"why": str(error)})
+            logger.warning("The entity's kind is not in the catalog", extra={"why": str(error)})
             return
         if known.operation == "create":
             remove_pending(self._port, known.resource, url)
 
     def _end_automation(self, run_id: str) -> None:
-        """End the run of the automation that sent the notification: nothing else does."""
+        """End the run of the automation that sent the notification.
+
+        Nothing else ends that run.
+        """
         with suppress(RunEnded, RunNotFound):
             # The notification is untrusted input: it must not end any other run.
             if self._port.get_run(run_id).action.endswith(AUTOMATION_SUFFIX):
                 self._port.update_run(run_id, status="SUCCESS")
 
     def cancel_request(self, run_id: str, ask: int) -> None:
-        """Cancel a request that nothing waits for any more, unless it was decided.
+        """Cancel a request that nothing waits for, unless it was decided.
 
         Args:
             run_id: a run, or the execution of a remediation.
-            ask: counts its requests.
+            ask: number of the request, from 1.
 
         Raises:
-            RequestNotFound: it has made none.
+            RequestNotFound: the request does not exist.
         """
         approval = self._decisions.settle(approval_id(run_id, ask), Status.CANCELLED)
         if approval.status is not Status.CANCELLED:

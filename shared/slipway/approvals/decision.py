@@ -1,4 +1,4 @@
-"""The one decision function: whether a vote counts, and what follows from it. Pure."""
+"""Decide whether a vote counts, and what follows from it. Pure."""
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass
@@ -22,23 +22,23 @@ from slipway.errors import (
     RequestClosed,
 )
 
-# Gives the teams of Port that a person is in, by the e-mail address.
+# Returns a person's teams in Port, by e-mail address.
 Teams = Callable[[str], Set[str]]
 
 
 @dataclass(frozen=True)
 class Ballot:
-    """A vote on a request that has not been counted.
+    """A vote on a request, before it is counted.
 
     Attributes:
         approver: the e-mail address that the channel has verified.
         decision: approve or decline.
-        channel: the way it came.
-        comment: what the person wrote.
-        seen: hash of the change that the person was shown; in Port, where a long diff is cut, the
-            code at the end of the full one.
-        run_id: the run of *Decide Approval* that it came by; empty for other channels.
-        request_id: API Gateway's id of the request that it came by; empty for Port.
+        channel: the channel of the vote.
+        comment: the person's comment.
+        seen: hash of the change that the person was shown. In Port, if a long diff is cut, it is
+            the code at the end of the full diff.
+        run_id: the run of *Decide Approval* that cast it; empty for other channels.
+        request_id: API Gateway's id of the request that cast it; empty for Port.
     """
 
     approver: str
@@ -51,7 +51,7 @@ class Ballot:
 
 
 def read_decision(value: object) -> Decision:
-    """Read what was typed.
+    """Read the decision.
 
     Raises:
         InvalidInput: it is neither APPROVE nor DECLINE.
@@ -64,10 +64,10 @@ def read_decision(value: object) -> Decision:
 
 
 def read_comment(value: object) -> str:
-    """Read what was typed.
+    """Read the comment.
 
     Raises:
-        InvalidInput: it is no text, or too long to be shown on the run's page.
+        InvalidInput: it is not text, or is too long for the run's page.
     """
     if value is None:
         return ""
@@ -83,23 +83,23 @@ def read_comment(value: object) -> str:
 
 
 def read_change(value: object) -> str:
-    """Read which change the person was shown, as *Decide Approval* has it.
+    """Read the hash of the change that the person was shown in Port.
 
     Raises:
-        InvalidInput: the form is older than this input, or it was left empty.
+        InvalidInput: the form is older than this input, or the input is empty.
     """
     if not isinstance(value, str) or not value.strip():
         raise InvalidInput(
             "Change",
-            "must say which change you were shown. Open the form of Decide Approval on the "
-            "request's page again; if it has no such input, the platform team runs "
-            "scripts/port_setup",
+            "must identify the change that you were shown. Open the form of Decide Approval on "
+            "the request's page again. If the form does not have this input, ask the platform "
+            "team to run scripts/port_setup",
         )
     return value.strip()
 
 
 def with_policy(approval: Approval, found: PolicyVersion) -> Approval:
-    """The request with the approvers, the count and the auto-merge that a policy has for it."""
+    """Return the request with the approvers and settings of a policy."""
     policy, change = found.policy, (approval.action, *approval.environments)
     approvers = policy.approvers(*change, by_machine=bool(approval.by_machine))
     return approval.model_copy(
@@ -114,44 +114,45 @@ def with_policy(approval: Approval, found: PolicyVersion) -> Approval:
 
 
 def may_decide(approval: Approval, approver: str, policy: Policy, teams: Teams) -> None:
-    """Refuse who must not decide, whatever the request's status.
+    """Refuse a person who must not decide, regardless of the status.
 
     Args:
         approval: the request, under the policy.
         approver: e-mail address of the person.
-        policy: tells which addresses are one person's.
-        teams: gives the teams of Port that a person is in.
+        policy: identifies different addresses of one person.
+        teams: returns a person's teams in Port.
 
     Raises:
-        OwnRequest: the person asked for the change, or caused it.
-        NotAnApprover: the person is not named by the policy.
+        OwnRequest: the person requested the change, or caused it.
+        NotAnApprover: the policy does not name the person.
     """
     person, address = policy.identity(approver), policy.address(approver)
     if person == policy.identity(approval.requested_by):
         raise OwnRequest(
-            f"{approver} asked for this change, so another person must decide. Nothing was decided."
+            f"{approver} requested this change, so another person must decide. Your decision was "
+            "not recorded."
         )
     if person in {policy.identity(email) for email in approval.excluded}:
         raise OwnRequest(
-            f"{approver} changed this entity before Slipway asked to repair it, so another "
-            "person must decide. Nothing was decided."
+            f"{approver} changed this entity before Slipway asked to repair it, so another person "
+            "must decide. Your decision was not recorded."
         )
     named = {policy.address(email) for email in approval.emails}
-    # Port is only asked about a person whom the policy may name by a team.
+    # Port is only asked about a person whom the policy may name through a team.
     if address not in named and not (approval.teams and teams(approver) & set(approval.teams)):
         raise NotAnApprover(
-            f"{approver} may not decide this request. "
-            f"These may: {', '.join((*approval.emails, *(f'team {t}' for t in approval.teams)))}."
+            f"{approver} may not decide this request. Approvers: "
+            f"{', '.join((*approval.emails, *(f'team {t}' for t in approval.teams)))}."
         )
 
 
 def counted(approval: Approval, policy: Policy, teams: Teams) -> Approval:
-    """The request with all its votes counted again under a policy.
+    """Recount all votes of a request under a policy.
 
     Args:
         approval: the request, under the policy.
         policy: the policy.
-        teams: gives the teams of Port that a person is in.
+        teams: returns a person's teams in Port.
     """
 
     def counts(vote: Vote) -> bool:
@@ -169,7 +170,7 @@ def counted(approval: Approval, policy: Policy, teams: Teams) -> Approval:
 
 
 def is_enough(approval: Approval, policy: Policy) -> bool:
-    """Whether the votes that count are as many as the policy asks for."""
+    """Return whether enough votes count for the policy."""
     return approval.approvals >= approval.needed and not _is_refused(approval, policy)
 
 
@@ -180,25 +181,25 @@ def _is_refused(approval: Approval, policy: Policy) -> bool:
 def count_vote(
     approval: Approval, ballot: Ballot, *, now: datetime, policy: Policy, teams: Teams
 ) -> Approval:
-    """Count a vote, and all others again.
+    """Count a vote, and recount all others.
 
     Args:
-        approval: the request as it is, under the policy.
+        approval: the current request, under the policy.
         ballot: the vote.
         now: the time, in UTC.
-        policy: the policy of now.
-        teams: gives the teams of Port that a person is in.
+        policy: the current policy.
+        teams: returns a person's teams in Port.
 
     Returns:
-        The request as it is then: one decline ends it, as does the last approval that it needs.
-        The same request for a ballot that was counted before, and is delivered again.
+        The new request. One decline ends it, as does the last approval that it needs.
+        For a ballot that was counted before, the request is unchanged.
 
     Raises:
-        OwnRequest: the voter asked for the change, or caused it.
+        OwnRequest: the voter requested the change, or caused it.
         NotAnApprover: the policy does not name the voter.
-        RequestClosed: the request does not wait any more, or not for this change, or the voter
-            has voted.
-        InvalidInput: the voter was shown the beginning of the change only.
+        RequestClosed: the request is closed, or is for another change, or the voter has
+            already voted.
+        InvalidInput: the voter was shown only the beginning of the change.
     """
     may_decide(approval, ballot.approver, policy, teams)
     if ballot.run_id and ballot.run_id in {vote.run_id for vote in approval.votes.values()}:
@@ -209,16 +210,17 @@ def count_vote(
     if ballot.decision == "APPROVE" and _is_refused(approval, policy):
         raise NotAnApprover(
             "Machine credentials requested this change, and the policy refuses such requests. "
-            "Nothing was decided. Decline it, and have a person start the action again."
+            "Your decision was not recorded. Decline the request, and have a person run the "
+            "action again."
         )
     person, approval = policy.identity(ballot.approver), counted(approval, policy, teams)
     if person in approval.votes:
-        if is_enough(approval, policy):  # The policy asks for fewer approvals than before.
+        if is_enough(approval, policy):  # The policy requires fewer approvals than before.
             return _settled(approval, Status.APPROVED, now)
         earlier = approval.votes[person]
         raise RequestClosed(
             f"You already {_verb(earlier.decision)} this request on {moment(earlier.at)}. "
-            f"{approval.approvals} of {approval.needed} approvals are there.",
+            f"It has {approval.approvals} of {approval.needed} approvals.",
             approval.status,
         )
     vote = Vote(
@@ -238,21 +240,21 @@ def count_vote(
 
 
 def _require_seen(approval: Approval, ballot: Ballot) -> None:
-    """Refuse a vote of a person who was not shown this change, or not all of it."""
+    """Refuse a vote of a person who was not shown the whole change."""
     if ballot.seen is None:
         return
     if ballot.channel == "Port" and approval.code:
-        # What was read of a cut diff is enough to decline.
+        # The visible part of a cut diff is enough to decline.
         if ballot.decision == "APPROVE" and ballot.seen != approval.code:
             raise InvalidInput(
                 "Change",
                 "must be the code at the end of the full diff, because Port shows only the "
-                "beginning. Nothing was decided: open the full diff, then decide again",
+                "beginning. Your decision was not recorded. Open the full diff, then decide again",
             )
     elif ballot.seen != approval.change_hash:
         raise RequestClosed(
-            "The change is not the one that you were shown. Look at the request again: nothing "
-            "was decided.",
+            "The change differs from the one that you were shown. Your decision was not recorded. "
+            "Review the request again.",
             Status.SUPERSEDED,
         )
 
@@ -269,13 +271,13 @@ def settle(approval: Approval, status: Status, now: datetime) -> Approval:
 
 
 def closed(approval: Approval) -> RequestClosed:
-    """Why a request takes no votes any more, as the answer to one."""
+    """Return why a closed request accepts no votes, as the answer to one."""
     status = Status.EXPIRED if approval.status is Status.PENDING else approval.status
     return RequestClosed(outcome(approval.model_copy(update={"status": status})), status)
 
 
 def outcome(approval: Approval) -> str:
-    """What has become of a request, as a sentence."""
+    """Return the state of a request, as a sentence."""
     last = max(approval.votes.values(), key=lambda vote: vote.at, default=None)
     match approval.status:
         case Status.APPROVED | Status.DECLINED if last is not None:
@@ -286,22 +288,22 @@ def outcome(approval: Approval) -> str:
             )
         case Status.EXPIRED:
             return (
-                f"This request expired on {moment(approval.expires_at)}: nobody decided in time. "
-                "Start the action again if the change is still wanted."
+                f"This request expired on {moment(approval.expires_at)}: it did not get enough "
+                "approvals in time. Run the action again if the change is still wanted."
             )
         case Status.CANCELLED:
             return "This request was withdrawn: its run was ended in Port."
         case Status.SUPERSEDED:
             following = approval_id(approval.run_id, approval.ask + 1)
             return (
-                "The change is no longer the same: a file that it touches was changed meanwhile. "
-                f"Decide on the new request {following}."
+                "The change is not the same any more, because one of its files changed on the "
+                f"base branch. Decide on the new request {following}."
             )
     return f"This request waits for a decision until {moment(approval.expires_at)}."
 
 
 def moment(at: datetime) -> str:
-    """A time as people read it."""
+    """Return a time in the form for people."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

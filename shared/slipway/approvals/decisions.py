@@ -1,4 +1,4 @@
-"""Counts decisions: the same for all channels, and for the state machine's own endings."""
+"""Count decisions of all channels, and the state machine's own endings."""
 
 from collections.abc import Callable, Set
 from contextlib import suppress
@@ -33,21 +33,21 @@ _ATTEMPTS = 10
 
 
 def following(approval: Approval) -> Next:
-    """What the state machine does once the request is settled."""
+    """Return the state machine's next step once the request is settled."""
     return "Execute" if approval.status is Status.APPROVED else "Report"
 
 
 class Decisions:
     """Counts decisions on requests.
 
-    Each decision is one conditional update of the request's row. What follows from it (the audit
-    record, the end of the machine's wait) is repeated with every later decision on the request.
+    Each decision is one conditional update of the request's row. Its effects (the audit record, the
+    end of the machine's wait) are repeated with every later decision on the request.
 
     Args:
         store: the requests.
         audit: the audit trail.
-        port: knows runs and the members of teams.
-        policy: gives the approval policy as it is now.
+        port: gives runs and the members of teams.
+        policy: gives the current approval policy.
     """
 
     def __init__(
@@ -63,14 +63,14 @@ class Decisions:
         self._policy = policy
 
     def decide(self, approval_id: str, ballot: Ballot) -> Approval:
-        """Count a vote, and all others again under the policy of now.
+        """Count a vote, and recount all others under the current policy.
 
         Returns:
-            The request as it is then; it may need more votes.
+            The new request; it may need more votes.
 
         Raises:
             DecisionRefused: the vote does not count; the text says why.
-            RetryableError: too many people decide at this moment.
+            RetryableError: too many concurrent decisions.
         """
         found = self._policy()
         try:
@@ -101,13 +101,15 @@ class Decisions:
         except DecisionRefused as refused:
             count(Metric.DECISION_REFUSED, reason=type(refused).__name__)
             raise
-        raise RetryableError("Too many people decide on this request at the moment. Try again.")
+        raise RetryableError(
+            "Too many people are deciding on this request at the same time. Retry in a minute."
+        )
 
     def settle(self, approval_id: str, status: Status) -> Approval:
-        """End a request without a vote, unless it was ended before.
+        """End a request without a vote, unless it has already ended.
 
         Returns:
-            The request as it is then.
+            The new request.
         """
         for _ in range(_ATTEMPTS):
             approval = self.store.get(approval_id)
@@ -123,13 +125,13 @@ class Decisions:
                 continue
             self.follow_up(saved)
             return saved
-        raise RetryableError("Too many people decide on this request at the moment.")
+        raise RetryableError("Too many people are deciding on this request at the same time.")
 
     def still_approved(self, approval: Approval) -> Approval | None:
-        """An approved request under the policy of now, with all votes counted again.
+        """Return an approved request with all votes recounted.
 
         Returns:
-            None if the approvals that count are fewer than the policy of now asks for.
+            None if too few approvals count for the current policy.
         """
         found = self._policy()
         known = approval.model_copy(update={"by_machine": self._by_machine(approval)})
@@ -137,11 +139,11 @@ class Decisions:
         return now if is_enough(now, found.policy) else None
 
     def write_audit(self, approval: Approval) -> None:
-        """Make sure that the votes are in the audit trail."""
+        """Write all votes to the audit trail."""
         self._audit.write(approval)
 
     def follow_up(self, approval: Approval) -> None:
-        """Write the votes to the audit trail; end the wait of a request that is settled."""
+        """Write the votes to the audit trail; end the wait of a settled request."""
         self.write_audit(approval)
         if approval.status is Status.PENDING:
             self._log_progress(approval)
@@ -150,13 +152,13 @@ class Decisions:
             return
         if end_wait(approval.token, following(approval)):
             return
-        # A reminder may have begun a second wait, with a token of its own.
+        # A reminder may have begun a second wait, with its own token.
         latest = self.store.get(approval.id).token
         if latest and latest != approval.token:
             end_wait(latest, following(approval))
 
     def _log_progress(self, approval: Approval) -> None:
-        # A repair is asked for by no run.
+        # A repair is not requested by a run.
         if not approval.votes or approval.is_repair:
             return
         text = f"{approval.approvals} of {approval.needed} approvals are there."
@@ -164,21 +166,24 @@ class Decisions:
             self._port.add_log(approval.run_id, text)
 
     def _by_machine(self, approval: Approval) -> bool:
-        """Whether machine credentials requested the change; looked up for older requests."""
+        """Return whether machine credentials requested the change.
+
+        For older requests, the run in Port is read.
+        """
         if approval.by_machine is not None or approval.is_repair:
             return bool(approval.by_machine)
         run = self._port.get_run(approval.run_id)
         return is_machine(self._port, approval.requested_by, run.created_by, run.impersonated_by)
 
     def _teams(self, policy: Policy) -> Teams:
-        """Gives the teams of a person, each asked for once."""
+        """Returns the teams of a person, with one lookup per person."""
 
         @cache
         def teams(approver: str) -> Set[str]:
             user = self._port.get_user(approver)
-            # Port may find a person by another spelling, and only the exact one grants anything.
+            # Port may find a person by another spelling, but only the exact spelling grants rights.
             if user is None or policy.address(user.email) != policy.address(approver):
-                logger.info("Port does not know the approver")
+                logger.info("Port does not have the approver")
                 return frozenset()
             return frozenset(user.teams)
 

@@ -1,4 +1,4 @@
-"""Everything that the approval function does, wired to AWS, Port and GitHub."""
+"""Connect the approval function to AWS, Port and GitHub."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 
 def approval_function() -> "ApprovalFunction":
-    """Return the function, wired by its environment."""
+    """Return the function, configured by its environment."""
     return ApprovalFunction(load(ApprovalConfig), port_client())
 
 
 class ApprovalFunction:
-    """Made for one invocation.
+    """The approval function for one invocation.
 
     Args:
         config: the function's environment.
@@ -53,13 +53,13 @@ class ApprovalFunction:
 
     @cached_property
     def notifications(self) -> Notifications:
-        """What notifies the approvers."""
+        """Sends notifications to the approvers."""
         config = self.config
         webhook = slack_webhook(config.slack_secret_id)
         return Notifications(config.approvals_topic_arn, self._link_key, webhook)
 
     def run_step(self, event: Event) -> Answer | None:
-        """Run the step that a state machine, or an operator's script, asks for."""
+        """Run the step that a state machine or an operator's script requests."""
         return self._steps_of(event).run(event)
 
     def _steps_of(self, event: Event) -> Steps:
@@ -86,8 +86,8 @@ class ApprovalFunction:
     def decide_by_port(self, run: ActiveRun) -> None:
         """Carry out a run of *Decide Approval*; the run ends with the answer.
 
-        Port's own record of the run says what was decided on which request, and who executed it.
-        The message only gives an address to look the person up by.
+        Port's own record of the run gives the request, the decision and the person. The message is
+        only used for the address to look the person up.
 
         Raises:
             DecisionRefused: the vote does not count.
@@ -96,8 +96,8 @@ class ApprovalFunction:
         # Machine credentials can act in any person's name.
         if is_machine(run.port, approver, noted.created_by, noted.impersonated_by):
             raise NotAnApprover(
-                "Port does not say which person executed this action, so nothing was decided. "
-                "Decide as a person, not with machine credentials."
+                "Port does not show which person ran this action, so your decision was not "
+                "recorded. Decide as a person, not with machine credentials."
             )
         ballot = Ballot(
             approver,
@@ -123,7 +123,7 @@ class ApprovalFunction:
         return current_policy(self.config)
 
     def _run(self, run_id: str) -> ActiveRun:
-        """The run as it was asked for, from its stored record."""
+        """Return the run's request, from its stored record."""
         config, ledger = self.config, Ledger(self.config.runs_table)
         record = KafkaRecord.read(get_record(config.records_bucket, request_key(run_id)))
         message = read_message(record, config)

@@ -1,7 +1,9 @@
-"""Personal approval links: signed, for one request and one approver, valid until it expires.
+"""Make and read personal approval links.
 
-A link is used up by the vote that it casts: nobody votes twice on one request. Fetching it changes
-nothing, so that a mail scanner can do no harm.
+A link is signed and valid for one request and one approver, until the request expires.
+
+A link is used up by its vote: a person cannot vote twice on one request. Opening it changes
+nothing, so mail scanners are harmless.
 """
 
 import base64
@@ -19,12 +21,12 @@ _LONGEST = 2000
 
 @dataclass(frozen=True)
 class Link:
-    """What a link says.
+    """The content of a link.
 
     Attributes:
         approval_id: the request.
-        approver: e-mail address of the person that it was sent to.
-        expires_at: until when it can be used, in UTC.
+        approver: e-mail address of its recipient.
+        expires_at: end of its validity, in UTC.
     """
 
     approval_id: str
@@ -33,7 +35,7 @@ class Link:
 
 
 def sign(link: Link, key: str) -> str:
-    """Make the link's token: base64url of its content, a full stop, base64url of the signature."""
+    """Make a token: base64url of content, full stop, base64url of signature."""
     content = json.dumps(
         {"a": link.approval_id, "e": link.approver, "x": int(link.expires_at.timestamp())},
         separators=(",", ":"),
@@ -47,11 +49,11 @@ def read(token: str, keys: Iterable[str], now: datetime) -> Link:
 
     Args:
         token: from the address.
-        keys: that may have signed it; read only as far as needed.
+        keys: possible signing keys; read only as far as needed.
         now: the time, in UTC.
 
     Raises:
-        LinkRejected: cut off, changed, or too old.
+        LinkRejected: incomplete, changed, or expired.
     """
     body, _, signature = token[:_LONGEST].partition(".")
     try:
@@ -63,11 +65,11 @@ def read(token: str, keys: Iterable[str], now: datetime) -> Link:
     except (ValueError, KeyError, TypeError):
         raise LinkRejected(
             "This link is not valid: it is incomplete or was changed. Open it again from the "
-            "message, or decide on the request's page in Port."
+            "e-mail, or decide on the request's page in Port."
         ) from None
     if now >= link.expires_at:
         raise LinkRejected(
-            "This link is too old: the request that it was for has expired. Nothing was decided."
+            "This link has expired with its request. Your decision was not recorded."
         )
     return link
 
@@ -81,7 +83,8 @@ def _encode(data: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    # Strict: of the spellings that lenient decoders take for the same bytes, only one is a link.
+    # Strict: lenient decoders accept several spellings of the same bytes, but only one is a valid
+    # link.
     data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     if _encode(data) != text:
         raise ValueError("not canonical")

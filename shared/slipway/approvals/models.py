@@ -10,16 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from slipway.catalog.keys import split_key
 
 Decision = Literal["APPROVE", "DECLINE"]
-# Stands for the Port action where it is a remediation that asks; `run_id` is then its execution.
+# Used instead of the Port action if a remediation asks; `run_id` is then its execution.
 REPAIR = "repair_service"
 Channel = Literal["Port", "REST API", "link"]
 MAX_COMMENT = 1000
-# What `approval_id` makes.
+# The form that `approval_id` makes.
 APPROVAL_ID = re.compile(r"[A-Za-z0-9_-]{1,100}\.[1-9][0-9]{0,8}")
 
 
 class Status(StrEnum):
-    """What has become of a request. All but `PENDING` are final."""
+    """The status of a request. All but `PENDING` are final."""
 
     PENDING = "PENDING"
     APPROVED = "APPROVED"
@@ -39,10 +39,10 @@ class Vote(_Model):
     """One person's decision.
 
     Attributes:
-        approver: the person's e-mail address, as the channel knows it.
-        decision: what was decided; `verdict` in the table and in audit records.
-        channel: by which it came; `door` in the table and in audit records.
-        comment: what the person wrote; may be empty.
+        approver: the person's e-mail address, verified by the channel.
+        decision: the decision; `verdict` in the table and in audit records.
+        channel: its channel; `door` in the table and in audit records.
+        comment: the person's comment; may be empty.
         at: when, in UTC.
         change_hash: of the change that was decided on.
         run_id: the run of *Decide Approval* that cast it; empty for other channels.
@@ -65,37 +65,37 @@ class Vote(_Model):
 class Approval(_Model):
     """A request for approval: a row of the `approvals` table.
 
-    A run has several, one after the other, when the change did not stay the same while it waited.
+    A run has several, one after the other, if its change is modified while it waits.
 
     Attributes:
         id: `<run id>.<ask>`.
         run_id: the run that waits.
-        ask: counts the run's requests, from 1.
-        action: the action, as the catalog has it.
+        ask: number of the request, from 1.
+        action: the action's name in the catalog.
         service: the entity's key, `<blueprint>/<identifier>`.
-        environment: the environments that the policy is asked about, with a comma between them.
-        requested_by: e-mail address, or user id where there is none.
+        environment: the environments for the policy, separated by commas.
+        requested_by: e-mail address, or user id without one.
         requester_id: Port's id of the person who executed the action; empty for a repair.
-        impersonated_by: the machine credentials that executed it in a person's name; empty: none.
-        by_machine: whether Port's record of the run names no person as the requester. None: the
-            request is older than this attribute.
-        excluded: e-mail addresses of other people who may not decide, as the cause of a repair.
+        impersonated_by: machine credentials that executed it in a person's name; empty: none.
+        by_machine: whether Port's record of the run does not name a person as the requester.
+            None: the request is older than this attribute.
+        excluded: e-mail addresses of others who may not decide, for example who caused a repair.
         summary: what would change, in one line.
         change_hash: see `slipway.changes.proposal.Proposal`.
-        code: what an approver types who decides in Port, where the diff is cut (see
-            `slipway.changes.proposal.code_of`); empty: Port shows all of it.
+        code: the code that an approver types in Port if the diff is cut (see
+            `slipway.changes.proposal.code_of`); empty: Port shows the whole diff.
         emails: people who may decide.
         teams: Port teams whose members may decide.
         needed: how many people must approve.
-        auto_merge: whether the pull request is then merged by Slipway.
-        policy_version: of the document that said so when the votes were last counted.
+        auto_merge: whether Slipway then merges the pull request.
+        policy_version: of the document with which the votes were last counted.
         created_at: in UTC.
-        expires_at: when waiting ends; absolute, whatever the state machine does.
+        expires_at: absolute end of the wait, independent of the state machine.
         remind_at: when the approvers are reminded; None: never.
         status: see `Status`.
         votes: identity of a person → vote.
         decided_at: when the status became final.
-        version: counts the changes of votes and status.
+        version: number of changes of votes and status.
         token: task token of the state machine's wait.
         reminded: whether the approvers were reminded.
     """
@@ -131,7 +131,7 @@ class Approval(_Model):
 
     @property
     def environments(self) -> tuple[str, ...]:
-        """The environments that the policy is asked about."""
+        """The environments for the policy."""
         return tuple(self.environment.split(", "))
 
     @property
@@ -141,15 +141,18 @@ class Approval(_Model):
 
     @property
     def is_repair(self) -> bool:
-        """Whether Slipway itself asks, for a service that is unhealthy: then there is no run."""
+        """Whether Slipway itself asks, for an unhealthy service without a run."""
         return self.action == REPAIR
 
     @property
     def approvals(self) -> int:
-        """How many approvals count so far."""
+        """Number of approvals that count."""
         return sum(vote.decision == "APPROVE" and vote.counts for vote in self.votes.values())
 
 
 def approval_id(run_id: str, ask: int) -> str:
-    """The id of a run's n-th request. Port's identifiers and addresses both take a full stop."""
+    """Return the id of a run's n-th request.
+
+    Port's identifiers and addresses both accept a full stop.
+    """
     return f"{run_id}.{ask}"

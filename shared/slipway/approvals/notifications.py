@@ -1,6 +1,6 @@
-"""Tells approvers that somebody waits for them: by SNS e-mail with a personal link, and by Slack.
+"""Notify approvers by SNS e-mail with a personal link, and by Slack.
 
-A notice that cannot be sent stops nothing: the request stands in Port, and its run says so.
+A failed notification stops nothing: the request is in Port, and its run reports the failure.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,12 +23,12 @@ _LONGEST_SUBJECT = 99
 
 @dataclass(frozen=True)
 class Places:
-    """Where the notifications' addresses lead.
+    """Addresses in the notifications.
 
     Attributes:
-        run_url: the page in Port of what asks: a run, or a service to repair.
+        run_url: the page in Port of the run, or of the service to repair.
         request_url: the approval request's page in Port.
-        links_base_url: the API's stage, without a slash at its end.
+        links_base_url: the API's stage, without a trailing slash.
     """
 
     run_url: str
@@ -58,7 +58,7 @@ class Notifications:
     def send(
         self, approval: Approval, approvers: Iterable[str], places: Places, occasion: Occasion
     ) -> list[str]:
-        """Tell everybody who may decide.
+        """Notify all approvers.
 
         Args:
             approval: the request.
@@ -67,7 +67,7 @@ class Notifications:
             occasion: a new request, or a reminder.
 
         Returns:
-            Sentences about those who could not be told.
+            Sentences about failed notifications.
         """
         failed = []
         topic = aws.sns()
@@ -83,17 +83,17 @@ class Notifications:
                     MessageAttributes={"approver": {"DataType": "String", "StringValue": email}},
                 )
             except (BotoCoreError, ClientError) as error:
-                logger.warning("notice not sent", extra={"to": email, "why": str(error)})
-                failed.append(f"{email} could not be told by e-mail.")
+                logger.warning("notification not sent", extra={"to": email, "why": str(error)})
+                failed.append(f"{email} could not be notified by e-mail.")
         if self._slack_webhook is not None and not post(
             self._slack_webhook(), slack_message(approval, places, occasion)
         ):
-            failed.append("The Slack channel could not be told.")
+            failed.append("The Slack channel could not be notified.")
         return failed
 
 
 def subject(approval: Approval, occasion: Occasion) -> str:
-    """The e-mail's subject: one line of ASCII, as SNS wants it."""
+    """Return the e-mail's subject: one line of ASCII, as SNS requires."""
     prefix = "Reminder: " if occasion == "reminder" else ""
     text = f"{prefix}Approve {approval.name} ({approval.environment}): {approval.summary}"
     plain = "".join(c if c.isascii() and c.isprintable() else " " for c in text.replace("→", "to"))
@@ -101,27 +101,29 @@ def subject(approval: Approval, occasion: Occasion) -> str:
 
 
 def email_text(approval: Approval, places: Places, link: str) -> str:
-    """The e-mail to one approver."""
+    """Return the e-mail to one approver."""
     return "\n".join(
         [
-            f"{approval.requested_by} asks for a change:",
+            f"{approval.requested_by} requests a change:",
             "",
             f"    {approval.name} ({approval.environment})",
             f"    {approval.summary}",
             "",
-            f"It waits for your decision until {moment(approval.expires_at)}.",
+            f"The request waits for your decision until {moment(approval.expires_at)}.",
             "",
-            "Look at the change and decide (this link is yours alone; opening it decides nothing):",
+            "Review the change and decide (this link is personal; opening it decides nothing):",
             link,
             "",
             f"In Port: {places.request_url}",
-            f"Where it comes from: {places.run_url}",
+            f"Source of the request: {places.run_url}",
         ]
     )
 
 
 def slack_message(approval: Approval, places: Places, occasion: Occasion) -> dict[str, Any]:
-    """A message in Slack's blocks. It has no personal link: everybody in the channel reads it.
+    """Return a message in Slack's blocks.
+
+    It has no personal link, because everyone in the channel can read it.
 
     https://docs.slack.dev/reference/block-kit/blocks/section-block
     """
@@ -147,7 +149,7 @@ def slack_message(approval: Approval, places: Places, occasion: Occasion) -> dic
                 "type": "section",
                 "text": {
                     "type": "mrkdwn",
-                    "text": f"<{places.request_url}|Look at the change and decide in Port>",
+                    "text": f"<{places.request_url}|Review the change and decide in Port>",
                 },
             },
         ],

@@ -1,4 +1,4 @@
-"""The page behind an approval link: plain HTML, without script, for any browser."""
+"""Render the page of an approval link: plain HTML without scripts."""
 
 from dataclasses import dataclass
 from html import escape
@@ -41,8 +41,8 @@ class Page:
     html: str
 
 
-# Nothing is loaded and no script runs; the form goes to where the page came from. The address is
-# the credential, so nobody is told it and nobody keeps the page.
+# The page loads nothing and runs no script; the form goes to the page's own address. The address is
+# the credential, so the page is not cached and sends no referrer.
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
@@ -55,7 +55,7 @@ HEADERS = {
 
 
 def request_page(approval: Approval, preview: str, approver: str, run_url: str) -> Page:
-    """What is asked, with two buttons if it can still be decided."""
+    """Return the page of a request, with two buttons if it is open."""
     open_ = approval.status is Status.PENDING
     facts = {
         "For": f"{approval.name} ({approval.environment})",
@@ -78,7 +78,7 @@ def request_page(approval: Approval, preview: str, approver: str, run_url: str) 
 
 
 def answer_page(status: int, title: str, sentence: str) -> Page:
-    """What came of it."""
+    """Return the page of an outcome."""
     body = f"<h1>{escape(title)}</h1><p class='note' role='status'>{escape(sentence)}</p>"
     return Page(status, _document(title, body))
 

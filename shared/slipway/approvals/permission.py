@@ -1,6 +1,7 @@
-"""Asks people whether Slipway may repair a service, for the remediation state machine.
+"""Ask people for permission to repair a service, for remediations.
 
-These steps are the approval function's, so that what repairs services can decide on no request.
+These steps belong to the approval function, so that the function that repairs services cannot
+decide on requests.
 """
 
 from collections.abc import Callable
@@ -28,20 +29,20 @@ from slipway.runs.steps import Answer, Event, Steps, step
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
-# Who asks, as the request says it; no person can be of this name.
+# The requester of these requests; a person cannot have this name.
 REQUESTER = "Slipway"
 
 
 class Repair(BaseModel):
-    """What is asked for.
+    """The requested permission.
 
     Attributes:
         service: the entity's key.
         environment: its environment.
-        reason: why it is to be repaired, as a sentence.
-        strategies: what would be tried, in this order.
-        planned: the same, as it would be carried out now.
-        causes: Port's ids of those who changed the service before: they may not decide.
+        reason: the reason for the repair, as a sentence.
+        strategies: the strategies in their order.
+        planned: the same, in their current form.
+        causes: Port's ids of those who changed the service before; they may not decide.
     """
 
     service: str
@@ -55,18 +56,18 @@ class Repair(BaseModel):
 class RepairApprovalSteps(Steps):
     """The request of one remediation.
 
-    The machine's payload has `repair` to ask for, and `token` for waits. A step's answer is `next`:
-    `Wait for decision` with its times, or `Note decision` with the decision (`granted`, `at`,
-    `sentence`, `change_hash`).
+    The machine's payload has `repair` with the request, and `token` for waits. A step's answer is
+    `next`: `Wait for decision` with its times, or `Note decision` with the decision (`granted`,
+    `at`, `sentence`, `change_hash`).
 
     Args:
         execution: the remediation's execution.
         decisions: decisions and requests.
-        notifications: tells the approvers.
-        policy: gives the policy as it is now.
-        config: where Port is.
+        notifications: notifies the approvers.
+        policy: gives the current policy.
+        config: address of Port.
         port: Port's API.
-        links_base_url: where approval links lead.
+        links_base_url: the base address of approval links.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class RepairApprovalSteps(Steps):
 
     @step("ask_for_repair")
     def _ask(self, event: Event) -> Answer:
-        """Make the request and notify the approvers, or find the one that was made before."""
+        """Create the request and notify the approvers, or find an existing one."""
         repair = Repair.model_validate(event["repair"])
         try:
             approval = self._decisions.store.get(self._id)
@@ -98,7 +99,9 @@ class RepairApprovalSteps(Steps):
             try:
                 approval = self._create(repair)
             except UserError as error:
-                logger.warning("Nobody can be asked", extra={"why": str(error)})
+                logger.warning(
+                    "The policy has no approvers for the repair", extra={"why": str(error)}
+                )
                 return _noted(granted=False, at=datetime.now(UTC), sentence=str(error))
             count(Metric.APPROVAL_REQUESTED, action=REPAIR)
         self._show(approval)
@@ -108,7 +111,7 @@ class RepairApprovalSteps(Steps):
 
     @step("wait_for_repair", "remind_of_repair")
     def _wait(self, event: Event) -> None:
-        """Keep the token of a wait; end the wait at once if there is nothing to wait for."""
+        """Store the token of a wait; end the wait at once if it is not needed."""
         token, remind = str(event["token"]), event["step"] == "remind_of_repair"
         try:
             approval = self._decisions.store.wait(self._id, token, reminded=remind)
@@ -128,13 +131,15 @@ class RepairApprovalSteps(Steps):
     def _decided(self, _event: Event) -> Answer:
         approval = self._decisions.store.get(self._id)
         if approval.decided_at is None:
-            raise SlipwayError(f"Nobody has decided on request {self._id} yet.")
+            raise SlipwayError(f"Request {self._id} waits for a decision.")
         self._decisions.write_audit(approval)
         self._show(approval)
         granted, sentence = approval.status is Status.APPROVED, outcome(approval)
         if granted and not self._decisions.still_approved(approval):
             granted = False
-            sentence = "The approval policy was changed, and the approval is no longer enough."
+            sentence = (
+                "The approval policy was changed, so the approval is not sufficient any more."
+            )
         return _noted(
             granted=granted,
             at=approval.decided_at,
@@ -186,16 +191,16 @@ class RepairApprovalSteps(Steps):
         self._notifications.send(approval, emails, places, occasion)
 
     def _addresses(self, ids: list[str]) -> tuple[str, ...]:
-        """E-mail addresses of those of Port's ids that are people's."""
+        """Return the e-mail addresses of those Port ids that are people."""
         if not ids:
             return ()
         return tuple(sorted(user.email for user in self._port.users() if user.id in ids))
 
 
 def _preview(repair: Repair) -> str:
-    """What would be done, with the diff of each file that would be changed."""
+    """Return the planned repairs, with the diff of each changed file."""
     planned = [part for each in repair.planned for part in (each.sentence, each.preview) if part]
-    head = [repair.reason, "", "Slipway would try, one after the other:"]
+    head = [repair.reason, "", "Slipway would try, in this order:"]
     return "\n".join([*head, *(planned or repair.strategies)])
 
 

@@ -1,4 +1,4 @@
-"""An approval request as people see it: its entity in Port, and the times that it waits."""
+"""Show an approval request in Port as an entity, and compute its times."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from slipway.config import PortConfig
 BLUEPRINT = "approval_request"
 DECIDE_ACTION = "decide_approval"
 EXECUTED = "Executed"
-# In bytes. Port takes bodies of 1 MiB.
+# In bytes. Port accepts bodies of 1 MiB.
 _LONGEST_FULL = 900_000
 
 
@@ -28,7 +28,7 @@ def request_for(
     now: datetime,
     **facts: Any,
 ) -> Approval:
-    """The request that asks for a change's approval; `facts` as in `new_request`."""
+    """Return an approval request for a change; `facts` as in `new_request`."""
     return new_request(
         approvers,
         run_id=run_id,
@@ -47,12 +47,12 @@ def request_for(
 def new_request(
     approvers: Approvers, *, run_id: str, ask: int, now: datetime, **facts: Any
 ) -> Approval:
-    """A request to those whom the policy names, with its times.
+    """Return a request to the policy's approvers, with its times.
 
     Args:
-        approvers: who may decide, and how long they are waited for.
-        run_id: what waits.
-        ask: counts its requests.
+        approvers: who may decide, and how long the request waits.
+        run_id: the run that waits.
+        ask: number of the request, from 1.
         now: the time, in UTC.
         facts: the other attributes of `Approval`.
     """
@@ -73,9 +73,9 @@ def new_request(
 
 
 def waits(approval: Approval, now: datetime) -> dict[str, int]:
-    """How long the state machine waits for a decision: before and after a reminder, in seconds.
+    """Return the seconds to wait for a decision: before and after a reminder.
 
-    The end is absolute: what was lost before the machine began to wait is not waited again.
+    The end is absolute: time that passed before the machine began to wait is not added.
     """
     end = max(1, math.ceil((approval.expires_at - now).total_seconds()))
     if approval.remind_at is None or approval.reminded:
@@ -85,7 +85,10 @@ def waits(approval: Approval, now: datetime) -> dict[str, int]:
 
 
 def asked_at(approval: Approval, config: PortConfig) -> str:
-    """The page of Port that a request comes from: the run's, or that of what is to be repaired."""
+    """Return Port's page of a request's source.
+
+    That is the run's page, or the page of the entity to repair.
+    """
     if approval.is_repair:
         return config.entity_url(*split_key(approval.service))
     return config.run_url(approval.run_id)
@@ -99,7 +102,10 @@ def entity(
     preview: str | None = None,
     pr_url: str | None = None,
 ) -> dict[str, Any]:
-    """The request's entity: a shadow of the row, for people. Nothing is decided by editing it."""
+    """Return the request's entity, a copy of the row for people.
+
+    Editing the entity decides nothing.
+    """
     last = max(approval.votes.values(), key=lambda vote: vote.at, default=None)
     title = f"{approval.action.replace('_', ' ').capitalize()} {approval.name}"
     status = EXECUTED if pr_url and approval.status is Status.APPROVED else approval.status.title()
@@ -131,13 +137,16 @@ def entity(
 
 
 def _shown(approval: Approval, preview: str) -> dict[str, str]:
-    """The diff as Port shows it and, where that is cut, the full one with its code at the end."""
+    """Return the diff as Port shows it, and the full diff if it is cut.
+
+    The full diff ends with its code.
+    """
     if not approval.code:
         return {"change": fenced(shortened(preview))}
     full = fenced(with_code(preview))
     if len(json.dumps(full)) > _LONGEST_FULL:
         full = (
-            "The full diff is too long for Port. Open the link in the e-mail about this request: "
-            "decide there, or type the code at the end of that page here."
+            "The full diff is too long for Port. Open the link in the e-mail about this request. "
+            "Decide there, or type the code at the end of that page here."
         )
     return {"change": fenced(shortened(preview)), "full_change": full}

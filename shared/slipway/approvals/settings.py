@@ -1,4 +1,4 @@
-"""The settings of approvals."""
+"""Define the settings of approvals."""
 
 from slipway.config import ApprovalsConfig
 from slipway.runs.consumer import ConsumerConfig

@@ -1,7 +1,7 @@
-"""The steps of the approval state machine. Each can be repeated after a crash at any point.
+"""Run the steps of the approval state machine, all safe to repeat.
 
-The machine's data is the run id and what comes next; everything else is read from the ledger, the
-requests and Port, so that an execution can be resumed by another one.
+The machine's data is the run id and the next step. Everything else is read from the ledger, the
+requests and Port, so that another execution can resume the run.
 """
 
 from collections.abc import Callable
@@ -32,22 +32,22 @@ from slipway.runs.ledger import timestamp
 from slipway.runs.run import ActiveRun
 from slipway.runs.steps import Answer, Event, Steps, step
 
-# A run asks at most four times in all.
+# A run makes at most four requests.
 MAX_ASKS = 4
 _FILES_CHANGED = (
-    "A file that this change touches, or the environment, was changed on the base branch "
-    "after the request was made, so the approval does not count for it."
+    "A file of this change, or the environment, was changed on the base branch after the request "
+    "was made, so the approval no longer applies."
 )
 _POLICY_CHANGED = (
-    "The approval policy, or a team that it names, was changed after the decision, so the approval "
-    "is no longer enough."
+    "The approval policy, or one of its teams, was changed after the decision, so the approval is "
+    "not sufficient any more."
 )
 
 
 def _refusable(
     method: "Callable[[ApprovalSteps, Event], Answer]",
 ) -> "Callable[[ApprovalSteps, Event], Answer]":
-    """Have a step that refuses the request end the run."""
+    """Make a step end the run if it refuses the request."""
 
     @wraps(method)
     def run(self: "ApprovalSteps", event: Event) -> Answer:
@@ -66,15 +66,15 @@ def _refusable(
 class ApprovalSteps(Steps):
     """The steps for one run.
 
-    The machine's payload has `token` for waits, `execution` to be named when the run is put on
-    hold, and `can_wait` for `execute` if the machine can wait and run that step again.
+    The machine's payload has `token` for waits, and `execution` to name when the run is put on
+    hold. It has `can_wait` for `execute` if the machine can wait and run that step again.
 
     Args:
         run: the run, read from its stored record.
         decisions: decisions and requests.
-        notifications: tells the approvers.
-        policy: gives the policy as it is now.
-        links_base_url: where approval links lead.
+        notifications: notifies the approvers.
+        policy: gives the current policy.
+        links_base_url: the base address of approval links.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class ApprovalSteps(Steps):
     @step("begin")
     @_refusable
     def _begin(self, _event: Event) -> Answer:
-        """Find the first step that is not done: for a new execution the lock."""
+        """Find the first unfinished step; for a new execution, the lock."""
         row = self._row()
         if row.get("verdict") or self._ended():
             return {"next": "Report"}
@@ -157,12 +157,13 @@ class ApprovalSteps(Steps):
         return self._show_request(approval, new=True)
 
     def _show_request(self, approval: Approval, *, new: bool = False) -> Answer:
-        """Show the request to everybody. Repeated for one that was stored but perhaps not shown."""
+        """Show the request in Port and notify the approvers.
+
+        Repeated for a request that was stored but perhaps not shown.
+        """
         preview = self._decisions.store.preview(approval)
         self._mirror(approval, preview=preview)
-        self._run.report.preview(
-            f"This is what would change: {approval.summary}", shortened(preview)
-        )
+        self._run.report.preview(f"This would change: {approval.summary}", shortened(preview))
         try:
             self._run.report.waiting_for_approval(
                 approval.expires_at,
@@ -177,7 +178,7 @@ class ApprovalSteps(Steps):
 
     @step("wait", "remind")
     def _wait(self, event: Event) -> None:
-        """Keep the token of a wait; end the wait at once if there is nothing to wait for."""
+        """Store the token of a wait; end the wait at once if it is not needed."""
         token, remind = str(event["token"]), event["step"] == "remind"
         approval = self._required_approval()
         if self._ended():
@@ -189,7 +190,7 @@ class ApprovalSteps(Steps):
             return
         if remind:
             until = moment(approval.expires_at)
-            self._run.report.remark(f"Nobody has decided yet; the approvers were reminded. {until}")
+            self._run.report.remark(f"No decision yet; Slipway reminded the approvers. {until}")
             self._notify(approval, "reminder")
 
     @step("expire")
@@ -202,7 +203,7 @@ class ApprovalSteps(Steps):
     @step("execute")
     @_refusable
     def _execute(self, event: Event) -> Answer:
-        """Make the change, if it is still the one that was approved."""
+        """Make the change, if it still equals the approved one."""
         can_wait = bool(event.get("can_wait"))
         approval = self._required_approval()
         if self._ended() or approval.status is not Status.APPROVED:
@@ -229,7 +230,7 @@ class ApprovalSteps(Steps):
         return self._ask_again(approval, reason)
 
     def _show_pull(self, approval: Approval, pull: PullRequest) -> Answer:
-        """Finish what was cut off once the pull request was there."""
+        """Finish a step that was interrupted after it opened the pull request."""
         run_id = self._run.run_id
         self._run.ledger.record_pull_request(run_id, pull.number, pull.url)
         self._mirror(approval)
@@ -238,7 +239,7 @@ class ApprovalSteps(Steps):
     def _pass_by(self, approval: Approval) -> Answer:
         if approval.status is not Status.SUPERSEDED or self._ended():
             return {"next": "Report"}
-        # Whoever replaced it may have been cut off before Port was told.
+        # The execution that replaced it may have been interrupted before it notified Port.
         self._mirror(approval)
         return {"next": "Request"}
 
@@ -278,19 +279,21 @@ class ApprovalSteps(Steps):
     def _ask_again(self, approval: Approval, reason: str) -> Answer:
         if approval.ask >= MAX_ASKS:
             raise UserError(
-                f"The files or the approvers were changed {approval.ask} times while "
-                "this request waited, so nothing was done. Start the action again later."
+                f"The files or the approvers were changed {approval.ask} times while this request "
+                "waited, so nothing was changed. Run the action again later."
             )
         self._log_votes(approval)
         self._decisions.store.supersede(approval.id)
         superseded = self._decisions.store.get(approval.id)
         self._mirror(superseded)
-        self._run.report.note("Asking for approval again", f"{reason} It is asked for again.")
+        self._run.report.note(
+            "Requesting approval again", f"{reason} Slipway asks for approval again."
+        )
         return {"next": "Request"}
 
     @step("report")
     def _report(self, _event: Event) -> Answer:
-        """End the run with what became of it, and free the service."""
+        """End the run with its outcome, and free the service."""
         ended = self._ended()
         approval = self._approval()
         if approval is not None:
@@ -315,7 +318,7 @@ class ApprovalSteps(Steps):
         return {"next": "Done"}
 
     def _free_unasked(self) -> None:
-        """Free the entity of a run that was refused before it asked, if it is about one."""
+        """Free the entity of a run that was refused before its first request."""
         if key := self._row().get("service"):
             self._run.locks.release(str(key), self._run.run_id)
 
@@ -333,12 +336,12 @@ class ApprovalSteps(Steps):
         return {"next": "Report"}
 
     def _ended(self) -> str | None:
-        """With which status the run was ended in Port, if it was; its request is then withdrawn."""
+        """Status of a run that was ended in Port; its request is withdrawn."""
         run = self._look()
         return run.status if run.ended else None
 
     def _look(self) -> Run:
-        """Port's record of the run. The request of a run that was ended is withdrawn."""
+        """Port's record of the run; a run that ended loses its request."""
         run = self._run.port.get_run(self._run.run_id)
         approval = self._approval() if run.ended else None
         if approval is not None:
@@ -362,7 +365,7 @@ class ApprovalSteps(Steps):
         return self._run.config.entity_url(BLUEPRINT, approval.id)
 
     def _mirror(self, approval: Approval, *, preview: str | None = None) -> None:
-        """Show the request in Port as it is, with its pull request once there is one."""
+        """Update the request in Port, with its pull request once it exists."""
         config, row = self._run.config, self._row()
         body = entity(
             approval,
@@ -388,10 +391,10 @@ class ApprovalSteps(Steps):
             self._run.report.remark(failed)
 
     def _log_votes(self, approval: Approval) -> None:
-        """Write who decided, and what they said, into the run's log."""
+        """Write the decisions and comments into the run's log."""
         for vote in sorted(approval.votes.values(), key=lambda vote: vote.at):
             verb = "Approved" if vote.decision == "APPROVE" else "Declined"
             comment = f": {vote.comment}" if vote.comment else "."
             self._run.report.remark(
-                f"{verb} by {vote.approver} by way of {vote.channel} on {moment(vote.at)}{comment}"
+                f"{verb} by {vote.approver} (channel: {vote.channel}) on {moment(vote.at)}{comment}"
             )

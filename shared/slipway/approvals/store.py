@@ -1,4 +1,4 @@
-"""The `approvals` table, and what is too large for it. Every operation is on a single item."""
+"""Access the `approvals` table and its large values, item by item."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ class ApprovalStore:
 
     Args:
         table_name: the `approvals` table.
-        bucket: holds the diffs, under `approvals/<id>.json`.
+        bucket: has the diffs, under `approvals/<id>.json`.
     """
 
     def __init__(self, table_name: str, bucket: str) -> None:
@@ -21,12 +21,12 @@ class ApprovalStore:
         self._bucket = bucket
 
     def get(self, approval_id: str) -> Approval:
-        """Read a request as it is now.
+        """Read the current request.
 
         Raises:
-            RequestNotFound: there is none of that id.
+            RequestNotFound: the id does not exist.
         """
-        # Anybody may ask for anything, and DynamoDB takes not every text for a key.
+        # The id is untrusted input, and DynamoDB does not accept every text as a key.
         known = APPROVAL_ID.fullmatch(approval_id)
         key = {"id": approval_id}
         item = self._table.get_item(Key=key, ConsistentRead=True).get("Item") if known else None
@@ -35,7 +35,7 @@ class ApprovalStore:
         return Approval.model_validate(item)
 
     def create(self, approval: Approval, preview: str) -> Approval:
-        """Store a new request, or return the one that was stored before under its id."""
+        """Store a new request, or return the stored one with the same id."""
         aws.s3().put_object(
             Bucket=self._bucket,
             Key=_key(approval.id, approval.change_hash),
@@ -51,17 +51,17 @@ class ApprovalStore:
         return approval
 
     def preview(self, approval: Approval) -> str:
-        """The diff that the approvers are asked about."""
+        """Return the diff for the approvers."""
         answer = aws.s3().get_object(
             Bucket=self._bucket, Key=_key(approval.id, approval.change_hash)
         )
         return str(json.loads(answer["Body"].read())["preview"])
 
     def save(self, before: Approval, after: Approval) -> Approval:
-        """Write votes, status and what the policy asks for, if `before` is still what is stored.
+        """Write votes, status and policy values, if the row is still `before`.
 
         Returns:
-            The row as it is then, with the task token that it has by then.
+            The new row, with its current task token.
 
         Raises:
             ConditionFailed: another invocation has written the row.
@@ -88,10 +88,10 @@ class ApprovalStore:
         )
 
     def wait(self, approval_id: str, token: str, *, reminded: bool) -> Approval:
-        """Note the token of the state machine's wait, while the request is open.
+        """Store the token of the state machine's wait, while the request is open.
 
         Raises:
-            ConditionFailed: the request is not open any more.
+            ConditionFailed: the request is closed.
         """
         return self._update(
             approval_id,
@@ -102,7 +102,7 @@ class ApprovalStore:
         )
 
     def supersede(self, approval_id: str) -> None:
-        """Note that an approved change is not the same any more and is asked for again."""
+        """Record that an approved change was modified and is requested again."""
         try:
             self._update(
                 approval_id,
@@ -140,6 +140,6 @@ class ApprovalStore:
 
 
 def _key(approval_id: str, change_hash: str) -> str:
-    # With the hash: a repeated request may find another state of the base branch, and the diff that
-    # is shown must be that of the hash that is in the row.
+    # Stored with the hash: a repeated request may find another base branch, and the diff must match
+    # the hash in the row.
     return f"approvals/{approval_id}/{change_hash}.json"

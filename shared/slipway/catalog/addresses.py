@@ -1,4 +1,4 @@
-"""Which address of an entity may be asked for its health. Pure: what a name resolves to is not."""
+"""Decide which address of an entity may be probed. Pure: no name lookup."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ def health_url(kind: Kind, entity: Mapping[str, Any], settings: Mapping[str, Any
         settings: the installation's `catalog_settings`.
 
     Raises:
-        UserError: the address is not one of those that the catalog allows.
+        UserError: the catalog does not allow the address.
     """
     url = named_url(kind, entity, settings)
     if kind.spec.health is None or url is None or url == "":
@@ -31,13 +31,13 @@ def health_url(kind: Kind, entity: Mapping[str, Any], settings: Mapping[str, Any
     if isinstance(url, str) and any(is_allowed(url, str(pattern)) for pattern in patterns):
         return url
     raise UserError(
-        f"{str(url)[:200]!r} is not an address that may be asked for the health of "
+        f"{str(url)[:200]!r} is not an address that may be probed for the health of "
         f"'{entity['identifier']}'. The catalog allows: {', '.join(map(str, patterns))}."
     )
 
 
 def named_url(kind: Kind, entity: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
-    """The address that an entity names, unchecked; None if it has none.
+    """Return the address that an entity names, unchecked; None if it has none.
 
     Raises:
         ExpressionRefused: the catalog's expression fails on these properties.
@@ -53,10 +53,11 @@ def named_url(kind: Kind, entity: Mapping[str, Any], settings: Mapping[str, Any]
 
 
 def is_allowed(url: str, pattern: str) -> bool:
-    """Whether an address is one of a pattern: scheme, host, port, and start of the path.
+    """Return whether an address matches a pattern.
 
-    A `*` in the pattern's host is exactly one label. An address with user information, or with a
-    path that leads upwards, is never allowed.
+    The scheme, host and port must be equal, and the path must begin with the pattern's. A `*` in
+    the pattern's host matches exactly one label. An address with user information, or with a path
+    that leads upwards, is never allowed.
     """
     asked, allowed = _parts(url), _parts(pattern)
     if asked is None or allowed is None or asked.username is not None or "@" in asked.netloc:
@@ -72,7 +73,7 @@ def is_allowed(url: str, pattern: str) -> bool:
 
 
 def _parts(url: str) -> SplitResult | None:
-    """The parts of a plain http address; None for anything that clients read differently."""
+    """Return the parts of a plain http address; None for ambiguous ones."""
     if not url.isascii() or not url.isprintable() or any(char in url for char in ' \\<>"^`{|}%'):
         return None
     try:

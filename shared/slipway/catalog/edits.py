@@ -1,4 +1,7 @@
-"""Edits files of an entity as `action.yaml` says; every byte outside an edit stays as it is."""
+"""Edit files of an entity as `action.yaml` says.
+
+Every byte outside an edit stays unchanged.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,13 +39,13 @@ _ARTICLES = {
 
 @dataclass(frozen=True)
 class Edits:
-    """What edits come to.
+    """The result of edits.
 
     Attributes:
         files: path → new text, of the files that differ.
         changes: path in the document → what changes there, for people.
-        current: what the first edit found.
-        new: what the first edit leaves.
+        current: the value before the first edit.
+        new: the value after the first edit.
     """
 
     files: Mapping[str, str]
@@ -55,7 +58,7 @@ def edit_files(spec: UpdateFile, target: Target, tree: Tree, context: Mapping[st
     """Make all edits of an action.
 
     Raises:
-        UserError: a file or path is not there, or has what cannot be edited safely. The text names
+        UserError: a file or path is missing, or cannot be edited safely. The text names
             the file and the line.
     """
     documents: dict[str, Document] = {}
@@ -77,7 +80,7 @@ def edit_files(spec: UpdateFile, target: Target, tree: Tree, context: Mapping[st
         except DocumentRefused as error:
             raise _cannot(path, edit.path, error.problem) from None
         except ExpressionRefused as error:
-            found = f"it has {shown(current)} there. {str(error)[:-1]}"
+            found = f"has {shown(current)} there. {str(error)[:-1]}"
             raise _cannot(path, edit.path, found) from None
         seen.append((current, new))
         if documents[path].text != tree.texts[path]:
@@ -88,21 +91,21 @@ def edit_files(spec: UpdateFile, target: Target, tree: Tree, context: Mapping[st
 
 
 def _filled(path: str, context: Mapping[str, Any], action: Action, source: Any) -> Any:
-    """What an edit puts into a file."""
+    """Return the value that an edit writes."""
     return fill_value(path, source, context, partial(input_title, action))
 
 
 def _path_of(edit: Set | Append | Remove, target: Target, tree: Tree) -> str:
-    """The first of the edit's files that is there."""
+    """Return the first of the edit's files that exists."""
     paths = [Pattern.parse(text).fill(target.parts) for text in files_of(edit)]
     path = next((path for path in paths if path in tree.files), None)
     if path is None:
         raise UserError(
-            f"Slipway cannot change '{edit.path}': there is no {' or '.join(paths)}. Add it on the "
-            "base branch, then start this action again."
+            f"Slipway cannot change '{edit.path}': {' or '.join(paths)} does not exist. Add it on "
+            "the base branch, then run this action again."
         )
     if path not in tree.texts:
-        raise _cannot(path, edit.path, "it is not a file of UTF-8 text, or too large")
+        raise _cannot(path, edit.path, "is not a file of UTF-8 text, or is too large")
     return path
 
 
@@ -145,7 +148,7 @@ def _refuse_missing(document: Document, edit: Set, current: Any) -> None:
 
 
 def _refuse_type(document: Document, edit: Set, current: Any, value: Any) -> None:
-    """Refuse what would change the type of what is there, or is not of the type that is asked."""
+    """Refuse an edit that would change a value's type, or breaks its type."""
     place = f"as '{edit.path}'"
     if edit.type is None:
         if current is not None and value is not None and _type(current) != _type(value):
@@ -167,7 +170,7 @@ def _type(value: Any) -> str:
 
 
 def _is(one: Any, other: Any) -> bool:
-    """Equality of JSON: Python takes 1 for true."""
+    """Compare as JSON: Python considers 1 and true equal."""
     return shown(one) == shown(other) and bool(one == other)
 
 
@@ -180,5 +183,5 @@ def _brief(value: Any) -> str:
 def _cannot(path: str, place: str, problem: str) -> UserError:
     return UserError(
         f"Slipway cannot change '{place}' in {path}: the file {problem}. Fix that on the base "
-        "branch, then start this action again; or change it by a pull request of your own."
+        "branch, then run this action again. Or make the change in your own pull request."
     )

@@ -1,4 +1,4 @@
-"""What an entity's reviewed files say of it: its metadata, environment, properties, relations."""
+"""Read an entity from its reviewed files: metadata and properties."""
 
 import json
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from slipway.errors import DocumentRefused, ExpressionRefused, UserError
 
 @dataclass(frozen=True)
 class Said:
-    """What files say.
+    """The content of the files.
 
     Attributes:
         entity: body of the entity, with `identifier`, `title`, `properties` and `relations`.
-        notes: property or relation → why it could not be read, as a sentence. What Port has of it
-            stays as it is.
+        notes: property or relation → why it could not be read, as a sentence. Its value in Port
+            stays unchanged.
         metadata: the metadata file.
         initial: the properties that only a create sets.
     """
@@ -38,14 +38,14 @@ def read_metadata(kind: Kind, identifier: str, parts: Parts, tree: Tree) -> dict
     """Read an entity's metadata file, which people may have edited.
 
     Raises:
-        UserError: it is not there, cannot be relied on, or belongs to another entity.
+        UserError: it is missing, is not valid, or belongs to another entity.
     """
     path = kind.metadata.fill(parts)
     what = kind.blueprint.title
     if path not in tree.files:
         raise UserError(
             f"{what} '{identifier}' is not in the repository: {path} is missing. It was deleted, "
-            "or its pull request is not merged yet. If only its entity is left, unregister it in "
+            "or its pull request is not merged yet. If only its entity remains, unregister it in "
             "Port."
         )
     if path not in tree.texts:
@@ -64,7 +64,7 @@ def read_metadata(kind: Kind, identifier: str, parts: Parts, tree: Tree) -> dict
 
 
 def environment_of(kind: Kind, parts: Parts, metadata: Mapping[str, Any]) -> str:
-    """Find an entity's environment, by which the policy decides.
+    """Find an entity's environment, which the policy uses.
 
     Raises:
         UserError: there is none.
@@ -72,14 +72,14 @@ def environment_of(kind: Kind, parts: Parts, metadata: Mapping[str, Any]) -> str
     context = {"parts": parts, "metadata": metadata}
     environment = evaluate(kind.spec.environment, context)
     if not isinstance(environment, str) or not 0 < len(environment) <= 100:
-        raise _unreliable(kind.metadata.fill(parts), "must say the environment")
+        raise _unreliable(kind.metadata.fill(parts), "must give the environment")
     if not environment.isprintable():
-        raise _unreliable(kind.metadata.fill(parts), "must say the environment in plain text")
+        raise _unreliable(kind.metadata.fill(parts), "must give the environment as plain text")
     return environment
 
 
 def team_of(kind: Kind, parts: Parts, metadata: Mapping[str, Any]) -> str:
-    """Find the team that reviews an entity's pull requests; empty if there is none."""
+    """Find the team that reviews an entity's pull requests, or an empty text."""
     if kind.spec.team is None:
         return ""
     team = evaluate(kind.spec.team, {"parts": parts, "metadata": metadata})
@@ -95,7 +95,7 @@ def read_entity(
     *,
     merged: bool = True,
 ) -> Said:
-    """Read what Port is to show of an entity. What is not certain is a note.
+    """Read what Port will show of an entity; uncertain values become notes.
 
     Args:
         kind: its kind.
@@ -106,7 +106,7 @@ def read_entity(
         merged: whether the files are on the base branch, so that `after_merge` counts.
 
     Raises:
-        UserError: its metadata cannot be relied on.
+        UserError: its metadata is not valid.
     """
     metadata = read_metadata(kind, identifier, parts, tree)
     properties: dict[str, Any] = {}
@@ -115,7 +115,7 @@ def read_entity(
         "parts": parts,
         "metadata": metadata,
         "settings": settings_of(kind.spec, settings),
-        # Those that have been read so far.
+        # The properties that were read before.
         "properties": properties,
     }
     reader = _Reader(kind, parts, tree, context)
@@ -137,7 +137,10 @@ def read_entity(
 
 
 def with_pull_request(kind: Kind, entity: Mapping[str, Any], url: str) -> dict[str, Any]:
-    """An entity's body with its pull request's address, if the blueprint has that property."""
+    """Return an entity's body with its pull request's address.
+
+    Only if the blueprint has that property.
+    """
     own = {"pr_url": url} if "pr_url" in kind.blueprint.properties else {}
     return {**entity, "properties": {**entity["properties"], **own}}
 
@@ -152,7 +155,7 @@ class _Reader:
         self._context = context
 
     def property(self, name: str, source: Any) -> dict[str, Any]:
-        """One property, or nothing."""
+        """Return one property, or nothing."""
         schema = self._kind.blueprint.properties.get(name, {})
         if isinstance(source, FromFile):
             found = self._from_file(name, source)
@@ -162,7 +165,7 @@ class _Reader:
             return {}
         value = found[0]
         if schema.get("type") == "string" and type(value) is int:
-            value = str(value)  # As an image tag of digits without quotes.
+            value = str(value)  # For example an image tag of digits without quotes.
         problem = misfit(value, schema)
         if problem:
             self._note(name, f"{shown(value)} {problem}")
@@ -170,7 +173,7 @@ class _Reader:
         return {name: value}
 
     def relation(self, name: str, source: Any) -> dict[str, Any]:
-        """One relation, or nothing."""
+        """Return one relation, or nothing."""
         value = self.expression(name, source)
         many = bool(self._kind.blueprint.relations.get(name, {}).get("many"))
         values = value if isinstance(value, list) else [value]
@@ -181,7 +184,7 @@ class _Reader:
         return {}
 
     def expression(self, name: str, source: Any) -> Any:
-        """The value of an expression; None if it fails, which is noted."""
+        """Evaluate an expression; None if it fails, which is noted."""
         try:
             return evaluate(source, self._context)
         except ExpressionRefused as error:
@@ -192,7 +195,7 @@ class _Reader:
         paths = [Pattern.parse(text).fill(self._parts) for text in files_of(source)]
         path = next((path for path in paths if path in self._tree.files), None)
         if path is None:
-            self._note(name, f"there is no {' or '.join(paths)}")
+            self._note(name, f"{' or '.join(paths)} does not exist")
         elif path not in self._tree.texts:
             self._note(name, f"{path} is not a text of a reasonable size")
         else:
@@ -209,11 +212,11 @@ class _Reader:
         return self._documents[path]
 
     def _note(self, name: str, problem: str) -> None:
-        self.notes[name] = f"'{name}' was left as it is: {problem}."
+        self.notes[name] = f"'{name}' was not changed: {problem}."
 
 
 def misfit(value: Any, schema: Mapping[str, Any]) -> str | None:
-    """Why Port would refuse a property; None if it would not."""
+    """Return why Port would refuse a property; None if it would not."""
     if value is None:
         return None
     types: dict[str, type | tuple[type, ...]] = {
@@ -239,5 +242,5 @@ def misfit(value: Any, schema: Mapping[str, Any]) -> str | None:
 
 def _unreliable(path: str, expectation: str) -> UserError:
     return UserError(
-        f"{path} {expectation}. Fix it on the base branch, then start this action again."
+        f"{path} {expectation}. Fix it on the base branch, then run this action again."
     )

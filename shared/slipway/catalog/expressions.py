@@ -1,8 +1,8 @@
-r"""Port's expressions: `{{ jq }}`, as in Port's own payload templates and mappings.
+r"""Evaluate Port's expressions: `{{ jq }}`, as in its own templates.
 
-A text that is exactly one expression yields the JSON value; elsewhere results become text. Authors
-of a catalog are trusted as authors of Terraform are, but expressions see nothing but their context:
-`env`, `$ENV`, the clock, files and modules are out of reach.
+A text that is exactly one expression yields the JSON value; otherwise results become text. Authors
+of a catalog are trusted as authors of Terraform are. Expressions can only read their context:
+`env`, `$ENV`, the clock, files and modules are not available.
 """
 
 import re
@@ -17,7 +17,7 @@ from slipway.errors import ExpressionRefused
 
 type Context = Mapping[str, Any]
 
-# What stands in an expression's context, each for some of the places: see docs/catalog.md.
+# Roots of the context, each available in some places: see docs/catalog.md.
 ROOTS = (
     "inputs", "identifier", "parts", "metadata", "properties", "current", "new", "limits",
     "settings", "requester", "run",
@@ -29,24 +29,24 @@ HIDDEN = (
 )  # fmt: skip
 _HCL = (
     'def _double: split("${") | join("$${") | split("%{") | join("%%{");'
-    # HCL knows fewer escapes than JSON: https://github.com/hashicorp/hcl/blob/main/hclsyntax/spec.md
+    # HCL has fewer escapes than JSON: https://github.com/hashicorp/hcl/blob/main/hclsyntax/spec.md
     'def hcl: if any(.. | strings; gsub("[\\n\\r\\t]"; "") | test("[[:cntrl:]]"))'
     ' then error("a control character cannot be written as HCL") else tojson | _double end;'
 )
-# Puts values into a text that the installation has, as an address with {name}.
+# Fills values into a text of the installation, for example an address with {name}.
 _FILL = (
     "def fill($text; $values): if $text == null then null else reduce ($values | to_entries[])"
     ' as $one ($text; split("{" + $one.key + "}") | join($one.value | tostring | @uri)) end;'
 )
-# Within a text file the quotes belong to the skeleton; within JSON the editor writes them.
+# In a text file the skeleton has the quotes; in JSON the editor writes them.
 _HCL_TEXT = {
     False: 'def hcl_text: walk(if type == "string" then _double else . end);',
     True: "def hcl_text: tostring | hcl | .[1:-1];",
 }
-# In an order by which each hides the real one from all that follows.
+# Each definition hides the real function from all later code.
 _PRELUDE = "".join(f'def {name}: error("{name} is not available here");' for name in HIDDEN)
 _ENCODERS = frozenset({"@json", "@sh", "@uri", "@base64", "@html", "hcl", "hcl_text"})
-# A double holds each whole number up to this one; beyond, jq would change digits.
+# A double represents every whole number up to this one; beyond it, jq would change digits.
 LARGEST = 2**53
 
 
@@ -56,7 +56,7 @@ class Expression:
 
     Attributes:
         source: the jq program.
-        code: the same, where each literal text is a number in quotes.
+        code: the program with each literal text replaced by a number in quotes.
         literals: the literal texts.
     """
 
@@ -66,13 +66,13 @@ class Expression:
 
     @property
     def encoder(self) -> str | None:
-        """The last filter of the pipe, if that encodes what it gets."""
+        """The last filter of the pipe, if it encodes its input."""
         last = self.code[_last_pipe(self.code) + 1 :].strip()
         return last if last in _ENCODERS and _last_pipe(self.code) >= 0 else None
 
     @cached_property
     def references(self) -> frozenset[tuple[str, str | None]]:
-        """What the expression takes from its context: `("inputs", "by")`; None: all of it."""
+        """What it reads of its context: `("inputs", "by")`; None: all of it."""
         found = set()
         for match in _REFERENCE.finditer(self.code):
             index = match["index"]
@@ -82,11 +82,11 @@ class Expression:
 
     @cached_property
     def unknown_roots(self) -> tuple[str, ...]:
-        """Names that the context has not, where the expression is certain to mean the context."""
+        """Names that the context lacks, where the meaning is certain."""
         return tuple(name for name in _first_names(self.code) if name not in ROOTS)
 
     def compile(self) -> None:
-        """See that the expression is jq.
+        """Check that the expression is jq.
 
         Raises:
             ValueError: it is not; the text is jq's own.
@@ -98,7 +98,7 @@ class Expression:
         """Evaluate the expression, which must give exactly one result.
 
         Args:
-            context: what it sees.
+            context: the values it can read.
             quoted: whether the result goes between quotes of a text file.
 
         Raises:
@@ -108,7 +108,7 @@ class Expression:
         try:
             results = list(islice(iter(program.input_value(dict(context))), 2))
         except ValueError as error:
-            # jq's words for it may quote what was typed.
+            # jq's message may quote untrusted input.
             raise self.refused(f"fails: {str(error)[:200]}") from None
         if len(results) != 1:
             raise self.refused(f"must give one result, but gives {len(results) or 'none'}")
@@ -163,7 +163,7 @@ class Template:
 
 
 def as_text(expression: Expression, value: Any) -> str:
-    """A result as text within other text.
+    """Return a result as text within other text.
 
     Raises:
         ExpressionRefused: it is null, a list or an object.
@@ -173,7 +173,7 @@ def as_text(expression: Expression, value: Any) -> str:
             return value
         case bool() | int() | float():
             return shown(value)
-    raise expression.refused(f"gives {shown(value)}, which cannot be a part of a text")
+    raise expression.refused(f"gives {shown(value)}, which cannot be part of a text")
 
 
 @cache
@@ -196,7 +196,7 @@ def parse_template(text: str) -> Template:
 
 
 def templates(value: Any) -> Iterator[Template]:
-    """All texts with expressions in a value; keys have none.
+    """Yield all texts with expressions in a value; keys have none.
 
     Raises:
         ValueError: as `parse_template`.
@@ -211,7 +211,7 @@ def templates(value: Any) -> Iterator[Template]:
 
 
 def references_of(value: Any, root: str) -> set[str]:
-    """The names of a root of the context that a value's expressions take.
+    """Return the names that a value's expressions read from a root.
 
     Raises:
         ValueError: as `parse_template`.
@@ -241,7 +241,7 @@ def evaluate(value: Any, context: Context) -> Any:
 
 
 def has_exact_numbers(value: Any) -> bool:
-    """Whether jq keeps each digit of the numbers in a value."""
+    """Return whether jq keeps each digit of the numbers in a value."""
     if isinstance(value, dict | list):
         return all(map(has_exact_numbers, value.values() if isinstance(value, dict) else value))
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -250,16 +250,16 @@ def has_exact_numbers(value: Any) -> bool:
 
 @cache
 def _compiled(source: str, quoted: bool) -> Any:
-    # Imported when first needed: most cold starts of other functions need no jq.
+    # Imported when first needed: most cold starts of other functions do not need jq.
     import jq
 
-    # The parenthesis ends on a line of its own, so that a comment cannot swallow it.
+    # The parenthesis is on a separate line, so that a comment cannot hide it.
     hcl = f"{_HCL}{_HCL_TEXT[quoted]}{_FILL}"
     return jq.compile(f"{hcl}{_PRELUDE}null as $ENV | (\n{source}\n)")
 
 
 def _scan(text: str, start: int) -> tuple[Expression, int]:
-    """Read an expression up to the `}}` outside a jq string with all braces closed."""
+    """Read an expression up to the `}}` outside a jq string or brace."""
     code: list[str] = []
     literals: list[str] = []
     depth, position = 0, start
@@ -325,7 +325,7 @@ def _scan_interpolation(text: str, start: int, literals: list[str]) -> tuple[str
 
 
 def _last_pipe(code: str) -> int:
-    """Index of the last `|` outside brackets; -1 if there is none."""
+    """Return the index of the last `|` outside brackets; -1 without one."""
     depth, found = 0, -1
     for index, char in enumerate(code):
         depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(char, 0)
@@ -335,9 +335,9 @@ def _last_pipe(code: str) -> int:
 
 
 def _first_names(code: str) -> Iterator[str]:
-    """The names after a dot that certainly belong to the context.
+    """Yield the names after a dot that certainly belong to the context.
 
-    Behind a pipe, and in the arguments of a filter, a dot means something else.
+    After a pipe, and in the arguments of a filter, a dot refers to another value.
     """
     certain, index = [True], 0
     while index < len(code):

@@ -1,4 +1,4 @@
-"""What is wrong with a catalog, and where."""
+"""Describe faults of a catalog and their places."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ class Fault:
         file: path of the file within the catalog.
         line: line in the file, counted from 1.
         problem: what is wrong, as a full sentence.
-        cure: what to do, as a full sentence.
+        cure: how to fix it, as a full sentence.
     """
 
     file: str
@@ -32,7 +32,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Source:
-    """A YAML or JSON file of the catalog, which knows the line of each key.
+    """A YAML or JSON file of the catalog, with the line of each key.
 
     Attributes:
         path: the file's path within the catalog.
@@ -61,7 +61,7 @@ class Source:
         return self.document.value()
 
     def fault(self, keys: Iterable[object], problem: str, cure: str) -> Fault:
-        """Make a fault at the last of these keys that is there."""
+        """Make a fault at the last of these keys that exists."""
         try:
             line = self.document.line_of(tuple(map(str, keys)))
         except DocumentRefused as error:
@@ -70,7 +70,7 @@ class Source:
 
     def refused(self, error: DocumentRefused) -> Fault:
         """Make a fault of a file that cannot be read."""
-        cure = "Correct the file; texts that YAML may take for something else need quotes."
+        cure = "Correct the file; quote texts that YAML may read as another type."
         return Fault(self.path, error.line or 1, str(error), cure)
 
 
@@ -80,11 +80,11 @@ def listed(names: Iterable[object]) -> str:
 
 
 def known(names: Sequence[str], wanted: str) -> str:
-    """A cure for an unknown name: the nearest known one, or all."""
+    """Return a fix for an unknown name: the nearest known name, or all."""
     import difflib
 
     near = difflib.get_close_matches(wanted, names, n=1)
-    return f"Did you mean '{near[0]}'?" if near else f"Known are: {listed(names)}."
+    return f"Did you mean '{near[0]}'?" if near else f"Known names: {listed(names)}."
 
 
 def shown(value: object) -> str:

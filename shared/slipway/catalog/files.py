@@ -1,4 +1,7 @@
-"""What `resource.yaml` and `action.yaml` may say. The JSON Schemas for editors are made from it."""
+"""Define the format of `resource.yaml` and `action.yaml`.
+
+The JSON Schemas for editors are generated from it.
+"""
 
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -15,7 +18,7 @@ from pydantic import (
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 DocumentPath = Annotated[str, Field(min_length=1)]
-# In an error's place a tag stands beside real keys, which never look like this.
+# In an error's place, a tag appears beside real keys, which never look like this.
 FROM_FILE, VALUE = "(file)", "(value)"
 
 
@@ -32,18 +35,18 @@ class PartOfIdentifier(_Model):
     pattern: str
     """Regular expression that a value matches as a whole."""
     message: str
-    """What a value must be, as people read it: "1 to 63 lower-case letters"."""
+    """What a value must be, in words: "1 to 63 lower-case letters"."""
     example: str
     """A value, for checks and previews."""
 
 
 class FromFile(_Model):
-    """A value that stands in a YAML or JSON file."""
+    """A value in a YAML or JSON file."""
 
     file: str | tuple[str, ...]
-    """Pattern of the file, or several of which the first that is there counts."""
+    """Pattern of the file, or several; the first that exists is used."""
     path: DocumentPath
-    """Dotted path in the file; a key with a dot is quoted, as `a."b.c"`."""
+    """Dotted path in the file; quote a key with a dot: `a."b.c"`."""
 
 
 def _tag(value: object) -> str:
@@ -60,9 +63,9 @@ class Health(_Model):
     """How the health of an entity is checked and repaired."""
 
     url: str
-    """Expression over `.properties` that gives the address to ask."""
+    """Expression over `.properties` that gives the address to probe."""
     allowed: str | tuple[str, ...]
-    """Addresses that may be asked: scheme, host (`*` is one label), port and start of the path."""
+    """Addresses that may be probed: scheme, host (`*` is one label), port and start of the path."""
     restart: str | None = None
     """The workflow action that restarts an entity."""
     scale: str | None = None
@@ -73,7 +76,7 @@ class ResourceFile(_Model):
     """A kind: where its entities are in Git, and what Port shows of them."""
 
     identifier: str
-    """Pattern of the entity's identifier, as `{team}.{name}`."""
+    """Pattern of the entity's identifier, for example `{team}.{name}`."""
     parts: dict[Identifier, PartOfIdentifier] = Field(min_length=1)
     """The parts of identifier and paths."""
     repository: str
@@ -83,11 +86,11 @@ class ResourceFile(_Model):
     metadata: str
     """Path of the JSON file that every entity has."""
     environment: str
-    """Expression over `.parts` and `.metadata`: the environment by which the policy decides."""
+    """Expression over `.parts` and `.metadata`: the environment that the policy uses."""
     team: str | None = None
     """Expression over `.parts` and `.metadata`: the Port team that reviews pull requests."""
     locate: dict[Identifier, str] = {}
-    """Part that the identifier lacks → property of the entity that hints at it."""
+    """Part that the identifier lacks → property of the entity that gives a hint."""
     settings: dict[str, JsonValue] = {}
     """Default values of `.settings`; the variable `catalog_settings` replaces them."""
     title: str = "{{ .identifier }}"
@@ -95,9 +98,9 @@ class ResourceFile(_Model):
     properties: dict[str, Property] = {}
     """Properties of the entity, written with each change."""
     after_merge: dict[str, Property] = {}
-    """Properties that make sense only once the files are on the base branch: addresses."""
+    """Properties that are written only after the merge: addresses."""
     initial: dict[str, JsonValue] = {}
-    """Properties that a create sets and that others write from then on."""
+    """Properties that a create sets and other systems update later."""
     relations: dict[str, JsonValue] = {}
     """Relations of the entity: an identifier, or a list of them."""
     health: Health | None = None
@@ -120,7 +123,7 @@ class _ActionFile(_Model):
     limits: dict[str, JsonValue] = {}
     """Default values of `.limits`; the approval policy replaces them."""
     refuse: tuple[Rule, ...] = ()
-    """When a request is refused, and the sentence that its run ends with."""
+    """Conditions that refuse a request, and the sentence that its run ends with."""
 
 
 class TypedDocument(_Model):
@@ -129,13 +132,13 @@ class TypedDocument(_Model):
     input: str
     """The input: an object (JSON), or a text of YAML."""
     file: str
-    """Where it goes. What was typed is kept byte for byte."""
+    """Path of the file. The input is kept byte for byte."""
     when: Any = True
-    """Expression that says whether this document counts."""
+    """Expression that says whether this document is used."""
     missing: dict[DocumentPath, JsonValue] = {}
-    """Path → value that is added if it was left out, and must be the same if it was not."""
+    """Path → value that is added if missing, and must be equal if present."""
     keep_empty: bool = False
-    """Whether an empty document makes a file, too."""
+    """Whether an empty document also creates a file."""
 
 
 class CreateFile(_ActionFile):
@@ -143,9 +146,9 @@ class CreateFile(_ActionFile):
 
     operation: Literal["create"]
     parts: dict[Identifier, str] = Field(min_length=1)
-    """Each part of the identifier from the form."""
+    """Value of each part of the identifier, from the form."""
     metadata: dict[str, JsonValue] = {}
-    """What the metadata file says beside `identifier`, `blueprint` and `run_id`."""
+    """Values of the metadata file besides `identifier`, `blueprint` and `run_id`."""
     documents: tuple[TypedDocument, ...] = ()
     """Documents that are typed in the form."""
     verbatim: tuple[str, ...] = ()
@@ -162,9 +165,9 @@ class Set(_Edit):
     to: JsonValue
     """The value; an expression may use `.current`."""
     type: Literal["text", "number", "whole number", "boolean", "list", "object"] | None = None
-    """What the value must be before and after; without it: what it is now."""
+    """Type of the value before and after. Default: its current type."""
     add: bool = False
-    """Whether a path that is not there is added. Otherwise the request is refused."""
+    """Whether a missing path is added. Otherwise the request is refused."""
 
 
 class Append(_Edit):
@@ -178,18 +181,18 @@ class Remove(_Edit):
     """Remove a key, or items of a list."""
 
     value: JsonValue = None
-    """The item that is removed from the list; without it the key is removed."""
+    """The item to remove from the list. Default: the key is removed."""
 
 
 class UpdateFile(_ActionFile):
-    """An action that edits files of an entity; all other bytes stay as they are."""
+    """An action that edits files of an entity; other bytes stay unchanged."""
 
     operation: Literal["update"]
     set: tuple[Set, ...] = ()
     append: tuple[Append, ...] = ()
     remove: tuple[Remove, ...] = ()
     nothing_to_do: tuple[Rule, ...] = ()
-    """When there is nothing to do, so that the run succeeds with this sentence."""
+    """Conditions with nothing to do; the run succeeds with the sentence."""
 
     @property
     def edits(self) -> "tuple[tuple[tuple[str, int], Set | Append | Remove], ...]":
@@ -219,7 +222,7 @@ class WorkflowFile(_ActionFile):
     file: str = Field(pattern=r"^\.github/workflows/[A-Za-z0-9._-]+\.ya?ml$")
     """The workflow's file on the base branch."""
     inputs: dict[str, JsonValue] = {}
-    """What the workflow is given."""
+    """Inputs of the workflow."""
 
 
 ActionFile = Annotated[
@@ -240,7 +243,7 @@ def action_file() -> TypeAdapter[CreateFile | UpdateFile | DeleteFile | Workflow
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """The JSON Schemas of both files, by file name."""
+    """Return the JSON Schemas of both files, by file name."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {
         "resource.schema.json": dialect | resource_file().json_schema(),

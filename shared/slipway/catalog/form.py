@@ -1,7 +1,7 @@
-"""The form of an action: Port's `userInputs`, and what was typed held against it.
+"""Validate inputs against the form of an action (Port's `userInputs`).
 
 Port checks the same. A caller of Port's API may still send anything, and a form may change while a
-run waits. What the form computes by `jqQuery` is Port's to check.
+run waits. Port alone checks what the form computes by `jqQuery`.
 https://docs.port.io/actions-and-automations/create-self-service-experiences/setup-ui-for-action/
 """
 
@@ -24,7 +24,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-# What Port may send in the place of an identifier, by format: the key that holds it.
+# Objects that Port may send instead of an identifier, by format: the key that has it.
 _IDENTIFYING = {"entity": ("identifier",), "user": ("email",), "team": ("name", "identifier")}
 _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "string": ("a text", lambda value: isinstance(value, str)),
@@ -47,7 +47,7 @@ class Input:
 
     Attributes:
         name: its identifier.
-        schema: what Port's form says of it.
+        schema: its schema in Port's form.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Input:
 
     @property
     def title(self) -> str:
-        """What people see."""
+        """Its title for people."""
         return str(self.schema.get("title") or self.name)
 
     @property
@@ -65,11 +65,11 @@ class Input:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether Port encrypts what is typed."""
+        """Whether Port encrypts the input."""
         return bool(self.schema.get("encryption"))
 
     def check(self, value: Any) -> Any:
-        """Hold a value against the form; entities, users and teams become identifiers.
+        """Validate a value; entities, users and teams become identifiers.
 
         Raises:
             InvalidInput: it breaks a rule. The text has the input's title.
@@ -104,7 +104,7 @@ class Form:
         )
 
     def title(self, name: str) -> str:
-        """What people see of an input."""
+        """Return the title of an input."""
         return self.inputs[name].title if name in self.inputs else name
 
     @cached_property
@@ -113,15 +113,15 @@ class Form:
         return frozenset(name for name, one in self.inputs.items() if one.is_encrypted)
 
     def check(self, typed: Mapping[str, Any], censored: Iterable[str]) -> dict[str, Any]:
-        """Hold what was typed against the form.
+        """Validate the inputs against the form.
 
         Args:
-            typed: what was typed, by identifier.
+            typed: the inputs, by identifier.
             censored: the inputs that are encrypted in the message.
 
         Returns:
-            A value for each input of the form; None for what was left out, and for what is
-            encrypted, which goes nowhere.
+            A value for each input of the form. None if it was left out or is encrypted:
+            encrypted values are not used.
 
         Raises:
             InvalidInput: an input breaks a rule.
@@ -142,7 +142,7 @@ class Form:
 
 
 def is_dry_run(typed: Mapping[str, Any]) -> bool:
-    """Whether the request is for a preview only.
+    """Return whether the request is for a preview only.
 
     Raises:
         InvalidInput: the input is neither true nor false.
@@ -156,7 +156,7 @@ def is_dry_run(typed: Mapping[str, Any]) -> bool:
 
 
 def _reduced(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Identifiers in the place of entities, users and teams."""
+    """Replace entities, users and teams by their identifiers."""
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [_reduced(item, schema["items"]) for item in value]
     if isinstance(value, dict):
@@ -167,7 +167,7 @@ def _reduced(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _plain_numbers(value: Any) -> Any:
-    """Whole numbers as such: JSON has one kind of number, and 2.0 is 2."""
+    """Convert whole numbers to int: in JSON, 2.0 is 2."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
@@ -178,7 +178,7 @@ def _plain_numbers(value: Any) -> Any:
 
 
 def _problem(value: Any, schema: Mapping[str, Any]) -> str | None:
-    """What is wrong with a value, as the end of the sentence "Input … …"."""
+    """Return what is wrong with a value, as the end of "Input … …"."""
     kind = str(schema.get("type", "string"))
     what, fits = _KINDS.get(kind, _KINDS["string"])
     if not fits(value):
@@ -240,15 +240,17 @@ def _inner(value: Any, schema: Mapping[str, Any]) -> str | None:
 
 @cache
 def ecma_pattern(pattern: str) -> re.Pattern[str] | None:
-    r"""Read a pattern as Port's form does; None if Python cannot, which leaves it to Port.
+    r"""Read a pattern as Port's form does; None if Python cannot.
 
-    In ECMA `$` is the very end, but in Python it also matches before a last line break; classes
-    such as `\d` stand for ASCII only.
+    Port checks the patterns that Python cannot read. In ECMA `$` is the very end, but in Python it
+    also matches before a last line break. Classes such as `\d` stand for ASCII only.
     """
     if _NOT_ECMA.search(pattern):
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # Python warns of what it may read otherwise some day.
+        warnings.simplefilter(
+            "error"
+        )  # Python warns about syntax that it may read differently in future.
         try:
             return re.compile(_with_strict_end(pattern), re.ASCII)
         except (re.error, Warning, OverflowError, RecursionError):

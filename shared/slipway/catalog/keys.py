@@ -1,12 +1,12 @@
-"""The keys of entities in locks, ledger and approvals."""
+"""Make the keys of entities for locks, ledger and approvals."""
 
 
 def key_of(blueprint: str, identifier: str) -> str:
-    """The key of an entity."""
+    """Return the key of an entity."""
     return f"{blueprint}/{identifier}"
 
 
 def split_key(key: str) -> tuple[str, str]:
-    """The blueprint and the identifier of an entity's key."""
+    """Return the blueprint and the identifier of an entity's key."""
     blueprint, _, identifier = key.partition("/")
     return blueprint, identifier

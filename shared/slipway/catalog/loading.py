@@ -1,4 +1,4 @@
-"""Loads a catalog from its files. What is wrong is found with file, line and cure."""
+"""Load a catalog from its files, and report faults with file and line."""
 
 import difflib
 import json
@@ -24,13 +24,13 @@ from slipway.catalog.patterns import SAFE, Part, Pattern
 from slipway.errors import CatalogRefused, DocumentRefused
 
 SKELETON = "files/"
-# Port's operation by ours. https://docs.port.io/api-reference/create-an-action-automation
+# Port's operation for each of ours. https://docs.port.io/api-reference/create-an-action-automation
 OPERATIONS = {"create": "CREATE", "update": "DAY-2", "workflow": "DAY-2", "delete": "DELETE"}
-# Lambda takes 64 characters, of which `name_prefix` may have 24, and a hyphen follows.
+# Lambda allows 64 characters; `name_prefix` may have 24, and a hyphen follows.
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 _ACTION_NAME = re.compile(r"[a-z]+(?:_[a-z0-9]+)*")
 LONGEST_ACTION = 39
-# What Slipway calls by such a name already: decisions, notices, branches of repairs, adoptions.
+# Names that Slipway uses itself: decisions, notifications, branches of repairs, adoptions.
 RESERVED = frozenset(
     {"run_ended", "decide_approval", "repair_service", "roll_back", "scale_up", "adopt"}
 )
@@ -44,7 +44,7 @@ def load_catalog(files: Mapping[str, bytes]) -> Catalog:
         files: path within the catalog → content.
 
     Raises:
-        CatalogRefused: it has faults. `check_catalog` finds more of them than this does.
+        CatalogRefused: it has faults. `check_catalog` finds more faults than this.
     """
     catalog, faults = load(files)
     if faults:
@@ -53,7 +53,7 @@ def load_catalog(files: Mapping[str, bytes]) -> Catalog:
 
 
 def load(files: Mapping[str, bytes]) -> tuple[Catalog, list[Fault]]:
-    """Load as much of a catalog as can be loaded, and find its faults."""
+    """Load as much of a catalog as possible, and find its faults."""
     loader = _Loader(files)
     catalog = loader.load()
     return catalog, sorted(set(loader.faults))
@@ -65,7 +65,7 @@ class _Loader:
         self._texts: dict[str, str] = {}
         for path, data in files.items():
             if "/" not in path or path.startswith(".") or path.endswith("/.DS_Store"):
-                continue  # A README, or what editors and file managers leave.
+                continue  # A README, or files of editors and file managers.
             try:
                 self._texts[path] = data.decode()
             except UnicodeDecodeError:
@@ -87,7 +87,7 @@ class _Loader:
         self.faults.append(Fault(path, 1, problem, cure))
 
     def _source(self, path: str, cure: str) -> Source | None:
-        """A file that can be read."""
+        """Return a file that can be read."""
         if path not in self._texts:
             self._fault(path, "The file is missing.", cure)
             return None
@@ -103,7 +103,7 @@ class _Loader:
 
     def _kind(self, name: str) -> Kind | None:
         source = self._source(
-            f"{name}/resource.yaml", "Each folder of a catalog is a kind and has one."
+            f"{name}/resource.yaml", "Each folder of a catalog is a kind and must have this file."
         )
         blueprint = self._blueprint(name)
         spec = self._read(source, resource_file()) if source else None
@@ -173,14 +173,15 @@ class _Loader:
         folder = f"{kind}/{name}"
         definition = self._source(f"{folder}/action.json", "Export the action from Port.")
         source = self._source(
-            f"{folder}/action.yaml", "Say what a run of the action changes: see docs/catalog.md."
+            f"{folder}/action.yaml",
+            "Describe what a run of the action changes: see docs/catalog.md.",
         )
         spec = self._read(source, action_file()) if source else None
         is_reserved = any(name == word or name.endswith(f"_{word}") for word in RESERVED)
         if not _ACTION_NAME.fullmatch(name) or len(name) > LONGEST_ACTION or is_reserved:
             cure = f"Use lower-case words with _ between them, at most {LONGEST_ACTION} characters."
             if is_reserved:
-                cure = "The name means something else to Slipway. Choose another one."
+                cure = "Slipway reserves this name. Choose another name."
             self._fault(f"{folder}/action.json", f"'{name}' cannot be an action's name.", cure)
         if definition is None or source is None or spec is None:
             return None
@@ -223,7 +224,7 @@ class _Loader:
             if below.startswith(SKELETON):
                 skeleton[below.removeprefix(SKELETON)] = text
             elif below != path and below not in {"action.json", "action.yaml", "README.md"}:
-                cure = "Files of a skeleton belong below 'files/'."
+                cure = "Put files of a skeleton below 'files/'."
                 self._fault(path, "Slipway does not know this file.", cure)
         return skeleton
 
@@ -233,14 +234,14 @@ class _Loader:
             names = [f"blueprint {kind.blueprint.identifier}", *kind.actions]
             for name in names:
                 if name in seen:
-                    cure = "One catalog has each blueprint and each action once."
+                    cure = "Each blueprint and each action may appear once in a catalog."
                     problem = f"'{name}' is also in '{seen[name]}'."
                     self.faults.append(kind.source.fault((), problem, cure))
                 seen[name] = kind.name
 
     def _read[T](self, source: Source, shape: TypeAdapter[T]) -> T | None:
         try:
-            # As JSON, so that a list may become a tuple but "5" never a number.
+            # As JSON, so that a list may become a tuple but "5" never becomes a number.
             return shape.validate_json(json.dumps(source.value), strict=True)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
@@ -249,7 +250,7 @@ class _Loader:
 
 
 class _Patterns:
-    """The patterns of a kind, and what is wrong with them."""
+    """The patterns of a kind, and their faults."""
 
     def __init__(self, source: Source, spec: ResourceFile) -> None:
         self.faults: list[Fault] = []
@@ -285,13 +286,15 @@ class _Patterns:
     def _check(self, spec: ResourceFile) -> None:
         for name, part in spec.parts.items():
             self._check_part(name, part)
-        one_path = "It must be one path for each entity: no '*'."
+        one_path = "It must be one path for each entity, without '*'."
         for name in ("identifier", "repository", "metadata"):
             pattern: Pattern = getattr(self, name)
             if not pattern.is_one_path or (name != "metadata" and len(pattern.segments) != 1):
                 self._add((name,), f"'{name}' is {pattern.text!r}.", one_path)
         if not self.metadata.text.endswith(".json"):
-            self._add(("metadata",), "The metadata file is not JSON.", "End its path in '.json'.")
+            self._add(
+                ("metadata",), "The metadata file is not JSON.", "Use a path that ends in '.json'."
+            )
         if self.repository.parts and f"{{{self.repository.parts[0]}}}" != self.repository.text:
             cure = "Write a key of the map of repositories, or one part in braces."
             self._add(("repository",), "'repository' mixes a part with other text.", cure)
@@ -301,7 +304,7 @@ class _Patterns:
         try:
             re.compile(part.pattern)
         except re.error as error:
-            cure = "Write a regular expression as Python reads it."
+            cure = "Write a regular expression in Python's syntax."
             self._add(("parts", name, "pattern"), f"The pattern of '{name}' fails: {error}.", cure)
             return
         ready = self.parts[name]
@@ -309,14 +312,16 @@ class _Patterns:
             cure = f"Give a value that matches the pattern and is {SAFE}."
             if ready.separators:
                 cure = f"{cure[:-1]}, without {listed(sorted(ready.separators))}."
-            self._add(("parts", name, "example"), f"The example of '{name}' is not a value.", cure)
+            self._add(
+                ("parts", name, "example"), f"The example of '{name}' is not a valid value.", cure
+            )
         for separator in ready.separators:
             if _may_contain(ready, separator):
                 self._add(
                     ("parts", name, "pattern"),
                     f"A value of '{name}' may contain '{separator}', which separates it from "
                     "another part.",
-                    "Change the pattern, or separate the parts by something else.",
+                    "Change the pattern, or use a different separator.",
                 )
 
     def _check_use(self, spec: ResourceFile) -> None:
@@ -333,18 +338,18 @@ class _Patterns:
                     self._add(keys, f"'{{{name}}}' is not a part.", "Declare it under 'parts'.")
         for name in self.parts:
             if name not in self.identifier.parts and name not in spec.locate:
-                cure = "Add it to 'identifier', or name a property that hints at it in 'locate'."
-                self._add(("parts", name), f"The identifier does not say '{name}'.", cure)
+                cure = "Add it to 'identifier', or name a property that gives a hint in 'locate'."
+                self._add(("parts", name), f"The identifier does not contain '{name}'.", cure)
         for name in spec.locate:
             if name not in self.parts or name in self.identifier.parts:
-                cure = "Only parts that the identifier lacks are located."
+                cure = "Locate only parts that the identifier lacks."
                 self._add(("locate", name), f"'{name}' cannot be located.", cure)
 
     def _check_shared(self, keys: tuple[object, ...], pattern: Pattern) -> None:
         for name in self.parts:
             if name not in pattern.parts and name not in self.repository.parts:
                 problem = f"{pattern.text!r} does not contain the part '{name}'."
-                cure = "Otherwise several entities would share a file: add the part."
+                cure = "Add the part; otherwise several entities would share a file."
                 self._add(keys, problem, cure)
 
     def _add(self, keys: tuple[object, ...], problem: str, cure: str) -> None:
@@ -356,7 +361,10 @@ def _are_objects(value: object) -> bool:
 
 
 def _may_contain(part: Part, separator: str) -> bool:
-    """Whether a likely value with the separator matches; such values are refused in any case."""
+    """Return whether a likely value with the separator matches.
+
+    Such values are refused in any case.
+    """
     example = part.example
     likely = [example[:1] + separator + example[-1:], f"a{separator}a", f"aa{separator}a1"]
     likely += [example[:at] + separator + example[at:] for at in range(1, len(example))]
@@ -364,7 +372,7 @@ def _may_contain(part: Part, separator: str) -> bool:
 
 
 def _structure_fault(source: Source, error: ErrorDetails) -> Fault:
-    """A fault in the shape of a file, in words."""
+    """Describe a schema fault of a file in words."""
     keys = [key for key in error["loc"] if key not in _TAGS]
     if keys and keys[0] in OPERATIONS and source.path.endswith("action.yaml"):
         keys.pop(0)
@@ -382,7 +390,7 @@ def _structure_fault(source: Source, error: ErrorDetails) -> Fault:
 
 
 def _key_cure(name: str) -> str:
-    """A cure for an unknown key: the nearest one that the format has."""
+    """Return a fix for an unknown key: the nearest key of the format."""
     models = [
         model for schema in schemas().values() for model in (schema, *schema["$defs"].values())
     ]

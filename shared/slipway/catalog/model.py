@@ -1,4 +1,4 @@
-"""A catalog, loaded: kinds and their actions."""
+"""Model a loaded catalog: kinds and their actions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from slipway.catalog.form import Form
 from slipway.catalog.patterns import Part, Parts, Pattern
 from slipway.errors import UserError
 
-# What the engine itself writes, whatever the catalog says: property → type. A blueprint with
-# `health` must have those of the second table.
+# Properties that the engine writes for any catalog, with their types. A blueprint with `health`
+# must have those of the second table.
 OWN_PROPERTIES: Mapping[str, str] = {"pr_url": "string", "health_status": "string"}
 HEALTH_PROPERTIES: Mapping[str, str] = {
     "health_status": "string",
@@ -19,7 +19,7 @@ HEALTH_PROPERTIES: Mapping[str, str] = {
     "health_check_id": "string",
     "last_health_check": "string",
 }
-# What health reads, or writes, only where the blueprint has it: property → type.
+# Properties that health reads or writes only if the blueprint has them, with their types.
 HEALTH_OPTIONAL: Mapping[str, str] = {
     "health_url": "string",
     "health_expected_status": "number",
@@ -27,20 +27,20 @@ HEALTH_OPTIONAL: Mapping[str, str] = {
     "health_json_value": "string",
     "sync_status": "string",
 }
-# What the engine writes into each metadata file, and holds it against when it is read back.
+# Keys that the engine writes into each metadata file, and checks when it reads the file.
 OWN_METADATA = ("identifier", "blueprint", "run_id")
 PENDING = "Pending"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blueprint:
-    """What Port's blueprint says of entities.
+    """Entities as Port's blueprint defines them.
 
     Attributes:
         identifier: Port's identifier of the blueprint.
-        title: what people see.
+        title: for people.
         properties: property → its schema.
-        relations: relation → what Port says of it.
+        relations: relation → its definition in Port.
     """
 
     identifier: str
@@ -55,9 +55,9 @@ class Action:
 
     Attributes:
         identifier: Port's identifier of the action, which is the folder's name.
-        title: what people see.
+        title: for people.
         form: the form.
-        spec: what a run of it changes.
+        spec: the change that a run makes.
         skeleton: path pattern → text, of the files that a create adds.
         source: `action.yaml`.
         definition: `action.json`.
@@ -111,15 +111,15 @@ class Kind:
         return (*self.files, self.metadata)
 
     def owns(self, path: str, parts: Parts) -> bool:
-        """Whether a path belongs to an entity."""
+        """Return whether a path belongs to an entity."""
         return any(pattern.covers(path, parts) for pattern in self.patterns)
 
     def owned(self, paths: Iterable[str], parts: Parts) -> list[str]:
-        """Those of the paths that belong to an entity."""
+        """Return the paths that belong to an entity."""
         return sorted(path for path in paths if self.owns(path, parts))
 
     def parts_at(self, path: str) -> dict[str, str] | None:
-        """The parts of the entity that a path belongs to; None if it belongs to none.
+        """Return the parts of the entity that owns a path; None without one.
 
         A part that only `repository` uses is not in a path: it follows from the repository.
         """
@@ -127,14 +127,14 @@ class Kind:
         return next((parts for parts in found if parts is not None), None)
 
     def folders(self, parts: Parts) -> list[str]:
-        """The folders that hold all files of an entity; none lies in another."""
+        """Return the outermost folders that have all files of an entity."""
         found = {pattern.folder(parts) for pattern in self.patterns}
         return sorted(
             one for one in found if not any(_lies_in(one, other) for other in found - {one})
         )
 
     def whole_folders(self, parts: Parts) -> frozenset[str]:
-        """The folders of which everything belongs to an entity."""
+        """Return the folders whose whole content belongs to an entity."""
         whole = (pattern for pattern in self.patterns if pattern.owns_folder)
         return frozenset(pattern.folder(parts) for pattern in whole)
 
@@ -144,7 +144,7 @@ class Kind:
         Args:
             identifier: an entity's identifier.
             hints: properties of the entity as Port has them, for parts that the identifier lacks.
-                They are believed only if the metadata file that they lead to names the entity.
+                They are trusted only if the metadata file that they lead to names the entity.
 
         Raises:
             UserError: the identifier does not belong to this kind.
@@ -162,14 +162,14 @@ class Kind:
             value = (hints or {}).get(hint)
             if not self.parts[name].accepts(value):
                 raise UserError(
-                    f"Property '{hint}' of '{identifier}' in Port does not say where its files "
-                    f"are. It must be: {self.parts[name].message}."
+                    f"Property '{hint}' of '{identifier}' in Port does not give the place of its "
+                    f"files. It must be: {self.parts[name].message}."
                 )
             parts[name] = str(value)
         return parts
 
     def repository_of(self, parts: Parts) -> str:
-        """The key of the repository that holds an entity's files."""
+        """Return the key of the repository that has an entity's files."""
         return self.repository.fill(parts)
 
 
@@ -188,13 +188,13 @@ class Catalog:
     kinds: Mapping[str, Kind]
 
     def find(self, action: str) -> tuple[Kind, Action] | None:
-        """An action and its kind; None if the catalog has no such action."""
+        """Return an action and its kind; None if the catalog has no such action."""
         for kind in self.kinds.values():
             if action in kind.actions:
                 return kind, kind.actions[action]
         return None
 
     def kind_of(self, blueprint: str) -> Kind | None:
-        """The kind of a blueprint; None if the catalog has none."""
+        """Return the kind of a blueprint; None if the catalog has none."""
         found = (kind for kind in self.kinds.values() if kind.blueprint.identifier == blueprint)
         return next(found, None)

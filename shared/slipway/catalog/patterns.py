@@ -1,9 +1,9 @@
-"""Path patterns: `apps/{name}/**`. A path or an identifier can be read in exactly one way.
+"""Match path patterns (`apps/{name}/**`) in exactly one way.
 
-`{…}` is a part of the identifier, `*` stays within a segment, and a last segment `**` stands for
-all that lies below. Values of parts begin and end with a letter or a digit and do not contain what
-separates two parts in a segment. So the first separator is the one that the pattern has, and no two
-entities can share a path.
+`{…}` is a part of the identifier, `*` stays within a segment, and a last segment `**` matches
+everything below. Values of parts begin and end with a letter or a digit and do not contain what
+separates two parts in a segment. So the first separator is the pattern's, and no two entities can
+share a path.
 """
 
 import re
@@ -13,14 +13,14 @@ from functools import cached_property
 
 type Parts = Mapping[str, str]
 
-# What a value must be, whatever the catalog says: safe in paths, identifiers and branch names.
+# Rule for every value, in any catalog: safe in paths, identifiers and branch names.
 _SAFE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 SAFE = (
     "1 to 100 letters, digits, '.', '_' or '-', which begin and end with a letter or digit and "
     "have neither '..' nor '.lock' at the end"
 )
 _TOKEN = re.compile(r"\{(?P<part>[a-z][a-z0-9_]*)\}|(?P<any>\*)|(?P<literal>[A-Za-z0-9 ._@+=,~-]+)")
-# What file systems and git itself take for one of git's own folders.
+# Names that file systems and git itself treat as git's own folders.
 _GITS_OWN = re.compile(r"(\.git|git~[0-9]+)[ .]*", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[^A-Za-z0-9]+")
 
@@ -42,7 +42,7 @@ class Part:
     separators: frozenset[str] = frozenset()
 
     def accepts(self, value: object) -> bool:
-        """Whether a value is one of this part."""
+        """Return whether a value is valid for this part."""
         return (
             isinstance(value, str)
             and is_safe(value)
@@ -52,7 +52,7 @@ class Part:
 
 
 def is_safe(value: str) -> bool:
-    """Whether a text may be a part's value as far as the engine is concerned."""
+    """Return whether the engine allows a text as a part's value."""
     return _SAFE.fullmatch(value) is not None and ".." not in value and not value.endswith(".lock")
 
 
@@ -116,13 +116,13 @@ class Pattern:
 
     @property
     def owns_folder(self) -> bool:
-        """Whether all that lies in one folder belongs to the pattern."""
+        """Whether the pattern includes everything in one folder."""
         return self.below and all(
             token.kind != "any" for segment in self.segments for token in segment
         )
 
     def separators(self) -> Iterator[tuple[str, str]]:
-        """Pairs of a part and what separates it from another part or a `*`."""
+        """Pairs of a part and its separator from another part or a `*`."""
         for segment in self.segments:
             for before, between, after in zip(segment, segment[1:], segment[2:], strict=False):
                 if between.kind == "literal":
@@ -131,14 +131,14 @@ class Pattern:
                             yield token.text, between.text
 
     def fill(self, parts: Parts) -> str:
-        """Put values into a pattern that is a single path."""
+        """Fill values into a pattern that is a single path."""
         return "/".join(
             "".join(parts[token.text] if token.kind == "part" else token.text for token in segment)
             for segment in self.segments
         )
 
     def folder(self, parts: Parts) -> str:
-        """The deepest folder that holds every path of the pattern; empty for the root."""
+        """Return the deepest folder above all paths; empty for the root."""
         names = []
         for segment in self.segments if self.below else self.segments[:-1]:
             if any(token.kind == "any" for token in segment):
@@ -147,7 +147,7 @@ class Pattern:
         return "/".join(names)
 
     def covers(self, path: str, parts: Parts) -> bool:
-        """Whether a path is one of the pattern for an entity."""
+        """Return whether a path matches the pattern for an entity."""
         expression = "/".join(
             "".join(_of_token(token, parts) for token in segment) for segment in self.segments
         )
@@ -155,12 +155,15 @@ class Pattern:
         return re.fullmatch(expression + below, path) is not None
 
     def covers_all(self, other: "Pattern") -> bool:
-        """Whether each path of another pattern, for whatever entity, is one of this pattern's."""
+        """Return whether every path of another pattern also matches this one.
+
+        For any entity.
+        """
         fake = {name: f"\x00{name}\x00" for name in (*self.parts, *other.parts)}
         return other.is_one_path and self.covers(other.fill(fake), fake)
 
     def read(self, text: str, parts: Mapping[str, Part]) -> dict[str, str] | None:
-        """Find the values of parts in an identifier or path; None if there are none."""
+        """Find the values of parts in an identifier or path; None without any."""
         names = text.split("/")
         if len(names) < len(self.segments) + self.below:
             return None
@@ -179,7 +182,7 @@ class Pattern:
     def is_disjoint(
         self, other: "Pattern", parts: Mapping[str, Part], others: Mapping[str, Part]
     ) -> bool:
-        """Whether it can be proven that no path belongs to both patterns.
+        """Return whether provably no path belongs to both patterns.
 
         Args:
             other: the other pattern.
@@ -194,11 +197,11 @@ class Pattern:
         return any(_are_disjoint(one, two, parts, others) for one, two in pairs)
 
     def reads_alike(self, other: "Pattern") -> bool:
-        """Whether a path that belongs to both patterns has the same parts by both."""
+        """Return whether a path of both patterns has the same parts in both."""
         return self._head() == other._head()
 
     def _head(self) -> tuple[Segment, ...]:
-        """The segments up to the one with the last part that has not been seen before."""
+        """Return the segments up to the last one with a new part."""
         seen: set[str] = set()
         end = 0
         for index, segment in enumerate(self.segments):
@@ -235,7 +238,7 @@ def _refuse_ambiguous(name: str, tokens: list[Token]) -> None:
     for index, token in enumerate(tokens):
         between = 0 < index < len(tokens) - 1 and variable[index - 1] and variable[index + 1]
         if variable[index] and index and variable[index - 1]:
-            raise ValueError(f"must have something between two parts in '{name}'")
+            raise ValueError(f"must have a separator between two parts in '{name}'")
         if between and token.kind == "literal" and not _SEPARATOR.fullmatch(token.text):
             raise ValueError(
                 f"has {token.text!r} between two parts in '{name}': only characters that are "
@@ -250,7 +253,10 @@ def _of_token(token: Token, parts: Parts) -> str:
 
 
 def _read_segment(segment: Segment, name: str) -> list[tuple[str, str]] | None:
-    """The values in a segment: before a `*` from the left, after it from the right."""
+    """Return the values in a segment.
+
+    Before a `*`, it is read from the left; after it, from the right.
+    """
     found: list[tuple[str, str]] = []
     tokens = list(segment)
     while tokens:
@@ -262,7 +268,7 @@ def _read_segment(segment: Segment, name: str) -> list[tuple[str, str]] | None:
         elif first.kind == "any":
             return _read_backwards(tokens, name, found)
         elif len(tokens) == 1 and tokens[0].kind == "literal":
-            # What ends the segment separates nothing, so a value may contain it.
+            # A separator at the end of the segment separates nothing, so a value may contain it.
             value, name = name.removesuffix(tokens[0].text), name[-len(tokens[0].text) :]
             found.append((first.text, value))
         else:
@@ -315,7 +321,7 @@ def _is_literal(segment: Segment) -> bool:
 
 
 def _may_be(segment: Segment, name: str, parts: Mapping[str, Part]) -> bool:
-    """Whether a segment can stand for this name."""
+    """Return whether a segment matches this name."""
     values = _read_segment(segment, name)
     return values is not None and all(parts[part].accepts(value) for part, value in values)
 

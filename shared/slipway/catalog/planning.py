@@ -1,6 +1,6 @@
-"""Decides what a run changes: files before and after, in words, and the entity. Pure.
+"""Plan what a run changes: files, their summary, and the entity. Pure.
 
-The same request for the same files gives the same plan, whenever it is made: an approval binds it.
+The same request for the same files always gives the same plan, because an approval binds it.
 """
 
 import json
@@ -36,7 +36,7 @@ _VERBS = {"create": "Create", "update": "Change", "delete": "Delete", "workflow"
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What a plan goes by beside the request.
+    """Inputs of a plan besides the request.
 
     Attributes:
         tree: the entity's files on the base branch.
@@ -53,7 +53,7 @@ class Situation:
 
 @dataclass(frozen=True, kw_only=True)
 class NothingToDo:
-    """The entity is already as asked for.
+    """The entity already has the requested state.
 
     Attributes:
         reason: why nothing has to be done, as a sentence.
@@ -64,15 +64,15 @@ class NothingToDo:
 
 @dataclass(frozen=True, kw_only=True)
 class _Planned:
-    """What every plan says.
+    """The common parts of every plan.
 
     Attributes:
         target: the entity.
-        environments: the environments that the policy must be asked about; the strictest counts.
+        environments: the environments for the policy; the strictest one applies.
         team: the Port team that reviews; empty if there is none.
         title: title of the pull request.
         summary: what changes, in one line.
-        facts: what people see in a table; the names are trusted, the values are not.
+        facts: table for people, with trusted names and untrusted values.
     """
 
     target: Target
@@ -85,15 +85,15 @@ class _Planned:
 
 @dataclass(frozen=True, kw_only=True)
 class FilePlan(_Planned):
-    """A pull request to be.
+    """A planned pull request.
 
     Attributes:
-        files: path → text to be, or None where the file is removed.
-        before: touched path → text as it is; missing where the file is new, None where the text is
-            not known.
+        files: path → new text, or None where the file is removed.
+        before: touched path → current text; missing where the file is new, None where the text is
+            unknown.
         base: touched path → blob SHA, None where the file is new.
         entity: body of the entity that a create adds to Port.
-        consequence: what merging and closing the pull request lead to.
+        consequence: the effect of merging and of closing the pull request.
     """
 
     files: Mapping[str, str | None]
@@ -105,11 +105,11 @@ class FilePlan(_Planned):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowPlan(_Planned):
-    """A workflow to be run.
+    """A planned run of a workflow.
 
     Attributes:
-        file: the workflow's file, of the base branch.
-        inputs: what it is given.
+        file: the workflow's file on the base branch.
+        inputs: its inputs.
     """
 
     file: str
@@ -120,10 +120,10 @@ type Plan = FilePlan | WorkflowPlan | NothingToDo
 
 
 def make_plan(target: Target, request: Request, situation: Situation) -> Plan:
-    """Decide what a run changes.
+    """Plan what a run changes.
 
     Raises:
-        UserError: the request is wrong, or not possible as things are.
+        UserError: the request is wrong, or not possible in the current state.
     """
     planner = _Planner(target, request, situation)
     match target.action.spec:
@@ -140,7 +140,7 @@ def make_plan(target: Target, request: Request, situation: Situation) -> Plan:
 def tell(
     rules: Sequence[Rule], target: Target, request: Request, situation: Situation
 ) -> list[str | None]:
-    """The sentences of conditions that hold, None for one that does not.
+    """Evaluate conditions: the sentence of each that holds, else None.
 
     Raises:
         UserError: as `make_plan`.
@@ -208,7 +208,7 @@ class _Planner:
 
     def update(self, spec: UpdateFile) -> FilePlan | NothingToDo:
         metadata = self.describe()
-        # What needs no file is said first: it is about what was typed.
+        # Conditions without files come first: they concern the inputs.
         early = [rule for rule in spec.refuse if not _is_about_file(rule)]
         self._refuse(early)
         edits = self.describe_edits(spec)
@@ -218,7 +218,7 @@ class _Planner:
         self._refuse([rule for rule in spec.refuse if rule not in early])
         if not edits.files:
             what = f"{self._kind.blueprint.title} '{self._target.identifier}'"
-            return NothingToDo(reason=f"Nothing to do: {what} is already as asked for.")
+            return NothingToDo(reason=f"Nothing to do: {what} already has the requested values.")
         after = Tree(self._tree.files, {**self._tree.texts, **edits.files})
         said = read_metadata(self._kind, self._target.identifier, self._target.parts, after)
         environments = (self._environment(metadata), self._environment(said))
@@ -237,7 +237,9 @@ class _Planner:
         what, identifier = self._kind.blueprint.title, self._target.identifier
         if self._request.inputs.get(spec.confirm) != identifier:
             title = self._action.form.title(spec.confirm)
-            raise UserError(f"Input '{title}' must be '{identifier}', typed out.")
+            raise UserError(
+                f"Input '{title}' must be '{identifier}'. Type the identifier to confirm."
+            )
         self._refuse(spec.refuse)
         if dependents := self._situation.dependents:
             more = f" and {len(dependents) - _NAMED} more" if len(dependents) > _NAMED else ""
@@ -321,7 +323,7 @@ class _Planner:
         }
 
     def _typed_facts(self) -> dict[str, Any]:
-        """What was typed and is used, by title; documents are files of their own."""
+        """Return the used inputs by title; documents are separate files."""
         spec, used = self._action.spec, used_inputs(self._action)
         aside: set[str] = {DRY_RUN}
         if isinstance(spec, CreateFile):
@@ -337,7 +339,7 @@ class _Planner:
     # -- what expressions see
 
     def describe_new(self, spec: CreateFile) -> dict[str, Any]:
-        """Add the metadata of a new entity; returns it."""
+        """Add the metadata of a new entity and return it."""
         said = {
             "identifier": self._target.identifier,
             **evaluate(spec.metadata, self._context),
@@ -348,13 +350,13 @@ class _Planner:
         return said
 
     def describe_edits(self, spec: UpdateFile) -> Edits:
-        """Add what the first edit finds and leaves; returns all edits."""
+        """Add the values before and after the first edit; return all edits."""
         edits = edit_files(spec, self._target, self._tree, self._context)
         self._context |= {"current": edits.current, "new": edits.new}
         return edits
 
     def describe(self) -> dict[str, Any]:
-        """Add metadata and properties of an entity that is there; returns the metadata."""
+        """Add an existing entity's metadata and properties; return the metadata."""
         target = self._target
         metadata = read_metadata(self._kind, target.identifier, target.parts, self._tree)
         said = read_entity(
@@ -392,7 +394,7 @@ class _Planner:
         return input_title(self._action, expression)
 
     def _text(self, text: str) -> str:
-        """A line for people, which nothing typed can break."""
+        """Return a text in one line that untrusted input cannot break."""
         value = parse_template(text).evaluate(self._context)
         line = value if isinstance(value, str) else shown(value)
         return " ".join(line.split())
@@ -403,7 +405,7 @@ class _Planner:
                 raise UserError(sentence)
 
     def sentence(self, rule: Rule) -> str | None:
-        """The sentence of a condition that holds; None if it does not."""
+        """Return the sentence of a condition that holds; None if it does not."""
         value = evaluate(rule.condition, self._context)
         if not isinstance(value, bool):
             raise UserError(

@@ -1,4 +1,4 @@
-"""Reads a catalog's files from a folder, or from the object that Terraform stores."""
+"""Read a catalog's files from a folder, or from Terraform's object."""
 
 import base64
 import json

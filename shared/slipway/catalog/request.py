@@ -1,4 +1,4 @@
-"""What a run asks for, on which entity, and what is there: all that a plan is made from."""
+"""Find the entity and inputs of a run's request, for a plan."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Request:
         run_id: Port's id of the run.
         action: the action's identifier.
         entity: identifier of the entity; None when the action creates one.
-        inputs: what was typed, by input.
+        inputs: values of the form, by input.
         censored: names of the inputs that are encrypted.
         requester: `id`, `email` and `name` of the requester; empty texts where unknown.
         requested_at: when, as ISO 8601.
@@ -73,25 +73,25 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """What people call it, as `Service 'my-service'`."""
+        """Its name for people, for example `Service 'my-service'`."""
         return f"{self.kind.blueprint.title} '{self.identifier}'"
 
     @property
     def key(self) -> str:
-        """Names the entity in locks, ledger and approvals: its blueprint and identifier."""
+        """Key for locks, ledger and approvals: blueprint and identifier."""
         return key_of(self.blueprint, self.identifier)
 
     @property
     def repository(self) -> str:
-        """Key of the repository that holds its files."""
+        """Key of the repository that has its files."""
         return self.kind.repository_of(self.parts)
 
     def owns(self, path: str) -> bool:
-        """Whether a path belongs to the entity."""
+        """Return whether a path belongs to the entity."""
         return self.kind.owns(path, self.parts)
 
     def reads(self, paths: Iterable[str]) -> list[str]:
-        """Those of the paths whose texts are needed to read the entity."""
+        """Return the paths whose texts are needed to read the entity."""
         return self._named(paths, read_files(self.kind))
 
     def _named(self, paths: Iterable[str], patterns: Iterable[str]) -> list[str]:
@@ -106,7 +106,7 @@ class Target(Resource):
     Attributes:
         action: the action.
         inputs: the form's values, checked; None for what was left out.
-        unused: titles of the inputs that were filled in but that nothing in the catalog uses.
+        unused: titles of filled-in inputs that the catalog does not use.
     """
 
     action: Action = field(repr=False)
@@ -115,7 +115,7 @@ class Target(Resource):
 
     @override
     def reads(self, paths: Iterable[str]) -> list[str]:
-        """Those of the paths whose texts a plan of the action needs."""
+        """Return the paths whose texts a plan of the action needs."""
         if isinstance(self.action.spec, DeleteFile):
             return self.kind.owned(paths, self.parts)
         edits = self.action.spec.edits if isinstance(self.action.spec, UpdateFile) else ()
@@ -139,14 +139,14 @@ def find_resource(catalog: Catalog, key: str, hints: Mapping[str, Any] | None = 
     kind = catalog.kind_of(blueprint)
     if kind is None:
         raise ActionGone(
-            f"The catalog has no kind of blueprint '{blueprint}' any more, so Slipway does not "
-            "know its files. Ask the platform team what took its place."
+            f"The catalog no longer has a kind for blueprint '{blueprint}', so Slipway does not "
+            "know its files. Ask the platform team for its replacement."
         )
     return Resource(kind=kind, identifier=identifier, parts=kind.parts_of(identifier, hints))
 
 
 def resource_of(catalog: Catalog, paths: Iterable[str]) -> Resource | None:
-    """The one entity that all paths belong to; None if there is no such one."""
+    """Return the one entity that owns all paths; None otherwise."""
     found: dict[str, Resource] = {}
     for path in paths:
         owner = _owner_of(catalog, path)
@@ -165,7 +165,7 @@ def _owner_of(catalog: Catalog, path: str) -> Resource | None:
 
 
 def files_of(source: FromFile) -> tuple[str, ...]:
-    """The patterns of a source, in the order in which they are looked for."""
+    """Return the patterns of a source, in the order of the search."""
     return (source.file,) if isinstance(source.file, str) else source.file
 
 
@@ -180,7 +180,7 @@ def read_files(kind: Kind) -> set[str]:
 def find_target(
     catalog: Catalog, request: Request, hints: Mapping[str, Any] | None = None
 ) -> Target:
-    """Find what a request is about, and hold what was typed against the form.
+    """Find the entity of a request, and validate the inputs.
 
     Args:
         catalog: the catalog.
@@ -188,13 +188,13 @@ def find_target(
         hints: the entity's properties as Port has them, for kinds with `locate`.
 
     Raises:
-        UserError: there is no such action, or the request breaks a rule of the form.
+        UserError: the action does not exist, or the request breaks a rule of the form.
     """
     found = catalog.find(request.action)
     if found is None:
         raise ActionGone(
-            f"The catalog has no action '{request.action}' any more. Ask the platform team what "
-            "took its place."
+            f"The catalog no longer has the action '{request.action}'. Ask the platform team for "
+            "its replacement."
         )
     kind, action = found
     inputs = action.form.check(request.inputs, request.censored)
@@ -241,7 +241,7 @@ def _typed_parts(
 
 
 def asked(request: Request) -> dict[str, Any]:
-    """What expressions see of the request itself."""
+    """Return the context that the request itself gives to expressions."""
     run = {"id": request.run_id, "url": request.run_url, "requested_at": request.requested_at}
     who = {key: request.requester.get(key, "") for key in ("id", "email", "name")}
     return {"requester": who, "run": run}
@@ -251,7 +251,7 @@ def asked(request: Request) -> dict[str, Any]:
 
 
 def used_inputs(action: Action) -> set[str | None]:
-    """The inputs that something in the catalog uses; None stands for all of them."""
+    """Return the inputs that the catalog uses; None means all of them."""
     used: set[str | None] = {
         name
         for expression in expressions_of(action)
@@ -266,9 +266,9 @@ def used_inputs(action: Action) -> set[str | None]:
 
 
 def expressions_of(action: Action) -> Iterator[Expression]:
-    """All expressions of an action and its skeleton."""
+    """Yield all expressions of an action and its skeleton."""
     spec = action.spec
-    # `files.schemas` names each rule's condition `if`, as the file does.
+    # `files.schemas` calls each rule's condition `if`, as the file does.
     for template in templates(spec.model_dump(by_alias=True)):
         yield from template.expressions
     verbatim = spec.verbatim if isinstance(spec, CreateFile) else ()
@@ -279,7 +279,7 @@ def expressions_of(action: Action) -> Iterator[Expression]:
 
 
 def input_title(action: Action, source: Any) -> str | None:
-    """The title of the first input that an expression or a value with expressions takes."""
+    """Return the title of the first input that an expression reads."""
     expressions = (
         (source,)
         if isinstance(source, Expression)
@@ -296,7 +296,7 @@ def input_title(action: Action, source: Any) -> str | None:
 
 
 def _title_behind(action: Action, root: str, name: str | None) -> str | None:
-    """The title of the input that a part or a metadata value comes from."""
+    """Return the title of the input behind a part or metadata value."""
     if not isinstance(action.spec, CreateFile):
         return None
     if root == "parts" and name in action.spec.parts:
@@ -307,10 +307,10 @@ def _title_behind(action: Action, root: str, name: str | None) -> str | None:
 
 
 def limits_of(action: Action, limits: Mapping[str, Any]) -> dict[str, Any]:
-    """The limits of an action: those of the policy before the defaults."""
+    """Return the limits of an action; the policy overrides the defaults."""
     return {**action.spec.limits, **limits}
 
 
 def settings_of(spec: ResourceFile, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a kind: those of the installation before the defaults."""
+    """Return the settings of a kind; the installation overrides defaults."""
     return {**spec.settings, **settings}

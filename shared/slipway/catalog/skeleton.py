@@ -1,7 +1,7 @@
-"""Fills a skeleton's files in, so that nothing typed can become more than a value.
+"""Fill in a skeleton's files, so that an input stays a value.
 
 YAML and JSON are parsed first, and expressions are evaluated in their texts only. In other files a
-result is plain (letters, digits, ` ._@/-`) unless the expression says how it is quoted.
+result is plain (letters, digits, ` ._@/-`) unless the expression specifies its quoting.
 """
 
 import re
@@ -13,13 +13,13 @@ from slipway.catalog.expressions import Context, Expression, Template, as_text, 
 from slipway.catalog.faults import listed
 from slipway.errors import DocumentRefused, InvalidInput, UserError
 
-# Finds the title of the input that an expression gets its result from; None if there is none.
+# Finds the title of the input that an expression gets its result from; None without one.
 type TitleOf = Callable[[Expression], str | None]
 
 _PLAIN = re.compile(r"[A-Za-z0-9 ._@/-]*")
-# What people type, or have typed, reaches expressions by these.
+# Roots through which untrusted input reaches expressions.
 _TYPED = frozenset({"inputs", "metadata", "requester"})
-# What Terraform, charts, workflows and shells evaluate within a text.
+# Syntax that Terraform, charts, workflows and shells evaluate within a text.
 _LIVE = ("${", "%{", "{{", "$(")
 _EVERYWHERE = frozenset({"@uri", "@base64"})
 _ENCODERS = {
@@ -32,23 +32,23 @@ _SHELL = (".sh", ".bash", ".env")
 
 
 def syntax_of(path: str) -> Literal["yaml", "json"] | None:
-    """How a file is read again; None for other text."""
+    """Return how a file is parsed; None for other text."""
     if path.endswith(".json"):
         return "json"
     return "yaml" if path.endswith((".yaml", ".yml")) else None
 
 
 def fill_in(path: str, text: str, context: Context, title_of: TitleOf) -> str:
-    """Fill a file of a skeleton in.
+    """Fill in a file of a skeleton.
 
     Args:
-        path: where it goes, which says how it is read.
+        path: where it goes; its extension selects the parser.
         text: the skeleton.
-        context: what expressions see.
+        context: the values that expressions can read.
         title_of: finds the input that is to blame for a result.
 
     Raises:
-        InvalidInput: a result cannot stand where the skeleton has it. The text has the title.
+        InvalidInput: a result is not allowed in its place. The text has the title.
         UserError: an expression fails, or the skeleton cannot be read.
     """
     filler = _Filler(path, context, title_of)
@@ -62,23 +62,23 @@ def fill_in(path: str, text: str, context: Context, title_of: TitleOf) -> str:
 
 
 def fill_value(path: str, value: Any, context: Context, title_of: TitleOf) -> Any:
-    """Evaluate what an edit puts into a YAML or JSON file, by the rules of a skeleton.
+    """Evaluate an edit's value for YAML or JSON, by a skeleton's rules.
 
     Args:
         path: the file.
         value: the value, with expressions.
-        context: what they see.
+        context: the values that they can read.
         title_of: finds the input that is to blame for a result.
 
     Raises:
-        InvalidInput: a result cannot stand in the file. The text has the input's title.
+        InvalidInput: a result is not allowed in the file. The text has the input's title.
         ExpressionRefused: an expression fails.
     """
     return _Filler(path, context, title_of).value(value)
 
 
 def skeleton_texts(path: str, text: str) -> list[tuple[tuple[str, ...], str]]:
-    """The texts of a skeleton's file that are evaluated, each with its keys if it has any.
+    """Return the evaluated texts of a skeleton's file, with their keys.
 
     Raises:
         DocumentRefused: the skeleton is YAML or JSON, but cannot be read.
@@ -88,7 +88,7 @@ def skeleton_texts(path: str, text: str) -> list[tuple[tuple[str, ...], str]]:
 
 
 def texts_in(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The texts with expressions in a document, each with its keys."""
+    """Yield the texts with expressions in a document, each with its keys."""
     if isinstance(value, str) and "{{" in value:
         yield keys, value
     elif isinstance(value, dict | list):
@@ -97,7 +97,7 @@ def texts_in(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 def encoders_of(path: str) -> frozenset[str]:
-    """The encoders that make any text safe in a file."""
+    """Return the encoders that make any text safe in a file."""
     if path.endswith(_TERRAFORM):
         return _ENCODERS["Terraform"]
     return _ENCODERS["shell" if path.endswith(_SHELL) else "other"]
@@ -130,7 +130,7 @@ class _Filler:
         )
 
     def _whole(self, expression: Expression) -> Any:
-        """A result that is all of a value; it may have any type."""
+        """Return a result that is a whole value; it may have any type."""
         value = expression.evaluate(self._context)
         if not self._is_safe(expression):
             for text in _all_texts(value):
@@ -138,7 +138,7 @@ class _Filler:
         return value
 
     def _piece(self, expression: Expression, *, quoted: bool) -> str:
-        """A result within other text."""
+        """Return a result within other text."""
         text = as_text(expression, expression.evaluate(self._context, quoted=quoted))
         if self._is_safe(expression):
             return text
@@ -147,12 +147,12 @@ class _Filler:
             raise self._refused(
                 expression,
                 f"may contain only letters, digits, spaces and ._@/- in {self._path}, because the "
-                f"catalog does not say how to quote it ({listed(sorted(self._encoders))})",
+                f"catalog does not quote it (with {listed(sorted(self._encoders))})",
             )
         return text
 
     def _is_safe(self, expression: Expression) -> bool:
-        """Whether nothing typed is in a result, or it is encoded."""
+        """Return whether a result has no untrusted input, or is encoded."""
         is_typed = any(root in _TYPED for root, _ in expression.references)
         return not is_typed or expression.encoder in self._encoders
 

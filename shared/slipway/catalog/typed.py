@@ -1,4 +1,4 @@
-"""The documents that people type into a form: as an object (JSON), or as text (YAML)."""
+"""Read the documents that people type into a form, in JSON or YAML."""
 
 import json
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ from slipway.errors import DocumentRefused, InvalidInput, UserError
 def read_typed(
     typed: TypedDocument, path: str, target: Target, context: Mapping[str, Any]
 ) -> str | None:
-    """Make a file of what was typed. It is kept byte for byte; missing keys are added.
+    """Make a file from an input. Keeps it byte for byte; adds missing keys.
 
     Args:
-        typed: which document, and what it must have.
+        typed: the document's definition.
         path: where it goes.
         target: the entity, with the form's values.
         context: what expressions see.
 
     Returns:
-        The file's text, or None if there is to be none.
+        The file's text, or None if no file is needed.
 
     Raises:
-        InvalidInput: the document is not well-formed, or says something else than the form.
+        InvalidInput: the document is not well-formed, or contradicts the form.
     """
     wanted = evaluate(typed.when, context)
     if not isinstance(wanted, bool):
@@ -67,15 +67,15 @@ def _text(value: Any) -> str:
 
 
 def _added(document: Document, place: str, value: Any, title: str) -> Document:
-    """The document with a value that it lacked; one that it has must be the same."""
+    """Add a missing value to the document; an existing one must be equal."""
     found = document.read(place)
     if value is None:
         return document
     if found is not None and not _is_same(found, value):
         raise InvalidInput(
             title,
-            f"has {shown(found)} as '{place}', but the form says {shown(value)}: "
-            "make them the same, or leave it out of the document",
+            f"has {shown(found)} as '{place}', but the form has {shown(value)}: use the same "
+            "value, or leave it out of the document",
         )
     return document.add_missing(place, value)
 
@@ -83,5 +83,7 @@ def _added(document: Document, place: str, value: Any, title: str) -> Document:
 def _is_same(found: object, value: object) -> bool:
     try:
         return found == value or str(found) == str(value)
-    except ValueError:  # Python writes no number of 4,301 digits, but reads it in hexadecimal.
+    except (
+        ValueError
+    ):  # Python does not write a number of 4,301 digits, but reads it in hexadecimal.
         return False

@@ -1,1 +1,1 @@
-"""A change of a resource: planned, previewed, proposed as a pull request, merged."""
+"""Plan a change of a resource, preview it, propose it, and merge it."""

@@ -1,4 +1,4 @@
-"""The state machine that waits: started for a run, told what was decided."""
+"""Start the approval state machine for a run, and end its waits."""
 
 import json
 from typing import Literal
@@ -10,7 +10,7 @@ from slipway.observability import logger
 from slipway.runs.executions import start_execution
 
 Next = Literal["Lock", "Request", "Wait", "Execute", "Report", "Done"]
-# What Step Functions says of a token that nobody waits for any more.
+# Step Functions' error codes for a token without a waiting execution.
 _GONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
 
 
@@ -19,8 +19,8 @@ def start(machine_arn: str, run_id: str, *, resumed: int = 0) -> str:
 
     Args:
         machine_arn: the approval state machine.
-        run_id: names the execution; its input is exactly `{"run_id": …}`.
-        resumed: how often the run was resumed; then part of the name.
+        run_id: names the execution; the input is exactly `{"run_id": …}`.
+        resumed: how often the run was resumed; if any, part of the name.
 
     Returns:
         The execution's name.
@@ -34,7 +34,7 @@ def end_wait(token: str, following: Next) -> bool:
     """End the wait that `token` belongs to.
 
     Returns:
-        False if no execution waits under this token any more: the wait timed out, and the next
+        False if no execution waits with this token: the wait timed out, and the next
         state reads the decision from the table.
     """
     try:

@@ -1,4 +1,4 @@
-"""Carries a change of an entity out: preview, approval where the policy wants one, pull request."""
+"""Carry out a change of an entity: preview, approval, pull request."""
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from slipway.changes.workflow import WorkflowProposal
     from slipway.github.repository import ServicesRepository
 
-# What a run leads to, once it is planned.
+# The result of planning a run.
 type Made = Proposal | WorkflowProposal
-# How long Slipway itself tries to merge; then a person must.
+# How long Slipway itself tries to merge; afterwards a person must merge.
 MERGE_WITHIN = timedelta(days=1)
 _SHORTEST, _LONGEST = timedelta(seconds=30), timedelta(hours=1)
 
@@ -51,7 +51,7 @@ class Task:
     Attributes:
         target: the entity and the action.
         request: the request, as the catalog reads it.
-        repository: holds the entity's files.
+        repository: has the entity's files.
     """
 
     target: Target
@@ -60,7 +60,7 @@ class Task:
 
 
 def carry_out(run: ActiveRun) -> None:
-    """Do what the run asks for, or have its approval asked for first.
+    """Carry out the run's request, or request its approval first.
 
     Raises:
         RetryableError: GitHub does not merge the pull request yet.
@@ -73,7 +73,9 @@ def carry_out(run: ActiveRun) -> None:
         return
     if is_first and task.target.unused:
         names = ", ".join(f"'{title}'" for title in task.target.unused)
-        run.report.remark(f"These inputs were filled in, but nothing uses them: {names}.")
+        run.report.remark(
+            f"These inputs were filled in, but the action does not use them: {names}."
+        )
     if "workflow_url" in row:
         _finish(run, task, follow_workflow(run, task))
         return
@@ -87,17 +89,15 @@ def carry_out(run: ActiveRun) -> None:
     elif proposal is not None:
         _make(run, task, policy, proposal, dry=dry)
     elif pull is not None:
-        leave_to_people(run, pull.number, "The base branch no longer asks for its change.")
+        leave_to_people(run, pull.number, "The base branch already has its change.")
 
 
 def _make(run: ActiveRun, task: Task, policy: Policy, proposal: Made, *, dry: bool) -> None:
-    """Show a change, make it, or have its approval asked for."""
+    """Preview a change, carry it out, or request its approval."""
     requirement = policy.requirement(proposal.action, *proposal.environments)
     if dry:
         refuse_existing(run, task)
-        run.report.preview(
-            f"This would be changed: {proposal.summary}", shortened(proposal.preview)
-        )
+        run.report.preview(f"This would change: {proposal.summary}", shortened(proposal.preview))
         run.report.succeed("Dry run: nothing was changed.", label="Dry run")
     elif requirement.approval is None:
         with run.lock(proposal.key):
@@ -118,14 +118,14 @@ def make(
     auto_merge: bool,
     links: tuple[str, ...] = (),
 ) -> Later | Result | None:
-    """Open the pull request, or start the workflow. Repeatable at any point.
+    """Open the pull request, or start the workflow. Safe to repeat.
 
     Args:
-        run: the run, which holds the entity's lock.
-        task: where.
-        proposal: what.
+        run: the run, which owns the entity's lock.
+        task: the entity and its repository.
+        proposal: the change.
         auto_merge: whether Slipway merges.
-        links: what else the run's page links to.
+        links: further links of the run's page.
 
     Returns:
         When to call this again, or how the run ends; None: the pull request's end is the run's.
@@ -142,14 +142,14 @@ def make(
 
 
 def follow_workflow(run: ActiveRun, task: Task) -> Later | Result:
-    """Look at the workflow that an earlier delivery has started."""
+    """Check the workflow that an earlier delivery started."""
     from slipway.changes.workflow import follow
 
     return follow(run, task.repository, run.ledger.get(run.run_id) or {})
 
 
 def _finish(run: ActiveRun, task: Task, outcome: Later | Result | None) -> None:
-    """End the run, or have it delivered later."""
+    """End the run, or postpone its delivery."""
     match outcome:
         case Later(until=until, why=why):
             raise RetryableError(why, until)
@@ -163,10 +163,10 @@ def _finish(run: ActiveRun, task: Task, outcome: Later | Result | None) -> None:
 
 
 def _find_again(run: ActiveRun, policy: Policy, row: Mapping[str, Any]) -> Task | None:
-    """What a run is about; None if its pull request is left to people.
+    """Return what a run is about; None if people handle its pull request.
 
     Raises:
-        UserError: the request is wrong, or the catalog does not have the action any more.
+        UserError: the request is wrong, or the catalog no longer has the action.
     """
     try:
         return find_task(run, policy)
@@ -181,7 +181,7 @@ def _find_again(run: ActiveRun, policy: Policy, row: Mapping[str, Any]) -> Task 
 
 
 def find_task(run: ActiveRun, policy: Policy) -> Task:
-    """Find the entity, the action and the repository of a run, and note them.
+    """Find and record the entity, action and repository of a run.
 
     Raises:
         ActionGone: the newest catalog does not have the action.
@@ -201,7 +201,7 @@ def find_task(run: ActiveRun, policy: Policy) -> Task:
 
 
 def request_of(run: ActiveRun) -> Request:
-    """A run as the catalog reads it."""
+    """Return a run as the catalog reads it."""
     message, who = run.message, run.message.requester
     return Request(
         run_id=message.run_id,
@@ -216,11 +216,11 @@ def request_of(run: ActiveRun) -> Request:
 
 
 def withdraw(run: ActiveRun, policy: Policy, why: str) -> None:
-    """Close the pull request of a run that cannot go on, and free its entity.
+    """Close the pull request of a run that cannot continue; free its entity.
 
     Args:
         run: the run.
-        policy: the policy of now.
+        policy: the current policy.
         why: as a sentence.
     """
     row = run.ledger.get(run.run_id) or {}
@@ -232,15 +232,15 @@ def withdraw(run: ActiveRun, policy: Policy, why: str) -> None:
 
 
 def _proposed_before(run: ActiveRun, task: Task, row: Mapping[str, Any]) -> PullRequest | None:
-    """The pull request that an earlier delivery has opened.
+    """Return the pull request that an earlier delivery opened.
 
-    Once it is merged or closed, the repository reports, and the base branch says what the change
-    has led to, so that nothing can be planned from it.
+    Once it is merged or closed, the repository reports it. The base branch then has the result of
+    the change, so the run cannot be planned from it.
     """
     branch = run_branch(run.message.action, run.run_id)
     pull = task.repository.find(branch, number=row.get("pr_number"))
     if pull is not None:
-        # That delivery may have ended before it could, and the sweep goes by it.
+        # That delivery may have ended before it recorded it, and the sweep relies on the record.
         run.ledger.record_pull_request(run.run_id, pull.number, pull.url)
     return pull
 
@@ -248,14 +248,14 @@ def _proposed_before(run: ActiveRun, task: Task, row: Mapping[str, Any]) -> Pull
 def prepare_again(
     run: ActiveRun, task: Task, policy: Policy, pull: PullRequest | None
 ) -> Made | NothingToDo | None:
-    """Plan the change of a run that may have a pull request by now.
+    """Plan the change of a run that may already have a pull request.
 
     Returns:
-        None if it has one, and the base branch no longer asks for the change: this was merged a
-        moment ago, or people must look at it. Either way the pull request's end is the run's.
+        None if it has one, and the base branch already has the change. It was just merged, or
+        people must check it. In both cases the pull request's end is the run's.
 
     Raises:
-        UserError: the request is wrong, or not possible as things are.
+        UserError: the request is wrong, or not possible in the current state.
     """
     try:
         proposal = prepare(run, task, policy)
@@ -267,10 +267,10 @@ def prepare_again(
 
 
 def prepare(run: ActiveRun, task: Task, policy: Policy) -> Made | NothingToDo:
-    """Plan the change from the base branch as it is now.
+    """Plan the change from the current base branch.
 
     Raises:
-        UserError: the request is wrong, or not possible as things are.
+        UserError: the request is wrong, or not possible in the current state.
     """
     target, spec = task.target, task.target.action.spec
     commit, tree = None, Tree({}, {})
@@ -306,8 +306,8 @@ def require_approvers(run: ActiveRun, policy: Policy, proposal: Asked, *, by_mac
 
     Args:
         run: the run.
-        policy: the policy of now.
-        proposal: what it would change.
+        policy: the current policy.
+        proposal: the change.
         by_machine: whether machine credentials requested it.
 
     Raises:
@@ -315,23 +315,23 @@ def require_approvers(run: ActiveRun, policy: Policy, proposal: Asked, *, by_mac
     """
     if by_machine and policy.without_person == "refuse":
         raise UserError(
-            "This change needs an approval, and no person has requested it: the approval "
-            "policy refuses such changes. Execute the action in Port as a person."
+            "This change needs an approval, but machine credentials requested it, and the "
+            "approval policy refuses such requests. Run the action in Port as a person."
         )
     approvers = policy.approvers(proposal.action, *proposal.environments, by_machine=by_machine)
     eligible(approvers, requester_of(run), policy, run.port.team_members)
 
 
 def requester_of(run: ActiveRun) -> str:
-    """E-mail address of whoever asked; the user id where there is none."""
+    """Return the requester's e-mail address, or the user id without one."""
     return run.message.requester.email or run.message.requester.user_id
 
 
 def refuse_existing(run: ActiveRun, task: Task) -> None:
-    """Refuse to create what is there already, before any approver is asked.
+    """Refuse to create an existing entity, before approvers are asked.
 
     Raises:
-        EntityExists: the entity, or a file of it, is there.
+        EntityExists: the entity, or one of its files, exists.
     """
     target, repository = task.target, task.repository
     if not target.action.creates:
@@ -351,20 +351,22 @@ def propose(
     auto_merge: bool,
     links: tuple[str, ...] = (),
 ) -> Later | None:
-    """Open the pull request and, if the policy says so, merge it. Repeatable at any point.
+    """Open the pull request and, if the policy says so, merge it.
+
+    Safe to repeat after an interruption at any point.
 
     Args:
-        run: the run, which holds the entity's lock.
-        task: where.
-        proposal: what.
+        run: the run, which owns the entity's lock.
+        task: the entity and its repository.
+        proposal: the change.
         auto_merge: whether Slipway merges.
-        links: what else the run's page links to.
+        links: further links of the run's page.
 
     Returns:
-        When to call this again, if Slipway is to merge and GitHub does not allow it yet.
+        When to call this again, if Slipway merges and GitHub does not allow it yet.
 
     Raises:
-        RunEnded: the run was ended while the pull request was made; it was closed again.
+        RunEnded: the run was ended while the pull request was opened; Slipway closed it again.
         BranchTaken: another user wrote to the run's branch; the run's log says so.
     """
     repository, change = task.repository, proposal.change
@@ -389,8 +391,8 @@ def propose(
     try:
         port.finish(pull)
     except RunEnded:
-        # Ended by the merge workflow: then this finds nothing open. Or by a person, who does not
-        # want the change any more.
+        # Either the merge workflow ended it, and nothing is open, or a person did, who no longer
+        # wants the change.
         why = "The run was ended in Port."
         repository.close(change.branch, why, number=pull.number)
         raise
@@ -475,7 +477,7 @@ def _merge(
             waited = now - run.ledger.record_merge_attempt(run.run_id, merge.head)
             if waited < MERGE_WITHIN:
                 until = now + min(max(waited, _SHORTEST), _LONGEST)
-                why = f"GitHub does not merge pull request #{number} yet. {merge.reason}"
+                why = f"GitHub cannot merge pull request #{number} yet. {merge.reason}"
                 return Later(until, why)
             leave_to_people(run, number, f"GitHub's reason: {merge.reason}")
         case "refused":
@@ -483,8 +485,8 @@ def _merge(
         case "changed":
             run.report.note(
                 f"Pull request #{number} was changed",
-                f"Pull request #{number} is no longer the change that was approved, so it is not "
-                "merged automatically. Look at what was added, then merge or close it.",
+                f"Pull request #{number} differs from the approved change, so Slipway does not "
+                "merge it. Check the added commits, then merge or close it.",
             )
         case "retargeted":
             # Its report ends the run.
@@ -495,7 +497,7 @@ def _merge(
 
 
 def leave_to_people(run: ActiveRun, number: int, why: str) -> None:
-    """Say that Slipway does not merge the pull request.
+    """Report that Slipway does not merge the pull request.
 
     Args:
         run: the run.
@@ -509,9 +511,9 @@ def leave_to_people(run: ActiveRun, number: int, why: str) -> None:
 
 
 def _ask(run: ActiveRun) -> None:
-    """Have the state machine ask. The record is what the machine's steps work from."""
+    """Have the state machine request the approval, based on the record."""
     key = request_key(run.run_id)
-    # The first record stays: a second message with the same run id cannot change what is asked.
+    # The first record stays: a second message with the same run id cannot change the request.
     put_record(run.config.records_bucket, key, run.record.raw, replace=False)
     run.report.note(
         "Preparing the approval request", f"This change needs an approval (trace {trace_id()})."
@@ -520,5 +522,5 @@ def _ask(run: ActiveRun) -> None:
 
 
 def request_key(run_id: str) -> str:
-    """Where the record of a run that needs an approval is."""
+    """Return where the record of a run that needs an approval is."""
     return f"requests/{run_id}.json"

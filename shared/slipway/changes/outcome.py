@@ -1,4 +1,4 @@
-"""How far a change has come, where it takes longer than an invocation."""
+"""Describe the progress of a change that takes more than one invocation."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ class Later:
     """The change is not finished yet.
 
     Attributes:
-        until: when to look again, in UTC.
+        until: when to check again, in UTC.
         why: what it waits for, as a sentence.
     """
 
@@ -24,7 +24,7 @@ class Result:
 
     Attributes:
         status: Port's status of the run.
-        label: what the run's page shows in its place.
+        label: what the run's page shows instead of it.
         reason: as a sentence.
     """
 

@@ -1,6 +1,6 @@
-"""The policy: which change needs whose approval, and lists that grow. It is one document in S3.
+"""Read the policy: required approvals, and the installation's lists.
 
-Terraform writes the document; see `docs/approvals.md`.
+It is one document in S3, which Terraform writes; see `docs/approvals.md`.
 """
 
 import string
@@ -24,7 +24,7 @@ from slipway.github.models import Place
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
 Team = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 ANY = "*"
-# How many must approve what machine credentials requested: one of them may hold the credentials.
+# Approvals needed for a request of machine credentials: one approver may hold the credentials.
 MACHINE_COUNT = 2
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -34,7 +34,7 @@ class _Model(BaseModel):
 
 
 class Approvers(_Model):
-    """Who must agree, and how long they have.
+    """Who must approve, and how long they have.
 
     Attributes:
         emails: people who may decide.
@@ -61,7 +61,7 @@ class Requirement(_Model):
     """What a change needs.
 
     Attributes:
-        approval: who must agree; None: nobody.
+        approval: who must approve; None: no approval is needed.
         auto_merge: whether Slipway merges the pull request itself.
     """
 
@@ -70,7 +70,7 @@ class Requirement(_Model):
 
 
 class Rule(Requirement):
-    """A requirement, and the changes that it is for; `*` stands for all.
+    """A requirement, and the changes that it applies to; `*` means all.
 
     Attributes:
         actions: actions of the catalog.
@@ -81,7 +81,7 @@ class Rule(Requirement):
     environments: frozenset[str]
 
     def fits(self, action: str, environment: str) -> bool:
-        """Whether the rule is for this change."""
+        """Return whether the rule matches this change."""
         return bool({action, ANY} & self.actions) and bool({environment, ANY} & self.environments)
 
 
@@ -89,21 +89,21 @@ class Policy(_Model):
     """The whole document.
 
     Attributes:
-        schema_version: of this shape.
-        domain_aliases: e-mail domain → the domain that it is another name of.
-        repositories: key, as the catalog has it → repository; no other one is ever changed.
+        schema_version: version of this format.
+        domain_aliases: e-mail domain → the domain that it is an alias of.
+        repositories: key in the catalog → repository; Slipway changes no others.
         limits: action of the catalog → its `.limits`, before the defaults of `action.yaml`.
         settings: `.settings` of the catalog, before the defaults of `resource.yaml`.
-        rules: the first one that fits decides.
-        default: what a change needs that no rule is for.
-        approver_principals: IAM role → e-mail address of the person who alone may assume it.
-        approver_accounts: AWS accounts beside the own one whose Identity Center roles count as
+        rules: the first match decides.
+        default: what a change without a matching rule needs.
+        approver_principals: IAM role → e-mail address of the only person who may assume it.
+        approver_accounts: other AWS accounts whose Identity Center roles count as
             people.
         team_reviewers: Port team → GitHub users and teams; a team is written `team:<slug>`.
-        own_actions: action → alias of the function that carries out its runs.
+        own_actions: action → alias of the function that reads its runs.
         own_automations: automations whose messages Slipway receives.
-        without_person: what a change needs that no person has requested, where it needs an
-            approval: `MACHINE_COUNT` must approve, or it is refused.
+        without_person: what a change by machine credentials needs, if it needs an approval:
+            `MACHINE_COUNT` must approve, or it is refused.
     """
 
     schema_version: Literal[1]
@@ -123,15 +123,17 @@ class Policy(_Model):
     @model_validator(mode="after")
     def _default_asks_somebody(self) -> "Policy":
         if self.default.approval is None:
-            raise ValueError("default must have an approval: what no rule knows is asked for")
+            raise ValueError("default must have an approval: it applies to changes without a rule")
         return self
 
     def requirement(self, action: str, *environments: str) -> Requirement:
-        """What a change needs. A change that no rule knows is never made unasked.
+        """Return what a change needs.
+
+        A change that matches no rule always needs an approval.
 
         Args:
             action: the action.
-            environments: all that the change is about; it needs what each of them asks for.
+            environments: of the change; the requirements of all of them apply.
         """
         needed = [self._requirement(action, environment) for environment in environments]
         return reduce(_stricter, needed) if needed else self.default
@@ -143,10 +145,10 @@ class Policy(_Model):
         return self.default
 
     def place(self, key: str) -> Place:
-        """The repository of a key.
+        """Return the repository of a key.
 
         Raises:
-            UserError: there is no such key.
+            UserError: the key does not exist.
         """
         if key not in self.repositories:
             raise UserError(
@@ -156,19 +158,19 @@ class Policy(_Model):
         return self.repositories[key]
 
     def places(self) -> list[Place]:
-        """The repositories, each once: several keys may name one."""
+        """Return the repositories, each once: several keys may name one."""
         return list({place.name.casefold(): place for place in self.repositories.values()}.values())
 
     def emails(self) -> list[str]:
-        """All addresses that are notified of requests."""
+        """Return all addresses that are notified of requests."""
         asked = (requirement.approval for requirement in (self.default, *self.rules))
         return sorted({email for approvers in asked if approvers for email in approvers.emails})
 
     def approvers(self, action: str, *environments: str, by_machine: bool) -> Approvers:
-        """Who must approve a change for which a request is made.
+        """Return who must approve a change that has a request.
 
-        A policy that no longer asks for an approval does not withdraw a request that was made: the
-        default's approvers decide then.
+        If the policy no longer requires an approval, an existing request stays. The default's
+        approvers then decide it.
 
         Args:
             action: action of the catalog, or `repair_service`.
@@ -182,19 +184,19 @@ class Policy(_Model):
         return found.model_copy(update={"count": count})
 
     def address(self, email: str) -> str:
-        """The address as rights are granted to it: exactly as it is spelt.
+        """Return the address to which rights are granted: its exact spelling.
 
-        Only the case of ASCII letters makes no difference, and a domain in `domain_aliases` is the
-        one that it is another name of.
+        Only the case of ASCII letters is ignored, and a domain in `domain_aliases` is replaced by
+        the domain that it is an alias of.
         """
         local, at, domain = email.translate(_LOWER).rpartition("@")
         return f"{local}{at}{self.domain_aliases.get(domain, domain)}"
 
     def identity(self, email: str) -> str:
-        """One spelling for one person, to refuse people by. It grants nothing.
+        """Return one spelling per person, to refuse people by. Grants nothing.
 
-        Letter case, a plus-tag (`me+work@…`) and aliases of the domain make no difference: else
-        people could approve their own requests, or approve twice, by another spelling.
+        Letter case, a plus-tag (`me+work@…`) and aliases of the domain are ignored. Otherwise
+        people could approve their own requests, or approve twice, with another spelling.
         """
         folded = unicodedata.normalize("NFKC", email.strip()).casefold()
         local, at, domain = folded.rpartition("@")
@@ -205,7 +207,7 @@ class Policy(_Model):
 
 
 def _stricter(one: Requirement, other: Requirement) -> Requirement:
-    """What fulfils both requirements."""
+    """Return a requirement that fulfils both."""
     merge = one.auto_merge and other.auto_merge
     if one.approval is None or other.approval is None or one.approval == other.approval:
         return Requirement(approval=one.approval or other.approval, auto_merge=merge)
@@ -214,7 +216,7 @@ def _stricter(one: Requirement, other: Requirement) -> Requirement:
     expires = min(first.expires_after_seconds, second.expires_after_seconds)
     remind = min(reminders, default=None)
     both = Approvers(
-        # A person who may decide for one environment only must not decide for the other.
+        # A person who may decide for only one environment must not decide for the other.
         emails=tuple(email for email in first.emails if email in second.emails),
         teams=tuple(team for team in first.teams if team in second.teams),
         count=max(first.count, second.count),

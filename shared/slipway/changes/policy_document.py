@@ -10,10 +10,12 @@ from slipway.errors import ConfigurationError
 
 
 def read_policy(bucket: str, key: str) -> PolicyVersion:
-    """Read the document as it is now. It is not cached: a stricter policy counts at once.
+    """Read the current document, without a cache.
+
+    A stricter policy applies at once.
 
     Raises:
-        ConfigurationError: it is no policy; the text names the first fault.
+        ConfigurationError: it is not a policy; the text names the first fault.
     """
     answer = aws.s3().get_object(Bucket=bucket, Key=key)
     try:
@@ -34,7 +36,7 @@ def parse_policy(document: object, place: str = "of this apply") -> Policy:
         place: where it is, for the error.
 
     Raises:
-        ConfigurationError: it is no policy; the text names the first fault.
+        ConfigurationError: it is not a policy; the text names the first fault.
     """
     try:
         return Policy.model_validate(document)
@@ -48,6 +50,6 @@ def parse_policy(document: object, place: str = "of this apply") -> Policy:
 
 def _unusable(place: str, fault: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The policy {place} cannot be used ({fault}). "
-        "Correct variable 'approvals' or 'github' and apply the stack again."
+        f"The policy {place} is not valid ({fault}). Correct variable 'approvals' or 'github' and "
+        "apply the stack again."
     )

@@ -1,4 +1,7 @@
-"""What an action comes to: a change to propose, with what people need to judge it; or nothing."""
+"""Represent an action's result: a change to propose, or nothing.
+
+A proposal includes what people need to judge it.
+"""
 
 import hashlib
 import json
@@ -14,7 +17,7 @@ from slipway.changes.text import pull_request_body
 from slipway.github.models import Change, EntityFiles, run_branch
 from slipway.port.message import RunMessage
 
-# In characters, what Port shows of a diff at once; people stop reading long before.
+# Characters of a diff that Port shows at once; longer diffs are hard to review.
 LONGEST_PREVIEW = 30_000
 _CONTEXT = 3
 _CODE_LENGTH = 10
@@ -22,14 +25,14 @@ _CODE_LENGTH = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What the approval policy is asked about.
+    """The subject of an approval.
 
     Attributes:
         action: the action of the catalog.
         key: the entity's key.
         environments: the environments that count.
         summary: what changes, in one line.
-        preview: what people judge it by.
+        preview: the details for the approvers.
     """
 
     action: str
@@ -40,7 +43,7 @@ class Asked:
 
     @property
     def change_hash(self) -> str:
-        """SHA-256 of all that an approval binds."""
+        """SHA-256 of everything that an approval binds."""
         raise NotImplementedError
 
 
@@ -50,7 +53,7 @@ class Proposal(Asked):
 
     Attributes:
         target: the entity and the action.
-        change: the pull request to be.
+        change: the planned pull request.
         base: touched path → blob SHA on the base branch, None where the file is new.
         entity: body of the entity to create, where the action creates one.
     """
@@ -63,10 +66,10 @@ class Proposal(Asked):
     @property
     @override
     def change_hash(self) -> str:
-        """SHA-256 of what is changed where and from what, over the touched paths only.
+        """SHA-256 of the change and its base, over the touched paths only.
 
-        Two proposals with the same hash make the same files out of the same files, so that an
-        approval of one is an approval of the other.
+        Two proposals with the same hash create the same files from the same files. So an approval
+        of one also approves the other.
         """
         result = {
             path: None if text is None else hashlib.sha256(text.encode()).hexdigest()
@@ -77,7 +80,7 @@ class Proposal(Asked):
 
 
 def hash_of(asked: Asked, **bound: Any) -> str:
-    """SHA-256 of an action on an entity and of what it binds."""
+    """Return the SHA-256 of an action on an entity and of what it binds."""
     whole = {
         "action": asked.action,
         "entity": asked.key,
@@ -97,13 +100,13 @@ def propose_files(
     run_url: str,
     reviewers: Mapping[str, list[str]],
 ) -> Proposal:
-    """Make a plan the pull request that it is proposed by.
+    """Convert a plan to the pull request that proposes it.
 
     Args:
         target: the entity and the action.
         plan: what changes.
         message: the request.
-        commit: the commit that the plan was made from; None: it needed none.
+        commit: the commit that the plan was made from; None: not needed.
         run_url: the run's page in Port.
         reviewers: each team's reviewers, written as in `Change.reviewers`.
     """
@@ -132,7 +135,7 @@ def propose_files(
 
 
 def files_of(resource: Resource) -> EntityFiles:
-    """Which files of its repository belong to an entity."""
+    """Return which files of its repository belong to an entity."""
     return EntityFiles(
         name=resource.name,
         folders=tuple(resource.kind.folders(resource.parts)),
@@ -145,15 +148,15 @@ def preview(before: Mapping[str, str | None], after: Mapping[str, str | None]) -
     """Make a unified diff in plain text.
 
     Args:
-        before: path → text as it is; None for a file whose text is not known. Missing: a new file.
-        after: path → text to be; None for a file that is removed.
+        before: path → current text; None for a file with unknown text. Missing: a new file.
+        after: path → new text; None for a removed file.
     """
     parts = [_diff(path, path in before, before.get(path), after[path]) for path in sorted(after)]
     return "\n".join(parts)
 
 
 def shortened(diff: str) -> str:
-    """Cut a diff to what Port shows of it."""
+    """Shorten a diff to the part that Port shows."""
     if len(diff) <= LONGEST_PREVIEW:
         return diff
     shown = diff[:LONGEST_PREVIEW].rpartition("\n")[0]
@@ -163,9 +166,9 @@ def shortened(diff: str) -> str:
 
 
 def code_of(diff: str) -> str:
-    """Return the code at the end of a full diff; empty if Port shows the diff uncut.
+    """Return the code at the end of a full diff; empty if Port shows it all.
 
-    An approver who decides in Port types it, which shows that the full diff was opened.
+    An approver who decides in Port types the code, which shows that they opened the full diff.
     """
     if len(diff) <= LONGEST_PREVIEW:
         return ""
@@ -179,7 +182,7 @@ def with_code(diff: str) -> str:
 
 
 def fenced(text: str) -> str:
-    """A diff as a block of Markdown that nothing in it can end."""
+    """Return a diff as a block of Markdown that its content cannot end."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}diff\n{text}\n{fence}"
@@ -198,10 +201,11 @@ def _diff(path: str, known: bool, before: str | None, after: str | None) -> str:
 
 
 def _hunk(old: list[str], new: list[str]) -> list[str]:
-    """What differs between two texts as one hunk.
+    """Return the difference between two texts as one hunk.
 
-    No action changes more than one place of a file, and for one place this is what any diff says;
-    it takes no longer for texts whose lines are all alike, as a search for the least change would.
+    No action changes more than one place of a file, and for one place every diff has this form. It
+    also takes no longer for texts whose lines are all alike, unlike a search for the smallest
+    change.
     """
     start = _alike(old, new)
     end = _alike(old[start:][::-1], new[start:][::-1])
@@ -221,12 +225,12 @@ def _hunk(old: list[str], new: list[str]) -> list[str]:
 
 
 def _alike(old: list[str], new: list[str]) -> int:
-    """How many lines are the same at the start of both."""
+    """Return how many lines are the same at the start of both."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 
 
 def _lines(text: str | None) -> list[str]:
-    # Not `splitlines`: what is a line for GitHub ends with a line feed only.
+    # Not `splitlines`: GitHub ends lines at line feeds only.
     return re.findall(r"[^\n]*\n|[^\n]+", text or "")
 
 
@@ -236,7 +240,7 @@ def _shown(line: str) -> str:
 
 
 def _visible(line: str) -> str:
-    """Control characters as pictures: what is approved must not look like something else."""
+    """Show control characters as pictures, so that nothing is disguised."""
     return "".join(
         c
         if c == "\t" or c.isprintable()

@@ -1,4 +1,4 @@
-"""What people are shown of a repair before they approve it, and what binds their approval. Pure."""
+"""Describe a repair for its approval, and hash what that binds. Pure."""
 
 import hashlib
 import json
@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class PlannedRepair(BaseModel):
-    """One strategy, as it would be carried out now.
+    """One strategy, in its current form.
 
     Attributes:
-        sentence: what it would do, or why it cannot be done now.
+        sentence: what it would do, or why it cannot run now.
         preview: unified diff of the files that it would change; empty if it changes none.
-        digests: `repair_digest` of each of its attempts; empty if it cannot be done now.
+        digests: `repair_digest` of each of its attempts; empty if it cannot run now.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -25,7 +25,7 @@ class PlannedRepair(BaseModel):
 
 
 def repair_digest(kind: str, files: Mapping[str, str | None]) -> str:
-    """SHA-256 of what an attempt makes.
+    """Return the SHA-256 of an attempt's result.
 
     Args:
         kind: the strategy.
@@ -39,12 +39,12 @@ def repair_digest(kind: str, files: Mapping[str, str | None]) -> str:
 
 
 def repair_hash(service: str, execution: str, digests: Iterable[str]) -> str:
-    """SHA-256 of all that a remediation may do with one approval.
+    """Return the SHA-256 of all that one approval of a repair allows.
 
     Args:
         service: the service's identifier.
         execution: the remediation's execution.
-        digests: of the attempts that were shown.
+        digests: of the attempts in the request.
     """
     return _sha256(
         {

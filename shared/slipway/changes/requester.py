@@ -1,4 +1,4 @@
-"""Who requested a change, by Port's own record of the run."""
+"""Find out who requested a change, from Port's own record of the run."""
 
 from typing import TYPE_CHECKING
 
@@ -7,16 +7,16 @@ if TYPE_CHECKING:
 
 
 def is_machine(port: "PortClient", email: str, created_by: str, impersonated_by: str) -> bool:
-    """Whether Port's record of a run does not name a person as the one who executed the action.
+    """Return whether Port's record does not name a person as requester.
 
-    Machine credentials execute an action as themselves, or in a person's name (`run_as`). Port then
-    notes them as `impersonatedBy`.
+    Machine credentials run an action as themselves, or in a person's name (`run_as`). Port then
+    records them as `impersonatedBy`.
 
     Args:
-        port: knows the people.
-        email: the address of the person who is said to have executed it.
-        created_by: the id that the record names.
-        impersonated_by: the machine credentials that the record names; empty: none.
+        port: finds the people.
+        email: the address of the claimed requester.
+        created_by: the id in the record.
+        impersonated_by: the machine credentials in the record; empty: none.
     """
     if impersonated_by:
         return True

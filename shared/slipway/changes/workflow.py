@@ -1,7 +1,7 @@
-"""Runs a workflow of the repository for a run, and waits for its conclusion.
+"""Run a workflow of the repository, and wait for its conclusion.
 
 An approval binds the workflow file's content and the inputs. The content is compared before the
-dispatch, and at the commit that GitHub then runs: the base branch may move in between.
+dispatch, and again at the commit that GitHub runs, because the base branch may move in between.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from slipway.github.repository import ServicesRepository
 from slipway.github.workflows import WorkflowRun, Workflows
 from slipway.runs.run import ActiveRun
 
-# A run that takes longer is left to people.
+# People handle a run that takes longer.
 ENDS_WITHIN = timedelta(hours=2)
-# GitHub lists a run some moments after it was asked for.
+# GitHub lists a run some moments after its dispatch.
 _LISTED_WITHIN = timedelta(minutes=2)
-# How far GitHub's clock and ours may differ.
+# Maximum difference between GitHub's clock and ours.
 _CLOCKS_APART = timedelta(minutes=1)
 _SHORTEST, _LONGEST = timedelta(seconds=15), timedelta(minutes=5)
 
@@ -34,8 +34,8 @@ class WorkflowProposal(Asked):
     Attributes:
         target: the entity and the action.
         file: path of the workflow's file.
-        blob: Git's name of the file's content on the base branch.
-        inputs: what it is given.
+        blob: blob SHA of the file on the base branch.
+        inputs: its inputs.
     """
 
     target: Target
@@ -53,7 +53,7 @@ class WorkflowProposal(Asked):
 def propose_workflow(
     target: Target, plan: WorkflowPlan, repository: ServicesRepository
 ) -> WorkflowProposal:
-    """Make a plan what people are asked about.
+    """Convert a plan to the subject of an approval.
 
     Raises:
         UserError: the base branch does not have the workflow.
@@ -81,7 +81,7 @@ def propose_workflow(
 def start(
     run: ActiveRun, repository: ServicesRepository, proposal: WorkflowProposal
 ) -> Later | Result:
-    """Start the workflow, unless an earlier delivery has. Repeatable at any point."""
+    """Start the workflow, unless an earlier delivery has."""
     row = run.ledger.record_workflow(run.run_id, proposal.file, proposal.blob)
     return follow(run, repository, row, proposal.inputs)
 
@@ -92,13 +92,13 @@ def follow(
     row: Mapping[str, Any],
     inputs: Mapping[str, str] | None = None,
 ) -> Later | Result:
-    """Look at the workflow's run.
+    """Check the workflow's run.
 
     Args:
         run: the run, which holds the entity's lock.
         repository: where the workflow is.
         row: the run's row of the ledger.
-        inputs: what the workflow is given; None: it was started before.
+        inputs: of the workflow; None: it was started before.
     """
     workflows, file = Workflows(repository), str(row["workflow_file"])
     since = datetime.fromisoformat(str(row["workflow_since"]))
@@ -118,7 +118,7 @@ def follow(
     if workflows.blob(file, found.commit) != row["workflow_blob"]:
         workflows.cancel(file, found.id)
         why = f"The workflow {file} was changed before GitHub ran it, so its run was cancelled."
-        return _failed(f"{why} Start the action again if the change is still wanted.", found.url)
+        return _failed(f"{why} Run the action again if the change is still wanted.", found.url)
     return _judged(run, file, found, waited)
 
 
@@ -129,24 +129,24 @@ def _find(
     if row.get("workflow_run"):
         return workflows.get(file, int(row["workflow_run"]))
     if int(row["workflow_tries"]) == 1:
-        return None  # Nothing was asked of GitHub yet.
+        return None  # No request was sent to GitHub yet.
     return workflows.find(file, run_id, since=since - _CLOCKS_APART)
 
 
 def _is_to_be_started(row: Mapping[str, Any], waited: timedelta) -> bool:
-    """Whether no earlier delivery can have started it."""
+    """Return whether no earlier delivery can have started it."""
     if "workflow_asked" in row:
         return False
-    # One that was killed in between may have started it without a note.
+    # A delivery that was killed in between may have started it without a record.
     return int(row["workflow_tries"]) == 1 or waited >= _LISTED_WITHIN
 
 
 def _judged(run: ActiveRun, file: str, found: WorkflowRun, waited: timedelta) -> Later | Result:
     match found.state:
         case "succeeded":
-            return Result("SUCCESS", "Done", f"The workflow {file} has succeeded: {found.url}")
+            return Result("SUCCESS", "Done", f"The workflow {file} succeeded: {found.url}")
         case "failed":
-            how = f"GitHub's word for its end: {found.conclusion}."
+            how = f"GitHub's conclusion: {found.conclusion}."
             return _failed(f"The workflow {file} did not succeed. {how}", found.url)
     if waited >= ENDS_WITHIN:
         hours = int(ENDS_WITHIN.total_seconds() // 3600)
@@ -155,7 +155,7 @@ def _judged(run: ActiveRun, file: str, found: WorkflowRun, waited: timedelta) ->
 
 
 def _later(run: ActiveRun, waited: timedelta, why: str) -> Later:
-    run.ledger.restart_retry_budget(run.run_id)  # It waits for GitHub, and not in vain.
+    run.ledger.restart_retry_budget(run.run_id)  # It waits for GitHub, so a retry is useful.
     return Later(datetime.now(UTC) + min(max(waited, _SHORTEST), _LONGEST), why)
 
 

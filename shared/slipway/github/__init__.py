@@ -1,1 +1,1 @@
-"""The services repository on GitHub, as an object."""
+"""Work with the services repository on GitHub."""

@@ -1,4 +1,7 @@
-"""Whether a commit is exactly a change, by git's own object ids: content, paths and file modes."""
+"""Compare a commit with a change by git's object ids.
+
+The object ids cover content, paths and file modes.
+"""
 
 from dataclasses import dataclass
 
@@ -9,20 +12,20 @@ from github.Repository import Repository
 
 from slipway.github.models import Change, lies_in
 
-# How often a branch may be updated between two looks at it.
+# Maximum number of branch updates between two checks.
 _MOST_UPDATES = 10
 _FOLDER_MODE = "040000"
-# Path → mode and object id, which says all of what is there.
+# Path → mode and object id, which identify the whole content.
 Entries = dict[str, tuple[str, str]]
 
 
 def create_tree(repository: Repository, change: Change, base: str) -> GitTree:
-    """Have GitHub make the tree of a commit with the change's files. Repeating it is harmless.
+    """Create the tree of a commit with the change's files. Safe to repeat.
 
     Args:
         repository: the repository.
         change: what to write.
-        base: the commit that it is written to.
+        base: the parent commit.
     """
     return repository.create_git_tree(
         [
@@ -31,7 +34,7 @@ def create_tree(repository: Repository, change: Change, base: str) -> GitTree:
             else InputGitTreeElement(path, "100644", "blob", content=content)
             for path, content in sorted(change.files.items())
         ],
-        # A commit's SHA stands for its tree here, which saves the request for the tree.
+        # The tree of a commit can be addressed by the commit's SHA, which saves a request.
         base_tree=GitTree(repository.requester, {}, {"sha": base}, completed=True),
     )
 
@@ -42,8 +45,8 @@ class Comparison:
 
     Attributes:
         repository: the repository.
-        change: what a commit must be.
-        base_branch: where the change must go.
+        change: the expected change.
+        base_branch: the target branch of the change.
     """
 
     repository: Repository
@@ -51,16 +54,16 @@ class Comparison:
     base_branch: str
 
     def is_change(self, sha: str, recorded: str | None = None, *, rebases: bool = False) -> bool:
-        """Whether a commit may be merged as the change.
+        """Return whether a commit may be merged as the change.
 
-        That is the recorded commit, or an update of it: a merge whose second parent is on the base
-        branch and which has nothing else of its own, for any number of updates.
+        That is the recorded commit, or an update of it. An update is a merge whose second parent is
+        on the base branch and which adds nothing else. There may be any number of updates.
 
         Args:
             sha: the commit.
             recorded: the commit that was recorded as the change; None: a commit on the base branch
                 that changes exactly the files of the change.
-            rebases: whether an update makes the commit again instead of merging.
+            rebases: whether an update recreates the commit instead of merging.
         """
         updates: list[tuple[GitCommit, str]] = []
         while sha != recorded:
@@ -79,7 +82,7 @@ class Comparison:
         return all(self._updates(commit, base, sha) for commit, base in updates)
 
     def _makes(self, commit: GitCommit, base: str) -> bool:
-        """Whether a commit changes exactly the change's files."""
+        """Return whether a commit changes exactly the change's files."""
         if base != self.change.base_commit and not self.is_on_base(base):
             return False
         try:
@@ -87,27 +90,30 @@ class Comparison:
         except GithubException as error:
             if error.status != 422:
                 raise
-            return False  # The change deletes a file that is not there.
+            return False  # The change deletes a file that does not exist.
 
     def _updates(self, commit: GitCommit, base: str, recorded: str) -> bool:
-        """Whether a commit is the base branch with nothing but the recorded files in it."""
+        """Return whether a commit is the base branch plus the recorded files."""
         if not self.is_on_base(base):
             return False
         beside, own = self._split(commit.sha)
         return (beside, own) == (self._split(base)[0], self._split(recorded)[1])
 
     def is_on_base(self, sha: str) -> bool:
-        """Whether a commit is on the base branch."""
+        """Return whether a commit is on the base branch."""
         try:
             status = self.repository.compare(self.base_branch, sha).status
         except GithubException as error:
             if error.status != 404:
                 raise
-            return False  # No history in common.
+            return False  # The commits have no common history.
         return status in {"behind", "identical"}
 
     def _split(self, sha: str) -> tuple[Entries, Entries]:
-        """What of a commit is not the entity's, and what is; whole folders by their object id."""
+        """Split a commit's files into the entity's and the others.
+
+        Whole folders are compared by their object ids.
+        """
         beside, own = Entries(), Entries()
         left = [("", sha)]
         while left:
@@ -127,10 +133,10 @@ class Comparison:
         return beside, own
 
     def _split_shared(self, folder: str, tree: str, beside: Entries, own: Entries) -> None:
-        """Split a folder in which other files may lie, too."""
+        """Split a folder that may also have other files."""
         listed = self.repository.get_git_tree(tree, recursive=True)
         if listed.truncated:
-            # Nothing below can be told apart, so all of it must be as it was recorded.
+            # The files below cannot be distinguished, so all must equal the recorded ones.
             own[folder] = (_FOLDER_MODE, tree)
             return
         for item in listed.tree:

@@ -1,4 +1,4 @@
-"""The GraphQL documents that propose a change, and how they are sent.
+"""Build and send the GraphQL documents that propose a change.
 
 https://docs.github.com/graphql/reference
 """
@@ -39,13 +39,13 @@ mutation Close($close: ClosePullRequestInput!) {
 
 
 def look(labels: int, users: int, teams: int, folders: int) -> str:
-    """The query for all that is known before a change is proposed.
+    """Return the query that runs before a change is proposed.
 
     Args:
-        labels: how many labels it asks for, as `$label0`.
-        users: how many reviewers, as `$user0`.
-        teams: how many teams, as `$team0`.
-        folders: how many folders on the base commit, as `$folder0`.
+        labels: number of labels, as `$label0`.
+        users: number of reviewers, as `$user0`.
+        teams: number of teams, as `$team0`.
+        folders: number of folders on the base commit, as `$folder0`.
     """
     counts = {"label": labels, "user": users, "team": teams, "folder": folders}
     declared = [f"${kind}{n}: String!" for kind, count in counts.items() for n in range(count)]
@@ -75,9 +75,10 @@ query Look(
 
 
 def propose(inputs: Mapping[str, Json]) -> str:
-    """The mutations that open a pull request: those of `ref`, `commit`, `pull` that have an input.
+    """Return the mutations that open a pull request.
 
-    GraphQL carries out one after the other, and goes on after one that failed.
+    Only those of `ref`, `commit` and `pull` that have an input. GraphQL runs one after the other,
+    and continues after a failed one.
     """
     fields = {"ref": CREATE_REF, "commit": CREATE_COMMIT, "pull": CREATE_PULL}
     declared = ", ".join(f"${name}: {_TYPES[name]}" for name in inputs)
@@ -86,7 +87,7 @@ def propose(inputs: Mapping[str, Json]) -> str:
 
 
 def decorate(reviewers: int, *, labels: bool) -> str:
-    """The mutations that ask each reviewer, and then set the labels."""
+    """Return the mutations that request each reviewer, then set the labels."""
     declared = [f"$reviewer{n}: RequestReviewsInput!" for n in range(reviewers)]
     fields = [
         f"reviewer{n}: requestReviews(input: $reviewer{n}) {{ clientMutationId }}"
@@ -99,15 +100,17 @@ def decorate(reviewers: int, *, labels: bool) -> str:
 
 
 class UnexpectedAnswer(Exception):
-    """An answer has another shape than GitHub's schema."""
+    """An answer does not have the shape of GitHub's schema."""
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Read an answer. No other code belongs here: its own bugs would count as GitHub's.
+    """Read an answer.
+
+    Keep all other code out of this block: its own bugs would count as GitHub's.
 
     Raises:
-        UnexpectedAnswer: the answer has another shape than GitHub's schema.
+        UnexpectedAnswer: the answer does not have the shape of GitHub's schema.
     """
     try:
         yield
@@ -117,7 +120,7 @@ def reading() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, perhaps with errors beside what succeeded.
+    """An answer, possibly with errors besides successful parts.
 
     Attributes:
         data: field → value; None where the field failed.
@@ -137,19 +140,19 @@ def send(
     *,
     partly: bool = False,
 ) -> Answer:
-    """Send a document. One with a mutation is sent once, whatever happens.
+    """Send a document. A document with a mutation is sent only once.
 
-    After a failure it is not known what was carried out: the caller begins with the query again.
+    After a failure, the executed part is unknown, so the caller begins with the query again.
 
     Args:
         requester: PyGithub's, which signs in.
         retry_budget: for GitHub.
         document: one of this module.
         variables: of the document.
-        partly: whether what failed for the moment is like what GitHub refused.
+        partly: whether to treat temporary failures of parts as refusals.
 
     Raises:
-        GithubException: GitHub is throttling or failing, or refused the document as a whole.
+        GithubException: GitHub throttles or fails, or refused the whole document.
     """
     mutates = document.lstrip().startswith("mutation")
     with retry_budget.once() if mutates else nullcontext():
@@ -163,7 +166,7 @@ def send(
         if not answer.get("data") or (is_passing(refusal) and not partly):
             raise refusal
         errors = {
-            # A message may quote what it was sent.
+            # A message may quote its input.
             ".".join(map(str, error.get("path") or ())): mask(str(error["message"]))
             for error in graphql_errors(refusal)
         }
@@ -171,13 +174,13 @@ def send(
 
 
 def viewer(requester: Requester, retry_budget: RetryBudget) -> str:
-    """The login that GitHub names as the author of what these credentials make.
+    """Return the login that GitHub shows as author for these credentials.
 
-    REST has no route for it that takes an installation's token.
+    REST has no route for it that accepts an installation's token.
     """
     answer = send(requester, retry_budget, VIEWER, {})
     with reading():
         login: str = answer.data["viewer"]["login"]
     if not login:
-        raise UnknownObjectException(404, {"message": "There is no viewer."})
+        raise UnknownObjectException(404, {"message": "The answer has no viewer."})
     return login

@@ -1,4 +1,7 @@
-"""What became of a pull request, by its number: GitHub's own record, never an event's."""
+"""Read a pull request's outcome by number, from GitHub's own record.
+
+Events are not used as a source.
+"""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -12,23 +15,23 @@ from slipway.github.folder import Choose, read_files
 from slipway.github.models import EntityFiles, Snapshot
 from slipway.github.repository import ServicesRepository
 
-# More than this many changed files is not a repair by Slipway.
+# A pull request with more changed files is not a repair by Slipway.
 _MOST_FILES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndedPull:
-    """A pull request as it is now.
+    """A pull request in its current state.
 
     Attributes:
         number: its number in the repository.
         url: its page for people.
-        state: `merged` is a closed one whose change is on `base`.
-        branch: the branch that it came from.
-        base: the branch that it went to.
-        from_here: whether `branch` is this repository's: a fork may name its branch alike.
-        merge_sha: the commit that it became on `base`; None if it was not merged.
-        by: GitHub login of the user who merged or closed it; empty if GitHub does not say.
+        state: `merged` means closed, with its change on `base`.
+        branch: its head branch.
+        base: its base branch.
+        from_here: whether `branch` is in this repository: a fork may use the same name.
+        merge_sha: its commit on `base`; None if it was not merged.
+        by: GitHub login of the user who merged or closed it; empty if unknown.
     """
 
     number: int
@@ -42,7 +45,7 @@ class EndedPull:
 
 
 class EndedPulls:
-    """A repository, as a report reads it.
+    """A repository in its role as the source of reports.
 
     Args:
         repository: the repository.
@@ -52,16 +55,16 @@ class EndedPulls:
         self._repository = repository
 
     def read(self, number: int) -> EndedPull | None:
-        """Read a pull request; None if there is none of that number.
+        """Read a pull request; None if the number does not exist.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
         def act(repository: Repository, _branch: str) -> EndedPull | None:
             try:
-                # Only the issue behind a pull request says who closed it.
+                # Only the issue behind a pull request records who closed it.
                 pull = repository.get_pull(number)
                 return _described(pull, "" if pull.merged else _closed_by(repository, number))
             except GithubException as error:
@@ -77,10 +80,10 @@ class EndedPulls:
         return self._repository.place.base_branch
 
     def paths_of(self, pull: EndedPull) -> list[str]:
-        """The changed files; empty if they are too many for a repair.
+        """Return the changed files; empty if they are too many for a repair.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
@@ -92,20 +95,20 @@ class EndedPulls:
         return self._repository.using(f"list the files of pull request #{pull.number}", act)
 
     def read_files(self, entity: EntityFiles, pull: EndedPull, choose: Choose) -> Snapshot:
-        """Read an entity's files on the base branch as it is now, after a merge.
+        """Read an entity's files on the current base branch, after a merge.
 
-        Until the branch has moved, that is the merge commit, also where GitHub still shows the
-        branch as it was before: a stale answer must not pass for a change since.
+        If the branch has not moved, or GitHub still shows its old state, the files are those of the
+        merge commit. A stale answer must not look like a later change.
         https://docs.github.com/rest/commits/commits#compare-two-commits
 
         Args:
             entity: the entity.
             pull: the merged pull request.
-            choose: chooses the files whose texts are wanted.
+            choose: selects the files whose texts are needed.
 
         Raises:
             UserError: a folder has more files than GitHub lists.
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
@@ -120,8 +123,8 @@ def _described(pull: GitHubPull, closed_by: str) -> EndedPull:
     state: Literal["open", "closed", "merged"] = "open"
     if pull.state == "closed":
         state = "merged" if pull.merged else "closed"
-    # The repository of a deleted fork, and a merger who is gone, are null, whatever PyGithub's
-    # annotations say.
+    # A deleted fork's repository and a deleted user are null, although PyGithub's annotations say
+    # otherwise.
     origin: object = pull.head.repo
     merger: object = pull.merged_by
     return EndedPull(
@@ -149,7 +152,7 @@ def _base_since(repository: Repository, pull: EndedPull, branch: str) -> str:
     except GithubException as error:
         if error.status != 404:
             raise
-        return pull.merge_sha  # So far behind that GitHub does not know the merge there yet.
+        return pull.merge_sha  # So far behind that GitHub does not have the merge there yet.
     if status in {"behind", "identical"}:
         return pull.merge_sha
     return repository.get_git_ref(f"heads/{branch}").object.sha

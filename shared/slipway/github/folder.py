@@ -1,4 +1,4 @@
-"""Reads an entity's files at one commit, in as few requests as their folders allow."""
+"""Read an entity's files at one commit, with few requests."""
 
 import base64
 from collections.abc import Callable, Iterable, Mapping
@@ -16,17 +16,17 @@ MAX_TEXT_BYTES = 1024 * 1024
 _MAX_LISTED = 1000
 
 
-# Of the paths that are there, those whose texts are wanted.
+# Selects, from existing paths, those whose texts are needed.
 Choose = Callable[[Iterable[str]], Iterable[str]]
 
 
 def everything(paths: Iterable[str]) -> Iterable[str]:
-    """Choose all texts."""
+    """Select all texts."""
     return paths
 
 
 def nothing(_paths: Iterable[str]) -> Iterable[str]:
-    """Choose no text."""
+    """Select no text."""
     return ()
 
 
@@ -39,10 +39,10 @@ def read_files(
         repository: the repository.
         entity: the entity.
         commit: the commit's SHA.
-        choose: chooses the files whose texts are wanted.
+        choose: selects the files whose texts are needed.
 
     Raises:
-        UserError: GitHub does not list all of a folder.
+        UserError: GitHub does not list a whole folder.
     """
     files: dict[str, str] = {}
     sizes: dict[str, int] = {}
@@ -52,7 +52,7 @@ def read_files(
                 _add_below(repository, entry, files, sizes)
                 continue
             files[entry.path] = entry.sha
-            # GitHub lists a submodule as a file too, but has nothing to download for it.
+            # GitHub also lists a submodule as a file, but it has no download.
             if entry.type == "file" and entry.download_url:
                 sizes[entry.path] = entry.size
     own = {path: sha for path, sha in files.items() if entity.owns(path)}
@@ -93,13 +93,13 @@ def _add_below(
 
 def _too_large(path: str) -> UserError:
     return UserError(
-        f"The folder '{path}' has more files than GitHub lists at once, so that Slipway cannot "
-        "know all of it. Change it by a pull request of your own."
+        f"The folder '{path}' has more files than GitHub lists at once, so Slipway cannot read "
+        "all of them. Make the change in your own pull request."
     )
 
 
 def _chosen(sizes: Mapping[str, int]) -> list[str]:
-    """The files to read: those higher up first, each that the limits still have room for."""
+    """Return the files to read within the limits, higher folders first."""
     chosen: list[str] = []
     left = MAX_TEXT_BYTES
     for path in sorted(sizes, key=lambda path: (path.count("/"), path)):

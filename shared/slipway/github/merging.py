@@ -1,4 +1,4 @@
-"""Merges a pull request, if it is exactly the change that it was opened for."""
+"""Merge a pull request if it is exactly the change that it proposes."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -20,10 +20,10 @@ class Merge:
 
     Attributes:
         state: `merged`: the change is on the base branch. `waiting`: a later attempt may succeed.
-            `refused`: a person must act first. `changed`: it is another change now. `retargeted`:
-            it goes to another branch. `closed`: a person closed it, or merged it into another one.
+            `refused`: a person must act first. `changed`: its content differs now. `retargeted`:
+            it has another base branch. `closed`: a person closed it, or merged it into another one.
         reason: why it is `waiting`, `refused` or `retargeted`, as a sentence.
-        head: the commit that was compared and found to be the change; empty if there is none.
+        head: the commit that was verified as the change; empty if there is none.
     """
 
     state: Literal["merged", "waiting", "refused", "changed", "retargeted", "closed"]
@@ -42,9 +42,9 @@ def merge(
 
     Args:
         pull: the pull request, freshly read.
-        comparison: knows the change that it must be.
+        comparison: compares it with the change.
         head: the commit that was recorded as the change.
-        retry_budget: for GitHub to find out whether it can be merged.
+        retry_budget: for GitHub to compute whether it can be merged.
         method: how; `auto` takes the first of squash, merge and rebase that the repository allows.
     """
     base, pause = comparison.base_branch, _PAUSE_SECONDS
@@ -52,14 +52,14 @@ def merge(
         if pull.base.ref != base:
             return Merge("retargeted", retargeted(pull.base.ref, base))
         how = _method(pull, method)
-        # A commit is compared, and GitHub is asked to merge that commit and no other.
+        # The compared commit is merged, and no other.
         if not comparison.is_change(pull.head.sha, head, rebases=how == "rebase"):
             return Merge("changed")
         head = pull.head.sha
         refusal = _refusal(pull, how)
         if refusal is None:
             return Merge("merged", head=head)
-        # It is closed now if an earlier attempt succeeded whose answer was lost.
+        # It is closed if an earlier attempt succeeded but its answer was lost.
         pull.update()
         if pull.state == "open" and (head, base) == (pull.head.sha, pull.base.ref):
             outcome = _look(pull, refusal, how)
@@ -70,7 +70,7 @@ def merge(
 
 
 def _method(pull: PullRequest, method: MergeMethod) -> str:
-    """The merge method, which for `auto` is one that the repository allows."""
+    """Return the merge method; for `auto`, one that the repository allows."""
     if method != "auto":
         return method
     repository = pull.base.repo
@@ -80,12 +80,12 @@ def _method(pull: PullRequest, method: MergeMethod) -> str:
 
 
 def _refusal(pull: PullRequest, method: str) -> GithubException | None:
-    """Merge the head that was compared; GitHub's refusal if it does not."""
+    """Merge the compared head; return GitHub's refusal, if any."""
     try:
         pull.merge(merge_method=method, sha=pull.head.sha)
     except GithubException as error:
-        # 409: the head moved. 405: protection asks for more, or GitHub does not know yet.
-        # 403: only some may merge.
+        # 409: the head moved. 405: branch protection requires more, or GitHub has not decided yet.
+        # 403: only some users may merge.
         if error.status not in {403, 405, 409} or is_passing(error):
             raise
         return error
@@ -93,7 +93,7 @@ def _refusal(pull: PullRequest, method: str) -> GithubException | None:
 
 
 def _look(pull: PullRequest, refusal: GithubException, method: str) -> Merge | None:
-    """Find out what a refused merge waits for.
+    """Find out why a merge was refused.
 
     `mergeable_state` has the values of GraphQL's `MergeStateStatus`, in lower case.
     https://docs.github.com/graphql/reference/enums#mergestatestatus
@@ -111,9 +111,9 @@ def _look(pull: PullRequest, refusal: GithubException, method: str) -> Merge | N
 
 
 def _update(pull: PullRequest, method: str) -> Merge:
-    """Bring the base branch into the branch, if its head is the same.
+    """Merge the base branch into the branch, if its head is unchanged.
 
-    By GraphQL, because REST only merges, and GitHub rebases no branch that has a merge commit.
+    Uses GraphQL, because REST only merges, and GitHub does not rebase a branch with a merge commit.
     GitHub's own `gh pr update-branch` does the same:
     https://github.com/cli/cli/blob/trunk/api/queries_pr.go
     """
@@ -130,11 +130,11 @@ def _update(pull: PullRequest, method: str) -> Merge:
         if error.status != 400 or is_passing(error):
             raise
         return Merge("waiting", f"Its branch is behind and was not updated: {reason(error)}")
-    return Merge("waiting", "Its branch was behind and is updated, so its checks run again.")
+    return Merge("waiting", "Its branch was behind. Slipway updated it, so its checks run again.")
 
 
 def _paused(retry_budget: RetryBudget, seconds: float) -> bool:
-    """Wait a moment, if the retry budget allows it."""
+    """Wait briefly, if the retry budget allows it."""
     try:
         retry_budget.wait(seconds)
     except GitHubUnavailable:

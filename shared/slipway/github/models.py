@@ -1,4 +1,4 @@
-"""What a repository, an entity's files in it, and a change of them are, as plain data."""
+"""Model a repository, an entity's files in it, and a change. Plain data."""
 
 import hashlib
 import re
@@ -33,13 +33,13 @@ class Place(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class EntityFiles:
-    """Which files of a repository belong to one entity.
+    """The files of a repository that belong to one entity.
 
     Attributes:
         name: what people call the entity.
-        folders: the folders that hold all of them; other files may lie there, too.
-        whole: the folders of which everything belongs to the entity.
-        owns: whether a path is one of them.
+        folders: the folders that contain all of them, and possibly other files.
+        whole: the folders whose whole content belongs to the entity.
+        owns: whether a path belongs to the entity.
     """
 
     name: str
@@ -49,20 +49,20 @@ class EntityFiles:
 
 
 def lies_in(path: str, folder: str) -> bool:
-    """Whether a path is a folder, or lies in it; an empty text is the root."""
+    """Return whether a path is a folder or below it; empty is the root."""
     return folder in {"", path} or path.startswith(f"{folder}/")
 
 
-# What file systems and git itself take for one of git's own folders, and so refuse or obey.
+# Names that file systems and git itself treat as git's own folders, and so refuse or obey.
 # https://git-scm.com/docs/git-config#Documentation/git-config.txt-coreprotectNTFS
 _GITS_OWN = re.compile(r"(\.git|git~[0-9]+)[ .]*(:.*)?", re.IGNORECASE | re.DOTALL)
 
 
 def is_plain(path: str) -> bool:
-    """Whether a path leads to the same place on every system, so that it may be written.
+    """Return whether a path means the same place on every system.
 
-    Dots lead elsewhere; so do backslashes on Windows. Characters that cannot be seen are ignored in
-    names on a Mac.
+    Otherwise it must not be written. Dots lead elsewhere, as do backslashes on Windows. macOS
+    ignores invisible characters in names.
     """
     plain = path.isprintable() and "\\" not in path
     parts = path.split("/")
@@ -70,26 +70,26 @@ def is_plain(path: str) -> bool:
 
 
 def run_branch(action: str, run_id: str) -> str:
-    """The branch of a run's pull request; the services repository's workflow reads it again."""
+    """Return the branch of a run's pull request, which the workflow parses."""
     return f"slipway/{action}/{run_id}"
 
 
 def retargeted(to: str, base: str) -> str:
-    """Say why Slipway closes a pull request that goes to another branch.
+    """Return why Slipway closes a pull request with another base branch.
 
     Args:
         to: that branch.
         base: the base branch.
     """
     return (
-        f"This pull request goes to branch '{to}'. Slipway closes it, because only a merge into "
-        f"'{base}' counts."
+        f"Slipway closed this pull request because its base branch is '{to}'. Only a merge into "
+        f"'{base}' is allowed."
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One pull request to be: all of it follows from the run, so that it can be made again.
+    """A planned pull request, derived only from the run and so repeatable.
 
     Attributes:
         entity: the entity; every path is one of its files.
@@ -99,9 +99,9 @@ class Change:
         files: path → new content, or None to delete the file.
         labels: labels of the pull request.
         reviewers: GitHub logins asked for a review, teams as `team:<slug>`.
-        creates: whether none of the entity's files may be there yet.
+        creates: whether the entity must not have any files yet.
         base_commit: the commit that the files were planned from. The pull request starts there, so
-            that what others change meanwhile is a conflict, and not undone. None: the newest one.
+            that concurrent changes conflict and are not undone. None: the newest one.
     """
 
     entity: EntityFiles
@@ -125,17 +125,17 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class PullRequest:
-    """A pull request as GitHub knows it.
+    """A pull request as GitHub shows it.
 
     Attributes:
         number: its number in the repository.
         url: its page for people.
-        state: `merged` is a closed one whose change is on the base branch.
+        state: `merged` means closed, with its change on the base branch.
         head_sha: the commit that it would merge.
-        retargeted_to: another branch than the base branch, which it goes to or was merged into.
+        retargeted_to: its base branch, if that is not the repository's.
         opened_at: in UTC.
         ended_at: when it was merged or closed; None while it is open.
-        notes: what did not go as asked but does not spoil the change, as sentences.
+        notes: problems that do not affect the change, as sentences.
     """
 
     number: int
@@ -154,8 +154,8 @@ class Snapshot:
 
     Attributes:
         commit: the commit's SHA.
-        files: path in the repository → blob SHA; empty if there is none.
-        texts: path → text, of the files that were asked for and are UTF-8.
+        files: path in the repository → blob SHA; empty without files.
+        texts: path → text of each requested UTF-8 file.
     """
 
     commit: str
@@ -164,7 +164,7 @@ class Snapshot:
 
 
 def blob_sha(text: str) -> str:
-    """Git's name of a file's content.
+    """Return Git's blob SHA for a file's content.
 
     https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_object_storage
     """

@@ -1,6 +1,6 @@
-"""Proposes a change in three requests: a query, the mutations of the pull request, its labels.
+"""Propose a change in three requests: query, mutations, labels.
 
-Whatever happens in between, the next attempt begins with the query and finds what was made.
+After an interruption, the next attempt begins with the query and finds what exists.
 """
 
 import base64
@@ -51,7 +51,7 @@ class Proposer:
         admit: Callable[[], None] | None,
         opened: Callable[[PullRequest], None] | None,
     ) -> PullRequest:
-        """Make the pull request, or find it; see `ServicesRepository.propose`."""
+        """Open the pull request, or find it; see `ServicesRepository.propose`."""
         seen = self._look()
         pull = seen.pull_of(number)
         if pull is None:
@@ -112,7 +112,7 @@ class Proposer:
         answer = self._send(documents.propose(inputs), inputs)
         made = _of(answer, "createCommitOnBranch")
         if "ref" in inputs and _of(answer, "createRef") and not made and not _pull(answer):
-            # GitHub may not know the new branch yet within the same document: one at a time.
+            # Within one document, GitHub may not know the new branch yet: one mutation at a time.
             single = {"commit": inputs["commit"]}
             alone = self._send(documents.propose(single), single)
             if alone.refusal:
@@ -129,11 +129,11 @@ class Proposer:
             return pull
         self._send(documents.CLOSE, {"close": {"pullRequestId": pull["id"]}})
         number = pull["number"]
-        what = f"The branch moved when pull request #{number} was opened, which is closed again."
+        what = f"The branch moved while pull request #{number} was opened. Slipway closed it again."
         raise BranchTaken(self.change.branch, what)
 
     def _occupied(self, seen: "_Seen") -> str | None:
-        """The first folder that has one of the entity's files; None if none has."""
+        """Return the first folder with one of the entity's files, or None."""
         entity = self.change.entity
         for folder, tree in zip(self._folders, seen.folders, strict=True):
             names = [entry["name"] for entry in (tree or {}).get("entries") or ()]
@@ -143,7 +143,7 @@ class Proposer:
         return None
 
     def _inputs(self, seen: "_Seen", base: str) -> tuple[dict[str, Json], str | None]:
-        """What is left to be made, and the head of a branch that has the change."""
+        """Return the missing parts, and the head of a branch with the change."""
         change, inputs = self.change, dict[str, Json]()
         head, tip = None, seen.branch
         if tip is None:
@@ -152,7 +152,7 @@ class Proposer:
         elif tip != base and not self.comparison.is_on_base(tip):
             head = tip
             if not self.comparison.is_change(tip):
-                what = "The branch holds commits that Slipway did not make."
+                what = "The branch has commits that Slipway did not make."
                 raise BranchTaken(change.branch, what)
         if head is None:
             inputs["commit"] = self._commit(tip or base)
@@ -174,7 +174,8 @@ class Proposer:
                 "branchName": self.change.branch,
             },
             "expectedHeadOid": parent,
-            # Without an author, it is the account that Slipway signs in as, and GitHub signs it.
+            # Without an author, GitHub uses the account that Slipway signs in as, and signs the
+            # commit.
             "message": {"headline": self.change.title, "body": f"Branch: {self.change.branch}"},
             "fileChanges": {
                 "additions": [
@@ -188,34 +189,36 @@ class Proposer:
 
     @documents.reading()
     def _refuse_modes(self, seen: "_Seen") -> None:
-        """Refuse to change what is no plain file: `createCommitOnBranch` writes no other."""
+        """Refuse all but plain files: `createCommitOnBranch` writes no others."""
         for folder, tree in zip(self._folders, seen.folders, strict=True):
             for entry in (tree or {}).get("entries") or ():
                 path = f"{folder}/{entry['name']}".lstrip("/")
                 if self.change.files.get(path) is not None and entry["mode"] != _PLAIN_FILE:
                     raise UserError(
-                        f"'{path}' is executable, a link or a folder, and Slipway changes plain "
-                        "files only. Change it by a pull request of your own."
+                        f"'{path}' is executable, a link or a folder, but Slipway changes plain "
+                        "files only. Make the change in your own pull request."
                     )
 
     def _found_by_others(self, answer: documents.Answer) -> Json:
-        """The pull request that another delivery has opened meanwhile."""
+        """Return the pull request that a concurrent delivery opened."""
         if "already exists" not in answer.errors.get("createPullRequest", ""):
-            raise answer.refusal or GithubException(400, {"message": "No pull request was made."})
+            raise answer.refusal or GithubException(400, {"message": "No pull request was opened."})
         pull = self._look().pull_of(None)
         if pull is None:
-            what = "A pull request that Slipway did not open is there."
+            what = "The branch has a pull request that Slipway did not open."
             raise BranchTaken(self.change.branch, what)
         self._refuse_another(pull)
         return pull
 
     def _refuse_another(self, pull: Json) -> None:
         if not self.comparison.is_change(pull["headRefOid"]):
-            what = f"Pull request #{pull['number']} no longer holds what Slipway proposed."
+            what = (
+                f"Pull request #{pull['number']} no longer has the content that Slipway proposed."
+            )
             raise BranchTaken(self.change.branch, what)
 
     def _decorate(self, seen: "_Seen", pull: Json) -> tuple[str, ...]:
-        """Ask for reviews and set the labels: these last, so that their presence says "done"."""
+        """Request reviews, then set the labels, which mark the end."""
         has = _labels_of(pull)
         missing = [label for label in self.change.labels if label not in has]
         if self.change.labels and not missing:
@@ -230,7 +233,8 @@ class Proposer:
             variables["labels"] = {"labelableId": pull["id"], "labelIds": known}
         if variables:
             document = documents.decorate(len(seen.reviewers), labels=bool(known))
-            # Labels are set also if a reviewer could not be asked, and then it is not asked again.
+            # The labels are set even if a reviewer could not be requested, so a failed request is
+            # not repeated.
             answer = self._send(document, variables, partly=True)
             if known and "addLabelsToLabelable" in answer.errors and answer.refusal:
                 raise answer.refusal
@@ -240,13 +244,13 @@ class Proposer:
                 if f"reviewer{index}" in answer.errors
             ]
         if len(known) < len(missing):
-            # GitHub makes a label that is not there, by REST alone.
+            # Only GitHub's REST API creates a missing label.
             # https://docs.github.com/rest/issues/labels#add-labels-to-an-issue
             url = f"{self.repository.url}/issues/{pull['number']}/labels"
             self.repository.requester.requestJsonAndCheck("POST", url, input={"labels": missing})
         for name, why in notes:
             logger.warning("reviewer refused", extra={"reviewer": name, "why": why})
-        return tuple(f"GitHub did not ask {name} for a review: {why}" for name, why in notes)
+        return tuple(f"GitHub did not request a review from {name}: {why}" for name, why in notes)
 
 
 class _Reviewers:
@@ -256,7 +260,7 @@ class _Reviewers:
 
 
 class _Seen:
-    """What GitHub has before the change is proposed."""
+    """The state on GitHub before the change is proposed."""
 
     @documents.reading()
     def __init__(self, answer: documents.Answer, change: Change, folders: int) -> None:
@@ -281,7 +285,7 @@ class _Seen:
             (f"team {slug}", "teamIds", teams.get(f"team{n}"), f"organization.team{n}")
             for n, slug in enumerate(reviewers.teams)
         ]
-        # A reviewer that cannot be read does not spoil the change.
+        # A reviewer that cannot be read does not stop the change.
         self.reviewers = [(name, field, node["id"]) for name, field, node, _ in found if node]
         self.unreadable = {
             name: answer.errors.get(path) or answer.errors.get("organization") or "Not found."
@@ -290,7 +294,7 @@ class _Seen:
         }
 
     def pull_of(self, number: int | None) -> Json | None:
-        """The newest pull request that Slipway has opened; a recorded one is Slipway's."""
+        """Return Slipway's newest pull request; a recorded number is Slipway's."""
         for pull in self._pulls:
             ours = pull["viewerDidAuthor"] or pull["number"] == number
             if ours and not pull["isCrossRepository"]:
@@ -299,10 +303,10 @@ class _Seen:
 
 
 def described(pull: Json, base_branch: str, notes: tuple[str, ...]) -> PullRequest:
-    """What Slipway keeps of a pull request that GraphQL has given."""
+    """Convert a pull request from GraphQL's form."""
     kinds = {"number": int, "url": str, "headRefOid": str, "baseRefName": str}
     if not all(isinstance(pull[name], kind) for name, kind in kinds.items()):
-        raise TypeError("a pull request of another shape than GitHub's schema has")
+        raise TypeError("a pull request without the shape of GitHub's schema")
     to_base = pull["baseRefName"] == base_branch
     states: dict[str, Literal["open", "closed", "merged"]] = {
         "OPEN": "open",
@@ -322,7 +326,7 @@ def described(pull: Json, base_branch: str, notes: tuple[str, ...]) -> PullReque
 
 
 def _checked(pull: Json) -> Json:
-    """Return a pull request of which everything that is read later is there."""
+    """Return a pull request with all fields that are read later."""
     described(pull, "", ())
     _labels_of(pull)
     _ = pull["id"], pull["viewerDidAuthor"], pull["isCrossRepository"]

@@ -1,4 +1,4 @@
-"""The pull requests of runs, as the sweep looks after them."""
+"""Read and comment on the pull requests of runs, for the sweep."""
 
 from github.Repository import Repository
 
@@ -7,7 +7,7 @@ from slipway.github.repository import ServicesRepository
 
 
 class PullRequests:
-    """All that the services repository has of them.
+    """All pull requests of runs in the services repository.
 
     Args:
         repository: the services repository.
@@ -17,13 +17,13 @@ class PullRequests:
         self._repository = repository
 
     def open(self) -> dict[str, PullRequest]:
-        """Branch → its newest open pull request: one request for each hundred that are open.
+        """Return the newest open pull request of each branch, 100 per request.
 
-        Only those that Slipway opened count, also if they go to another branch by now. One that is
-        missing may be open all the same: the list moves while it is read.
+        Only those that Slipway opened count, even if their base branch was changed. A missing one
+        may still be open, because the list moves while it is read.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
@@ -37,15 +37,15 @@ class PullRequests:
         return self._repository.using("list the open pull requests", act)
 
     def branches(self) -> list[str]:
-        """The branches `slipway/…`, whatever became of their pull requests.
+        """Return the branches `slipway/…`, with or without open pull requests.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
         def act(repository: Repository, _branch: str) -> list[str]:
-            # PyGithub asks for pages, which this list does not have.
+            # PyGithub requests pages, which this list does not have.
             # https://docs.github.com/rest/git/refs#list-matching-references
             url = f"{repository.url}/git/matching-refs/heads/slipway/"
             _, found = repository.requester.requestJsonAndCheck("GET", url)
@@ -54,10 +54,10 @@ class PullRequests:
         return self._repository.using("list the branches of pull requests", act)
 
     def remind(self, number: int, comment: str) -> None:
-        """Comment on a pull request, unless the same was said there.
+        """Comment on a pull request, unless the same comment exists.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 

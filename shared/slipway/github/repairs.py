@@ -1,4 +1,4 @@
-"""What a repository does for an entity that is unhealthy: roll back, escalate."""
+"""Repair an unhealthy entity by its repository: roll back, escalate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from slipway.github.models import EntityFiles
 from slipway.github.repository import ServicesRepository
 from slipway.github.roll_back import REPAIR_BRANCH, LastChange, NothingToRollBack, texts_before
 
-# How many of the newest commits and open issues are looked through, a hundred with each request.
+# Number of the newest commits and open issues to search, a hundred per request.
 _LOOKED_THROUGH = 300
 
 
 @dataclass(frozen=True, kw_only=True)
 class HandOver:
-    """The issue that hands an entity over to people.
+    """The issue that escalates an entity to people.
 
     Attributes:
         number: its number in the repository.
@@ -35,7 +35,7 @@ class HandOver:
 
 
 class Repairs:
-    """A repository, as a remediation uses it.
+    """A repository in its role for remediations.
 
     Args:
         repository: the repository.
@@ -45,14 +45,14 @@ class Repairs:
         self._repository = repository
 
     def last_change(self, entity: EntityFiles) -> LastChange | NothingToRollBack:
-        """The last change of an entity on the base branch, if it can be taken back.
+        """Return an entity's last change on the base branch, if revertible.
 
-        That is a pull request as a whole if it came by a merge commit or squashed; of one that was
-        rebased, its last commit. A repair of Slipway is not taken back, nor what came before it:
-        so look first for the pull request of `roll_back_branch`, which is one once it is merged.
+        For a merge commit or a squash, that is the whole pull request. For a rebase, it is the last
+        commit. A repair by Slipway, and changes before it, are not rolled back. So check first for
+        the pull request of `roll_back_branch`, which becomes such a repair once it is merged.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
         what = f"find the last change of {entity.name}"
@@ -61,7 +61,7 @@ class Repairs:
                 what, lambda repository, branch: _last_change(repository, branch, entity)
             )
         except UserError as error:
-            # Not all of a folder can be known.
+            # The whole folder cannot be read.
             return NothingToRollBack(str(error))
 
     def escalate(
@@ -73,22 +73,22 @@ class Repairs:
         marker: str,
         comment: str | None = None,
     ) -> HandOver:
-        """Open an issue, or bring the open one of the same marker up to date.
+        """Open an issue, or update the open one with the same marker.
 
-        The body is Slipway's: what people add to it is replaced, what they comment stays. GitHub
-        tells people of a comment, but not of a new body.
+        Slipway owns the body: edits by people are replaced, their comments stay. GitHub notifies
+        people of a comment, but not of a new body.
 
         Args:
             title: the issue's title.
-            body: its body in GitHub's Markdown, which holds the marker.
-            labels: its labels, at least one; the issue is found again only while it has them all.
-            marker: a hidden comment, the same for all that belongs into one issue.
+            body: its body in GitHub's Markdown, with the marker.
+            labels: its labels, at least one; the search requires all of them.
+            marker: a hidden comment that identifies the issue.
             comment: what to add to an issue that is open already, unless its body or a comment says
                 the same.
 
         Raises:
-            ValueError: the body does not hold the marker, or there is no label.
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            ValueError: the body lacks the marker, or a label is missing.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
         if not marker or marker not in body or not labels:
@@ -100,7 +100,7 @@ class Repairs:
                 opened = repository.create_issue(title, body, labels=list(labels))
                 return HandOver(number=opened.number, url=opened.html_url, created=True)
             if not _same(issue.body, body):
-                # Before the body, which says that an attempt that was cut off had come this far.
+                # Before the body, which records that an interrupted attempt came this far.
                 said = [each.body for each in issue.get_comments()] if comment else []
                 if comment and not any(_same(one, comment) for one in said):
                     issue.create_comment(comment)
@@ -124,7 +124,7 @@ def _find_issue(repository: Repository, labels: Sequence[str], marker: str) -> I
 
 
 def _same(found: str | None, wanted: str) -> bool:
-    """Whether a text is what was sent, whatever GitHub has made of white space at its ends."""
+    """Return whether a text equals the sent one, ignoring outer white space."""
     return (found or "").strip() == wanted.strip()
 
 
@@ -166,11 +166,11 @@ def _last_change(
 
 
 def _newest_commit(repository: Repository, base: str, entity: EntityFiles) -> Commit | None:
-    """The newest commit that changed a file of an entity."""
+    """Return the newest commit that changed a file of an entity."""
     found: list[Commit] = []
     for folder in entity.folders:
         for commit in islice(repository.get_commits(sha=base, path=folder), _LOOKED_THROUGH):
-            # Where other files lie, too, only the commit itself says what it changed.
+            # In folders with other files, only the commit itself shows what it changed.
             if folder in entity.whole or _touched(commit, entity):
                 found.append(commit)
                 break
@@ -178,13 +178,16 @@ def _newest_commit(repository: Repository, base: str, entity: EntityFiles) -> Co
 
 
 def _pull_of(commit: Commit, branch: str) -> GitHubPull | None:
-    """The merged pull request that brought a commit to the base branch."""
+    """Return the merged pull request that brought a commit to the base branch."""
     pulls = (pull for pull in commit.get_pulls() if pull.merged_at and pull.base.ref == branch)
     return next(pulls, None)
 
 
 def _merge_of(repository: Repository, newest: Commit, pull: GitHubPull | None) -> Commit:
-    """The merge commit that brought a commit to the base branch; the commit itself without one."""
+    """Return the merge commit of a commit on the base branch.
+
+    Without a merge, the commit itself.
+    """
     if pull and pull.merge_commit_sha and pull.merge_commit_sha != newest.sha:
         merge = repository.get_commit(pull.merge_commit_sha)
         if len(merge.parents) > 1:
@@ -193,7 +196,7 @@ def _merge_of(repository: Repository, newest: Commit, pull: GitHubPull | None) -
 
 
 def _touched(commit: Commit, entity: EntityFiles) -> dict[str, str | None]:
-    """Path → blob SHA after a commit, of the entity's files that it changed."""
+    """Return the blob SHAs after a commit, of the entity's changed files."""
     touched: dict[str, str | None] = {}
     for file in commit.files:
         if file.status == "renamed":

@@ -1,7 +1,7 @@
-"""A repository: proposes changes as pull requests, and looks after these.
+"""Propose changes as pull requests, and manage them.
 
-Every method is get-or-create: it can be called again after a crash at any point and ends in the
-same state, one branch with one commit and one pull request.
+Every method is get-or-create. It can be called again after a crash at any point. The end state is
+the same: one branch with one commit and one pull request.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ from slipway.observability import logger
 
 TIMEOUT_SECONDS = 10
 _PAUSE_SECONDS = 0.5
-# What PyGithub raises while it reads an answer of another shape than GitHub documents.
+# Errors that PyGithub raises for an answer without the documented shape.
 _UNEXPECTED = (
     BadAttributeException,
     ArithmeticError,
@@ -50,18 +50,18 @@ _UNEXPECTED = (
     TypeError,
     ValueError,
 )
-# In each closing comment, unseen: another reason may come to finish what one has begun.
+# Marks each closing comment: a later attempt may finish with another reason.
 _CLOSING = "<!-- slipway closes this pull request -->"
 
 
 class ServicesRepository:
-    """A repository that holds files of entities.
+    """A repository with files of entities.
 
     Args:
-        config: where GitHub's API is.
-        place: which repository.
+        config: address of GitHub's API.
+        place: the repository.
         credentials: gives the credentials; True asks for fresh ones, after GitHub refused some.
-        retry_budget: seconds that all calls of this object may wait for GitHub, in sum.
+        retry_budget: total seconds that this object's calls may wait for GitHub.
     """
 
     def __init__(
@@ -93,23 +93,23 @@ class ServicesRepository:
         admit: Callable[[], None] | None = None,
         opened: Callable[[PullRequest], None] | None = None,
     ) -> PullRequest:
-        """Make the change's pull request, or find the one that was made before.
+        """Open the change's pull request, or find an existing one.
 
         Args:
             change: what to propose.
             number: the number that was recorded for this pull request; see `is_ours`.
-            head: the commit that was recorded for this pull request. Without one, a pull request or
-                a branch that is there must hold exactly this change.
-            admit: called before anything is made, unless the pull request is there already; it
+            head: the commit that was recorded for this pull request. Without one, an existing
+                pull request or branch must have exactly this change.
+            admit: called before anything is created, unless the pull request exists already; it
                 refuses the change by raising.
             opened: called with the open pull request before its reviewers and labels are set, and
                 again after a failure to set them.
 
         Raises:
             EntityExists: the change creates an entity that has files on the base branch.
-            BranchTaken: the branch, or its pull request, is not what Slipway makes of the change.
-            GitHubUnavailable: GitHub is throttling, failing or silent.
-            GitHubError: GitHub refused; the text says what was asked.
+            BranchTaken: the branch or its pull request has other content than the change.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
+            GitHubError: GitHub refused; the text names the request.
         """
         what = f"propose branch '{change.branch}'"
         return self._with_credentials(
@@ -117,14 +117,14 @@ class ServicesRepository:
         )
 
     def find(self, branch: str, *, number: int | None = None) -> PullRequest | None:
-        """The newest pull request that Slipway has opened from a branch, in whatever state.
+        """Return Slipway's newest pull request of a branch, in any state.
 
         Args:
             branch: the branch.
             number: the number that was recorded for it, if there is one; see `is_ours`.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
@@ -135,15 +135,15 @@ class ServicesRepository:
         return self._with_credentials(f"find the pull request of '{branch}'", act)
 
     def read(self, entity: EntityFiles, choose: Choose) -> Snapshot:
-        """Read an entity's files on the base branch as it is now.
+        """Read an entity's files on the current base branch.
 
         Args:
             entity: the entity.
-            choose: chooses the files whose texts are wanted, up to a hundred and a mebibyte.
+            choose: selects the files whose texts are needed, up to 100 and 1 MiB.
 
         Raises:
             UserError: a folder has more files than GitHub lists.
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
@@ -159,13 +159,13 @@ class ServicesRepository:
         A branch that is behind is updated first, and merged by a later call.
 
         Args:
-            change: what it must be.
+            change: the expected change.
             number: the pull request's number.
             head: the commit that was recorded for it.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
-            GitHubError: GitHub refused in a way that is no answer about the pull request.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
+            GitHubError: GitHub refused for a reason other than the pull request.
         """
 
         def act() -> Merge:
@@ -176,10 +176,10 @@ class ServicesRepository:
         return self._with_credentials(f"merge pull request #{number}", act)
 
     def close(self, branch: str, comment: str, *, number: int | None = None) -> PullRequest | None:
-        """Close the open pull request of a branch with a comment, and delete the branch.
+        """Close a branch's open pull request with a comment; delete the branch.
 
-        One that is merged, or that somebody else closed, stays as it is. A branch that was made for
-        a pull request that never came is deleted, too.
+        A pull request that is merged, or that another user closed, stays unchanged. A branch whose
+        pull request was never opened is also deleted.
 
         Args:
             branch: the branch.
@@ -187,10 +187,10 @@ class ServicesRepository:
             number: the number that was recorded for it, if there is one; see `is_ours`.
 
         Returns:
-            The pull request as it then is; None if the branch never had one.
+            The resulting pull request; None if the branch never had one.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
@@ -202,7 +202,7 @@ class ServicesRepository:
                     self._delete_branch(branch)
                 return None
             if pull.merged_at is None:
-                # The comment comes first, and tells that the rest is ours if that was cut short.
+                # The comment comes first, and marks the rest as ours after an interruption.
                 ours = any(_CLOSING in (each.body or "") for each in pull.get_issue_comments())
                 if pull.state == "open":
                     if not ours:
@@ -219,7 +219,7 @@ class ServicesRepository:
         """Delete a branch whose newest pull request is merged or closed.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
@@ -231,15 +231,15 @@ class ServicesRepository:
         self._with_credentials(f"delete branch '{branch}'", act)
 
     def using[T](self, what: str, act: Callable[[Repository, str], T]) -> T:
-        """Do something that needs more of GitHub than the methods here.
+        """Run an operation that needs more of GitHub than the methods here.
 
         Args:
-            what: what is done, as the end of "GitHub answered 404 to: …".
-            act: does it, with the repository and the base branch's name; done once more if GitHub
-                refuses the cached credentials.
+            what: the operation, as the end of "GitHub answered 404 to: …".
+            act: the operation on the repository and the base branch's name; repeated once if
+                GitHub refuses the cached credentials.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
         branch = self.place.base_branch
@@ -247,7 +247,7 @@ class ServicesRepository:
 
     def _delete_branch(self, branch: str) -> None:
         repository = self._connect()
-        # Made here, because the one that PyGithub gives before it is read cannot be deleted.
+        # Built here, because PyGithub cannot delete its own object before it is read.
         url = f"{repository.url}/git/refs/heads/{quote(branch)}"
         try:
             GitRef(repository.requester, {}, {"url": url}, completed=True).delete()
@@ -257,7 +257,7 @@ class ServicesRepository:
                 raise
 
     def _with_credentials[T](self, what: str, act: Callable[[], T]) -> T:
-        """Do something; once more with fresh credentials if GitHub refuses the cached ones."""
+        """Run an operation; once more with fresh credentials if refused."""
         try:
             with _translated(f"{what} in {self.place.name}"):
                 return act()
@@ -265,23 +265,23 @@ class ServicesRepository:
             if error.status != 401:
                 raise
         # The credentials may have been rotated since they were cached.
-        logger.info("GitHub refused the credentials; reading them again")
+        logger.info("GitHub refused the cached credentials; reading them again")
         self._connect(fresh=True)
         with _translated(f"{what} in {self.place.name}"):
             return act()
 
     def is_ours(self, pull: GitHubPull, number: int | None = None) -> bool:
-        """Whether Slipway opened a pull request, from a branch of this repository.
+        """Return whether Slipway opened a pull request, from this repository.
 
-        A fork may name its branch alike, also one of the same owner.
+        A fork may use the same branch name, even one of the same owner.
 
         Args:
             pull: the pull request.
-            number: one that was recorded is Slipway's, also after Slipway's credentials became
-                those of another App or user.
+            number: the recorded number, which is Slipway's even after its credentials changed to
+                another App or user.
         """
-        # The repository of a deleted fork, and an author who is gone, are null, whatever PyGithub's
-        # annotations say.
+        # A deleted fork's repository and a deleted user are null, although PyGithub's annotations
+        # say otherwise.
         origin: object = pull.head.repo
         author: object = pull.user
         if origin is None or pull.head.repo.id != pull.base.repo.id:
@@ -292,7 +292,7 @@ class ServicesRepository:
         return pull.user.login == self._login()
 
     def described(self, pull: GitHubPull, notes: tuple[str, ...] = ()) -> PullRequest:
-        """What Slipway keeps of GitHub's answer."""
+        """Convert GitHub's answer to a pull request."""
         base: str = pull.base.ref
         to_base = base == self.place.base_branch
         state: Literal["open", "closed", "merged"] = "open"
@@ -317,7 +317,7 @@ class ServicesRepository:
         admit: Callable[[], None] | None,
         opened: Callable[[PullRequest], None] | None,
     ) -> PullRequest:
-        """Propose, again from the beginning after a failure that passes."""
+        """Propose, and begin again after a temporary failure."""
         pause = _PAUSE_SECONDS
         while True:
             try:
@@ -354,13 +354,13 @@ class ServicesRepository:
                 auth=authenticate(self._credentials(fresh), self.place.installation_id),
                 timeout=TIMEOUT_SECONDS,
                 retry=BudgetedRetry(self._retry_budget),
-                # A pull request is two writes. PyGithub's pause of a second between writes is for
-                # scripts that make hundreds; when GitHub asks to slow down, `BudgetedRetry` does.
+                # A pull request takes two writes. PyGithub's pause of a second between writes is
+                # for scripts with hundreds; `BudgetedRetry` slows down when GitHub asks for it.
                 seconds_between_requests=None,
                 seconds_between_writes=None,
                 user_agent="slipway",
                 per_page=100,
-                # No request for an object before the one that is wanted of it.
+                # Skip the request for an object before the request that is needed.
                 lazy=True,
             )
             self._repository = client.get_repo(self.place.name)
@@ -372,7 +372,7 @@ class ServicesRepository:
         return next((one for one in self._pulls_of(branch) if self.is_ours(one, number)), None)
 
     def _pulls_of(self, branch: str) -> list[GitHubPull]:
-        """All pull requests from branches of this name, newest first."""
+        """Return all pull requests of branches with this name, newest first."""
         owner = self.place.name.split("/")[0]
         return list(self._connect().get_pulls(state="all", head=f"{owner}:{branch}"))
 
@@ -383,7 +383,7 @@ class ServicesRepository:
 
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
-    """Turn what PyGithub and requests raise into Slipway's errors."""
+    """Convert errors of PyGithub and requests to Slipway's errors."""
     try:
         yield
     except GithubException as error:
@@ -412,15 +412,15 @@ def _translated(what: str) -> Iterator[None]:
 
 
 def _unexpected(kind: str, what: str) -> GitHubError:
-    return GitHubError(200, f"GitHub's answer is not what was expected ({kind}) to: {what}.")
+    return GitHubError(200, f"GitHub's answer has an unexpected form ({kind}) to: {what}.")
 
 
 def _is_of_pygithub(error: Exception) -> bool:
-    """Whether an answer that PyGithub has read caused an error, and not a bug of Slipway."""
+    """Return whether GitHub's answer, not a bug of Slipway, caused an error."""
     if isinstance(error, BadAttributeException):
         return True
-    # PyGithub gives None for what an answer lacks, although its annotations promise a value; mypy
-    # finds every other None.
+    # PyGithub gives None for a missing field, although its annotations promise a value; mypy finds
+    # every other None.
     if isinstance(error, AttributeError | TypeError) and "NoneType" in str(error):
         return True
     names = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]

@@ -1,4 +1,4 @@
-"""How long a call to GitHub may wait: bounded over all calls for one message."""
+"""Limit how long calls to GitHub may wait, over one whole message."""
 
 import re
 import time
@@ -18,33 +18,33 @@ _LONGEST_NAMED = 86_400.0
 
 
 def named_wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds until GitHub says that it answers again (a day at most), or None if it does not say.
+    """Return the seconds until GitHub answers again, or None if unknown.
 
-    https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    A day at most.
     """
     retry_after = headers.get("Retry-After", "")
     if retry_after.isdecimal():
         return min(float(retry_after), _LONGEST_NAMED)
     reset = headers.get("X-RateLimit-Reset", "")
     if headers.get("X-RateLimit-Remaining") == "0" and reset.isdecimal():
-        # One second more: the reset happens at some moment within that second.
+        # One second more, because the reset happens at some moment within that second.
         return min(max(0.0, float(reset) - now) + 1, _LONGEST_NAMED)
     return None
 
 
 def asked_wait(error: GithubException) -> float | None:
-    """Seconds to wait that came with a refusal, or None."""
+    """Return the waiting time in seconds from a refusal, or None."""
     return named_wait(CaseInsensitiveDict(error.headers or {}), time.time())
 
 
 def graphql_errors(error: GithubException) -> list[dict[str, Any]]:
-    """What a GraphQL answer lists as its errors; empty if GitHub refused in another way."""
+    """Return the errors that a GraphQL answer lists, or none."""
     errors = error.data.get("errors", []) if isinstance(error.data, dict) else []
     return [each for each in errors if isinstance(each, dict) and "message" in each]
 
 
 def reason(error: GithubException) -> str:
-    """GitHub's words for a refusal: its message, and the details beside it."""
+    """Return GitHub's message for a refusal, with its details."""
     data = error.data if isinstance(error.data, dict) else {}
     listed = data.get("errors")
     details = [
@@ -53,18 +53,18 @@ def reason(error: GithubException) -> str:
         else str(each)
         for each in (listed if isinstance(listed, list) else [listed] if listed else [])
     ]
-    # It may quote what it was sent.
+    # It may quote its input.
     message = str(data.get("message") or error.message or "")  # PyGithub drops some of them
     return mask(" ".join(dict.fromkeys(text for text in (message, *details) if text)))
 
 
 def is_passing(error: GithubException) -> bool:
-    """Whether GitHub throttled a call or failed, so that it may succeed later."""
+    """Return whether GitHub throttled or failed, so that a retry may succeed."""
     if error.status == 429 or error.status >= 500:
         return True
     if error.status == 403:
         return asked_wait(error) is not None
-    # GraphQL says it with status 200, which PyGithub makes a 400.
+    # GraphQL uses status 200 for it, which PyGithub converts to 400.
     return error.status == 400 and any(
         str(each.get("type")) in {"RATE_LIMIT", "RATE_LIMITED"}
         or str(each["message"]).startswith("Something went wrong")
@@ -82,7 +82,7 @@ class RetryBudget:
 
     @contextmanager
     def once(self) -> Iterator[None]:
-        """Have no call sent again, because what it has done is not known after a failure."""
+        """Send no call again, because after a failure its effect is unknown."""
         self.repeats = False
         try:
             yield
@@ -104,17 +104,18 @@ class RetryBudget:
         time.sleep(seconds)
 
 
-# What makes another one each time. Whoever asks for it looks first whether it is there.
+# Calls that create another object each time. Their caller first checks whether it exists.
 _ADDS = re.compile(r"/issues(/[0-9]+/comments)?$")
 
 
 class BudgetedRetry(GithubRetry):
-    """PyGithub's retries, whose waits (also those that a header asks for) share one `RetryBudget`.
+    """PyGithub's retries, whose waits share one `RetryBudget`.
 
-    PyGithub bounds the waits for its rate limits, but follows any `Retry-After` to its end.
+    Waits that a header asks for are included. PyGithub limits the waits for its rate limits, but
+    follows any `Retry-After` to its end.
 
-    Issues and comments are not asked for again when it is not known whether GitHub has made them:
-    the whole piece of work is repeated, and finds them.
+    Calls that create issues and comments are not retried if GitHub may have created them: the whole
+    operation is repeated, and finds them.
     """
 
     def __init__(self, retry_budget: RetryBudget, **kwargs: Any) -> None:
@@ -122,16 +123,16 @@ class BudgetedRetry(GithubRetry):
         kwargs.setdefault("total", 5)
         kwargs.setdefault("backoff_factor", 0.5)
         kwargs.setdefault("status_forcelist", [403, 429, 500, 502, 503, 504])
-        # All of them: a second write does no harm, but for those that `increment` knows.
+        # All methods: a second write is harmless, except for those in `increment`.
         kwargs.setdefault("allowed_methods", None)
         super().__init__(**kwargs)
 
     def new(self, **kw: Any) -> Self:
-        """Carry the retry budget over to the next attempt."""
+        """Pass the retry budget on to the next attempt."""
         return super().new(retry_budget=self.retry_budget, **kw)
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        """Whether an answer may be followed by the same call."""
+        """Return whether the same call may follow an answer."""
         return self.retry_budget.repeats and super().is_retry(method, status_code, has_retry_after)
 
     def increment(  # type: ignore[override]  # as PyGithub's own
@@ -143,16 +144,16 @@ class BudgetedRetry(GithubRetry):
         *args: Any,
         **kwargs: Any,
     ) -> Retry:
-        """Count a failure, and say whether the call may be repeated."""
+        """Count a failure, and decide whether the call may be repeated."""
         unknown = error if response is None else response.status >= 500
         adds = method == "POST" and _ADDS.search(url or "")
         ends = (unknown and adds) or not self.retry_budget.repeats
         left = self.new(total=0) if ends else self
-        # Whatever PyGithub's annotation says, it is given what urllib3 has.
+        # PyGithub passes urllib3's value, although its annotation differs.
         answer: Any = response
         return super(BudgetedRetry, left).increment(method, url, answer, error, *args, **kwargs)
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        """Wait as GitHub asks, else with back-off; raise when that is longer than allowed."""
+        """Wait as GitHub asks, else with back-off; raise if that is too long."""
         asked = named_wait(response.headers, time.time()) if response else None
         self.retry_budget.wait(max(asked or 0.0, self.get_backoff_time()))

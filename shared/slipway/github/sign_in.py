@@ -1,4 +1,4 @@
-"""Signs in to GitHub: as an App installation, or with a token."""
+"""Sign in to GitHub: as an App installation, or with a token."""
 
 import base64
 import binascii
@@ -23,7 +23,7 @@ def authenticate(
         installation_id: the repository's own installation; None: the one that the secret names.
 
     Raises:
-        ConfigurationError: the secret holds neither; the text names the field.
+        ConfigurationError: the secret has neither; the text names the field.
     """
     if installation_id is not None:
         credentials = credentials.model_copy(update={"installation_id": installation_id})
@@ -62,14 +62,14 @@ def _number(field: str, value: int | str | None) -> int:
     text = str(value).strip()
     if text.isascii() and text.isdecimal():
         return int(text)
-    which = "the App's numeric id, and not its client id" if field == "app_id" else "a number"
+    which = "the App's numeric id, not its client id" if field == "app_id" else "a number"
     raise ConfigurationError(f"'{field}' in the GitHub secret must be {which}.")
 
 
 def _pem(key: str) -> str:
-    r"""The App's private key as PEM.
+    r"""Return the App's private key as PEM.
 
-    Forms and files that take only one line hold it with a literal \n for each line, or in base64.
+    Forms and files that accept only one line have it with a literal \n for each line, or in base64.
     """
     text = key.replace("\\r", "").replace("\\n", "\n").strip()
     try:

@@ -1,4 +1,4 @@
-"""Runs workflows of a repository, always those of its base branch."""
+"""Run workflows of a repository, always those of its base branch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from github.WorkflowRun import WorkflowRun as GitHubRun
 from slipway.errors import GitHubError
 from slipway.github.repository import ServicesRepository
 
-# How many of the newest runs are looked through, a hundred with each request.
+# Number of the newest runs to search, a hundred per request.
 _LOOKED_THROUGH = 300
 _DETAILS = "return_run_details"
 
@@ -23,11 +23,11 @@ class WorkflowRun:
     """A run of a workflow.
 
     Attributes:
-        id: GitHub's number of it.
-        state: `queued` also where a person must let the run go on.
+        id: its number on GitHub.
+        state: `queued` also if a person must approve the run.
         url: its page.
         commit: the commit whose workflow file it runs.
-        conclusion: GitHub's word for its end, as `timed_out`; None while it has not ended.
+        conclusion: GitHub's conclusion, for example `timed_out`; None while it runs.
     """
 
     id: int
@@ -48,14 +48,14 @@ class Workflows:
         self._repository = repository
 
     def blob(self, file: str, commit: str | None = None) -> str | None:
-        """Git's name of a workflow file's content; None if there is no such file.
+        """Return the blob SHA of a workflow file; None if it does not exist.
 
         Args:
             file: path in the repository.
-            commit: a commit; None: the base branch as it is now.
+            commit: a commit; None: the current base branch.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
@@ -71,15 +71,15 @@ class Workflows:
         return self._repository.using(f"read {file}", act)
 
     def find(self, file: str, mark: str, *, since: datetime) -> WorkflowRun | None:
-        """Find the run whose name contains a mark; None while GitHub does not list it.
+        """Find the run whose name has a mark; None while GitHub does not list it.
 
         Args:
             file: path of the workflow's file.
-            mark: what its `run-name` makes of its inputs, unlike that of any other run.
+            mark: unique text that its `run-name` derives from its inputs.
             since: the run is not older.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
         created = f">={since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -94,15 +94,15 @@ class Workflows:
         return self._with_cure(file, f"find a run of {file}", act)
 
     def dispatch(self, file: str, inputs: Mapping[str, str]) -> int | None:
-        """Start a workflow of the base branch; a repetition starts it once more.
+        """Start a workflow of the base branch. A repeated call starts it again.
 
         https://github.blog/changelog/2026-02-19-workflow-dispatch-api-now-returns-run-ids
 
         Returns:
-            The run's number; None if this GitHub does not say it, as older Enterprise Servers.
+            The run's number; None if GitHub does not return it, as older Enterprise Servers.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
@@ -115,7 +115,9 @@ class Workflows:
             except GithubException as error:
                 if error.status != 422 or _DETAILS not in str(error.data):
                     raise
-                _, answer = post("POST", url, input=body)  # It does not know the option.
+                _, answer = post(
+                    "POST", url, input=body
+                )  # This GitHub does not support the option.
             number = answer.get("workflow_run_id") if isinstance(answer, dict) else None
             return number if isinstance(number, int) else None
 
@@ -125,7 +127,7 @@ class Workflows:
         """Read a run.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
@@ -138,7 +140,7 @@ class Workflows:
         """Cancel a run; one that has ended stays as it is.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
 
@@ -162,7 +164,7 @@ class Workflows:
             raise GitHubError(
                 404,
                 f"The workflow {file} was not found in {self._repository.place.name}. Copy it to "
-                "the default branch, and let the credentials have 'Actions' as read and write.",
+                "the default branch, and give the credentials 'Actions' as read and write.",
             ) from error
 
 
@@ -171,7 +173,10 @@ def _name(file: str) -> str:
 
 
 def _described(run: GitHubRun) -> WorkflowRun:
-    """https://docs.github.com/rest/actions/workflow-runs names the states and conclusions."""
+    """Return the state and conclusion of a run.
+
+    https://docs.github.com/rest/actions/workflow-runs has the values.
+    """
     state: Literal["queued", "running", "succeeded", "failed"] = "queued"
     if run.status == "completed":
         state = "succeeded" if run.conclusion == "success" else "failed"

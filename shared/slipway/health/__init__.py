@@ -1,1 +1,1 @@
-"""Whether a service is healthy, and what repairs it: probe, assessment, policy, steps."""
+"""Check the health of services and repair them."""

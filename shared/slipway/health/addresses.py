@@ -1,7 +1,7 @@
-"""Which addresses a probe may connect to. Pure.
+"""Decide which addresses a probe may connect to. Pure.
 
-A health URL is untrusted input. It must not become a way to reach what only Slipway can reach: the
-machine itself, the network around it, the cloud's metadata service.
+A health URL is untrusted input. It must not give access to what only Slipway can reach: the machine
+itself, the network around it, the cloud's metadata service.
 """
 
 from collections.abc import Iterable
@@ -20,9 +20,9 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Port = Annotated[int, Field(ge=1, le=65535)]
 
-# IPv6 networks whose addresses stand for an IPv4 address, and how far right of the address's end
-# that one ends, in bits: IPv4-compatible and -mapped (RFC 4291), IPv4-translated (RFC 2765),
-# NAT64 (RFC 6052; also of AWS's DNS64) and 6to4 (RFC 3056).
+# IPv6 networks that embed an IPv4 address, and its distance from the address's end in bits:
+# IPv4-compatible and -mapped (RFC 4291), IPv4-translated (RFC 2765), NAT64 (RFC 6052; also AWS's
+# DNS64) and 6to4 (RFC 3056).
 _EMBEDDING = (
     (IPv6Network("::/96"), 0),
     (IPv6Network("::ffff:0:0/96"), 0),
@@ -30,12 +30,12 @@ _EMBEDDING = (
     (IPv6Network("64:ff9b::/96"), 0),
     (IPv6Network("2002::/16"), 80),
 )
-# Loopback and the unspecified address, which the first of these networks has too.
+# Loopback and the unspecified address, which the first of these networks also contains.
 _IPV6_ONLY = (IPv6Address("::1"), IPv6Address("::"))
 # The metadata service's IPv6 address; the IPv4 one, like those of ECS, is link-local.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
 _METADATA = IPv6Address("fd00:ec2::254")
-# IANA gives out addresses of this block only, whatever `is_global` says of those outside of it.
+# IANA assigns addresses of this block only, although `is_global` differs for others.
 # https://www.iana.org/assignments/ipv6-address-space/
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 
@@ -45,12 +45,12 @@ class ProbeLimits(BaseModel):
 
     Attributes:
         allowed_cidrs: networks whose addresses may be connected to; none: addresses that are
-            routable in the whole Internet. Whatever stands here, link-local, multicast and
-            unspecified addresses and the cloud's metadata service are never connected to.
+            routable in the whole Internet. Link-local, multicast and
+            unspecified addresses and the cloud's metadata service are never allowed.
         allowed_ports: TCP ports that may be connected to.
-        deadline_seconds: for everything together, from the name's look-up to the last byte.
-        canary_url: an address that answers whenever the prober's network works; None: that is not
-            known, so every failure is the service's.
+        deadline_seconds: for the whole probe, from the name lookup to the last byte.
+        canary_url: an address that answers whenever the prober's network works; None: every
+            failure counts as the service's.
         max_header_bytes: of the answer's status line and headers.
         max_body_bytes: of the answer's body.
     """
@@ -66,7 +66,7 @@ class ProbeLimits(BaseModel):
 
 
 def forbidden(addresses: Iterable[str], limits: ProbeLimits) -> str:
-    """Return why one of these addresses must not be connected to, as the end of "… is"; or "".
+    """Return why an address is forbidden, as the end of "… is"; or "".
 
     Args:
         addresses: as a name was resolved to, in numbers.
@@ -76,14 +76,14 @@ def forbidden(addresses: Iterable[str], limits: ProbeLimits) -> str:
         try:
             address = unwrap(ip_address(text))
         except ValueError:
-            return "no IP address"
+            return "not an IP address"
         if _never(address) or not _allowed(address, limits.allowed_cidrs):
             return _described(address)
     return ""
 
 
 def unwrap(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address stands for, or the address itself."""
+    """Return the IPv4 address that an IPv6 address embeds, or itself."""
     if isinstance(address, IPv4Address) or address in _IPV6_ONLY:
         return address
     if address.teredo:
@@ -110,11 +110,11 @@ def _allowed(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 def _described(address: Address) -> str:
-    # The address is left out, because the sentence is public and an internal address is not.
+    # Without the address, because the sentence is public and an internal address is not.
     if address.is_loopback:
         return "a loopback address"
     if address.is_link_local or address == _METADATA:
-        return "a link-local address, as that of the cloud's metadata service"
+        return "a link-local address, like the cloud's metadata service"
     if address.is_multicast:
         return "a multicast address"
     if address.is_private or not address.is_global:

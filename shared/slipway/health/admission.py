@@ -1,4 +1,4 @@
-"""Starts the executions that rows admit, and releases services when these have ended."""
+"""Start the executions that rows admit, and release services after them."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from slipway.runs.lock import ServiceLocks
 
 
 def launch(store: RemediationStore, machine_arn: str, row: ServiceRow) -> None:
-    """Start the execution that a row has admitted, unless Step Functions already has it."""
+    """Start a row's admitted execution, unless Step Functions has it."""
     if row.execution is None or row.started:
         return
     payload = {"service": row.service, "execution": row.execution}
@@ -37,7 +37,7 @@ def release(
     port: PortClient,
     machine_arn: str,
 ) -> None:
-    """Release a service; start another execution if it changed since this one last read it.
+    """Release a service; start again if it changed since the last read.
 
     Args:
         service: the entity's key.

@@ -1,4 +1,4 @@
-"""Notifies people by SNS and Slack of services that they must look after."""
+"""Notify people of unhealthy services by SNS and Slack."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,9 @@ _LONGEST_REASON = 500
 
 
 class Alerts:
-    """Sends alerts. One that cannot be sent is logged: the issue and the catalogue say the same.
+    """Sends alerts; failures are only logged.
+
+    The issue and the catalogue have the same information.
 
     Args:
         topic_arn: the SNS topic.
@@ -29,15 +31,15 @@ class Alerts:
         self._slack_webhook = slack_webhook
 
     def send(self, title: str, reason: str, lines: list[str], url: str) -> None:
-        """Send an alert to everybody who is subscribed.
+        """Send an alert to all subscribers.
 
         Args:
-            title: what has happened, without a full stop.
+            title: what happened, without a full stop.
             reason: why, as a sentence.
             lines: the timeline.
             url: the issue, or the service's page in Port.
         """
-        text = "\n".join([f"{title}.", "", reason, "", *lines, "", f"Go on here: {url}"])
+        text = "\n".join([f"{title}.", "", reason, "", *lines, "", f"Details: {url}"])
         plain = "".join(c if c.isascii() and c.isprintable() else " " for c in title)
         try:
             aws.sns().publish(
@@ -59,7 +61,7 @@ def slack_message(title: str, reason: str, url: str) -> dict[str, Any]:
     https://docs.slack.dev/reference/block-kit/blocks/section-block
     """
     reason = reason[:_LONGEST_REASON]
-    text = f"{mrkdwn(reason)}\n<{url}|Go on here>"
+    text = f"{mrkdwn(reason)}\n<{url}|Details>"
     return {
         "text": f"{mrkdwn(title)}: {mrkdwn(reason)}",
         "blocks": [

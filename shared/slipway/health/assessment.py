@@ -1,6 +1,6 @@
-"""Whether a service is healthy: its settings, and an assessment of several probes. Pure.
+"""Read a service's health settings, and assess several probes. Pure.
 
-One probe says little, so an assessment takes several in a row that agree.
+One probe is not reliable, so an assessment needs several equal ones in a row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,10 +43,10 @@ class Window(BaseModel):
 def assess(findings: Sequence[Finding], window: Window) -> Assessment:
     """Assess the findings so far, oldest first.
 
-    The first row of equal findings that is long enough decides; later ones change nothing. If the
-    window is full and no row is long enough, a service that failed once is unhealthy, because one
-    that answers now and then is of no use. It is "Undecided" if a probe was inconclusive: then the
-    prober's own network may have caused the other failures, too.
+    The first sufficient series of equal findings decides. If the window is full without one, a
+    service that failed once is unhealthy, because an unreliable service is of no use. It is
+    "Undecided" if a probe was inconclusive: then the prober's own network may have caused the
+    other failures.
     """
     sent = findings[: window.probes]
     for state, row in groupby(sent, key=lambda finding: finding.state):
@@ -98,8 +98,8 @@ def read_settings(properties: Mapping[str, Any], url: object) -> HealthSettings:
     if not isinstance(url, str) or not url.strip():
         url = None
         notes.append(
-            "The service has no health URL, so nobody can tell whether it is well. Give it one, "
-            "and set its health status to Progressing."
+            "The service has no health URL, so its health is unknown. Add a health URL, then set "
+            "its health status to Progressing."
         )
     status, note = _status(properties.get("health_expected_status"))
     notes += note
@@ -121,22 +121,22 @@ def _status(value: object) -> tuple[int | None, list[str]]:
     ):
         return int(value), []
     return None, [
-        f"The expected status {_quoted(value)} is none of 200-299 and 400-599: any 2xx counts."
+        f"The expected status {_quoted(value)} is not in 200-299 or 400-599, so any 2xx counts."
     ]
 
 
 def _json_setting(path: object, value: object) -> tuple[JsonPath | None, str, list[str]]:
     if _empty(path):
-        note = "The health JSON value is not looked at: there is no health JSON path."
+        note = "The health JSON value is ignored, because the health JSON path is missing."
         return None, "", [] if _empty(value) else [note]
     wanted = _as_text(value)
     if not wanted or len(wanted) > MAX_VALUE:
-        note = "The health JSON path is not looked at: the health JSON value must be a text of 1 "
+        note = "The health JSON path is ignored: the health JSON value must be a text of 1 "
         return None, "", [f"{note}to {MAX_VALUE} characters."]
     try:
         return JsonPath(path if isinstance(path, str) else repr(path)), wanted, []
     except UserError as error:
-        return None, "", [f"The answer's body is not looked at. {error}"]
+        return None, "", [f"The answer's body is ignored. {error}"]
 
 
 def _as_text(value: object) -> str:

@@ -1,8 +1,8 @@
-"""Ends the runs of the automations that publish changes of entities.
+"""End the runs of the automations that publish changes of entities.
 
-Port starts such a run with each change and leaves it in progress until a consumer ends it. A run
-that stays open harms nothing, so this is a best effort: it never fails, and it stops at the first
-sign that Port is throttling or failing.
+Port starts such a run with each change and leaves it in progress until a consumer ends it. An open
+run is harmless, so ending it is best effort: it never fails, and it stops when Port throttles or
+fails.
 """
 
 import time
@@ -23,9 +23,9 @@ SUFFIX = "_changes"
 
 
 def automation_of(subscription: Subscription, prefix: str = "") -> str:
-    """Return the identifier of the automation that publishes a subscription's changes.
+    """Return the automation that publishes a subscription's changes.
 
-    Port's event is of one blueprint, and several have Slipway's own subscription.
+    Port's event belongs to one blueprint, and several blueprints have Slipway's own subscription.
 
     Args:
         subscription: the subscription.
@@ -63,7 +63,9 @@ def end_runs(
         try:
             return _end(run_id, automations, port)
         except (PortError, SkippedMessage) as error:
-            logger.info("A run was left open", extra={"run": run_id, "why": str(error)})
+            logger.info(
+                "A run of an automation stays open", extra={"run": run_id, "why": str(error)}
+            )
         except SlipwayError as error:
             refused.append(str(error))
         return False

@@ -1,7 +1,7 @@
-"""A probe of a service, and of a canary address beside it if the service is not reached.
+"""Probe a service, and a canary address if the service is not reached.
 
 When the prober's own network, its resolver or its NAT gateway fails, every service looks unhealthy.
-An address that is known to answer tells the two apart.
+An address that is known to answer distinguishes the two cases.
 """
 
 import ssl
@@ -19,7 +19,7 @@ from slipway.health.finding import (
 from slipway.health.probe import Resolver, probe, resolve_name
 from slipway.health.urls import MAX_URL
 
-# What a fault of the own network looks like. Any answer shows that the network works.
+# Failures that the prober's own network can cause. Any answer shows that the network works.
 _UNREACHED = frozenset({FailureKind.DNS, FailureKind.CONNECT, FailureKind.TLS, FailureKind.TIMEOUT})
 
 
@@ -31,10 +31,10 @@ def look_at(
     resolve: Resolver = resolve_name,
     tls: ssl.SSLContext | None = None,
 ) -> Finding:
-    """Probe a health URL, and the canary address right after it if the host is not reached.
+    """Probe a health URL, then the canary address if the host is unreachable.
 
     Args:
-        url: as it stands in the catalogue: any value at all.
+        url: from the catalogue: any value.
         expectation: what the service answers when it is healthy.
         limits: what may be reached, and the canary address.
         resolve: looks names up.
@@ -54,14 +54,14 @@ def _look_at(
     result = probe(url, limits, resolve=resolve, tls=tls)
     if limits.canary_url and _unreached(result):
         canary = probe(limits.canary_url, limits, resolve=resolve, tls=tls)
-        # A canary that may not be asked shows nothing, so it must not permit repairs.
+        # A canary that may not be probed shows nothing, so it must not permit repairs.
         if _unreached(canary) or _refused(canary):
             return Finding(
                 state="unknown",
                 kind=OWN_NETWORK,
                 sentence="Neither the health URL nor the canary address was reached, so the fault "
                 "is in the network of Slipway's probe. Set the health status to Progressing to "
-                "have the service looked at again.",
+                "check the service again.",
             )
     return evaluate(result, expectation)
 

@@ -1,4 +1,4 @@
-"""Starts what subscribes to changes of entities, once for each change."""
+"""Start the subscribers of changes of entities, once for each change."""
 
 import hashlib
 import time
@@ -45,7 +45,7 @@ class ChangeConsumer:
     """Consumes records about changes of entities, from a topic or from a queue.
 
     Args:
-        config: the table of subscriptions, and where remediations are kept.
+        config: the table of subscriptions, and the table of remediations.
     """
 
     def __init__(self, config: SubscriptionsConfig) -> None:
@@ -63,10 +63,10 @@ class ChangeConsumer:
 
         Args:
             event: as Lambda gives it.
-            seconds: how long this may take.
+            seconds: the time limit.
 
         Returns:
-            The batch's response; records failed if nothing could be started for their entities.
+            The batch's response; records fail if the start for their entities failed.
 
         Raises:
             RecordsFailed: the batch must be delivered again.
@@ -88,8 +88,8 @@ class ChangeConsumer:
             if isinstance(change, Skipped):
                 _skip(change)
             else:
-                # Slipway's own writes stay apart, because one may have replaced a change that must
-                # still be looked at.
+                # Slipway's own writes are separate, because one may have replaced a change that
+                # must still be checked.
                 key = (change.blueprint, change.entity, change.own)
                 groups.setdefault(key, _Group()).add(change, record)
         for group in groups.values():
@@ -97,7 +97,7 @@ class ChangeConsumer:
                 self._follow(group)
             except Exception as error:  # noqa: BLE001 - logged, and the records are repeated
                 # One entity's failure must not delay the other entities of the batch.
-                logger.exception("Nothing could be started for a change")
+                logger.exception("The start for a change failed")
                 failed += [RecordOutcome.failed(record, error) for record in group.records]
         unfinished = {outcome.record.place for outcome in failed}
         done = [run_id for place, run_id in runs.items() if place not in unfinished]
@@ -111,7 +111,7 @@ class ChangeConsumer:
         logger.append_keys(blueprint=merged.blueprint, entity=merged.entity)
         skipped = subscriptions_for(merged, self._table)
         fitting = dict[str, tuple[Subscription, Change]]()
-        # Each change also counts by itself, because a forged one behind it would hide it.
+        # Each change also counts by itself, because a later forged one would hide it.
         for change in (merged, *group.changes):
             found = subscriptions_for(change, self._table)
             if not isinstance(found, Skipped):
@@ -158,7 +158,7 @@ class ChangeConsumer:
         row = self._store.update(key, admit_change)
         logger.info("Change of a service", extra={"outcome": outcome})
         if outcome is Admission.REDELIVERED:
-            _skip(Skipped(Reason.OLDER, "The record was acted on before."))
+            _skip(Skipped(Reason.OLDER, "The record was processed before."))
         # Also after a redelivery, because a crash may have left an admitted execution unstarted.
         if row:
             launch(self._store, self._machine_arn, row)
@@ -185,7 +185,7 @@ class _Group:
 
 
 def _value_of(record: KafkaRecord) -> Any:
-    """Return a record's value: None for a tombstone, `Skipped` if it is not JSON."""
+    """Return a record's value: None for a tombstone, `Skipped` if not JSON."""
     if record.is_tombstone:
         return None
     try:

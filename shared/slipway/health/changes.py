@@ -1,4 +1,6 @@
-"""Reads messages about changes of entities, and decides which of them matter. Pure.
+"""Read messages about changes of entities, and skip irrelevant ones.
+
+Pure.
 
 Port's automations publish them on `ORG_ID.runs`, by the template of `scripts.port_definitions`.
 `ORG_ID.change.log` has the same envelope, in organisations that still have that topic. Both topics
@@ -69,11 +71,11 @@ class Change:
     Attributes:
         blueprint: identifier of its blueprint.
         entity: its identifier.
-        updated_at: when, in UTC, as the record says. Its producer writes that, so no order follows
-            from it; it only tells two changes apart.
+        updated_at: when, in UTC, from the record. Its producer chooses it, so it gives no order;
+            it only distinguishes two changes.
         properties: the entity's properties after the change.
-        changed: what differs: identifiers of properties, and `$title`, `$relations` and the like
-            for whatever else an entity has.
+        changed: what differs: identifiers of properties, and `$title`, `$relations` and so on for
+            the other parts of an entity.
         own: whether it was a health write of Slipway.
         by: Port's ids of the people or credentials that made it.
     """
@@ -91,7 +93,7 @@ def read_change(value: object) -> Change | Skipped:
     """Read a record's value.
 
     Args:
-        value: the JSON as it came; None for a tombstone.
+        value: the received JSON; None for a tombstone.
     """
     try:
         return _foreign(value) or _compare(_Record.model_validate(value))
@@ -103,7 +105,7 @@ def read_change(value: object) -> Change | Skipped:
 
 
 def automation_run(value: object) -> str | None:
-    """Return the automation's run that published a message; None for the change log.
+    """Return the automation's run behind a message; None: the change log.
 
     Port leaves that run in progress until a consumer ends it.
     """
@@ -114,26 +116,25 @@ def automation_run(value: object) -> str | None:
 
 
 def _foreign(value: object) -> Skipped | None:
-    """Skip records that are not changes of an entity; their shape is not known."""
+    """Skip records that are not changes of an entity."""
     match value:
         case None:
             return Skipped(Reason.TOMBSTONE, "The record has no value.")
         case {"action": "RESYNC"}:
             return Skipped(Reason.RESYNC, "An integration was asked to resynchronise.")
         case {"resourceType": "entity", "action": "TIMER_EXPIRED"}:
-            return Skipped(Reason.TIMER, "A timer has expired; no property has changed.")
+            return Skipped(Reason.TIMER, "A timer expired; no property changed.")
         case {"resourceType": "entity"}:
             return None
         case {"resourceType": str()}:
             return Skipped(Reason.OTHER_RESOURCE, "The record is not of an entity.")
-    return _unknown("it names no resourceType")
+    return _unknown("it has no resourceType")
 
 
 def merge(changes: Sequence[Change]) -> Change:
     """Merge the changes of one entity, in their order of arrival, into one.
 
-    The result has the state of the last one, and as changed whatever any of them changed: a record
-    that says what is new may be followed by one that changes something else.
+    The result has the state of the last change, and the changed properties of all of them.
     """
     return replace(
         changes[-1],
@@ -143,23 +144,23 @@ def merge(changes: Sequence[Change]) -> Change:
 
 
 def _unknown(why: str) -> Skipped:
-    return Skipped(Reason.UNKNOWN_SHAPE, f"The record is of an unknown shape: {why}.")
+    return Skipped(Reason.UNKNOWN_SHAPE, f"The record has an unknown form: {why}.")
 
 
 def _compare(record: "_Record") -> Change | Skipped:
     before, after = record.diff.before, record.diff.after
     if record.status == "FAILURE":
-        return Skipped(Reason.FAILED, "The change failed, so the entity is as it was.")
+        return Skipped(Reason.FAILED, "The change failed, so the entity is unchanged.")
     if after is None:
         return Skipped(Reason.DELETED, "The entity was deleted.")
     if after.identifier != record.context.entity or after.blueprint != record.context.blueprint:
-        return _unknown("its context and its diff are of different entities")
+        return _unknown("its context and its diff belong to different entities")
     updated_at = after.updated_at or record.trigger.at
     if updated_at is None:
         return _unknown("it has neither diff.after.updatedAt nor trigger.at")
     changed = _changed(before, after)
     if not changed:
-        return Skipped(Reason.NO_CHANGE, "Nothing differs before and after.")
+        return Skipped(Reason.NO_CHANGE, "Nothing changed.")
     return Change(
         blueprint=after.blueprint,
         entity=after.identifier,
@@ -174,7 +175,7 @@ def _compare(record: "_Record") -> Change | Skipped:
 def _changed(before: "_Entity | None", after: "_Entity") -> frozenset[str]:
     old = before.properties if before else {}
     new = after.properties
-    # A property that is not there and one that is null are the same to Port.
+    # For Port, a missing property and a null property are the same.
     names = {name for name in old.keys() | new.keys() if _differ(old.get(name), new.get(name))}
     if before is None:
         return frozenset(names | {"$created"})
@@ -188,7 +189,7 @@ def _changed(before: "_Entity | None", after: "_Entity") -> frozenset[str]:
 
 
 def _differ(one: object, other: object) -> bool:
-    # As text, because Python has True equal 1, and NaN unequal itself.
+    # As text, because in Python True equals 1, and NaN does not equal itself.
     return json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True)
 
 
@@ -201,7 +202,7 @@ def _in_utc(value: datetime) -> datetime:
 
 _Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 _Identifier = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-# As Port has them, so that no record can name a row that is not an entity's.
+# As in Port, so that a record cannot name a row that is not an entity's.
 # https://docs.port.io/api-reference/create-an-entity
 _EntityIdentifier = Annotated[
     str, StringConstraints(pattern=r"^[\p{L}0-9@_.+:\\/=-]+$", max_length=1000)

@@ -1,4 +1,7 @@
-"""The result of a probe, and its evaluation as a finding about the service. Pure."""
+"""Represent the result of a probe, and the finding about the service.
+
+Pure.
+"""
 
 import json
 from dataclasses import dataclass, field
@@ -14,8 +17,8 @@ from slipway.errors import UserError
 MAX_PATH = 200
 MAX_VALUE = 200
 _SHOWN = 120
-# What may stand in a JSON path. All of JMESPath would let a path of 200 characters double a list
-# forty times over; names and indexes can only ever make the document smaller.
+# Characters allowed in a JSON path. Full JMESPath could double a list forty times in 200
+# characters; names and indexes can only reduce the document.
 _PATH_PARTS = frozenset({"field", "subexpression", "index_expression", "index", "identity"})
 
 
@@ -43,7 +46,7 @@ class Answered:
 
     Attributes:
         status: HTTP status.
-        body: as it came, within the limit.
+        body: the received body, within the limit.
     """
 
     status: int
@@ -57,7 +60,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Failed:
-    """The health URL was not asked, or gave no answer that can be evaluated.
+    """The health URL was not probed, or its answer cannot be evaluated.
 
     Attributes:
         kind: what went wrong.
@@ -77,8 +80,8 @@ class Expectation:
 
     Attributes:
         status: the HTTP status; None: any 2xx.
-        json_path: where in the JSON body to look, see `JsonPath`; None: the body is not looked at.
-        json_value: what must be found there, see `matches`.
+        json_path: the place in the JSON body, see `JsonPath`; None: the body is ignored.
+        json_value: the expected value there, see `matches`.
     """
 
     status: int | None = None
@@ -90,15 +93,15 @@ _OLD = {"well": "healthy", "ill": "unhealthy"}
 
 
 class Finding(BaseModel):
-    """What one probe shows of the service.
+    """The finding of one probe.
 
     Attributes:
         state: `unknown` if the probe is inconclusive: it was never sent, or the prober's own
             network failed. Rows and executions of release 0.1.0 have `well` and `ill`.
         kind: `ok`, `status`, `json` or `OWN_NETWORK`, else a `FailureKind`.
         sentence: the same for people.
-        url: the health URL that was probed; None: the service has none. A finding shows nothing of
-            a service that has another one by now.
+        url: the health URL that was probed; None: the service has none. A finding is
+            obsolete if the service's URL has changed.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -113,17 +116,17 @@ class Finding(BaseModel):
 
 
 class JsonPath:
-    """A place in a JSON document: names and indexes, as `a.b[0].c`.
+    """A place in a JSON document: names and indexes, for example `a.b[0].c`.
 
     It is a subset of JMESPath (https://jmespath.org/specification.html): a name that is not made of
     letters, digits and underscores is quoted (`"up-time".seconds`), an index counts from 0, or from
-    the end if it is negative, and a place that is not there is null.
+    the end if it is negative, and a missing place is null.
 
     Args:
         text: the path, at most 200 characters.
 
     Raises:
-        UserError: it is no such path.
+        UserError: it is not such a path.
     """
 
     def __init__(self, text: str) -> None:
@@ -135,7 +138,7 @@ class JsonPath:
             expression = None
         if expression is None or not _is_simple(expression.parsed):
             raise UserError(
-                f"The JSON path '{shown(text)}' cannot be used: write names and indexes, as "
+                f"The JSON path '{shown(text)}' is not valid: use names and indexes, for example "
                 "checks[0].status."
             )
         self.text = text
@@ -163,7 +166,7 @@ def evaluate(result: ProbeResult, expectation: Expectation) -> Finding:
     expected = expectation.status
     if (result.status != expected) if expected else not 200 <= result.status < 300:
         wanted = expected or "a 2xx"
-        said = f" It said: {result.excerpt}" if result.excerpt else ""
+        said = f" Answer: {result.excerpt}" if result.excerpt else ""
         return _unhealthy("status", f"The health URL answered {result.status}, not {wanted}.{said}")
     if expectation.json_path is not None:
         fault = _json_fault(result.body, expectation.json_path, expectation.json_value)
@@ -173,10 +176,10 @@ def evaluate(result: ProbeResult, expectation: Expectation) -> Finding:
 
 
 def matches(found: object, expected: str) -> bool:
-    """Whether a value of a JSON document equals the expected text.
+    """Return whether a value of a JSON document equals the expected text.
 
-    A string is compared as it is; a number, true, false and null as JSON, so `2` is 2.0 but never
-    true. Objects and lists are never equal to a text.
+    Strings are compared directly. Numbers, true, false and null are compared as JSON, so `2` is 2.0
+    but never true. Objects and lists never equal a text.
     """
     if isinstance(found, str):
         return found == expected
@@ -188,7 +191,7 @@ def matches(found: object, expected: str) -> bool:
 
 
 def same_scalar(one: object, other: object) -> bool:
-    """Whether two JSON scalars are equal; unlike in Python, true is not 1."""
+    """Return whether two JSON scalars are equal; unlike Python, true is not 1."""
     match one, other:
         case (bool(), _) | (_, bool()) | (None, _) | (_, None):
             return one is other
@@ -225,7 +228,7 @@ def _read_json(text: str) -> Any:
     """Read JSON.
 
     Raises:
-        ValueError: it is none, or one that nests too deeply or has a number beyond all bounds.
+        ValueError: it is not JSON, nests too deeply, or has a number that is too large.
     """
     try:
         return json.loads(text, parse_constant=_no_constant)

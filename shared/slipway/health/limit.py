@@ -1,7 +1,9 @@
-"""The limit over all services on repairs that begin within ten minutes. Pure.
+"""Limit the repairs that begin within ten minutes, over all services.
 
-Services that become unhealthy at once usually share a cause, which a restart does not fix. The row
-keeps the installation's newest repairs, and which alerts about all services were sent.
+Pure.
+
+Services that become unhealthy at the same time usually share a cause, which a restart does not fix.
+The row keeps the installation's newest repairs, and the alerts about all services.
 """
 
 from collections.abc import Mapping
@@ -25,9 +27,9 @@ class Begun(_Model):
     """A repair that began.
 
     Attributes:
-        repair: names it, the same whenever its step is repeated.
+        repair: its name, the same if its step is repeated.
         service: the service's identifier.
-        strategy: what was done.
+        strategy: its strategy.
         at: when.
     """
 
@@ -41,8 +43,8 @@ class SharedAlert(_Model):
     """An alert about all services.
 
     Attributes:
-        by: the execution that sends it: only one does.
-        at: since when.
+        by: the only execution that sends it.
+        at: when it was claimed.
         sent: whether it was sent.
     """
 
@@ -64,21 +66,21 @@ class InstallationRow(Row):
     alerts: Mapping[str, SharedAlert] = {}
 
     def has(self, repair: str) -> bool:
-        """Whether a repair was let begin."""
+        """Return whether a repair may begin."""
         return any(begun.repair == repair for begun in self.begun)
 
     def due(self, kind: str, execution: str) -> bool:
-        """Whether this execution is the one that must send an alert."""
+        """Return whether this execution must send an alert."""
         alert = self.alerts.get(kind)
         return alert is not None and alert.by == execution and not alert.sent
 
     def free_at(self, most: int, now: datetime) -> datetime:
-        """When the next repair may begin."""
+        """Return when the next repair may begin."""
         return self.begun[-most].at + WINDOW if len(self.begun) >= most else now
 
 
 def let_begin(row: InstallationRow | None, begun: Begun, most: int) -> InstallationRow:
-    """Note a repair, unless as many as are allowed have begun; see `InstallationRow.has`."""
+    """Record a repair if the limit allows it; see `InstallationRow.has`."""
     row = row or InstallationRow()
     recent = tuple(each for each in row.begun if each.at > begun.at - WINDOW)
     if not row.has(begun.repair) and len(recent) < most:
@@ -89,7 +91,7 @@ def let_begin(row: InstallationRow | None, begun: Begun, most: int) -> Installat
 def claim_alert(
     row: InstallationRow | None, kind: str, execution: str, now: datetime, quiet: timedelta
 ) -> InstallationRow:
-    """Have an execution send an alert, unless one was claimed within the quiet time."""
+    """Claim an alert for an execution, at most one per quiet time."""
     row = row or InstallationRow()
     last = row.alerts.get(kind)
     if last and last.at > now - quiet:
@@ -98,7 +100,7 @@ def claim_alert(
 
 
 def alert_sent(row: InstallationRow | None, kind: str) -> InstallationRow | None:
-    """Note that a claimed alert was sent."""
+    """Record that a claimed alert was sent."""
     if row is None or kind not in row.alerts:
         return row
     sent = row.alerts[kind].model_copy(update={"sent": True})

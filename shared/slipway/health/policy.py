@@ -1,4 +1,4 @@
-"""The remediation policy: one document that says how unhealthy services may be repaired.
+"""Read the remediation policy: how unhealthy services may be repaired.
 
 Terraform writes the document from its variables `remediation` and `health_probe`.
 """
@@ -25,8 +25,8 @@ class _Strategy(_Model):
     """Attributes of every strategy.
 
     Attributes:
-        attempts: how often it is tried in one remediation.
-        wait_seconds: from the repair to the first look at what it did.
+        attempts: maximum number of tries in one remediation.
+        wait_seconds: from the repair to the first probe afterwards.
     """
 
     attempts: int = Field(1, ge=1, le=5)
@@ -34,17 +34,17 @@ class _Strategy(_Model):
 
 
 class Restart(_Strategy):
-    """Restart the service by a workflow of the services repository."""
+    """Restart the service with a workflow of the services repository."""
 
     kind: Literal["restart"] = "restart"
 
 
 class RollBack(_Strategy):
-    """Revert the last merged change of the service by a pull request.
+    """Revert the last merged change of the service with a pull request.
 
     Attributes:
-        auto_merge: whether Slipway merges it, in `auto_merge_environments`; else it waits for a
-            person.
+        auto_merge: whether Slipway merges it, in `auto_merge_environments`; otherwise it waits for
+            a person.
     """
 
     kind: Literal["roll_back"] = "roll_back"
@@ -52,11 +52,11 @@ class RollBack(_Strategy):
 
 
 class ScaleUp(_Strategy):
-    """Ask for more replicas by a pull request.
+    """Request more replicas with a pull request.
 
     Attributes:
-        step: how many more.
-        max_replicas: never more than these.
+        step: number of additional replicas.
+        max_replicas: maximum number of replicas.
     """
 
     kind: Literal["scale_up"] = "scale_up"
@@ -65,7 +65,7 @@ class ScaleUp(_Strategy):
 
 
 Strategy = Annotated[Restart | RollBack | ScaleUp, Field(discriminator="kind")]
-# A change of the services repository needs the service's lock, as a day-2 action does.
+# A change of the services repository needs the service's lock, like a day-2 action.
 NEEDS_LOCK: frozenset[Kind] = frozenset({"roll_back", "scale_up"})
 
 
@@ -73,24 +73,24 @@ class Policy(_Model):
     """The whole document.
 
     Attributes:
-        schema_version: of this shape.
+        schema_version: version of this format.
         mode: `repair`; or `verify`: an unhealthy service is reported, never repaired; or
             `off`: nothing is probed and nothing is written.
         strategies: tried in this order, each at most once in the list.
-        environments: where services are repaired; in all others they are handed over.
-        approval_environments: those of `environments` where somebody must agree first.
+        environments: where services are repaired; in all others they are escalated.
+        approval_environments: those of `environments` where repairs need approval.
         trusted_urls: patterns of the health URLs by which Slipway repairs, see `UrlPattern`. A
-            service with another one is only looked at: more people may edit the catalogue.
+            service with another one is only checked: more people may edit the catalogue.
         auto_merge_environments: where Slipway merges the pull requests of repairs itself, those of
             `roll_back` only with its `auto_merge`; elsewhere they wait for a person.
         max_per_hour: how many remediations in any hour may repair a service, or correct it to
             Healthy because it answers; then it cools down.
         max_repairs: how many repairs may begin in any ten minutes, over all services.
-        quiet_seconds: for how long after an escalation of a service the same people are not told
+        quiet_seconds: pause after an escalation before people are notified of the same service
             again.
-        verify: how a service that is said to be Degraded is looked at.
-        settle: how a service that starts up is looked at, after a deployment or a repair: with
-            time, as it cannot answer at once.
+        verify: how a service that was reported as Degraded is probed.
+        settle: how a starting service is probed, after a deployment or a repair, because it
+            cannot answer at once.
     """
 
     schema_version: Literal[1]
@@ -110,7 +110,7 @@ class Policy(_Model):
     def _is_consistent(self) -> "Policy":
         kinds = [strategy.kind for strategy in self.strategies]
         if len(set(kinds)) < len(kinds):
-            raise ValueError("strategies: each may be there once; raise its attempts instead")
+            raise ValueError("strategies: each may appear once; raise its attempts instead")
         if not self.approval_environments <= self.environments:
             raise ValueError("approval_environments must be some of environments")
         return self
@@ -120,7 +120,7 @@ def parse_policy(text: str | bytes) -> Policy:
     """Read the document.
 
     Raises:
-        ConfigurationError: it is no policy; the text names the first fault.
+        ConfigurationError: it is not a policy; the text names the first fault.
     """
     try:
         return Policy.model_validate(json.loads(text))
@@ -130,6 +130,6 @@ def parse_policy(text: str | bytes) -> Policy:
     except (ValueError, RecursionError) as error:
         fault = f"it is not JSON ({type(error).__name__})"
     raise ConfigurationError(
-        f"The remediation policy cannot be used ({fault}). "
+        f"The remediation policy is not valid ({fault}). "
         "Correct variable 'remediation' and apply the stack again."
     )

@@ -1,8 +1,8 @@
-"""One HTTP probe of a health URL, which is untrusted input.
+"""Probe a health URL once over HTTP. The URL is untrusted input.
 
 The name is looked up once, each of its addresses is checked, and the connection goes to a checked
-address. This is `http.client` on a socket that is connected here, because urllib3 and requests look
-names up themselves, and bound each read but not all of them together.
+address. This is `http.client` on a socket that this module connects, because urllib3 and requests
+look up names themselves, and limit each read but not their sum.
 """
 
 import io
@@ -20,7 +20,7 @@ from slipway.health.addresses import ProbeLimits, forbidden
 from slipway.health.finding import Answered, Failed, FailureKind, ProbeResult, shown
 from slipway.health.urls import HealthUrl, read_url
 
-# Gives the addresses of a name, in numbers; raises OSError if it has none.
+# Returns the addresses of a name, in numbers; raises OSError if it has none.
 Resolver = Callable[[str, int], Sequence[str]]
 
 _MAX_ADDRESSES = 16
@@ -37,7 +37,7 @@ _HEADERS = {
 
 
 def resolve_name(host: str, port: int) -> Sequence[str]:
-    """Look a name up by the system's resolver.
+    """Look up a name with the system's resolver.
 
     Raises:
         OSError: it has no address.
@@ -53,16 +53,16 @@ def probe(
     resolve: Resolver = resolve_name,
     tls: ssl.SSLContext | None = None,
 ) -> ProbeResult:
-    """Ask a health URL once, with GET. Redirects are not followed, encoded answers not decoded.
+    """Send one GET to a health URL, without redirects or decoding.
 
     Args:
-        url: as it stands in the catalogue: any value at all.
-        limits: what may be reached, how long it may take and how much it may send.
+        url: from the catalogue: any value.
+        limits: allowed addresses, time and size.
         resolve: looks names up; called once, for the URL's host.
         tls: how to check certificates; None: by the system's authorities.
 
     Returns:
-        The answer, or why there is none. Whatever the other side does, nothing is raised.
+        The answer, or why it is missing. No behaviour of the other side raises an error.
     """
     clock = _Deadline(limits.deadline_seconds)
     try:
@@ -75,7 +75,7 @@ def probe(
     except TimeoutError:
         return Failed(
             FailureKind.TIMEOUT,
-            f"The health URL gave no full answer within {limits.deadline_seconds:g} s.",
+            f"The health URL did not answer fully within {limits.deadline_seconds:g} s.",
         )
 
 
@@ -95,7 +95,7 @@ class _Deadline:
         """Return the seconds left.
 
         Raises:
-            TimeoutError: none.
+            TimeoutError: no time is left.
         """
         left = self._ends - time.monotonic()
         if left <= 0:
@@ -104,7 +104,7 @@ class _Deadline:
 
 
 def _refused(why: str) -> _Stopped:
-    return _Stopped(FailureKind.REFUSED_URL, f"The health URL was not asked: {why}.")
+    return _Stopped(FailureKind.REFUSED_URL, f"The health URL was not probed: {why}.")
 
 
 def _read_target(url: object, limits: ProbeLimits) -> HealthUrl:
@@ -121,7 +121,7 @@ def _read_target(url: object, limits: ProbeLimits) -> HealthUrl:
 def _look_up(
     target: HealthUrl, resolve: Resolver, limits: ProbeLimits, clock: _Deadline
 ) -> Sequence[str]:
-    # The system's look-up takes no time-out, so its thread is abandoned after the deadline.
+    # The system's lookup has no time-out, so its thread is abandoned after the deadline.
     worker = ThreadPoolExecutor(1, "health-probe-dns")
     try:
         addresses = worker.submit(resolve, target.host, target.port).result(clock.left())
@@ -156,7 +156,8 @@ def _connect(
     except (OSError, ValueError) as error:
         connected.close()
         raise _Stopped(
-            FailureKind.TLS, f"The health URL's host has no TLS to trust: {_tls_fault(error)}."
+            FailureKind.TLS,
+            f"The TLS certificate of the health URL's host is not trusted: {_tls_fault(error)}.",
         ) from None
 
 
@@ -165,7 +166,7 @@ def _connect_to_one(target: HealthUrl, addresses: Sequence[str], clock: _Deadlin
     for left in range(len(addresses), 0, -1):
         address = addresses[-left]
         try:
-            # The time is shared, so that an address that drops packets leaves some to the next.
+            # The time is shared, so that an address that drops packets leaves time for the next.
             return _connect_to(address, target.port, clock.left() / left)
         except TimeoutError:
             if left == 1:
@@ -174,7 +175,8 @@ def _connect_to_one(target: HealthUrl, addresses: Sequence[str], clock: _Deadlin
             why = f" ({error.strerror.lower()})" if error.strerror else ""
     raise _Stopped(
         FailureKind.CONNECT,
-        f"The health URL's host {target.host} takes no connection on port {target.port}{why}.",
+        f"The health URL's host {target.host} does not accept connections on port "
+        f"{target.port}{why}.",
     )
 
 
@@ -221,7 +223,7 @@ class _Wire(io.RawIOBase):
         count = self._socket.recv_into(buffer)
         self.budget -= count
         if self.budget < 0:
-            raise _Stopped(FailureKind.TOO_LARGE, "The health URL's answer has no end in sight.")
+            raise _Stopped(FailureKind.TOO_LARGE, "The health URL's answer does not end.")
         return count
 
 
@@ -238,7 +240,7 @@ class _Readable:
 def _ask(
     target: HealthUrl, connected: socket.socket, limits: ProbeLimits, clock: _Deadline
 ) -> ProbeResult:
-    # The reader's buffer may hold a part of the body, which must not count as headers.
+    # The reader's buffer may contain a part of the body, which must not count as headers.
     wire = _Wire(connected, clock, limits.max_header_bytes + _BUFFER)
     try:
         connected.settimeout(clock.left())
@@ -252,11 +254,13 @@ def _ask(
     except TimeoutError:
         raise
     except (HTTPException, ValueError):
-        return Failed(FailureKind.NOT_HTTP, "The health URL's host gave no valid HTTP answer.")
+        return Failed(
+            FailureKind.NOT_HTTP, "The health URL's host did not give a valid HTTP answer."
+        )
     except OSError:
         return Failed(
             FailureKind.CONNECT,
-            "The health URL's host broke the connection off before it answered.",
+            "The health URL's host closed the connection before it answered.",
         )
     if len(body) > limits.max_body_bytes:
         return Failed(
@@ -264,7 +268,7 @@ def _ask(
             f"The health URL's answer is longer than {limits.max_body_bytes // 1024} KiB.",
         )
     if response.length:
-        return Failed(FailureKind.NOT_HTTP, "The health URL's answer was cut off.")
+        return Failed(FailureKind.NOT_HTTP, "The health URL's answer is incomplete.")
     return Answered(response.status, body)
 
 
@@ -277,12 +281,12 @@ def _send(target: HealthUrl, connected: socket.socket) -> None:
 
 
 def _unwanted(response: HTTPResponse) -> Failed | None:
-    """Return why the headers alone rule an answer out; None if they do not."""
+    """Return why the headers alone reject an answer; None if they do not."""
     if 300 <= response.status < 400:
         return Failed(
             FailureKind.REDIRECT,
-            f"The health URL answered {response.status}{_destination(response)}. Redirects are not "
-            "followed: the health URL must be the address that answers itself.",
+            f"The health URL answered {response.status}{_destination(response)}. Redirects are "
+            "not followed: set the health URL to the final address.",
         )
     encodings = [
         response.getheader("Content-Encoding", "identity"),
@@ -292,14 +296,14 @@ def _unwanted(response: HTTPResponse) -> Failed | None:
         if encoding.strip().lower() not in {"", "identity"}:
             return Failed(
                 FailureKind.ENCODED,
-                f"The health URL's answer is encoded ({shown(encoding)}), although it was asked "
-                "not to be. Encoded answers are not read.",
+                f"The health URL's answer is encoded ({shown(encoding)}), although the request "
+                "refused encodings. Encoded answers are not read.",
             )
     return None
 
 
 def _destination(response: HTTPResponse) -> str:
-    """Describe where a redirect leads, without path and query, which may hold secrets."""
+    """Describe a redirect's target without path and query (maybe secret)."""
     try:
         parts = urlsplit(response.getheader("Location", ""))
         host = parts.hostname

@@ -1,8 +1,8 @@
-"""Decides the next step for a service that may be unhealthy. Pure.
+"""Decide the next step for a service that may be unhealthy. Pure.
 
-The state machine asks `next_step`, runs the step, records the outcome in the `State` and asks
+The state machine calls `next_step`, runs the step, records the outcome in the `State` and calls
 again, until a step is a `LastStep`. Nothing else is stored, so another execution can resume at any
-point. The number of steps is bounded: each probes once (at most `probes` times between two
+point. The number of steps is limited: each probes once (at most `probes` times between two
 repairs), waits for a probe, or uses up an attempt.
 """
 
@@ -32,13 +32,13 @@ from slipway.health.urls import matches_pattern
 
 _HOUR = timedelta(hours=1)
 LIMITED = (
-    "It is not repaired now: Slipway has begun as many repairs within ten minutes as "
-    "`remediation.max_repairs` allows over all services. So many at once point to a shared cause. "
-    "Set the health status to Progressing once that is fixed."
+    "It is not repaired now: Slipway has reached `remediation.max_repairs`, the limit of repairs "
+    "within ten minutes over all services. So many suggest a shared cause. Fix the cause, then "
+    "set the health status to Progressing."
 )
 _CHANGED = (
-    "The health URL was changed while it was probed. Set the health status to Progressing to have "
-    "the service looked at again."
+    "The health URL was changed while it was probed. Set the health status to Progressing to "
+    "check the service again."
 )
 NAMES: dict[Kind, str] = {
     "restart": "restart",
@@ -52,7 +52,7 @@ def next_step(state: State, policy: Policy, now: datetime) -> Step:
 
     Args:
         state: the state, with the current entity.
-        policy: the current policy, so that a stricter one counts at once.
+        policy: the current policy, so that a stricter one applies at once.
         now: the time, in UTC.
     """
     if policy.mode == "off":
@@ -60,7 +60,9 @@ def next_step(state: State, policy: Policy, now: datetime) -> Step:
     if state.status is None:
         return Leave(reason="The entity is gone.")
     if state.status not in UNHEALTHY:
-        return Leave(reason=f"The service is {state.status} now: somebody else has settled it.")
+        return Leave(
+            reason=f"The service is {state.status} now: another user or system settled it."
+        )
     if state.pending is not None:
         if state.reviewed is None:
             return Review(reason=state.pending.repair.reason)
@@ -70,7 +72,7 @@ def next_step(state: State, policy: Policy, now: datetime) -> Step:
 
 
 def findings_of_phase(state: State) -> list[Finding]:
-    """Return the findings that count: of the current health URL, in the current phase."""
+    """Return the relevant findings: of the current URL and phase."""
     return [found for found in _probes_of_phase(state) if found.url == state.health_url]
 
 
@@ -87,7 +89,7 @@ def window_of_phase(state: State, policy: Policy) -> Window:
 
 
 def merges(kind: Kind, state: State, policy: Policy) -> bool:
-    """Whether Slipway itself merges the pull request of a repair."""
+    """Return whether Slipway itself merges the pull request of a repair."""
     reviewed = state.reviewed
     if reviewed is None or reviewed.environment not in policy.auto_merge_environments:
         return False
@@ -96,7 +98,7 @@ def merges(kind: Kind, state: State, policy: Policy) -> bool:
 
 
 def _may_go_on(state: State, policy: Policy) -> bool:
-    """Whether a repair under way may continue."""
+    """Return whether a repair in progress may continue."""
     pending = state.pending
     locked = bool(state.locked_by and pending and pending.repair.step in NEEDS_LOCK)
     return not locked and not _forbidden(state, policy)
@@ -115,7 +117,7 @@ def _look(state: State, policy: Policy, now: datetime) -> Step:
     unknown = next((found for found in reversed(findings) if found.state == "unknown"), last)
     if unknown and _is_final(unknown):
         return Unknown(reason=unknown.sentence)
-    # Probes of another URL count here, because changes of the URL must not prolong the window.
+    # Probes of another URL count here, because changes of the URL must not extend the window.
     probes = _probes_of_phase(state)
     if len(probes) >= window.probes:
         same_url = len(findings) == len(probes)
@@ -124,7 +126,10 @@ def _look(state: State, policy: Policy, now: datetime) -> Step:
 
 
 def _is_final(finding: Finding) -> bool:
-    """Whether further probes cannot find out more; a fault of the own network may end."""
+    """Return whether further probes are useless.
+
+    A fault of the prober's own network may end.
+    """
     return finding.state == "unknown" and finding.kind != OWN_NETWORK
 
 
@@ -136,12 +141,12 @@ def _next_probe(state: State, window: Window, now: datetime) -> Wait | Probe:
             return Wait(until=due, reason=findings[-1].sentence)
     number = f"probe {len(findings) + 1} of at most {window.probes}"
     if state.last_done:
-        return Probe(step="recheck", reason=f"Looking at what the repair did: {number}.")
-    return Probe(step="verify", reason=f"Looking at the service: {number}.")
+        return Probe(step="recheck", reason=f"Checking the result of the repair: {number}.")
+    return Probe(step="verify", reason=f"Checking the service: {number}.")
 
 
 def _pause(state: State, policy: Policy, now: datetime) -> Wait | None:
-    """Wait for the rest of a cool-down, of the limit, or of a repair's time to take effect."""
+    """Wait for the rest of a cool-down, of the limit, or of a repair."""
     if state.cooled_until and now < state.cooled_until:
         return Wait(until=state.cooled_until, reason="The service cools down.")
     if state.limited_until and now < state.limited_until:
@@ -153,7 +158,7 @@ def _pause(state: State, policy: Policy, now: datetime) -> Wait | None:
     seconds = next((s.wait_seconds for s in policy.strategies if s.kind == kind), 0)
     until = done.ended_at + timedelta(seconds=seconds)
     if now < until:
-        return Wait(until=until, reason=f"Waiting for the {NAMES[kind]} to show.")
+        return Wait(until=until, reason=f"Waiting for the {NAMES[kind]} to take effect.")
     return None
 
 
@@ -164,9 +169,9 @@ def _healthy(state: State, policy: Policy, now: datetime) -> Step:
         reason = f"The service answers again after: {NAMES[kind]}."
         return Healthy(repaired_by=kind, synced=synced, reason=reason)
     if synced:
-        return Healthy(synced=True, reason="The service answers as it should.")
+        return Healthy(synced=True, reason="The health check passes.")
     return _cool_down(state, policy, now) or Healthy(
-        reason="The service was said to be Degraded, but answers as it should."
+        reason="Reported as Degraded, but its health check passes."
     )
 
 
@@ -179,7 +184,7 @@ def _unhealthy(state: State, policy: Policy, now: datetime, finding: str) -> Ste
         return Escalate(reason=f"{finding} {LIMITED}", notify=False, shared=True)
     proposal = next((a for a in state.attempts if a.outcome == "proposed"), None)
     if proposal:
-        what = f"A {NAMES[proposal.repair.step]} waits for somebody to merge it"
+        what = f"A {NAMES[proposal.repair.step]} waits for a person to merge it"
         return _escalate(
             state, policy, now, f"{finding} {what}: {proposal.link or proposal.detail}"
         )
@@ -194,13 +199,13 @@ def _unhealthy(state: State, policy: Policy, now: datetime, finding: str) -> Ste
             )
         obstacles.append(f"{NAMES[strategy.kind]}: {obstacle}")
     tried = "; ".join(obstacles) or "the policy names no strategy"
-    return _escalate(state, policy, now, f"{finding} Nothing is left to try ({tried}).")
+    return _escalate(state, policy, now, f"{finding} No repair is left to try ({tried}).")
 
 
 def _forbidden(state: State, policy: Policy) -> str:
     """Return why this service must not be repaired; empty if it may be."""
     if policy.mode != "repair":
-        return "The policy has services looked at, but not repaired."
+        return "The policy checks services, but does not repair them."
     if why := _untrusted(state, policy):
         return why
     if why := _forbidden_environment(state, policy):
@@ -214,19 +219,19 @@ def _untrusted(state: State, policy: Policy) -> str:
     """Return why Slipway does not repair by this health URL; empty if it may."""
     reviewed = state.reviewed or Reviewed()
     if reviewed.url_fault:
-        return f"It is only looked at, not repaired by Slipway. {reviewed.url_fault}"
+        return f"Slipway checks it, but does not repair it. {reviewed.url_fault}"
     if reviewed.health_url is not None:
         if reviewed.health_url == state.health_url:
             return ""
         return (
-            "Its health URL in Port is not the one that its files say, so it is only looked at, "
-            "not repaired by Slipway. Correct the one that is wrong."
+            "Its health URL in Port differs from its files, so Slipway checks it, but does not "
+            "repair it. Correct the wrong one."
         )
     if any(matches_pattern(state.health_url, pattern) for pattern in policy.trusted_urls):
         return ""
     return (
-        "Its health URL matches none of `health_probe.trusted_urls`, so it is only looked at, "
-        "not repaired by Slipway."
+        "Its health URL does not match `health_probe.trusted_urls`, so Slipway checks it, but "
+        "does not repair it."
     )
 
 
@@ -234,15 +239,15 @@ def _forbidden_environment(state: State, policy: Policy) -> str:
     """Return why its environment forbids a repair; empty if it does not."""
     reviewed = state.reviewed or Reviewed(fault="Its files were not read.")
     if reviewed.environment is None:
-        return f"It is not repaired by Slipway. {reviewed.fault}"
+        return f"Slipway does not repair it. {reviewed.fault}"
     if state.environment not in {None, reviewed.environment}:
         return (
-            f"It is not repaired by Slipway: the catalogue says that its environment is "
-            f"{shown(state.environment or '')}, and its metadata file says "
-            f"{shown(reviewed.environment)}. Correct the one that is wrong."
+            "Slipway does not repair it: its environment in the catalogue is "
+            f"{shown(state.environment or '')}, but its metadata file has "
+            f"{shown(reviewed.environment)}. Correct the wrong one."
         )
     if reviewed.environment not in policy.environments:
-        return f"Services in {shown(reviewed.environment)} are not repaired by Slipway."
+        return f"Slipway does not repair services in {shown(reviewed.environment)}."
     return ""
 
 
@@ -251,7 +256,7 @@ def _obstacle(strategy: Strategy, state: State) -> str:
     if strategy.kind in NEEDS_LOCK and state.locked_by:
         number = state.locked_by.pr_number
         pull = f", pull request #{number}" if number else ""
-        return f"another change of the service is under way ({state.locked_by.owner}{pull})"
+        return f"another change of the service is in progress ({state.locked_by.owner}{pull})"
     tried = state.tried(strategy.kind)
     if tried and tried[-1].outcome == "skipped":
         return tried[-1].detail.rstrip(".") or "there was nothing to do"
@@ -279,7 +284,7 @@ def _cool_down(state: State, policy: Policy, now: datetime) -> CoolDown | None:
     return CoolDown(
         until=until,
         notify=_notify(state, policy, now),
-        reason=f"The service was ill {len(recent)} times within an hour: it cools down until "
+        reason=f"The service was unhealthy {len(recent)} times within an hour: it cools down until "
         f"{until:%H:%M} UTC.",
     )
 
@@ -289,7 +294,7 @@ def _permission(state: State, policy: Policy, finding: str) -> ApprovalNeeded | 
     if environment not in policy.approval_environments or state.decision:
         return None
     return ApprovalNeeded(
-        reason=f"{finding} Services in {environment} are repaired when somebody has agreed."
+        reason=f"{finding} Repairs of services in {environment} need an approval."
     )
 
 
@@ -306,12 +311,12 @@ def _repair(strategy: Strategy, state: State) -> Repair:
                 attempt=attempt,
                 replicas=replicas,
                 replicas_before=before,
-                reason=f"The service is scaled up to {replicas} replicas{number}.",
+                reason=f"Slipway scales the service up to {replicas} replicas{number}.",
             )
         case RollBack():
-            reason = f"The last change of the service is rolled back{number}."
+            reason = f"Slipway rolls back the last change of the service{number}."
             return Repair(step="roll_back", attempt=attempt, reason=reason)
-    return Repair(step="restart", attempt=attempt, reason=f"The service is restarted{number}.")
+    return Repair(step="restart", attempt=attempt, reason=f"Slipway restarts the service{number}.")
 
 
 def _escalate(state: State, policy: Policy, now: datetime, reason: str) -> Escalate:

@@ -1,4 +1,4 @@
-"""Repairs entities by their repository; every operation is get-or-create."""
+"""Repair entities by their repository; every operation is get-or-create."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # GitHub's runners may be busy, and checks of a pull request take time.
 LONGEST = timedelta(minutes=15)
 _LABELS = ("slipway", "repair")
-# How far GitHub's clock and ours may differ: a run must not be older than its attempt.
+# Maximum difference between GitHub's clock and ours: a run must not be older than its attempt.
 _CLOCKS_APART = timedelta(minutes=1)
 
 
@@ -33,7 +33,7 @@ class Result:
     """The outcome of a repair so far.
 
     Attributes:
-        outcome: None: it is still under way.
+        outcome: None: it is still in progress.
         detail: the outcome as a sentence.
         link: a page about it.
     """
@@ -74,15 +74,15 @@ class Repairer:
         self._merge = merge
 
     def carry_out(self, state: State, attempt: Attempt, now: datetime) -> Result:
-        """Start a repair, or check on the one under way. Repeatable at any point.
+        """Start a repair, or check on the one in progress. Safe to repeat.
 
         Args:
             state: the state of the remediation.
-            attempt: the attempt under way.
+            attempt: the attempt in progress.
             now: the time, in UTC.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
         """
         strategies: dict[str, Callable[[State, Attempt], Result]] = {
             "restart": self._restart,
@@ -102,18 +102,18 @@ class Repairer:
         return result
 
     def plan(self, strategies: Iterable[Strategy]) -> list[PlannedRepair]:
-        """What each strategy would do now, for people to approve.
+        """Return what each strategy would do now, for approvers.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
         """
         planned: list[PlannedRepair] = []
         for strategy in strategies:
             try:
                 plan = self._plan(strategy)
-                # The step function's payload, with which it is asked for, is not for long texts.
+                # The step function's payload, which carries the request, is not for long texts.
                 if len(plan.preview) > LONGEST_PREVIEW:
-                    plan = _impossible(strategy, "its diff is too long to be shown.")
+                    plan = _impossible(strategy, "its diff is too long to show.")
                 planned.append(plan)
             except (GitHubError, UserError) as error:
                 planned.append(_impossible(strategy, str(error)))
@@ -151,11 +151,11 @@ class Repairer:
         previews: list[str] = []
         at, most = before, before
         for target in sorted(target for target in targets if target > before):
-            # Each attempt begins with what the one before it leaves.
+            # Each attempt begins with the result of the previous attempt.
             try:
                 plan = self._watched.scale(self._execution, target - at, tree).plan
             except UserError:
-                # The limits of the action may allow some of the attempts only.
+                # The limits of the action may allow only some of the attempts.
                 if not made:
                     raise
                 break
@@ -178,13 +178,13 @@ class Repairer:
 
     def _restart(self, state: State, attempt: Attempt) -> Result:
         if not _is_approved(state, repair_digest("restart", {})):
-            return Result("skipped", "A restart is not what was approved.")
+            return Result("skipped", "The approval does not include a restart.")
         if state.reviewed is None or state.reviewed.environment is None:
-            raise SlipwayError("An entity whose files were not read is not restarted.")
+            raise SlipwayError("An entity is not restarted before its files were read.")
         mark, since = self._id(attempt.repair), attempt.began_at - _CLOCKS_APART
         plan = self._watched.restart(mark)
-        # GitHub lists a run some moments after it was asked for. A repetition within these starts
-        # a second run, which does the same.
+        # GitHub lists a run some moments after its dispatch. A repetition within these starts a
+        # second, identical run.
         run = self._workflows.find(plan.file, mark, since=since)
         if run is None:
             self._workflows.dispatch(plan.file, plan.inputs)
@@ -193,7 +193,7 @@ class Repairer:
             case "succeeded":
                 return Result("done", link=run.url)
             case "failed":
-                how = f"GitHub's word for it: {run.conclusion}."
+                how = f"GitHub's conclusion: {run.conclusion}."
                 return Result("failed", f"The restart workflow did not succeed. {how}", run.url)
         return Result(None, link=run.url)
 
@@ -225,10 +225,10 @@ class Repairer:
         tree = Tree(snapshot.files, snapshot.texts)
         now = self._watched.capacity(tree)
         if now >= after:
-            return Result("skipped", f"The base branch asks for {now} replicas already.")
+            return Result("skipped", f"The base branch already has {now} replicas.")
         if now != before:
             # The target was computed from another number, so it may be more than one step away.
-            return Result("skipped", f"The base branch asks for {now} replicas now.")
+            return Result("skipped", f"The base branch has {now} replicas now.")
         scaling = self._watched.scale(self._id(attempt.repair), after - before, tree)
         if scaling.after != after:
             return Result("failed", f"The catalog's action would make it {scaling.after}.")
@@ -245,7 +245,7 @@ class Repairer:
 
     def _propose(self, state: State, change: Change, attempt: Attempt) -> Result:
         if not _is_approved(state, repair_digest(attempt.repair.step, change.files)):
-            return Result("skipped", "It would change other files than those that were approved.")
+            return Result("skipped", "It would change other files than the approved ones.")
         pull = self._repository.propose(change)
         link = pull.url
         if pull.state != "open":
@@ -266,7 +266,7 @@ class Repairer:
             return Result(None, f"#{pull.number} is not merged yet. {merged.reason}", link)
         why = f"GitHub refuses: {merged.reason}"
         if merged.state == "changed":
-            why = "it is no longer the change that Slipway proposed."
+            why = "it differs from the change that Slipway proposed."
         return Result("proposed", f"A person must merge #{pull.number}, because {why}", link)
 
     def _why(self, state: State) -> str:
@@ -278,7 +278,7 @@ class Repairer:
 
 
 def _is_approved(state: State, digest: str) -> bool:
-    """Whether an attempt is one that people were shown, if they were asked."""
+    """Return whether an attempt was shown to approvers, if they were asked."""
     return state.shown is None or digest in state.shown
 
 
@@ -289,4 +289,4 @@ def _impossible(strategy: Strategy, why: str) -> PlannedRepair:
 def _ended(state: str, number: int, link: str) -> Result:
     if state == "merged":
         return Result("done", f"Merged as #{number}.", link)
-    return Result("failed", f"Somebody closed #{number} without merging it.", link)
+    return Result("failed", f"A user closed #{number} without a merge.", link)

@@ -1,4 +1,4 @@
-"""The texts of a remediation: the entity's properties, the timeline and the issue. Pure."""
+"""Write the texts of a remediation: properties, timeline and issue. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -28,16 +28,16 @@ _MENTION = re.compile(r"@|(?<=[\w.-])#")
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#&=%+-]+")
 _OUTCOMES = {
     "done": "carried out",
-    "failed": "could not be carried out",
+    "failed": "failed",
     "skipped": "was skipped",
-    "proposed": "waits for its pull request to be merged",
-    None: "is being carried out",
+    "proposed": "waits for the merge of its pull request",
+    None: "is in progress",
 }
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a remediation.
+    """An event of a remediation.
 
     Attributes:
         at: when, in UTC.
@@ -51,14 +51,14 @@ class Event:
 
 
 def events(state: State, ending: Step | None = None, now: datetime | None = None) -> list[Event]:
-    """List what happened, oldest first. Equal findings in a row are one event.
+    """List the events, oldest first. Equal findings in a row are one event.
 
     Args:
         state: the state of the remediation.
         ending: its last step, if it has ended.
         now: when it ended.
     """
-    found = [Event(state.started_at, f"The service was said to be {state.found}.")]
+    found = [Event(state.started_at, f"The service was reported as {state.found}.")]
     found += _observed(state)
     for attempt in state.attempts:
         found += _attempted(attempt)
@@ -67,7 +67,9 @@ def events(state: State, ending: Step | None = None, now: datetime | None = None
         text = f"The repair was {said}. {state.decision.sentence}".rstrip()
         found.append(Event(state.decision.at, text))
     if state.limited_until:
-        found.append(Event(state.limited_until, "The limit over all services let it go on."))
+        found.append(
+            Event(state.limited_until, "The limit over all services allowed it to continue.")
+        )
     if state.cooled_until:
         found.append(Event(state.cooled_until, "The service had cooled down."))
     found.sort(key=lambda event: event.at)
@@ -98,12 +100,12 @@ def timeline_markdown(state: State, ending: Step | None = None, now: datetime | 
 
 def alert_title(state: State) -> str:
     """Return the title of an alert about a service."""
-    return f"{shown(state.name)} ({state.environment or 'no environment'}) is ill"
+    return f"{shown(state.name)} ({state.environment or 'no environment'}) is unhealthy"
 
 
 def issue_title(state: State) -> str:
-    """Return the title of a service's issue, which is the same for all its remediations."""
-    return f"Service {shown(state.name)} is ill"
+    """Return the title of a service's issue, equal for all remediations."""
+    return f"Service {shown(state.name)} is unhealthy"
 
 
 def issue_body(state: State, ending: Step, now: datetime, entity_url: str) -> str:
@@ -116,25 +118,25 @@ def issue_body(state: State, ending: Step, now: datetime, entity_url: str) -> st
         entity_url: the service's page in Port.
     """
     return (
-        f"Slipway could not make service {as_text(state.name)} "
-        f"({as_text(state.environment or 'no environment')}) well again."
+        f"Slipway could not repair service {as_text(state.name)} "
+        f"({as_text(state.environment or 'no environment')})."
         f"{_link('The service in Port', entity_url)}\n\n"
         f"{_prose(ending.reason)}\n\n"
         f"### What happened\n\n{timeline_markdown(state, ending, now)}\n\n"
         "### What to do\n\n"
-        "Find out why and mend it. When the service is well, set its health status in Port to "
-        "Progressing: Slipway then looks at it again. Close this issue.\n\n"
+        "Find the cause and fix it. Then set the service's health status in Port to Progressing, "
+        "so that Slipway checks it again. Close this issue.\n\n"
         f"{hidden_comment(issue_marker(state))}\n"
     )
 
 
 def issue_marker(state: State) -> dict[str, Any]:
-    """Return the content of the issue's hidden comment, by which it is found again."""
+    """Return the content of the issue's hidden comment, which identifies it."""
     return {"schema_version": 1, "kind": "remediation", "identifier": state.service}
 
 
 def entity_properties(step: Step, check_id: str, now: datetime) -> dict[str, Any]:
-    """Return the properties to write to the service's entity for a step; may be empty.
+    """Return the properties to write to the entity for a step; may be empty.
 
     Args:
         step: the step.
@@ -198,11 +200,11 @@ def _one_line(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """Escape untrusted sentences for GitHub's Markdown, so that they mention no one.
+    """Escape untrusted sentences for GitHub's Markdown, without mentions.
 
     A character reference is never read as Markdown or HTML, but GitHub looks for mentions and for
-    references to other repositories' issues in what the page shows: these are broken up by a space
-    of no width. `#12` alone stays a reference to this repository.
+    references to other repositories' issues in the rendered text: a zero-width space breaks these
+    up. `#12` alone stays a reference to this repository.
     """
     apart = _MENTION.sub(lambda found: found[0] + "\u200b", _one_line(text))
     return "".join(

@@ -1,4 +1,4 @@
-"""A service's row in the `remediations` table, and how changes alter it. Pure.
+"""Model a service's row in the `remediations` table. Pure.
 
 The row admits one execution of the state machine at a time. It outlives the execution, because
 cool-downs depend on when the service was repaired and people were notified.
@@ -24,16 +24,16 @@ _MOST_CAUSES = 20
 
 
 def _count_only(value: object) -> object:
-    # Before 0.1.0 a row had a time here: what was seen by then counts as read.
+    # Before 0.1.0 a row had a time here: changes until then count as read.
     return 0 if isinstance(value, str | datetime) else value
 
 
 class Row(BaseModel):
-    """What every row of the table has.
+    """Attributes of every row of the table.
 
     Attributes:
         service: the row's key.
-        version: counts the row's changes.
+        version: number of the row's changes.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -50,13 +50,13 @@ class ServiceRow(Row):
     """The row of an entity, whose key is the entity's key.
 
     Attributes:
-        number: counts the service's remediations.
-        execution: the one at work; None: there is none.
+        number: number of the service's remediations.
+        execution: the running execution; None: none runs.
         started: whether Step Functions has accepted it.
-        offsets: partition → offset of the newest record that was acted on. The broker assigns it,
-            so no producer can write one that hides later records.
-        changes: counts the changes that were acted on.
-        seen: when the newest of them was, by the function's clock.
+        offsets: partition → offset of the newest processed record. The broker assigns it,
+            so a producer cannot hide later records.
+        changes: number of the processed changes.
+        seen: time of the newest of them, by the function's clock.
         said: the health status in this change.
         known: `changes` when the execution last read the entity; None: it never has.
         causes: Port's ids of those who changed the entity before this remediation asked approvers.
@@ -88,17 +88,20 @@ class ServiceRow(Row):
 
     @property
     def owner(self) -> str:
-        """The execution at work as the owner of a lock; empty if there is none."""
+        """The running execution as the owner of a lock; empty without one."""
         return self.execution or ""
 
     def redelivered(self, offsets: Mapping[str, int]) -> bool:
-        """Whether records were acted on before, unless their topic was made again since."""
+        """Return whether records were processed before.
+
+        A recreated topic starts again.
+        """
         return all(
             offset <= self.offsets.get(partition, -1) for partition, offset in offsets.items()
         )
 
     def touched(self, updated_at: datetime | None) -> bool:
-        """Whether the entity was written after the last execution released the service.
+        """Return whether the entity was written after the last release.
 
         Args:
             updated_at: Port's `updatedAt` of the entity; None: the entity is gone.
@@ -112,7 +115,7 @@ class ServiceRow(Row):
 
 
 class Admission(StrEnum):
-    """The outcome of a change: a new remediation, one at work, or none."""
+    """The outcome of a change: a new remediation, a running one, or none."""
 
     STARTED = "started"
     JOINED = "joined"
@@ -120,7 +123,7 @@ class Admission(StrEnum):
 
 
 def execution_name(service: str, number: int) -> str:
-    """Name a service's n-th execution so that Step Functions accepts it for any identifier."""
+    """Name a service's n-th execution, valid for any identifier."""
     return f"{hashlib.sha256(service.encode()).hexdigest()[:32]}-{number}"
 
 
@@ -131,13 +134,13 @@ def admit(
     now: datetime,
     updated_at: datetime | None = None,
 ) -> tuple[ServiceRow, Admission]:
-    """Decide what a change of a service leads to.
+    """Decide the outcome of a service's change.
 
     Times in the change are ignored, because its producer can write any.
 
     Args:
         row: the service's row, if there is one.
-        change: what the records say.
+        change: the change in the records.
         offsets: partition → offset of the newest of these records.
         now: the time, in UTC.
         updated_at: Port's `updatedAt` of the entity; needed if `row.redelivered(offsets)`.
@@ -190,7 +193,7 @@ def closed(row: ServiceRow, now: datetime, settled_at: datetime | None = None) -
         settled_at: Port's `updatedAt` of the entity; None: the entity is gone.
     """
     state, ending = row.state, row.ending
-    # A correction of a status that only a record named does not count: records can be forged.
+    # A correction of a status that only a record reported does not count: records can be forged.
     corrected = isinstance(ending, Healthy) and not ending.synced and not state.restored
     moments = [attempt.began_at for attempt in state.attempts[:1]] or [now] * corrected
     return row.changed(
@@ -206,7 +209,7 @@ def closed(row: ServiceRow, now: datetime, settled_at: datetime | None = None) -
 def read_entity(
     properties: Mapping[str, Any], url: object = None
 ) -> tuple[str | None, str | None, str | None]:
-    """Read health status, environment and health URL, each None if it is not there.
+    """Read health status, environment and health URL; None for missing ones.
 
     Args:
         properties: of the entity in Port.
@@ -215,7 +218,7 @@ def read_entity(
     return (
         _text(properties.get("health_status")),
         _text(properties.get("environment")),
-        # One that is longer is refused by the probe anyway.
+        # The probe refuses a longer one anyway.
         (_text(url) or "").strip()[:MAX_URL] or None,
     )
 
@@ -237,5 +240,5 @@ def _recent(moments: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...
 
 
 def _text(value: object) -> str | None:
-    # JSON can contain half of a surrogate pair, which UTF-8 cannot encode.
+    # JSON can contain a lone surrogate, which UTF-8 cannot encode.
     return value.encode(errors="replace").decode() if isinstance(value, str) else None

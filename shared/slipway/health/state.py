@@ -1,4 +1,4 @@
-"""The state of a remediation and its steps, as values that are stored as JSON."""
+"""Model the state of a remediation and its steps, stored as JSON."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,7 +9,7 @@ from slipway.catalog.keys import split_key
 from slipway.health.finding import Finding
 from slipway.health.policy import Kind
 
-# The health statuses that Slipway looks after.
+# The health statuses that Slipway handles.
 UNHEALTHY = frozenset({"Progressing", "Degraded"})
 Outcome = Literal["done", "failed", "skipped", "proposed"]
 
@@ -29,26 +29,31 @@ class _Step(_Model):
 
 
 class Probe(_Step):
-    """Probe the health URL once and record the finding; `recheck`: after a repair."""
+    """Probe the health URL once and record the finding.
+
+    `recheck`: after a repair.
+    """
 
     step: Literal["verify", "recheck"]
 
 
 class Wait(_Step):
-    """Wait, then ask again."""
+    """Wait, then decide again."""
 
     step: Literal["wait"] = "wait"
     until: datetime
 
 
 class Repair(_Step):
-    """Carry a strategy out. The same step comes again until its outcome is recorded.
+    """Carry out a strategy.
+
+    The step repeats until its outcome is recorded.
 
     Attributes:
         step: the strategy.
-        attempt: counts the attempts of this strategy in this remediation, from 1.
-        replicas: for `scale_up`: how many to ask for.
-        replicas_before: for `scale_up`: how many the base branch asks for.
+        attempt: number of this strategy's attempt in this remediation, from 1.
+        replicas: for `scale_up`: how many to request.
+        replicas_before: for `scale_up`: how many the base branch has.
     """
 
     step: Kind
@@ -58,19 +63,19 @@ class Repair(_Step):
 
 
 class Review(_Step):
-    """Read the service's reviewed files, then ask again."""
+    """Read the service's reviewed files, then decide again."""
 
     step: Literal["review"] = "review"
 
 
 class ApprovalNeeded(_Step):
-    """Ask for approval and wait for the decision; record it."""
+    """Ask for approval, wait for the decision, and record it."""
 
     step: Literal["approval_needed"] = "approval_needed"
 
 
 class CoolDown(_Step):
-    """Record it, wait, then ask again.
+    """Record a cool-down, wait, then decide again.
 
     Attributes:
         until: when the service may be repaired again.
@@ -87,8 +92,8 @@ class Healthy(_Step):
 
     Attributes:
         repaired_by: the last strategy that was carried out; None if none was.
-        synced: whether it was a deployment that has now come up, so that what runs is what the
-            repository says.
+        synced: whether a deployment has now started, so that the running service matches the
+            repository.
     """
 
     step: Literal["healthy"] = "healthy"
@@ -103,12 +108,12 @@ class Unknown(_Step):
 
 
 class Escalate(_Step):
-    """The last step: the service is unhealthy, and people must take over.
+    """The last step: the service is unhealthy and escalates to people.
 
     Attributes:
         notify: whether people are notified; the issue is written in any case.
-        shared: whether many services are unhealthy at once. Then there is one alert for all of
-            them, and no issue or alert for this one.
+        shared: whether many services are unhealthy at the same time. Then one alert covers
+            all of them, and this one gets neither issue nor alert.
     """
 
     step: Literal["escalate"] = "escalate"
@@ -117,13 +122,13 @@ class Escalate(_Step):
 
 
 class Off(_Step):
-    """The last step: remediation is switched off, so nothing is done or written."""
+    """The last step: remediation is switched off."""
 
     step: Literal["off"] = "off"
 
 
 class Leave(_Step):
-    """The last step: the entity needs no remediation any more, so nothing is written."""
+    """The last step: the entity needs no remediation, so nothing is written."""
 
     step: Literal["leave"] = "leave"
 
@@ -146,8 +151,8 @@ class Attempt(_Model):
     Attributes:
         repair: the step.
         began_at: its start.
-        ended_at: when its outcome was known; None: it is under way.
-        outcome: `done`; `failed`: it could not be carried out; `skipped`: there was nothing to do,
+        ended_at: when its outcome was known; None: it is in progress.
+        outcome: `done`; `failed`: it failed; `skipped`: it had nothing to do,
             for example no change to revert; `proposed`: a pull request waits for a person to merge.
         detail: the outcome as a sentence.
         link: a page about it.
@@ -180,7 +185,7 @@ class Decision(_Model):
         granted: whether the repair may be made.
         at: the time of the decision.
         sentence: who decided what, or why no approver could be asked.
-        change_hash: `repair_hash` of what they were shown.
+        change_hash: `repair_hash` of the plan that they were shown.
     """
 
     granted: bool
@@ -190,11 +195,11 @@ class Decision(_Model):
 
 
 class Reviewed(_Model):
-    """What the service's files on the base branch say.
+    """Content of the service's files on the base branch.
 
     Attributes:
         environment: its environment; None: see `fault`.
-        replicas: how many it asks for; None: see `replicas_fault`.
+        replicas: number of replicas; None: see `replicas_fault`.
         health_url: the address that they name; None: none, or see `url_fault`.
         fault: why nothing is known, as a sentence.
         url_fault: why the address must not be asked, as a sentence.
@@ -217,8 +222,8 @@ class State(_Model):
         environment: its environment as last read from Port; it can only forbid a repair.
         found: its health status when this began.
         status: its health status as last read from Port; None: the entity is gone.
-        health_url: as last read from Port, whatever it may be worth.
-        reviewed: what its files say; None: not read since the entity was.
+        health_url: as last read from Port; untrusted.
+        reviewed: content of its files; None: not read since the entity.
         restored: whether Slipway wrote `found` back, because its own write had replaced it.
         started_at: when this began.
         observations: oldest first.
@@ -261,7 +266,7 @@ class State(_Model):
 
     @property
     def pending(self) -> Attempt | None:
-        """The attempt under way."""
+        """The attempt in progress."""
         last = self.attempts[-1] if self.attempts else None
         return last if last and last.outcome is None else None
 
@@ -272,7 +277,10 @@ class State(_Model):
 
     @property
     def phase_began_at(self) -> datetime:
-        """When the current phase began; findings before a repair or a long wait do not count."""
+        """When the current phase began; earlier findings do not count.
+
+        A phase begins after a repair or a long wait.
+        """
         done = self.last_done
         return max(
             moment
@@ -301,12 +309,12 @@ class State(_Model):
             "reviewed": None,
         }
         if status in UNHEALTHY and not self.observations and not self.attempts:
-            # A record says what began this, and records can be forged.
+            # A record reported what began this, and records can be forged.
             known["found"] = status
         return self.model_copy(update=known)
 
     def restore(self) -> "State":
-        """Record that the status that this began with is written back."""
+        """Record that the initial status was written back."""
         return self.model_copy(update={"status": self.found, "restored": True})
 
     def observed(self, finding: Finding, at: datetime) -> "State":
@@ -315,14 +323,14 @@ class State(_Model):
         return self.model_copy(update={"observations": (*self.observations, observation)})
 
     def began(self, repair: Repair, at: datetime) -> "State":
-        """Record that a repair begins; does nothing if it is under way."""
+        """Record that a repair begins; does nothing if it is in progress."""
         if self.pending is not None and self.pending.repair == repair:
             return self
         attempt = Attempt(repair=repair, began_at=at)
         return self.model_copy(update={"attempts": (*self.attempts, attempt)})
 
     def ended(self, outcome: Outcome, at: datetime, detail: str = "", link: str = "") -> "State":
-        """Record the outcome of the attempt under way, if there is one."""
+        """Record the outcome of the attempt in progress, if there is one."""
         if self.pending is None:
             return self
         known = {"outcome": outcome, "ended_at": at, "detail": detail, "link": link}

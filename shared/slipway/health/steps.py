@@ -1,4 +1,4 @@
-"""The steps of the remediation state machine, whose executions each look after one service.
+"""Run the remediation state machine's steps, one service per execution.
 
 Every step re-reads the service's row, its entity and the policy, asks `next_step` for the next
 action, and returns the machine's next state. So each step can be repeated, and a stale execution
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from slipway.port.client import PortClient
     from slipway.port.models import Entity
 
-# Between two looks at a repair that is under way.
+# Pause between two checks of a repair in progress.
 _LOOK_AGAIN = timedelta(seconds=5)
 
 
@@ -95,9 +95,9 @@ class RemediationConfig(RunConfig, RemediationsConfig, AlertsConfig):
 class RemediationSteps(Steps):
     """The steps, made for one invocation.
 
-    The machine's payload has `service` and `execution`; after a probe `look`, its number and
-    finding; after a request for approval `decision`. A step's answer is `next`: `Probe` with what
-    to probe, `Wait` with `until`, `Repair`, `Ask` with what to ask for, `Finish` or `Done`.
+    The machine's payload has `service` and `execution`. After a probe it has `look`, with number
+    and finding; after a request for approval `decision`. A step's answer is `next`: `Probe` with
+    its target, `Wait` with `until`, `Repair`, `Ask` with the request, `Finish` or `Done`.
 
     Args:
         config: the function's environment.
@@ -123,14 +123,14 @@ class RemediationSteps(Steps):
 
     @override
     def run(self, event: Event, *subject: Any) -> Answer | None:
-        """Run a step, unless another execution looks after the service."""
+        """Run a step, unless another execution handles the service."""
         service, execution = str(event["service"]), str(event["execution"])
         logger.append_keys(service_name=service, execution=execution)
         row = self._store.get(service)
         if row is None or row.execution != execution:
-            logger.info("Another execution looks after the service")
+            logger.info("Another execution handles the service")
             if row:
-                # Which this one may have admitted, and not have come to start.
+                # This execution may have admitted it without starting it.
                 launch(self._store, self._config.remediation_machine_arn, row)
             return {"next": "Done"}
         return super().run(event, row)
@@ -201,7 +201,7 @@ class RemediationSteps(Steps):
 
     @step("repair")
     def _repair(self, row: ServiceRow, _event: Event) -> Answer:
-        """Start a repair, or check on the one under way."""
+        """Start a repair, or check on the one in progress."""
         row, settings, policy = self._reread(row)
         now = datetime.now(UTC)
         row, step = self._next(row, policy, now)
@@ -209,7 +209,7 @@ class RemediationSteps(Steps):
             return self._answer(row, step, settings, policy)
         owner = self._take_lock(row, step)
         if owner:
-            logger.info("The service is held", extra={"owner": owner.owner})
+            logger.info("The service is locked", extra={"owner": owner.owner})
             self._save(row, row.state.blocked(owner))
             return {"next": "Decide"}
         began = row.state.began(step, now)
@@ -220,7 +220,7 @@ class RemediationSteps(Steps):
             self._report(row, step, now)
         attempt = row.state.pending
         if attempt is None:
-            raise SlipwayError("A repair that has begun is not under way.")
+            raise SlipwayError("A repair that has begun is not in progress.")
         repairer = self._repairer(row, merge=merges(step.step, row.state, policy))
         result = repairer.carry_out(row.state, attempt, now)
         if result.outcome is None:
@@ -230,7 +230,7 @@ class RemediationSteps(Steps):
 
     @step("finish")
     def _finish(self, row: ServiceRow, _event: Event) -> Answer:
-        """Write the outcome into the catalogue, escalate if needed, and release the service."""
+        """Write the outcome to the catalogue, escalate, and release the service."""
         if row.ending is None:
             row, settings, policy = self._reread(row)
             now = datetime.now(UTC)
@@ -255,7 +255,7 @@ class RemediationSteps(Steps):
     # -- what the steps do
 
     def _reread(self, row: ServiceRow) -> tuple[ServiceRow, HealthSettings, Policy]:
-        """Read the current entity and policy; returns the row with it, its settings, the policy."""
+        """Read the current entity and policy; return row, settings and policy."""
         policy = self._policy()
         entity = self._port.get_entity(*split_key(row.service))
         properties = entity.properties if entity else {}
@@ -267,7 +267,7 @@ class RemediationSteps(Steps):
             said = {"health_status": state.status, CHECK_ID: _check_id(row)}
             self._port.update_entity(*split_key(row.service), said)
         cause = entity.updated_by if entity else ""
-        # Changes that are counted from here on were not part of the entity that was read.
+        # Later changes were not part of the entity that was read.
         known = row.changes
         row = self._update(
             row, lambda stored: stored.changed(state=state, known=known).caused_by(cause)
@@ -278,7 +278,7 @@ class RemediationSteps(Steps):
         return newest_catalog(self._config).kind_of(split_key(row.service)[0])
 
     def _url(self, row: ServiceRow, properties: Mapping[str, Any]) -> Any:
-        """The health URL that Port's properties name, whatever it may be worth."""
+        """Return the health URL in Port's properties, which is untrusted."""
         kind, config = self._kind(row), self._config
         if kind is None:
             return None
@@ -287,7 +287,7 @@ class RemediationSteps(Steps):
         try:
             return named_url(kind, entity, settings)
         except ExpressionRefused as error:
-            logger.info("The health URL cannot be found", extra={"why": str(error)})
+            logger.info("The health URL cannot be read", extra={"why": str(error)})
             return None
 
     def _policy(self) -> Policy:
@@ -297,7 +297,7 @@ class RemediationSteps(Steps):
         return parse_policy(answer["Body"].read())
 
     def _next(self, row: ServiceRow, policy: Policy, now: datetime) -> tuple[ServiceRow, Step]:
-        """Decide on the next step, and read the service's files if it depends on them."""
+        """Decide on the next step, and read the service's files if needed."""
         step = next_step(row.state, policy, now)
         if not isinstance(step, Review):
             return row, step
@@ -317,7 +317,7 @@ class RemediationSteps(Steps):
         return self._save(row, state)
 
     def _take_lock(self, row: ServiceRow, step: Repair) -> LockOwner | None:
-        """Lock the service if the repair needs it; returns the owner if it is locked."""
+        """Lock the service if needed; return the owner if it is locked."""
         if step.step not in NEEDS_LOCK:
             return None
         try:
@@ -331,7 +331,7 @@ class RemediationSteps(Steps):
     def _limit(
         self, row: ServiceRow, step: Repair, policy: Policy, now: datetime
     ) -> datetime | None:
-        """Count a new repair; returns when to ask again if the limit forbids it."""
+        """Count a new repair; return when to retry if the limit forbids it."""
         begun = Begun(
             repair=f"{row.owner}/{step.step}/{step.attempt}",
             service=row.service,
@@ -345,7 +345,7 @@ class RemediationSteps(Steps):
             return None
         if step.step in NEEDS_LOCK:
             self._locks.release(row.service, row.owner)
-        title = f"{policy.max_repairs} repairs within ten minutes: Slipway begins no more for now"
+        title = f"{policy.max_repairs} repairs within ten minutes: Slipway pauses further repairs"
         lines = [
             f"{each.at:%H:%M:%S} {shown(split_key(each.service)[1])}: {each.strategy}"
             for each in shared.begun
@@ -369,7 +369,7 @@ class RemediationSteps(Steps):
         self._installation.update(INSTALLATION, lambda shared: alert_sent(shared, kind))
 
     def _watched(self, row: ServiceRow) -> Watched:
-        """The entity, by the newest catalog and the approval policy of now.
+        """The entity, by the newest catalog and the current approval policy.
 
         Raises:
             UserError: the catalog does not have it.
@@ -414,7 +414,7 @@ class RemediationSteps(Steps):
         self._save(row, row.state.cooling(step, now))
 
     def _conclude(self, row: ServiceRow) -> None:
-        """Report the ending; repeatable, because its reason and time are in the row."""
+        """Report the ending. Safe to repeat: its reason and time are in the row."""
         ending, at = row.ending, row.ended_at
         if ending is None or at is None:
             raise SlipwayError("A remediation that has not ended cannot be concluded.")
@@ -428,7 +428,7 @@ class RemediationSteps(Steps):
             self._alert_once("network", row, title, ending.reason, [])
 
     def _escalate(self, row: ServiceRow, step: Escalate, at: datetime) -> None:
-        """Write the issue, and notify people unless they were notified within `quiet_seconds`."""
+        """Write the issue, and notify people once within `quiet_seconds`."""
         state = row.state
         entity_url = self._config.entity_url(*split_key(state.service))
         lines = timeline_lines(state, step, at)
@@ -440,15 +440,15 @@ class RemediationSteps(Steps):
                     body=issue_body(state, step, at, entity_url),
                     labels=("slipway", "remediation"),
                     marker=hidden_comment(issue_marker(state)),
-                    comment="\n".join(["The service is ill again.", "", *lines])
+                    comment="\n".join(["The service is unhealthy again.", "", *lines])
                     if step.notify
                     else None,
                 )
                 .url
             )
         except (GitHubError, UserError) as error:
-            # Issues may be switched off, or the permission missing: the alert is sent anyway.
-            logger.warning("The issue was refused", extra={"why": str(error)})
+            # Issues may be disabled, or the permission missing: the alert is sent anyway.
+            logger.warning("GitHub refused the issue", extra={"why": str(error)})
             url = entity_url
         logger.info("Handed over", extra={"at": url})
         if step.notify and at not in state.escalations:
@@ -473,10 +473,10 @@ class RemediationSteps(Steps):
         return self._update(row, lambda stored: stored.changed(state=state))
 
     def _update(self, row: ServiceRow, change: Callable[[ServiceRow], ServiceRow]) -> ServiceRow:
-        """Change the row while this execution is the one at work.
+        """Change the row while this execution is the running one.
 
         Raises:
-            SlipwayError: another execution looks after the service.
+            SlipwayError: another execution handles the service.
         """
 
         def change_ours(stored: ServiceRow | None) -> ServiceRow | None:
@@ -484,7 +484,7 @@ class RemediationSteps(Steps):
 
         updated = self._store.update(row.service, change_ours)
         if updated is None or updated.execution != row.execution:
-            raise SlipwayError("Another execution has taken the service over.")
+            raise SlipwayError("Another execution has taken over the service.")
         return updated
 
 
@@ -502,7 +502,7 @@ def _workflows(repository: "ServicesRepository") -> "Workflows":
 
 
 def _overwritten(row: ServiceRow, entity: "Entity") -> bool:
-    """Whether the previous execution wrote the entity after the change that started this one."""
+    """Return whether the previous execution overwrote this one's change."""
     earlier = entity.properties.get(CHECK_ID)
     first_look = not row.state.observations and not row.state.attempts
     return (
@@ -516,18 +516,18 @@ def _overwritten(row: ServiceRow, entity: "Entity") -> bool:
 
 
 def _bound(row: ServiceRow, decision: Decision) -> Decision:
-    """Bind a decision to what is planned now: an approval of anything else grants nothing."""
+    """Bind a decision to the current plan; other approvals grant nothing."""
     shown = row.state.shown
     if not decision.granted or shown is None:
         return decision
     if decision.change_hash == repair_hash(row.service, row.owner, shown):
         return decision
-    refused = "What was approved is not what is planned now: a file of the service was changed."
+    refused = "The approved plan differs from the current one: a file of the service was changed."
     return decision.model_copy(update={"granted": False, "sentence": refused})
 
 
 def _check_id(row: ServiceRow) -> str:
-    """Make an identifier for one write, which begins with the execution's name."""
+    """Make an identifier for one write, prefixed by the execution's name."""
     return f"{row.execution}.{uuid.uuid4().hex}"
 
 

@@ -1,4 +1,4 @@
-"""The `remediations` table. Every operation is on a single item."""
+"""Access the `remediations` table, item by item."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, override
@@ -12,11 +12,11 @@ _ATTEMPTS = 20
 
 
 class Rows[R: Row]:
-    """Rows of one shape: `service, version, record` (all of it, as JSON).
+    """Rows of one form: `service, version, record` (the whole row, as JSON).
 
     Args:
         table_name: the table's name.
-        model: the shape.
+        model: the model of the rows.
     """
 
     def __init__(self, table_name: str, model: type[R]) -> None:
@@ -50,7 +50,9 @@ class Rows[R: Row]:
             after = after.changed(version=after.version + 1)
             if self._put(after):
                 return after
-        raise RetryableError(f"Too many write the remediation of service '{service}' at once.")
+        raise RetryableError(
+            f"Too many concurrent writes to the remediation of service '{service}'."
+        )
 
     def _put(self, row: R) -> bool:
         try:
@@ -69,7 +71,7 @@ class Rows[R: Row]:
 
 
 class RemediationStore(Rows[ServiceRow]):
-    """A row for each service, with `execution, at_work` while an execution looks after it.
+    """A row for each service, with `execution, at_work` while one runs.
 
     Args:
         table_name: the table's name.
@@ -84,7 +86,7 @@ class RemediationStore(Rows[ServiceRow]):
         return {**super()._item(row), **at_work}
 
     def at_work(self) -> Iterator[str]:
-        """List services whose row names an execution, by the sparse index `at_work`."""
+        """List services whose row names an execution, by the index `at_work`."""
         query: dict[str, Any] = {
             "IndexName": "at_work",
             "KeyConditionExpression": "at_work = :yes",

@@ -1,7 +1,7 @@
-"""The subscription table: which changes of entities start which state machine. Pure.
+"""Decide which changes of entities start which state machine. Pure.
 
-It is data. The first entries are Slipway's own, health; a team adds its own check or maintenance
-job behind them, as JSON::
+The subscription table is data. The first entries are Slipway's own, health; a team adds its own
+check or maintenance job after them, as JSON::
 
     [
       {
@@ -15,11 +15,11 @@ job behind them, as JSON::
       }
     ]
 
-A filter fits if the entity is of that blueprint, every property named has one of its values *after*
-the change, and, unless `changed` is empty, at least one of the properties named there differs from
-before. Slipway's own health writes fit no filter without `own_writes`, so that nothing that it
-writes can start it again. A state machine that writes to the entity which started it must see to
-that itself: by naming in `changed` only what it does not write.
+A filter matches if the entity has that blueprint, and every named property has one of its values
+*after* the change. Unless `changed` is empty, one of the properties there must differ from before.
+Slipway's own health writes match only filters with `own_writes`, so they do not start it again.
+A state machine that writes to its own entity must prevent that itself: its `changed` must only name
+properties that it does not write.
 """
 
 import json
@@ -49,7 +49,7 @@ class _Model(BaseModel):
 
 
 class Filter(_Model):
-    """Which changes a subscription is for.
+    """The changes that a subscription matches.
 
     Attributes:
         blueprint: identifier of the entity's blueprint.
@@ -64,7 +64,7 @@ class Filter(_Model):
     own_writes: bool = False
 
     def fits(self, change: Change) -> bool:
-        """Whether the subscription is for this change."""
+        """Return whether the subscription matches this change."""
         return (
             change.blueprint == self.blueprint
             and (self.own_writes or not change.own)
@@ -81,7 +81,7 @@ class Subscription(_Model):
 
     Attributes:
         name: names the entry in logs and metrics.
-        filter: which changes.
+        filter: the matching changes.
         state_machine: name of the state machine in the same account and Region.
     """
 
@@ -96,10 +96,10 @@ HEALTH = "health"
 
 
 def health_subscription(state_machine: str, blueprint: str) -> Subscription:
-    """Return Slipway's own entry: entities that became Progressing or Degraded.
+    """Return Slipway's own entry: entities that became unhealthy.
 
-    One that stays Degraded is looked at again only if its health settings change: a new owner, for
-    example, is not a reason to repair it.
+    Unhealthy is Progressing or Degraded. A service that stays Degraded is checked again only if its
+    health settings change: a new owner, for example, is not a reason to repair it.
     """
     return Subscription(
         name=HEALTH,
@@ -121,21 +121,21 @@ def health_subscription(state_machine: str, blueprint: str) -> Subscription:
 
 
 def read_table(health: Table, text: str) -> Table:
-    """Return the whole table: health, and the entries that the platform team added.
+    """Return the whole table: health, and the platform team's entries.
 
     Args:
         health: Slipway's own entries, one for each blueprint.
         text: the others, as JSON; may be empty.
 
     Raises:
-        ConfigurationError: the text is no such table; it names the first fault.
+        ConfigurationError: the text is not such a table; the error names the first fault.
     """
     try:
         others = _ENTRIES.validate_python(json.loads(text or "[]"))
         table = (*health, *others)
         names = [HEALTH, *(entry.name for entry in others)]
         twice = {name for name in names if names.count(name) > 1}
-        fault = f"the name '{min(twice)}' is there twice" if twice else ""
+        fault = f"the name '{min(twice)}' appears twice" if twice else ""
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         fault = f"{'.'.join(map(str, first['loc'])) or 'the table'}: {first['msg']}"
@@ -143,23 +143,23 @@ def read_table(health: Table, text: str) -> Table:
         fault = f"it is not JSON ({type(error).__name__})"
     if fault:
         raise ConfigurationError(
-            f"The subscription table cannot be used: {fault}. "
+            f"The subscription table is not valid: {fault}. "
             "Correct variable 'subscriptions' and apply the stack again."
         )
     return table
 
 
 def subscriptions_for(change: Change, table: Sequence[Subscription]) -> Table | Skipped:
-    """Select the entries of the table that a change is for.
+    """Select the entries of the table that match a change.
 
     Returns:
-        At least one entry, or why there is none.
+        At least one entry, or why none matches.
     """
     if change.blueprint not in {entry.filter.blueprint for entry in table}:
-        return Skipped(Reason.OTHER_BLUEPRINT, "No subscription is for this blueprint.")
+        return Skipped(Reason.OTHER_BLUEPRINT, "No subscription matches this blueprint.")
     fitting = tuple(entry for entry in table if entry.filter.fits(change))
     if fitting:
         return fitting
     if change.own:
         return Skipped(Reason.OWN_WRITE, "Slipway wrote this itself.")
-    return Skipped(Reason.NOT_SUBSCRIBED, "No subscription is for this change.")
+    return Skipped(Reason.NOT_SUBSCRIBED, "No subscription matches this change.")

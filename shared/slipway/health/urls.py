@@ -1,4 +1,4 @@
-"""Health URLs, and the patterns of those that an installation repairs by. Pure."""
+"""Read health URLs, and match them with trusted patterns. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True)
 class HealthUrl:
-    """Where a URL leads: `path` with its query, `host` in lower case and without brackets."""
+    """Target of a URL: `path` with query, lower-case `host` without brackets."""
 
     scheme: Literal["http", "https"]
     host: str
@@ -34,10 +34,12 @@ class HealthUrl:
 
 
 def read_url(url: object) -> HealthUrl:
-    """Read a health URL: the one reader, so that what is compared is what is probed.
+    """Read a health URL.
+
+    It is the only reader, so that the compared URL is the probed one.
 
     Args:
-        url: as it stands in the catalogue: any value at all.
+        url: from the catalogue: any value.
 
     Raises:
         ValueError: it is not one; the text is the end of a sentence about "it".
@@ -48,8 +50,8 @@ def read_url(url: object) -> HealthUrl:
         raise ValueError(f"it has more than {MAX_URL} characters")
     if not all("!" <= c <= "~" and c != "\\" for c in url):
         raise ValueError(
-            "it has characters that no URL has (names in other scripts are written in Punycode, "
-            "the rest percent-encoded)"
+            "it has characters that are not valid in a URL (write names in other scripts in "
+            "Punycode, percent-encode the rest)"
         )
     try:
         parts = urlsplit(url)
@@ -60,7 +62,7 @@ def read_url(url: object) -> HealthUrl:
     if scheme not in _DEFAULT_PORTS:
         raise ValueError(f"its scheme is '{shown(scheme)}', not http or https")
     if "@" in parts.netloc:
-        raise ValueError("it holds a user name or password")
+        raise ValueError("it has a user name or password")
     labels = host.split(".")
     if not set(host) <= _HOST_CHARACTERS or not all(1 <= len(label) <= 63 for label in labels):
         raise ValueError("its host is malformed")
@@ -77,7 +79,8 @@ def _checked(pattern: str) -> str:
     if not _PATTERN.fullmatch(pattern):
         raise ValueError(
             "must be http or https, a host in lower case in which * stands for exactly one label, "
-            "a port if it is not the scheme's own, and a path, as https://*.example.com/health"
+            "a port if it is not the scheme's own, and a path, for example "
+            "https://*.example.com/health"
         )
     return pattern
 
@@ -86,10 +89,10 @@ UrlPattern = Annotated[str, AfterValidator(_checked)]
 
 
 def matches_pattern(url: object, pattern: UrlPattern) -> bool:
-    """Whether a health URL is one of those that a pattern stands for.
+    """Return whether a health URL matches a pattern.
 
     Scheme and port are equal, each `*` of the pattern's host is exactly one label, and the path
-    begins with the segments of the pattern's path. A URL with user information is never one.
+    begins with the segments of the pattern's path. A URL with user information never matches.
     """
     parts = _PATTERN.fullmatch(pattern)
     try:
@@ -110,7 +113,7 @@ def matches_pattern(url: object, pattern: UrlPattern) -> bool:
 
 
 def _below(path: str, prefix: str) -> bool:
-    # A server may resolve such segments to a place outside of the prefix; some read `..;` as `..`.
+    # A server may resolve such segments to a place outside the prefix; some read `..;` as `..`.
     climbs = any(segment.partition(";")[0] in {".", ".."} for segment in path.split("/"))
     if climbs or "%" in path:
         return False

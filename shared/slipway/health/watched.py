@@ -1,7 +1,7 @@
-"""The entity that a remediation looks after: what its reviewed files say, and how it is changed.
+"""Read and change the entity of a remediation by its reviewed files.
 
-More people may edit Port's entities than the base branch, so nothing that a repair depends on comes
-from there.
+More people may edit Port's entities than the base branch, so a repair does not depend on Port's
+values.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,8 +37,8 @@ class Scaling:
 
     Attributes:
         before: the number at the action's first edit.
-        after: the number that it leaves there.
-        plan: what it changes.
+        after: the number after that edit.
+        plan: the change.
     """
 
     before: int
@@ -52,7 +52,7 @@ class Watched:
 
     Attributes:
         resource: the entity.
-        repository: holds its files.
+        repository: has its files.
         catalog: has its actions.
         policy: the approval policy, which has limits and settings.
     """
@@ -64,7 +64,7 @@ class Watched:
 
     @property
     def files(self) -> EntityFiles:
-        """Which files belong to it."""
+        """Its files in the repository."""
         return files_of(self.resource)
 
     def read(self) -> Snapshot:
@@ -72,7 +72,7 @@ class Watched:
 
         Raises:
             UserError: a folder has more files than GitHub lists.
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
         scale = self._action("scale", UpdateFile)
@@ -80,10 +80,10 @@ class Watched:
         return self.repository.read(self.files, reader.reads)
 
     def review(self) -> Reviewed:
-        """Read environment and capacity; what cannot be read is said.
+        """Read environment and capacity; faults become sentences.
 
         Raises:
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
         """
         resource = self.resource
         try:
@@ -119,8 +119,8 @@ class Watched:
             run_id: names the attempt.
 
         Raises:
-            UserError: the kind has no such action, or it is not possible as things are.
-            GitHubUnavailable: GitHub is throttling, failing or silent.
+            UserError: the kind has no such action, or it is not possible in the current state.
+            GitHubUnavailable: GitHub throttles, fails or does not answer.
             GitHubError: GitHub refused.
         """
         action = self._required("restart", WorkflowFile)
@@ -131,10 +131,10 @@ class Watched:
         return plan
 
     def capacity(self, tree: Tree) -> int:
-        """The number at the first edit of the action that adds capacity.
+        """Return the number at the first edit of the action that adds capacity.
 
         Raises:
-            UserError: there is no such action, or no such number.
+            UserError: the action or the number does not exist.
         """
         action = self._required("scale", UpdateFile)
         step = {_step_input(action): 1}
@@ -142,7 +142,7 @@ class Watched:
         context = {"inputs": target.inputs, **self._settings(action, target)}
         current = edit_files(_spec_of(action), target, tree, context).current
         if type(current) is not int:
-            raise UserError(f"What '{action.identifier}' changes is not a whole number.")
+            raise UserError(f"The value that '{action.identifier}' changes is not a whole number.")
         return current
 
     def scale(self, run_id: str, by: int, tree: Tree) -> Scaling:
@@ -154,7 +154,7 @@ class Watched:
             tree: the entity's files.
 
         Raises:
-            UserError: the kind has no such action, or it is not possible as things are.
+            UserError: the kind has no such action, or it is not possible in the current state.
         """
         action = self._required("scale", UpdateFile)
         before = self.capacity(tree)
@@ -162,7 +162,7 @@ class Watched:
         if isinstance(plan, NothingToDo):
             raise UserError(plan.reason)
         if not isinstance(plan, FilePlan):
-            raise UserError(f"'{action.identifier}' changes no file.")
+            raise UserError(f"'{action.identifier}' does not change a file.")
         texts = {path: text for path, text in plan.files.items() if text is not None}
         return Scaling(before, self.capacity(Tree(tree.files, {**tree.texts, **texts})), plan)
 
@@ -205,7 +205,7 @@ class Watched:
     def _required(self, repair: str, spec: type[UpdateFile] | type[WorkflowFile]) -> Action:
         action = self._action(repair, spec)
         if action is None:
-            raise UserError(f"The catalog has no action as health.{repair} of this kind.")
+            raise UserError(f"The catalog does not set health.{repair} for this kind.")
         return action
 
 
@@ -216,10 +216,10 @@ def find_watched(
     port: "PortClient",
     repository: Callable[[Place], "ServicesRepository"],
 ) -> Watched:
-    """Find an entity that a remediation looks after.
+    """Find the entity of a remediation.
 
     Raises:
-        UserError: the catalog has no such kind, or the identifier does not belong to it.
+        UserError: the catalog lacks the kind, or the identifier does not match it.
     """
     resource = find_entity(catalog, port, key)
     place = policy.place(resource.repository)
@@ -228,12 +228,12 @@ def find_watched(
 
 def _spec_of(action: Action) -> UpdateFile:
     if not isinstance(action.spec, UpdateFile):
-        raise TypeError(f"'{action.identifier}' edits nothing")
+        raise TypeError(f"'{action.identifier}' does not edit a file")
     return action.spec
 
 
 def _step_input(action: Action) -> str:
-    """The one input by which an action's first edit counts."""
+    """Return the only input of an action's first edit."""
     _, edit = _spec_of(action).edits[0]
     inputs = references_of(edit.model_dump(exclude={"file", "path"}), "inputs")
     if len(inputs) != 1:

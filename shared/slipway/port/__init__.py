@@ -1,1 +1,1 @@
-"""Port: its messages, their signature and secret inputs, and its API."""
+"""Work with Port: messages, signatures, secret inputs, and the API."""

@@ -1,4 +1,4 @@
-"""Port's API: runs, logs, entities and people.
+"""Call Port's API: runs, logs, entities and people.
 
 https://docs.port.io/api-reference/port-api
 """
@@ -22,26 +22,26 @@ _USER_SECONDS = 300.0
 
 
 class NodeRunStore(Protocol):
-    """What is known of runs of workflow nodes."""
+    """Known runs of workflow nodes."""
 
     def get(self, run_id: str) -> Run:
         """Read a node run.
 
         Raises:
-            RunNotFound: it is not known.
+            RunNotFound: the node run is unknown.
         """
 
     def note_end(self, run_id: str, status: str) -> None:
-        """Note that it was ended."""
+        """Record that it ended."""
 
 
 class PortClient(PortTransport):
-    """A client of Port's API. It may be used from several threads.
+    """A client of Port's API. Thread-safe.
 
     Args:
-        base_url: as `https://api.port.io`; the `/v1` of all routes may be at its end.
-        credentials: gives client id and secret; True asks for freshly read ones.
-        node_runs: what is known of runs of workflow nodes, which Port does not show.
+        base_url: for example `https://api.port.io`; may end in `/v1`.
+        credentials: gives client id and secret; True requests a fresh read.
+        node_runs: known runs of workflow nodes, which Port does not show.
         transport: further arguments of `PortTransport`.
     """
 
@@ -55,14 +55,14 @@ class PortClient(PortTransport):
     ) -> None:
         super().__init__(base_url, credentials, **transport)
         self._node_runs = node_runs
-        # E-mail address → person, and until when that is believed.
+        # E-mail address → person, and the expiry of the entry.
         self._users: dict[str, tuple[User, float]] = {}
 
     def get_run(self, run_id: str) -> Run:
         """Read a run.
 
         Raises:
-            RunNotFound: Port does not know it.
+            RunNotFound: Port does not have it.
         """
         if is_node_run(run_id):
             if self._node_runs is None:
@@ -77,9 +77,9 @@ class PortClient(PortTransport):
         return _model(Run, answer, "run")
 
     def active_runs(self, action: str) -> Iterator[Run]:
-        """The runs of an action that have not ended, newest first.
+        """Yield the unfinished runs of an action, newest first.
 
-        A page may be empty though others follow: only an answer without `next` is the last one.
+        A page may be empty although others follow: only an answer without `next` is the last one.
         https://docs.port.io/api-reference/get-all-action-runs
         """
         query: dict[str, Any] = {
@@ -92,14 +92,14 @@ class PortClient(PortTransport):
             answer = self.request("GET", "/v1/actions/runs", params=query)
             found = answer.get("runs")
             if not isinstance(found, list):
-                unexpected("has no list of runs")
+                unexpected("lacks the list of runs")
             runs = [_model(Run, {"run": item}, "run") for item in found]
             yield from (run for run in runs if run.action == action and not run.ended)
             following = answer.get("next")
             if not following:
                 return
             if not isinstance(following, str) or following == query.get("next"):
-                unexpected("repeats its 'next', or has an odd one")
+                unexpected("repeats its 'next', or has an invalid one")
             query["next"] = following
 
     def has_encrypted_inputs(self, action: str) -> bool:
@@ -140,7 +140,9 @@ class PortClient(PortTransport):
         summary: str | None = None,
         external_run_id: str | None = None,
     ) -> None:
-        """Change what the run's page shows; `link` replaces all links, `status` ends the run.
+        """Change what the run's page shows.
+
+        `link` replaces all links, and `status` ends the run.
 
         Raises:
             RunEnded: the run has ended.
@@ -162,7 +164,7 @@ class PortClient(PortTransport):
     def _update_node_run(
         self, run_id: str, status: Literal["SUCCESS", "FAILURE"] | None, output: dict[str, Any]
     ) -> None:
-        """End a node run, or write what a run's page would show into its log."""
+        """End a node run, or write its changes to its log."""
         said = {name: value for name, value in output.items() if value}
         if status is None:
             words = [mask(str(said[name])) for name in ("label", "summary") if name in said]
@@ -179,7 +181,7 @@ class PortClient(PortTransport):
             self._node_runs.note_end(run_id, status)
 
     def get_entity(self, blueprint: str, identifier: str) -> Entity | None:
-        """Read an entity; None if there is none."""
+        """Read an entity; None if it does not exist."""
         answer = self._found("blueprints", blueprint, "entities", identifier)
         return None if answer is None else _model(Entity, answer, "entity")
 
@@ -198,9 +200,9 @@ class PortClient(PortTransport):
     def upsert_entity(
         self, blueprint: str, body: dict[str, Any], *, run_id: str | None = None
     ) -> Entity:
-        """Create an entity, or change just the given fields of the one that is there.
+        """Create an entity, or update the given fields of an existing one.
 
-        A run that has ended cannot be linked any more; the entity is then written without it.
+        A run that has ended cannot be linked. The entity is then written without it.
         """
         params: dict[str, Any] = {"upsert": "true", "merge": "true"}
         linked = params | _linked(run_id)
@@ -216,7 +218,7 @@ class PortClient(PortTransport):
         """Change the given properties of an entity.
 
         Returns:
-            False if there is no such entity: it is not made.
+            False if the entity does not exist; it is not created.
         """
         try:
             path = _path("blueprints", blueprint, "entities", identifier)
@@ -228,7 +230,7 @@ class PortClient(PortTransport):
         return True
 
     def delete_entity(self, blueprint: str, identifier: str) -> None:
-        """Remove an entity; one that is not there is fine.
+        """Remove an entity; a missing one is fine.
 
         Raises:
             PortError: code `has_dependents` if other entities relate to it.
@@ -242,9 +244,9 @@ class PortClient(PortTransport):
                 raise
 
     def get_user(self, email: str) -> User | None:
-        """Read a person; None if no person of that address can sign in to the organisation.
+        """Read a person; None if the address belongs to no active user.
 
-        A person who was found is remembered for five minutes, teams included.
+        A found person is cached for five minutes, with their teams.
 
         https://docs.port.io/api-reference/get-a-user
         """
@@ -263,18 +265,20 @@ class PortClient(PortTransport):
         return user
 
     def users(self) -> list[User]:
-        """Everybody in the organisation, also those who can no longer sign in.
+        """Return all users of the organisation, including inactive ones.
 
-        The route is documented without the shape of its answer.
+        The documentation does not describe the form of the answer.
         https://docs.port.io/api-reference/get-all-users-in-your-organization
         """
         found = self.request("GET", "/v1/users").get("users")
         if not isinstance(found, list):
-            unexpected("has no list of users")
+            unexpected("lacks the list of users")
         return [_model(User, {"user": item}, "user") for item in found]
 
     def team_members(self, team: str) -> list[str]:
-        """E-mail addresses of the members who can sign in; none if there is no team of that name.
+        """Return e-mail addresses of a team's active members.
+
+        Empty if the team does not exist.
 
         https://docs.port.io/api-reference/get-a-team
         """
@@ -286,7 +290,7 @@ class PortClient(PortTransport):
         return [user.email for user in _model(Team, answer, "team").users if user.active]
 
     def dependents(self, blueprint: str, identifier: str) -> list[str]:
-        """The entities that relate to one, as `blueprint/identifier`.
+        """Return the entities that relate to one, as `blueprint/identifier`.
 
         https://docs.port.io/search-and-query/relation-operators#direction
         """
@@ -300,12 +304,12 @@ class PortClient(PortTransport):
         answer = self.request("POST", "/v1/entities/search", json=query)
         found = answer.get("entities")
         if not isinstance(found, list):
-            unexpected("has no list of entities")
+            unexpected("lacks the list of entities")
         entities = [_model(Entity, {"entity": item}, "entity") for item in found]
         return sorted(f"{entity.blueprint}/{entity.identifier}" for entity in entities)
 
     def _found(self, *path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
-        """What a route answers; None if it knows nothing of that name."""
+        """Return a route's answer; None if the object does not exist."""
         try:
             return self.request("GET", _path(*path), params=params)
         except PortError as error:
@@ -332,7 +336,10 @@ class PortClient(PortTransport):
 
 
 def _linked(run_id: str | None) -> dict[str, str]:
-    """The query that links a write to a run; the runs of workflow nodes cannot be linked."""
+    """Return the query that links a write to a run.
+
+    Runs of workflow nodes cannot be linked.
+    """
     return {"run_id": run_id} if run_id and not is_node_run(run_id) else {}
 
 
@@ -347,25 +354,25 @@ def _entities(blueprint: str) -> str:
 
 
 def _path(*names: str) -> str:
-    """A route's path, each name one part of it.
+    """Return a route's path, with each name as one segment.
 
     Raises:
-        PortError: a name can be no part, so that Port has nothing of it. Dots would lead to the
-            route above, however they are written: `DELETE …/entities/..` is of the blueprint.
+        PortError: a name is not a valid segment. Dots would lead to the parent route in any
+            spelling: `DELETE …/entities/..` would delete the blueprint.
     """
     parts = [quote(name.encode(errors="replace"), safe="") for name in names]
     if not {"", ".", ".."}.isdisjoint(parts):
         named = "/".join(names)[:200]
-        raise PortError(404, "not_found", f"Port can have nothing that is named {named!r}.")
+        raise PortError(404, "not_found", f"Port cannot have an object named {named!r}.")
     return f"/v1/{'/'.join(parts)}"
 
 
 def _model[T: BaseModel](model: type[T], answer: dict[str, Any], name: str) -> T:
-    """What Port says that it answers with under `name`."""
+    """Return the field `name` of Port's answer."""
     try:
         return model.model_validate(answer.get(name))
     except ValidationError as error:
-        # The error's own text would quote the answer, and with it what a person typed.
+        # The error's own text would quote the answer, and with it untrusted input.
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join((name, *map(str, first["loc"])))
-        unexpected(f"is not what was expected of it at '{field}': {first['msg']}")
+        unexpected(f"has an unexpected value at '{field}': {first['msg']}")

@@ -1,9 +1,8 @@
-"""The messages on `ORG_ID.runs`: which are ours, and what they ask for.
+"""Read the messages on `ORG_ID.runs`: which are ours, and their requests.
 
-In actions of version 2 the message is whatever the action's payload template says, so the templates
-are part of this project (`port/actions/`). They keep the envelope of version 1, whose messages are
-therefore understood too:
-https://docs.port.io/actions-and-automations/setup-backend/kafka/
+In actions of version 2 the payload template of the action defines the message, so the templates are
+part of this project (`port/actions/`). They keep the envelope of version 1, so its messages are
+also supported: https://docs.port.io/actions-and-automations/setup-backend/kafka/
 """
 
 import re
@@ -33,12 +32,12 @@ class _Model(BaseModel):
 
 
 class Requester(_Model):
-    """Who executed the action.
+    """The user or credentials that executed the action.
 
     Attributes:
         user_id: Port's id of the user, or a client id.
         email: empty for machines.
-        name: first and last name; empty if Port knows none.
+        name: first and last name; may be empty.
     """
 
     user_id: str
@@ -55,7 +54,7 @@ class RunMessage(_Model):
         blueprint: the blueprint that the action belongs to.
         entity: identifier of the entity; None when the action creates one.
         operation: Port's kind of action.
-        requester: who asked.
+        requester: the person or credentials.
         requested_at: when, in UTC.
         inputs: the form's values by input identifier. Entities are given by their identifiers.
         censored: names of the inputs that are encrypted.
@@ -99,7 +98,7 @@ def _in_utc(value: datetime) -> datetime:
 
 _Identifier = Annotated[str, AfterValidator(_identifier)]
 _Optional = BeforeValidator(_none_if_empty)
-# With a limit, pydantic also refuses halves of surrogate pairs, which no table or address can hold.
+# With a limit, pydantic also refuses lone surrogates, which no table or address can contain.
 _Text = Annotated[str, StringConstraints(max_length=1000)]
 
 
@@ -132,7 +131,7 @@ class _Action(_Model):
 class _Payload(_Model):
     action: _Action
     properties: dict[str, Any]
-    # A template without `encryptedProperties` to show renders null.
+    # A template without `encryptedProperties` renders null.
     censored: Annotated[tuple[str, ...], BeforeValidator(_empty_if_none)] = Field(
         (), alias="censoredProperties"
     )
@@ -157,11 +156,11 @@ class _NodeRequest(_Model):
 
 
 class EndedRun(_Model):
-    """Notice that a run was ended in Port, from the automations in `port/automations/`.
+    """Notification that a run was ended in Port, from our automations.
 
     Attributes:
         run_id: the run that ended.
-        automation_run_id: the automation's own run, which nobody else ends.
+        automation_run_id: the automation's own run, which only Slipway ends.
     """
 
     run_id: str
@@ -169,21 +168,21 @@ class EndedRun(_Model):
 
 
 def is_run_id(text: str) -> bool:
-    """Whether a text is the id of an action's run, as Port makes them."""
+    """Return whether a text has the form of an action run's id."""
     return _RUN_ID.fullmatch(text) is not None
 
 
 def run_ended(value: object, prefix: str | None = None) -> EndedRun | None:
-    """Read a notice of a run's end; None if the message is something else.
+    """Read a notification of a run's end; None for other messages.
 
-    A notice is only a reason to look: Port's own record says whether the run has ended.
+    A notification is only a reason to check: Port's own record shows whether the run has ended.
 
     Args:
         value: the message.
-        prefix: what stands before this installation's identifiers; None: that of any installation.
+        prefix: of this installation's identifiers; None: of any installation.
 
     Raises:
-        ForeignMessage: it is a notice, but not one of the automations that Slipway ships.
+        ForeignMessage: it is a notification, but not from an automation of Slipway.
     """
     if not _is_notice(value):
         return None
@@ -192,25 +191,25 @@ def run_ended(value: object, prefix: str | None = None) -> EndedRun | None:
     run_id = _dig(value, "context", "runId")
     own = _dig(value, "context", "automationRunId")
     if not isinstance(run_id, str) or not is_run_id(run_id):
-        raise ForeignMessage("The notice names no run (context.runId).")
+        raise ForeignMessage("The notification names no run (context.runId).")
     if own is not None and (not isinstance(own, str) or not is_run_id(own)):
-        raise ForeignMessage("The notice's own run is none (context.automationRunId).")
+        raise ForeignMessage("The notification's own run is not valid (context.automationRunId).")
     return EndedRun(run_id=run_id, automation_run_id=own)
 
 
 def identify(value: object, *, workflows: bool = False) -> str:
-    """The run id of a decoded message, if the message is meant for Slipway.
+    """Return the run id of a decoded message that is meant for Slipway.
 
-    The topic carries every action of the organisation, webhooks by way of Port's agent, nodes of
-    workflows, and whatever their templates say.
+    The topic has messages of every action of the organisation, webhooks for Port's agent, nodes of
+    workflows, and any content of their templates.
 
     Args:
         value: the message.
-        workflows: whether runs of workflow nodes are taken.
+        workflows: whether runs of workflow nodes are processed.
 
     Raises:
-        ForeignMessage: the message is meant for somebody else.
-        RunNotFound: it is ours by its shape, but names no run.
+        ForeignMessage: the message is meant for another consumer.
+        RunNotFound: it has our form, but names no run.
     """
     if not isinstance(value, dict):
         raise ForeignMessage(f"The message is {type(value).__name__}, not an object.")
@@ -221,7 +220,7 @@ def identify(value: object, *, workflows: bool = False) -> str:
     if value.get("resourceType") != "run" or "changelogDestination" in value or "diff" in value:
         raise ForeignMessage("The message is not a run.")
     if _is_notice(value):
-        raise ForeignMessage("The message is the notice of a run's end.")
+        raise ForeignMessage("The message is the notification of a run's end.")
     invocation = _dig(value, "payload", "action", "invocationMethod")
     if isinstance(invocation, dict) and (
         invocation.get("agent") or invocation.get("type", "KAFKA") != "KAFKA"
@@ -236,7 +235,10 @@ def identify(value: object, *, workflows: bool = False) -> str:
 
 
 def action_named(value: dict[str, Any]) -> object:
-    """What a message that `identify` has accepted names as its action; None if it names none."""
+    """Return the action that an accepted message names, or None.
+
+    `identify` must have accepted the message.
+    """
     if node_run_id(value):
         return (node_request(value) or {}).get("action")
     return value.get("action")
@@ -246,7 +248,7 @@ def parse(value: dict[str, Any]) -> RunMessage:
     """Read a message that `identify` has accepted.
 
     Raises:
-        InvalidInput: a field is missing or has another type; the text names it and what it must be.
+        InvalidInput: a field is missing or has another type; the text names the field and the type.
         UserError: Port itself started the run.
     """
     node = node_run_id(value)
@@ -255,8 +257,8 @@ def parse(value: dict[str, Any]) -> RunMessage:
     by = _dig(value, "trigger", "by")
     if isinstance(by, dict) and by.get("byPort") is True and not by.get("userId"):
         raise UserError(
-            "Port started this run by itself, and not for a person or credentials. Slipway must "
-            "know who requests a change. Execute the action in Port."
+            "Port started this run itself, without a person or credentials. Slipway must know who "
+            "requests a change. Run the action in Port."
         )
     try:
         envelope = _Envelope.model_validate(value)
@@ -304,13 +306,12 @@ def _wrong(error: ValidationError) -> InvalidInput:
     first = error.errors(include_url=False, include_input=False)[0]
     return InvalidInput(
         ".".join(str(part) for part in first["loc"]),
-        f"of Port's message is wrong: {first['msg']}. "
-        "The payload template must be the one that Slipway ships",
+        f"of Port's message is wrong: {first['msg']}. Use the payload template that Slipway ships",
     )
 
 
 def envelope(message: RunMessage) -> dict[str, Any]:
-    """A message as `parse` reads it."""
+    """Convert a message to the form that `parse` reads."""
     first, _, last = message.requester.name.partition(" ")
     user = {"email": message.requester.email, "firstName": first, "lastName": last}
     return {
@@ -349,7 +350,10 @@ def _dig(value: object, *path: str) -> object:
 
 
 def _entity_identifiers(value: object) -> object:
-    """An input of format `entity` is a whole entity in version 2, its identifier in version 1."""
+    """Return the identifier of an input of format `entity`.
+
+    Version 2 sends the whole entity, version 1 its identifier.
+    """
     if isinstance(value, list):
         return [_entity_identifier(item) for item in value]
     return _entity_identifier(value)

@@ -1,4 +1,4 @@
-"""Port's runs and entities, as far as Slipway looks at them. Unknown fields are ignored."""
+"""Model Port's runs and entities. Unknown fields are ignored."""
 
 from typing import Any
 
@@ -19,19 +19,19 @@ class Run(_Model):
 
     Attributes:
         id: `r_` and sixteen letters or digits.
-        status: where it is, as `IN_PROGRESS`. Port may have others than the published ones.
+        status: for example `IN_PROGRESS`. Port may have undocumented ones.
         action: the action's identifier.
-        blueprint: the blueprint that the action belongs to; empty if Port does not say.
+        blueprint: the blueprint that the action belongs to; empty if unknown.
         entity: identifier of the entity that the run is about; None for one that creates it.
-        status_label: what the run's page shows in place of the status.
-        summary: the last words on it.
-        link: addresses beside it.
+        status_label: what the run's page shows instead of the status.
+        summary: the result on the run's page.
+        link: links on the run's page.
         properties: the form's values by input identifier.
-        created_by: Port's id of whoever executed the action; empty if Port does not say.
+        created_by: Port's id of the user or credentials that executed the action; empty if unknown.
         impersonated_by: client id of the machine credentials that executed it in a person's name
             (`run_as`); empty if the person did.
-        created_at: when it was executed; None if Port does not say.
-        updated_at: when Port last changed it, as by an approval of Port's own; None as above.
+        created_at: when it was executed; None if unknown.
+        updated_at: when Port last changed it, for example by its own approval; None if unknown.
     """
 
     id: str
@@ -73,12 +73,12 @@ class Run(_Model):
 
     @property
     def ended(self) -> bool:
-        """Whether the run has a terminal status, after which nothing of it can change."""
+        """Whether the run has a terminal status, after which it cannot change."""
         return self.status in _ENDED
 
     @property
     def status_is_known(self) -> bool:
-        """Whether Port's documentation has the status, so that it says what may be done."""
+        """Whether Port documents the status, so that its meaning is known."""
         return self.status in _ENDED | _OPEN
 
 
@@ -88,9 +88,9 @@ class User(_Model):
     https://docs.port.io/api-reference/get-a-user
 
     Attributes:
-        id: what Port writes into `createdBy`; empty where an answer leaves it out.
+        id: as in `createdBy`; empty if the answer lacks it.
         email: the address.
-        status: `ACTIVE`, `INVITED`, `STAGED` or `DISABLED`; empty where an answer leaves it out.
+        status: `ACTIVE`, `INVITED`, `STAGED` or `DISABLED`; empty if the answer lacks it.
         teams: names and identifiers of the teams that the person is in.
         roles: names of roles.
     """
@@ -106,9 +106,9 @@ class User(_Model):
     @model_validator(mode="before")
     @classmethod
     def _names_and_identifiers(cls, value: object) -> object:
-        """Put a team's identifier beside its name: a policy may know it by either."""
+        """Add a team's identifier to its name: a policy may use either."""
         if isinstance(value, str):
-            # What is sent to Port names a team's members so, and an answer might.
+            # Requests to Port name a team's members in this form, and an answer might.
             return {"email": value}
         if not isinstance(value, dict):
             return value
@@ -122,12 +122,12 @@ class User(_Model):
 
     @property
     def name(self) -> str:
-        """First and last name; empty where an answer leaves them out."""
+        """First and last name; empty if the answer lacks them."""
         return f"{self.first_name} {self.last_name}".strip()
 
     @property
     def active(self) -> bool:
-        """Whether the person has signed in and may still do so.
+        """Whether the person has signed in and is still active.
 
         https://docs.port.io/sso-rbac/users-and-teams/manage-users-teams
         """
@@ -149,7 +149,7 @@ class Team(_Model):
 
 
 def _names(value: object) -> list[str]:
-    """Names, which come alone in some answers and in objects in others."""
+    """Return names, which some answers contain directly and some in objects."""
     items = value if isinstance(value, list) else []
     named = [item.get("name") if isinstance(item, dict) else item for item in items]
     return [name for name in named if isinstance(name, str)]

@@ -1,8 +1,9 @@
-"""Inputs that Port encrypts with the organisation's client secret.
+"""Decrypt inputs that Port encrypted with the organisation's secret.
 
 base64(IV of 16 bytes ‖ ciphertext ‖ tag of 16 bytes), AES-256-GCM; the key is the first 32 bytes of
-the secret. Client-side encryption, for which an organisation has an RSA key pair of its own, is not
-supported. https://docs.port.io/actions-and-automations/create-self-service-experiences/setup-ui-for-action/user-inputs/secret
+the secret. Client-side encryption, for which an organisation has its own RSA key pair, is not
+supported.
+https://docs.port.io/actions-and-automations/create-self-service-experiences/setup-ui-for-action/user-inputs/secret
 """
 
 import base64
@@ -24,7 +25,7 @@ def decrypt(value: str, client_secret: str) -> str:
     Raises:
         ValueError: the value is malformed, or was encrypted with another secret.
     """
-    # Imported when first needed: few actions have secret inputs, and OpenSSL takes its time.
+    # Imported when first needed: few actions have secret inputs, and OpenSSL loads slowly.
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -41,15 +42,15 @@ def decrypt(value: str, client_secret: str) -> str:
 def decrypt_inputs(
     inputs: dict[str, Any], censored: Iterable[str], secrets: Iterable[str]
 ) -> dict[str, Any]:
-    """Decrypt the inputs named in `censored`; what comes out is masked in every log from then on.
+    """Decrypt the inputs in `censored`, and mask them in all later logs.
 
     Args:
         inputs: the form's values.
-        censored: names of the encrypted ones. Those that were left empty are skipped.
+        censored: names of the encrypted inputs. Empty ones are skipped.
         secrets: client secrets to try, the current one first.
 
     Returns:
-        A new dictionary. What decrypts to a JSON object is one.
+        A new dictionary. A decrypted JSON object becomes an object.
 
     Raises:
         InvalidInput: a value cannot be decrypted.
@@ -74,7 +75,7 @@ def _open(field: str, value: object, secrets: list[str]) -> str:
             continue
     raise InvalidInput(
         field,
-        "could not be decrypted. If Port's client secret was rotated, start the action again. "
+        "could not be decrypted. If Port's client secret was rotated, run the action again. "
         "If the input uses client-side encryption, the platform team must change it to "
         "Port-managed encryption ('aes256-gcm'): Slipway does not have the private key",
     )
@@ -89,7 +90,7 @@ def _object_or_text(text: str) -> Any:
 
 
 def _register_members(value: object) -> None:
-    """Mask what an object holds, too: it is also used, and so logged, without the object."""
+    """Also mask the values of an object, which may be logged without it."""
     waiting = [value]
     while waiting:
         match waiting.pop():

@@ -1,13 +1,13 @@
-"""The signature of Port's messages: inside the body of one from Kafka, in headers of a request.
+"""Sign and verify Port's messages: from Kafka in the body, from a webhook in HTTP headers.
 
 Port removes its two headers from `headers`, serialises the message as JavaScript does, and signs
 `<timestamp>.<text>` with the organisation's client secret:
 https://docs.port.io/actions-and-automations/setup-backend/webhook/signature-verification
 
-The request of a webhook has both as HTTP headers; the signature covers the body as it was sent.
+The signature of a webhook's request covers the body as it was sent.
 
-JavaScript and Python write some numbers differently (`1e-7`, `1e-07`), so numbers are carried over
-as the text that they have in the message.
+JavaScript and Python write some numbers differently (`1e-7`, `1e-07`), so numbers keep the text
+that they have in the message.
 """
 
 import base64
@@ -30,7 +30,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _Number(str):
-    """A JSON number as the text that it was."""
+    """A JSON number in its original text."""
 
     __slots__ = ()
 
@@ -39,14 +39,14 @@ def verify(body: str, secrets: Iterable[str], record_time: datetime, *, required
     """Check the signature of a message.
 
     Args:
-        body: the message as it came.
+        body: the received message.
         secrets: client secrets to try, the current one first; read only as far as needed.
-        record_time: the Kafka record's timestamp. The message's own must be near it: judging it
-            against now would reject what waited in the topic.
+        record_time: the Kafka record's timestamp. The message's own timestamp must be
+            near it: the current time would reject messages that waited in the topic.
         required: whether a message without a signature is refused.
 
     Returns:
-        True if there is a signature and it is right, False if there is none.
+        True if the signature is valid, False without a signature.
 
     Raises:
         SignatureRejected: it is missing but required, malformed, wrong, or out of time; or the
@@ -74,7 +74,7 @@ def verify(body: str, secrets: Iterable[str], record_time: datetime, *, required
         expected = _signature(text, secret, str(timestamp))
         if hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
             return True
-    raise SignatureRejected("The message's signature does not fit it.")
+    raise SignatureRejected("The message's signature does not match its content.")
 
 
 def verify_request(
@@ -105,7 +105,10 @@ def verify_request(
 
 
 def sign(body: str, secret: str, timestamp: int) -> str:
-    """The signature header of a message that has none yet; `headers` must be in it already."""
+    """Return the signature header of an unsigned message.
+
+    `headers` must already be in the message.
+    """
     message = json.loads(body, parse_float=_Number, parse_int=_Number)
     return _signature(_stringify(message), secret, str(timestamp))
 
@@ -136,7 +139,7 @@ def _digest(signed: bytes, secret: str) -> str:
 
 
 def _stringify(value: Any) -> str:
-    """Serialise as `JSON.stringify` does: no spaces, nothing escaped but what must be."""
+    """Serialise as `JSON.stringify` does: no spaces, minimal escapes."""
     if isinstance(value, dict):
         members = (f"{_stringify(str(key))}:{_stringify(item)}" for key, item in value.items())
         return "{" + ",".join(members) + "}"

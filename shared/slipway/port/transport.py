@@ -1,4 +1,4 @@
-"""Calls of Port's API, with retries that know when to stop.
+"""Call Port's API, with bounded retries.
 
 https://docs.port.io/api-reference/port-api
 """
@@ -24,19 +24,18 @@ from slipway.observability import Metric, count, mask, register_secret
 CONNECT_SECONDS = 3.05
 READ_SECONDS = 10.0
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
-# All functions get the same token, so each renews it at a moment of its own within these seconds
-# before the end.
+# All functions share one token, so each renews it at its own random moment in these seconds before
+# the end.
 _TOKEN_MARGIN = 300.0
-# Requests for a token that Port refuses until a named time are spread over so many seconds after
-# it: Port allows 100 in five minutes, and ten at once.
-# https://docs.port.io/api-reference/rate-limits
+# After Port refused token requests until a given time, they are spread over these seconds: Port
+# allows 100 in five minutes, and ten at once. https://docs.port.io/api-reference/rate-limits
 _SPREAD = 10.0
-# What can stand in a header.
+# Characters allowed in a header.
 _TOKEN = re.compile(r"[!-~]+")
 _EPOCH_IF_ABOVE = 1_000_000_000
 _LONGEST_NAMED = timedelta(days=1)
-_FAR = 2**33  # The year 2242: a time that every platform can hold.
-# Even if Port says "at once": without a pause, one call would be repeated hundreds of times.
+_FAR = 2**33  # The year 2242, which every platform supports.
+# Applies even if Port says "at once": otherwise one call would be repeated hundreds of times.
 _SHORTEST_WAIT = 0.5
 
 
@@ -52,15 +51,15 @@ class _Call:
 
 
 class PortTransport:
-    """Calls Port's API. It may be used from several threads.
+    """Calls Port's API. Thread-safe.
 
     Args:
-        base_url: as `https://api.port.io`; the `/v1` of all routes may be at its end.
-        credentials: gives client id and secret; True asks for freshly read ones.
-        retry_budget: seconds that one call may take with all its repetitions.
+        base_url: for example `https://api.port.io`; may end in `/v1`.
+        credentials: gives client id and secret; True requests a fresh read.
+        retry_budget: seconds that one call may take with all retries.
         session: HTTP session to use.
-        sleep: waits for so many seconds.
-        jitter: a number from 0 to 1, another one each time.
+        sleep: waits for a number of seconds.
+        jitter: a random number from 0 to 1.
     """
 
     def __init__(
@@ -94,15 +93,15 @@ class PortTransport:
     ) -> dict[str, Any]:
         """Call a route and return its answer's body.
 
-        Passing failures are repeated, whatever the method: every write of Slipway can be repeated.
-        A 401 (of the call, or of the token's route) is answered with a new token, and fresh
-        credentials, once.
+        Temporary failures are retried for every method: every write of Slipway can be repeated. A
+        401 (of the call, or of the token's route) is answered once with a new token and fresh
+        credentials.
 
         Raises:
-            PortUnavailable: Port is throttling, failing or silent beyond the retry budget, or
-                something other than Port answers.
+            PortUnavailable: Port throttles, fails or does not answer within the retry budget, or
+            another server answers.
             PortError: Port refused the call.
-            ConfigurationError: the base URL is not that of Port's API.
+            ConfigurationError: the base URL does not belong to Port's API.
         """
         call = _Call(method, path, params, json)
         used = ""
@@ -115,7 +114,7 @@ class PortTransport:
             return self._repeat(call, self._bearer(refused=used))
 
     def _bearer(self, refused: str | None) -> str:
-        """A valid access token; if `refused` was the last one, a new one with fresh credentials."""
+        """Return a valid access token; replace it if it is `refused`."""
         with self._lock:
             current = self._token if time.monotonic() < self._token_ends else ""
             if current and current != refused:
@@ -129,11 +128,11 @@ class PortTransport:
             token, seconds = answer.get("accessToken"), answer.get("expiresIn", 0)
             token = token if isinstance(token, str) and _TOKEN.fullmatch(token) else None
             if token is None or not isinstance(seconds, int | float):
-                unexpected("has no 'accessToken', or an odd 'expiresIn'")
+                unexpected("lacks 'accessToken', or has an invalid 'expiresIn'")
             self._token = token
             register_secret(self._token)
-            # One token per credentials: a second request gets the same one, with less time left.
-            # It is used for at least half of that: a token that ends on its way gets a 401.
+            # One token per credentials: a second request gets the same one, with less time left. It
+            # is used for at least half of that, and a token that expires in transit gets a 401.
             early = min(_TOKEN_MARGIN, max(seconds, 0) / 2) * self._jitter()
             self._token_ends = time.monotonic() + seconds - early
             return self._token
@@ -142,12 +141,12 @@ class PortTransport:
         """Ask for an access token.
 
         Raises:
-            ConfigurationError: what answers is not Port's API.
+            ConfigurationError: the answer is not from Port's API.
         """
         try:
             return self._repeat(_Call("POST", "/v1/auth/access_token", json=body), token=None)
         except _NotPort as error:
-            if self._token:  # The address was right before, so this is an outage.
+            if self._token:  # The address worked before, so this is an outage.
                 raise PortUnavailable(str(error)) from None
             raise _wrong_address(error) from None
         except PortError as error:
@@ -157,7 +156,7 @@ class PortTransport:
 
     def _repeat(self, call: _Call, token: str | None) -> dict[str, Any]:
         deadline = time.monotonic() + self._retry_budget
-        # What answers a sign-in in Port's place is most likely at a wrong address: not repeated.
+        # If another server answers a sign-in, the address is most likely wrong: no retry.
         final = (_NotPort,) if token is None else ()
         retrying = Retrying(
             retry=retry_if_exception(
@@ -186,13 +185,13 @@ class PortTransport:
         except (
             requests.ConnectionError,
             requests.Timeout,
-            requests.exceptions.ChunkedEncodingError,  # the connection broke within the answer
+            requests.exceptions.ChunkedEncodingError,  # the connection broke during the answer
             requests.exceptions.ContentDecodingError,
         ) as error:
             raise PortUnavailable(
                 f"Port could not be reached for {call} ({type(error).__name__})."
             ) from None
-        except ValueError as error:  # from a `Location` that is none
+        except ValueError as error:  # from an invalid `Location`
             unexpected(f"to {call} cannot be read ({type(error).__name__})")
         try:
             return _read(response, str(call))
@@ -203,22 +202,24 @@ class PortTransport:
 
 
 class _NotPort(PortUnavailable):
-    """Something other than Port's API has answered: a gateway, a proxy, a web server."""
+    """Another server than Port's API answered: a gateway, proxy or web server."""
 
 
 def _wrong_address(error: SlipwayError) -> ConfigurationError:
     return ConfigurationError(
-        f"{error} The base URL of Port's API is wrong: Terraform's 'port.base_url', or "
-        "PORT_BASE_URL for commands. It is https://api.port.io, or https://api.us.port.io for "
+        f"{error} The base URL of Port's API is wrong. Set Terraform's 'port.base_url' (for "
+        "commands PORT_BASE_URL) to https://api.port.io, or to https://api.us.port.io for "
         "organisations in the US."
     )
 
 
 class _WaitAsTold(wait_base):
-    """As long as Port says (half a second at least), else half a second, one, two … up to eight.
+    """Return Port's waiting time, or a back-off of 0.5, 1, 2 … 8 seconds.
+
+    Port's waiting time is at least half a second.
 
     Args:
-        jitter: what is added to the latter, as a part of it.
+        jitter: fraction that is added to the back-off.
     """
 
     def __init__(self, jitter: Callable[[], float]) -> None:
@@ -233,7 +234,7 @@ class _WaitAsTold(wait_base):
 
 
 def _read(response: requests.Response, what: str) -> dict[str, Any]:
-    """The body of an answer, or the error that it stands for."""
+    """Return an answer's body, or raise the error that it represents."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -244,12 +245,12 @@ def _read(response: requests.Response, what: str) -> dict[str, Any]:
     if _is_foreign(response.status_code, body):
         kind = mask(response.headers.get("Content-Type", "no content type"))
         raise _NotPort(
-            f"Something other than Port answered {response.status_code} ({kind}) to {what}."
+            f"A server other than Port answered {response.status_code} ({kind}) to {what}."
         )
     code = str(envelope.get("error", ""))
     said = str(envelope.get("message", "")) or response.reason or "no reason given"
     trace = response.headers.get("X-Trace-Id", "none")
-    # Some of these texts are shown on the run's page, and Port may quote what it was sent.
+    # Some of these texts appear on the run's page, and Port may quote its input.
     text = mask(
         f"Port answered {response.status_code} {code} to {what}: {said} (Port's trace {trace})."
     )
@@ -259,9 +260,11 @@ def _read(response: requests.Response, what: str) -> dict[str, Any]:
 
 
 def _is_foreign(status: int, body: object) -> bool:
-    """Whether an answer is one that Port's API never gives: it says nothing about Port's objects.
+    """Return whether Port's API never gives such an answer.
 
-    Each answer of Port is an object; one that refuses has `"ok": false` and a code.
+    Then the answer says nothing about Port's objects.
+
+    Each answer of Port is an object; a refusal has `"ok": false` and a code.
     """
     if status == 404:
         return not (isinstance(body, dict) and body.get("ok") is False and body.get("error"))
@@ -269,10 +272,12 @@ def _is_foreign(status: int, body: object) -> bool:
 
 
 def _named_time(status: int, headers: Mapping[str, str]) -> datetime | None:
-    """When Port says that it answers again (a day from now at most), or None if it does not say.
+    """Return when Port will answer again, or None if it does not say.
 
-    Port's documentation has `x-ratelimit-reset` as a time in one place and as seconds in another.
-    It counts with status 429, and with any other if it comes with `x-ratelimit-remaining: 0`.
+    At most a day from now.
+
+    Port documents `x-ratelimit-reset` as a time in one place and as seconds in another. It is used
+    with status 429, and with any other status if `x-ratelimit-remaining: 0` is set.
     """
     now = datetime.now(UTC)
     named = _time_or_seconds(headers.get("Retry-After", ""), now)
@@ -282,7 +287,7 @@ def _named_time(status: int, headers: Mapping[str, str]) -> datetime | None:
 
 
 def _time_or_seconds(text: str, now: datetime) -> datetime | None:
-    """Read seconds from now, seconds since 1970 or an HTTP date; None if it is neither."""
+    """Read seconds from now, seconds since 1970 or an HTTP date, or None."""
     try:
         if not text.strip().isdecimal():
             return parsedate_to_datetime(text).astimezone(UTC)
@@ -295,7 +300,7 @@ def _time_or_seconds(text: str, now: datetime) -> datetime | None:
 
 
 def unexpected(fault: str) -> Never:
-    """Refuse an answer of another shape than Port documents.
+    """Refuse an answer without the documented form.
 
     Args:
         fault: what is wrong, as the end of the sentence "Port's answer …".

@@ -1,1 +1,1 @@
-"""What Port is told of a pull request that was merged or closed, and on whose request."""
+"""Report merged or closed pull requests to Port, on verified requests."""

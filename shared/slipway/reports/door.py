@@ -1,6 +1,6 @@
-"""`POST /reports`: the workflow of the services repository asks for a look at a pull request.
+"""Serve `POST /reports`, the endpoint of the report workflow.
 
-The caller's word counts for nothing but the pull request's number.
+Only the pull request's number is taken from the caller.
 """
 
 import base64
@@ -32,7 +32,7 @@ _LONGEST_BODY = 1000
 
 
 class ReportFunctionConfig(ReportingConfig, GitHubConfig, PolicyDocumentConfig, ReportsConfig):
-    """What Terraform tells the function."""
+    """Settings that Terraform gives the function."""
 
 
 class _Refused(Exception):
@@ -45,11 +45,11 @@ class _Refused(Exception):
 
 
 def answer(event: Mapping[str, Any], retry_budget: float) -> dict[str, Any]:
-    """Answer a request of API Gateway.
+    """Answer a request from API Gateway.
 
     Args:
         event: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format
-        retry_budget: seconds that may be spent on waiting for GitHub.
+        retry_budget: seconds to wait for GitHub.
     """
     try:
         outcome = _report(event, retry_budget)
@@ -73,8 +73,8 @@ def _report(event: Mapping[str, Any], retry_budget: float) -> Outcome:
             raise _Refused(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "TooManyReports",
-                f"More than {config.reports_per_minute} reports were asked for within a minute. "
-                "Retry later.",
+                f"The limit of {config.reports_per_minute} reports per minute is reached. Retry "
+                "in a minute.",
             )
         number = _number(event)
         logger.append_keys(pull_request=number)
@@ -83,10 +83,12 @@ def _report(event: Mapping[str, Any], retry_budget: float) -> Outcome:
         logger.warning("A report was refused", extra={"why": error.reason, "claims": error.claims})
         raise _Refused(HTTPStatus.UNAUTHORIZED, error.reason, str(error)) from None
     except NothingToReport as error:
-        logger.info("There is nothing to report", extra={"why": str(error)})
+        logger.info("The pull request needs no report", extra={"why": str(error)})
         raise _Refused(HTTPStatus.CONFLICT, "NothingToReport", str(error)) from None
     except (ReportTooEarly, RetryableError) as error:
-        logger.warning("A report must wait", extra={"why": str(error)})
+        logger.warning(
+            "A report could not be made; the caller may retry", extra={"why": str(error)}
+        )
         reason = "TooEarly" if isinstance(error, ReportTooEarly) else "Unavailable"
         message = "The pull request cannot be reported now. Retry later; nothing is lost."
         raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason, message) from None
@@ -117,7 +119,7 @@ def _number(event: Mapping[str, Any]) -> int:
 
 @cache
 def _tokens() -> "Tokens":
-    """One for the life of the process: it keeps GitHub's keys."""
+    """Return a verifier for the life of the process, with GitHub's keys."""
     from slipway.reports.tokens import Home, Tokens
 
     config = load(ReportFunctionConfig)

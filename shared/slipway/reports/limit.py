@@ -1,4 +1,7 @@
-"""How often one repository may ask for reports: a counter per minute, after verification."""
+"""Limit how often one repository may request reports.
+
+A counter per minute, after verification.
+"""
 
 import time
 
@@ -8,12 +11,12 @@ _MINUTE = 60
 
 
 def admit(table_name: str, repository_id: str, per_minute: int) -> bool:
-    """Count a request of a repository; False if it has used up this minute's.
+    """Count a repository's request; False if its limit is reached.
 
     Args:
-        table_name: the table of what expires by itself.
+        table_name: the table of rows that expire.
         repository_id: from a verified token.
-        per_minute: how many are admitted.
+        per_minute: the limit.
     """
     minute = int(time.time()) // _MINUTE
     try:

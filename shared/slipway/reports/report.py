@@ -1,8 +1,8 @@
-"""What became of a pull request, told to Port: first the entity, then the log, the status last.
+"""Report a pull request's outcome to Port: entity, log, then status.
 
-This is the only implementation of what Port shows after a merge. The function behind
-`POST /reports` and the sweep both use it. A run that has ended is never touched; the entity is then
-written alone. Only what differs is written, so that a second report changes nothing.
+This is the only implementation of what Port shows after a merge. The function behind `POST
+/reports` and the sweep both use it. A run that has ended is never changed; then only the entity is
+written. Only differences are written, so a second report changes nothing.
 """
 
 import re
@@ -44,11 +44,11 @@ _RUN_BRANCH = re.compile(r"slipway/([a-z0-9_]{1,100})/((?:r|run)_[A-Za-z0-9]{1,6
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a report has led to.
+    """The result of a report.
 
     Attributes:
         status: the run's last status; None if no run belongs to the pull request.
-        label: what the run's page shows in its place.
+        label: what the run's page shows instead of it.
         message: what happened, as sentences.
     """
 
@@ -62,9 +62,9 @@ class Reports:
     """Reports pull requests of Slipway that were merged or closed.
 
     Attributes:
-        pulls: the repository, whose word counts.
-        port: where it is reported.
-        ledger: what Slipway itself knows of runs; read only.
+        pulls: the repository, the source of truth.
+        port: receives the reports.
+        ledger: Slipway's own records of runs; read only.
         config: where the catalog is, and the prefix of identifiers.
         settings: the installation's `catalog_settings`.
     """
@@ -77,39 +77,40 @@ class Reports:
 
     @property
     def base_branch(self) -> str:
-        """The branch that a merge must go to, to change the entity."""
+        """The branch into which a merge changes the entity."""
         return self.pulls.base_branch
 
     def report(self, number: int) -> Outcome:
-        """Report a pull request by its number, which is all that a caller is believed.
+        """Report a pull request by its number, the caller's only trusted input.
 
         Raises:
             NothingToReport: it is open, or not Slipway's; the text says which.
-            ReportTooEarly: the ledger does not know the run's pull request yet.
+            ReportTooEarly: the ledger does not have the run's pull request yet.
             RetryableError: Port or GitHub does not answer.
         """
         pull = self.pulls.read(number)
         if pull is None:
-            raise NothingToReport(f"There is no pull request #{number}.")
+            raise NothingToReport(f"Pull request #{number} does not exist.")
         _refuse_foreign(pull)
         if REPAIR_BRANCH.fullmatch(pull.branch):
             return self._repaired(pull)
         if pull.branch.startswith(_ADOPTION):
             return self._adopted(pull)
         if is_node_run(pull.branch.rpartition("/")[2]):
-            # To end it, the ledger must be written, which only the sweep may do.
-            later = "The sweep reports what a workflow's node has requested. Nothing was reported."
+            # Ending it requires a write to the ledger, which only the sweep may do.
+            later = "Nothing was reported: the sweep reports requests of workflow nodes."
             return Outcome(None, "Workflow", later)
         run = self._run_of(pull)
         row = self.ledger.get(run.id) or {}
         if "pr_number" not in row and run.ended:
             raise NothingToReport(
-                f"Run {run.id} has ended, and Slipway has noted no pull request of it. Nothing was "
-                "reported."
+                f"Run {run.id} has ended, and Slipway has no record of its pull request. Nothing "
+                "was reported."
             )
         if "pr_number" not in row:
             raise ReportTooEarly(
-                f"Slipway has not noted the pull request of run {run.id} yet. Report again later."
+                f"Slipway has not recorded the pull request of run {run.id} yet. Retry the report "
+                "later."
             )
         _refuse_another(run, row, number)
         return self.end(run, row, pull)
@@ -123,14 +124,14 @@ class Reports:
         """
         pull = self.pulls.read(number)
         if pull is None:
-            raise NothingToReport(f"There is no pull request #{number}.")
+            raise NothingToReport(f"Pull request #{number} does not exist.")
         _refuse_foreign(pull)
         row = self.ledger.get(run.id) or {}
         _refuse_another(run, row, number)
         return self.end(run, row, pull)
 
     def end(self, run: Run, row: Mapping[str, Any], pull: "EndedPull") -> Outcome:
-        """Bring the entity up to date, then end the run unless it has ended.
+        """Update the entity, then end the run unless it has ended.
 
         Args:
             run: the run that the pull request belongs to.
@@ -138,12 +139,11 @@ class Reports:
             pull: the pull request.
 
         Raises:
-            NothingToReport: the ledger does not know the run's entity.
+            NothingToReport: the ledger does not have the run's entity.
         """
         if "service" not in row:
             raise NothingToReport(
-                f"The ledger does not know which entity run {run.id} is about. Nothing was "
-                "reported."
+                f"The ledger does not have the entity of run {run.id}. Nothing was reported."
             )
         action = run.action.removeprefix(self.config.identifier_prefix)
         merged = pull.state == "merged" and pull.base == self.base_branch
@@ -151,7 +151,7 @@ class Reports:
             known = find_known(self.config, self.port, row, action)
         except UserError as error:
             how = "merged" if merged else "closed without a merge"
-            what = f"{_what(pull)} was {how}{_by(pull)}. The entity was left as it is. {error}"
+            what = f"{_what(pull)} was {how}{_by(pull)}. The entity was not changed. {error}"
             outcome = Outcome(
                 "SUCCESS" if merged else "FAILURE", how.split(maxsplit=1)[0].title(), what
             )
@@ -175,8 +175,8 @@ class Reports:
             raise NothingToReport(f"{error} Nothing was reported.") from None
         if run.action != match[1]:
             raise NothingToReport(
-                f"Run {run.id} is of action '{run.action}', but the branch says '{match[1]}'. "
-                "Nothing was reported."
+                f"Run {run.id} belongs to action '{run.action}', but the branch names "
+                f"'{match[1]}'. Nothing was reported."
             )
         return run
 
@@ -193,7 +193,7 @@ class Reports:
             What was done, as sentences.
 
         Raises:
-            UserError: its metadata cannot be relied on.
+            UserError: its metadata is not valid.
         """
         return self._tell(None, resource, tree, creates=True)
 
@@ -208,23 +208,23 @@ class Reports:
     def _follow(
         self, run: Run | None, resource: Resource, pull: "EndedPull", *, creates: bool = False
     ) -> str:
-        """Have the entity say what its files say now; what was done, as sentences.
+        """Make the entity match its files; return what was done.
 
         Args:
             run: None after a repair.
             resource: the entity.
             pull: the merged pull request.
-            creates: whether the run has created it.
+            creates: whether the run created it.
         """
         snapshot = self.pulls.read_files(files_of(resource), pull, resource.reads)
         if not snapshot.files:
-            return "Its files have been removed since, so its entity stays as it is."
+            return "Its files were removed since then, so its entity was not changed."
         tree = Tree(snapshot.files, snapshot.texts)
         try:
             return self._tell(run, resource, tree, creates=creates, url=pull.url)
         except UserError as error:
-            again = f"The workflow 'Slipway report' can report #{pull.number} again."
-            return f"The entity was left as it is. {error} {again}"
+            again = f"To retry, run the workflow 'Slipway report' for #{pull.number}."
+            return f"The entity was not changed. {error} {again}"
 
     def _tell(
         self, run: Run | None, resource: Resource, tree: Tree, *, creates: bool, url: str = ""
@@ -232,17 +232,17 @@ class Reports:
         kind, parts = resource.kind, resource.parts
         said = read_entity(kind, resource.identifier, parts, tree, self.settings)
         if run and creates and said.metadata.get("run_id") != run.id:
-            return "It has been replaced since, so its entity stays as it is."
+            return "It was replaced since then, so its entity was not changed."
         wanted = dict(said.entity["properties"])
         if creates:
             wanted |= {**said.initial, **_created(kind, url)}
         if not self._write(run, resource, said, wanted, creates=creates):
-            return f"Port has no entity '{resource.identifier}', so none was changed."
+            return f"Port has no entity '{resource.identifier}', so nothing was changed."
         return " ".join(("The entity is up to date.", *said.notes.values()))
 
     def _deleted(self, resource: Resource, pull: "EndedPull", merged: str) -> Outcome:
         if self.pulls.read_files(files_of(resource), pull, lambda _: ()).files:
-            there = "Its files are on the base branch, so its entity stays as it is."
+            there = "Its files are on the base branch, so its entity was not changed."
             return Outcome("SUCCESS", "Merged", f"{merged} {there}")
         if remove_entity(self.port, resource):
             return Outcome("SUCCESS", "Deleted", f"{merged} The entity was removed from Port.")
@@ -258,7 +258,7 @@ class Reports:
         )
 
     def _not_merged(self, _run: Run, known: Known, pull: "EndedPull") -> Outcome:
-        """A pull request without a merge into the base branch has changed nothing there."""
+        """Report a pull request that was not merged into the base branch."""
         label, what = "Closed", f"{_what(pull)} was closed without a merge{_by(pull)}."
         if pull.state == "merged":
             label = "Merged elsewhere"
@@ -273,15 +273,15 @@ class Reports:
                 f"closed{_by(pull)}, so nothing was changed."
             )
         if known.operation != "create":
-            return Outcome("FAILURE", label, f"{what} The entity stays as it is.")
+            return Outcome("FAILURE", label, f"{what} The entity was not changed.")
         gone = remove_pending(self.port, known.resource, pull.url)
-        left = "There is no pending entity." if gone else "The entity stays."
+        left = "No pending entity was found." if gone else "The entity stays."
         return Outcome("FAILURE", label, f"{what} {left}")
 
     def _repaired(self, pull: "EndedPull") -> Outcome:
-        """A pull request of a remediation, whose own execution reports what came of it.
+        """Report a remediation's pull request; its execution reports the result.
 
-        What it deployed still belongs into the entity: people may merge it days later.
+        The deployed files still determine the entity: people may merge it days later.
         """
         if pull.state != "merged" or pull.base != self.base_branch:
             ended = f"{_what(pull)} of a repair was not merged into '{self.base_branch}'."
@@ -289,13 +289,18 @@ class Reports:
         merged = f"{_what(pull)} of a repair was merged{_by(pull)}."
         resource = resource_of(newest_catalog(self.config), self.pulls.paths_of(pull))
         if resource is None:
-            return Outcome(None, "Merged", f"{merged} It is not about one entity: none changed.")
+            return Outcome(
+                None,
+                "Merged",
+                f"{merged} It does not concern exactly one entity, so nothing was changed.",
+            )
         return Outcome(None, "Merged", f"{merged} {self._follow(None, resource, pull)}")
 
     def _adopted(self, pull: "EndedPull") -> Outcome:
-        """A pull request of `scripts/adopt`, which adds the metadata of a resource that is there.
+        """Report a pull request of `scripts/adopt`, which adds metadata.
 
-        Its branch names the entity, and what is on the base branch decides.
+        The resource exists already. The branch names the entity, and the files on the base branch
+        decide.
         """
         if pull.state != "merged" or pull.base != self.base_branch:
             ended = f"{_what(pull)} of an adoption was not merged into '{self.base_branch}'."
@@ -310,7 +315,7 @@ class Reports:
         return Outcome(None, "Merged", f"{merged} {done}")
 
     def _hints(self, catalog: Catalog, key: str, pull: "EndedPull") -> dict[str, str]:
-        """For identifiers that do not say all parts: what the path of the metadata says."""
+        """Read the hints in the metadata's path, for partial identifiers."""
         kind = catalog.kind_of(split_key(key)[0])
         if kind is None or not kind.spec.locate:
             return {}
@@ -327,7 +332,7 @@ class Reports:
         *,
         creates: bool,
     ) -> bool:
-        """Write what differs; whether there is an entity afterwards."""
+        """Write the differences; return whether the entity exists afterwards."""
         entity = self.port.get_entity(resource.blueprint, resource.identifier)
         if entity is None and not creates:
             return False
@@ -350,7 +355,7 @@ class Reports:
         return True
 
     def _end(self, run: Run, outcome: Outcome, url: str) -> None:
-        # Links are replaced as a whole: what is there already goes along.
+        # Links are replaced as a whole, so the existing links are included.
         link = None if url in run.link else [*run.link, url]
         try:
             self.port.add_log(run.id, outcome.message)
@@ -362,16 +367,16 @@ class Reports:
                 link=link,
             )
         except RunEnded:
-            logger.info("The run had been ended by another report or user")
+            logger.info("Another report or user already ended the run")
 
 
 def adoption_branch(resource: Resource) -> str:
-    """The branch of the pull request that adds a resource's metadata."""
+    """Return the branch of the pull request that adds a resource's metadata."""
     return f"{_ADOPTION}{resource.key}"
 
 
 def _created(kind: Kind, url: str) -> dict[str, Any]:
-    """What only a new entity gets; see `changed_properties`."""
+    """Return the properties of a new entity only; see `changed_properties`."""
     own = {"health_status": _STARTING} | ({"pr_url": url} if url else {})
     return {name: value for name, value in own.items() if name in kind.blueprint.properties}
 
@@ -379,10 +384,11 @@ def _created(kind: Kind, url: str) -> dict[str, Any]:
 def changed_properties(
     kind: Kind, wanted: Mapping[str, Any], entity: Entity | None
 ) -> dict[str, Any]:
-    """What of `wanted` must be written.
+    """Return the subset of `wanted` that must be written.
 
-    The health checker may be faster than a report, or this is a second one: an entity that is no
-    longer pending is not set back to Progressing. What others write from the create on stays.
+    The health checker may be faster than a report, or this may be a second report. So an entity
+    that is not pending any more is not set back to Progressing. Properties that other systems
+    update after the create stay.
 
     Args:
         kind: the entity's kind.
@@ -399,9 +405,9 @@ def changed_properties(
 
 
 def remove_pending(port: "PortClient", resource: Resource, url: str) -> bool:
-    """Remove an entity that was never created, because its pull request was closed.
+    """Remove an entity whose creating pull request was closed.
 
-    Only one that is pending and this pull request's; one that others relate to stays.
+    Only a pending entity of this pull request is removed. It stays if others relate to it.
 
     Args:
         port: where the entity is.
@@ -409,7 +415,7 @@ def remove_pending(port: "PortClient", resource: Resource, url: str) -> bool:
         url: the pull request's page.
 
     Returns:
-        Whether it is gone.
+        Whether the entity is gone.
     """
     entity = port.get_entity(resource.blueprint, resource.identifier)
     known = entity.properties if entity else {}
@@ -420,7 +426,10 @@ def remove_pending(port: "PortClient", resource: Resource, url: str) -> bool:
 
 
 def remove_entity(port: "PortClient", resource: Resource) -> bool:
-    """Remove an entity; whether it is gone, which it is not if others depend on it."""
+    """Remove an entity; return whether it is gone.
+
+    It stays if others depend on it.
+    """
     try:
         port.delete_entity(resource.blueprint, resource.identifier)
     except PortError as error:
@@ -433,17 +442,20 @@ def remove_entity(port: "PortClient", resource: Resource) -> bool:
 def _refuse_foreign(pull: "EndedPull") -> None:
     if not pull.from_here:
         raise NothingToReport(
-            f"Pull request #{pull.number} comes from another repository: Slipway did not make it. "
-            "Nothing was reported."
+            f"Pull request #{pull.number} comes from another repository, so Slipway did not open "
+            "it. Nothing was reported."
         )
     if pull.state == "open":
         raise NothingToReport(
-            f"Pull request #{pull.number} is open. It is reported when it is merged or closed."
+            f"Pull request #{pull.number} is open. Slipway reports it when it is merged or closed."
         )
 
 
 def _refuse_another(run: Run, row: dict[str, Any], number: int) -> None:
-    """A developer with push access can open another pull request from a run's branch."""
+    """Refuse a pull request that differs from the recorded one.
+
+    A developer with push access can open another pull request from a run's branch.
+    """
     noted = row.get("pr_number")
     if noted is not None and int(noted) != number:
         raise NothingToReport(

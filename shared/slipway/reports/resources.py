@@ -1,4 +1,4 @@
-"""Which entity a run is about, by the newest catalog or by the one that the run has noted."""
+"""Find a run's entity, with the newest catalog or the run's own."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a run's entity.
+    """The entity of a run.
 
     Attributes:
         resource: the entity.
-        operation: what the run's action does; empty if no catalog knows the action any more.
+        operation: of the run's action; empty if no catalog has the action any more.
     """
 
     resource: Resource
@@ -36,9 +36,9 @@ def find_known(
 
     Args:
         config: where the catalog is.
-        port: has the hints of kinds that need them.
+        port: gives the hints of kinds that need them.
         row: the run's row of the ledger.
-        action: the action, as the catalog has it.
+        action: the action's name in the catalog.
 
     Raises:
         ActionGone: neither catalog has the kind.
@@ -52,7 +52,7 @@ def find_known(
             gone = gone or error
             continue
         return Known(resource, _operation(config, row, action))
-    raise gone or ActionGone("There is no catalog.")
+    raise gone or ActionGone("The catalog does not exist.")
 
 
 def find_entity(catalog: Catalog, port: "PortClient", key: str) -> Resource:
@@ -82,5 +82,5 @@ def _catalogs(config: CatalogConfig, row: Mapping[str, Any]) -> Iterator[Catalog
         try:
             yield catalog_of(config, str(noted))
         except ConfigurationError as error:
-            # Old versions expire, after every run that could name them.
-            logger.warning("A run's catalog cannot be read", extra={"why": str(error)})
+            # Old versions expire only after every run that could name them.
+            logger.warning("The catalog of a run cannot be read", extra={"why": str(error)})

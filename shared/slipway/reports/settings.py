@@ -1,4 +1,4 @@
-"""What Terraform tells those who report pull requests."""
+"""Define the settings of the parts that report pull requests."""
 
 from pydantic import Field
 
@@ -6,11 +6,11 @@ from slipway.config import CatalogConfig, Config, HttpUrl, PortConfig
 
 
 class ReportingConfig(PortConfig, CatalogConfig):
-    """What a report goes by."""
+    """Settings of a report."""
 
 
 class ReportsConfig(Config):
-    """Who may ask for reports of pull requests, and how often."""
+    """Settings of who may request reports, and how often."""
 
     reports_audience: HttpUrl = Field(alias="REPORTS_AUDIENCE")
     oidc_issuer: HttpUrl = Field(

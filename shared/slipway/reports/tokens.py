@@ -1,13 +1,13 @@
-"""Who asks for a report: the OpenID Connect token of a GitHub workflow.
+"""Verify the caller of a report: the OIDC token of a GitHub workflow.
 
-A caller is believed only if GitHub itself says that the workflow file of our default branch asks.
-Even then the caller can only have Slipway look at a pull request, so a token that is sent again
-within its few minutes causes one more look and nothing else: no list of used tokens is kept.
+Slipway trusts a caller only if GitHub itself states that the caller is the workflow file of our
+default branch. Even then the caller can only have Slipway check a pull request. A token that is
+sent again within its few minutes causes one more check and no harm, so used tokens are not
+recorded.
 
-The claims and the issuers are those of
-https://docs.github.com/en/actions/reference/security/oidc
-Since 2025-12-08 GitHub takes the file, and so `workflow_ref`, of a `pull_request_target` from the
-default branch, whatever branch the pull request goes to:
+The claims and the issuers are those of https://docs.github.com/en/actions/reference/security/oidc
+|| Since 2025-12-08 GitHub reads the file of a `pull_request_target`, and so its `workflow_ref`,
+from the default branch, regardless of the pull request's base branch:
 https://github.blog/changelog/2025-11-07-actions-pull_request_target-and-environment-branch-protections-changes/
 """
 
@@ -23,7 +23,7 @@ from slipway.errors import GitHubUnavailable, TokenRejected
 
 REPORT_WORKFLOW = ".github/workflows/slipway-report.yml"
 EVENTS = frozenset({"pull_request_target", "workflow_dispatch"})
-# A token lives for minutes: https://docs.github.com/actions/concepts/security/openid-connect
+# A token is valid for minutes: https://docs.github.com/actions/concepts/security/openid-connect
 _CLOCKS_APART_SECONDS = 10
 _REQUIRED = ["aud", "exp", "iat", "iss", "nbf", "repository_id", "event_name", "workflow_ref"]
 _RENEWED_SECONDS = 60.0
@@ -33,14 +33,14 @@ _LONGEST_TOKEN = 16_384
 
 
 class Renewed[T]:
-    """Something that is looked up, kept for an hour, and looked up at most once a minute.
+    """A cached lookup: kept for an hour, repeated at most once a minute.
 
-    A value that does not fit is looked up again, but not for each of many callers who make up
-    what does not fit.
+    A value that does not match is looked up again, but not once per caller: callers may invent
+    values that never match.
 
     Args:
         look_up: looks the value up.
-        clock: seconds that only go up.
+        clock: monotonic clock, in seconds.
     """
 
     def __init__(self, look_up: Callable[[], T], clock: Callable[[], float]) -> None:
@@ -50,10 +50,10 @@ class Renewed[T]:
         self._looked_up_at = self._tried_at = float("-inf")
 
     def get(self, fits: Callable[[T], bool]) -> T | None:
-        """The value that fits; None if even a fresh one does not.
+        """Return the matching value; None if even a fresh one does not match.
 
         Raises:
-            GitHubUnavailable: there is no value, and it cannot be looked up now.
+            GitHubUnavailable: no value is cached, and the lookup fails now.
         """
         now = self._clock()
         fresh = now - self._looked_up_at < _LIVES_SECONDS
@@ -64,16 +64,16 @@ class Renewed[T]:
             self._value = self._look_up()
             self._looked_up_at = now
         elif not fresh:
-            raise GitHubUnavailable("GitHub could not be asked a moment ago; try again later.")
+            raise GitHubUnavailable("GitHub did not answer a moment ago; retry in a minute.")
         return self._value if self._value is not None and fits(self._value) else None
 
 
 @dataclass(frozen=True)
 class Home:
-    """A repository of this installation as GitHub has it now.
+    """A repository of this installation in its current state on GitHub.
 
     Attributes:
-        id: its number, which no other repository ever has.
+        id: its unique number, which is never reused.
         full_name: `owner/name`.
         default_branch: the branch whose workflow file asks for reports.
     """
@@ -93,9 +93,9 @@ class Tokens:
 
     Args:
         issuer: as `https://token.actions.githubusercontent.com`.
-        audience: whom the token must be for: this installation.
+        audience: of the token: this installation.
         find_homes: looks the repositories up.
-        clock: seconds that only go up.
+        clock: monotonic clock, in seconds.
     """
 
     def __init__(
@@ -111,10 +111,10 @@ class Tokens:
         self._homes = Renewed(find_homes, clock)
 
     def verify(self, token: str) -> tuple[dict[str, Any], Home]:
-        """Verify a token; returns its claims and the repository that asks.
+        """Verify a token; return its claims and the calling repository.
 
         Raises:
-            TokenRejected: it is not GitHub's, not for us, out of time, or of another workflow.
+            TokenRejected: it is not GitHub's, not for us, expired, or of another workflow.
             GitHubUnavailable: GitHub's keys or the repository cannot be read now.
         """
         claims = self._decode(token)
@@ -136,7 +136,7 @@ class Tokens:
             raise TokenRejected("malformed", "missing or too long")
         try:
             kid = jwt.get_unverified_header(token).get("kid")
-            # Key and algorithm are ours to choose: never what the token's own header says.
+            # Key and algorithm are our choice, never the token's own header.
             keys = self._keys.get(lambda keys: kid in keys) if isinstance(kid, str) else None
             if keys is None:
                 raise TokenRejected("key", "signed with a key that GitHub does not publish")
@@ -150,7 +150,7 @@ class Tokens:
                 options={"require": _REQUIRED, "strict_aud": True},
             )
         except jwt.PyJWTError as error:
-            # Its text may quote the token.
+            # The error's text may quote the token.
             raise TokenRejected(type(error).__name__, "not valid for this installation") from None
         except (ValueError, RecursionError, OverflowError):
             raise TokenRejected("malformed", "not a JSON Web Token") from None
@@ -158,7 +158,7 @@ class Tokens:
 
 
 def _fetch_keys(issuer: str) -> dict[str, jwt.PyJWK]:
-    """GitHub's public keys by `kid`; only those that can verify RS256."""
+    """Read GitHub's public keys by `kid`; only those that can verify RS256."""
     url = f"{issuer}/.well-known/jwks"
     try:
         answer = requests.get(url, timeout=_TIMEOUT_SECONDS, allow_redirects=False)

@@ -1,1 +1,1 @@
-"""The life of a run: received, claimed, locked, reported, delivered later."""
+"""Handle the life of a run: receive, claim, lock, report, postpone."""

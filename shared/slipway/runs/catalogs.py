@@ -1,4 +1,4 @@
-"""The catalog's object in S3, read once per process and version."""
+"""Read the catalog's object in S3, once per process and version."""
 
 from functools import lru_cache
 
@@ -13,7 +13,7 @@ from slipway.errors import ConfigurationError
 
 
 def newest_catalog(config: CatalogConfig) -> Catalog:
-    """The catalog by which runs are planned.
+    """Return the catalog that runs are planned with.
 
     Raises:
         ConfigurationError: it cannot be read, or has faults.
@@ -22,7 +22,7 @@ def newest_catalog(config: CatalogConfig) -> Catalog:
 
 
 def catalog_of(config: CatalogConfig, version: str) -> Catalog:
-    """A version of the catalog, as the one that a run has noted.
+    """Return a version of the catalog, for example the one of a run.
 
     Raises:
         ConfigurationError: it cannot be read, or has faults.
@@ -31,7 +31,7 @@ def catalog_of(config: CatalogConfig, version: str) -> Catalog:
 
 
 def read_files(bucket: str, key: str, version: str) -> dict[str, bytes]:
-    """The files of a version of the catalog: path → content.
+    """Return the files of a catalog version: path → content.
 
     Raises:
         ConfigurationError: it cannot be read.

@@ -1,4 +1,4 @@
-"""The clients that all functions share, each made when it is first needed."""
+"""Share clients among functions, each created when first needed."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 @cache
 def port_client(retry_budget: float = 20.0) -> "PortClient":
-    """One client for the life of the process: it keeps Port's access token.
+    """Return one client for the life of the process, with Port's token.
 
     Args:
-        retry_budget: seconds that one call may take with all its repetitions.
+        retry_budget: seconds that one call may take with all retries.
     """
-    # requests and tenacity come with it: a message that is not ours does without them.
+    # requests and tenacity are imported with it: foreign messages do not need them.
     from slipway.port.client import PortClient
     from slipway.runs.node_runs import NodeRuns
 
@@ -45,14 +45,14 @@ def port_client(retry_budget: float = 20.0) -> "PortClient":
 def services_repository(
     config: GitHubConfig, place: Place, *, retry_budget: float = 20.0
 ) -> "ServicesRepository":
-    """A client for one piece of work.
+    """Return a GitHub client for one piece of work.
 
     Args:
-        config: where GitHub is.
-        place: which repository.
+        config: address of GitHub.
+        place: the repository.
         retry_budget: seconds from now that it may wait for GitHub; by default as for a message.
     """
-    # PyGithub takes as long to import as boto3: only what gets this far should wait for it.
+    # PyGithub takes as long to import as boto3, so it is imported only when needed.
     from slipway.github.repository import ServicesRepository
 
     return ServicesRepository(
@@ -64,16 +64,16 @@ def services_repository(
 
 
 def port_credentials(config: PortConfig, *, fresh: bool = False) -> PortCredentials:
-    """Port's client id and secret."""
+    """Return Port's client id and secret."""
     credentials = read_secret(PortCredentials, config.port_secret_id, fresh=fresh)
     register_secret(credentials.client_secret.get_secret_value())
     return credentials
 
 
 def signing_secrets(config: PortConfig) -> Iterator[str]:
-    """The client secret; then a freshly read one; then the one before a recent rotation.
+    """Yield client secrets: cached, freshly read, before a recent rotation.
 
-    Read only as far as needed: a signature that fits the cached secret costs no call.
+    Read only as far as needed: a signature that matches the cached secret costs no call.
     """
     yield port_credentials(config).client_secret.get_secret_value()
     yield port_credentials(config, fresh=True).client_secret.get_secret_value()

@@ -1,7 +1,7 @@
-"""Takes records to the function that carries them out, and turns errors into what follows.
+"""Pass Kafka records to the function, and handle its errors.
 
-A function gives one callable, which works on one run. Everything around it is here and the same for
-all of them: reading the message, its signature, the claim, and the three kinds of failure (see
+A function gives one callable, which works on one run. This module does everything around it for all
+functions: reading the message, its signature, the claim, and the three kinds of failure (see
 `slipway.errors`).
 """
 
@@ -61,12 +61,12 @@ if TYPE_CHECKING:
 
 Act = Callable[[ActiveRun], None]
 OnEnded = Callable[[EndedRun], None]
-# Port says that a run is there before each of its servers needs to know it.
+# Port announces a run before each of its servers knows it.
 _SHOWN_WITHIN = timedelta(minutes=1)
 
 
 class ConsumerConfig(RunConfig, MappingConfig):
-    """What Terraform tells a function that reads runs from Kafka."""
+    """Settings of a function that reads runs from Kafka."""
 
 
 def consume(
@@ -87,7 +87,7 @@ def consume(
         context: Lambda's context.
         action: identifier of the only Port action that this function carries out.
         act: carries one run out; must be repeatable at any point.
-        on_ended: told of runs that somebody ended in Port; None: such notices are not ours.
+        on_ended: called for runs that a user ended in Port; None: such notifications are not ours.
 
     Returns:
         The batch's response.
@@ -145,9 +145,9 @@ class _Consumer:
         return port_client()
 
     def outcome_of(self, record: KafkaRecord) -> RecordOutcome:
-        """Work on one record; whatever fails with it must not stop its neighbours."""
+        """Work on one record; its failure must not stop other records."""
         try:
-            # A record that is delivered later or replayed is old on purpose.
+            # A delayed or replayed record is old on purpose.
             if self._delivery == "first":
                 _measure_age(record)
             outcome, why = self._work_on(record)
@@ -185,7 +185,7 @@ class _Consumer:
         run_id = ended.run_id if ended else identify(value, workflows=workflows)
         logger.append_keys(run_id=run_id)
         if ended is None and (named := action_named(value)) not in (None, self._action):
-            raise ForeignMessage(f"Run {run_id} is of action '{str(named)[:100]}'.")
+            raise ForeignMessage(f"Run {run_id} belongs to action '{str(named)[:100]}'.")
         received_at = record.published_at
         if record.must_be_verified:
             verify(
@@ -212,9 +212,9 @@ class _Consumer:
                 logger.warning("Delivering later", extra={"until": moment, "why": str(error)})
                 self._later.postpone(run_id, record, moment, self._context.invoked_function_arn)
                 self._report(run_id).waiting_until(moment, str(error))
-                return "later", f"{error} It goes on at {moment:%H:%M:%S UTC}."
+                return "later", f"{error} Slipway retries at {moment:%H:%M:%S UTC}."
         except (SkippedMessage, RunInProgress):
-            # Of two concurrent replays only the one that works on the run reports it.
+            # Of two concurrent replays, only the one that works on the run reports it.
             raise
         except Exception as error:
             # Also a run that was postponed too often.
@@ -229,10 +229,10 @@ class _Consumer:
         return RunReporter(run_id, self._action, self._port, self._ledger)
 
     def _claim(self, **keywords: Any) -> None:
-        """Carry the run out unless another invocation does so right now, or has just done so.
+        """Carry out the run unless another invocation does so, or just did.
 
-        The record of Powertools only saves work: it lives for a day and goes when the function
-        raises. What makes a repetition harmless is that each step is get-or-create.
+        The record of Powertools only saves work: it lives for a day and is removed when the
+        function raises. Repetitions are harmless because each step is get-or-create.
         """
         config = IdempotencyConfig(
             event_key_jmespath="@", expires_after_seconds=86_400, lambda_context=self._context
@@ -257,12 +257,12 @@ class _Consumer:
             ) from error
 
     def _find(self, run_id: str, published_at: datetime) -> "Run":
-        """What Port says of the run.
+        """Return Port's record of the run.
 
         Raises:
-            RetryableError: it does not show the run, or that the run goes on, and the message is
-                so new that it may not do so yet.
-            RunNotFound: it does not know the run.
+            RetryableError: Port does not show the run, or not as in progress, and the message is so
+                new that it may not do so yet.
+            RunNotFound: Port does not have the run.
             RunNotInProgress: the run waits for an approval of Port's own.
         """
         try:
@@ -276,10 +276,10 @@ class _Consumer:
             raise RetryableError(f"Port does not show run {run_id} as in progress yet.") from None
 
     def _find_node(self, run_id: str, report: RunReporter) -> "Run":
-        """What is known of a workflow node's run. That Port takes a log line shows that it exists.
+        """Return what is known of a node run, if Port accepts a log line.
 
         Raises:
-            RunNotFound: Port does not know it.
+            RunNotFound: Port does not have it.
         """
         from slipway.port.models import Run
 
@@ -300,12 +300,12 @@ class _Consumer:
         if run.ended:
             raise RunEnded(f"Run {run_id} has ended with {run.status}.")
         if run.action != self._action:
-            # Port's own record of the run decides, not what a message claims.
-            raise ForeignMessage(f"Port knows run {run_id} as one of action '{run.action}'.")
+            # Port's own record of the run decides, not the message.
+            raise ForeignMessage(f"In Port, run {run_id} belongs to action '{run.action}'.")
         if not run.status_is_known:
-            raise PortError(200, "", f"Slipway does not know status '{run.status}' of a run.")
+            raise PortError(200, "", f"Slipway does not know the run status '{run.status}'.")
         try:
-            if not is_node_run(run_id):  # Port has no record of what such a run asks for.
+            if not is_node_run(run_id):  # Port has no record of the request of such a run.
                 record = record_by_port(record, run, person.result(), self._port)
             message = read_message(record, self._config)
             with self._ledger.at_work(message, self._config.catalog_version) as interruptions:
@@ -330,7 +330,7 @@ class _Consumer:
 
 
 def read_message(record: KafkaRecord, config: RunConfig) -> RunMessage:
-    """Read a Kafka record that was accepted before, with its secret inputs decrypted.
+    """Read an accepted Kafka record, with its secret inputs decrypted.
 
     Raises:
         InvalidInput: the message, or an encrypted input, cannot be read.

@@ -1,7 +1,8 @@
-"""What a message is believed: that a run is there, and the ciphertext of its encrypted inputs.
+"""Trust a message only for a run's existence and encrypted inputs.
 
-Everything else comes from Port's own record of the run. An actor who may write to the topic could
-otherwise have a good run change another service, or by other inputs, in another person's name.
+Everything else comes from Port's own record of the run. Otherwise an actor who may write to the
+topic could make a valid run change another service, use other inputs, or act in another person's
+name.
 """
 
 import base64
@@ -72,7 +73,7 @@ def ring(run_id: str, action: str) -> KafkaRecord:
 
 
 def claimed_person(record: KafkaRecord, port: "PortClient") -> "User | None":
-    """The person of the address in a message, which is only a hint whom to ask for.
+    """Return the person of the message's address, which is only a hint for the lookup.
 
     A doorbell's record names none.
 
@@ -87,16 +88,16 @@ def claimed_person(record: KafkaRecord, port: "PortClient") -> "User | None":
 def record_by_port(
     record: KafkaRecord, run: "Run", person: "User | None", port: "PortClient"
 ) -> KafkaRecord:
-    """A record that says of a run what Port's own record says.
+    """Return a record whose content comes from Port's own record of the run.
 
-    A difference is counted, but holds no run: Port does not promise that its template renders
-    inputs as its record has them.
+    A difference is counted, but does not stop the run: Port does not promise that its template
+    renders inputs like its record.
 
     Args:
         record: the Kafka record.
         run: Port's record of the run.
-        person: whom the message names.
-        port: the client of Port.
+        person: the person of the address in the message.
+        port: finds the people.
 
     Raises:
         InvalidInput: the message cannot be read.
@@ -119,7 +120,8 @@ def record_by_port(
     facts = zip(_compared(message), _compared(known), strict=True)
     if differing := [name for (name, one), (_, other) in facts if one != other]:
         logger.warning(
-            "The message is not what Port has", extra={"security": True, "differing": differing}
+            "The message differs from Port's record",
+            extra={"security": True, "differing": differing},
         )
         count(Metric.MESSAGE_DIFFERS, action=run.action)
     return record.with_value(envelope(known))
@@ -160,7 +162,7 @@ def _of_entity(operation: str) -> str:
 
 
 def _requester(run: "Run", user: "User | None") -> Requester:
-    """The person who executed the action."""
+    """Return the person who executed the action."""
     if user is None or not user.id or user.id != run.created_by:
         return Requester(user_id=run.created_by or "unknown")
     return Requester(user_id=user.id, email=user.email, name=user.name)

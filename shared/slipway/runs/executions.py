@@ -1,4 +1,4 @@
-"""Executions of Step Functions, found again by the names that Slipway has given them."""
+"""Find executions of Step Functions by the names that Slipway gives."""
 
 import json
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from slipway.runs.models import Execution
 
 
 def start_execution(machine_arn: str, name: str, payload: dict[str, Any]) -> None:
-    """Start an execution; one that was started before under this name is a success.
+    """Start an execution; an existing one of this name is a success.
 
     Args:
         machine_arn: the state machine.
-        name: derived from what the execution is for, so that a repetition finds it.
+        name: derived from the execution's purpose, so that a repetition finds it.
         payload: its input: for one name always the same, as Step Functions compares it.
     """
     try:
@@ -28,7 +28,7 @@ def start_execution(machine_arn: str, name: str, payload: dict[str, Any]) -> Non
 
 
 def latest(run_id: str, row: Mapping[str, Any]) -> str:
-    """Name of a run's last execution: the run id, or `<run id>-<n>` once it was resumed.
+    """Name a run's last execution: the run id, or `<run id>-<n>` if resumed.
 
     Args:
         run_id: the run.
@@ -39,7 +39,7 @@ def latest(run_id: str, row: Mapping[str, Any]) -> str:
 
 
 def status(machine_arn: str, name: str) -> Execution | None:
-    """An execution's status; None if there is none of that name, or it ended over 90 days ago.
+    """Return an execution's status; None if unknown or older than 90 days.
 
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
     """
@@ -49,5 +49,5 @@ def status(machine_arn: str, name: str) -> Execution | None:
         found = states.describe_execution(executionArn=arn)["status"]
     except states.exceptions.ExecutionDoesNotExist:
         return None
-    # One that is about to be redriven goes on.
+    # An execution that is about to be redriven continues.
     return "RUNNING" if found == "PENDING_REDRIVE" else found

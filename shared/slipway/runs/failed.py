@@ -1,4 +1,4 @@
-"""Records that failed for good: found in the records bucket, read, put away once dealt with.
+"""Find permanently failed records in the bucket, read and archive them.
 
 They come from event source mappings, under keys that Lambda chooses, and from `deliver_later`, from
 dead-letter queues and from doorbells that failed:
@@ -24,24 +24,24 @@ Fate = Literal["replayed", "discarded"]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a failed record is, and since when."""
+    """Place and time of a failed record."""
 
     key: str
     failed_at: datetime
 
     @property
     def reference(self) -> str:
-        """What people call it by: short, and always the same."""
+        """Its short, stable name for people."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a record is about.
+    """The subject of a record.
 
     Attributes:
         run_id: the run.
-        notice: whether it only tells that this run has ended.
+        notice: whether it is only a notification of this run's end.
     """
 
     run_id: str
@@ -53,11 +53,11 @@ class FailedRecord:
     """A failed record, or several of one batch.
 
     Attributes:
-        place: where it is.
+        place: its place.
         version: of the object.
-        event: what the function was invoked with; None: the object is no failed record.
-        function_name: the function; None: the run's row of the ledger tells.
-        why: why it was given up, as far as that is stored with it.
+        event: the function's event; None: the object is not a failed record.
+        function_name: the function; None: see the run's row of the ledger.
+        why: the stored reason of the failure, if any.
     """
 
     place: Place
@@ -78,7 +78,7 @@ class FailedRecord:
         return list(dict.fromkeys(subject for subject in found if subject))
 
     def without(self, run_ids: Collection[str]) -> "FailedRecord":
-        """The same without the records of these runs; notices of their ends stay."""
+        """Return it without the records of these runs; notifications stay."""
         done = {Subject(run_id) for run_id in run_ids}
         left: dict[str, list[dict[str, Any]]] = {}
         for record in self.records:
@@ -88,7 +88,7 @@ class FailedRecord:
 
 
 def subject_of(record: KafkaRecord) -> Subject | None:
-    """What a Kafka record is about; None if that is no run."""
+    """Return the subject of a Kafka record; None if it is not a run."""
     try:
         if ended := run_ended(record.value):
             return Subject(ended.run_id, notice=True)
@@ -111,7 +111,7 @@ class FailedRecords:
         self._bucket = bucket
 
     def places(self) -> Iterator[Place]:
-        """Where there are failed records, without reading them."""
+        """List the failed records, without reading them."""
         pages = aws.s3().get_paginator("list_objects_v2")
         for prefix in (_BY_LAMBDA, _HELD):
             for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
@@ -119,7 +119,7 @@ class FailedRecords:
                     yield Place(item["Key"], item["LastModified"])
 
     def read(self, place: Place) -> FailedRecord | None:
-        """Read a failed record; None if somebody has just put it away."""
+        """Read a failed record; None if it was just archived."""
         client = aws.s3()
         try:
             answer = client.get_object(Bucket=self._bucket, Key=place.key)
@@ -130,7 +130,7 @@ class FailedRecords:
         return FailedRecord(place, version, event, function_name, why)
 
     def put_away(self, record: FailedRecord, fate: Fate) -> None:
-        """Move a record to the archive: exactly what was read, not what has failed since."""
+        """Move a record to the archive: exactly the version that was read."""
         key = record.place.key
         source = f"{self._bucket}/{quote(key)}?versionId={record.version}"
         client = aws.s3()
@@ -139,7 +139,7 @@ class FailedRecords:
         except client.exceptions.ClientError as error:
             if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion"}:
                 raise
-            return  # Somebody else was faster.
+            return  # Another caller was faster.
         client.delete_object(Bucket=self._bucket, Key=key, VersionId=record.version)
 
 
@@ -150,11 +150,11 @@ def _parse(key: str, body: bytes) -> tuple[dict[str, Any] | None, str | None, st
             event = _checked(_event_of(document))
             # A message of a queue, or a doorbell, says whose it was.
             if name := document.get("function_name"):
-                return event, str(name), "could not be carried out"
-            return event, None, "could not be delivered later"
+                return event, str(name), "it failed"
+            return event, None, "its delayed delivery failed"
         return _of_lambda(document)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        return None, None, f"this object is no failed record ({type(error).__name__})"
+        return None, None, f"this object is not a failed record ({type(error).__name__})"
 
 
 def _event_of(record: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _event_of(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_lambda(document: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
-    """Read what Lambda writes: about the invocation, and in `payload` its event."""
+    """Read Lambda's object: the invocation, and in `payload` its event."""
     payload, context = document["payload"], document["requestContext"]
     event = json.loads(payload) if isinstance(payload, str) else payload
     function_name = str(context["functionArn"]).split(":")[6]
@@ -172,6 +172,6 @@ def _of_lambda(document: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
 
 
 def _checked(event: dict[str, Any]) -> dict[str, Any]:
-    """Make sure that the event's records can be read."""
+    """Check that the event's records can be read."""
     list(records_of(event))
     return event

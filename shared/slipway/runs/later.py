@@ -1,7 +1,7 @@
-"""Deliver a record later: for waits that are longer than a Lambda should wait.
+"""Postpone a record: for waits that are longer than a Lambda should wait.
 
 The record goes to S3, and an execution of the `deliver_later` state machine waits and then invokes
-the same function again. An event source mapping takes no waiting time from a function.
+the same function again. A function cannot tell an event source mapping how long to wait.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ _LONGEST_NAMED = timedelta(hours=2)
 
 
 def resume_time(error: RetryableError, waiting_since: datetime, now: datetime) -> datetime:
-    """When to try again: when the other side said, else after as long as it has taken so far.
+    """Return the next retry: as announced, else after as long as so far.
 
-    Waiting as long again as one has waited doubles the distance between the attempts, from 30
-    seconds up to 15 minutes, without having to count them.
+    That doubles the interval between the attempts, from 30 seconds up to 15 minutes, without
+    counting them.
     """
     if error.retry_at is not None:
         return min(max(error.retry_at, now), now + _LONGEST_NAMED)
@@ -33,7 +33,7 @@ def resume_time(error: RetryableError, waiting_since: datetime, now: datetime) -
 
 
 class LaterDelivery:
-    """Stores records under `later/<run id>.json` and starts the state machine for them.
+    """Stores records under `later/<run id>.json` and starts their machine.
 
     Args:
         config: bucket and state machine.
@@ -50,12 +50,14 @@ class LaterDelivery:
         """Have `function_arn` invoked with this record at `resume_at`.
 
         Raises:
-            RetryableError: the run was postponed too often: now it counts as failed.
+            RetryableError: the run was postponed too often and now counts as failed.
         """
         put_record(self._config.records_bucket, record_key(run_id), record.raw, replace=True)
         number, in_a_row = self._ledger.postpone(run_id, resume_at, function_arn)
         if in_a_row > MAX_POSTPONED:
-            raise RetryableError(f"Run {run_id} was postponed {MAX_POSTPONED} times in vain.")
+            raise RetryableError(
+                f"Run {run_id} was postponed {MAX_POSTPONED} times without success."
+            )
         name = f"{run_id}-later-{number}"
         start_execution(self._config.deliver_later_arn, name, {"run_id": run_id})
 
@@ -64,12 +66,12 @@ class LaterDelivery:
         return KafkaRecord.read(get_record(self._config.records_bucket, record_key(run_id)))
 
     def discard(self, run_id: str) -> None:
-        """Remove the stored record of a run that nobody goes on with."""
+        """Remove the stored record of a run that has ended."""
         delete_record(self._config.records_bucket, record_key(run_id))
 
 
 class LaterBatch:
-    """The stored record of one run, delivered by the `deliver_later` state machine.
+    """The stored record of one run, delivered by `deliver_later`.
 
     Args:
         run_id: the run.
@@ -99,5 +101,5 @@ class LaterBatch:
 
 
 def record_key(run_id: str) -> str:
-    """Where the record of a run is that is delivered later."""
+    """Return the key of a postponed run's record."""
     return f"later/{run_id}.json"

@@ -1,7 +1,9 @@
-"""The ledger: one row of the `runs` table for each run that Slipway has taken on.
+"""Store one row for each run that Slipway has started: the ledger.
 
-Rows of open runs carry `open` and `open_since`, and so stand in the sparse index `open_since`,
-which lists them oldest first without a scan.
+It is the `runs` table.
+
+Rows of open runs have `open` and `open_since`, and so are in the sparse index `open_since`, which
+lists them oldest first without a scan.
 """
 
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def timestamp(moment: datetime) -> str:
-    """ISO 8601 in UTC with whole seconds and `Z`, as Step Functions wants it in `TimestampPath`."""
+    """Format as ISO 8601 in UTC, for `TimestampPath` of Step Functions."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -40,16 +42,16 @@ class Ledger:
 
     @contextmanager
     def at_work(self, message: RunMessage, catalog: str = "") -> Iterator[int]:
-        """Note that this delivery works on the run, and when it has stopped to do so.
+        """Record that this delivery works on the run, and when it stopped.
 
-        A process that is killed does not get to note the latter.
+        A process that is killed does not record the latter.
 
         Args:
             message: the run.
-            catalog: version of the catalog; the first one that is noted stays.
+            catalog: version of the catalog; the first recorded one stays.
 
         Yields:
-            How many deliveries in a row, up to this one, were interrupted like that.
+            How many deliveries in a row, up to this one, were interrupted.
 
         Raises:
             RunEnded: Slipway has ended this run before.
@@ -61,7 +63,7 @@ class Ledger:
             self._update(message.run_id, "SET updated_at = :now REMOVE at_work", values={})
 
     def open(self, message: RunMessage, catalog: str = "") -> int:
-        """Note that this delivery works on the run; the first one fixes since when it is open.
+        """Record that this delivery works on the run; the first one opens it.
 
         Args:
             message: the run.
@@ -91,12 +93,12 @@ class Ledger:
         return int(row["at_work"]) - 1
 
     def put_on_hold(self, run_id: str, action: str, reference: str, why: str) -> None:
-        """Mark the run as on hold after an internal error. Also works for runs without a row.
+        """Mark the run as on hold after an internal error, even without a row.
 
         Args:
             run_id: the run.
             action: its action.
-            reference: what its page calls the failure.
+            reference: the failure's reference on its page.
             why: the error, without secrets.
 
         Raises:
@@ -111,7 +113,7 @@ class Ledger:
         )
 
     def restart_retry_budget(self, run_id: str) -> None:
-        """Note that the run is replayed: it may then be postponed as often as a new one."""
+        """Record that the run is replayed, which resets its postponements."""
         self._update(
             run_id,
             "SET forgiven = if_not_exists(postponed, :none), updated_at = :now",
@@ -119,7 +121,7 @@ class Ledger:
         )
 
     def record_target(self, run_id: str, key: str, repository: str) -> None:
-        """Note which entity a run is about, and the key of the repository of its files."""
+        """Record the entity of a run, and the key of its repository."""
         self._update(
             run_id,
             "SET service = :key, repository = :repository, updated_at = :now",
@@ -129,13 +131,13 @@ class Ledger:
     def record_pull_request(
         self, run_id: str, number: int, url: str, head: str = ""
     ) -> dict[str, Any]:
-        """Note the run's pull request; the row stays open until that ends.
+        """Record the run's pull request; the row stays open until that ends.
 
         Args:
             run_id: the run.
             number: the pull request's number.
             url: its page.
-            head: the commit that Slipway proposed; the first one that is noted stays.
+            head: the commit that Slipway proposed; the first recorded one stays.
 
         Returns:
             The row.
@@ -148,17 +150,17 @@ class Ledger:
         return self._update(run_id, f"{expression}, updated_at = :now", values=values)
 
     def record_merge_attempt(self, run_id: str, head: str) -> datetime:
-        """Note that GitHub does not merge the run's pull request yet.
+        """Record that GitHub does not merge the run's pull request yet.
 
-        The run may then be postponed as often as a new one: it waits for GitHub's checks or for
-        reviewers, and not in vain.
+        The run may then be postponed as often as a new one, because it waits for GitHub's checks or
+        for reviewers.
 
         Args:
             run_id: the run.
-            head: the commit that was compared, as the update of a branch that was behind.
+            head: the compared commit, for example the update of a branch that was behind.
 
         Returns:
-            When the first such attempt was, in UTC.
+            Time of the first such attempt, in UTC.
         """
         row = self._update(
             run_id,
@@ -169,11 +171,11 @@ class Ledger:
         return datetime.fromisoformat(str(row["merge_tried_at"]))
 
     def get(self, run_id: str) -> dict[str, Any] | None:
-        """The run's row; None if Slipway has never taken the run on."""
+        """Return the run's row; None if Slipway never started the run."""
         return self._table.get_item(Key={"run_id": run_id}, ConsistentRead=True).get("Item")
 
     def open_rows(self) -> Iterator[dict[str, Any]]:
-        """The rows of runs that Slipway has not closed, oldest first; a new one may be missing."""
+        """List the rows of open runs, oldest first; a new one may be missing."""
         pages = self._table.meta.client.get_paginator("query").paginate(
             TableName=self._table.name,
             IndexName="open_since",
@@ -185,16 +187,16 @@ class Ledger:
             yield from page["Items"]
 
     def record_reminder(self, run_id: str) -> None:
-        """Note that the sweep reminded of the pull request; `updated_at` stays as it is."""
+        """Record the sweep's reminder; `updated_at` stays unchanged."""
         self._update(run_id, "SET reminded_at = :now", values={})
 
     def record_workflow(self, run_id: str, file: str, blob: str) -> dict[str, Any]:
-        """Note that a delivery is about to start the run's workflow; the first one stays.
+        """Record that a delivery starts the run's workflow; the first one stays.
 
         Args:
             run_id: the run.
             file: path of the workflow's file.
-            blob: Git's name of the content that may be run.
+            blob: blob SHA of the allowed content.
 
         Returns:
             The row; `workflow_tries` counts the deliveries that came this far.
@@ -209,7 +211,7 @@ class Ledger:
         )
 
     def record_workflow_run(self, run_id: str, number: int | None, url: str = "") -> None:
-        """Note the workflow's run, as far as GitHub has said it."""
+        """Record the workflow's run, as far as GitHub returned it."""
         known = {"workflow_run": number, "workflow_url": url or None}
         there = {name: value for name, value in known.items() if value is not None}
         sets = "".join(f", {name} = :{name}" for name in there)
@@ -220,11 +222,11 @@ class Ledger:
         )
 
     def record_ask(self, run_id: str, ask: int) -> None:
-        """Note which of the run's approval requests is the current one."""
+        """Record which of the run's approval requests is the current one."""
         self._update(run_id, "SET ask = :ask, updated_at = :now", values={":ask": ask})
 
     def record_result(self, run_id: str, status: str, label: str, reason: str) -> None:
-        """Note the run's result before the run is ended in Port."""
+        """Record the run's result before the run is ended in Port."""
         self._update(
             run_id,
             "SET verdict = :verdict, updated_at = :now",
@@ -232,7 +234,7 @@ class Ledger:
         )
 
     def record_node_result(self, run_id: str, status: str) -> None:
-        """Note how a workflow node's run was ended in Port, which nothing else says."""
+        """Record how a node run was ended in Port, which has no other record."""
         self._update(
             run_id,
             "SET node_result = :status, updated_at = :now",
@@ -240,12 +242,12 @@ class Ledger:
         )
 
     def record_resumption(self, run_id: str) -> int:
-        """Count how often the run's state machine was started again; from 1."""
+        """Count how often the run's state machine was restarted; from 1."""
         row = self._update(run_id, "SET updated_at = :now ADD resumed :one", values={":one": 1})
         return int(row["resumed"])
 
     def close(self, run_id: str, outcome: str) -> None:
-        """Note that Slipway ended the run, with `SUCCESS` or `FAILURE`."""
+        """Record that Slipway ended the run, with `SUCCESS` or `FAILURE`."""
         self._update(
             run_id,
             "SET outcome = :outcome, ended_at = :now, updated_at = :now REMOVE #open, open_since",
@@ -254,7 +256,7 @@ class Ledger:
         )
 
     def postpone(self, run_id: str, resume_at: datetime, function_arn: str) -> tuple[int, int]:
-        """Note until when the run waits and which function then goes on with it.
+        """Record until when the run waits, and the function that continues it.
 
         Returns:
             How often the run has been postponed, from 1; and how often since it was replayed.
@@ -271,7 +273,7 @@ class Ledger:
     def _update_open(
         self, run_id: str, expression: str, values: dict[str, Any], **names: str
     ) -> dict[str, Any]:
-        """Update a row that has no outcome, whether or not it is there.
+        """Update a row that has no outcome, even if it does not exist yet.
 
         Raises:
             RunEnded: it has one.

@@ -1,4 +1,6 @@
-"""One change per entity at a time: a row of the `locks` table, without an expiry.
+"""Lock entities, so that only one change per entity runs at a time.
+
+A lock is a row of the `locks` table, without an expiry.
 
 A lock outlives the invocation that acquired it: it stays with the pull request until that is merged
 or closed. A caller that finds the entity locked checks the owner and takes over if it has ended.
@@ -46,7 +48,9 @@ class Lock:
 
 
 class ServiceLocks:
-    """The `locks` table: `service, owner, kind, taken_at`; `service` is the entity's key.
+    """The `locks` table: `service, owner, kind, taken_at`.
+
+    `service` is the entity's key.
 
     Args:
         table_name: the table's name.
@@ -58,7 +62,7 @@ class ServiceLocks:
         self._is_over = is_over
 
     def acquire(self, key: str, owner: str, kind: Kind = "run") -> None:
-        """Lock the entity for an owner; repeating it is a success.
+        """Lock the entity for an owner. Safe to repeat.
 
         Raises:
             EntityLocked: another owner, which has not ended, has locked the entity.
@@ -67,7 +71,7 @@ class ServiceLocks:
         current = self._put(key, wanted, instead_of=owner)
         if current is None:
             return
-        # The condition names this very owner, so that of two callers only one takes over.
+        # The condition names this owner, so that of two callers only one takes over.
         if self._is_over(current):
             current = self._put(key, wanted, instead_of=current.id)
         if current is not None:
@@ -84,7 +88,7 @@ class ServiceLocks:
             )
 
     def all(self) -> Iterator[Lock]:
-        """List all locks: one for each entity that is being changed, so the table is small."""
+        """List all locks; there is one for each entity that is being changed."""
         pages = self._table.meta.client.get_paginator("scan").paginate(
             TableName=self._table.name, ConsistentRead=True
         )
@@ -95,7 +99,7 @@ class ServiceLocks:
                 yield Lock(str(item["service"]), owner, taken_at)
 
     def _put(self, key: str, owner: Owner, *, instead_of: str) -> Owner | None:
-        """Write the row if there is none, or it has this owner; else return the current owner."""
+        """Write the row if it is free or has this owner; else return the owner."""
         item: dict[str, Any] = {
             "service": key,
             "owner": owner.id,

@@ -1,4 +1,4 @@
-"""Values of the machinery of runs; no I/O."""
+"""Define values of the machinery of runs. No I/O."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What Slipway knows of the runs of workflow nodes, which no route of Port reads."""
+"""Give Slipway's own records of node runs, which Port does not show."""
 
 from functools import cached_property
 
@@ -8,7 +8,7 @@ from slipway.runs.ledger import Ledger
 
 
 class NodeRuns:
-    """The node runs of the ledger, in the shape of Port's runs.
+    """The node runs of the ledger, in the form of Port's runs.
 
     Args:
         runs_table: the ledger's table.
@@ -25,7 +25,7 @@ class NodeRuns:
         """Read a node run.
 
         Raises:
-            RunNotFound: Slipway has not taken it on.
+            RunNotFound: Slipway has not started it.
         """
         row = self._ledger.get(run_id)
         if row is None:
@@ -41,5 +41,5 @@ class NodeRuns:
         )
 
     def note_end(self, run_id: str, status: str) -> None:
-        """Note how Slipway ended a node run in Port."""
+        """Record how Slipway ended a node run in Port."""
         self._ledger.record_node_result(run_id, status)

@@ -1,4 +1,7 @@
-"""Whether the owner of a lock, a run of Port or a remediation's execution, has ended."""
+"""Find out whether the owner of a lock has ended.
+
+An owner is a run of Port or a remediation's execution.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -11,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def is_over(owner: Owner, port: "PortClient", remediation_machine_arn: str) -> bool:
-    """Whether an owner has ended, or is not known any more."""
+    """Return whether an owner has ended, or is unknown."""
     if owner.kind == "run":
         return run_is_over(port, owner.id)
     return executions.status(remediation_machine_arn, owner.id) != "RUNNING"
 
 
 def run_is_over(port: "PortClient", run_id: str) -> bool:
-    """Whether a run has ended, or Port does not know it."""
+    """Return whether a run has ended, or is unknown to Port."""
     try:
         return port.get_run(run_id).ended
     except RunNotFound:

@@ -1,4 +1,4 @@
-"""Kafka records in S3, as Lambda gave them: for a run that is worked on again later."""
+"""Store Kafka records in S3 in Lambda's form, for runs that continue later."""
 
 import json
 from contextlib import suppress
@@ -12,9 +12,9 @@ def put_record(bucket: str, key: str, record: dict[str, Any], *, replace: bool) 
 
     Args:
         bucket: the records bucket.
-        key: as `later/<run id>.json`.
+        key: for example `later/<run id>.json`.
         record: the record.
-        replace: whether a record that is there already is replaced, or stays.
+        replace: whether an existing record is replaced.
     """
     optional: dict[str, Any] = {} if replace else {"IfNoneMatch": "*"}
     with suppress(aws.ConditionFailed), aws.condition():
@@ -35,5 +35,8 @@ def get_record(bucket: str, key: str) -> dict[str, Any]:
 
 
 def delete_record(bucket: str, key: str) -> None:
-    """Remove a stored record; one that is not there is fine. Its old versions expire."""
+    """Remove a stored record; a missing one is fine.
+
+    Its old versions expire.
+    """
     aws.s3().delete_object(Bucket=bucket, Key=key)

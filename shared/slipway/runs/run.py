@@ -1,4 +1,4 @@
-"""A run that Slipway is working on, as the functions see it: read, report, end."""
+"""Represent a run that Slipway is working on: read, report, end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,11 +33,11 @@ _WHY_LENGTH = 500
 
 
 class RunConfig(PortConfig, GitHubConfig, LedgerConfig, PolicyConfig, CatalogConfig):
-    """What every function that works on runs is told by Terraform."""
+    """Settings of every function that works on runs."""
 
 
 def service_locks(config: LedgerConfig, port: "PortClient") -> ServiceLocks:
-    """Return the locks, whose owners are runs of Port and executions of remediations."""
+    """Return the locks of runs of Port and executions of remediations."""
 
     def is_over(owner: Owner) -> bool:
         # A remediation's own last step unlocks the service, or `sweep_runs` if it has none.
@@ -48,13 +48,13 @@ def service_locks(config: LedgerConfig, port: "PortClient") -> ServiceLocks:
 
 @dataclass(frozen=True)
 class RunReporter:
-    """Writes to the run's page in Port. The terminal status is always the last write.
+    """Writes to the run's page in Port; the terminal status comes last.
 
     Attributes:
         run_id: the run.
         action: identifier of the action, for metrics.
         port: the client.
-        ledger: learns of the run's end.
+        ledger: records the run's end.
     """
 
     run_id: str
@@ -63,20 +63,21 @@ class RunReporter:
     ledger: Ledger
 
     def received(self) -> None:
-        """Say that Slipway has a workflow node's run, which shows that it exists."""
+        """Report that Slipway received a workflow node's run, which shows that Port knows it."""
         self.port.add_log(self.run_id, f"Slipway received the request (trace {trace_id()}).")
 
     def interrupted(self, times: int) -> None:
-        """Say that the function was stopped again and again before it could finish."""
+        """Report that the function was interrupted repeatedly."""
         self.remark(
             f"The function that works on this run was interrupted {times} times before it could "
-            "finish. Slipway retries automatically. If this message comes again, tell the platform "
-            f"team: the function runs out of time or memory. Reference: {trace_id()}."
+            "finish. Slipway retries automatically. If this message appears again, ask the "
+            "platform team for help: the function runs out of time or memory. Reference: "
+            f"{trace_id()}."
         )
         count(Metric.RUN_CRASHED, action=self.action)
 
     def preview(self, summary: str, diff: str) -> None:
-        """Show what would change."""
+        """Show the planned change."""
         self.port.add_log(self.run_id, f"{summary}\n\n{diff}" if diff else summary)
 
     def waiting_for_approval(self, until: datetime, link: str, approvers: str) -> None:
@@ -100,14 +101,14 @@ class RunReporter:
         )
 
     def waiting_for_merge(self, pull: PullRequest, *, links: tuple[str, ...] = ()) -> None:
-        """Show the pull request; the run then stays in progress until it is merged or closed.
+        """Show the pull request; the run stays in progress until its end.
 
         Args:
             pull: the pull request.
-            links: what else the run's page links to.
+            links: further links of the run's page.
 
         Raises:
-            RunEnded: the run was ended meanwhile.
+            RunEnded: the run was ended concurrently.
         """
         self.port.update_run(
             self.run_id,
@@ -118,7 +119,7 @@ class RunReporter:
         count(Metric.RUN_PROPOSED, action=self.action)
 
     def waiting_for_workflow(self, file: str, url: str) -> None:
-        """Show the workflow's run; the run then stays in progress until that ends.
+        """Show the workflow's run; the run stays in progress until its end.
 
         Raises:
             RunEnded: the run was ended concurrently.
@@ -128,25 +129,25 @@ class RunReporter:
         count(Metric.RUN_PROPOSED, action=self.action)
 
     def waiting_until(self, moment: datetime, reason: str) -> None:
-        """Say until when nothing will happen, and why."""
+        """Show until when the run waits, and why."""
         self.note(f"Waiting until {_clock(moment)}", reason)
         count(Metric.RUN_DELIVERED_LATER, action=self.action)
 
     def put_on_hold(self, reference: str, why: str) -> None:
-        """Say that an internal error stopped the run, and by which reference to find it.
+        """Report an internal error, with the reference to find it.
 
         Args:
             reference: a trace, an execution or a failed record.
-            why: the error, for operators alone: the run's page does not show it.
+            why: the error, for operators only: the run's page does not show it.
         """
         try:
             self.ledger.put_on_hold(self.run_id, self.action, reference, mask(why)[:_WHY_LENGTH])
         except (ClientError, RunEnded) as error:
             logger.warning("The ledger could not be updated", extra={"reason": str(error)})
         self.note(
-            f"Held, reference {reference}",
-            "An internal error stopped this run; it is not lost. It is tried again, and if that "
-            f"fails too, the platform team resumes it. Reference: {reference}.",
+            f"On hold, reference {reference}",
+            "An internal error interrupted this run. Slipway retries automatically; if that "
+            f"fails, the platform team will resume it. Nothing is lost. Reference: {reference}.",
         )
 
     def fail(self, sentence: str, *, label: str = "Failed") -> None:
@@ -155,7 +156,7 @@ class RunReporter:
         count(Metric.RUN_FAILED, action=self.action)
 
     def succeed(self, sentence: str, *, label: str = "Done") -> None:
-        """End the run with SUCCESS: nothing is left to be done for it."""
+        """End the run with SUCCESS: there is nothing left to do."""
         self._end("SUCCESS", label, sentence)
         count(Metric.RUN_SUCCEEDED, action=self.action)
 
@@ -164,15 +165,18 @@ class RunReporter:
             self.port.add_log(self.run_id, sentence)
             self.port.update_run(self.run_id, status=status, status_label=label, summary=sentence)
         except RunEnded:
-            logger.info("The run had been ended by somebody else")
+            logger.info("Another user or function ended the run")
         self.ledger.close(self.run_id, status)
 
     def remark(self, text: str) -> None:
-        """Write a log line: for the reader's comfort, so a failure is only logged."""
+        """Write a log line, as best effort: a failure is only logged."""
         self._write(text, None)
 
     def note(self, label: str, text: str) -> None:
-        """Write a log line and a label: for the reader's comfort, so a failure is only logged."""
+        """Write a log line and a label, as best effort.
+
+        A failure is only logged.
+        """
         self._write(text, label)
 
     def _write(self, text: str, label: str | None) -> None:
@@ -183,7 +187,7 @@ class RunReporter:
 
 
 def _clock(moment: datetime) -> str:
-    """A time as a label shows it; with its day, unless that is today."""
+    """Format a time for a label; with its day, unless that is today."""
     utc = moment.astimezone(UTC)
     return utc.strftime(
         "%H:%M UTC" if utc.date() == datetime.now(UTC).date() else "%d %b %H:%M UTC"
@@ -192,15 +196,15 @@ def _clock(moment: datetime) -> str:
 
 @dataclass(frozen=True)
 class ActiveRun:
-    """A run together with all that a function needs to carry it out.
+    """A run with everything that a function needs to carry it out.
 
     Attributes:
-        message: what was asked, by whom.
+        message: the request and its requester.
         record: the Kafka record that it came in.
-        created_by: id of whoever executed the action, from Port's own record of the run.
+        created_by: id of the user or credentials that executed it, from Port's own record.
         config: this installation.
         port: Port's API.
-        ledger: what Slipway itself knows of the run.
+        ledger: Slipway's own records of runs.
         locks: one change per entity at a time.
         report: the run's page.
         impersonated_by: the machine credentials that executed it in a person's name; empty: none.
@@ -218,12 +222,12 @@ class ActiveRun:
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Hold the entity while its change is proposed, and for as long as the change is open.
+        """Lock the entity while its change is proposed and open.
 
-        Only a refused request frees it at once: after any other error the run goes on later.
+        Only a refused request unlocks it at once: after any other error the run continues later.
 
         Raises:
-            EntityLocked: another change of the entity is under way.
+            EntityLocked: another change of the entity is in progress.
         """
         self.locks.acquire(key, self.run_id)
         try:
@@ -238,23 +242,23 @@ class ActiveRun:
         return self.message.run_id
 
     def refuse_existing_entity(self, resource: "Resource") -> None:
-        """Refuse an identifier that Port knows already.
+        """Refuse an identifier that Port already has.
 
         Raises:
-            EntityExists: the entity is there.
+            EntityExists: the entity exists.
         """
         blueprint, identifier = resource.blueprint, resource.identifier
         if self.port.get_entity(blueprint, identifier) is not None:
             raise EntityExists(resource.name, self.config.entity_url(blueprint, identifier))
 
     def add_entity(self, blueprint: str, body: dict[str, Any], *, volatile: frozenset[str]) -> None:
-        """Put a new entity into the catalogue.
+        """Add a new entity to the catalogue.
 
         The merge workflow may have been faster than this function. What it wrote is newer, so an
-        entity that is there already only gets the properties that are not `volatile`.
+        existing entity only gets the properties that are not `volatile`.
 
         Raises:
-            RunEnded: the pull request was merged or closed meanwhile, and the run with it.
+            RunEnded: the pull request was merged or closed concurrently, which ended the run.
         """
         try:
             self.port.create_entity(blueprint, body, run_id=self.run_id)

@@ -1,4 +1,4 @@
-"""The steps of a state machine: each invocation of its function runs one."""
+"""Run the steps of a state machine, one per invocation."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ _Step = Callable[..., Answer | None]
 
 
 def step[S: _Step](*names: str) -> Callable[[S], S]:
-    """Mark a method of `Steps` as a step, by its names in the machine's definition."""
+    """Mark a method of `Steps` as a step, by its names in the definition."""
 
     def mark(method: S) -> S:
         method.__dict__["steps"] = names
@@ -38,7 +38,7 @@ class Steps:
 
     @classmethod
     def has(cls, name: str) -> bool:
-        """Whether the machine has a step of this name."""
+        """Return whether the machine has a step of this name."""
         return name in cls._steps
 
     def run(self, event: Event, *subject: Any) -> Answer | None:
@@ -46,13 +46,13 @@ class Steps:
 
         Args:
             event: the machine's payload.
-            subject: what the step works on, before the payload among its arguments.
+            subject: the step's first argument, before the payload.
 
         Raises:
             SlipwayError: the step is unknown.
-            RetryableError: the machine repeats the step.
+            RetryableError: the machine retries the step.
         """
         name = str(event["step"])
         if not self.has(name):
-            raise SlipwayError(f"{type(self).__name__} knows no step '{name[:40]}'.")
+            raise SlipwayError(f"{type(self).__name__} does not have the step '{name[:40]}'.")
         return self._steps[name](self, *subject, event)

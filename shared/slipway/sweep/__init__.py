@@ -1,1 +1,1 @@
-"""The sweep: finds runs that nothing works on any more, and ends them or starts them again."""
+"""Find runs that nothing works on any more, and end or restart them."""

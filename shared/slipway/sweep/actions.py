@@ -1,4 +1,4 @@
-"""Carries out sweep actions. Each can be repeated after a crash at any point.
+"""Carry out sweep actions, each safe to repeat after a crash.
 
 A run is ended in Port first and cleaned up after. If that is interrupted, the run has ended with an
 open row, which the next sweep cleans up.
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """A run with what a sweep action needs to know of it.
+    """A run with the facts that a sweep action needs.
 
     Attributes:
-        run: as Port has it.
-        repository: where its pull request is; None if it has none.
+        run: from Port.
+        repository: of its pull request; None without one.
         execution: status of its approval's execution.
         pull: its pull request.
-        reference: of its record among the failed ones.
+        reference: of its failed record.
         encrypted: whether its action has encrypted inputs.
     """
 
@@ -60,13 +60,13 @@ class SweepActionsConfig(ApprovalConfig, ReportingConfig):
 
 @dataclass(frozen=True)
 class SweepActions:
-    """Carries out what `slipway.sweep.decide.choose_action` has decided.
+    """Carries out the decisions of `slipway.sweep.decide.choose_action`.
 
     Attributes:
         config: this installation.
-        limits: named in what people read.
+        limits: shown in texts for people.
         port: Port's API.
-        ledger: what Slipway itself knows of runs.
+        ledger: Slipway's own records of runs.
         policy: the approval policy.
         cleanup: cleans up after a run.
     """
@@ -82,7 +82,7 @@ class SweepActions:
         """Carry an action out.
 
         Raises:
-            RunEnded: somebody ended the run meanwhile.
+            RunEnded: the run was ended concurrently.
         """
         match action:
             case SweepAction.LEAVE:
@@ -106,28 +106,27 @@ class SweepActions:
                 self._report(case, _pull_of(case))
 
     def end_gone(self, run_id: str) -> None:
-        """End a run whose action the catalog does not have any more, and clean up after it."""
+        """End a run whose action left the catalog, and clean up after it."""
         run, row = self.port.get_run(run_id), self.ledger.get(run_id) or {}
         if run.ended or "outcome" in row:
             return
         self._end(
             run_id,
             "Action removed",
-            f"The platform team has removed the action '{run.action}', so Slipway does not carry "
-            "this run out. Ask them what took its place.",
+            f"The platform team removed the action '{run.action}', so Slipway cannot carry out "
+            "this run. Ask the platform team for its replacement.",
         )
         LaterDelivery(self.config, self.ledger).discard(run_id)
         delete_record(self.config.records_bucket, request_key(run_id))
         self.cleanup.clean_up(run_id)
 
     def end_stopped(self, run_id: str, *, aborted: bool) -> None:
-        """End a run whose execution waits for nobody any more, and withdraw its request."""
+        """End a run whose execution has ended, and withdraw its request."""
         how = "was stopped by an operator" if aborted else "took too long"
         self._end(
             run_id,
             "Stopped",
-            f"Waiting for the approval {how}. Start the action again if the change is still "
-            "wanted.",
+            f"The wait for the approval {how}. Run the action again if the change is still wanted.",
         )
         self.cleanup.clean_up(run_id)
 
@@ -150,8 +149,8 @@ class SweepActions:
         return self.cleanup.clean_up(run_id)
 
     def _hold(self, case: Case) -> None:
-        """Say what the function could not: it failed before it knew the run."""
-        why = "The function ended before it took the run on; its log says why."
+        """Report on hold for a function that failed before it knew the run."""
+        why = "The function ended before it started the run; its log says why."
         report = RunReporter(case.run.id, case.run.action, self.port, self.ledger)
         report.put_on_hold(case.reference, why)
 
@@ -162,17 +161,17 @@ class SweepActions:
             why = "It has encrypted inputs, which Slipway cannot ask for again."
         return (
             f"Slipway did not receive this request within {within}. {why} Nothing was changed. "
-            "Start the action again; if that ends the same, tell the platform team: its messages "
+            "Run the action again. If that fails too, ask the platform team for help: its messages "
             "do not arrive."
         )
 
     def _end_held(self, run_id: str) -> None:
         self._end(
             run_id,
-            "Held for too long",
-            "An internal error stopped this run, and nobody has resumed it within "
-            f"{_duration(self.limits.held)}. Nothing waits for it any more. Start the action again "
-            "if the change is still wanted.",
+            "On hold for too long",
+            "An internal error interrupted this run, and it was not resumed within "
+            f"{_duration(self.limits.held)}. Slipway ended it. Run the action again if the change "
+            "is still wanted.",
         )
         LaterDelivery(self.config, self.ledger).discard(run_id)
         delete_record(self.config.records_bucket, request_key(run_id))
@@ -183,24 +182,27 @@ class SweepActions:
         PullRequests(_repository_of(case)).remind(
             pull.number,
             f"This pull request is still open. Slipway closes it on {day}, which ends its "
-            f"[run]({self.config.run_url(case.run.id)}), unless somebody merges or closes it "
+            f"[run]({self.config.run_url(case.run.id)}), unless a person merges or closes it "
             "before.",
         )
         self.ledger.record_reminder(case.run.id)
 
     def _close(self, case: Case, why: str) -> None:
-        """The end of the run is then reported as for any pull request that is closed."""
+        """Close a pull request that was open for too long.
+
+        The end of the run is then reported as for any closed pull request.
+        """
         branch = run_branch(case.run.action, case.run.id)
         _repository_of(case).close(branch, why, number=_pull_of(case).number)
 
     def _unmerged(self) -> str:
         return (
             f"This pull request was not merged within {_duration(self.limits.pull_request)}, so "
-            "Slipway closes it. Start the action again in Port if the change is still wanted."
+            "Slipway closed it. Run the action again in Port if the change is still wanted."
         )
 
     def _report(self, case: Case, pull: PullRequest) -> None:
-        """Do what the workflow of the services repository did not ask for."""
+        """Report a pull request that the repository's workflow did not report."""
         self._reports(_repository_of(case)).report_run(case.run, pull.number)
         self.cleanup.clean_up(case.run.id)
 
@@ -209,10 +211,10 @@ class SweepActions:
         self.port.update_run(run_id, status="FAILURE", status_label=label, summary=sentence)
 
     def repository_of(self, row: Mapping[str, Any]) -> "ServicesRepository":
-        """The repository that a run has noted.
+        """Return the repository that a run has recorded.
 
         Raises:
-            UserError: it is not one of this installation any more.
+            UserError: it does not belong to this installation any more.
         """
         return services_repository(self.config, self.policy.place(str(row["repository"])))
 
@@ -222,7 +224,7 @@ class SweepActions:
 
 
 def _pull_of(case: Case) -> PullRequest:
-    if case.pull is None:  # Only runs that have one are judged so.
+    if case.pull is None:  # Only runs with a pull request get this action.
         raise SlipwayError(f"Run {case.run.id} has no pull request.")
     return case.pull
 
@@ -234,7 +236,7 @@ def _repository_of(case: Case) -> "ServicesRepository":
 
 
 def _duration(limit: timedelta) -> str:
-    """A limit in the largest unit that fits: `30 days`, `15 minutes`."""
+    """Format a limit in its largest whole unit: `30 days`, `15 minutes`."""
     seconds = round(limit.total_seconds())
     units = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
     unit, length = next(found for found in units.items() if seconds % found[1] == 0)

@@ -1,4 +1,4 @@
-"""Finds runs that nothing works on any more, and chooses an action for each. Pure.
+"""Choose an action for each run that nothing works on any more. Pure.
 
 `docs/sweep.md` has the table of all combinations.
 """
@@ -19,8 +19,8 @@ class Limits:
     """How long each state may last.
 
     Attributes:
-        never_received: a run that the ledger has never seen.
-        report: between the end of a pull request and that of its run.
+        never_received: a run without a ledger row.
+        report: between the end of a pull request and of its run.
         pull_request: an open pull request.
         reminder: before the end of `pull_request`, a comment.
         held: a run that is on hold, or that nothing works on.
@@ -52,10 +52,10 @@ class Pull:
 
     Attributes:
         number: its number.
-        state: as GitHub has it; `merged` is a closed one whose change is on the base branch.
+        state: on GitHub; `merged` means closed, with its change on the base branch.
         opened_at: in UTC.
         ended_at: when it was merged or closed; None while it is open.
-        retargeted_to: another branch than the base branch, to which it goes.
+        retargeted_to: its base branch, if that is not the repository's.
     """
 
     number: int
@@ -67,18 +67,18 @@ class Pull:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a run that is in progress in Port.
+    """The facts about a run that is in progress in Port.
 
     Attributes:
         published_at: when its message was, in UTC: when it was executed or, where Port itself asks
             for an approval, approved.
-        seen_at: when Slipway last wrote its ledger row; None: Slipway never took it on.
-        paused: whether an operator paused its function; looked at only if it was never seen.
-        unreadable: whether Lambda cannot read the function's topic or queue; looked at as `paused`.
-        resumed_at: since when the function reads it; None: for longer than matters.
-        failed: whether its record is among the failed ones; looked at as `paused`.
+        seen_at: when Slipway last wrote its ledger row; None: Slipway never started it.
+        paused: whether an operator paused its function; only read if it was never seen.
+        unreadable: whether Lambda cannot read the function's topic or queue; read like `paused`.
+        resumed_at: since when the function reads it; None: long enough.
+        failed: whether its record is among the failed ones; read like `paused`.
         encrypted: whether its action has encrypted inputs, which only its message has; likewise.
-        doorbells: how often the sweep has rung for it; likewise.
+        doorbells: how often the sweep has invoked its function for it; likewise.
         resume_at: until when it is postponed; None: it is not.
         execution: status of its approval's execution; None: it has none.
         pull: its pull request; None: there is none.
@@ -103,7 +103,7 @@ class Facts:
 
 
 class SweepAction(StrEnum):
-    """What the sweep does to a run: a value of the metric's dimension `deed`."""
+    """A sweep action: a value of the metric's dimension `deed`."""
 
     LEAVE = "LEAVE"
     HOLD = "HOLD"
@@ -120,7 +120,7 @@ class SweepAction(StrEnum):
 def choose_action(facts: Facts, now: datetime, limits: Limits) -> SweepAction:
     """Choose the action for one run.
 
-    A pull request comes first: whatever became of the execution, its end is the run's end.
+    A pull request comes first: its end is the run's end, regardless of the execution.
     """
     if facts.pull is not None:
         return _choose_pull(facts, facts.pull, now, limits)

@@ -1,4 +1,4 @@
-"""Event source mappings: whether a function reads its topic, since when, and what is in its way."""
+"""Read event source mappings: state, since when, and problems."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ class Reading:
     Attributes:
         state: of its event source mapping, in Lambda's words.
         since: when the mapping was last changed, paused or resumed.
-        result: LastProcessingResult, as `OK` or `PROBLEM: SASL authentication failed`.
+        result: LastProcessingResult: `OK`, or `PROBLEM: SASL authentication failed`.
     """
 
     state: str
@@ -28,12 +28,14 @@ class Reading:
 
     @property
     def paused(self) -> bool:
-        """Whether nothing is read, be it because the mapping is only about to read again."""
+        """Return whether it does not read, even if it is about to read again."""
         return self.state != _READING
 
     @property
     def has_problem(self) -> bool:
-        """Whether Lambda reports a problem. The result of a paused mapping is of before the pause.
+        """Return whether Lambda reports a problem.
+
+        The result of a paused mapping is older than the pause.
 
         https://docs.aws.amazon.com/lambda/latest/dg/with-kafka-troubleshoot.html
         """
@@ -41,9 +43,10 @@ class Reading:
 
 
 class Mappings:
-    """The event source mappings of an installation, whose ids Terraform stores in a bucket.
+    """The installation's event source mappings, with ids from Terraform.
 
-    A function's environment cannot have them: its mapping is made after it.
+    Terraform stores the ids in a bucket. A function's environment cannot have them: its mapping is
+    created after it.
 
     Args:
         bucket: the records bucket.
@@ -58,7 +61,7 @@ class Mappings:
         return get_record(self._bucket, _KEY)
 
     def reading(self, alias_arn: str) -> Reading | None:
-        """Whether a function reads its topic; None if it has no event source mapping."""
+        """Return whether a function reads its topic; None without a mapping."""
         uuid = self.uuids.get(alias_arn)
         if uuid is None:
             return None
@@ -66,6 +69,6 @@ class Mappings:
         try:
             found = client.get_event_source_mapping(UUID=uuid)
         except client.exceptions.ResourceNotFoundException:
-            # An apply is replacing it, and stores the new one's id at its end.
+            # An apply is replacing it, and stores the new id at its end.
             return Reading("Deleted", datetime.now(UTC))
         return Reading(found["State"], found["LastModified"], found.get("LastProcessingResult", ""))

@@ -1,4 +1,4 @@
-"""Releases services whose remediation execution failed, timed out or was stopped."""
+"""Release services whose remediation execution did not end by itself."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
 _WHY = {
-    "ABORTED": "An operator stopped Slipway's look at this service.",
-    "TIMED_OUT": "Slipway looked at this service for too long and has stopped.",
-    "FAILED": "An internal error stopped Slipway's look at this service.",
+    "ABORTED": "An operator stopped Slipway's check of this service.",
+    "TIMED_OUT": "Slipway's check of this service took too long and was stopped.",
+    "FAILED": "An internal error stopped Slipway's check of this service.",
 }
 
 
@@ -50,13 +50,14 @@ class StoppedRemediations:
         self._store = RemediationStore(config.remediations_table)
 
     def services_at_work(self) -> list[str]:
-        """List the services whose row names an execution, whether or not it still runs."""
+        """List services whose row names an execution, running or not."""
         return list(self._store.at_work())
 
     def check(self, service: str) -> None:
-        """Start the execution of a service's row if it never started; release it if it has ended.
+        """Start a row's execution if it never started; release it if it ended.
 
-        EventBridge reports executions that fail, time out or are stopped; this covers lost events.
+        EventBridge reports executions that fail, time out or are stopped. This also covers lost
+        events.
         """
         row = self._store.get(service)
         if row is None or row.execution is None:
@@ -65,7 +66,7 @@ class StoppedRemediations:
         launch(self._store, machine_arn, row)
         status = executions.status(machine_arn, row.execution)
         if status != "RUNNING":
-            # Step Functions forgets executions in time, and then their status is not known.
+            # Step Functions forgets old executions, so their status is unknown.
             known = status if status in _WHY else "FAILED"
             self.release(service, row.execution, known)
 
@@ -80,18 +81,18 @@ class StoppedRemediations:
         machine_arn = self._config.remediation_machine_arn
         row = self._store.get(service)
         if row is None or row.execution != execution:
-            logger.info("The service was released before", extra={"execution": execution})
+            logger.info("The service is already released", extra={"execution": execution})
             if row:
                 # A crash may have left the next execution admitted but not started.
                 launch(self._store, machine_arn, row)
             return
-        detail = f"{_WHY[status]} Set its health status to Progressing to have it looked at again."
+        detail = f"{_WHY[status]} Set its health status to Progressing to check it again."
         properties = {
             "health_detail": f"{detail} Reference: {execution}.",
             CHECK_ID: f"{execution}.stopped",
         }
         self._port.update_entity(*split_key(service), properties)
-        # A decision on an open approval request would have no execution to go to.
+        # A decision on an open approval request would have no waiting execution.
         with suppress(RequestNotFound):
             self._cancel_request(execution, 1)
         count(Metric.REMEDIATION_ENDED, ending=status)

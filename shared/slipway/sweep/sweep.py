@@ -1,4 +1,4 @@
-"""The net under everything: ends or finishes the runs that nobody works on any more."""
+"""End or finish the runs that nothing works on any more."""
 
 import random
 import time
@@ -40,9 +40,9 @@ from slipway.sweep.stopped import StoppedConfig, StoppedRemediations
 if TYPE_CHECKING:
     from slipway.github.repository import ServicesRepository
 
-# Of the time that an invocation has: the rest is for what was begun before it was over.
+# Share of the invocation's time; the rest is for work in progress.
 _SHARE = 0.6
-# Whoever has just taken a lock may not be known everywhere yet.
+# A run that has just locked an entity may not be visible everywhere yet.
 _SETTLED = timedelta(minutes=1)
 _NAMED = 3  # failures in the text of the error
 # Runs of an automation that one sweep ends.
@@ -50,7 +50,7 @@ _AUTOMATION_RUNS = 200
 
 
 class SweepConfig(SweepActionsConfig, StoppedConfig):
-    """What Terraform tells the sweep."""
+    """Settings of the sweep."""
 
     limits: Json[Limits] = Field(alias="SWEEP_LIMITS")
 
@@ -59,7 +59,7 @@ def own_actions(config: RunConfig) -> dict[str, str]:
     """Return each action of this installation with the alias of the function of its runs.
 
     Raises:
-        ConfigurationError: the policy cannot be used.
+        ConfigurationError: the policy is not valid.
     """
     return _policy(config).own_actions
 
@@ -69,29 +69,29 @@ def _policy(config: RunConfig) -> Policy:
 
 
 def sweep(seconds: float) -> None:
-    """Look at every run of ours that is in progress, at every open row, and at every lock.
+    """Check every run of ours in progress, every open row, and every lock.
 
     Args:
-        seconds: how long this may take; what is not reached is left to the next sweep.
+        seconds: the time limit; the next sweep does the rest.
 
     Raises:
-        SweepIncomplete: something failed. Everything else was looked after all the same.
+        SweepIncomplete: a part failed. All other parts were still processed.
     """
     Sweep(load(SweepConfig), seconds * _SHARE).run()
 
 
 def stopped_remediations() -> StoppedRemediations:
-    """Return what releases services of remediations that were stopped."""
+    """Return the object that releases services of stopped remediations."""
     config, port = load(SweepConfig), port_client()
     return StoppedRemediations(config, port, Cleanup(config, port).cancel_request)
 
 
 def stopped(execution: str, status: str) -> None:
-    """Look after the run of an execution that did not end by itself, as soon as that is known.
+    """Handle the run of an execution that did not end by itself.
 
-    One that failed holds its run: an operator resumes or cancels it. One that was aborted or timed
-    out waits for nobody any more, so its run ends, its request is withdrawn and its service freed.
-    A run that has a pull request is left to that.
+    A failed execution puts its run on hold: an operator resumes or cancels it. An aborted or timed
+    out one cannot continue, so its run ends, its request is withdrawn and its service is unlocked.
+    A run with a pull request is left to that.
 
     Args:
         execution: the execution's name: the run id, or `<run id>-<n>` of a resumed one.
@@ -103,13 +103,13 @@ def stopped(execution: str, status: str) -> None:
     port, ledger = port_client(), Ledger(config.runs_table)
     row = ledger.get(run_id)
     if row is None or row.get("outcome") or port.get_run(run_id).ended:
-        logger.info("The run has ended before", extra={"execution": execution})
+        logger.info("The run has already ended", extra={"execution": execution})
         return
     report = RunReporter(run_id, str(row["action"]), port, ledger)
     if status == "FAILED":
         report.put_on_hold(execution, f"Execution {execution} failed; its history says why.")
     elif row.get("pr_number"):
-        report.remark(f"Execution {execution} has {status}; the pull request stays as it is.")
+        report.remark(f"Execution {execution} has {status}; the pull request stays unchanged.")
     else:
         policy = _policy(config)
         cleanup = Cleanup(config, port)
@@ -118,11 +118,11 @@ def stopped(execution: str, status: str) -> None:
 
 
 class Sweep:
-    """One look at everything.
+    """One sweep over everything.
 
     Args:
         config: this installation.
-        seconds: after which nothing new is begun.
+        seconds: after which it starts nothing new.
     """
 
     def __init__(self, config: SweepConfig, seconds: float) -> None:
@@ -154,10 +154,10 @@ class Sweep:
         self._subjects = cache(self._read_subjects)
 
     def run(self) -> None:
-        """Look at everything, in an order that gives each its turn if there is not time for all.
+        """Sweep everything, in an order in which each gets its turn.
 
         Raises:
-            SweepIncomplete: something failed.
+            SweepIncomplete: a part failed.
         """
         with self._collected("event source mappings"):
             self._each(sorted(self._mappings.uuids), lambda alias: alias, self._check_mapping)
@@ -174,7 +174,7 @@ class Sweep:
                 for repository in self._repositories.values()
                 for branch, pull in PullRequests(repository).open().items()
             }
-        # Read after the rows: a run that has a row and is not among these has ended.
+        # Read after the rows: a run with a row that is not among these has ended.
         known = {str(row["run_id"]) for row in open_rows}
         active = {run.id: run for action in self._own_actions for run in self._runs(action, known)}
         active |= {run.id: run for run in self._node_runs(open_rows)}
@@ -191,7 +191,7 @@ class Sweep:
             self._each(left_locks, lambda lock: lock.service, self._unlock)
         for repository in self._repositories.values():
             with self._collected(f"branches of {repository.place.name}"):
-                # GitHub deletes the branch of a merged pull request only if it is told to.
+                # GitHub deletes the branch of a merged pull request only if that setting is on.
                 branches = PullRequests(repository).branches()
                 finished = [name for name in branches if name not in (self._pulls or {})]
                 self._each(finished, lambda name: name, repository.delete_finished)
@@ -203,10 +203,10 @@ class Sweep:
         if self._failures:
             more = f" and {len(self._failures) - _NAMED} more" if self._failures[_NAMED:] else ""
             named = "; ".join(self._failures[:_NAMED])
-            raise SweepIncomplete(f"Not everything could be looked after: {named}{more}.")
+            raise SweepIncomplete(f"The sweep is incomplete: {named}{more}.")
 
     def _check_mapping(self, alias_arn: str) -> None:
-        """Count a mapping that cannot read its topic: Lambda itself has no metric for that."""
+        """Count a mapping that cannot read its topic; Lambda has no metric for it."""
         found = self._reading(alias_arn)
         if found and found.has_problem:
             name = alias_arn.split(":")[6]
@@ -241,9 +241,10 @@ class Sweep:
                 count(Metric.RUN_SWEPT, deed="END_AUTOMATION")
 
     def _runs(self, action: str, known: set[str]) -> list[Run]:
-        """The runs of an action that are in progress.
+        """Return the runs of an action that are in progress.
 
-        Others wait for an approval of Port's own, and need a look only if Slipway took them on.
+        Others wait for an approval of Port's own, and need a check only if Slipway has started
+        them.
         """
         found: list[Run] = []
         with self._collected(f"runs of {action}"):
@@ -255,7 +256,7 @@ class Sweep:
         return found
 
     def _node_runs(self, open_rows: list[dict[str, Any]]) -> list[Run]:
-        """The runs of workflow nodes that are in progress, which Port does not list."""
+        """Return the node runs in progress, which Port does not list."""
         ids = [str(row["run_id"]) for row in open_rows if is_node_run(str(row["run_id"]))]
         found: list[Run] = []
         for run_id in ids:
@@ -265,11 +266,11 @@ class Sweep:
         return found
 
     def _is_left(self, row: dict[str, Any]) -> bool:
-        """Whether nobody has worked on a row for so long that it is for the sweep to look at it."""
+        """Return whether a row was unchanged for so long that the sweep checks it."""
         return self._now - _moment(row["updated_at"]) >= self._config.limits.report
 
     def _is_gone(self, row: dict[str, Any]) -> bool:
-        """Whether no function of this installation carries a run's action out any more."""
+        """Return whether no function here carries out a run's action any more."""
         return str(row.get("action")) not in self._own_actions and self._is_left(row)
 
     def _end_gone(self, run_id: str) -> None:
@@ -282,7 +283,7 @@ class Sweep:
         case, facts = self._gather(run)
         action = choose_action(facts, self._now, self._config.limits)
         if action is SweepAction.LEAVE or (facts.seen_at and self._pulls is None):
-            return  # Or GitHub could not be asked, which is among the failures.
+            return  # Or GitHub did not answer, which is among the failures.
         logger.info("Sweeping a run", extra={"deed": action, "action": run.action})
         if action is SweepAction.RING:
             self._doorbells.ring(run.id, self._own_actions[run.action])
@@ -293,7 +294,7 @@ class Sweep:
     def _gather(self, run: Run) -> tuple[Case, Facts]:
         published_at = run.updated_at or run.created_at
         if published_at is None:
-            raise SlipwayError(f"Port does not say since when run {run.id} is there.")
+            raise SlipwayError(f"Port does not show when run {run.id} was created.")
         row = self._ledger.get(run.id)
         if row is None:
             return self._look_for(run, Facts(published_at))
@@ -319,14 +320,14 @@ class Sweep:
         return Case(run, repository, execution, pull), facts
 
     def _repository_of(self, row: dict[str, Any]) -> "ServicesRepository | None":
-        """The repository that a run has noted; one that has not, has no pull request."""
+        """Return the repository that a run has recorded; None means no pull request."""
         if "repository" not in row:
             return None
         place = self._policy.place(str(row["repository"]))
         return self._repositories[place.name.casefold()]
 
     def _look_for(self, run: Run, facts: Facts) -> tuple[Case, Facts]:
-        """Find out why a run was never seen, if it is late."""
+        """Find out why a late run was never seen."""
         if choose_action(facts, self._now, self._config.limits) is SweepAction.LEAVE:
             return Case(run), facts
         if found := self._reading(self._own_actions[run.action]):
@@ -347,17 +348,17 @@ class Sweep:
         )
 
     def _failed_record(self, run_id: str, since: datetime) -> str:
-        """The reference of the run's record among the failed ones; empty if it is not there.
+        """Return the reference of the run's failed record, or an empty text.
 
         Raises:
-            SweepIncomplete: there are too many to look through.
+            SweepIncomplete: there are too many to search.
         """
         for place in self._failed_records.places():
             # Clocks differ, and S3 has whole seconds.
             if place.failed_at < since - _SETTLED:
                 continue
             if time.monotonic() > self._ends:
-                raise SweepIncomplete("There are too many failed records to look through.")
+                raise SweepIncomplete("There are too many failed records to search.")
             if run_id in self._subjects(place):
                 return place.reference
         return ""
@@ -367,7 +368,7 @@ class Sweep:
         return frozenset(subject.run_id for subject in record.subjects) if record else frozenset()
 
     def _is_to_be_found(self, row: dict[str, Any], facts: Facts) -> bool:
-        """Whether a run has a pull request that is closed, or must not be ended without a look."""
+        """Return whether a run's pull request must be checked before its end."""
         if self._pulls is None:
             return False
         return (
@@ -391,22 +392,22 @@ class Sweep:
         count(Metric.LOCK_FREED, kind=owner.kind)
 
     def _each[T](self, items: list[T], name: Callable[[T], str], act: Callable[[T], None]) -> None:
-        """Do something with each while there is time; one that fails does not keep the others."""
-        # At random, so that those that take long do not keep the same others waiting for ever.
+        """Process each item while there is time; a failure does not stop others."""
+        # In random order, so that slow items do not always delay the same others.
         for item in random.sample(items, len(items)):
             if time.monotonic() > self._ends:
-                logger.warning("No time left; the next sweep goes on")
+                logger.warning("No time left; the next sweep continues")
                 return
             with self._collected(name(item)):
                 act(item)
 
     @contextmanager
     def _collected(self, what: str) -> Iterator[None]:
-        """Note what failed, and go on."""
+        """Record a failure, and continue."""
         try:
             yield
         except SkippedMessage as skipped:
-            logger.info("Nothing to do any more", extra={"why": str(skipped)})
+            logger.info("There is nothing left to do", extra={"why": str(skipped)})
         except Exception as error:  # noqa: BLE001  all of them are raised together at the end
             logger.exception("Part of the sweep failed", extra={"part": what})
             self._failures.append(f"{what}: {error}")

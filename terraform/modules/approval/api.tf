@@ -1,8 +1,9 @@
-# Two of the doors by which requests are decided: REST for whoever signs with IAM, links for the people in e-mails.
+# Two channels for decisions: REST for callers that sign with IAM, and links in e-mails for people.
 locals {
   stage = "live"
 
-  # API Gateway stores the short form of a resource as the API's ARN: what is sent must be what is read.
+  # API Gateway stores the short form of a resource as the API's ARN, so the sent form must equal
+  # the read form.
   # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-resource-policies-examples.html
   resource_policy = var.api.resource_policy == null ? null : replace(
     var.api.resource_policy, "\"execute-api:/", "\"${aws_api_gateway_rest_api.this.execution_arn}/"
@@ -87,7 +88,7 @@ resource "aws_api_gateway_integration" "this" {
 resource "aws_api_gateway_deployment" "this" {
   rest_api_id = aws_api_gateway_rest_api.this.id
 
-  # A deployment is a copy: whatever is changed above needs a new one.
+  # A deployment is a copy: every change above needs a new one.
   triggers = {
     api = sha1(jsonencode([local.methods, [for integration in aws_api_gateway_integration.this : [integration.type, integration.uri]], var.api.resource_policy]))
   }
@@ -110,14 +111,14 @@ resource "aws_api_gateway_stage" "this" {
   deployment_id = aws_api_gateway_deployment.this.id
   stage_name    = local.stage
 
-  # Off, because segments hold the whole address, and that of a link is all that is needed to decide.
+  # Off, because segments contain the whole address, and the address of a link is enough to decide.
   # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-understanding-xray-traces.html
   # The function is traced nevertheless.
   xray_tracing_enabled = false
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.api.arn
-    # The resource's path, never the request's: that of a link holds its token.
+    # The resource's path, never the request's: the path of a link contains its token.
     format = jsonencode({
       requestId          = "$context.requestId"
       requestTime        = "$context.requestTime"
@@ -133,7 +134,7 @@ resource "aws_api_gateway_stage" "this" {
     })
   }
 
-  # API Gateway accepts a log only once it has a role to write it with.
+  # API Gateway accepts a log only after it has a role to write it.
   depends_on = [aws_cloudformation_stack.api_log]
 }
 
@@ -147,7 +148,7 @@ resource "aws_api_gateway_method_settings" "this" {
     throttling_rate_limit  = var.api.throttle_rate
     throttling_burst_limit = var.api.throttle_burst
     metrics_enabled        = true
-    # The execution log would hold addresses and bodies.
+    # The execution log would contain addresses and bodies.
     logging_level      = "OFF"
     data_trace_enabled = false
   }
@@ -159,8 +160,9 @@ resource "aws_cloudwatch_log_group" "api" {
   kms_key_id        = var.key_arn
 }
 
-# API Gateway has one log role per account and region, for all its APIs. CloudFormation leaves it in place when this
-# stack is destroyed, which Terraform cannot: other APIs would lose their logs. CDK does the same.
+# API Gateway has one log role per account and region, for all its APIs. CloudFormation can keep the
+# role when this stack is destroyed, but Terraform cannot: other APIs would lose their logs. CDK
+# does the same.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
 resource "aws_cloudformation_stack" "api_log" {
   # checkov:skip=CKV_AWS_124: Terraform waits for the stack and reports its events
@@ -175,7 +177,7 @@ resource "aws_cloudformation_stack" "api_log" {
   )
 }
 
-# Earlier releases managed the role here: it is forgotten, not destroyed.
+# Earlier releases managed the role here: Terraform forgets it without destroying it.
 removed {
   from = aws_api_gateway_account.this
 

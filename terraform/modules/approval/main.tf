@@ -24,7 +24,7 @@ module "machine" {
   roles                    = var.roles
 }
 
-# Each message holds a link with which one person decides, so each approver gets their own and no others.
+# Each message has a link with which one person decides, so each approver gets only their own.
 module "topic" {
   source = "../topic"
 

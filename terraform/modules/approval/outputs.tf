@@ -14,12 +14,12 @@ output "stopped_rule_arn" {
 }
 
 output "topic_arn" {
-  description = "Topic of notices; each has an attribute `approver`, the e-mail address of the one who gets it."
+  description = "Topic of notifications; each has an attribute `approver`, the recipient's e-mail address."
   value       = module.topic.arn
 }
 
 output "api_stage_arn" {
-  description = "ARN of the API's stage, for the right to call it or to be called by it."
+  description = "ARN of the API's stage, for permissions to call it or to be called by it."
   value       = "${aws_api_gateway_rest_api.this.execution_arn}/${local.stage}"
 }
 
@@ -35,7 +35,7 @@ output "api" {
 }
 
 output "base_url" {
-  description = "What the API's addresses begin with, without a slash at the end."
+  description = "Base address of the API, without a trailing slash."
   value       = var.links_base_url == null ? aws_api_gateway_stage.this.invoke_url : replace(var.links_base_url, "{api_id}", aws_api_gateway_rest_api.this.id)
 }
 

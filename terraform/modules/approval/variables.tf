@@ -4,37 +4,37 @@ variable "account" {
 }
 
 variable "name_prefix" {
-  description = "What the names begin with."
+  description = "Prefix of the names."
   type        = string
 }
 
 variable "function_alias_arn" {
-  description = "Alias of the function that takes the steps and answers the API."
+  description = "Alias of the function that runs the steps and answers the API."
   type        = string
 }
 
 variable "sweep_alias_arn" {
-  description = "Alias of the function that is told of executions that did not end by themselves."
+  description = "Alias of the function that is called for executions that did not end by themselves."
   type        = string
 }
 
 variable "function_timeout_seconds" {
-  description = "The longest that a step may run."
+  description = "Maximum duration of a step."
   type        = number
 }
 
 variable "key_arn" {
-  description = "KMS key that encrypts notices and logs."
+  description = "KMS key that encrypts notifications and logs."
   type        = string
 }
 
 variable "approver_emails" {
-  description = "People who are told of requests that they may decide."
+  description = "People who are notified of requests that they may decide."
   type        = set(string)
 }
 
 variable "api" {
-  description = "Requests a second, at once, whether the account's log role of API Gateway is made here, and the API's resource policy as JSON or null."
+  description = "Requests per second, burst, whether to create the account's log role of API Gateway, and the API's resource policy as JSON or null."
   type = object({
     throttle_rate   = number
     throttle_burst  = number
@@ -44,18 +44,18 @@ variable "api" {
 }
 
 variable "waf" {
-  description = "Whether a web ACL stands in front of the API."
+  description = "Whether a web ACL protects the API."
   type        = bool
   default     = false
 }
 
 variable "links_base_url" {
-  description = "What links begin with, `{api_id}` standing for the API's id; null: the stage's own address."
+  description = "Base address of links, with `{api_id}` for the API's id; null: the stage's own address."
   type        = string
 }
 
 variable "logs" {
-  description = "What the names of log groups begin with, and for how many days they are kept."
+  description = "Prefix of the names of log groups, and their retention in days."
   type        = object({ prefix = string, retention_days = number })
 }
 
@@ -65,7 +65,7 @@ variable "roles" {
 }
 
 variable "existing_topic" {
-  description = "Topic to use instead of making one."
+  description = "Topic to use instead of creating one."
   type        = object({ arn = string })
   default     = null
 }

@@ -1,4 +1,5 @@
-# Optional, because it costs by the month: a link cannot be guessed, and the stage is throttled anyway.
+# Optional, because it has a monthly cost: links cannot be guessed, and the stage is throttled
+# anyway.
 locals {
   managed_rules = ["AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"]
 }
@@ -8,7 +9,7 @@ resource "aws_wafv2_web_acl" "this" {
   count = var.waf ? 1 : 0
 
   name        = "${var.name_prefix}-approvals"
-  description = "In front of the API of approvals"
+  description = "Protects the API of approvals"
   scope       = "REGIONAL"
 
   default_action {
@@ -93,7 +94,7 @@ resource "aws_wafv2_web_acl_logging_configuration" "this" {
   resource_arn            = aws_wafv2_web_acl.this[0].arn
   log_destination_configs = [aws_cloudwatch_log_group.waf[0].arn]
 
-  # The path of a link holds its token, and the header the signature of a request.
+  # The path of a link contains its token, and the header contains the signature of a request.
   redacted_fields {
     uri_path {}
   }

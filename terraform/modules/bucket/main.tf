@@ -81,7 +81,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   }
 }
 
-# S3 itself keeps objects from being changed or deleted until their retention has passed.
+# S3 itself prevents changes and deletion of objects until their retention has passed.
 resource "aws_s3_bucket_object_lock_configuration" "this" {
   count = var.object_lock == null ? 0 : 1
 

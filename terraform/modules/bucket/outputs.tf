@@ -1,5 +1,5 @@
 output "name" {
-  description = "The bucket's name. Known when the bucket encrypts, keeps versions and locks them."
+  description = "The bucket's name. Known once the bucket encrypts, keeps versions and locks them."
   value       = aws_s3_bucket.this.id
   depends_on = [
     aws_s3_bucket_object_lock_configuration.this,
@@ -14,6 +14,6 @@ output "arn" {
 }
 
 output "object_lock" {
-  description = "Object Lock's default retention: mode and days. Null: there is none."
+  description = "Object Lock's default retention: mode and days. Null: none."
   value       = one(flatten(aws_s3_bucket_object_lock_configuration.this[*].rule[*].default_retention))
 }

@@ -10,7 +10,7 @@ variable "deletion_protection" {
 }
 
 variable "encryption" {
-  description = "KMS key that encrypts the objects, of which versions are then kept. Null: for code, which S3 encrypts under its own key, and whose keys name their content."
+  description = "KMS key that encrypts the objects; the bucket then keeps versions. Null: for code, which S3 encrypts with its own key, and whose object keys identify the content."
   type        = object({ key_arn = string })
   default     = null
 }

@@ -1,4 +1,4 @@
-# Where installations from before the shared modules have their resources.
+# Addresses of resources in installations from before the shared modules.
 moved {
   from = aws_iam_role.this
   to   = module.machine.aws_iam_role.this

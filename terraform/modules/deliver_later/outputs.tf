@@ -14,6 +14,6 @@ output "role" {
 }
 
 output "log_group_name" {
-  description = "Where executions are logged."
+  description = "Log group of the executions."
   value       = module.machine.log.group_name
 }

@@ -9,12 +9,12 @@ variable "name" {
 }
 
 variable "runs_table" {
-  description = "Table whose row says when (`resume_at`) and to whom (`function_arn`) a run is delivered."
+  description = "Table whose row has the time (`resume_at`) and the recipient (`function_arn`) of a run's delivery."
   type        = object({ name = string, arn = string })
 }
 
 variable "records_bucket" {
-  description = "Bucket that holds the waiting records, and the key that encrypts it."
+  description = "Bucket with the waiting records, and the key that encrypts it."
   type        = object({ name = string, arn = string, key_arn = string })
 }
 
@@ -24,17 +24,17 @@ variable "key_arn" {
 }
 
 variable "function_alias_arns" {
-  description = "The aliases that may be called."
+  description = "The aliases that the machine may call."
   type        = list(string)
 }
 
 variable "function_timeout_seconds" {
-  description = "The longest that one of them may run."
+  description = "Maximum duration of one of them."
   type        = number
 }
 
 variable "logs" {
-  description = "What the names of log groups begin with, and for how many days they are kept."
+  description = "Prefix of the names of log groups, and their retention in days."
   type        = object({ prefix = string, retention_days = number })
 }
 

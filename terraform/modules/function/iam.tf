@@ -27,12 +27,12 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid     = "WriteTraces"
     actions = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
-    # X-Ray knows no resource for these two.
+    # X-Ray has no resource types for these two.
     resources = ["*"]
   }
 
-  # Lambda itself makes the function's network interfaces, with the function's role. The condition keeps the
-  # function's code from doing so.
+  # Lambda itself creates the function's network interfaces, with the function's role. The condition
+  # prevents the function's code from doing so.
   # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
   dynamic "statement" {
     for_each = var.vpc[*]
@@ -49,7 +49,7 @@ data "aws_iam_policy_document" "this" {
         "ec2:DescribeVpcs",
         "ec2:UnassignPrivateIpAddresses",
       ]
-      # The interfaces do not exist yet, and EC2's Describe calls know no resource.
+      # The interfaces do not exist yet, and EC2's Describe calls have no resource types.
       resources = ["*"]
 
       condition {

@@ -14,7 +14,7 @@ locals {
   # Lambda measures the variables as JSON, in bytes of UTF-8; base64 has four characters for three of them.
   # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
   environment_bytes = length(base64encode(jsonencode(local.environment))) / 4 * 3 - length(regexall("=", base64encode(jsonencode(local.environment))))
-  # By size, padded so that texts are in the order of numbers.
+  # Sorted by size, padded so that the text order equals the numeric order.
   largest_variable = split(" ", reverse(sort([for name, value in local.environment : format("%08d %s", length(base64encode(value)), name)]))[0])[1]
 }
 
@@ -43,8 +43,8 @@ resource "aws_lambda_function" "this" {
     variables = local.environment
   }
 
-  # Text, because Powertools writes JSON lines itself: with the format JSON, Lambda would filter them
-  # by level a second time and set the root logger, and so every library, to that level.
+  # Text, because Powertools writes JSON lines itself. With the format JSON, Lambda would filter
+  # them by level again and set the root logger, and so every library, to that level.
   logging_config {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.this.name
@@ -66,7 +66,7 @@ resource "aws_lambda_function" "this" {
   lifecycle {
     precondition {
       condition     = local.environment_bytes <= 4096
-      error_message = "The environment of ${var.function_name} has ${local.environment_bytes} bytes, and Lambda takes 4096. The largest variable is ${local.largest_variable}: shorten what the stack writes there."
+      error_message = "The environment of ${var.function_name} has ${local.environment_bytes} bytes, but Lambda allows 4096. The largest variable is ${local.largest_variable}: shorten its value in the stack."
     }
   }
 
@@ -75,7 +75,7 @@ resource "aws_lambda_function" "this" {
 
 resource "aws_lambda_alias" "live" {
   name             = "live"
-  description      = "What event sources and state machines call"
+  description      = "Alias that event sources and state machines call"
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
 }

@@ -4,7 +4,7 @@ output "function_name" {
 }
 
 output "alias_arn" {
-  description = "ARN of the alias `live`: what everybody calls."
+  description = "ARN of the alias `live`, which all callers use."
   value       = aws_lambda_alias.live.arn
 }
 
@@ -14,7 +14,7 @@ output "alias_name" {
 }
 
 output "role_name" {
-  description = "The function's role, for those who add the rights of an event source."
+  description = "The function's role, for modules that add permissions of an event source."
   value       = aws_iam_role.this.name
 }
 
@@ -24,6 +24,6 @@ output "role_arn" {
 }
 
 output "log_group_name" {
-  description = "Where the function logs."
+  description = "Log group of the function."
   value       = aws_cloudwatch_log_group.this.name
 }

@@ -1,10 +1,10 @@
 variable "name" {
-  description = "What the function is called in its logs and metrics, as `create_service`."
+  description = "The function's name in its logs and metrics, for example `create_service`."
   type        = string
 }
 
 variable "folder" {
-  description = "The folder in `functions/` that its archive was built from."
+  description = "Folder in `functions/` from which its archive was built."
   type        = string
 }
 
@@ -14,12 +14,12 @@ variable "function_name" {
 }
 
 variable "description" {
-  description = "What the function does, for whoever lists functions."
+  description = "Description of the function in lists of functions."
   type        = string
 }
 
 variable "artifact" {
-  description = "The function's archive in S3. The key must change with what the archive holds."
+  description = "The function's archive in S3. The key must change with the archive's content."
   type = object({
     bucket = string
     key    = string
@@ -27,7 +27,7 @@ variable "artifact" {
 }
 
 variable "layer_arn" {
-  description = "Version ARN of the layer that holds `slipway` and its dependencies."
+  description = "Version ARN of the layer with `slipway` and its dependencies."
   type        = string
 }
 
@@ -42,7 +42,7 @@ variable "settings" {
 }
 
 variable "reserved_concurrency" {
-  description = "Concurrent executions that are kept for the function, and are its limit. Null: it shares the account's."
+  description = "Reserved concurrency, which is also the function's limit. Null: it shares the account's."
   type        = number
   default     = null
 }
@@ -53,7 +53,7 @@ variable "key_arn" {
 }
 
 variable "vpc" {
-  description = "Subnets and security groups of a VPC that the function works in. Null: in none, with Lambda's own way to the Internet."
+  description = "Subnets and security groups of the function's VPC. Null: no VPC, with Lambda's own route to the Internet."
   type = object({
     subnet_ids         = list(string)
     security_group_ids = list(string)
@@ -62,7 +62,7 @@ variable "vpc" {
 }
 
 variable "environment" {
-  description = "Environment variables beside those of Powertools. Never a secret."
+  description = "Environment variables besides those of Powertools. Never a secret."
   type        = map(string)
 }
 
@@ -72,7 +72,7 @@ variable "metrics_namespace" {
 }
 
 variable "statements" {
-  description = "What the function may do, beside writing its own log and traces."
+  description = "The function's permissions, besides writing its own log and traces."
   type = list(object({
     sid       = string
     actions   = list(string)
@@ -86,12 +86,12 @@ variable "statements" {
 
   validation {
     condition     = alltrue([for statement in var.statements : !contains(statement.resources, "*")])
-    error_message = "A function is granted its own ARNs, never \"*\"."
+    error_message = "Grant a function specific ARNs, never \"*\"."
   }
 }
 
 variable "callers" {
-  description = "Services that may call the alias beside those that do so with a role of theirs: each for one resource."
+  description = "Services that may call the alias without their own role, each for one resource."
   type = map(object({
     principal  = string
     source_arn = string
@@ -105,6 +105,6 @@ variable "roles" {
 }
 
 variable "logs" {
-  description = "What the names of log groups begin with, and for how many days they are kept."
+  description = "Prefix of the names of log groups, and their retention in days."
   type        = object({ prefix = string, retention_days = number })
 }

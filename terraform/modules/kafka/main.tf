@@ -2,7 +2,7 @@ locals {
   provisioned = var.settings.type == "provisioned"
   brokers     = length(var.subnet_ids) * var.settings.brokers_per_zone
 
-  # The brokers' default, which the mirror and scripts/topics ask for: no topic says another number.
+  # The brokers' default, which the mirror and scripts/topics use: topics do not override it.
   replication_factor = min(3, local.brokers)
 }
 
@@ -50,7 +50,7 @@ resource "aws_msk_cluster" "this" {
     }
   }
 
-  # IAM in any case: topics and access lists are administered by it, and the mirror writes by it.
+  # IAM in any case: it administers topics and access lists, and the mirror writes with it.
   client_authentication {
     sasl {
       iam   = true
@@ -82,7 +82,7 @@ resource "aws_msk_cluster" "this" {
   }
 
   lifecycle {
-    # Volumes grow by themselves, and never shrink.
+    # Volumes grow automatically, and never shrink.
     ignore_changes = [broker_node_group_info[0].storage_info[0].ebs_storage_info[0].volume_size]
   }
 }
@@ -120,13 +120,14 @@ resource "aws_appautoscaling_policy" "storage" {
 resource "aws_msk_configuration" "this" {
   count = local.provisioned ? 1 : 0
 
-  # The version is in the name, so that the next configuration can exist beside the one that the cluster still uses:
-  # MSK refuses to delete that, and the provider replaces a configuration whose versions change.
-  # https://github.com/hashicorp/terraform-provider-aws/issues/15831
+  # The version is in the name, so that the next configuration can exist beside the current one: MSK
+  # refuses to delete a configuration in use, and the provider replaces a configuration whose
+  # versions change. https://github.com/hashicorp/terraform-provider-aws/issues/15831
   name           = "${var.name}-${replace(var.settings.kafka_version, ".", "-")}"
   kafka_versions = [var.settings.kafka_version]
 
-  # A topic that does not exist is a fault to be seen, and a user without an access list has no access.
+  # A missing topic is an error that must be visible, and a user without an access list has no
+  # access.
   server_properties = <<-EOT
     allow.everyone.if.no.acl.found = false
     auto.create.topics.enable = false

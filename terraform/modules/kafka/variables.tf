@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "settings" {
-  description = "What cluster to make; the root's variable `kafka` describes it."
+  description = "The cluster to create; the root's variable `kafka` describes it."
   type = object({
     type                 = string
     kafka_version        = string
@@ -16,7 +16,7 @@ variable "settings" {
 }
 
 variable "authentication" {
-  description = "How readers sign in to a provisioned cluster beside IAM, which everybody may use who has the rights: `SCRAM` or `IAM`."
+  description = "How readers sign in to a provisioned cluster: `SCRAM` or `IAM`. Principals with permissions can always use IAM."
   type        = string
 }
 
@@ -26,7 +26,7 @@ variable "key_arn" {
 }
 
 variable "storage_scaling" {
-  description = "Whether the brokers' volumes grow by themselves, up to `volume_gib_max`."
+  description = "Whether the brokers' volumes grow automatically, up to `volume_gib_max`."
   type        = bool
 }
 
@@ -36,11 +36,11 @@ variable "subnet_ids" {
 }
 
 variable "security_group_id" {
-  description = "Group of the brokers."
+  description = "Security group of the brokers."
   type        = string
 }
 
 variable "logs" {
-  description = "What the names of log groups begin with, and for how many days they are kept."
+  description = "Prefix of the names of log groups, and their retention in days."
   type        = object({ prefix = string, retention_days = number })
 }

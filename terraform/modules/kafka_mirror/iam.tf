@@ -39,8 +39,8 @@ data "aws_iam_policy_document" "this" {
   }
 
   statement {
-    # It creates none of them: for that MirrorMaker reads the topic's configuration at Port, which Port does not allow.
-    # scripts/topics does.
+    # The mirror does not create topics: MirrorMaker would read the topic's configuration at Port,
+    # which Port does not allow. scripts/topics creates them.
     sid = "WriteMirroredTopics"
     actions = [
       "kafka-cluster:AlterTopic",

@@ -1,5 +1,5 @@
 locals {
-  # References that the workers resolve: no credential is in the connector's configuration.
+  # References that the workers resolve, so that the connector's configuration has no credentials.
   # https://docs.aws.amazon.com/msk/latest/developerguide/msk-connect-config-provider.html
   credential = { for key in ["username", "password"] : key => "$${secretsmanager:${urlencode(var.secret.arn)}:${key}}" }
 
@@ -8,7 +8,8 @@ locals {
   bytes = "org.apache.kafka.connect.converters.ByteArrayConverter"
 }
 
-# The archive's code gets Port's Kafka credentials, so it must be what was uploaded. S3 computes the checksum itself.
+# The archive's code gets Port's Kafka credentials, so it must be the uploaded one. S3 computes the
+# checksum itself.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 data "aws_s3_object" "plugin" {
   bucket        = element(split(":", var.plugin.bucket_arn), -1)
@@ -41,7 +42,7 @@ resource "aws_mskconnect_custom_plugin" "this" {
 
 resource "aws_mskconnect_worker_configuration" "this" {
   name        = var.name
-  description = "Records as they are, and secrets by reference"
+  description = "Unchanged records, and secrets by reference"
 
   properties_file_content = <<-EOT
     key.converter=${local.bytes}
@@ -61,7 +62,8 @@ resource "aws_mskconnect_connector" "this" {
   connector_configuration = {
     "connector.class" = "org.apache.kafka.connect.mirror.MirrorSourceConnector"
     "tasks.max"       = "1"
-    # Of the workers' life, not of each read of a secret: after a change of the password, restart the connector.
+    # Restart the connector after a change of the password: the workers keep a secret for their
+    # lifetime.
     "config.action.reload" = "none"
 
     "source.cluster.alias"             = "port"
@@ -81,14 +83,14 @@ resource "aws_mskconnect_connector" "this" {
     "replication.policy.class" = "org.apache.kafka.connect.mirror.IdentityReplicationPolicy"
     # -1: the cluster's own default.
     "replication.factor" = "-1"
-    # Runs from before the mirror are not repeated.
+    # Runs from before the mirror are not copied.
     "consumer.auto.offset.reset" = "latest"
 
     "key.converter"    = local.bytes
     "value.converter"  = local.bytes
     "header.converter" = local.bytes
 
-    # Port lets its customers read their topics and do nothing else.
+    # Port lets its customers only read their topics.
     "offset-syncs.topic.location"           = "target"
     "offset-syncs.topic.replication.factor" = "-1"
     "sync.topic.configs.enabled"            = "false"
@@ -155,7 +157,7 @@ resource "aws_cloudwatch_log_group" "this" {
   kms_key_id        = var.key_arn
 }
 
-# Beside the brokers' own group: the way to Port's brokers and to Secrets Manager, by NAT.
+# Besides the brokers' own group: the route to Port's brokers and to Secrets Manager, through NAT.
 resource "aws_security_group" "mirror" {
   name        = var.name
   description = "Mirror of the topics of Port"

@@ -1,4 +1,4 @@
 output "connector_name" {
-  description = "The connector's name, as CloudWatch's metrics have it."
+  description = "The connector's name in CloudWatch's metrics."
   value       = aws_mskconnect_connector.this.name
 }

@@ -9,7 +9,7 @@ variable "name" {
 }
 
 variable "topics" {
-  description = "Names of the topics to mirror; they keep them."
+  description = "Names of the topics to mirror, which stay the same."
   type        = list(string)
 }
 
@@ -19,7 +19,7 @@ variable "source_servers" {
 }
 
 variable "source_port" {
-  description = "The one port of those brokers."
+  description = "The port of those brokers."
   type        = number
 }
 
@@ -39,14 +39,14 @@ variable "target" {
   })
 
   validation {
-    # MSK gives no address for a way to sign in that the cluster does not allow.
+    # MSK returns no address for a sign-in method that the cluster does not allow.
     condition     = var.target.bootstrap_servers != ""
     error_message = "The mirror signs in to the cluster by IAM, which kafka.cluster_arn does not allow. Allow it (aws kafka update-security, or Edit security settings in the console: IAM role-based authentication), wait until the cluster is active, and plan again."
   }
 }
 
 variable "network" {
-  description = "Where the workers are: private subnets with a way to the Internet, and the group of the brokers."
+  description = "Network of the workers: private subnets with a route to the Internet, and the group of the brokers."
   type = object({
     vpc_id            = string
     subnet_ids        = list(string)
@@ -70,7 +70,7 @@ variable "key_arn" {
 }
 
 variable "logs" {
-  description = "What the names of log groups begin with, and for how many days they are kept."
+  description = "Prefix of the names of log groups, and their retention in days."
   type        = object({ prefix = string, retention_days = number })
 }
 

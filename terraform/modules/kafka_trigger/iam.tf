@@ -1,5 +1,5 @@
-# What Lambda itself does with the function's role: sign in, read the topic, store failed records.
-# Every sid begins with "EventSource", because the function's code uses none of them.
+# Permissions of Lambda itself with the function's role: sign in, read the topic, store failed
+# records. Every sid begins with "EventSource", because the function's code uses none of them.
 data "aws_iam_policy_document" "this" {
   dynamic "statement" {
     for_each = local.scram ? [var.secret.arn] : []
@@ -67,7 +67,7 @@ data "aws_iam_policy_document" "this" {
     content {
       sid     = "EventSourceFindBrokers"
       actions = ["kafka:GetBootstrapBrokers"]
-      # IAM knows no resource for it.
+      # IAM has no resource type for it.
       # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonmanagedstreamingforapachekafka.html
       resources = ["*"]
     }
@@ -86,7 +86,7 @@ data "aws_iam_policy_document" "this" {
         "ec2:DescribeSubnets",
         "ec2:DescribeVpcs",
       ]
-      # The interfaces do not exist yet, and EC2's Describe calls know no resource.
+      # The interfaces do not exist yet, and EC2's Describe calls have no resource types.
       resources = ["*"]
 
       # Not for the function's code: calls that Lambda makes for an event source have no source function.

@@ -58,7 +58,7 @@ resource "aws_lambda_event_source_mapping" "this" {
     }
   }
 
-  # S3 receives whole records; SQS and SNS would only be told their offsets.
+  # S3 receives whole records; SQS and SNS would only receive their offsets.
   destination_config {
     on_failure {
       destination_arn = var.failed_records.bucket_arn
@@ -74,25 +74,26 @@ resource "aws_lambda_event_source_mapping" "this" {
     }
   }
 
-  # The error controls: Lambda has all four in provisioned mode only.
+  # The error controls. Lambda has all four in provisioned mode only.
   # https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html
   function_response_types        = local.provisioned ? ["ReportBatchItemFailures"] : null
   maximum_retry_attempts         = one(var.provisioned_pollers[*].maximum_retry_attempts)
   maximum_record_age_in_seconds  = one(var.provisioned_pollers[*].maximum_record_age_seconds)
   bisect_batch_on_function_error = one(var.provisioned_pollers[*].bisect_batch_on_error)
 
-  # Lambda tries the role when the mapping is made.
+  # Lambda tests the role when the mapping is created.
   depends_on = [aws_iam_role_policy.this]
 
   lifecycle {
-    # So that a paused function stays paused over an apply.
+    # So that an apply does not resume a paused function.
     ignore_changes       = [enabled]
     replace_triggered_by = [terraform_data.mode]
   }
 }
 
-# A change of mode replaces the mapping, because an update to on demand leaves error controls behind: the provider
-# reads them into its state and sends them no more. The offsets stay with the consumer group.
+# A change of mode replaces the mapping, because an update to on-demand keeps error controls: the
+# provider reads them into its state and does not send them again. The offsets stay with the
+# consumer group.
 resource "terraform_data" "mode" {
   input = local.provisioned ? "provisioned" : "on_demand"
 }

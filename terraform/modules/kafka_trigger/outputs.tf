@@ -4,6 +4,6 @@ output "uuid" {
 }
 
 output "consumer_group_id" {
-  description = "The consumer group whose offsets tell how far the function has read."
+  description = "The consumer group whose offsets show how far the function has read."
   value       = var.consumer_group_id
 }

@@ -14,7 +14,7 @@ variable "source_cluster" {
     mode: `external` (self-managed to Lambda) or `msk`.
     bootstrap_servers: external only.
     cluster_arn: msk only.
-    authentication: `SCRAM` or `IAM`; external clusters know only SCRAM.
+    authentication: `SCRAM` or `IAM`; external clusters support only SCRAM.
   EOT
   type = object({
     mode              = string
@@ -40,7 +40,7 @@ variable "topic" {
 }
 
 variable "consumer_group_id" {
-  description = "The function's own consumer group on this topic. It cannot be changed later without reading the topic anew."
+  description = "The function's own consumer group on this topic. If you change it, the function reads the topic again."
   type        = string
 
   validation {
@@ -55,18 +55,19 @@ variable "consumer_group_id" {
 }
 
 variable "filters" {
-  description = "Patterns on the record's decoded JSON value, in EventBridge's syntax, any of which will do: one to ten. Records that are no JSON never match."
+  description = "One to ten patterns on the record's decoded JSON value, in EventBridge's syntax; one must match. Records that are not JSON never match."
   type        = any
 
   validation {
-    # More than five only by a raised quota: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+    # More than five need a raised quota:
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
     condition     = try(length(var.filters) >= 1 && length(var.filters) <= 10 && alltrue([for filter in var.filters : length(keys(filter)) > 0]), false)
     error_message = "filters must be one to ten objects with at least one field each: the topic carries the records of all actions."
   }
 }
 
 variable "batch_size" {
-  description = "The most records of one invocation."
+  description = "Maximum number of records per invocation."
   type        = number
 
   validation {
@@ -77,7 +78,7 @@ variable "batch_size" {
 }
 
 variable "starting_position" {
-  description = "Where a consumer group begins that has no committed offsets: LATEST or TRIM_HORIZON."
+  description = "Start of a consumer group without committed offsets: LATEST or TRIM_HORIZON."
   type        = string
 
   validation {
@@ -87,7 +88,7 @@ variable "starting_position" {
 }
 
 variable "provisioned_pollers" {
-  description = "Pollers of its own and the error controls that come with them; null: on demand, without these controls."
+  description = "Provisioned pollers with their error controls; null: on demand, without these controls."
   type = object({
     min                        = number
     max                        = number
@@ -116,7 +117,7 @@ variable "secret" {
 }
 
 variable "failed_records" {
-  description = "Bucket for records that failed for good, and the key that encrypts it."
+  description = "Bucket for permanently failed records, and the key that encrypts it."
   type = object({
     bucket_arn = string
     key_arn    = string

@@ -1,4 +1,4 @@
-# What an event source mapping on demand calls from the cluster's subnets.
+# Services that an on-demand event source mapping calls from the cluster's subnets.
 # https://docs.aws.amazon.com/lambda/latest/dg/with-msk-cluster-network.html
 locals {
   endpoints = local.made && var.endpoints

@@ -1,4 +1,4 @@
-# What was refused: whoever looks for a connection that does not come about finds it here.
+# Refused connections, to diagnose a connection that fails.
 resource "aws_flow_log" "this" {
   count = local.made ? 1 : 0
 
@@ -51,7 +51,7 @@ data "aws_iam_policy_document" "flow_log" {
   statement {
     sid     = "FindLogGroup"
     actions = ["logs:DescribeLogGroups"]
-    # CloudWatch asks for this one about all groups of the account and region.
+    # CloudWatch requires this permission for all groups of the account and region.
     resources = ["arn:${var.account.partition}:logs:${var.account.region}:${var.account.id}:log-group:*"]
   }
 }

@@ -1,4 +1,5 @@
-# By id, which means the same zone in every account. Zones that AWS adds later do not move the subnets: see there.
+# By id, which means the same zone in every account. Zones that AWS adds later do not move the
+# subnets, as explained there.
 data "aws_availability_zones" "available" {
   # checkov:skip=CKV_AWS_394: only the first three are taken, and subnets that exist keep theirs
   count = var.existing == null ? 1 : 0
@@ -13,18 +14,18 @@ data "aws_availability_zones" "available" {
   lifecycle {
     postcondition {
       condition     = length(setsubtract(self.zone_ids, local.excluded_zone_ids)) >= 2
-      error_message = "The region has fewer than two zones in which MSK places brokers. Choose another region, or name subnets of yours in variable network."
+      error_message = "The region has fewer than two zones in which MSK places brokers. Choose another region, or set your own subnets in the variable network."
     }
   }
 }
 
 locals {
-  # Old zones without newer kinds of instances: MSK refuses the first, EKS all three.
+  # Old zones lack newer instance types: MSK refuses the first, EKS all three.
   # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-msk-cluster-brokernodegroupinfo.html
   # https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
   excluded_zone_ids = ["use1-az3", "usw1-az2", "cac1-az3"]
 
-  # MSK takes two or three subnets, in us-west-1 exactly two.
+  # MSK needs two or three subnets, in us-west-1 exactly two.
   # https://docs.aws.amazon.com/msk/latest/developerguide/msk-create-cluster.html
   most_zones = var.account.region == "us-west-1" ? 2 : 3
 
@@ -46,7 +47,7 @@ resource "aws_vpc" "this" {
   tags = { Name = var.name }
 }
 
-# Without rules: whatever is put into the VPC without a group of its own reaches nothing.
+# Without rules: a resource in the VPC without its own group has no connections.
 resource "aws_default_security_group" "this" {
   count = local.made ? 1 : 0
 
@@ -55,7 +56,7 @@ resource "aws_default_security_group" "this" {
   tags = { Name = "${var.name}-default" }
 }
 
-# Private: no gateway to the Internet, in or out, but for the NAT gateway where one is asked for.
+# Private: no gateway to the Internet, in or out, except for the optional NAT gateway.
 resource "aws_subnet" "private" {
   count = length(local.zones)
 

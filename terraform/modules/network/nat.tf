@@ -1,4 +1,4 @@
-# One way out, in one zone: what needs it is a mirror that catches up after an outage.
+# One gateway in one zone is enough: only a mirror needs it, which catches up after an outage.
 locals {
   nat = local.made && var.nat
 }

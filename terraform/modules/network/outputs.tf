@@ -4,11 +4,11 @@ output "vpc_id" {
 }
 
 output "subnet_ids" {
-  description = "Private subnets, each in another zone; of a VPC made here, in two or three zones."
+  description = "Private subnets in different zones; a VPC created here has two or three."
   value       = local.subnet_ids
 }
 
 output "security_group_id" {
-  description = "Group of the brokers and of those who read from them."
+  description = "Security group of the brokers and their readers."
   value       = local.security_group_id
 }

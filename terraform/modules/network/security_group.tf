@@ -1,5 +1,5 @@
-# The group of brokers, event pollers, mirror and endpoints: they reach each other and nobody else.
-# An event source mapping uses the cluster's own subnets and security groups.
+# The group of brokers, event pollers, mirror and endpoints: they reach only each other. An event
+# source mapping uses the cluster's own subnets and security groups.
 # https://docs.aws.amazon.com/lambda/latest/dg/with-msk-cluster-network.html
 locals {
   made_group        = try(var.existing.security_group_id, null) == null

@@ -9,12 +9,12 @@ variable "name" {
 }
 
 variable "cidr" {
-  description = "IPv4 range of a VPC made here, /26 or larger, with `nat` /24 or larger; a quarter of it per zone."
+  description = "IPv4 range of a VPC created here, /26 or larger, with `nat` /24 or larger; a quarter of it per zone."
   type        = string
 }
 
 variable "existing" {
-  description = "A VPC to use instead of making one: its id, private subnets in different zones, and the group of brokers and readers; null: a group is made."
+  description = "A VPC to use instead of creating one: its id, private subnets in different zones, and the group of brokers and readers; null: a new group."
   type = object({
     vpc_id            = string
     subnet_ids        = list(string)
@@ -24,12 +24,12 @@ variable "existing" {
 }
 
 variable "endpoints" {
-  description = "Whether event pollers on demand need ways to Lambda, STS, Secrets Manager and S3; pollers of one's own do not. An existing VPC has its own."
+  description = "Whether on-demand event pollers need routes to Lambda, STS, Secrets Manager and S3; provisioned pollers do not. An existing VPC has its own."
   type        = bool
 }
 
 variable "nat" {
-  description = "Whether something in the subnets must reach the Internet. An existing VPC has its own way."
+  description = "Whether a resource in the subnets must reach the Internet. An existing VPC has its own route."
   type        = bool
   default     = false
 }
@@ -40,7 +40,7 @@ variable "key_arn" {
 }
 
 variable "logs" {
-  description = "What the names of log groups begin with, and for how many days they are kept."
+  description = "Prefix of the names of log groups, and their retention in days."
   type        = object({ prefix = string, retention_days = number })
 }
 

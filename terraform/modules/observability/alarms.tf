@@ -1,16 +1,17 @@
-# Every alarm of the stack. Each says what is wrong and leads to what to do; `runbook` is the heading there.
+# Every alarm of the stack. Each names the problem and links to its section of the run-book;
+# `runbook` is the heading there.
 locals {
   function_alarms = merge([
     for name, function in var.functions : {
       "${function.function_name}-errors" = {
-        description = "${function.function_name} ended with an error: what called it repeats it"
+        description = "${function.function_name} ended with an error; its caller retries"
         runbook     = "an-alarm-on-a-function"
         namespace   = "AWS/Lambda"
         metric      = "Errors"
         dimensions  = { FunctionName = function.function_name }
       }
       "${function.function_name}-throttles" = {
-        description = "${function.function_name} was refused a place to run: raise its concurrency, or the account's"
+        description = "${function.function_name} was throttled: raise its concurrency, or the account's"
         runbook     = "an-alarm-on-a-function"
         namespace   = "AWS/Lambda"
         metric      = "Throttles"
@@ -23,7 +24,7 @@ locals {
         metric      = "Duration"
         dimensions  = { FunctionName = function.function_name }
         statistic   = "Maximum"
-        # Late enough to be a fault, early enough to be told before invocations are cut off.
+        # Late enough to be a fault, early enough to alert before invocations time out.
         threshold = function.timeout_seconds * 1000 * 0.9
       }
     }
@@ -32,12 +33,12 @@ locals {
   consumer_alarms = merge([
     for name, function in var.functions : {
       "${function.function_name}-lag" = {
-        description = "${function.function_name} has not caught up with its topic for a quarter of an hour"
+        description = "${function.function_name} has lagged behind its topic for 15 minutes"
         runbook     = "records-are-waiting"
         namespace   = "AWS/Lambda"
         metric      = "OffsetLag"
         dimensions  = { FunctionName = function.function_name }
-        # At its lowest within five minutes: a topic on which much is written is never read to its end for long.
+        # The minimum within five minutes: the lag of a busy topic is rarely zero for long.
         statistic = "Minimum"
         periods   = 3
       }
@@ -80,7 +81,7 @@ locals {
 
   other_alarms = {
     "${var.failed_records_queue}-depth" = {
-      description = "Failed records wait for a person: look at them, then replay or discard them"
+      description = "Failed records wait for an operator: check them, then replay or discard them"
       runbook     = "records-failed"
       namespace   = "AWS/SQS"
       metric      = "ApproximateNumberOfMessagesVisible"
@@ -88,7 +89,7 @@ locals {
       statistic   = "Maximum"
     }
     "${var.failed_records_queue}-age" = {
-      description = "A failed record has waited for two days; its run is ended after three"
+      description = "A failed record has waited for two days; Slipway ends its run after three"
       runbook     = "records-failed"
       namespace   = "AWS/SQS"
       metric      = "ApproximateAgeOfOldestMessage"
@@ -97,7 +98,7 @@ locals {
       threshold   = 48 * 3600
     }
     "${var.api.name}-5XXError" = {
-      description = "${var.api.name}: a decision by REST or by link could not be taken"
+      description = "${var.api.name}: a decision by REST or by link could not be recorded"
       runbook     = "decisions-fail"
       namespace   = "AWS/ApiGateway"
       metric      = "5XXError"
@@ -122,7 +123,7 @@ locals {
       threshold   = 1
     }
     "${var.name_prefix}-signatures" = {
-      description = "A message on the topic was not signed by Port: somebody else writes there, or the client secret changed"
+      description = "A message on the topic was not signed by Port: another producer writes there, or the client secret changed"
       runbook     = "signatures-are-rejected"
       metric      = "SUM(SignatureRejected)"
       threshold   = 1
@@ -135,7 +136,7 @@ locals {
       threshold   = 1
     }
     "${var.name_prefix}-age" = {
-      description = "A function got a record that was written more than ${var.record_age_seconds} s before"
+      description = "A function received a record more than ${var.record_age_seconds} s after it was written"
       runbook     = "records-are-waiting"
       metric      = "MAX(RecordAge)"
       threshold   = var.record_age_seconds
@@ -147,7 +148,7 @@ locals {
       threshold   = 1
     }
     "${var.name_prefix}-never-received" = {
-      description = "A run was ended because its function did not receive it"
+      description = "Slipway ended a run because its function did not receive it"
       runbook     = "runs-are-never-received"
       metric      = "SUM(RunSwept)"
       where       = " WHERE deed = 'END_NEVER_RECEIVED'"
@@ -199,12 +200,12 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   ok_actions          = local.alarm_actions
 }
 
-# What a schedule calls is silent only if the schedule is.
+# A function on a schedule is silent only if the schedule is.
 resource "aws_cloudwatch_metric_alarm" "silent" {
   for_each = { for name, function in var.functions : "${function.function_name}-silent" => function if function.rate_seconds != null }
 
   alarm_name          = each.key
-  alarm_description   = "${each.value.function_name} was not called for three times its rate: what nobody works on stays as it is. ${var.runbook_url}#the-sweep-fails"
+  alarm_description   = "${each.value.function_name} was not called for three times its rate, so abandoned runs are not cleaned up. ${var.runbook_url}#the-sweep-fails"
   namespace           = "AWS/Lambda"
   metric_name         = "Invocations"
   dimensions          = { FunctionName = each.value.function_name }

@@ -1,5 +1,5 @@
 locals {
-  # Title to what it shows. `slipway`: metrics of the functions, by search; `metrics`: those of AWS.
+  # Title → content. `slipway`: metrics of the functions, by search; `metrics`: metrics of AWS.
   graphs = [
     {
       title   = "Runs by action and outcome"
@@ -16,7 +16,7 @@ locals {
       slipway = ["ApprovalRequested", "ApprovalDecided", "DecisionRefused"]
     },
     {
-      title   = "Services looked after, and repairs"
+      title   = "Services checked, and repairs"
       slipway = ["RemediationEnded", "RepairEnded"]
     },
     {
@@ -29,11 +29,11 @@ locals {
       slipway = ["SubscriptionStarted", "ChangeSkipped"]
     },
     {
-      title   = "How long approvals and repairs take, milliseconds"
+      title   = "Duration of approvals and repairs, ms"
       metrics = [for machine in var.state_machines : ["AWS/States", "ExecutionTime", "StateMachineArn", machine.arn, { label = machine.name, stat = "Maximum" }]]
     },
     {
-      title = "Executions that did not end well"
+      title = "Executions that failed"
       metrics = concat([
         for machine in var.state_machines : [
           for metric in ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"] :
@@ -49,7 +49,7 @@ locals {
       ]
     },
     {
-      title = "Records that no function has read yet"
+      title = "Records not read yet"
       metrics = concat(
         [for function in local.consumers : ["AWS/Lambda", "OffsetLag", "FunctionName", function, { label = function, stat = "Maximum" }]],
         [for queue in var.queues : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue.messages, { label = queue.messages, stat = "Maximum" }]],
@@ -57,15 +57,15 @@ locals {
       )
     },
     {
-      title   = "Messages and reports that were not worked on"
+      title   = "Skipped messages and reports"
       slipway = ["MessageSkipped", "MessageDiffers", "SignatureRejected", "WebhookRefused", "ReportRefused", "MappingProblem"]
     },
     {
-      title   = "What the sweep found that nobody worked on"
+      title   = "Abandoned runs that the sweep found"
       slipway = ["RunSwept", "RunClearedUp", "LockFreed"]
     },
     {
-      title   = "Calls of Port and GitHub that were repeated"
+      title   = "Retried calls of Port and GitHub"
       slipway = ["ApiRetry"]
     },
     {
@@ -102,7 +102,7 @@ locals {
     [for alarm in aws_cloudwatch_metric_alarm.silent : alarm.arn],
   ))
 
-  # Three to a row of 24 columns; CloudWatch moves up what finds room.
+  # Three to a row of 24 columns; CloudWatch moves widgets up.
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
   widgets = concat(
     [

@@ -1,10 +1,10 @@
 locals {
   alarm_actions = concat(var.alarm_actions, module.topic[*].arn)
 
-  # What the functions emit, and with which dimensions; a test compares it with their code.
+  # Metrics of the functions and their dimensions; a test compares them with the code.
   metrics = jsondecode(file("${path.module}/metrics.json"))
 
-  # A search finds exactly the metrics that have these dimensions, whatever their values.
+  # A search finds exactly the metrics with these dimensions, for any values.
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
   searches = {
     for name, dimensions in local.metrics :
@@ -12,7 +12,7 @@ locals {
   }
 }
 
-# Traces of these functions only, with a map of their own.
+# Traces of these functions only, with their own map.
 resource "aws_xray_group" "this" {
   count = var.xray_group ? 1 : 0
 
@@ -20,7 +20,7 @@ resource "aws_xray_group" "this" {
   filter_expression = join(" OR ", [for function in var.functions : "service(\"${function.function_name}\")"])
 }
 
-# Sends alarms by e-mail, where addresses are given.
+# Sends alarms by e-mail, if addresses are given.
 module "topic" {
   source = "../topic"
   count  = length(var.alarm_emails) > 0 ? 1 : 0

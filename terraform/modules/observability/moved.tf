@@ -1,4 +1,4 @@
-# Where installations from before the shared modules have their resources.
+# Addresses of resources in installations from before the shared modules.
 moved {
   from = aws_sns_topic.alarms[0]
   to   = module.topic[0].aws_sns_topic.this[0]

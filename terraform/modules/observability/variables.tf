@@ -4,12 +4,12 @@ variable "account" {
 }
 
 variable "name_prefix" {
-  description = "What the names begin with; the X-Ray group's whole name."
+  description = "Prefix of the names; the X-Ray group's whole name."
   type        = string
 }
 
 variable "dashboard_name" {
-  description = "The dashboard's name, which an account has once for all regions."
+  description = "The dashboard's name, which must be unique in an account over all regions."
   type        = string
 }
 
@@ -19,7 +19,7 @@ variable "metrics_namespace" {
 }
 
 variable "functions" {
-  description = "Each function by its folder in `functions/`: its names, its time-out in seconds, whether it reads a topic, and how often a schedule calls it, if one does."
+  description = "Each function by its folder in `functions/`: its names, its time-out in seconds, whether it reads a topic, and its schedule's rate, if any."
   type = map(object({
     function_name   = string
     log_group_name  = string
@@ -36,7 +36,7 @@ variable "queues" {
 }
 
 variable "state_machines" {
-  description = "Each state machine: its name and ARN, the heading of the runbook that its alarms lead to, and metric of AWS/States to what it means."
+  description = "Each state machine: its name and ARN, the run-book heading of its alarms, and metric of AWS/States to its meaning."
   type = map(object({
     name    = string
     arn     = string
@@ -72,12 +72,12 @@ variable "mirror" {
 }
 
 variable "alarm_actions" {
-  description = "ARNs that are told when an alarm begins and ends."
+  description = "ARNs that are notified when an alarm begins and ends."
   type        = list(string)
 }
 
 variable "alarm_emails" {
-  description = "People who are told of alarms by a topic that is made here. None: no topic is made."
+  description = "People who are notified of alarms by a topic that this module creates. None: no topic."
   type        = set(string)
 }
 
@@ -87,7 +87,7 @@ variable "key_arn" {
 }
 
 variable "runbook_url" {
-  description = "Where the runbook is; alarms end with it and a heading."
+  description = "Address of the run-book; alarms end with it and a heading."
   type        = string
 }
 
@@ -97,6 +97,6 @@ variable "record_age_seconds" {
 }
 
 variable "xray_group" {
-  description = "Whether the traces of the functions get a group of their own."
+  description = "Whether the traces of the functions get their own group."
   type        = bool
 }

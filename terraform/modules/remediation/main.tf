@@ -28,7 +28,7 @@ module "machine" {
   roles                    = var.roles
 }
 
-# Services that Slipway hands over to people.
+# Services that Slipway escalates to people.
 module "topic" {
   source = "../topic"
 

@@ -14,7 +14,7 @@ output "stopped_rule_arn" {
 }
 
 output "topic_arn" {
-  description = "Topic of services that are handed over to people."
+  description = "Topic of services that Slipway escalates to people."
   value       = module.topic.arn
 }
 

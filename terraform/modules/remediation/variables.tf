@@ -4,17 +4,17 @@ variable "account" {
 }
 
 variable "name_prefix" {
-  description = "What the names begin with."
+  description = "Prefix of the names."
   type        = string
 }
 
 variable "function_alias_arn" {
-  description = "Alias of the function that takes the steps."
+  description = "Alias of the function that runs the steps."
   type        = string
 }
 
 variable "probe_function_alias_arn" {
-  description = "Alias of the function that asks health URLs."
+  description = "Alias of the function that probes health URLs."
   type        = string
 }
 
@@ -24,12 +24,12 @@ variable "approval_alias_arn" {
 }
 
 variable "sweep_alias_arn" {
-  description = "Alias of the function that is told of executions that did not end by themselves."
+  description = "Alias of the function that is called for executions that did not end by themselves."
   type        = string
 }
 
 variable "function_timeout_seconds" {
-  description = "The longest that a step may run."
+  description = "Maximum duration of a step."
   type        = number
 }
 
@@ -39,12 +39,12 @@ variable "key_arn" {
 }
 
 variable "alert_emails" {
-  description = "People who are told of services that are handed over."
+  description = "People who are notified of services that Slipway escalates."
   type        = set(string)
 }
 
 variable "logs" {
-  description = "What the names of log groups begin with, and for how many days they are kept."
+  description = "Prefix of the names of log groups, and their retention in days."
   type        = object({ prefix = string, retention_days = number })
 }
 
@@ -54,7 +54,7 @@ variable "roles" {
 }
 
 variable "existing_topic" {
-  description = "Topic to use instead of making one."
+  description = "Topic to use instead of creating one."
   type        = object({ arn = string })
   default     = null
 }

@@ -1,5 +1,5 @@
-# `POST /reports` and `POST /port/webhook`, on an API of their own: the resource policy and the throttle of the approvals'
-# API would shut out GitHub's runners and Port.
+# `POST /reports` and `POST /port/webhook` have their own API, because the resource policy and the
+# throttle of the approvals' API would shut out GitHub's runners and Port.
 locals {
   stage    = "live"
   base_url = var.base_url == null ? aws_api_gateway_stage.this.invoke_url : replace(var.base_url, "{api_id}", aws_api_gateway_rest_api.this.id)
@@ -8,7 +8,7 @@ locals {
 resource "aws_api_gateway_rest_api" "this" {
   # checkov:skip=CKV_AWS_237: another API has another id and so another address: nothing is gained by making it first
   name        = "${var.name_prefix}-reports"
-  description = "Takes reports of pull requests from GitHub workflows"
+  description = "Accepts reports of pull requests from GitHub workflows"
 
   endpoint_configuration {
     types = ["REGIONAL"]
@@ -80,7 +80,7 @@ resource "aws_api_gateway_integration" "webhook" {
 resource "aws_api_gateway_deployment" "this" {
   rest_api_id = aws_api_gateway_rest_api.this.id
 
-  # A deployment is a copy: whatever is changed above needs a new one.
+  # A deployment is a copy: every change above needs a new one.
   triggers = {
     api = sha1(jsonencode(concat(
       [aws_api_gateway_method.report.authorization, aws_api_gateway_integration.report.type, aws_api_gateway_integration.report.uri],
@@ -109,7 +109,7 @@ resource "aws_api_gateway_stage" "this" {
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.this.arn
-    # No header and no body: the token is in one.
+    # No header and no body, because one has the token.
     format = jsonencode({
       requestId          = "$context.requestId"
       requestTime        = "$context.requestTime"
@@ -135,7 +135,7 @@ resource "aws_api_gateway_method_settings" "this" {
     throttling_rate_limit  = var.throttle_rate
     throttling_burst_limit = var.throttle_burst
     metrics_enabled        = true
-    # The execution log would hold tokens and bodies.
+    # The execution log would contain tokens and bodies.
     logging_level      = "OFF"
     data_trace_enabled = false
   }

@@ -1,5 +1,5 @@
 output "stage_arn" {
-  description = "ARN of the API's stage, for the right to be called by it."
+  description = "ARN of the API's stage, for permissions to be called by it."
   value       = "${aws_api_gateway_rest_api.this.execution_arn}/${local.stage}"
 }
 
@@ -15,11 +15,11 @@ output "api" {
 }
 
 output "url" {
-  description = "Where reports are asked for; also the audience of the tokens that count."
+  description = "Address for reports; also the audience of valid tokens."
   value       = "${local.base_url}/reports"
 }
 
 output "webhook_url" {
-  description = "Where Port sends runs and changes, if there is that route."
+  description = "Address for Port's runs and changes, with `run_source.mode` `webhook`."
   value       = "${local.base_url}/port/webhook"
 }

@@ -1,20 +1,20 @@
 variable "name_prefix" {
-  description = "What the names begin with."
+  description = "Prefix of the names."
   type        = string
 }
 
 variable "invocation_uri" {
-  description = "What API Gateway calls: the alias of the function, as a path of Lambda's API."
+  description = "Alias of the function that API Gateway calls, as a path of Lambda's API."
   type        = string
 }
 
 variable "throttle_rate" {
-  description = "Requests a second."
+  description = "Requests per second."
   type        = number
 }
 
 variable "throttle_burst" {
-  description = "Requests at once."
+  description = "Burst of requests."
   type        = number
 }
 
@@ -25,7 +25,7 @@ variable "webhook" {
 }
 
 variable "base_url" {
-  description = "What the API's address begins with, `{api_id}` standing for the API's id; null: the stage's own address."
+  description = "Base address of the API, with `{api_id}` for the API's id; null: the stage's own address."
   type        = string
 }
 
@@ -35,6 +35,6 @@ variable "key_arn" {
 }
 
 variable "logs" {
-  description = "What the names of log groups begin with, and for how many days they are kept."
+  description = "Prefix of the names of log groups, and their retention in days."
   type        = object({ prefix = string, retention_days = number })
 }

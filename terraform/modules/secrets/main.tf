@@ -33,12 +33,12 @@ locals {
   })
 }
 
-# A key of one's own, because MSK refuses secrets under the account's default key, and because its
-# use can be granted function by function. KMS rotates it every year; what is encrypted stays readable.
+# A separate key, because MSK refuses secrets with the account's default key, and because its use
+# can be granted per function. KMS rotates it every year; encrypted data stays readable.
 resource "aws_kms_key" "this" {
   count = var.existing_key == null ? 1 : 0
 
-  description             = "${var.name_prefix}: secrets, stored records, notices and logs"
+  description             = "${var.name_prefix}: secrets, stored records, notifications and logs"
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_protection ? 30 : 7
   policy                  = data.aws_iam_policy_document.key.json
@@ -84,7 +84,7 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
-  # CloudWatch publishes to an encrypted topic only if the key lets it.
+  # CloudWatch publishes to an encrypted topic only if the key allows it.
   # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
   statement {
     sid       = "AlarmsOfThisStack"
@@ -120,9 +120,9 @@ resource "aws_secretsmanager_secret" "this" {
   recovery_window_in_days = var.deletion_protection ? 30 : 0
 }
 
-# Write-only: the values pass through Terraform and are stored only in Secrets Manager. The argument may
-# not be left out beside its version, so "" stands for "not given": it is not looked at unless the
-# version rises, and Secrets Manager then refuses it.
+# Write-only: the values pass through Terraform and are stored only in Secrets Manager. The argument
+# is required beside its version, so "" means "not given": it is ignored unless the version rises,
+# and Secrets Manager then refuses it.
 
 resource "aws_secretsmanager_secret_version" "port" {
   count = var.versions.port > 0 ? 1 : 0
@@ -158,8 +158,9 @@ resource "aws_secretsmanager_secret_version" "mirror" {
   secret_string_wo_version = var.versions.mirror
 }
 
-# Nobody needs to know this one: 244 bits from the system's source of randomness, made for every plan and
-# forgotten unless the version rises. No ephemeral password, because Terraform 1.11 cannot mock one in tests.
+# This value has 244 bits from the system's random source. It is generated for every plan and
+# discarded unless the version rises. An ephemeral password is not used, because Terraform 1.11
+# cannot mock one in tests.
 resource "aws_secretsmanager_secret_version" "links" {
   count = var.versions.links > 0 ? 1 : 0
 

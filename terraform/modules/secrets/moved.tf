@@ -1,4 +1,4 @@
-# Terraform adds no index by itself where the module itself is moved.
+# Terraform does not add an index by itself where the module itself is moved.
 moved {
   from = aws_kms_key.this
   to   = aws_kms_key.this[0]

@@ -4,12 +4,12 @@ variable "account" {
 }
 
 variable "name_prefix" {
-  description = "What the names begin with."
+  description = "Prefix of the names."
   type        = string
 }
 
 variable "existing_key" {
-  description = "KMS key to use instead of making one."
+  description = "KMS key to use instead of creating one."
   type        = object({ arn = string })
   default     = null
 }
@@ -26,13 +26,13 @@ variable "msk" {
 }
 
 variable "mirror" {
-  description = "Whether there is a mirror, which signs in to Port's Kafka with a secret of its own."
+  description = "Whether a mirror signs in to Port's Kafka with its own secret."
   type        = bool
   default     = false
 }
 
 variable "versions" {
-  description = "Number of each value's version; a higher one writes it anew, 0 never. slack 0: no such secret."
+  description = "Version number of each value; a higher number writes the value again, 0 never. slack 0: no secret."
   type = object({
     port   = number
     github = number
@@ -89,6 +89,6 @@ variable "slack_webhook_url" {
 }
 
 variable "deletion_protection" {
-  description = "Whether deleted secrets and the deleted key can be brought back for 30 days."
+  description = "Whether deleted secrets and the deleted key can be restored for 30 days."
   type        = bool
 }

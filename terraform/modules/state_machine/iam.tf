@@ -56,7 +56,7 @@ data "aws_iam_policy_document" "this" {
       "logs:PutResourcePolicy",
       "logs:UpdateLogDelivery",
     ]
-    # CloudWatch knows no resource for log deliveries.
+    # CloudWatch has no resource type for log deliveries.
     # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
     resources = ["*"]
   }
@@ -69,7 +69,7 @@ data "aws_iam_policy_document" "this" {
       "xray:PutTelemetryRecords",
       "xray:PutTraceSegments",
     ]
-    # X-Ray knows no resource for these.
+    # X-Ray has no resource types for these.
     resources = ["*"]
   }
 }

@@ -7,7 +7,7 @@ resource "aws_sfn_state_machine" "this" {
     partition       = var.account.partition
     retry           = jsonencode(local.retry)
     retry_of_lambda = jsonencode(local.retry_of_lambda)
-    # Lambda stops the function first and reports it; this is for a call that is never answered.
+    # Lambda stops the function first and reports it; this limit is for a call that gets no answer.
     invoke_timeout = var.function_timeout_seconds + 30
   }))
 
@@ -25,7 +25,7 @@ resource "aws_sfn_state_machine" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  # The prefix keeps CloudWatch's resource policy for deliveries from growing with each group.
+  # With this prefix, CloudWatch's resource policy for deliveries does not grow with each group.
   # https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
   name              = "${var.logs.prefix}/vendedlogs/states/${var.name}"
   retention_in_days = var.logs.retention_days

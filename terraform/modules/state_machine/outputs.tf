@@ -19,7 +19,7 @@ output "role" {
 }
 
 output "stopped_rule_arn" {
-  description = "EventBridge's rule that calls sweep_runs; null where `on_stop` is."
+  description = "EventBridge's rule that calls sweep_runs; null if `on_stop` is null."
   value       = one(aws_cloudwatch_event_rule.stopped[*].arn)
 }
 
@@ -29,7 +29,7 @@ output "statements" {
 }
 
 output "log" {
-  description = "Name of the log group of executions, and whether it holds what states are given and return."
+  description = "Name of the log group of executions, and whether it has input and output of states."
   value = {
     group_name = aws_cloudwatch_log_group.this.name
     has_data   = aws_sfn_state_machine.this.logging_configuration[0].include_execution_data

@@ -1,5 +1,5 @@
-# How often a task is repeated, by what made it fail. Definitions take the whole policy (`retry`), or the part that every
-# call of a function needs (`retry_of_lambda`).
+# Retries of a task, by its error. Definitions use the whole policy (`retry`), or the part that
+# every call of a function needs (`retry_of_lambda`).
 locals {
   # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
   retry_of_lambda = {
@@ -23,8 +23,9 @@ locals {
     },
     local.retry_of_lambda,
     {
-      # The process was killed, or ran out of time or memory: each step can be repeated. The runtime decides which name
-      # this has: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+      # The process was killed, or ran out of time or memory: each step can be repeated. The runtime
+      # decides the error's name:
+      # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
       ErrorEquals     = ["Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"]
       IntervalSeconds = 2
       BackoffRate     = 2
@@ -33,7 +34,7 @@ locals {
       JitterStrategy  = "FULL"
     },
     {
-      # Everything else, such as an outage of AWS: a few times, as an event source would.
+      # All other errors, such as an outage of AWS: a few retries, as an event source would.
       ErrorEquals     = ["States.TaskFailed"]
       IntervalSeconds = 2
       BackoffRate     = 2

@@ -9,7 +9,7 @@ variable "name" {
 }
 
 variable "role_name" {
-  description = "The name of its role: another than the machine's where a function has that one."
+  description = "The name of its role, which differs from the machine's if a function has that name."
   type        = string
 }
 
@@ -19,18 +19,18 @@ variable "template" {
 }
 
 variable "values" {
-  description = "What the definition names, as ARNs of functions and names of tables."
+  description = "Values for the definition: ARNs of functions and names of tables."
   type        = map(string)
 }
 
 variable "retryable_errors" {
-  description = "Errors of the functions that pass by themselves, for which a task is repeated for more than an hour."
+  description = "Temporary errors of the functions, for which a task is retried for more than an hour."
   type        = list(string)
   default     = []
 }
 
 variable "statements" {
-  description = "What the machine may do, beside writing its log and traces."
+  description = "The machine's permissions, besides writing its log and traces."
   type = list(object({
     sid       = string
     actions   = list(string)
@@ -44,22 +44,22 @@ variable "statements" {
 
   validation {
     condition     = alltrue([for statement in var.statements : !contains(statement.resources, "*")])
-    error_message = "A state machine is granted its own ARNs, never \"*\"."
+    error_message = "Grant a state machine specific ARNs, never \"*\"."
   }
 }
 
 variable "function_timeout_seconds" {
-  description = "The longest that a function may run."
+  description = "Maximum duration of a function."
   type        = number
 }
 
 variable "logs_data" {
-  description = "Whether the log holds what states are given and return: not where that includes task tokens, with which any reader could decide."
+  description = "Whether the log has input and output of states: not if these include task tokens, with which any reader could decide."
   type        = bool
 }
 
 variable "on_stop" {
-  description = "Alias of sweep_runs, which EventBridge calls for each execution that failed, was aborted or timed out. Null: none is called."
+  description = "Alias of sweep_runs, which EventBridge calls for each execution that failed, was aborted or timed out. Null: no call."
   type        = object({ sweep_alias_arn = string })
   default     = null
 }
@@ -70,7 +70,7 @@ variable "key_arn" {
 }
 
 variable "logs" {
-  description = "What the names of log groups begin with, and for how many days they are kept."
+  description = "Prefix of the names of log groups, and their retention in days."
   type        = object({ prefix = string, retention_days = number })
 }
 

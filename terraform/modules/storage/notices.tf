@@ -1,11 +1,11 @@
 locals {
   queue_name = "${var.name_prefix}-failed-records"
-  # Composed: the queue's policy names the queue, and as a resource of its own it would have the
-  # provider wait for SQS a second time. It waits 25 s already, so nothing else is waited for.
+  # Composed: the queue's policy names the queue, and as a separate resource the provider would wait
+  # for SQS a second time. It already waits for 25 s, so nothing else waits for it.
   queue_arn = "arn:${var.account.partition}:sqs:${var.account.region}:${var.account.id}:${local.queue_name}"
 }
 
-# Each failed record is a message here until somebody has dealt with it.
+# Each failed record has a message here until an operator settles it.
 resource "aws_sqs_queue" "failed_records" {
   name                      = local.queue_name
   message_retention_seconds = 14 * 24 * 3600

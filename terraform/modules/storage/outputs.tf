@@ -12,22 +12,22 @@ output "tables" {
 }
 
 output "records_bucket" {
-  description = "Name and ARN of the bucket for records that wait (`later/`, `requests/`) or failed (`aws/lambda/`, `held/`; once dealt with, `archive/`), for previews (`approvals/`) and the policy. Known when it encrypts and keeps versions."
+  description = "Name and ARN of the bucket for records that wait (`later/`, `requests/`) or failed (`aws/lambda/`, `held/`; once settled, `archive/`), for previews (`approvals/`) and the policy. Known once it encrypts and keeps versions."
   value       = local.buckets.records
 }
 
 output "failed_prefixes" {
-  description = "What the keys of failed records begin with."
+  description = "Prefixes of the keys of failed records."
   value       = values(local.failed_prefixes)
 }
 
 output "audit_bucket" {
-  description = "Name and ARN of the bucket for records of decisions. Known when it encrypts them and keeps them from being deleted."
+  description = "Name and ARN of the bucket for records of decisions. Known once it encrypts them and prevents their deletion."
   value       = local.buckets.audit
 }
 
 output "failed_records_queue_name" {
-  description = "Name of the queue with a message for each failed record. Known before the queue is there: the provider waits 25 s for its attributes, and no alarm needs to."
+  description = "Name of the queue with a message for each failed record. Known before the queue exists: the provider waits 25 s for its attributes, and alarms need not wait."
   value       = local.queue_name
 }
 

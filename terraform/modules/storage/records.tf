@@ -1,8 +1,8 @@
 locals {
-  # Account and region make it unique in the world.
+  # Account and region make the name globally unique.
   bucket_name = var.existing_buckets.records != null ? var.existing_buckets.records.name : "${var.name_prefix}-records-${var.account.id}-${var.account.region}"
 
-  # By way of the modules, which are known when their buckets encrypt and keep versions.
+  # Through the modules, whose outputs are known once their buckets encrypt and keep versions.
   buckets = {
     for kind, own in { records = module.records, audit = module.audit } : kind => {
       name                     = var.existing_buckets[kind] == null ? one(own[*].name) : var.existing_buckets[kind].name
@@ -10,33 +10,36 @@ locals {
     }
   }
 
-  # Where failed records arrive: from event source mappings, whose keys Lambda chooses, and from
+  # Prefixes of failed records: of event source mappings, whose keys Lambda chooses, and of
   # deliver_later.
   failed_prefixes = { event_source = "aws/lambda/", held = "held/" }
 
-  # After how many days objects expire (null: never), and versions that another one has replaced. There is no rule for the
-  # whole bucket: S3 would apply it to the catalog, too.
+  # Days until objects expire (null: never), and until replaced versions expire. A rule for the
+  # whole bucket would also apply to the catalog, so there is none.
   expiries = merge(
     {
-      # A record that waits is delivered within hours; what failed for good is copied to `held/`.
+      # A waiting record is delivered within hours; a permanently failed record is copied to
+      # `held/`.
       delivered-later = { prefix = "later/", days = 14, old_days = 14 }
-      # Messages that SQS would not take. A dead letter is kept whole once the sweep has found it.
+      # Messages that are too large for SQS. The sweep stores a dead letter whole elsewhere.
       messages = { prefix = "webhook/", days = 30, old_days = 14 }
-      # An approval waits for 45 days at most (the state machine's time-out), and what is held then for days
-      # more. The record of its decisions is not here.
+      # An approval waits for 45 days at most (the state machine's time-out), and a run on hold for
+      # days more. The record of its decisions is in another bucket.
       requests = { prefix = "requests/", days = 120, old_days = 14 }
       previews = { prefix = "approvals/", days = 120, old_days = 14 }
-      # Failed records that were replayed or discarded. Those that wait for a person do not expire.
+      # Failed records that were replayed or discarded. Records that wait for an operator do not
+      # expire.
       archive      = { prefix = "archive/", days = 90, old_days = 14 }
       old-policies = { prefix = "policy/", days = null, old_days = 14 }
-      # A run is reported by the catalog that it noted, if its kind is gone. A pull request may wait for a year.
+      # If its kind is gone, a run is reported with the catalog that it recorded. A pull request may
+      # wait for a year.
       old-catalogs = { prefix = "catalog/", days = null, old_days = max(400, var.audit.retention_days) }
     },
     { for name, prefix in local.failed_prefixes : "old-${name}" => { prefix = prefix, days = null, old_days = 14 } },
   )
 }
 
-# Records are worked on within days, in the region in which they failed.
+# Records are processed within days, in the region in which they failed.
 module "records" {
   source = "../bucket"
   count  = var.existing_buckets.records == null ? 1 : 0
@@ -46,8 +49,9 @@ module "records" {
   encryption          = { key_arn = var.key_arn }
 }
 
-# Records of decisions on approvals. S3 keeps them from being changed or deleted: from everybody, until their retention
-# has passed. After that they stay all the same; nothing expires. Port's log of the run is the second record of a decision.
+# Records of decisions on approvals. S3 prevents changes and deletion by anyone until their
+# retention has passed. Afterwards they stay too, because nothing expires. Port's log of the run is
+# the second record of a decision.
 module "audit" {
   source = "../bucket"
   count  = var.existing_buckets.audit == null ? 1 : 0

@@ -1,7 +1,7 @@
-# Tables are encrypted under the account's key for DynamoDB: they hold no secret, and every role that
-# reads a table would else need the use of one more key.
+# Tables are encrypted with the account's key for DynamoDB: they have no secrets, and otherwise
+# every role that reads a table would need access to another key.
 
-# One row per run, for ever: it is what tells a repeated message from a new one.
+# One row per run, permanently: it distinguishes a repeated message from a new one.
 resource "aws_dynamodb_table" "runs" {
   # checkov:skip=CKV_AWS_119: under the account's key for DynamoDB, see above
   name                        = "${var.name_prefix}-runs"
@@ -41,7 +41,7 @@ resource "aws_dynamodb_table" "runs" {
   }
 }
 
-# One row per service that is being changed. No expiry: who finds it taken looks at the owner.
+# One row per service that is being changed. No expiry: a caller that finds a lock checks its owner.
 resource "aws_dynamodb_table" "locks" {
   # checkov:skip=CKV_AWS_119: under the account's key for DynamoDB, see above
   name                        = "${var.name_prefix}-locks"
@@ -63,7 +63,8 @@ resource "aws_dynamodb_table" "locks" {
   }
 }
 
-# One row per approval request. Task tokens are in it: only the functions that answer them may read it.
+# One row per approval request. The rows have task tokens, so only the functions that answer them
+# may read them.
 resource "aws_dynamodb_table" "approvals" {
   # checkov:skip=CKV_AWS_119: under the account's key for DynamoDB, see above
   name                        = "${var.name_prefix}-approvals"
@@ -85,7 +86,7 @@ resource "aws_dynamodb_table" "approvals" {
   }
 }
 
-# One row per service that was ever looked after: what admits one execution at a time, and remembers repairs.
+# One row per service that was ever checked: it allows one execution at a time, and records repairs.
 resource "aws_dynamodb_table" "remediations" {
   # checkov:skip=CKV_AWS_119: under the account's key for DynamoDB, see above
   name                        = "${var.name_prefix}-remediations"
@@ -103,7 +104,7 @@ resource "aws_dynamodb_table" "remediations" {
     type = "S"
   }
 
-  # Sparse: only rows whose execution is at work have the attribute.
+  # Sparse: only rows with a running execution have the attribute.
   global_secondary_index {
     name            = "at_work"
     hash_key        = "at_work"
@@ -119,7 +120,7 @@ resource "aws_dynamodb_table" "remediations" {
   }
 }
 
-# Powertools' idempotency records: saved work, nothing that could not be lost.
+# Powertools' idempotency records: they save work, and losing them is harmless.
 # https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/#required-resources
 resource "aws_dynamodb_table" "idempotency" {
   # checkov:skip=CKV_AWS_119: under the account's key for DynamoDB, see above

@@ -4,7 +4,7 @@ variable "account" {
 }
 
 variable "name_prefix" {
-  description = "What the names begin with."
+  description = "Prefix of the names."
   type        = string
 }
 
@@ -14,7 +14,7 @@ variable "key_arn" {
 }
 
 variable "deletion_protection" {
-  description = "Whether tables refuse to be deleted and the buckets must be empty for it."
+  description = "Whether tables are protected from deletion, and buckets must be empty to be deleted."
   type        = bool
 }
 
@@ -32,7 +32,7 @@ variable "audit" {
 }
 
 variable "existing_buckets" {
-  description = "Buckets to use instead of making them."
+  description = "Buckets to use instead of creating them."
   type = object({
     records = optional(object({ name = string }))
     audit   = optional(object({ name = string }))

@@ -4,6 +4,6 @@ output "arn" {
 }
 
 output "subscriptions" {
-  description = "Each address that is subscribed, and the filter of what it gets; null: everything."
+  description = "Each subscribed address and its filter; null: no filter."
   value       = { for email, subscription in aws_sns_topic_subscription.email : email => subscription.filter_policy }
 }

@@ -14,24 +14,24 @@ variable "key_arn" {
 }
 
 variable "emails" {
-  description = "Addresses that are subscribed. Each person confirms once."
+  description = "Addresses to subscribe. Each person confirms once."
   type        = set(string)
 }
 
 variable "recipient_attribute" {
-  description = "Attribute of a message that names its one recipient. Null: each message goes to all."
+  description = "Attribute of a message that names its only recipient. Null: each message goes to all."
   type        = string
   default     = null
 }
 
 variable "alarms_prefix" {
-  description = "What the names of the CloudWatch alarms begin with that may publish. Null: none may."
+  description = "Prefix of the CloudWatch alarms that may publish. Null: none."
   type        = string
   default     = null
 }
 
 variable "existing" {
-  description = "Topic to subscribe the addresses to, instead of making one."
+  description = "Topic to subscribe the addresses to, instead of creating one."
   type        = object({ arn = string })
   default     = null
 }

@@ -187,7 +187,7 @@ def test_call_stops_at_its_most_pull_requests(services: Services, run: Adopt) ->
     ("text", "why"),
     [
         ("[1]", "cannot be read"),
-        ("a: 1", "'a' must hold inputs"),
+        ("a: 1", "'a' must be a mapping"),
         ('"*": {colour: red}', "no input 'colour'"),
     ],
 )

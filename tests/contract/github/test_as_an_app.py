@@ -72,7 +72,11 @@ def test_reviewers_are_asked_each_on_their_own(services: Services) -> None:
     }
     assert len(pull.notes) == len(expected)
     for who, why in expected.items():
-        (note,) = (note for note in pull.notes if note.startswith(f"GitHub did not ask {who} for"))
+        (note,) = (
+            note
+            for note in pull.notes
+            if note.startswith(f"GitHub did not request a review from {who} for")
+        )
         assert why in note
 
 

@@ -71,7 +71,7 @@ def test_reviewer_that_was_not_asked_is_noted(services: Services) -> None:
 
     (note,) = services.slipway.propose(CHANGE).notes
 
-    assert note.startswith("GitHub did not ask developer for a review: Something went wrong")
+    assert note.startswith("GitHub did not request a review from developer: Something went wrong")
     (pull,) = services.github.get_pulls()
     assert {label.name for label in pull.labels} == set(CHANGE.labels)
 

@@ -103,7 +103,7 @@ def test_scale_up_is_skipped_when_the_replicas_are_there(world: World) -> None:
 
     assert (result.outcome, result.detail) == (
         "skipped",
-        "The base branch asks for 2 replicas already.",
+        "The base branch already has 2 replicas.",
     )
 
 
@@ -113,7 +113,7 @@ def test_scale_up_is_skipped_when_the_base_branch_moved(world: World, before: in
 
     assert (result.outcome, result.detail) == (
         "skipped",
-        "The base branch asks for 2 replicas now.",
+        "The base branch has 2 replicas now.",
     )
     assert world.replicas() == 2
 
@@ -191,7 +191,7 @@ def test_closed_pull_request_makes_the_rollback_fail(
     result = world.carry_out("roll_back", merge=True)
 
     assert result.outcome == "failed"
-    assert result.detail == f"Somebody closed #{pull.number} without merging it."
+    assert result.detail == f"A user closed #{pull.number} without a merge."
 
 
 def test_missing_restart_workflow_says_what_to_do(

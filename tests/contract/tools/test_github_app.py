@@ -102,7 +102,7 @@ def test_browser_ends_at_a_page_that_says_go_on(github: GitHubServer) -> None:
 
     create(page_for(github), github.api, "acme", say, browser=False)
 
-    assert "Go on in the terminal" in ended[0].text
+    assert "Continue in the terminal" in ended[0].text
 
 
 def test_pasted_address_gives_the_app(
@@ -159,7 +159,7 @@ def test_code_that_never_comes_ends_with_a_sentence(page: Page) -> None:
 
 
 def test_unknown_code_is_refused(github: GitHubServer) -> None:
-    with pytest.raises(Stopped, match=r"did not take the code \(404\).*Start again"):
+    with pytest.raises(Stopped, match=r"did not accept the code \(404\).*Start again"):
         exchange(github.api, "unknown-code", "acme")
 
 

@@ -239,7 +239,7 @@ def test_redirect_to_invalid_text_is_a_documented_error(
 ) -> None:
     server.following, server.signs_in = [(302, {}, {"Location": NO_TEXT})], True
 
-    with pytest.raises(GitHubError, match="not what was expected"):
+    with pytest.raises(GitHubError, match="has an unexpected form"):
         services_repository(server).find(CHANGE.branch)
     with pytest.raises(PortError, match="cannot be read"):
         port_client(server, retry_budget=30).get_user("a@b.c")

@@ -58,13 +58,13 @@ APPROVALS = [
     ),
     Rule("count must be a whole number", lambda n: rule_of(teams=["a"], count=n), **whole(1, 10)),
     Rule(
-        "no approver could ever approve",
+        "no request could ever be approved",
         lambda emails: {"approvals": {"approvers": {"emails": emails, "count": 2}}},
         [["one@acme.example", "two@acme.example"]],
         [["one@acme.example"], ["one@acme.example", "One@acme.example"]],
     ),
     Rule(
-        "no approver could ever approve",
+        "no request could ever be approved",
         lambda approvers: rule_of(count=2, **approvers),
         [
             {"emails": ["one@acme.example", "two@acme.example"]},
@@ -73,7 +73,7 @@ APPROVALS = [
         [{"emails": ["one@acme.example"]}],
     ),
     Rule(
-        "no approver could ever approve",
+        "no request could ever be approved",
         lambda approvers: {"approvals": {"approvers": approvers, **rule_of(count=2)["approvals"]}},
         [{"teams": ["a"]}, {}],
         [{"emails": ["one@acme.example"]}],

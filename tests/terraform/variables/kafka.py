@@ -39,7 +39,7 @@ KAFKA = [
         ["express"],
     ),
     Rule(
-        "knows only IAM",
+        "supports only IAM",
         variable("kafka.authentication", mode="msk", create={"type": "serverless"}),
         refused=["SCRAM"],
     ),

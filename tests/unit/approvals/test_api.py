@@ -132,7 +132,7 @@ def test_refused_decision_has_its_own_status_and_message(
 
     assert found == status
     assert answer["message"]
-    assert status != 503 or "Nothing was decided" in answer["message"]
+    assert status != 503 or "did not record your decision" in answer["message"]
     page = call(function, "POST", "/links/good", "decision=DECLINE")
     assert page["statusCode"] == status
 

@@ -127,7 +127,7 @@ def test_decision_is_refused_when_the_request_has_expired(seconds: int) -> None:
     [
         (Status.EXPIRED, "expired"),
         (Status.CANCELLED, "withdrawn"),
-        (Status.SUPERSEDED, r"no longer the same.*r_0123456789abcdef\.2"),
+        (Status.SUPERSEDED, r"not the same any more.*r_0123456789abcdef\.2"),
     ],
 )
 def test_each_closed_status_refuses_a_decision_with_its_own_text(
@@ -139,7 +139,7 @@ def test_each_closed_status_refuses_a_decision_with_its_own_text(
 
 
 def test_decision_is_refused_when_another_change_was_shown() -> None:
-    with pytest.raises(RequestClosed, match="not the one that you were shown"):
+    with pytest.raises(RequestClosed, match="differs from the one that you were shown"):
         vote(make_approval(), seen="0" * 64)
 
 

@@ -219,7 +219,7 @@ def test_run_goes_on_hold_when_its_execution_failed(
 
     assert pending.updates() == []
     (line,) = pending.port.bodies(f"POST /v1/actions/runs/{RUN_ID}/logs")
-    assert line["statusLabel"] == f"Held, reference {RUN_ID}"
+    assert line["statusLabel"] == f"On hold, reference {RUN_ID}"
     assert pending.holder() == RUN_ID
 
 

@@ -30,7 +30,7 @@ def test_link_is_rejected_when_signed_with_another_key() -> None:
 
 
 def test_expired_link_is_rejected_as_too_old() -> None:
-    with pytest.raises(LinkRejected, match="too old"):
+    with pytest.raises(LinkRejected, match="has expired"):
         read(TOKEN, [KEY], LINK.expires_at)
 
 

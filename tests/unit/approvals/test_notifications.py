@@ -65,7 +65,7 @@ def test_missing_topic_is_reported_and_does_not_raise(aws: None) -> None:
 
     failed = notifications.send(make_approval(), ["devops@acme.example"], PLACES, "request")
 
-    assert failed == ["devops@acme.example could not be told by e-mail."]
+    assert failed == ["devops@acme.example could not be notified by e-mail."]
 
 
 def test_slack_message_has_the_port_page_and_no_approval_link(aws: None) -> None:
@@ -92,7 +92,7 @@ def test_slack_error_is_reported_without_the_webhook_address(
 
         failed = notifications.send(make_approval(), [], PLACES, "request")
 
-    assert failed == ["The Slack channel could not be told."]
+    assert failed == ["The Slack channel could not be notified."]
     printed = capsys.readouterr()
     assert "services/secret" not in printed.out + printed.err
 
@@ -112,7 +112,7 @@ def test_email_has_the_requester_change_and_expiry() -> None:
     approval = make_approval(expires_at=NOW + timedelta(hours=2))
     text = email_text(approval, PLACES, "https://links.test/live/links/abc")
     for wanted in (
-        "dev@acme.example asks for a change",
+        "dev@acme.example requests a change",
         "shop (Production)",
         "replicas 2 → 3",
         "until 2026-11-23 14:00 UTC",

@@ -114,5 +114,5 @@ def test_principal_resolves_to_its_person(arn: str, person: str) -> None:
     ],
 )
 def test_principal_is_refused_when_it_is_not_a_person(arn: str) -> None:
-    with pytest.raises(NotAnApprover, match="does not stand for a person"):
+    with pytest.raises(NotAnApprover, match="does not identify a person"):
         approver_of(arn, PRINCIPALS, ["444455556666"], "123456789012")

@@ -104,7 +104,7 @@ def test_repair_notifications_name_the_service_and_its_page(
     text = email_text(approval, places, "https://links.test/live/links/t")
     assert "shop" in subject(approval, "request")
     assert "shop" in text
-    assert f"Where it comes from: {PAGE}" in text
+    assert f"Source of the request: {PAGE}" in text
     assert "shop" in slack_message(approval, places, "request")["text"]
 
 
@@ -138,7 +138,7 @@ def test_repair_is_not_granted_when_the_policy_has_no_approvers(asking: Asking) 
     assert answer["next"] == "Note decision"
     decision = Decision.model_validate(answer["decision"])
     assert not decision.granted
-    assert "The policy names nobody" in decision.sentence
+    assert "The policy names no approvers" in decision.sentence
     assert (asking.sent, asking.port.upserted) == ([], [])
 
 
@@ -275,7 +275,7 @@ def test_reading_a_decision_raises_when_the_request_is_undecided(
 ) -> None:
     asking.ask()
 
-    with pytest.raises(SlipwayError, match="Nobody has decided"):
+    with pytest.raises(SlipwayError, match="waits for a decision"):
         asking.take("decided_repair")
 
 

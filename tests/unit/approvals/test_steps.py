@@ -461,7 +461,7 @@ def test_refusal_is_recorded_before_the_run_ends(
 
 
 def test_unknown_step_is_refused_by_name(run: ApprovalRun) -> None:
-    with pytest.raises(SlipwayError, match="no step 'delete_everything'"):
+    with pytest.raises(SlipwayError, match="does not have the step 'delete_everything'"):
         run.take("delete_everything")
 
 
@@ -470,7 +470,7 @@ def test_hold_label_has_the_execution_name_as_its_reference(
 ) -> None:
     run.waiting()
     run.take("hold", execution=f"{RUN_ID}-2")
-    assert run.port.labels[-1] == f"Held, reference {RUN_ID}-2"
+    assert run.port.labels[-1] == f"On hold, reference {RUN_ID}-2"
     assert run.holder() == RUN_ID
 
 

@@ -70,7 +70,7 @@ def approvals(aws: None, monkeypatch: pytest.MonkeyPatch) -> Approvals:
 
 
 def test_missing_request_is_not_found(approvals: Approvals) -> None:
-    with pytest.raises(RequestNotFound, match="no approval request 'r_x.1'"):
+    with pytest.raises(RequestNotFound, match="Approval request 'r_x.1' does not exist"):
         approvals.store.get("r_x.1")
 
 

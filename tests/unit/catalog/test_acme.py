@@ -154,7 +154,9 @@ def test_update_sets_a_text_and_a_flag_and_appends() -> None:
 def test_update_has_nothing_to_do_when_all_is_there() -> None:
     plan = configure(tree_of(create()), image="1.10", debug=False)
 
-    assert plan == NothingToDo(reason=f"Nothing to do: Service '{ENTITY}' is already as asked for.")
+    assert plan == NothingToDo(
+        reason=f"Nothing to do: Service '{ENTITY}' already has the requested values."
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,9 @@ def test_update_is_refused_when_a_file_is_not_there() -> None:
     tree = tree_of(create())
     files = {path: sha for path, sha in tree.files.items() if "config" not in path}
 
-    with pytest.raises(UserError, match=r"there is no services/billing/invoices/qa/config\.json"):
+    with pytest.raises(
+        UserError, match=r"services/billing/invoices/qa/config\.json does not exist"
+    ):
         configure(Tree(files, tree.texts))
 
 

@@ -43,5 +43,5 @@ def test_variables_of_the_page_pass_the_check(tmp_path: Path) -> None:
     )
 
     assert result.exit_code == 0, result.output
-    assert "looked at" not in result.output
+    assert "not checked" not in result.output
     assert "No rule" not in result.output

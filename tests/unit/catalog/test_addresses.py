@@ -59,7 +59,7 @@ def test_health_url_is_read_from_reviewed_properties() -> None:
 def test_health_url_is_refused_when_it_is_not_allowed() -> None:
     kind = catalog(ACME).kinds["service"]
 
-    with pytest.raises(UserError, match="is not an address that may be asked"):
+    with pytest.raises(UserError, match="is not an address that may be probed"):
         health_url(kind, entity(health_url="https://169.254.169.254/latest"), {})
 
 

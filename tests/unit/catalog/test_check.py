@@ -53,9 +53,9 @@ STRUCTURE = [
     (CREATE, "metadata:", "meta:", "The key 'meta' is unknown. Did you mean 'metadata'?"),
     (CONFIGURE, "operation: update", "operation: change", "must be one of: create, update"),
     (RESOURCE, 'metadata: "s', 'metadata: "/s', "must not have the segment ''"),
-    (RESOURCE, "{unit}.{team}", "{unit}{team}", "something between two parts"),
+    (RESOURCE, "{unit}.{team}", "{unit}{team}", "a separator between two parts"),
     (RESOURCE, "{name}.{env}", "{nam}.{env}", "'{nam}' is not a part"),
-    (RESOURCE, "example: qa", "example: test", "The example of 'env' is not a value."),
+    (RESOURCE, "example: qa", "example: test", "The example of 'env' is not a valid value."),
     (RESOURCE, '"dev|qa', '"(dev|qa', "The pattern of 'env' fails"),
     (RESOURCE, 'values-{env}.yaml", "s', 'values.yaml", "s', "does not contain the part 'env'"),
     (RESOURCE, '"{unit}"', '"x-{unit}"', "mixes a part with other text"),
@@ -140,14 +140,14 @@ ELSEWHERE = [
     (FORM, '"title": "Tier",', '"title": "Tier", "encryption": "aes256-gcm",', CREATE,
      "The input 'tier' is encrypted and must not reach a file."),
     (FORM, REPLICAS, REPLICAS.replace("number", "string"), RESOURCE,
-     "'replicas' was left as it is: \"sample\" is not of type number."),
+     "'replicas' was not changed: \"sample\" is not of type number."),
     (CREATE, "refuse:", 'title: "for {{ .inputs.on_call }}"\nrefuse:', CREATE,
-     "gives null, which cannot be a part of a text"),
+     "gives null, which cannot be part of a text"),
     (CREATE, '.parts.env == \\"prod\\" and .inputs.tier == \\"bronze\\"', ".parts.env", CREATE,
      "gives \"qa\", but must give true or false"),
     (CONFIGURE, "deployment.image.tag", "deployment.teg", CONFIGURE, "has no 'deployment.teg'"),
     (CONFIGURE, "{{ .inputs.debug }}", "{{ .inputs.image }}", CONFIGURE, "not of the type of"),
-    (CONFIGURE, "config.json", "settings.json", CONFIGURE, "there is no services/billing"),
+    (CONFIGURE, "config.json", "settings.json", CONFIGURE, "does not exist"),
 ]  # fmt: skip
 
 
@@ -297,7 +297,7 @@ def test_one_repository_of_two_keys_must_keep_entities_apart() -> None:
         read_folder(ACME), repositories={"pay": "acme/one", "shop": "acme/one", "core": "acme/x"}
     )
 
-    assert "'pay' and 'shop' are one repository" in str(found[0])
+    assert "'pay' and 'shop' are the same repository" in str(found[0])
 
 
 def test_unknown_limit_of_the_policy_is_found() -> None:
@@ -309,7 +309,7 @@ def test_unknown_limit_of_the_policy_is_found() -> None:
 def test_setting_is_refused_when_its_type_differs() -> None:
     found = check_catalog(read_folder(SHIPPED), settings={"namespace": 5})
 
-    assert "'catalog_settings.namespace' has another type" in str(found[0])
+    assert "'catalog_settings.namespace' does not have the type" in str(found[0])
 
 
 def test_stored_object_is_read() -> None:
@@ -337,7 +337,7 @@ def test_part_must_be_used_when_it_says_the_environment() -> None:
 
     found = [str(fault) for fault in check_catalog(files)]
 
-    assert is_said(found, f"{RESOURCE}:11: ", "The part 'env' says the environment")
+    assert is_said(found, f"{RESOURCE}:11: ", "The part 'env' gives the environment")
 
 
 @pytest.mark.parametrize(

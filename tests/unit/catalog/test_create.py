@@ -109,7 +109,7 @@ def test_sentence_of_a_rule_is_one_line() -> None:
 def test_entity_is_refused_when_port_would_refuse_it() -> None:
     files = changed(ACME, "service/blueprint.json", '"gold", ', "")
 
-    with pytest.raises(EntityRefused, match="'tier' was left as it is: \"gold\" is not one of"):
+    with pytest.raises(EntityRefused, match="'tier' was not changed: \"gold\" is not one of"):
         create(files, ACME_INPUTS)
 
 

@@ -211,8 +211,8 @@ def test_value_is_written_for_every_reader(value: object, written: str) -> None:
         ),
         ("k: [a: 1]\n", ("set", "k.0.b", 2), "does not edit 'k.0.b' at line 1, column 5"),
         ("a: 1\n", ("set", "a", "\ud800"), "it has half of a surrogate pair"),
-        ("a: 1\n", ("set", "a", float("nan")), "cannot hold NaN"),
-        ("a: 1\n", ("set", "a", 10**5000), "cannot hold a number of so many digits"),
+        ("a: 1\n", ("set", "a", float("nan")), "cannot have NaN"),
+        ("a: 1\n", ("set", "a", 10**5000), "cannot have a number of so many digits"),
         (
             "a: 1\n",
             ("set", "b", "x" * 262_144),

@@ -59,7 +59,7 @@ def test_file_is_edited(text: str, edits: dict[str, Any], after: str) -> None:
             {"set": {"path": "a", "to": "{{ .inputs.v }}"}},
             'which is not of the type of "x"',
         ),
-        ("a: x\n", {"set": {"path": "a", "to": "{{ .current + 1 }}"}}, 'it has "x" there'),
+        ("a: x\n", {"set": {"path": "a", "to": "{{ .current + 1 }}"}}, 'has "x" there'),
         (
             "a: 1.5\n",
             {"set": {"path": "a", "to": 2, "type": "whole number"}},
@@ -103,5 +103,5 @@ def test_file_is_refused_when_it_is_not_text() -> None:
         {"operation": "update", "set": [{"file": FILE, "path": "a", "to": 1}]}
     )
 
-    with pytest.raises(UserError, match="it is not a file of UTF-8 text"):
+    with pytest.raises(UserError, match="is not a file of UTF-8 text"):
         edit_files(spec, target(), Tree({PATH: "0"}, {}), {})

@@ -99,12 +99,12 @@ def test_property_is_left_as_it_is_with_a_note(old: str, new: str, name: str, no
     said = read(GOOD.replace(old, new))
 
     assert name not in said.entity["properties"]
-    assert said.notes[name].startswith(f"'{name}' was left as it is: ")
+    assert said.notes[name].startswith(f"'{name}' was not changed: ")
     assert note in said.notes[name]
 
 
 def test_missing_file_is_a_note() -> None:
-    assert "there is no t/a.yaml or t/a.yml" in read(None).notes["text"]
+    assert "t/a.yaml or t/a.yml does not exist" in read(None).notes["text"]
 
 
 @pytest.mark.parametrize(("one", "several"), [(["e"], "e"), (5, [5])])

@@ -52,9 +52,9 @@ def test_expression_is_refused_when_it_does_not_end(text: str) -> None:
         ("{{ 1, 2 }}", "must give one result, but gives 2"),
         ("{{ empty }}", "must give one result, but gives none"),
         ("{{ .inputs + 1 }}", "fails: object"),
-        ("a {{ null }}", "gives null, which cannot be a part of a text"),
-        ("a {{ [1] }}", "gives [1], which cannot be a part of a text"),
-        ("a {{ {} }}", "gives {}, which cannot be a part of a text"),
+        ("a {{ null }}", "gives null, which cannot be part of a text"),
+        ("a {{ [1] }}", "gives [1], which cannot be part of a text"),
+        ("a {{ {} }}", "gives {}, which cannot be part of a text"),
     ],
 )
 def test_result_is_refused(text: str, problem: str) -> None:

@@ -59,7 +59,7 @@ def test_hint_leads_to_the_files() -> None:
 
 @pytest.mark.parametrize("hints", [{}, {"owner": None}, {"owner": "../ops"}, {"owner": ["pay"]}])
 def test_hint_is_refused_when_it_is_no_part(hints: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="Property 'owner' of 'shop' in Port does not say"):
+    with pytest.raises(UserError, match="Property 'owner' of 'shop' in Port does not give"):
         remove(hints, tree("shop"))
 
 
@@ -95,4 +95,4 @@ def test_part_without_identifier_or_hint_is_a_fault(tmp_path: Path) -> None:
         "thing/resource.yaml": RESOURCE.replace("locate: { team: owner }\n", "").encode(),
     }
 
-    assert "The identifier does not say 'team'." in faults_of(files)[0]
+    assert "The identifier does not contain 'team'." in faults_of(files)[0]

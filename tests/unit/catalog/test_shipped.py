@@ -169,7 +169,7 @@ def test_create_is_described() -> None:
         ({"replicas": True}, "Input 'Replicas' must be a number"),
         ({"replicas": 0}, "Input 'Replicas' must be 1 to 100"),
         ({"image_tag": "latest; rm"}, "Input 'Image tag' must match"),
-        ({"common_values": {"replicas": 3}}, "has 3 as 'replicas', but the form says 2"),
+        ({"common_values": {"replicas": 3}}, "has 3 as 'replicas', but the form has 2"),
         ({"common_values": {"image": "x"}}, "Input 'Common values' has a text as 'image'"),
         ({"custom_values": ["x"]}, "Input 'Custom values' must be an object"),
         (
@@ -260,7 +260,7 @@ def test_service_beyond_a_limit_is_scaled_towards_it() -> None:
         ("replicas: 2\n", 6, "Input 'Step' must be a whole number from 1 to 5."),
         ("replicas: 2\n", 1.5, "Input 'Step' must be a whole number from 1 to 5."),
         ("replicas: 2\n", 0, "Input 'Step' must be 1 to 100."),
-        ("replicas: '2'\n", 1, 'it has "2" there'),
+        ("replicas: '2'\n", 1, 'has "2" there'),
         ("replicas: 2.5\n", 1, "has 2.5 as 'replicas', which must be a whole number, at line 1"),
         ("a: 1\n", 1, "has no 'replicas'"),
         ("replicas: 0777\n", 1, "readers of YAML take for"),
@@ -283,9 +283,9 @@ def test_scaling_is_refused(common: str, step: float, problem: str) -> None:
     [
         ({"identifier": "other"}, "must have 'identifier' \"my-service\""),
         ({"blueprint": "bucket"}, "must have 'blueprint' \"service\""),
-        ({"environment": None}, "must say the environment"),
-        ({"environment": ["Test"]}, "must say the environment"),
-        ({"environment": "a\nb"}, "must say the environment"),
+        ({"environment": None}, "must give the environment"),
+        ({"environment": ["Test"]}, "must give the environment"),
+        ({"environment": "a\nb"}, "must give the environment"),
         ({"replicas": 10**20}, "must not have a number over 2^53"),
     ],
 )
@@ -431,5 +431,5 @@ def test_unused_inputs_are_named() -> None:
 
 
 def test_action_is_refused_when_the_catalog_has_it_no_more() -> None:
-    with pytest.raises(UserError, match="has no action 'old' any more"):
+    with pytest.raises(UserError, match="no longer has the action 'old'"):
         plan_of(SHIPPED, "old", EMPTY, entity="x")

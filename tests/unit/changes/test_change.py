@@ -189,7 +189,7 @@ def test_change_is_proposed_and_merged_without_an_approval(
             "Waiting for the merge of pull request #7",
             "GitHub's reason: Merge conflict.",
         ),
-        (Merge("changed"), "Pull request #7 was changed", "no longer the change"),
+        (Merge("changed"), "Pull request #7 was changed", "differs from the approved change"),
     ],
 )
 def test_run_shows_what_an_unmerged_pull_request_waits_for(
@@ -243,7 +243,7 @@ def test_run_says_that_its_branch_is_taken(
     delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> PullRequest:
-        raise BranchTaken(BRANCH, "The branch holds commits that Slipway did not make.")
+        raise BranchTaken(BRANCH, "The branch has commits that Slipway did not make.")
 
     monkeypatch.setattr(delivery.repository, "propose", refuse)
     delivery.planned = delivery.proposal(environment="Test")
@@ -363,7 +363,7 @@ def test_first_message_counts_when_the_run_id_repeats(
 
 @pytest.mark.parametrize(
     ("without_person", "said"),
-    [("two_approvers", "the approval of 2 people"), ("refuse", "no person has requested it")],
+    [("two_approvers", "the approval of 2 people"), ("refuse", "machine credentials requested it")],
 )
 def test_change_without_a_person_needs_more(
     delivery: Delivery, without_person: str, said: str
@@ -384,7 +384,7 @@ def test_change_is_refused_when_the_policy_names_no_approver(
     approval = {**POLICY["default"]["approval"], "emails": []}
     set_policy({**POLICY, "default": {"approval": approval}})
 
-    with pytest.raises(UserError, match="names nobody"):
+    with pytest.raises(UserError, match="names no approvers"):
         delivery.carry_out()
 
     assert delivery.started == []

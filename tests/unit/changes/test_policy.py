@@ -99,7 +99,7 @@ def test_invalid_policy_error_names_the_fault_and_the_fix(
 
 def test_policy_that_is_not_json_is_a_configuration_error(aws: None) -> None:
     boto3.client("s3").put_object(Bucket="records", Key="policy/policy.json", Body=b"{")
-    with pytest.raises(ConfigurationError, match="cannot be used"):
+    with pytest.raises(ConfigurationError, match="is not valid"):
         read_policy("records", "policy/policy.json")
 
 
@@ -120,7 +120,7 @@ def test_eligible_approvers_are_unique_and_omit_the_requester() -> None:
 @pytest.mark.parametrize(
     ("named", "words"),
     [
-        ({"emails": []}, "The policy names nobody"),
+        ({"emails": []}, "The policy names no approvers"),
         ({"emails": ["Dev@acme.test"]}, "there are none"),
         ({"count": 2}, "there is 1"),
         ({"emails": [], "teams": ["sre"]}, "names team sre"),

@@ -146,7 +146,10 @@ def test_workflow_is_started_with_the_inputs_of_the_plan(restart: Restart) -> No
 
 @pytest.mark.parametrize(
     ("conclusion", "status", "said"),
-    [("success", "SUCCESS", "has succeeded"), ("timed_out", "FAILURE", "its end: timed_out")],
+    [
+        ("success", "SUCCESS", "succeeded"),
+        ("timed_out", "FAILURE", "GitHub's conclusion: timed_out"),
+    ],
 )
 def test_run_ends_with_the_workflow_and_frees_the_entity(
     restart: Restart, conclusion: str, status: str, said: str
@@ -248,7 +251,7 @@ def test_run_ends_when_its_action_is_gone(restart: Restart) -> None:
     message = make_message(action="reboot_service", entity="shop", operation="DAY-2")
     assert message.action  # The catalog has no such action.
 
-    with pytest.raises(UserError, match="no action 'reboot_service' any more"):
+    with pytest.raises(UserError, match="no longer has the action 'reboot_service'"):
         _carry_out(restart, message)
 
     assert restart.held() == []

@@ -262,10 +262,10 @@ def test_rollback_restores_only_what_the_commit_changed() -> None:
     ("before", "after", "now", "reason"),
     [
         (folder(), folder(common="1"), folder(common="1"), "since it was created"),
-        (folder(common="1"), folder(), folder(), "no files"),
+        (folder(common="1"), folder(), folder(), "no longer has files"),
         (folder(common="1"), folder(common="2"), folder(common="3"), "mixed"),
         (folder(common="1"), folder(common="2"), folder(other="3"), "mixed"),
-        (folder(common="1"), folder(common="1"), folder(common="1"), "no file's content"),
+        (folder(common="1"), folder(common="1"), folder(common="1"), "did not change the content"),
     ],
 )
 def test_impossible_rollback_gives_a_reason(
@@ -283,7 +283,7 @@ def test_rollback_of_a_file_that_was_not_text_gives_a_reason() -> None:
 
     nothing = texts_before(touched(before, after), before, after)
     assert isinstance(nothing, NothingToRollBack)
-    assert "no text" in nothing.reason
+    assert "not text" in nothing.reason
 
 
 _FOLDERS = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("123"), min_size=1)

@@ -165,7 +165,7 @@ def test_foreign_pull_request_is_not_adopted(github: FakeGitHub, foreign: dict[s
     there = refused("A pull request already exists for acme:x.", "createPullRequest")
     github.script(PROPOSE, proposed([there], createPullRequest=None))
 
-    with pytest.raises(BranchTaken, match="A pull request that Slipway did not open"):
+    with pytest.raises(BranchTaken, match="a pull request that Slipway did not open"):
         repository(github).propose(CHANGE)
 
 
@@ -262,8 +262,8 @@ def test_reviewers_that_cannot_be_asked_are_noted(github: FakeGitHub) -> None:
     pull = repository(github).propose(CHANGE)
 
     assert pull.notes == (
-        "GitHub did not ask team payments for a review: Not accessible.",
-        "GitHub did not ask olivia for a review: Not by the pull request's author.",
+        "GitHub did not request a review from team payments: Not accessible.",
+        "GitHub did not request a review from olivia: Not by the pull request's author.",
     )
 
 

@@ -64,7 +64,7 @@ def test_app_key_is_read_however_it_is_written(key: str, written: Callable[[str]
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"app_id": "Iv23liABCDEFGHIJKLMN"}, "'app_id' .* numeric id, and not its client id"),
+        ({"app_id": "Iv23liABCDEFGHIJKLMN"}, "'app_id' .* numeric id, not its client id"),
         ({"app_id": "Iv1.8a61f9b3a7aba766"}, "'app_id'"),
         ({"installation_id": "acme"}, "'installation_id'"),
         ({"private_key": "SHA256:abc"}, "'private_key'"),

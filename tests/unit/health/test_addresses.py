@@ -44,8 +44,8 @@ NOT_PUBLIC = [
     ("64:ff9b::a9fe:a9fe", "metadata"),
     ("2002:7f00:1::", "loopback"),
     ("2001:0:0:0:0:0:80ff:fffe", "loopback"),
-    ("not-an-address", "no IP address"),
-    ("", "no IP address"),
+    ("not-an-address", "not an IP address"),
+    ("", "not an IP address"),
 ]
 
 

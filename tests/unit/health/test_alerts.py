@@ -14,8 +14,8 @@ pytestmark = pytest.mark.waits
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
 URL = "https://github.test/issues/9"
-LINES = ["2026-11-23 10:00:00 The service was said to be Degraded."]
-REASON = "Nothing is left to try."
+LINES = ["2026-11-23 10:00:00 The service was reported as Degraded."]
+REASON = "No repair is left to try."
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def told(queue: str) -> list[str]:
 @pytest.mark.parametrize(
     ("service", "subject"),
     [
-        ("shop", "shop (Test) is ill"),
-        ("über", "ber (Test) is ill"),
-        ("店", "(Test) is ill"),
-        ("a\nb", "a b (Test) is ill"),
+        ("shop", "shop (Test) is unhealthy"),
+        ("über", "ber (Test) is unhealthy"),
+        ("店", "(Test) is unhealthy"),
+        ("a\nb", "a b (Test) is unhealthy"),
         ("x" * 500, "x" * 99),
     ],
 )
@@ -51,7 +51,7 @@ def test_alert_email_has_a_valid_subject_and_its_text(
     assert f'"Subject": "{subject}"' in body
     assert REASON in body
     assert LINES[0] in body
-    assert f"Go on here: {URL}" in body
+    assert f"Details: {URL}" in body
 
 
 def test_slack_alert_is_sent_when_the_topic_is_missing(aws: None) -> None:
@@ -62,7 +62,7 @@ def test_slack_alert_is_sent_when_the_topic_is_missing(aws: None) -> None:
         alerts.send(alert_title(make_state()), REASON, LINES, URL)
 
         (message,) = slack.bodies("POST /hook")
-    assert message == slack_message("my-service (Test) is ill", REASON, URL)
+    assert message == slack_message("my-service (Test) is unhealthy", REASON, URL)
 
 
 def test_alert_email_is_sent_when_the_webhook_is_unreadable(
@@ -107,7 +107,7 @@ def test_slack_message_escapes_mentions_and_links() -> None:
     message = slack_message("a <!channel> is ill", "<!here> & <https://evil.test|click>", URL)
 
     text = message["blocks"][1]["text"]["text"]
-    assert text == f"&lt;!here&gt; &amp; &lt;https://evil.test|click&gt;\n<{URL}|Go on here>"
+    assert text == f"&lt;!here&gt; &amp; &lt;https://evil.test|click&gt;\n<{URL}|Details>"
     assert "<" not in message["text"]
     assert mrkdwn("a&b") == "a&amp;b"
 

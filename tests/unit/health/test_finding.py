@@ -32,7 +32,7 @@ def test_other_statuses_are_unhealthy_by_default(status: int) -> None:
 
     assert (finding.state, finding.kind) == ("unhealthy", "status")
     assert f"answered {status}, not a 2xx" in finding.sentence
-    assert "It said: down for <b>lunch</b>" in finding.sentence
+    assert "Answer: down for <b>lunch</b>" in finding.sentence
 
 
 def test_only_the_expected_status_is_healthy() -> None:

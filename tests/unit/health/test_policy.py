@@ -63,7 +63,7 @@ def test_complete_policy_survives_a_round_trip() -> None:
         ({"schema_version": 2}, "schema_version"),
         ({"mode": "on"}, "mode"),
         ({"strategies": [{"kind": "pray"}]}, "strategies.0"),
-        ({"strategies": [{"kind": "restart"}, {"kind": "restart"}]}, "each may be there once"),
+        ({"strategies": [{"kind": "restart"}, {"kind": "restart"}]}, "each may appear once"),
         ({"strategies": [{"kind": "restart", "wait_seconds": 4}]}, "wait_seconds"),
         ({"strategies": [{"kind": "restart", "attempts": 0}]}, "attempts"),
         ({"strategies": [{"kind": "restart", "attempts": 99}]}, "attempts"),

@@ -280,7 +280,7 @@ def test_probe_reports_a_refused_connection() -> None:
     with served(http(b"")) as server:
         limits, url = server.limits(), f"http://127.0.0.1:{server.port}/"
 
-    assert "takes no connection" in failed(probe(url, limits), FailureKind.CONNECT)
+    assert "does not accept connections" in failed(probe(url, limits), FailureKind.CONNECT)
 
 
 def test_probe_times_out_when_the_connection_queue_is_full() -> None:

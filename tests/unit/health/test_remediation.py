@@ -42,9 +42,7 @@ SECOND = timedelta(seconds=1)
 def test_degraded_service_that_answers_is_corrected_to_healthy() -> None:
     story = Story(make_state(), make_policy(), look=lambda _story: HEALTHY)
 
-    assert story.run() == Healthy(
-        reason="The service was said to be Degraded, but answers as it should."
-    )
+    assert story.run() == Healthy(reason="Reported as Degraded, but its health check passes.")
     assert [step.step for step in story.steps] == ["verify", "wait", "verify", "healthy"]
     assert story.repairs == []
 
@@ -183,7 +181,7 @@ def test_remediation_escalates_when_a_person_must_merge() -> None:
     end = story.run()
 
     assert isinstance(end, Escalate)
-    assert "roll back waits for somebody to merge it" in end.reason
+    assert "roll back waits for a person to merge it" in end.reason
     assert story.kinds == ["restart", "roll_back"]
 
 
@@ -234,7 +232,7 @@ def test_remediation_escalates_without_repair_in_verify_mode() -> None:
     end = story.run()
 
     assert isinstance(end, Escalate)
-    assert "not repaired" in end.reason
+    assert "does not repair" in end.reason
     assert story.repairs == []
 
 
@@ -255,16 +253,16 @@ def test_remediation_escalates_in_an_unlisted_environment(
     end = story.run()
 
     assert isinstance(end, Escalate)
-    assert "not repaired by Slipway" in end.reason
+    assert "Slipway does not repair" in end.reason
     assert story.repairs == []
 
 
 @pytest.mark.parametrize(
     ("files", "why"),
     [
-        (Reviewed(environment="Production"), "Test, and its metadata file says Production"),
-        (Reviewed(environment="Staging"), "Test, and its metadata file says Staging"),
-        (Reviewed(fault="It has no folder."), "not repaired by Slipway. It has no folder."),
+        (Reviewed(environment="Production"), "Test, but its metadata file has Production"),
+        (Reviewed(environment="Staging"), "Test, but its metadata file has Staging"),
+        (Reviewed(fault="It has no folder."), "does not repair it. It has no folder."),
     ],
 )
 def test_service_is_handed_over_when_its_files_disagree(files: Reviewed, why: str) -> None:
@@ -291,7 +289,7 @@ def test_service_is_handed_over_when_its_url_matches_no_pattern(url: str | None)
     end = story.run()
 
     assert isinstance(end, Escalate)
-    assert "matches none of `health_probe.trusted_urls`" in end.reason
+    assert "does not match `health_probe.trusted_urls`" in end.reason
     assert story.repairs == []
 
 

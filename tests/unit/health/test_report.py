@@ -38,9 +38,9 @@ def test_timeline_lists_the_remediation_in_order() -> None:
 
     lines = timeline_lines(story.state, end, story.now)
 
-    assert lines[0] == "2026-11-23 10:00:00 The service was said to be Degraded."
+    assert lines[0] == "2026-11-23 10:00:00 The service was reported as Degraded."
     assert lines[1].endswith("answered 503, not a 2xx. (2 times until 2026-11-23 10:00:01)")
-    assert lines[2].endswith("The service is restarted (attempt 1 of 1).")
+    assert lines[2].endswith("Slipway restarts the service (attempt 1 of 1).")
     assert lines[3].endswith("Restart carried out. As asked.")
     assert lines[-1].endswith(end.reason)
     assert lines == sorted(lines, key=lambda line: line[:19])
@@ -107,7 +107,7 @@ def test_issue_describes_the_problem_and_what_to_do() -> None:
     assert "### What to do" in body
     assert body.rstrip().endswith("-->")
     assert '"kind":"remediation"' in body
-    assert issue_title(story.state) == "Service my-service is ill"
+    assert issue_title(story.state) == "Service my-service is unhealthy"
 
 
 def test_issue_keeps_the_whole_of_a_long_reason() -> None:

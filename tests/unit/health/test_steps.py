@@ -32,7 +32,7 @@ def test_deployed_service_becomes_healthy_and_synced(
     machine.run()
 
     assert (world.entity[STATUS], world.entity["sync_status"]) == ("Healthy", "Synced")
-    assert world.entity["health_detail"] == "The service answers as it should."
+    assert world.entity["health_detail"] == "The health check passes."
     assert world.row.execution is None
     assert world.github.restarted == []
 
@@ -44,7 +44,7 @@ def test_false_degraded_status_is_corrected_with_a_note(
 
     assert world.entity[STATUS] == "Healthy"
     assert "sync_status" not in world.entity
-    assert "was said to be Degraded, but answers" in world.entity["health_detail"]
+    assert "Reported as Degraded, but its health check passes" in world.entity["health_detail"]
     assert len(world.row.interventions) == 1
 
 

@@ -41,7 +41,7 @@ def test_cool_down_starts_and_notifies_once_at_the_hourly_limit(
     assert machine.answer["until"] == "2026-11-23T11:00:01Z"
     assert world.entity[STATUS] == "Degraded"
     (told,) = world.alerts()
-    assert "ill 3 times within an hour" in told
+    assert "unhealthy 3 times within an hour" in told
 
     machine.run()
 
@@ -89,7 +89,7 @@ def test_escalation_names_the_pull_request_of_the_lock_owner(world: World, strat
 
     assert world.entity[STATUS] == "Degraded"
     assert (
-        f"another change of the service is under way ({RUN_ID}, pull request #12)"
+        f"another change of the service is in progress ({RUN_ID}, pull request #12)"
         in (world.entity["health_detail"])
     )
     assert world.holder() == RUN_ID
@@ -162,7 +162,7 @@ def test_pending_repair_is_one_attempt_when_checked_again(
     (attempt,) = world.row.state.attempts
     assert (attempt.outcome, attempt.link) == ("done", "https://g/1")
     assert world.github.restarted == [f"{FIRST}-1"]
-    assert sum("is restarted" in write["health_detail"] for write in world.port.writes) == 2
+    assert sum("restarts the service" in write["health_detail"] for write in world.port.writes) == 2
 
 
 @pytest.mark.parametrize(
@@ -196,9 +196,7 @@ def test_failed_restart_shows_the_conclusion_from_github(world: World) -> None:
     world.become_unhealthy().run()
 
     (attempt,) = world.row.state.attempts
-    assert (
-        attempt.detail == "The restart workflow did not succeed. GitHub's word for it: timed_out."
-    )
+    assert attempt.detail == "The restart workflow did not succeed. GitHub's conclusion: timed_out."
 
 
 def test_endless_restart_fails_after_15_minutes(
@@ -243,7 +241,7 @@ def test_service_is_handed_over_when_its_files_are_not_there(
     world.become_unhealthy().run()
 
     assert world.row.state.attempts == ()
-    assert "It is not repaired by Slipway." in world.entity["health_detail"]
+    assert "Slipway does not repair it." in world.entity["health_detail"]
 
 
 # -- approval
@@ -258,7 +256,7 @@ def test_repair_waits_for_approval_where_the_policy_requires_it(
     machine = world.become_unhealthy().until("Ask")
 
     assert world.github.restarted == []
-    assert "when somebody has agreed" in world.entity["health_detail"]
+    assert "need an approval" in world.entity["health_detail"]
 
     machine.run()
 
@@ -305,11 +303,11 @@ def test_escalation_lists_every_attempt(
 
     assert world.entity[STATUS] == "Degraded"
     ((body, comment),) = world.github.issues
-    assert "The service is restarted" in body
+    assert "Slipway restarts the service" in body
     assert comment is not None
     (told,) = world.alerts()
-    assert "my-service (Test) is ill." in told
-    assert "Go on here: https://github.test/issues/9" in told
+    assert "my-service (Test) is unhealthy." in told
+    assert "Details: https://github.test/issues/9" in told
     assert len(world.row.escalations) == 1
 
 

@@ -25,7 +25,7 @@ FIRST, SECOND = execution_name(KEY, 1), execution_name(KEY, 2)
     [
         ("FAILED", "An internal error stopped"),
         ("ABORTED", "An operator stopped"),
-        ("TIMED_OUT", "for too long"),
+        ("TIMED_OUT", "took too long"),
     ],
 )
 def test_stopped_execution_unlocks_its_service_and_says_so(

@@ -75,7 +75,9 @@ def test_update_raises_a_retryable_error_after_endless_conflicts(
         store.update("my-service", later)
         return later(row).changed(number=99)
 
-    with pytest.raises(RetryableError, match="Too many write the remediation of service 'my-s"):
+    with pytest.raises(
+        RetryableError, match="Too many concurrent writes to the remediation of service 'my-s"
+    ):
         store.update("my-service", always_slower)
 
     found = store.get("my-service")

@@ -124,8 +124,8 @@ def test_subscription_table_has_only_health_by_default() -> None:
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("{}", "the table"),
-        (json.dumps([AUDIT, AUDIT]), "'scale-audit' is there twice"),
-        (json.dumps([{**AUDIT, "name": "health"}]), "'health' is there twice"),
+        (json.dumps([AUDIT, AUDIT]), "'scale-audit' appears twice"),
+        (json.dumps([{**AUDIT, "name": "health"}]), "'health' appears twice"),
         (json.dumps([{**AUDIT, "state_machine": "arn:aws:states:x"}]), "0.state_machine"),
         (json.dumps([{**AUDIT, "filter": {}}]), "0.filter.blueprint"),
         (

@@ -607,7 +607,7 @@ def test_run_list_omits_runs_that_were_not_requested(port: Port) -> None:
 @pytest.mark.parametrize(
     ("answer", "fault"),
     [
-        ({"ok": True}, "has no list of runs"),
+        ({"ok": True}, "lacks the list of runs"),
         ({"ok": True, "runs": [{"id": "r_1"}]}, "run.status"),
         ({"ok": True, "runs": [], "next": "a"}, "repeats its 'next'"),
     ],

@@ -38,7 +38,7 @@ def test_people_of_the_organisation_are_listed(port: Port) -> None:
 def test_list_of_people_is_refused_when_it_is_none(port: Port) -> None:
     port.script("GET /v1/users", (200, {"ok": True}, {}))
 
-    with pytest.raises(PortError, match="no list of users"):
+    with pytest.raises(PortError, match="lacks the list of users"):
         port.client().users()
 
 

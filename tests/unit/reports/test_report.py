@@ -176,7 +176,7 @@ def test_report_goes_on_when_the_run_ends_in_between(world: World) -> None:
         ("x: &x {tag: v2}\nimage: *x\nreplicas: 1\n", {"replicas": 1, "image_tag": "v2"}, ""),
         ("image: {tag: 7}\n", {"image_tag": "7"}, ""),
         ("image: {tag: 1.10}\nreplicas: 2\n", {"replicas": 2}, "1.1 is not of type string"),
-        ("replicas: many\n", {}, "'replicas' was left as it is"),
+        ("replicas: many\n", {}, "'replicas' was not changed"),
         ("replicas: 010\n", {}, "'010' at line 1, column 11"),
         ("host: {{ .x }}\n", {}, "an unquoted '{{ … }}' at line 1"),
     ],
@@ -204,7 +204,7 @@ def test_missing_values_are_left_out_and_named(world: World) -> None:
     world.report()
 
     assert "replicas" not in world.properties
-    assert "'replicas' was left as it is: there is no apps/" in world.run["summary"]
+    assert "'replicas' was not changed: apps/" in world.run["summary"]
 
 
 def test_late_report_of_a_create_takes_the_values_of_now(world: World) -> None:
@@ -248,7 +248,7 @@ def test_port_data_that_cannot_be_used_leaves_the_entity(world: World, text: str
     assert world.entity_writes == []
     assert world.run["status"] == "SUCCESS"
     assert f"{FOLDER}/portData.json" in world.run["summary"]
-    assert "can report #12 again" in world.run["summary"]
+    assert "run the workflow 'Slipway report' for #12" in world.run["summary"]
 
 
 def test_port_data_with_a_byte_order_mark_is_read(world: World) -> None:
@@ -388,7 +388,7 @@ def test_closed_change_changes_no_entity(world: World, action: str) -> None:
 
     assert json.dumps(world.entities) == before
     assert (world.run["status"], world.run["statusLabel"]) == ("FAILURE", "Closed")
-    assert "The entity stays as it is." in world.run["summary"]
+    assert "The entity was not changed." in world.run["summary"]
 
 
 def test_merged_delete_removes_the_entity(world: World) -> None:
@@ -472,7 +472,10 @@ def test_user_who_is_gone_is_not_named(world: World) -> None:
         ({"head": {"ref": "slipway/x/../r_1", "repo": {"id": 7}}}, "is not 'slipway/"),
         ({"head": {"ref": "slipway/x/r_1\n", "repo": {"id": 7}}}, "is not 'slipway/"),
         ({"head": {"ref": "slipway/x/r_unknown", "repo": {"id": 7}}}, "does not know run"),
-        ({"head": {"ref": f"slipway/delete_service/{RUN_ID}", "repo": {"id": 7}}}, "of action"),
+        (
+            {"head": {"ref": f"slipway/delete_service/{RUN_ID}", "repo": {"id": 7}}},
+            "belongs to action",
+        ),
     ],
 )
 def test_pull_request_that_is_not_ours_is_refused(
@@ -488,7 +491,7 @@ def test_pull_request_that_is_not_ours_is_refused(
 
 
 def test_number_of_no_pull_request_is_refused(world: World) -> None:
-    with pytest.raises(NothingToReport, match="There is no pull request #99"):
+    with pytest.raises(NothingToReport, match="Pull request #99 does not exist"):
         world.report(99)
 
 
@@ -510,7 +513,7 @@ def test_ended_run_without_pull_request_is_refused(world: World) -> None:
     world.note(pr_number=None)
     world.run["status"] = "FAILURE"
 
-    with pytest.raises(NothingToReport, match="noted no pull request"):
+    with pytest.raises(NothingToReport, match="no record of its pull request"):
         world.report()
 
 
@@ -519,7 +522,7 @@ def test_run_of_no_known_entity_is_refused(world: World) -> None:
     world.pull()
     world.note(service=None)
 
-    with pytest.raises(NothingToReport, match="does not know which entity"):
+    with pytest.raises(NothingToReport, match="does not have the entity"):
         world.report()
 
 
@@ -532,7 +535,7 @@ def test_merge_is_reported_when_its_kind_is_gone(world: World) -> None:
 
     assert world.entity_writes == []
     assert world.run["status"] == "SUCCESS"
-    assert "no kind of blueprint 'cluster'" in world.run["summary"]
+    assert "a kind for blueprint 'cluster'" in world.run["summary"]
 
 
 @pytest.mark.parametrize(

@@ -356,7 +356,7 @@ def test_run_goes_on_hold_and_fails_only_its_record_after_a_bug(
         "batchItemFailures": [{"itemIdentifier": {"partition": f"{TOPIC}-0", "offset": 1}}]
     }
     body = scene.port.bodies(f"POST {RUN}/logs")[-1]
-    assert body["statusLabel"] == "Held, reference no-trace"
+    assert body["statusLabel"] == "On hold, reference no-trace"
     assert "ZeroDivisionError" not in body["message"]
     assert '"RunCrashed"' in capsys.readouterr().out
     assert not scene.updates()
@@ -438,11 +438,11 @@ def test_run_goes_on_hold_when_its_retries_are_used_up(
     scene.act = throttle
     monkeypatch.setattr(later, "MAX_POSTPONED", 0)
 
-    with pytest.raises(RecordsFailed, match="postponed 0 times in vain"):
+    with pytest.raises(RecordsFailed, match="postponed 0 times without success"):
         scene.consume(event(message()))
 
     body = scene.port.bodies(f"POST {RUN}/logs")[-1]
-    assert body["statusLabel"] == "Held, reference no-trace"
+    assert body["statusLabel"] == "On hold, reference no-trace"
 
 
 def test_run_is_kept_when_port_is_down(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -471,7 +471,7 @@ def test_run_that_port_started_ends_with_that_reason(scene: Scene) -> None:
     assert scene.consume(event(message(trigger={**message()["trigger"], "by": by}))) == DONE
 
     assert not scene.acted
-    assert scene.updates()[-1]["summary"].startswith("Port started this run by itself")
+    assert scene.updates()[-1]["summary"].startswith("Port started this run itself")
 
 
 @pytest.mark.parametrize(("killed", "is_said"), [(1, False), (2, True), (3, True)])
@@ -523,7 +523,7 @@ def test_run_is_delivered_later_when_a_gateway_says_404(
     assert scene.consume(event(message(), timestamp=NOW - 3_600_000)) == DONE
 
     assert (row("runs", run_id=RUN_ID) or {})["postponed"] == 1
-    assert "Something other than Port answered 404" in scene.logs()[-1]
+    assert "A server other than Port answered 404" in scene.logs()[-1]
 
 
 def test_run_is_on_hold_when_the_base_url_is_wrong(scene: Scene) -> None:
@@ -715,7 +715,7 @@ def test_replay_reports_a_rejected_signature_as_rejected(
 
     ((outcome, why),) = replayed(scene, gone)
 
-    assert (outcome, why) == ("rejected", "The message's signature does not fit it.")
+    assert (outcome, why) == ("rejected", "The message's signature does not match its content.")
 
 
 def test_replay_does_not_measure_the_record_age(

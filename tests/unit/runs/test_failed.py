@@ -116,7 +116,7 @@ def test_invalid_object_is_reported_and_can_be_archived(
 
     assert record.event is None
     assert record.subjects == []
-    assert "no failed record" in record.why
+    assert "not a failed record" in record.why
     records.put_away(record, "discarded")
     assert keys() == [f"archive/discarded/{key}"]
 

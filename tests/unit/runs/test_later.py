@@ -60,5 +60,5 @@ def test_postponing_fails_at_the_limit() -> None:
     for _ in range(MAX_POSTPONED):
         later().postpone(RUN_ID, RECORD, NOW, "arn:function:live")
 
-    with pytest.raises(RetryableError, match="postponed 20 times in vain"):
+    with pytest.raises(RetryableError, match="postponed 20 times without success"):
         later().postpone(RUN_ID, RECORD, NOW, "arn:function:live")

@@ -35,7 +35,7 @@ def test_owner_can_acquire_its_lock_again() -> None:
 def test_lock_is_refused_with_the_name_of_its_owner() -> None:
     locks().acquire("shop", "r_1")
 
-    with pytest.raises(EntityLocked, match=r"is under way \(run r_1\)"):
+    with pytest.raises(EntityLocked, match=r"is in progress \(run r_1\)"):
         locks().acquire("shop", "r_2")
 
     assert holder() == "r_1"

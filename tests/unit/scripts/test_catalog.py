@@ -42,8 +42,8 @@ def test_check_passes_and_says_what_it_did_not_look_at() -> None:
 
     assert result.exit_code == 0
     assert "The catalog has no fault: 2 kinds, 7 actions." in result.output
-    assert "Repositories were not looked at" in result.output
-    assert "The approval policy was not looked at" in result.output
+    assert "Repositories were not checked" in result.output
+    assert "The approval policy was not checked" in result.output
 
 
 def test_check_prints_each_fault_and_fails(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_check_names_actions_and_rules_without_each_other(tmp_path: Path) -> Non
     result = run("check", "--tfvars", path)
 
     assert result.exit_code == 0
-    assert "No rule is for 'delete_service'" in result.output
+    assert "No rule matches 'delete_service'" in result.output
     assert "'upscale_service'" not in result.output
     assert "A rule is for 'old', which is not an action of the catalog." in result.output
 
@@ -257,7 +257,7 @@ def test_new_writes_its_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "action", "operation", "said"),
     [
-        ("service", "create_service", "update", "is there already"),
+        ("service", "create_service", "update", "exists already"),
         ("service", "hand-over", "update", "cannot be an action's name"),
         ("service", "hand_over", "change", "is not one of: create, update"),
     ],

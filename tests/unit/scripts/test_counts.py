@@ -25,7 +25,7 @@ def test_table_counts_managed_resources_of_each_plan() -> None:
     assert lines[:2] == ["| | `one` | `none` |", "| --- | --- | --- |"]
     assert "| Lambda functions, each with alias `live`, role and log group | 2 | |" in lines
     assert "| VPCs | 1 | |" in lines
-    assert lines[-1] == "| resources in all | 3 | 0 |"
+    assert lines[-1] == "| resources in total | 3 | 0 |"
 
 
 def test_page_differs_when_a_number_changed(
@@ -38,7 +38,7 @@ def test_page_differs_when_a_number_changed(
 
     with pytest.raises(typer.Exit):
         counts.main(check=True)
-    assert "run scripts/counts" in capsys.readouterr().err
+    assert "Run scripts/counts" in capsys.readouterr().err
 
     counts.main()
     counts.main(check=True)

@@ -56,5 +56,5 @@ def test_demo_names_what_does_not_answer_without_a_traceback(
         demo.main(folder=tmp_path)
 
     out = capsys.readouterr().out
-    assert "did not answer as it should" in out
+    assert "gave an unexpected answer" in out
     assert "[Errno 111] Connection refused" in out

@@ -87,7 +87,7 @@ def test_missing_configuration_is_named(tmp_path: Path) -> None:
 
 
 def test_unattended_run_needs_a_configuration(tmp_path: Path) -> None:
-    with pytest.raises(Stopped, match="no configuration.*--config FILE"):
+    with pytest.raises(Stopped, match="No configuration.*--config FILE"):
         install.configured(None, tmp_path, yes=True)
 
 
@@ -367,12 +367,12 @@ def test_settings_that_people_make_do_not_fail_the_installation(
 ) -> None:
     said = examined(tmp_path, monkeypatch, "GitHub: base branch", "AWS: e-mails to a@b.test")
 
-    assert "2 checks are left for people" in said[-1]
+    assert "2 checks need a person" in said[-1]
     assert "Cure it." in said[0]
 
 
 def test_faults_of_the_installation_fail_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Stopped, match="finds faults: AWS: functions.*Follow the cures"):
+    with pytest.raises(Stopped, match="finds faults: AWS: functions.*Apply the fixes"):
         examined(tmp_path, monkeypatch, "AWS: functions", "GitHub: base branch")

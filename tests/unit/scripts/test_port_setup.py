@@ -167,7 +167,7 @@ def test_nothing_is_created_when_a_gateway_says_404(
     code, output = invoke(env_file, "--apply")
 
     assert code == 1
-    assert "Is PORT_BASE_URL right?" in output
+    assert "Check PORT_BASE_URL" in output
     assert port.writes == []
 
 

@@ -75,7 +75,7 @@ def test_release_refuses_a_dirty_tree(root: Path, file: str) -> None:
     with (root / file).open("a") as opened:
         opened.write("more\n")
 
-    assert f"changes that are not committed, as {file}" in refusal("0.2.0", root)
+    assert f"changes that are not committed, for example {file}" in refusal("0.2.0", root)
 
 
 def test_release_refuses_to_replace_another_folder(root: Path) -> None:
@@ -83,7 +83,7 @@ def test_release_refuses_to_replace_another_folder(root: Path) -> None:
     kept.parent.mkdir()
     kept.touch()
 
-    with pytest.raises(ReleaseError, match="holds something else than a release"):
+    with pytest.raises(ReleaseError, match="contains other files than a release"):
         release.release("0.2.0", root, kept.parent)
 
     assert kept.exists()

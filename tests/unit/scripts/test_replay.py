@@ -169,7 +169,7 @@ def test_replayed_record_is_archived_when_the_function_takes_it(world: World, ou
     assert event["replay"] is True
     assert event["records"] == {"org_test.runs-0": [kafka(MESSAGE)]}
     assert (stored("aws/"), stored("archive/")) == ([], [f"archive/replayed/{KEY}"])
-    assert world.operator.replay(held).said == "Somebody else has just dealt with it."
+    assert world.operator.replay(held).said == "Another operator settled it at the same time."
 
 
 @pytest.mark.parametrize("outcome", ["failed", "rejected"])
@@ -283,7 +283,7 @@ def test_replay_invokes_nothing_when_whole_batch_is_done(world: World) -> None:
     result = world.operator.replay(held)
 
     assert result.dealt_with
-    for said in (f"Run {RUN_ID} has ended with FAILURE.", "Run r_9 goes on: IN_PROGRESS."):
+    for said in (f"Run {RUN_ID} has ended with FAILURE.", "Run r_9 continues: IN_PROGRESS."):
         assert said in result.said
     assert world.server.bodies(INVOKE) == []
     assert stored("archive/") == [f"archive/replayed/{KEY}"]
@@ -393,7 +393,7 @@ def test_selection_filters_by_name_function_and_time(selection: Selection, chose
 
 
 def test_selection_refuses_an_unknown_name() -> None:
-    with pytest.raises(SlipwayError, match="r_zz: nothing of this name is held"):
+    with pytest.raises(SlipwayError, match="r_zz: not on hold"):
         Selection(("a", "r_zz")).of(FOUND)
 
 
@@ -416,5 +416,5 @@ def test_iso_time_is_utc_without_an_offset() -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "5x", "-2h", "99999999999d"])
 def test_invalid_time_is_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no time"):
+    with pytest.raises(ConfigurationError, match="is not a time"):
         read_time(text)

@@ -68,7 +68,7 @@ def test_soak_audit_accepts_a_correct_end(fine: RunFacts) -> None:
         run(status="FAILURE", label="Failed"),
         run(label="Nothing to do"),
         run(status="FAILURE", label="Never received", pulls=()),
-        run(status="FAILURE", label="Held for too long", pulls=()),
+        run(status="FAILURE", label="On hold for too long", pulls=()),
         run(ask=ask(harmless=True)),
         run(approvals=("DECLINED",)),
         run(approvals=("EXPIRED",)),

@@ -82,7 +82,7 @@ def held(hours: int, *runs: Subject) -> OnHold:
         (Line(consumer(), backlog(lost=3), []), "has dropped 3 record(s)"),
         (Line(consumer(DAY), backlog(unread=None), []), "has never read anything"),
         (Line(consumer(), backlog(), [held(47, Subject("r_1"))]), None),
-        (Line(consumer(), backlog(), [held(49, Subject("r_1"))]), "its run is ended on"),
+        (Line(consumer(), backlog(), [held(49, Subject("r_1"))]), "Slipway ends its run on"),
         # Changes of entities have no run that would be ended.
         (Line(consumer(), backlog(), [held(100)]), None),
         (Line(consumer(), backlog(), [held(100, Subject("r_1", notice=True))]), None),
@@ -116,7 +116,7 @@ def test_chosen_functions_must_be_consumers() -> None:
     for names, everything, said in (
         ([], False, "say --all"),
         (["approval"], True, "say --all"),
-        (["approval", "x"], False, "x: not among those"),
+        (["approval", "x"], False, "x: not among the functions"),
     ):
         with pytest.raises(ConfigurationError, match=said):
             choose(found, names, everything=everything)

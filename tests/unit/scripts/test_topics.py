@@ -66,7 +66,7 @@ def test_msk_token_is_for_the_region_of_the_cluster(
         (["--cluster-arn", "slipway", "--org-id", "org"], "not the ARN of an MSK cluster"),
         (
             ["--cluster-arn", "a", "--org-id", "org", "--username", "me", "--plaintext"],
-            "knows no users",
+            "has no users",
         ),
     ],
 )

@@ -1,7 +1,7 @@
-"""Finds what is wrong with a catalog before a run does: names, types, paths, expressions.
+"""Check a catalog: names, types, paths, expressions.
 
-What a name cannot show is found by playing: each create with sample inputs, then each other action
-on the files that it made.
+Faults that names cannot show are found by a trial: each create with sample inputs, then each other
+action on the files that it created.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ def check_catalog(
 
     Args:
         files: path within the catalog → content.
-        repositories: the installation's map, key → repository; None: it is not looked at.
+        repositories: the installation's map, key → repository; None: not checked.
         limits: the approval policy's limits, by action.
         settings: the installation's `catalog_settings`.
     """
@@ -41,7 +41,7 @@ def check_catalog(
     if not faults:
         faults = list(_named(catalog, repositories, limits or {}, settings or {}))
     if not faults:
-        # With faults of the first kind, these would only repeat them.
+        # After faults of the first kind, these checks would only repeat them.
         for kind in catalog.kinds.values():
             faults += check_environment(kind)
             faults += play(kind, limits or {}, settings or {})

@@ -1,4 +1,4 @@
-"""Checks an action: its form, what it edits or creates, and its skeleton."""
+"""Check an action: its form, its edits or files, and its skeleton."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ def check_action(kind: Kind, action: Action, limits: Mapping[str, Any]) -> Itera
     Args:
         kind: its kind.
         action: the action.
-        limits: what the approval policy has for it.
+        limits: the approval policy's limits for it.
     """
     for place in places_of_action(action):
         yield from check_place(kind, place)
@@ -36,7 +36,7 @@ def check_action(kind: Kind, action: Action, limits: Mapping[str, Any]) -> Itera
         yield action.source.fault(("operation",), "Only a create has a skeleton.", cure)
     for name in limits:
         if name not in action.spec.limits:
-            problem = f"The policy has the limit '{name}', which the action does not know."
+            problem = f"The policy has the limit '{name}', but the action does not."
             yield action.source.fault(("limits",), problem, known(list(action.spec.limits), name))
 
 
@@ -44,7 +44,7 @@ def _check_form(action: Action) -> Iterator[Fault]:
     inputs = ("trigger", "userInputs")
     asked = action.form.inputs.get(DRY_RUN)
     if asked is None or asked.type != "boolean":
-        cure = f"Add the input '{DRY_RUN}' of type boolean, so that people can try the action."
+        cure = f"Add the input '{DRY_RUN}' of type boolean, so that people can preview the action."
         yield action.definition.fault(
             (*inputs, "properties", DRY_RUN), f"The form has no '{DRY_RUN}'.", cure
         )
@@ -67,7 +67,7 @@ def _check_create(kind: Kind, action: Action, spec: CreateFile) -> Iterator[Faul
     source = action.source
     for name in kind.parts.keys() - spec.parts.keys():
         problem = f"The part '{name}' is missing."
-        yield source.fault(("parts",), problem, "Say which input it comes from.")
+        yield source.fault(("parts",), problem, "Name the input that it comes from.")
     for name in spec.parts.keys() - kind.parts.keys():
         cure = known(list(kind.parts), name)
         yield source.fault(("parts", name), f"'{name}' is not a part.", cure)
@@ -100,7 +100,7 @@ def _check_document(
         yield action.source.fault((*keys, "file"), "The file has the wrong extension.", cure)
     if document.file in action.skeleton:
         cure = "Leave one of them out."
-        yield action.source.fault((*keys, "file"), "The skeleton has this file, too.", cure)
+        yield action.source.fault((*keys, "file"), "The skeleton also has this file.", cure)
 
 
 def _check_skeleton(kind: Kind, action: Action, name: str, text: str) -> Iterator[Fault]:
@@ -121,7 +121,7 @@ def _check_texts(kind: Kind, action: Action, name: str, text: str) -> Iterator[F
         yield source.refused(error)
         return
     for keys in _keys_with_expressions(value):
-        cure = "Expressions belong into values; what is typed never becomes a key."
+        cure = "Use expressions in values only; an input must not become a key."
         yield source.fault(keys, f"The key {keys[-1][:40]!r} has an expression.", cure)
     for keys, piece in pieces:
         place = _Piece(source, keys, piece, REQUEST | {"metadata"}, action)

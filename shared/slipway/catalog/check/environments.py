@@ -1,4 +1,4 @@
-"""Finds the environments of a kind: those that people can choose when they create one."""
+"""Find the environments that the create form of a kind offers."""
 
 from slipway.catalog.expressions import references_of
 from slipway.catalog.files import CreateFile
@@ -6,7 +6,7 @@ from slipway.catalog.model import Kind
 
 
 def environments_of(kind: Kind) -> list[str] | None:
-    """Return the environments in the order of the form; None if they are not an `enum`."""
+    """Return the environments in form order; None if not an `enum`."""
     expression = kind.spec.environment
     parts, metadata = (references_of(expression, root) for root in ("parts", "metadata"))
     found: list[str] = []

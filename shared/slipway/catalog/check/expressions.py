@@ -1,4 +1,4 @@
-"""Where a catalog has expressions, what each sees, and whether it names what is there."""
+"""Check a catalog's expressions and the names that they use."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Place:
         source: the file that has it.
         keys: where in the file.
         value: the value.
-        roots: what its expressions see.
+        roots: the roots of its expressions' context.
         action: the action whose form they see; None in `resource.yaml`.
     """
 
@@ -63,13 +63,16 @@ class Place:
 
 
 def places_of_kind(kind: Kind) -> Iterator[Place]:
-    """The places of `resource.yaml` that have expressions."""
+    """Yield the places of `resource.yaml` that have expressions."""
     for keys, value, roots in _values_of_kind(kind.spec):
         yield Place(kind.source, keys, value, roots)
 
 
 def places_of_action(action: Action) -> Iterator[Place]:
-    """The places of `action.yaml` that have expressions; skeletons are files of their own."""
+    """Yield the places of `action.yaml` that have expressions.
+
+    Skeletons are separate files.
+    """
     match action.spec:
         case CreateFile() as spec:
             words, values = _NEW, _values_of_create(spec)
@@ -116,7 +119,7 @@ def _check_references(kind: Kind, place: Place, expression: Expression) -> Itera
         )
     for root, key in sorted(expression.references, key=str):
         if root not in place.roots:
-            cure = f"Here are: {listed('.' + one for one in sorted(place.roots))}."
+            cure = f"Available here: {listed('.' + one for one in sorted(place.roots))}."
             yield place.fault(f"'.{root}' is not available here.", cure)
             continue
         names = _NAMES[root](kind, place.action) if root in _NAMES else None
@@ -168,7 +171,7 @@ def _metadata_names(kind: Kind) -> list[str] | None:
     return sorted({*names, *OWN_METADATA}) if creates else None
 
 
-# What each root of the context has; None if that is not known.
+# The names in each root of the context; None if unknown.
 _NAMES: Mapping[str, Callable[[Kind, Action | None], list[str] | None]] = {
     "inputs": lambda _, action: list(action.form.inputs) if action else [],
     "parts": lambda kind, _: list(kind.parts),

@@ -1,4 +1,4 @@
-"""Checks a kind: its properties, its paths, its repository, and that no two share files."""
+"""Check a kind: properties, paths, repository, and shared files."""
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
@@ -23,12 +23,12 @@ def check_kind(kind: Kind, settings: Mapping[str, Any]) -> Iterator[Fault]:
     for one, other in combinations(kind.patterns, 2):
         if not one.reads_alike(other) and not one.is_disjoint(other, kind.parts, kind.parts):
             problem = f"One path may be {one.text!r} of one entity and {other.text!r} of another."
-            cure = "Let both begin alike up to their last part, or differ in a literal."
+            cure = "Give both the same beginning up to their last part, or a different literal."
             yield kind.source.fault(("files",), problem, cure)
     for name, default in kind.spec.settings.items():
         given = settings.get(name)
         if None not in (default, given) and type(default) is not type(given):
-            problem = f"'catalog_settings.{name}' has another type than the default."
+            problem = f"'catalog_settings.{name}' does not have the type of the default."
             yield kind.source.fault(("settings", name), problem, "Correct the variable.")
 
 
@@ -74,7 +74,10 @@ def _check_health(kind: Kind) -> Iterator[Fault]:
 
 
 def check_environment(kind: Kind) -> Iterator[Fault]:
-    """A part that says the environment must be used for it: metadata can be edited by a merge."""
+    """Yield a fault if a part gives the environment but is not used.
+
+    A merge can edit metadata, but not a part.
+    """
     said = references_of(kind.spec.environment, "metadata")
     creates = [one.spec for one in kind.actions.values() if isinstance(one.spec, CreateFile)]
     for spec in creates:
@@ -82,7 +85,7 @@ def check_environment(kind: Kind) -> Iterator[Fault]:
         for part, value in spec.parts.items():
             if typed & references_of(value, "inputs"):
                 cure = f"Use '{{{{ .parts.{part} }}}}'."
-                problem = f"The part '{part}' says the environment, but the metadata is used."
+                problem = f"The part '{part}' gives the environment, but the metadata is used."
                 yield kind.source.fault(("environment",), problem, cure)
 
 
@@ -93,12 +96,12 @@ def check_from_file(kind: Kind, source: Source, keys: Keys, value: FromFile) -> 
     try:
         parse_path(value.path)
     except ValueError:
-        cure = 'Write keys with dots between them, as image.tag or a."b.c".'
+        cure = 'Write keys with dots between them, for example image.tag or a."b.c".'
         yield source.fault((*keys, "path"), f"{value.path!r} is not a path.", cure)
 
 
 def check_path(kind: Kind, source: Source, keys: Keys, text: str) -> Iterator[Fault]:
-    """A path that an action reads or writes must be one of the kind's files."""
+    """Yield a fault if an action's path is not one of the kind's files."""
     try:
         pattern = Pattern.parse(text)
     except ValueError as error:
@@ -120,7 +123,7 @@ def check_path(kind: Kind, source: Source, keys: Keys, text: str) -> Iterator[Fa
 
 
 def check_repository(kind: Kind, repositories: Mapping[str, str]) -> Iterator[Fault]:
-    """Hold a kind's repository against the installation's map, key → repository."""
+    """Check a kind's repository against the installation's map."""
     keys = _keys_of(kind, repositories)
     if not kind.repository.parts:
         if kind.repository.text not in repositories:
@@ -137,7 +140,7 @@ def check_repository(kind: Kind, repositories: Mapping[str, str]) -> Iterator[Fa
     for one, other in combinations(keys, 2):
         if lacking and repositories[one] == repositories[other]:
             problem = (
-                f"'{one}' and '{other}' are one repository, but {lacking[0]!r} lacks '{name}'."
+                f"'{one}' and '{other}' are the same repository, but {lacking[0]!r} lacks '{name}'."
             )
             cure = f"Add '{{{name}}}' to every pattern, or use two repositories."
             yield kind.source.fault(("repository",), problem, cure)
@@ -146,14 +149,14 @@ def check_repository(kind: Kind, repositories: Mapping[str, str]) -> Iterator[Fa
 def check_overlap(
     one: Kind, other: Kind, repositories: Mapping[str, str] | None
 ) -> Iterator[Fault]:
-    """Two kinds whose files may be in one repository must have other paths."""
+    """Yield a fault if two kinds may share paths in one repository."""
     if not _may_share(one, other, repositories):
         return
     for first in one.patterns:
         for second in other.patterns:
             if not first.is_disjoint(second, one.parts, other.parts):
                 problem = f"{second.text!r} may share paths with {first.text!r} of '{one.name}'."
-                cure = "Let them differ in a literal segment, or use two repositories."
+                cure = "Give them a different literal segment, or use two repositories."
                 yield other.source.fault(("files",), problem, cure)
 
 
@@ -168,7 +171,7 @@ def _may_share(one: Kind, other: Kind, repositories: Mapping[str, str] | None) -
 
 
 def _keys_of(kind: Kind, repositories: Mapping[str, str]) -> list[str]:
-    """The keys that a kind's entities may have."""
+    """Return the keys that a kind's entities may have."""
     if not kind.repository.parts:
         return [kind.repository.text]
     part = kind.parts[kind.repository.parts[0]]

@@ -1,4 +1,4 @@
-"""Plays the actions of a kind with sample inputs, to find what no name shows."""
+"""Try the actions of a kind with sample inputs to find further faults."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ _BY_TYPE: Mapping[str, Any] = {"number": 1, "boolean": True, "object": {}}
 def play(
     kind: Kind, limits: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any]
 ) -> list[Fault]:
-    """Play each create, then each other action on what it made."""
+    """Run each create, then each other action on the created files."""
     player = _Player(kind, limits, settings)
     trees: list[Tree] = []
     for action in kind.actions.values():
@@ -57,7 +57,7 @@ class _Player:
         self._identifier = kind.identifier.fill(self._parts)
 
     def play(self, action: Action, inputs: Mapping[str, Any], tree: Tree) -> FilePlan | None:
-        """Plan with sample inputs. What fails is a fault; what a rule would refuse is not."""
+        """Plan with sample inputs: errors are faults, refusals by rules are not."""
         spec, typed = action.spec, dict(inputs)
         if isinstance(spec, DeleteFile):
             typed[spec.confirm] = self._identifier
@@ -92,7 +92,7 @@ class _Player:
             self._note(error.notes)
         except UserError as error:
             if not _edits_typed_document(self._kind, action):
-                cure = "Correct the action, or what the create makes."
+                cure = "Correct the action, or the files of the create."
                 problem = f"With sample inputs: {error}"
                 self.faults.append(action.source.fault(("operation",), problem, cure))
         else:
@@ -120,7 +120,7 @@ class _Player:
 
 
 def sample_inputs(kind: Kind, action: Action) -> Iterator[dict[str, Any]]:
-    """Inputs of an action: all filled in, then each other choice, then only what is required."""
+    """Yield inputs: all filled in, each other choice, only required ones."""
     fixed = _part_examples(kind, action)
     inputs = {n: one for n, one in action.form.inputs.items() if n not in action.form.encrypted}
     full = {name: _sample(one) for name, one in inputs.items()} | fixed
@@ -163,7 +163,7 @@ def _value(schema: Mapping[str, Any]) -> Any:
 
 
 def _expression_fault(action: Action, error: ExpressionRefused) -> Fault:
-    """The fault of an expression, at the place that has it."""
+    """Return the fault of an expression, at the place that has it."""
     cure = "Expressions must pass with all inputs filled in, and with only those required."
     for place in places_of_action(action):
         for expression in place.expressions:
@@ -173,7 +173,10 @@ def _expression_fault(action: Action, error: ExpressionRefused) -> Fault:
 
 
 def _edits_typed_document(kind: Kind, action: Action) -> bool:
-    """Whether an update edits a document that people type, of which no sample has the content."""
+    """Return whether an update edits a document that people type.
+
+    Samples cannot have its content.
+    """
     specs = [one.spec for one in kind.actions.values()]
     creates = [spec for spec in specs if isinstance(spec, CreateFile)]
     typed = {document.file for spec in creates for document in spec.documents}

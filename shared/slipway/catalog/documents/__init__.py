@@ -1,6 +1,6 @@
-"""Reads and edits YAML and JSON text, and keeps every byte outside an edit as it was typed.
+"""Read and edit YAML and JSON; every byte outside an edit stays.
 
-A text is parsed for where its nodes stand, then edited as text: nothing is ever written out again.
+A text is parsed for the positions of its nodes, then edited as text: nothing is serialised again.
 This package is the only reader of YAML in Slipway. It does no I/O.
 """
 

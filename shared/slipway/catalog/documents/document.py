@@ -1,7 +1,7 @@
-"""A document: what a YAML or JSON text says, and the edits of its text.
+"""Represent a YAML or JSON text with its content and edits.
 
 An edit replaces, inserts or removes a few characters, then reads the new text and compares all
-tokens: if anything but the edit differs, the edit is refused. So a gap in the rules of the layout
+tokens. If anything but the edit differs, the edit is refused. So a gap in the rules of the layout
 can refuse an edit, but never corrupt a document.
 """
 
@@ -38,7 +38,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class _Step:
-    """A node on the way along a path, and its key unless it is the root or an item."""
+    """A node on the way along a path, with its key unless root or item."""
 
     node: Node
     key: Node | None = None
@@ -46,13 +46,13 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Edit:
-    """A way to write an edit, and what the new text must say.
+    """A way to write an edit, and the content of the new text.
 
     Attributes:
-        splices: what is written.
+        splices: the text to write.
         first: index of the first token that is replaced.
         last: index after the last such token.
-        said: what stands there then: values, or a key and a value.
+        said: the new content there: values, or a key and a value.
     """
 
     splices: list[Splice]
@@ -87,12 +87,12 @@ def read_document(text: str, syntax: Syntax) -> "Document":
 
 
 class Document:
-    """A YAML or JSON text that holds an object. It does not change: an edit returns another one.
+    """A YAML or JSON text of an object; an edit returns a new document.
 
-    Paths are those of `parse_path`; an edit of a missing path adds the objects around the value. A
+    Paths are those of `parse_path`. An edit of a missing path adds the objects around the value. A
     null counts as missing, as it does in Helm. Every method raises `DocumentRefused` where readers
-    of YAML disagree about a key of the path or the value; an edit also where it would change more
-    than what it names.
+    of YAML disagree about a key of the path or the value. An edit also raises it where it would
+    change more than the value that it names.
 
     Attributes:
         text: the text.
@@ -116,17 +116,17 @@ class Document:
         return value
 
     def line_of(self, keys: Keys) -> int:
-        """Find the line of the last of these keys that is there, counted from 1."""
+        """Find the line of the last of these keys that exists, from 1."""
         last = self._walk(keys)[0][-1]
         return position(self.text, (last.key or last.node).start)[0]
 
     def refuse(self, path: str, problem: str) -> DocumentRefused:
-        """Make a refusal that names the place of a path's last key that is there."""
+        """Make a refusal that names the place of a path's last existing key."""
         last = self._walk(parse_path(path))[0][-1]
         return refuse(self.text, (last.key or last.node).start, problem)
 
     def set(self, path: str, value: Any) -> "Document":
-        """Set a value. One that is said already stays as it is written."""
+        """Set a value. An equal value keeps its formatting."""
         check_value(value)
         keys = parse_path(path)
         steps, rest = self._walk(keys, edit=True)
@@ -144,7 +144,7 @@ class Document:
         return self if self.read(path) is not None else self.set(path, value)
 
     def append(self, path: str, value: Any) -> "Document":
-        """Add an item to the end of a list, which is made if it is missing."""
+        """Add an item to the end of a list, which is created if missing."""
         keys = parse_path(path)
         steps, rest = self._walk(keys, edit=True)
         node = steps[-1].node
@@ -160,7 +160,7 @@ class Document:
         return self._apply(keys, node, (_Edit(way, at, at, (value,)) for way in ways))
 
     def remove(self, path: str) -> "Document":
-        """Remove a key with its value, or an item of a list. What is missing stays so."""
+        """Remove a key with its value, or an item; a missing one is fine."""
         keys = parse_path(path)
         steps, rest = self._walk(keys, edit=True)
         if rest:
@@ -182,7 +182,7 @@ class Document:
         said = (name, value)
         for way in self._layout.last_members(node, name, value):
             yield _Edit(way, node.last - 1, node.last - 1, said)
-        # For a text at the very end that a line break would become a part of.
+        # For a text at the very end that would absorb a line break.
         if node.items:
             for way in self._layout.first_members(node, name, value):
                 yield _Edit(way, node.first + 1, node.first + 1, said)
@@ -197,10 +197,10 @@ class Document:
         return self._apply(keys, step.key or node, [_Edit(way, node.first, node.last, (value,))])
 
     def _apply(self, keys: Keys, node: Node, edits: Iterable[_Edit]) -> "Document":
-        """Make the first edit that changes nothing but what it is meant to.
+        """Apply the first edit that changes only its target.
 
         Raises:
-            DocumentRefused: there is none.
+            DocumentRefused: none does.
         """
         for edit in edits:
             text = self.text
@@ -210,7 +210,7 @@ class Document:
                 new = read_document(text, self.syntax)
             except DocumentRefused as error:
                 if error.line is None:
-                    raise  # It would be too large.
+                    raise  # The document would be too large.
                 continue
             if self._differs_only_by(edit, new):
                 return new
@@ -233,8 +233,8 @@ class Document:
         """Follow a path as far as the document goes.
 
         Returns:
-            The nodes from the root on, and the keys that are missing. An alias is followed, but
-            for an edit only looked at.
+            The nodes from the root on, and the keys that are missing. An alias is
+            followed, but not edited.
         """
         steps = [_Step(self._tree.root)]
         for index, key in enumerate(keys):
@@ -281,7 +281,7 @@ class Document:
             raise refuse(self.text, node.start, f"has '{node.value[:40]}', which is not JSON,")
         return found[0][1]
 
-    # What is refused.
+    # The value is refused.
 
     def _refuse_doubtful(self, key: Node) -> None:
         if _readings(key) != [("str", key.value)]:
@@ -300,7 +300,7 @@ class Document:
 
     def _refuse_shared(self, node: Node) -> None:
         if node.kind == "alias":
-            consequence = ", so an edit would change all that uses it. Write it out"
+            consequence = ", so an edit would change every use of it. Write it out"
             raise refuse(self.text, node.start, f"has the alias '*{node.value[:40]}'", consequence)
         alias = self._tree.shared.get(node)
         if alias:
@@ -315,7 +315,7 @@ class Document:
 
 
 def _nested(keys: Keys, value: Any) -> Any:
-    """A value within as many objects as there are keys."""
+    """Return a value within as many objects as there are keys."""
     for key in reversed(keys):
         value = {key: value}
     return value
@@ -332,7 +332,7 @@ def _is_null(node: Node) -> bool:
 
 
 def _describe(node: Node) -> str:
-    """What a node is to readers, for a message: `a list`, `8 or 10`."""
+    """Describe a node for a message: `a list`, `8 or 10`."""
     if node.kind != "scalar":
         return _KINDS[node.kind]
     return " or ".join(
@@ -341,7 +341,7 @@ def _describe(node: Node) -> str:
 
 
 def _says(node: Node, value: Any) -> bool:
-    """Whether every reader takes a node for this value."""
+    """Return whether every reader reads a node as this value."""
     if isinstance(value, dict):
         members = [part for member in value.items() for part in member]
         return node.kind == "object" and _all_say(node.items, members)
@@ -351,7 +351,7 @@ def _says(node: Node, value: Any) -> bool:
         return False
     found = _readings(node)
     kind = "null" if value is None else type(value).__name__
-    # By their texts, because 1 equals `True` and 1.0 in Python.
+    # Compared as text, because 1 equals `True` and 1.0 in Python.
     return len(found) == 1 and found[0][0] == kind and repr(found[0][1]) == repr(value)
 
 
@@ -360,7 +360,7 @@ def _all_say(nodes: list[Node], values: list[Any]) -> bool:
 
 
 def _merged_names(node: Node) -> set[str]:
-    """The keys that a merge key brings, if this is its value."""
+    """Return the keys that a merge key adds, if this is its value."""
     node = node.target or node
     if node.kind == "list":
         return set().union(*map(_merged_names, node.items))

@@ -1,4 +1,4 @@
-"""Reads JSON text by its tokens."""
+"""Read JSON text by its tokens."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from slipway.catalog.documents.nodes import BYTE_ORDER_MARK, TreeBuilder, refuse
 from slipway.errors import DocumentRefused
 
-# Of a text that is known to be JSON; strings first, because they may hold all of the others.
+# Tokens of valid JSON; strings first, because they may contain all others.
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|[^\s\[\]{}:,"]+')
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -26,7 +26,7 @@ def read_json(text: str) -> tuple[TreeBuilder, int]:
         json.loads(text[offset:], parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise refuse(text, error.pos + offset, "is not valid JSON", f": {error.msg}") from None
-    except (ValueError, RecursionError):  # Python reads no number of more than 4,300 digits.
+    except (ValueError, RecursionError):  # Python does not read numbers of more than 4,300 digits.
         raise DocumentRefused("must be JSON of reasonable depth and numbers") from None
     builder = TreeBuilder(text)
     for match in _TOKEN.finditer(text, offset):
@@ -49,7 +49,7 @@ def read_json(text: str) -> tuple[TreeBuilder, int]:
 
 
 def json_reading(text: str) -> tuple[str, Any]:
-    """Kind and value of a JSON scalar that is not a string."""
+    """Return kind and value of a JSON scalar that is not a string."""
     value = json.loads(text)
     return {type(None): "null", bool: "bool", int: "int", float: "float"}[type(value)], value
 

@@ -1,6 +1,6 @@
-"""Where an edit goes in a text, and how it is written there.
+"""Find where an edit goes in a text, and how to write it there.
 
-Nothing here decides whether an edit is right: the document reads the new text and compares.
+This module does not decide whether an edit is right: the document reads the new text and compares.
 """
 
 import re
@@ -20,7 +20,7 @@ from slipway.catalog.documents.writing import (
 )
 
 type Syntax = Literal["json", "yaml"]
-# What replaces the characters from the first index up to the second.
+# Replacement for the characters from the first index up to the second.
 type Splice = tuple[int, int, str]
 
 _COMMA = re.compile(r",?(\s*)")
@@ -71,7 +71,7 @@ class Layout:
         return [self._lines(start, yaml_block(value, indent), end)]
 
     def _filled(self, node: Node, key: Node | None, value: Any) -> list[Splice]:
-        """Write a value where nothing stands, which YAML reads as null."""
+        """Write a value in an empty place, which YAML reads as null."""
         if isinstance(value, dict | list) and value:
             if node is self._root:
                 return [self._lines(self._end, yaml_block(value, ""))]
@@ -81,7 +81,7 @@ class Layout:
         return [(node.start, node.end, f" {self._inline(value)}")]
 
     def last_members(self, node: Node, name: str, value: Any) -> list[list[Splice]]:
-        """Write a key and its value after the last one of an object, in several ways."""
+        """Write a key and value after an object's last one, in several ways."""
         if node.flow:
             return [
                 [self._flow_member(node, lambda indent: self._member(node, name, value, indent))]
@@ -91,7 +91,7 @@ class Layout:
         return [[self._lines(at, lines)] for at in places]
 
     def first_members(self, node: Node, name: str, value: Any) -> list[list[Splice]]:
-        """Write a key and its value before the first one of an object that is a block."""
+        """Write a key and value before the first one of a block object."""
         if node.flow or not self._is_first(node.items[0]):
             return []
         lines = yaml_entry(name, value, self._indent(node.items[0]))
@@ -105,7 +105,7 @@ class Layout:
         return [[self._lines(at, lines)] for at in self._ends(node)]
 
     def cut(self, node: Node, index: int) -> list[list[Splice]]:
-        """Remove one of several members of a list or an object; no way if it is not possible."""
+        """Remove one of several members; yields nothing if not possible."""
         spans = self._spans(node)
         start, end = spans[index]
         following = spans[index + 1][0] if index + 1 < len(spans) else None
@@ -146,7 +146,10 @@ class Layout:
         return start, end, f"{line_break}{inner}{render(inner)}{line_break}{outer}"
 
     def _member(self, node: Node, name: str, value: Any, indent: str | None) -> str:
-        """A key and its value within brackets; with an indentation, each on a line of its own."""
+        """Return a key and its value within brackets.
+
+        With an indentation, each has a separate line.
+        """
         if self._syntax == "yaml":
             return f"{yaml_text(name)}: {yaml_inline(value)}"
         colon = ": "
@@ -165,7 +168,7 @@ class Layout:
         return yaml_inline(value) if self._syntax == "yaml" else json_inline(value)
 
     def _is_dense(self, node: Node) -> bool:
-        """Whether the only member of an object in JSON is written without spaces."""
+        """Return whether a JSON object's only member is written without spaces."""
         if self._syntax == "yaml" or node.kind == "list":
             return False
         return self._text[node.items[0].end : node.items[1].start] == ":"
@@ -178,7 +181,7 @@ class Layout:
     # Lines.
 
     def _lines(self, at: int, lines: list[str], until: int | None = None) -> Splice:
-        """Write lines at the start of a line, or after a text without a last line break.
+        """Write lines at the start of a line, or after an unfinished last line.
 
         Args:
             at: where they go.
@@ -196,7 +199,10 @@ class Layout:
         return at, end, f"{written}{line_break}"
 
     def _ends(self, node: Node) -> list[int]:
-        """Where lines after a block may go: before or after the blank lines that follow it."""
+        """Return where lines after a block may go.
+
+        That is before or after the blank lines that follow it.
+        """
         last = node
         while last.items and not last.flow:
             last = last.items[-1]
@@ -213,7 +219,7 @@ class Layout:
         return node.end
 
     def _line_break(self, index: int) -> str:
-        """The line break before a line; that of the first line if there is none."""
+        """Return the line break before a line, or of the first line."""
         start = self._line_start(index)
         before = LINE_BREAK.search(self._text, max(0, start - 2), start)
         found = before or LINE_BREAK.search(self._text)
@@ -227,11 +233,14 @@ class Layout:
         return found.end() if found else len(self._text)
 
     def _is_first(self, node: Node) -> bool:
-        """Whether a node is the first on its line."""
+        """Return whether a node is the first on its line."""
         return not self._text[self._line_start(node.start) : node.start].strip(" ")
 
     def _indent(self, node: Node) -> str:
-        """As many spaces as a node stands to the right; for a key after `?`, as many as that."""
+        """Return as many spaces as a node has to its left.
+
+        For a key after `?`, as many as that.
+        """
         before = self._text[self._line_start(node.start) : node.start]
         return " " * (before.find("?") if "?" in before else len(before))
 

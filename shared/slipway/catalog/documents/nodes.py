@@ -1,7 +1,7 @@
-"""The nodes of a YAML or JSON text: what each says and where it stands.
+"""Define the nodes of a YAML or JSON text: content and position.
 
-Both readers report what they meet to one `TreeBuilder`, which holds the limits and rules that do
-not depend on the syntax.
+Both readers report their events to one `TreeBuilder`, which has the limits and rules that do not
+depend on the syntax.
 """
 
 import re
@@ -18,9 +18,9 @@ BYTE_ORDER_MARK = "\ufeff"
 LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 type Kind = Literal["scalar", "alias", "list", "object"]
-# How a scalar is written: only a plain one means different things to different readers.
+# How a scalar is written: only a plain one may be ambiguous.
 type Form = Literal["plain", "quoted", "block", "json"]
-# What a reader sees of a node, without where it stands: two texts with equal tokens say the same.
+# The content of a node without its position: texts with equal tokens are equivalent.
 type Token = tuple[str, str, str, str | None]
 
 
@@ -29,9 +29,9 @@ class Node:
     """A node and its place in the text.
 
     Attributes:
-        kind: what it is; an alias is a node of its own.
+        kind: its kind; an alias is a separate node.
         start: index of its first character, which is its anchor's if it has one.
-        end: index after its last character; of a block collection that of its start.
+        end: index after its last character; for a block collection, of its start.
         value: a scalar's text; of an alias, the anchor's name.
         form: how a scalar is written.
         anchor: the anchor's name.
@@ -61,7 +61,7 @@ class Node:
 
     @property
     def is_merge_key(self) -> bool:
-        """Whether this key is YAML's `<<`, which brings the keys of other objects."""
+        """Whether this key is YAML's `<<`, which adds keys of other objects."""
         return self.kind == "scalar" and self.form == "plain" and self.value == "<<"
 
 
@@ -72,7 +72,7 @@ def position(text: str, index: int) -> tuple[int, int]:
 
 
 def line_start(text: str, index: int) -> int:
-    """Index of the first character of a line; a byte order mark does not belong to it."""
+    """Return the index of a line's first character, after any BOM."""
     found = max(text.rfind("\n", 0, index), text.rfind("\r", 0, index)) + 1
     return found or len(text) - len(text.removeprefix(BYTE_ORDER_MARK))
 
@@ -85,7 +85,7 @@ def refuse(text: str, index: int, problem: str, consequence: str = "") -> Docume
 
 
 class TreeBuilder:
-    """Builds the tree of a text from what a parser reports, in the order of the text.
+    """Builds the tree of a text from parser events, in text order.
 
     Attributes:
         tokens: the tokens of all nodes, in order.
@@ -96,7 +96,7 @@ class TreeBuilder:
     def __init__(self, text: str) -> None:
         self._text = text
         self._anchors: dict[str, tuple[Node, int]] = {}
-        # Nodes that are not complete, each with its size when all aliases are written out.
+        # Unfinished nodes, each with its size when all aliases are written out.
         self._open: list[tuple[Node, int]] = [(Node("list", 0, 0), 0)]
         self.tokens: list[Token] = []
         self.nodes: list[Node] = []
@@ -124,7 +124,7 @@ class TreeBuilder:
         """Add an alias.
 
         Raises:
-            DocumentRefused: its anchor is not complete; it is a key; it multiplies.
+            DocumentRefused: its anchor is not complete; it is a key; it expands too much.
         """
         if name not in self._anchors:
             raise refuse(
@@ -163,7 +163,7 @@ class TreeBuilder:
         """End the collection that began last.
 
         Raises:
-            DocumentRefused: a key is there twice.
+            DocumentRefused: a key is duplicated.
         """
         node, size = self._open.pop()
         if node.flow:
@@ -178,7 +178,8 @@ class TreeBuilder:
         if parent.kind == "object" and len(parent.items) % 2 == 0 and node.kind != "scalar":
             raise self._key_refused(parent, node)
         if node.anchor:
-            # An alias within the node would mean the node itself, not an earlier namesake.
+            # An alias within the node would refer to the node itself, not to an earlier anchor of
+            # that name.
             self._anchors.pop(node.anchor, None)
         parent.items.append(node)
         node.first = len(self.tokens)
@@ -199,11 +200,11 @@ class TreeBuilder:
             raise refuse(
                 self._text,
                 node.start,
-                f"must hold at most {MAX_NODES} values with aliases written out, but has more",
+                f"must have at most {MAX_NODES} values with aliases written out, but has more",
             )
 
     def _key_refused(self, parent: Node, node: Node) -> DocumentRefused:
-        # Of `{{ x }}`, the inner braces are a key of the outer ones.
+        # In `{{ x }}`, the inner braces are a key of the outer ones.
         start = parent.start if parent.flow and node.start == parent.start + 1 else node.start
         if self._text.startswith("{{", start):
             consequence = ", which YAML reads as an object. Put it in quotes"

@@ -1,4 +1,4 @@
-"""Paths of keys within a document, as `image.tag` or `labels."app.kubernetes.io/name"`."""
+"""Read and write paths of keys: `image.tag`, `labels."app.io/name"`."""
 
 import json
 import re

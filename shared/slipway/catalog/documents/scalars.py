@@ -1,8 +1,8 @@
-"""What readers of YAML make of an unquoted scalar, where they agree and where they do not.
+"""Interpret an unquoted scalar, where readers of YAML may disagree.
 
 YAML 1.1 (PyYAML, and in part Helm) and YAML 1.2 read `on`, `0777`, `1_000`, `12e3`, `1:20` and
-`2021-03-01` differently. PyYAML itself says what YAML 1.1 makes of a text; the core schema of
-YAML 1.2 is https://yaml.org/spec/1.2.2/#1032-tag-resolution.
+`2021-03-01` differently. PyYAML gives the reading of YAML 1.1. For YAML 1.2, the core schema is
+https://yaml.org/spec/1.2.2/#1032-tag-resolution.
 """
 
 import re
@@ -18,7 +18,7 @@ _CORE = re.compile(
     r"|(?P<float>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
 )
-# By neither schema a number, but some readers are lax about signs and underscores.
+# Not a number in either schema, but some readers are lax about signs and underscores.
 _NEARLY_A_NUMBER = re.compile(
     r"(?=.*[0-9_])(?:[-+]?0x[0-9a-fA-F_]+|[-+]?0[bo][0-7_]+"
     r"|[-+]?[0-9_]*\.?[0-9_]*(?:[eE][-+]?[0-9]+)?)"
@@ -26,17 +26,17 @@ _NEARLY_A_NUMBER = re.compile(
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _NUMERIC_START = frozenset("-+.0123456789")
-# A longer number is read by nothing here: converting one may take time that grows quadratically.
+# Longer numbers are not read: the conversion time may grow quadratically.
 _LONGEST_NUMBER = 100
 
 
 def is_word(text: str) -> bool:
-    """Whether every reader takes this for a text when it is not quoted, wherever it stands."""
+    """Return whether every reader takes the unquoted text for a string."""
     return bool(_WORD.fullmatch(text)) and text.lower() not in _NOT_TEXT
 
 
 def readings(text: str) -> list[Reading]:
-    """What readers make of an unquoted scalar; one entry if all agree.
+    """Return the readings of an unquoted scalar; one entry if all agree.
 
     Returns:
         Pairs of kind and value: `null`, `bool`, `int`, `float`, `str`, or another kind of YAML 1.1.
@@ -48,14 +48,14 @@ def readings(text: str) -> list[Reading]:
     found = [_in_yaml_1_1(text), _in_yaml_1_2(text)]
     if found[0] == found[1] == ("str", text) and _NEARLY_A_NUMBER.fullmatch(text):
         found.append(("number", text))
-    if text in {"y", "Y", "n", "N"}:  # PyYAML leaves out these two of YAML 1.1.
+    if text in {"y", "Y", "n", "N"}:  # PyYAML leaves out these two types of YAML 1.1.
         found.append(("bool", text in {"y", "Y"}))
     # `1` equals `True` in Python, so kinds are compared too.
     return [one for index, one in enumerate(found) if not _seen(one, found[:index])]
 
 
 def identities(text: str) -> set[tuple[str, object]]:
-    """The readings of an unquoted key, made comparable: equal ones mean the same key."""
+    """Return comparable readings of an unquoted key; equal: the same key."""
     return {
         (kind, repr(value) if isinstance(value, float) else value) for kind, value in readings(text)
     }
@@ -82,7 +82,7 @@ def _in_yaml_1_2(text: str) -> Reading:
 
 @cache
 def _yaml_1_1() -> Any:
-    """PyYAML's resolver and constructor, imported when first needed."""
+    """Load PyYAML's resolver and constructor when first needed."""
     import yaml
 
     return yaml.resolver.Resolver(), yaml.constructor.SafeConstructor(), yaml.ScalarNode
@@ -96,5 +96,5 @@ def _in_yaml_1_1(text: str) -> Reading:
         return kind, text
     try:
         return kind, constructor.yaml_constructors[tag](constructor, node(tag, text))
-    except ValueError:  # As a date, it would be none.
+    except ValueError:  # It looks like a date but is not a valid one.
         return kind, text

@@ -1,4 +1,4 @@
-"""Writes a value as YAML or JSON in a way that every reader takes for that value."""
+"""Write values as YAML or JSON that every reader reads the same way."""
 
 import json
 import math
@@ -10,13 +10,13 @@ from slipway.catalog.documents.nodes import MAX_DEPTH
 from slipway.catalog.documents.scalars import is_word
 from slipway.errors import DocumentRefused
 
-# JSON escapes what is below U+0020; YAML needs more: other line breaks, marks, unassigned halves.
+# JSON escapes characters below U+0020; YAML also other line breaks, marks and lone surrogates.
 _ESCAPED = re.compile("[\x7f-\xa0\xad\u2028\u2029\ufeff\ufffe\uffff]")
 _EXPONENT_WITHOUT_POINT = re.compile(r"^(-?[0-9]+)e")
 
 
 def check_value(value: Any, depth: int = 1) -> None:
-    """Refuse what no document can hold.
+    """Refuse a value that no document can contain.
 
     Raises:
         DocumentRefused: NaN, an infinity, a number of thousands of digits, half of a surrogate
@@ -36,7 +36,7 @@ def check_value(value: Any, depth: int = 1) -> None:
             for inner in value:
                 check_value(inner, depth + 1)
         case float() if not math.isfinite(value):
-            raise DocumentRefused("cannot hold NaN or an infinity")
+            raise DocumentRefused("cannot have NaN or an infinity")
         case None | bool() | int() | float():
             _number(value)
         case str():
@@ -56,13 +56,13 @@ def _number(value: float | None) -> str:
     try:
         text = json.dumps(value)
     except ValueError:
-        raise DocumentRefused("cannot hold a number of so many digits") from None
+        raise DocumentRefused("cannot have a number of so many digits") from None
     # YAML 1.1 reads `1e-07` as a text, but `1.0e-07` as a number.
     return _EXPONENT_WITHOUT_POINT.sub(r"\1.0e", text)
 
 
 def yaml_text(text: str) -> str:
-    """Write a text for YAML: in quotes unless every reader takes it for a text without."""
+    """Write a text for YAML, quoted unless every reader agrees without."""
     if is_word(text):
         return text
     quoted = json.dumps(text, ensure_ascii=False)
@@ -91,7 +91,7 @@ def yaml_entry(key: str, value: Any, indent: str) -> list[str]:
 
 
 def yaml_block(value: Any, indent: str) -> list[str]:
-    """Write a list or an object that is not empty as lines of a block, without line breaks."""
+    """Write a non-empty list or object as lines of a block."""
     if isinstance(value, dict):
         return [line for key, inner in value.items() for line in yaml_entry(key, inner, indent)]
     return [line for inner in value for line in yaml_item(inner, indent)]
@@ -111,7 +111,7 @@ def json_inline(value: Any) -> str:
 
 
 def json_lines(value: Any, indent: str, unit: str) -> Iterator[str]:
-    """Write a value for JSON as lines: the first goes on where it stands."""
+    """Write a value for JSON as lines; the first continues the current line."""
     first, *others = json.dumps(value, ensure_ascii=False, indent=unit).split("\n")
     yield first
     for line in others:

@@ -1,4 +1,4 @@
-"""Reads YAML text by the events of libyaml's parser."""
+"""Read YAML text by the events of libyaml's parser."""
 
 import re
 from typing import Any
@@ -7,8 +7,8 @@ from slipway.catalog.documents.nodes import BYTE_ORDER_MARK, Form, TreeBuilder, 
 from slipway.errors import DocumentRefused
 
 _FORMS: dict[str, Form] = {"": "plain", "'": "quoted", '"': "quoted"}
-# What YAML allows (https://yaml.org/spec/1.2.2/#51-character-set), without what is a line break in
-# YAML 1.1 only and without byte order marks.
+# Characters that YAML allows (https://yaml.org/spec/1.2.2/#51-character-set), without YAML 1.1's
+# extra line breaks and byte order marks.
 _NOT_ALLOWED = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -22,12 +22,13 @@ def read_yaml(text: str) -> tuple[TreeBuilder, int]:
         The tree, and the index in the text at which its only document ends.
 
     Raises:
-        DocumentRefused: the text is not YAML, or uses what a values file has no use for.
+        DocumentRefused: the text is not YAML, or uses features that are not supported.
     """
     _refuse_characters(text)
     offset = len(text) - len(text.removeprefix(BYTE_ORDER_MARK))
     reader = _EventReader(text, offset)
-    # Imported when first needed: most handlers never see YAML, and their start should not pay.
+    # Imported when first needed, because most handlers do not read YAML and start faster without
+    # it.
     import yaml
 
     try:
@@ -36,13 +37,13 @@ def read_yaml(text: str) -> tuple[TreeBuilder, int]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _not_valid(text, mark.index + offset if mark else 0, str(error.problem)) from None
-    if reader.builder.is_empty:  # Nothing but comments: null.
+    if reader.builder.is_empty:  # Comments only: null.
         reader.builder.scalar(len(text), len(text), "", "plain")
     return reader.builder, reader.end
 
 
 class _EventReader:
-    """Takes the events of one text."""
+    """Receives the events of one text."""
 
     def __init__(self, text: str, offset: int) -> None:
         self._text = text
@@ -52,10 +53,10 @@ class _EventReader:
         self.end = len(text)
 
     def take(self, event: Any) -> None:
-        """Take one event.
+        """Process one event.
 
         Raises:
-            DocumentRefused: the text uses what a values file has no use for.
+            DocumentRefused: the text uses features that are not supported.
         """
         kind = type(event).__name__
         start = event.start_mark.index + self._offset

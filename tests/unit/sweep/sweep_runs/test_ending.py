@@ -47,7 +47,7 @@ def test_sweep_ends_a_run_that_was_postponed_for_too_long(
     sweep(60)
 
     (update,) = world.updates()
-    assert update["statusLabel"] == "Held for too long"
+    assert update["statusLabel"] == "On hold for too long"
     assert world.row()["outcome"] == "FAILURE"
 
 
@@ -109,7 +109,7 @@ def test_sweep_puts_a_run_on_hold_when_its_record_failed(
 
     assert world.updates() == []
     (log,) = world.port.bodies(f"POST {RUN}/logs")
-    assert log["statusLabel"].startswith("Held, reference ")
+    assert log["statusLabel"].startswith("On hold, reference ")
     assert (world.row()["open"], world.row()["action"]) == ("yes", "upscale_service")
 
 
@@ -134,7 +134,7 @@ def test_run_that_waits_in_port_is_swept_when_slipway_took_it_on(world: World) -
     sweep(60)
 
     (update,) = world.updates()
-    assert (update["status"], update["statusLabel"]) == ("FAILURE", "Held for too long")
+    assert (update["status"], update["statusLabel"]) == ("FAILURE", "On hold for too long")
 
 
 def test_sweep_ignores_runs_of_other_actions(
@@ -152,7 +152,7 @@ def test_sweep_names_and_leaves_a_run_without_a_time(world: World) -> None:
     for name in ("createdAt", "updatedAt"):
         del world.listed[0][name]
 
-    with pytest.raises(SweepIncomplete, match=f"since when run {RUN_ID}"):
+    with pytest.raises(SweepIncomplete, match=f"when run {RUN_ID}"):
         sweep(60)
 
     assert world.updates() == []
@@ -183,7 +183,7 @@ def test_sweep_ends_a_run_on_hold_for_too_long(
     sweep(60)
 
     (update,) = world.updates()
-    assert update["statusLabel"] == "Held for too long"
+    assert update["statusLabel"] == "On hold for too long"
     assert "within 3 days" in update["summary"]
     assert world.row()["outcome"] == "FAILURE"
     assert world.holder() is None

@@ -40,7 +40,7 @@ def test_sweep_ignores_a_pull_request_of_another_user(world: World, author: Any)
 
     sweep(60)
 
-    assert world.updates()[-1]["statusLabel"] == "Held for too long"
+    assert world.updates()[-1]["statusLabel"] == "On hold for too long"
 
 
 def test_sweep_closes_a_pull_request_to_another_branch(world: World) -> None:
@@ -53,7 +53,9 @@ def test_sweep_closes_a_pull_request_to_another_branch(world: World) -> None:
     sweep(60)
 
     (comment,) = world.github.sent("POST /issues/7/comments")
-    assert comment["body"].startswith("This pull request goes to branch 'x'.")
+    assert comment["body"].startswith(
+        "Slipway closed this pull request because its base branch is 'x'."
+    )
     assert world.github.sent("PATCH /pulls/7") == [{"state": "closed"}]
     assert world.updates() == []  # The report of the closed one ends the run.
 

@@ -163,7 +163,7 @@ def test_sweep_continues_when_one_run_fails(
     refused = {"ok": False, "error": "missing_permissions", "message": "No."}
     world.port.script(f"PATCH {RUN}", (403, refused, {}))
 
-    with pytest.raises(SweepIncomplete, match=f"looked after: {RUN_ID}: Port answered 403"):
+    with pytest.raises(SweepIncomplete, match=f"incomplete: {RUN_ID}: Port answered 403"):
         sweep(60)
 
     assert all(len(world.updates(run_id)) == 1 for run_id in others)
