@@ -341,7 +341,7 @@ def test_pull_request_that_github_does_not_show_is_left_out(github: FakeGitHub) 
 def test_null_that_github_never_gives_is_an_error(github: FakeGitHub, where: str) -> None:
     github.script(LOOK, seen(**{where: None}))
 
-    with pytest.raises(GitHubError, match="not what was expected"):
+    with pytest.raises(GitHubError, match="has an unexpected form"):
         repository(github).propose(CHANGE)
 
 
