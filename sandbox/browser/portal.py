@@ -102,7 +102,7 @@ class Portal:
 
     def fill_first_steps(self, form: Locator, name: str) -> None:
         """Type what *Create New Service* asks for, up to its last step."""
-        form.get_by_label("Service Name").fill(name)
+        form.get_by_role("textbox", name="Name", exact=True).fill(name)
         self.choose(form.get_by_role("combobox", name="Team"), "payments")
         form.get_by_label("Project").fill("shop")
         form.get_by_role("button", name="Next").click()

@@ -61,14 +61,14 @@ def test_run_has_the_inputs_of_the_form(visit: Visit, server: PortServer) -> Non
 def test_form_names_each_missing_or_invalid_input(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.create()
-    form.get_by_label("Service Name").fill("No Capitals")
+    form.get_by_role("textbox", name="Name", exact=True).fill("No Capitals")
     before = len(runs_of(server, "create_service"))
 
     form.get_by_role("button", name="Next").click()
 
-    name = form.get_by_label("Service Name")
+    name = form.get_by_role("textbox", name="Name", exact=True)
     expect(name).to_have_accessible_description(
-        re.compile("^Service Name: “No Capitals” is not allowed")
+        re.compile("^Name: “No Capitals” is not allowed")
     )
     expect(name).to_be_focused()
     for empty in (form.get_by_label("Project"), form.get_by_role("combobox", name="Team")):
@@ -123,7 +123,7 @@ def test_values_format_switches_the_input_and_the_editor(visit: Visit, server: P
 def test_json_mode_changes_the_form_and_reports_faults(visit: Visit, server: PortServer) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.create()
-    form.get_by_label("Service Name").fill("orders")
+    form.get_by_role("textbox", name="Name", exact=True).fill("orders")
     form.get_by_role("switch", name="JSON mode").check()
     text = form.get_by_role("textbox", name="Inputs as JSON")
     expect(text).to_contain_text('"service_name": "orders"')
@@ -135,13 +135,13 @@ def test_json_mode_changes_the_form_and_reports_faults(visit: Visit, server: Por
     text.fill('{"service_name": "Bad Name", "project": "shop"}')
     create.click()
     refusal = form.get_by_role("alert")
-    expect(refusal).to_contain_text("Service Name: “Bad Name” is not allowed.")
+    expect(refusal).to_contain_text("Name: “Bad Name” is not allowed.")
     expect(refusal).to_contain_text("Team is required.")
     portal.allow(REFUSED)
     text.fill(json.dumps({"service_name": "billing", "project": "shop"}))
     form.get_by_role("switch", name="JSON mode").uncheck()
 
-    expect(form.get_by_label("Service Name")).to_have_value("billing")
+    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value("billing")
     expect(form.get_by_label("Project")).to_have_value("shop")
 
 
@@ -255,12 +255,12 @@ def test_self_service_hub_asks_for_the_entity_first(visit: Visit, server: PortSe
 def test_form_asks_before_escape_discards_it(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.create()
-    form.get_by_label("Service Name").fill("orders")
+    form.get_by_role("textbox", name="Name", exact=True).fill("orders")
 
     portal.page.keyboard.press("Escape")
     portal.dialog(DISCARD).get_by_role("button", name="Keep editing").click()
 
-    expect(form.get_by_label("Service Name")).to_have_value("orders")
+    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value("orders")
     portal.page.keyboard.press("Escape")
     portal.dialog(DISCARD).get_by_role("button", name="Discard").click()
     expect(form).to_have_count(0)
@@ -269,21 +269,21 @@ def test_form_asks_before_escape_discards_it(visit: Visit) -> None:
 def test_form_keeps_editing_when_escape_is_pressed_twice(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.create()
-    form.get_by_label("Service Name").fill("orders")
+    form.get_by_role("textbox", name="Name", exact=True).fill("orders")
 
     portal.page.keyboard.press("Escape")
     expect(portal.dialog(DISCARD)).to_be_visible()
     portal.page.keyboard.press("Escape")
 
     expect(portal.dialog(DISCARD)).to_have_count(0)
-    expect(form.get_by_label("Service Name")).to_have_value("orders")
-    expect(form.get_by_label("Service Name")).to_be_focused()
+    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value("orders")
+    expect(form.get_by_role("textbox", name="Name", exact=True)).to_be_focused()
 
 
 def test_form_closes_at_once_when_nothing_was_typed(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.create()
-    expect(form.get_by_label("Service Name")).to_be_visible()
+    expect(form.get_by_role("textbox", name="Name", exact=True)).to_be_visible()
 
     portal.page.keyboard.press("Escape")
 
@@ -294,13 +294,13 @@ def test_form_closes_at_once_when_nothing_was_typed(visit: Visit) -> None:
 def test_field_is_checked_when_it_is_left(visit: Visit) -> None:
     portal = visit(DEVELOPER, "/services")
     form = portal.create()
-    name = form.get_by_label("Service Name")
+    name = form.get_by_role("textbox", name="Name", exact=True)
     name.fill("No Capitals")
 
     form.get_by_label("Project").focus()
 
     expect(name).to_have_accessible_description(
-        re.compile(r"^Service Name: “No Capitals” is not allowed\. Lower-case letters, digits")
+        re.compile(r"^Name: “No Capitals” is not allowed\. Lower-case letters, digits")
     )
     expect(form.get_by_text("^[a-z0-9]")).to_have_count(0)
     # What was not left yet is not complained about.
@@ -320,7 +320,7 @@ def test_server_fault_is_a_sentence_with_the_title(visit: Visit, server: PortSer
     form.get_by_role("button", name="Create").click()
 
     alert = form.get_by_role("alert")
-    expect(alert).to_contain_text("Service Name: “No Capitals” is not allowed.")
+    expect(alert).to_contain_text("Name: “No Capitals” is not allowed.")
     expect(alert).to_contain_text("Container Registry Image Tag is required.")
     expect(alert).not_to_contain_text("^[a-z0-9]")
     portal.allow(REFUSED)

@@ -40,7 +40,7 @@ def card(portal: Portal, run_id: str) -> Locator:
 
 
 def decide(portal: Portal, run_id: str, verdict: str, comment: str) -> None:
-    card(portal, run_id).get_by_role("button", name=verdict).click()
+    card(portal, run_id).get_by_role("button", name=re.compile(f"^{verdict} ")).click()
     form = portal.dialog("Decide Approval")
     form.get_by_label("Comment").fill(comment)
     form.get_by_role("button", name="Execute").click()
