@@ -203,7 +203,14 @@ def test_row_menu_has_two_groups(visit: Visit) -> None:
     menu = portal.menu_of("Checkout")
 
     expect(menu.get_by_role("menuitem")).to_have_text(
-        ["View details", "Downscale Service", "Upscale Service", "Delete Service", "Unregister"]
+        [
+            "View details",
+            "Downscale Service",
+            "Restart Service",
+            "Upscale Service",
+            "Delete Service",
+            "Unregister",
+        ]
     )
     expect(menu.get_by_text("Day-2 operations")).to_be_visible()
     menu.get_by_role("menuitem", name="View details").click()
