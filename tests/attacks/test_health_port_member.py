@@ -39,7 +39,7 @@ def test_environment_of_the_catalogue_permits_no_repair(world: World) -> None:
     # Before, the service was scaled from 2 to 5 without being asked for.
     assert replicas_proposed(world) == []
     assert world.github.restarted == []
-    assert "its metadata file says Production" in world.entity["health_detail"]
+    assert "its metadata file has Production" in world.entity["health_detail"]
 
 
 def test_environment_changed_after_an_approval_permits_no_repair(world: World) -> None:

@@ -75,7 +75,7 @@ def test_reviewers_are_asked_each_on_their_own(services: Services) -> None:
         (note,) = (
             note
             for note in pull.notes
-            if note.startswith(f"GitHub did not request a review from {who} for")
+            if note.startswith(f"GitHub did not request a review from {who}:")
         )
         assert why in note
 

@@ -260,7 +260,7 @@ def test_new_or_missing_service_has_nothing_to_roll_back(
     assert nothing == NothingToRollBack("It has not been changed since it was created.")
     world.services.push({"apps/shop/common_values.json": None, "apps/shop/portData.json": None})
     nothing = world.repairs.last_change(service_files("shop"))
-    assert nothing == NothingToRollBack("It has no files on the base branch any more.")
+    assert nothing == NothingToRollBack("It no longer has files on the base branch.")
 
 
 def test_changes_of_other_services_are_not_rolled_back(world: World) -> None:

@@ -186,7 +186,7 @@ def test_app_with_another_key_is_refused(github: GitHubServer) -> None:
     app, other = made(github), made(github)
     mixed = App(app.number, app.owner, app.url, other.private_key)
 
-    with pytest.raises(Stopped, match=r"refused the App's key.*Make a new private key"):
+    with pytest.raises(Stopped, match=r"refused the App's key.*Create a new private key"):
         find_installations(github.api, mixed, [SERVICES])
 
 
