@@ -26,7 +26,7 @@ from slipway.runs.steps import Answer, Event, Steps, step
 if TYPE_CHECKING:
     from slipway.port.client import PortClient
 
-# Suffix of the automations in `port/automations/`, after the action's identifier.
+# Suffix of the automation that reports the end of an action's runs, after the action's identifier.
 AUTOMATION_SUFFIX = "_ended"
 
 

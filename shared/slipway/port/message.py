@@ -1,7 +1,7 @@
 """Read the messages on `ORG_ID.runs`: which are ours, and their requests.
 
 In actions of version 2 the payload template of the action defines the message, so the templates are
-part of this project (`port/actions/`). They keep the envelope of version 1, so its messages are
+part of the catalog (`action.json`). They keep the envelope of version 1, so its messages are
 also supported: https://docs.port.io/actions-and-automations/setup-backend/kafka/
 """
 
