@@ -106,7 +106,7 @@ class Portal:
         self.choose(form.get_by_role("combobox", name="Team"), "payments")
         form.get_by_label("Project").fill("shop")
         form.get_by_role("button", name="Next").click()
-        form.get_by_label("Container Registry Image Tag").fill("1.4.0")
+        form.get_by_label("Image tag").fill("1.4.0")
         form.get_by_role("button", name="Next").click()
 
     def dialog(self, title: str) -> Locator:

@@ -12,7 +12,7 @@ from sandbox.browser.portal import ADMIN, DEVELOPER, REFUSED
 from tests.port_server import PortServer
 
 DISCARD = "Discard what you typed?"
-COMMON = "Events Pipeline Common Values"
+COMMON = "Common values"
 pytestmark = pytest.mark.usefixtures("server")
 
 
@@ -321,7 +321,7 @@ def test_server_fault_is_a_sentence_with_the_title(visit: Visit, server: PortSer
 
     alert = form.get_by_role("alert")
     expect(alert).to_contain_text("Name: “No Capitals” is not allowed.")
-    expect(alert).to_contain_text("Container Registry Image Tag is required.")
+    expect(alert).to_contain_text("Image tag is required.")
     expect(alert).not_to_contain_text("^[a-z0-9]")
     portal.allow(REFUSED)
 
@@ -333,5 +333,5 @@ def test_dialog_buttons_stay_in_sight_when_narrow(visit: Visit) -> None:
     button = form.get_by_role("button", name="Next")
 
     expect(button).to_be_in_viewport(ratio=1)
-    form.get_by_role("combobox", name="Service Type").scroll_into_view_if_needed()
+    form.get_by_role("combobox", name="Type").scroll_into_view_if_needed()
     expect(button).to_be_in_viewport(ratio=1)

@@ -55,7 +55,7 @@ def test_created_service_appears_in_the_catalog_after_its_merge(
     expect(portal.page.get_by_role("status").filter(has_text="result")).to_contain_text("0 ")
     watching = portal.tab(f"/services?q={name}")
     portal.fill_first_steps(portal.create(), name)
-    portal.edit("Events Pipeline Common Values", "log: info   # by hand\n")
+    portal.edit("Common values", "log: info   # by hand\n")
     portal.dialog("Create New Service").get_by_role("button", name="Create").click()
     run_id = portal.run_id()
 
