@@ -73,7 +73,8 @@ def name(stack: Stack, request: pytest.FixtureRequest) -> str:
 def test_merged_service_has_its_inputs_in_every_system(sandbox: SandboxClient, name: str) -> None:
     run_id = sandbox.execute("create_service", form(name))
 
-    pull = pull_of(sandbox, run_id)
+    # Slipway shows the pull request before GitHub has its reviewers and labels.
+    pull = wait_for("the labels", lambda: p if (p := pull_of(sandbox, run_id)).labels else None)
     assert pull.title == f"Scaffold new service {name}"
     assert pull.head.ref == f"slipway/create_service/{run_id}"
     assert {label.name for label in pull.labels} == {"slipway", "create_service"}
