@@ -28,8 +28,8 @@ REST, GRAPHQL = "/api/v3", "/api/graphql"
 LEFT_OUT = frozenset(
     {
         "create_and_close",
-        "create_behind_an_approval",
-        "create_and_cancel_while_put_off",
+        "create_with_approval",
+        "create_and_cancel_while_postponed",
         "upscale_straight",
         "dry_run",
         "nothing_to_do",
@@ -43,11 +43,11 @@ LEFT_OUT = frozenset(
         "reminded_and_approved",
         "asked_again_because_the_base_moved",
         "merged_when_its_check_has_passed",
-        "said_to_be_ill_but_well",
+        "reported_unhealthy_but_healthy",
         "a_remediation_is_stopped",
         "swept_because_never_received",
         "swept_because_closed_unreported",
-        "swept_because_of_a_lost_notice",
+        "swept_because_of_a_lost_message",
     }
 )
 
