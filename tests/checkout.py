@@ -1,4 +1,4 @@
-"""A copy of the repository, to be changed by a test."""
+"""Copy the repository, so that a test can change it."""
 
 import shutil
 import subprocess

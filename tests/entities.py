@@ -1,4 +1,4 @@
-"""The entities of the shipped catalog that tests are about."""
+"""Entities of the shipped catalog for tests."""
 
 from functools import cache
 from pathlib import Path

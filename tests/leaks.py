@@ -1,4 +1,4 @@
-"""Finds planted secrets in whatever was written: as they are, and in the encodings of all kinds."""
+"""Find planted secrets in written data, as plain text and in many encodings."""
 
 import base64
 import json
@@ -44,9 +44,9 @@ def _forms(secret: str) -> dict[str, str]:
 
 
 def _base64(raw: bytes) -> Iterator[tuple[str, str]]:
-    """The characters that stand for these bytes whatever is before and after them."""
+    """Yield the characters that encode these bytes, independent of the bytes around them."""
     for before in range(3):
-        # Two surroundings that have no bit in common: what stays is the secret's own.
+        # The two surroundings share no bit, so the characters in common encode the secret.
         dark = base64.b64encode(b"\x00" * before + raw + b"\x00" * 3).decode()
         light = base64.b64encode(b"\xff" * before + raw + b"\xff" * 3).decode()
         same = [one if one == other else " " for one, other in zip(dark, light, strict=True)]

@@ -1,4 +1,4 @@
-"""A person with a browser: reads pages, fills in their forms and follows where they lead."""
+"""Act as a person with a browser: read pages, fill in forms and follow links."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser

@@ -1,4 +1,4 @@
-"""The sandbox's Port as a process, with what `scripts/port_setup` installs. It has no broker."""
+"""Run the sandbox's Port as a process with the objects of `scripts/port_setup`, but no broker."""
 
 import json
 import os
@@ -58,8 +58,8 @@ class PortServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the process, on the data that is there."""
-        # Nobody listens at port 9: the messages stay in the outbox.
+        """Start the process on its existing data."""
+        # No broker listens at port 9, so the messages stay in the outbox.
         options = [
             "--port",
             str(self._port),

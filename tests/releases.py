@@ -1,7 +1,7 @@
-"""What releases left behind that the next one must understand: machines that go on, and rows.
+"""Read what older releases leave behind for the next one: state machines and rows.
 
-An execution keeps the definition that it was started with, for weeks if it waits for an approval,
-while the alias that it calls is that of the new release.
+An execution keeps the definition with which it was started, for weeks if it waits for an approval.
+The alias that it calls already points to the new release.
 """
 
 import json

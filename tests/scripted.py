@@ -1,4 +1,4 @@
-"""A real HTTP server for tests, which answers from a table and remembers what it was asked."""
+"""A real HTTP server for tests that answers from a table and records its requests."""
 
 import json
 import re

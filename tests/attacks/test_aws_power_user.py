@@ -1,7 +1,7 @@
-"""The AWS power user: has credentials of an AWS account, of this one or of another.
+"""The AWS power user: has credentials of this AWS account or of another.
 
-A caller who may invoke the approval function inside its account can name any person; the last tests
-show what then tells of it. See `docs/security.md`.
+A caller who may invoke the approval function inside its account can name any person. The last tests
+show how this becomes visible. See `docs/security.md`.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""The compromised dependency: an archive that another took the place of, or a bad new release.
+"""The compromised dependency: a replaced archive, or a malicious new release.
 
-What it can do once it is in the layer, no test can bound: see `docs/security.md`.
+Tests cannot limit what it does once it is in the layer: see `docs/security.md`.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""The developer with push access: may push any branch, start any workflow and open pull requests.
+"""The developer with push access: may push any branch, start workflows and open pull requests.
 
-What a developer pushes does not get onto the base branch without a review. GitHub is the sandbox's,
-with its runner; the function behind `POST /reports` listens at an address of its own.
+A push does not reach the base branch without a review. GitHub is the sandbox's, with its runner.
+The function behind `POST /reports` listens at an address of its own.
 """
 
 import base64

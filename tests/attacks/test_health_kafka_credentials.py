@@ -1,7 +1,7 @@
-"""The holder of Kafka credentials: may publish any record on the topics that Slipway reads.
+"""Stolen Kafka credentials: they may publish any record on the topics that Slipway reads.
 
-Such a record can have a service looked at. It cannot keep a service from being looked at, nor have
-one repaired that Port does not show as unhealthy.
+Such a record can start a health check. It cannot prevent one, and it cannot start a repair of a
+service that Port does not show as unhealthy.
 """
 
 from datetime import UTC, datetime, timedelta

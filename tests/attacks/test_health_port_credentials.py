@@ -1,7 +1,7 @@
-"""The holder of Port credentials: may write every entity, so may call every service unhealthy.
+"""Stolen Port credentials: they may write every entity, and report any service as unhealthy.
 
-So may a fault that all services share, as one of the resolver or the NAT gateway of the prober.
-Slipway then repairs a few services at most, and tells people once.
+A shared fault (the prober's resolver or NAT gateway) has the same effect. Slipway then repairs at
+most a few services, and notifies people once.
 """
 
 from datetime import datetime, timedelta

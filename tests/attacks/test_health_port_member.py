@@ -1,7 +1,7 @@
 """The member of the Port organisation: may edit entities of services, but not the base branch.
 
-What the catalogue says of a service can have it looked at, and can keep Slipway from repairing it.
-It cannot bring about a repair that the reviewed files or the installation's policy forbid.
+An entity's properties can start a health check, and can prevent a repair. They cannot start a
+repair that the reviewed files or the installation's policy forbid.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The holder of Kafka's credentials: may write any message to the topic of runs.
+"""Stolen Kafka credentials: they may write any message to the topic of runs.
 
 Port does not say whether it signs the messages of Kafka actions, so these are not signed.
 """

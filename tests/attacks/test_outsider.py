@@ -1,7 +1,7 @@
-"""The outsider: has no account anywhere, but may have found an old secret.
+"""The outsider: has no account, but may have found an old secret.
 
-The outsider can reach `POST /reports`, and holds at most tokens that were not given to us. A
-developer with a running sandbox may look at the outsider's web page.
+The outsider can reach `POST /reports`, but has no token that was issued for Slipway. A developer
+with a running sandbox may open the outsider's web page.
 """
 
 import base64
@@ -224,9 +224,9 @@ def test_token_out_of_time_or_not_for_us_is_refused(
 @pytest.mark.parametrize(
     "claims",
     [
-        # Another repository, whatever it calls itself or its workflow.
+        # Another repository, under any name and with any workflow.
         {"repository_id": "4712", "workflow_ref": THEIR_WORKFLOW, "repository": "mallory/services"},
-        # One that took the name after the repository was renamed or deleted: names can return.
+        # A repository that took the name after a rename or deletion: GitHub reuses names.
         {"repository_id": "4712"},
         {"workflow_ref": THEIR_WORKFLOW},
         {"workflow_ref": WORKFLOW_REF.upper()},

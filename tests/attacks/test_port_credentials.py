@@ -1,4 +1,4 @@
-"""The holder of Port's credentials: may call the whole API, and act in any person's name."""
+"""Stolen Port credentials: they may call the whole API, and act in any person's name."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The member of the Port organisation: executes actions, edits entities, once was an approver."""
+"""The member of the Port organisation: runs actions, edits entities, and once was an approver."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -95,7 +95,7 @@ def test_team_of_a_similar_address_grants_nothing(
     found = User(id="auth0|2", email="lead@acme.example", teams=["sre"])
     run.port.people.append(found)
     run.waiting()
-    # Port may find people whatever the case, or the tag, of their address.
+    # Port may ignore the case and the tag of an address when it finds people.
     monkeypatch.setattr(run.port, "get_user", lambda _email: found)
 
     with pytest.raises(NotAnApprover):

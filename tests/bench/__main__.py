@@ -1,7 +1,7 @@
-"""Counts and ratios of Slipway; writes `docs/performance.md`, and fails if a figure is over.
+"""Measure Slipway, write `docs/performance.md`, and fail if a figure exceeds its limit.
 
-Requests are those that reach the stand-ins of Port and GitHub. Only ratios and processor seconds
-have limits: times of this machine are reported.
+It counts the requests that reach the stand-ins of Port and GitHub. Only ratios and processor
+seconds have limits; wall-clock times depend on the machine and are only reported.
 """
 
 import json

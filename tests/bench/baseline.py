@@ -1,7 +1,7 @@
-"""What a simple script does for a create: one request after the other, over REST.
+"""Create a service as a simple script would: one request after the other, over REST.
 
-The list is fixed, so that figures of different days compare with the same. To its favour it is
-told the base commit, and its catalog entity has what Slipway's has.
+The list is fixed, so that figures of different days are comparable. In its favour, the script
+knows the base commit, and its catalog entity has the same content as Slipway's.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""A process of its own: what it takes until the function of an action sends its first request."""
+"""Measure a new process: the time until an action's function sends its first request."""
 
 import base64
 import json

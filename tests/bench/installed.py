@@ -1,4 +1,4 @@
-"""An installation in this process, and the requests of what is played in it."""
+"""Install Slipway in this process, and record the requests of its flows."""
 
 import time
 from collections.abc import Callable, Iterator

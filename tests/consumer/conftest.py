@@ -1,4 +1,4 @@
-"""Releases as their consumers get them, and a root outside the checkout that calls one."""
+"""Provide releases as consumers get them, and a root outside the checkout that uses one."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a release's archive is: the same at each build, and refused where it does not fit."""
+"""A release's archive: reproducible, and refused where it does not fit."""
 
 import json
 import re

@@ -1,7 +1,7 @@
-"""What applying and operating did, held against the policies for it. Last, by its name.
+"""Check recorded calls of apply and operation against their policies. Runs last, by its name.
 
-Calls are those that the sandbox's AWS recorded in this session: an apply, an upgrade, the
-operators' commands, and at last the removal of everything.
+The sandbox's AWS recorded the calls in this session: an apply, an upgrade, the operators' commands,
+and the final removal of everything.
 """
 
 import json

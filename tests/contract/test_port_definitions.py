@@ -1,4 +1,4 @@
-"""What is installed in Port fits what Slipway reads: the form, the message, the entity."""
+"""Definitions in Port match what Slipway reads: form, message and entity."""
 
 import re
 from typing import Any

@@ -468,7 +468,7 @@ class World:
         return bool(messages) | self.deliver_queued() | self.answer_doorbells()
 
     def request(self, message: Json) -> None:
-        """Send a message to the webhook as Port does: once, whatever the answer is."""
+        """Send a message to the webhook as Port does: once, without regard to the answer."""
         body = message["value"].encode()
         event = {**signed_request(body, secret=CREDENTIALS["client_secret"]), "httpMethod": "POST"}
         with suppress(Killed, Exception):

@@ -1,4 +1,4 @@
-"""A sandbox for the tests alone: its own folder and ports, the stack applied, Port filled."""
+"""Run a sandbox for the tests: its own folder and ports, an applied stack, definitions in Port."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ LOOKED_AT = {
     "test_batches",
     "test_create_service",
     "test_health",
-    "test_held_runs",
+    "test_runs_on_hold",
 }
 
 

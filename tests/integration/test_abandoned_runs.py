@@ -1,7 +1,7 @@
-"""Runs that nobody works on any more, and what the sweep makes of them.
+"""Abandoned runs, and how the sweep handles them.
 
-Each is brought about for real, and the function is called as its schedule calls it, but with limits
-of seconds: in its unpublished version, so that the schedule goes on with those of the stack.
+The tests abandon real runs, and call the function as its schedule does, but with limits of seconds.
+They call its unpublished version, so the schedule keeps the limits of the stack.
 """
 
 import json
@@ -91,7 +91,7 @@ def unreported(world: World) -> Iterator[None]:
 
 
 def test_schedule_starts_the_sweep(sandbox: SandboxClient, stack: Stack) -> None:
-    # First in this file: nobody else has called the function for a sweep.
+    # This is the first test of the file: no other test has started a sweep yet.
     role = stack.outputs()["functions"]["sweep_runs"]["role_name"]
 
     def queried() -> list[str]:

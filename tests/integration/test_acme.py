@@ -1,7 +1,7 @@
-"""Another company's catalog, played: three repositories, in an installation of its own.
+"""Run another company's catalog: three repositories, in an installation of its own.
 
 It shares the sandbox's Port organisation with the shipped installation, whose actions have no
-prefix, and is the only one that consumes meanwhile.
+prefix. During this test it is the only consumer.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Day-2 operations behind an approval, end to end: Port, Kafka, Step Functions, a person, GitHub.
+"""Day-2 actions with approval, end to end: Port, Kafka, Step Functions, a person, GitHub.
 
-The state machine is the one of the stack, run by the sandbox's Step Functions; the times are those
-of a policy whose seconds are few.
+The state machine is that of the stack, run by the sandbox's Step Functions. The policy's time
+limits are a few seconds.
 """
 
 import json
@@ -426,7 +426,7 @@ def test_unlock_frees_a_service_only_when_its_owner_is_gone(world: World) -> Non
     assert run_id in refused.stdout
     assert "stays locked" in refused.stdout
     world.script("cancel", run_id)
-    # As if nobody had cleared up: the row is still there.
+    # The clean-up failed: the row is still there.
     world.sandbox.aws("dynamodb").put_item(
         TableName=world.outputs["tables"]["locks"],
         Item={
@@ -558,7 +558,7 @@ def _waits_to_merge(label: str) -> bool:
 
 
 def as_reviewer(sandbox: SandboxClient, number: int) -> Any:
-    """The pull request, as somebody else than its author sees it."""
+    """Return the pull request, as a reviewer who is not its author sees it."""
     token = sandbox.sandbox("github", "POST", "tokens", {"login": "devops"})["token"]
     client = Github(base_url=sandbox.env["GITHUB_API_URL"], auth=Auth.Token(token))
     return client.get_repo(sandbox.env["SERVICES_REPO"]).get_pull(number)

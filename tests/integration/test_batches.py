@@ -26,13 +26,13 @@ RETRIES = {Mode.EXTERNAL: 10, Mode.MSK: 3}
 
 @dataclass
 class Batch:
-    """Ten runs that came in one batch, of which one fails whatever is tried.
+    """Ten runs of one batch, of which one always fails.
 
     Attributes:
-        world: the service that nine runs are about.
-        done: those nine.
-        poison: the other one.
-        logs: what the pages of the nine said once they had ended.
+        world: the service of nine runs.
+        done: these nine runs.
+        poison: the run that fails.
+        logs: the run pages of the nine, after they ended.
     """
 
     world: World
@@ -40,7 +40,7 @@ class Batch:
     poison: str
     logs: list[list[str]]
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """Take the cause away."""
         self.world.sandbox.sandbox("github", "DELETE", "faults")
 
@@ -116,7 +116,7 @@ def test_replay_takes_only_the_failed_record(batch: Batch) -> None:
     refused = world.script("replay", "run", batch.poison)
     assert refused.returncode == 1, refused.stdout
     assert "GitHub answered 403" in refused.stdout
-    batch.mend()
+    batch.fix()
     done = world.script("replay", "run", batch.poison)
 
     assert done.returncode == 0, done.stdout + done.stderr

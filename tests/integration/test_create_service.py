@@ -1,6 +1,6 @@
 """Create a service, end to end: Port's REST API → Kafka → event source → Lambda → GitHub → Port.
 
-Each test runs with both Kafka modes, against the same code that is applied to AWS.
+Each test runs in both Kafka modes, with the Terraform code that is applied to AWS.
 """
 
 import base64
@@ -251,7 +251,7 @@ def test_run_is_retried_later_after_a_long_rate_limit(
 def test_whole_record_is_stored_when_retries_are_used_up(
     sandbox: SandboxClient, stack: Stack, name: str
 ) -> None:
-    # A refusal that nobody's request is to blame for: the token may not write.
+    # An internal error: the token may not write.
     fault = {"method": "POST", "path": "/api/graphql$", "times": 50, "status": 403}
     sandbox.sandbox("github", "POST", "faults", fault)
     s3 = sandbox.aws("s3")

@@ -1,6 +1,7 @@
 """A service becomes unhealthy: automation → remediation → catalogue, by the real topic.
 
-The cluster breaks services for real: each fault has one cure, so a repair that does nothing shows.
+The cluster really breaks services. Each fault has one cure, so the tests notice a repair without
+effect.
 """
 
 import hashlib
@@ -42,10 +43,10 @@ class Patient(World):
         self.says(health_url=url, health_status="Healthy", sync_status="Synced")
 
     def says(self, **properties: Any) -> None:
-        """Write the catalogue entry, as somebody else than Slipway."""
+        """Write the catalogue entry, as another writer than Slipway."""
         self.sandbox.port.update_entity("service", self.service, properties)
 
-    def falls_ill(self, cure: str, **how: Any) -> None:
+    def becomes_unhealthy(self, cure: str, **how: Any) -> None:
         self._in_cluster("break", {"cure": cure, **how})
 
     def is_healed(self) -> None:
@@ -171,7 +172,7 @@ def test_degraded_service_is_restarted_once_and_healthy(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART, ROLL_BACK):
-        patient.falls_ill("restart", symptom="timeout")
+        patient.becomes_unhealthy("restart", symptom="timeout")
         now = patient.becomes("Healthy", "after: restart")
         row = patient.is_left_alone()
 
@@ -194,7 +195,7 @@ def test_bad_change_is_rolled_back_and_the_service_is_healthy(
     wait_for("the bad version", lambda: patient._in_cluster("state").get("commit") == bad)
 
     with patient.by_policy(RESTART, ROLL_BACK):
-        patient.falls_ill("roll_back")
+        patient.becomes_unhealthy("roll_back")
         patient.becomes("Healthy", "after: roll back")
         row = patient.is_left_alone()
 
@@ -205,7 +206,7 @@ def test_bad_change_is_rolled_back_and_the_service_is_healthy(
 
 def test_service_is_scaled_up_and_healthy(patient: Patient) -> None:
     with patient.by_policy(SCALE_UP):
-        patient.falls_ill("scale")
+        patient.becomes_unhealthy("scale")
         patient.becomes("Healthy", "after: scale up")
 
     assert "replicas: 3   # not more" in patient.text(f"apps/{patient.service}/common_values.yaml")
@@ -221,7 +222,7 @@ def test_failed_remediation_escalates_with_every_attempt(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART, SCALE_UP):
-        patient.falls_ill("never")
+        patient.becomes_unhealthy("never")
         now = patient.becomes("Degraded", "No repair is left to try")
         patient.is_left_alone()
 
@@ -233,7 +234,7 @@ def test_failed_remediation_escalates_with_every_attempt(
         assert issue.html_url in alert["message"]
         assert now["health_detail"] in alert["message"]
 
-        # Ill again within the quiet time: the issue is brought up to date, nobody is told again.
+        # Unhealthy again within the quiet time: the issue is updated, without a notification.
         before = issue.body
         patient.says(health_status="Progressing")
         wait_for("the second look", lambda: len(patient.looks()) == 2)
@@ -258,7 +259,7 @@ def test_remediation_respects_the_lock_of_an_open_pull_request(
         link = patient.sandbox.wait_for_link(run_id)
 
     with patient.by_policy(ROLL_BACK, SCALE_UP):
-        patient.falls_ill("scale")
+        patient.becomes_unhealthy("scale")
         patient.becomes("Degraded", "another change of the service is in progress")
 
     assert f"pull request #{link.rpartition('/')[2]}" in patient.properties()["health_detail"]
@@ -308,7 +309,7 @@ def request_of(patient: Patient) -> str:
 @pytest.mark.story
 def test_service_in_production_is_repaired_after_approval(in_production: Patient) -> None:
     with in_production.by_policy(RESTART):
-        in_production.falls_ill("restart")
+        in_production.becomes_unhealthy("restart")
         execution = request_of(in_production)
         assert in_production.restarts() == 0
         request = in_production.request_now(execution)
@@ -328,7 +329,7 @@ def test_repair_escalates_when_it_is_declined_by_link(
     in_production: Patient,
 ) -> None:
     with in_production.by_policy(RESTART):
-        in_production.falls_ill("restart")
+        in_production.becomes_unhealthy("restart")
         execution = request_of(in_production)
         link = in_production.link(in_production.service)
         shown = requests.get(link, timeout=300).text
@@ -348,7 +349,7 @@ def test_repair_escalates_after_its_request_expires(
 ) -> None:
     short = in_production.asking(expires_after_seconds=10, remind_before_seconds=5)
     with in_production.by_policy(RESTART), short:
-        in_production.falls_ill("restart")
+        in_production.becomes_unhealthy("restart")
 
         now = in_production.becomes("Degraded", "expired")
 
@@ -399,7 +400,7 @@ def test_thousand_changes_in_a_second_start_one_remediation(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART):
-        patient.falls_ill("restart")
+        patient.becomes_unhealthy("restart")
         wait_for("the look", patient.looks)
         record = patient.history()[-1]
         begin = datetime.now(UTC)
@@ -421,7 +422,7 @@ def test_records_of_own_repair_writes_start_nothing(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART):
-        patient.falls_ill("restart")
+        patient.becomes_unhealthy("restart")
         patient.becomes("Healthy", "after: restart")
         row = patient.is_left_alone()
         written = patient.history()
@@ -435,7 +436,7 @@ def test_records_of_own_repair_writes_start_nothing(
         patient.is_left_alone()
 
     assert patient.row()["number"] == row["number"] + 1
-    # Whatever was written after it is of that one look, and of nobody else.
+    # Everything written after it comes from that one remediation.
     assert {name.partition(".")[0] for name in own} == {min(patient.looks())}
 
 
@@ -463,7 +464,7 @@ def test_repair_is_reported_after_a_port_outage(
     patient: Patient,
 ) -> None:
     with patient.by_policy(RESTART):
-        patient.falls_ill("restart")
+        patient.becomes_unhealthy("restart")
         wait_for("the repair", lambda: patient.restarts() == 1)
         fault = {
             "method": "PATCH",
@@ -528,14 +529,14 @@ def test_change_is_handled_after_its_execution_was_stopped(
     patient: Patient,
 ) -> None:
     with patient.by_policy({**RESTART, "wait_seconds": 600}):
-        patient.falls_ill("restart")
+        patient.becomes_unhealthy("restart")
 
         def repaired() -> bool:
             attempts = patient.row().get("state", {}).get("attempts")
             return bool(attempts and attempts[0]["outcome"])
 
         wait_for("the repair", repaired)
-        # Somebody says something new meanwhile: nobody has looked at that yet.
+        # Another writer changes the status at the same time; no execution has checked that yet.
         patient.says(health_status="Progressing")
         known = patient.row()["known"]
         wait_for("the change", lambda: patient.row()["changes"] > known)

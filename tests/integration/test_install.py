@@ -1,4 +1,4 @@
-"""scripts/install from a release's folders: from nothing to the first pull request, interrupted."""
+"""`scripts/install` from a release's folders to the first pull request, with interruptions."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The story in the portal's pages, by people in their browsers: what they see, and see change."""
+"""The story in the portal's pages: what people see and do in their browsers."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What was done in all the tests before, held against the policies under which it was done."""
+"""Check all calls of the earlier tests against the policies that were in force."""
 
 import json
 import re
@@ -165,7 +165,7 @@ def stored_secrets(sandbox: SandboxClient) -> Iterator[tuple[str, str]]:
 
 
 def written(sandbox: SandboxClient) -> Iterator[tuple[str, str]]:
-    """Where anybody reads what the stack or the sandbox has written in the whole session."""
+    """Yield all output of the stack and the sandbox in this session that people can read."""
     logs = sandbox.aws("logs")
     for page in logs.get_paginator("describe_log_groups").paginate():
         for group in page["logGroups"]:

@@ -1,4 +1,4 @@
-"""The stack comes, stays as it is, and goes without a trace. After the others, by its name."""
+"""The stack is applied, does not drift, and is destroyed completely. Runs last, by its name."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The story without Kafka: Port sends signed requests, and the sweep rings for what is lost."""
+"""The story without Kafka: Port sends signed requests, and the sweep recovers lost ones."""
 
 import json
 from collections.abc import Iterator

@@ -36,7 +36,7 @@ class World:
         self.prefix = functions["sweep_runs"]["function_name"].removesuffix("-sweep_runs")
 
     def commit(self, message: str, files: dict[str, str | None], branch: str = "main") -> str:
-        """Change files on a branch, as somebody who pushes."""
+        """Push a commit that changes files on a branch."""
         repository = self.sandbox.services
         reference = repository.get_git_ref(f"heads/{branch}")
         head = repository.get_git_commit(reference.object.sha)

@@ -1,4 +1,4 @@
-"""Day-2 changes: whatever the files hold, only what was asked for changes, or a person is told."""
+"""A day-2 change of any files changes only what was requested, or ends with an error."""
 
 import contextlib
 import json

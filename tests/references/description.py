@@ -1,4 +1,4 @@
-"""Holds exchanges to an OpenAPI description: routes, parameters, bodies, statuses."""
+"""Check exchanges against an OpenAPI description: routes, parameters, bodies, statuses."""
 
 import json
 import re

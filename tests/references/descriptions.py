@@ -1,4 +1,4 @@
-"""GitHub's and Port's descriptions, as the tests hold exchanges to them."""
+"""Read GitHub's and Port's descriptions for the check of exchanges."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Plans of the stack that name all that AWS would make: terraform/references."""
+"""Plan the stack so that the plan names everything that AWS would create."""
 
 import json
 import os

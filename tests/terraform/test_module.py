@@ -1,4 +1,4 @@
-"""The module in roots as users write them: several times, in two regions, with what they have."""
+"""The module in users' roots: several instances, two regions, existing resources."""
 
 import json
 import os

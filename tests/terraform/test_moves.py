@@ -1,7 +1,7 @@
-"""An installation from before the shared modules keeps all that it has.
+"""An installation from before the shared modules keeps all its resources.
 
-A state with the addresses of then is planned with the code of now. `addresses.txt` lists them, each
-after the version of its type's schema.
+The current code plans a state with the old addresses. `addresses.txt` lists them, each after the
+version of its type's schema.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""In which order an apply changes functions, event source mappings, the catalog and the policy."""
+"""The order in which an apply changes functions, event source mappings, catalog and policy."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The plan, held against what AWS publishes: IAM's actions, and the language of state machines."""
+"""Check the plan against AWS's publications: IAM's actions, and the States Language."""
 
 import json
 import re
@@ -19,11 +19,11 @@ from tests.terraform.conftest import ROOT, Plan
 
 CFN_LINT = ROOT / "sandbox" / ".venv" / "bin" / "cfn-lint"
 
-# IAM is asked about a resource, though its reference names none: about the state machine of a task
-# token (https://github.com/aws/aws-cdk/pull/8486), and about `log-group::log-stream:`, as its
-# refusals say.
+# IAM checks a resource for these actions although its reference names none. It checks the state
+# machine of a task token (https://github.com/aws/aws-cdk/pull/8486), and `log-group::log-stream:`
+# (its error messages name it).
 BEYOND_THE_REFERENCE = {"states:SendTaskSuccess", "logs:DescribeLogGroups"}
-# Which keys every request has, and that of a function's code:
+# Keys of every request, and the key of a function's code:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-source-function-arn.html
 EVERYWHERE = {
@@ -223,7 +223,7 @@ def test_every_action_of_a_policy_fits_a_resource(granted: list[Statement]) -> N
 
 
 def fits(reference: Reference, resource: str) -> bool:
-    """Whether the action can be limited to the resource; `*` is no limit."""
+    """Whether the action can be limited to the resource; `*` is not a limit."""
     return any(overlap(arn, resource) for arn in reference.arns - {"*"})
 
 

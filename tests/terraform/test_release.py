@@ -1,4 +1,4 @@
-"""A release's module knows from which releases it cannot be applied."""
+"""A release's module refuses to upgrade releases that it does not support."""
 
 import json
 import shutil

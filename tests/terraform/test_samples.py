@@ -1,4 +1,4 @@
-"""The settings that the docs show: whoever copies them has an approver for each change."""
+"""The settings in the docs require an approver for each change."""
 
 import json
 import os

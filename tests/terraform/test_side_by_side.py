@@ -1,4 +1,4 @@
-"""Two installations in one account: whatever has a name there has that of its installation."""
+"""Two installations in one account: every name contains that of its installation."""
 
 from collections.abc import Iterator
 from typing import Any

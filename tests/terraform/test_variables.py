@@ -1,8 +1,8 @@
-"""What the stack's variables accept and refuse: a table, judged by the real Terraform.
+"""Values that the stack's variables accept and refuse, checked by Terraform.
 
 A row of `tests/terraform/variables` is one rule of `terraform/variables*.tf`. Each value is passed
-to `terraform/tests/inputs`, which has the stack's variables and nothing else. Terraform plans all
-of them at once and names the line of each value that it refuses.
+to `terraform/tests/inputs`, which contains only the stack's variables. Terraform plans all of them
+at once and names the line of each value that it refuses.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What unit tests share: AWS by moto, and a run's message."""
+"""Shared by unit tests: AWS by moto, and a run's message."""
 
 import base64
 import json
@@ -57,7 +57,7 @@ ENVIRONMENT = {
     "REMEDIATION_POLICY_KEY": "policy/remediation.json",
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:alerts",
     "SWEEP_LIMITS": '{"never_received": 900, "report": 1800, "held": 259200}',
-    # Whatever imports a command switches them off in the whole process.
+    # An import of a command switches them off in the whole process.
     "POWERTOOLS_METRICS_DISABLED": "false",
 }
 TABLES = {

@@ -1,4 +1,4 @@
-"""The check of a catalog within the apply, and what each function then knows of it."""
+"""The check of a catalog during an apply, and what each function then knows of it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

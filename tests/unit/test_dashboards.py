@@ -1,4 +1,4 @@
-"""Dashboard, alarms and runbook speak of what there is: metrics of the code, their headings."""
+"""Dashboard, alarms and runbook name only existing metrics and headings."""
 
 import ast
 import json

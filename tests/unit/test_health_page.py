@@ -1,4 +1,4 @@
-"""docs/health.md: what Argo CD would send, and what Port's mappings would make of it."""
+"""docs/health.md: Argo CD's payloads, and what Port's mappings make of them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Nothing that is secret gets into a log, and metrics into no output but where they are read."""
+"""Logs contain no secrets, and metrics appear only where they are read."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""What must never be in the table of what functions may do, which must equal the plan."""
+"""Limits of the functions' permission table, which must equal the plan."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The threat model names the test that shows each of its claims."""
+"""The threat model names the test for each of its claims."""
 
 import re
 from pathlib import Path

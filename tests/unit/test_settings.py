@@ -1,4 +1,4 @@
-"""Each function's environment is what its settings model names."""
+"""Each function's environment matches its settings model."""
 
 import ast
 import importlib

@@ -1,4 +1,4 @@
-"""The Terraform code as text: what no plan of it would show to be missing."""
+"""The Terraform code as text: omissions that a plan would not show."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The sandbox's GitHub as a process, and a services repository of its own for each test."""
+"""Run the sandbox's GitHub as a process, with a services repository for each test."""
 
 import os
 import secrets
@@ -51,14 +51,14 @@ class GitHubServer:
         return str(self.control("POST", "tokens", {"login": login})["token"])
 
     def fault(self, **fault: Any) -> None:
-        """Spoil the next requests that match; see `sandbox/faults.py`."""
+        """Inject a fault into the next requests that match; see `sandbox/faults.py`."""
         self.control("POST", "faults", fault)
 
     def faults_left(self) -> int:
         return len(self.control("GET", "faults")["pending"])
 
     def count(self) -> Callable[[], int]:
-        """Forget the requests so far; gives how many there were since."""
+        """Forget the requests so far; return a function that counts later ones."""
         self.control("DELETE", "requests")
         return lambda: sum("/api/" in one["path"] for one in self.control("GET", "requests"))
 
@@ -86,7 +86,7 @@ class Services:
         method: MergeMethod = "auto",
         credentials: GitHubCredentials | None = None,
     ) -> ServicesRepository:
-        """What Slipway makes of this repository, anew, as in another invocation."""
+        """Make Slipway's client of this repository, as a new invocation does."""
         config = GitHubConfig.model_validate(
             {
                 "GITHUB_API_URL": self.server.api,

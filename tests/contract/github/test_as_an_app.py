@@ -1,4 +1,4 @@
-"""A change that an App proposed: who made its commit, and who is asked to review it."""
+"""A change proposed by a GitHub App: the author of its commit, and its reviewers."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""A change is merged if it is what was approved, and only then."""
+"""A change is merged only if it is the approved one."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A change is proposed in three requests, and ends the same whatever fails in between."""
+"""A change is proposed in three requests, and a failure in between does not change the result."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress

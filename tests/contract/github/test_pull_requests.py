@@ -1,4 +1,4 @@
-"""What the sweep needs of pull requests, against a server of GitHub's API."""
+"""What the sweep reads and changes in pull requests, on a server of GitHub's API."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""An installation whose exchanges with Port and GitHub are recorded."""
+"""Provide an installation whose exchanges with Port and GitHub are recorded."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What is installed in Port is what Port's description says of it."""
+"""The definitions that Slipway installs in Port conform to Port's description."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What counts as a fault of an exchange."""
+"""Faults of an exchange that the check finds."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""What is sent to Port and GitHub, and what our stand-ins answer, is as their descriptions say.
+"""Requests to Port and GitHub, and the stand-ins' answers, conform to the descriptions.
 
-One test plays everything once, because the play is what costs time.
+One test runs all flows once, because running them takes most of the time.
 """
 
 import json

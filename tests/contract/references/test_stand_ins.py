@@ -1,4 +1,4 @@
-"""What the stand-ins answer to requests that Slipway does not send, but others do."""
+"""The stand-ins' answers to requests that Slipway does not send, but other clients do."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What Slipway and its scripts ask of Port and GitHub that no flow of `tests/faults` asks."""
+"""Requests of Slipway and its scripts to Port and GitHub that no flow of `tests/faults` sends."""
 
 import shlex
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The real Terraform reads what skeletons make of hostile text as that text."""
+"""Terraform reads hostile text in rendered skeletons as that text."""
 
 import json
 import subprocess

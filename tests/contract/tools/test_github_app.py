@@ -1,4 +1,4 @@
-"""An App from a manifest, made by a person on the sandbox's GitHub with `scripts/github_app`."""
+"""`scripts/github_app` creates an App from a manifest, with a person on the sandbox's GitHub."""
 
 import io
 import json

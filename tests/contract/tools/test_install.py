@@ -1,4 +1,4 @@
-"""What scripts/install asks of Port and GitHub, on the sandbox's stand-ins."""
+"""Requests of `scripts/install` to Port and GitHub, on the sandbox's stand-ins."""
 
 import secrets
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The real Terraform takes the provider from a mirror, or from its registry, as it is locked."""
+"""Terraform installs the locked provider from a mirror or from its registry."""
 
 import shutil
 import subprocess

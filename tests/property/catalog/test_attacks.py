@@ -1,4 +1,4 @@
-"""Expressions and skeletons under attack: no environment is read, nothing typed becomes code."""
+"""Hostile expressions and skeletons read no environment, and input never becomes code."""
 
 import contextlib
 import itertools

@@ -1,7 +1,7 @@
-"""What readers of YAML and JSON say of a text, as a judge that shares nothing with the editor.
+"""Read YAML and JSON with independent libraries, to judge the editor's results.
 
-A tree is a dict, a list, or a pair of a scalar's kind and text; keys are such pairs. `Changed`
-stands for a value that an edit has put there.
+A tree is a dict, a list, or a pair of a scalar's kind and text; keys are such pairs. `Changed` is
+the value that an edit has written.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Edits of any document: nothing but the edit changes, for every reader, or the edit is refused."""
+"""An edit of any document changes nothing else for any reader, or is refused."""
 
 import contextlib
 import json

@@ -1,8 +1,8 @@
-"""Writes values files in the style of public Helm charts, and in worse styles.
+"""Write values files in the style of public Helm charts, and in worse styles.
 
-The style is that of long `values.yaml` files: sections under banners, a comment above each key,
-examples that are commented out, quantities, templates in quotes, scripts as block scalars, shared
-parts by anchors. All of it is made up here from a seed.
+The files imitate long `values.yaml` files: sections under banners, a comment above each key, and
+examples in comments. They also have quantities, quoted templates, scripts as block scalars, and
+anchors. A seed generates all content.
 """
 
 import json

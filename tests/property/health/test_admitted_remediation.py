@@ -1,4 +1,4 @@
-"""Whatever comes when, one execution looks after a service, and no word of others is lost."""
+"""In any order of events, one execution owns a service, and no other writer's change is lost."""
 
 import io
 from collections.abc import Callable
@@ -44,8 +44,8 @@ actions = st.one_of(
     st.tuples(st.just("deliver"), st.randoms(use_true_random=False)),
     st.tuples(st.just("step"), st.booleans()),
     st.tuples(st.just("step"), st.booleans()),
-    # Somebody changes the entity at the n-th call that a step makes of Port, which is mostly the
-    # last one: there two writers can meet.
+    # Another writer changes the entity at a step's n-th call to Port. That is mostly the last call,
+    # where two writers can conflict.
     st.tuples(
         st.just("interrupt"),
         st.tuples(
@@ -99,11 +99,11 @@ class Catalogue(FakePort):
     def update_entity(self, blueprint: str, identifier: str, properties: dict[str, Any]) -> bool:
         row = self._simulation.row
         assert row is not None
-        assert row.execution is not None, "nobody is at work"
-        assert properties["health_check_id"].startswith(f"{row.execution}."), "another is at work"
+        assert row.execution is not None, "no execution is running"
+        assert properties["health_check_id"].startswith(f"{row.execution}."), "another is running"
         restored = properties.keys() == {"health_status", "health_check_id"}
         if restored and properties["health_status"] in SAID_TO_BE_ILL:
-            # What Slipway wrote over is restored, and looked at as if it had just been read.
+            # The overwritten status is restored, and checked as if it had just been read.
             self._simulation.looks.append(self._simulation.tick())
         return super().update_entity(blueprint, identifier, properties)
 

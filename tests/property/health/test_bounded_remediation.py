@@ -72,7 +72,7 @@ def play(policy: Policy, data: st.DataObject, **known: Any) -> Story:
 
     def look(story: Story) -> Finding:
         if data.draw(st.integers(0, 19)) == 0:
-            # Somebody changes the entity meanwhile.
+            # Another writer changes the entity at the same time.
             story.state = story.state.reread(
                 data.draw(st.sampled_from(["Degraded", "Progressing", "Healthy", None])),
                 data.draw(st.sampled_from([*ENVIRONMENTS, None])),

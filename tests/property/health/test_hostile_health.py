@@ -1,4 +1,4 @@
-"""Whatever a catalogue, a topic or a server says of a service's health: never a crash."""
+"""No health data from a catalogue, a topic or a server causes a crash."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The functions as they are deployed, with everything around them that is not theirs."""
+"""Provide the deployed functions, and stand-ins for everything around them."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Mutations of what is real, as strategies: of a text's bytes, and of the structure of its JSON.
+"""Strategies that mutate real input: the bytes of a text, and the structure of its JSON.
 
 `FUZZ=20 make contract` tries twenty times as many examples.
 """

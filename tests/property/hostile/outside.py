@@ -1,4 +1,4 @@
-"""A Port and a GitHub that know whatever they are asked for, over real HTTP."""
+"""A Port and a GitHub that accept any request, over real HTTP."""
 
 import base64
 import itertools
@@ -33,11 +33,11 @@ class _Table(dict[str, list[Answer]]):
 
 
 class AnyPort(ScriptedServer):
-    """Port, in which every run is in progress, of one action, and of whoever is asked for.
+    """A Port in which every run is in progress, and belongs to one action and any person.
 
     Attributes:
         action: the action of all runs.
-        published: what its record of a run says beside that, by run id.
+        published: further fields of a run's record, by run id.
     """
 
     def __init__(self, action: str) -> None:

@@ -1,4 +1,4 @@
-"""Whatever Port and GitHub answer: a value of ours, or one of the documented errors."""
+"""Any answer of Port or GitHub becomes a valid value or a documented error."""
 
 import contextlib
 import gc
@@ -158,7 +158,7 @@ def answers(*seeds: Any) -> st.SearchStrategy[list[Answer]]:
 
 
 class Sequence(ScriptedServer):
-    """A server that gives its answers one after the other, whatever it is asked; then the last."""
+    """A server that answers any request with the next answer, and then repeats the last one."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Whatever stands in the topics: no record stops its partition, and none spoils its neighbours."""
+"""No record on a topic blocks its partition or affects its neighbours."""
 
 import base64
 import contextlib

@@ -1,6 +1,6 @@
-"""Whatever stands in a pull request, its files and the request: a report, or a documented error.
+"""Any pull request, file or report request becomes a report or a documented error.
 
-Nothing is ever written to another service or run than the pull request's own.
+Slipway writes only to the pull request's own service and run.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
-"""No secret is in anything that Slipway writes, whether what it does succeeds or fails.
+"""Slipway writes no secret anywhere, on success or on failure.
 
-What was written is searched for each planted secret and its encodings: the log, the metrics, other
-libraries' logs, errors, Port's runs and entities, pull requests, pages, e-mails, Slack, tables and
-objects.
+The tests search all output for each planted secret and its encodings: logs, metrics, errors, Port,
+pull requests, pages, e-mails, Slack, tables and objects.
 """
 
 import base64

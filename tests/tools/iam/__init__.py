@@ -1,7 +1,7 @@
-"""Holds recorded AWS calls against IAM policies: LocalStack enforces none.
+"""Check recorded AWS calls against IAM policies, because LocalStack does not enforce them.
 
-Understands what Slipway's own policies use. Whatever it does not understand (a condition operator
-or key, a policy variable, a principal) is refused by name, never passed over. The rules are IAM's:
+It supports what Slipway's own policies use. It refuses anything else by name (a condition operator
+or key, a policy variable, a principal) and never ignores it. The rules are IAM's:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 

@@ -1,4 +1,4 @@
-"""Which IAM action on which resource a recorded AWS call is.
+"""Determine the IAM actions and resources of a recorded AWS call.
 
 From each service's list in the Service Authorization Reference:
 https://docs.aws.amazon.com/service-authorization/latest/reference/
@@ -216,11 +216,11 @@ _BY_PARAMETER: dict[str, dict[str, str]] = {
 
 
 def _states(call: Call) -> Found:
-    """A request with a task token names no resource.
+    """Return the action of a request with a task token, which names no resource.
 
-    The Service Authorization Reference lists none either, so that a policy has to say `*`; in fact
-    IAM is asked about the state machine of the token, and a policy may name that:
-    https://github.com/aws/aws-cdk/pull/8486. Whoever sends a token that is nobody's needs `*`.
+    By the Service Authorization Reference, a policy needs `*`. In fact IAM checks the state machine
+    of the token, and a policy may name that (https://github.com/aws/aws-cdk/pull/8486).
+    A caller that sends an unknown token needs `*`.
     """
     if call["operation"] in {"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"}:
         yield f"states:{call['operation']}", call.get("resource") or "*", {}

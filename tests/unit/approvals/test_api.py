@@ -1,4 +1,4 @@
-"""The doors over HTTP, for events as API Gateway sends them."""
+"""The HTTP channels of decisions, with events as API Gateway sends them."""
 
 import base64
 import json

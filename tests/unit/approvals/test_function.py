@@ -1,4 +1,4 @@
-"""What follows when a run was ended, or its execution is gone. Port is a real HTTP server."""
+"""The approval function after a run or its execution ends. Port is a real HTTP server."""
 
 import json
 from collections.abc import Iterator

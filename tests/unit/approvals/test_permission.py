@@ -1,4 +1,4 @@
-"""A remediation asks whether it may repair a service: the approval function's own steps."""
+"""A remediation requests approval of a repair: the approval function's own steps."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -45,7 +45,7 @@ class Asking:
         return True
 
     def take(self, step: str, **event: Any) -> Any:
-        # As the machine has it: there is no run.
+        # The remediation machine calls the step without a run.
         return approval_function().run_step({"step": step, "execution": EXECUTION, **event})
 
     def ask(self, **changes: Any) -> Any:
@@ -229,7 +229,7 @@ def test_reminder_goes_only_to_approvers_without_a_vote(
     assert [emails for _, emails, _, occasion in asking.sent if occasion == "reminder"] == [
         ["devops@acme.example"]
     ]
-    # There is no run to whose page progress could go.
+    # Without a run, progress appears on no page.
     assert asking.port.logs == []
 
 

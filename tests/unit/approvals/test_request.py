@@ -1,4 +1,4 @@
-"""The request's entity, as far as it shows the change."""
+"""The approval request's entity, as far as it shows the change."""
 
 from slipway.approvals.request import entity
 from slipway.changes.proposal import LONGEST_PREVIEW, code_of, shortened

@@ -1,4 +1,4 @@
-"""The machine's steps, at the points that only a crash reaches."""
+"""The state machine's steps, at points that only a crash reaches."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""An upgrade breaks no approval that waits: today's steps go on with what a release left behind."""
+"""Upgrades and waiting approvals: current steps continue what an older release left."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The case of docs/adapt.md: another company's catalog, played without any system."""
+"""The example of docs/adapt.md: another company's catalog, without any system."""
 
 import json
 from typing import Any

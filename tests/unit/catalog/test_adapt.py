@@ -1,4 +1,4 @@
-"""docs/adapt.md has the acme catalog as named code blocks, word for word."""
+"""docs/adapt.md contains the acme catalog word for word, as named code blocks."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which addresses may be asked for health: parsed parts are compared, never texts."""
+"""Addresses that health checks may request: compared by parsed parts, never as text."""
 
 from typing import Any
 

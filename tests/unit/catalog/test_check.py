@@ -1,4 +1,4 @@
-"""What is wrong with a catalog is found with file, line and cure: one case per kind of fault."""
+"""Faults of a catalog are found with file, line and fix: one case per kind of fault."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a create makes of typed documents, of files that are templates, and of its rules."""
+"""Creates with typed documents, templates and rules."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What reviewed files say of an entity: types are kept, and what does not fit is a note."""
+"""Entities read from reviewed files: types are kept, and a misfit becomes a note."""
 
 import json
 from typing import Any

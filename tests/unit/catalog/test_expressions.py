@@ -1,4 +1,4 @@
-"""Port's expressions: results, types, what they see, and what is refused."""
+"""Port's expressions: results, types, visible values and refusals."""
 
 from typing import Any
 

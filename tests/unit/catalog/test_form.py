@@ -1,4 +1,4 @@
-"""Form checks: what was typed, held against Port's form."""
+"""Form checks: input against Port's form."""
 
 import math
 from typing import Any

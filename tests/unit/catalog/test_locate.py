@@ -1,4 +1,4 @@
-"""Kinds whose identifiers do not say where files are: hints of Port are held against Git."""
+"""Kinds whose identifiers do not give the files' place: Port's hints are verified in Git."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Path patterns: what they are, what they cover, and how they are read."""
+"""Path patterns: syntax, coverage and parsing."""
 
 import re
 

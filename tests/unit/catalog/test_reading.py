@@ -1,4 +1,4 @@
-"""What of a YAML or JSON text is read, and what is refused."""
+"""YAML and JSON text that is read, and text that is refused."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Skeletons: what is typed becomes a value of the file and nothing else."""
+"""Skeletons: an input becomes a value of the file and nothing else."""
 
 import json
 from typing import Any

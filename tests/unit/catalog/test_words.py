@@ -1,4 +1,4 @@
-"""The engine contains no word of an example: what a catalog names stands in no line of Python."""
+"""The engine's Python code contains no name from an example catalog."""
 
 import ast
 import re

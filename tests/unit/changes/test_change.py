@@ -1,4 +1,4 @@
-"""How a change is carried out: which way it takes, and what its requester then reads."""
+"""The way that a change takes, and what its requester reads."""
 
 import json
 from datetime import UTC, datetime, timedelta

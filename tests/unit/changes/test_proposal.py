@@ -1,4 +1,4 @@
-"""A proposal's hash, and the diff that people judge it by."""
+"""A proposal's hash, and the diff that approvers review."""
 
 import hashlib
 import json

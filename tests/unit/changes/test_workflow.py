@@ -1,4 +1,4 @@
-"""A workflow action, from the run to its conclusion. A real HTTP server plays GitHub."""
+"""A workflow action from the run to its conclusion, with a real HTTP server as GitHub."""
 
 import base64
 import json

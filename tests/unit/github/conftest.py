@@ -1,4 +1,4 @@
-"""A scripted GitHub, and the services repository that talks to it."""
+"""A scripted GitHub, and the services repository that calls it."""
 
 import re
 from collections.abc import Callable, Iterator

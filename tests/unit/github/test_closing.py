@@ -1,4 +1,4 @@
-"""What closing makes of GitHub's refusals. A real HTTP server plays GitHub."""
+"""Closing after GitHub's refusals, with a real HTTP server as GitHub."""
 
 import pytest
 from slipway.errors import GitHubError, GitHubUnavailable

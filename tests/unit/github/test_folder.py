@@ -1,4 +1,4 @@
-"""How much of a service's folder is read. A real HTTP server plays GitHub."""
+"""The limits of reading a service's folder, with a real HTTP server as GitHub."""
 
 import base64
 from typing import Any

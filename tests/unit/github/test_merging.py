@@ -1,4 +1,4 @@
-"""What merging makes of GitHub's answers. A real HTTP server plays GitHub."""
+"""Merging and GitHub's answers, with a real HTTP server as GitHub."""
 
 import time
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What repairs make of GitHub's answers. A real HTTP server plays GitHub."""
+"""Repairs and GitHub's answers, with a real HTTP server as GitHub."""
 
 import base64
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What the services repository makes of GitHub's refusals. A real HTTP server plays GitHub."""
+"""The services repository and GitHub's refusals, with a real HTTP server as GitHub."""
 
 import time
 from collections.abc import Callable

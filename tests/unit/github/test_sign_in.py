@@ -1,4 +1,4 @@
-"""What is taken for credentials of GitHub, and how a wrong field is named."""
+"""Accepted credentials of GitHub, and how an error names a wrong field."""
 
 import base64
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What workflows make of GitHub's answers. A real HTTP server plays GitHub."""
+"""Workflows and GitHub's answers, with a real HTTP server as GitHub."""
 
 from datetime import UTC, datetime
 from typing import Any

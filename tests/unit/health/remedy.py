@@ -1,4 +1,4 @@
-"""A service that is looked after: moto's AWS, stand-ins for Port, GitHub, people and the clock."""
+"""A monitored service: moto's AWS, and stand-ins for Port, GitHub, people and the clock."""
 
 import base64
 import json
@@ -108,7 +108,7 @@ class World:
         )
 
     def change(self, **properties: Any) -> dict[str, Any]:
-        """Somebody changes the entity; the value of the record that says so."""
+        """Change the entity as another writer; return the value of the record about it."""
         before = dict(self.port.entities[SERVICE])
         self.port.entities[SERVICE].update(properties)
         self.port.updated[SERVICE] = self.now
@@ -195,7 +195,7 @@ class World:
             told += [message["Body"] for message in answer["Messages"]]
 
     def steps(self) -> RemediationSteps:
-        """The steps, made anew as for each invocation."""
+        """Make the steps, as each invocation does."""
         port: Any = self.port
         github: Any = self.github
         alerts = Alerts(self.config.alerts_topic_arn, None)

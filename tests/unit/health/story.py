@@ -1,4 +1,4 @@
-"""A remediation as the state machine would drive it, on a clock of its own."""
+"""Drive a remediation as the state machine would, on a clock of its own."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -69,8 +69,8 @@ class Story:
         steps: every step, in order.
         repairs: when a repair began, and which.
         decide: answers a request for approval.
-        do: carries a repair out: its outcome, or the state with a lock that somebody else holds.
-        files: what the service's files say when they are read again.
+        do: carries a repair out: returns its outcome, or the state when another owner has the lock.
+        files: the content of the service's files when they are read again.
     """
 
     def __init__(self, state: State, policy: Policy, *, look: Look, do: Do | None = None) -> None:

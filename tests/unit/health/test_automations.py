@@ -1,4 +1,4 @@
-"""The runs of the automations that publish changes: ended afterwards, as a best effort."""
+"""The automations' runs that publish changes are ended afterwards, as a best effort."""
 
 import json
 from datetime import timedelta

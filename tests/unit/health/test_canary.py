@@ -1,4 +1,4 @@
-"""A probe of a service beside one of a canary address, each a real server on this machine."""
+"""Probes of a service and of a canary address, each a real local server."""
 
 from collections.abc import Iterator
 

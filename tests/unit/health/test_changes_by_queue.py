@@ -1,4 +1,4 @@
-"""Changes of entities that come by the function's queue, when Port sends them by webhook."""
+"""Entity changes from the function's queue, when Port sends them by webhook."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""How many events a remediation's execution adds to its history, as Terraform limits them."""
+"""The number of events in a remediation's execution history, as Terraform limits them."""
 
 import json
 from pathlib import Path

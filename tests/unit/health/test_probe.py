@@ -1,4 +1,4 @@
-"""Every bad health URL, against a real local server."""
+"""Bad health URLs, on a real local server."""
 
 import gzip
 import socket

@@ -1,4 +1,4 @@
-"""The Lambda function that probes, against a real server on this machine."""
+"""The Lambda function that probes, on a real local server."""
 
 import json
 from collections.abc import Iterator

@@ -102,7 +102,7 @@ def test_own_writes_start_no_remediation(world: World) -> None:
     assert world.row.execution is None
 
 
-# -- what nobody can look at
+# -- services that cannot be probed
 
 
 def test_service_without_a_health_url_becomes_unknown_once(

@@ -1,4 +1,4 @@
-"""Steps that are repeated, or that others write between."""
+"""Repeated steps, and steps with concurrent writes."""
 
 from datetime import timedelta
 from typing import Any
@@ -145,7 +145,7 @@ def test_correction_counts_when_its_last_call_is_repeated(
     assert len(world.row.interventions) == 1
 
 
-# -- what comes meanwhile
+# -- concurrent changes
 
 
 def test_change_after_the_last_probe_starts_another_execution(
@@ -181,7 +181,7 @@ def test_change_before_the_last_probe_starts_no_other_execution(
 
 
 def written_over(world: World) -> Any:
-    """Slipway's last word comes just after somebody else's, which it did not see."""
+    """Let Slipway's final report overwrite another writer's change that it did not see."""
     machine = world.become_unhealthy("Progressing").until("Finish")
     records: list[Any] = []
 

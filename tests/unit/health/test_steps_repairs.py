@@ -1,4 +1,4 @@
-"""Steps that repair, ask, and hand over."""
+"""Steps that repair, request approval, and escalate."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Executions of the remediation machine that did not end by themselves."""
+"""Executions of the remediation machine that were stopped from outside."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""An upgrade breaks no remediation under way: the new steps go on with what a release left."""
+"""Upgrades and running remediations: new steps continue what an older release left."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A real server that answers a probe with whatever bytes a test wants, over TCP or TLS."""
+"""A real server that answers a probe with any bytes, over TCP or TLS."""
 
 import contextlib
 import socket
@@ -58,7 +58,7 @@ class Server:
 
     def close(self) -> None:
         self._stop.set()
-        # `accept` does not notice that its socket is closed, but that somebody comes.
+        # `accept` does not return when its socket is closed, but it does for a new connection.
         with contextlib.suppress(OSError):
             socket.create_connection(self._listening.getsockname()[:2], timeout=HANGS_AFTER).close()
         for thread in self._threads:
@@ -81,7 +81,7 @@ class Server:
                 self._run(self._serve, connected)
 
     def _serve(self, connected: socket.socket) -> None:
-        # Whatever the prober does to the connection is looked at by what the prober says.
+        # Tests check the prober's result, not what it does to the connection.
         with contextlib.suppress(OSError), connected:
             connected.settimeout(HANGS_AFTER)
             if self._tls is None:

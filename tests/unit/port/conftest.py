@@ -1,4 +1,4 @@
-"""Port as a scripted HTTP server, and clients of it that wait for nothing."""
+"""Port as a scripted HTTP server, and clients of it that do not wait."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace

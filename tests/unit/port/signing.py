@@ -1,4 +1,4 @@
-"""Requests as Port signs them, from its published description, and not by Slipway's code.
+"""Sign requests as Port does, by its published description and without Slipway's code.
 
 https://docs.port.io/actions-and-automations/setup-backend/webhook/signature-verification
 """

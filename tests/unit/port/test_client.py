@@ -1,4 +1,4 @@
-"""Port's API client, against a real HTTP server."""
+"""Port's API client on a real HTTP server."""
 
 import traceback
 from collections.abc import Callable
@@ -287,7 +287,7 @@ def test_wait_of_years_is_limited_to_a_day(port: Port, told: str) -> None:
 def test_connection_that_breaks_within_the_answer_is_retried(
     port: Port,
 ) -> None:
-    broken = {"Transfer-Encoding": "chunked"}  # What follows is no chunk.
+    broken = {"Transfer-Encoding": "chunked"}  # The body is not a chunk.
     port.script(f"GET {RUN_PATH}", (200, {"run": RUN}, broken), (200, {"run": RUN}, {}))
 
     assert port.client().get_run("r_1").id == "r_1"

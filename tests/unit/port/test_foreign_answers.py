@@ -1,4 +1,4 @@
-"""Answers that do not come from Port's API: a gateway's, a proxy's, a wrong address's."""
+"""Answers that are not from Port's API: of a gateway, a proxy or a wrong address."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What Port's API client says of people, teams, and of who depends on whom."""
+"""People, teams and dependencies in Port's API client."""
 
 from typing import Any
 from urllib.parse import parse_qs

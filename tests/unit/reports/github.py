@@ -1,4 +1,4 @@
-"""A GitHub that signs tokens, as the outside sees it: a key set and a repository."""
+"""A GitHub that signs tokens, seen from outside: a key set and a repository."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Reports over HTTP, from a pull request's number to the run's last status."""
+"""Reports over HTTP, from a pull request's number to the run's final status."""
 
 import json
 from typing import Any

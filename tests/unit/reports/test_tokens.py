@@ -1,4 +1,4 @@
-"""What is kept of GitHub's keys and of the repository, and for how long."""
+"""How long GitHub's keys and repository data are cached."""
 
 import pytest
 from slipway.errors import GitHubUnavailable

@@ -1,4 +1,4 @@
-"""A small Port and a small GitHub behind one real HTTP server, a ledger, and reports to them."""
+"""A small Port and GitHub behind one real HTTP server, a ledger, and reports to them."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What becomes of a record: Port is a real HTTP server, AWS is moto."""
+"""The processing of records: Port is a real HTTP server, AWS is moto."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Runs that come by a queue, or by a doorbell of the sweep instead of a message."""
+"""Runs that arrive by a queue, or by a doorbell of the sweep instead of a message."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Messages of SQS become records, and are put into queues."""
+"""Messages of SQS become records, and records are put into queues."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""`POST /port/webhook`: what is taken, and into which queue it goes."""
+"""`POST /port/webhook`: accepted requests, and the queue of each."""
 
 import base64
 import json

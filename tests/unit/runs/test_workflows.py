@@ -1,4 +1,4 @@
-"""Runs of workflow nodes: taken only if the installation says so, and without a person."""
+"""Runs of workflow nodes: accepted only if the installation allows it, and without a person."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

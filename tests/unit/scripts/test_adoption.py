@@ -1,4 +1,4 @@
-"""Resources that are there without metadata: which are found, and what is written about them."""
+"""Existing resources without metadata: which are found, and what is written about them."""
 
 import json
 from pathlib import Path

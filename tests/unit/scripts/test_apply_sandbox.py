@@ -1,4 +1,4 @@
-"""What Terraform is told when it applies the stack to a sandbox."""
+"""Terraform's input when it applies the stack to a sandbox."""
 
 from pathlib import Path
 

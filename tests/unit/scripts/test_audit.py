@@ -1,4 +1,4 @@
-"""What is said of the locked packages, by what the advisory databases answer."""
+"""The audit of locked packages, by the answers of the advisory databases."""
 
 import json
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_audit_passes_in_ci_when_told_so_explicitly(monkeypatch: pytest.MonkeyPa
 def test_audit_ignores_a_source_that_misses_a_known_advisory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # As a mirror that answers whatever it is asked with nothing.
+    # A mirror may answer every query with an empty result.
     ended = look_up(monkeypatch, CLEAN, {"vulnerabilities": {}}, known=False)
 
     assert ended.exit_code == 0

@@ -1,4 +1,4 @@
-"""`scripts/build`: what is in the archives, and that nothing else changes them."""
+"""`scripts/build`: the archives' content, and that nothing else changes them."""
 
 import json
 import os

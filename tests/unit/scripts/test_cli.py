@@ -1,4 +1,4 @@
-"""What every command of `scripts/` does alike: its help, its tables, where it looks."""
+"""Common behaviour of all commands in `scripts/`: help, tables, paths."""
 
 import os
 import runpy

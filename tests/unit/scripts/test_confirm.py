@@ -1,4 +1,4 @@
-"""`scripts/confirm` against SNS's answers as botocore's own description of them has it."""
+"""`scripts/confirm` with SNS's answers as botocore's model describes them."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

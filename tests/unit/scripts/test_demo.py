@@ -1,4 +1,4 @@
-"""Two stories of the demo play side by side, and each is shown whole."""
+"""Two stories of the demo run side by side, and the output of each stays together."""
 
 import threading
 from pathlib import Path

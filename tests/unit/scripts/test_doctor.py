@@ -1,4 +1,4 @@
-"""Each check of the doctor against a server that answers as the real one would."""
+"""Each check of the doctor, with a server that answers like the real one."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""An exception from a check says why, in its place."""
+"""An exception in a check is reported with its reason, in the check's place."""
 
 import re
 import subprocess

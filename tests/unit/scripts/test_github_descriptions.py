@@ -1,4 +1,4 @@
-"""scripts/github_descriptions, with npm and without."""
+"""`scripts/github_descriptions`, with npm and without."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What scripts/install refuses, writes and remembers; the whole is in tests/integration."""
+"""Refusals, files and state of `scripts/install`; tests/integration runs all of it."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""How Port is told to invoke an installation."""
+"""How Port is configured to invoke an installation."""
 
 from typing import Any
 

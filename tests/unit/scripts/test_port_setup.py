@@ -1,4 +1,4 @@
-"""port_setup against a real HTTP server that keeps objects as Port does."""
+"""`scripts/port_setup` with a real HTTP server that stores objects like Port."""
 
 import json
 import threading

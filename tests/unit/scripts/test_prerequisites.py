@@ -1,4 +1,4 @@
-"""What `make demo` says before it makes anything, and commands in a half-made clone."""
+"""What `make demo` prints before it starts, and commands in a half-made clone."""
 
 import os
 import shutil

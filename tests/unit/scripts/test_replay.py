@@ -1,4 +1,4 @@
-"""What an operator is shown of failed records, and what becomes of them: by real HTTP servers."""
+"""How an operator sees, replays and discards failed records, with real HTTP servers."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The runner of test lanes: what it reports, and that it leaves no process behind."""
+"""The runner of test lanes: its report, and that it leaves no process behind."""
 
 import os
 import signal

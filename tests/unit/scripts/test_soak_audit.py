@@ -1,4 +1,4 @@
-"""The soak's audit finds what is lost, twice or stuck, and nothing else."""
+"""The soak's audit finds what is lost, duplicated or stuck, and nothing else."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What goes wrong in a soak ends, and leaves the soak's own requests alone."""
+"""A soak's faults end, and leave the soak's own requests alone."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def knobs() -> Iterator[responses.RequestsMock]:
 
 def faults(*kinds: str) -> Faults:
     made = Faults(ENV, Path(), list(kinds), 1, threading.Lock(), pause=0.01)
-    made.stop()  # So that no episode lasts; stopping also mends.
+    made.stop()  # This ends each episode at once, and stopping also clears the faults.
     return made
 
 

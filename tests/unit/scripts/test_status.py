@@ -1,4 +1,4 @@
-"""What is told before time runs out; and which functions a command means."""
+"""Warnings before a deadline, and the functions that a command selects."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -51,7 +51,7 @@ def backlog(
         # A function that reads, but slowly.
         (None, backlog(3 * DAY), 4 * DAY),
         (None, backlog(), None),
-        # Nobody could be asked.
+        # The backlog is unknown.
         (DAY, None, 6 * DAY),
         (None, None, None),
     ],

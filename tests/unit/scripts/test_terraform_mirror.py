@@ -1,4 +1,4 @@
-"""`scripts/terraform`: where the provider comes from, on machines with and without a registry."""
+"""`scripts/terraform`: the provider's source, on machines with and without a registry."""
 
 import os
 import platform

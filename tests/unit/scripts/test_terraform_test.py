@@ -1,4 +1,4 @@
-"""`scripts/terraform_test`: what it does when a part fails, or when it is told to end."""
+"""`scripts/terraform_test`: its behaviour when a part fails or it is terminated."""
 
 import os
 import signal

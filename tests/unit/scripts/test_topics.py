@@ -1,4 +1,4 @@
-"""`scripts/topics`: rights that are enough, and no more; how it signs in."""
+"""`scripts/topics`: least privilege, and how it signs in."""
 
 from unittest.mock import Mock
 

@@ -1,4 +1,4 @@
-"""Every combination of what is known of a run in progress, and what the sweep does to it."""
+"""Every combination of facts about a run in progress, and the sweep's action."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,10 +31,10 @@ CASES: list[tuple[str, Facts, SweepAction]] = [
     ("topic cannot be read", Facts(OLD, unreadable=True), SweepAction.RING),
     ("topic still cannot be read", Facts(OLD, unreadable=True, doorbells=3), SweepAction.LEAVE),
     ("being worked on", Facts(RECENT, RECENT), SweepAction.LEAVE),
-    ("held", Facts(OLD, ago(hours=71)), SweepAction.LEAVE),
-    ("held for too long", Facts(OLD, ago(hours=72)), SweepAction.END_HELD),
+    ("on hold", Facts(OLD, ago(hours=71)), SweepAction.LEAVE),
+    ("on hold for too long", Facts(OLD, ago(hours=72)), SweepAction.END_HELD),
     ("postponed", Facts(OLD, OLD, resume_at=NOW + timedelta(minutes=1)), SweepAction.LEAVE),
-    ("postponed in vain", Facts(OLD, OLD, resume_at=RECENT), SweepAction.END_HELD),
+    ("postponed, not resumed", Facts(OLD, OLD, resume_at=RECENT), SweepAction.END_HELD),
     ("waiting for approval", Facts(OLD, OLD, execution="RUNNING"), SweepAction.LEAVE),
     ("machine failed", Facts(OLD, RECENT, execution="FAILED"), SweepAction.LEAVE),
     ("machine failed long ago", Facts(OLD, OLD, execution="FAILED"), SweepAction.END_HELD),

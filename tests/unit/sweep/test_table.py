@@ -1,4 +1,4 @@
-"""The table in docs/sweep.md, held against what is decided."""
+"""The table in docs/sweep.md matches the sweep's decisions."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import product

@@ -1,4 +1,4 @@
-"""The evaluator of policies, on calls as they are recorded."""
+"""The evaluator of policies, on recorded calls."""
 
 from typing import Any
 

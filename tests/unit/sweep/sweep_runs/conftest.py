@@ -1,4 +1,4 @@
-"""What the sweep looks at. Port and GitHub are real HTTP servers, AWS is moto."""
+"""The sweep's surroundings: Port and GitHub are real HTTP servers, AWS is moto."""
 
 import base64
 import json

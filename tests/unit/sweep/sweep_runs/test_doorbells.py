@@ -1,4 +1,4 @@
-"""Runs that Slipway never received: the sweep invokes their functions, and then ends them."""
+"""Runs that Slipway never received: the sweep invokes their functions, then ends them."""
 
 import base64
 import json

@@ -1,6 +1,6 @@
-"""Runs that the sweep ends as their pull request did, because no report of it was asked for.
+"""Runs that the sweep ends like their pull request, because no report of it was requested.
 
-What the catalogue then says is the report's: tests/unit/reports has all of it.
+The report writes the catalogue entry: tests/unit/reports tests all of it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the sweep does about pull requests that are open, or whose end was not reported."""
+"""How the sweep handles open pull requests, and unreported ends of pull requests."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What ended runs have left, locks of gone owners, and sweeps that fail in part."""
+"""Leftovers of ended runs, locks of ended owners, and sweeps that fail in part."""
 
 import json
 from typing import Any

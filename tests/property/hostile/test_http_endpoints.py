@@ -1,4 +1,4 @@
-"""Whatever comes to the doors over HTTP: an answer, and no decision that nobody took."""
+"""Any HTTP request gets an answer, and none makes a decision without an approver."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`POST /reports`: what it takes, and what it answers."""
+"""`POST /reports`: what it accepts, and what it answers."""
 
 import base64
 import io
